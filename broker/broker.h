@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT
+ * The broker's state. One thread, the loop's, owns all of it. What the functions of each file promise stands in the header of that
+ * file's name. */
+#ifndef SKEP_BROKER_H
+#define SKEP_BROKER_H
+
+#include <skep/cluster.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+#include <uthash.h>
+#include <uv.h>
+
+#include "command.h"
+#include "flusher.h"
+#include "instance.h"
+#include "link.h"
+#include "outlet.h"
+#include "port.h"
+#include "trace.h"
+#include "url.h"
+
+enum skep__child_state {
+#define STATE(id, name) SKEP__CHILD_##id,
+#include "states.def"
+#undef STATE
+    SKEP__CHILD_STATES
+};
+
+enum skep__child_signal {
+#define SIGNAL(id, name) SKEP__SIGNAL_##id,
+#include "states.def"
+#undef SIGNAL
+    SKEP__SIGNALS
+};
+
+/* A connection from its acceptance until a worker has taken it */
+struct skep__connection {
+    STAILQ_ENTRY(skep__connection) entry; /* in child.untaken or in listener.waiting */
+    struct skep__listener *listener;
+    uint64_t number;    /* on the child's link */
+    uint64_t handed_ms; /* the loop's time */
+    int fd;             /* the broker's copy */
+    bool counted;       /* in the totals: a connection that is handed on counts once */
+};
+STAILQ_HEAD(skep__connections, skep__connection);
+
+/* A command that waits for its turn on a link, behind the connections numbered up to after */
+struct skep__notice {
+    STAILQ_ENTRY(skep__notice) entry;
+    struct skep_frame frame;
+    uint64_t after;
+    int fd; /* borrowed from the listener; -1: none */
+};
+
+/* A callback for events of one kind */
+struct skep__subscriber {
+    STAILQ_ENTRY(skep__subscriber) entry;
+    enum skep_event_kind kind;
+    skep_event_cb callback;
+    void *context;
+};
+STAILQ_HEAD(skep__subscribers, skep__subscriber);
+
+/* A worker's place at a listener */
+struct skep__seat {
+    LIST_ENTRY(skep__seat) of_child;
+    LIST_ENTRY(skep__seat) of_listener;
+    skep_child *child;
+    struct skep__listener *listener;
+    size_t heap_index; /* in listener.heap, from 1; 0: the worker cannot be chosen now */
+    uint64_t turns;    /* connections given to this seat, less what it missed beyond the catch-up */
+    uint64_t picked;   /* number of the pick that chose it last */
+    bool has_member;   /* of a reuseport listener */
+};
+
+/* A socket of a listener. There is one, or, with policy reuseport, one for each worker. */
+struct skep__member {
+    LIST_ENTRY(skep__member) entry;
+    struct skep__listener *listener;
+    skep_child *owner; /* it accepts from this socket; NULL: the broker does */
+    int fd;
+    uv_poll_t poll;
+    bool polling;
+};
+
+struct skep__listener {
+    LIST_ENTRY(skep__listener) entry;
+    skep_cluster *cluster;
+    uint32_t number;
+    char key[SKEP_MAX_URL + 16];   /* URL as asked for and how many times the asker had asked before */
+    char name[SKEP_MAX_NAME + 1];  /* given with skep_cluster_listen; "" */
+    char url[SKEP_MAX_URL + 1];    /* with the real port */
+    struct skep_url address;       /* bound */
+    int backlog;
+    bool kept; /* stays when the last worker leaves */
+    bool closed;
+    int open_polls;
+    LIST_HEAD(, skep__member) members;
+    LIST_HEAD(, skep__seat) seats;
+
+    struct skep__seat **heap; /* of the seats that can be chosen; [0] is not used */
+    size_t heap_size, heap_capacity;
+    uint64_t turn;  /* turns of the seat chosen last */
+    uint64_t picks; /* connections dispatched */
+
+    struct skep__connections waiting; /* accepted, then given back; for the next worker that can take them */
+    uint64_t accepted;                /* by the broker */
+    uint64_t queued;                  /* accepted and not yet taken */
+    bool paused;                      /* nobody can take a connection */
+    bool starved;                     /* out of descriptors */
+};
+
+/* A place for a worker: a replacement has its predecessor's */
+struct skep__slot {
+    skep_cluster *cluster;
+    uint32_t index;
+    skep_child *child; /* NULL: empty */
+    bool used;         /* it was filled before */
+    uint64_t restarts;
+    unsigned failures; /* quick ones in a row */
+    uv_timer_t timer;  /* until the replacement starts */
+    bool waiting;      /* the timer runs */
+    char **env;        /* for the replacement: as given to skep_fork */
+};
+
+struct skep_child {
+    TAILQ_ENTRY(skep_child) entry; /* in cluster.children, by id */
+    UT_hash_handle by_id, by_pid;
+    skep_cluster *cluster;
+    struct skep__slot *slot;
+    uint32_t id;
+    pid_t pid;
+    enum skep__child_state state;
+    char name[SKEP_MAX_NAME + 1]; /* as it said in hello */
+    uint64_t spawned_ms, ready_ms; /* the loop's time; ready_ms 0: never */
+    bool voluntary;                /* it was asked to leave, or said so */
+    const char *reason;            /* why the broker ends it; NULL: it does not */
+    unsigned presses;              /* 1: SIGTERM was sent, 2: SIGKILL */
+    int exit_code, exit_signal;
+    bool exited;
+    bool doomed; /* killed on account of its link: what it still says does not matter */
+
+    int pidfd;
+    uv_poll_t pid_poll;
+    int link; /* -1: closed */
+    uv_poll_t link_poll;
+    int link_events;
+    uv_timer_t deadline;
+    int open_handles;
+    bool released; /* freed with its last handle */
+
+    STAILQ_HEAD(, skep__notice) notices;
+    struct skep__connections untaken;   /* handed to it, oldest first */
+    struct skep__connection *unsent;    /* the first that has not left yet; NULL: none */
+    unsigned untaken_count;
+    uint64_t next_number;
+    bool behind; /* it has not acknowledged for a while */
+    struct skep__flush link_flush;
+    LIST_HEAD(, skep__seat) seats;
+
+    struct skep__outlet *inbox;
+
+    uint64_t live; /* connections taken and not finished */
+    uint64_t accepted, requests, messages;
+    unsigned bad_frames;
+    uint64_t bad_since_ms;
+
+    struct skep__subscribers subscribers;
+    void *data;
+};
+
+struct skep__counter_total {
+    char name[SKEP_MAX_NAME + 1];
+    uint64_t count;
+};
+
+/* An event that is due on the next turn */
+struct skep__due_event {
+    STAILQ_ENTRY(skep__due_event) entry;
+    skep_event event;
+};
+
+struct skep__news_item {
+    STAILQ_ENTRY(skep__news_item) entry;
+    uint64_t seq;
+    size_t size_bytes;
+    char data[];
+};
+
+struct skep__call_to_child {
+    uint64_t request;
+    UT_hash_handle hh;
+    skep_cluster *cluster;
+    uint32_t child;
+    skep_child_reply_cb callback;
+    void *context;
+    uv_timer_t timer;
+};
+
+struct skep_cluster {
+    uv_loop_t *loop;
+    uv_loop_t own_loop;
+    bool owns_loop;
+    int open_handles; /* timers, signals; polls of listeners and children have their own count */
+    bool freed;
+    unsigned trace;
+    char why[SKEP_MAX_REASON * 2];
+
+    skep_settings settings; /* owned copies */
+    char default_name[SKEP_MAX_NAME + 1];
+    bool started;
+    bool stopping;
+    bool policy_frozen;
+    uint64_t started_ms;
+
+    struct skep__instance instance;
+    int lock;
+    bool ephemeral; /* the directory goes with the broker */
+
+    struct skep__hub *hub;
+    struct skep__flusher *flusher;
+    struct skep__port *outbox;
+    struct skep_reader outbox_reader;
+    struct skep__outlet *news;
+    struct skep__server *control;
+    struct skep_reader control_reader;
+    struct skep_reader link_reader;
+    struct skep__link_message *link_message;
+    struct skep_frame scratch; /* reused */
+
+    TAILQ_HEAD(, skep_child) children;
+    skep_child *by_id, *by_pid;
+    uint32_t next_child;
+    size_t child_count;
+    struct skep__slot **slots;
+    size_t slot_count;
+    uint32_t name_turn; /* of the workers with one name */
+
+    LIST_HEAD(, skep__listener) listeners;
+    uint32_t next_listener;
+    unsigned in_flight;     /* connections on their way to workers */
+    unsigned max_in_flight; /* by RLIMIT_NOFILE */
+    int reserve;            /* a descriptor to spare */
+    uv_timer_t starved_timer;
+
+    struct skep__subscribers subscribers;
+    STAILQ_HEAD(, skep__due_event) due_events;
+    struct skep__flush events_flush;
+
+    STAILQ_HEAD(, skep__news_item) news_items; /* the latest */
+    size_t news_count, news_bytes;
+    uint64_t news_seq;
+
+    struct skep__call_to_child *calls;
+    uint64_t next_call;
+
+    uv_timer_t interval_timer;
+    uv_signal_t signals[2];
+    bool has_signals;
+
+    skep_disconnected_cb disconnected;
+    void *disconnected_context;
+    bool disconnecting;
+    struct skep__flush disconnected_flush;
+
+    /* ledger: totals since the start */
+    uint64_t accepted, requests, restarts, messages, bad_frames, redispatched;
+    struct skep__counter_total counters[SKEP_MAX_COUNTERS];
+    unsigned counter_count;
+};
+
+/* Notes what went wrong for skep_cluster_why and returns the status. */
+SKEP_PRINTF(3, 4) int skep__broker_fail(skep_cluster *cluster, int status, const char *format, ...);
+
+/* A handle of the cluster's has closed. */
+void skep__broker_handle_closed(uv_handle_t *handle);
+
+/* Text of borrowed bytes, cut to fit. */
+void skep__copy_text(char *to, size_t capacity_bytes, const struct skep_bytes *from);
+
+/* Bytes of a terminated text. */
+struct skep_bytes skep__text(const char *text);
+
+#endif

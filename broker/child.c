@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT
+ * A worker as the broker holds it: made, watched, read, released. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "dispatch.h"
+#include "event.h"
+#include "handoff.h"
+#include "life.h"
+#include "listener.h"
+#include "router.h"
+
+enum {
+    LINK_BURST = 16,      /* messages read from one worker before the others have a turn */
+    BAD_FRAMES = 3,       /* within BAD_FRAMES_MS end a worker */
+    BAD_FRAMES_MS = 60000
+};
+
+/* --- the end --- */
+
+static void take_exit_status(skep_child *child, int status) {
+    child->exited = true;
+    child->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    child->exit_signal = WIFSIGNALED(status) ? WTERMSIG(status) : -1;
+}
+
+/* What it said before it died still counts; the link's end closes it. */
+static void read_last_words(skep_child *child) {
+    while (child->link >= 0 && skep__read_link(child) == SKEP_OK) continue;
+}
+
+void skep__child_reap(skep_child *child) {
+    int status;
+    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR) continue;
+    child->exited = true;
+}
+
+static void process_ended(uv_poll_t *poll, int status, int events) {
+    (void)status;
+    (void)events;
+    skep_child *child = poll->data;
+    int exit_status;
+    struct rusage usage;
+    if (wait4(child->pid, &exit_status, WNOHANG, &usage) != child->pid) return;
+    skep__emit_due(child->cluster);
+    take_exit_status(child, exit_status);
+    uv_poll_stop(poll);
+    read_last_words(child);
+    skep__life(child, SKEP__SIGNAL_EXIT);
+}
+
+void skep__child_kill(skep_child *child, const char *reason) {
+    if (child->reason == NULL) child->reason = reason;
+    if (!child->exited) kill(child->pid, SIGKILL);
+}
+
+void skep__child_bad_frame(skep_child *child, const char *channel, const char *why) {
+    uint64_t now_ms = uv_now(child->cluster->loop);
+    child->cluster->bad_frames++;
+    if (now_ms - child->bad_since_ms > BAD_FRAMES_MS) {
+        child->bad_since_ms = now_ms;
+        child->bad_frames = 0;
+    }
+    child->bad_frames++;
+    skep__emit_error(child->cluster, child, "malformed frame on its %s (%s); dropped", channel, why);
+    if (child->bad_frames < BAD_FRAMES) return;
+    child->doomed = true;
+    skep__child_kill(child, "protocol");
+}
+
+/* --- link in --- */
+
+static void reject(skep_child *child, int status, const char *reason) {
+    struct skep_command command = {.id = SKEP_COMMAND_reject};
+    command.reject = (struct skep_command_reject){.status = (uint64_t)status, .reason = skep__text(reason)};
+    skep__emit_error(child->cluster, child, "%s", reason);
+    if (skep__notify(child, &command, -1) != SKEP_OK) skep__child_kill(child, "protocol");
+    child->reason = "protocol";
+}
+
+static void hello(skep_child *child, const struct skep_command_hello *h) {
+    char reason[SKEP_MAX_REASON];
+    if (h->protocol != SKEP_PROTOCOL) {
+        snprintf(reason, sizeof reason, "it speaks protocol %" PRIu64 ", this broker %d", h->protocol, SKEP_PROTOCOL);
+        reject(child, SKEP_EVERSION, reason);
+        return;
+    }
+    if (SKEP_HAS(hello, h, name)) skep__copy_text(child->name, sizeof child->name, &h->name);
+    skep__life(child, SKEP__SIGNAL_HELLO);
+}
+
+static void disconnect_asked(skep_child *child) {
+    child->voluntary = true;
+    skep__life(child, SKEP__SIGNAL_LEAVE);
+}
+
+static void take_command(skep_child *child, const struct skep_command *command) {
+    skep__trace_command(child->cluster->trace, SKEP__TRACE_LINK, "<", child->id, command);
+    switch (command->id) {
+    case SKEP_COMMAND_hello: hello(child, &command->hello); break;
+    case SKEP_COMMAND_ready: skep__life(child, SKEP__SIGNAL_SAYS_READY); break;
+    case SKEP_COMMAND_listen: skep__listen_asked(child, &command->listen); break;
+    case SKEP_COMMAND_unlisten: skep__unlisten_asked(child, command->unlisten.listener); break;
+    case SKEP_COMMAND_taken: skep__taken(child, &command->taken); break;
+    case SKEP_COMMAND_refused: skep__refused(child, command->refused.connection); break;
+    case SKEP_COMMAND_disconnect: disconnect_asked(child); break;
+    default: break;
+    }
+}
+
+static void take_message(skep_child *child) {
+    skep_cluster *cluster = child->cluster;
+    struct skep__link_message *message = cluster->link_message;
+    struct skep_reader *reader = &cluster->link_reader;
+    struct skep_command command;
+    bool more = true;
+    for (unsigned i = 0; i < message->fd_count; i++) close(message->fds[i]); /* workers have none to give */
+    int status = message->truncated ? SKEP_EPROTO : skep__reader_begin(reader, message->data, message->size_bytes);
+    if (message->truncated) reader->why = "too long";
+    while (status == SKEP_OK && more && child->link >= 0) {
+        status = skep__reader_next(reader, &command, &more);
+        if (status == SKEP_OK && more) take_command(child, &command);
+    }
+    if (status != SKEP_OK) skep__child_bad_frame(child, "link", status == SKEP_EPROTO ? reader->why : skep_strerror(status));
+}
+
+int skep__read_link(skep_child *child) {
+    int status = SKEP_OK;
+    skep__emit_due(child->cluster);
+    for (unsigned i = 0; i < LINK_BURST && status == SKEP_OK && child->link >= 0; i++) {
+        status = skep__link_receive(child->link, child->cluster->link_message);
+        if (status == SKEP_OK && !child->doomed) take_message(child);
+    }
+    if (status != SKEP_OK && status != SKEP_EAGAIN && child->link >= 0) skep__life(child, SKEP__SIGNAL_LINK_END);
+    return status;
+}
+
+/* --- handles --- */
+
+static void handle_closed(uv_handle_t *handle) {
+    skep_child *child = handle->data;
+    if (--child->open_handles > 0 || !child->released) return;
+    skep__subscribers_free(&child->subscribers);
+    free(child);
+}
+
+void skep__child_close_link(skep_child *child) {
+    if (child->link < 0) return;
+    uv_poll_stop(&child->link_poll);
+    uv_close((uv_handle_t *)&child->link_poll, handle_closed);
+    close(child->link);
+    child->link = -1;
+    skep__dispatch_update(child);
+    skep__give_back(child);
+    skep__listener_adopt(child);
+    for (struct skep__seat *seat; (seat = LIST_FIRST(&child->seats)) != NULL;) skep__listener_part(seat);
+    skep__outlet_free(&child->inbox);
+    skep__calls_fail(child);
+    skep__check_disconnected(child->cluster);
+}
+
+void skep__child_release(skep_child *child) {
+    skep_cluster *cluster = child->cluster;
+    skep__forget_due(cluster, child);
+    TAILQ_REMOVE(&cluster->children, child, entry);
+    HASH_DELETE(by_id, cluster->by_id, child);
+    HASH_DELETE(by_pid, cluster->by_pid, child);
+    cluster->child_count--;
+    uv_poll_stop(&child->pid_poll);
+    close(child->pidfd);
+    child->released = true;
+    uv_close((uv_handle_t *)&child->deadline, handle_closed);
+    uv_close((uv_handle_t *)&child->pid_poll, handle_closed);
+    skep__check_disconnected(cluster);
+}
+
+static void flush_link(struct skep__flush *flush) {
+    skep__link_watch((skep_child *)((char *)flush - offsetof(skep_child, link_flush)));
+}
+
+static void open_handles(skep_child *child) {
+    uv_loop_t *loop = child->cluster->loop;
+    uv_poll_init(loop, &child->pid_poll, child->pidfd);
+    uv_poll_init(loop, &child->link_poll, child->link);
+    uv_timer_init(loop, &child->deadline);
+    uv_unref((uv_handle_t *)&child->deadline);
+    child->pid_poll.data = child->link_poll.data = child->deadline.data = child;
+    child->open_handles = 3;
+    uv_poll_start(&child->pid_poll, UV_READABLE, process_ended);
+    skep__link_watch(child);
+    skep__watch_ready(child);
+}
+
+/* --- making --- */
+
+void skep__inbox_url(const skep_child *child, char *url, size_t capacity_bytes) {
+    skep__instance_url(&child->cluster->instance, SKEP_FILE_INBOX, url, capacity_bytes);
+    size_t length = strlen(url);
+    snprintf(url + length, capacity_bytes - length, ".%u", child->id);
+}
+
+static int open_inbox(skep_child *child) {
+    char url[SKEP_MAX_URL + 1];
+    struct skep__outlet_options options = {.hub = child->cluster->hub,
+                                           .flusher = child->cluster->flusher,
+                                           .kind = SKEP__PORT_PUSH,
+                                           .refused = skep__peer_refused,
+                                           .context = child->cluster};
+    skep__inbox_url(child, url, sizeof url);
+    int status = skep__outlet_new(&child->inbox, &options);
+    if (status == SKEP_OK) status = skep__outlet_listen(child->inbox, url);
+    return status;
+}
+
+static skep_child *allocate(skep_cluster *cluster, struct skep__slot *slot) {
+    skep_child *child = calloc(1, sizeof *child);
+    if (child == NULL) return NULL;
+    child->cluster = cluster;
+    child->slot = slot;
+    child->id = ++cluster->next_child;
+    child->link = -1;
+    child->exit_code = child->exit_signal = -1;
+    child->spawned_ms = uv_now(cluster->loop);
+    child->link_flush.flush = flush_link;
+    STAILQ_INIT(&child->notices);
+    STAILQ_INIT(&child->untaken);
+    STAILQ_INIT(&child->subscribers);
+    LIST_INIT(&child->seats);
+    return child;
+}
+
+static void enlist(skep_child *child) {
+    skep_cluster *cluster = child->cluster;
+    TAILQ_INSERT_TAIL(&cluster->children, child, entry);
+    HASH_ADD(by_id, cluster->by_id, id, sizeof child->id, child);
+    HASH_ADD(by_pid, cluster->by_pid, pid, sizeof child->pid, child);
+    cluster->child_count++;
+    child->slot->child = child;
+    if (child->slot->used) {
+        child->slot->restarts++;
+        cluster->restarts++;
+    }
+    child->slot->used = true;
+}
+
+int skep__child_start(skep_cluster *cluster, struct skep__slot *slot, skep_child **out) {
+    struct skep__spawned spawned;
+    skep_child *child = allocate(cluster, slot);
+    if (child == NULL) return SKEP_ENOMEM;
+    int status = open_inbox(child);
+    if (status != SKEP_OK) skep__broker_fail(cluster, status, "inbox of worker %u: %s", child->id, skep_strerror(status));
+    else status = skep__spawn(cluster, child->id, slot->env, &spawned);
+    if (status != SKEP_OK) {
+        skep__outlet_free(&child->inbox);
+        free(child);
+        return status;
+    }
+    child->pid = spawned.pid;
+    child->pidfd = spawned.pidfd;
+    child->link = spawned.link;
+    open_handles(child);
+    enlist(child);
+    skep_event event = skep__event(SKEP_EVENT_FORK, child);
+    skep__emit_later(cluster, &event);
+    if (out != NULL) *out = child;
+    return SKEP_OK;
+}
+
+skep_child *skep__child_by_pid(skep_cluster *cluster, pid_t pid) {
+    skep_child *child;
+    HASH_FIND(by_pid, cluster->by_pid, &pid, sizeof pid, child);
+    return child;
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT
+ * The primary: made, started, run, stopped, freed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "directory.h"
+#include "event.h"
+#include "life.h"
+#include "listener.h"
+#include "news.h"
+#include "router.h"
+#include "settings.h"
+
+enum { SPARE_DESCRIPTORS = 64 /* besides connections in flight: sockets, links, files */ };
+
+int skep__broker_fail(skep_cluster *cluster, int status, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(cluster->why, sizeof cluster->why, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+void skep__copy_text(char *to, size_t capacity_bytes, const struct skep_bytes *from) {
+    size_t size_bytes = from->size_bytes < capacity_bytes ? from->size_bytes : capacity_bytes - 1;
+    memcpy(to, from->data, size_bytes);
+    to[size_bytes] = '\0';
+}
+
+struct skep_bytes skep__text(const char *text) {
+    return (struct skep_bytes){text, strlen(text)};
+}
+
+/* --- making --- */
+
+static void init_timer(skep_cluster *cluster, uv_timer_t *timer) {
+    uv_timer_init(cluster->loop, timer);
+    uv_unref((uv_handle_t *)timer);
+    timer->data = cluster;
+    cluster->open_handles++;
+}
+
+static void init_lists(skep_cluster *cluster) {
+    TAILQ_INIT(&cluster->children);
+    LIST_INIT(&cluster->listeners);
+    STAILQ_INIT(&cluster->subscribers);
+    STAILQ_INIT(&cluster->due_events);
+    STAILQ_INIT(&cluster->news_items);
+}
+
+static int init_readers(skep_cluster *cluster) {
+    cluster->link_message = malloc(sizeof *cluster->link_message);
+    int status = cluster->link_message != NULL ? SKEP_OK : SKEP_ENOMEM;
+    if (status == SKEP_OK) status = skep__reader_init(&cluster->outbox_reader, SKEP_CHANNEL_OUTBOX);
+    if (status == SKEP_OK) status = skep__reader_init(&cluster->control_reader, SKEP_CHANNEL_ASK);
+    if (status == SKEP_OK) status = skep__reader_init(&cluster->link_reader, SKEP_CHANNEL_LINK_UP);
+    return status;
+}
+
+static skep_cluster *allocate(uv_loop_t *loop) {
+    skep_cluster *cluster = calloc(1, sizeof *cluster);
+    if (cluster == NULL) return NULL;
+    init_lists(cluster);
+    cluster->trace = skep__trace_mask();
+    cluster->lock = cluster->reserve = -1;
+    snprintf(cluster->default_name, sizeof cluster->default_name, "%.48s-%d", program_invocation_short_name, (int)getpid());
+    cluster->owns_loop = loop == NULL;
+    cluster->loop = loop != NULL ? loop : &cluster->own_loop;
+    if (!cluster->owns_loop || uv_loop_init(cluster->loop) == 0) return cluster;
+    free(cluster);
+    return NULL;
+}
+
+int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
+    static const skep_settings defaults = {0};
+    if (skep_is_worker()) return SKEP_ESTATE;
+    skep_cluster *cluster = allocate(loop);
+    if (cluster == NULL) return SKEP_ENOMEM;
+    init_timer(cluster, &cluster->interval_timer);
+    init_timer(cluster, &cluster->starved_timer);
+    int status = init_readers(cluster);
+    if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
+    if (status == SKEP_OK) status = skep__settings_take(cluster, &defaults);
+    if (status == SKEP_OK) *out = cluster;
+    else skep_cluster_free(&cluster);
+    return status;
+}
+
+int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings) {
+    int status = skep__settings_take(cluster, settings);
+    if (status != SKEP_OK) return status;
+    skep_event event = skep__event(SKEP_EVENT_SETUP, NULL);
+    skep__emit_later(cluster, &event);
+    return SKEP_OK;
+}
+
+/* --- starting --- */
+
+/* As many descriptors as the system allows; a quarter of them for connections in flight, since the kernel limits those too. */
+static void raise_limits(skep_cluster *cluster) {
+    struct rlimit limit = {.rlim_cur = 1024, .rlim_max = 1024};
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        rlim_t before = limit.rlim_cur;
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = before;
+    }
+    rlim_t usable = limit.rlim_cur > SPARE_DESCRIPTORS ? limit.rlim_cur - SPARE_DESCRIPTORS : limit.rlim_cur;
+    cluster->max_in_flight = usable / 4 < UINT16_MAX ? (unsigned)(usable / 4) : UINT16_MAX;
+    if (cluster->max_in_flight == 0) cluster->max_in_flight = 1;
+    cluster->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static int open_outbox(skep_cluster *cluster) {
+    static const struct skep__port_events events = {.received = skep__outbox_received, .refused = skep__peer_refused};
+    char url[SKEP_MAX_URL + 1];
+    skep__instance_url(&cluster->instance, SKEP_FILE_OUTBOX, url, sizeof url);
+    int status = skep__port_new(&cluster->outbox, cluster->hub, SKEP__PORT_PULL, &events, cluster);
+    return status == SKEP_OK ? skep__port_listen(cluster->outbox, url) : status;
+}
+
+static int open_news(skep_cluster *cluster) {
+    struct skep__outlet_options options = {.hub = cluster->hub,
+                                           .flusher = cluster->flusher,
+                                           .kind = SKEP__PORT_PUB,
+                                           .refused = skep__peer_refused,
+                                           .context = cluster};
+    char url[SKEP_MAX_URL + 1];
+    skep__instance_url(&cluster->instance, SKEP_FILE_NEWS, url, sizeof url);
+    int status = skep__outlet_new(&cluster->news, &options);
+    return status == SKEP_OK ? skep__outlet_listen(cluster->news, url) : status;
+}
+
+static void close_sockets(skep_cluster *cluster) {
+    skep__server_free(&cluster->control);
+    skep__outlet_free(&cluster->news);
+    skep__port_free(&cluster->outbox);
+    skep__hub_free(&cluster->hub);
+    if (cluster->reserve >= 0) close(cluster->reserve);
+    cluster->reserve = -1;
+    skep__directory_release(cluster);
+}
+
+static int open_sockets(skep_cluster *cluster) {
+    int status = skep__hub_new(&cluster->hub, cluster->loop);
+    if (status == SKEP_OK) status = open_outbox(cluster);
+    if (status == SKEP_OK) status = open_news(cluster);
+    if (status == SKEP_OK) status = skep__control_open(cluster);
+    if (status == SKEP_OK) return SKEP_OK;
+    return skep__broker_fail(cluster, status, "%s: cannot open the sockets: %s", cluster->instance.dir, skep_strerror(status));
+}
+
+static void interval_passed(uv_timer_t *timer) {
+    skep_cluster *cluster = timer->data;
+    skep__send_request_counts(cluster);
+    skep__news_totals(cluster);
+}
+
+int skep_cluster_start(skep_cluster *cluster) {
+    if (cluster->started) return SKEP_OK;
+    int status = skep__directory_take(cluster);
+    if (status == SKEP_OK) {
+        raise_limits(cluster);
+        status = open_sockets(cluster);
+    }
+    if (status != SKEP_OK) {
+        close_sockets(cluster);
+        return status;
+    }
+    uv_update_time(cluster->loop);
+    cluster->started_ms = uv_now(cluster->loop);
+    cluster->started = true;
+    unsigned interval_ms = cluster->settings.interval_ms;
+    uv_timer_start(&cluster->interval_timer, interval_passed, interval_ms, interval_ms);
+    return SKEP_OK;
+}
+
+static int begin(skep_cluster *cluster) {
+    if (cluster->stopping) return skep__broker_fail(cluster, SKEP_ESTATE, "the cluster is stopping");
+    int status = skep_cluster_start(cluster);
+    if (status == SKEP_OK) cluster->policy_frozen = true;
+    return status;
+}
+
+int skep_fork(skep_cluster *cluster, const char *const *env, skep_child **child) {
+    struct skep__slot *slot;
+    int status = begin(cluster);
+    if (status == SKEP_OK) status = skep__slot_get(cluster, &slot);
+    if (status == SKEP_OK) status = skep__slot_set_env(slot, env);
+    if (status == SKEP_OK) status = skep__child_start(cluster, slot, child);
+    return status;
+}
+
+int skep_cluster_listen(skep_cluster *cluster, const char *name, const char *url, const char **bound) {
+    struct skep__listener *listener;
+    char why[SKEP_MAX_REASON + 1];
+    int status = begin(cluster);
+    if (status != SKEP_OK) return status;
+    if (name != NULL && (name[0] == '\0' || strlen(name) > SKEP_MAX_NAME))
+        return skep__broker_fail(cluster, SKEP_EINVAL, "%s: a listener's name has 1 to %d bytes", name, SKEP_MAX_NAME);
+    status = skep__listener_get(cluster, url, 0, 0, &listener, why);
+    if (status != SKEP_OK) return skep__broker_fail(cluster, status, "cannot listen on %s", why);
+    listener->kept = true;
+    if (name != NULL) snprintf(listener->name, sizeof listener->name, "%s", name);
+    if (bound != NULL) *bound = listener->url;
+    return SKEP_OK;
+}
+
+/* --- running and stopping --- */
+
+int skep_cluster_run(skep_cluster *cluster) {
+    uv_run(cluster->loop, UV_RUN_DEFAULT);
+    return SKEP_OK;
+}
+
+static void kill_all(skep_cluster *cluster) {
+    skep_child *child;
+    TAILQ_FOREACH(child, &cluster->children, entry) skep__child_kill(child, "killed");
+}
+
+static void drain_all(skep_cluster *cluster) {
+    skep_child *child;
+    TAILQ_FOREACH(child, &cluster->children, entry) skep_child_disconnect(child);
+}
+
+static void begin_stop(skep_cluster *cluster) {
+    struct skep__listener *listener;
+    cluster->stopping = true;
+    skep__slots_stop(cluster);
+    LIST_FOREACH(listener, &cluster->listeners, entry) skep__listener_finish(listener);
+    skep_event event = skep__event(SKEP_EVENT_STOP, NULL);
+    skep__emit_later(cluster, &event);
+}
+
+void skep_cluster_stop(skep_cluster *cluster, bool now) {
+    bool first = !cluster->stopping;
+    if (first) begin_stop(cluster);
+    if (now) kill_all(cluster);
+    else if (first) drain_all(cluster);
+}
+
+static void signalled(uv_signal_t *handle, int number) {
+    (void)number;
+    skep_cluster *cluster = handle->data;
+    skep_cluster_stop(cluster, cluster->stopping);
+}
+
+int skep_cluster_stop_on_signals(skep_cluster *cluster) {
+    static const int numbers[2] = {SIGINT, SIGTERM};
+    if (cluster->has_signals) return SKEP_OK;
+    cluster->has_signals = true;
+    for (unsigned i = 0; i < 2; i++) {
+        uv_signal_init(cluster->loop, &cluster->signals[i]);
+        cluster->signals[i].data = cluster;
+        cluster->open_handles++;
+        if (uv_signal_start(&cluster->signals[i], signalled, numbers[i]) != 0) return SKEP_ESYS;
+        uv_unref((uv_handle_t *)&cluster->signals[i]);
+    }
+    return SKEP_OK;
+}
+
+/* --- freeing --- */
+
+static void release(skep_cluster *cluster) {
+    skep__settings_free(&cluster->settings);
+    free(cluster->link_message);
+    skep__frame_free(&cluster->scratch);
+    skep__reader_free(&cluster->outbox_reader);
+    skep__reader_free(&cluster->control_reader);
+    skep__reader_free(&cluster->link_reader);
+    skep__subscribers_free(&cluster->subscribers);
+    skep__news_free(cluster);
+    if (cluster->owns_loop) uv_loop_close(cluster->loop);
+    free(cluster);
+}
+
+void skep__broker_handle_closed(uv_handle_t *handle) {
+    skep_cluster *cluster = handle->data;
+    if (--cluster->open_handles == 0 && cluster->freed && !cluster->owns_loop) release(cluster);
+}
+
+/* Children are killed and reaped here, without their events: the user has let go of the cluster. */
+static void end_children(skep_cluster *cluster) {
+    skep_child *child;
+    TAILQ_FOREACH(child, &cluster->children, entry) skep__child_kill(child, "killed");
+    while ((child = TAILQ_FIRST(&cluster->children)) != NULL) {
+        if (!child->exited) skep__child_reap(child);
+        skep__child_close_link(child);
+        skep__child_release(child);
+    }
+}
+
+static void close_handles(skep_cluster *cluster) {
+    uv_close((uv_handle_t *)&cluster->interval_timer, skep__broker_handle_closed);
+    uv_close((uv_handle_t *)&cluster->starved_timer, skep__broker_handle_closed);
+    for (unsigned i = 0; i < 2 && cluster->has_signals; i++)
+        uv_close((uv_handle_t *)&cluster->signals[i], skep__broker_handle_closed);
+}
+
+void skep_cluster_free(skep_cluster **out) {
+    skep_cluster *cluster = *out;
+    if (cluster == NULL) return;
+    *out = NULL;
+    cluster->stopping = true;
+    cluster->disconnecting = false;
+    skep__calls_free(cluster);
+    end_children(cluster);
+    for (struct skep__listener *l; (l = LIST_FIRST(&cluster->listeners)) != NULL;) skep__listener_close(l);
+    skep__slots_free(cluster);
+    skep__events_free(cluster);
+    close_sockets(cluster);
+    skep__flusher_free(&cluster->flusher);
+    close_handles(cluster);
+    cluster->freed = true;
+    if (!cluster->owns_loop) return;
+    uv_run(cluster->loop, UV_RUN_NOWAIT); /* close callbacks; handles of the user's do not hold this up */
+    release(cluster);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ * A running broker, as status, events and stop see it. */
+#include "contact.h"
+
+#include <string.h>
+
+#include "say.h"
+
+static int find(struct skep__instance *instance, const struct options *options) {
+    char dir[SKEP_MAX_DIR + 1];
+    const char *why = NULL;
+    int status = skep__instance_dir(options->dir, options->name, dir, &why);
+    const char *asked = options->dir != NULL ? options->dir : options->name;
+    if (status != SKEP_OK) return fail(status, "%s: %s", asked, why != NULL ? why : skep_strerror(status));
+    status = skep__instance_find(dir, instance);
+    if (status == SKEP_ENOBROKER) return fail(status, "no broker in %s", dir);
+    if (status != SKEP_OK) return fail(status, "%s: %s", dir, skep_strerror(status));
+    return 0;
+}
+
+int contact_open(struct contact *contact, const struct options *options) {
+    *contact = (struct contact){0};
+    int code = find(&contact->instance, options);
+    if (code != 0) return code;
+    char url[SKEP_MAX_URL + 1];
+    skep__instance_url(&contact->instance, SKEP_FILE_CONTROL, url, sizeof url);
+    int status = skep__asker_new(&contact->asker, url);
+    return status == SKEP_OK ? 0 : contact_fail(contact, status);
+}
+
+void contact_close(struct contact *contact) {
+    skep__asker_free(&contact->asker);
+}
+
+int contact_ask(struct contact *contact, const struct skep_command *command, unsigned timeout_ms, answer_cb *answer,
+                void *context) {
+    contact->why[0] = '\0';
+    return skep__ask(contact->asker, command, timeout_ms, answer, context, contact->why);
+}
+
+bool contact_is_there(const struct contact *contact) {
+    struct skep__instance now;
+    if (skep__instance_find(contact->instance.dir, &now) != SKEP_OK) return false;
+    return now.pid == contact->instance.pid && now.generation == contact->instance.generation;
+}
+
+int contact_fail(const struct contact *contact, int status) {
+    const char *why = contact->why[0] != '\0' ? contact->why : skep_strerror(status);
+    return fail(status, "broker pid %d in %s: %s", (int)contact->instance.pid, contact->instance.dir, why);
+}
+
+void ignore_answer(const struct skep_command *command, void *context) {
+    (void)command;
+    (void)context;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ * A running broker: found by its directory, asked over its control socket. */
+#ifndef SKEP_COMMAND_CONTACT_H
+#define SKEP_COMMAND_CONTACT_H
+
+#include <ask.h>
+#include <command.h>
+#include <instance.h>
+
+#include "options.h"
+
+struct contact {
+    struct skep__instance instance;
+    skep__asker *asker;
+    char why[SKEP_MAX_REASON + 1]; /* of the latest failure */
+};
+
+/* Called for each command of an answer; what it points to is borrowed until it returns. */
+typedef void answer_cb(const struct skep_command *command, void *context);
+
+/* Finds the broker and connects. Returns 0; or says what is wrong and returns the exit status, with nothing open. */
+int contact_open(struct contact *contact, const struct options *options);
+void contact_close(struct contact *contact);
+
+/* How long a person is ready to wait */
+enum { ANSWER_TIMEOUT_MS = 5000 };
+
+/* Asks and waits for the answer. */
+SKEP_MUST_USE int contact_ask(struct contact *contact, const struct skep_command *command, unsigned timeout_ms,
+                              answer_cb *answer, void *context);
+
+/* True while the broker that was found owns its directory. */
+bool contact_is_there(const struct contact *contact);
+
+/* Says that asking failed with this status; returns the exit status. */
+int contact_fail(const struct contact *contact, int status);
+
+/* An answer of which nothing is expected but that it came. */
+void ignore_answer(const struct skep_command *command, void *context);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT
+ * skep events: follows the news of a broker, a line an event.
+ *
+ * The news may drop items. They are numbered, so a gap shows when the next item comes; and since none may come, what
+ * was missed is asked for after every silence too. */
+#include <errno.h>
+#include <inttypes.h>
+#include <news_reader.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "contact.h"
+#include "notice.h"
+#include "say.h"
+#include "subcommands.h"
+
+enum { SILENCE_MS = 500, REPAIR_TIMEOUT_MS = 1000 };
+
+struct follower {
+    struct contact contact;
+    skep__news_reader *news;
+    bool json;
+    uint64_t latest; /* number of the latest item that was dealt with */
+    bool stopped;    /* the broker said that it stops */
+    bool deaf;       /* nobody reads the output any more */
+    int error;       /* errno of writing */
+};
+
+static struct skep_bytes event_name(const struct skep_command *command) {
+    return command->id == SKEP_COMMAND_event ? command->event.event : (struct skep_bytes){0};
+}
+
+/* 0 for what is no item of news */
+static uint64_t number_of(const struct skep_command *command) {
+    switch (command->id) {
+    case SKEP_COMMAND_event: return command->event.seq;
+    case SKEP_COMMAND_broadcast: return command->broadcast.seq;
+    case SKEP_COMMAND_totals: return command->totals.seq;
+    default: return 0;
+    }
+}
+
+static void print(struct follower *follower, const struct skep_command_event *event) {
+    struct notice notice = notice_of_news(event);
+    char text[NOTICE_TEXT_BYTES];
+    if (follower->json) {
+        json_t *object = notice_json(&notice);
+        json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15));
+        json_decref(object);
+        putchar('\n');
+    } else {
+        notice_text(&notice, text);
+        puts(text);
+    }
+    if (fflush(stdout) == 0) return;
+    if (errno == EPIPE) follower->deaf = true;
+    else follower->error = errno;
+}
+
+/* An item that is the next one, or follows items that are lost for good. */
+static void take(const struct skep_command *command, void *context) {
+    struct follower *follower = context;
+    uint64_t number = number_of(command);
+    if (number <= follower->latest) return;
+    follower->latest = number;
+    struct skep_bytes name = event_name(command);
+    if (name.size_bytes == 0) return;
+    print(follower, &command->event);
+    if (name.size_bytes == 4 && memcmp(name.data, "stop", 4) == 0) follower->stopped = true;
+}
+
+static void take_again(const struct skep_command *command, void *context) {
+    struct follower *follower = context;
+    take(command, context);
+    if (command->id != SKEP_COMMAND_newsEnd) return;
+    if (SKEP_HAS(newsEnd, &command->newsEnd, lost) && command->newsEnd.lost > 0)
+        say("events: %" PRIu64 " items of news are lost", command->newsEnd.lost);
+    if (command->newsEnd.seq > follower->latest) follower->latest = command->newsEnd.seq;
+}
+
+/* A broker that does not answer either hangs, and will go on, or is gone, which the news will tell. */
+static void repair(struct follower *follower) {
+    struct skep_command question = {.id = SKEP_COMMAND_newsSince, .newsSince = {.seq = follower->latest}};
+    int status = contact_ask(&follower->contact, &question, REPAIR_TIMEOUT_MS, take_again, follower);
+    (void)status;
+}
+
+static void on_item(const struct skep_command *command, void *context) {
+    struct follower *follower = context;
+    if (number_of(command) > follower->latest + 1) repair(follower);
+    take(command, context);
+}
+
+static void on_status(const struct skep_command *command, void *context) {
+    struct follower *follower = context;
+    if (command->id == SKEP_COMMAND_brokerStatus) follower->latest = command->brokerStatus.newsSeq;
+}
+
+/* First the subscription, then the number: so nothing falls between the two. */
+static int begin(struct follower *follower) {
+    struct skep__instance *instance = &follower->contact.instance;
+    char url[SKEP_MAX_URL + 1];
+    skep__instance_url(instance, SKEP_FILE_NEWS, url, sizeof url);
+    int status = skep__news_reader_new(&follower->news, url);
+    if (status != SKEP_OK) return status;
+    struct skep_command question = {.id = SKEP_COMMAND_status};
+    status = contact_ask(&follower->contact, &question, ANSWER_TIMEOUT_MS, on_status, follower);
+    if (status != SKEP_OK) return status;
+    say("events of %s in %s from number %" PRIu64 " on", instance->name, instance->dir, follower->latest + 1);
+    return SKEP_OK;
+}
+
+/* A reader that left is noticed when there is nothing to write, too. */
+static void check_reader(struct follower *follower) {
+    struct pollfd output = {.fd = STDOUT_FILENO};
+    if (poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0) follower->deaf = true;
+}
+
+static int follow(struct follower *follower) {
+    for (;;) {
+        int status = skep__news_read(follower->news, SILENCE_MS, on_item, follower);
+        if (status == SKEP_ETIMEDOUT) {
+            repair(follower);
+            check_reader(follower);
+        }
+        if (follower->deaf || follower->error != 0) return SKEP_OK;
+        if (status != SKEP_OK && status != SKEP_ETIMEDOUT) return status;
+    }
+}
+
+static int how_it_ended(const struct follower *follower, int status) {
+    if (follower->error != 0) return fail(SKEP_ESYS, "events: stdout: %s", strerror(follower->error));
+    if (status == SKEP_OK || (status == SKEP_ECLOSED && follower->stopped)) return 0;
+    return contact_fail(&follower->contact, status);
+}
+
+/* Every line has left by the end of the call that printed it: nothing is lost. */
+static void on_signal(int signal) {
+    (void)signal;
+    _exit(0);
+}
+
+int command_events(const struct options *options) {
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+    struct follower follower = {.json = options->json};
+    int code = contact_open(&follower.contact, options);
+    if (code != 0) return code;
+    int status = begin(&follower);
+    if (status == SKEP_OK) status = follow(&follower);
+    code = how_it_ended(&follower, status);
+    skep__news_reader_free(&follower.news);
+    contact_close(&follower.contact);
+    return code;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT
+ * skep, the command: finds the subcommand, parses its arguments, runs it. */
+#include <errno.h>
+#include <skep/skep.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "options.h"
+#include "say.h"
+#include "subcommands.h"
+
+struct subcommand {
+    const char *name;
+    unsigned bit;
+    int (*run)(const struct options *options);
+    const char *synopsis;
+    const char *help;
+};
+
+static const struct subcommand subcommands[] = {
+    {"run", FOR_RUN, command_run, "[OPTION]... [--] PROGRAM [ARG]...",
+     "Run PROGRAM as the workers of a new broker, in the foreground."},
+    {"status", FOR_STATUS, command_status, "[OPTION]...", "Show how a broker, its listeners and its workers are."},
+    {"events", FOR_EVENTS, command_events, "[OPTION]...",
+     "Follow what happens to a broker and its workers, a line an event."},
+    {"stop", FOR_STOP, command_stop, "[OPTION]...",
+     "End a broker: its workers finish what is live; wait until it is gone."},
+};
+
+enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
+
+static const struct subcommand *find(const char *name) {
+    for (int i = 0; i < SUBCOMMANDS; i++)
+        if (strcmp(subcommands[i].name, name) == 0) return &subcommands[i];
+    return NULL;
+}
+
+static int unknown(const char *name) {
+    return fail(SKEP_EINVAL, "%s: unknown %s; skep help lists the commands", name,
+                name[0] == '-' ? "option" : "command");
+}
+
+static int help_all(void) {
+    printf("usage: skep COMMAND [OPTION]...\n\n");
+    for (int i = 0; i < SUBCOMMANDS; i++) printf("  %-10s %s\n", subcommands[i].name, subcommands[i].help);
+    printf("  %-10s %s\n", "help", "Explain a command: skep help COMMAND.");
+    printf("  %-10s %s\n", "version", "Print the version.");
+    printf(
+        "\nEnvironment: SKEP_DIR, SKEP_POLICY, SKEP_TRACE. Exit statuses: 0, 64 for wrong usage, others by cause.\n");
+    return 0;
+}
+
+static int help_one(const struct subcommand *subcommand) {
+    printf("usage: skep %s %s\n%s\n\n", subcommand->name, subcommand->synopsis, subcommand->help);
+    options_help(stdout, subcommand->bit);
+    return 0;
+}
+
+static int version(void) {
+    printf("skep %s\n", skep_version());
+    return 0;
+}
+
+static int help(const char *name) {
+    if (name == NULL || strcmp(name, "help") == 0 || strcmp(name, "version") == 0) return help_all();
+    const struct subcommand *subcommand = find(name);
+    return subcommand != NULL ? help_one(subcommand) : unknown(name);
+}
+
+static int run(const struct subcommand *subcommand, int argc, char **argv) {
+    struct options options;
+    if (!options_parse(&options, subcommand->bit, argc, argv)) return EXIT_USAGE;
+    return options.help ? help_one(subcommand) : subcommand->run(&options);
+}
+
+static int dispatch(int argc, char **argv) {
+    if (argc < 2) return fail(SKEP_EINVAL, "COMMAND is missing; skep help lists the commands");
+    const char *name = argv[1];
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return help(argv[2]);
+    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) return version();
+    const struct subcommand *subcommand = find(name);
+    return subcommand != NULL ? run(subcommand, argc - 1, argv + 1) : unknown(name);
+}
+
+/* Output that did not arrive is a failure: of a full disk, say. */
+int main(int argc, char **argv) {
+    int code = dispatch(argc, argv);
+    if (code == 0 && (fflush(stdout) != 0 || ferror(stdout))) return fail(SKEP_ESYS, "stdout: %s", strerror(errno));
+    return code;
+}

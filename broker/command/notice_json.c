@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ * Events as JSON objects: the lines of `skep events --json`. */
+#include <string.h>
+
+#include "notice.h"
+
+/* Bytes of a peer's that are no UTF-8 lose what is not ASCII. */
+json_t *json_of_bytes(struct skep_bytes bytes) {
+    if (bytes.size_bytes == 0) return json_string("");
+    json_t *string = json_stringn(bytes.data, bytes.size_bytes);
+    if (string != NULL) return string;
+    char ascii[SKEP_MAX_URL + 1];
+    size_t size_bytes = bytes.size_bytes < sizeof ascii ? bytes.size_bytes : sizeof ascii;
+    memcpy(ascii, bytes.data, size_bytes);
+    for (size_t i = 0; i < size_bytes; i++)
+        if ((unsigned char)ascii[i] >= 0x80) ascii[i] = '?';
+    return json_stringn(ascii, size_bytes);
+}
+
+json_t *json_of_ms(uint64_t ms) {
+    return json_real((double)ms / 1000);
+}
+
+static bool is_exit(const struct notice *notice) {
+    return notice->event.size_bytes == 4 && memcmp(notice->event.data, "exit", 4) == 0;
+}
+
+static void add_exit(json_t *object, const struct notice *notice) {
+    char name[16];
+    signal_text(notice->signal, name);
+    json_object_set_new(object, "code", notice->code >= 0 ? json_integer(notice->code) : json_null());
+    json_object_set_new(object, "signal", notice->signal >= 0 ? json_string(name) : json_null());
+    json_object_set_new(object, "reason", json_of_bytes(notice->reason));
+    json_object_set_new(object, "uptime_s", json_of_ms(notice->uptime_ms));
+    json_object_set_new(object, "delay_ms", notice->delay_ms >= 0 ? json_integer(notice->delay_ms) : json_null());
+}
+
+json_t *notice_json(const struct notice *notice) {
+    char time[32];
+    time_text(notice->time_ms, time);
+    json_t *object = json_pack("{s:I, s:s, s:o}", "seq", (json_int_t)notice->seq, "time", time, "event",
+                               json_of_bytes(notice->event));
+    if (object == NULL) return NULL;
+    if (notice->worker != 0)
+        json_object_set_new(object, "worker",
+                            json_pack("{s:I, s:i}", "id", (json_int_t)notice->worker, "pid", notice->pid));
+    if (is_exit(notice)) add_exit(object, notice);
+    else if (notice->reason.size_bytes > 0) json_object_set_new(object, "reason", json_of_bytes(notice->reason));
+    if (notice->url.size_bytes > 0) json_object_set_new(object, "url", json_of_bytes(notice->url));
+    return object;
+}

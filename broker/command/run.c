@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT
+ * skep run: a broker in the foreground, driven by the public skep/cluster.h alone, and its log. */
+#include <contract.h>
+#include <signal.h>
+#include <skep/cluster.h>
+
+#include "log.h"
+#include "notice.h"
+#include "say.h"
+#include "subcommands.h"
+
+struct run {
+    const struct options *options;
+    skep_cluster *cluster;
+    struct log log;
+    uint32_t unstartable; /* first worker that said that starting it is useless; 0: none did */
+};
+
+static bool was_ready(const skep_child *child) {
+    return skep_child_data(child) != NULL;
+}
+
+/* The others would end in the same way: stopping at once is clearer than a fork every few seconds. */
+static void give_up(struct run *run, const skep_child *child) {
+    if (run->unstartable != 0) return;
+    run->unstartable = skep_child_id(child);
+    skep_cluster_stop(run->cluster, false);
+}
+
+static void on_event(skep_cluster *cluster, const skep_event *event, void *context) {
+    (void)cluster;
+    struct run *run = context;
+    struct notice notice = notice_of_event(event);
+    bool unstartable =
+        event->kind == SKEP_EVENT_EXIT && event->code == SKEP_EXIT_UNSTARTABLE && !was_ready(event->child);
+    if (unstartable) notice.delay_ms = -1;
+    char text[NOTICE_TEXT_BYTES];
+    notice_text(&notice, text);
+    log_line(&run->log, text);
+    if (event->kind == SKEP_EVENT_READY) skep_child_set_data(event->child, run);
+    if (unstartable) give_up(run, event->child);
+}
+
+static int subscribe(struct run *run) {
+    static const enum skep_event_kind kinds[] = {
+        SKEP_EVENT_FORK,  SKEP_EVENT_ONLINE,     SKEP_EVENT_LISTENING, SKEP_EVENT_READY, SKEP_EVENT_DRAIN,
+        SKEP_EVENT_ERROR, SKEP_EVENT_DISCONNECT, SKEP_EVENT_EXIT,      SKEP_EVENT_STOP,
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        int status = skep_on(run->cluster, kinds[i], on_event, run);
+        if (status != SKEP_OK) return status;
+    }
+    return SKEP_OK;
+}
+
+static int set_up(struct run *run) {
+    const struct options *options = run->options;
+    skep_settings settings = {
+        .exec = options->program[0],
+        .args = (const char *const *)&options->program[1],
+        .policy = options->policy,
+        .name = options->name,
+        .dir = options->dir,
+        .interval_ms = options->interval_ms,
+        .ready_timeout_ms = options->ready_timeout_ms,
+        .drain_timeout_ms = options->drain_timeout_ms,
+        .credit = options->credit,
+        .respawn = true,
+    };
+    int status = skep_setup_primary(run->cluster, &settings);
+    return status == SKEP_OK ? subscribe(run) : status;
+}
+
+static int listen_all(struct run *run) {
+    for (size_t i = 0; i < run->options->listeners_count; i++) {
+        const struct named_url *listener = &run->options->listeners[i];
+        const char *bound = NULL;
+        int status = skep_cluster_listen(run->cluster, listener->name, listener->url, &bound);
+        if (status != SKEP_OK) return status;
+        log_broker(&run->log, "listening on %s as %s", bound, listener->name);
+    }
+    return SKEP_OK;
+}
+
+static int fork_all(struct run *run) {
+    for (unsigned i = 0; i < run->options->workers; i++) {
+        int status = skep_fork(run->cluster, NULL, NULL);
+        if (status != SKEP_OK) return status;
+    }
+    return SKEP_OK;
+}
+
+static void tell_running(struct run *run) {
+    const struct options *options = run->options;
+    const char *policy = skep_policy_name(skep_cluster_settings(run->cluster)->policy);
+    log_broker(&run->log, "running %s in %s, policy %s, %u worker%s of %s", skep_cluster_name(run->cluster),
+               skep_cluster_dir(run->cluster), policy, options->workers, options->workers == 1 ? "" : "s",
+               options->program[0]);
+}
+
+/* In this order, so that the line about the broker comes before those about what it does. */
+static int start(struct run *run) {
+    int status = set_up(run);
+    if (status == SKEP_OK) status = skep_cluster_stop_on_signals(run->cluster);
+    if (status == SKEP_OK) status = skep_cluster_start(run->cluster);
+    if (status != SKEP_OK) return status;
+    tell_running(run);
+    status = listen_all(run);
+    return status == SKEP_OK ? fork_all(run) : status;
+}
+
+/* What failed is said before the cluster, whose text it is, goes. */
+static int run_to_end(struct run *run) {
+    int status = start(run);
+    if (status == SKEP_OK) status = skep_cluster_run(run->cluster);
+    int code = status == SKEP_OK ? 0 : fail(status, "%s", skep_cluster_why(run->cluster));
+    skep_cluster_free(&run->cluster);
+    if (code == 0) log_broker(&run->log, "stopped");
+    return code;
+}
+
+int command_run(const struct options *options) {
+    struct run run = {.options = options};
+    signal(SIGPIPE, SIG_IGN); /* a log that nobody reads any more is no reason to end; workers start with the default */
+    int status = skep_cluster_new(&run.cluster, NULL);
+    if (status != SKEP_OK) return fail(status, "run: %s", skep_strerror(status));
+    int code = run_to_end(&run);
+    if (code != 0 || run.unstartable == 0) return code;
+    say("%s: worker %u cannot start: it exited with status %d before it was ready", options->program[0],
+        run.unstartable, SKEP_EXIT_UNSTARTABLE);
+    return SKEP_EXIT_UNSTARTABLE;
+}

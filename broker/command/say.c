@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ * One line on stderr, whatever was in the arguments. */
+#include "say.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { LINE_BYTES = 1024 };
+
+void make_printable(char *text) {
+    for (unsigned char *c = (unsigned char *)text; *c != '\0'; c++)
+        if (*c < 0x20 || *c == 0x7f) *c = '?';
+}
+
+/* In one write, so that lines of several processes do not mix. */
+static void write_line(char *text) {
+    make_printable(text);
+    fprintf(stderr, "skep: %s\n", text);
+}
+
+void say(const char *format, ...) {
+    char text[LINE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    write_line(text);
+}
+
+int fail(int status, const char *format, ...) {
+    char text[LINE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    write_line(text);
+    return skep_exit_status(status);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT
+ * The instance's directory. The lock is an open file description lock: it ends with the broker, however that ends, and looking at it
+ * disturbs nobody. The lock file stays, lest two brokers lock two files of one name. */
+#include "directory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int unusable(skep_cluster *cluster, const char *dir, const char *why) {
+    return skep__broker_fail(cluster, SKEP_EDIR, "%s: directory cannot be used: %s", dir, why);
+}
+
+/* Makes what is missing of a path. */
+static int make_path(skep_cluster *cluster, const char *dir) {
+    char path[SKEP_MAX_DIR + 1];
+    snprintf(path, sizeof path, "%s", dir);
+    for (char *slash = path; slash != NULL;) {
+        slash = strchr(slash + 1, '/');
+        if (slash != NULL) *slash = '\0';
+        if (mkdir(path, 0700) != 0 && errno != EEXIST) return unusable(cluster, dir, strerror(errno));
+        if (slash != NULL) *slash = '/';
+    }
+    return SKEP_OK;
+}
+
+static int check_private(skep_cluster *cluster, const char *dir) {
+    struct stat st;
+    char why[80];
+    if (lstat(dir, &st) != 0) return unusable(cluster, dir, strerror(errno));
+    if (!S_ISDIR(st.st_mode)) return unusable(cluster, dir, "it is not a directory");
+    if (st.st_uid != geteuid()) return unusable(cluster, dir, "it belongs to another user");
+    if ((st.st_mode & 077) != 0) {
+        snprintf(why, sizeof why, "it is not private (mode %03o, 700 is needed)", (unsigned)(st.st_mode & 0777));
+        return unusable(cluster, dir, why);
+    }
+    return access(dir, W_OK | X_OK) == 0 ? SKEP_OK : unusable(cluster, dir, strerror(errno));
+}
+
+/* --- lock --- */
+
+static int busy(skep_cluster *cluster, const char *dir) {
+    struct skep__instance owner;
+    if (skep__instance_find(dir, &owner) != SKEP_OK) return skep__broker_fail(cluster, SKEP_EBUSY, "%s: another broker owns it", dir);
+    return skep__broker_fail(cluster, SKEP_EBUSY, "%s: another broker owns it (pid %d)", dir, (int)owner.pid);
+}
+
+static int lock_file(skep_cluster *cluster, const char *dir) {
+    char path[SKEP_MAX_DIR + 16];
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    snprintf(path, sizeof path, "%s/%s", dir, SKEP_FILE_LOCK);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) return unusable(cluster, dir, strerror(errno));
+    if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {
+        cluster->lock = fd;
+        return SKEP_OK;
+    }
+    int error = errno;
+    close(fd);
+    return error == EAGAIN || error == EACCES ? busy(cluster, dir) : unusable(cluster, dir, strerror(error));
+}
+
+static uint64_t last_generation(int lock) {
+    char text[64];
+    uint64_t generation = 0;
+    ssize_t n = pread(lock, text, sizeof text - 1, 0);
+    if (n <= 0) return 0;
+    text[n] = '\0';
+    return sscanf(text, "%*d %" SCNu64, &generation) == 1 ? generation : 0;
+}
+
+static int write_lock(skep_cluster *cluster) {
+    char text[128];
+    struct skep__instance *instance = &cluster->instance;
+    instance->pid = getpid();
+    instance->generation = last_generation(cluster->lock) + 1;
+    int length = snprintf(text, sizeof text, "%d %" PRIu64 " %s\n", (int)instance->pid, instance->generation, instance->name);
+    if (ftruncate(cluster->lock, 0) == 0 && pwrite(cluster->lock, text, (size_t)length, 0) == length) return SKEP_OK;
+    return unusable(cluster, instance->dir, strerror(errno));
+}
+
+/* --- sockets --- */
+
+static bool is_socket_name(const char *name) {
+    static const char *const prefixes[] = {SKEP_FILE_CONTROL ".", SKEP_FILE_NEWS ".", SKEP_FILE_OUTBOX ".", SKEP_FILE_INBOX "."};
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0) return true;
+    return false;
+}
+
+/* Whoever holds the lock owns every socket here. */
+static void remove_sockets(const char *dir) {
+    DIR *entries = opendir(dir);
+    if (entries == NULL) return;
+    for (const struct dirent *e; (e = readdir(entries)) != NULL;)
+        if (is_socket_name(e->d_name)) unlinkat(dirfd(entries), e->d_name, 0);
+    closedir(entries);
+}
+
+int skep__directory_take(skep_cluster *cluster) {
+    const skep_settings *settings = &cluster->settings;
+    const char *name = settings->name != NULL ? settings->name : cluster->default_name;
+    const char *why;
+    char *dir = cluster->instance.dir;
+    int status = skep__instance_dir(settings->dir, name, dir, &why);
+    if (status != SKEP_OK) return unusable(cluster, settings->dir != NULL ? settings->dir : name, why);
+    snprintf(cluster->instance.name, sizeof cluster->instance.name, "%s", name);
+    cluster->ephemeral = settings->name == NULL && settings->dir == NULL && getenv(SKEP_ENV_DIR) == NULL;
+    status = make_path(cluster, dir);
+    if (status == SKEP_OK) status = check_private(cluster, dir);
+    if (status == SKEP_OK) status = lock_file(cluster, dir);
+    if (status == SKEP_OK) status = write_lock(cluster);
+    if (status == SKEP_OK) remove_sockets(dir);
+    return status;
+}
+
+void skep__directory_release(skep_cluster *cluster) {
+    char path[SKEP_MAX_DIR + 16];
+    const char *dir = cluster->instance.dir;
+    if (cluster->lock < 0) return;
+    remove_sockets(dir);
+    if (cluster->ephemeral) {
+        snprintf(path, sizeof path, "%s/%s", dir, SKEP_FILE_LOCK);
+        unlink(path);
+        rmdir(dir);
+    }
+    close(cluster->lock);
+    cluster->lock = -1;
+}

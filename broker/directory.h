@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT
+ * The instance's directory: made, checked, owned. */
+#ifndef SKEP_DIRECTORY_H
+#define SKEP_DIRECTORY_H
+
+#include "broker.h"
+
+/* Makes the directory (0700) if it is missing, checks that it is private, takes its lock, removes the sockets of brokers that are gone.
+ * Fills cluster.instance and cluster.lock. Errors: SKEP_EDIR, SKEP_EBUSY, SKEP_ESYS. */
+SKEP_MUST_USE int skep__directory_take(skep_cluster *cluster);
+
+/* Removes the sockets of this broker; the directory too if it is ephemeral. */
+void skep__directory_release(skep_cluster *cluster);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT
+ * Which worker gets a connection. Workers that keep up are in each listener's heap, ordered by the policy. One that has not
+ * acknowledged for a while is behind: it gets nothing until it does, unless all are. What it missed meanwhile it gets first,
+ * up to CATCH_UP connections, so that short delays do not make the rotation uneven. */
+#include "dispatch.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "handoff.h"
+#include "heap.h"
+#include "listener.h"
+
+enum {
+    BEHIND_MS = 2, /* age of the oldest connection not taken that makes a worker be behind */
+    CATCH_UP = 8
+};
+
+static bool has_room(const skep_child *child) {
+    const skep_cluster *cluster = child->cluster;
+    return child->state == SKEP__CHILD_READY && child->link >= 0 && child->untaken_count < cluster->settings.credit &&
+           cluster->in_flight < cluster->max_in_flight;
+}
+
+/* --- seats --- */
+
+struct skep__seat *skep__seat_find(const struct skep__listener *listener, const skep_child *child) {
+    struct skep__seat *seat;
+    LIST_FOREACH(seat, &child->seats, of_child) if (seat->listener == listener) return seat;
+    return NULL;
+}
+
+static void enter_heap(struct skep__seat *seat) {
+    struct skep__listener *listener = seat->listener;
+    if (seat->heap_index != 0) return;
+    if (seat->turns + CATCH_UP < listener->turn) seat->turns = listener->turn - CATCH_UP;
+    if (skep__heap_add(listener, seat) == SKEP_OK) skep__listener_resume(listener);
+}
+
+static void leave_heap(struct skep__seat *seat) {
+    if (seat->heap_index != 0) skep__heap_remove(seat->listener, seat);
+}
+
+int skep__seat_add(struct skep__listener *listener, skep_child *child, struct skep__seat **out) {
+    struct skep__seat *seat = calloc(1, sizeof *seat);
+    if (seat == NULL) return SKEP_ENOMEM;
+    *seat = (struct skep__seat){.child = child, .listener = listener, .turns = listener->turn, .picked = listener->picks};
+    LIST_INSERT_HEAD(&child->seats, seat, of_child);
+    LIST_INSERT_HEAD(&listener->seats, seat, of_listener);
+    *out = seat;
+    skep__dispatch_update(child);
+    return SKEP_OK;
+}
+
+void skep__seat_free(struct skep__seat *seat) {
+    leave_heap(seat);
+    LIST_REMOVE(seat, of_child);
+    LIST_REMOVE(seat, of_listener);
+    free(seat);
+}
+
+static bool is_late(const skep_child *child) {
+    const struct skep__connection *oldest = STAILQ_FIRST(&child->untaken);
+    return oldest != NULL && uv_now(child->cluster->loop) - oldest->handed_ms > BEHIND_MS;
+}
+
+void skep__dispatch_update(skep_child *child) {
+    struct skep__seat *seat;
+    if (child->behind) child->behind = is_late(child);
+    bool choosable = !child->behind && has_room(child);
+    LIST_FOREACH(seat, &child->seats, of_child) {
+        if (!choosable) leave_heap(seat);
+        else if (seat->heap_index == 0) enter_heap(seat);
+        else skep__heap_update(seat->listener, seat);
+        if (has_room(child)) skep__listener_resume(seat->listener);
+    }
+}
+
+/* --- choosing --- */
+
+/* The best seat of those that keep up. */
+static struct skep__seat *best_prompt(const struct skep__listener *listener) {
+    for (struct skep__seat *seat; (seat = skep__heap_best(listener)) != NULL;) {
+        if (!is_late(seat->child)) return seat;
+        seat->child->behind = true;
+        skep__dispatch_update(seat->child);
+    }
+    return NULL;
+}
+
+/* All are behind: the one with the least on its way. */
+static struct skep__seat *best_behind(const struct skep__listener *listener) {
+    struct skep__seat *seat, *best = NULL;
+    LIST_FOREACH(seat, &listener->seats, of_listener) {
+        if (has_room(seat->child) && (best == NULL || seat->child->untaken_count < best->child->untaken_count)) best = seat;
+    }
+    return best;
+}
+
+static struct skep__seat *choose_best(const struct skep__listener *listener) {
+    struct skep__seat *seat = best_prompt(listener);
+    return seat != NULL ? seat : best_behind(listener);
+}
+
+/* Bytes that identify a client: its address without the port. Unix clients have none. */
+static size_t client_key(const struct sockaddr_storage *client, const void **bytes) {
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)client;
+    if (client->ss_family == AF_INET) {
+        *bytes = &((const struct sockaddr_in *)client)->sin_addr;
+        return 4;
+    }
+    if (client->ss_family != AF_INET6) return 0;
+    bool mapped = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
+    *bytes = mapped ? &in6->sin6_addr.s6_addr[12] : &in6->sin6_addr.s6_addr[0];
+    return mapped ? 4 : 16;
+}
+
+/* FNV-1a, mixed once more since addresses differ in few bits */
+static uint64_t hash(const void *bytes, size_t size_bytes, uint64_t seed) {
+    const unsigned char *at = bytes;
+    uint64_t h = 14695981039346656037u ^ seed;
+    for (size_t i = 0; i < size_bytes; i++) h = (h ^ at[i]) * 1099511628211u;
+    h ^= h >> 32;
+    h *= 0xd6e8feb86659fd93u;
+    return h ^ h >> 32;
+}
+
+/* Rendezvous hashing over places: a client's place changes only if that place comes or goes; while a worker is being replaced
+ * its clients go to their second choice. */
+static struct skep__seat *choose_sticky(const struct skep__listener *listener, const struct sockaddr_storage *client) {
+    const void *bytes;
+    size_t size_bytes = client_key(client, &bytes);
+    uint64_t best_weight = 0;
+    struct skep__seat *seat, *best = NULL;
+    if (size_bytes == 0) return choose_best(listener);
+    LIST_FOREACH(seat, &listener->seats, of_listener) {
+        uint64_t weight = hash(bytes, size_bytes, (seat->child->slot->index + 1) * 0x9e3779b97f4a7c15u);
+        if (!has_room(seat->child) || (best != NULL && weight <= best_weight)) continue;
+        best = seat;
+        best_weight = weight;
+    }
+    return best;
+}
+
+static size_t list_candidates(const struct skep__listener *listener, struct skep__seat **seats, skep_candidate *candidates,
+                              size_t capacity) {
+    size_t count = 0;
+    struct skep__seat *seat;
+    LIST_FOREACH(seat, &listener->seats, of_listener) {
+        const skep_child *child = seat->child;
+        if (!has_room(child) || count == capacity) continue;
+        candidates[count] = (skep_candidate){.id = child->id, .slot = child->slot->index, .connections = child->live + child->untaken_count};
+        seats[count++] = seat;
+    }
+    return count;
+}
+
+static struct skep__seat *choose_custom(const struct skep__listener *listener, const struct sockaddr_storage *client) {
+    const skep_settings *settings = &listener->cluster->settings;
+    size_t capacity = listener->cluster->child_count;
+    struct skep__seat **seats = calloc(capacity, sizeof(struct skep__seat *));
+    skep_candidate *candidates = calloc(capacity, sizeof *candidates);
+    struct skep__seat *chosen = NULL;
+    if (seats != NULL && candidates != NULL) {
+        size_t count = list_candidates(listener, seats, candidates, capacity);
+        size_t index = count > 0 ? settings->choose((const struct sockaddr *)client, candidates, count, settings->choose_context) : 0;
+        if (index < count) chosen = seats[index];
+    }
+    free(seats);
+    free(candidates);
+    return chosen != NULL ? chosen : choose_best(listener);
+}
+
+static bool needs_client(enum skep_policy policy) {
+    return policy == SKEP_POLICY_STICKY || policy == SKEP_POLICY_CUSTOM;
+}
+
+static struct skep__seat *choose(const struct skep__listener *listener, int fd) {
+    enum skep_policy policy = listener->cluster->settings.policy;
+    struct sockaddr_storage client = {0};
+    socklen_t size_bytes = sizeof client;
+    if (!needs_client(policy)) return choose_best(listener);
+    if (getpeername(fd, (struct sockaddr *)&client, &size_bytes) != 0) client.ss_family = AF_UNSPEC;
+    return policy == SKEP_POLICY_STICKY ? choose_sticky(listener, &client) : choose_custom(listener, &client);
+}
+
+bool skep__dispatch(struct skep__connection *connection) {
+    struct skep__listener *listener = connection->listener;
+    struct skep__seat *seat = choose(listener, connection->fd);
+    if (seat == NULL) return false;
+    listener->turn = seat->turns++;
+    seat->picked = ++listener->picks;
+    skep__hand(seat->child, connection);
+    skep__dispatch_update(seat->child);
+    return true;
+}
+
+bool skep__can_dispatch(const struct skep__listener *listener) {
+    const struct skep__seat *seat;
+    if (listener->heap_size > 0) return true;
+    LIST_FOREACH(seat, &listener->seats, of_listener) if (has_room(seat->child)) return true;
+    return false;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ * Events: to the user's callbacks and to the news. */
+#include "event.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "news.h"
+
+static const char *const names[SKEP_EVENT_KINDS] = {
+    [SKEP_EVENT_SETUP] = "setup",     [SKEP_EVENT_FORK] = "fork",   [SKEP_EVENT_ONLINE] = "online",
+    [SKEP_EVENT_LISTENING] = "listening", [SKEP_EVENT_READY] = "ready", [SKEP_EVENT_MESSAGE] = "message",
+    [SKEP_EVENT_DRAIN] = "drain",     [SKEP_EVENT_DISCONNECT] = "disconnect", [SKEP_EVENT_EXIT] = "exit",
+    [SKEP_EVENT_ERROR] = "error",     [SKEP_EVENT_STOP] = "stop",
+};
+
+const char *skep_event_name(enum skep_event_kind kind) {
+    return (unsigned)kind < SKEP_EVENT_KINDS ? names[kind] : "?";
+}
+
+skep_event skep__event(enum skep_event_kind kind, skep_child *child) {
+    return (skep_event){.kind = kind, .child = child, .code = -1, .signal = -1, .delay_ms = -1, .fd = -1, .address_type = -1};
+}
+
+static void call_all(skep_cluster *cluster, const struct skep__subscribers *subscribers, const skep_event *event) {
+    struct skep__subscriber *s;
+    STAILQ_FOREACH(s, subscribers, entry) if (s->kind == event->kind) s->callback(cluster, event, s->context);
+}
+
+/* As in Node: a worker's own listeners first, except for messages. */
+static void call_back(skep_cluster *cluster, const skep_event *event) {
+    bool cluster_first = event->kind == SKEP_EVENT_MESSAGE;
+    if (cluster_first) call_all(cluster, &cluster->subscribers, event);
+    if (event->child != NULL) call_all(cluster, &event->child->subscribers, event);
+    if (!cluster_first) call_all(cluster, &cluster->subscribers, event);
+}
+
+static void emit_now(skep_cluster *cluster, const skep_event *event) {
+    if (event->kind != SKEP_EVENT_MESSAGE) skep__news_event(cluster, event);
+    call_back(cluster, event);
+}
+
+void skep__emit_due(skep_cluster *cluster) {
+    for (struct skep__due_event *due; (due = STAILQ_FIRST(&cluster->due_events)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&cluster->due_events, entry);
+        emit_now(cluster, &due->event);
+        free(due);
+    }
+}
+
+void skep__emit(skep_cluster *cluster, const skep_event *event) {
+    skep__emit_due(cluster);
+    emit_now(cluster, event);
+}
+
+static void flush_events(struct skep__flush *flush) {
+    skep__emit_due((skep_cluster *)((char *)flush - offsetof(skep_cluster, events_flush)));
+}
+
+void skep__emit_later(skep_cluster *cluster, const skep_event *event) {
+    struct skep__due_event *due = malloc(sizeof *due);
+    if (due == NULL) return;
+    due->event = *event;
+    STAILQ_INSERT_TAIL(&cluster->due_events, due, entry);
+    cluster->events_flush.flush = flush_events;
+    skep__flusher_mark(cluster->flusher, &cluster->events_flush);
+}
+
+void skep__emit_error(skep_cluster *cluster, skep_child *child, const char *format, ...) {
+    char reason[SKEP_MAX_REASON + 1];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(reason, sizeof reason, format, arguments);
+    va_end(arguments);
+    skep_event event = skep__event(SKEP_EVENT_ERROR, child);
+    event.reason = reason;
+    skep__emit(cluster, &event);
+}
+
+void skep__forget_due(skep_cluster *cluster, const skep_child *child) {
+    struct skep__due_event *due, *next;
+    for (due = STAILQ_FIRST(&cluster->due_events); due != NULL; due = next) {
+        next = STAILQ_NEXT(due, entry);
+        if (due->event.child != child) continue;
+        STAILQ_REMOVE(&cluster->due_events, due, skep__due_event, entry);
+        free(due);
+    }
+}
+
+void skep__events_free(skep_cluster *cluster) {
+    for (struct skep__due_event *due; (due = STAILQ_FIRST(&cluster->due_events)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&cluster->due_events, entry);
+        free(due);
+    }
+}
+
+static bool has_kind(const struct skep__subscribers *subscribers, enum skep_event_kind kind) {
+    const struct skep__subscriber *s;
+    STAILQ_FOREACH(s, subscribers, entry) if (s->kind == kind) return true;
+    return false;
+}
+
+bool skep__has_message_handler(const skep_cluster *cluster, const skep_child *child) {
+    return has_kind(&cluster->subscribers, SKEP_EVENT_MESSAGE) || has_kind(&child->subscribers, SKEP_EVENT_MESSAGE);
+}
+
+static int subscribe(struct skep__subscribers *subscribers, enum skep_event_kind kind, skep_event_cb callback, void *context) {
+    if ((unsigned)kind >= SKEP_EVENT_KINDS || callback == NULL) return SKEP_EINVAL;
+    struct skep__subscriber *s = malloc(sizeof *s);
+    if (s == NULL) return SKEP_ENOMEM;
+    *s = (struct skep__subscriber){.kind = kind, .callback = callback, .context = context};
+    STAILQ_INSERT_TAIL(subscribers, s, entry);
+    return SKEP_OK;
+}
+
+int skep_on(skep_cluster *cluster, enum skep_event_kind kind, skep_event_cb callback, void *context) {
+    return subscribe(&cluster->subscribers, kind, callback, context);
+}
+
+int skep_child_on(skep_child *child, enum skep_event_kind kind, skep_event_cb callback, void *context) {
+    return subscribe(&child->subscribers, kind, callback, context);
+}
+
+void skep__subscribers_free(struct skep__subscribers *subscribers) {
+    for (struct skep__subscriber *s; (s = STAILQ_FIRST(subscribers)) != NULL;) {
+        STAILQ_REMOVE_HEAD(subscribers, entry);
+        free(s);
+    }
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT
+ * The primary's side, as Node's cluster module: a program is its own broker, starts workers, and hears of all they do.
+ *
+ * All functions are called on the loop's thread; callbacks run there, never inside a call of the user's. Strings handed to a
+ * callback are borrowed until it returns. */
+#ifndef SKEP_CLUSTER_H
+#define SKEP_CLUSTER_H
+
+#include <skep/skep.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct skep_cluster skep_cluster;
+
+/* A worker as its primary sees it. Borrowed from the cluster; valid until the callbacks of its exit event have returned. */
+typedef struct skep_child skep_child;
+
+/* How connections are distributed. */
+enum skep_policy {
+    SKEP_POLICY_DEFAULT,           /* SKEP_POLICY of the environment, else round-robin */
+    SKEP_POLICY_ROUND_ROBIN,       /* strict rotation over the workers that keep up */
+    SKEP_POLICY_LEAST_CONNECTIONS, /* the worker with the fewest live connections */
+    SKEP_POLICY_STICKY,            /* by the client's address; the same place for the same client */
+    SKEP_POLICY_SHARED,            /* one listening socket; workers accept */
+    SKEP_POLICY_REUSEPORT,         /* a listening socket for each worker; the broker keeps them all */
+    SKEP_POLICY_CUSTOM,            /* skep_settings.choose */
+};
+
+/* The policy of a name such as "least-connections". Errors: SKEP_EINVAL. */
+SKEP_MUST_USE int skep_policy_parse(const char *name, enum skep_policy *policy);
+
+/* Name of a policy; borrowed, never NULL. */
+const char *skep_policy_name(enum skep_policy policy);
+
+/* A worker that could take a connection now. */
+typedef struct skep_candidate {
+    uint32_t id;
+    uint32_t slot;        /* the place it fills, from 0; a replacement has its predecessor's */
+    uint64_t connections; /* live ones, those on their way to it among them */
+} skep_candidate;
+
+/* A policy of the user's own: returns an index into candidates, or count for "any". Runs for each connection. */
+typedef size_t (*skep_choose_cb)(const struct sockaddr *client, const skep_candidate *candidates, size_t count,
+                                 void *context);
+
+/* All optional; zero-initialised means the defaults. Strings and arrays are copied. */
+typedef struct skep_settings {
+    const char *exec;         /* program of later forks, searched in PATH if it has no slash; this program */
+    const char *const *args;  /* its arguments from argv[1] on, NULL-terminated; this program's */
+    const char *cwd;          /* its working directory; this one's */
+    bool silent;              /* its stdout and stderr go to /dev/null */
+    bool set_ids;             /* uid and gid below are meant */
+    uid_t uid;
+    gid_t gid;
+
+    enum skep_policy policy; /* frozen at the first fork or listener */
+    skep_choose_cb choose;   /* with SKEP_POLICY_CUSTOM */
+    void *choose_context;
+
+    const char *name;           /* of the instance; PROGRAM-PID */
+    const char *dir;            /* of its sockets, 0700; SKEP_DIR, else as docs/running.md says, by name */
+    unsigned interval_ms;       /* of requestCount and totals; 10,000 */
+    unsigned ready_timeout_ms;  /* for a new worker to become ready; 10,000 */
+    unsigned drain_timeout_ms;  /* then SIGTERM, and as long again, then SIGKILL; 10,000 */
+    unsigned credit;            /* connections on their way to one worker at most, 1 to 253; 64 */
+    bool respawn;               /* a worker that ends without being asked is replaced, with backoff; Node does not */
+} skep_settings;
+
+/* Makes a primary. loop may be NULL for one of its own. Touches nothing outside the process.
+ * Errors: SKEP_ESTATE (this process is a worker), SKEP_ENOMEM, SKEP_ESYS. Free with skep_cluster_free. */
+SKEP_MUST_USE int skep_cluster_new(skep_cluster **cluster, uv_loop_t *loop);
+
+/* Kills what is left of the workers, closes everything, removes the directory's sockets, sets *cluster to NULL. NULL is
+ * allowed. Not from a callback. */
+void skep_cluster_free(skep_cluster **cluster);
+
+uv_loop_t *skep_cluster_loop(skep_cluster *cluster);
+
+/* What went wrong in the latest call that failed, as one line: what, where, why; borrowed until the next call; never NULL. */
+const char *skep_cluster_why(const skep_cluster *cluster);
+
+/* Settings for later forks (Node: setupPrimary); may be called again. policy, choose, name, dir, interval count only before the
+ * cluster has started. Emits setup. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
+SKEP_MUST_USE int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings);
+
+/* The settings in force, defaults filled in; borrowed until the next skep_setup_primary (Node: settings). */
+const skep_settings *skep_cluster_settings(const skep_cluster *cluster);
+
+/* Takes the directory and opens the sockets. The first skep_fork or skep_cluster_listen does it; call it to learn of errors
+ * before. Errors: SKEP_EDIR, SKEP_EBUSY, SKEP_EINVAL, SKEP_ENOMEM, SKEP_ESYS. */
+SKEP_MUST_USE int skep_cluster_start(skep_cluster *cluster);
+
+/* The instance's directory and name; borrowed; "" before the start. */
+const char *skep_cluster_dir(const skep_cluster *cluster);
+const char *skep_cluster_name(const skep_cluster *cluster);
+
+/* Binds a URL at once and keeps it bound, by a name that workers may listen on (NULL: by its URL). *bound (may be NULL) is the
+ * URL with the real port, borrowed as long as the cluster lives. Errors: as skep_listen of skep/worker.h. */
+SKEP_MUST_USE int skep_cluster_listen(skep_cluster *cluster, const char *name, const char *url, const char **bound);
+
+/* Starts a worker. env holds NAME=VALUE strings beside the inherited ones, NULL-terminated; may be NULL. The fork event follows on the
+ * next turn of the loop. *child (may be NULL) is borrowed. Errors: SKEP_ENOTFOUND, SKEP_ENOTEXEC, SKEP_EMFILE, SKEP_ENOMEM, SKEP_ESYS,
+ * SKEP_ESTATE (stopping), and those of skep_cluster_start. */
+SKEP_MUST_USE int skep_fork(skep_cluster *cluster, const char *const *env, skep_child **child);
+
+/* Runs the loop until no worker is left and nothing of the user's keeps it alive. */
+SKEP_MUST_USE int skep_cluster_run(skep_cluster *cluster);
+
+/* SIGINT and SIGTERM end the cluster: the first drains the workers, a second one kills them. Errors: SKEP_ESYS. */
+SKEP_MUST_USE int skep_cluster_stop_on_signals(skep_cluster *cluster);
+
+/* Ends the cluster: no more forks; workers drain, or are killed if now is true. skep_cluster_run returns when all are gone. */
+void skep_cluster_stop(skep_cluster *cluster, bool now);
+
+/* --- Workers --- */
+
+/* A worker by id; NULL if it is gone (Node: cluster.workers[id]). */
+skep_child *skep_child_by_id(skep_cluster *cluster, uint32_t id);
+
+/* Iterates in the order of ids: child NULL gives the first, the last gives NULL. */
+skep_child *skep_child_next(skep_cluster *cluster, const skep_child *child);
+
+size_t skep_child_count(const skep_cluster *cluster);
+
+uint32_t skep_child_id(const skep_child *child);
+pid_t skep_child_pid(const skep_child *child);
+uint32_t skep_child_slot(const skep_child *child);
+uint64_t skep_child_requests(const skep_child *child);
+uint64_t skep_child_accepted(const skep_child *child);
+skep_cluster *skep_child_cluster(const skep_child *child);
+
+/* Name of its state: "spawning", "online", "ready", "draining" or "gone"; borrowed. */
+const char *skep_child_state(const skep_child *child);
+
+bool skep_child_is_connected(const skep_child *child); /* its link is up */
+bool skep_child_is_dead(const skep_child *child);      /* its process has ended */
+
+/* Whether its exit was asked for: 1 yes, 0 no, -1 it has not exited (Node: exitedAfterDisconnect). */
+int skep_child_exited_after_disconnect(const skep_child *child);
+
+/* A pointer of the user's, NULL at first. */
+void skep_child_set_data(skep_child *child, void *data);
+void *skep_child_data(const skep_child *child);
+
+/* Sends a message to a worker. Errors: SKEP_EAGAIN, SKEP_ECLOSED, SKEP_ETOOBIG, SKEP_ENOMEM. */
+SKEP_MUST_USE int skep_child_send(skep_child *child, const char *name, const void *data, size_t size_bytes);
+
+/* Sends a worker the broker's count of its requests now, as happens every interval anyway. */
+SKEP_MUST_USE int skep_child_send_request_count(skep_child *child);
+
+/* To every worker that subscribed. */
+SKEP_MUST_USE int skep_cluster_broadcast(skep_cluster *cluster, const char *name, const void *data, size_t size_bytes);
+
+/* The answer to a request; status as in skep/worker.h. Called exactly once. */
+typedef void (*skep_child_reply_cb)(skep_cluster *cluster, int status, const void *data, size_t size_bytes, void *context);
+SKEP_MUST_USE int skep_child_request(skep_child *child, const char *name, const void *data, size_t size_bytes,
+                                     unsigned timeout_ms, skep_child_reply_cb callback, void *context);
+
+/* Answers a request that came as a message event. */
+SKEP_MUST_USE int skep_child_reply(skep_child *child, uint64_t request, int status, const void *data, size_t size_bytes);
+
+/* The worker leaves voluntarily: no new connections, live ones finish, then its link closes (Node: worker.disconnect). */
+void skep_child_disconnect(skep_child *child);
+
+/* A plain signal. Errors: SKEP_ESTATE (it is dead), SKEP_EINVAL. */
+SKEP_MUST_USE int skep_child_kill(skep_child *child, int signal);
+
+/* Disconnects every worker; the callback (may be NULL) follows on a later turn, when all have disconnected. */
+typedef void (*skep_disconnected_cb)(skep_cluster *cluster, void *context);
+void skep_cluster_disconnect(skep_cluster *cluster, skep_disconnected_cb callback, void *context);
+
+/* --- Events --- */
+
+enum skep_event_kind {
+    SKEP_EVENT_SETUP,      /* skep_setup_primary was called */
+    SKEP_EVENT_FORK,       /* a process was started */
+    SKEP_EVENT_ONLINE,     /* its runtime is up */
+    SKEP_EVENT_LISTENING,  /* it listens; once per listen */
+    SKEP_EVENT_READY,      /* it may be given work (Skep's own) */
+    SKEP_EVENT_MESSAGE,    /* it sent a message to the primary */
+    SKEP_EVENT_DRAIN,      /* it begins to leave (Skep's own) */
+    SKEP_EVENT_DISCONNECT, /* its link is closed */
+    SKEP_EVENT_EXIT,       /* its process has ended */
+    SKEP_EVENT_ERROR,      /* something failed; reason says what. child may be NULL */
+    SKEP_EVENT_STOP,       /* the cluster begins to stop (Skep's own) */
+    SKEP_EVENT_KINDS
+};
+
+/* Name of an event such as "listening"; borrowed. */
+const char *skep_event_name(enum skep_event_kind kind);
+
+typedef struct skep_event {
+    enum skep_event_kind kind;
+    skep_child *child; /* NULL for setup, stop and some errors */
+
+    /* exit: one of the two is -1 */
+    int code;
+    int signal;
+    /* exit: "voluntary", "exited" (status 0, unasked), "crashed", "killed" (by a stop at once), "not-ready", "drain-timeout", "protocol".
+     * error: one line. Else NULL */
+    const char *reason;
+    uint64_t uptime_ms; /* exit */
+    int64_t delay_ms;   /* exit: a replacement starts after this; -1: none is due */
+
+    /* listening */
+    const char *url;
+    int address_type; /* 4, 6 or -1 for a Unix path */
+    const char *address;
+    uint16_t port;
+    int fd; /* the listening descriptor, borrowed; -1 if there is none yet */
+
+    /* message */
+    const char *name;
+    const void *data;
+    size_t size_bytes;
+    uint64_t request; /* not 0: the worker waits for skep_child_reply */
+} skep_event;
+
+typedef void (*skep_event_cb)(skep_cluster *cluster, const skep_event *event, void *context);
+
+/* Calls back for events of a kind from now on. Listeners of one worker are called before those of the cluster, except for
+ * message, where the cluster's come first. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
+SKEP_MUST_USE int skep_on(skep_cluster *cluster, enum skep_event_kind kind, skep_event_cb callback, void *context);
+SKEP_MUST_USE int skep_child_on(skep_child *child, enum skep_event_kind kind, skep_event_cb callback, void *context);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ * Workers' lives: what supervisor.c, child.c, slot.c and handoff.c know of each other. */
+#ifndef SKEP_LIFE_H
+#define SKEP_LIFE_H
+
+#include "broker.h"
+
+/* --- supervisor.c --- */
+
+/* Something has happened to a worker: looks up the transition and takes it. */
+void skep__life(skep_child *child, enum skep__child_signal signal);
+
+/* Name of a state, as users see it; borrowed. */
+const char *skep__state_name(enum skep__child_state state);
+
+/* Gives a new worker its time to become ready. */
+void skep__watch_ready(skep_child *child);
+
+/* --- child.c --- */
+
+/* Starts a process in a slot. Errors: as skep_fork. */
+SKEP_MUST_USE int skep__child_start(skep_cluster *cluster, struct skep__slot *slot, skep_child **child);
+
+/* Reads what is on the link and acts upon it. SKEP_OK: there may be more. */
+int skep__read_link(skep_child *child);
+
+/* Closes the link; what was not taken goes to others. */
+void skep__child_close_link(skep_child *child);
+
+/* Reads what the worker said last, forgets it everywhere, frees it with its last handle. */
+void skep__child_release(skep_child *child);
+
+/* Waits for the end of a worker that was killed. */
+void skep__child_reap(skep_child *child);
+
+/* Ends a worker at once; reason (static text) goes into its exit event. */
+void skep__child_kill(skep_child *child, const char *reason);
+
+/* A frame or message of this worker was malformed: after three within a minute it is ended. */
+void skep__child_bad_frame(skep_child *child, const char *channel, const char *why);
+
+/* URL of a worker's inbox. */
+void skep__inbox_url(const skep_child *child, char *url, size_t capacity_bytes);
+
+/* The worker of a process; NULL if there is none. */
+skep_child *skep__child_by_pid(skep_cluster *cluster, pid_t pid);
+
+/* --- slot.c --- */
+
+/* The lowest place that is free, or a new one. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__slot_get(skep_cluster *cluster, struct skep__slot **slot);
+
+/* Sets the environment of the worker in this place and its replacements. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__slot_set_env(struct skep__slot *slot, const char *const *env);
+
+/* A worker has ended; returns in how many milliseconds a replacement is due, -1 for none. */
+int64_t skep__slot_delay_ms(const skep_child *child);
+
+/* Starts a replacement after a while; 0: now. */
+void skep__slot_refill(struct skep__slot *slot, int64_t delay_ms);
+
+/* No more replacements. */
+void skep__slots_stop(skep_cluster *cluster);
+void skep__slots_free(skep_cluster *cluster);
+
+/* Notes that the worker of a place has been ready for long enough, or failed quickly. */
+void skep__slot_judge(const skep_child *child);
+
+/* --- spawn.c --- */
+
+struct skep__spawned {
+    pid_t pid;
+    int pidfd;
+    int link; /* the broker's end */
+};
+
+/* Forks and executes a worker. env holds what it has beside the inherited environment. Errors: as skep_fork. */
+SKEP_MUST_USE int skep__spawn(skep_cluster *cluster, uint32_t id, char *const *env, struct skep__spawned *spawned);
+
+/* --- listen.c --- */
+
+/* A worker asks to listen. */
+void skep__listen_asked(skep_child *child, const struct skep_command_listen *listen);
+
+/* A worker gives a listener back. */
+void skep__unlisten_asked(skep_child *child, uint64_t number);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ * Workers that ask to listen. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "dispatch.h"
+#include "event.h"
+#include "handoff.h"
+#include "life.h"
+#include "listener.h"
+
+static void answer(skep_child *child, const struct skep_command *command, int fd) {
+    if (skep__notify(child, command, fd) == SKEP_ENOMEM) skep__child_kill(child, "out of memory");
+}
+
+static void refuse(skep_child *child, uint64_t request, int status, const char *why) {
+    struct skep_command command = {.id = SKEP_COMMAND_listenFailed};
+    command.listenFailed =
+        (struct skep_command_listenFailed){.request = request, .status = (uint64_t)status, .reason = skep__text(why)};
+    skep__emit_error(child->cluster, child, "cannot listen on %s", why);
+    answer(child, &command, -1);
+}
+
+static void describe(skep_event *event, const struct skep__listener *listener, char text[INET6_ADDRSTRLEN]) {
+    const struct sockaddr_storage *a = &listener->address.address;
+    const struct sockaddr_in *in = (const struct sockaddr_in *)a;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
+    event->url = listener->url;
+    event->address = text;
+    if (a->ss_family == AF_UNIX) {
+        event->address = ((const struct sockaddr_un *)a)->sun_path;
+    } else if (a->ss_family == AF_INET6) {
+        event->address_type = 6;
+        event->port = ntohs(in6->sin6_port);
+        inet_ntop(AF_INET6, &in6->sin6_addr, text, INET6_ADDRSTRLEN);
+    } else {
+        event->address_type = 4;
+        event->port = ntohs(in->sin_port);
+        inet_ntop(AF_INET, &in->sin_addr, text, INET6_ADDRSTRLEN);
+    }
+}
+
+static void emit_listening(skep_child *child, const struct skep__listener *listener, int fd) {
+    char address[INET6_ADDRSTRLEN];
+    skep_event event = skep__event(SKEP_EVENT_LISTENING, child);
+    describe(&event, listener, address);
+    event.fd = fd >= 0 ? fd : LIST_EMPTY(&listener->members) ? -1 : LIST_FIRST(&listener->members)->fd;
+    skep__emit(child->cluster, &event);
+}
+
+static void accept_request(skep_child *child, uint64_t request, const struct skep__listener *listener, int fd) {
+    struct skep_command command = {.id = SKEP_COMMAND_listening};
+    struct skep_command_listening *l = &command.listening;
+    *l = (struct skep_command_listening){.request = request, .listener = listener->number, .url = skep__text(listener->url)};
+    if (fd >= 0) SKEP_SET(listening, l, shared, true);
+    answer(child, &command, fd);
+    emit_listening(child, listener, fd);
+}
+
+void skep__listen_asked(skep_child *child, const struct skep_command_listen *listen) {
+    skep_cluster *cluster = child->cluster;
+    struct skep__listener *listener;
+    char url[SKEP_MAX_URL + 1], why[SKEP_MAX_REASON + 1];
+    int fd = -1;
+    skep__copy_text(url, sizeof url, &listen->url);
+    uint64_t index = SKEP_HAS(listen, listen, index) ? listen->index : 0;
+    int backlog = SKEP_HAS(listen, listen, backlog) ? (int)listen->backlog : 0;
+    int status = cluster->stopping ? SKEP_ESTATE : SKEP_OK;
+    if (status != SKEP_OK) snprintf(why, sizeof why, "%s: the broker is stopping", url);
+    if (status == SKEP_OK) status = skep__listener_get(cluster, url, index, backlog, &listener, why);
+    if (status == SKEP_OK) {
+        status = skep__listener_join(listener, child, &fd);
+        if (status != SKEP_OK) snprintf(why, sizeof why, "%s: %s", url, skep_strerror(status));
+    }
+    if (status == SKEP_OK) accept_request(child, listen->request, listener, fd);
+    else refuse(child, listen->request, status, why);
+}
+
+void skep__unlisten_asked(skep_child *child, uint64_t number) {
+    struct skep__listener *listener = skep__listener_by_number(child->cluster, number);
+    struct skep__seat *seat = listener != NULL ? skep__seat_find(listener, child) : NULL;
+    if (seat != NULL) skep__listener_part(seat);
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT
+ * Listening sockets: accepting, pausing, giving back. socket.c binds them. */
+#include "listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dispatch.h"
+#include "event.h"
+#include "handoff.h"
+#include "socket.h"
+
+enum {
+    ACCEPT_BURST = 64,  /* connections accepted before the rest of the loop has a turn */
+    DEFAULT_BACKLOG = 511,
+    STARVED_MS = 100 /* between tries while there are no descriptors */
+};
+
+static bool workers_accept(const skep_cluster *cluster) {
+    return cluster->settings.policy == SKEP_POLICY_SHARED;
+}
+
+/* --- polling --- */
+
+static void accept_ready(uv_poll_t *poll, int status, int events);
+
+static void set_polling(struct skep__member *member, bool on) {
+    if (member->polling == on) return;
+    member->polling = on;
+    if (on) uv_poll_start(&member->poll, UV_READABLE, accept_ready);
+    else uv_poll_stop(&member->poll);
+}
+
+static void update_polling(struct skep__listener *listener) {
+    struct skep__member *member;
+    bool accepts = !listener->paused && !listener->starved && !workers_accept(listener->cluster);
+    LIST_FOREACH(member, &listener->members, entry) set_polling(member, accepts && member->owner == NULL);
+}
+
+static void pause_accepting(struct skep__listener *listener) {
+    listener->paused = true;
+    update_polling(listener);
+}
+
+/* True if nothing that was given back waits any more. */
+static bool dispatch_waiting(struct skep__listener *listener) {
+    struct skep__connection *c;
+    while ((c = STAILQ_FIRST(&listener->waiting)) != NULL) {
+        STAILQ_REMOVE_HEAD(&listener->waiting, entry);
+        if (skep__dispatch(c)) continue;
+        STAILQ_INSERT_HEAD(&listener->waiting, c, entry);
+        return false;
+    }
+    return true;
+}
+
+void skep__listener_resume(struct skep__listener *listener) {
+    if (!listener->paused || listener->closed) return;
+    listener->paused = false; /* before dispatching, which may come back here */
+    listener->paused = !dispatch_waiting(listener);
+    update_polling(listener);
+}
+
+void skep__listener_give_back(struct skep__listener *listener, struct skep__connection *connection) {
+    if (listener->closed) {
+        skep__connection_drop(connection);
+        return;
+    }
+    if (skep__dispatch(connection)) return;
+    STAILQ_INSERT_TAIL(&listener->waiting, connection, entry);
+    pause_accepting(listener);
+}
+
+/* --- accepting --- */
+
+/* Out of descriptors: one connection is accepted on the reserve; the rest stay in the kernel's queue until a while later. */
+static int accept_starved(struct skep__member *member) {
+    struct skep__listener *listener = member->listener;
+    skep_cluster *cluster = listener->cluster;
+    int fd = -1;
+    if (cluster->reserve >= 0) {
+        close(cluster->reserve);
+        cluster->reserve = -1;
+        fd = accept4(member->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        skep__emit_error(cluster, NULL, "%s: out of descriptors; accepting slowly until some are free", listener->url);
+    }
+    listener->starved = true;
+    update_polling(listener);
+    if (!uv_is_active((uv_handle_t *)&cluster->starved_timer))
+        uv_timer_start(&cluster->starved_timer, skep__listeners_retry, STARVED_MS, STARVED_MS);
+    return fd;
+}
+
+void skep__listeners_retry(uv_timer_t *timer) {
+    skep_cluster *cluster = timer->data;
+    struct skep__listener *listener;
+    if (cluster->reserve < 0) cluster->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (cluster->reserve < 0) return;
+    uv_timer_stop(timer);
+    LIST_FOREACH(listener, &cluster->listeners, entry) {
+        listener->starved = false;
+        update_polling(listener);
+    }
+}
+
+static int accept_one(struct skep__member *member) {
+    for (;;) {
+        int fd = accept4(member->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0 || errno == EAGAIN) return fd;
+        if (errno == EMFILE || errno == ENFILE) return accept_starved(member);
+        if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO) return -1;
+    }
+}
+
+static bool give(struct skep__listener *listener, int fd) {
+    struct skep__connection *c = malloc(sizeof *c);
+    if (c == NULL) {
+        close(fd);
+        return false;
+    }
+    *c = (struct skep__connection){.listener = listener, .fd = fd};
+    listener->accepted++;
+    listener->queued++;
+    skep__trace(listener->cluster->trace, SKEP__TRACE_LEDGER, "connection fd %d: accepted on %s", fd, listener->url);
+    skep__listener_give_back(listener, c);
+    return true;
+}
+
+/* Accepts only what somebody can take: the rest is better off in the kernel's queue. */
+static void accept_some(struct skep__member *member, unsigned limit) {
+    struct skep__listener *listener = member->listener;
+    for (unsigned i = 0; i < limit && !listener->starved; i++) {
+        if (!skep__can_dispatch(listener)) {
+            pause_accepting(listener);
+            return;
+        }
+        int fd = accept_one(member);
+        if (fd < 0 || !give(listener, fd)) return;
+    }
+}
+
+static void accept_ready(uv_poll_t *poll, int status, int events) {
+    (void)status;
+    (void)events;
+    accept_some(poll->data, ACCEPT_BURST);
+}
+
+/* --- members --- */
+
+static int add_member(struct skep__listener *listener, int fd, struct skep__member **out) {
+    struct skep__member *member = calloc(1, sizeof *member);
+    if (member == NULL) return SKEP_ENOMEM;
+    *member = (struct skep__member){.listener = listener, .fd = fd};
+    if (uv_poll_init(listener->cluster->loop, &member->poll, fd) != 0) {
+        free(member);
+        return SKEP_ESYS;
+    }
+    member->poll.data = member;
+    uv_unref((uv_handle_t *)&member->poll);
+    listener->open_polls++;
+    LIST_INSERT_HEAD(&listener->members, member, entry);
+    *out = member;
+    return SKEP_OK;
+}
+
+static struct skep__member *free_member(const struct skep__listener *listener) {
+    struct skep__member *member;
+    LIST_FOREACH(member, &listener->members, entry) if (member->owner == NULL) return member;
+    return NULL;
+}
+
+/* With policy reuseport: a socket that no worker accepts from, or one more. */
+static int own_member(struct skep__listener *listener, skep_child *child, int *fd) {
+    struct skep__member *member = free_member(listener);
+    int status = SKEP_OK;
+    if (member == NULL) {
+        int new_fd;
+        status = skep__socket_again(&listener->address, listener->backlog, &new_fd);
+        if (status == SKEP_OK) status = add_member(listener, new_fd, &member);
+        if (status != SKEP_OK) return status;
+    }
+    member->owner = child;
+    set_polling(member, false);
+    *fd = member->fd;
+    return SKEP_OK;
+}
+
+static void disown(struct skep__listener *listener, const skep_child *child) {
+    struct skep__member *member;
+    LIST_FOREACH(member, &listener->members, entry) if (member->owner == child) member->owner = NULL;
+    update_polling(listener);
+}
+
+static bool is_tcp(const struct skep__listener *listener) {
+    return listener->address.address.ss_family != AF_UNIX;
+}
+
+int skep__listener_join(struct skep__listener *listener, skep_child *child, int *fd) {
+    enum skep_policy policy = listener->cluster->settings.policy;
+    struct skep__seat *seat = skep__seat_find(listener, child);
+    int status = seat == NULL ? skep__seat_add(listener, child, &seat) : SKEP_OK;
+    *fd = -1;
+    if (status == SKEP_OK && policy == SKEP_POLICY_SHARED) *fd = LIST_FIRST(&listener->members)->fd;
+    if (status == SKEP_OK && policy == SKEP_POLICY_REUSEPORT && is_tcp(listener)) status = own_member(listener, child, fd);
+    if (status != SKEP_OK && seat != NULL) skep__listener_part(seat);
+    return status;
+}
+
+void skep__listener_part(struct skep__seat *seat) {
+    struct skep__listener *listener = seat->listener;
+    disown(listener, seat->child);
+    skep__seat_free(seat);
+    if (LIST_EMPTY(&listener->seats) && !listener->kept) skep__listener_close(listener);
+}
+
+void skep__listener_adopt(skep_child *child) {
+    struct skep__seat *seat;
+    LIST_FOREACH(seat, &child->seats, of_child) disown(seat->listener, child);
+}
+
+/* --- listeners --- */
+
+struct skep__listener *skep__listener_by_number(skep_cluster *cluster, uint64_t number) {
+    struct skep__listener *l;
+    LIST_FOREACH(l, &cluster->listeners, entry) if (l->number == number) return l;
+    return NULL;
+}
+
+static struct skep__listener *find(skep_cluster *cluster, const char *url, const char *key) {
+    struct skep__listener *l;
+    LIST_FOREACH(l, &cluster->listeners, entry) if (strcmp(l->name, url) == 0 || strcmp(l->key, key) == 0) return l;
+    return NULL;
+}
+
+static void free_listener(struct skep__listener *listener) {
+    free(listener->heap);
+    free(listener);
+}
+
+void skep__listener_check_free(struct skep__listener *listener) {
+    if (listener->closed && listener->open_polls == 0 && listener->queued == 0) free_listener(listener);
+}
+
+static int open_listener(skep_cluster *cluster, const char *key, const struct skep_url *address, int backlog,
+                         struct skep__listener **out) {
+    struct skep__listener *listener = calloc(1, sizeof *listener);
+    struct skep__member *member;
+    int fd;
+    if (listener == NULL) return SKEP_ENOMEM;
+    *listener = (struct skep__listener){.cluster = cluster, .number = cluster->next_listener + 1, .address = *address};
+    listener->backlog = backlog > 0 ? backlog : DEFAULT_BACKLOG;
+    STAILQ_INIT(&listener->waiting);
+    snprintf(listener->key, sizeof listener->key, "%s", key);
+    bool reuse_port = cluster->settings.policy == SKEP_POLICY_REUSEPORT;
+    int status = skep__socket_bind(&listener->address, listener->backlog, reuse_port, &fd);
+    if (status == SKEP_OK) {
+        status = add_member(listener, fd, &member);
+        if (status != SKEP_OK) close(fd);
+    }
+    if (status != SKEP_OK) {
+        free_listener(listener);
+        return status;
+    }
+    skep__url_print(&listener->address.address, listener->address.address_size_bytes, listener->address.any, listener->url,
+                    sizeof listener->url);
+    cluster->next_listener++;
+    LIST_INSERT_HEAD(&cluster->listeners, listener, entry);
+    pause_accepting(listener); /* until somebody can take a connection */
+    *out = listener;
+    return SKEP_OK;
+}
+
+int skep__listener_get(skep_cluster *cluster, const char *url, uint64_t index, int backlog, struct skep__listener **listener,
+                       char why[SKEP_MAX_REASON + 1]) {
+    char key[SKEP_MAX_URL + 16];
+    struct skep_url address;
+    const char *reason = "no listener has this name";
+    snprintf(key, sizeof key, "%s#%" PRIu64, url, index);
+    *listener = find(cluster, url, key);
+    if (*listener != NULL) return SKEP_OK;
+    int status = skep__url_is(url) ? skep__url_parse(url, &address, &reason) : SKEP_EURL;
+    if (status != SKEP_OK) {
+        snprintf(why, SKEP_MAX_REASON + 1, "%s: %s", url, reason);
+        return status;
+    }
+    status = open_listener(cluster, key, &address, backlog, listener);
+    if (status != SKEP_OK) snprintf(why, SKEP_MAX_REASON + 1, "%s: %s", url, skep_strerror(status));
+    return status;
+}
+
+static void member_closed(uv_handle_t *handle) {
+    struct skep__member *member = handle->data;
+    struct skep__listener *listener = member->listener;
+    free(member);
+    listener->open_polls--;
+    skep__listener_check_free(listener);
+}
+
+static void close_members(struct skep__listener *listener) {
+    for (struct skep__member *member; (member = LIST_FIRST(&listener->members)) != NULL;) {
+        LIST_REMOVE(member, entry);
+        set_polling(member, false);
+        close(member->fd);
+        uv_close((uv_handle_t *)&member->poll, member_closed);
+    }
+}
+
+static void close_sockets(struct skep__listener *listener) {
+    if (LIST_EMPTY(&listener->members)) return;
+    skep__socket_unlink(&listener->address);
+    close_members(listener);
+}
+
+void skep__listener_finish(struct skep__listener *listener) {
+    struct skep__member *member;
+    if (!workers_accept(listener->cluster))
+        LIST_FOREACH(member, &listener->members, entry) accept_some(member, (unsigned)listener->backlog);
+    close_sockets(listener);
+}
+
+void skep__listener_close(struct skep__listener *listener) {
+    if (listener->closed) return;
+    listener->closed = true;
+    LIST_REMOVE(listener, entry);
+    close_sockets(listener);
+    for (struct skep__seat *seat; (seat = LIST_FIRST(&listener->seats)) != NULL;) skep__seat_free(seat);
+    listener->queued++; /* so that it outlives the loop below */
+    for (struct skep__connection *c; (c = STAILQ_FIRST(&listener->waiting)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&listener->waiting, entry);
+        skep__connection_drop(c);
+    }
+    listener->queued--;
+    skep__listener_check_free(listener);
+}

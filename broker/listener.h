@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ * Listening sockets: bound by the broker, shared by workers. */
+#ifndef SKEP_LISTENER_H
+#define SKEP_LISTENER_H
+
+#include "broker.h"
+
+/* Finds the listener that a worker may use by this URL or name, or binds it. index is how many times the asker had asked before.
+ * On failure why says more. Errors: as skep_listen. */
+SKEP_MUST_USE int skep__listener_get(skep_cluster *cluster, const char *url, uint64_t index, int backlog,
+                                     struct skep__listener **listener, char why[SKEP_MAX_REASON + 1]);
+
+/* Gives a worker a place at a listener. *fd is the descriptor that it accepts from by itself, borrowed; -1: the broker accepts. */
+SKEP_MUST_USE int skep__listener_join(struct skep__listener *listener, skep_child *child, int *fd);
+
+/* Takes a worker's place away; the last one closes a listener that is not kept. */
+void skep__listener_part(struct skep__seat *seat);
+
+/* The worker accepts no more: with policy reuseport the broker accepts from its socket until another worker does. */
+void skep__listener_adopt(skep_child *child);
+
+/* Accepts again, if accepting was paused and somebody can take what comes; what was given back goes first. */
+void skep__listener_resume(struct skep__listener *listener);
+
+/* A connection has come back from a worker: it is the next to be handed out, now or as soon as somebody can take it. */
+void skep__listener_give_back(struct skep__listener *listener, struct skep__connection *connection);
+
+/* Accepts what the kernel holds and somebody can take, then closes the sockets. The listener stays for what is handed on. */
+void skep__listener_finish(struct skep__listener *listener);
+
+/* Closes the listener and what waits. It is freed when its handles have closed and no worker holds a connection untaken. */
+void skep__listener_close(struct skep__listener *listener);
+void skep__listener_check_free(struct skep__listener *listener);
+
+/* Timer: tries again for listeners that ran out of descriptors. */
+void skep__listeners_retry(uv_timer_t *timer);
+
+/* The listener of a number; NULL if there is none. */
+struct skep__listener *skep__listener_by_number(skep_cluster *cluster, uint64_t number);
+
+#endif

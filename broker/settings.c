@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ * Settings: defaults and copies. */
+#include "settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    INTERVAL_MS = 10000,
+    READY_TIMEOUT_MS = 10000,
+    DRAIN_TIMEOUT_MS = 10000,
+    CREDIT = 64
+};
+
+static const struct {
+    const char *name;
+    enum skep_policy policy;
+} policies[] = {
+    {"round-robin", SKEP_POLICY_ROUND_ROBIN},
+    {"least-connections", SKEP_POLICY_LEAST_CONNECTIONS},
+    {"sticky", SKEP_POLICY_STICKY},
+    {"shared", SKEP_POLICY_SHARED},
+    {"reuseport", SKEP_POLICY_REUSEPORT},
+    {"custom", SKEP_POLICY_CUSTOM},
+};
+
+int skep_policy_parse(const char *name, enum skep_policy *policy) {
+    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
+        if (strcmp(policies[i].name, name) != 0 || policies[i].policy == SKEP_POLICY_CUSTOM) continue;
+        *policy = policies[i].policy;
+        return SKEP_OK;
+    }
+    return SKEP_EINVAL;
+}
+
+const char *skep_policy_name(enum skep_policy policy) {
+    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++)
+        if (policies[i].policy == policy) return policies[i].name;
+    return "default";
+}
+
+/* --- this program, from /proc --- */
+
+static char *read_all(const char *path, size_t *size_bytes) {
+    FILE *file = fopen(path, "re");
+    char *text = NULL;
+    size_t capacity = 0, used = 0;
+    if (file == NULL) return NULL;
+    for (size_t n = 1; n > 0; used += n) {
+        if (capacity - used < 4096) {
+            char *larger = realloc(text, capacity += 8192);
+            if (larger == NULL) break;
+            text = larger;
+        }
+        n = fread(text + used, 1, capacity - used - 1, file);
+    }
+    fclose(file);
+    *size_bytes = used;
+    return text;
+}
+
+/* Arguments from argv[1] on. */
+static char **own_args(void) {
+    size_t size_bytes = 0, count = 0;
+    char *text = read_all("/proc/self/cmdline", &size_bytes);
+    char **args = calloc(size_bytes + 1, sizeof *args);
+    if (text != NULL && args != NULL)
+        for (char *at = text + strlen(text) + 1; at < text + size_bytes; at += strlen(at) + 1) args[count++] = strdup(at);
+    free(text);
+    return args;
+}
+
+/* --- copies --- */
+
+static char **copy_list(const char *const *list) {
+    size_t count = 0;
+    while (list[count] != NULL) count++;
+    char **copy = calloc(count + 1, sizeof *copy);
+    for (size_t i = 0; copy != NULL && i < count; i++) copy[i] = strdup(list[i]);
+    return copy;
+}
+
+static char *copy_or_null(const char *text) {
+    return text != NULL ? strdup(text) : NULL;
+}
+
+static void free_list(const char *const *list) {
+    for (size_t i = 0; list != NULL && list[i] != NULL; i++) free((void *)list[i]);
+    free((void *)list);
+}
+
+void skep__settings_free(skep_settings *settings) {
+    free((void *)settings->exec);
+    free((void *)settings->cwd);
+    free((void *)settings->name);
+    free((void *)settings->dir);
+    free_list(settings->args);
+    *settings = (skep_settings){0};
+}
+
+static unsigned or_default(unsigned value, unsigned fallback) {
+    return value != 0 ? value : fallback;
+}
+
+static int default_policy(skep_cluster *cluster, enum skep_policy *policy) {
+    const char *name = getenv(SKEP_ENV_POLICY);
+    *policy = SKEP_POLICY_ROUND_ROBIN;
+    if (name == NULL || name[0] == '\0' || skep_policy_parse(name, policy) == SKEP_OK) return SKEP_OK;
+    return skep__broker_fail(cluster, SKEP_EINVAL, SKEP_ENV_POLICY "=%s: no such policy", name);
+}
+
+static int check(skep_cluster *cluster, const skep_settings *s) {
+    if (s->credit > SKEP_MAX_BATCH) return skep__broker_fail(cluster, SKEP_EINVAL, "credit %u: at most %d", s->credit, SKEP_MAX_BATCH);
+    if (s->name != NULL && strlen(s->name) > SKEP_MAX_NAME)
+        return skep__broker_fail(cluster, SKEP_EINVAL, "name %s: at most %d bytes", s->name, SKEP_MAX_NAME);
+    if (s->policy == SKEP_POLICY_CUSTOM && s->choose == NULL)
+        return skep__broker_fail(cluster, SKEP_EINVAL, "a policy of one's own needs choose");
+    return SKEP_OK;
+}
+
+/* The policy and what belongs to the instance are fixed once they were used. */
+static void keep_frozen(const skep_cluster *cluster, skep_settings *copy) {
+    const skep_settings *old = &cluster->settings;
+    if (cluster->policy_frozen) {
+        copy->policy = old->policy;
+        copy->choose = old->choose;
+        copy->choose_context = old->choose_context;
+    }
+    if (cluster->started) copy->interval_ms = old->interval_ms;
+}
+
+int skep__settings_take(skep_cluster *cluster, const skep_settings *s) {
+    skep_settings copy = *s;
+    int status = check(cluster, s);
+    if (status == SKEP_OK && s->policy == SKEP_POLICY_DEFAULT) status = default_policy(cluster, &copy.policy);
+    if (status != SKEP_OK) return status;
+    copy.exec = strdup(s->exec != NULL ? s->exec : "/proc/self/exe");
+    copy.args = (const char *const *)(s->args != NULL ? copy_list(s->args) : own_args());
+    copy.cwd = copy_or_null(s->cwd);
+    copy.name = copy_or_null(s->name);
+    copy.dir = copy_or_null(s->dir);
+    copy.interval_ms = or_default(s->interval_ms, INTERVAL_MS);
+    copy.ready_timeout_ms = or_default(s->ready_timeout_ms, READY_TIMEOUT_MS);
+    copy.drain_timeout_ms = or_default(s->drain_timeout_ms, DRAIN_TIMEOUT_MS);
+    copy.credit = or_default(s->credit, CREDIT);
+    if (copy.exec == NULL || copy.args == NULL) {
+        skep__settings_free(&copy);
+        return SKEP_ENOMEM;
+    }
+    keep_frozen(cluster, &copy);
+    skep__settings_free(&cluster->settings);
+    cluster->settings = copy;
+    return SKEP_OK;
+}

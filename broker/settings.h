@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ * Settings: defaults and copies. */
+#ifndef SKEP_SETTINGS_H
+#define SKEP_SETTINGS_H
+
+#include "broker.h"
+
+/* Checks the settings, fills defaults in, and takes a copy of them; what is frozen stays. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__settings_take(skep_cluster *cluster, const skep_settings *settings);
+
+void skep__settings_free(skep_settings *settings);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ * Listening sockets as people expect them. */
+#ifndef SKEP_SOCKET_H
+#define SKEP_SOCKET_H
+
+#include "url.h"
+
+/* Binds and listens: close-on-exec, non-blocking, TCP with SO_REUSEADDR and TCP_NODELAY (which connections inherit). The wildcard
+ * host takes IPv6 and IPv4, or IPv4 where there is no IPv6. A Unix path that nobody listens on any more is taken over. *url becomes
+ * what was bound, with the real port. Errors: SKEP_EADDRINUSE, SKEP_EADDR, SKEP_EACCES, SKEP_EMFILE, SKEP_ESYS. */
+SKEP_MUST_USE int skep__socket_bind(struct skep_url *url, int backlog, bool reuse_port, int *fd);
+
+/* One more socket on an address bound with reuse_port. */
+SKEP_MUST_USE int skep__socket_again(const struct skep_url *url, int backlog, int *fd);
+
+/* Removes a Unix path. */
+void skep__socket_unlink(const struct skep_url *url);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ * fork and exec of a worker. Not uv_spawn, because of what a worker needs between the two: the parent-death signal, a process group of
+ * its own (the terminal's Ctrl-C is for the broker, which drains its workers), no descriptor but the link. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "life.h"
+
+extern char **environ;
+
+enum stage { STAGE_SETUP, STAGE_CWD, STAGE_IDS, STAGE_EXEC };
+
+/* What the child writes to the parent if it cannot become a worker */
+struct report {
+    enum stage stage;
+    int error;
+};
+
+struct plan {
+    const skep_settings *settings;
+    char **argv;
+    char **envp;
+    char own[2][48]; /* SKEP_WORKER_ID and SKEP_GENERATION, part of envp */
+    int link;        /* the worker's end */
+    int report;
+    pid_t parent;
+};
+
+/* --- in the child: nothing that takes locks or memory --- */
+
+static void fail(const struct plan *plan, enum stage stage) {
+    struct report report = {.stage = stage, .error = errno};
+    ssize_t n = write(plan->report, &report, sizeof report);
+    _exit(n == sizeof report ? 127 : 126);
+}
+
+static void reset_signals(void) {
+    sigset_t none;
+    for (int s = 1; s < NSIG; s++) signal(s, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The link becomes descriptor 3 and the report 4; all others are closed. */
+static bool arrange_descriptors(struct plan *plan) {
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int link = fcntl(plan->link, F_DUPFD_CLOEXEC, 10);
+    int report = fcntl(plan->report, F_DUPFD_CLOEXEC, 10);
+    if (null < 0 || link < 0 || report < 0 || dup2(null, STDIN_FILENO) < 0) return false;
+    if (plan->settings->silent && (dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0)) return false;
+    if (dup2(link, SKEP_LINK_FD) < 0 || dup3(report, SKEP_LINK_FD + 1, O_CLOEXEC) < 0) return false;
+    plan->report = SKEP_LINK_FD + 1;
+    return syscall(SYS_close_range, SKEP_LINK_FD + 2, ~0u, 0) == 0;
+}
+
+static bool set_ids(const skep_settings *settings) {
+    if (!settings->set_ids) return true;
+    return setgroups(0, NULL) == 0 && setgid(settings->gid) == 0 && setuid(settings->uid) == 0;
+}
+
+/* The signal follows the death of the thread that forked, which is the loop's; it is lost if that happened before. */
+static void die_with_parent(const struct plan *plan) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != plan->parent) _exit(0);
+}
+
+_Noreturn static void become_worker(struct plan *plan) {
+    reset_signals();
+    setpgid(0, 0);
+    if (!arrange_descriptors(plan)) fail(plan, STAGE_SETUP);
+    if (plan->settings->cwd != NULL && chdir(plan->settings->cwd) != 0) fail(plan, STAGE_CWD);
+    if (!set_ids(plan->settings)) fail(plan, STAGE_IDS);
+    die_with_parent(plan);
+    execvpe(plan->argv[0], plan->argv, plan->envp);
+    fail(plan, STAGE_EXEC);
+    abort();
+}
+
+/* --- in the broker --- */
+
+static bool same_variable(const char *a, const char *b) {
+    size_t length = strcspn(a, "=");
+    return strncmp(a, b, length) == 0 && b[length] == '=';
+}
+
+static size_t count(char *const *list) {
+    size_t n = 0;
+    while (list != NULL && list[n] != NULL) n++;
+    return n;
+}
+
+static void set_variable(char **envp, size_t *used, char *variable) {
+    for (size_t i = 0; i < *used; i++) {
+        if (!same_variable(variable, envp[i])) continue;
+        envp[i] = variable;
+        return;
+    }
+    envp[(*used)++] = variable;
+}
+
+static int plan_env(struct plan *plan, uint32_t id, uint64_t generation, char *const *env) {
+    size_t used = 0;
+    plan->envp = calloc(count(environ) + count(env) + 3, sizeof *plan->envp);
+    if (plan->envp == NULL) return SKEP_ENOMEM;
+    for (char **v = environ; v != NULL && *v != NULL; v++) plan->envp[used++] = *v;
+    for (size_t i = 0; env != NULL && env[i] != NULL; i++) set_variable(plan->envp, &used, env[i]);
+    snprintf(plan->own[0], sizeof plan->own[0], SKEP_ENV_WORKER_ID "=%u", id);
+    snprintf(plan->own[1], sizeof plan->own[1], SKEP_ENV_GENERATION "=%" PRIu64, generation);
+    set_variable(plan->envp, &used, plan->own[0]);
+    set_variable(plan->envp, &used, plan->own[1]);
+    return SKEP_OK;
+}
+
+static int plan_argv(struct plan *plan) {
+    const skep_settings *settings = plan->settings;
+    size_t n = count((char *const *)settings->args);
+    plan->argv = calloc(n + 2, sizeof *plan->argv);
+    if (plan->argv == NULL) return SKEP_ENOMEM;
+    plan->argv[0] = (char *)settings->exec;
+    for (size_t i = 0; i < n; i++) plan->argv[i + 1] = (char *)settings->args[i];
+    return SKEP_OK;
+}
+
+static int explain(skep_cluster *cluster, const struct report *report) {
+    const skep_settings *settings = &cluster->settings;
+    const char *why = strerror(report->error);
+    switch (report->stage) {
+    case STAGE_EXEC:
+        if (report->error == ENOENT || report->error == ENOTDIR)
+            return skep__broker_fail(cluster, SKEP_ENOTFOUND, "%s: program not found", settings->exec);
+        return skep__broker_fail(cluster, SKEP_ENOTEXEC, "%s: program cannot be executed: %s", settings->exec, why);
+    case STAGE_CWD: return skep__broker_fail(cluster, SKEP_ESYS, "%s: cannot be the working directory: %s", settings->cwd, why);
+    case STAGE_IDS:
+        return skep__broker_fail(cluster, SKEP_EACCES, "cannot become user %u, group %u: %s", settings->uid, settings->gid, why);
+    case STAGE_SETUP: break;
+    }
+    return skep__broker_fail(cluster, skep_status_of_errno(report->error), "cannot set up a worker: %s", why);
+}
+
+/* The report's pipe closes when exec succeeds. */
+static int await_exec(skep_cluster *cluster, int pipe, pid_t pid) {
+    struct report report;
+    ssize_t n;
+    do n = read(pipe, &report, sizeof report);
+    while (n < 0 && errno == EINTR);
+    if (n != sizeof report) return SKEP_OK;
+    waitpid(pid, NULL, 0);
+    return explain(cluster, &report);
+}
+
+static int fork_worker(skep_cluster *cluster, struct plan *plan, struct skep__spawned *spawned) {
+    int pipe[2];
+    if (pipe2(pipe, O_CLOEXEC) != 0) return skep__broker_fail(cluster, skep_status_of_errno(errno), "fork: %s", strerror(errno));
+    plan->report = pipe[1];
+    plan->parent = getpid();
+    pid_t pid = fork();
+    if (pid == 0) become_worker(plan);
+    int error = errno;
+    close(pipe[1]);
+    int status = pid > 0 ? await_exec(cluster, pipe[0], pid)
+                         : skep__broker_fail(cluster, skep_status_of_errno(error), "fork: %s", strerror(error));
+    close(pipe[0]);
+    if (status != SKEP_OK) return status;
+    spawned->pid = pid;
+    spawned->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (spawned->pidfd >= 0) return SKEP_OK;
+    error = errno;
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    return skep__broker_fail(cluster, skep_status_of_errno(error), "pidfd_open: %s", strerror(error));
+}
+
+int skep__spawn(skep_cluster *cluster, uint32_t id, char *const *env, struct skep__spawned *spawned) {
+    struct plan plan = {.settings = &cluster->settings};
+    int link[2];
+    int status = skep__link_pair(link);
+    if (status != SKEP_OK) return skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
+    plan.link = link[1];
+    status = plan_env(&plan, id, cluster->instance.generation, env);
+    if (status == SKEP_OK) status = plan_argv(&plan);
+    if (status == SKEP_OK) status = fork_worker(cluster, &plan, spawned);
+    free(plan.argv);
+    free(plan.envp);
+    close(link[1]);
+    spawned->link = link[0];
+    if (status != SKEP_OK) close(link[0]);
+    return status;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ * The status, read off the ledger. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "life.h"
+
+static uint64_t live_connections(const skep_cluster *cluster) {
+    uint64_t sum = 0;
+    const skep_child *child;
+    TAILQ_FOREACH(child, &cluster->children, entry) sum += child->live;
+    return sum;
+}
+
+static uint64_t unknown_seen(const skep_cluster *cluster) {
+    return cluster->outbox_reader.unknown + cluster->link_reader.unknown + cluster->control_reader.unknown;
+}
+
+static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
+    char news[SKEP_MAX_URL + 1];
+    struct skep_command command = {.id = SKEP_COMMAND_brokerStatus};
+    skep__instance_url(&cluster->instance, SKEP_FILE_NEWS, news, sizeof news);
+    command.brokerStatus = (struct skep_command_brokerStatus){
+        .name = skep__text(cluster->instance.name),
+        .pid = (uint64_t)cluster->instance.pid,
+        .version = skep__text(skep_version()),
+        .state = skep__text(cluster->stopping ? "stopping" : "running"),
+        .uptime_ms = uv_now(cluster->loop) - cluster->started_ms,
+        .policy = skep__text(skep_policy_name(cluster->settings.policy)),
+        .news = skep__text(news),
+        .newsSeq = cluster->news_seq,
+        .accepted = cluster->accepted,
+        .requests = cluster->requests,
+        .connections = live_connections(cluster),
+        .restarts = cluster->restarts,
+        .messages = cluster->messages,
+        .badFrames = cluster->bad_frames,
+        .unknown = unknown_seen(cluster),
+        .redispatched = cluster->redispatched,
+    };
+    return skep__frame_add(frame, &command);
+}
+
+static int add_listener(const struct skep__listener *listener, struct skep_frame *frame) {
+    struct skep_command command = {.id = SKEP_COMMAND_listenerStatus};
+    struct skep_command_listenerStatus *l = &command.listenerStatus;
+    *l = (struct skep_command_listenerStatus){.url = skep__text(listener->url),
+                                              .accepted = listener->accepted,
+                                              .queued = listener->queued,
+                                              .paused = listener->paused || listener->starved};
+    if (listener->name[0] != '\0') SKEP_SET(listenerStatus, l, name, skep__text(listener->name));
+    return skep__frame_add(frame, &command);
+}
+
+static uint64_t resident_bytes(pid_t pid) {
+    char path[32];
+    unsigned long pages = 0;
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) return 0;
+    if (fscanf(file, "%*u %lu", &pages) != 1) pages = 0;
+    fclose(file);
+    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static int add_worker(const skep_child *child, struct skep_frame *frame) {
+    struct skep_command command = {.id = SKEP_COMMAND_workerStatus};
+    struct skep_command_workerStatus *w = &command.workerStatus;
+    *w = (struct skep_command_workerStatus){.worker = child->id,
+                                            .pid = (uint64_t)child->pid,
+                                            .state = skep__text(skep__state_name(child->state)),
+                                            .uptime_ms = uv_now(child->cluster->loop) - child->spawned_ms,
+                                            .slot = child->slot->index,
+                                            .restarts = child->slot->restarts,
+                                            .connections = child->live,
+                                            .accepted = child->accepted,
+                                            .requests = child->requests,
+                                            .messages = child->messages,
+                                            .rss_bytes = resident_bytes(child->pid)};
+    if (child->name[0] != '\0') SKEP_SET(workerStatus, w, name, skep__text(child->name));
+    return skep__frame_add(frame, &command);
+}
+
+static int add_counter(const struct skep__counter_total *counter, struct skep_frame *frame) {
+    struct skep_command command = {.id = SKEP_COMMAND_counterStatus};
+    command.counterStatus = (struct skep_command_counterStatus){.name = skep__text(counter->name), .count = counter->count};
+    return skep__frame_add(frame, &command);
+}
+
+int skep__status_add(skep_cluster *cluster, struct skep_frame *frame) {
+    const struct skep__listener *listener;
+    const skep_child *child;
+    int status = add_broker(cluster, frame);
+    LIST_FOREACH(listener, &cluster->listeners, entry) if (status == SKEP_OK) status = add_listener(listener, frame);
+    TAILQ_FOREACH(child, &cluster->children, entry) if (status == SKEP_OK) status = add_worker(child, frame);
+    for (unsigned i = 0; i < cluster->counter_count && status == SKEP_OK; i++)
+        status = add_counter(&cluster->counters[i], frame);
+    return status;
+}

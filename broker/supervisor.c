@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT
+ * What happens to workers: the table of states.def and its actions. */
+#include <inttypes.h>
+#include <signal.h>
+
+#include "dispatch.h"
+#include "event.h"
+#include "handoff.h"
+#include "life.h"
+#include "listener.h"
+
+typedef void (*action)(skep_child *child);
+
+static void set_deadline(skep_child *child, unsigned timeout_ms);
+
+static void emit(skep_child *child, enum skep_event_kind kind) {
+    skep_event event = skep__event(kind, child);
+    skep__emit(child->cluster, &event);
+}
+
+/* --- actions --- */
+
+static void tell(skep_child *child, const struct skep_command *command) {
+    if (skep__notify(child, command, -1) == SKEP_ENOMEM) skep__child_kill(child, "out of memory");
+}
+
+static void tell_drain(skep_child *child) {
+    struct skep_command command = {.id = SKEP_COMMAND_drain};
+    command.drain.has = 0;
+    SKEP_SET(drain, &command.drain, timeout_ms, child->cluster->settings.drain_timeout_ms);
+    tell(child, &command);
+}
+
+static void welcome(skep_child *child) {
+    skep_cluster *cluster = child->cluster;
+    char inbox[SKEP_MAX_URL + 1], outbox[SKEP_MAX_URL + 1], news[SKEP_MAX_URL + 1];
+    skep__instance_url(&cluster->instance, SKEP_FILE_OUTBOX, outbox, sizeof outbox);
+    skep__instance_url(&cluster->instance, SKEP_FILE_NEWS, news, sizeof news);
+    skep__inbox_url(child, inbox, sizeof inbox);
+    struct skep_command command = {.id = SKEP_COMMAND_welcome};
+    command.welcome = (struct skep_command_welcome){.protocol = SKEP_PROTOCOL,
+                                                    .worker = child->id,
+                                                    .generation = cluster->instance.generation,
+                                                    .inbox = skep__text(inbox),
+                                                    .outbox = skep__text(outbox),
+                                                    .news = skep__text(news),
+                                                    .newsSeq = cluster->news_seq};
+    tell(child, &command);
+}
+
+static void greet(skep_child *child) {
+    welcome(child);
+    emit(child, SKEP_EVENT_ONLINE);
+}
+
+static void greet_and_dismiss(skep_child *child) {
+    greet(child);
+    if (child->link >= 0) tell_drain(child);
+}
+
+static void admit(skep_child *child) {
+    child->ready_ms = uv_now(child->cluster->loop);
+    uv_timer_stop(&child->deadline);
+    skep__dispatch_update(child);
+    emit(child, SKEP_EVENT_READY);
+}
+
+static void begin_drain(skep_child *child) {
+    set_deadline(child, child->cluster->settings.drain_timeout_ms);
+    skep__listener_adopt(child);
+    skep__dispatch_update(child);
+    tell_drain(child);
+    skep_event event = skep__event(SKEP_EVENT_DRAIN, child);
+    skep__emit_later(child->cluster, &event); /* a call of the user's may be the cause */
+}
+
+static void lose_link_draining(skep_child *child) {
+    skep__child_close_link(child);
+    emit(child, SKEP_EVENT_DISCONNECT);
+}
+
+static void lose_link(skep_child *child) {
+    set_deadline(child, child->cluster->settings.drain_timeout_ms);
+    lose_link_draining(child);
+}
+
+static void give_up(skep_child *child) {
+    skep__emit_error(child->cluster, child, "not ready after %u ms", child->cluster->settings.ready_timeout_ms);
+    skep__child_kill(child, "not-ready");
+}
+
+/* The deadline of a drain: SIGTERM; once more: SIGKILL. */
+static void press(skep_child *child) {
+    if (child->presses == 0) {
+        child->presses = 1;
+        child->reason = "drain-timeout";
+        skep__emit_error(child->cluster, child, "still there %u ms after it was asked to leave",
+                         child->cluster->settings.drain_timeout_ms);
+        kill(child->pid, SIGTERM);
+        set_deadline(child, child->cluster->settings.drain_timeout_ms);
+    } else {
+        skep__child_kill(child, "drain-timeout");
+    }
+}
+
+static const char *exit_reason(const skep_child *child) {
+    if (child->reason != NULL) return child->reason;
+    if (child->voluntary) return "voluntary";
+    return child->exit_code == 0 ? "exited" : "crashed";
+}
+
+static void bury(skep_child *child) {
+    skep_cluster *cluster = child->cluster;
+    struct skep__slot *slot = child->slot;
+    skep_event event = skep__event(SKEP_EVENT_EXIT, child);
+    if (child->link >= 0) {
+        skep__child_close_link(child);
+        emit(child, SKEP_EVENT_DISCONNECT);
+    }
+    skep__slot_judge(child);
+    event.code = child->exit_code;
+    event.signal = child->exit_signal;
+    event.reason = exit_reason(child);
+    event.uptime_ms = uv_now(cluster->loop) - child->spawned_ms;
+    event.delay_ms = skep__slot_delay_ms(child);
+    slot->child = NULL;
+    skep__emit(cluster, &event);
+    skep__child_release(child);
+    if (event.delay_ms >= 0) skep__slot_refill(slot, event.delay_ms);
+}
+
+/* --- the table --- */
+
+struct transition {
+    const char *name; /* of the action; NULL: no row */
+    action act;
+    enum skep__child_state next;
+};
+
+static const struct transition transitions[SKEP__CHILD_STATES][SKEP__SIGNALS] = {
+#define TRANSITION(state, signal, action_, next_) \
+    [SKEP__CHILD_##state][SKEP__SIGNAL_##signal] = {.name = #action_, .act = action_, .next = SKEP__CHILD_##next_},
+#include "states.def"
+#undef TRANSITION
+};
+
+const char *skep__state_name(enum skep__child_state state) {
+    static const char *const names[] = {
+#define STATE(id, name) name,
+#include "states.def"
+#undef STATE
+    };
+    return names[state];
+}
+
+static const char *signal_name(enum skep__child_signal signal) {
+    static const char *const names[] = {
+#define SIGNAL(id, name) name,
+#include "states.def"
+#undef SIGNAL
+    };
+    return names[signal];
+}
+
+void skep__life(skep_child *child, enum skep__child_signal signal) {
+    const struct transition *t = &transitions[child->state][signal];
+    skep__trace(child->cluster->trace, SKEP__TRACE_SPAWN, "worker %u pid %d: %s, %s: %s", child->id, (int)child->pid,
+                skep__state_name(child->state), signal_name(signal), t->name != NULL ? t->name : "ignored");
+    if (t->name == NULL) return;
+    child->state = t->next;
+    t->act(child);
+}
+
+static void deadline_passed(uv_timer_t *timer) {
+    skep__life(timer->data, SKEP__SIGNAL_DEADLINE);
+}
+
+static void set_deadline(skep_child *child, unsigned timeout_ms) {
+    uv_timer_start(&child->deadline, deadline_passed, timeout_ms, 0);
+}
+
+void skep__watch_ready(skep_child *child) {
+    set_deadline(child, child->cluster->settings.ready_timeout_ms);
+}

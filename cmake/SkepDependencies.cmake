@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+# What Skep links with. skepConfig.cmake.in looks for the same things, the same way.
+find_package(PkgConfig REQUIRED)
+find_package(nng 1.5 CONFIG REQUIRED)
+pkg_check_modules(libuv REQUIRED IMPORTED_TARGET libuv>=1.44)
+pkg_search_module(msgpackc REQUIRED IMPORTED_TARGET msgpack-c msgpack>=4.0)
+pkg_check_modules(jansson REQUIRED IMPORTED_TARGET jansson>=2.14)
+
+if(SKEP_EXAMPLES)
+  pkg_check_modules(libmicrohttpd REQUIRED IMPORTED_TARGET libmicrohttpd)
+endif()
+if(SKEP_TESTS)
+  pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
+endif()

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ * From NNG's threads to the loop, and what every NNG socket of ours needs. */
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "nng.h"
+#include "port.h"
+
+int skep__status_of_nng(int error) {
+    switch (error) {
+    case 0: return SKEP_OK;
+    case NNG_ENOMEM: return SKEP_ENOMEM;
+    case NNG_ETIMEDOUT: return SKEP_ETIMEDOUT;
+    case NNG_EADDRINUSE: return SKEP_EADDRINUSE;
+    case NNG_EPERM: return SKEP_EACCES;
+    case NNG_ENOFILES: return SKEP_EMFILE;
+    case NNG_EMSGSIZE: return SKEP_ETOOBIG;
+    case NNG_ECLOSED:
+    case NNG_ECANCELED:
+    case NNG_ECONNREFUSED:
+    case NNG_ECONNRESET:
+    case NNG_ECONNSHUT:
+    case NNG_ENOENT: return SKEP_ECLOSED;
+    default: return SKEP_ESYS;
+    }
+}
+
+int skep__nng_start(void) {
+    sigset_t all, before;
+    nng_aio *aio;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = nng_aio_alloc(&aio, NULL, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error != 0) return SKEP_ENOMEM;
+    nng_aio_free(aio);
+    return SKEP_OK;
+}
+
+int skep__nng_dial(nng_socket socket, const char *url) {
+    nng_dialer dialer;
+    int error = nng_dialer_create(&dialer, socket, url);
+    if (error == 0) error = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, 10);
+    if (error == 0) error = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMAXT, 1000);
+    if (error == 0) error = nng_dialer_start(dialer, 0);
+    return skep__status_of_nng(error);
+}
+
+bool skep__nng_peer_is_trusted(nng_pipe pipe, pid_t *pid, uid_t *uid) {
+    uint64_t value_pid = 0, value_uid = 0;
+    if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &value_pid) != 0) value_pid = 0;
+    if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &value_uid) != 0) value_uid = UINT64_MAX;
+    *pid = (pid_t)value_pid;
+    *uid = (uid_t)value_uid;
+    return value_uid == geteuid() || value_uid == 0;
+}
+
+int skep__nng_listen(nng_socket socket, const char *url) {
+    nng_listener listener;
+    int error = nng_listener_create(&listener, socket, url);
+    if (error == 0) error = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, 0600);
+    if (error == 0) error = nng_listener_start(listener, 0);
+    return skep__status_of_nng(error);
+}
+
+void skep__hub_wake(struct skep__hub *hub, struct skep__source *source) {
+    if (source->listed) return;
+    source->listed = true;
+    TAILQ_INSERT_TAIL(&hub->ready, source, entry);
+    if (hub->ready_count++ == 0) uv_async_send(&hub->async);
+}
+
+static void unlist(struct skep__hub *hub, struct skep__source *source) {
+    TAILQ_REMOVE(&hub->ready, source, entry);
+    hub->ready_count--;
+    source->listed = false;
+}
+
+void skep__hub_forget(struct skep__hub *hub, struct skep__source *source) {
+    pthread_mutex_lock(&hub->mutex);
+    if (source->listed) unlist(hub, source);
+    pthread_mutex_unlock(&hub->mutex);
+}
+
+/* Sources are taken one at a time, since handling one may free another. One that is listed again meanwhile waits for the
+ * next turn, lest a busy one starves the loop. */
+static void hub_turn(uv_async_t *async) {
+    struct skep__hub *hub = async->data;
+    pthread_mutex_lock(&hub->mutex);
+    for (size_t n = hub->ready_count; n > 0 && hub->ready_count > 0; n--) {
+        struct skep__source *source = TAILQ_FIRST(&hub->ready);
+        unlist(hub, source);
+        pthread_mutex_unlock(&hub->mutex);
+        source->handle(source);
+        pthread_mutex_lock(&hub->mutex);
+    }
+    if (hub->ready_count > 0) uv_async_send(&hub->async);
+    pthread_mutex_unlock(&hub->mutex);
+}
+
+int skep__hub_new(struct skep__hub **out, uv_loop_t *loop) {
+    int status = skep__nng_start();
+    if (status != SKEP_OK) return status;
+    struct skep__hub *hub = calloc(1, sizeof *hub);
+    if (hub == NULL) return SKEP_ENOMEM;
+    if (uv_async_init(loop, &hub->async, hub_turn) != 0) {
+        free(hub);
+        return SKEP_ESYS;
+    }
+    hub->async.data = hub;
+    uv_unref((uv_handle_t *)&hub->async);
+    pthread_mutex_init(&hub->mutex, NULL);
+    TAILQ_INIT(&hub->ready);
+    *out = hub;
+    return SKEP_OK;
+}
+
+static void hub_closed(uv_handle_t *handle) {
+    struct skep__hub *hub = handle->data;
+    pthread_mutex_destroy(&hub->mutex);
+    free(hub);
+}
+
+void skep__hub_free(struct skep__hub **hub) {
+    if (*hub == NULL) return;
+    uv_close((uv_handle_t *)&(*hub)->async, hub_closed);
+    *hub = NULL;
+}

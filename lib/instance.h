@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ * Where a broker's directory is, and who owns it. */
+#ifndef SKEP_INSTANCE_H
+#define SKEP_INSTANCE_H
+
+#include <skep/status.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "contract.h"
+
+struct skep__instance {
+    char dir[SKEP_MAX_DIR + 1];
+    char name[SKEP_MAX_NAME + 1];
+    pid_t pid;
+    uint64_t generation;
+};
+
+/* Where an instance lives: dir if given, else SKEP_DIR, else XDG_RUNTIME_DIR/skep/NAME, else /run/skep/NAME for root, else
+ * /tmp/skep-UID/NAME. Touches nothing. Errors: SKEP_EDIR, *why (borrowed) says more. */
+SKEP_MUST_USE int skep__instance_dir(const char *dir, const char *name, char out[SKEP_MAX_DIR + 1], const char **why);
+
+/* Reads the lock file of a running broker. Errors: SKEP_ENOBROKER (no file, or nobody holds it), SKEP_EACCES. */
+SKEP_MUST_USE int skep__instance_find(const char *dir, struct skep__instance *instance);
+
+/* URL of one of its sockets, such as SKEP_FILE_CONTROL. */
+void skep__instance_url(const struct skep__instance *instance, const char *socket, char *url, size_t capacity_bytes);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ * Follows a broker's news, blocking, for programs without a loop. */
+#ifndef SKEP_NEWS_READER_H
+#define SKEP_NEWS_READER_H
+
+#include "command.h"
+
+typedef struct skep__news_reader skep__news_reader;
+
+/* Dials; subscribed when this returns. Errors: SKEP_ECLOSED, SKEP_ENOMEM, SKEP_ESYS. */
+SKEP_MUST_USE int skep__news_reader_new(skep__news_reader **reader, const char *url);
+
+/* Waits for the next frame of news and calls back for each command in it. Errors: SKEP_ETIMEDOUT after timeout_ms;
+ * SKEP_ECLOSED once the broker's socket has gone; SKEP_EPROTO. */
+SKEP_MUST_USE int skep__news_read(skep__news_reader *reader, unsigned timeout_ms,
+                                  void (*item)(const struct skep_command *command, void *context), void *context);
+
+void skep__news_reader_free(skep__news_reader **reader);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ * Adaptive frames: see outlet.h and docs/design.md. */
+#include "outlet.h"
+
+#include <stdlib.h>
+
+struct full_frame {
+    STAILQ_ENTRY(full_frame) entry;
+    struct skep_frame frame;
+};
+
+struct skep__outlet {
+    struct skep__flush flush; /* first member */
+    struct skep__outlet_options options;
+    struct skep__port *port;
+    struct skep_frame filling;
+    STAILQ_HEAD(, full_frame) full; /* closed frames, older than the one being filled */
+    size_t waiting_bytes;           /* in full and filling */
+    bool under_way;
+};
+
+static void next_frame(struct skep__outlet *outlet);
+
+static void flush_outlet(struct skep__flush *flush) {
+    struct skep__outlet *outlet = (struct skep__outlet *)flush;
+    if (!outlet->under_way) next_frame(outlet);
+}
+
+static void send_frame(struct skep__outlet *outlet, const struct skep_frame *frame) {
+    if (skep__port_send(outlet->port, frame->data, frame->size_bytes) != SKEP_OK) {
+        skep__flusher_mark(outlet->options.flusher, &outlet->flush); /* memory may be back on the next turn */
+        return;
+    }
+    outlet->under_way = true;
+    outlet->waiting_bytes -= frame->size_bytes;
+}
+
+static void next_frame(struct skep__outlet *outlet) {
+    struct full_frame *oldest = STAILQ_FIRST(&outlet->full);
+    if (oldest == NULL) {
+        if (outlet->filling.size_bytes == 0) return;
+        send_frame(outlet, &outlet->filling);
+        if (outlet->under_way) skep__frame_clear(&outlet->filling);
+        return;
+    }
+    send_frame(outlet, &oldest->frame);
+    if (!outlet->under_way) return;
+    STAILQ_REMOVE_HEAD(&outlet->full, entry);
+    skep__frame_free(&oldest->frame);
+    free(oldest);
+}
+
+static void frame_sent(void *context, int status) {
+    struct skep__outlet *outlet = context;
+    outlet->under_way = false;
+    if (status == SKEP_ECLOSED) return; /* closing: whoever closes knows */
+    next_frame(outlet);
+    if (skep__outlet_is_empty(outlet) && outlet->options.drained != NULL) outlet->options.drained(outlet->options.context);
+}
+
+static void peer_refused(void *context, pid_t pid, uid_t uid) {
+    struct skep__outlet *outlet = context;
+    if (outlet->options.refused != NULL) outlet->options.refused(outlet->options.context, pid, uid);
+}
+
+int skep__outlet_new(struct skep__outlet **out, const struct skep__outlet_options *options) {
+    static const struct skep__port_events events = {.sent = frame_sent, .refused = peer_refused};
+    struct skep__outlet *outlet = calloc(1, sizeof *outlet);
+    if (outlet == NULL) return SKEP_ENOMEM;
+    outlet->flush.flush = flush_outlet;
+    outlet->options = *options;
+    STAILQ_INIT(&outlet->full);
+    int status = skep__port_new(&outlet->port, options->hub, options->kind, &events, outlet);
+    if (status == SKEP_OK) *out = outlet;
+    else free(outlet);
+    return status;
+}
+
+int skep__outlet_listen(struct skep__outlet *outlet, const char *url) {
+    return skep__port_listen(outlet->port, url);
+}
+
+int skep__outlet_dial(struct skep__outlet *outlet, const char *url) {
+    return skep__port_dial(outlet->port, url);
+}
+
+/* Sets a frame aside that is large enough, so that the next begins. */
+static int close_full_frame(struct skep__outlet *outlet) {
+    if (outlet->filling.size_bytes < SKEP_FULL_FRAME) return SKEP_OK;
+    struct full_frame *full = malloc(sizeof *full);
+    if (full == NULL) return SKEP_ENOMEM;
+    full->frame = outlet->filling;
+    outlet->filling = (struct skep_frame){0};
+    STAILQ_INSERT_TAIL(&outlet->full, full, entry);
+    return SKEP_OK;
+}
+
+static int begin_add(struct skep__outlet *outlet) {
+    if (outlet->waiting_bytes > SKEP_HIGH_WATER) return SKEP_EAGAIN;
+    return close_full_frame(outlet);
+}
+
+static int end_add(struct skep__outlet *outlet, size_t before_bytes, int status) {
+    outlet->waiting_bytes += outlet->filling.size_bytes - before_bytes;
+    if (!outlet->under_way) skep__flusher_mark(outlet->options.flusher, &outlet->flush);
+    return status;
+}
+
+int skep__outlet_add(struct skep__outlet *outlet, const struct skep_command *command) {
+    int status = begin_add(outlet);
+    if (status != SKEP_OK) return status;
+    size_t before_bytes = outlet->filling.size_bytes;
+    return end_add(outlet, before_bytes, skep__frame_add(&outlet->filling, command));
+}
+
+int skep__outlet_append(struct skep__outlet *outlet, const void *data, size_t size_bytes) {
+    int status = begin_add(outlet);
+    if (status != SKEP_OK) return status;
+    size_t before_bytes = outlet->filling.size_bytes;
+    return end_add(outlet, before_bytes, skep__frame_append(&outlet->filling, data, size_bytes));
+}
+
+bool skep__outlet_is_empty(const struct skep__outlet *outlet) {
+    return !outlet->under_way && outlet->waiting_bytes == 0;
+}
+
+void skep__outlet_free(struct skep__outlet **out) {
+    struct skep__outlet *outlet = *out;
+    if (outlet == NULL) return;
+    skep__flusher_unmark(outlet->options.flusher, &outlet->flush);
+    skep__port_free(&outlet->port);
+    for (struct full_frame *full; (full = STAILQ_FIRST(&outlet->full)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&outlet->full, entry);
+        skep__frame_free(&full->frame);
+        free(full);
+    }
+    skep__frame_free(&outlet->filling);
+    free(outlet);
+    *out = NULL;
+}

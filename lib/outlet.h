@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ * A sending end with adaptive frames: one frame is being filled, at most one is under way. Commands packed in one iteration of
+ * the loop leave together at its end; while a frame is under way the next one grows. */
+#ifndef SKEP_OUTLET_H
+#define SKEP_OUTLET_H
+
+#include "command.h"
+#include "flusher.h"
+#include "port.h"
+
+enum { SKEP_HIGH_WATER = 4 * 1024 * 1024 /* bytes that may wait before senders are told */ };
+
+struct skep__outlet_options {
+    struct skep__hub *hub;
+    struct skep__flusher *flusher;
+    enum skep__port_kind kind;                              /* PUSH or PUB */
+    void (*drained)(void *context);                         /* everything that waited has left */
+    void (*refused)(void *context, pid_t pid, uid_t uid); /* as in port.h */
+    void *context;
+};
+
+struct skep__outlet;
+
+/* Errors: SKEP_ENOMEM, SKEP_ESYS. Free with skep__outlet_free. */
+SKEP_MUST_USE int skep__outlet_new(struct skep__outlet **outlet, const struct skep__outlet_options *options);
+
+/* As skep__port_listen and skep__port_dial */
+SKEP_MUST_USE int skep__outlet_listen(struct skep__outlet *outlet, const char *url);
+SKEP_MUST_USE int skep__outlet_dial(struct skep__outlet *outlet, const char *url);
+
+/* Packs a command. Errors: SKEP_EAGAIN (too much waits), SKEP_ETOOBIG, SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__outlet_add(struct skep__outlet *outlet, const struct skep_command *command);
+
+/* The same for commands that are packed already. */
+SKEP_MUST_USE int skep__outlet_append(struct skep__outlet *outlet, const void *data, size_t size_bytes);
+
+/* True if nothing waits and nothing is under way. */
+bool skep__outlet_is_empty(const struct skep__outlet *outlet);
+
+/* Drops what waits; sets *outlet to NULL. Not from its own callbacks. */
+void skep__outlet_free(struct skep__outlet **outlet);
+
+#endif

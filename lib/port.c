@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT
+ * One NNG socket with one receive or one send under way. */
+#include "port.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "contract.h"
+#include "nng.h"
+
+enum {
+    QUEUE_BYTES = 8 * 1024 * 1024, /* frames that wait for the loop before receiving pauses */
+    NEWS_DEPTH = 128,              /* frames that a slow subscriber may be behind */
+    GONE_PIPES = 256               /* closed pipes whose last frames may still be on their way */
+};
+
+struct pipe {
+    uint32_t id;
+    pid_t pid;
+    UT_hash_handle hh;
+    STAILQ_ENTRY(pipe) gone;
+};
+
+struct item {
+    nng_msg *message;
+    struct skep__peer peer;
+};
+
+struct refusal {
+    pid_t pid;
+    uid_t uid;
+};
+
+struct skep__port {
+    struct skep__source source; /* first member */
+    struct skep__hub *hub;
+    enum skep__port_kind kind;
+    const struct skep__port_events *events;
+    void *context;
+    nng_socket socket;
+    nng_aio *receive;
+    nng_aio *send;
+    bool receives;
+
+    /* guarded */
+    struct item *items;
+    size_t item_count, item_capacity, queued_bytes;
+    bool paused;
+    bool was_sent;
+    int sent_status;
+    struct refusal refusal;
+    bool was_refused;
+    struct pipe *pipes;
+    STAILQ_HEAD(, pipe) gone_pipes;
+    unsigned gone_count;
+};
+
+static void on_pipe_added(nng_pipe pipe, nng_pipe_ev event, void *argument) {
+    (void)event;
+    struct skep__port *port = argument;
+    struct refusal who;
+    bool trusted = skep__nng_peer_is_trusted(pipe, &who.pid, &who.uid);
+    struct pipe *known = trusted ? calloc(1, sizeof *known) : NULL;
+    if (known == NULL) nng_pipe_close(pipe);
+    pthread_mutex_lock(&port->hub->mutex);
+    if (known != NULL) {
+        known->id = (uint32_t)nng_pipe_id(pipe);
+        known->pid = who.pid;
+        HASH_ADD_INT(port->pipes, id, known);
+    } else if (!trusted) {
+        port->refusal = who;
+        port->was_refused = true;
+        skep__hub_wake(port->hub, &port->source);
+    }
+    pthread_mutex_unlock(&port->hub->mutex);
+}
+
+static void drop_pipe(struct skep__port *port, struct pipe *pipe) {
+    HASH_DEL(port->pipes, pipe);
+    free(pipe);
+}
+
+/* The last frames of a pipe may still be on their way when it has gone, so its pid is kept for a while. */
+static void on_pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *argument) {
+    (void)event;
+    struct skep__port *port = argument;
+    uint32_t id = (uint32_t)nng_pipe_id(pipe);
+    struct pipe *known;
+    pthread_mutex_lock(&port->hub->mutex);
+    HASH_FIND_INT(port->pipes, &id, known);
+    if (known != NULL) {
+        STAILQ_INSERT_TAIL(&port->gone_pipes, known, gone);
+        port->gone_count++;
+    }
+    if (port->gone_count > GONE_PIPES) {
+        struct pipe *oldest = STAILQ_FIRST(&port->gone_pipes);
+        STAILQ_REMOVE_HEAD(&port->gone_pipes, gone);
+        port->gone_count--;
+        drop_pipe(port, oldest);
+    }
+    pthread_mutex_unlock(&port->hub->mutex);
+}
+
+/* Under the mutex. */
+static bool queue_message(struct skep__port *port, nng_msg *message) {
+    if (port->item_count == port->item_capacity) {
+        size_t capacity = port->item_capacity > 0 ? port->item_capacity * 2 : 16;
+        struct item *items = realloc(port->items, capacity * sizeof *items);
+        if (items == NULL) return false;
+        port->items = items;
+        port->item_capacity = capacity;
+    }
+    uint32_t id = (uint32_t)nng_pipe_id(nng_msg_get_pipe(message));
+    struct pipe *known;
+    HASH_FIND_INT(port->pipes, &id, known);
+    port->items[port->item_count++] =
+        (struct item){.message = message, .peer = {.pipe = id, .pid = known != NULL ? known->pid : 0}};
+    port->queued_bytes += nng_msg_len(message);
+    return true;
+}
+
+static void on_received(void *argument) {
+    struct skep__port *port = argument;
+    if (nng_aio_result(port->receive) != 0) return; /* the socket is being closed */
+    nng_msg *message = nng_aio_get_msg(port->receive);
+    pthread_mutex_lock(&port->hub->mutex);
+    bool queued = queue_message(port, message);
+    port->paused = port->queued_bytes > QUEUE_BYTES;
+    bool again = !port->paused;
+    skep__hub_wake(port->hub, &port->source);
+    pthread_mutex_unlock(&port->hub->mutex);
+    if (!queued) nng_msg_free(message);
+    if (again) nng_recv_aio(port->socket, port->receive);
+}
+
+static void on_sent(void *argument) {
+    struct skep__port *port = argument;
+    int error = nng_aio_result(port->send);
+    if (error != 0) nng_msg_free(nng_aio_get_msg(port->send));
+    pthread_mutex_lock(&port->hub->mutex);
+    port->was_sent = true;
+    port->sent_status = skep__status_of_nng(error);
+    skep__hub_wake(port->hub, &port->source);
+    pthread_mutex_unlock(&port->hub->mutex);
+}
+
+static void deliver(struct skep__port *port, struct item *items, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        nng_msg *message = items[i].message;
+        if (port->events->received != NULL)
+            port->events->received(port->context, nng_msg_body(message), nng_msg_len(message), &items[i].peer);
+        nng_msg_free(message);
+    }
+    free(items);
+}
+
+static void port_turn(struct skep__source *source) {
+    struct skep__port *port = (struct skep__port *)source;
+    pthread_mutex_lock(&port->hub->mutex);
+    struct item *items = port->items;
+    size_t count = port->item_count;
+    bool paused = port->paused, was_sent = port->was_sent, was_refused = port->was_refused;
+    int sent_status = port->sent_status;
+    struct refusal refusal = port->refusal;
+    port->items = NULL;
+    port->item_count = port->item_capacity = port->queued_bytes = 0;
+    port->paused = port->was_sent = port->was_refused = false;
+    pthread_mutex_unlock(&port->hub->mutex);
+
+    if (paused) nng_recv_aio(port->socket, port->receive);
+    if (was_refused && port->events->refused != NULL) port->events->refused(port->context, refusal.pid, refusal.uid);
+    deliver(port, items, count);
+    if (was_sent && port->events->sent != NULL) port->events->sent(port->context, sent_status);
+}
+
+static int open_socket(enum skep__port_kind kind, nng_socket *socket) {
+    switch (kind) {
+    case SKEP__PORT_PUSH: return nng_push0_open(socket);
+    case SKEP__PORT_PULL: return nng_pull0_open(socket);
+    case SKEP__PORT_PUB: return nng_pub0_open(socket);
+    case SKEP__PORT_SUB: return nng_sub0_open(socket);
+    }
+    return NNG_EINVAL;
+}
+
+static int set_options(struct skep__port *port) {
+    int error = nng_socket_set_size(port->socket, NNG_OPT_RECVMAXSZ, SKEP_MAX_FRAME);
+    if (error == 0 && port->kind == SKEP__PORT_PUB) error = nng_socket_set_int(port->socket, NNG_OPT_SENDBUF, NEWS_DEPTH);
+    if (error == 0 && port->kind == SKEP__PORT_SUB) error = nng_socket_set(port->socket, NNG_OPT_SUB_SUBSCRIBE, "", 0);
+    if (error == 0) error = nng_pipe_notify(port->socket, NNG_PIPE_EV_ADD_PRE, on_pipe_added, port);
+    if (error == 0) error = nng_pipe_notify(port->socket, NNG_PIPE_EV_REM_POST, on_pipe_removed, port);
+    return error;
+}
+
+int skep__port_new(struct skep__port **out, struct skep__hub *hub, enum skep__port_kind kind,
+                   const struct skep__port_events *events, void *context) {
+    struct skep__port *port = calloc(1, sizeof *port);
+    if (port == NULL) return SKEP_ENOMEM;
+    *port = (struct skep__port){.source = {.handle = port_turn}, .hub = hub, .kind = kind, .events = events, .context = context};
+    STAILQ_INIT(&port->gone_pipes);
+    int error = open_socket(kind, &port->socket);
+    if (error != 0) {
+        free(port);
+        return skep__status_of_nng(error);
+    }
+    error = set_options(port);
+    port->receives = kind == SKEP__PORT_PULL || kind == SKEP__PORT_SUB;
+    if (error == 0 && port->receives) error = nng_aio_alloc(&port->receive, on_received, port);
+    if (error == 0 && !port->receives) error = nng_aio_alloc(&port->send, on_sent, port);
+    if (error != 0) {
+        skep__port_free(&port);
+        return skep__status_of_nng(error);
+    }
+    if (port->receives) nng_recv_aio(port->socket, port->receive);
+    *out = port;
+    return SKEP_OK;
+}
+
+int skep__port_listen(struct skep__port *port, const char *url) {
+    return skep__nng_listen(port->socket, url);
+}
+
+int skep__port_dial(struct skep__port *port, const char *url) {
+    return skep__nng_dial(port->socket, url);
+}
+
+int skep__port_send(struct skep__port *port, const void *data, size_t size_bytes) {
+    nng_msg *message;
+    if (nng_msg_alloc(&message, size_bytes) != 0) return SKEP_ENOMEM;
+    memcpy(nng_msg_body(message), data, size_bytes);
+    nng_aio_set_msg(port->send, message);
+    nng_send_aio(port->socket, port->send);
+    return SKEP_OK;
+}
+
+void skep__port_end_peer(uint32_t id) {
+    nng_pipe pipe = NNG_PIPE_INITIALIZER;
+    pipe.id = id;
+    nng_pipe_close(pipe);
+}
+
+static void free_pipes(struct skep__port *port) {
+    struct pipe *pipe, *next;
+    HASH_ITER(hh, port->pipes, pipe, next) drop_pipe(port, pipe);
+}
+
+void skep__port_free(struct skep__port **out) {
+    struct skep__port *port = *out;
+    if (port == NULL) return;
+    nng_close(port->socket); /* ends what is under way, waits for the callbacks */
+    nng_aio_free(port->receive);
+    nng_aio_free(port->send);
+    skep__hub_forget(port->hub, &port->source);
+    for (size_t i = 0; i < port->item_count; i++) nng_msg_free(port->items[i].message);
+    free(port->items);
+    free_pipes(port);
+    free(port);
+    *out = NULL;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT
+ * Requests and answers: an NNG REP socket with several contexts. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "contract.h"
+#include "nng.h"
+#include "port.h"
+
+enum { CALLS = 8 /* requests answered at the same time */ };
+
+struct refusal {
+    pid_t pid;
+    uid_t uid;
+};
+
+struct skep__call {
+    struct skep__source source; /* first member */
+    struct skep__server *server;
+    nng_ctx context;
+    nng_aio *aio;
+    bool answering;    /* the aio sends, else it receives */
+    nng_msg *request;  /* guarded */
+    bool completed;    /* guarded */
+};
+
+struct skep__server {
+    struct skep__source source; /* first member; for refusals */
+    struct skep__hub *hub;
+    const struct skep__server_events *events;
+    void *context;
+    nng_socket socket;
+    struct skep__call calls[CALLS];
+    struct refusal refusal; /* guarded */
+};
+
+static void on_call_completed(void *argument) {
+    struct skep__call *call = argument;
+    int error = nng_aio_result(call->aio);
+    if (error == NNG_ECLOSED || error == NNG_ECANCELED) return; /* the socket is being closed */
+    if (call->answering && error != 0) nng_msg_free(nng_aio_get_msg(call->aio));
+    pthread_mutex_lock(&call->server->hub->mutex);
+    call->completed = true;
+    call->request = !call->answering && error == 0 ? nng_aio_get_msg(call->aio) : NULL;
+    skep__hub_wake(call->server->hub, &call->source);
+    pthread_mutex_unlock(&call->server->hub->mutex);
+}
+
+static void await_call(struct skep__call *call) {
+    call->answering = false;
+    nng_ctx_recv(call->context, call->aio);
+}
+
+static void call_turn(struct skep__source *source) {
+    struct skep__call *call = (struct skep__call *)source;
+    struct skep__server *server = call->server;
+    pthread_mutex_lock(&server->hub->mutex);
+    nng_msg *request = call->request;
+    bool completed = call->completed;
+    call->request = NULL;
+    call->completed = false;
+    pthread_mutex_unlock(&server->hub->mutex);
+    if (!completed) return;
+    if (request == NULL) {
+        await_call(call);
+        return;
+    }
+    server->events->called(server->context, call, nng_msg_body(request), nng_msg_len(request));
+    nng_msg_free(request);
+}
+
+void skep__call_answer(struct skep__call *call, const void *data, size_t size_bytes) {
+    nng_msg *message;
+    if (nng_msg_alloc(&message, size_bytes) != 0) {
+        await_call(call);
+        return;
+    }
+    memcpy(nng_msg_body(message), data, size_bytes);
+    call->answering = true;
+    nng_aio_set_msg(call->aio, message);
+    nng_ctx_send(call->context, call->aio);
+}
+
+static void on_client_added(nng_pipe pipe, nng_pipe_ev event, void *argument) {
+    (void)event;
+    struct skep__server *server = argument;
+    struct refusal who;
+    if (skep__nng_peer_is_trusted(pipe, &who.pid, &who.uid)) return;
+    nng_pipe_close(pipe);
+    pthread_mutex_lock(&server->hub->mutex);
+    server->refusal = who;
+    skep__hub_wake(server->hub, &server->source);
+    pthread_mutex_unlock(&server->hub->mutex);
+}
+
+static void refusal_turn(struct skep__source *source) {
+    struct skep__server *server = (struct skep__server *)source;
+    pthread_mutex_lock(&server->hub->mutex);
+    struct refusal who = server->refusal;
+    pthread_mutex_unlock(&server->hub->mutex);
+    server->events->refused(server->context, who.pid, who.uid);
+}
+
+static int open_calls(struct skep__server *server) {
+    for (unsigned i = 0; i < CALLS; i++) {
+        struct skep__call *call = &server->calls[i];
+        *call = (struct skep__call){.source = {.handle = call_turn}, .server = server};
+        int error = nng_ctx_open(&call->context, server->socket);
+        if (error == 0) error = nng_aio_alloc(&call->aio, on_call_completed, call);
+        if (error != 0) return error;
+        await_call(call);
+    }
+    return 0;
+}
+
+int skep__server_new(struct skep__server **out, struct skep__hub *hub, const char *url,
+                     const struct skep__server_events *events, void *context) {
+    struct skep__server *server = calloc(1, sizeof *server);
+    if (server == NULL) return SKEP_ENOMEM;
+    *server = (struct skep__server){.source = {.handle = refusal_turn}, .hub = hub, .events = events, .context = context};
+    int error = nng_rep0_open(&server->socket);
+    if (error != 0) {
+        free(server);
+        return skep__status_of_nng(error);
+    }
+    error = nng_socket_set_size(server->socket, NNG_OPT_RECVMAXSZ, SKEP_MAX_FRAME);
+    if (error == 0) error = nng_pipe_notify(server->socket, NNG_PIPE_EV_ADD_PRE, on_client_added, server);
+    if (error == 0) error = open_calls(server);
+    int status = error == 0 ? skep__nng_listen(server->socket, url) : skep__status_of_nng(error);
+    if (status == SKEP_OK) *out = server;
+    else skep__server_free(&server);
+    return status;
+}
+
+void skep__server_free(struct skep__server **out) {
+    struct skep__server *server = *out;
+    if (server == NULL) return;
+    nng_close(server->socket);
+    skep__hub_forget(server->hub, &server->source);
+    for (unsigned i = 0; i < CALLS; i++) {
+        struct skep__call *call = &server->calls[i];
+        nng_aio_free(call->aio);
+        skep__hub_forget(server->hub, &call->source);
+        if (call->request != NULL) nng_msg_free(call->request);
+    }
+    free(server);
+    *out = NULL;
+}

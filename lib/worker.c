@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT
+ * A worker's life: handshake, loop, leaving. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "identity.h"
+#include "worker_internal.h"
+
+enum {
+    HANDSHAKE_TIMEOUT_MS = 10000,
+    ORPHAN_TIMEOUT_MS = 10000 /* for live connections after the broker has vanished */
+};
+
+int skep__worker_fail(skep_worker *worker, int status, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(worker->why, sizeof worker->why, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+/* --- leaving --- */
+
+void skep__worker_close_link(skep_worker *worker, int result) {
+    if (worker->link < 0) return;
+    worker->phase = SKEP__WORKER_LEFT;
+    worker->result = result;
+    skep__worker_close_listeners(worker);
+    uv_poll_stop(&worker->link_poll);
+    close(worker->link);
+    worker->link = -1;
+    uv_timer_stop(&worker->report_timer);
+    uv_timer_stop(&worker->count_timer);
+    uv_timer_stop(&worker->leave_timer);
+    skep__worker_fail_requests(worker, SKEP_ECLOSED);
+}
+
+static bool is_idle(const skep_worker *worker) {
+    return worker->live == 0 && worker->requests == NULL && STAILQ_EMPTY(&worker->arrivals);
+}
+
+void skep__worker_check_left(skep_worker *worker) {
+    if (worker->phase != SKEP__WORKER_LEAVING || !worker->leave_told || !is_idle(worker)) return;
+    skep__worker_send_counts(worker);
+    skep__worker_report(worker);
+    bool orphan = worker->result != SKEP_OK; /* nobody reads the outbox any more */
+    if (orphan || skep__outlet_is_empty(worker->outbox)) skep__worker_close_link(worker, worker->result);
+}
+
+static void orphan_expired(uv_timer_t *timer) {
+    skep_worker *worker = timer->data;
+    skep__worker_close_link(worker, SKEP_ECLOSED);
+}
+
+static void tell_leave(struct skep__flush *flush) {
+    skep_worker *worker = (skep_worker *)((char *)flush - offsetof(skep_worker, leave_flush));
+    if (worker->phase != SKEP__WORKER_LEAVING) return;
+    if (!worker->leave_told && worker->on_leave != NULL) worker->on_leave(worker, worker->on_leave_context);
+    worker->leave_told = true;
+    skep__worker_check_left(worker);
+}
+
+void skep__worker_leave(skep_worker *worker) {
+    if (worker->phase >= SKEP__WORKER_LEAVING) return;
+    worker->phase = SKEP__WORKER_LEAVING;
+    skep__worker_stop_accepting(worker);
+    skep__flusher_mark(worker->flusher, &worker->leave_flush);
+}
+
+/* The broker has gone: live connections may still finish, messages cannot. */
+static void orphaned(skep_worker *worker, int result) {
+    worker->result = result;
+    skep__worker_leave(worker);
+    uv_poll_stop(&worker->link_poll);
+    skep__worker_fail_requests(worker, SKEP_ECLOSED);
+    if (is_idle(worker)) skep__worker_close_link(worker, result);
+    else uv_timer_start(&worker->leave_timer, orphan_expired, ORPHAN_TIMEOUT_MS, 0);
+}
+
+void skep_on_leave(skep_worker *worker, skep_leave_cb callback, void *context) {
+    worker->on_leave = callback;
+    worker->on_leave_context = context;
+}
+
+void skep_disconnect(skep_worker *worker) {
+    if (worker->phase >= SKEP__WORKER_LEAVING) return;
+    struct skep_command command = {.id = SKEP_COMMAND_disconnect};
+    command.disconnect.has = 0;
+    if (skep__worker_tell(worker, &command) == SKEP_OK) skep__worker_leave(worker);
+    else orphaned(worker, SKEP_ECLOSED);
+}
+
+/* --- callbacks of the loop --- */
+
+static void link_readable(uv_poll_t *poll, int status, int events) {
+    (void)status;
+    (void)events;
+    skep_worker *worker = poll->data;
+    int result = skep__worker_read_link(worker, 0, NULL, NULL);
+    if (result != SKEP_OK && result != SKEP_EAGAIN) orphaned(worker, result);
+}
+
+static void outbox_drained(void *context) {
+    skep_worker *worker = context;
+    if (worker->sender_waits) {
+        worker->sender_waits = false;
+        if (worker->on_drain != NULL) worker->on_drain(worker, worker->on_drain_context);
+    }
+    skep__worker_check_left(worker);
+}
+
+/* --- joining --- */
+
+static int say_hello(skep_worker *worker, const char *name) {
+    struct skep_command hello = {.id = SKEP_COMMAND_hello};
+    struct skep_command_hello *h = &hello.hello;
+    *h = (struct skep_command_hello){.protocol = SKEP_PROTOCOL, .pid = (uint64_t)getpid()};
+    SKEP_SET(hello, h, name, ((struct skep_bytes){name, strnlen(name, SKEP_MAX_NAME)}));
+    if (skep__identity_generation() != 0) SKEP_SET(hello, h, generation, skep__identity_generation());
+    return skep__worker_tell(worker, &hello);
+}
+
+static int read_answer(skep_worker *worker, struct skep_command *answer) {
+    bool more;
+    int status = skep__link_receive(worker->link, worker->link_message);
+    if (status != SKEP_OK) return skep__worker_fail(worker, status, "no answer from the broker: %s", skep_strerror(status));
+    status = skep__reader_begin(&worker->link_reader, worker->link_message->data, worker->link_message->size_bytes);
+    if (status == SKEP_OK) status = skep__reader_next(&worker->link_reader, answer, &more);
+    if (status == SKEP_OK && !more) status = SKEP_EPROTO;
+    if (status != SKEP_OK) return skep__worker_fail(worker, status, "malformed answer from the broker");
+    skep__trace_command(worker->trace, SKEP__TRACE_LINK, "<", worker->id, answer);
+    return SKEP_OK;
+}
+
+static void copy_text(char *to, const struct skep_bytes *from) {
+    memcpy(to, from->data, from->size_bytes);
+    to[from->size_bytes] = '\0';
+}
+
+static int check_answer(skep_worker *worker, const struct skep_command *answer) {
+    if (answer->id == SKEP_COMMAND_welcome) return SKEP_OK;
+    if (answer->id != SKEP_COMMAND_reject) return skep__worker_fail(worker, SKEP_EPROTO, "unexpected answer from the broker");
+    const struct skep_bytes *reason = &answer->reject.reason;
+    return skep__worker_fail(worker, (int)answer->reject.status, "%.*s", (int)reason->size_bytes, reason->data);
+}
+
+static int dial(skep_worker *worker, const struct skep_command_welcome *welcome) {
+    char url[SKEP_MAX_URL + 1];
+    copy_text(url, &welcome->inbox);
+    int status = skep__port_dial(worker->inbox, url);
+    copy_text(url, &welcome->outbox);
+    if (status == SKEP_OK) status = skep__outlet_dial(worker->outbox, url);
+    if (status != SKEP_OK) return skep__worker_fail(worker, status, "cannot dial the broker's sockets: %s", skep_strerror(status));
+    copy_text(worker->news_url, &welcome->news);
+    worker->news_seq = welcome->newsSeq;
+    worker->id = (uint32_t)welcome->worker;
+    return SKEP_OK;
+}
+
+static int join(skep_worker *worker, const skep_worker_options *options) {
+    unsigned timeout_ms = options->handshake_timeout_ms != 0 ? options->handshake_timeout_ms : HANDSHAKE_TIMEOUT_MS;
+    struct skep_command answer;
+    int status = say_hello(worker, options->name != NULL ? options->name : program_invocation_short_name);
+    if (status == SKEP_OK) status = skep__link_wait(worker->link, timeout_ms);
+    if (status != SKEP_OK) return skep__worker_fail(worker, status, "no answer from the broker: %s", skep_strerror(status));
+    status = read_answer(worker, &answer);
+    if (status == SKEP_OK) status = check_answer(worker, &answer);
+    if (status == SKEP_OK) status = dial(worker, &answer.welcome);
+    return status;
+}
+
+static int open_channels(skep_worker *worker) {
+    static const struct skep__port_events inbox_events = {.received = skep__worker_inbox_received};
+    int status = skep__hub_new(&worker->hub, worker->loop);
+    if (status == SKEP_OK) status = skep__flusher_new(&worker->flusher, worker->loop);
+    if (status == SKEP_OK) status = skep__port_new(&worker->inbox, worker->hub, SKEP__PORT_PULL, &inbox_events, worker);
+    struct skep__outlet_options outbox = {.hub = worker->hub,
+                                          .flusher = worker->flusher,
+                                          .kind = SKEP__PORT_PUSH,
+                                          .drained = outbox_drained,
+                                          .context = worker};
+    if (status == SKEP_OK) status = skep__outlet_new(&worker->outbox, &outbox);
+    return status;
+}
+
+static void add_timer(skep_worker *worker, uv_timer_t *timer) {
+    uv_timer_init(worker->loop, timer);
+    uv_unref((uv_handle_t *)timer);
+    timer->data = worker;
+    worker->open_handles++;
+}
+
+static int open_handles(skep_worker *worker) {
+    add_timer(worker, &worker->report_timer);
+    add_timer(worker, &worker->count_timer);
+    add_timer(worker, &worker->leave_timer);
+    if (uv_poll_init(worker->loop, &worker->link_poll, worker->link) != 0) return SKEP_ENOTWORKER;
+    worker->link_poll.data = worker;
+    worker->open_handles++;
+    return uv_poll_start(&worker->link_poll, UV_READABLE, link_readable) == 0 ? SKEP_OK : SKEP_ESYS;
+}
+
+static bool link_is_there(void) {
+    int type;
+    socklen_t size_bytes = sizeof type;
+    return getsockopt(SKEP_LINK_FD, SOL_SOCKET, SO_TYPE, &type, &size_bytes) == 0 && type == SOCK_SEQPACKET;
+}
+
+static int open_readers(skep_worker *worker) {
+    worker->link_message = malloc(sizeof *worker->link_message);
+    int status = worker->link_message != NULL ? SKEP_OK : SKEP_ENOMEM;
+    if (status == SKEP_OK) status = skep__reader_init(&worker->link_reader, SKEP_CHANNEL_LINK_DOWN);
+    if (status == SKEP_OK) status = skep__reader_init(&worker->inbox_reader, SKEP_CHANNEL_INBOX);
+    if (status == SKEP_OK) status = skep__reader_init(&worker->news_reader, SKEP_CHANNEL_NEWS);
+    return status;
+}
+
+static skep_worker *allocate(uv_loop_t *loop) {
+    skep_worker *worker = calloc(1, sizeof *worker);
+    if (worker == NULL) return NULL;
+    worker->link = SKEP_LINK_FD;
+    worker->id = skep__identity_worker();
+    worker->trace = skep__trace_mask();
+    worker->leave_flush.flush = tell_leave;
+    LIST_INIT(&worker->listeners);
+    LIST_INIT(&worker->closed_listeners);
+    STAILQ_INIT(&worker->arrivals);
+    worker->owns_loop = loop == NULL;
+    worker->loop = loop != NULL ? loop : &worker->own_loop;
+    if (!worker->owns_loop || uv_loop_init(worker->loop) == 0) return worker;
+    free(worker);
+    return NULL;
+}
+
+int skep_worker_new(skep_worker **out, const skep_worker_options *options) {
+    static const skep_worker_options defaults = {0};
+    if (options == NULL) options = &defaults;
+    if (!skep_is_worker() || !link_is_there()) return SKEP_ENOTWORKER;
+    skep_worker *worker = allocate(options->loop);
+    if (worker == NULL) return SKEP_ENOMEM;
+    int status = open_readers(worker);
+    if (status == SKEP_OK) status = open_handles(worker);
+    if (status == SKEP_OK) status = open_channels(worker);
+    if (status == SKEP_OK) status = join(worker, options);
+    if (status == SKEP_OK) {
+        *out = worker;
+        return SKEP_OK;
+    }
+    skep_worker_free(&worker);
+    return status;
+}
+
+/* --- freeing --- */
+
+static void release(skep_worker *worker) {
+    free(worker->link_message);
+    skep__frame_free(&worker->link_frame);
+    skep__reader_free(&worker->link_reader);
+    skep__reader_free(&worker->inbox_reader);
+    skep__reader_free(&worker->news_reader);
+    for (struct skep_listener *l; (l = LIST_FIRST(&worker->closed_listeners)) != NULL;) {
+        LIST_REMOVE(l, entry);
+        free(l);
+    }
+    if (worker->owns_loop) uv_loop_close(worker->loop);
+    free(worker);
+}
+
+/* With a loop of its own the worker is released after the loop has run dry, else with the last handle. */
+void skep__worker_handle_closed(skep_worker *worker) {
+    worker->open_handles--;
+    if (worker->freed && !worker->owns_loop && worker->open_handles == 0) release(worker);
+}
+
+static void plain_handle_closed(uv_handle_t *handle) {
+    skep__worker_handle_closed(handle->data);
+}
+
+void skep__worker_close_handle(skep_worker *worker, uv_handle_t *handle, uv_close_cb closed) {
+    (void)worker;
+    uv_close(handle, closed != NULL ? closed : plain_handle_closed);
+}
+
+static void close_handles(skep_worker *worker) {
+    uv_handle_t *handles[] = {(uv_handle_t *)&worker->report_timer, (uv_handle_t *)&worker->count_timer,
+                              (uv_handle_t *)&worker->leave_timer, (uv_handle_t *)&worker->link_poll};
+    for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
+        if (handles[i]->data != NULL) skep__worker_close_handle(worker, handles[i], NULL);
+}
+
+static void close_channels(skep_worker *worker) {
+    if (worker->flusher != NULL) {
+        skep__flusher_unmark(worker->flusher, &worker->leave_flush);
+        skep__flusher_unmark(worker->flusher, &worker->arrivals_flush);
+    }
+    skep__port_free(&worker->inbox);
+    skep__outlet_free(&worker->outbox);
+    skep__port_free(&worker->news);
+    skep__flusher_free(&worker->flusher);
+    skep__hub_free(&worker->hub);
+}
+
+void skep_worker_free(skep_worker **out) {
+    skep_worker *worker = *out;
+    if (worker == NULL) return;
+    *out = NULL;
+    skep__worker_close_link(worker, worker->result);
+    close_handles(worker);
+    close_channels(worker);
+    worker->freed = true;
+    if (!worker->owns_loop) {
+        if (worker->open_handles == 0) release(worker);
+        return;
+    }
+    uv_run(worker->loop, UV_RUN_NOWAIT); /* close callbacks; handles of the user's do not hold this up */
+    release(worker);
+}
+
+/* --- running --- */
+
+int skep_worker_ready(skep_worker *worker) {
+    if (worker->phase != SKEP__WORKER_JOINED) return SKEP_OK;
+    struct skep_command command = {.id = SKEP_COMMAND_ready};
+    command.ready.has = 0;
+    int status = skep__worker_tell(worker, &command);
+    if (status == SKEP_OK) worker->phase = SKEP__WORKER_READY;
+    return status;
+}
+
+int skep_worker_run(skep_worker *worker) {
+    int status = skep_worker_ready(worker);
+    if (status != SKEP_OK) return status;
+    uv_run(worker->loop, UV_RUN_DEFAULT);
+    return worker->result;
+}
+
+uv_loop_t *skep_worker_loop(skep_worker *worker) {
+    return worker->loop;
+}
+
+uint32_t skep_worker_id(const skep_worker *worker) {
+    return worker->id;
+}
+
+bool skep_worker_is_connected(const skep_worker *worker) {
+    return worker->link >= 0;
+}
+
+const char *skep_worker_why(const skep_worker *worker) {
+    return worker->why;
+}
+
+uint64_t skep_worker_connections(const skep_worker *worker) {
+    return worker->live;
+}

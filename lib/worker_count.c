@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ * Counters: added up here, sent together. */
+#include <string.h>
+
+#include "worker_internal.h"
+
+enum { COUNT_MS = 20 /* how long counts gather */ };
+
+static const char requests_name[] = "requests";
+
+static void send_counts(uv_timer_t *timer) {
+    skep__worker_send_counts(timer->data);
+}
+
+static void send_soon(skep_worker *worker) {
+    if (worker->counts_waiting || worker->link < 0) return;
+    worker->counts_waiting = true;
+    uv_timer_start(&worker->count_timer, send_counts, COUNT_MS, 0);
+}
+
+static struct skep__counter *add_counter(skep_worker *worker, const char *name) {
+    size_t size_bytes = strlen(name);
+    if (worker->counter_count == SKEP_MAX_COUNTERS || size_bytes == 0 || size_bytes > SKEP_MAX_NAME) return NULL;
+    struct skep__counter *counter = &worker->counters[worker->counter_count++];
+    memcpy(counter->name, name, size_bytes + 1);
+    return counter;
+}
+
+static struct skep__counter *find_counter(skep_worker *worker, const char *name) {
+    for (unsigned i = 0; i < worker->counter_count; i++)
+        if (strcmp(worker->counters[i].name, name) == 0) return &worker->counters[i];
+    return add_counter(worker, name);
+}
+
+void skep_count(skep_worker *worker, const char *name, uint32_t n) {
+    struct skep__counter *counter = find_counter(worker, name);
+    if (counter == NULL) return;
+    counter->unreported += n;
+    if (!worker->counts_waiting) send_soon(worker);
+}
+
+static void fill(struct skep_command *command, const struct skep__counter *counter, uint32_t n) {
+    if (strcmp(counter->name, requests_name) == 0) {
+        struct skep_command_incrementRequestCount *c = &command->incrementRequestCount;
+        command->id = SKEP_COMMAND_incrementRequestCount;
+        c->has = 0;
+        SKEP_SET(incrementRequestCount, c, n, n);
+    } else {
+        struct skep_command_incrementCount *c = &command->incrementCount;
+        command->id = SKEP_COMMAND_incrementCount;
+        *c = (struct skep_command_incrementCount){.name = {counter->name, strlen(counter->name)}};
+        SKEP_SET(incrementCount, c, n, n);
+    }
+}
+
+/* What cannot leave now stays for the next time. */
+void skep__worker_send_counts(skep_worker *worker) {
+    worker->counts_waiting = false;
+    for (unsigned i = 0; i < worker->counter_count; i++) {
+        struct skep__counter *counter = &worker->counters[i];
+        uint32_t n = counter->unreported < UINT32_MAX ? (uint32_t)counter->unreported : UINT32_MAX;
+        struct skep_command command;
+        if (n == 0) continue;
+        fill(&command, counter, n);
+        if (skep__outlet_add(worker->outbox, &command) == SKEP_OK) {
+            skep__trace_command(worker->trace, SKEP__TRACE_WIRE, ">", worker->id, &command);
+            counter->unreported -= n;
+        }
+        if (counter->unreported > 0) send_soon(worker);
+    }
+}

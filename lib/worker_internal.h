@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT
+ * A worker's insides, shared by the worker*.c files. */
+#ifndef SKEP_WORKER_INTERNAL_H
+#define SKEP_WORKER_INTERNAL_H
+
+#include <skep/worker.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+#include "command.h"
+#include "flusher.h"
+#include "link.h"
+#include "outlet.h"
+#include "port.h"
+#include "trace.h"
+
+struct skep_listener {
+    LIST_ENTRY(skep_listener) entry;
+    skep_worker *worker;
+    uint32_t number; /* the broker's */
+    char url[SKEP_MAX_URL + 1];
+    char asked[SKEP_MAX_URL + 1]; /* as skep_listen was called */
+    skep_connection_cb callback;
+    void *context;
+    int fd; /* shared and reuseport: accept from it; else -1 */
+    uv_poll_t poll;
+};
+
+/* A connection that has arrived and waits for its callback */
+struct skep__arrival {
+    STAILQ_ENTRY(skep__arrival) entry;
+    struct skep_listener *listener;
+    int fd;
+};
+
+struct skep__counter {
+    char name[SKEP_MAX_NAME + 1];
+    uint64_t unreported;
+};
+
+struct skep__pending_request {
+    uint64_t request;
+    UT_hash_handle hh;
+    skep_worker *worker;
+    skep_reply_cb callback;
+    void *context;
+    uv_timer_t timer;
+};
+
+enum skep__worker_phase {
+    SKEP__WORKER_JOINED,  /* shaken hands */
+    SKEP__WORKER_READY,   /* has told the broker so */
+    SKEP__WORKER_LEAVING, /* no new connections; live ones finish */
+    SKEP__WORKER_LEFT     /* the link is closed */
+};
+
+struct skep_worker {
+    uv_loop_t *loop;
+    uv_loop_t own_loop;
+    bool owns_loop;
+    bool freed;       /* skep_worker_free was called; memory goes with the last handle */
+    int open_handles; /* of ours, hub and flusher aside */
+
+    uint32_t id;
+    enum skep__worker_phase phase;
+    int result; /* of skep_worker_run */
+    unsigned trace;
+    char why[SKEP_MAX_REASON + 1];
+
+    int link; /* -1: closed */
+    uv_poll_t link_poll;
+    struct skep_reader link_reader;
+    struct skep_frame link_frame; /* reused */
+    struct skep__link_message *link_message;
+
+    struct skep__hub *hub;
+    struct skep__flusher *flusher;
+    struct skep__port *inbox;
+    struct skep_reader inbox_reader;
+    struct skep__outlet *outbox;
+    struct skep__port *news; /* NULL until subscribed */
+    struct skep_reader news_reader;
+    char news_url[SKEP_MAX_URL + 1];
+    uint64_t news_seq; /* latest item seen */
+    bool repairing;    /* newsSince is under way */
+
+    LIST_HEAD(, skep_listener) listeners;
+    LIST_HEAD(, skep_listener) closed_listeners; /* freed with the worker: arrivals and users may still point at them */
+    uint32_t next_listen;
+    STAILQ_HEAD(, skep__arrival) arrivals;
+    struct skep__flush arrivals_flush;
+
+    uint64_t live; /* connections arrived and not finished */
+    uint32_t unreported_finished;
+    uint32_t unreported_accepted;
+    uv_timer_t report_timer;
+
+    struct skep__counter counters[SKEP_MAX_COUNTERS];
+    unsigned counter_count;
+    bool counts_waiting; /* some counter is not 0 and count_timer runs */
+    uv_timer_t count_timer;
+
+    struct skep__pending_request *requests; /* by number */
+    uint64_t next_request;
+    uv_timer_t leave_timer; /* the broker vanished: what may still finish has this long */
+    struct skep__flush leave_flush;
+    bool leave_told;
+
+    skep_message_cb on_message;
+    void *on_message_context;
+    skep_request_count_cb on_request_count;
+    void *on_request_count_context;
+    skep_undelivered_cb on_undelivered;
+    void *on_undelivered_context;
+    skep_drain_cb on_drain;
+    void *on_drain_context;
+    bool sender_waits; /* a send failed with SKEP_EAGAIN */
+    skep_leave_cb on_leave;
+    void *on_leave_context;
+};
+
+/* Notes what went wrong for skep_worker_why and returns the status. */
+SKEP_PRINTF(3, 4) int skep__worker_fail(skep_worker *worker, int status, const char *format, ...);
+
+/* Sends one command on the link, with the reports that wait beside it. */
+SKEP_MUST_USE int skep__worker_tell(skep_worker *worker, const struct skep_command *command);
+
+/* Reads what is on the link. Commands other than answers are acted upon later in the loop, so this may run inside a call.
+ * When one answers request, it is stored in *answer, its descriptor (or -1) in *answer_fd; 0 waits for nothing. */
+int skep__worker_read_link(skep_worker *worker, uint32_t request, struct skep_command *answer, int *answer_fd);
+
+/* Sends finished and accepted, if there are any. */
+void skep__worker_report(skep_worker *worker);
+
+/* Begins to report within a few milliseconds. */
+void skep__worker_report_soon(skep_worker *worker);
+
+/* Sends the counters that are not 0. */
+void skep__worker_send_counts(skep_worker *worker);
+
+/* Gives arrivals to their callbacks at the end of this iteration. */
+void skep__worker_arrived(skep_worker *worker, struct skep_listener *listener, int fd);
+
+/* Begins to leave, if that has not begun. */
+void skep__worker_leave(skep_worker *worker);
+
+/* Leaves for good if nothing is live any more. */
+void skep__worker_check_left(skep_worker *worker);
+
+/* Closes the link; the loop ends when nothing of the user's is left. */
+void skep__worker_close_link(skep_worker *worker, int result);
+
+/* Stops accepting by ourselves, with policies shared and reuseport. */
+void skep__worker_stop_accepting(skep_worker *worker);
+
+/* Gives up every listener; closes what arrived and was not given to the user. */
+void skep__worker_close_listeners(skep_worker *worker);
+
+/* The listener of a number; NULL if it is closed. */
+struct skep_listener *skep__worker_listener(skep_worker *worker, uint64_t number);
+
+/* Frames from the inbox and the news */
+void skep__worker_inbox_received(void *worker, const void *data, size_t size_bytes, const struct skep__peer *peer);
+void skep__worker_news_received(void *worker, const void *data, size_t size_bytes, const struct skep__peer *peer);
+
+/* Calls back every pending request with a status. */
+void skep__worker_fail_requests(skep_worker *worker, int status);
+
+/* uv_close with bookkeeping: the worker is freed with its last handle. */
+void skep__worker_close_handle(skep_worker *worker, uv_handle_t *handle, uv_close_cb closed);
+void skep__worker_handle_closed(skep_worker *worker);
+
+#endif

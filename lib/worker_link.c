@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT
+ * A worker's end of the link: connections in, acknowledgements and reports out. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "worker_internal.h"
+
+enum {
+    REPORT_MS = 5,    /* how long an ended connection waits for others to be reported with */
+    LINK_BURST = 16,  /* messages read before the loop goes on */
+    SEND_WAIT_MS = 10 /* between tries while the broker's end is full */
+};
+
+/* Reads of the message at hand */
+struct delivery {
+    uint32_t request; /* an answer to this is waited for; 0: none */
+    struct skep_command *answer;
+    int *answer_fd;
+    bool answered;
+    unsigned next_fd;
+    uint64_t through; /* latest connection that arrived; 0: none */
+    struct skep_frame frame; /* refusals and the acknowledgement */
+};
+
+/* The broker always reads its links, so waiting here ends; messages are small and rare enough for that. */
+static int send_link(skep_worker *worker, const struct skep_frame *frame) {
+    int status;
+    if (worker->link < 0) return SKEP_ECLOSED;
+    while ((status = skep__link_send(worker->link, frame->data, frame->size_bytes, NULL, 0)) == SKEP_EAGAIN)
+        if (skep__link_wait_writable(worker->link, SEND_WAIT_MS) == SKEP_ESYS) return SKEP_ESYS;
+    return status;
+}
+
+static int add(skep_worker *worker, struct skep_frame *frame, const struct skep_command *command) {
+    skep__trace_command(worker->trace, SKEP__TRACE_LINK, ">", worker->id, command);
+    return skep__frame_add(frame, command);
+}
+
+int skep__worker_tell(skep_worker *worker, const struct skep_command *command) {
+    skep__frame_clear(&worker->link_frame);
+    int status = add(worker, &worker->link_frame, command);
+    return status == SKEP_OK ? send_link(worker, &worker->link_frame) : status;
+}
+
+/* --- reports --- */
+
+static bool fill_report(skep_worker *worker, struct skep_command *command, uint64_t through) {
+    struct skep_command_taken *t = &command->taken;
+    command->id = SKEP_COMMAND_taken;
+    *t = (struct skep_command_taken){0};
+    if (through != 0) SKEP_SET(taken, t, through, through);
+    if (worker->unreported_finished != 0) SKEP_SET(taken, t, finished, worker->unreported_finished);
+    if (worker->unreported_accepted != 0) SKEP_SET(taken, t, accepted, worker->unreported_accepted);
+    return t->has != 0;
+}
+
+static void reported(skep_worker *worker) {
+    worker->unreported_finished = worker->unreported_accepted = 0;
+}
+
+void skep__worker_report(skep_worker *worker) {
+    struct skep_command command;
+    if (worker->link < 0 || !fill_report(worker, &command, 0)) return;
+    if (skep__worker_tell(worker, &command) == SKEP_OK) reported(worker);
+}
+
+static void report_now(uv_timer_t *timer) {
+    skep__worker_report(timer->data);
+}
+
+void skep__worker_report_soon(skep_worker *worker) {
+    if (uv_is_active((uv_handle_t *)&worker->report_timer) || worker->link < 0) return;
+    uv_timer_start(&worker->report_timer, report_now, REPORT_MS, 0);
+}
+
+void skep_connection_finished(skep_worker *worker) {
+    if (worker->live == 0) return;
+    worker->live--;
+    worker->unreported_finished++;
+    skep__worker_report_soon(worker);
+    if (worker->live == 0) skep__worker_check_left(worker);
+}
+
+/* --- arrivals --- */
+
+static void deliver_arrivals(struct skep__flush *flush) {
+    skep_worker *worker = (skep_worker *)((char *)flush - offsetof(skep_worker, arrivals_flush));
+    for (struct skep__arrival *a; (a = STAILQ_FIRST(&worker->arrivals)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&worker->arrivals, entry);
+        a->listener->callback(worker, a->listener, a->fd, a->listener->context);
+        free(a);
+    }
+    skep__worker_check_left(worker);
+}
+
+void skep__worker_arrived(skep_worker *worker, struct skep_listener *listener, int fd) {
+    struct skep__arrival *a = malloc(sizeof *a);
+    if (a == NULL) {
+        close(fd);
+        return;
+    }
+    *a = (struct skep__arrival){.listener = listener, .fd = fd};
+    STAILQ_INSERT_TAIL(&worker->arrivals, a, entry);
+    worker->live++;
+    worker->arrivals_flush.flush = deliver_arrivals;
+    skep__flusher_mark(worker->flusher, &worker->arrivals_flush);
+}
+
+/* --- commands --- */
+
+static int take_fd(const struct skep__link_message *message, struct delivery *d) {
+    return d->next_fd < message->fd_count ? message->fds[d->next_fd++] : -1;
+}
+
+static int refuse(skep_worker *worker, struct delivery *d, uint64_t connection) {
+    struct skep_command command = {.id = SKEP_COMMAND_refused};
+    command.refused = (struct skep_command_refused){.connection = connection};
+    return add(worker, &d->frame, &command);
+}
+
+static int take_connection(skep_worker *worker, const struct skep_command_connection *c, struct delivery *d) {
+    int fd = take_fd(worker->link_message, d);
+    struct skep_listener *listener = skep__worker_listener(worker, c->listener);
+    d->through = c->connection;
+    if (fd >= 0 && listener != NULL) {
+        skep__worker_arrived(worker, listener, fd);
+        return SKEP_OK;
+    }
+    if (fd >= 0) close(fd);
+    return refuse(worker, d, c->connection);
+}
+
+static int take_answer(skep_worker *worker, const struct skep_command *command, uint64_t request, struct delivery *d) {
+    bool has_fd = command->id == SKEP_COMMAND_listening && command->listening.shared;
+    int fd = has_fd ? take_fd(worker->link_message, d) : -1;
+    if (d->request == 0 || request != d->request) {
+        if (fd >= 0) close(fd); /* an answer nobody waits for any more */
+        return SKEP_OK;
+    }
+    *d->answer = *command;
+    *d->answer_fd = fd;
+    d->answered = true;
+    return SKEP_OK;
+}
+
+static int take_command(skep_worker *worker, const struct skep_command *command, struct delivery *d) {
+    skep__trace_command(worker->trace, SKEP__TRACE_LINK, "<", worker->id, command);
+    switch (command->id) {
+    case SKEP_COMMAND_connection: return take_connection(worker, &command->connection, d);
+    case SKEP_COMMAND_listening: return take_answer(worker, command, command->listening.request, d);
+    case SKEP_COMMAND_listenFailed: return take_answer(worker, command, command->listenFailed.request, d);
+    case SKEP_COMMAND_drain: skep__worker_leave(worker); return SKEP_OK;
+    default: return SKEP_OK;
+    }
+}
+
+static int acknowledge(skep_worker *worker, struct delivery *d) {
+    struct skep_command command;
+    if (d->through == 0) return SKEP_OK;
+    fill_report(worker, &command, d->through);
+    int status = add(worker, &d->frame, &command);
+    if (status == SKEP_OK) status = send_link(worker, &d->frame);
+    if (status == SKEP_OK) reported(worker);
+    return status;
+}
+
+static int take_message(skep_worker *worker, struct delivery *d) {
+    struct skep__link_message *message = worker->link_message;
+    struct skep_command command;
+    bool more = true;
+    d->next_fd = 0;
+    d->through = 0;
+    skep__frame_clear(&d->frame);
+    int status = skep__reader_begin(&worker->link_reader, message->data, message->size_bytes);
+    while (status == SKEP_OK && more) {
+        status = skep__reader_next(&worker->link_reader, &command, &more);
+        if (status == SKEP_OK && more) status = take_command(worker, &command, d);
+    }
+    while (d->next_fd < message->fd_count) close(message->fds[d->next_fd++]);
+    return status == SKEP_OK ? acknowledge(worker, d) : status;
+}
+
+int skep__worker_read_link(skep_worker *worker, uint32_t request, struct skep_command *answer, int *answer_fd) {
+    struct delivery d = {.request = request, .answer = answer, .answer_fd = answer_fd, .frame = worker->link_frame};
+    int status = SKEP_OK;
+    for (unsigned i = 0; i < LINK_BURST && status == SKEP_OK && !d.answered; i++) {
+        status = skep__link_receive(worker->link, worker->link_message);
+        if (status == SKEP_OK) status = take_message(worker, &d);
+    }
+    worker->link_frame = d.frame;
+    return d.answered ? SKEP_OK : status;
+}

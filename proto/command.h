@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT
+ * Commands as C structs, and frames: bytes in, structs out; structs in, bytes out. No sockets, clocks, logs, globals. */
+#ifndef SKEP_COMMAND_H
+#define SKEP_COMMAND_H
+
+#include <msgpack.h>
+#include <skep/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "contract.h"
+
+/* Borrowed bytes: of the frame that was decoded, or of whoever fills a command to be encoded. Not terminated. */
+struct skep_bytes {
+    const char *data;
+    size_t size_bytes;
+};
+
+/* C type behind each field type of commands.def */
+typedef uint64_t skep_field_UINT;
+typedef bool skep_field_BOOL;
+typedef struct skep_bytes skep_field_STR;
+typedef struct skep_bytes skep_field_BIN;
+
+/* A struct for each command; bit SKEP_AT_command_field of has tells which fields are there. */
+#define COMMAND(id, channels, answer, doc) \
+    struct skep_command_##id {             \
+        uint32_t has;
+#define FIELD(command, name, type, need, limit, doc) skep_field_##type name;
+#define END(id) \
+    }           \
+    ;
+#include "commands.def"
+#undef COMMAND
+#undef FIELD
+#undef END
+
+/* Position of each field within its command */
+#define COMMAND(id, channels, answer, doc) enum {
+#define FIELD(command, name, type, need, limit, doc) SKEP_AT_##command##_##name,
+#define END(id)          \
+    SKEP_AT_##id##_END__ \
+    }                    \
+    ;
+#include "commands.def"
+#undef COMMAND
+#undef FIELD
+#undef END
+
+enum skep_command_id {
+#define COMMAND(id, channels, answer, doc) SKEP_COMMAND_##id,
+#define FIELD(command, name, type, need, limit, doc)
+#define END(id)
+#include "commands.def"
+#undef COMMAND
+#undef FIELD
+#undef END
+    SKEP_COMMAND_COUNT
+};
+
+enum skep_channel {
+    SKEP_CHANNEL_LINK_UP = 1 << 0,
+    SKEP_CHANNEL_LINK_DOWN = 1 << 1,
+    SKEP_CHANNEL_OUTBOX = 1 << 2,
+    SKEP_CHANNEL_INBOX = 1 << 3,
+    SKEP_CHANNEL_NEWS = 1 << 4,
+    SKEP_CHANNEL_ASK = 1 << 5,
+    SKEP_CHANNEL_ANSWER = 1 << 6,
+};
+
+struct skep_command {
+    enum skep_command_id id;
+    union {
+#define COMMAND(id, channels, answer, doc) struct skep_command_##id id;
+#define FIELD(command, name, type, need, limit, doc)
+#define END(id)
+#include "commands.def"
+#undef COMMAND
+#undef FIELD
+#undef END
+    };
+};
+
+/* Whether an optional field of a decoded command is there; marks one to be encoded. */
+#define SKEP_HAS(command, pointer, field) (((pointer)->has >> SKEP_AT_##command##_##field) & 1u)
+#define SKEP_SET(command, pointer, field, value) \
+    ((pointer)->field = (value), (pointer)->has |= 1u << SKEP_AT_##command##_##field)
+
+enum skep_field_type { SKEP_TYPE_UINT, SKEP_TYPE_BOOL, SKEP_TYPE_STR, SKEP_TYPE_BIN };
+
+struct skep_field {
+    const char *name; /* NULL ends the list */
+    const char *doc;
+    uint64_t limit;
+    uint16_t offset; /* within the command's struct */
+    uint8_t name_size_bytes;
+    uint8_t type; /* enum skep_field_type */
+    bool needed;
+};
+
+struct skep_spec {
+    const char *name;
+    const char *answer;
+    const char *doc;
+    const struct skep_field *fields;
+    uint16_t name_size_bytes;
+    uint16_t channels;
+};
+
+/* The table, by id; borrowed. */
+const struct skep_spec *skep__spec(enum skep_command_id id);
+
+/* Name of one channel, such as "outbox"; borrowed. */
+const char *skep__channel_name(enum skep_channel channel);
+
+/* Frames being written. Zero-initialised is empty; free with skep__frame_free. */
+struct skep_frame {
+    char *data;
+    size_t size_bytes;
+    size_t capacity_bytes;
+};
+
+/* Appends one command. Errors: SKEP_ENOMEM, SKEP_ETOOBIG (a field over its limit); the frame is as before then. */
+SKEP_MUST_USE int skep__frame_add(struct skep_frame *frame, const struct skep_command *command);
+
+/* Appends bytes as they are: commands that were encoded before. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__frame_append(struct skep_frame *frame, const void *data, size_t size_bytes);
+
+/* Empties the frame and keeps its memory. */
+void skep__frame_clear(struct skep_frame *frame);
+
+void skep__frame_free(struct skep_frame *frame);
+
+/* Frames being read. One reader a channel; its zone is reused from frame to frame. */
+struct skep_reader {
+    const char *data;
+    size_t size_bytes;
+    size_t offset_bytes;
+    size_t command_bytes; /* where the command decoded last begins */
+    msgpack_zone zone;
+    enum skep_channel channel;
+    enum skep_command_id guess; /* the last command read: the next is probably the same */
+    uint64_t unknown;           /* commands and fields skipped so far */
+    const char *why;            /* after an error: what was wrong; borrowed */
+};
+
+/* Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__reader_init(struct skep_reader *reader, enum skep_channel channel);
+void skep__reader_free(struct skep_reader *reader);
+
+/* Begins to read a frame, which stays the caller's and must outlive the commands decoded from it. Checks the whole frame's
+ * structure (complete maps only, depth, counts) without allocating. Errors: SKEP_EPROTO. */
+SKEP_MUST_USE int skep__reader_begin(struct skep_reader *reader, const void *data, size_t size_bytes);
+
+/* Decodes the next command that is known; unknown ones are skipped and counted. *more is false at the frame's end. Fields
+ * that are absent are 0, false or empty. The command's bytes and strings are borrowed from the frame. Errors: SKEP_EPROTO (type, limit, a needed field is missing, a
+ * command of another channel), SKEP_ENOMEM; the rest of the frame is to be dropped then. */
+SKEP_MUST_USE int skep__reader_next(struct skep_reader *reader, struct skep_command *command, bool *more);
+
+/* True if the bytes are complete MessagePack maps within SKEP_MAX_DEPTH, no count larger than what could follow. */
+bool skep__scan(const void *data, size_t size_bytes);
+
+/* Prints a command readably, such as: connection {connection: 7, listener: 1}. Text is escaped, data are shown by size.
+ * Always terminates; returns the length. */
+size_t skep__command_print(const struct skep_command *command, char *text, size_t capacity_bytes);
+
+#endif

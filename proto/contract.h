@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ * The contract between broker and worker that is not a command: descriptors, environment, socket names, limits. */
+#ifndef SKEP_CONTRACT_H
+#define SKEP_CONTRACT_H
+
+#include <stdint.h>
+
+enum {
+    SKEP_PROTOCOL = 1, /* grows when a worker of the version before could not work any more */
+
+    SKEP_LINK_FD = 3, /* descriptor of the link in a new worker */
+
+    SKEP_MAX_NAME = 64,              /* bytes of a name of a worker, message, counter, listener */
+    SKEP_MAX_URL = 256,              /* bytes of a URL */
+    SKEP_MAX_REASON = 512,           /* bytes of an explanation */
+    SKEP_MAX_PAYLOAD = 1024 * 1024,  /* bytes of a user's data in one message */
+    SKEP_MAX_FRAME = 4 * 1024 * 1024, /* bytes of an NNG message that is received at all */
+    SKEP_FULL_FRAME = 256 * 1024,    /* bytes at which a growing frame is closed and the next begun */
+    SKEP_MAX_DEPTH = 8,              /* nesting of MessagePack */
+    SKEP_MAX_COUNTERS = 64,          /* counters in one worker, requests among them */
+
+    SKEP_MAX_LINK = 64 * 1024, /* bytes of one message on the link */
+    SKEP_MAX_BATCH = 253,      /* descriptors in one message: the kernel's SCM_MAX_FD */
+
+    SKEP_MAX_DIR = 76 /* bytes of the instance's directory, so that each socket's path fits sun_path */
+};
+
+/* Environment of a new worker. Each is removed by the library before main(). */
+#define SKEP_ENV_WORKER_ID "SKEP_WORKER_ID"
+#define SKEP_ENV_GENERATION "SKEP_GENERATION"
+
+/* Environment that people set */
+#define SKEP_ENV_DIR "SKEP_DIR"
+#define SKEP_ENV_POLICY "SKEP_POLICY"
+#define SKEP_ENV_TRACE "SKEP_TRACE"
+
+/* Files in the instance's directory. LOCK is held by the broker and contains "PID GENERATION NAME\n" */
+#define SKEP_FILE_LOCK "lock"
+#define SKEP_FILE_CONTROL "control" /* control.GENERATION */
+#define SKEP_FILE_NEWS "news"       /* news.GENERATION */
+#define SKEP_FILE_OUTBOX "outbox"   /* outbox.GENERATION */
+#define SKEP_FILE_INBOX "inbox"     /* inbox.GENERATION.WORKER */
+
+/* A worker that ends with this status before it was ever ready says that starting it again is useless (EX_CONFIG). */
+#define SKEP_EXIT_UNSTARTABLE 78
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT
+ * From frames to commands: msgpack-c parses, the command table checks. */
+#include <skep/status.h>
+#include <string.h>
+
+#include "command.h"
+
+int skep__reader_init(struct skep_reader *reader, enum skep_channel channel) {
+    *reader = (struct skep_reader){.channel = channel};
+    return msgpack_zone_init(&reader->zone, MSGPACK_ZONE_CHUNK_SIZE) ? SKEP_OK : SKEP_ENOMEM;
+}
+
+void skep__reader_free(struct skep_reader *reader) {
+    msgpack_zone_destroy(&reader->zone);
+}
+
+static int fail(struct skep_reader *reader, const char *why) {
+    reader->why = why;
+    return SKEP_EPROTO;
+}
+
+int skep__reader_begin(struct skep_reader *reader, const void *data, size_t size_bytes) {
+    if (!skep__scan(data, size_bytes)) return fail(reader, "not complete MessagePack maps");
+    reader->data = data;
+    reader->size_bytes = size_bytes;
+    reader->offset_bytes = 0;
+    return SKEP_OK;
+}
+
+static bool text_is(const msgpack_object *o, const char *text, size_t size_bytes) {
+    return o->type == MSGPACK_OBJECT_STR && o->via.str.size == size_bytes &&
+           memcmp(o->via.str.ptr, text, size_bytes) == 0;
+}
+
+static const msgpack_object *command_name(const msgpack_object_map *map) {
+    for (uint32_t i = 0; i < map->size; i++)
+        if (text_is(&map->ptr[i].key, "cmd", 3)) return &map->ptr[i].val;
+    return NULL;
+}
+
+static bool find_command(struct skep_reader *reader, const msgpack_object *name, enum skep_command_id *id) {
+    const struct skep_spec *guess = skep__spec(reader->guess);
+    if (text_is(name, guess->name, guess->name_size_bytes)) {
+        *id = reader->guess;
+        return true;
+    }
+    for (unsigned i = 0; i < SKEP_COMMAND_COUNT; i++) {
+        const struct skep_spec *spec = skep__spec((enum skep_command_id)i);
+        if (!text_is(name, spec->name, spec->name_size_bytes)) continue;
+        *id = reader->guess = (enum skep_command_id)i;
+        return true;
+    }
+    return false;
+}
+
+static int store_uint(const msgpack_object *value, const struct skep_field *field, void *place) {
+    if (value->type != MSGPACK_OBJECT_POSITIVE_INTEGER || value->via.u64 > field->limit) return SKEP_EPROTO;
+    *(uint64_t *)place = value->via.u64;
+    return SKEP_OK;
+}
+
+static int store_bool(const msgpack_object *value, void *place) {
+    if (value->type != MSGPACK_OBJECT_BOOLEAN) return SKEP_EPROTO;
+    *(bool *)place = value->via.boolean;
+    return SKEP_OK;
+}
+
+/* str and bin both serve for either: older encoders have one type only. */
+static int store_bytes(const msgpack_object *value, const struct skep_field *field, void *place) {
+    if (value->type != MSGPACK_OBJECT_STR && value->type != MSGPACK_OBJECT_BIN) return SKEP_EPROTO;
+    if (value->via.bin.size > field->limit) return SKEP_EPROTO;
+    if (field->type == SKEP_TYPE_STR && memchr(value->via.bin.ptr, 0, value->via.bin.size) != NULL) return SKEP_EPROTO;
+    *(struct skep_bytes *)place = (struct skep_bytes){value->via.bin.ptr, value->via.bin.size};
+    return SKEP_OK;
+}
+
+static int store(const msgpack_object *value, const struct skep_field *field, void *place) {
+    switch ((enum skep_field_type)field->type) {
+    case SKEP_TYPE_UINT: return store_uint(value, field, place);
+    case SKEP_TYPE_BOOL: return store_bool(value, place);
+    case SKEP_TYPE_STR:
+    case SKEP_TYPE_BIN: return store_bytes(value, field, place);
+    }
+    return SKEP_EPROTO;
+}
+
+/* Finds a field by key; looks first at the one after the field found before. */
+static const struct skep_field *find_field(const struct skep_spec *spec, const struct skep_field *next,
+                                           const msgpack_object *key) {
+    if (next->name != NULL && text_is(key, next->name, next->name_size_bytes)) return next;
+    for (const struct skep_field *f = spec->fields; f->name != NULL; f++)
+        if (text_is(key, f->name, f->name_size_bytes)) return f;
+    return NULL;
+}
+
+static bool has_all_needed(const struct skep_spec *spec, uint32_t has) {
+    for (unsigned i = 0; spec->fields[i].name != NULL; i++)
+        if (spec->fields[i].needed && !(has >> i & 1)) return false;
+    return true;
+}
+
+static int store_fields(struct skep_reader *reader, const msgpack_object_map *map, const struct skep_spec *spec,
+                        struct skep_command *command) {
+    uint32_t *has = &command->hello.has; /* first member of each command's struct */
+    char *base = (char *)has;
+    const struct skep_field *next = spec->fields;
+    *has = 0;
+    for (uint32_t i = 0; i < map->size; i++) {
+        const struct skep_field *field = find_field(spec, next, &map->ptr[i].key);
+        if (field == NULL) {
+            if (!text_is(&map->ptr[i].key, "cmd", 3)) reader->unknown++;
+            continue;
+        }
+        if (store(&map->ptr[i].val, field, base + field->offset) != SKEP_OK) return fail(reader, field->name);
+        *has |= 1u << (field - spec->fields);
+        next = field + 1;
+    }
+    return has_all_needed(spec, *has) ? SKEP_OK : fail(reader, "a needed field is missing");
+}
+
+static int parse(struct skep_reader *reader, msgpack_object *object) {
+    msgpack_zone_clear(&reader->zone);
+    reader->command_bytes = reader->offset_bytes;
+    msgpack_unpack_return r =
+        msgpack_unpack(reader->data, reader->size_bytes, &reader->offset_bytes, &reader->zone, object);
+    if (r == MSGPACK_UNPACK_SUCCESS || r == MSGPACK_UNPACK_EXTRA_BYTES) return SKEP_OK;
+    return r == MSGPACK_UNPACK_NOMEM_ERROR ? SKEP_ENOMEM : fail(reader, "not MessagePack");
+}
+
+int skep__reader_next(struct skep_reader *reader, struct skep_command *command, bool *more) {
+    while (reader->offset_bytes < reader->size_bytes) {
+        msgpack_object object;
+        int status = parse(reader, &object);
+        if (status != SKEP_OK) return status;
+        const msgpack_object *name = command_name(&object.via.map);
+        if (name == NULL) return fail(reader, "a map without cmd");
+        if (name->type != MSGPACK_OBJECT_STR) return fail(reader, "cmd is not a string");
+        enum skep_command_id id;
+        if (!find_command(reader, name, &id)) {
+            reader->unknown++;
+            continue;
+        }
+        const struct skep_spec *spec = skep__spec(id);
+        if (!(spec->channels & reader->channel)) return fail(reader, "a command of another channel");
+        struct skep_command decoded;
+        memset(&decoded, 0, sizeof decoded); /* what is absent reads as 0, false or empty */
+        decoded.id = id;
+        status = store_fields(reader, &object.via.map, spec, &decoded);
+        if (status != SKEP_OK) return status;
+        *command = decoded;
+        *more = true;
+        return SKEP_OK;
+    }
+    *more = false;
+    return SKEP_OK;
+}

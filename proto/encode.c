@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ * From commands to frames: the command table says which fields there are, msgpack-c packs them. */
+#include <skep/status.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+
+static int reserve(struct skep_frame *frame, size_t size_bytes) {
+    if (size_bytes > SIZE_MAX / 2 - frame->size_bytes) return SKEP_ENOMEM; /* doubling would not end */
+    size_t wanted = frame->size_bytes + size_bytes;
+    if (wanted <= frame->capacity_bytes) return SKEP_OK;
+    size_t capacity = frame->capacity_bytes > 0 ? frame->capacity_bytes : 256;
+    while (capacity < wanted) capacity *= 2;
+    char *data = realloc(frame->data, capacity);
+    if (data == NULL) return SKEP_ENOMEM;
+    frame->data = data;
+    frame->capacity_bytes = capacity;
+    return SKEP_OK;
+}
+
+int skep__frame_append(struct skep_frame *frame, const void *data, size_t size_bytes) {
+    int status = reserve(frame, size_bytes);
+    if (status != SKEP_OK) return status;
+    if (size_bytes > 0) memcpy(frame->data + frame->size_bytes, data, size_bytes); /* data may be NULL else */
+    frame->size_bytes += size_bytes;
+    return SKEP_OK;
+}
+
+void skep__frame_clear(struct skep_frame *frame) {
+    frame->size_bytes = 0;
+}
+
+void skep__frame_free(struct skep_frame *frame) {
+    free(frame->data);
+    *frame = (struct skep_frame){0};
+}
+
+/* msgpack-c's write callback: a dozen calls a command, many of one byte; where encoding's time goes. */
+static int write_packed(void *context, const char *data, size_t size_bytes) {
+    struct skep_frame *frame = context;
+    if (size_bytes > frame->capacity_bytes - frame->size_bytes && reserve(frame, size_bytes) != SKEP_OK) return -1;
+    char *to = frame->data + frame->size_bytes;
+    frame->size_bytes += size_bytes;
+    if (size_bytes == 1) *to = *data;
+    else if (size_bytes > 0) memcpy(to, data, size_bytes);
+    return 0;
+}
+
+static bool is_bytes(const struct skep_field *field) {
+    return field->type == SKEP_TYPE_STR || field->type == SKEP_TYPE_BIN;
+}
+
+static bool within_limit(const struct skep_field *field, const void *place) {
+    if (is_bytes(field)) return ((const struct skep_bytes *)place)->size_bytes <= field->limit;
+    return field->type == SKEP_TYPE_BOOL || *(const uint64_t *)place <= field->limit;
+}
+
+static int pack_value(msgpack_packer *packer, const struct skep_field *field, const void *place) {
+    const struct skep_bytes *bytes = place;
+    switch ((enum skep_field_type)field->type) {
+    case SKEP_TYPE_UINT: return msgpack_pack_uint64(packer, *(const uint64_t *)place);
+    case SKEP_TYPE_BOOL: return *(const bool *)place ? msgpack_pack_true(packer) : msgpack_pack_false(packer);
+    case SKEP_TYPE_STR: return msgpack_pack_str_with_body(packer, bytes->data, bytes->size_bytes);
+    case SKEP_TYPE_BIN: return msgpack_pack_bin_with_body(packer, bytes->data, bytes->size_bytes);
+    }
+    return -1;
+}
+
+static int pack_fields(msgpack_packer *packer, const struct skep_spec *spec, uint32_t has, const char *base) {
+    for (unsigned i = 0; spec->fields[i].name != NULL; i++) {
+        const struct skep_field *field = &spec->fields[i];
+        if (!field->needed && !(has >> i & 1)) continue;
+        if (!within_limit(field, base + field->offset)) return SKEP_ETOOBIG;
+        if (msgpack_pack_str_with_body(packer, field->name, field->name_size_bytes) != 0) return SKEP_ENOMEM;
+        if (pack_value(packer, field, base + field->offset) != 0) return SKEP_ENOMEM;
+    }
+    return SKEP_OK;
+}
+
+static uint32_t count_fields(const struct skep_spec *spec, uint32_t has) {
+    uint32_t count = 1; /* cmd */
+    for (unsigned i = 0; spec->fields[i].name != NULL; i++) count += spec->fields[i].needed || (has >> i & 1);
+    return count;
+}
+
+int skep__frame_add(struct skep_frame *frame, const struct skep_command *command) {
+    const struct skep_spec *spec = skep__spec(command->id);
+    const uint32_t *has = &command->hello.has; /* first member of each command's struct */
+    size_t before = frame->size_bytes;
+    msgpack_packer packer;
+    msgpack_packer_init(&packer, frame, write_packed);
+    int status = SKEP_ENOMEM;
+    if (msgpack_pack_map(&packer, count_fields(spec, *has)) == 0 &&
+        msgpack_pack_str_with_body(&packer, "cmd", 3) == 0 &&
+        msgpack_pack_str_with_body(&packer, spec->name, spec->name_size_bytes) == 0)
+        status = pack_fields(&packer, spec, *has, (const char *)has);
+    if (status != SKEP_OK) frame->size_bytes = before;
+    return status;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ * The command table, made from commands.def by the preprocessor. */
+#include "command.h"
+
+#define NEEDED true
+#define OPTIONAL false
+#define COMMAND(id, channels, answer, doc) static const struct skep_field fields_##id[] = {
+#define FIELD(command, field, type_, need, limit_, doc_)            \
+    {.name = #field,                                                \
+     .doc = doc_,                                                   \
+     .limit = (limit_),                                             \
+     .offset = offsetof(struct skep_command_##command, field),      \
+     .name_size_bytes = sizeof #field - 1,                          \
+     .type = SKEP_TYPE_##type_,                                     \
+     .needed = (need)},
+#define END(id) \
+    {           \
+        .name = NULL}};
+#include "commands.def"
+#undef COMMAND
+#undef FIELD
+#undef END
+
+#define LINK_UP SKEP_CHANNEL_LINK_UP
+#define LINK_DOWN SKEP_CHANNEL_LINK_DOWN
+#define OUTBOX SKEP_CHANNEL_OUTBOX
+#define INBOX SKEP_CHANNEL_INBOX
+#define NEWS SKEP_CHANNEL_NEWS
+#define ASK SKEP_CHANNEL_ASK
+#define ANSWER SKEP_CHANNEL_ANSWER
+
+static const struct skep_spec specs[] = {
+#define COMMAND(id, channels_, answer_, doc_) \
+    {.name = #id,                             \
+     .answer = (answer_),                     \
+     .doc = (doc_),                           \
+     .fields = fields_##id,                   \
+     .name_size_bytes = sizeof #id - 1,       \
+     .channels = (channels_)},
+#define FIELD(command, name, type, need, limit, doc)
+#define END(id)
+#include "commands.def"
+#undef COMMAND
+#undef FIELD
+#undef END
+};
+
+const struct skep_spec *skep__spec(enum skep_command_id id) {
+    return &specs[id];
+}
+
+const char *skep__channel_name(enum skep_channel channel) {
+    switch (channel) {
+    case SKEP_CHANNEL_LINK_UP: return "link up";
+    case SKEP_CHANNEL_LINK_DOWN: return "link down";
+    case SKEP_CHANNEL_OUTBOX: return "outbox";
+    case SKEP_CHANNEL_INBOX: return "inbox";
+    case SKEP_CHANNEL_NEWS: return "news";
+    case SKEP_CHANNEL_ASK: return "ask";
+    case SKEP_CHANNEL_ANSWER: return "answer";
+    }
+    return "?";
+}

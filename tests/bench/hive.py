@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""A broker with its workers, by way of `skep run`, ready to be measured."""
+import json
+import subprocess
+
+from processes import Failure, Server, environment
+
+
+class Hive(Server):
+    def __init__(self, hall, name, workers, policy, program):
+        self.skep, self.workers, self.dir = hall.skep, workers, hall.folder / name
+        super().__init__(name, [hall.skep, "run", "-n", workers, "--policy", policy, "--dir", self.dir, "--", *program],
+                         hall.folder)
+
+    def __enter__(self):
+        super().__enter__()
+        try:
+            listener = self.wait_until(self.listener, f"{self.workers} workers that listen")
+        except BaseException:
+            self.__exit__()
+            raise
+        self.port = int(listener["url"].rpartition(":")[2])
+        return self
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def status(self):
+        """What `skep status --json` says; None as long as there is no broker."""
+        result = subprocess.run([self.skep, "status", "--json", "--dir", self.dir], capture_output=True, text=True,
+                                timeout=10, check=False, env=environment())
+        if result.returncode != 0:
+            return None
+        try:
+            return json.loads(result.stdout)
+        except ValueError:
+            raise Failure(f"{self.name}: status is not JSON: {result.stdout!r}") from None
+
+    def listener(self):
+        """The listener, once every worker is ready."""
+        status = self.status()
+        if status is None or not status["listeners"]:
+            return None
+        ready = [worker for worker in status["workers"] if worker["state"] == "ready"]
+        return status["listeners"][0] if len(ready) == self.workers else None

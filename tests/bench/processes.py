@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""Programs that a benchmark starts: each in a session of its own, ended with all that it started, whatever happens."""
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+DEADLINE_S = 30
+POLL_S = 0.05
+PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+
+
+class Failure(Exception):
+    """A program did not do what it was started for; the text says which and what it printed."""
+
+
+def end(process, deadline_s=5):
+    """SIGTERM to the program; SIGKILL to what is left of its session."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.terminate()
+        process.wait(deadline_s)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def environment():
+    """Nothing of what a user has set for Skep may change a figure."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("SKEP_", "NODE_"))}
+
+
+class Server:
+    """A program that runs until the `with` block ends; its output goes to a file."""
+
+    def __init__(self, name, argv, folder):
+        self.name, self.argv, self.log = name, [str(part) for part in argv], folder / f"{name}.log"
+
+    def __enter__(self):
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            start_new_session=True, env=environment())
+        return self
+
+    def __exit__(self, *_):
+        end(self.process)
+
+    def still_runs(self, seconds):
+        """Lets time pass; fails if the program ends meanwhile."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+            self.fail(f"ended with status {self.process.returncode}")
+
+    def wait_until(self, condition, what):
+        """Returns the first true value of condition()."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not (value := condition()):
+            if time.monotonic() > deadline:
+                self.fail(f"after {DEADLINE_S} s still waiting for {what}")
+            self.still_runs(POLL_S)
+        return value
+
+    def fail(self, why):
+        last = self.log.read_text(errors="replace").splitlines()[-10:]
+        raise Failure("\n  ".join([f"{self.name}: {why}", *last]))
+
+
+def run(argv, deadline_s):
+    """Output of a program that ends by itself with status 0."""
+    argv = [str(part) for part in argv]
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               start_new_session=True, env=environment(), text=True)
+    try:
+        output, errors = process.communicate(timeout=deadline_s)
+    except subprocess.TimeoutExpired:
+        raise Failure(f"{argv[0]}: no result after {deadline_s:g} s") from None
+    finally:
+        end(process)
+    if process.returncode != 0:
+        raise Failure(f"{argv[0]}: status {process.returncode}\n  {errors.strip()[-1000:]}")
+    return output
+
+
+def figure(argv, deadline_s):
+    """The figure that a program prints in its last line."""
+    output = run(argv, deadline_s)
+    try:
+        return json.loads(output.splitlines()[-1])["figure"]
+    except (IndexError, ValueError, KeyError):
+        raise Failure(f"{argv[0]}: no figure in {output!r}") from None
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def answers(port):
+    """Whether somebody accepts connections on a port."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""What workers cost: the time to replace one, and 200 that do nothing."""
+import time
+from pathlib import Path
+
+from hive import Hive
+from processes import Failure, figure
+from report import AT_LEAST, AT_MOST, compare, interleave
+
+STABLE_MS = 200  # age at which the death of a worker is no quick failure any more, and is answered without a delay
+MANY, FEW, CONNECTIONS = 200, 2, 64
+
+
+def replacement(hall):
+    """Kills are split over the runs, so that Skep's and Node's take turns."""
+    kills = max(2, -(-hall.kills // hall.runs))
+    program = [hall.hello, "--listen", "tcp://127.0.0.1:0"]
+
+    def skep():
+        return figure([hall.program("skep_replacement"), hall.fresh_folder("replacement"), kills, STABLE_MS, *program],
+                      kills * (STABLE_MS / 1000 + 1) + 20)
+
+    contenders = {"Skep": skep}
+    node = hall.which("node")
+    if node:
+        script = hall.source / "peers/node_replacement.js"
+        contenders["Node cluster"] = lambda: figure([node, script, kills], kills * 2 + 20)
+    figures = interleave(contenders, hall.runs)
+    return compare("replacement", "ms, p50", figures, "Skep",
+                   {6.0: (AT_MOST, 1.0), "Node cluster": (AT_MOST, 1 / 9)})
+
+
+def rss_mb(pid):
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")) / 1024
+
+
+def cpu_ns(pid):
+    """Processor time of all threads, as the scheduler counts it: ticks of 10 ms would be too coarse."""
+    return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+
+
+def idle_cpu_percent(hive, seconds):
+    before_ns, begin_ns = cpu_ns(hive.pid), time.monotonic_ns()
+    if before_ns == 0:
+        raise Failure("this kernel does not count processor time in schedstat")
+    hive.still_runs(seconds)
+    return 100 * (cpu_ns(hive.pid) - before_ns) / (time.monotonic_ns() - begin_ns)
+
+
+def idle(hall):
+    program = [hall.program("closer"), "tcp://127.0.0.1:0"]
+    load = hall.program("connect_load")
+
+    def handed(hive):
+        return lambda: figure([load, hive.port, hall.seconds, CONNECTIONS], hall.seconds * 2 + 20)
+
+    with Hive(hall, "idle-many", MANY, "round-robin", program) as many:
+        memory = rss_mb(many.pid)
+        processor = [idle_cpu_percent(many, hall.idle_seconds)]
+        with Hive(hall, "idle-few", FEW, "round-robin", program) as few:
+            rates = interleave({"Skep": handed(many), f"{FEW} workers": handed(few)}, hall.runs)
+        memory = max(memory, rss_mb(many.pid))
+    return [*compare("idle-200 memory", "MB of the broker", {"Skep": [memory]}, "Skep", {30.0: (AT_MOST, 1.0)}),
+            *compare("idle-200 processor", "% of a core, broker", {"Skep": processor}, "Skep", {0.5: (AT_MOST, 1.0)}),
+            *compare("idle-200 hand-off", "connections/s", rates, "Skep", {f"{FEW} workers": (AT_LEAST, 0.7)})]

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""What docs/protocol.md describes, and nothing of Skep's own code: NNG's wire format over Unix sockets, frames of
+MessagePack commands, and the link with descriptors. Standard library and msgpack only."""
+import os
+import socket
+import struct
+
+import msgpack
+
+PROTOCOL = 1
+LINK_FD = 3
+MAX_LINK, MAX_BATCH = 64 * 1024, 253
+
+# NNG's protocol numbers
+PUB, SUB, REQ, REP, PUSH, PULL = 0x20, 0x21, 0x30, 0x31, 0x50, 0x51
+
+
+def pack(cmd, **fields):
+    """One command; fields that are None are absent."""
+    return msgpack.packb({"cmd": cmd, **{name: value for name, value in fields.items() if value is not None}})
+
+
+def unpack(frame):
+    """The commands of a frame."""
+    unpacker = msgpack.Unpacker(raw=False, strict_map_key=False)
+    unpacker.feed(frame)
+    return list(unpacker)
+
+
+class Pipe:
+    """One NNG pipe over ipc: eight bytes each way, then messages with a length before them."""
+
+    def __init__(self, url, protocol, timeout_s=10):
+        self.buffer = b""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(timeout_s)
+        self.sock.connect(url.removeprefix("ipc://"))
+        self.sock.sendall(b"\0SP\0" + struct.pack(">HH", protocol, 0))
+        while len(self.buffer) < 8:
+            self._more()
+        magic, self.peer, _ = struct.unpack(">4sHH", self.buffer[:8])
+        self.buffer = self.buffer[8:]
+        if magic != b"\0SP\0":
+            raise ConnectionError(f"not NNG: {magic!r}")
+
+    def fileno(self):
+        return self.sock.fileno()
+
+    def send(self, body):
+        self.sock.sendall(b"\x01" + struct.pack(">Q", len(body)) + body)
+
+    def _more(self):
+        data = self.sock.recv(1 << 16)
+        if not data:
+            raise ConnectionError("the other side has closed")
+        self.buffer += data
+
+    def _take(self):
+        """The next message if it is complete, else None."""
+        if len(self.buffer) < 9:
+            return None
+        end = 9 + struct.unpack(">Q", self.buffer[1:9])[0]
+        if len(self.buffer) < end:
+            return None
+        body, self.buffer = self.buffer[9:end], self.buffer[end:]
+        return body
+
+    def receive(self):
+        """Waits for one message."""
+        while (body := self._take()) is None:
+            self._more()
+        return body
+
+    def receive_ready(self):
+        """After the socket became readable: what is complete by now."""
+        self._more()
+        bodies = []
+        while (body := self._take()) is not None:
+            bodies.append(body)
+        return bodies
+
+    def close(self):
+        self.sock.close()
+
+
+class Asker:
+    """The control socket: one request, one answer."""
+
+    def __init__(self, url):
+        self.pipe = Pipe(url, REQ)
+        self.number = 0
+
+    def ask_raw(self, body):
+        self.number += 1
+        header = struct.pack(">I", 0x80000000 | self.number)
+        self.pipe.send(header + body)
+        while True:
+            answer = self.pipe.receive()
+            if answer[:4] == header:
+                return answer[4:]
+
+    def ask(self, cmd, **fields):
+        return unpack(self.ask_raw(pack(cmd, **fields)))
+
+    def close(self):
+        self.pipe.close()
+
+
+class Link:
+    """The worker's end of the link."""
+
+    def __init__(self, fd=LINK_FD):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=fd)
+        self.sock.setblocking(True)
+        os.set_inheritable(fd, False)
+
+    def fileno(self):
+        return self.sock.fileno()
+
+    def send(self, *commands):
+        self.sock.send(b"".join(commands))
+
+    def receive(self):
+        """One message as (commands, descriptors); None at the end."""
+        try:
+            data, fds, _, _ = socket.recv_fds(self.sock, MAX_LINK, MAX_BATCH, socket.MSG_CMSG_CLOEXEC)
+        except ConnectionResetError:
+            return None
+        return (unpack(data), fds) if data else None
+
+    def close(self):
+        self.sock.close()
+
+
+def control_url(folder):
+    """Where the broker of a directory answers, from its lock file: PID GENERATION NAME."""
+    with open(os.path.join(folder, "lock")) as lock:
+        generation = lock.read().split()[1]
+    return f"ipc://{folder}/control.{generation}"

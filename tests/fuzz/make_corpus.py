@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""Writes the seed corpora and the dictionary of frames from proto/commands.def: /usr/bin/python3 tests/fuzz/make_corpus.py
+
+Run it after a change of the table and commit what it wrote. Seeds are small on purpose: a fuzzer grows them by itself.
+"""
+import re
+from pathlib import Path
+
+import msgpack
+
+HERE = Path(__file__).resolve().parent
+TABLE = (HERE.parent.parent / "proto" / "commands.def").read_text()
+COMMAND = re.compile(r"^COMMAND\((\w+),", re.M)
+FIELD = re.compile(r"^FIELD\((\w+), (\w+), (\w+), (\w+),", re.M)
+VALUES = {"UINT": 7, "BOOL": True, "STR": "tcp://127.0.0.1:0", "BIN": b"\x00\xff"}
+
+BAD_FRAMES = {
+    "empty": b"",
+    "array-bomb": bytes.fromhex("dd05000000"),
+    "array-bomb-in-map": bytes.fromhex("81a178dd05000000"),
+    "map-bomb": bytes.fromhex("dfffffffff"),
+    "bin-bomb": bytes.fromhex("81a178c6ffffffff"),
+    "str-bomb": bytes.fromhex("81a178dbffffffff"),
+    "ext-bomb": bytes.fromhex("81a178c9ffffffff01"),
+    "depth-8": bytes.fromhex("81a178") + b"\x91" * 7 + b"\x01",
+    "depth-9": bytes.fromhex("81a178") + b"\x91" * 8 + b"\x01",
+    "never-used-tag": bytes.fromhex("81a178c1"),
+    "no-cmd": msgpack.packb({"n": 1}),
+    "cmd-number": msgpack.packb({"cmd": 1}),
+    "cmd-last": msgpack.packb({"n": 1, "cmd": "incrementRequestCount"}),
+    "unknown-command": msgpack.packb({"cmd": "nope", "x": [1, {"y": None}]}),
+    "unknown-field": msgpack.packb({"cmd": "ready", "x": 1.5}),
+    "negative": msgpack.packb({"cmd": "incrementRequestCount", "n": -1}),
+    "over-limit": msgpack.packb({"cmd": "incrementCount", "name": "x" * 65}),
+    "needed-missing": msgpack.packb({"cmd": "incrementCount"}),
+    "zero-in-text": msgpack.packb({"cmd": "incrementCount", "name": "a\0b"}),
+    "key-no-string": msgpack.packb({"cmd": "ready", 1: 2, None: 3}),
+    "repeated-field": b"\x83" + msgpack.packb("cmd") + msgpack.packb("stop") + 2 * (msgpack.packb("now") + b"\xc3"),
+    "trailing": msgpack.packb({"cmd": "ready"}) + b"\xc0",
+}
+
+URLS = ["tcp://127.0.0.1:8000", "tcp://[::1]:0", "tcp://*:3000", "tcp://:3000", "tcp://localhost:65535", "unix:///tmp/x.sock",
+        "tcp://[::ffff:1.2.3.4]:80", "tcp://127.0.0.1", "tcp://127.0.0.1:65536", "tcp://[::1", "unix://relative", "http://x", "web",
+        "unix:///" + "x" * 106, "unix:///" + "x" * 107, "tcp://[fe80::1%lo]:1", ""]
+
+
+def commands():
+    """Every command's name and its fields as (name, type, needed)."""
+    table = {name: [] for name in COMMAND.findall(TABLE)}
+    for command, name, kind, need in FIELD.findall(TABLE):
+        table[command].append((name, kind, need == "NEEDED"))
+    return table
+
+
+def write(folder, name, data):
+    path = HERE / "corpus" / folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def write_frames(table):
+    for command, fields in table.items():
+        packed = {size: msgpack.packb({"cmd": command, **{name: VALUES[kind] for name, kind, needed in fields
+                                                           if needed or size == "full"}}) for size in ("bare", "full")}
+        write("frame", f"{command}-bare", packed["bare"])
+        if packed["full"] != packed["bare"]:
+            write("frame", f"{command}-full", packed["full"])
+    several = [{"cmd": "incrementRequestCount", "n": 3}, {"cmd": "message", "name": "a", "data": b"b"}, {"cmd": "newsSince", "seq": 4}]
+    write("frame", "several", b"".join(map(msgpack.packb, several)))
+    for name, data in BAD_FRAMES.items():
+        write("frame", f"bad-{name}", data)
+
+
+def write_dictionary(table):
+    words = {"cmd", *table, *(name for fields in table.values() for name, _, _ in fields)}
+    lines = ["# SPDX-License-Identifier: MIT", "# Words of frames, each as MessagePack writes it. Written by make_corpus.py."]
+    lines += ['"' + "".join(f"\\x{byte:02x}" for byte in msgpack.packb(word)[:1]) + word + '"' for word in sorted(words)]
+    tags = ["80", "81", "8f", "90", "9f", "a0", "c0", "c2", "c3", "c4", "c5", "c6", "c7", "c9", "ca", "cb", "cc", "cd", "ce",
+            "cf", "d0", "d3", "d4", "d8", "d9", "da", "db", "dc", "dd", "de", "df", "ff", "dd05000000", "dfffffffff"]
+    lines += ['"' + "".join(f"\\x{tag[i:i + 2]}" for i in range(0, len(tag), 2)) + '"' for tag in tags]
+    (HERE / "fuzz_frame.dict").write_text("\n".join(lines) + "\n")
+
+
+def main():
+    table = commands()
+    write_frames(table)
+    write_dictionary(table)
+    for i, url in enumerate(URLS):
+        write("url", f"{i:02}", url.encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ * Seed 003, server.js: two workers answer a page on port 5000; whenever one ends, however it ended, another is
+ * forked. */
+#include <skep/cluster.h>
+#include <skep/worker.h>
+
+#include "http.h"
+#include "program.h"
+
+static struct {
+    const char *listen;
+    unsigned workers;
+} options = {.listen = "tcp://*:5000", .workers = 2};
+
+/* The seed prints the primary's pid here; the one that stopped says more. */
+static void on_worker_exit(skep_cluster *cluster, const skep_event *event, void *workers_status) {
+    printf("this process stopped %d\n", (int)skep_child_pid(event->child));
+    if (!primary_give_up(cluster, event, workers_status)) primary_fork_again(cluster, event);
+}
+
+static int primary(void) {
+    skep_cluster *cluster = NULL;
+    int workers_status = 0;
+    printf("this is the primary %d\n", (int)getpid());
+    int status = skep_cluster_new(&cluster, NULL);
+    if (!status) status = skep_on(cluster, SKEP_EVENT_EXIT, on_worker_exit, &workers_status);
+    if (!status) status = skep_cluster_stop_on_signals(cluster);
+    for (unsigned i = 0; !status && i < options.workers; i++) status = skep_fork(cluster, NULL, NULL);
+    if (!status) status = skep_cluster_run(cluster);
+    status = primary_end("page", cluster, status, workers_status);
+    skep_cluster_free(&cluster);
+    return status;
+}
+
+/* As express does: GET / has a route, anything else has none. */
+static void answer(http_request *request, const char *path, void *worker) {
+    if (strcmp(path, "/") == 0) http_reply_constant(request, "text/html; charset=utf-8", "<h1>Hi \U0001F44B</h1>");
+    else http_reply(request, 404, "Cannot GET %s\n", path);
+    skep_count(worker, "requests", 1);
+}
+
+static int serve(skep_worker *self, http *server) {
+    if (skep_listen(self, options.listen, http_connection, server, NULL))
+        return worker_cannot_listen("page", options.listen, skep_worker_why(self));
+    printf("Listening\n");
+    return worker_end(skep_worker_run(self));
+}
+
+static int worker(void) {
+    skep_worker *self = NULL;
+    http *server = NULL;
+    int status = skep_worker_new(&self, NULL);
+    if (!status) status = http_new(&server, self, answer, self);
+    status = status ? worker_stray("page", status) : serve(self, server);
+    http_free(&server);
+    skep_worker_free(&self);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    options_read(argc, argv, "Answers a page from two workers, and forks again whenever one ends.",
+                 (struct option_row[]){OPTION_TEXT("listen", "URL", "where to listen", &options.listen),
+                                       OPTION_NUMBER("workers", "N", "workers to fork", &options.workers, 1, 1000), //
+                                       OPTION_END});
+    return skep_is_worker() ? worker() : primary();
+}
