@@ -18,8 +18,7 @@
 #include "router.h"
 
 enum {
-    LINK_BURST = 16,      /* messages read from one worker before the others have a turn */
-    BAD_FRAMES = 3,       /* within BAD_FRAMES_MS end a worker */
+    BAD_FRAMES = 3, /* within BAD_FRAMES_MS end a worker */
     BAD_FRAMES_MS = 60000
 };
 
@@ -132,12 +131,9 @@ static void take_message(skep_child *child) {
 }
 
 int skep__read_link(skep_child *child) {
-    int status = SKEP_OK;
     skep__emit_due(child->cluster);
-    for (unsigned i = 0; i < LINK_BURST && status == SKEP_OK && child->link >= 0; i++) {
-        status = skep__link_receive(child->link, child->cluster->link_message);
-        if (status == SKEP_OK && !child->doomed) take_message(child);
-    }
+    int status = skep__link_receive(child->link, child->cluster->link_message);
+    if (status == SKEP_OK && !child->doomed) take_message(child);
     if (status != SKEP_OK && status != SKEP_EAGAIN && child->link >= 0) skep__life(child, SKEP__SIGNAL_LINK_END);
     return status;
 }

@@ -21,7 +21,7 @@ void skep__watch_ready(skep_child *child);
 /* Starts a process in a slot. Errors: as skep_fork. */
 SKEP_MUST_USE int skep__child_start(skep_cluster *cluster, struct skep__slot *slot, skep_child **child);
 
-/* Reads what is on the link and acts upon it. SKEP_OK: there may be more. */
+/* Reads one message of the link and acts upon it. SKEP_OK: there may be more; asking costs a system call each time. */
 int skep__read_link(skep_child *child);
 
 /* Closes the link; what was not taken goes to others. */

@@ -125,7 +125,7 @@ SKEP_PRINTF(3, 4) int skep__worker_fail(skep_worker *worker, int status, const c
 /* Sends one command on the link, with the reports that wait beside it. */
 SKEP_MUST_USE int skep__worker_tell(skep_worker *worker, const struct skep_command *command);
 
-/* Reads what is on the link. Commands other than answers are acted upon later in the loop, so this may run inside a call.
+/* Reads one message of the link; asking whether there is another would cost a system call each time. Commands other than answers are acted upon later in the loop, so this may run inside a call.
  * When one answers request, it is stored in *answer, its descriptor (or -1) in *answer_fd; 0 waits for nothing. */
 int skep__worker_read_link(skep_worker *worker, uint32_t request, struct skep_command *answer, int *answer_fd);
 

@@ -8,7 +8,6 @@
 
 enum {
     REPORT_MS = 5,    /* how long an ended connection waits for others to be reported with */
-    LINK_BURST = 16,  /* messages read before the loop goes on */
     SEND_WAIT_MS = 10 /* between tries while the broker's end is full */
 };
 
@@ -17,7 +16,6 @@ struct delivery {
     uint32_t request; /* an answer to this is waited for; 0: none */
     struct skep_command *answer;
     int *answer_fd;
-    bool answered;
     unsigned next_fd;
     uint64_t through; /* latest connection that arrived; 0: none */
     struct skep_frame frame; /* refusals and the acknowledgement */
@@ -140,7 +138,6 @@ static int take_answer(skep_worker *worker, const struct skep_command *command, 
     }
     *d->answer = *command;
     *d->answer_fd = fd;
-    d->answered = true;
     return SKEP_OK;
 }
 
@@ -183,11 +180,8 @@ static int take_message(skep_worker *worker, struct delivery *d) {
 
 int skep__worker_read_link(skep_worker *worker, uint32_t request, struct skep_command *answer, int *answer_fd) {
     struct delivery d = {.request = request, .answer = answer, .answer_fd = answer_fd, .frame = worker->link_frame};
-    int status = SKEP_OK;
-    for (unsigned i = 0; i < LINK_BURST && status == SKEP_OK && !d.answered; i++) {
-        status = skep__link_receive(worker->link, worker->link_message);
-        if (status == SKEP_OK) status = take_message(worker, &d);
-    }
+    int status = skep__link_receive(worker->link, worker->link_message);
+    if (status == SKEP_OK) status = take_message(worker, &d);
     worker->link_frame = d.frame;
-    return d.answered ? SKEP_OK : status;
+    return status;
 }

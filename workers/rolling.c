@@ -114,23 +114,26 @@ static void on_worker_exit(skep_cluster *cluster, const skep_event *event, void 
     if (is_free(rolling, (unsigned)(place - rolling->workers))) primary_fork_again(cluster, event);
 }
 
-static int begin(struct rolling *rolling) {
+/* By the program's path and not, as is the default, the file that runs now: so a restart brings in an update. */
+static int begin(struct rolling *rolling, const char *program) {
+    skep_settings settings = {.exec = program};
     uv_timer_init(skep_cluster_loop(rolling->cluster), &rolling->timer);
     rolling->timer.data = rolling;
     uv_timer_start(&rolling->timer, restart_workers, options.after_s * 1000ull, 0);
     uv_unref((uv_handle_t *)&rolling->timer); /* it does not keep a cluster without workers */
-    int status = skep_on(rolling->cluster, SKEP_EVENT_FORK, on_fork, rolling);
+    int status = skep_setup_primary(rolling->cluster, &settings);
+    if (!status) status = skep_on(rolling->cluster, SKEP_EVENT_FORK, on_fork, rolling);
     if (!status) status = skep_on(rolling->cluster, SKEP_EVENT_LISTENING, on_listening, rolling);
     if (!status) status = skep_on(rolling->cluster, SKEP_EVENT_EXIT, on_worker_exit, rolling);
     return status;
 }
 
-static int primary(void) {
+static int primary(const char *program) {
     static struct rolling rolling;
     printf("Master %d is running\n", (int)getpid());
     int status = skep_cluster_new(&rolling.cluster, NULL);
     skep_cluster *cluster = rolling.cluster;
-    if (!status) status = begin(&rolling);
+    if (!status) status = begin(&rolling, program);
     if (!status) status = skep_cluster_stop_on_signals(cluster);
     for (unsigned i = 0; !status && i < options.workers; i++) status = skep_fork(cluster, NULL, NULL);
     if (!status) status = skep_cluster_run(cluster);
@@ -182,5 +185,5 @@ int main(int argc, char **argv) {
                      OPTION_NUMBER("after", "S", "seconds until the restart", &options.after_s, 0, 1000000),
                      OPTION_NUMBER("pause-ms", "MS", "between one worker and the next", &options.pause_ms, 0, 3600000),
                      OPTION_END});
-    return skep_is_worker() ? worker() : primary();
+    return skep_is_worker() ? worker() : primary(argv[0]);
 }

@@ -29,7 +29,6 @@ struct notice notice_of_event(const skep_event *event) {
     };
 }
 
-/* Values of fields that were not sent are zero. */
 struct notice notice_of_news(const struct skep_command_event *event) {
     return (struct notice){
         .seq = event->seq,

@@ -210,6 +210,16 @@ static bool apply(struct options *options, const char *subcommand, const struct 
     return false;
 }
 
+/* What the broker would find wrong later, when it has less to say about it. */
+static bool check_environment(const struct options *options) {
+    const char *value = getenv(SKEP_ENV_POLICY);
+    struct options scratch = *options;
+    if (options->policy != SKEP_POLICY_DEFAULT || value == NULL || value[0] == '\0') return true;
+    const char *why = set_policy(&scratch, value);
+    if (why != NULL) say("run: " SKEP_ENV_POLICY "=%s: %s", value, why);
+    return why == NULL;
+}
+
 static bool take_operands(struct options *options, unsigned subcommand, char **argv, int count) {
     if (options->help) return true;
     if (subcommand != FOR_RUN) {
@@ -221,7 +231,7 @@ static bool take_operands(struct options *options, unsigned subcommand, char **a
         return false;
     }
     options->program = &argv[optind];
-    return true;
+    return check_environment(options);
 }
 
 bool options_parse(struct options *options, unsigned subcommand, int argc, char **argv) {

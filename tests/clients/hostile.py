@@ -18,10 +18,8 @@ import sys
 import msgpack
 
 import wire
-from wire import pack
+from wire import MAX_FRAME, pack
 from worker import Worker, Rejected, options
-
-MAX_FRAME = 4 * 1024 * 1024
 
 
 def values_bomb():

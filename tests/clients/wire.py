@@ -9,7 +9,7 @@ import msgpack
 
 PROTOCOL = 1
 LINK_FD = 3
-MAX_LINK, MAX_BATCH = 64 * 1024, 253
+MAX_FRAME, MAX_LINK, MAX_BATCH = 4 * 1024 * 1024, 64 * 1024, 253
 
 # NNG's protocol numbers
 PUB, SUB, REQ, REP, PUSH, PULL = 0x20, 0x21, 0x30, 0x31, 0x50, 0x51
@@ -31,7 +31,7 @@ class Pipe:
     """One NNG pipe over ipc: eight bytes each way, then messages with a length before them."""
 
     def __init__(self, url, protocol, timeout_s=10):
-        self.buffer = b""
+        self.buffer = bytearray()
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(timeout_s)
         self.sock.connect(url.removeprefix("ipc://"))
@@ -39,7 +39,7 @@ class Pipe:
         while len(self.buffer) < 8:
             self._more()
         magic, self.peer, _ = struct.unpack(">4sHH", self.buffer[:8])
-        self.buffer = self.buffer[8:]
+        del self.buffer[:8]
         if magic != b"\0SP\0":
             raise ConnectionError(f"not NNG: {magic!r}")
 
@@ -59,10 +59,13 @@ class Pipe:
         """The next message if it is complete, else None."""
         if len(self.buffer) < 9:
             return None
-        end = 9 + struct.unpack(">Q", self.buffer[1:9])[0]
-        if len(self.buffer) < end:
+        size = struct.unpack(">Q", self.buffer[1:9])[0]
+        if size > MAX_FRAME:
+            raise ConnectionError(f"a message of {size} bytes")
+        if len(self.buffer) < 9 + size:
             return None
-        body, self.buffer = self.buffer[9:end], self.buffer[end:]
+        body = bytes(self.buffer[9:9 + size])
+        del self.buffer[:9 + size]
         return body
 
     def receive(self):

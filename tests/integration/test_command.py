@@ -162,6 +162,14 @@ class Run(unittest.TestCase):
         self.assertTrue(text.endswith("broker: stopped\n"), text[-200:])
 
 
+    def test_policy_of_the_environment_and_of_an_option_which_wins(self):
+        for value, options, policy in (("sticky", [], "sticky"), ("shared", ["--policy", "sticky"], "sticky"),
+                                       ("", [], "round-robin"), ("fair", ["--policy", "sticky"], "sticky")):
+            with self.subTest(value=value), Hive("hello", *LISTEN, options=options, env={"SKEP_POLICY": value}) as hive:
+                self.assertEqual(hive.wait_ready(2)["policy"], policy)
+                hive.stop()
+
+
 class Where(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="skep-", dir="/tmp")

@@ -219,25 +219,30 @@ class Leaving(unittest.TestCase):
 class Control(unittest.TestCase):
     """The control socket and the news, from another language."""
 
+    def asker(self, hive):
+        asker = wire.Asker(wire.control_url(hive.folder))
+        self.addCleanup(asker.close)
+        return asker
+
     def test_status(self):
         with foreign() as hive:
             hive.wait_ready(2)
             hive.requests(6)
-            asker = wire.Asker(wire.control_url(hive.folder))
+            asker = self.asker(hive)
             wait_until(lambda: asker.ask("status")[0]["requests"] == 6, "6 requests")
             answer = asker.ask("status")
             self.assertEqual([command["cmd"] for command in answer],
                              ["brokerStatus", "listenerStatus", "workerStatus", "workerStatus"])
             self.assertEqual(answer[0]["pid"], hive.pid)
             self.assertEqual([command["accepted"] for command in answer[2:]], [3, 3])
-            asker.close()
             hive.stop()
 
     def test_news_are_numbered_and_can_be_had_again(self):
         with foreign(interval_s=0.1) as hive:
             hive.wait_ready(2)
-            asker = wire.Asker(wire.control_url(hive.folder))
+            asker = self.asker(hive)
             news = wire.Pipe(asker.ask("status")[0]["news"], wire.SUB)
+            self.addCleanup(news.close)
             live = [command for _ in range(3) for command in wire.unpack(news.receive())]
             seqs = [command["seq"] for command in live]
             self.assertEqual(seqs, list(range(seqs[0], seqs[0] + len(seqs))))
@@ -252,7 +257,7 @@ class Control(unittest.TestCase):
     def test_stop(self):
         with foreign() as hive:
             hive.wait_ready(2)
-            asker = wire.Asker(wire.control_url(hive.folder))
+            asker = self.asker(hive)
             self.assertEqual([command["cmd"] for command in asker.ask("stop")], ["done"])
             self.assertEqual(hive.wait_exit(), 0)
 

@@ -381,7 +381,7 @@ class Basic(unittest.TestCase):
             pids = hive.pids()
             for pid in pids.values():
                 hive.wait_line(rf"\AWorker {pid} started\Z")
-            os.kill(pids[1], signal.SIGSEGV)
+            os.kill(pids[1], signal.SIGABRT)
             hive.wait_line(rf"\AWorker {pids[1]} died\Z")
             hive.wait_line(r"\AForking a new worker\.\.\.\Z")
             hive.wait_status(lambda status: [worker["id"] for worker in status["workers"]] == [2, 3], "worker 3")
