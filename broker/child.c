@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "directory.h"
 #include "dispatch.h"
 #include "event.h"
 #include "handoff.h"
@@ -252,7 +253,8 @@ int skep__child_start(skep_cluster *cluster, struct skep__slot *slot, skep_child
     if (child == NULL) return SKEP_ENOMEM;
     int status = open_inbox(child);
     if (status != SKEP_OK) skep__broker_fail(cluster, status, "inbox of worker %u: %s", child->id, skep_strerror(status));
-    else status = skep__spawn(cluster, child->id, slot->env, &spawned);
+    if (status == SKEP_OK) status = skep__directory_share(cluster, child->id);
+    if (status == SKEP_OK) status = skep__spawn(cluster, child->id, slot->env, &spawned);
     if (status != SKEP_OK) {
         skep__outlet_free(&child->inbox);
         free(child);

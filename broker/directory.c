@@ -36,7 +36,7 @@ static int check_private(skep_cluster *cluster, const char *dir) {
     if (lstat(dir, &st) != 0) return unusable(cluster, dir, strerror(errno));
     if (!S_ISDIR(st.st_mode)) return unusable(cluster, dir, "it is not a directory");
     if (st.st_uid != geteuid()) return unusable(cluster, dir, "it belongs to another user");
-    if ((st.st_mode & 077) != 0) {
+    if ((st.st_mode & 066) != 0) { /* being passed through does no harm: the sockets are 0600 */
         snprintf(why, sizeof why, "it is not private (mode %03o, 700 is needed)", (unsigned)(st.st_mode & 0777));
         return unusable(cluster, dir, why);
     }
@@ -118,6 +118,25 @@ int skep__directory_take(skep_cluster *cluster) {
     if (status == SKEP_OK) status = write_lock(cluster);
     if (status == SKEP_OK) remove_sockets(dir);
     return status;
+}
+
+static bool give_socket(const skep_cluster *cluster, const char *socket, uid_t uid) {
+    char path[SKEP_MAX_DIR + 48];
+    snprintf(path, sizeof path, "%s/%s.%" PRIu64, cluster->instance.dir, socket, cluster->instance.generation);
+    return chown(path, uid, (gid_t)-1) == 0;
+}
+
+int skep__directory_share(skep_cluster *cluster, uint32_t worker) {
+    uid_t uid = cluster->settings.uid;
+    char inbox[SKEP_MAX_DIR + 48];
+    const struct skep__instance *instance = &cluster->instance;
+    if (!cluster->settings.set_ids || uid == geteuid()) return SKEP_OK;
+    skep__hub_trust(cluster->hub, uid);
+    snprintf(inbox, sizeof inbox, "%s/%s.%" PRIu64 ".%u", instance->dir, SKEP_FILE_INBOX, instance->generation, worker);
+    if (chmod(instance->dir, 0711) == 0 && give_socket(cluster, SKEP_FILE_OUTBOX, uid) &&
+        give_socket(cluster, SKEP_FILE_NEWS, uid) && chown(inbox, uid, (gid_t)-1) == 0)
+        return SKEP_OK;
+    return skep__broker_fail(cluster, SKEP_EACCES, "cannot give the sockets to user %u: %s", uid, strerror(errno));
 }
 
 void skep__directory_release(skep_cluster *cluster) {

@@ -9,6 +9,9 @@
  * Fills cluster.instance and cluster.lock. Errors: SKEP_EDIR, SKEP_EBUSY, SKEP_ESYS. */
 SKEP_MUST_USE int skep__directory_take(skep_cluster *cluster);
 
+/* If workers run as another user: lets that user reach this worker's sockets, and nothing else. Errors: SKEP_EACCES. */
+SKEP_MUST_USE int skep__directory_share(skep_cluster *cluster, uint32_t worker);
+
 /* Removes the sockets of this broker; the directory too if it is ephemeral. */
 void skep__directory_release(skep_cluster *cluster);
 

@@ -65,13 +65,18 @@ static void admit(skep_child *child) {
     emit(child, SKEP_EVENT_READY);
 }
 
-static void begin_drain(skep_child *child) {
+/* A worker that has not said hello would not understand the command, which therefore follows the welcome. */
+static void announce_drain(skep_child *child) {
     set_deadline(child, child->cluster->settings.drain_timeout_ms);
+    skep_event event = skep__event(SKEP_EVENT_DRAIN, child);
+    skep__emit_later(child->cluster, &event); /* a call of the user's may be the cause */
+}
+
+static void begin_drain(skep_child *child) {
     skep__listener_adopt(child);
     skep__dispatch_update(child);
     tell_drain(child);
-    skep_event event = skep__event(SKEP_EVENT_DRAIN, child);
-    skep__emit_later(child->cluster, &event); /* a call of the user's may be the cause */
+    announce_drain(child);
 }
 
 static void lose_link_draining(skep_child *child) {

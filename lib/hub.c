@@ -47,13 +47,25 @@ int skep__nng_dial(nng_socket socket, const char *url) {
     return skep__status_of_nng(error);
 }
 
-bool skep__nng_peer_is_trusted(nng_pipe pipe, pid_t *pid, uid_t *uid) {
-    uint64_t value_pid = 0, value_uid = 0;
+void skep__nng_peer(nng_pipe pipe, pid_t *pid, uid_t *uid) {
+    uint64_t value_pid = 0, value_uid = UINT64_MAX;
     if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &value_pid) != 0) value_pid = 0;
     if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &value_uid) != 0) value_uid = UINT64_MAX;
     *pid = (pid_t)value_pid;
     *uid = (uid_t)value_uid;
-    return value_uid == geteuid() || value_uid == 0;
+}
+
+bool skep__hub_trusts(struct skep__hub *hub, uid_t uid) {
+    pthread_mutex_lock(&hub->mutex);
+    bool trusted = uid == geteuid() || uid == 0 || uid == hub->trusted;
+    pthread_mutex_unlock(&hub->mutex);
+    return trusted;
+}
+
+void skep__hub_trust(struct skep__hub *hub, uid_t uid) {
+    pthread_mutex_lock(&hub->mutex);
+    hub->trusted = uid;
+    pthread_mutex_unlock(&hub->mutex);
 }
 
 int skep__nng_listen(nng_socket socket, const char *url) {
@@ -109,6 +121,7 @@ int skep__hub_new(struct skep__hub **out, uv_loop_t *loop) {
         return SKEP_ESYS;
     }
     hub->async.data = hub;
+    hub->trusted = geteuid();
     uv_unref((uv_handle_t *)&hub->async);
     pthread_mutex_init(&hub->mutex, NULL);
     TAILQ_INIT(&hub->ready);

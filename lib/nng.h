@@ -32,6 +32,7 @@ struct skep__hub {
     pthread_mutex_t mutex;
     TAILQ_HEAD(, skep__source) ready; /* guarded */
     size_t ready_count;               /* guarded */
+    uid_t trusted;                    /* guarded; besides this process's user and root */
 };
 
 /* Lists a source for the loop's next turn. Under the mutex; on any thread. */
@@ -52,7 +53,10 @@ SKEP_MUST_USE int skep__nng_dial(nng_socket socket, const char *url);
 /* Binds an ipc URL with mode 0600. */
 SKEP_MUST_USE int skep__nng_listen(nng_socket socket, const char *url);
 
-/* True if the process at the other end belongs to this user or to root. */
-bool skep__nng_peer_is_trusted(nng_pipe pipe, pid_t *pid, uid_t *uid);
+/* Who is at the other end, as the kernel says. */
+void skep__nng_peer(nng_pipe pipe, pid_t *pid, uid_t *uid);
+
+/* True if the user may connect: this process's, root, or the trusted one. */
+bool skep__hub_trusts(struct skep__hub *hub, uid_t uid);
 
 #endif

@@ -16,14 +16,14 @@ struct skep__outlet {
     struct skep_frame filling;
     STAILQ_HEAD(, full_frame) full; /* closed frames, older than the one being filled */
     size_t waiting_bytes;           /* in full and filling */
-    bool under_way;
+    bool under_way;    /* a frame was sent; whether it has left is looked up when it matters */
+    bool tell_drained; /* somebody waits for everything to have left */
 };
 
-static void next_frame(struct skep__outlet *outlet);
-
-static void flush_outlet(struct skep__flush *flush) {
-    struct skep__outlet *outlet = (struct skep__outlet *)flush;
-    if (!outlet->under_way) next_frame(outlet);
+/* Whether a frame is under way; if so, frame_sent follows. */
+static bool is_under_way(struct skep__outlet *outlet) {
+    if (outlet->under_way) outlet->under_way = skep__port_is_sending(outlet->port, true);
+    return outlet->under_way;
 }
 
 static void send_frame(struct skep__outlet *outlet, const struct skep_frame *frame) {
@@ -35,14 +35,13 @@ static void send_frame(struct skep__outlet *outlet, const struct skep_frame *fra
     outlet->waiting_bytes -= frame->size_bytes;
 }
 
-static void next_frame(struct skep__outlet *outlet) {
-    struct full_frame *oldest = STAILQ_FIRST(&outlet->full);
-    if (oldest == NULL) {
-        if (outlet->filling.size_bytes == 0) return;
-        send_frame(outlet, &outlet->filling);
-        if (outlet->under_way) skep__frame_clear(&outlet->filling);
-        return;
-    }
+static void send_filling(struct skep__outlet *outlet) {
+    if (outlet->filling.size_bytes == 0) return;
+    send_frame(outlet, &outlet->filling);
+    if (outlet->under_way) skep__frame_clear(&outlet->filling);
+}
+
+static void send_full(struct skep__outlet *outlet, struct full_frame *oldest) {
     send_frame(outlet, &oldest->frame);
     if (!outlet->under_way) return;
     STAILQ_REMOVE_HEAD(&outlet->full, entry);
@@ -50,12 +49,27 @@ static void next_frame(struct skep__outlet *outlet) {
     free(oldest);
 }
 
-static void frame_sent(void *context, int status) {
+static void next_frame(struct skep__outlet *outlet) {
+    struct full_frame *oldest = STAILQ_FIRST(&outlet->full);
+    if (oldest != NULL) send_full(outlet, oldest);
+    else send_filling(outlet);
+}
+
+static void tell_if_drained(struct skep__outlet *outlet) {
+    if (!outlet->tell_drained || outlet->waiting_bytes > 0 || is_under_way(outlet)) return;
+    outlet->tell_drained = false;
+    if (outlet->options.drained != NULL) outlet->options.drained(outlet->options.context);
+}
+
+static void flush_outlet(struct skep__flush *flush) {
+    struct skep__outlet *outlet = (struct skep__outlet *)flush;
+    while (outlet->waiting_bytes > 0 && !is_under_way(outlet) && !flush->marked) next_frame(outlet);
+    tell_if_drained(outlet);
+}
+
+static void frame_sent(void *context) {
     struct skep__outlet *outlet = context;
-    outlet->under_way = false;
-    if (status == SKEP_ECLOSED) return; /* closing: whoever closes knows */
-    next_frame(outlet);
-    if (skep__outlet_is_empty(outlet) && outlet->options.drained != NULL) outlet->options.drained(outlet->options.context);
+    flush_outlet(&outlet->flush);
 }
 
 static void peer_refused(void *context, pid_t pid, uid_t uid) {
@@ -96,13 +110,16 @@ static int close_full_frame(struct skep__outlet *outlet) {
 }
 
 static int begin_add(struct skep__outlet *outlet) {
-    if (outlet->waiting_bytes > SKEP_HIGH_WATER) return SKEP_EAGAIN;
+    if (outlet->waiting_bytes > SKEP_HIGH_WATER) {
+        outlet->tell_drained = true;
+        return SKEP_EAGAIN;
+    }
     return close_full_frame(outlet);
 }
 
 static int end_add(struct skep__outlet *outlet, size_t before_bytes, int status) {
     outlet->waiting_bytes += outlet->filling.size_bytes - before_bytes;
-    if (!outlet->under_way) skep__flusher_mark(outlet->options.flusher, &outlet->flush);
+    skep__flusher_mark(outlet->options.flusher, &outlet->flush);
     return status;
 }
 
@@ -120,8 +137,10 @@ int skep__outlet_append(struct skep__outlet *outlet, const void *data, size_t si
     return end_add(outlet, before_bytes, skep__frame_append(&outlet->filling, data, size_bytes));
 }
 
-bool skep__outlet_is_empty(const struct skep__outlet *outlet) {
-    return !outlet->under_way && outlet->waiting_bytes == 0;
+bool skep__outlet_is_empty(struct skep__outlet *outlet) {
+    bool empty = outlet->waiting_bytes == 0 && !is_under_way(outlet);
+    outlet->tell_drained = outlet->tell_drained || !empty;
+    return empty;
 }
 
 void skep__outlet_free(struct skep__outlet **out) {

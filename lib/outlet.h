@@ -14,7 +14,7 @@ struct skep__outlet_options {
     struct skep__hub *hub;
     struct skep__flusher *flusher;
     enum skep__port_kind kind;                              /* PUSH or PUB */
-    void (*drained)(void *context);                         /* everything that waited has left */
+    void (*drained)(void *context);                         /* everything has left, after SKEP_EAGAIN or a look at skep__outlet_is_empty */
     void (*refused)(void *context, pid_t pid, uid_t uid); /* as in port.h */
     void *context;
 };
@@ -34,8 +34,8 @@ SKEP_MUST_USE int skep__outlet_add(struct skep__outlet *outlet, const struct ske
 /* The same for commands that are packed already. */
 SKEP_MUST_USE int skep__outlet_append(struct skep__outlet *outlet, const void *data, size_t size_bytes);
 
-/* True if nothing waits and nothing is under way. */
-bool skep__outlet_is_empty(const struct skep__outlet *outlet);
+/* True if nothing waits and nothing is under way; else drained is called when that is so. */
+bool skep__outlet_is_empty(struct skep__outlet *outlet);
 
 /* Drops what waits; sets *outlet to NULL. Not from its own callbacks. */
 void skep__outlet_free(struct skep__outlet **outlet);

@@ -47,8 +47,9 @@ struct skep__port {
     struct item *items;
     size_t item_count, item_capacity, queued_bytes;
     bool paused;
+    bool sending;
+    bool wake_when_sent;
     bool was_sent;
-    int sent_status;
     struct refusal refusal;
     bool was_refused;
     struct pipe *pipes;
@@ -60,7 +61,8 @@ static void on_pipe_added(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     (void)event;
     struct skep__port *port = argument;
     struct refusal who;
-    bool trusted = skep__nng_peer_is_trusted(pipe, &who.pid, &who.uid);
+    skep__nng_peer(pipe, &who.pid, &who.uid);
+    bool trusted = skep__hub_trusts(port->hub, who.uid);
     struct pipe *known = trusted ? calloc(1, sizeof *known) : NULL;
     if (known == NULL) nng_pipe_close(pipe);
     pthread_mutex_lock(&port->hub->mutex);
@@ -139,9 +141,10 @@ static void on_sent(void *argument) {
     int error = nng_aio_result(port->send);
     if (error != 0) nng_msg_free(nng_aio_get_msg(port->send));
     pthread_mutex_lock(&port->hub->mutex);
-    port->was_sent = true;
-    port->sent_status = skep__status_of_nng(error);
-    skep__hub_wake(port->hub, &port->source);
+    port->sending = false;
+    port->was_sent = port->wake_when_sent;
+    port->wake_when_sent = false;
+    if (port->was_sent) skep__hub_wake(port->hub, &port->source);
     pthread_mutex_unlock(&port->hub->mutex);
 }
 
@@ -161,7 +164,6 @@ static void port_turn(struct skep__source *source) {
     struct item *items = port->items;
     size_t count = port->item_count;
     bool paused = port->paused, was_sent = port->was_sent, was_refused = port->was_refused;
-    int sent_status = port->sent_status;
     struct refusal refusal = port->refusal;
     port->items = NULL;
     port->item_count = port->item_capacity = port->queued_bytes = 0;
@@ -171,7 +173,7 @@ static void port_turn(struct skep__source *source) {
     if (paused) nng_recv_aio(port->socket, port->receive);
     if (was_refused && port->events->refused != NULL) port->events->refused(port->context, refusal.pid, refusal.uid);
     deliver(port, items, count);
-    if (was_sent && port->events->sent != NULL) port->events->sent(port->context, sent_status);
+    if (was_sent && port->events->sent != NULL) port->events->sent(port->context);
 }
 
 static int open_socket(enum skep__port_kind kind, nng_socket *socket) {
@@ -230,8 +232,17 @@ int skep__port_send(struct skep__port *port, const void *data, size_t size_bytes
     if (nng_msg_alloc(&message, size_bytes) != 0) return SKEP_ENOMEM;
     memcpy(nng_msg_body(message), data, size_bytes);
     nng_aio_set_msg(port->send, message);
+    port->sending = true; /* nobody else looks at it before the send begins */
     nng_send_aio(port->socket, port->send);
     return SKEP_OK;
+}
+
+bool skep__port_is_sending(struct skep__port *port, bool wake) {
+    pthread_mutex_lock(&port->hub->mutex);
+    bool sending = port->sending;
+    port->wake_when_sent = sending && (wake || port->wake_when_sent);
+    pthread_mutex_unlock(&port->hub->mutex);
+    return sending;
 }
 
 void skep__port_end_peer(uint32_t id) {

@@ -21,6 +21,9 @@ SKEP_MUST_USE int skep__hub_new(struct skep__hub **hub, uv_loop_t *loop);
 /* Frees the hub when its handle has closed, on a later turn of the loop; sets *hub to NULL. */
 void skep__hub_free(struct skep__hub **hub);
 
+/* Lets processes of one more user connect: workers that run as another one than the broker. */
+void skep__hub_trust(struct skep__hub *hub, uid_t uid);
+
 enum skep__port_kind { SKEP__PORT_PUSH, SKEP__PORT_PULL, SKEP__PORT_PUB, SKEP__PORT_SUB };
 
 /* Who sent a frame */
@@ -32,7 +35,7 @@ struct skep__peer {
 /* All optional */
 struct skep__port_events {
     void (*received)(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer);
-    void (*sent)(void *context, int status);
+    void (*sent)(void *context); /* only after skep__port_is_sending was asked to wake */
     void (*refused)(void *context, pid_t pid, uid_t uid); /* a peer of another user was turned away */
 };
 
@@ -49,8 +52,12 @@ SKEP_MUST_USE int skep__port_listen(struct skep__port *port, const char *url);
 /* Connects, and reconnects for ever. Blocks until the first connection is there. Errors: SKEP_ECLOSED, SKEP_ESYS. */
 SKEP_MUST_USE int skep__port_dial(struct skep__port *port, const char *url);
 
-/* Sends one message; the bytes are copied. The sent event follows; until then no other may be sent. Errors: SKEP_ENOMEM. */
+/* Sends one message; the bytes are copied. No other may be sent while skep__port_is_sending. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__port_send(struct skep__port *port, const void *data, size_t size_bytes);
+
+/* Whether a message is still under way. If it is and wake is true, the sent event follows: a wake-up of the loop for each message would
+ * cost as much as the message. */
+bool skep__port_is_sending(struct skep__port *port, bool wake);
 
 /* Closes the connection with one peer, by skep__peer.pipe. */
 void skep__port_end_peer(uint32_t pipe);

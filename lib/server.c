@@ -85,7 +85,8 @@ static void on_client_added(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     (void)event;
     struct skep__server *server = argument;
     struct refusal who;
-    if (skep__nng_peer_is_trusted(pipe, &who.pid, &who.uid)) return;
+    skep__nng_peer(pipe, &who.pid, &who.uid);
+    if (skep__hub_trusts(server->hub, who.uid)) return;
     nng_pipe_close(pipe);
     pthread_mutex_lock(&server->hub->mutex);
     server->refusal = who;

@@ -130,10 +130,10 @@ def answers(clients, deadline_s=DEADLINE_S, enough=None):
         for index, client in enumerate(clients):
             waiting.register(client.sock, selectors.EVENT_READ, index)
         while len(clients) - len(waiting.get_map()) < (len(clients) if enough is None else enough):
-            left_s = end - time.monotonic()
-            if left_s <= 0:
+            ready = waiting.select(max(0, end - time.monotonic()))
+            if not ready:
                 break
-            for key, _ in waiting.select(left_s):
+            for key, _ in ready:
                 waiting.unregister(key.fileobj)
                 try:
                     heard[key.data] = clients[key.data].hear()

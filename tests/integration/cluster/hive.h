@@ -28,6 +28,9 @@ struct seen {
     uint64_t uptime_ms, request;
     int64_t delay_ms;
     size_t size_bytes;
+    bool connected, dead; /* the worker, when the event came */
+    int after_disconnect;
+    char state[16];
     char reason[256], url[256], address[128], name[72];
     char text[256]; /* the beginning of a message's data */
 };
@@ -56,13 +59,20 @@ static inline struct seen *hive_new_entry(struct hive *hive) {
     return &hive->log[hive->count++];
 }
 
+static inline void hive_see_child(struct seen *seen, const skep_child *child) {
+    seen->worker = skep_child_id(child);
+    seen->connected = skep_child_is_connected(child);
+    seen->dead = skep_child_is_dead(child);
+    seen->after_disconnect = skep_child_exited_after_disconnect(child);
+    hive_copy(seen->state, sizeof seen->state, skep_child_state(child));
+}
+
 static inline void hive_see(skep_cluster *cluster, const skep_event *event, void *context) {
     struct hive *hive = context;
     (void)cluster;
     if (hive->quiet && event->kind == SKEP_EVENT_MESSAGE) return;
     struct seen *seen = hive_new_entry(hive);
     *seen = (struct seen){.kind = event->kind,
-                          .worker = event->child != NULL ? skep_child_id(event->child) : 0,
                           .code = event->code,
                           .signal = event->signal,
                           .address_type = event->address_type,
@@ -72,6 +82,7 @@ static inline void hive_see(skep_cluster *cluster, const skep_event *event, void
                           .request = event->request,
                           .delay_ms = event->delay_ms,
                           .size_bytes = event->size_bytes};
+    if (event->child != NULL) hive_see_child(seen, event->child);
     hive_copy(seen->reason, sizeof seen->reason, event->reason);
     hive_copy(seen->url, sizeof seen->url, event->url);
     hive_copy(seen->address, sizeof seen->address, event->address);
