@@ -135,7 +135,7 @@ int skep__settings_take(skep_cluster *cluster, const skep_settings *s) {
     int status = check(cluster, s);
     if (status == SKEP_OK && s->policy == SKEP_POLICY_DEFAULT) status = default_policy(cluster, &copy.policy);
     if (status != SKEP_OK) return status;
-    copy.exec = strdup(s->exec != NULL ? s->exec : "/proc/self/exe");
+    copy.exec = strdup(s->exec != NULL ? s->exec : SKEP_OWN_PROGRAM);
     copy.args = (const char *const *)(s->args != NULL ? copy_list(s->args) : own_args());
     copy.cwd = copy_or_null(s->cwd);
     copy.name = copy_or_null(s->name);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "life.h"
+#include "settings.h"
 
 extern char **environ;
 
@@ -81,7 +82,7 @@ _Noreturn static void become_worker(struct plan *plan) {
     if (plan->settings->cwd != NULL && chdir(plan->settings->cwd) != 0) fail(plan, STAGE_CWD);
     if (!set_ids(plan->settings)) fail(plan, STAGE_IDS);
     die_with_parent(plan);
-    execvpe(plan->argv[0], plan->argv, plan->envp);
+    execvpe(plan->settings->exec, plan->argv, plan->envp);
     fail(plan, STAGE_EXEC);
     abort();
 }
@@ -126,7 +127,7 @@ static int plan_argv(struct plan *plan) {
     size_t n = count((char *const *)settings->args);
     plan->argv = calloc(n + 2, sizeof *plan->argv);
     if (plan->argv == NULL) return SKEP_ENOMEM;
-    plan->argv[0] = (char *)settings->exec;
+    plan->argv[0] = strcmp(settings->exec, SKEP_OWN_PROGRAM) == 0 ? program_invocation_name : (char *)settings->exec;
     for (size_t i = 0; i < n; i++) plan->argv[i + 1] = (char *)settings->args[i];
     return SKEP_OK;
 }

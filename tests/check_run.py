@@ -35,11 +35,12 @@ class Hive:
         self.directory = directory
         self.highest = {}
         self.news = threading.Condition()
-        self.log = open(Path(directory) / "log", "w+b")
-        self.process = subprocess.Popen(
-            [self.skep, "run", "-n", "auto", "--name", "request-count", "--dir", directory + "/hive", "--",
-             str(bin_dir / "request-count"), "--listen", "tcp://127.0.0.1:0"],
-            stdout=self.log, stderr=subprocess.STDOUT)
+        self.log = Path(directory) / "log"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [self.skep, "run", "-n", "auto", "--name", "request-count", "--dir", directory + "/hive", "--",
+                 str(bin_dir / "request-count"), "--listen", "tcp://127.0.0.1:0"],
+                stdout=log, stderr=subprocess.STDOUT)
         self.events = None
 
     def __enter__(self):
@@ -50,11 +51,9 @@ class Hive:
             if process is not None and process.poll() is None:
                 process.kill()
                 process.wait()
-        self.log.close()
 
     def printed(self):
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")
+        return self.log.read_text(errors="replace")
 
     def status(self):
         """The hive's status, or None while there is none. Checks on the way that no total ever goes back."""
@@ -72,7 +71,7 @@ class Hive:
     def follow_events(self):
         """Wakes whoever waits whenever something happens in the hive."""
         self.events = subprocess.Popen([self.skep, "events", "--json", "--dir", self.directory + "/hive"],
-                                       stdout=subprocess.PIPE)
+                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
         def read():
             for _ in self.events.stdout:

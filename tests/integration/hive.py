@@ -271,7 +271,15 @@ class Hive(Process):
         else:
             self.env.pop("SKEP_DIR", None)
             command = self._run_options(workers, listen, policy, interval_s, options) + ["--"] + command
-        super().__init__(command + [str(arg) for arg in args], env=self.env)
+        try:
+            super().__init__(command + [str(arg) for arg in args], env=self.env)
+        except OSError:  # the program is not there
+            self._remove_folder()
+            raise
+
+    def _remove_folder(self):
+        if self.own_folder:
+            shutil.rmtree(self.own_folder, ignore_errors=True)
 
     def _run_options(self, workers, listen, policy, interval_s, options):
         command = [program("skep"), "run", "-n", str(workers), "--dir", self.folder]
@@ -289,8 +297,7 @@ class Hive(Process):
     def __exit__(self, kind, *_):
         for process in [*self._followers, self]:
             process.end()
-        if self.own_folder:
-            shutil.rmtree(self.own_folder, ignore_errors=True)
+        self._remove_folder()
         if kind is None and SANITIZER.search(self.output()):
             raise AssertionError(f"a sanitizer complained\n{self.describe()}")
 

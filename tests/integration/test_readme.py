@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""The handler of the README, compiled as it stands and run under `skep run`."""
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import unittest
+
+import hive
+
+SOURCE = pathlib.Path(os.environ["SKEP_SOURCE"])
+BIN = pathlib.Path(os.environ["SKEP_BIN"])
+URL = "tcp://127.0.0.1:7000"
+
+
+def handler():
+    readme = (SOURCE / "README.md").read_text(encoding="utf-8")
+    return re.search(r"```c\n(.*?)```", readme, re.S).group(1)
+
+
+def sanitizers():
+    """Those that the library was built with: a program must be built with the same."""
+    symbols = subprocess.run(["nm", "-D", str(BIN / "../lib/libskep.so")], capture_output=True, text=True, check=True)
+    return ["-fsanitize=address,undefined"] if "__asan_init" in symbols.stdout else []
+
+
+def compile_handler(folder, text):
+    source, program = pathlib.Path(folder, "greet.c"), pathlib.Path(folder, "greet")
+    source.write_text(text, encoding="utf-8")
+    command = ["cc", "-Wall", "-Wextra", "-Werror", *sanitizers(), str(source), "-o", str(program)]
+    command += [f"-I{SOURCE}/lib/include", f"-I{SOURCE}/proto/include"]
+    command += [f"-L{BIN}/../lib", f"-Wl,-rpath,{BIN}/../lib", "-lskep", "-luv"]
+    subprocess.run(command, check=True)
+    return str(program)
+
+
+class ReadmeTest(unittest.TestCase):
+    def test_handler_runs_as_written(self):
+        self.assertIn(URL, handler())
+        with tempfile.TemporaryDirectory() as folder:
+            program = compile_handler(folder, handler().replace(URL, "web"))
+            with hive.Hive(program, workers=2, listen=["web=tcp://127.0.0.1:0"]) as broker:
+                broker.wait_ready()
+                answers = {self.ask(broker.url) for _ in range(4)}
+                self.assertEqual(answers, {"Hello from worker 1\n", "Hello from worker 2\n"})
+                broker.wait_status(lambda s: s["totals"]["requests"] == 4 and s["totals"]["connections"] == 0)
+                broker.stop()
+
+    @staticmethod
+    def ask(url):
+        with hive.connect(url) as connection:
+            return connection.makefile().read()
+
+
+if __name__ == "__main__":
+    unittest.main()
