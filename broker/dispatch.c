@@ -13,14 +13,19 @@
 #include "listener.h"
 
 enum {
-    BEHIND_MS = 2, /* age of the oldest connection not taken that makes a worker be behind */
+    BEHIND_MS = 2,    /* age of the oldest connection not taken that makes a worker be behind */
+    BEHIND_COUNT = 4, /* so do as many connections that have left for it and are not taken: thousands a second may come */
+    HANGS_MS = 10,    /* a worker that is behind by this much more than twice the others' lag hangs */
     CATCH_UP = 8
 };
 
+static bool is_open(const skep_child *child) {
+    return child->state == SKEP__CHILD_READY && child->link >= 0;
+}
+
 static bool has_room(const skep_child *child) {
     const skep_cluster *cluster = child->cluster;
-    return child->state == SKEP__CHILD_READY && child->link >= 0 && child->untaken_count < cluster->settings.credit &&
-           cluster->in_flight < cluster->max_in_flight;
+    return is_open(child) && child->untaken_count < cluster->settings.credit && cluster->in_flight < cluster->max_in_flight;
 }
 
 /* --- seats --- */
@@ -60,9 +65,21 @@ void skep__seat_free(struct skep__seat *seat) {
     free(seat);
 }
 
-static bool is_late(const skep_child *child) {
+/* Age of the oldest connection that it has not taken. */
+static uint64_t lag_ms(const skep_child *child) {
     const struct skep__connection *oldest = STAILQ_FIRST(&child->untaken);
-    return oldest != NULL && uv_now(child->cluster->loop) - oldest->handed_ms > BEHIND_MS;
+    return oldest != NULL ? uv_now(child->cluster->loop) - oldest->handed_ms : 0;
+}
+
+/* How many have left for it that it has not taken. */
+static uint64_t unanswered(const skep_child *child) {
+    const struct skep__connection *oldest = STAILQ_FIRST(&child->untaken);
+    if (oldest == NULL) return 0;
+    return (child->unsent != NULL ? child->unsent->number : child->next_number + 1) - oldest->number;
+}
+
+static bool is_late(const skep_child *child) {
+    return lag_ms(child) > BEHIND_MS || unanswered(child) >= BEHIND_COUNT;
 }
 
 void skep__dispatch_update(skep_child *child) {
@@ -89,11 +106,23 @@ static struct skep__seat *best_prompt(const struct skep__listener *listener) {
     return NULL;
 }
 
-/* All are behind: the one with the least on its way. */
+static uint64_t least_lag_ms(const struct skep__listener *listener) {
+    const struct skep__seat *seat;
+    uint64_t least_ms = UINT64_MAX;
+    LIST_FOREACH(seat, &listener->seats, of_listener) {
+        if (is_open(seat->child) && lag_ms(seat->child) < least_ms) least_ms = lag_ms(seat->child);
+    }
+    return least_ms;
+}
+
+/* All are behind: the one with the least on its way, of those that are not much further behind than others. One that hangs gets
+ * nothing more, even when all others have no room: they will have some sooner. */
 static struct skep__seat *best_behind(const struct skep__listener *listener) {
     struct skep__seat *seat, *best = NULL;
+    uint64_t least_ms = least_lag_ms(listener);
     LIST_FOREACH(seat, &listener->seats, of_listener) {
-        if (has_room(seat->child) && (best == NULL || seat->child->untaken_count < best->child->untaken_count)) best = seat;
+        if (!has_room(seat->child) || lag_ms(seat->child) > 2 * least_ms + HANGS_MS) continue;
+        if (best == NULL || seat->child->untaken_count < best->child->untaken_count) best = seat;
     }
     return best;
 }
@@ -197,8 +226,5 @@ bool skep__dispatch(struct skep__connection *connection) {
 }
 
 bool skep__can_dispatch(const struct skep__listener *listener) {
-    const struct skep__seat *seat;
-    if (listener->heap_size > 0) return true;
-    LIST_FOREACH(seat, &listener->seats, of_listener) if (has_room(seat->child)) return true;
-    return false;
+    return listener->heap_size > 0 || best_behind(listener) != NULL;
 }

@@ -110,7 +110,7 @@ int skep__news_since(skep_cluster *cluster, uint64_t seq, int (*add)(void *conte
     STAILQ_FOREACH(item, &cluster->news_items, entry) {
         if (item->seq > seq && status == SKEP_OK) status = add(context, item->data, item->size_bytes);
     }
-    return status == SKEP_OK ? add_end(cluster, oldest > seq + 1 ? oldest - seq - 1 : 0, add, context) : status;
+    return status == SKEP_OK ? add_end(cluster, oldest > seq ? oldest - seq - 1 : 0, add, context) : status;
 }
 
 void skep__news_free(skep_cluster *cluster) {

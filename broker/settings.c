@@ -2,9 +2,11 @@
  * Settings: defaults and copies. */
 #include "settings.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     INTERVAL_MS = 10000,
@@ -58,6 +60,15 @@ static char *read_all(const char *path, size_t *size_bytes) {
     fclose(file);
     *size_bytes = used;
     return text;
+}
+
+/* By its path, not as /proc/self/exe, so that a binary that was replaced meanwhile is what later forks run. */
+static char *own_program(void) {
+    char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length < 0) return NULL;
+    path[length] = '\0';
+    return strdup(path);
 }
 
 /* Arguments from argv[1] on. */
@@ -135,7 +146,7 @@ int skep__settings_take(skep_cluster *cluster, const skep_settings *s) {
     int status = check(cluster, s);
     if (status == SKEP_OK && s->policy == SKEP_POLICY_DEFAULT) status = default_policy(cluster, &copy.policy);
     if (status != SKEP_OK) return status;
-    copy.exec = strdup(s->exec != NULL ? s->exec : SKEP_OWN_PROGRAM);
+    copy.exec = s->exec != NULL ? strdup(s->exec) : own_program();
     copy.args = (const char *const *)(s->args != NULL ? copy_list(s->args) : own_args());
     copy.cwd = copy_or_null(s->cwd);
     copy.name = copy_or_null(s->name);

@@ -5,9 +5,6 @@
 
 #include "broker.h"
 
-/* The file that runs now, whatever has become of its path */
-#define SKEP_OWN_PROGRAM "/proc/self/exe"
-
 /* Checks the settings, fills defaults in, and takes a copy of them; what is frozen stays. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__settings_take(skep_cluster *cluster, const skep_settings *settings);
 

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "life.h"
-#include "settings.h"
 
 extern char **environ;
 
@@ -127,7 +126,7 @@ static int plan_argv(struct plan *plan) {
     size_t n = count((char *const *)settings->args);
     plan->argv = calloc(n + 2, sizeof *plan->argv);
     if (plan->argv == NULL) return SKEP_ENOMEM;
-    plan->argv[0] = strcmp(settings->exec, SKEP_OWN_PROGRAM) == 0 ? program_invocation_name : (char *)settings->exec;
+    plan->argv[0] = (char *)settings->exec;
     for (size_t i = 0; i < n; i++) plan->argv[i + 1] = (char *)settings->args[i];
     return SKEP_OK;
 }

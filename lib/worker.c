@@ -49,7 +49,7 @@ void skep__worker_check_left(skep_worker *worker) {
     skep__worker_send_counts(worker);
     skep__worker_report(worker);
     bool orphan = worker->result != SKEP_OK; /* nobody reads the outbox any more */
-    if (orphan || skep__outlet_is_empty(worker->outbox)) skep__worker_close_link(worker, worker->result);
+    if (orphan || skep__worker_is_confirmed(worker)) skep__worker_close_link(worker, worker->result);
 }
 
 static void orphan_expired(uv_timer_t *timer) {

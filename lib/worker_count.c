@@ -64,6 +64,7 @@ void skep__worker_send_counts(skep_worker *worker) {
         fill(&command, counter, n);
         if (skep__outlet_add(worker->outbox, &command) == SKEP_OK) {
             skep__trace_command(worker->trace, SKEP__TRACE_WIRE, ">", worker->id, &command);
+            worker->unconfirmed = true;
             counter->unreported -= n;
         }
         if (counter->unreported > 0) send_soon(worker);

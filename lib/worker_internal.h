@@ -83,6 +83,7 @@ struct skep_worker {
     char news_url[SKEP_MAX_URL + 1];
     uint64_t news_seq; /* latest item seen */
     bool repairing;    /* newsSince is under way */
+    bool unconfirmed;  /* something was sent after the latest newsSince */
 
     LIST_HEAD(, skep_listener) listeners;
     LIST_HEAD(, skep_listener) closed_listeners; /* freed with the worker: arrivals and users may still point at them */
@@ -162,6 +163,10 @@ struct skep_listener *skep__worker_listener(skep_worker *worker, uint64_t number
 /* Frames from the inbox and the news */
 void skep__worker_inbox_received(void *worker, const void *data, size_t size_bytes, const struct skep__peer *peer);
 void skep__worker_news_received(void *worker, const void *data, size_t size_bytes, const struct skep__peer *peer);
+
+/* Whether the broker has read all that was sent. If not, it is asked to answer what comes last, which leads to
+ * skep__worker_check_left: what NNG has accepted may still be lost when the process ends. */
+bool skep__worker_is_confirmed(skep_worker *worker);
 
 /* Calls back every pending request with a status. */
 void skep__worker_fail_requests(skep_worker *worker, int status);

@@ -13,6 +13,7 @@ static int queue(skep_worker *worker, const struct skep_command *command) {
     if (worker->link < 0) return SKEP_ECLOSED;
     int status = skep__outlet_add(worker->outbox, command);
     if (status == SKEP_EAGAIN) worker->sender_waits = true;
+    if (status == SKEP_OK) worker->unconfirmed = true;
     if (status == SKEP_OK) skep__trace_command(worker->trace, SKEP__TRACE_WIRE, ">", worker->id, command);
     return status;
 }
@@ -168,10 +169,18 @@ static void undelivered_received(skep_worker *worker, const struct skep_command_
 
 /* --- news --- */
 
+/* A worker that has not subscribed wants the end of the answer only. */
 static void ask_again(skep_worker *worker) {
     struct skep_command command = {.id = SKEP_COMMAND_newsSince};
-    command.newsSince = (struct skep_command_newsSince){.seq = worker->news_seq};
-    if (!worker->repairing && queue(worker, &command) == SKEP_OK) worker->repairing = true;
+    command.newsSince = (struct skep_command_newsSince){.seq = worker->news != NULL ? worker->news_seq : UINT64_MAX};
+    if (worker->repairing || queue(worker, &command) != SKEP_OK) return;
+    worker->repairing = true;
+    worker->unconfirmed = false;
+}
+
+bool skep__worker_is_confirmed(skep_worker *worker) {
+    if (worker->unconfirmed) ask_again(worker);
+    return !worker->unconfirmed && !worker->repairing;
 }
 
 /* Items are seen in order, each once; one that is too early shows a gap, which the broker is asked to fill. */
@@ -194,6 +203,7 @@ static void broadcast_received(skep_worker *worker, const struct skep_command_br
 static void repair_ended(skep_worker *worker, const struct skep_command_newsEnd *end) {
     worker->repairing = false;
     if (end->seq > worker->news_seq) worker->news_seq = end->seq; /* older items are no longer kept */
+    skep__worker_check_left(worker);
 }
 
 static void command_received(skep_worker *worker, const struct skep_command *command) {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Tries the main job out as `./dev run` starts it, on a free port and in a directory of its own: answers, counts, a killed
-worker, a clean stop. check_run.py BIN exits 0 if all is as it should be."""
+"""Tries the main job out as `./dev run` starts it, on a free port and in a directory of its own: answers, counts, a
+killed worker, a clean stop. check_run.py BIN exits 0 if all is as it should be."""
 import http.client
 import json
 import os
@@ -140,7 +140,8 @@ def kill_one(hive, workers, before):
     hive.wait(lambda s: victim not in [w["pid"] for w in s["workers"]] and s["totals"]["restarts"] == 1,
               f"replacement for the killed worker {victim}")
     status = hive.wait_ready(workers)
-    expect(status["totals"]["requests"] == before["totals"]["requests"], "the killed worker's requests are still counted")
+    requests = status["totals"]["requests"]
+    expect(requests == before["totals"]["requests"], "the killed worker's requests are not counted")
     return victim
 
 
@@ -158,7 +159,8 @@ def check(hive):
     handled = send_requests(port, REQUESTS)
     status = hive.wait_requests(REQUESTS)
     check_counts(status, handled)
-    expect(status["totals"]["accepted"] == REQUESTS, f"{status['totals']['accepted']} connections for {REQUESTS} requests")
+    accepted = status["totals"]["accepted"]
+    expect(accepted == REQUESTS, f"{accepted} connections for {REQUESTS} requests")
     print(f"{REQUESTS} requests by {len(handled)} workers: answers and counts agree")
 
     victim = kill_one(hive, workers, status)
@@ -181,7 +183,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="skep-run-") as directory, Hive(bin_dir, directory) as hive:
         try:
             check(hive)
-        except (Failed, OSError, http.client.HTTPException, subprocess.TimeoutExpired, KeyError) as error:
+        except (Failed, OSError, http.client.HTTPException, subprocess.TimeoutExpired, KeyError, ValueError) as error:
             print(f"run --check failed: {error!r}\n--- what was printed ---\n{hive.printed()}", file=sys.stderr)
             return 1
     return 0

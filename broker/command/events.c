@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,6 +44,13 @@ static uint64_t number_of(const struct skep_command *command) {
     }
 }
 
+/* What could not be written to a reader that left is no error, now or when the program ends. */
+static void go_deaf(struct follower *follower) {
+    follower->deaf = true;
+    __fpurge(stdout);
+    clearerr(stdout);
+}
+
 static void print(struct follower *follower, const struct skep_command_event *event) {
     struct notice notice = notice_of_news(event);
     char text[NOTICE_TEXT_BYTES];
@@ -56,7 +64,7 @@ static void print(struct follower *follower, const struct skep_command_event *ev
         puts(text);
     }
     if (fflush(stdout) == 0) return;
-    if (errno == EPIPE) follower->deaf = true;
+    if (errno == EPIPE) go_deaf(follower);
     else follower->error = errno;
 }
 

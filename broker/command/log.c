@@ -13,9 +13,9 @@
 #include "notice.h"
 #include "say.h"
 
-static bool is_writable(void) {
+static bool is_writable(int timeout_ms) {
     struct pollfd stream = {.fd = STDERR_FILENO, .events = POLLOUT};
-    return poll(&stream, 1, 0) == 1 && (stream.revents & POLLOUT) != 0;
+    return poll(&stream, 1, timeout_ms) == 1 && (stream.revents & POLLOUT) != 0;
 }
 
 static size_t stamp(char text[NOTICE_TEXT_BYTES]) {
@@ -31,7 +31,7 @@ static void tell_dropped(struct log *log) {
 }
 
 void log_line(struct log *log, const char *text) {
-    if (!is_writable()) {
+    if (!is_writable(0)) {
         log->dropped++;
         return;
     }
@@ -48,4 +48,8 @@ void log_broker(struct log *log, const char *format, ...) {
     va_end(arguments);
     make_printable(text);
     log_line(log, text);
+}
+
+void log_wait(void) {
+    is_writable(1000);
 }

@@ -16,4 +16,7 @@ void log_line(struct log *log, const char *text);
 /* The same with time and "broker: " before it. */
 SKEP_PRINTF(2, 3) void log_broker(struct log *log, const char *format, ...);
 
+/* Waits for whoever reads the log, a second at most: the last line should not be dropped. */
+void log_wait(void);
+
 #endif

@@ -115,8 +115,10 @@ static int run_to_end(struct run *run) {
     if (status == SKEP_OK) status = skep_cluster_run(run->cluster);
     int code = status == SKEP_OK ? 0 : fail(status, "%s", skep_cluster_why(run->cluster));
     skep_cluster_free(&run->cluster);
-    if (code == 0) log_broker(&run->log, "stopped");
-    return code;
+    if (code != 0) return code;
+    log_wait();
+    log_broker(&run->log, "stopped");
+    return 0;
 }
 
 int command_run(const struct options *options) {

@@ -99,7 +99,7 @@ def bench(hall, name, policy, fresh, goals):
                       for peer, port in ports.items() if port}
         for port in filter(None, ports.values()):
             wrk(load, port, WARM_UP_S, fresh)
-        figures = interleave(contenders, hall.runs)
+        figures = interleave(contenders, hall.runs, hall.quiet.wait)
     return compare(name, "requests/s", figures, "Skep", {peer: goal for peer, goal in goals.items() if goal})
 
 

@@ -24,7 +24,7 @@ def one_way(hall):
         "ZeroMQ": contender(hall, "zmq", hall.peer("zmq_one_way", "libzmq")),
         "Node process.send": contender(hall, "node", node(hall, "node_one_way.js")),
     }
-    figures = interleave({name: measure for name, measure in contenders.items() if measure}, hall.runs)
+    figures = interleave({name: measure for name, measure in contenders.items() if measure}, hall.runs, hall.quiet.wait)
     return compare("one-way", "commands/s", figures, "Skep",
                    {5e6: (AT_LEAST, 1.0), "bare NNG, receiving aio": (AT_LEAST, 100.0),
                     "bare NNG, nng_recvmsg": (AT_LEAST, 100.0), "ZeroMQ": (AT_LEAST, 1.0),
@@ -36,5 +36,5 @@ def round_trip(hall):
         "Skep": contender(hall, "skep", hall.program("skep_round_trip")),
         "bare NNG in libuv loops": contender(hall, "nng", hall.program("nng_round_trip")),
     }
-    figures = interleave(contenders, hall.runs)
+    figures = interleave(contenders, hall.runs, hall.quiet.wait)
     return compare("round-trip", "µs, p50", figures, "Skep", {"bare NNG in libuv loops": (AT_MOST, 1.15)})

@@ -38,11 +38,12 @@ class Row:
                            "runs": self.runs})
 
 
-def interleave(contenders, runs):
+def interleave(contenders, runs, wait_quiet=lambda: None):
     """Figures by contender's name: A B C, A B C, ... so that what disturbs the machine disturbs all alike."""
     figures = {name: [] for name in contenders}
     for _ in range(runs):
         for name, measure in contenders.items():
+            wait_quiet()
             figures[name].append(measure())
     return figures
 

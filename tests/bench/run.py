@@ -12,6 +12,7 @@ import http_load
 import messages
 import workers
 from processes import PATH, Failure
+from quiet import Quiet
 from report import table, write
 
 SOURCE = Path(__file__).resolve().parent
@@ -31,7 +32,8 @@ BENCHES = {
 class Hall:
     """Where the benches find programs, folders and how long to measure."""
 
-    def __init__(self, options, folder):
+    def __init__(self, options, folder, quiet):
+        self.quiet = quiet
         self.source, self.folder, self.build = SOURCE, folder, options.build.resolve()
         self.runs, self.seconds, self.kills = options.runs, options.seconds, options.kills
         self.idle_seconds = options.idle_seconds
@@ -74,6 +76,8 @@ def parse(arguments):
     parser.add_argument("--seconds", type=float, default=3, help="of each measurement; 3")
     parser.add_argument("--kills", type=int, default=50, help="of workers, over all runs; 50")
     parser.add_argument("--idle-seconds", type=float, default=10, help="over which idle workers are watched; 10")
+    parser.add_argument("--patience", type=float, default=5, metavar="S",
+                        help="to wait before each measurement until nobody else is busy; 5")
     parser.add_argument("--build", type=Path, default=ROOT / "build/release", help="folder of the build; build/release")
     parser.add_argument("--output", type=Path, default=ROOT / "build/bench.jsonl", help="build/bench.jsonl")
     options = parser.parse_args(arguments)
@@ -86,14 +90,14 @@ def parse(arguments):
     return options
 
 
-def measure(options):
+def measure(options, quiet):
     """Rows of all benches that were asked for, and whether each could be measured."""
     rows, good = [], True
     for name in options.names or BENCHES:
         print(f"{name} ...", flush=True)
         with tempfile.TemporaryDirectory(prefix="skep-bench-") as folder:
             try:
-                rows += BENCHES[name](Hall(options, Path(folder)))
+                rows += BENCHES[name](Hall(options, Path(folder), quiet))
             except Failure as failure:
                 print(f"{name} could not be measured: {failure}", file=sys.stderr, flush=True)
                 good = False
@@ -102,16 +106,17 @@ def measure(options):
 
 def main():
     options = parse(sys.argv[1:])
+    quiet = Quiet(options.patience)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.2f}; medians of {options.runs} interleaved runs of "
           f"{options.seconds:g} s", flush=True)
     try:
-        rows, good = measure(options)
+        rows, good = measure(options, quiet)
     except KeyboardInterrupt:
         return 130
     write(rows, options.output)
     print("\n" + table(rows))
-    print(f"\nload {os.getloadavg()[0]:.2f}; written to {options.output}")
+    print(f"\nload {os.getloadavg()[0]:.2f}; {quiet.told()}; written to {options.output}")
     return 0 if good else 1
 
 

@@ -25,7 +25,7 @@ def replacement(hall):
     if node:
         script = hall.source / "peers/node_replacement.js"
         contenders["Node cluster"] = lambda: figure([node, script, kills], kills * 2 + 20)
-    figures = interleave(contenders, hall.runs)
+    figures = interleave(contenders, hall.runs, hall.quiet.wait)
     return compare("replacement", "ms, p50", figures, "Skep",
                    {6.0: (AT_MOST, 1.0), "Node cluster": (AT_MOST, 1 / 9)})
 
@@ -59,7 +59,7 @@ def idle(hall):
         memory = rss_mb(many.pid)
         processor = [idle_cpu_percent(many, hall.idle_seconds)]
         with Hive(hall, "idle-few", FEW, "round-robin", program) as few:
-            rates = interleave({"Skep": handed(many), f"{FEW} workers": handed(few)}, hall.runs)
+            rates = interleave({"Skep": handed(many), f"{FEW} workers": handed(few)}, hall.runs, hall.quiet.wait)
         memory = max(memory, rss_mb(many.pid))
     return [*compare("idle-200 memory", "MB of the broker", {"Skep": [memory]}, "Skep", {30.0: (AT_MOST, 1.0)}),
             *compare("idle-200 processor", "% of a core, broker", {"Skep": processor}, "Skep", {0.5: (AT_MOST, 1.0)}),

