@@ -138,7 +138,8 @@ struct skep_child {
     unsigned presses;              /* 1: SIGTERM was sent, 2: SIGKILL */
     int exit_code, exit_signal;
     bool exited;
-    bool doomed; /* killed on account of its link: what it still says does not matter */
+    bool greeted; /* it has said hello */
+    bool doomed;  /* killed on account of its link: what it still says does not matter */
 
     int pidfd;
     uv_poll_t pid_poll;
@@ -159,11 +160,13 @@ struct skep_child {
     LIST_HEAD(, skep__seat) seats;
 
     struct skep__outlet *inbox;
+    uint64_t news_seen; /* it asked for what follows this */
+    bool owes_news;     /* and did not get all of it */
 
     uint64_t live; /* connections taken and not finished */
     uint64_t accepted, requests, messages;
-    unsigned bad_frames;
-    uint64_t bad_since_ms;
+    uint64_t bad_frames;    /* ever */
+    uint64_t bad_frame_ms[2]; /* when the latest two came, by bad_frames modulo 2 */
 
     struct skep__subscribers subscribers;
     void *data;

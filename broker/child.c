@@ -19,8 +19,7 @@
 #include "router.h"
 
 enum {
-    BAD_FRAMES = 3, /* within BAD_FRAMES_MS end a worker */
-    BAD_FRAMES_MS = 60000
+    BAD_FRAMES_MS = 60000 /* three malformed frames within this end a worker */
 };
 
 /* --- the end --- */
@@ -63,14 +62,13 @@ void skep__child_kill(skep_child *child, const char *reason) {
 
 void skep__child_bad_frame(skep_child *child, const char *channel, const char *why) {
     uint64_t now_ms = uv_now(child->cluster->loop);
-    child->cluster->bad_frames++;
-    if (now_ms - child->bad_since_ms > BAD_FRAMES_MS) {
-        child->bad_since_ms = now_ms;
-        child->bad_frames = 0;
-    }
+    uint64_t *slot = &child->bad_frame_ms[child->bad_frames % 2]; /* of the last but one */
+    bool third = child->bad_frames >= 2 && now_ms - *slot <= BAD_FRAMES_MS;
+    *slot = now_ms;
     child->bad_frames++;
+    child->cluster->bad_frames++;
     skep__emit_error(child->cluster, child, "malformed frame on its %s (%s); dropped", channel, why);
-    if (child->bad_frames < BAD_FRAMES) return;
+    if (!third) return;
     child->doomed = true;
     skep__child_kill(child, "protocol");
 }
@@ -87,6 +85,8 @@ static void reject(skep_child *child, int status, const char *reason) {
 
 static void hello(skep_child *child, const struct skep_command_hello *h) {
     char reason[SKEP_MAX_REASON];
+    if (child->greeted) return; /* once is enough */
+    child->greeted = true;
     if (h->protocol != SKEP_PROTOCOL) {
         snprintf(reason, sizeof reason, "it speaks protocol %" PRIu64 ", this broker %d", h->protocol, SKEP_PROTOCOL);
         reject(child, SKEP_EVERSION, reason);
@@ -157,7 +157,8 @@ void skep__child_close_link(skep_child *child) {
     skep__dispatch_update(child);
     skep__give_back(child);
     skep__listener_adopt(child);
-    for (struct skep__seat *seat; (seat = LIST_FIRST(&child->seats)) != NULL;) skep__listener_part(seat);
+    for (struct skep__seat *seat; (seat = LIST_FIRST(&child->seats)) != NULL;) skep__seat_free(seat);
+    if (child->voluntary) skep__listeners_prune(child->cluster);
     skep__outlet_free(&child->inbox);
     skep__calls_fail(child);
     skep__check_disconnected(child->cluster);
@@ -208,8 +209,9 @@ static int open_inbox(skep_child *child) {
     struct skep__outlet_options options = {.hub = child->cluster->hub,
                                            .flusher = child->cluster->flusher,
                                            .kind = SKEP__PORT_PUSH,
-                                           .refused = skep__peer_refused,
-                                           .context = child->cluster};
+                                           .drained = skep__inbox_drained,
+                                           .refused = skep__inbox_refused,
+                                           .context = child};
     skep__inbox_url(child, url, sizeof url);
     int status = skep__outlet_new(&child->inbox, &options);
     if (status == SKEP_OK) status = skep__outlet_listen(child->inbox, url);

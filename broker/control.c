@@ -27,18 +27,23 @@ static int answer(skep_cluster *cluster, const struct skep_command *command, str
     }
 }
 
-static int answer_all(skep_cluster *cluster, const void *data, size_t size_bytes, struct skep_frame *frame) {
-    struct skep_reader *reader = &cluster->control_reader;
-    struct skep_command command;
-    bool more = true;
+/* A message holds one question: the answers to many could fill the memory. */
+static int read_question(struct skep_reader *reader, const void *data, size_t size_bytes, struct skep_command *question) {
+    struct skep_command second;
+    bool more = false, too_many = false;
     reader->why = NULL;
     int status = skep__reader_begin(reader, data, size_bytes);
-    while (status == SKEP_OK && more) {
-        status = skep__reader_next(reader, &command, &more);
-        if (status == SKEP_OK && more) status = answer(cluster, &command, frame);
-    }
-    if (status == SKEP_OK && frame->size_bytes == 0) reader->why = "unknown command";
-    return frame->size_bytes == 0 && status == SKEP_OK ? SKEP_EPROTO : status;
+    if (status == SKEP_OK) status = skep__reader_next(reader, question, &more);
+    if (status == SKEP_OK && more) status = skep__reader_next(reader, &second, &too_many);
+    if (status != SKEP_OK || (more && !too_many)) return status;
+    reader->why = too_many ? "more than one command in a message" : "unknown command";
+    return SKEP_EPROTO;
+}
+
+static int answer_to(skep_cluster *cluster, const void *data, size_t size_bytes, struct skep_frame *frame) {
+    struct skep_command question;
+    int status = read_question(&cluster->control_reader, data, size_bytes, &question);
+    return status == SKEP_OK ? answer(cluster, &question, frame) : status;
 }
 
 /* A client that sends rubbish is told so; it can do no harm by sending more. */
@@ -54,7 +59,7 @@ static void add_failed(skep_cluster *cluster, int status, struct skep_frame *fra
 static void called(void *context, struct skep__call *call, const void *data, size_t size_bytes) {
     skep_cluster *cluster = context;
     struct skep_frame frame = {0};
-    int status = answer_all(cluster, data, size_bytes, &frame);
+    int status = answer_to(cluster, data, size_bytes, &frame);
     if (status != SKEP_OK) add_failed(cluster, status, &frame);
     skep__call_answer(call, frame.data, frame.size_bytes);
     skep__frame_free(&frame);

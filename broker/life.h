@@ -59,6 +59,9 @@ int64_t skep__slot_delay_ms(const skep_child *child);
 /* Starts a replacement after a while; 0: now. */
 void skep__slot_refill(struct skep__slot *slot, int64_t delay_ms);
 
+/* Whether a worker is being started, or a replacement is due. */
+bool skep__slots_are_filling(const skep_cluster *cluster);
+
 /* No more replacements. */
 void skep__slots_stop(skep_cluster *cluster);
 void skep__slots_free(skep_cluster *cluster);

@@ -13,6 +13,7 @@
 #include "dispatch.h"
 #include "event.h"
 #include "handoff.h"
+#include "life.h"
 #include "socket.h"
 
 enum {
@@ -211,11 +212,24 @@ int skep__listener_join(struct skep__listener *listener, skep_child *child, int 
     return status;
 }
 
+static bool is_unwanted(const struct skep__listener *listener) {
+    return LIST_EMPTY(&listener->seats) && !listener->kept;
+}
+
 void skep__listener_part(struct skep__seat *seat) {
     struct skep__listener *listener = seat->listener;
     disown(listener, seat->child);
     skep__seat_free(seat);
-    if (LIST_EMPTY(&listener->seats) && !listener->kept) skep__listener_close(listener);
+    if (is_unwanted(listener)) skep__listener_close(listener);
+}
+
+void skep__listeners_prune(skep_cluster *cluster) {
+    struct skep__listener *next;
+    if (skep__slots_are_filling(cluster)) return;
+    for (struct skep__listener *l = LIST_FIRST(&cluster->listeners); l != NULL; l = next) {
+        next = LIST_NEXT(l, entry);
+        if (is_unwanted(l)) skep__listener_close(l);
+    }
 }
 
 void skep__listener_adopt(skep_child *child) {

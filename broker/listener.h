@@ -13,8 +13,12 @@ SKEP_MUST_USE int skep__listener_get(skep_cluster *cluster, const char *url, uin
 /* Gives a worker a place at a listener. *fd is the descriptor that it accepts from by itself, borrowed; -1: the broker accepts. */
 SKEP_MUST_USE int skep__listener_join(struct skep__listener *listener, skep_child *child, int *fd);
 
-/* Takes a worker's place away; the last one closes a listener that is not kept. */
+/* Takes a worker's place away because it wants none any more; the last one closes a listener that is not kept. */
 void skep__listener_part(struct skep__seat *seat);
+
+/* Closes the listeners that no worker has a place at and that are not kept, unless workers are being started, which may come for them:
+ * what waits there outlives the last worker. */
+void skep__listeners_prune(skep_cluster *cluster);
 
 /* The worker accepts no more: with policy reuseport the broker accepts from its socket until another worker does. */
 void skep__listener_adopt(skep_child *child);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/time.h>
 
-enum { KEPT_ITEMS = 4096, KEPT_BYTES = 4 * 1024 * 1024 };
+enum { KEPT_ITEMS = 4096, KEPT_BYTES = 2 * 1024 * 1024 /* so that all of them and a newsEnd fit into one answer */ };
 
 static void drop_oldest(skep_cluster *cluster) {
     struct skep__news_item *oldest = STAILQ_FIRST(&cluster->news_items);

@@ -206,11 +206,24 @@ static int add_to_inbox(void *context, const void *data, size_t size_bytes) {
     return skep__outlet_append(child->inbox, data, size_bytes);
 }
 
+/* If not all of it fits into the inbox now, it is told again when that has drained: the worker drops what it has seen. */
 static void news_since(skep_child *child, uint64_t seq) {
     if (child->inbox == NULL) return;
     int status = skep__news_since(child->cluster, seq, add_to_inbox, child);
+    child->owes_news = status == SKEP_EAGAIN;
+    child->news_seen = seq;
     if (status != SKEP_OK)
         skep__trace(child->cluster->trace, SKEP__TRACE_WIRE, "worker %u: news: %s", child->id, skep_strerror(status));
+}
+
+void skep__inbox_drained(void *context) {
+    skep_child *child = context;
+    if (child->owes_news) news_since(child, child->news_seen);
+}
+
+void skep__inbox_refused(void *context, pid_t pid, uid_t uid) {
+    const skep_child *child = context;
+    skep__peer_refused(child->cluster, pid, uid);
 }
 
 /* --- frames --- */

@@ -11,6 +11,10 @@ void skep__outbox_received(void *context, const void *data, size_t size_bytes, c
 /* A process of another user was turned away; context is the cluster. */
 void skep__peer_refused(void *context, pid_t pid, uid_t uid);
 
+/* A worker's inbox has drained, or turned a process of another user away; context is the worker. */
+void skep__inbox_drained(void *context);
+void skep__inbox_refused(void *context, pid_t pid, uid_t uid);
+
 /* Ends the requests that wait for a worker whose link has closed. */
 void skep__calls_fail(const skep_child *child);
 

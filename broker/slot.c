@@ -108,6 +108,15 @@ void skep__slot_refill(struct skep__slot *slot, int64_t delay_ms) {
     uv_timer_start(&slot->timer, delay_passed, (uint64_t)delay_ms, 0);
 }
 
+bool skep__slots_are_filling(const skep_cluster *cluster) {
+    for (size_t i = 0; i < cluster->slot_count; i++) {
+        const struct skep__slot *slot = cluster->slots[i];
+        if (slot->waiting) return true;
+        if (slot->child != NULL && slot->child->state < SKEP__CHILD_READY) return true;
+    }
+    return false;
+}
+
 void skep__slots_stop(skep_cluster *cluster) {
     for (size_t i = 0; i < cluster->slot_count; i++) {
         uv_timer_stop(&cluster->slots[i]->timer);

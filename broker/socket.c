@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -31,15 +32,22 @@ static int open_bound(const struct skep_url *url, bool reuse_port) {
     return -1;
 }
 
-/* A Unix path whose owner was killed: nobody answers there. */
-static bool is_abandoned(const struct skep_url *url) {
-    if (url->address.ss_family != AF_UNIX || errno != EADDRINUSE) return false;
+static bool is_refused(const struct skep_url *url) {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return false;
     bool refused = connect(fd, (const struct sockaddr *)&url->address, url->address_size_bytes) != 0 && errno == ECONNREFUSED;
     close(fd);
-    errno = EADDRINUSE;
     return refused;
+}
+
+/* A Unix path whose owner was killed: nobody answers there. A file that is no socket refuses connections, too, but is somebody's. */
+static bool is_abandoned(const struct skep_url *url) {
+    struct stat st;
+    if (url->address.ss_family != AF_UNIX || errno != EADDRINUSE) return false;
+    bool is_socket = lstat(((const struct sockaddr_un *)&url->address)->sun_path, &st) == 0 && S_ISSOCK(st.st_mode);
+    bool abandoned = is_socket && is_refused(url);
+    errno = EADDRINUSE;
+    return abandoned;
 }
 
 /* The wildcard host on a machine without IPv6 */

@@ -16,8 +16,6 @@
 
 #include "life.h"
 
-extern char **environ;
-
 enum stage { STAGE_SETUP, STAGE_CWD, STAGE_IDS, STAGE_EXEC };
 
 /* What the child writes to the parent if it cannot become a worker */

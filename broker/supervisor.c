@@ -62,6 +62,7 @@ static void admit(skep_child *child) {
     child->ready_ms = uv_now(child->cluster->loop);
     uv_timer_stop(&child->deadline);
     skep__dispatch_update(child);
+    skep__listeners_prune(child->cluster);
     emit(child, SKEP_EVENT_READY);
 }
 
@@ -132,6 +133,7 @@ static void bury(skep_child *child) {
     skep__emit(cluster, &event);
     skep__child_release(child);
     if (event.delay_ms >= 0) skep__slot_refill(slot, event.delay_ms);
+    skep__listeners_prune(cluster);
 }
 
 /* --- the table --- */

@@ -146,7 +146,8 @@ static int check_answer(skep_worker *worker, const struct skep_command *answer) 
     if (answer->id == SKEP_COMMAND_welcome) return SKEP_OK;
     if (answer->id != SKEP_COMMAND_reject) return skep__worker_fail(worker, SKEP_EPROTO, "unexpected answer from the broker");
     const struct skep_bytes *reason = &answer->reject.reason;
-    return skep__worker_fail(worker, (int)answer->reject.status, "%.*s", (int)reason->size_bytes, reason->data);
+    int status = answer->reject.status != SKEP_OK ? (int)answer->reject.status : SKEP_EPROTO;
+    return skep__worker_fail(worker, status, "%.*s", (int)reason->size_bytes, reason->data);
 }
 
 static int dial(skep_worker *worker, const struct skep_command_welcome *welcome) {

@@ -81,8 +81,9 @@ struct skep_worker {
     struct skep__port *news; /* NULL until subscribed */
     struct skep_reader news_reader;
     char news_url[SKEP_MAX_URL + 1];
-    uint64_t news_seq; /* latest item seen */
-    bool repairing;    /* newsSince is under way */
+    uint64_t news_seq;     /* latest item seen, none missing before it */
+    uint64_t news_heard;   /* latest item that arrived by the news, too early ones among them */
+    bool repairing;        /* newsSince is under way */
     bool unconfirmed;  /* something was sent after the latest newsSince */
 
     LIST_HEAD(, skep_listener) listeners;

@@ -134,7 +134,8 @@ static int await_answer(skep_worker *worker, const char *url, uint32_t request, 
 static int check_answer(skep_worker *worker, const char *url, const struct skep_command *answer, int fd) {
     if (answer->id == SKEP_COMMAND_listenFailed) {
         const struct skep_bytes *reason = &answer->listenFailed.reason;
-        return skep__worker_fail(worker, (int)answer->listenFailed.status, "%.*s", (int)reason->size_bytes, reason->data);
+        int status = answer->listenFailed.status != SKEP_OK ? (int)answer->listenFailed.status : SKEP_EPROTO;
+        return skep__worker_fail(worker, status, "%.*s", (int)reason->size_bytes, reason->data);
     }
     if (answer->listening.shared && fd < 0)
         return skep__worker_fail(worker, SKEP_EMFILE, "%s: the listening descriptor did not arrive", url);

@@ -183,17 +183,20 @@ bool skep__worker_is_confirmed(skep_worker *worker) {
     return !worker->unconfirmed && !worker->repairing;
 }
 
-/* Items are seen in order, each once; one that is too early shows a gap, which the broker is asked to fill. */
-static bool is_next(skep_worker *worker, uint64_t seq) {
-    if (seq > worker->news_seq + 1) ask_again(worker);
-    if (seq != worker->news_seq + 1) return false;
+/* Items are seen in order, each once; one that is too early shows a gap, which the broker is asked to fill. In its answer, which
+ * comes by the inbox, a gap is what it no longer has. */
+static bool is_next(skep_worker *worker, uint64_t seq, bool answered) {
+    bool gap = seq > worker->news_seq + 1 && !answered;
+    if (seq > worker->news_heard) worker->news_heard = seq;
+    if (gap) ask_again(worker);
+    if (gap || seq <= worker->news_seq) return false;
     worker->news_seq = seq;
     return true;
 }
 
-static void broadcast_received(skep_worker *worker, const struct skep_command_broadcast *b) {
+static void broadcast_received(skep_worker *worker, const struct skep_command_broadcast *b, bool answered) {
     char name[SKEP_MAX_NAME + 1];
-    if (!is_next(worker, b->seq) || worker->on_message == NULL) return;
+    if (!is_next(worker, b->seq, answered) || worker->on_message == NULL) return;
     copy_name(name, &b->name);
     skep_message message = {.name = name, .from = (uint32_t)b->from, .broadcast = true};
     if (SKEP_HAS(broadcast, b, data)) message.data = b->data.data, message.size_bytes = b->data.size_bytes;
@@ -202,11 +205,12 @@ static void broadcast_received(skep_worker *worker, const struct skep_command_br
 
 static void repair_ended(skep_worker *worker, const struct skep_command_newsEnd *end) {
     worker->repairing = false;
-    if (end->seq > worker->news_seq) worker->news_seq = end->seq; /* older items are no longer kept */
+    if (end->seq > worker->news_seq) worker->news_seq = end->seq;
+    if (worker->news_heard > worker->news_seq) ask_again(worker); /* items that overtook the answer */
     skep__worker_check_left(worker);
 }
 
-static void command_received(skep_worker *worker, const struct skep_command *command) {
+static void command_received(skep_worker *worker, const struct skep_command *command, bool inbox) {
     skep__trace_command(worker->trace, SKEP__TRACE_WIRE, "<", worker->id, command);
     switch (command->id) {
     case SKEP_COMMAND_message: message_received(worker, &command->message); break;
@@ -216,9 +220,9 @@ static void command_received(skep_worker *worker, const struct skep_command *com
         if (worker->on_request_count != NULL)
             worker->on_request_count(worker, command->requestCount.requestCount, worker->on_request_count_context);
         break;
-    case SKEP_COMMAND_broadcast: broadcast_received(worker, &command->broadcast); break;
-    case SKEP_COMMAND_event: is_next(worker, command->event.seq); break;
-    case SKEP_COMMAND_totals: is_next(worker, command->totals.seq); break;
+    case SKEP_COMMAND_broadcast: broadcast_received(worker, &command->broadcast, inbox); break;
+    case SKEP_COMMAND_event: is_next(worker, command->event.seq, inbox); break;
+    case SKEP_COMMAND_totals: is_next(worker, command->totals.seq, inbox); break;
     case SKEP_COMMAND_newsEnd: repair_ended(worker, &command->newsEnd); break;
     default: break;
     }
@@ -231,7 +235,7 @@ static void read_frame(skep_worker *worker, struct skep_reader *reader, const vo
     int status = skep__reader_begin(reader, data, size_bytes);
     while (status == SKEP_OK && more) {
         status = skep__reader_next(reader, &command, &more);
-        if (status == SKEP_OK && more) command_received(worker, &command);
+        if (status == SKEP_OK && more) command_received(worker, &command, reader == &worker->inbox_reader);
     }
     if (status != SKEP_OK) skep__trace(worker->trace, SKEP__TRACE_WIRE, "dropped a frame of the broker's: %s", reader->why);
 }

@@ -56,7 +56,7 @@ static bool skip_value(struct cursor *c, unsigned depth) {
     if (left(c) == 0) return false;
     uint8_t tag = *c->at++;
     if (tag <= 0x7f || tag >= 0xe0) return true;
-    if (tag <= 0x8f) return skip_values(c, 2u * (tag & 0x0f), depth);
+    if (tag <= 0x8f) return skip_values(c, 2 * (uint64_t)(tag & 0x0f), depth);
     if (tag <= 0x9f) return skip_values(c, tag & 0x0f, depth);
     if (tag <= 0xbf) return skip(c, tag & 0x1f);
     switch (tag) {

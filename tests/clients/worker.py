@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""A worker in another language, written from docs/protocol.md alone: serves HTTP on the connections that it is handed.
+"""A worker in another language, by docs/protocol.md: serves HTTP on the connections that it is handed.
 
     skep run -n 2 -- /usr/bin/python3 tests/clients/worker.py --listen tcp://127.0.0.1:0
 

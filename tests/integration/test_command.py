@@ -276,7 +276,8 @@ class End(unittest.TestCase):
     def test_after_kill_9_of_the_broker_nothing_is_left_and_another_starts(self):
         with Hive("hello", *LISTEN, workers=3) as hive:
             pids = hive.wait_ready(3) and hive.pids()
-            hive.kill9(hive.pid)
+            os.kill(hive.pid, signal.SIGKILL)
+            self.assertEqual(hive.popen.wait(10), -signal.SIGKILL)
             with Hive("hello", *LISTEN, workers=3, folder=hive.folder) as second:
                 wait_until(lambda: not any(is_alive(pid) for pid in pids.values()), "orphans to end", deadline_s=2)
                 second.wait_ready(3)
