@@ -184,9 +184,8 @@ int skep_cluster_start(skep_cluster *cluster) {
 
 static int begin(skep_cluster *cluster) {
     if (cluster->stopping) return skep__broker_fail(cluster, SKEP_ESTATE, "the cluster is stopping");
-    int status = skep_cluster_start(cluster);
-    if (status == SKEP_OK) cluster->policy_frozen = true;
-    return status;
+    int status = skep__settings_freeze(cluster);
+    return status == SKEP_OK ? skep_cluster_start(cluster) : status;
 }
 
 int skep_fork(skep_cluster *cluster, const char *const *env, skep_child **child) {

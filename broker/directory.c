@@ -11,7 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+enum {
+    ENDING_MS = 1000, /* how long to wait for a broker that was killed to let go of the lock */
+    ENDING_STEP_MS = 5
+};
 
 static int unusable(skep_cluster *cluster, const char *dir, const char *why) {
     return skep__broker_fail(cluster, SKEP_EDIR, "%s: directory cannot be used: %s", dir, why);
@@ -51,13 +57,41 @@ static int busy(skep_cluster *cluster, const char *dir) {
     return skep__broker_fail(cluster, SKEP_EBUSY, "%s: another broker owns it (pid %d)", dir, (int)owner.pid);
 }
 
+/* Whether the process that owned the lock has been killed: it holds it until the last of its threads has ended. */
+static bool owner_is_ending(int lock) {
+    char path[32], stat[128], state = 'X';
+    int pid = 0;
+    ssize_t n = pread(lock, stat, sizeof stat - 1, 0);
+    stat[n > 0 ? n : 0] = '\0';
+    if (sscanf(stat, "%d", &pid) != 1) return false;
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) return true;
+    bool known = fscanf(file, "%*d (%*[^)]) %c", &state) == 1;
+    fclose(file);
+    return !known || state == 'Z' || state == 'X';
+}
+
+static bool take_lock(int fd) {
+    static const struct timespec while_ms = {.tv_nsec = ENDING_STEP_MS * 1000000L};
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    for (int waited_ms = 0; fcntl(fd, F_OFD_SETLK, &lock) != 0; waited_ms += ENDING_STEP_MS) {
+        if (waited_ms >= ENDING_MS || (errno != EAGAIN && errno != EACCES)) return false;
+        int error = errno;
+        bool ending = owner_is_ending(fd);
+        errno = error;
+        if (!ending) return false;
+        nanosleep(&while_ms, NULL);
+    }
+    return true;
+}
+
 static int lock_file(skep_cluster *cluster, const char *dir) {
     char path[SKEP_MAX_DIR + 16];
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     snprintf(path, sizeof path, "%s/%s", dir, SKEP_FILE_LOCK);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return unusable(cluster, dir, strerror(errno));
-    if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {
+    if (take_lock(fd)) {
         cluster->lock = fd;
         return SKEP_OK;
     }

@@ -114,10 +114,17 @@ static unsigned or_default(unsigned value, unsigned fallback) {
     return value != 0 ? value : fallback;
 }
 
-static int default_policy(skep_cluster *cluster, enum skep_policy *policy) {
+int skep__settings_freeze(skep_cluster *cluster) {
+    enum skep_policy policy = SKEP_POLICY_ROUND_ROBIN;
     const char *name = getenv(SKEP_ENV_POLICY);
-    *policy = SKEP_POLICY_ROUND_ROBIN;
-    if (name == NULL || name[0] == '\0' || skep_policy_parse(name, policy) == SKEP_OK) return SKEP_OK;
+    bool named = name != NULL && name[0] != '\0';
+    if (cluster->policy_frozen) return SKEP_OK;
+    if (cluster->settings.policy != SKEP_POLICY_DEFAULT) named = false, policy = cluster->settings.policy;
+    if (!named || skep_policy_parse(name, &policy) == SKEP_OK) {
+        cluster->settings.policy = policy;
+        cluster->policy_frozen = true;
+        return SKEP_OK;
+    }
     return skep__broker_fail(cluster, SKEP_EINVAL, SKEP_ENV_POLICY "=%s: no such policy", name);
 }
 
@@ -144,7 +151,6 @@ static void keep_frozen(const skep_cluster *cluster, skep_settings *copy) {
 int skep__settings_take(skep_cluster *cluster, const skep_settings *s) {
     skep_settings copy = *s;
     int status = check(cluster, s);
-    if (status == SKEP_OK && s->policy == SKEP_POLICY_DEFAULT) status = default_policy(cluster, &copy.policy);
     if (status != SKEP_OK) return status;
     copy.exec = s->exec != NULL ? strdup(s->exec) : own_program();
     copy.args = (const char *const *)(s->args != NULL ? copy_list(s->args) : own_args());

@@ -2,6 +2,7 @@
  * Places for workers, and their replacements: a quick failure waits, longer each time. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "event.h"
 #include "life.h"
@@ -69,7 +70,9 @@ static int64_t backoff_ms(unsigned failures) {
     if (failures == 0) return 0;
     for (unsigned i = 1; i < failures && delay_ms < LONGEST_DELAY_MS; i++) delay_ms *= 2;
     if (delay_ms > LONGEST_DELAY_MS) delay_ms = LONGEST_DELAY_MS;
-    return delay_ms * 3 / 4 + random() % (delay_ms / 2);
+    unsigned chance = 0;
+    if (getrandom(&chance, sizeof chance, GRND_NONBLOCK) != sizeof chance) chance = 0; /* no jitter does no harm */
+    return delay_ms * 3 / 4 + chance % (delay_ms / 2);
 }
 
 static bool wants_replacement(const skep_child *child) {

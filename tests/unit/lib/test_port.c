@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT
+ * Ports: frames between two sockets of one process, carried to its loop. */
+#include "pump.h"
+
+#include <sys/stat.h>
+
+#include "contract.h"
+#include "port.h"
+
+enum { CHUNK_BYTES = 256 * 1024, SENT_AT_MOST = 256 /* chunks; far more than may be on the way */ };
+
+struct side {
+    struct skep__port *port;
+    unsigned received, sent, wrong;
+    size_t last_bytes;
+    char last[64];
+    struct skep__peer peer;
+    unsigned numbers; /* messages that carried the number that was due */
+};
+
+static void received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
+    struct side *side = context;
+    unsigned number = 0;
+    memcpy(side->last, data, size_bytes < sizeof side->last ? size_bytes : sizeof side->last);
+    if (size_bytes >= sizeof number) memcpy(&number, data, sizeof number);
+    side->numbers += number == side->received;
+    side->received++;
+    side->last_bytes = size_bytes;
+    side->peer = *peer;
+}
+
+static void sent(void *context) {
+    ((struct side *)context)->sent++;
+}
+
+static const struct skep__port_events events = {.received = received, .sent = sent};
+
+struct pair {
+    struct skep__hub *hub;
+    struct side from, to;
+};
+
+static struct pair open_pair(struct pump *pump, enum skep__port_kind from, enum skep__port_kind to) {
+    struct pair pair = {.hub = NULL};
+    assert_int_equal(skep__hub_new(&pair.hub, &pump->loop), SKEP_OK);
+    assert_int_equal(skep__port_new(&pair.from.port, pair.hub, from, &events, NULL), SKEP_OK);
+    assert_int_equal(skep__port_new(&pair.to.port, pair.hub, to, &events, NULL), SKEP_OK);
+    return pair;
+}
+
+/* A pair whose events find it. */
+static void open_connected(struct pump *pump, struct pair *pair, bool dial_from) {
+    *pair = (struct pair){.hub = NULL};
+    assert_int_equal(skep__hub_new(&pair->hub, &pump->loop), SKEP_OK);
+    assert_int_equal(skep__port_new(&pair->from.port, pair->hub, SKEP__PORT_PUSH, &events, &pair->from), SKEP_OK);
+    assert_int_equal(skep__port_new(&pair->to.port, pair->hub, SKEP__PORT_PULL, &events, &pair->to), SKEP_OK);
+    assert_int_equal(skep__port_listen(dial_from ? pair->to.port : pair->from.port, pump->url), SKEP_OK);
+    assert_int_equal(skep__port_dial(dial_from ? pair->from.port : pair->to.port, pump->url), SKEP_OK);
+}
+
+static void close_pair(struct pair *pair) {
+    skep__port_free(&pair->from.port);
+    skep__port_free(&pair->to.port);
+    assert_null(pair->from.port);
+    skep__port_free(&pair->from.port);
+    skep__hub_free(&pair->hub);
+    assert_null(pair->hub);
+    skep__hub_free(&pair->hub);
+}
+
+/* --- frames --- */
+
+static void send_and_wait(struct pump *pump, struct pair *pair, const void *data, size_t size_bytes) {
+    unsigned before = pair->to.received;
+    assert_int_equal(skep__port_send(pair->from.port, data, size_bytes), SKEP_OK);
+    PUMP_UNTIL(pump, pair->to.received > before && !skep__port_is_sending(pair->from.port, true));
+}
+
+static void test_a_frame(void **state) {
+    struct pump *pump = *state;
+    struct pair pair;
+    char copied[] = "frame";
+    open_connected(pump, &pair, true);
+    assert_false(skep__port_is_sending(pair.from.port, false));
+    assert_int_equal(skep__port_send(pair.from.port, copied, 5), SKEP_OK);
+    memset(copied, '?', sizeof copied);
+    PUMP_UNTIL(pump, pair.to.received == 1);
+    assert_memory_equal(pair.to.last, "frame", 5);
+    assert_int_equal(pair.to.last_bytes, 5);
+    assert_int_equal(pair.to.peer.pid, getpid());
+    assert_int_not_equal(pair.to.peer.pipe, 0);
+    close_pair(&pair);
+}
+
+static void test_whoever_dials(void **state) {
+    struct pump *pump = *state;
+    struct pair pair;
+    open_connected(pump, &pair, false);
+    send_and_wait(pump, &pair, "frame", 5);
+    assert_int_equal(pair.to.peer.pid, getpid());
+    close_pair(&pair);
+}
+
+static void test_many_frames_in_order(void **state) {
+    struct pump *pump = *state;
+    struct pair pair;
+    open_connected(pump, &pair, true);
+    for (unsigned i = 0; i < 2000; i++) {
+        PUMP_UNTIL(pump, !skep__port_is_sending(pair.from.port, true));
+        assert_int_equal(skep__port_send(pair.from.port, &i, sizeof i), SKEP_OK);
+    }
+    PUMP_UNTIL(pump, pair.to.received == 2000);
+    assert_int_equal(pair.to.numbers, 2000);
+    close_pair(&pair);
+}
+
+static void test_sizes(void **state) {
+    struct pump *pump = *state;
+    struct pair pair;
+    char *large = calloc(1, SKEP_MAX_FRAME + 1);
+    assert_non_null(large);
+    open_connected(pump, &pair, true);
+    send_and_wait(pump, &pair, large, SKEP_MAX_FRAME);
+    assert_int_equal(pair.to.last_bytes, SKEP_MAX_FRAME);
+    assert_int_equal(skep__port_send(pair.from.port, large, SKEP_MAX_FRAME + 1), SKEP_OK);
+    PUMP_UNTIL(pump, !skep__port_is_sending(pair.from.port, true));
+    send_and_wait(pump, &pair, "small", 5); /* over a new connection: the peer was dropped */
+    assert_int_equal(pair.to.received, 2);
+    assert_int_equal(pair.to.last_bytes, 5);
+    free(large);
+    close_pair(&pair);
+}
+
+/* The sent event comes if it was asked for, and once. */
+static void test_told_of_sent(void **state) {
+    struct pump *pump = *state;
+    struct pair pair = open_pair(pump, SKEP__PORT_PUSH, SKEP__PORT_PULL);
+    skep__port_free(&pair.from.port);
+    assert_int_equal(skep__port_new(&pair.from.port, pair.hub, SKEP__PORT_PUSH, &events, &pair.from), SKEP_OK);
+    assert_int_equal(skep__port_listen(pair.from.port, pump->url), SKEP_OK);
+    assert_int_equal(skep__port_send(pair.from.port, "waits", 5), SKEP_OK); /* for somebody to dial */
+    assert_true(skep__port_is_sending(pair.from.port, true));
+    assert_true(skep__port_is_sending(pair.from.port, false));
+    pump_turns(pump, 3);
+    assert_int_equal(pair.from.sent, 0);
+    skep__port_free(&pair.to.port);
+    assert_int_equal(skep__port_new(&pair.to.port, pair.hub, SKEP__PORT_PULL, &events, &pair.to), SKEP_OK);
+    assert_int_equal(skep__port_dial(pair.to.port, pump->url), SKEP_OK);
+    PUMP_UNTIL(pump, pair.from.sent == 1 && pair.to.received == 1);
+    assert_false(skep__port_is_sending(pair.from.port, true));
+    pump_turns(pump, 3);
+    assert_int_equal(pair.from.sent, 1);
+    close_pair(&pair);
+}
+
+/* --- backpressure --- */
+
+static void expired(uv_timer_t *timer) {
+    *(bool *)timer->data = true;
+}
+
+/* Sends until nothing moves for a while; the receiver's loop does not turn meanwhile. How many frames were taken. */
+static unsigned send_all_that_fits(struct pump *pump, struct side *side, const char *chunk) {
+    bool stuck = false;
+    unsigned count = 0;
+    uv_timer_t timer;
+    uv_timer_init(&pump->loop, &timer);
+    timer.data = &stuck;
+    while (!stuck && count < SENT_AT_MOST) {
+        assert_int_equal(skep__port_send(side->port, chunk, CHUNK_BYTES), SKEP_OK);
+        uv_update_time(&pump->loop);
+        uv_timer_start(&timer, expired, 300, 0);
+        while (!stuck && skep__port_is_sending(side->port, true)) uv_run(&pump->loop, UV_RUN_ONCE);
+        count++;
+    }
+    uv_close((uv_handle_t *)&timer, NULL);
+    pump_turns(pump, 1);
+    return count;
+}
+
+static void test_a_receiver_that_does_not_read(void **state) {
+    struct pump *pump = *state;
+    struct pump *reader;
+    struct side from = {.port = NULL}, to = {.port = NULL};
+    struct skep__hub *hub = NULL, *reader_hub = NULL;
+    char *chunk = calloc(1, CHUNK_BYTES);
+    assert_int_equal(pump_setup((void **)&reader), 0);
+    assert_int_equal(skep__hub_new(&hub, &pump->loop), SKEP_OK);
+    assert_int_equal(skep__hub_new(&reader_hub, &reader->loop), SKEP_OK);
+    assert_int_equal(skep__port_new(&from.port, hub, SKEP__PORT_PUSH, &events, &from), SKEP_OK);
+    assert_int_equal(skep__port_new(&to.port, reader_hub, SKEP__PORT_PULL, &events, &to), SKEP_OK);
+    assert_int_equal(skep__port_listen(to.port, pump->url), SKEP_OK);
+    assert_int_equal(skep__port_dial(from.port, pump->url), SKEP_OK);
+    unsigned count = send_all_that_fits(pump, &from, chunk);
+    assert_in_range(count, 8 * 1024 * 1024 / CHUNK_BYTES, SENT_AT_MOST - 1);
+    assert_int_equal(to.received, 0);
+    PUMP_UNTIL(reader, to.received == count);
+    PUMP_UNTIL(pump, !skep__port_is_sending(from.port, true));
+    assert_int_equal(skep__port_send(from.port, "again", 5), SKEP_OK);
+    PUMP_UNTIL(reader, to.received == count + 1);
+    skep__port_free(&from.port);
+    skep__port_free(&to.port);
+    skep__hub_free(&hub);
+    skep__hub_free(&reader_hub);
+    free(chunk);
+    assert_int_equal(pump_teardown((void **)&reader), 0);
+}
+
+/* --- connections --- */
+
+static void test_nobody_to_dial(void **state) {
+    struct pump *pump = *state;
+    struct pair pair = open_pair(pump, SKEP__PORT_PUSH, SKEP__PORT_PULL);
+    assert_int_equal(skep__port_dial(pair.from.port, pump->url), SKEP_ECLOSED);
+    assert_int_not_equal(skep__port_listen(pair.to.port, "ipc:///no/such/folder/socket"), SKEP_OK);
+    assert_int_equal(skep__port_listen(pair.to.port, pump->url), SKEP_OK);
+    assert_int_equal(skep__port_listen(pair.from.port, pump->url), SKEP_EADDRINUSE);
+    close_pair(&pair);
+}
+
+static void test_the_socket_is_private(void **state) {
+    struct pump *pump = *state;
+    struct pair pair = open_pair(pump, SKEP__PORT_PUSH, SKEP__PORT_PULL);
+    struct stat st;
+    assert_int_equal(skep__port_listen(pair.to.port, pump->url), SKEP_OK);
+    assert_int_equal(stat(pump->url + strlen("ipc://"), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    close_pair(&pair);
+}
+
+static void test_a_peer_is_ended(void **state) {
+    struct pump *pump = *state;
+    struct pair pair;
+    open_connected(pump, &pair, true);
+    send_and_wait(pump, &pair, "first", 5);
+    uint32_t pipe = pair.to.peer.pipe;
+    skep__port_end_peer(pipe);
+    send_and_wait(pump, &pair, "next", 4); /* over a new connection */
+    assert_int_not_equal(pair.to.peer.pipe, pipe);
+    assert_int_equal(pair.to.peer.pid, getpid());
+    close_pair(&pair);
+}
+
+static void test_a_receiver_that_comes_back(void **state) {
+    struct pump *pump = *state;
+    struct pair pair;
+    open_connected(pump, &pair, true);
+    send_and_wait(pump, &pair, "first", 5);
+    skep__port_free(&pair.to.port);
+    assert_int_equal(skep__port_new(&pair.to.port, pair.hub, SKEP__PORT_PULL, &events, &pair.to), SKEP_OK);
+    PUMP_UNTIL(pump, skep__port_listen(pair.to.port, pump->url) == SKEP_OK);
+    send_and_wait(pump, &pair, "next", 4);
+    close_pair(&pair);
+}
+
+/* What has arrived and was not told yet is dropped, without a word. */
+static void test_freed_with_frames_waiting(void **state) {
+    struct pump *pump = *state;
+    struct pair pair;
+    open_connected(pump, &pair, true);
+    for (unsigned i = 0; i < 10; i++) {
+        while (skep__port_is_sending(pair.from.port, false)) continue;
+        assert_int_equal(skep__port_send(pair.from.port, &i, sizeof i), SKEP_OK);
+    }
+    close_pair(&pair);
+    pump_turns(pump, 3);
+    assert_int_equal(pair.to.received, 0);
+    assert_int_equal(pair.from.sent, 0);
+}
+
+static void test_publishing(void **state) {
+    struct pump *pump = *state;
+    struct pair pair = {.hub = NULL};
+    assert_int_equal(skep__hub_new(&pair.hub, &pump->loop), SKEP_OK);
+    assert_int_equal(skep__port_new(&pair.from.port, pair.hub, SKEP__PORT_PUB, &events, &pair.from), SKEP_OK);
+    assert_int_equal(skep__port_new(&pair.to.port, pair.hub, SKEP__PORT_SUB, &events, &pair.to), SKEP_OK);
+    assert_int_equal(skep__port_listen(pair.from.port, pump->url), SKEP_OK);
+    assert_int_equal(skep__port_send(pair.from.port, "to nobody", 9), SKEP_OK);
+    PUMP_UNTIL(pump, !skep__port_is_sending(pair.from.port, true));
+    assert_int_equal(skep__port_dial(pair.to.port, pump->url), SKEP_OK);
+    while (pair.to.received == 0) { /* the publisher may hear of the subscriber a little later */
+        assert_int_equal(skep__port_send(pair.from.port, "to all", 6), SKEP_OK);
+        PUMP_UNTIL(pump, !skep__port_is_sending(pair.from.port, true));
+        pump_turns(pump, 1);
+    }
+    assert_memory_equal(pair.to.last, "to all", 6);
+    close_pair(&pair);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        PUMP_TEST(test_a_frame),
+        PUMP_TEST(test_whoever_dials),
+        PUMP_TEST(test_many_frames_in_order),
+        PUMP_TEST(test_sizes),
+        PUMP_TEST(test_told_of_sent),
+        PUMP_TEST(test_a_receiver_that_does_not_read),
+        PUMP_TEST(test_nobody_to_dial),
+        PUMP_TEST(test_the_socket_is_private),
+        PUMP_TEST(test_a_peer_is_ended),
+        PUMP_TEST(test_a_receiver_that_comes_back),
+        PUMP_TEST(test_freed_with_frames_waiting),
+        PUMP_TEST(test_publishing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
