@@ -159,7 +159,6 @@ void skep__child_close_link(skep_child *child) {
     skep__listener_adopt(child);
     for (struct skep__seat *seat; (seat = LIST_FIRST(&child->seats)) != NULL;) skep__seat_free(seat);
     if (child->voluntary) skep__listeners_prune(child->cluster);
-    skep__outlet_free(&child->inbox);
     skep__calls_fail(child);
     skep__check_disconnected(child->cluster);
 }
@@ -171,6 +170,7 @@ void skep__child_release(skep_child *child) {
     HASH_DELETE(by_id, cluster->by_id, child);
     HASH_DELETE(by_pid, cluster->by_pid, child);
     cluster->child_count--;
+    skep__outlet_free(&child->inbox);
     uv_poll_stop(&child->pid_poll);
     close(child->pidfd);
     child->released = true;
@@ -215,7 +215,17 @@ static int open_inbox(skep_child *child) {
     skep__inbox_url(child, url, sizeof url);
     int status = skep__outlet_new(&child->inbox, &options);
     if (status == SKEP_OK) status = skep__outlet_listen(child->inbox, url);
-    return status;
+    if (status == SKEP_OK) return skep__directory_share(child->cluster, child->id);
+    return skep__broker_fail(child->cluster, status, "inbox of worker %u: %s", child->id, skep_strerror(status));
+}
+
+static void abandon(skep_child *child) {
+    kill(child->pid, SIGKILL);
+    skep__child_reap(child);
+    close(child->pidfd);
+    close(child->link);
+    skep__outlet_free(&child->inbox);
+    free(child);
 }
 
 static skep_child *allocate(skep_cluster *cluster, struct skep__slot *slot) {
@@ -253,18 +263,19 @@ int skep__child_start(skep_cluster *cluster, struct skep__slot *slot, skep_child
     struct skep__spawned spawned;
     skep_child *child = allocate(cluster, slot);
     if (child == NULL) return SKEP_ENOMEM;
-    int status = open_inbox(child);
-    if (status != SKEP_OK) skep__broker_fail(cluster, status, "inbox of worker %u: %s", child->id, skep_strerror(status));
-    if (status == SKEP_OK) status = skep__directory_share(cluster, child->id);
-    if (status == SKEP_OK) status = skep__spawn(cluster, child->id, slot->env, &spawned);
+    int status = skep__spawn(cluster, child->id, slot->env, &spawned);
     if (status != SKEP_OK) {
-        skep__outlet_free(&child->inbox);
         free(child);
         return status;
     }
     child->pid = spawned.pid;
     child->pidfd = spawned.pidfd;
     child->link = spawned.link;
+    status = open_inbox(child); /* while the program is being loaded; it must be there for the welcome */
+    if (status != SKEP_OK) {
+        abandon(child);
+        return status;
+    }
     open_handles(child);
     enlist(child);
     skep_event event = skep__event(SKEP_EVENT_FORK, child);

@@ -334,6 +334,8 @@ static void close_sockets(struct skep__listener *listener) {
 
 void skep__listener_finish(struct skep__listener *listener) {
     struct skep__member *member;
+    skep__socket_unlink(&listener->address);
+    LIST_FOREACH(member, &listener->members, entry) skep__socket_turn_away(member->fd, &listener->address);
     if (!workers_accept(listener->cluster))
         LIST_FOREACH(member, &listener->members, entry) accept_some(member, (unsigned)listener->backlog);
     close_sockets(listener);

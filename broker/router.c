@@ -14,7 +14,7 @@
 enum { REQUEST_TIMEOUT_MS = 5000 };
 
 static int push(skep_child *child, const struct skep_command *command) {
-    if (child->link < 0 || child->inbox == NULL) return SKEP_ECLOSED;
+    if (child->link < 0) return SKEP_ECLOSED;
     int status = skep__outlet_add(child->inbox, command);
     if (status == SKEP_OK) skep__trace_command(child->cluster->trace, SKEP__TRACE_WIRE, ">", child->id, command);
     return status;
@@ -208,7 +208,7 @@ static int add_to_inbox(void *context, const void *data, size_t size_bytes) {
 
 /* If not all of it fits into the inbox now, it is told again when that has drained: the worker drops what it has seen. */
 static void news_since(skep_child *child, uint64_t seq) {
-    if (child->inbox == NULL) return;
+    if (child->link < 0) return;
     int status = skep__news_since(child->cluster, seq, add_to_inbox, child);
     child->owes_news = status == SKEP_EAGAIN;
     child->news_seen = seq;

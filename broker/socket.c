@@ -3,6 +3,7 @@
 #include "socket.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
@@ -90,6 +91,22 @@ int skep__socket_bind(struct skep_url *url, int backlog, bool reuse_port, int *o
 int skep__socket_again(const struct skep_url *url, int backlog, int *out) {
     struct skep_url again = *url;
     return skep__socket_bind(&again, backlog, true, out);
+}
+
+/* A filter on the listening socket drops each SYN; the acknowledgements that complete a handshake pass. Who comes now tries again after
+ * a second, and is refused, as the socket is closed by then. */
+void skep__socket_turn_away(int fd, const struct skep_url *url) {
+    enum { FLAGS_BYTE = 13, SYN = 0x02, ACK = 0x10 }; /* of the TCP header, at which the filter begins */
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_BYTE),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    const struct sock_fprog filter = {.len = sizeof code / sizeof *code, .filter = code};
+    if (url->address.ss_family == AF_UNIX) return;
+    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) != 0) return; /* a few may be reset then */
 }
 
 void skep__socket_unlink(const struct skep_url *url) {

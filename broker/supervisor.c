@@ -131,8 +131,8 @@ static void bury(skep_child *child) {
     event.delay_ms = skep__slot_delay_ms(child);
     slot->child = NULL;
     skep__emit(cluster, &event);
+    if (event.delay_ms >= 0) skep__slot_refill(slot, event.delay_ms); /* first: releasing takes milliseconds */
     skep__child_release(child);
-    if (event.delay_ms >= 0) skep__slot_refill(slot, event.delay_ms);
     skep__listeners_prune(cluster);
 }
 

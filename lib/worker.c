@@ -166,8 +166,7 @@ static int dial(skep_worker *worker, const struct skep_command_welcome *welcome)
 static int join(skep_worker *worker, const skep_worker_options *options) {
     unsigned timeout_ms = options->handshake_timeout_ms != 0 ? options->handshake_timeout_ms : HANDSHAKE_TIMEOUT_MS;
     struct skep_command answer;
-    int status = say_hello(worker, options->name != NULL ? options->name : program_invocation_short_name);
-    if (status == SKEP_OK) status = skep__link_wait(worker->link, timeout_ms);
+    int status = skep__link_wait(worker->link, timeout_ms);
     if (status != SKEP_OK) return skep__worker_fail(worker, status, "no answer from the broker: %s", skep_strerror(status));
     status = read_answer(worker, &answer);
     if (status == SKEP_OK) status = check_answer(worker, &answer);
@@ -246,7 +245,8 @@ int skep_worker_new(skep_worker **out, const skep_worker_options *options) {
     if (worker == NULL) return SKEP_ENOMEM;
     int status = open_readers(worker);
     if (status == SKEP_OK) status = open_handles(worker);
-    if (status == SKEP_OK) status = open_channels(worker);
+    if (status == SKEP_OK) status = say_hello(worker, options->name != NULL ? options->name : program_invocation_short_name);
+    if (status == SKEP_OK) status = open_channels(worker); /* NNG starts its threads while the broker answers */
     if (status == SKEP_OK) status = join(worker, options);
     if (status == SKEP_OK) {
         *out = worker;

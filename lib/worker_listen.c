@@ -55,20 +55,25 @@ static int start_accepting(skep_worker *worker, skep_listener *listener) {
     return SKEP_OK;
 }
 
+static void poll_closed(uv_handle_t *handle) {
+    const skep_listener *listener = handle->data;
+    skep__worker_handle_closed(listener->worker);
+}
+
+static void close_socket(skep_listener *listener) {
+    if (listener->fd < 0) return;
+    skep__worker_close_handle(listener->worker, (uv_handle_t *)&listener->poll, poll_closed);
+    close(listener->fd);
+    listener->fd = -1;
+}
+
+/* The socket is closed, since clients would go on connecting to one that is merely not accepted from. */
 void skep__worker_stop_accepting(skep_worker *worker) {
     skep_listener *l;
     LIST_FOREACH(l, &worker->listeners, entry) {
-        if (l->fd < 0) continue;
-        accept_some(l, LAST_BURST);
-        uv_poll_stop(&l->poll);
+        if (l->fd >= 0) accept_some(l, LAST_BURST);
+        close_socket(l);
     }
-}
-
-static void poll_closed(uv_handle_t *handle) {
-    skep_listener *listener = handle->data;
-    close(listener->fd);
-    listener->fd = -1;
-    skep__worker_handle_closed(listener->worker);
 }
 
 /* --- closing --- */
@@ -76,9 +81,7 @@ static void poll_closed(uv_handle_t *handle) {
 static void stop(skep_worker *worker, skep_listener *listener) {
     LIST_REMOVE(listener, entry);
     LIST_INSERT_HEAD(&worker->closed_listeners, listener, entry);
-    if (listener->fd < 0) return;
-    uv_poll_stop(&listener->poll);
-    skep__worker_close_handle(worker, (uv_handle_t *)&listener->poll, poll_closed);
+    close_socket(listener);
 }
 
 void skep_listener_close(skep_listener *listener) {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Programs that a benchmark starts: each in a session of its own, ended with all that it started, whatever happens."""
+"""Programs that a benchmark starts: each in a process group of its own, ended with it, whatever happens. Not in a session of
+its own: Linux shares the processor out between sessions (sched_autogroup), which is not what is to be measured."""
 import contextlib
 import json
 import os
@@ -18,7 +19,7 @@ class Failure(Exception):
 
 
 def end(process, deadline_s=5):
-    """SIGTERM to the program; SIGKILL to what is left of its session."""
+    """SIGTERM to the program; SIGKILL to what is left of its group. Workers of Skep leave by themselves without their broker."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.terminate()
         process.wait(deadline_s)
@@ -41,7 +42,7 @@ class Server:
     def __enter__(self):
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            start_new_session=True, env=environment())
+                                            process_group=0, env=environment())
         return self
 
     def __exit__(self, *_):
@@ -71,7 +72,7 @@ def run(argv, deadline_s):
     """Output of a program that ends by itself with status 0."""
     argv = [str(part) for part in argv]
     process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               start_new_session=True, env=environment(), text=True)
+                               process_group=0, env=environment(), text=True)
     try:
         output, errors = process.communicate(timeout=deadline_s)
     except subprocess.TimeoutExpired:

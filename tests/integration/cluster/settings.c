@@ -221,7 +221,7 @@ static void test_defaults(void **state) {
     unsetenv("SKEP_POLICY");
     hive_start(hive, NULL);
     const skep_settings *settings = skep_cluster_settings(hive->cluster);
-    assert_int_equal(settings->policy, SKEP_POLICY_ROUND_ROBIN);
+    assert_int_equal(settings->policy, SKEP_POLICY_DEFAULT);
     assert_int_equal(settings->interval_ms, 10000);
     assert_int_equal(settings->ready_timeout_ms, 10000);
     assert_int_equal(settings->drain_timeout_ms, 10000);
@@ -268,12 +268,36 @@ static void test_policy_is_frozen_by_the_first_fork(void **state) {
     HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_SETUP, 0) == 3);
 }
 
+static enum skep_policy policy_after_a_fork(struct hive *hive) {
+    hive_fork(hive, "idle", NULL);
+    return skep_cluster_settings(hive->cluster)->policy;
+}
+
+static void test_policy_by_default(void **state) {
+    struct hive *hive = *state;
+    unsetenv("SKEP_POLICY");
+    hive_start(hive, NULL);
+    assert_int_equal(policy_after_a_fork(hive), SKEP_POLICY_ROUND_ROBIN);
+}
+
 static void test_policy_of_the_environment(void **state) {
     struct hive *hive = *state;
-    setenv("SKEP_POLICY", "least-connections", 1);
     hive_start(hive, NULL);
+    setenv("SKEP_POLICY", "nonsense", 1);
+    assert_int_equal(skep_fork(hive->cluster, NULL, NULL), SKEP_EINVAL);
+    assert_string_equal(skep_cluster_why(hive->cluster), "SKEP_POLICY=nonsense: no such policy");
+    setenv("SKEP_POLICY", "least-connections", 1);
+    assert_int_equal(policy_after_a_fork(hive), SKEP_POLICY_LEAST_CONNECTIONS);
     unsetenv("SKEP_POLICY");
-    assert_int_equal(skep_cluster_settings(hive->cluster)->policy, SKEP_POLICY_LEAST_CONNECTIONS);
+}
+
+/* What the program says goes before what the environment says, sensible or not. */
+static void test_policy_of_the_program(void **state) {
+    struct hive *hive = *state;
+    hive_start(hive, &(skep_settings){.policy = SKEP_POLICY_SHARED});
+    setenv("SKEP_POLICY", "nonsense", 1);
+    assert_int_equal(policy_after_a_fork(hive), SKEP_POLICY_SHARED);
+    unsetenv("SKEP_POLICY");
 }
 
 static void test_policy_names(void **state) {
@@ -323,7 +347,9 @@ int main(int argc, char **argv) {
         HIVE_TEST(test_defaults),
         HIVE_TEST(test_start_takes_the_directory),
         HIVE_TEST(test_policy_is_frozen_by_the_first_fork),
+        HIVE_TEST(test_policy_by_default),
         HIVE_TEST(test_policy_of_the_environment),
+        HIVE_TEST(test_policy_of_the_program),
         cmocka_unit_test(test_policy_names),
         HIVE_TEST(test_bad_settings),
     };

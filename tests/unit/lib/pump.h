@@ -17,7 +17,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { PUMP_PATIENCE_MS = 10000 };
+enum { PUMP_PATIENCE_MS = 10000, PUMP_LOOK_MS = 5 };
 
 struct pump {
     uv_loop_t loop;
@@ -30,11 +30,11 @@ static inline void pump_expired(uv_timer_t *timer) {
     (void)timer;
 }
 
-static inline void pump_turn(struct pump *pump, uint64_t deadline_ns, const char *what) {
+static inline void pump_turn(struct pump *pump, uint64_t deadline_ns, uint64_t look_ms, const char *what) {
     uint64_t now_ns = uv_hrtime();
     if (now_ns >= deadline_ns) fail_msg("waited in vain for: %s", what);
     uv_update_time(&pump->loop);
-    uv_timer_start(&pump->timer, pump_expired, (deadline_ns - now_ns) / 1000000 + 1, 0);
+    uv_timer_start(&pump->timer, pump_expired, look_ms != 0 ? look_ms : (deadline_ns - now_ns) / 1000000 + 1, 0);
     uv_run(&pump->loop, UV_RUN_ONCE);
     uv_timer_stop(&pump->timer);
 }
@@ -42,7 +42,12 @@ static inline void pump_turn(struct pump *pump, uint64_t deadline_ns, const char
 /* Runs the loop until something is so. */
 #define PUMP_UNTIL(pump, condition) \
     for (uint64_t deadline_ns_ = uv_hrtime() + PUMP_PATIENCE_MS * UINT64_C(1000000); !(condition);) \
-    pump_turn(pump, deadline_ns_, #condition)
+    pump_turn(pump, deadline_ns_, 0, #condition)
+
+/* The same for what does not wake the loop: looks every few milliseconds. */
+#define PUMP_LOOK_UNTIL(pump, condition) \
+    for (uint64_t deadline_ns_ = uv_hrtime() + PUMP_PATIENCE_MS * UINT64_C(1000000); !(condition);) \
+    pump_turn(pump, deadline_ns_, PUMP_LOOK_MS, #condition)
 
 /* Turns of the loop that wait for nothing. */
 static inline void pump_turns(struct pump *pump, unsigned count) {
