@@ -14,7 +14,7 @@
 
 enum {
     BEHIND_MS = 2,    /* age of the oldest connection not taken that makes a worker be behind */
-    BEHIND_COUNT = 4, /* so do as many connections that have left for it and are not taken: thousands a second may come */
+    BEHIND_COUNT = 4, /* so do as many connections not taken more than others have: thousands may come in a second */
     HANGS_MS = 10,    /* a worker that is behind by this much more than twice the others' lag hangs */
     CATCH_UP = 8
 };
@@ -24,8 +24,12 @@ static bool is_open(const skep_child *child) {
 }
 
 static bool has_room(const skep_child *child) {
-    const skep_cluster *cluster = child->cluster;
-    return is_open(child) && child->untaken_count < cluster->settings.credit && cluster->in_flight < cluster->max_in_flight;
+    return is_open(child) && child->untaken_count < child->cluster->settings.credit;
+}
+
+/* This bound is no worker's own: who has room stays in the heap meanwhile. */
+static bool may_hand(const skep_cluster *cluster) {
+    return cluster->in_flight < cluster->max_in_flight;
 }
 
 /* --- seats --- */
@@ -71,15 +75,15 @@ static uint64_t lag_ms(const skep_child *child) {
     return oldest != NULL ? uv_now(child->cluster->loop) - oldest->handed_ms : 0;
 }
 
-/* How many have left for it that it has not taken. */
-static uint64_t unanswered(const skep_child *child) {
-    const struct skep__connection *oldest = STAILQ_FIRST(&child->untaken);
-    if (oldest == NULL) return 0;
-    return (child->unsent != NULL ? child->unsent->number : child->next_number + 1) - oldest->number;
+/* How many connections are on their way to one of the other workers, on average. */
+static size_t others_untaken(const skep_child *child) {
+    const skep_cluster *cluster = child->cluster;
+    size_t others = cluster->child_count - 1;
+    return others > 0 ? (cluster->in_flight - child->untaken_count) / others : SIZE_MAX - BEHIND_COUNT;
 }
 
 static bool is_late(const skep_child *child) {
-    return lag_ms(child) > BEHIND_MS || unanswered(child) >= BEHIND_COUNT;
+    return lag_ms(child) > BEHIND_MS || child->untaken_count >= others_untaken(child) + BEHIND_COUNT;
 }
 
 void skep__dispatch_update(skep_child *child) {
@@ -90,7 +94,7 @@ void skep__dispatch_update(skep_child *child) {
         if (!choosable) leave_heap(seat);
         else if (seat->heap_index == 0) enter_heap(seat);
         else skep__heap_update(seat->listener, seat);
-        if (has_room(child)) skep__listener_resume(seat->listener);
+        if (has_room(child) && may_hand(child->cluster)) skep__listener_resume(seat->listener);
     }
 }
 
@@ -216,7 +220,7 @@ static struct skep__seat *choose(const struct skep__listener *listener, int fd) 
 
 bool skep__dispatch(struct skep__connection *connection) {
     struct skep__listener *listener = connection->listener;
-    struct skep__seat *seat = choose(listener, connection->fd);
+    struct skep__seat *seat = may_hand(listener->cluster) ? choose(listener, connection->fd) : NULL;
     if (seat == NULL) return false;
     listener->turn = seat->turns++;
     seat->picked = ++listener->picks;
@@ -226,5 +230,5 @@ bool skep__dispatch(struct skep__connection *connection) {
 }
 
 bool skep__can_dispatch(const struct skep__listener *listener) {
-    return listener->heap_size > 0 || best_behind(listener) != NULL;
+    return may_hand(listener->cluster) && (listener->heap_size > 0 || best_behind(listener) != NULL);
 }

@@ -114,18 +114,20 @@ static unsigned or_default(unsigned value, unsigned fallback) {
     return value != 0 ? value : fallback;
 }
 
-int skep__settings_freeze(skep_cluster *cluster) {
-    enum skep_policy policy = SKEP_POLICY_ROUND_ROBIN;
+/* SKEP_POLICY of the environment; what it says and is no policy stays SKEP_POLICY_DEFAULT, for the start to complain of. */
+static enum skep_policy default_policy(void) {
+    enum skep_policy policy = SKEP_POLICY_DEFAULT;
     const char *name = getenv(SKEP_ENV_POLICY);
-    bool named = name != NULL && name[0] != '\0';
-    if (cluster->policy_frozen) return SKEP_OK;
-    if (cluster->settings.policy != SKEP_POLICY_DEFAULT) named = false, policy = cluster->settings.policy;
-    if (!named || skep_policy_parse(name, &policy) == SKEP_OK) {
-        cluster->settings.policy = policy;
-        cluster->policy_frozen = true;
-        return SKEP_OK;
-    }
-    return skep__broker_fail(cluster, SKEP_EINVAL, SKEP_ENV_POLICY "=%s: no such policy", name);
+    if (name == NULL || name[0] == '\0') return SKEP_POLICY_ROUND_ROBIN;
+    return skep_policy_parse(name, &policy) == SKEP_OK ? policy : SKEP_POLICY_DEFAULT;
+}
+
+int skep__settings_freeze(skep_cluster *cluster) {
+    const char *name = getenv(SKEP_ENV_POLICY);
+    if (cluster->settings.policy == SKEP_POLICY_DEFAULT)
+        return skep__broker_fail(cluster, SKEP_EINVAL, SKEP_ENV_POLICY "=%s: no such policy", name != NULL ? name : "");
+    cluster->policy_frozen = true;
+    return SKEP_OK;
 }
 
 static int check(skep_cluster *cluster, const skep_settings *s) {
@@ -137,15 +139,24 @@ static int check(skep_cluster *cluster, const skep_settings *s) {
     return SKEP_OK;
 }
 
-/* The policy and what belongs to the instance are fixed once they were used. */
-static void keep_frozen(const skep_cluster *cluster, skep_settings *copy) {
-    const skep_settings *old = &cluster->settings;
+static void swap(const char **a, const char **b) {
+    const char *kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+/* The policy and what belongs to the instance are fixed once they were used. The old settings are freed next. */
+static void keep_frozen(skep_cluster *cluster, skep_settings *copy) {
+    skep_settings *old = &cluster->settings;
     if (cluster->policy_frozen) {
         copy->policy = old->policy;
         copy->choose = old->choose;
         copy->choose_context = old->choose_context;
     }
-    if (cluster->started) copy->interval_ms = old->interval_ms;
+    if (!cluster->started) return;
+    copy->interval_ms = old->interval_ms;
+    swap(&copy->name, &old->name);
+    swap(&copy->dir, &old->dir);
 }
 
 int skep__settings_take(skep_cluster *cluster, const skep_settings *s) {
@@ -157,6 +168,7 @@ int skep__settings_take(skep_cluster *cluster, const skep_settings *s) {
     copy.cwd = copy_or_null(s->cwd);
     copy.name = copy_or_null(s->name);
     copy.dir = copy_or_null(s->dir);
+    if (copy.policy == SKEP_POLICY_DEFAULT) copy.policy = default_policy();
     copy.interval_ms = or_default(s->interval_ms, INTERVAL_MS);
     copy.ready_timeout_ms = or_default(s->ready_timeout_ms, READY_TIMEOUT_MS);
     copy.drain_timeout_ms = or_default(s->drain_timeout_ms, DRAIN_TIMEOUT_MS);

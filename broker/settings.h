@@ -8,7 +8,7 @@
 /* Checks the settings, fills defaults in, and takes a copy of them; what is frozen stays. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__settings_take(skep_cluster *cluster, const skep_settings *settings);
 
-/* Decides for a policy, for good: the one that was set, or SKEP_POLICY of the environment. Errors: SKEP_EINVAL. */
+/* The policy stays as it is from here on. Errors: SKEP_EINVAL (SKEP_POLICY of the environment is none). */
 SKEP_MUST_USE int skep__settings_freeze(skep_cluster *cluster);
 
 void skep__settings_free(skep_settings *settings);

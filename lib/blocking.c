@@ -50,7 +50,7 @@ static void on_broker_gone(nng_pipe pipe, nng_pipe_ev event, void *argument) {
 static int dial(struct channel *channel, const char *url) {
     int error = nng_socket_set_size(channel->socket, NNG_OPT_RECVMAXSZ, SKEP_MAX_FRAME);
     if (error == 0) error = nng_pipe_notify(channel->socket, NNG_PIPE_EV_REM_POST, on_broker_gone, channel);
-    return error != 0 ? skep__status_of_nng(error) : skep__nng_dial(channel->socket, url);
+    return error != 0 ? skep__status_of_nng(error) : skep__nng_dial(channel->socket, url, 0);
 }
 
 static void close_channel(struct channel *channel) {

@@ -38,12 +38,12 @@ int skep__nng_start(void) {
     return SKEP_OK;
 }
 
-int skep__nng_dial(nng_socket socket, const char *url) {
+int skep__nng_dial(nng_socket socket, const char *url, int flags) {
     nng_dialer dialer;
     int error = nng_dialer_create(&dialer, socket, url);
     if (error == 0) error = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, 10);
     if (error == 0) error = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMAXT, 1000);
-    if (error == 0) error = nng_dialer_start(dialer, 0);
+    if (error == 0) error = nng_dialer_start(dialer, flags);
     return skep__status_of_nng(error);
 }
 

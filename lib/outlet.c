@@ -95,7 +95,7 @@ int skep__outlet_listen(struct skep__outlet *outlet, const char *url) {
 }
 
 int skep__outlet_dial(struct skep__outlet *outlet, const char *url) {
-    return skep__port_dial(outlet->port, url);
+    return skep__port_dial_soon(outlet->port, url);
 }
 
 /* Sets a frame aside that is large enough, so that the next begins. */

@@ -24,7 +24,7 @@ struct skep__outlet;
 /* Errors: SKEP_ENOMEM, SKEP_ESYS. Free with skep__outlet_free. */
 SKEP_MUST_USE int skep__outlet_new(struct skep__outlet **outlet, const struct skep__outlet_options *options);
 
-/* As skep__port_listen and skep__port_dial */
+/* As skep__port_listen and skep__port_dial_soon */
 SKEP_MUST_USE int skep__outlet_listen(struct skep__outlet *outlet, const char *url);
 SKEP_MUST_USE int skep__outlet_dial(struct skep__outlet *outlet, const char *url);
 

@@ -224,7 +224,11 @@ int skep__port_listen(struct skep__port *port, const char *url) {
 }
 
 int skep__port_dial(struct skep__port *port, const char *url) {
-    return skep__nng_dial(port->socket, url);
+    return skep__nng_dial(port->socket, url, 0);
+}
+
+int skep__port_dial_soon(struct skep__port *port, const char *url) {
+    return skep__nng_dial(port->socket, url, NNG_FLAG_NONBLOCK);
 }
 
 int skep__port_send(struct skep__port *port, const void *data, size_t size_bytes) {

@@ -52,6 +52,9 @@ SKEP_MUST_USE int skep__port_listen(struct skep__port *port, const char *url);
 /* Connects, and reconnects for ever. Blocks until the first connection is there. Errors: SKEP_ECLOSED, SKEP_ESYS. */
 SKEP_MUST_USE int skep__port_dial(struct skep__port *port, const char *url);
 
+/* The same without waiting: what is sent meanwhile leaves when the connection is there. Errors: SKEP_ESYS. */
+SKEP_MUST_USE int skep__port_dial_soon(struct skep__port *port, const char *url);
+
 /* Sends one message; the bytes are copied. No other may be sent while skep__port_is_sending. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__port_send(struct skep__port *port, const void *data, size_t size_bytes);
 

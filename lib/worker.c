@@ -153,7 +153,7 @@ static int check_answer(skep_worker *worker, const struct skep_command *answer) 
 static int dial(skep_worker *worker, const struct skep_command_welcome *welcome) {
     char url[SKEP_MAX_URL + 1];
     copy_text(url, &welcome->inbox);
-    int status = skep__port_dial(worker->inbox, url);
+    int status = skep__port_dial_soon(worker->inbox, url);
     copy_text(url, &welcome->outbox);
     if (status == SKEP_OK) status = skep__outlet_dial(worker->outbox, url);
     if (status != SKEP_OK) return skep__worker_fail(worker, status, "cannot dial the broker's sockets: %s", skep_strerror(status));

@@ -7,6 +7,7 @@
  * connections are unfinished. */
 #include "http.h"
 
+#include <malloc.h>
 #include <microhttpd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@ enum {
     CONNECTIONS = 1 << 20,  /* the descriptor limit is reached long before */
     SILENCE_S = 60,         /* a connection without a byte for so long is closed */
     LEAVE_SILENCE_MS = 500, /* the same while leaving; a request that was under way has arrived by then */
+    KEPT_BYTES = 16 * 1024 * 1024, /* of the heap */
     MEMORY_BYTES = 16384,   /* of a connection, for its headers; MHD clears it for each request */
     REPLY_BYTES = 4000,
     CONSTANTS = 4,
@@ -240,7 +242,14 @@ static void on_leave(skep_worker *worker, void *context) {
 
 /* --- The server --- */
 
+/* Each burst of connections takes and gives back a few hundred KiB: given back to the system they would come again as page faults. */
+static void keep_memory(void) {
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+    mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+}
+
 static bool start(http *server) {
+    keep_memory();
     unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_TURBO;
     server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, server,            //
                                       MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, //

@@ -20,6 +20,12 @@ static bool was_ready(const skep_child *child) {
     return skep_child_data(child) != NULL;
 }
 
+/* One that was told to leave, perhaps before it could listen, says nothing about the others. */
+static bool says_unstartable(const skep_event *event) {
+    bool asked = skep_child_exited_after_disconnect(event->child) == 1;
+    return event->code == SKEP_EXIT_UNSTARTABLE && !asked && !was_ready(event->child);
+}
+
 /* The others would end in the same way: stopping at once is clearer than a fork every few seconds. */
 static void give_up(struct run *run, const skep_child *child) {
     if (run->unstartable != 0) return;
@@ -31,8 +37,7 @@ static void on_event(skep_cluster *cluster, const skep_event *event, void *conte
     (void)cluster;
     struct run *run = context;
     struct notice notice = notice_of_event(event);
-    bool unstartable =
-        event->kind == SKEP_EVENT_EXIT && event->code == SKEP_EXIT_UNSTARTABLE && !was_ready(event->child);
+    bool unstartable = event->kind == SKEP_EVENT_EXIT && says_unstartable(event);
     if (unstartable) notice.delay_ms = -1;
     char text[NOTICE_TEXT_BYTES];
     notice_text(&notice, text);

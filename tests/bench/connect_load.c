@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Opens fresh connections one after the other in each of CONCURRENCY places, and counts those that the server ended: the rate
- * at which connections reach a worker, with nothing of a protocol in it.
- * connect_load PORT SECONDS CONCURRENCY */
+ * Opens fresh connections one after the other in each of CONCURRENCY places, and counts those that the server ended:
+ * the rate at which connections reach a worker, with nothing of a protocol in it. connect_load PORT SECONDS CONCURRENCY
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>

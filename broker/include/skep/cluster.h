@@ -91,7 +91,7 @@ const char *skep_cluster_why(const skep_cluster *cluster);
  * cluster has started. Emits setup. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings);
 
-/* The settings in force, defaults filled in (the policy's when it is frozen); borrowed until the next skep_setup_primary (Node: settings). */
+/* The settings in force, defaults filled in; borrowed until the next skep_setup_primary (Node: settings). */
 const skep_settings *skep_cluster_settings(const skep_cluster *cluster);
 
 /* Takes the directory and opens the sockets. The first skep_fork or skep_cluster_listen does it; call it to learn of errors

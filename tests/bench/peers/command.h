@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The command that the peers in C pack and decode: the same MessagePack map that skep_send and skep_request put on the wire. */
+ * The command that the peers in C pack and decode: the same MessagePack map that skep_send and skep_request put on the
+ * wire. */
 #ifndef BENCH_COMMAND_H
 #define BENCH_COMMAND_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Bare NNG: one command in each message, PUSH to PULL over ipc; in the plain way of NNG's own examples (nng_recvmsg), and
- * in the fastest that was found (one receiving aio that re-arms itself, a send buffer of 128 messages).
- * nng_one_way DIR SECONDS plain|aio */
+ * Bare NNG: one command in each message, PUSH to PULL over ipc; in the plain way of NNG's own examples (nng_recvmsg),
+ * and in the fastest that was found (one receiving aio that re-arms itself, a send buffer of 128 messages). nng_one_way
+ * DIR SECONDS plain|aio */
 #include <nng/nng.h>
 
 #include <nng/protocol/pipeline0/pull.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A worker that does what the primary's messages tell it, and tells the primary what it then sees. The primary's messages
- * are "do-..."; their data are words. */
+ * A worker that does what the primary's messages tell it, and tells the primary what it then sees. The primary's
+ * messages are "do-..."; their data are words. */
 #ifndef SKEP_TESTS_AGENT_H
 #define SKEP_TESTS_AGENT_H
 
@@ -46,8 +46,10 @@ static inline void agent_do(skep_worker *worker, const skep_message *message) {
     size_t size_bytes = strlen(words.text);
     int status = SKEP_ENOHANDLER;
     if (strcmp(what, "subscribe") == 0) status = skep_subscribe(worker);
-    if (strcmp(what, "send-to") == 0) status = skep_send_to(worker, agent_id(&words), words.name, words.text, size_bytes);
-    if (strcmp(what, "send-name") == 0) status = skep_send_to_name(worker, words.to, words.name, words.text, size_bytes);
+    if (strcmp(what, "send-to") == 0)
+        status = skep_send_to(worker, agent_id(&words), words.name, words.text, size_bytes);
+    if (strcmp(what, "send-name") == 0)
+        status = skep_send_to_name(worker, words.to, words.name, words.text, size_bytes);
     if (strcmp(what, "broadcast") == 0) status = skep_broadcast(worker, words.name, words.text, size_bytes);
     if (strcmp(what, "request") == 0)
         status = skep_request(worker, agent_id(&words), words.name, words.text, size_bytes, 0, agent_replied, NULL);

@@ -23,7 +23,8 @@ static void heard(skep_worker *worker, const skep_message *message, void *contex
         return;
     }
     memcpy(&number, message->data, sizeof number);
-    if (hearing->gaps_allowed ? number < hearing->next : number != hearing->next) role_tell_number(worker, "wrong", number);
+    if (hearing->gaps_allowed ? number < hearing->next : number != hearing->next)
+        role_tell_number(worker, "wrong", number);
     hearing->next = number + 1;
     hearing->heard++;
 }

@@ -20,7 +20,8 @@ static inline int client_connect_to(const void *address, socklen_t size_bytes, i
     return -error;
 }
 
-/* A connection to tcp://127.0.0.N:PORT or unix:///PATH; -errno if there is none. The kernel accepts it, so this does not wait. */
+/* A connection to tcp://127.0.0.N:PORT or unix:///PATH; -errno if there is none. The kernel accepts it, so this does
+ * not wait. */
 static inline int client_connect(const char *url) {
     struct sockaddr_in in = {.sin_family = AF_INET};
     struct sockaddr_un un = {.sun_family = AF_UNIX};

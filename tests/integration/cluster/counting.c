@@ -137,10 +137,8 @@ static void test_a_replacement_counts_from_0(void **state) {
 int main(void) {
     if (skep_is_worker()) return role_play(roles);
     const struct CMUnitTest tests[] = {
-        HIVE_TEST(test_counts_come_back_every_interval),
-        HIVE_TEST(test_counts_on_demand),
-        HIVE_TEST(test_counts_are_sent_before_leaving),
-        HIVE_TEST(test_other_counters),
+        HIVE_TEST(test_counts_come_back_every_interval), HIVE_TEST(test_counts_on_demand),
+        HIVE_TEST(test_counts_are_sent_before_leaving),  HIVE_TEST(test_other_counters),
         HIVE_TEST(test_a_replacement_counts_from_0),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,8 +39,13 @@ static void say_hello(skep_worker *worker) {
 }
 
 static const struct role roles[] = {
-    {"idle", role_idle},      {"listen", listen_everywhere}, {"leave", leave_by_itself}, {"exit-7", exit_with_7},
-    {"exit-0", exit_with_0}, {"hello", say_hello},          {NULL, NULL},
+    {"idle", role_idle},
+    {"listen", listen_everywhere},
+    {"leave", leave_by_itself},
+    {"exit-7", exit_with_7},
+    {"exit-0", exit_with_0},
+    {"hello", say_hello},
+    {NULL, NULL},
 };
 
 /* --- order --- */
@@ -68,10 +73,9 @@ static void test_a_life_in_order(void **state) {
     assert_int_equal(hive_count(hive, SKEP_EVENT_DRAIN, 0), 0);
     hive_run_dry(hive);
     expect_order(hive,
-                 (const enum skep_event_kind[]){SKEP_EVENT_SETUP, SKEP_EVENT_FORK, SKEP_EVENT_ONLINE,
-                                                SKEP_EVENT_LISTENING, SKEP_EVENT_LISTENING, SKEP_EVENT_LISTENING,
-                                                SKEP_EVENT_READY, SKEP_EVENT_DRAIN, SKEP_EVENT_DISCONNECT,
-                                                SKEP_EVENT_EXIT},
+                 (const enum skep_event_kind[]){
+                     SKEP_EVENT_SETUP, SKEP_EVENT_FORK, SKEP_EVENT_ONLINE, SKEP_EVENT_LISTENING, SKEP_EVENT_LISTENING,
+                     SKEP_EVENT_LISTENING, SKEP_EVENT_READY, SKEP_EVENT_DRAIN, SKEP_EVENT_DISCONNECT, SKEP_EVENT_EXIT},
                  10);
 }
 
@@ -185,7 +189,8 @@ struct hearing {
 static void heard(skep_cluster *cluster, const skep_event *event, void *context) {
     struct hearing *hearing = skep_child_data(event->child);
     (void)cluster;
-    strcat(hearing->order, context);
+    size_t used = strlen(hearing->order);
+    snprintf(hearing->order + used, sizeof hearing->order - used, "%s", (const char *)context);
 }
 
 static void expect_hearing(struct hive *hive, const char *role, enum skep_event_kind kind, const char *order) {

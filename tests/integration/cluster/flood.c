@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * More than fits: senders are told, nothing is lost, the largest message passes and a larger one does not, and what was sent
- * before leaving arrives. */
+ * More than fits: senders are told, nothing is lost, the largest message passes and a larger one does not, and what was
+ * sent before leaving arrives. */
 #include "agent.h"
 #include "hive.h"
 
@@ -78,7 +78,8 @@ static void echo(skep_worker *worker, const skep_message *message, void *context
     (void)context;
     if (message->request != 0)
         role_need(skep_reply(worker, 0, message->request, SKEP_OK, message->data, message->size_bytes), "reply");
-    else role_need(skep_send(worker, message->broadcast ? "heard" : "back", message->data, message->size_bytes), "send");
+    else
+        role_need(skep_send(worker, message->broadcast ? "heard" : "back", message->data, message->size_bytes), "send");
 }
 
 /* Status names of sends with one byte more than may be. */
@@ -115,8 +116,8 @@ static void send_much_and_leave(skep_worker *worker) {
 }
 
 static const struct role roles[] = {
-    {"flood", send_a_flood},         {"receive", receive_a_flood},       {"too-much", send_too_much},
-    {"speak", speak_and_leave},      {"send-much", send_much_and_leave}, {NULL, NULL},
+    {"flood", send_a_flood},    {"receive", receive_a_flood},       {"too-much", send_too_much},
+    {"speak", speak_and_leave}, {"send-much", send_much_and_leave}, {NULL, NULL},
 };
 
 /* --- the primary's side --- */
@@ -218,7 +219,8 @@ static void test_one_byte_more(void **state) {
     assert_int_equal(skep_child_send(child, "large", data, sizeof data), SKEP_ETOOBIG);
     assert_int_equal(skep_cluster_broadcast(hive->cluster, "large", data, sizeof data), SKEP_ETOOBIG);
     assert_int_equal(skep_child_reply(child, 1, SKEP_OK, data, sizeof data), SKEP_ETOOBIG);
-    assert_int_equal(skep_child_request(child, "large", data, sizeof data, 0, take_large_reply, &replies), SKEP_ETOOBIG);
+    assert_int_equal(skep_child_request(child, "large", data, sizeof data, 0, take_large_reply, &replies),
+                     SKEP_ETOOBIG);
     HIVE_UNTIL(hive, hive_messages(hive, 1, "status") == 9);
     for (size_t i = 0; i < hive->count; i++)
         if (strcmp(hive->log[i].name, "status") == 0) assert_string_equal(hive->log[i].text, "ETOOBIG");

@@ -161,7 +161,7 @@ static inline void hive_turn(struct hive *hive, uint64_t deadline_ns, uint64_t r
     for (uint64_t deadline_ns_ = hive_deadline_ns(); !(condition);) hive_turn(hive, deadline_ns_, 0, #condition)
 
 /* The same for what brings no event: looks every few milliseconds. */
-#define HIVE_LOOK_UNTIL(hive, condition) \
+#define HIVE_LOOK_UNTIL(hive, condition)                            \
     for (uint64_t deadline_ns_ = hive_deadline_ns(); !(condition);) \
     hive_turn(hive, deadline_ns_, HIVE_LOOK_MS, #condition)
 

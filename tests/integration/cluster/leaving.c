@@ -42,7 +42,7 @@ static void never(uv_timer_t *timer) {
 static void linger(skep_worker *worker) {
     static uv_timer_t timer;
     uv_timer_init(skep_worker_loop(worker), &timer);
-    uv_timer_start(&timer, never, 3600 * 1000, 0);
+    uv_timer_start(&timer, never, 3600000, 0);
 }
 
 static void linger_in_spite_of_sigterm(skep_worker *worker) {

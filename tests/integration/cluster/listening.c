@@ -1,51 +1,22 @@
 /* SPDX-License-Identifier: MIT
- * Listening: who shares what, what cannot be bound, who gets a connection, when a listener ends. */
-#include "client.h"
-#include "roles.h"
+ * Listening: who shares what, what cannot be bound, when a listener ends. */
+#include "serve.h"
 
 #include <fcntl.h>
 #include <signal.h>
 
-enum { WORKERS = 3, EACH = 8 };
-
 /* --- workers --- */
 
-/* Says its id, and closes. */
-static void answer(skep_worker *worker, skep_listener *listener, int fd, void *context) {
-    char text[32];
-    (void)listener;
-    (void)context;
-    int length = snprintf(text, sizeof text, "%u\n", skep_worker_id(worker));
-    if (write(fd, text, (size_t)length) != length) role_tell(worker, "failed", "write");
-    close(fd);
-    skep_connection_finished(worker);
-}
-
-static const char *listen_url(void) {
-    const char *url = getenv("LISTEN");
-    return url != NULL ? url : "tcp://127.0.0.1:0";
-}
-
-static skep_listener *listen_on(skep_worker *worker, const char *url) {
-    skep_listener *listener;
-    role_need(skep_listen(worker, url, answer, NULL, &listener), url);
-    return listener;
-}
-
-static void serve(skep_worker *worker) {
-    role_tell(worker, "url", skep_listener_url(listen_on(worker, listen_url())));
-}
-
 static void serve_twice(skep_worker *worker) {
-    role_tell(worker, "url", skep_listener_url(listen_on(worker, listen_url())));
-    role_tell(worker, "second url", skep_listener_url(listen_on(worker, listen_url())));
+    role_tell(worker, "url", skep_listener_url(serve_on(worker, serve_url())));
+    role_tell(worker, "second url", skep_listener_url(serve_on(worker, serve_url())));
 }
 
 static void try_to_listen(skep_worker *worker, const skep_message *message, void *context) {
     char url[300] = "", line[500];
     (void)context;
     if (message->size_bytes > 0) memcpy(url, message->data, message->size_bytes);
-    int status = skep_listen(worker, url, answer, NULL, NULL);
+    int status = skep_listen(worker, url, serve_answer, NULL, NULL);
     const char *why = status != SKEP_OK ? skep_worker_why(worker) : "";
     snprintf(line, sizeof line, "%s %s", skep_status_name(status), why);
     role_tell(worker, "tried", line);
@@ -63,7 +34,7 @@ static void close_listener(skep_worker *worker, const skep_message *message, voi
 }
 
 static void close_when_told(skep_worker *worker) {
-    skep_listener *listener = listen_on(worker, listen_url());
+    skep_listener *listener = serve_on(worker, serve_url());
     skep_on_message(worker, close_listener, listener);
 }
 
@@ -100,38 +71,28 @@ static void hold(skep_worker *worker, skep_listener *listener, int fd, void *con
 }
 
 static void serve_holding(skep_worker *worker) {
-    role_need(skep_listen(worker, listen_url(), hold, NULL, NULL), "listen");
+    role_need(skep_listen(worker, serve_url(), hold, NULL, NULL), "listen");
 }
 
 static const struct role roles[] = {
-    {"serve", serve},          {"twice", serve_twice},    {"try", try_when_told},
+    {"serve", serve_begin},     {"twice", serve_twice},  {"try", try_when_told},
     {"close", close_when_told}, {"hold", serve_holding}, {NULL, NULL},
 };
 
 /* --- who shares what --- */
 
-static const char *url_of(struct hive *hive, uint32_t worker, const char *name) {
-    HIVE_UNTIL(hive, hive_message(hive, worker, name) != NULL);
-    return hive_message(hive, worker, name)->text;
-}
-
-static void fork_servers(struct hive *hive, unsigned count, const char *variable) {
-    for (unsigned i = 0; i < count; i++) hive_fork(hive, "serve", variable);
-    HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_READY, 0) == count && hive_messages(hive, 0, "url") == count);
-}
-
 /* The first listen(0) of all shares one port, the second another. */
 static void test_port_0(void **state) {
     struct hive *hive = *state;
-    char first[64], second[64];
+    char first[256], second[256];
     hive_start(hive, NULL);
     hive_fork_ready(hive, "twice", NULL);
     hive_fork_ready(hive, "twice", NULL);
-    snprintf(first, sizeof first, "%s", url_of(hive, 1, "url"));
-    snprintf(second, sizeof second, "%s", url_of(hive, 1, "second url"));
+    snprintf(first, sizeof first, "%s", serve_url_of(hive, 1, "url"));
+    snprintf(second, sizeof second, "%s", serve_url_of(hive, 1, "second url"));
     assert_string_not_equal(first, second);
-    assert_string_equal(url_of(hive, 2, "url"), first);
-    assert_string_equal(url_of(hive, 2, "second url"), second);
+    assert_string_equal(serve_url_of(hive, 2, "url"), first);
+    assert_string_equal(serve_url_of(hive, 2, "second url"), second);
     assert_true(client_ask(hive, first) + client_ask(hive, first) == 3);
     assert_true(client_ask(hive, second) + client_ask(hive, second) == 3);
 }
@@ -141,12 +102,12 @@ static void test_two_addresses_of_a_port(void **state) {
     char variable[80];
     unsigned port;
     hive_start(hive, NULL);
-    fork_servers(hive, 1, NULL);
-    assert_int_equal(sscanf(url_of(hive, 1, "url"), "tcp://127.0.0.1:%u", &port), 1);
+    serve_fork(hive, 1, NULL);
+    assert_int_equal(sscanf(serve_url_of(hive, 1, "url"), "tcp://127.0.0.1:%u", &port), 1);
     snprintf(variable, sizeof variable, "LISTEN=tcp://127.0.0.2:%u", port);
     hive_fork_ready(hive, "serve", variable);
-    assert_int_equal(client_ask(hive, url_of(hive, 2, "url")), 2);
-    assert_int_equal(client_ask(hive, url_of(hive, 1, "url")), 1);
+    assert_int_equal(client_ask(hive, serve_url_of(hive, 2, "url")), 2);
+    assert_int_equal(client_ask(hive, serve_url_of(hive, 1, "url")), 1);
 }
 
 static void test_names(void **state) {
@@ -155,7 +116,7 @@ static void test_names(void **state) {
     hive_start(hive, NULL);
     assert_int_equal(skep_cluster_listen(hive->cluster, "web", "tcp://127.0.0.1:0", &bound), SKEP_OK);
     hive_fork_ready(hive, "serve", "LISTEN=web");
-    assert_string_equal(url_of(hive, 1, "url"), bound);
+    assert_string_equal(serve_url_of(hive, 1, "url"), bound);
     assert_int_equal(client_ask(hive, bound), 1);
     skep_child_disconnect(skep_child_by_id(hive->cluster, 1));
     HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_EXIT, 1) == 1);
@@ -176,7 +137,7 @@ static void test_a_url_that_is_bound_already(void **state) {
     assert_int_equal(skep_cluster_listen(hive->cluster, NULL, url, &bound), SKEP_OK);
     assert_string_equal(bound, url);
     snprintf(variable, sizeof variable, "LISTEN=%s", url);
-    fork_servers(hive, 1, variable);
+    serve_fork(hive, 1, variable);
     assert_int_equal(client_ask(hive, url), 1);
 }
 
@@ -270,9 +231,9 @@ static void test_the_last_to_leave_closes(void **state) {
 static void test_the_last_to_die_closes(void **state) {
     struct hive *hive = *state;
     hive_start(hive, NULL);
-    fork_servers(hive, 2, NULL);
-    char url[64];
-    snprintf(url, sizeof url, "%s", url_of(hive, 1, "url"));
+    serve_fork(hive, 2, NULL);
+    char url[256];
+    snprintf(url, sizeof url, "%s", serve_url_of(hive, 1, "url"));
     assert_int_equal(skep_child_kill(skep_child_by_id(hive->cluster, 1), SIGKILL), SKEP_OK);
     HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_EXIT, 1) == 1);
     for (unsigned i = 0; i < 4; i++) assert_int_equal(client_ask(hive, url), 2);
@@ -319,94 +280,6 @@ static void test_leaving_waits_for_live_connections(void **state) {
     assert_int_equal(hive_messages(hive, 1, "bad descriptor"), 0);
 }
 
-/* --- policies --- */
-
-struct shares {
-    unsigned of[WORKERS + 1];
-    unsigned sum;
-};
-
-static struct shares ask_many(struct hive *hive, const skep_settings *settings) {
-    struct shares shares = {.sum = 0};
-    hive_start(hive, settings);
-    fork_servers(hive, WORKERS, NULL);
-    for (unsigned i = 0; i < WORKERS * EACH; i++) {
-        uint32_t id = client_ask(hive, url_of(hive, 1, "url"));
-        assert_in_range(id, 1, WORKERS);
-        shares.of[id]++;
-        shares.sum++;
-    }
-    return shares;
-}
-
-static void test_round_robin(void **state) {
-    struct shares shares = ask_many(*state, &(skep_settings){.policy = SKEP_POLICY_ROUND_ROBIN});
-    for (unsigned id = 1; id <= WORKERS; id++) assert_int_equal(shares.of[id], EACH);
-}
-
-static void test_sticky(void **state) {
-    struct shares shares = ask_many(*state, &(skep_settings){.policy = SKEP_POLICY_STICKY});
-    unsigned used = 0;
-    for (unsigned id = 1; id <= WORKERS; id++) used += shares.of[id] > 0;
-    assert_int_equal(used, 1);
-}
-
-/* Policies whose shares depend on timing: everybody is answered. */
-static void test_least_connections(void **state) {
-    assert_int_equal(ask_many(*state, &(skep_settings){.policy = SKEP_POLICY_LEAST_CONNECTIONS}).sum, WORKERS * EACH);
-}
-
-static void test_shared(void **state) {
-    struct hive *hive = *state;
-    assert_int_equal(ask_many(hive, &(skep_settings){.policy = SKEP_POLICY_SHARED}).sum, WORKERS * EACH);
-    uint64_t accepted = 0;
-    HIVE_LOOK_UNTIL(hive, (accepted = skep_child_accepted(skep_child_by_id(hive->cluster, 1)) +
-                                      skep_child_accepted(skep_child_by_id(hive->cluster, 2)) +
-                                      skep_child_accepted(skep_child_by_id(hive->cluster, 3))) == WORKERS * EACH);
-    assert_int_equal(accepted, WORKERS * EACH);
-}
-
-static void test_reuseport(void **state) {
-    assert_int_equal(ask_many(*state, &(skep_settings){.policy = SKEP_POLICY_REUSEPORT}).sum, WORKERS * EACH);
-}
-
-struct choosing {
-    unsigned calls, wrong;
-};
-
-static size_t choose_slot_1(const struct sockaddr *client, const skep_candidate *candidates, size_t count, void *context) {
-    struct choosing *choosing = context;
-    choosing->calls++;
-    choosing->wrong += client->sa_family != AF_INET || count != WORKERS;
-    for (size_t i = 0; i < count; i++) {
-        choosing->wrong += candidates[i].id != candidates[i].slot + 1;
-        if (candidates[i].slot == 1) return i;
-    }
-    return count;
-}
-
-static size_t choose_any(const struct sockaddr *client, const skep_candidate *candidates, size_t count, void *context) {
-    (void)client;
-    (void)candidates;
-    (void)context;
-    return count;
-}
-
-static void test_a_policy_of_ones_own(void **state) {
-    struct choosing choosing = {0};
-    struct shares shares = ask_many(*state, &(skep_settings){.policy = SKEP_POLICY_CUSTOM,
-                                                             .choose = choose_slot_1,
-                                                             .choose_context = &choosing});
-    assert_int_equal(shares.of[2], WORKERS * EACH);
-    assert_int_equal(choosing.calls, WORKERS * EACH);
-    assert_int_equal(choosing.wrong, 0);
-}
-
-static void test_a_policy_that_says_any(void **state) {
-    struct shares shares = ask_many(*state, &(skep_settings){.policy = SKEP_POLICY_CUSTOM, .choose = choose_any});
-    for (unsigned id = 1; id <= WORKERS; id++) assert_int_equal(shares.of[id], EACH);
-}
-
 int main(void) {
     if (skep_is_worker()) return role_play(roles);
     const struct CMUnitTest tests[] = {
@@ -420,13 +293,6 @@ int main(void) {
         HIVE_TEST(test_the_last_to_leave_closes),
         HIVE_TEST(test_the_last_to_die_closes),
         HIVE_TEST(test_leaving_waits_for_live_connections),
-        HIVE_TEST(test_round_robin),
-        HIVE_TEST(test_sticky),
-        HIVE_TEST(test_least_connections),
-        HIVE_TEST(test_shared),
-        HIVE_TEST(test_reuseport),
-        HIVE_TEST(test_a_policy_of_ones_own),
-        HIVE_TEST(test_a_policy_that_says_any),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,13 +56,8 @@ static void linger(skep_worker *worker) {
 }
 
 static const struct role roles[] = {
-    {"agent", agent_begin},
-    {"deaf", role_idle},
-    {"ask", ask_and_exit},
-    {"ask-briefly", ask_briefly_and_exit},
-    {"late", send_after_leaving},
-    {"linger", linger},
-    {NULL, NULL},
+    {"agent", agent_begin},       {"deaf", role_idle}, {"ask", ask_and_exit}, {"ask-briefly", ask_briefly_and_exit},
+    {"late", send_after_leaving}, {"linger", linger},  {NULL, NULL},
 };
 
 /* --- the primary's side --- */
@@ -80,7 +75,8 @@ static void answered(skep_cluster *cluster, int status, const void *data, size_t
     answer->times++;
     answer->status = status;
     answer->size_bytes = size_bytes;
-    if (size_bytes > 0) memcpy(answer->text, data, size_bytes < sizeof answer->text ? size_bytes : sizeof answer->text - 1);
+    if (size_bytes > 0)
+        memcpy(answer->text, data, size_bytes < sizeof answer->text ? size_bytes : sizeof answer->text - 1);
 }
 
 static void tell(skep_child *child, const char *name, const char *text) {

@@ -10,8 +10,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-extern char **environ;
-
 enum { WORKERS = 5, GONE_MS = 2000 };
 
 /* --- workers, in every state of mind --- */
@@ -40,7 +38,7 @@ static void never(uv_timer_t *timer) {
 static void linger(skep_worker *worker) {
     static uv_timer_t timer;
     uv_timer_init(skep_worker_loop(worker), &timer);
-    uv_timer_start(&timer, never, 3600 * 1000, 0);
+    uv_timer_start(&timer, never, 3600000, 0);
 }
 
 static const struct role roles[] = {
@@ -58,8 +56,9 @@ static void print_pid(skep_cluster *cluster, const skep_event *event, void *cont
 }
 
 static int be_primary(const char *dir) {
-    static const char *const variables[WORKERS] = {"SKEP_TEST_ROLE=idle", "SKEP_TEST_ROLE=busy", "SKEP_TEST_ROLE=ignore",
-                                                   "SKEP_TEST_ROLE=linger", "SKEP_TEST_ROLE=idle"};
+    static const char *const variables[WORKERS] = {"SKEP_TEST_ROLE=idle", "SKEP_TEST_ROLE=busy",
+                                                   "SKEP_TEST_ROLE=ignore", "SKEP_TEST_ROLE=linger",
+                                                   "SKEP_TEST_ROLE=idle"};
     skep_cluster *cluster;
     unsetenv("SKEP_TEST_PRIMARY");
     role_need(skep_cluster_new(&cluster, NULL), "new");

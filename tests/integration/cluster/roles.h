@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Workers under test: each program plays several, and the environment says which. They assert nothing; they tell the primary
- * what they see. */
+ * Workers under test: each program plays several, and the environment says which. They assert nothing; they tell the
+ * primary what they see. */
 #ifndef SKEP_TESTS_ROLES_H
 #define SKEP_TESTS_ROLES_H
 

@@ -73,9 +73,14 @@ static void tell_whether_the_name_reaches_me(skep_worker *worker) {
 }
 
 static const struct role roles[] = {
-    {"idle", role_idle},          {"environment", tell_environment}, {"arguments", tell_arguments},
-    {"folder", tell_folder},      {"output", tell_output},           {"user", tell_user},
-    {"name", tell_whether_the_name_reaches_me}, {NULL, NULL},
+    {"idle", role_idle},
+    {"environment", tell_environment},
+    {"arguments", tell_arguments},
+    {"folder", tell_folder},
+    {"output", tell_output},
+    {"user", tell_user},
+    {"name", tell_whether_the_name_reaches_me},
+    {NULL, NULL},
 };
 
 /* --- environment --- */
@@ -179,9 +184,12 @@ static void expect_fork_fails(struct hive *hive, const skep_settings *settings, 
 static void test_programs_that_cannot_be(void **state) {
     struct hive *hive = *state;
     hive_start(hive, NULL);
-    expect_fork_fails(hive, &(skep_settings){.exec = "/no/such/program"}, SKEP_ENOTFOUND, "/no/such/program: program not found");
-    expect_fork_fails(hive, &(skep_settings){.exec = "/etc/passwd"}, SKEP_ENOTEXEC, "/etc/passwd: program cannot be executed");
-    expect_fork_fails(hive, &(skep_settings){.cwd = "/no/such/folder"}, SKEP_ESYS, "/no/such/folder: cannot be the working directory");
+    expect_fork_fails(hive, &(skep_settings){.exec = "/no/such/program"}, SKEP_ENOTFOUND,
+                      "/no/such/program: program not found");
+    expect_fork_fails(hive, &(skep_settings){.exec = "/etc/passwd"}, SKEP_ENOTEXEC,
+                      "/etc/passwd: program cannot be executed");
+    expect_fork_fails(hive, &(skep_settings){.cwd = "/no/such/folder"}, SKEP_ESYS,
+                      "/no/such/folder: cannot be the working directory");
     hive_run_dry(hive);
     assert_int_equal(hive_count(hive, SKEP_EVENT_FORK, 0), 0);
     assert_int_equal(hive_count(hive, SKEP_EVENT_EXIT, 0), 0);
@@ -221,7 +229,7 @@ static void test_defaults(void **state) {
     unsetenv("SKEP_POLICY");
     hive_start(hive, NULL);
     const skep_settings *settings = skep_cluster_settings(hive->cluster);
-    assert_int_equal(settings->policy, SKEP_POLICY_DEFAULT);
+    assert_int_equal(settings->policy, SKEP_POLICY_ROUND_ROBIN);
     assert_int_equal(settings->interval_ms, 10000);
     assert_int_equal(settings->ready_timeout_ms, 10000);
     assert_int_equal(settings->drain_timeout_ms, 10000);
@@ -259,9 +267,11 @@ static void test_policy_is_frozen_by_the_first_fork(void **state) {
     struct hive *hive = *state;
     hive_start(hive, &(skep_settings){.policy = SKEP_POLICY_STICKY});
     assert_int_equal(skep_cluster_settings(hive->cluster)->policy, SKEP_POLICY_STICKY);
-    assert_int_equal(skep_setup_primary(hive->cluster, &(skep_settings){.policy = SKEP_POLICY_SHARED, .dir = hive->dir}), SKEP_OK);
+    assert_int_equal(
+        skep_setup_primary(hive->cluster, &(skep_settings){.policy = SKEP_POLICY_SHARED, .dir = hive->dir}), SKEP_OK);
     hive_fork(hive, "idle", NULL);
-    assert_int_equal(skep_setup_primary(hive->cluster, &(skep_settings){.policy = SKEP_POLICY_STICKY, .credit = 7}), SKEP_OK);
+    assert_int_equal(skep_setup_primary(hive->cluster, &(skep_settings){.policy = SKEP_POLICY_STICKY, .credit = 7}),
+                     SKEP_OK);
     assert_int_equal(skep_cluster_settings(hive->cluster)->policy, SKEP_POLICY_SHARED);
     assert_int_equal(skep_cluster_settings(hive->cluster)->credit, 7);
     assert_string_equal(skep_cluster_dir(hive->cluster), hive->dir);
@@ -282,11 +292,12 @@ static void test_policy_by_default(void **state) {
 
 static void test_policy_of_the_environment(void **state) {
     struct hive *hive = *state;
-    hive_start(hive, NULL);
     setenv("SKEP_POLICY", "nonsense", 1);
+    hive_start(hive, NULL);
     assert_int_equal(skep_fork(hive->cluster, NULL, NULL), SKEP_EINVAL);
     assert_string_equal(skep_cluster_why(hive->cluster), "SKEP_POLICY=nonsense: no such policy");
     setenv("SKEP_POLICY", "least-connections", 1);
+    assert_int_equal(skep_setup_primary(hive->cluster, &(skep_settings){.dir = hive->dir}), SKEP_OK);
     assert_int_equal(policy_after_a_fork(hive), SKEP_POLICY_LEAST_CONNECTIONS);
     unsetenv("SKEP_POLICY");
 }
@@ -294,8 +305,8 @@ static void test_policy_of_the_environment(void **state) {
 /* What the program says goes before what the environment says, sensible or not. */
 static void test_policy_of_the_program(void **state) {
     struct hive *hive = *state;
-    hive_start(hive, &(skep_settings){.policy = SKEP_POLICY_SHARED});
     setenv("SKEP_POLICY", "nonsense", 1);
+    hive_start(hive, &(skep_settings){.policy = SKEP_POLICY_SHARED});
     assert_int_equal(policy_after_a_fork(hive), SKEP_POLICY_SHARED);
     unsetenv("SKEP_POLICY");
 }

@@ -40,12 +40,12 @@ static inline void pump_turn(struct pump *pump, uint64_t deadline_ns, uint64_t l
 }
 
 /* Runs the loop until something is so. */
-#define PUMP_UNTIL(pump, condition) \
+#define PUMP_UNTIL(pump, condition)                                                                 \
     for (uint64_t deadline_ns_ = uv_hrtime() + PUMP_PATIENCE_MS * UINT64_C(1000000); !(condition);) \
     pump_turn(pump, deadline_ns_, 0, #condition)
 
 /* The same for what does not wake the loop: looks every few milliseconds. */
-#define PUMP_LOOK_UNTIL(pump, condition) \
+#define PUMP_LOOK_UNTIL(pump, condition)                                                            \
     for (uint64_t deadline_ns_ = uv_hrtime() + PUMP_PATIENCE_MS * UINT64_C(1000000); !(condition);) \
     pump_turn(pump, deadline_ns_, PUMP_LOOK_MS, #condition)
 

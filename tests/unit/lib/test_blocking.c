@@ -61,7 +61,8 @@ static void publish(struct broker *broker, unsigned count) {
     skep__frame_free(&frame);
 }
 
-/* status: three answers; stop: failed; stop now: rubbish; newsSince N: 0 nothing yet, 1 publishes, 2 publishes rubbish. */
+/* status: three answers; stop: failed; stop now: rubbish; newsSince N: 0 nothing yet, 1 publishes, 2 publishes rubbish.
+ */
 static void called(void *context, struct skep__call *call, const void *data, size_t size_bytes) {
     struct broker *broker = context;
     struct skep_command command;
@@ -102,7 +103,8 @@ static void run_broker(void *context) {
     broker->stop.data = broker;
     int status = skep__reader_init(&broker->reader, SKEP_CHANNEL_ASK);
     if (status == SKEP_OK) status = skep__hub_new(&broker->hub, &broker->loop);
-    if (status == SKEP_OK) status = skep__server_new(&broker->server, broker->hub, broker->control_url, &server_events, broker);
+    if (status == SKEP_OK)
+        status = skep__server_new(&broker->server, broker->hub, broker->control_url, &server_events, broker);
     if (status == SKEP_OK) status = skep__port_new(&broker->news, broker->hub, SKEP__PORT_PUB, &no_events, broker);
     if (status == SKEP_OK) status = skep__port_listen(broker->news, broker->news_url);
     if (status != SKEP_OK) abort();

@@ -131,12 +131,9 @@ static void test_freed_while_marked(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        PUMP_TEST(test_once_an_iteration),
-        PUMP_TEST(test_marked_while_flushing),
-        PUMP_TEST(test_in_the_order_of_marks),
-        PUMP_TEST(test_unmarked),
-        PUMP_TEST(test_keeps_the_loop_while_marked),
-        PUMP_TEST(test_freed_while_marked),
+        PUMP_TEST(test_once_an_iteration),           PUMP_TEST(test_marked_while_flushing),
+        PUMP_TEST(test_in_the_order_of_marks),       PUMP_TEST(test_unmarked),
+        PUMP_TEST(test_keeps_the_loop_while_marked), PUMP_TEST(test_freed_while_marked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -152,7 +152,8 @@ static void test_end(void **state) {
     assert_int_equal(skep__link_send(ends->b, "late", 4, NULL, 0), SKEP_ECLOSED); /* and no SIGPIPE */
 }
 
-/* A peer that dies with unread messages resets the connection; what it had sent can still be read, then comes the end. */
+/* A peer that dies with unread messages resets the connection; what it had sent can still be read, then comes the end.
+ */
 static void test_end_with_unread_messages(void **state) {
     struct ends *ends = *state;
     say(ends, "last words");

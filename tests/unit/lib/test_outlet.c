@@ -235,14 +235,10 @@ static void test_news_to_nobody(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        PUMP_TEST(test_one_iteration_one_frame),
-        PUMP_TEST(test_frames_grow_while_one_is_under_way),
-        PUMP_TEST(test_full_frames_are_cut),
-        PUMP_TEST(test_too_big),
-        PUMP_TEST(test_past_the_high_water_mark),
-        PUMP_TEST(test_told_when_empty),
-        PUMP_TEST(test_freed_while_much_waits),
-        PUMP_TEST(test_news_to_nobody),
+        PUMP_TEST(test_one_iteration_one_frame),  PUMP_TEST(test_frames_grow_while_one_is_under_way),
+        PUMP_TEST(test_full_frames_are_cut),      PUMP_TEST(test_too_big),
+        PUMP_TEST(test_past_the_high_water_mark), PUMP_TEST(test_told_when_empty),
+        PUMP_TEST(test_freed_while_much_waits),   PUMP_TEST(test_news_to_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,12 +125,12 @@ static void test_large_sums(void **state) {
 static void test_a_full_outbox(void **state) {
     static char data[SKEP_FULL_FRAME];
     struct counting *c = open_counting(*state);
-    struct skep_command command = {.id = SKEP_COMMAND_incrementCount,
-                                   .incrementCount = {.name = {"filler", 6}}};
+    struct skep_command command = {.id = SKEP_COMMAND_incrementCount, .incrementCount = {.name = {"filler", 6}}};
     struct skep_frame frame = {0};
     assert_int_equal(skep__frame_add(&frame, &command), SKEP_OK);
     size_t used = 0;
-    for (; used + frame.size_bytes <= sizeof data; used += frame.size_bytes) memcpy(data + used, frame.data, frame.size_bytes);
+    for (; used + frame.size_bytes <= sizeof data; used += frame.size_bytes)
+        memcpy(data + used, frame.data, frame.size_bytes);
     skep__frame_free(&frame);
     while (skep__outlet_append(c->worker.outbox, data, used) == SKEP_OK) continue;
     skep_count(&c->worker, "requests", 9);
@@ -185,12 +185,8 @@ static void test_after_leaving(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        PUMP_TEST(test_sums_travel_together),
-        PUMP_TEST(test_nothing_to_send),
-        PUMP_TEST(test_large_sums),
-        PUMP_TEST(test_a_full_outbox),
-        PUMP_TEST(test_names),
-        PUMP_TEST(test_as_many_as_there_may_be),
+        PUMP_TEST(test_sums_travel_together), PUMP_TEST(test_nothing_to_send), PUMP_TEST(test_large_sums),
+        PUMP_TEST(test_a_full_outbox),        PUMP_TEST(test_names),           PUMP_TEST(test_as_many_as_there_may_be),
         PUMP_TEST(test_after_leaving),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ * Brokers under test: real ones in a folder of their own, and made-up workers and listeners for the parts that decide.
+ */
+#ifndef SKEP_TESTS_HATCH_H
+#define SKEP_TESTS_HATCH_H
+
+#include "../lib/pump.h"
+
+#include <fcntl.h>
+
+#include "broker.h"
+#include "dispatch.h"
+#include "handoff.h"
+
+/* A cluster on the pump's loop, not started; its directory is the pump's folder. */
+static inline skep_cluster *hatch_cluster(struct pump *pump, const skep_settings *settings) {
+    skep_cluster *cluster = NULL;
+    skep_settings own = settings != NULL ? *settings : (skep_settings){0};
+    own.dir = pump->dir;
+    assert_int_equal(skep_cluster_new(&cluster, &pump->loop), SKEP_OK);
+    assert_int_equal(skep_setup_primary(cluster, &own), SKEP_OK);
+    return cluster;
+}
+
+/* Frees the cluster, and lets the loop close its handles. */
+static inline void hatch_free(struct pump *pump, skep_cluster **cluster) {
+    skep_cluster_free(cluster);
+    pump_turns(pump, 3);
+}
+
+/* --- made-up workers --- */
+
+static inline void hatch_flush_nothing(struct skep__flush *flush) {
+    (void)flush;
+}
+
+/* Ready, connected to nothing, in a place of its own; known to nobody but the test. */
+static inline skep_child *hatch_child(skep_cluster *cluster, uint32_t place) {
+    skep_child *child = calloc(1, sizeof *child);
+    assert_non_null(child);
+    child->slot = calloc(1, sizeof *child->slot);
+    assert_non_null(child->slot);
+    child->slot->index = place;
+    child->slot->cluster = cluster;
+    child->slot->child = child;
+    child->cluster = cluster;
+    child->id = place + 1;
+    child->state = SKEP__CHILD_READY;
+    child->exit_code = child->exit_signal = -1;
+    child->link_flush.flush = hatch_flush_nothing;
+    STAILQ_INIT(&child->notices);
+    STAILQ_INIT(&child->untaken);
+    STAILQ_INIT(&child->subscribers);
+    LIST_INIT(&child->seats);
+    cluster->child_count++;
+    return child;
+}
+
+/* Everything it was handed has left for it; it takes up to a number. */
+static inline void hatch_take(skep_child *child, uint64_t through) {
+    struct skep_command_taken taken = {.through = 0};
+    SKEP_SET(taken, &taken, through, through);
+    child->unsent = NULL;
+    skep__taken(child, &taken);
+}
+
+static inline void hatch_free_child(skep_child *child) {
+    hatch_take(child, UINT64_MAX);
+    for (struct skep__seat *seat; (seat = LIST_FIRST(&child->seats)) != NULL;) skep__seat_free(seat);
+    skep__flusher_unmark(child->cluster->flusher, &child->link_flush);
+    child->cluster->child_count--;
+    free(child->slot);
+    free(child);
+}
+
+/* --- made-up listeners --- */
+
+static inline void hatch_listener(struct skep__listener *listener, skep_cluster *cluster) {
+    *listener = (struct skep__listener){.cluster = cluster, .number = 1};
+    STAILQ_INIT(&listener->waiting);
+    LIST_INIT(&listener->members);
+    LIST_INIT(&listener->seats);
+}
+
+static inline struct skep__seat *hatch_seat(struct skep__listener *listener, skep_child *child) {
+    struct skep__seat *seat = NULL;
+    assert_int_equal(skep__seat_add(listener, child, &seat), SKEP_OK);
+    return seat;
+}
+
+/* A connection that was accepted there; the descriptor becomes its own. */
+static inline struct skep__connection *hatch_connection(struct skep__listener *listener, int fd) {
+    struct skep__connection *connection = calloc(1, sizeof *connection);
+    assert_non_null(connection);
+    assert_true(fd >= 0);
+    connection->listener = listener;
+    connection->fd = fd;
+    listener->queued++;
+    return connection;
+}
+
+static inline int hatch_fd(void) {
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+#endif

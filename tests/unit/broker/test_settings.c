@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT
+ * Settings: defaults filled in, copies taken, what is frozen kept, what is bad refused. */
+#include "hatch.h"
+
+#include "settings.h"
+
+static size_t choose_none(const struct sockaddr *client, const skep_candidate *candidates, size_t count,
+                          void *context) {
+    (void)client;
+    (void)candidates;
+    (void)context;
+    return count;
+}
+
+static void take(skep_cluster *cluster, const skep_settings *settings) {
+    if (skep__settings_take(cluster, settings) != SKEP_OK) fail_msg("%s", skep_cluster_why(cluster));
+}
+
+static void test_defaults(void **state) {
+    skep_cluster *cluster = hatch_cluster(*state, NULL);
+    char program[256] = "";
+    unsetenv(SKEP_ENV_POLICY);
+    take(cluster, &(skep_settings){0});
+    const skep_settings *s = skep_cluster_settings(cluster);
+    assert_true(readlink("/proc/self/exe", program, sizeof program - 1) > 0);
+    assert_string_equal(s->exec, program);
+    assert_non_null(s->args);
+    assert_null(s->args[0]); /* this program has no arguments */
+    assert_null(s->cwd);
+    assert_null(s->name);
+    assert_null(s->dir);
+    assert_int_equal(s->policy, SKEP_POLICY_ROUND_ROBIN);
+    assert_int_equal(s->interval_ms, 10000);
+    assert_int_equal(s->ready_timeout_ms, 10000);
+    assert_int_equal(s->drain_timeout_ms, 10000);
+    assert_int_equal(s->credit, 64);
+    assert_false(s->silent || s->set_ids || s->respawn);
+    hatch_free(*state, &cluster);
+}
+
+static void test_copies(void **state) {
+    skep_cluster *cluster = hatch_cluster(*state, NULL);
+    char exec[] = "program", cwd[] = "/folder", name[] = "name", dir[] = "/dir", argument[] = "argument";
+    const char *args[] = {argument, "second", NULL};
+    take(cluster, &(skep_settings){.exec = exec,
+                                   .cwd = cwd,
+                                   .name = name,
+                                   .dir = dir,
+                                   .args = args,
+                                   .credit = 7,
+                                   .interval_ms = 1,
+                                   .ready_timeout_ms = 2,
+                                   .drain_timeout_ms = 3,
+                                   .silent = true});
+    exec[0] = cwd[0] = name[0] = dir[0] = argument[0] = '?';
+    args[1] = NULL;
+    const skep_settings *s = skep_cluster_settings(cluster);
+    assert_string_equal(s->exec, "program");
+    assert_string_equal(s->cwd, "/folder");
+    assert_string_equal(s->name, "name");
+    assert_string_equal(s->dir, "/dir");
+    assert_string_equal(s->args[0], "argument");
+    assert_string_equal(s->args[1], "second");
+    assert_null(s->args[2]);
+    assert_int_equal(s->credit, 7);
+    assert_int_equal(s->interval_ms + s->ready_timeout_ms + s->drain_timeout_ms, 6);
+    assert_true(s->silent);
+    hatch_free(*state, &cluster);
+}
+
+/* Settings may be taken from those in force. */
+static void test_taken_from_itself(void **state) {
+    skep_cluster *cluster = hatch_cluster(*state, &(skep_settings){.exec = "program", .cwd = "/folder"});
+    skep_settings changed = *skep_cluster_settings(cluster);
+    changed.silent = true;
+    take(cluster, &changed);
+    assert_string_equal(skep_cluster_settings(cluster)->exec, "program");
+    assert_string_equal(skep_cluster_settings(cluster)->cwd, "/folder");
+    assert_true(skep_cluster_settings(cluster)->silent);
+    hatch_free(*state, &cluster);
+}
+
+/* --- frozen --- */
+
+static void test_policy_is_frozen(void **state) {
+    skep_cluster *cluster =
+        hatch_cluster(*state, &(skep_settings){.policy = SKEP_POLICY_CUSTOM, .choose = choose_none});
+    assert_int_equal(skep__settings_freeze(cluster), SKEP_OK);
+    assert_int_equal(skep__settings_freeze(cluster), SKEP_OK);
+    take(cluster, &(skep_settings){.policy = SKEP_POLICY_STICKY, .credit = 3});
+    assert_int_equal(skep_cluster_settings(cluster)->policy, SKEP_POLICY_CUSTOM);
+    assert_ptr_equal(skep_cluster_settings(cluster)->choose, choose_none);
+    assert_int_equal(skep_cluster_settings(cluster)->credit, 3);
+    hatch_free(*state, &cluster);
+}
+
+static void expect_policy(struct pump *pump, enum skep_policy given, const char *environment,
+                          enum skep_policy expected) {
+    if (environment != NULL) setenv(SKEP_ENV_POLICY, environment, 1);
+    skep_cluster *cluster = hatch_cluster(pump, &(skep_settings){.policy = given});
+    assert_int_equal(skep__settings_freeze(cluster), SKEP_OK);
+    unsetenv(SKEP_ENV_POLICY);
+    assert_int_equal(skep_cluster_settings(cluster)->policy, expected);
+    hatch_free(pump, &cluster);
+}
+
+static void test_policy_of_the_environment(void **state) {
+    expect_policy(*state, SKEP_POLICY_DEFAULT, NULL, SKEP_POLICY_ROUND_ROBIN);
+    expect_policy(*state, SKEP_POLICY_DEFAULT, "", SKEP_POLICY_ROUND_ROBIN);
+    expect_policy(*state, SKEP_POLICY_DEFAULT, "reuseport", SKEP_POLICY_REUSEPORT);
+    expect_policy(*state, SKEP_POLICY_SHARED, "reuseport", SKEP_POLICY_SHARED);
+    expect_policy(*state, SKEP_POLICY_SHARED, "nonsense", SKEP_POLICY_SHARED);
+}
+
+static void test_bad_policy_of_the_environment(void **state) {
+    setenv(SKEP_ENV_POLICY, "custom", 1); /* cannot be asked for by name */
+    skep_cluster *cluster = hatch_cluster(*state, NULL);
+    assert_int_equal(skep__settings_freeze(cluster), SKEP_EINVAL);
+    unsetenv(SKEP_ENV_POLICY);
+    assert_string_equal(skep_cluster_why(cluster), "SKEP_POLICY=custom: no such policy");
+    take(cluster, &(skep_settings){0});
+    assert_int_equal(skep__settings_freeze(cluster), SKEP_OK);
+    hatch_free(*state, &cluster);
+}
+
+/* What belongs to the instance stays what it was when that started. */
+static void test_the_instance_is_frozen(void **state) {
+    struct pump *pump = *state;
+    skep_cluster *cluster = hatch_cluster(pump, &(skep_settings){.name = "first", .interval_ms = 1000});
+    assert_int_equal(skep_cluster_start(cluster), SKEP_OK);
+    take(cluster, &(skep_settings){.name = "second", .dir = "/elsewhere", .interval_ms = 5, .drain_timeout_ms = 5});
+    assert_string_equal(skep_cluster_settings(cluster)->name, "first");
+    assert_string_equal(skep_cluster_settings(cluster)->dir, pump->dir);
+    assert_int_equal(skep_cluster_settings(cluster)->interval_ms, 1000);
+    assert_int_equal(skep_cluster_settings(cluster)->drain_timeout_ms, 5);
+    assert_string_equal(skep_cluster_name(cluster), "first");
+    assert_string_equal(skep_cluster_dir(cluster), pump->dir);
+    hatch_free(pump, &cluster);
+}
+
+/* --- bad --- */
+
+static void expect_refused(skep_cluster *cluster, const skep_settings *settings, const char *why) {
+    assert_int_equal(skep__settings_take(cluster, settings), SKEP_EINVAL);
+    assert_string_equal(skep_cluster_why(cluster), why);
+    assert_int_equal(skep_cluster_settings(cluster)->credit, 9); /* as before */
+}
+
+static void test_bad_values(void **state) {
+    skep_cluster *cluster = hatch_cluster(*state, &(skep_settings){.credit = 9});
+    char name[SKEP_MAX_NAME + 2], why[128];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    snprintf(why, sizeof why, "name %s: at most 64 bytes", name);
+    expect_refused(cluster, &(skep_settings){.credit = 254}, "credit 254: at most 253");
+    expect_refused(cluster, &(skep_settings){.name = name}, why);
+    expect_refused(cluster, &(skep_settings){.policy = SKEP_POLICY_CUSTOM}, "a policy of one's own needs choose");
+    name[SKEP_MAX_NAME] = '\0';
+    take(cluster, &(skep_settings){.name = name, .credit = 253});
+    hatch_free(*state, &cluster);
+}
+
+static void test_names_of_policies(void **state) {
+    (void)state;
+    enum skep_policy policy = SKEP_POLICY_CUSTOM;
+    assert_int_equal(skep_policy_parse("round-robin", &policy), SKEP_OK);
+    assert_int_equal(policy, SKEP_POLICY_ROUND_ROBIN);
+    assert_int_equal(skep_policy_parse("sticky", &policy), SKEP_OK);
+    assert_int_equal(policy, SKEP_POLICY_STICKY);
+    assert_int_equal(skep_policy_parse("Sticky", &policy), SKEP_EINVAL);
+    assert_int_equal(skep_policy_parse("default", &policy), SKEP_EINVAL);
+    assert_int_equal(policy, SKEP_POLICY_STICKY);
+    assert_string_equal(skep_policy_name(SKEP_POLICY_CUSTOM), "custom");
+    assert_string_equal(skep_policy_name((enum skep_policy)99), "default");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        PUMP_TEST(test_defaults),
+        PUMP_TEST(test_copies),
+        PUMP_TEST(test_taken_from_itself),
+        PUMP_TEST(test_policy_is_frozen),
+        PUMP_TEST(test_policy_of_the_environment),
+        PUMP_TEST(test_bad_policy_of_the_environment),
+        PUMP_TEST(test_the_instance_is_frozen),
+        PUMP_TEST(test_bad_values),
+        cmocka_unit_test(test_names_of_policies),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
