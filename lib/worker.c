@@ -102,6 +102,7 @@ static void link_readable(uv_poll_t *poll, int status, int events) {
     (void)events;
     skep_worker *worker = poll->data;
     int result = skep__worker_read_link(worker, 0, NULL, NULL);
+    skep__worker_deliver(worker);
     if (result != SKEP_OK && result != SKEP_EAGAIN) orphaned(worker, result);
 }
 

@@ -140,7 +140,11 @@ void skep__worker_report_soon(skep_worker *worker);
 /* Sends the counters that are not 0. */
 void skep__worker_send_counts(skep_worker *worker);
 
-/* Gives arrivals to their callbacks at the end of this iteration. */
+/* Gives arrivals to their callbacks: now, from a callback of the loop; or at the end of this iteration, from a call of the user's. */
+void skep__worker_deliver(skep_worker *worker);
+void skep__worker_deliver_later(skep_worker *worker);
+
+/* Notes a connection for its callback. */
 void skep__worker_arrived(skep_worker *worker, struct skep_listener *listener, int fd);
 
 /* Begins to leave, if that has not begun. */

@@ -7,7 +7,7 @@
 #include "worker_internal.h"
 
 enum {
-    REPORT_MS = 5,    /* how long an ended connection waits for others to be reported with */
+    REPORT_MS = 20,   /* how long an ended connection waits for others to be reported with */
     SEND_WAIT_MS = 10 /* between tries while the broker's end is full */
 };
 
@@ -82,14 +82,23 @@ void skep_connection_finished(skep_worker *worker) {
 
 /* --- arrivals --- */
 
-static void deliver_arrivals(struct skep__flush *flush) {
-    skep_worker *worker = (skep_worker *)((char *)flush - offsetof(skep_worker, arrivals_flush));
+void skep__worker_deliver(skep_worker *worker) {
     for (struct skep__arrival *a; (a = STAILQ_FIRST(&worker->arrivals)) != NULL;) {
         STAILQ_REMOVE_HEAD(&worker->arrivals, entry);
         a->listener->callback(worker, a->listener, a->fd, a->listener->context);
         free(a);
     }
     skep__worker_check_left(worker);
+}
+
+static void flush_arrivals(struct skep__flush *flush) {
+    skep__worker_deliver((skep_worker *)((char *)flush - offsetof(skep_worker, arrivals_flush)));
+}
+
+void skep__worker_deliver_later(skep_worker *worker) {
+    if (STAILQ_EMPTY(&worker->arrivals)) return;
+    worker->arrivals_flush.flush = flush_arrivals;
+    skep__flusher_mark(worker->flusher, &worker->arrivals_flush);
 }
 
 void skep__worker_arrived(skep_worker *worker, struct skep_listener *listener, int fd) {
@@ -101,8 +110,6 @@ void skep__worker_arrived(skep_worker *worker, struct skep_listener *listener, i
     *a = (struct skep__arrival){.listener = listener, .fd = fd};
     STAILQ_INSERT_TAIL(&worker->arrivals, a, entry);
     worker->live++;
-    worker->arrivals_flush.flush = deliver_arrivals;
-    skep__flusher_mark(worker->flusher, &worker->arrivals_flush);
 }
 
 /* --- commands --- */

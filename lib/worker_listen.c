@@ -42,7 +42,9 @@ static void accept_some(skep_listener *listener, unsigned limit) {
 static void accept_ready(uv_poll_t *poll, int status, int events) {
     (void)status;
     (void)events;
-    accept_some(poll->data, ACCEPT_BURST);
+    skep_listener *listener = poll->data;
+    accept_some(listener, ACCEPT_BURST);
+    skep__worker_deliver(listener->worker);
 }
 
 static int start_accepting(skep_worker *worker, skep_listener *listener) {
@@ -74,6 +76,7 @@ void skep__worker_stop_accepting(skep_worker *worker) {
         if (l->fd >= 0) accept_some(l, LAST_BURST);
         close_socket(l);
     }
+    skep__worker_deliver_later(worker); /* a call of the user's may be the cause */
 }
 
 /* --- closing --- */
@@ -181,6 +184,7 @@ int skep_listen(skep_worker *worker, const char *url, skep_connection_cb callbac
     int status = check_url(worker, url);
     if (status == SKEP_OK) status = ask(worker, url, request);
     if (status == SKEP_OK) status = await_answer(worker, url, request, &answer, &fd);
+    skep__worker_deliver_later(worker); /* what arrived for other listeners meanwhile */
     if (status == SKEP_OK) status = check_answer(worker, url, &answer, fd);
     if (status == SKEP_OK) status = add_listener(worker, url, &answer.listening, fd, &listener);
     if (status != SKEP_OK) {

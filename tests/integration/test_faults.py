@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: MIT
 """What must survive: workers killed under load and around a hand-off, a broker without descriptors, a broker killed, told to
 stop under load, or asked to share its directory, and workers that do not want to leave."""
+import errno
 import hashlib
 import os
 import resource
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
 import unittest
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from faults import (PROMPT_S, TCP, Client, Load, Totals, actor_path, actors, answers, ask, by_id, crowd, descriptors, disperse,
                     kernel_queue, port_of, processor_s, refuses, replaced, resting, stopped, worker_at, workers_of)
@@ -341,6 +344,48 @@ class Stopped(unittest.TestCase):
                 self.assertEqual(len(workers_of(answers(clients))), 40)
                 disperse(clients)
                 self.assertEqual(hive.wait_exit(), 0)
+
+    def test_connections_in_the_kernels_queue_are_served(self):
+        with actors(TCP, workers=4) as hive:
+            hive.wait_ready(4)
+            url = hive.url
+            with stopped(hive.pid):
+                clients = crowd(url, 200)  # more than the broker accepts at a time
+                os.kill(hive.pid, signal.SIGTERM)
+            self.assertEqual(len(workers_of(answers(clients))), 200)
+            disperse(clients)
+            self.assertEqual(hive.wait_exit(), 0)
+
+    def test_newcomers_are_turned_away_before_the_queue_is_emptied(self):
+        for policy in ("shared", "reuseport"):
+            with self.subTest(policy=policy), actors(TCP, workers=2, policy=policy) as hive:
+                pids = hive.wait_ready(2) and hive.pids()
+                url = hive.url
+                with stopped(*pids.values()):
+                    clients = crowd(url, 20)
+                    os.kill(hive.pid, signal.SIGTERM)
+                    hive.wait_line("broker: stopping")
+                    newcomer = self.enterContext(socket.socket())
+                    newcomer.setblocking(False)
+                    newcomer.connect_ex(("127.0.0.1", port_of(url)))
+                    self.assertEqual(select.select([], [newcomer], [], 0.1)[1], [])  # connected, it could only be reset
+                self.assertEqual(len(workers_of(answers(clients))), 20)
+                disperse(clients)
+                self.assertEqual(hive.wait_exit(), 0)
+                self.assertEqual(select.select([], [newcomer], [], 5)[1], [newcomer])
+                self.assertEqual(newcomer.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), errno.ECONNREFUSED)
+
+    def test_a_worker_that_had_not_begun_to_listen_is_no_failure(self):
+        with TemporaryDirectory(prefix="skep-", dir="/tmp") as folder:
+            os.mkfifo(f"{folder}/go")
+            script = f"read go < {folder}/go; exec {actor_path()} {TCP}"
+            with Hive(None, "/bin/sh", "-c", script, workers=1) as hive:
+                hive.wait_line("worker 1 pid .*: started")
+                os.kill(hive.pid, signal.SIGTERM)
+                hive.wait_line("worker 1 pid .*: draining")
+                Path(folder, "go").write_text("\n")
+                hive.wait_line("cannot listen on .*: the broker is stopping")
+                self.assertEqual(hive.wait_exit(), 0, hive.describe())
 
     def test_while_it_drains_newcomers_are_refused_and_those_served_stay(self):
         for policy in ("round-robin", "shared", "reuseport"):

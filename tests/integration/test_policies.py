@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Who gets a connection: each policy's promise, and what happens when nobody can take one."""
 import threading
+import time
 import unittest
 from tempfile import TemporaryDirectory
 
@@ -91,6 +92,25 @@ class RoundRobin(unittest.TestCase):
                     for worker in (1, 3, 4):
                         self.assertGreater(after[worker] - before[worker], 200, (before, after))
             self.assertEqual(load.failed, [])
+            hive.stop()
+
+    def test_a_worker_that_hangs_gets_nothing_more_even_when_all_are_behind(self):
+        with actors(TCP, workers=2) as hive:
+            pids = hive.wait_ready(2) and hive.pids()
+            url = hive.url
+            with stopped(pids[1]):
+                clients = crowd(url, 4)
+                since_s = time.monotonic()
+                stuck = by_id(hive.wait_status(lambda status: sum(by_id(status, "accepted").values()) == 4), "accepted")[1]
+                self.assertIn(stuck, range(1, 5))
+                wait_until(lambda: worker_at(url) == 2 and time.monotonic() - since_s > 0.5, "the others to be served")
+                with Client(url) as busy:
+                    self.assertEqual(busy.ask("spin 100").split()[0], "2")
+                    more = crowd(url, 20)  # now the other one is behind, too
+                    self.assertEqual(workers_of(answers(more)), [2] * 20)
+                self.assertEqual(by_id(hive.status(), "accepted")[1], stuck)
+            self.assertEqual(sorted(workers_of(answers(clients))), [1] * stuck + [2] * (4 - stuck))
+            disperse([*clients, *more])
             hive.stop()
 
     def test_a_worker_busy_with_its_own_work_gets_nothing_more(self):
