@@ -4,18 +4,34 @@
 
 #include "worker_internal.h"
 
-enum { COUNT_MS = 20 /* how long counts gather */ };
+enum { COUNT_MS = 20 /* how long counts gather after some have left */ };
 
 static const char requests_name[] = "requests";
 
-static void send_counts(uv_timer_t *timer) {
-    skep__worker_send_counts(timer->data);
+static void gathered(uv_timer_t *timer);
+
+static void send_and_gather(skep_worker *worker) {
+    skep__worker_send_counts(worker);
+    if (worker->link >= 0) uv_timer_start(&worker->count_timer, gathered, COUNT_MS, 0);
 }
 
+static void gathered(uv_timer_t *timer) {
+    skep_worker *worker = timer->data;
+    if (worker->counts_waiting) send_and_gather(worker);
+}
+
+static void flush_counts(struct skep__flush *flush) {
+    send_and_gather((skep_worker *)((char *)flush - offsetof(skep_worker, counts_flush)));
+}
+
+/* The first counts leave at the end of this iteration, so that a worker that is killed takes little with it; under load those
+ * that follow leave together. */
 static void send_soon(skep_worker *worker) {
     if (worker->counts_waiting || worker->link < 0) return;
     worker->counts_waiting = true;
-    uv_timer_start(&worker->count_timer, send_counts, COUNT_MS, 0);
+    if (uv_is_active((uv_handle_t *)&worker->count_timer)) return;
+    worker->counts_flush.flush = flush_counts;
+    skep__flusher_mark(worker->flusher, &worker->counts_flush);
 }
 
 static struct skep__counter *add_counter(skep_worker *worker, const char *name) {

@@ -99,8 +99,9 @@ struct skep_worker {
 
     struct skep__counter counters[SKEP_MAX_COUNTERS];
     unsigned counter_count;
-    bool counts_waiting; /* some counter is not 0 and count_timer runs */
-    uv_timer_t count_timer;
+    bool counts_waiting; /* some counter is not 0 */
+    uv_timer_t count_timer; /* runs for a while after counts have left */
+    struct skep__flush counts_flush;
 
     struct skep__pending_request *requests; /* by number */
     uint64_t next_request;

@@ -86,7 +86,7 @@ uint64_t skep_worker_connections(const skep_worker *worker);
 /* --- Counters --- */
 
 /* Adds n to a counter; "requests" is the one that status shows and that requestCount reports. Costs nanoseconds; sums travel
- * together every 20 ms, and before the worker leaves. Names of at most 64 bytes, 64 of them; others are ignored. */
+ * together, at the end of the loop's iteration and then every 20 ms, and before the worker leaves. Names of at most 64 bytes, 64 of them; others are ignored. */
 void skep_count(skep_worker *worker, const char *name, uint32_t n);
 
 /* The broker's count of this worker's requests, every interval of the broker. */
