@@ -230,10 +230,9 @@ static void drain_all(skep_cluster *cluster) {
 }
 
 static void begin_stop(skep_cluster *cluster) {
-    struct skep__listener *listener;
     cluster->stopping = true;
     skep__slots_stop(cluster);
-    LIST_FOREACH(listener, &cluster->listeners, entry) skep__listener_finish(listener);
+    skep__listeners_finish(cluster);
     skep_event event = skep__event(SKEP_EVENT_STOP, NULL);
     skep__emit_later(cluster, &event);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "dispatch.h"
@@ -19,7 +20,8 @@
 enum {
     ACCEPT_BURST = 64,  /* connections accepted before the rest of the loop has a turn */
     DEFAULT_BACKLOG = 511,
-    STARVED_MS = 100 /* between tries while there are no descriptors */
+    STARVED_MS = 100, /* between tries while there are no descriptors */
+    HANDSHAKES_MS = 5 /* for those under way when the broker stops to end up in the kernel's queue */
 };
 
 static bool workers_accept(const skep_cluster *cluster) {
@@ -332,13 +334,26 @@ static void close_sockets(struct skep__listener *listener) {
     close_members(listener);
 }
 
-void skep__listener_finish(struct skep__listener *listener) {
+static void turn_away(struct skep__listener *listener) {
     struct skep__member *member;
     skep__socket_unlink(&listener->address);
     LIST_FOREACH(member, &listener->members, entry) skep__socket_turn_away(member->fd, &listener->address);
+}
+
+static void finish(struct skep__listener *listener) {
+    struct skep__member *member;
     if (!workers_accept(listener->cluster))
         LIST_FOREACH(member, &listener->members, entry) accept_some(member, (unsigned)listener->backlog);
     close_sockets(listener);
+}
+
+/* The loop stands still for a moment, once in its life, rather than resetting clients that have just connected. */
+void skep__listeners_finish(skep_cluster *cluster) {
+    static const struct timespec handshakes = {.tv_nsec = HANDSHAKES_MS * 1000000};
+    struct skep__listener *listener;
+    LIST_FOREACH(listener, &cluster->listeners, entry) turn_away(listener);
+    if (!LIST_EMPTY(&cluster->listeners)) nanosleep(&handshakes, NULL);
+    LIST_FOREACH(listener, &cluster->listeners, entry) finish(listener);
 }
 
 void skep__listener_close(struct skep__listener *listener) {

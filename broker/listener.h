@@ -29,8 +29,9 @@ void skep__listener_resume(struct skep__listener *listener);
 /* A connection has come back from a worker: it is the next to be handed out, now or as soon as somebody can take it. */
 void skep__listener_give_back(struct skep__listener *listener, struct skep__connection *connection);
 
-/* Accepts what the kernel holds and somebody can take, then closes the sockets. The listener stays for what is handed on. */
-void skep__listener_finish(struct skep__listener *listener);
+/* Turns newcomers away, accepts what the kernel holds and somebody can take, then closes the sockets. The listeners stay for what is
+ * handed on. Takes a few milliseconds. */
+void skep__listeners_finish(skep_cluster *cluster);
 
 /* Closes the listener and what waits. It is freed when its handles have closed and no worker holds a connection untaken. */
 void skep__listener_close(struct skep__listener *listener);

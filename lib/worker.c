@@ -166,7 +166,7 @@ static int dial(skep_worker *worker, const struct skep_command_welcome *welcome)
 
 static int join(skep_worker *worker, const skep_worker_options *options) {
     unsigned timeout_ms = options->handshake_timeout_ms != 0 ? options->handshake_timeout_ms : HANDSHAKE_TIMEOUT_MS;
-    struct skep_command answer;
+    struct skep_command answer = {.id = SKEP_COMMAND_COUNT};
     int status = skep__link_wait(worker->link, timeout_ms);
     if (status != SKEP_OK) return skep__worker_fail(worker, status, "no answer from the broker: %s", skep_strerror(status));
     status = read_answer(worker, &answer);
