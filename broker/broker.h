@@ -49,7 +49,7 @@ struct skep__notice {
     STAILQ_ENTRY(skep__notice) entry;
     struct skep_frame frame;
     uint64_t after;
-    int fd; /* borrowed from the listener; -1: none */
+    int fd; /* a copy of a listening descriptor; -1: none */
 };
 
 /* A callback for events of one kind */
@@ -151,6 +151,8 @@ struct skep_child {
     bool released; /* freed with its last handle */
 
     STAILQ_HEAD(, skep__notice) notices;
+    unsigned notice_count;
+    bool refusing; /* it could not take a connection; it gets none until starved_timer fires */
     struct skep__connections untaken;   /* handed to it, oldest first */
     struct skep__connection *unsent;    /* the first that has not left yet; NULL: none */
     unsigned untaken_count;
@@ -244,7 +246,8 @@ struct skep_cluster {
     unsigned in_flight;     /* connections on their way to workers */
     unsigned max_in_flight; /* by RLIMIT_NOFILE */
     int reserve;            /* a descriptor to spare */
-    uv_timer_t starved_timer;
+    uv_timer_t starved_timer; /* runs while a listener or a worker is out of descriptors */
+    uint64_t starved_said_ms; /* when this was last said */
 
     struct skep__subscribers subscribers;
     STAILQ_HEAD(, skep__due_event) due_events;

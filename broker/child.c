@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +18,8 @@
 #include "router.h"
 
 enum {
+    UNKNOWN_STATUS = 255, /* of a worker whose exit status nobody can tell */
+    LAST_WORDS = 1024,    /* messages read after the end; a child of the worker's may go on writing */
     BAD_FRAMES_MS = 60000 /* three malformed frames within this end a worker */
 };
 
@@ -32,7 +33,8 @@ static void take_exit_status(skep_child *child, int status) {
 
 /* What it said before it died still counts; the link's end closes it. */
 static void read_last_words(skep_child *child) {
-    while (child->link >= 0 && skep__read_link(child) == SKEP_OK) continue;
+    for (unsigned i = 0; i < LAST_WORDS && child->link >= 0; i++)
+        if (skep__read_link(child) != SKEP_OK) return;
 }
 
 void skep__child_reap(skep_child *child) {
@@ -46,8 +48,9 @@ static void process_ended(uv_poll_t *poll, int status, int events) {
     (void)events;
     skep_child *child = poll->data;
     int exit_status;
-    struct rusage usage;
-    if (wait4(child->pid, &exit_status, WNOHANG, &usage) != child->pid) return;
+    pid_t ended = waitpid(child->pid, &exit_status, WNOHANG);
+    if (ended == 0) return;
+    if (ended < 0) exit_status = UNKNOWN_STATUS << 8; /* somebody else in this process has reaped it */
     skep__emit_due(child->cluster);
     take_exit_status(child, exit_status);
     uv_poll_stop(poll);
@@ -79,6 +82,7 @@ static void reject(skep_child *child, int status, const char *reason) {
     struct skep_command command = {.id = SKEP_COMMAND_reject};
     command.reject = (struct skep_command_reject){.status = (uint64_t)status, .reason = skep__text(reason)};
     skep__emit_error(child->cluster, child, "%s", reason);
+    child->doomed = true;
     if (skep__notify(child, &command, -1) != SKEP_OK) skep__child_kill(child, "protocol");
     child->reason = "protocol";
 }
@@ -92,6 +96,11 @@ static void hello(skep_child *child, const struct skep_command_hello *h) {
         reject(child, SKEP_EVERSION, reason);
         return;
     }
+    if (h->pid != (uint64_t)child->pid) { /* its outbox would be taken for somebody else's */
+        snprintf(reason, sizeof reason, "process %" PRIu64 " says hello, but %d was started", h->pid, (int)child->pid);
+        reject(child, SKEP_EPROTO, reason);
+        return;
+    }
     if (SKEP_HAS(hello, h, name)) skep__copy_text(child->name, sizeof child->name, &h->name);
     skep__life(child, SKEP__SIGNAL_HELLO);
 }
@@ -103,6 +112,10 @@ static void disconnect_asked(skep_child *child) {
 
 static void take_command(skep_child *child, const struct skep_command *command) {
     skep__trace_command(child->cluster->trace, SKEP__TRACE_LINK, "<", child->id, command);
+    if (!child->greeted && command->id != SKEP_COMMAND_hello) {
+        skep__child_bad_frame(child, "link", "a command before hello");
+        return;
+    }
     switch (command->id) {
     case SKEP_COMMAND_hello: hello(child, &command->hello); break;
     case SKEP_COMMAND_ready: skep__life(child, SKEP__SIGNAL_SAYS_READY); break;
@@ -124,7 +137,7 @@ static void take_message(skep_child *child) {
     for (unsigned i = 0; i < message->fd_count; i++) close(message->fds[i]); /* workers have none to give */
     int status = message->truncated ? SKEP_EPROTO : skep__reader_begin(reader, message->data, message->size_bytes);
     if (message->truncated) reader->why = "too long";
-    while (status == SKEP_OK && more && child->link >= 0) {
+    while (status == SKEP_OK && more && child->link >= 0 && !child->doomed) {
         status = skep__reader_next(reader, &command, &more);
         if (status == SKEP_OK && more) take_command(child, &command);
     }

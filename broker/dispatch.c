@@ -20,7 +20,7 @@ enum {
 };
 
 static bool is_open(const skep_child *child) {
-    return child->state == SKEP__CHILD_READY && child->link >= 0;
+    return child->state == SKEP__CHILD_READY && child->link >= 0 && !child->refusing;
 }
 
 static bool has_room(const skep_child *child) {
@@ -89,9 +89,8 @@ static bool is_late(const skep_child *child) {
 void skep__dispatch_update(skep_child *child) {
     struct skep__seat *seat;
     if (child->behind) child->behind = is_late(child);
-    bool choosable = !child->behind && has_room(child);
     LIST_FOREACH(seat, &child->seats, of_child) {
-        if (!choosable) leave_heap(seat);
+        if (child->behind || !has_room(child)) leave_heap(seat);
         else if (seat->heap_index == 0) enter_heap(seat);
         else skep__heap_update(seat->listener, seat);
         if (has_room(child) && may_hand(child->cluster)) skep__listener_resume(seat->listener);

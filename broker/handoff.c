@@ -3,12 +3,15 @@
 #include "handoff.h"
 
 #include <inttypes.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "dispatch.h"
 #include "life.h"
 #include "listener.h"
+
+enum { MAX_NOTICES = 1024 /* that wait on one link */ };
 
 void skep__hand(skep_child *child, struct skep__connection *connection) {
     skep_cluster *cluster = child->cluster;
@@ -52,13 +55,18 @@ static int send_batch(skep_child *child, uint64_t last) {
     return status;
 }
 
-static int send_notice(skep_child *child, struct skep__notice *notice) {
-    int status = skep__link_send(child->link, notice->frame.data, notice->frame.size_bytes, &notice->fd, notice->fd >= 0);
-    if (status != SKEP_OK) return status;
+static void drop_notice(skep_child *child, struct skep__notice *notice) {
     STAILQ_REMOVE_HEAD(&child->notices, entry);
+    child->notice_count--;
+    if (notice->fd >= 0) close(notice->fd);
     skep__frame_free(&notice->frame);
     free(notice);
-    return SKEP_OK;
+}
+
+static int send_notice(skep_child *child, struct skep__notice *notice) {
+    int status = skep__link_send(child->link, notice->frame.data, notice->frame.size_bytes, &notice->fd, notice->fd >= 0);
+    if (status == SKEP_OK) drop_notice(child, notice);
+    return status;
 }
 
 /* Sends all that can leave now. */
@@ -88,10 +96,12 @@ static void watch(skep_child *child, int events) {
     uv_unref((uv_handle_t *)&child->link_poll);
 }
 
-/* A link that is broken is seen at its end, when it is read. */
+/* A link that is closed is seen at its end, when it is read. */
 void skep__link_watch(skep_child *child) {
     if (child->link < 0) return;
-    watch(child, send_all(child) == SKEP_EAGAIN ? UV_READABLE | UV_WRITABLE : UV_READABLE);
+    int status = send_all(child);
+    watch(child, status == SKEP_EAGAIN ? UV_READABLE | UV_WRITABLE : UV_READABLE);
+    if (status != SKEP_OK && status != SKEP_EAGAIN && status != SKEP_ECLOSED) skep__child_kill(child, "link");
 }
 
 int skep__notify(skep_child *child, const struct skep_command *command, int fd) {
@@ -99,15 +109,17 @@ int skep__notify(skep_child *child, const struct skep_command *command, int fd) 
     struct skep__notice *notice = calloc(1, sizeof *notice);
     if (notice == NULL) return SKEP_ENOMEM;
     notice->after = child->next_number;
-    notice->fd = fd;
-    int status = skep__frame_add(&notice->frame, command);
+    notice->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1; /* the listener may be closed before this leaves */
+    int status = fd >= 0 && notice->fd < 0 ? SKEP_EMFILE : skep__frame_add(&notice->frame, command);
     if (status != SKEP_OK) {
+        if (notice->fd >= 0) close(notice->fd);
         free(notice);
         return status;
     }
     skep__trace_command(child->cluster->trace, SKEP__TRACE_LINK, ">", child->id, command);
     STAILQ_INSERT_TAIL(&child->notices, notice, entry);
-    skep__link_watch(child);
+    if (++child->notice_count > MAX_NOTICES) skep__child_kill(child, "protocol"); /* it asks and never reads */
+    else skep__link_watch(child);
     return SKEP_OK;
 }
 
@@ -157,16 +169,14 @@ void skep__refused(skep_child *child, uint64_t number) {
     if (c == NULL || c == child->unsent) return;
     STAILQ_REMOVE(&child->untaken, c, skep__connection, entry);
     settle(child);
-    hand_on(c);
+    child->refusing = true; /* lest it gets the same connection at once */
+    skep__listeners_retry_soon(child->cluster);
     skep__dispatch_update(child);
+    hand_on(c);
 }
 
 static void drop_notices(skep_child *child) {
-    for (struct skep__notice *notice; (notice = STAILQ_FIRST(&child->notices)) != NULL;) {
-        STAILQ_REMOVE_HEAD(&child->notices, entry);
-        skep__frame_free(&notice->frame);
-        free(notice);
-    }
+    for (struct skep__notice *notice; (notice = STAILQ_FIRST(&child->notices)) != NULL;) drop_notice(child, notice);
 }
 
 void skep__give_back(skep_child *child) {

@@ -8,8 +8,8 @@
 /* Hands a connection to a worker, which owns it from here on; it leaves with others at the end of the iteration. */
 void skep__hand(skep_child *child, struct skep__connection *connection);
 
-/* Sends a command behind the connections handed so far. fd (or -1) is borrowed: it is sent by the time the listener closes,
- * or with the link's end. Errors: SKEP_ENOMEM, SKEP_ECLOSED. */
+/* Sends a command behind the connections handed so far. fd (or -1) is copied. Errors: SKEP_ENOMEM,
+ * SKEP_EMFILE, SKEP_ECLOSED. */
 SKEP_MUST_USE int skep__notify(skep_child *child, const struct skep_command *command, int fd);
 
 /* The worker has received every connection up to a number, and finished or accepted some by itself. */

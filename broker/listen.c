@@ -13,7 +13,7 @@
 #include "listener.h"
 
 static void answer(skep_child *child, const struct skep_command *command, int fd) {
-    if (skep__notify(child, command, fd) == SKEP_ENOMEM) skep__child_kill(child, "out of memory");
+    if (skep__notify(child, command, fd) > 0 && child->link >= 0) skep__child_kill(child, "link");
 }
 
 static void refuse(skep_child *child, uint64_t request, int status, const char *why) {
@@ -68,8 +68,8 @@ void skep__listen_asked(skep_child *child, const struct skep_command_listen *lis
     skep__copy_text(url, sizeof url, &listen->url);
     uint64_t index = SKEP_HAS(listen, listen, index) ? listen->index : 0;
     int backlog = SKEP_HAS(listen, listen, backlog) ? (int)listen->backlog : 0;
-    int status = cluster->stopping ? SKEP_ESTATE : SKEP_OK;
-    if (status != SKEP_OK) snprintf(why, sizeof why, "%s: the broker is stopping", url);
+    int status = cluster->stopping || child->state == SKEP__CHILD_DRAINING ? SKEP_ESTATE : SKEP_OK;
+    if (status != SKEP_OK) snprintf(why, sizeof why, "%s: the %s", url, cluster->stopping ? "broker is stopping" : "worker is leaving");
     if (status == SKEP_OK) status = skep__listener_get(cluster, url, index, backlog, &listener, why);
     if (status == SKEP_OK) {
         status = skep__listener_join(listener, child, &fd);

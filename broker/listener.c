@@ -21,6 +21,7 @@ enum {
     ACCEPT_BURST = 64,  /* connections accepted before the rest of the loop has a turn */
     DEFAULT_BACKLOG = 511,
     STARVED_MS = 100, /* between tries while there are no descriptors */
+    STARVED_SAY_MS = 10000, /* between complaints */
     HANDSHAKES_MS = 5 /* for those under way when the broker stops to end up in the kernel's queue */
 };
 
@@ -82,6 +83,23 @@ void skep__listener_give_back(struct skep__listener *listener, struct skep__conn
 /* --- accepting --- */
 
 /* Out of descriptors: one connection is accepted on the reserve; the rest stay in the kernel's queue until a while later. */
+static void retry_workers(skep_cluster *cluster) {
+    skep_child *child;
+    TAILQ_FOREACH(child, &cluster->children, entry) {
+        if (!child->refusing) continue;
+        child->refusing = false;
+        skep__dispatch_update(child);
+    }
+}
+
+static void say_starved(const struct skep__listener *listener) {
+    skep_cluster *cluster = listener->cluster;
+    uint64_t now_ms = uv_now(cluster->loop);
+    if (cluster->starved_said_ms != 0 && now_ms - cluster->starved_said_ms < STARVED_SAY_MS) return;
+    cluster->starved_said_ms = now_ms;
+    skep__emit_error(cluster, NULL, "%s: out of descriptors; accepting slowly until some are free", listener->url);
+}
+
 static int accept_starved(struct skep__member *member) {
     struct skep__listener *listener = member->listener;
     skep_cluster *cluster = listener->cluster;
@@ -90,16 +108,15 @@ static int accept_starved(struct skep__member *member) {
         close(cluster->reserve);
         cluster->reserve = -1;
         fd = accept4(member->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        skep__emit_error(cluster, NULL, "%s: out of descriptors; accepting slowly until some are free", listener->url);
+        say_starved(listener);
     }
     listener->starved = true;
     update_polling(listener);
-    if (!uv_is_active((uv_handle_t *)&cluster->starved_timer))
-        uv_timer_start(&cluster->starved_timer, skep__listeners_retry, STARVED_MS, STARVED_MS);
+    skep__listeners_retry_soon(cluster);
     return fd;
 }
 
-void skep__listeners_retry(uv_timer_t *timer) {
+static void retry(uv_timer_t *timer) {
     skep_cluster *cluster = timer->data;
     struct skep__listener *listener;
     if (cluster->reserve < 0) cluster->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -109,6 +126,12 @@ void skep__listeners_retry(uv_timer_t *timer) {
         listener->starved = false;
         update_polling(listener);
     }
+    retry_workers(cluster);
+}
+
+void skep__listeners_retry_soon(skep_cluster *cluster) {
+    if (!uv_is_active((uv_handle_t *)&cluster->starved_timer))
+        uv_timer_start(&cluster->starved_timer, retry, STARVED_MS, STARVED_MS);
 }
 
 static int accept_one(struct skep__member *member) {
@@ -171,15 +194,19 @@ static int add_member(struct skep__listener *listener, int fd, struct skep__memb
     return SKEP_OK;
 }
 
-static struct skep__member *free_member(const struct skep__listener *listener) {
-    struct skep__member *member;
-    LIST_FOREACH(member, &listener->members, entry) if (member->owner == NULL) return member;
-    return NULL;
+/* A worker that asks again gets what it has. */
+static struct skep__member *own_or_free_member(const struct skep__listener *listener, const skep_child *child) {
+    struct skep__member *member, *free_one = NULL;
+    LIST_FOREACH(member, &listener->members, entry) {
+        if (member->owner == child) return member;
+        if (member->owner == NULL) free_one = member;
+    }
+    return free_one;
 }
 
 /* With policy reuseport: a socket that no worker accepts from, or one more. */
 static int own_member(struct skep__listener *listener, skep_child *child, int *fd) {
-    struct skep__member *member = free_member(listener);
+    struct skep__member *member = own_or_free_member(listener, child);
     int status = SKEP_OK;
     if (member == NULL) {
         int new_fd;

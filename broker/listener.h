@@ -37,8 +37,8 @@ void skep__listeners_finish(skep_cluster *cluster);
 void skep__listener_close(struct skep__listener *listener);
 void skep__listener_check_free(struct skep__listener *listener);
 
-/* Timer: tries again for listeners that ran out of descriptors. */
-void skep__listeners_retry(uv_timer_t *timer);
+/* Tries again, a little later, for listeners and workers that ran out of descriptors. */
+void skep__listeners_retry_soon(skep_cluster *cluster);
 
 /* The listener of a number; NULL if there is none. */
 struct skep__listener *skep__listener_by_number(skep_cluster *cluster, uint64_t number);

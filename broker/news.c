@@ -108,7 +108,9 @@ int skep__news_since(skep_cluster *cluster, uint64_t seq, int (*add)(void *conte
     uint64_t oldest = item != NULL ? item->seq : cluster->news_seq + 1;
     int status = SKEP_OK;
     STAILQ_FOREACH(item, &cluster->news_items, entry) {
-        if (item->seq > seq && status == SKEP_OK) status = add(context, item->data, item->size_bytes);
+        if (item->seq <= seq) continue;
+        status = add(context, item->data, item->size_bytes);
+        if (status != SKEP_OK) return status;
     }
     return status == SKEP_OK ? add_end(cluster, oldest > seq ? oldest - seq - 1 : 0, add, context) : status;
 }

@@ -236,7 +236,7 @@ static void take_command(skep_cluster *cluster, skep_child *child, const struct 
     else if (child == NULL) return;
     else if (command->id == SKEP_COMMAND_message) message(child, &command->message);
     else if (command->id == SKEP_COMMAND_reply) reply(child, &command->reply);
-    else if (command->id == SKEP_COMMAND_newsSince) news_since(child, command->newsSince.seq);
+    else if (command->id == SKEP_COMMAND_newsSince && !child->owes_news) news_since(child, command->newsSince.seq);
 }
 
 static void bad_frame(skep_cluster *cluster, skep_child *child, const struct skep__peer *peer, const char *why) {

@@ -102,7 +102,7 @@ static void delay_passed(uv_timer_t *timer) {
 }
 
 void skep__slot_refill(struct skep__slot *slot, int64_t delay_ms) {
-    if (slot->child != NULL) return;
+    if (slot->child != NULL || slot->cluster->stopping) return;
     if (delay_ms == 0) {
         start(slot);
         return;

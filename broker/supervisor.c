@@ -21,7 +21,7 @@ static void emit(skep_child *child, enum skep_event_kind kind) {
 /* --- actions --- */
 
 static void tell(skep_child *child, const struct skep_command *command) {
-    if (skep__notify(child, command, -1) == SKEP_ENOMEM) skep__child_kill(child, "out of memory");
+    if (skep__notify(child, command, -1) > 0 && child->link >= 0) skep__child_kill(child, "link");
 }
 
 static void tell_drain(skep_child *child) {

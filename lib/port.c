@@ -11,6 +11,7 @@
 
 enum {
     QUEUE_BYTES = 8 * 1024 * 1024, /* frames that wait for the loop before receiving pauses */
+    MESSAGE_COST_BYTES = 256,      /* of a queued message, besides its body */
     NEWS_DEPTH = 128,              /* frames that a slow subscriber may be behind */
     GONE_PIPES = 256               /* closed pipes whose last frames may still be on their way */
 };
@@ -118,7 +119,7 @@ static bool queue_message(struct skep__port *port, nng_msg *message) {
     HASH_FIND_INT(port->pipes, &id, known);
     port->items[port->item_count++] =
         (struct item){.message = message, .peer = {.pipe = id, .pid = known != NULL ? known->pid : 0}};
-    port->queued_bytes += nng_msg_len(message);
+    port->queued_bytes += nng_msg_len(message) + MESSAGE_COST_BYTES;
     return true;
 }
 

@@ -7,7 +7,10 @@
 #include "nng.h"
 #include "port.h"
 
-enum { CALLS = 8 /* requests answered at the same time */ };
+enum {
+    CALLS = 8,       /* requests answered at the same time */
+    ANSWER_MS = 5000 /* for a client to take its answer */
+};
 
 struct refusal {
     pid_t pid;
@@ -37,8 +40,8 @@ struct skep__server {
 static void on_call_completed(void *argument) {
     struct skep__call *call = argument;
     int error = nng_aio_result(call->aio);
-    if (error == NNG_ECLOSED || error == NNG_ECANCELED) return; /* the socket is being closed */
     if (call->answering && error != 0) nng_msg_free(nng_aio_get_msg(call->aio));
+    if (error == NNG_ECLOSED || error == NNG_ECANCELED) return; /* the socket is being closed */
     pthread_mutex_lock(&call->server->hub->mutex);
     call->completed = true;
     call->request = !call->answering && error == 0 ? nng_aio_get_msg(call->aio) : NULL;
@@ -48,6 +51,7 @@ static void on_call_completed(void *argument) {
 
 static void await_call(struct skep__call *call) {
     call->answering = false;
+    nng_aio_set_timeout(call->aio, NNG_DURATION_INFINITE);
     nng_ctx_recv(call->context, call->aio);
 }
 
@@ -78,6 +82,7 @@ void skep__call_answer(struct skep__call *call, const void *data, size_t size_by
     memcpy(nng_msg_body(message), data, size_bytes);
     call->answering = true;
     nng_aio_set_msg(call->aio, message);
+    nng_aio_set_timeout(call->aio, ANSWER_MS); /* a client that does not read must not keep others waiting */
     nng_ctx_send(call->context, call->aio);
 }
 

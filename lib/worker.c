@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A worker's life: handshake, loop, leaving. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,7 @@ void skep__worker_close_link(skep_worker *worker, int result) {
     uv_timer_stop(&worker->report_timer);
     uv_timer_stop(&worker->count_timer);
     uv_timer_stop(&worker->leave_timer);
+    uv_timer_stop(&worker->rest_timer);
     skep__worker_fail_requests(worker, SKEP_ECLOSED);
 }
 
@@ -76,10 +78,10 @@ void skep__worker_leave(skep_worker *worker) {
 static void orphaned(skep_worker *worker, int result) {
     worker->result = result;
     skep__worker_leave(worker);
+    skep__flusher_mark(worker->flusher, &worker->leave_flush); /* also if it was leaving already */
     uv_poll_stop(&worker->link_poll);
     skep__worker_fail_requests(worker, SKEP_ECLOSED);
-    if (is_idle(worker)) skep__worker_close_link(worker, result);
-    else uv_timer_start(&worker->leave_timer, orphan_expired, ORPHAN_TIMEOUT_MS, 0);
+    uv_timer_start(&worker->leave_timer, orphan_expired, ORPHAN_TIMEOUT_MS, 0);
 }
 
 void skep_on_leave(skep_worker *worker, skep_leave_cb callback, void *context) {
@@ -200,6 +202,7 @@ static int open_handles(skep_worker *worker) {
     add_timer(worker, &worker->report_timer);
     add_timer(worker, &worker->count_timer);
     add_timer(worker, &worker->leave_timer);
+    add_timer(worker, &worker->rest_timer);
     if (uv_poll_init(worker->loop, &worker->link_poll, worker->link) != 0) return SKEP_ENOTWORKER;
     worker->link_poll.data = worker;
     worker->open_handles++;
@@ -225,6 +228,7 @@ static skep_worker *allocate(uv_loop_t *loop) {
     skep_worker *worker = calloc(1, sizeof *worker);
     if (worker == NULL) return NULL;
     worker->link = SKEP_LINK_FD;
+    fcntl(worker->link, F_SETFD, FD_CLOEXEC); /* children of this process must not hold the link open */
     worker->id = skep__identity_worker();
     worker->trace = skep__trace_mask();
     worker->leave_flush.flush = tell_leave;
@@ -290,7 +294,8 @@ void skep__worker_close_handle(skep_worker *worker, uv_handle_t *handle, uv_clos
 
 static void close_handles(skep_worker *worker) {
     uv_handle_t *handles[] = {(uv_handle_t *)&worker->report_timer, (uv_handle_t *)&worker->count_timer,
-                              (uv_handle_t *)&worker->leave_timer, (uv_handle_t *)&worker->link_poll};
+                              (uv_handle_t *)&worker->leave_timer, (uv_handle_t *)&worker->rest_timer,
+                              (uv_handle_t *)&worker->link_poll};
     for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
         if (handles[i]->data != NULL) skep__worker_close_handle(worker, handles[i], NULL);
 }

@@ -84,6 +84,7 @@ struct skep_worker {
     uint64_t news_seq;     /* latest item seen, none missing before it */
     uint64_t news_heard;   /* latest item that arrived by the news, too early ones among them */
     bool repairing;        /* newsSince is under way */
+    uint64_t repair_asked_ms;
     bool unconfirmed;  /* something was sent after the latest newsSince */
 
     LIST_HEAD(, skep_listener) listeners;
@@ -96,6 +97,7 @@ struct skep_worker {
     uint32_t unreported_finished;
     uint32_t unreported_accepted;
     uv_timer_t report_timer;
+    uv_timer_t rest_timer; /* runs while there are no descriptors to accept with */
 
     struct skep__counter counters[SKEP_MAX_COUNTERS];
     unsigned counter_count;
@@ -162,6 +164,9 @@ void skep__worker_stop_accepting(skep_worker *worker);
 
 /* Gives up every listener; closes what arrived and was not given to the user. */
 void skep__worker_close_listeners(skep_worker *worker);
+
+/* Gives a listener back to the broker. */
+void skep__worker_unlisten(skep_worker *worker, uint64_t number);
 
 /* The listener of a number; NULL if it is closed. */
 struct skep_listener *skep__worker_listener(skep_worker *worker, uint64_t number);

@@ -16,6 +16,7 @@ struct delivery {
     uint32_t request; /* an answer to this is waited for; 0: none */
     struct skep_command *answer;
     int *answer_fd;
+    uint64_t given_back; /* a listener that came too late; 0: none */
     unsigned next_fd;
     uint64_t through; /* latest connection that arrived; 0: none */
     struct skep_frame frame; /* refusals and the acknowledgement */
@@ -141,6 +142,7 @@ static int take_answer(skep_worker *worker, const struct skep_command *command, 
     int fd = has_fd ? take_fd(worker->link_message, d) : -1;
     if (d->request == 0 || request != d->request) {
         if (fd >= 0) close(fd); /* an answer nobody waits for any more */
+        if (command->id == SKEP_COMMAND_listening) d->given_back = command->listening.listener;
         return SKEP_OK;
     }
     *d->answer = *command;
@@ -190,5 +192,6 @@ int skep__worker_read_link(skep_worker *worker, uint32_t request, struct skep_co
     int status = skep__link_receive(worker->link, worker->link_message);
     if (status == SKEP_OK) status = take_message(worker, &d);
     worker->link_frame = d.frame;
+    if (d.given_back != 0) skep__worker_unlisten(worker, d.given_back);
     return status;
 }

@@ -12,6 +12,7 @@
 
 enum {
     LISTEN_TIMEOUT_MS = 10000,
+    REST_MS = 100, /* between tries while there are no descriptors */
     ACCEPT_BURST = 16,    /* connections accepted before the other workers and the loop have a turn */
     LAST_BURST = 1024     /* connections accepted when leaving: nobody else may come for them */
 };
@@ -28,11 +29,30 @@ const char *skep_listener_url(const skep_listener *listener) {
 
 /* --- accepting by ourselves --- */
 
+static void accept_ready(uv_poll_t *poll, int status, int events);
+
+static void rested(uv_timer_t *timer) {
+    skep_worker *worker = timer->data;
+    skep_listener *l;
+    if (worker->phase >= SKEP__WORKER_LEAVING) return;
+    LIST_FOREACH(l, &worker->listeners, entry) if (l->fd >= 0) uv_poll_start(&l->poll, UV_READABLE, accept_ready);
+}
+
+/* Out of descriptors: what comes stays in the kernel's queue, or goes to others, for a while. */
+static void rest(skep_worker *worker) {
+    skep_listener *l;
+    LIST_FOREACH(l, &worker->listeners, entry) if (l->fd >= 0) uv_poll_stop(&l->poll);
+    uv_timer_start(&worker->rest_timer, rested, REST_MS, 0);
+}
+
 static void accept_some(skep_listener *listener, unsigned limit) {
     skep_worker *worker = listener->worker;
     for (unsigned i = 0; i < limit; i++) {
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) return;
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE) rest(worker);
+            return;
+        }
         worker->unreported_accepted++;
         skep__worker_arrived(worker, listener, fd);
         skep__worker_report_soon(worker);
@@ -87,14 +107,18 @@ static void stop(skep_worker *worker, skep_listener *listener) {
     close_socket(listener);
 }
 
+void skep__worker_unlisten(skep_worker *worker, uint64_t number) {
+    struct skep_command command = {.id = SKEP_COMMAND_unlisten};
+    command.unlisten = (struct skep_command_unlisten){.listener = number};
+    if (worker->link >= 0 && skep__worker_tell(worker, &command) != SKEP_OK) return; /* the link's end will tell */
+}
+
 void skep_listener_close(skep_listener *listener) {
     skep_worker *worker = listener->worker;
     struct skep_listener *l = skep__worker_listener(worker, listener->number);
     if (l != listener) return;
-    struct skep_command command = {.id = SKEP_COMMAND_unlisten};
-    command.unlisten = (struct skep_command_unlisten){.listener = listener->number};
     stop(worker, listener);
-    if (worker->link >= 0 && skep__worker_tell(worker, &command) != SKEP_OK) return; /* the link's end will tell */
+    skep__worker_unlisten(worker, listener->number);
 }
 
 void skep__worker_close_listeners(skep_worker *worker) {
@@ -182,6 +206,7 @@ int skep_listen(skep_worker *worker, const char *url, skep_connection_cb callbac
     int fd = -1;
     uint32_t request = ++worker->next_listen;
     int status = check_url(worker, url);
+    if (worker->phase >= SKEP__WORKER_LEAVING) return skep__worker_fail(worker, SKEP_ECLOSED, "%s: this worker is leaving", url);
     if (status == SKEP_OK) status = ask(worker, url, request);
     if (status == SKEP_OK) status = await_answer(worker, url, request, &answer, &fd);
     skep__worker_deliver_later(worker); /* what arrived for other listeners meanwhile */
@@ -189,6 +214,7 @@ int skep_listen(skep_worker *worker, const char *url, skep_connection_cb callbac
     if (status == SKEP_OK) status = add_listener(worker, url, &answer.listening, fd, &listener);
     if (status != SKEP_OK) {
         if (fd >= 0) close(fd);
+        if (answer.id == SKEP_COMMAND_listening) skep__worker_unlisten(worker, answer.listening.listener);
         return status;
     }
     listener->callback = callback;

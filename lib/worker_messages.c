@@ -5,7 +5,10 @@
 
 #include "worker_internal.h"
 
-enum { REQUEST_TIMEOUT_MS = 5000 };
+enum {
+    REQUEST_TIMEOUT_MS = 5000,
+    REPAIR_TIMEOUT_MS = 5000 /* until the news are asked for once more */
+};
 
 /* --- sending --- */
 
@@ -173,7 +176,10 @@ static void undelivered_received(skep_worker *worker, const struct skep_command_
 static void ask_again(skep_worker *worker) {
     struct skep_command command = {.id = SKEP_COMMAND_newsSince};
     command.newsSince = (struct skep_command_newsSince){.seq = worker->news != NULL ? worker->news_seq : UINT64_MAX};
-    if (worker->repairing || queue(worker, &command) != SKEP_OK) return;
+    uint64_t now_ms = uv_now(worker->loop);
+    if (worker->repairing && now_ms - worker->repair_asked_ms < REPAIR_TIMEOUT_MS) return;
+    if (queue(worker, &command) != SKEP_OK) return;
+    worker->repair_asked_ms = now_ms;
     worker->repairing = true;
     worker->unconfirmed = false;
 }

@@ -204,7 +204,8 @@ typedef struct skep_event {
     /* exit: one of the two is -1 */
     int code;
     int signal;
-    /* exit: "voluntary", "exited" (status 0, unasked), "crashed", "killed" (by a stop at once), "not-ready", "drain-timeout", "protocol".
+    /* exit: "voluntary", "exited" (status 0, unasked), "crashed", "killed" (by a stop at once), "not-ready", "drain-timeout", "protocol", "link" (commands could not be
+     * sent to it).
      * error: one line. Else NULL */
     const char *reason;
     uint64_t uptime_ms; /* exit */

@@ -214,6 +214,22 @@ static void test_a_stale_path(void **state) {
     close(fd);
 }
 
+/* An owner that has no room for more callers is an owner all the same. */
+static void test_a_path_with_a_full_backlog(void **state) {
+    struct skep_url url = unix_url(*state, "busy"), again = url;
+    int callers[64], count = 0, second = -1, fd = -1;
+    assert_int_equal(skep__socket_bind(&url, 1, false, &fd), SKEP_OK);
+    for (bool connected = true; connected && count < 64; count++) {
+        callers[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        connected = connect(callers[count], (const struct sockaddr *)&url.address, url.address_size_bytes) == 0;
+    }
+    assert_int_equal(errno, EAGAIN);
+    assert_int_equal(skep__socket_bind(&again, 16, false, &second), SKEP_EADDRINUSE);
+    assert_int_equal(access(path_of(&url), F_OK), 0);
+    while (count > 0) close(callers[--count]);
+    close(fd);
+}
+
 /* Something else is there: it is left alone. */
 static void test_a_path_that_is_no_socket(void **state) {
     const struct pump *pump = *state;
@@ -268,6 +284,7 @@ int main(void) {
         cmocka_unit_test(test_again),
         PUMP_TEST(test_a_path),
         PUMP_TEST(test_a_stale_path),
+        PUMP_TEST(test_a_path_with_a_full_backlog),
         PUMP_TEST(test_a_path_that_is_no_socket),
         cmocka_unit_test(test_unlink_of_tcp_does_nothing),
         cmocka_unit_test(test_turned_away),
