@@ -59,6 +59,7 @@ static bool skip_value(struct cursor *c, unsigned depth) {
     if (tag <= 0x8f) return skip_values(c, 2 * (uint64_t)(tag & 0x0f), depth);
     if (tag <= 0x9f) return skip_values(c, tag & 0x0f, depth);
     if (tag <= 0xbf) return skip(c, tag & 0x1f);
+    /* clang-format off: a table */
     switch (tag) {
     case 0xc0: case 0xc2: case 0xc3: return true;
     case 0xc4: case 0xc5: case 0xc6: return skip_sized(c, 1u << (tag - 0xc4), 0);
@@ -73,6 +74,7 @@ static bool skip_value(struct cursor *c, unsigned depth) {
     case 0xde: case 0xdf: return skip_counted(c, 2u << (tag - 0xde), 2, depth);
     default: return false; /* 0xc1 is never used */
     }
+    /* clang-format on */
 }
 
 static bool is_map(uint8_t tag) {
