@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The broker's state. One thread, the loop's, owns all of it. What the functions of each file promise stands in the header of that
- * file's name. */
+ * The broker's state. One thread, the loop's, owns all of it. What the functions of each file promise stands in the
+ * header of that file's name. */
 #ifndef SKEP_BROKER_H
 #define SKEP_BROKER_H
 
@@ -87,10 +87,10 @@ struct skep__listener {
     LIST_ENTRY(skep__listener) entry;
     skep_cluster *cluster;
     uint32_t number;
-    char key[SKEP_MAX_URL + 16];   /* URL as asked for and how many times the asker had asked before */
-    char name[SKEP_MAX_NAME + 1];  /* given with skep_cluster_listen; "" */
-    char url[SKEP_MAX_URL + 1];    /* with the real port */
-    struct skep_url address;       /* bound */
+    char key[SKEP_MAX_URL + 16];  /* URL as asked for and how many times the asker had asked before */
+    char name[SKEP_MAX_NAME + 1]; /* given with skep_cluster_listen; "" */
+    char url[SKEP_MAX_URL + 1];   /* with the real port */
+    struct skep_url address;      /* bound */
     int backlog;
     bool kept; /* stays when the last worker leaves */
     bool closed;
@@ -131,7 +131,7 @@ struct skep_child {
     uint32_t id;
     pid_t pid;
     enum skep__child_state state;
-    char name[SKEP_MAX_NAME + 1]; /* as it said in hello */
+    char name[SKEP_MAX_NAME + 1];  /* as it said in hello */
     uint64_t spawned_ms, ready_ms; /* the loop's time; ready_ms 0: never */
     bool voluntary;                /* it was asked to leave, or said so */
     const char *reason;            /* why the broker ends it; NULL: it does not */
@@ -152,9 +152,9 @@ struct skep_child {
 
     STAILQ_HEAD(, skep__notice) notices;
     unsigned notice_count;
-    bool refusing; /* it could not take a connection; it gets none until starved_timer fires */
-    struct skep__connections untaken;   /* handed to it, oldest first */
-    struct skep__connection *unsent;    /* the first that has not left yet; NULL: none */
+    bool refusing;                    /* it could not take a connection; it gets none until starved_timer fires */
+    struct skep__connections untaken; /* handed to it, oldest first */
+    struct skep__connection *unsent;  /* the first that has not left yet; NULL: none */
     unsigned untaken_count;
     uint64_t next_number;
     bool behind; /* it has not acknowledged for a while */
@@ -167,7 +167,7 @@ struct skep_child {
 
     uint64_t live; /* connections taken and not finished */
     uint64_t accepted, requests, messages;
-    uint64_t bad_frames;    /* ever */
+    uint64_t bad_frames;      /* ever */
     uint64_t bad_frame_ms[2]; /* when the latest two came, by bad_frames modulo 2 */
 
     struct skep__subscribers subscribers;
@@ -243,9 +243,9 @@ struct skep_cluster {
 
     LIST_HEAD(, skep__listener) listeners;
     uint32_t next_listener;
-    unsigned in_flight;     /* connections on their way to workers */
-    unsigned max_in_flight; /* by RLIMIT_NOFILE */
-    int reserve;            /* a descriptor to spare */
+    unsigned in_flight;       /* connections on their way to workers */
+    unsigned max_in_flight;   /* by RLIMIT_NOFILE */
+    int reserve;              /* a descriptor to spare */
     uv_timer_t starved_timer; /* runs while a listener or a worker is out of descriptors */
     uint64_t starved_said_ms; /* when this was last said */
 

@@ -141,7 +141,8 @@ static void take_message(skep_child *child) {
         status = skep__reader_next(reader, &command, &more);
         if (status == SKEP_OK && more) take_command(child, &command);
     }
-    if (status != SKEP_OK) skep__child_bad_frame(child, "link", status == SKEP_EPROTO ? reader->why : skep_strerror(status));
+    if (status != SKEP_OK)
+        skep__child_bad_frame(child, "link", status == SKEP_EPROTO ? reader->why : skep_strerror(status));
 }
 
 int skep__read_link(skep_child *child) {

@@ -71,7 +71,8 @@ static skep_cluster *allocate(uv_loop_t *loop) {
     init_lists(cluster);
     cluster->trace = skep__trace_mask();
     cluster->lock = cluster->reserve = -1;
-    snprintf(cluster->default_name, sizeof cluster->default_name, "%.48s-%d", program_invocation_short_name, (int)getpid());
+    snprintf(cluster->default_name, sizeof cluster->default_name, "%.48s-%d", program_invocation_short_name,
+             (int)getpid());
     cluster->owns_loop = loop == NULL;
     cluster->loop = loop != NULL ? loop : &cluster->own_loop;
     if (!cluster->owns_loop || uv_loop_init(cluster->loop) == 0) return cluster;
@@ -104,7 +105,8 @@ int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings) {
 
 /* --- starting --- */
 
-/* As many descriptors as the system allows; a quarter of them for connections in flight, since the kernel limits those too. */
+/* As many descriptors as the system allows; a quarter of them for connections in flight, since the kernel limits those
+ * too. */
 static void raise_limits(skep_cluster *cluster) {
     struct rlimit limit = {.rlim_cur = 1024, .rlim_max = 1024};
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
@@ -154,7 +156,8 @@ static int open_sockets(skep_cluster *cluster) {
     if (status == SKEP_OK) status = open_news(cluster);
     if (status == SKEP_OK) status = skep__control_open(cluster);
     if (status == SKEP_OK) return SKEP_OK;
-    return skep__broker_fail(cluster, status, "%s: cannot open the sockets: %s", cluster->instance.dir, skep_strerror(status));
+    return skep__broker_fail(cluster, status, "%s: cannot open the sockets: %s", cluster->instance.dir,
+                             skep_strerror(status));
 }
 
 static void interval_passed(uv_timer_t *timer) {

@@ -28,7 +28,8 @@ static int answer(skep_cluster *cluster, const struct skep_command *command, str
 }
 
 /* A message holds one question: the answers to many could fill the memory. */
-static int read_question(struct skep_reader *reader, const void *data, size_t size_bytes, struct skep_command *question) {
+static int read_question(struct skep_reader *reader, const void *data, size_t size_bytes,
+                         struct skep_command *question) {
     struct skep_command second;
     bool more = false, too_many = false;
     reader->why = NULL;
@@ -48,7 +49,8 @@ static int answer_to(skep_cluster *cluster, const void *data, size_t size_bytes,
 
 /* A client that sends rubbish is told so; it can do no harm by sending more. */
 static void add_failed(skep_cluster *cluster, int status, struct skep_frame *frame) {
-    const char *why = status == SKEP_EPROTO && cluster->control_reader.why != NULL ? cluster->control_reader.why : skep_strerror(status);
+    const char *why = status == SKEP_EPROTO && cluster->control_reader.why != NULL ? cluster->control_reader.why
+                                                                                   : skep_strerror(status);
     struct skep_command command = {.id = SKEP_COMMAND_failed};
     command.failed = (struct skep_command_failed){.status = (uint64_t)status, .reason = skep__text(why)};
     cluster->bad_frames += status == SKEP_EPROTO;

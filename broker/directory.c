@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The instance's directory. The lock is an open file description lock: it ends with the broker, however that ends, and looking at it
- * disturbs nobody. The lock file stays, lest two brokers lock two files of one name. */
+ * The instance's directory. The lock is an open file description lock: it ends with the broker, however that ends, and
+ * looking at it disturbs nobody. The lock file stays, lest two brokers lock two files of one name. */
 #include "directory.h"
 
 #include <dirent.h>
@@ -53,7 +53,8 @@ static int check_private(skep_cluster *cluster, const char *dir) {
 
 static int busy(skep_cluster *cluster, const char *dir) {
     struct skep__instance owner;
-    if (skep__instance_find(dir, &owner) != SKEP_OK) return skep__broker_fail(cluster, SKEP_EBUSY, "%s: another broker owns it", dir);
+    if (skep__instance_find(dir, &owner) != SKEP_OK)
+        return skep__broker_fail(cluster, SKEP_EBUSY, "%s: another broker owns it", dir);
     return skep__broker_fail(cluster, SKEP_EBUSY, "%s: another broker owns it (pid %d)", dir, (int)owner.pid);
 }
 
@@ -114,7 +115,8 @@ static int write_lock(skep_cluster *cluster) {
     struct skep__instance *instance = &cluster->instance;
     instance->pid = getpid();
     instance->generation = last_generation(cluster->lock) + 1;
-    int length = snprintf(text, sizeof text, "%d %" PRIu64 " %s\n", (int)instance->pid, instance->generation, instance->name);
+    int length =
+        snprintf(text, sizeof text, "%d %" PRIu64 " %s\n", (int)instance->pid, instance->generation, instance->name);
     if (ftruncate(cluster->lock, 0) == 0 && pwrite(cluster->lock, text, (size_t)length, 0) == length) return SKEP_OK;
     return unusable(cluster, instance->dir, strerror(errno));
 }
@@ -122,7 +124,8 @@ static int write_lock(skep_cluster *cluster) {
 /* --- sockets --- */
 
 static bool is_socket_name(const char *name) {
-    static const char *const prefixes[] = {SKEP_FILE_CONTROL ".", SKEP_FILE_NEWS ".", SKEP_FILE_OUTBOX ".", SKEP_FILE_INBOX "."};
+    static const char *const prefixes[] = {SKEP_FILE_CONTROL ".", SKEP_FILE_NEWS ".", SKEP_FILE_OUTBOX ".",
+                                           SKEP_FILE_INBOX "."};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0) return true;
     return false;

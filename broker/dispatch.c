@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Which worker gets a connection. Workers that keep up are in each listener's heap, ordered by the policy. One that has not
- * acknowledged for a while is behind: it gets nothing until it does, unless all are. What it missed meanwhile it gets first,
- * up to CATCH_UP connections, so that short delays do not make the rotation uneven. */
+ * Which worker gets a connection. Workers that keep up are in each listener's heap, ordered by the policy. One that has
+ * not acknowledged for a while is behind: it gets nothing until it does, unless all are. What it missed meanwhile it
+ * gets first, up to CATCH_UP connections, so that short delays do not make the rotation uneven. */
 #include "dispatch.h"
 
 #include <netinet/in.h>
@@ -54,7 +54,8 @@ static void leave_heap(struct skep__seat *seat) {
 int skep__seat_add(struct skep__listener *listener, skep_child *child, struct skep__seat **out) {
     struct skep__seat *seat = calloc(1, sizeof *seat);
     if (seat == NULL) return SKEP_ENOMEM;
-    *seat = (struct skep__seat){.child = child, .listener = listener, .turns = listener->turn, .picked = listener->picks};
+    *seat =
+        (struct skep__seat){.child = child, .listener = listener, .turns = listener->turn, .picked = listener->picks};
     LIST_INSERT_HEAD(&child->seats, seat, of_child);
     LIST_INSERT_HEAD(&listener->seats, seat, of_listener);
     *out = seat;
@@ -118,8 +119,8 @@ static uint64_t least_lag_ms(const struct skep__listener *listener) {
     return least_ms;
 }
 
-/* All are behind: the one with the least on its way, of those that are not much further behind than others. One that hangs gets
- * nothing more, even when all others have no room: they will have some sooner. */
+/* All are behind: the one with the least on its way, of those that are not much further behind than others. One that
+ * hangs gets nothing more, even when all others have no room: they will have some sooner. */
 static struct skep__seat *best_behind(const struct skep__listener *listener) {
     struct skep__seat *seat, *best = NULL;
     uint64_t least_ms = least_lag_ms(listener);
@@ -158,8 +159,8 @@ static uint64_t hash(const void *bytes, size_t size_bytes, uint64_t seed) {
     return h ^ h >> 32;
 }
 
-/* Rendezvous hashing over places: a client's place changes only if that place comes or goes; while a worker is being replaced
- * its clients go to their second choice. */
+/* Rendezvous hashing over places: a client's place changes only if that place comes or goes; while a worker is being
+ * replaced its clients go to their second choice. */
 static struct skep__seat *choose_sticky(const struct skep__listener *listener, const struct sockaddr_storage *client) {
     const void *bytes;
     size_t size_bytes = client_key(client, &bytes);
@@ -175,14 +176,15 @@ static struct skep__seat *choose_sticky(const struct skep__listener *listener, c
     return best;
 }
 
-static size_t list_candidates(const struct skep__listener *listener, struct skep__seat **seats, skep_candidate *candidates,
-                              size_t capacity) {
+static size_t list_candidates(const struct skep__listener *listener, struct skep__seat **seats,
+                              skep_candidate *candidates, size_t capacity) {
     size_t count = 0;
     struct skep__seat *seat;
     LIST_FOREACH(seat, &listener->seats, of_listener) {
         const skep_child *child = seat->child;
         if (!has_room(child) || count == capacity) continue;
-        candidates[count] = (skep_candidate){.id = child->id, .slot = child->slot->index, .connections = child->live + child->untaken_count};
+        candidates[count] = (skep_candidate){
+            .id = child->id, .slot = child->slot->index, .connections = child->live + child->untaken_count};
         seats[count++] = seat;
     }
     return count;
@@ -196,7 +198,9 @@ static struct skep__seat *choose_custom(const struct skep__listener *listener, c
     struct skep__seat *chosen = NULL;
     if (seats != NULL && candidates != NULL) {
         size_t count = list_candidates(listener, seats, candidates, capacity);
-        size_t index = count > 0 ? settings->choose((const struct sockaddr *)client, candidates, count, settings->choose_context) : 0;
+        size_t index =
+            count > 0 ? settings->choose((const struct sockaddr *)client, candidates, count, settings->choose_context)
+                      : 0;
         if (index < count) chosen = seats[index];
     }
     free(seats);

@@ -12,7 +12,8 @@ void skep__seat_free(struct skep__seat *seat);
 /* The worker's place at a listener; NULL if it has none. */
 struct skep__seat *skep__seat_find(const struct skep__listener *listener, const skep_child *child);
 
-/* To be called whenever something has changed that decides whether a worker can be chosen, or its count of connections. */
+/* To be called whenever something has changed that decides whether a worker can be chosen, or its count of connections.
+ */
 void skep__dispatch_update(skep_child *child);
 
 /* Gives a connection to a worker. False if none can take it now: it stays the caller's. */

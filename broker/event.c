@@ -10,10 +10,12 @@
 #include "news.h"
 
 static const char *const names[SKEP_EVENT_KINDS] = {
-    [SKEP_EVENT_SETUP] = "setup",     [SKEP_EVENT_FORK] = "fork",   [SKEP_EVENT_ONLINE] = "online",
-    [SKEP_EVENT_LISTENING] = "listening", [SKEP_EVENT_READY] = "ready", [SKEP_EVENT_MESSAGE] = "message",
-    [SKEP_EVENT_DRAIN] = "drain",     [SKEP_EVENT_DISCONNECT] = "disconnect", [SKEP_EVENT_EXIT] = "exit",
-    [SKEP_EVENT_ERROR] = "error",     [SKEP_EVENT_STOP] = "stop",
+    [SKEP_EVENT_SETUP] = "setup",   [SKEP_EVENT_FORK] = "fork",
+    [SKEP_EVENT_ONLINE] = "online", [SKEP_EVENT_LISTENING] = "listening",
+    [SKEP_EVENT_READY] = "ready",   [SKEP_EVENT_MESSAGE] = "message",
+    [SKEP_EVENT_DRAIN] = "drain",   [SKEP_EVENT_DISCONNECT] = "disconnect",
+    [SKEP_EVENT_EXIT] = "exit",     [SKEP_EVENT_ERROR] = "error",
+    [SKEP_EVENT_STOP] = "stop",
 };
 
 const char *skep_event_name(enum skep_event_kind kind) {
@@ -21,7 +23,8 @@ const char *skep_event_name(enum skep_event_kind kind) {
 }
 
 skep_event skep__event(enum skep_event_kind kind, skep_child *child) {
-    return (skep_event){.kind = kind, .child = child, .code = -1, .signal = -1, .delay_ms = -1, .fd = -1, .address_type = -1};
+    return (skep_event){
+        .kind = kind, .child = child, .code = -1, .signal = -1, .delay_ms = -1, .fd = -1, .address_type = -1};
 }
 
 static void call_all(skep_cluster *cluster, const struct skep__subscribers *subscribers, const skep_event *event) {
@@ -106,7 +109,8 @@ bool skep__has_message_handler(const skep_cluster *cluster, const skep_child *ch
     return has_kind(&cluster->subscribers, SKEP_EVENT_MESSAGE) || has_kind(&child->subscribers, SKEP_EVENT_MESSAGE);
 }
 
-static int subscribe(struct skep__subscribers *subscribers, enum skep_event_kind kind, skep_event_cb callback, void *context) {
+static int subscribe(struct skep__subscribers *subscribers, enum skep_event_kind kind, skep_event_cb callback,
+                     void *context) {
     if ((unsigned)kind >= SKEP_EVENT_KINDS || callback == NULL) return SKEP_EINVAL;
     struct skep__subscriber *s = malloc(sizeof *s);
     if (s == NULL) return SKEP_ENOMEM;

@@ -2,8 +2,8 @@
  * The ledger of connections: accepted, handed (the broker keeps its descriptor), taken (it is closed), finished. */
 #include "handoff.h"
 
-#include <inttypes.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -25,8 +25,8 @@ void skep__hand(skep_child *child, struct skep__connection *connection) {
     if (!connection->counted) cluster->accepted++;
     connection->counted = true;
     skep__flusher_mark(cluster->flusher, &child->link_flush);
-    skep__trace(cluster->trace, SKEP__TRACE_LEDGER, "connection fd %d: handed to worker %u as %" PRIu64, connection->fd, child->id,
-                connection->number);
+    skep__trace(cluster->trace, SKEP__TRACE_LEDGER, "connection fd %d: handed to worker %u as %" PRIu64, connection->fd,
+                child->id, connection->number);
 }
 
 /* --- out --- */
@@ -64,7 +64,8 @@ static void drop_notice(skep_child *child, struct skep__notice *notice) {
 }
 
 static int send_notice(skep_child *child, struct skep__notice *notice) {
-    int status = skep__link_send(child->link, notice->frame.data, notice->frame.size_bytes, &notice->fd, notice->fd >= 0);
+    int status =
+        skep__link_send(child->link, notice->frame.data, notice->frame.size_bytes, &notice->fd, notice->fd >= 0);
     if (status == SKEP_OK) drop_notice(child, notice);
     return status;
 }

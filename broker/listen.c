@@ -54,7 +54,8 @@ static void emit_listening(skep_child *child, const struct skep__listener *liste
 static void accept_request(skep_child *child, uint64_t request, const struct skep__listener *listener, int fd) {
     struct skep_command command = {.id = SKEP_COMMAND_listening};
     struct skep_command_listening *l = &command.listening;
-    *l = (struct skep_command_listening){.request = request, .listener = listener->number, .url = skep__text(listener->url)};
+    *l = (struct skep_command_listening){
+        .request = request, .listener = listener->number, .url = skep__text(listener->url)};
     if (fd >= 0) SKEP_SET(listening, l, shared, true);
     answer(child, &command, fd);
     emit_listening(child, listener, fd);
@@ -69,7 +70,8 @@ void skep__listen_asked(skep_child *child, const struct skep_command_listen *lis
     uint64_t index = SKEP_HAS(listen, listen, index) ? listen->index : 0;
     int backlog = SKEP_HAS(listen, listen, backlog) ? (int)listen->backlog : 0;
     int status = cluster->stopping || child->state == SKEP__CHILD_DRAINING ? SKEP_ESTATE : SKEP_OK;
-    if (status != SKEP_OK) snprintf(why, sizeof why, "%s: the %s", url, cluster->stopping ? "broker is stopping" : "worker is leaving");
+    if (status != SKEP_OK)
+        snprintf(why, sizeof why, "%s: the %s", url, cluster->stopping ? "broker is stopping" : "worker is leaving");
     if (status == SKEP_OK) status = skep__listener_get(cluster, url, index, backlog, &listener, why);
     if (status == SKEP_OK) {
         status = skep__listener_join(listener, child, &fd);

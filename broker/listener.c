@@ -18,11 +18,11 @@
 #include "socket.h"
 
 enum {
-    ACCEPT_BURST = 64,  /* connections accepted before the rest of the loop has a turn */
+    ACCEPT_BURST = 64, /* connections accepted before the rest of the loop has a turn */
     DEFAULT_BACKLOG = 511,
-    STARVED_MS = 100, /* between tries while there are no descriptors */
+    STARVED_MS = 100,       /* between tries while there are no descriptors */
     STARVED_SAY_MS = 10000, /* between complaints */
-    HANDSHAKES_MS = 5 /* for those under way when the broker stops to end up in the kernel's queue */
+    HANDSHAKES_MS = 5       /* for those under way when the broker stops to end up in the kernel's queue */
 };
 
 static bool workers_accept(const skep_cluster *cluster) {
@@ -82,7 +82,8 @@ void skep__listener_give_back(struct skep__listener *listener, struct skep__conn
 
 /* --- accepting --- */
 
-/* Out of descriptors: one connection is accepted on the reserve; the rest stay in the kernel's queue until a while later. */
+/* Out of descriptors: one connection is accepted on the reserve; the rest stay in the kernel's queue until a while
+ * later. */
 static void retry_workers(skep_cluster *cluster) {
     skep_child *child;
     TAILQ_FOREACH(child, &cluster->children, entry) {
@@ -236,7 +237,8 @@ int skep__listener_join(struct skep__listener *listener, skep_child *child, int 
     int status = seat == NULL ? skep__seat_add(listener, child, &seat) : SKEP_OK;
     *fd = -1;
     if (status == SKEP_OK && policy == SKEP_POLICY_SHARED) *fd = LIST_FIRST(&listener->members)->fd;
-    if (status == SKEP_OK && policy == SKEP_POLICY_REUSEPORT && is_tcp(listener)) status = own_member(listener, child, fd);
+    if (status == SKEP_OK && policy == SKEP_POLICY_REUSEPORT && is_tcp(listener))
+        status = own_member(listener, child, fd);
     if (status != SKEP_OK && seat != NULL) skep__listener_part(seat);
     return status;
 }
@@ -267,7 +269,6 @@ void skep__listener_adopt(skep_child *child) {
 }
 
 /* --- listeners --- */
-
 struct skep__listener *skep__listener_by_number(skep_cluster *cluster, uint64_t number) {
     struct skep__listener *l;
     LIST_FOREACH(l, &cluster->listeners, entry) if (l->number == number) return l;
@@ -311,8 +312,8 @@ static int open_listener(skep_cluster *cluster, const char *key, const struct sk
         free_listener(listener);
         return status;
     }
-    skep__url_print(&listener->address.address, listener->address.address_size_bytes, listener->address.any, listener->url,
-                    sizeof listener->url);
+    skep__url_print(&listener->address.address, listener->address.address_size_bytes, listener->address.any,
+                    listener->url, sizeof listener->url);
     cluster->next_listener++;
     LIST_INSERT_HEAD(&cluster->listeners, listener, entry);
     pause_accepting(listener); /* until somebody can take a connection */
@@ -320,8 +321,8 @@ static int open_listener(skep_cluster *cluster, const char *key, const struct sk
     return SKEP_OK;
 }
 
-int skep__listener_get(skep_cluster *cluster, const char *url, uint64_t index, int backlog, struct skep__listener **listener,
-                       char why[SKEP_MAX_REASON + 1]) {
+int skep__listener_get(skep_cluster *cluster, const char *url, uint64_t index, int backlog,
+                       struct skep__listener **listener, char why[SKEP_MAX_REASON + 1]) {
     char key[SKEP_MAX_URL + 16];
     struct skep_url address;
     const char *reason = "no listener has this name";
@@ -376,7 +377,7 @@ static void finish(struct skep__listener *listener) {
 
 /* The loop stands still for a moment, once in its life, rather than resetting clients that have just connected. */
 void skep__listeners_finish(skep_cluster *cluster) {
-    static const struct timespec handshakes = {.tv_nsec = HANDSHAKES_MS * 1000000};
+    static const struct timespec handshakes = {.tv_nsec = HANDSHAKES_MS * 1000000L};
     struct skep__listener *listener;
     LIST_FOREACH(listener, &cluster->listeners, entry) turn_away(listener);
     if (!LIST_EMPTY(&cluster->listeners)) nanosleep(&handshakes, NULL);

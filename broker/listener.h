@@ -5,19 +5,20 @@
 
 #include "broker.h"
 
-/* Finds the listener that a worker may use by this URL or name, or binds it. index is how many times the asker had asked before.
- * On failure why says more. Errors: as skep_listen. */
+/* Finds the listener that a worker may use by this URL or name, or binds it. index is how many times the asker had
+ * asked before. On failure why says more. Errors: as skep_listen. */
 SKEP_MUST_USE int skep__listener_get(skep_cluster *cluster, const char *url, uint64_t index, int backlog,
                                      struct skep__listener **listener, char why[SKEP_MAX_REASON + 1]);
 
-/* Gives a worker a place at a listener. *fd is the descriptor that it accepts from by itself, borrowed; -1: the broker accepts. */
+/* Gives a worker a place at a listener. *fd is the descriptor that it accepts from by itself, borrowed; -1: the broker
+ * accepts. */
 SKEP_MUST_USE int skep__listener_join(struct skep__listener *listener, skep_child *child, int *fd);
 
 /* Takes a worker's place away because it wants none any more; the last one closes a listener that is not kept. */
 void skep__listener_part(struct skep__seat *seat);
 
-/* Closes the listeners that no worker has a place at and that are not kept, unless workers are being started, which may come for them:
- * what waits there outlives the last worker. */
+/* Closes the listeners that no worker has a place at and that are not kept, unless workers are being started, which may
+ * come for them: what waits there outlives the last worker. */
 void skep__listeners_prune(skep_cluster *cluster);
 
 /* The worker accepts no more: with policy reuseport the broker accepts from its socket until another worker does. */
@@ -29,11 +30,12 @@ void skep__listener_resume(struct skep__listener *listener);
 /* A connection has come back from a worker: it is the next to be handed out, now or as soon as somebody can take it. */
 void skep__listener_give_back(struct skep__listener *listener, struct skep__connection *connection);
 
-/* Turns newcomers away, accepts what the kernel holds and somebody can take, then closes the sockets. The listeners stay for what is
- * handed on. Takes a few milliseconds. */
+/* Turns newcomers away, accepts what the kernel holds and somebody can take, then closes the sockets. The listeners
+ * stay for what is handed on. Takes a few milliseconds. */
 void skep__listeners_finish(skep_cluster *cluster);
 
-/* Closes the listener and what waits. It is freed when its handles have closed and no worker holds a connection untaken. */
+/* Closes the listener and what waits. It is freed when its handles have closed and no worker holds a connection
+ * untaken. */
 void skep__listener_close(struct skep__listener *listener);
 void skep__listener_check_free(struct skep__listener *listener);
 

@@ -30,7 +30,8 @@ static int keep(skep_cluster *cluster, uint64_t seq, const struct skep_frame *pa
     return SKEP_OK;
 }
 
-/* The command's number must be news_seq + 1. It counts as published even if the sockets are behind: the gap is repaired. */
+/* The command's number must be news_seq + 1. It counts as published even if the sockets are behind: the gap is
+ * repaired. */
 static int publish(skep_cluster *cluster, const struct skep_command *command) {
     if (!cluster->started) return SKEP_OK;
     skep__frame_clear(&cluster->scratch);
@@ -71,7 +72,8 @@ void skep__news_event(skep_cluster *cluster, const skep_event *event) {
     if (publish(cluster, &command) != SKEP_OK) return; /* no memory: nobody is told, nothing else is harmed */
 }
 
-int skep__news_broadcast(skep_cluster *cluster, uint32_t from, const struct skep_bytes *name, const struct skep_bytes *data) {
+int skep__news_broadcast(skep_cluster *cluster, uint32_t from, const struct skep_bytes *name,
+                         const struct skep_bytes *data) {
     struct skep_command command = {.id = SKEP_COMMAND_broadcast};
     struct skep_command_broadcast *b = &command.broadcast;
     *b = (struct skep_command_broadcast){.seq = cluster->news_seq + 1, .from = from, .name = *name};
@@ -102,8 +104,8 @@ static int add_end(skep_cluster *cluster, uint64_t lost, int (*add)(void *, cons
     return status == SKEP_OK ? add(context, cluster->scratch.data, cluster->scratch.size_bytes) : status;
 }
 
-int skep__news_since(skep_cluster *cluster, uint64_t seq, int (*add)(void *context, const void *data, size_t size_bytes),
-                     void *context) {
+int skep__news_since(skep_cluster *cluster, uint64_t seq,
+                     int (*add)(void *context, const void *data, size_t size_bytes), void *context) {
     const struct skep__news_item *item = STAILQ_FIRST(&cluster->news_items);
     uint64_t oldest = item != NULL ? item->seq : cluster->news_seq + 1;
     int status = SKEP_OK;

@@ -15,7 +15,8 @@ SKEP_MUST_USE int skep__news_broadcast(skep_cluster *cluster, uint32_t from, con
 /* Publishes the totals. */
 void skep__news_totals(skep_cluster *cluster);
 
-/* Calls add for the items after seq, as they are packed, then for the newsEnd; stops at the first that fails and returns its status. */
+/* Calls add for the items after seq, as they are packed, then for the newsEnd; stops at the first that fails and
+ * returns its status. */
 SKEP_MUST_USE int skep__news_since(skep_cluster *cluster, uint64_t seq,
                                    int (*add)(void *context, const void *data, size_t size_bytes), void *context);
 

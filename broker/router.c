@@ -40,7 +40,8 @@ static struct skep__counter_total *find_counter(skep_cluster *cluster, const str
     return c;
 }
 
-static void count_requests(skep_cluster *cluster, skep_child *child, const struct skep_command_incrementRequestCount *c) {
+static void count_requests(skep_cluster *cluster, skep_child *child,
+                           const struct skep_command_incrementRequestCount *c) {
     uint64_t n = SKEP_HAS(incrementRequestCount, c, n) ? c->n : 1;
     cluster->requests += n;
     if (child != NULL) child->requests += n;
@@ -60,7 +61,8 @@ static int send_request_count(skep_child *child) {
 void skep__send_request_counts(skep_cluster *cluster) {
     skep_child *child;
     TAILQ_FOREACH(child, &cluster->children, entry) {
-        if (child->state == SKEP__CHILD_READY && send_request_count(child) != SKEP_OK) continue; /* the next interval will tell */
+        if (child->state == SKEP__CHILD_READY && send_request_count(child) != SKEP_OK)
+            continue; /* the next interval will tell */
     }
 }
 
@@ -142,7 +144,8 @@ static void message(skep_child *sender, const struct skep_command_message *m) {
     sender->messages++;
     sender->cluster->messages++;
     if (SKEP_HAS(message, m, toAll) && m->toAll) {
-        int status = skep__news_broadcast(sender->cluster, sender->id, &m->name, SKEP_HAS(message, m, data) ? &m->data : &none);
+        int status =
+            skep__news_broadcast(sender->cluster, sender->id, &m->name, SKEP_HAS(message, m, data) ? &m->data : &none);
         if (status != SKEP_OK) undelivered(sender, m, status);
     } else if (SKEP_HAS(message, m, toName) || (SKEP_HAS(message, m, to) && m->to != 0)) {
         forward(sender, m);
@@ -169,7 +172,8 @@ static void call_expired(uv_timer_t *timer) {
 
 void skep__calls_fail(const skep_child *child) {
     struct skep__call_to_child *call, *next;
-    HASH_ITER(hh, child->cluster->calls, call, next) if (call->child == child->id) settle(call, SKEP_ENOWORKER, NULL, 0);
+    HASH_ITER(hh, child->cluster->calls, call, next)
+    if (call->child == child->id) settle(call, SKEP_ENOWORKER, NULL, 0);
 }
 
 void skep__calls_free(skep_cluster *cluster) {
@@ -206,7 +210,8 @@ static int add_to_inbox(void *context, const void *data, size_t size_bytes) {
     return skep__outlet_append(child->inbox, data, size_bytes);
 }
 
-/* If not all of it fits into the inbox now, it is told again when that has drained: the worker drops what it has seen. */
+/* If not all of it fits into the inbox now, it is told again when that has drained: the worker drops what it has seen.
+ */
 static void news_since(skep_child *child, uint64_t seq) {
     if (child->link < 0) return;
     int status = skep__news_since(child->cluster, seq, add_to_inbox, child);
@@ -231,7 +236,8 @@ void skep__inbox_refused(void *context, pid_t pid, uid_t uid) {
 /* child is NULL for the last frames of a worker that is gone: what it counted still counts. */
 static void take_command(skep_cluster *cluster, skep_child *child, const struct skep_command *command) {
     skep__trace_command(cluster->trace, SKEP__TRACE_WIRE, "<", child != NULL ? child->id : 0, command);
-    if (command->id == SKEP_COMMAND_incrementRequestCount) count_requests(cluster, child, &command->incrementRequestCount);
+    if (command->id == SKEP_COMMAND_incrementRequestCount)
+        count_requests(cluster, child, &command->incrementRequestCount);
     else if (command->id == SKEP_COMMAND_incrementCount) count_other(cluster, &command->incrementCount);
     else if (child == NULL) return;
     else if (command->id == SKEP_COMMAND_message) message(child, &command->message);
@@ -245,7 +251,8 @@ static void bad_frame(skep_cluster *cluster, skep_child *child, const struct ske
         return;
     }
     cluster->bad_frames++;
-    skep__emit_error(cluster, NULL, "malformed frame in the outbox from process %d (%s); disconnected", (int)peer->pid, why);
+    skep__emit_error(cluster, NULL, "malformed frame in the outbox from process %d (%s); disconnected", (int)peer->pid,
+                     why);
     skep__port_end_peer(peer->pipe);
 }
 
@@ -266,7 +273,8 @@ void skep__outbox_received(void *context, const void *data, size_t size_bytes, c
 
 void skep__peer_refused(void *context, pid_t pid, uid_t uid) {
     skep_cluster *cluster = context;
-    skep__emit_error(cluster, NULL, "refused process %d of user %u: only user %u may connect", (int)pid, uid, geteuid());
+    skep__emit_error(cluster, NULL, "refused process %d of user %u: only user %u may connect", (int)pid, uid,
+                     geteuid());
 }
 
 /* --- messages from the primary --- */
@@ -289,7 +297,8 @@ int skep_cluster_broadcast(skep_cluster *cluster, const char *name, const void *
     return cluster->started ? skep__news_broadcast(cluster, 0, &text, &bytes) : SKEP_ESTATE;
 }
 
-static int await_reply(skep_child *child, uint64_t request, unsigned timeout_ms, skep_child_reply_cb callback, void *context) {
+static int await_reply(skep_child *child, uint64_t request, unsigned timeout_ms, skep_child_reply_cb callback,
+                       void *context) {
     struct skep__call_to_child *call = calloc(1, sizeof *call);
     skep_cluster *cluster = child->cluster;
     if (call == NULL) return SKEP_ENOMEM;

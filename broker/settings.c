@@ -8,23 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    INTERVAL_MS = 10000,
-    READY_TIMEOUT_MS = 10000,
-    DRAIN_TIMEOUT_MS = 10000,
-    CREDIT = 64
-};
+enum { INTERVAL_MS = 10000, READY_TIMEOUT_MS = 10000, DRAIN_TIMEOUT_MS = 10000, CREDIT = 64 };
 
 static const struct {
     const char *name;
     enum skep_policy policy;
 } policies[] = {
-    {"round-robin", SKEP_POLICY_ROUND_ROBIN},
-    {"least-connections", SKEP_POLICY_LEAST_CONNECTIONS},
-    {"sticky", SKEP_POLICY_STICKY},
-    {"shared", SKEP_POLICY_SHARED},
-    {"reuseport", SKEP_POLICY_REUSEPORT},
-    {"custom", SKEP_POLICY_CUSTOM},
+    {"round-robin", SKEP_POLICY_ROUND_ROBIN}, {"least-connections", SKEP_POLICY_LEAST_CONNECTIONS},
+    {"sticky", SKEP_POLICY_STICKY},           {"shared", SKEP_POLICY_SHARED},
+    {"reuseport", SKEP_POLICY_REUSEPORT},     {"custom", SKEP_POLICY_CUSTOM},
 };
 
 int skep_policy_parse(const char *name, enum skep_policy *policy) {
@@ -77,7 +69,8 @@ static char **own_args(void) {
     char *text = read_all("/proc/self/cmdline", &size_bytes);
     char **args = calloc(size_bytes + 1, sizeof *args);
     if (text != NULL && args != NULL)
-        for (char *at = text + strlen(text) + 1; at < text + size_bytes; at += strlen(at) + 1) args[count++] = strdup(at);
+        for (char *at = text + strlen(text) + 1; at < text + size_bytes; at += strlen(at) + 1)
+            args[count++] = strdup(at);
     free(text);
     return args;
 }
@@ -114,7 +107,8 @@ static unsigned or_default(unsigned value, unsigned fallback) {
     return value != 0 ? value : fallback;
 }
 
-/* SKEP_POLICY of the environment; what it says and is no policy stays SKEP_POLICY_DEFAULT, for the start to complain of. */
+/* SKEP_POLICY of the environment; what it says and is no policy stays SKEP_POLICY_DEFAULT, for the start to complain
+ * of. */
 static enum skep_policy default_policy(void) {
     enum skep_policy policy = SKEP_POLICY_DEFAULT;
     const char *name = getenv(SKEP_ENV_POLICY);
@@ -131,7 +125,8 @@ int skep__settings_freeze(skep_cluster *cluster) {
 }
 
 static int check(skep_cluster *cluster, const skep_settings *s) {
-    if (s->credit > SKEP_MAX_BATCH) return skep__broker_fail(cluster, SKEP_EINVAL, "credit %u: at most %d", s->credit, SKEP_MAX_BATCH);
+    if (s->credit > SKEP_MAX_BATCH)
+        return skep__broker_fail(cluster, SKEP_EINVAL, "credit %u: at most %d", s->credit, SKEP_MAX_BATCH);
     if (s->name != NULL && strlen(s->name) > SKEP_MAX_NAME)
         return skep__broker_fail(cluster, SKEP_EINVAL, "name %s: at most %d bytes", s->name, SKEP_MAX_NAME);
     if (s->policy == SKEP_POLICY_CUSTOM && s->choose == NULL)

@@ -8,8 +8,8 @@
 #include "life.h"
 
 enum {
-    HEALTHY_MS = 50,          /* a worker that was ready for this long did not fail quickly */
-    FIRST_DELAY_MS = 100,     /* after the first quick failure; doubles with each */
+    HEALTHY_MS = 50,      /* a worker that was ready for this long did not fail quickly */
+    FIRST_DELAY_MS = 100, /* after the first quick failure; doubles with each */
     LONGEST_DELAY_MS = 10000
 };
 

@@ -25,7 +25,8 @@ static int set_options(int fd, const struct skep_url *url, bool reuse_port) {
 static int open_bound(const struct skep_url *url, bool reuse_port) {
     int fd = socket(url->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
-    if (set_options(fd, url, reuse_port) == 0 && bind(fd, (const struct sockaddr *)&url->address, url->address_size_bytes) == 0)
+    if (set_options(fd, url, reuse_port) == 0 &&
+        bind(fd, (const struct sockaddr *)&url->address, url->address_size_bytes) == 0)
         return fd;
     int error = errno;
     close(fd);
@@ -36,12 +37,14 @@ static int open_bound(const struct skep_url *url, bool reuse_port) {
 static bool is_refused(const struct skep_url *url) {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return false;
-    bool refused = connect(fd, (const struct sockaddr *)&url->address, url->address_size_bytes) != 0 && errno == ECONNREFUSED;
+    bool refused =
+        connect(fd, (const struct sockaddr *)&url->address, url->address_size_bytes) != 0 && errno == ECONNREFUSED;
     close(fd);
     return refused;
 }
 
-/* A Unix path whose owner was killed: nobody answers there. A file that is no socket refuses connections, too, but is somebody's. */
+/* A Unix path whose owner was killed: nobody answers there. A file that is no socket refuses connections, too, but is
+ * somebody's. */
 static bool is_abandoned(const struct skep_url *url) {
     struct stat st;
     if (url->address.ss_family != AF_UNIX || errno != EADDRINUSE) return false;
@@ -93,15 +96,13 @@ int skep__socket_again(const struct skep_url *url, int backlog, int *out) {
     return skep__socket_bind(&again, backlog, true, out);
 }
 
-/* A filter on the listening socket drops each SYN; the acknowledgements that complete a handshake pass. Who comes now tries again after
- * a second, and is refused, as the socket is closed by then. */
+/* A filter on the listening socket drops each SYN; the acknowledgements that complete a handshake pass. Who comes now
+ * tries again after a second, and is refused, as the socket is closed by then. */
 void skep__socket_turn_away(int fd, const struct skep_url *url) {
     enum { FLAGS_BYTE = 13, SYN = 0x02, ACK = 0x10 }; /* of the TCP header, at which the filter begins */
     struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_BYTE),
-        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_BYTE), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0),
         BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
     };
     const struct sock_fprog filter = {.len = sizeof code / sizeof *code, .filter = code};

@@ -5,16 +5,17 @@
 
 #include "url.h"
 
-/* Binds and listens: close-on-exec, non-blocking, TCP with SO_REUSEADDR and TCP_NODELAY (which connections inherit). The wildcard
- * host takes IPv6 and IPv4, or IPv4 where there is no IPv6. A Unix path that nobody listens on any more is taken over. *url becomes
- * what was bound, with the real port. Errors: SKEP_EADDRINUSE, SKEP_EADDR, SKEP_EACCES, SKEP_EMFILE, SKEP_ESYS. */
+/* Binds and listens: close-on-exec, non-blocking, TCP with SO_REUSEADDR and TCP_NODELAY (which connections inherit).
+ * The wildcard host takes IPv6 and IPv4, or IPv4 where there is no IPv6. A Unix path that nobody listens on any more is
+ * taken over. *url becomes what was bound, with the real port. Errors: SKEP_EADDRINUSE, SKEP_EADDR, SKEP_EACCES,
+ * SKEP_EMFILE, SKEP_ESYS. */
 SKEP_MUST_USE int skep__socket_bind(struct skep_url *url, int backlog, bool reuse_port, int *fd);
 
 /* One more socket on an address bound with reuse_port. */
 SKEP_MUST_USE int skep__socket_again(const struct skep_url *url, int backlog, int *fd);
 
-/* Nobody new gets in, while those whom the kernel holds can still be accepted: closing at once would reset them. Without effect on a
- * Unix socket, whose path is to be removed for that. */
+/* Nobody new gets in, while those whom the kernel holds can still be accepted: closing at once would reset them.
+ * Without effect on a Unix socket, whose path is to be removed for that. */
 void skep__socket_turn_away(int fd, const struct skep_url *url);
 
 /* Removes a Unix path. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * fork and exec of a worker. Not uv_spawn, because of what a worker needs between the two: the parent-death signal, a process group of
- * its own (the terminal's Ctrl-C is for the broker, which drains its workers), no descriptor but the link. */
+ * fork and exec of a worker. Not uv_spawn, because of what a worker needs between the two: the parent-death signal, a
+ * process group of its own (the terminal's Ctrl-C is for the broker, which drains its workers), no descriptor but the
+ * link. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -33,7 +34,8 @@ struct plan {
     pid_t parent;
 };
 
-/* --- in the child, which shares the broker's memory until exec: nothing that takes locks or memory, or changes what is not the plan's --- */
+/* --- in the child, which shares the broker's memory until exec: nothing that takes locks or memory, or changes what is
+ * not the plan's --- */
 
 static void fail(const struct plan *plan, enum stage stage) {
     struct report report = {.stage = stage, .error = errno};
@@ -140,9 +142,11 @@ static int explain(skep_cluster *cluster, const struct report *report) {
         if (report->error == ENOENT || report->error == ENOTDIR)
             return skep__broker_fail(cluster, SKEP_ENOTFOUND, "%s: program not found", settings->exec);
         return skep__broker_fail(cluster, SKEP_ENOTEXEC, "%s: program cannot be executed: %s", settings->exec, why);
-    case STAGE_CWD: return skep__broker_fail(cluster, SKEP_ESYS, "%s: cannot be the working directory: %s", settings->cwd, why);
+    case STAGE_CWD:
+        return skep__broker_fail(cluster, SKEP_ESYS, "%s: cannot be the working directory: %s", settings->cwd, why);
     case STAGE_IDS:
-        return skep__broker_fail(cluster, SKEP_EACCES, "cannot become user %u, group %u: %s", settings->uid, settings->gid, why);
+        return skep__broker_fail(cluster, SKEP_EACCES, "cannot become user %u, group %u: %s", settings->uid,
+                                 settings->gid, why);
     case STAGE_SETUP: break;
     }
     return skep__broker_fail(cluster, skep_status_of_errno(report->error), "cannot set up a worker: %s", why);
@@ -162,7 +166,8 @@ static int await_exec(skep_cluster *cluster, int pipe, pid_t pid) {
 static int fork_worker(skep_cluster *cluster, struct plan *plan, struct skep__spawned *spawned) {
     int pipe[2];
     sigset_t all, before;
-    if (pipe2(pipe, O_CLOEXEC) != 0) return skep__broker_fail(cluster, skep_status_of_errno(errno), "fork: %s", strerror(errno));
+    if (pipe2(pipe, O_CLOEXEC) != 0)
+        return skep__broker_fail(cluster, skep_status_of_errno(errno), "fork: %s", strerror(errno));
     plan->report = pipe[1];
     plan->parent = getpid();
     sigfillset(&all);

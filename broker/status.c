@@ -84,7 +84,8 @@ static int add_worker(const skep_child *child, struct skep_frame *frame) {
 
 static int add_counter(const struct skep__counter_total *counter, struct skep_frame *frame) {
     struct skep_command command = {.id = SKEP_COMMAND_counterStatus};
-    command.counterStatus = (struct skep_command_counterStatus){.name = skep__text(counter->name), .count = counter->count};
+    command.counterStatus =
+        (struct skep_command_counterStatus){.name = skep__text(counter->name), .count = counter->count};
     return skep__frame_add(frame, &command);
 }
 

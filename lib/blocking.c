@@ -60,7 +60,8 @@ static void close_channel(struct channel *channel) {
 }
 
 /* An uninitialised socket is of no harm to nng_close. */
-static int open_channel(struct channel *channel, enum skep_channel kind, int (*open)(nng_socket *socket), const char *url) {
+static int open_channel(struct channel *channel, enum skep_channel kind, int (*open)(nng_socket *socket),
+                        const char *url) {
     int status = skep__reader_init(&channel->reader, kind);
     if (status != SKEP_OK) return status;
     int error = nng_aio_alloc(&channel->aio, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A check handle flushes after the loop has polled; an idle handle, active while something is marked, keeps the loop from
- * waiting in between. */
+ * A check handle flushes after the loop has polled; an idle handle, active while something is marked, keeps the loop
+ * from waiting in between. */
 #include "flusher.h"
 
 #include <stdlib.h>

@@ -95,8 +95,8 @@ void skep__hub_forget(struct skep__hub *hub, struct skep__source *source) {
     pthread_mutex_unlock(&hub->mutex);
 }
 
-/* Sources are taken one at a time, since handling one may free another. One that is listed again meanwhile waits for the
- * next turn, lest a busy one starves the loop. */
+/* Sources are taken one at a time, since handling one may free another. One that is listed again meanwhile waits for
+ * the next turn, lest a busy one starves the loop. */
 static void hub_turn(uv_async_t *async) {
     struct skep__hub *hub = async->data;
     pthread_mutex_lock(&hub->mutex);

@@ -17,8 +17,8 @@ struct skep__instance {
     uint64_t generation;
 };
 
-/* Where an instance lives: dir if given, else SKEP_DIR, else XDG_RUNTIME_DIR/skep/NAME, else /run/skep/NAME for root, else
- * /tmp/skep-UID/NAME. Touches nothing. Errors: SKEP_EDIR, *why (borrowed) says more. */
+/* Where an instance lives: dir if given, else SKEP_DIR, else XDG_RUNTIME_DIR/skep/NAME, else /run/skep/NAME for root,
+ * else /tmp/skep-UID/NAME. Touches nothing. Errors: SKEP_EDIR, *why (borrowed) says more. */
 SKEP_MUST_USE int skep__instance_dir(const char *dir, const char *name, char out[SKEP_MAX_DIR + 1], const char **why);
 
 /* Reads the lock file of a running broker. Errors: SKEP_ENOBROKER (no file, or nobody holds it), SKEP_EACCES. */

@@ -53,7 +53,8 @@ static void detach(struct msghdr *header, struct skep__link_message *message) {
     }
 }
 
-/* A peer that died with unread messages leaves ECONNRESET behind, once; what it had sent before can still be read then. */
+/* A peer that died with unread messages leaves ECONNRESET behind, once; what it had sent before can still be read then.
+ */
 static ssize_t receive(int link, struct msghdr *header) {
     bool reset = false;
     for (;;) {
@@ -67,10 +68,8 @@ static ssize_t receive(int link, struct msghdr *header) {
 int skep__link_receive(int link, struct skep__link_message *message) {
     union control control;
     struct iovec part = {.iov_base = message->data, .iov_len = sizeof message->data};
-    struct msghdr header = {.msg_iov = &part,
-                            .msg_iovlen = 1,
-                            .msg_control = control.bytes,
-                            .msg_controllen = sizeof control.bytes};
+    struct msghdr header = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
     ssize_t n = receive(link, &header);
     if (n == 0) return SKEP_ECLOSED;
     if (n < 0) return skep_status_of_errno(errno);

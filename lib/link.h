@@ -20,8 +20,8 @@ struct skep__link_message {
 /* A pair of non-blocking, close-on-exec descriptors. Errors: SKEP_EMFILE, SKEP_ESYS. */
 SKEP_MUST_USE int skep__link_pair(int fds[2]);
 
-/* Sends one message with at most SKEP_MAX_BATCH descriptors, which stay the caller's. Errors: SKEP_EAGAIN (the peer is behind, or
- * too many descriptors are in flight), SKEP_ECLOSED, SKEP_ESYS. */
+/* Sends one message with at most SKEP_MAX_BATCH descriptors, which stay the caller's. Errors: SKEP_EAGAIN (the peer is
+ * behind, or too many descriptors are in flight), SKEP_ECLOSED, SKEP_ESYS. */
 SKEP_MUST_USE int skep__link_send(int link, const void *data, size_t size_bytes, const int *fds, unsigned fd_count);
 
 /* Receives one message. Errors: SKEP_EAGAIN (none there), SKEP_ECLOSED (end), SKEP_ESYS. */

@@ -47,7 +47,8 @@ int skep__status_of_nng(int error);
 /* Starts NNG's threads with all signals blocked. Safe to call again. */
 SKEP_MUST_USE int skep__nng_start(void);
 
-/* Dials an ipc URL; reconnects within 10 ms to 1 s later on. flags are 0, to wait for the connection, or NNG_FLAG_NONBLOCK. */
+/* Dials an ipc URL; reconnects within 10 ms to 1 s later on. flags are 0, to wait for the connection, or
+ * NNG_FLAG_NONBLOCK. */
 SKEP_MUST_USE int skep__nng_dial(nng_socket socket, const char *url, int flags);
 
 /* Binds an ipc URL with mode 0600. */

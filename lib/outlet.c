@@ -16,8 +16,8 @@ struct skep__outlet {
     struct skep_frame filling;
     STAILQ_HEAD(, full_frame) full; /* closed frames, older than the one being filled */
     size_t waiting_bytes;           /* in full and filling */
-    bool under_way;    /* a frame was sent; whether it has left is looked up when it matters */
-    bool tell_drained; /* somebody waits for everything to have left */
+    bool under_way;                 /* a frame was sent; whether it has left is looked up when it matters */
+    bool tell_drained;              /* somebody waits for everything to have left */
 };
 
 /* Whether a frame is under way; if so, frame_sent follows. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A sending end with adaptive frames: one frame is being filled, at most one is under way. Commands packed in one iteration of
- * the loop leave together at its end; while a frame is under way the next one grows. */
+ * A sending end with adaptive frames: one frame is being filled, at most one is under way. Commands packed in one
+ * iteration of the loop leave together at its end; while a frame is under way the next one grows. */
 #ifndef SKEP_OUTLET_H
 #define SKEP_OUTLET_H
 
@@ -13,8 +13,8 @@ enum { SKEP_HIGH_WATER = 4 * 1024 * 1024 /* bytes that may wait before senders a
 struct skep__outlet_options {
     struct skep__hub *hub;
     struct skep__flusher *flusher;
-    enum skep__port_kind kind;                              /* PUSH or PUB */
-    void (*drained)(void *context);                         /* everything has left, after SKEP_EAGAIN or a look at skep__outlet_is_empty */
+    enum skep__port_kind kind;      /* PUSH or PUB */
+    void (*drained)(void *context); /* everything has left, after SKEP_EAGAIN or a look at skep__outlet_is_empty */
     void (*refused)(void *context, pid_t pid, uid_t uid); /* as in port.h */
     void *context;
 };

@@ -189,7 +189,8 @@ static int open_socket(enum skep__port_kind kind, nng_socket *socket) {
 
 static int set_options(struct skep__port *port) {
     int error = nng_socket_set_size(port->socket, NNG_OPT_RECVMAXSZ, SKEP_MAX_FRAME);
-    if (error == 0 && port->kind == SKEP__PORT_PUB) error = nng_socket_set_int(port->socket, NNG_OPT_SENDBUF, NEWS_DEPTH);
+    if (error == 0 && port->kind == SKEP__PORT_PUB)
+        error = nng_socket_set_int(port->socket, NNG_OPT_SENDBUF, NEWS_DEPTH);
     if (error == 0 && port->kind == SKEP__PORT_SUB) error = nng_socket_set(port->socket, NNG_OPT_SUB_SUBSCRIBE, "", 0);
     if (error == 0) error = nng_pipe_notify(port->socket, NNG_PIPE_EV_ADD_PRE, on_pipe_added, port);
     if (error == 0) error = nng_pipe_notify(port->socket, NNG_PIPE_EV_REM_POST, on_pipe_removed, port);
@@ -200,7 +201,8 @@ int skep__port_new(struct skep__port **out, struct skep__hub *hub, enum skep__po
                    const struct skep__port_events *events, void *context) {
     struct skep__port *port = calloc(1, sizeof *port);
     if (port == NULL) return SKEP_ENOMEM;
-    *port = (struct skep__port){.source = {.handle = port_turn}, .hub = hub, .kind = kind, .events = events, .context = context};
+    *port = (struct skep__port){
+        .source = {.handle = port_turn}, .hub = hub, .kind = kind, .events = events, .context = context};
     STAILQ_INIT(&port->gone_pipes);
     int error = open_socket(kind, &port->socket);
     if (error != 0) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * NNG as a libuv loop sees it. NNG's threads complete, the hub carries that to the loop with one wake-up a burst, and every
- * callback here runs on the loop's thread. Only the files behind nng.h know NNG. */
+ * NNG as a libuv loop sees it. NNG's threads complete, the hub carries that to the loop with one wake-up a burst, and
+ * every callback here runs on the loop's thread. Only the files behind nng.h know NNG. */
 #ifndef SKEP_PORT_H
 #define SKEP_PORT_H
 
@@ -35,7 +35,7 @@ struct skep__peer {
 /* All optional */
 struct skep__port_events {
     void (*received)(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer);
-    void (*sent)(void *context); /* only after skep__port_is_sending was asked to wake */
+    void (*sent)(void *context);                          /* only after skep__port_is_sending was asked to wake */
     void (*refused)(void *context, pid_t pid, uid_t uid); /* a peer of another user was turned away */
 };
 
@@ -58,14 +58,15 @@ SKEP_MUST_USE int skep__port_dial_soon(struct skep__port *port, const char *url)
 /* Sends one message; the bytes are copied. No other may be sent while skep__port_is_sending. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__port_send(struct skep__port *port, const void *data, size_t size_bytes);
 
-/* Whether a message is still under way. If it is and wake is true, the sent event follows: a wake-up of the loop for each message would
- * cost as much as the message. */
+/* Whether a message is still under way. If it is and wake is true, the sent event follows: a wake-up of the loop for
+ * each message would cost as much as the message. */
 bool skep__port_is_sending(struct skep__port *port, bool wake);
 
 /* Closes the connection with one peer, by skep__peer.pipe. */
 void skep__port_end_peer(uint32_t pipe);
 
-/* Closes the socket, drops what was under way, sets *port to NULL; no event comes any more. Not from the port's own events. */
+/* Closes the socket, drops what was under way, sets *port to NULL; no event comes any more. Not from the port's own
+ * events. */
 void skep__port_free(struct skep__port **port);
 
 /* Answers requests (REP), several at a time. */

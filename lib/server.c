@@ -22,9 +22,9 @@ struct skep__call {
     struct skep__server *server;
     nng_ctx context;
     nng_aio *aio;
-    bool answering;    /* the aio sends, else it receives */
-    nng_msg *request;  /* guarded */
-    bool completed;    /* guarded */
+    bool answering;   /* the aio sends, else it receives */
+    nng_msg *request; /* guarded */
+    bool completed;   /* guarded */
 };
 
 struct skep__server {
@@ -123,7 +123,8 @@ int skep__server_new(struct skep__server **out, struct skep__hub *hub, const cha
                      const struct skep__server_events *events, void *context) {
     struct skep__server *server = calloc(1, sizeof *server);
     if (server == NULL) return SKEP_ENOMEM;
-    *server = (struct skep__server){.source = {.handle = refusal_turn}, .hub = hub, .events = events, .context = context};
+    *server =
+        (struct skep__server){.source = {.handle = refusal_turn}, .hub = hub, .events = events, .context = context};
     int error = nng_rep0_open(&server->socket);
     if (error != 0) {
         free(server);

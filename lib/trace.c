@@ -32,7 +32,8 @@ unsigned skep__trace_mask(void) {
     const char *word = getenv(SKEP_ENV_TRACE);
     for (; word != NULL && *word != '\0'; word += strcspn(word, ","), word += *word == ',')
         for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++)
-            if (strcspn(word, ",") == strlen(tokens[i].name) && strncmp(word, tokens[i].name, strlen(tokens[i].name)) == 0)
+            if (strcspn(word, ",") == strlen(tokens[i].name) &&
+                strncmp(word, tokens[i].name, strlen(tokens[i].name)) == 0)
                 mask |= tokens[i].bits;
     return mask;
 }

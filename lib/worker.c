@@ -131,7 +131,8 @@ static int say_hello(skep_worker *worker, const char *name) {
 static int read_answer(skep_worker *worker, struct skep_command *answer) {
     bool more;
     int status = skep__link_receive(worker->link, worker->link_message);
-    if (status != SKEP_OK) return skep__worker_fail(worker, status, "no answer from the broker: %s", skep_strerror(status));
+    if (status != SKEP_OK)
+        return skep__worker_fail(worker, status, "no answer from the broker: %s", skep_strerror(status));
     status = skep__reader_begin(&worker->link_reader, worker->link_message->data, worker->link_message->size_bytes);
     if (status == SKEP_OK) status = skep__reader_next(&worker->link_reader, answer, &more);
     if (status == SKEP_OK && !more) status = SKEP_EPROTO;
@@ -147,7 +148,8 @@ static void copy_text(char *to, const struct skep_bytes *from) {
 
 static int check_answer(skep_worker *worker, const struct skep_command *answer) {
     if (answer->id == SKEP_COMMAND_welcome) return SKEP_OK;
-    if (answer->id != SKEP_COMMAND_reject) return skep__worker_fail(worker, SKEP_EPROTO, "unexpected answer from the broker");
+    if (answer->id != SKEP_COMMAND_reject)
+        return skep__worker_fail(worker, SKEP_EPROTO, "unexpected answer from the broker");
     const struct skep_bytes *reason = &answer->reject.reason;
     int status = answer->reject.status != SKEP_OK ? (int)answer->reject.status : SKEP_EPROTO;
     return skep__worker_fail(worker, status, "%.*s", (int)reason->size_bytes, reason->data);
@@ -159,7 +161,8 @@ static int dial(skep_worker *worker, const struct skep_command_welcome *welcome)
     int status = skep__port_dial_soon(worker->inbox, url);
     copy_text(url, &welcome->outbox);
     if (status == SKEP_OK) status = skep__outlet_dial(worker->outbox, url);
-    if (status != SKEP_OK) return skep__worker_fail(worker, status, "cannot dial the broker's sockets: %s", skep_strerror(status));
+    if (status != SKEP_OK)
+        return skep__worker_fail(worker, status, "cannot dial the broker's sockets: %s", skep_strerror(status));
     copy_text(worker->news_url, &welcome->news);
     worker->news_seq = welcome->newsSeq;
     worker->id = (uint32_t)welcome->worker;
@@ -170,7 +173,8 @@ static int join(skep_worker *worker, const skep_worker_options *options) {
     unsigned timeout_ms = options->handshake_timeout_ms != 0 ? options->handshake_timeout_ms : HANDSHAKE_TIMEOUT_MS;
     struct skep_command answer = {.id = SKEP_COMMAND_COUNT};
     int status = skep__link_wait(worker->link, timeout_ms);
-    if (status != SKEP_OK) return skep__worker_fail(worker, status, "no answer from the broker: %s", skep_strerror(status));
+    if (status != SKEP_OK)
+        return skep__worker_fail(worker, status, "no answer from the broker: %s", skep_strerror(status));
     status = read_answer(worker, &answer);
     if (status == SKEP_OK) status = check_answer(worker, &answer);
     if (status == SKEP_OK) status = dial(worker, &answer.welcome);
@@ -250,7 +254,8 @@ int skep_worker_new(skep_worker **out, const skep_worker_options *options) {
     if (worker == NULL) return SKEP_ENOMEM;
     int status = open_readers(worker);
     if (status == SKEP_OK) status = open_handles(worker);
-    if (status == SKEP_OK) status = say_hello(worker, options->name != NULL ? options->name : program_invocation_short_name);
+    if (status == SKEP_OK)
+        status = say_hello(worker, options->name != NULL ? options->name : program_invocation_short_name);
     if (status == SKEP_OK) status = open_channels(worker); /* NNG starts its threads while the broker answers */
     if (status == SKEP_OK) status = join(worker, options);
     if (status == SKEP_OK) {

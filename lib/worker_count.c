@@ -24,8 +24,8 @@ static void flush_counts(struct skep__flush *flush) {
     send_and_gather((skep_worker *)((char *)flush - offsetof(skep_worker, counts_flush)));
 }
 
-/* The first counts leave at the end of this iteration, so that a worker that is killed takes little with it; under load those
- * that follow leave together. */
+/* The first counts leave at the end of this iteration, so that a worker that is killed takes little with it; under load
+ * those that follow leave together. */
 static void send_soon(skep_worker *worker) {
     if (worker->counts_waiting || worker->link < 0) return;
     worker->counts_waiting = true;

@@ -81,11 +81,11 @@ struct skep_worker {
     struct skep__port *news; /* NULL until subscribed */
     struct skep_reader news_reader;
     char news_url[SKEP_MAX_URL + 1];
-    uint64_t news_seq;     /* latest item seen, none missing before it */
-    uint64_t news_heard;   /* latest item that arrived by the news, too early ones among them */
-    bool repairing;        /* newsSince is under way */
+    uint64_t news_seq;   /* latest item seen, none missing before it */
+    uint64_t news_heard; /* latest item that arrived by the news, too early ones among them */
+    bool repairing;      /* newsSince is under way */
     uint64_t repair_asked_ms;
-    bool unconfirmed;  /* something was sent after the latest newsSince */
+    bool unconfirmed; /* something was sent after the latest newsSince */
 
     LIST_HEAD(, skep_listener) listeners;
     LIST_HEAD(, skep_listener) closed_listeners; /* freed with the worker: arrivals and users may still point at them */
@@ -101,7 +101,7 @@ struct skep_worker {
 
     struct skep__counter counters[SKEP_MAX_COUNTERS];
     unsigned counter_count;
-    bool counts_waiting; /* some counter is not 0 */
+    bool counts_waiting;    /* some counter is not 0 */
     uv_timer_t count_timer; /* runs for a while after counts have left */
     struct skep__flush counts_flush;
 
@@ -130,8 +130,9 @@ SKEP_PRINTF(3, 4) int skep__worker_fail(skep_worker *worker, int status, const c
 /* Sends one command on the link, with the reports that wait beside it. */
 SKEP_MUST_USE int skep__worker_tell(skep_worker *worker, const struct skep_command *command);
 
-/* Reads one message of the link; asking whether there is another would cost a system call each time. Commands other than answers are acted upon later in the loop, so this may run inside a call.
- * When one answers request, it is stored in *answer, its descriptor (or -1) in *answer_fd; 0 waits for nothing. */
+/* Reads one message of the link; asking whether there is another would cost a system call each time. Commands other
+ * than answers are acted upon later in the loop, so this may run inside a call. When one answers request, it is stored
+ * in *answer, its descriptor (or -1) in *answer_fd; 0 waits for nothing. */
 int skep__worker_read_link(skep_worker *worker, uint32_t request, struct skep_command *answer, int *answer_fd);
 
 /* Sends finished and accepted, if there are any. */
@@ -143,7 +144,8 @@ void skep__worker_report_soon(skep_worker *worker);
 /* Sends the counters that are not 0. */
 void skep__worker_send_counts(skep_worker *worker);
 
-/* Gives arrivals to their callbacks: now, from a callback of the loop; or at the end of this iteration, from a call of the user's. */
+/* Gives arrivals to their callbacks: now, from a callback of the loop; or at the end of this iteration, from a call of
+ * the user's. */
 void skep__worker_deliver(skep_worker *worker);
 void skep__worker_deliver_later(skep_worker *worker);
 

@@ -18,7 +18,7 @@ struct delivery {
     int *answer_fd;
     uint64_t given_back; /* a listener that came too late; 0: none */
     unsigned next_fd;
-    uint64_t through; /* latest connection that arrived; 0: none */
+    uint64_t through;        /* latest connection that arrived; 0: none */
     struct skep_frame frame; /* refusals and the acknowledgement */
 };
 

@@ -12,9 +12,9 @@
 
 enum {
     LISTEN_TIMEOUT_MS = 10000,
-    REST_MS = 100, /* between tries while there are no descriptors */
-    ACCEPT_BURST = 16,    /* connections accepted before the other workers and the loop have a turn */
-    LAST_BURST = 1024     /* connections accepted when leaving: nobody else may come for them */
+    REST_MS = 100,     /* between tries while there are no descriptors */
+    ACCEPT_BURST = 16, /* connections accepted before the other workers and the loop have a turn */
+    LAST_BURST = 1024  /* connections accepted when leaving: nobody else may come for them */
 };
 
 struct skep_listener *skep__worker_listener(skep_worker *worker, uint64_t number) {
@@ -156,7 +156,8 @@ static int await_answer(skep_worker *worker, const char *url, uint32_t request, 
         if (status != SKEP_OK && status != SKEP_EAGAIN)
             return skep__worker_fail(worker, status, "%s: the broker is gone", url);
         uint64_t now_ms = uv_hrtime() / 1000000;
-        status = now_ms < deadline_ms ? skep__link_wait(worker->link, (unsigned)(deadline_ms - now_ms)) : SKEP_ETIMEDOUT;
+        status =
+            now_ms < deadline_ms ? skep__link_wait(worker->link, (unsigned)(deadline_ms - now_ms)) : SKEP_ETIMEDOUT;
         if (status != SKEP_OK) return skep__worker_fail(worker, status, "%s: %s", url, skep_strerror(status));
     }
 }
@@ -206,7 +207,8 @@ int skep_listen(skep_worker *worker, const char *url, skep_connection_cb callbac
     int fd = -1;
     uint32_t request = ++worker->next_listen;
     int status = check_url(worker, url);
-    if (worker->phase >= SKEP__WORKER_LEAVING) return skep__worker_fail(worker, SKEP_ECLOSED, "%s: this worker is leaving", url);
+    if (worker->phase >= SKEP__WORKER_LEAVING)
+        return skep__worker_fail(worker, SKEP_ECLOSED, "%s: this worker is leaving", url);
     if (status == SKEP_OK) status = ask(worker, url, request);
     if (status == SKEP_OK) status = await_answer(worker, url, request, &answer, &fd);
     skep__worker_deliver_later(worker); /* what arrived for other listeners meanwhile */

@@ -94,10 +94,12 @@ void skep__worker_fail_requests(skep_worker *worker, int status) {
     HASH_ITER(hh, worker->requests, pending, next) settle(pending, status, NULL, 0);
 }
 
-static int await_reply(skep_worker *worker, uint64_t request, unsigned timeout_ms, skep_reply_cb callback, void *context) {
+static int await_reply(skep_worker *worker, uint64_t request, unsigned timeout_ms, skep_reply_cb callback,
+                       void *context) {
     struct skep__pending_request *pending = calloc(1, sizeof *pending);
     if (pending == NULL) return SKEP_ENOMEM;
-    *pending = (struct skep__pending_request){.request = request, .worker = worker, .callback = callback, .context = context};
+    *pending =
+        (struct skep__pending_request){.request = request, .worker = worker, .callback = callback, .context = context};
     uv_timer_init(worker->loop, &pending->timer);
     pending->timer.data = pending;
     worker->open_handles++;
@@ -140,8 +142,8 @@ static void copy_name(char name[SKEP_MAX_NAME + 1], const struct skep_bytes *fro
 static void message_received(skep_worker *worker, const struct skep_command_message *m) {
     char name[SKEP_MAX_NAME + 1];
     if (worker->on_message == NULL) {
-        if (SKEP_HAS(message, m, request) &&
-            skep_reply(worker, (uint32_t)(SKEP_HAS(message, m, from) ? m->from : 0), m->request, SKEP_ENOHANDLER, NULL, 0) != SKEP_OK)
+        if (SKEP_HAS(message, m, request) && skep_reply(worker, (uint32_t)(SKEP_HAS(message, m, from) ? m->from : 0),
+                                                        m->request, SKEP_ENOHANDLER, NULL, 0) != SKEP_OK)
             return; /* the asker's timeout will tell it */
         return;
     }
@@ -189,8 +191,8 @@ bool skep__worker_is_confirmed(skep_worker *worker) {
     return !worker->unconfirmed && !worker->repairing;
 }
 
-/* Items are seen in order, each once; one that is too early shows a gap, which the broker is asked to fill. In its answer, which
- * comes by the inbox, a gap is what it no longer has. */
+/* Items are seen in order, each once; one that is too early shows a gap, which the broker is asked to fill. In its
+ * answer, which comes by the inbox, a gap is what it no longer has. */
 static bool is_next(skep_worker *worker, uint64_t seq, bool answered) {
     bool gap = seq > worker->news_seq + 1 && !answered;
     if (seq > worker->news_heard) worker->news_heard = seq;
@@ -243,7 +245,8 @@ static void read_frame(skep_worker *worker, struct skep_reader *reader, const vo
         status = skep__reader_next(reader, &command, &more);
         if (status == SKEP_OK && more) command_received(worker, &command, reader == &worker->inbox_reader);
     }
-    if (status != SKEP_OK) skep__trace(worker->trace, SKEP__TRACE_WIRE, "dropped a frame of the broker's: %s", reader->why);
+    if (status != SKEP_OK)
+        skep__trace(worker->trace, SKEP__TRACE_WIRE, "dropped a frame of the broker's: %s", reader->why);
 }
 
 void skep__worker_inbox_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {

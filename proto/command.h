@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Commands as C structs, and frames: bytes in, structs out; structs in, bytes out. No sockets, clocks, logs, globals. */
+ * Commands as C structs, and frames: bytes in, structs out; structs in, bytes out. No sockets, clocks, logs, globals.
+ */
 #ifndef SKEP_COMMAND_H
 #define SKEP_COMMAND_H
 
@@ -149,13 +150,14 @@ struct skep_reader {
 SKEP_MUST_USE int skep__reader_init(struct skep_reader *reader, enum skep_channel channel);
 void skep__reader_free(struct skep_reader *reader);
 
-/* Begins to read a frame, which stays the caller's and must outlive the commands decoded from it. Checks the whole frame's
- * structure (complete maps only, depth, counts) without allocating. Errors: SKEP_EPROTO. */
+/* Begins to read a frame, which stays the caller's and must outlive the commands decoded from it. Checks the whole
+ * frame's structure (complete maps only, depth, counts) without allocating. Errors: SKEP_EPROTO. */
 SKEP_MUST_USE int skep__reader_begin(struct skep_reader *reader, const void *data, size_t size_bytes);
 
-/* Decodes the next command that is known; unknown ones are skipped and counted. *more is false at the frame's end. Fields
- * that are absent are 0, false or empty. The command's bytes and strings are borrowed from the frame. Errors: SKEP_EPROTO (type, limit, a needed field is missing, a
- * command of another channel), SKEP_ENOMEM; the rest of the frame is to be dropped then. */
+/* Decodes the next command that is known; unknown ones are skipped and counted. *more is false at the frame's end.
+ * Fields that are absent are 0, false or empty. The command's bytes and strings are borrowed from the frame. Errors:
+ * SKEP_EPROTO (type, limit, a needed field is missing, a command of another channel), SKEP_ENOMEM; the rest of the
+ * frame is to be dropped then. */
 SKEP_MUST_USE int skep__reader_next(struct skep_reader *reader, struct skep_command *command, bool *more);
 
 /* True if the bytes are complete MessagePack maps within SKEP_MAX_DEPTH, no count larger than what could follow. */

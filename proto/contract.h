@@ -10,14 +10,14 @@ enum {
 
     SKEP_LINK_FD = 3, /* descriptor of the link in a new worker */
 
-    SKEP_MAX_NAME = 64,              /* bytes of a name of a worker, message, counter, listener */
-    SKEP_MAX_URL = 256,              /* bytes of a URL */
-    SKEP_MAX_REASON = 512,           /* bytes of an explanation */
-    SKEP_MAX_PAYLOAD = 1024 * 1024,  /* bytes of a user's data in one message */
+    SKEP_MAX_NAME = 64,               /* bytes of a name of a worker, message, counter, listener */
+    SKEP_MAX_URL = 256,               /* bytes of a URL */
+    SKEP_MAX_REASON = 512,            /* bytes of an explanation */
+    SKEP_MAX_PAYLOAD = 1024 * 1024,   /* bytes of a user's data in one message */
     SKEP_MAX_FRAME = 4 * 1024 * 1024, /* bytes of an NNG message that is received at all */
-    SKEP_FULL_FRAME = 120 * 1024,    /* bytes at which a growing frame is closed and the next begun */
-    SKEP_MAX_DEPTH = 8,              /* nesting of MessagePack */
-    SKEP_MAX_COUNTERS = 64,          /* counters in one worker, requests among them */
+    SKEP_FULL_FRAME = 120 * 1024,     /* bytes at which a growing frame is closed and the next begun */
+    SKEP_MAX_DEPTH = 8,               /* nesting of MessagePack */
+    SKEP_MAX_COUNTERS = 64,           /* counters in one worker, requests among them */
 
     SKEP_MAX_LINK = 64 * 1024, /* bytes of one message on the link */
     SKEP_MAX_BATCH = 253,      /* descriptors in one message: the kernel's SCM_MAX_FD */

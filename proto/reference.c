@@ -23,14 +23,16 @@ static void print_command(const struct skep_spec *spec) {
     printf("\n## %s\n\n%s Channel: ", spec->name, spec->doc);
     print_channels(spec->channels);
     printf(". Answer: %s.\n", spec->answer);
-    if (spec->fields[0].name != NULL) printf("\n| field | type | limit | needed | meaning |\n| --- | --- | --- | --- | --- |\n");
+    if (spec->fields[0].name != NULL)
+        printf("\n| field | type | limit | needed | meaning |\n| --- | --- | --- | --- | --- |\n");
     for (const struct skep_field *f = spec->fields; f->name != NULL; f++)
-        printf("| `%s` | %s | %" PRIu64 " | %s | %s |\n", f->name, type_name(f->type), f->limit, f->needed ? "yes" : "no",
-               f->doc);
+        printf("| `%s` | %s | %" PRIu64 " | %s | %s |\n", f->name, type_name(f->type), f->limit,
+               f->needed ? "yes" : "no", f->doc);
 }
 
 int main(void) {
-    printf("# Commands\n\nEvery command of protocol %d. Limits of str and bin are bytes. docs/protocol.md says how they travel.\n",
+    printf("# Commands\n\nEvery command of protocol %d. Limits of str and bin are bytes. docs/protocol.md says how "
+           "they travel.\n",
            SKEP_PROTOCOL);
     for (unsigned i = 0; i < SKEP_COMMAND_COUNT; i++) print_command(skep__spec((enum skep_command_id)i));
     return 0;

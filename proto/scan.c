@@ -61,17 +61,37 @@ static bool skip_value(struct cursor *c, unsigned depth) {
     if (tag <= 0xbf) return skip(c, tag & 0x1f);
     /* clang-format off: a table */
     switch (tag) {
-    case 0xc0: case 0xc2: case 0xc3: return true;
-    case 0xc4: case 0xc5: case 0xc6: return skip_sized(c, 1u << (tag - 0xc4), 0);
-    case 0xc7: case 0xc8: case 0xc9: return skip_sized(c, 1u << (tag - 0xc7), 1);
+    case 0xc0:
+    case 0xc2:
+    case 0xc3: return true;
+    case 0xc4:
+    case 0xc5:
+    case 0xc6: return skip_sized(c, 1u << (tag - 0xc4), 0);
+    case 0xc7:
+    case 0xc8:
+    case 0xc9: return skip_sized(c, 1u << (tag - 0xc7), 1);
     case 0xca: return skip(c, 4);
     case 0xcb: return skip(c, 8);
-    case 0xcc: case 0xcd: case 0xce: case 0xcf: return skip(c, 1u << (tag - 0xcc));
-    case 0xd0: case 0xd1: case 0xd2: case 0xd3: return skip(c, 1u << (tag - 0xd0));
-    case 0xd4: case 0xd5: case 0xd6: case 0xd7: case 0xd8: return skip(c, 1 + (1u << (tag - 0xd4)));
-    case 0xd9: case 0xda: case 0xdb: return skip_sized(c, 1u << (tag - 0xd9), 0);
-    case 0xdc: case 0xdd: return skip_counted(c, 2u << (tag - 0xdc), 1, depth);
-    case 0xde: case 0xdf: return skip_counted(c, 2u << (tag - 0xde), 2, depth);
+    case 0xcc:
+    case 0xcd:
+    case 0xce:
+    case 0xcf: return skip(c, 1u << (tag - 0xcc));
+    case 0xd0:
+    case 0xd1:
+    case 0xd2:
+    case 0xd3: return skip(c, 1u << (tag - 0xd0));
+    case 0xd4:
+    case 0xd5:
+    case 0xd6:
+    case 0xd7:
+    case 0xd8: return skip(c, 1 + (1u << (tag - 0xd4)));
+    case 0xd9:
+    case 0xda:
+    case 0xdb: return skip_sized(c, 1u << (tag - 0xd9), 0);
+    case 0xdc:
+    case 0xdd: return skip_counted(c, 2u << (tag - 0xdc), 1, depth);
+    case 0xde:
+    case 0xdf: return skip_counted(c, 2u << (tag - 0xde), 2, depth);
     default: return false; /* 0xc1 is never used */
     }
     /* clang-format on */

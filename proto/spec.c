@@ -5,17 +5,18 @@
 #define NEEDED true
 #define OPTIONAL false
 #define COMMAND(id, channels, answer, doc) static const struct skep_field fields_##id[] = {
-#define FIELD(command, field, type_, need, limit_, doc_)            \
-    {.name = #field,                                                \
-     .doc = doc_,                                                   \
-     .limit = (limit_),                                             \
-     .offset = offsetof(struct skep_command_##command, field),      \
-     .name_size_bytes = sizeof #field - 1,                          \
-     .type = SKEP_TYPE_##type_,                                     \
+#define FIELD(command, field, type_, need, limit_, doc_)       \
+    {.name = #field,                                           \
+     .doc = doc_,                                              \
+     .limit = (limit_),                                        \
+     .offset = offsetof(struct skep_command_##command, field), \
+     .name_size_bytes = sizeof #field - 1,                     \
+     .type = SKEP_TYPE_##type_,                                \
      .needed = (need)},
-#define END(id) \
-    {           \
-        .name = NULL}};
+#define END(id)      \
+    { .name = NULL } \
+    }                \
+    ;
 #include "commands.def"
 #undef COMMAND
 #undef FIELD

@@ -14,9 +14,10 @@ struct skep_url {
     bool any; /* the wildcard host: both IPv6 and IPv4 */
 };
 
-/* Parses tcp://HOST:PORT and unix:///PATH. HOST is an IPv4 address, an IPv6 address in brackets, localhost (127.0.0.1), or
- * * or nothing (every address, IPv6 and IPv4); no name is looked up, since the broker must not wait for a server. On failure
- * *why (borrowed) says what is wrong. Errors: SKEP_EURL. */
+/* Parses tcp://HOST:PORT and unix:///PATH. HOST is an IPv4 address, an IPv6 address in brackets, localhost (127.0.0.1),
+ * or
+ * * or nothing (every address, IPv6 and IPv4); no name is looked up, since the broker must not wait for a server. On
+ * failure *why (borrowed) says what is wrong. Errors: SKEP_EURL. */
 SKEP_MUST_USE int skep__url_parse(const char *text, struct skep_url *url, const char **why);
 
 /* True if the text has a scheme, and so is a URL and not the name of a listener. */

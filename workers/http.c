@@ -17,11 +17,11 @@
 #include <unistd.h>
 
 enum {
-    CONNECTIONS = 1 << 20,  /* the descriptor limit is reached long before */
-    SILENCE_S = 60,         /* a connection without a byte for so long is closed */
-    LEAVE_SILENCE_MS = 500, /* the same while leaving; a request that was under way has arrived by then */
+    CONNECTIONS = 1 << 20,         /* the descriptor limit is reached long before */
+    SILENCE_S = 60,                /* a connection without a byte for so long is closed */
+    LEAVE_SILENCE_MS = 500,        /* the same while leaving; a request that was under way has arrived by then */
     KEPT_BYTES = 16 * 1024 * 1024, /* of the heap */
-    MEMORY_BYTES = 16384,   /* of a connection, for its headers; MHD clears it for each request */
+    MEMORY_BYTES = 16384,          /* of a connection, for its headers; MHD clears it for each request */
     REPLY_BYTES = 4000,
     CONSTANTS = 4,
     HANDLES = 4,
@@ -242,7 +242,8 @@ static void on_leave(skep_worker *worker, void *context) {
 
 /* --- The server --- */
 
-/* Each burst of connections takes and gives back a few hundred KiB: given back to the system they would come again as page faults. */
+/* Each burst of connections takes and gives back a few hundred KiB: given back to the system they would come again as
+ * page faults. */
 static void keep_memory(void) {
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);

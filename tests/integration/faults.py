@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What tests of faults, policies and listeners need beside hive.py: workers that do as they are told (programs/actor.c),
-clients that wait in numbers, stopped processes, descriptors and processor time of a broker, and a load with a memory.
+"""What tests of faults, policies and listeners need beside hive.py: workers that do as they are told
+(programs/actor.c), clients that wait in numbers, stopped processes, descriptors and processor time of a broker, and a
+load with a memory.
 
     with actors("tcp://127.0.0.1:0", workers=2) as hive, stopped(hive.pids()[1]):
         clients = crowd(hive.url, 10)
@@ -193,7 +194,8 @@ def kernel_queue(port):
     """Connections that wait in the kernel to be accepted, over all sockets that listen on an IPv4 port."""
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
     rows = [line.split() for line in lines]
-    return sum(int(row[4].split(":")[1], 16) for row in rows if row[3] == "0A" and int(row[1].split(":")[1], 16) == port)
+    listening = [row for row in rows if row[3] == "0A" and int(row[1].split(":")[1], 16) == port]
+    return sum(int(row[4].split(":")[1], 16) for row in listening)
 
 
 def quiet_port():
@@ -235,9 +237,10 @@ class Request:
 
 
 class Load:
-    """Clients that ask, each on a new connection, one request after the other, until the load is ended; all is remembered.
+    """Clients that ask, each on a new connection, one request after the other, until the load is ended; it remembers all.
 
-    A request that has no answer after timeout_s hangs. With until_refused a client leaves when nobody listens any more."""
+    A request that has no answer after timeout_s hangs. With until_refused a client leaves when nobody listens any more.
+    """
 
     def __init__(self, url, clients=8, timeout_s=DEADLINE_S, until_refused=False):
         self.requests = []
@@ -261,7 +264,8 @@ class Load:
     def wait_done(self, count):
         """Until so many more requests have been answered."""
         goal = len(self.answered) + count
-        wait_until(lambda: len(self.answered) >= goal, f"{count} more answers under load", context=lambda: str(self.failed))
+        wait_until(lambda: len(self.answered) >= goal, f"{count} more answers under load",
+                   context=lambda: str(self.failed))
 
     @property
     def answered(self):

@@ -130,7 +130,8 @@ class UnixPaths(Listening):
         self.assertEqual(os.listdir(self.folder), [])
 
     def check_in_use(self, control):
-        self.assertRegex(self.listen(control, 1, self.url()), rf"^failed EADDRINUSE {self.url()}: address already in use$")
+        self.assertEqual(self.listen(control, 1, self.url()),
+                         f"failed EADDRINUSE {self.url()}: address already in use")
 
     def test_path_of_somebody_who_listens_is_left_alone(self):
         with socket.socket(socket.AF_UNIX) as other:
@@ -203,8 +204,9 @@ class Failing(Listening):
                 port = quiet_port()
                 url = f"tcp://127.0.0.1:{port}"
                 with socket.create_server(("127.0.0.1", port)):
-                    self.assertEqual(self.listen(hive.bound[0], 1, url), f"failed EADDRINUSE {url}: address already in use")
-                    self.assertEqual(self.listen(hive.bound[0], 1, url), f"failed EADDRINUSE {url}: address already in use")
+                    for _ in range(2):
+                        self.assertEqual(self.listen(hive.bound[0], 1, url),
+                                         f"failed EADDRINUSE {url}: address already in use")
                 hive.wait_line(rf"worker 1 pid \d+: error: cannot listen on {url}: address already in use$", times=2)
                 self.assertEqual(hive.count("worker 2 pid .*: error"), 0)
                 self.assertEqual(urls(hive.status()), hive.bound)

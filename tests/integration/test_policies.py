@@ -6,8 +6,8 @@ import time
 import unittest
 from tempfile import TemporaryDirectory
 
-from faults import (PROMPT_S, TCP, Client, Load, actors, answers, ask, by_id, crowd, disperse, is_sanitized, kernel_queue,
-                    port_of, replaced, resting, stopped, worker_at, workers_of)
+from faults import (PROMPT_S, TCP, Client, Load, actors, answers, ask, by_id, crowd, disperse, is_sanitized,
+                    kernel_queue, port_of, replaced, resting, stopped, worker_at, workers_of)
 from hive import wait_until
 
 
@@ -101,7 +101,8 @@ class RoundRobin(unittest.TestCase):
             with stopped(pids[1]):
                 clients = crowd(url, 4)
                 since_s = time.monotonic()
-                stuck = by_id(hive.wait_status(lambda status: sum(by_id(status, "accepted").values()) == 4), "accepted")[1]
+                status = hive.wait_status(lambda status: sum(by_id(status, "accepted").values()) == 4, "4 hand-offs")
+                stuck = by_id(status, "accepted")[1]
                 self.assertIn(stuck, range(1, 5))
                 wait_until(lambda: worker_at(url) == 2 and time.monotonic() - since_s > 0.5, "the others to be served")
                 with Client(url) as busy:

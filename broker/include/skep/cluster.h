@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The primary's side, as Node's cluster module: a program is its own broker, starts workers, and hears of all they do.
  *
- * All functions are called on the loop's thread; callbacks run there, never inside a call of the user's. Strings handed to a
- * callback are borrowed until it returns. */
+ * All functions are called on the loop's thread; callbacks run there, never inside a call of the user's. Strings handed
+ * to a callback are borrowed until it returns. */
 #ifndef SKEP_CLUSTER_H
 #define SKEP_CLUSTER_H
 
@@ -20,7 +20,8 @@ extern "C" {
 
 typedef struct skep_cluster skep_cluster;
 
-/* A worker as its primary sees it. Borrowed from the cluster; valid until the callbacks of its exit event have returned. */
+/* A worker as its primary sees it. Borrowed from the cluster; valid until the callbacks of its exit event have
+ * returned. */
 typedef struct skep_child skep_child;
 
 /* How connections are distributed. */
@@ -53,11 +54,11 @@ typedef size_t (*skep_choose_cb)(const struct sockaddr *client, const skep_candi
 
 /* All optional; zero-initialised means the defaults. Strings and arrays are copied. */
 typedef struct skep_settings {
-    const char *exec;         /* program of later forks, searched in PATH if it has no slash; this program */
-    const char *const *args;  /* its arguments from argv[1] on, NULL-terminated; this program's */
-    const char *cwd;          /* its working directory; this one's */
-    bool silent;              /* its stdout and stderr go to /dev/null */
-    bool set_ids;             /* uid and gid below are meant */
+    const char *exec;        /* program of later forks, searched in PATH if it has no slash; this program */
+    const char *const *args; /* its arguments from argv[1] on, NULL-terminated; this program's */
+    const char *cwd;         /* its working directory; this one's */
+    bool silent;             /* its stdout and stderr go to /dev/null */
+    bool set_ids;            /* uid and gid below are meant */
     uid_t uid;
     gid_t gid;
 
@@ -65,13 +66,13 @@ typedef struct skep_settings {
     skep_choose_cb choose;   /* with SKEP_POLICY_CUSTOM */
     void *choose_context;
 
-    const char *name;           /* of the instance; PROGRAM-PID */
-    const char *dir;            /* of its sockets, 0700; SKEP_DIR, else as docs/running.md says, by name */
-    unsigned interval_ms;       /* of requestCount and totals; 10,000 */
-    unsigned ready_timeout_ms;  /* for a new worker to become ready; 10,000 */
-    unsigned drain_timeout_ms;  /* then SIGTERM, and as long again, then SIGKILL; 10,000 */
-    unsigned credit;            /* connections on their way to one worker at most, 1 to 253; 64 */
-    bool respawn;               /* a worker that ends without being asked is replaced, with backoff; Node does not */
+    const char *name;          /* of the instance; PROGRAM-PID */
+    const char *dir;           /* of its sockets, 0700; SKEP_DIR, else as docs/running.md says, by name */
+    unsigned interval_ms;      /* of requestCount and totals; 10,000 */
+    unsigned ready_timeout_ms; /* for a new worker to become ready; 10,000 */
+    unsigned drain_timeout_ms; /* then SIGTERM, and as long again, then SIGKILL; 10,000 */
+    unsigned credit;           /* connections on their way to one worker at most, 1 to 253; 64 */
+    bool respawn;              /* a worker that ends without being asked is replaced, with backoff; Node does not */
 } skep_settings;
 
 /* Makes a primary. loop may be NULL for one of its own. Touches nothing outside the process.
@@ -84,31 +85,32 @@ void skep_cluster_free(skep_cluster **cluster);
 
 uv_loop_t *skep_cluster_loop(skep_cluster *cluster);
 
-/* What went wrong in the latest call that failed, as one line: what, where, why; borrowed until the next call; never NULL. */
+/* What went wrong in the latest call that failed, as one line: what, where, why; borrowed until the next call; never
+ * NULL. */
 const char *skep_cluster_why(const skep_cluster *cluster);
 
-/* Settings for later forks (Node: setupPrimary); may be called again. policy, choose, name, dir, interval count only before the
- * cluster has started. Emits setup. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
+/* Settings for later forks (Node: setupPrimary); may be called again. policy, choose, name, dir, interval count only
+ * before the cluster has started. Emits setup. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings);
 
 /* The settings in force, defaults filled in; borrowed until the next skep_setup_primary (Node: settings). */
 const skep_settings *skep_cluster_settings(const skep_cluster *cluster);
 
-/* Takes the directory and opens the sockets. The first skep_fork or skep_cluster_listen does it; call it to learn of errors
- * before. Errors: SKEP_EDIR, SKEP_EBUSY, SKEP_EINVAL, SKEP_ENOMEM, SKEP_ESYS. */
+/* Takes the directory and opens the sockets. The first skep_fork or skep_cluster_listen does it; call it to learn of
+ * errors before. Errors: SKEP_EDIR, SKEP_EBUSY, SKEP_EINVAL, SKEP_ENOMEM, SKEP_ESYS. */
 SKEP_MUST_USE int skep_cluster_start(skep_cluster *cluster);
 
 /* The instance's directory and name; borrowed; "" before the start. */
 const char *skep_cluster_dir(const skep_cluster *cluster);
 const char *skep_cluster_name(const skep_cluster *cluster);
 
-/* Binds a URL at once and keeps it bound, by a name that workers may listen on (NULL: by its URL). *bound (may be NULL) is the
- * URL with the real port, borrowed as long as the cluster lives. Errors: as skep_listen of skep/worker.h. */
+/* Binds a URL at once and keeps it bound, by a name that workers may listen on (NULL: by its URL). *bound (may be NULL)
+ * is the URL with the real port, borrowed as long as the cluster lives. Errors: as skep_listen of skep/worker.h. */
 SKEP_MUST_USE int skep_cluster_listen(skep_cluster *cluster, const char *name, const char *url, const char **bound);
 
-/* Starts a worker. env holds NAME=VALUE strings beside the inherited ones, NULL-terminated; may be NULL. The fork event follows on the
- * next turn of the loop. *child (may be NULL) is borrowed. Errors: SKEP_ENOTFOUND, SKEP_ENOTEXEC, SKEP_EMFILE, SKEP_ENOMEM, SKEP_ESYS,
- * SKEP_ESTATE (stopping), and those of skep_cluster_start. */
+/* Starts a worker. env holds NAME=VALUE strings beside the inherited ones, NULL-terminated; may be NULL. The fork event
+ * follows on the next turn of the loop. *child (may be NULL) is borrowed. Errors: SKEP_ENOTFOUND, SKEP_ENOTEXEC,
+ * SKEP_EMFILE, SKEP_ENOMEM, SKEP_ESYS, SKEP_ESTATE (stopping), and those of skep_cluster_start. */
 SKEP_MUST_USE int skep_fork(skep_cluster *cluster, const char *const *env, skep_child **child);
 
 /* Runs the loop until no worker is left and nothing of the user's keeps it alive. */
@@ -117,7 +119,8 @@ SKEP_MUST_USE int skep_cluster_run(skep_cluster *cluster);
 /* SIGINT and SIGTERM end the cluster: the first drains the workers, a second one kills them. Errors: SKEP_ESYS. */
 SKEP_MUST_USE int skep_cluster_stop_on_signals(skep_cluster *cluster);
 
-/* Ends the cluster: no more forks; workers drain, or are killed if now is true. skep_cluster_run returns when all are gone. */
+/* Ends the cluster: no more forks; workers drain, or are killed if now is true. skep_cluster_run returns when all are
+ * gone. */
 void skep_cluster_stop(skep_cluster *cluster, bool now);
 
 /* --- Workers --- */
@@ -160,14 +163,17 @@ SKEP_MUST_USE int skep_child_send_request_count(skep_child *child);
 SKEP_MUST_USE int skep_cluster_broadcast(skep_cluster *cluster, const char *name, const void *data, size_t size_bytes);
 
 /* The answer to a request; status as in skep/worker.h. Called exactly once. */
-typedef void (*skep_child_reply_cb)(skep_cluster *cluster, int status, const void *data, size_t size_bytes, void *context);
+typedef void (*skep_child_reply_cb)(skep_cluster *cluster, int status, const void *data, size_t size_bytes,
+                                    void *context);
 SKEP_MUST_USE int skep_child_request(skep_child *child, const char *name, const void *data, size_t size_bytes,
                                      unsigned timeout_ms, skep_child_reply_cb callback, void *context);
 
 /* Answers a request that came as a message event. */
-SKEP_MUST_USE int skep_child_reply(skep_child *child, uint64_t request, int status, const void *data, size_t size_bytes);
+SKEP_MUST_USE int skep_child_reply(skep_child *child, uint64_t request, int status, const void *data,
+                                   size_t size_bytes);
 
-/* The worker leaves voluntarily: no new connections, live ones finish, then its link closes (Node: worker.disconnect). */
+/* The worker leaves voluntarily: no new connections, live ones finish, then its link closes (Node: worker.disconnect).
+ */
 void skep_child_disconnect(skep_child *child);
 
 /* A plain signal. Errors: SKEP_ESTATE (it is dead), SKEP_EINVAL. */
@@ -204,9 +210,8 @@ typedef struct skep_event {
     /* exit: one of the two is -1 */
     int code;
     int signal;
-    /* exit: "voluntary", "exited" (status 0, unasked), "crashed", "killed" (by a stop at once), "not-ready", "drain-timeout", "protocol", "link" (commands could not be
-     * sent to it).
-     * error: one line. Else NULL */
+    /* exit: "voluntary", "exited" (status 0, unasked), "crashed", "killed" (by a stop at once), "not-ready",
+     * "drain-timeout", "protocol", "link" (commands could not be sent to it). error: one line. Else NULL */
     const char *reason;
     uint64_t uptime_ms; /* exit */
     int64_t delay_ms;   /* exit: a replacement starts after this; -1: none is due */
@@ -227,8 +232,8 @@ typedef struct skep_event {
 
 typedef void (*skep_event_cb)(skep_cluster *cluster, const skep_event *event, void *context);
 
-/* Calls back for events of a kind from now on. Listeners of one worker are called before those of the cluster, except for
- * message, where the cluster's come first. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
+/* Calls back for events of a kind from now on. Listeners of one worker are called before those of the cluster, except
+ * for message, where the cluster's come first. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_on(skep_cluster *cluster, enum skep_event_kind kind, skep_event_cb callback, void *context);
 SKEP_MUST_USE int skep_child_on(skep_child *child, enum skep_event_kind kind, skep_event_cb callback, void *context);
 

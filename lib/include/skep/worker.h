@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * The worker's side: connections and messages arrive as callbacks on a libuv loop.
  *
- * A worker is a process that a broker started: by skep_fork (skep/cluster.h) or by `skep run -- PROGRAM`. All functions are
- * called on the loop's thread, and all callbacks run there. No callback runs inside a call of the user's, except where it is
- * said. Pointers handed to a callback are borrowed until it returns. */
+ * A worker is a process that a broker started: by skep_fork (skep/cluster.h) or by `skep run -- PROGRAM`. All functions
+ * are called on the loop's thread, and all callbacks run there. No callback runs inside a call of the user's, except
+ * where it is said. Pointers handed to a callback are borrowed until it returns. */
 #ifndef SKEP_WORKER_H
 #define SKEP_WORKER_H
 
@@ -21,15 +21,14 @@ typedef struct skep_listener skep_listener;
 
 /* All optional: NULL options, or zero-initialised ones, mean the defaults. */
 typedef struct skep_worker_options {
-    const char *name;             /* by which other workers reach it, at most 64 bytes; the program's file name */
-    uv_loop_t *loop;              /* a loop of the user's, which must outlive the worker; one of the worker's own */
+    const char *name;              /* by which other workers reach it, at most 64 bytes; the program's file name */
+    uv_loop_t *loop;               /* a loop of the user's, which must outlive the worker; one of the worker's own */
     unsigned handshake_timeout_ms; /* how long the broker may take to answer; 10,000 */
 } skep_worker_options;
 
-/* Joins the broker that started this process: takes the link, shakes hands, dials the sockets. Blocks until the broker has
- * answered. Blocks all signals while NNG starts its threads. One worker a process.
- * Errors: SKEP_ENOTWORKER, SKEP_ETIMEDOUT, SKEP_ECLOSED, SKEP_EVERSION, SKEP_EPROTO, SKEP_ENOMEM, SKEP_ESYS.
- * Free with skep_worker_free. */
+/* Joins the broker that started this process: takes the link, shakes hands, dials the sockets. Blocks until the broker
+ * has answered. Blocks all signals while NNG starts its threads. One worker a process. Errors: SKEP_ENOTWORKER,
+ * SKEP_ETIMEDOUT, SKEP_ECLOSED, SKEP_EVERSION, SKEP_EPROTO, SKEP_ENOMEM, SKEP_ESYS. Free with skep_worker_free. */
 SKEP_MUST_USE int skep_worker_new(skep_worker **worker, const skep_worker_options *options);
 
 /* Leaves at once, without draining; frees everything and sets *worker to NULL. NULL is allowed. Not from a callback. */
@@ -47,9 +46,10 @@ bool skep_worker_is_connected(const skep_worker *worker);
 /* What went wrong in the latest call that failed, as one line; borrowed until the next call; never NULL. */
 const char *skep_worker_why(const skep_worker *worker);
 
-/* Tells the broker that this worker is ready for work, then runs the loop until the worker has drained and nothing of the
- * user's keeps the loop alive. Returns SKEP_OK after a drain, whoever asked for it; SKEP_ECLOSED if the broker closed
- * the link unasked (live connections were finished first, for 10 s at most; a broker that is killed takes its workers with it); SKEP_EPROTO if the broker sent what it must not. */
+/* Tells the broker that this worker is ready for work, then runs the loop until the worker has drained and nothing of
+ * the user's keeps the loop alive. Returns SKEP_OK after a drain, whoever asked for it; SKEP_ECLOSED if the broker
+ * closed the link unasked (live connections were finished first, for 10 s at most; a broker that is killed takes its
+ * workers with it); SKEP_EPROTO if the broker sent what it must not. */
 SKEP_MUST_USE int skep_worker_run(skep_worker *worker);
 
 /* Tells the broker that this worker is ready: for users who run the loop themselves. Does nothing the second time. */
@@ -57,13 +57,13 @@ SKEP_MUST_USE int skep_worker_ready(skep_worker *worker);
 
 /* --- Connections --- */
 
-/* A connection arrived. fd is the user's from here on: non-blocking, close-on-exec. When it has ended, close it and call
- * skep_connection_finished once for it. */
+/* A connection arrived. fd is the user's from here on: non-blocking, close-on-exec. When it has ended, close it and
+ * call skep_connection_finished once for it. */
 typedef void (*skep_connection_cb)(skep_worker *worker, skep_listener *listener, int fd, void *context);
 
-/* Listens on tcp://HOST:PORT, unix:///PATH or a name that the broker was given with -l. Port 0 is a random port, the same for
- * all workers that ask for it as their first, second, … of this URL. The broker binds; this waits for its answer. HOST is an IPv4 address, an
- * IPv6 address in brackets, localhost or a star (every address, IPv6 and IPv4).
+/* Listens on tcp://HOST:PORT, unix:///PATH or a name that the broker was given with -l. Port 0 is a random port, the
+ * same for all workers that ask for it as their first, second, … of this URL. The broker binds; this waits for its
+ * answer. HOST is an IPv4 address, an IPv6 address in brackets, localhost or a star (every address, IPv6 and IPv4).
  * With policies shared and reuseport this process accepts by itself, which the callback does not notice.
  * *listener (may be NULL) is borrowed, valid until skep_listener_close or the worker's end.
  * Errors: SKEP_EURL, SKEP_EADDRINUSE, SKEP_EADDR, SKEP_EACCES, SKEP_EMFILE, SKEP_ECLOSED, SKEP_ETIMEDOUT, SKEP_ENOMEM;
@@ -85,8 +85,9 @@ uint64_t skep_worker_connections(const skep_worker *worker);
 
 /* --- Counters --- */
 
-/* Adds n to a counter; "requests" is the one that status shows and that requestCount reports. Costs nanoseconds; sums travel
- * together, at the end of the loop's iteration and then every 20 ms, and before the worker leaves. Names of at most 64 bytes, 64 of them; others are ignored. */
+/* Adds n to a counter; "requests" is the one that status shows and that requestCount reports. Costs nanoseconds; sums
+ * travel together, at the end of the loop's iteration and then every 20 ms, and before the worker leaves. Names of at
+ * most 64 bytes, 64 of them; others are ignored. */
 void skep_count(skep_worker *worker, const char *name, uint32_t n);
 
 /* The broker's count of this worker's requests, every interval of the broker. */
@@ -112,8 +113,8 @@ void skep_on_message(skep_worker *worker, skep_message_cb callback, void *contex
  * fetched again. Errors: SKEP_ENOMEM, SKEP_ESYS, SKEP_ECLOSED. */
 SKEP_MUST_USE int skep_subscribe(skep_worker *worker);
 
-/* Sends are queued in frames and leave at the end of the loop's iteration. Errors of all of them: SKEP_EAGAIN (more than
- * 4 MiB wait; see skep_on_drain), SKEP_ETOOBIG, SKEP_ECLOSED, SKEP_ENOMEM. The data are copied. */
+/* Sends are queued in frames and leave at the end of the loop's iteration. Errors of all of them: SKEP_EAGAIN (more
+ * than 4 MiB wait; see skep_on_drain), SKEP_ETOOBIG, SKEP_ECLOSED, SKEP_ENOMEM. The data are copied. */
 SKEP_MUST_USE int skep_send(skep_worker *worker, const char *name, const void *data, size_t size_bytes);
 
 /* To one worker by id. If it is gone, skep_on_undelivered tells. */
@@ -138,7 +139,8 @@ SKEP_MUST_USE int skep_request(skep_worker *worker, uint32_t to, const char *nam
 SKEP_MUST_USE int skep_request_name(skep_worker *worker, const char *to, const char *name, const void *data,
                                     size_t size_bytes, unsigned timeout_ms, skep_reply_cb callback, void *context);
 
-/* Answers a request: to and request are the message's from and request. status is the answer's own, SKEP_OK as a rule. */
+/* Answers a request: to and request are the message's from and request. status is the answer's own, SKEP_OK as a rule.
+ */
 SKEP_MUST_USE int skep_reply(skep_worker *worker, uint32_t to, uint64_t request, int status, const void *data,
                              size_t size_bytes);
 
@@ -152,8 +154,8 @@ void skep_on_drain(skep_worker *worker, skep_drain_cb callback, void *context);
 
 /* --- Leaving --- */
 
-/* Called once when this worker begins to leave, whoever asked: no new connections come; close what is idle, finish what is
- * live. The worker leaves when each connection is finished and each message has left. */
+/* Called once when this worker begins to leave, whoever asked: no new connections come; close what is idle, finish what
+ * is live. The worker leaves when each connection is finished and each message has left. */
 typedef void (*skep_leave_cb)(skep_worker *worker, void *context);
 void skep_on_leave(skep_worker *worker, skep_leave_cb callback, void *context);
 

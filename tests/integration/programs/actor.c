@@ -100,7 +100,8 @@ static void obey(const struct client *client, const char *line) {
     snprintf(answer, sizeof answer, "%u %d", skep_worker_id(actor->worker), (int)getpid());
     if (strcmp(line, "crash") == 0) _exit(CRASHED);
     if ((rest = after(line, "listen ")) != NULL) answer_listen(actor, rest, answer);
-    if ((rest = after(line, "close ")) != NULL) snprintf(answer, sizeof answer, close_listener(actor, rest) ? "ok" : "no");
+    if ((rest = after(line, "close ")) != NULL)
+        snprintf(answer, sizeof answer, close_listener(actor, rest) ? "ok" : "no");
     if (strcmp(line, "leave") == 0) snprintf(answer, sizeof answer, "ok");
     say(client, answer);
     if ((rest = after(line, "spin ")) != NULL) spin(strtoul(rest, NULL, 10));

@@ -91,7 +91,7 @@ static char *read_page(void) {
     snprintf(path, sizeof path, "%s/docs/protocol.md", source);
     FILE *file = fopen(path, "r");
     if (file == NULL) fail_msg("cannot open %s", path);
-    static const size_t capacity_bytes = 1024 * 1024;
+    static const size_t capacity_bytes = 1024UL * 1024;
     char *page = calloc(1, capacity_bytes);
     assert_non_null(page);
     assert_true(fread(page, 1, capacity_bytes - 1, file) > 0);
