@@ -89,6 +89,12 @@ static char *copy_or_null(const char *text) {
     return text != NULL ? strdup(text) : NULL;
 }
 
+static const int *copy_stdio(const int *stdio) {
+    int *copy = stdio != NULL ? malloc(3 * sizeof *copy) : NULL;
+    if (copy != NULL) memcpy(copy, stdio, 3 * sizeof *copy);
+    return copy;
+}
+
 static void free_list(const char *const *list) {
     for (size_t i = 0; list != NULL && list[i] != NULL; i++) free((void *)list[i]);
     free((void *)list);
@@ -99,6 +105,7 @@ void skep__settings_free(skep_settings *settings) {
     free((void *)settings->cwd);
     free((void *)settings->name);
     free((void *)settings->dir);
+    free((void *)settings->stdio);
     free_list(settings->args);
     *settings = (skep_settings){0};
 }
@@ -163,12 +170,13 @@ int skep__settings_take(skep_cluster *cluster, const skep_settings *s) {
     copy.cwd = copy_or_null(s->cwd);
     copy.name = copy_or_null(s->name);
     copy.dir = copy_or_null(s->dir);
+    copy.stdio = copy_stdio(s->stdio);
     if (copy.policy == SKEP_POLICY_DEFAULT) copy.policy = default_policy();
     copy.interval_ms = or_default(s->interval_ms, INTERVAL_MS);
     copy.ready_timeout_ms = or_default(s->ready_timeout_ms, READY_TIMEOUT_MS);
     copy.drain_timeout_ms = or_default(s->drain_timeout_ms, DRAIN_TIMEOUT_MS);
     copy.credit = or_default(s->credit, CREDIT);
-    if (copy.exec == NULL || copy.args == NULL) {
+    if (copy.exec == NULL || copy.args == NULL || (s->stdio != NULL && copy.stdio == NULL)) {
         skep__settings_free(&copy);
         return SKEP_ENOMEM;
     }

@@ -52,13 +52,25 @@ static void reset_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Copies out of the way first: each of them may have one of the numbers that they are to get. */
+static bool set_stdio(const skep_settings *settings, int null) {
+    const int usual[3] = {-1, settings->silent ? -1 : STDOUT_FILENO, settings->silent ? -1 : STDERR_FILENO};
+    const int *wanted = settings->stdio != NULL ? settings->stdio : usual;
+    int copies[3];
+    for (int i = 0; i < 3; i++) {
+        copies[i] = fcntl(wanted[i] >= 0 ? wanted[i] : null, F_DUPFD_CLOEXEC, 10);
+        if (copies[i] < 0 && wanted == usual) copies[i] = fcntl(null, F_DUPFD_CLOEXEC, 10); /* the broker has none */
+        if (copies[i] < 0) return false;
+    }
+    return dup2(copies[0], 0) >= 0 && dup2(copies[1], 1) >= 0 && dup2(copies[2], 2) >= 0;
+}
+
 /* The link becomes descriptor 3 and the report 4; all others are closed. */
 static bool arrange_descriptors(struct plan *plan) {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int null = fcntl(open("/dev/null", O_RDWR | O_CLOEXEC), F_DUPFD_CLOEXEC, 10);
     int link = fcntl(plan->link, F_DUPFD_CLOEXEC, 10);
     int report = fcntl(plan->report, F_DUPFD_CLOEXEC, 10);
-    if (null < 0 || link < 0 || report < 0 || dup2(null, STDIN_FILENO) < 0) return false;
-    if (plan->settings->silent && (dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0)) return false;
+    if (null < 0 || link < 0 || report < 0 || !set_stdio(plan->settings, null)) return false;
     if (dup2(link, SKEP_LINK_FD) < 0 || dup3(report, SKEP_LINK_FD + 1, O_CLOEXEC) < 0) return false;
     plan->report = SKEP_LINK_FD + 1;
     return syscall(SYS_close_range, SKEP_LINK_FD + 2, ~0u, 0) == 0;

@@ -237,7 +237,7 @@ class Request:
 
 
 class Load:
-    """Clients that ask, each on a new connection, one request after the other, until the load is ended; it remembers all.
+    """Clients that ask, each on a new connection, one request after the other, until it is ended; it remembers all.
 
     A request that has no answer after timeout_s hangs. With until_refused a client leaves when nobody listens any more.
     """

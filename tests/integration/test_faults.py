@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What must survive: workers killed under load and around a hand-off, a broker without descriptors, a broker killed, told
-to stop under load, or asked to share its directory, and workers that do not want to leave."""
+"""What must survive: workers killed under load and around a hand-off, a broker without descriptors, a broker killed,
+told to stop under load, or asked to share its directory, and workers that do not want to leave."""
 import errno
 import os
 import resource
@@ -17,7 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from faults import (PROMPT_S, TCP, Client, Load, Totals, actor_path, actors, answers, ask, by_id, crowd, descriptors,
-                    disperse, kernel_queue, port_of, processor_s, refuses, replaced, resting, stopped, worker_at, workers_of)
+                    disperse, kernel_queue, port_of, processor_s, refuses, replaced, resting, stopped, worker_at,
+                    workers_of)
 from hive import Connection, Hive, is_alive, run, wait_until
 
 

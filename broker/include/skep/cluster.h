@@ -58,6 +58,7 @@ typedef struct skep_settings {
     const char *const *args; /* its arguments from argv[1] on, NULL-terminated; this program's */
     const char *cwd;         /* its working directory; this one's */
     bool silent;             /* its stdout and stderr go to /dev/null */
+    const int *stdio;        /* three descriptors for its 0, 1 and 2, -1 is /dev/null; /dev/null and this process's */
     bool set_ids;            /* uid and gid below are meant */
     uid_t uid;
     gid_t gid;

@@ -162,6 +162,21 @@ static void test_output(void **state) {
     expect_said(hive, 2, "stdin", "/dev/null");
 }
 
+static void test_descriptors_of_ones_own(void **state) {
+    struct hive *hive = *state;
+    char path[128], mine[256] = "";
+    snprintf(path, sizeof path, "%s.out", hive->dir);
+    int file = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    assert_true(readlink("/proc/self/fd/1", mine, sizeof mine - 1) > 0);
+    hive_start(hive, &(skep_settings){.stdio = (const int[]){-1, file, 1}});
+    hive_fork(hive, "output", NULL);
+    expect_said(hive, 1, "stdin", "/dev/null");
+    expect_said(hive, 1, "stdout", path);
+    expect_said(hive, 1, "stderr", mine);
+    close(file);
+    unlink(path);
+}
+
 static void test_another_program(void **state) {
     struct hive *hive = *state;
     hive_start(hive, &(skep_settings){.exec = "sh", .args = (const char *const[]){"-c", "exit 5", NULL}});
@@ -351,6 +366,7 @@ int main(int argc, char **argv) {
         HIVE_TEST(test_arguments),
         HIVE_TEST(test_folder),
         HIVE_TEST(test_output),
+        HIVE_TEST(test_descriptors_of_ones_own),
         HIVE_TEST(test_another_program),
         HIVE_TEST(test_programs_that_cannot_be),
         HIVE_TEST(test_user),
