@@ -4,8 +4,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "ear.h"
 #include "nng.h"
 #include "port.h"
+
+enum { LOOK_MS = 2000 /* between looks after the ears */ };
 
 int skep__status_of_nng(int error) {
     switch (error) {
@@ -68,14 +71,6 @@ void skep__hub_trust(struct skep__hub *hub, uid_t uid) {
     pthread_mutex_unlock(&hub->mutex);
 }
 
-int skep__nng_listen(nng_socket socket, const char *url) {
-    nng_listener listener;
-    int error = nng_listener_create(&listener, socket, url);
-    if (error == 0) error = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, 0600);
-    if (error == 0) error = nng_listener_start(listener, 0);
-    return skep__status_of_nng(error);
-}
-
 void skep__hub_wake(struct skep__hub *hub, struct skep__source *source) {
     if (source->listed) return;
     source->listed = true;
@@ -120,7 +115,12 @@ int skep__hub_new(struct skep__hub **out, uv_loop_t *loop) {
         free(hub);
         return SKEP_ESYS;
     }
-    hub->async.data = hub;
+    hub->async.data = hub->look.data = hub;
+    hub->open_handles = 2;
+    uv_timer_init(loop, &hub->look);
+    uv_timer_start(&hub->look, skep__ears_look, LOOK_MS, LOOK_MS);
+    uv_unref((uv_handle_t *)&hub->look);
+    LIST_INIT(&hub->ears);
     hub->trusted = geteuid();
     uv_unref((uv_handle_t *)&hub->async);
     pthread_mutex_init(&hub->mutex, NULL);
@@ -131,6 +131,7 @@ int skep__hub_new(struct skep__hub **out, uv_loop_t *loop) {
 
 static void hub_closed(uv_handle_t *handle) {
     struct skep__hub *hub = handle->data;
+    if (--hub->open_handles > 0) return;
     pthread_mutex_destroy(&hub->mutex);
     free(hub);
 }
@@ -138,5 +139,6 @@ static void hub_closed(uv_handle_t *handle) {
 void skep__hub_free(struct skep__hub **hub) {
     if (*hub == NULL) return;
     uv_close((uv_handle_t *)&(*hub)->async, hub_closed);
+    uv_close((uv_handle_t *)&(*hub)->look, hub_closed);
     *hub = NULL;
 }

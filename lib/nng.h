@@ -29,6 +29,9 @@ struct skep__source {
 
 struct skep__hub {
     uv_async_t async;
+    uv_timer_t look; /* after the ears, see ear.h */
+    LIST_HEAD(, skep__ear) ears;
+    int open_handles;
     pthread_mutex_t mutex;
     TAILQ_HEAD(, skep__source) ready; /* guarded */
     size_t ready_count;               /* guarded */
@@ -50,9 +53,6 @@ SKEP_MUST_USE int skep__nng_start(void);
 /* Dials an ipc URL; reconnects within 10 ms to 1 s later on. flags are 0, to wait for the connection, or
  * NNG_FLAG_NONBLOCK. */
 SKEP_MUST_USE int skep__nng_dial(nng_socket socket, const char *url, int flags);
-
-/* Binds an ipc URL with mode 0600. */
-SKEP_MUST_USE int skep__nng_listen(nng_socket socket, const char *url);
 
 /* Who is at the other end, as the kernel says. */
 void skep__nng_peer(nng_pipe pipe, pid_t *pid, uid_t *uid);

@@ -7,6 +7,7 @@
 #include <uthash.h>
 
 #include "contract.h"
+#include "ear.h"
 #include "nng.h"
 
 enum {
@@ -40,6 +41,7 @@ struct skep__port {
     const struct skep__port_events *events;
     void *context;
     nng_socket socket;
+    struct skep__ear ear; /* if it listens */
     nng_aio *receive;
     nng_aio *send;
     bool receives;
@@ -62,6 +64,7 @@ static void on_pipe_added(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     (void)event;
     struct skep__port *port = argument;
     struct refusal who;
+    atomic_fetch_add(&port->ear.heard, 1);
     skep__nng_peer(pipe, &who.pid, &who.uid);
     bool trusted = skep__hub_trusts(port->hub, who.uid);
     struct pipe *known = trusted ? calloc(1, sizeof *known) : NULL;
@@ -222,8 +225,14 @@ int skep__port_new(struct skep__port **out, struct skep__hub *hub, enum skep__po
     return SKEP_OK;
 }
 
+/* A PUSH socket that listens is an inbox: it has one client only, who has come or never will. */
+static unsigned char watched_peer(enum skep__port_kind kind) {
+    if (kind == SKEP__PORT_PULL) return SKEP__PEER_PUSH;
+    return kind == SKEP__PORT_PUB ? SKEP__PEER_SUB : SKEP__PEER_NONE;
+}
+
 int skep__port_listen(struct skep__port *port, const char *url) {
-    return skep__nng_listen(port->socket, url);
+    return skep__ear_open(port->hub, &port->ear, port->socket, url, watched_peer(port->kind));
 }
 
 int skep__port_dial(struct skep__port *port, const char *url) {
@@ -266,6 +275,7 @@ static void free_pipes(struct skep__port *port) {
 void skep__port_free(struct skep__port **out) {
     struct skep__port *port = *out;
     if (port == NULL) return;
+    skep__ear_close(&port->ear);
     nng_close(port->socket); /* ends what is under way, waits for the callbacks */
     nng_aio_free(port->receive);
     nng_aio_free(port->send);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "contract.h"
+#include "ear.h"
 #include "nng.h"
 #include "port.h"
 
@@ -33,6 +34,7 @@ struct skep__server {
     const struct skep__server_events *events;
     void *context;
     nng_socket socket;
+    struct skep__ear ear;
     struct skep__call calls[CALLS];
     struct refusal refusal; /* guarded */
 };
@@ -90,6 +92,7 @@ static void on_client_added(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     (void)event;
     struct skep__server *server = argument;
     struct refusal who;
+    atomic_fetch_add(&server->ear.heard, 1);
     skep__nng_peer(pipe, &who.pid, &who.uid);
     if (skep__hub_trusts(server->hub, who.uid)) return;
     nng_pipe_close(pipe);
@@ -133,7 +136,8 @@ int skep__server_new(struct skep__server **out, struct skep__hub *hub, const cha
     error = nng_socket_set_size(server->socket, NNG_OPT_RECVMAXSZ, SKEP_MAX_FRAME);
     if (error == 0) error = nng_pipe_notify(server->socket, NNG_PIPE_EV_ADD_PRE, on_client_added, server);
     if (error == 0) error = open_calls(server);
-    int status = error == 0 ? skep__nng_listen(server->socket, url) : skep__status_of_nng(error);
+    int status = error == 0 ? skep__ear_open(hub, &server->ear, server->socket, url, SKEP__PEER_REQ)
+                            : skep__status_of_nng(error);
     if (status == SKEP_OK) *out = server;
     else skep__server_free(&server);
     return status;
@@ -142,6 +146,7 @@ int skep__server_new(struct skep__server **out, struct skep__hub *hub, const cha
 void skep__server_free(struct skep__server **out) {
     struct skep__server *server = *out;
     if (server == NULL) return;
+    skep__ear_close(&server->ear);
     nng_close(server->socket);
     skep__hub_forget(server->hub, &server->source);
     for (unsigned i = 0; i < CALLS; i++) {
