@@ -268,6 +268,10 @@ int skep_cluster_stop_on_signals(skep_cluster *cluster) {
     static const int numbers[2] = {SIGINT, SIGTERM};
     if (cluster->has_signals) return SKEP_OK;
     cluster->has_signals = true;
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    for (unsigned i = 0; i < 2; i++) sigaddset(&wanted, numbers[i]);
+    pthread_sigmask(SIG_UNBLOCK, &wanted, NULL); /* whoever started this may have blocked them */
     for (unsigned i = 0; i < 2; i++) {
         uv_signal_init(cluster->loop, &cluster->signals[i]);
         cluster->signals[i].data = cluster;

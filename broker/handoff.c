@@ -139,10 +139,17 @@ void skep__connection_drop(struct skep__connection *connection) {
     skep__listener_check_free(listener);
 }
 
+/* The bound on connections in flight holds for all listeners, not only for those of this worker. */
+static void resume_all(skep_cluster *cluster) {
+    struct skep__listener *listener;
+    LIST_FOREACH(listener, &cluster->listeners, entry) skep__listener_resume(listener);
+}
+
 void skep__taken(skep_child *child, const struct skep_command_taken *taken) {
     uint64_t through = SKEP_HAS(taken, taken, through) ? taken->through : 0;
     uint64_t finished = SKEP_HAS(taken, taken, finished) ? taken->finished : 0;
     uint64_t accepted = SKEP_HAS(taken, taken, accepted) ? taken->accepted : 0;
+    bool was_full = child->cluster->in_flight >= child->cluster->max_in_flight;
     struct skep__connection *c;
     while ((c = STAILQ_FIRST(&child->untaken)) != NULL && c != child->unsent && c->number <= through) {
         STAILQ_REMOVE_HEAD(&child->untaken, entry);
@@ -155,6 +162,7 @@ void skep__taken(skep_child *child, const struct skep_command_taken *taken) {
     child->live += accepted;
     child->live -= finished < child->live ? finished : child->live;
     skep__dispatch_update(child);
+    if (was_full) resume_all(child->cluster);
 }
 
 /* Puts a connection that came back in front of those that never left. */

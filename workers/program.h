@@ -122,7 +122,7 @@ static inline int primary_end(const char *program, const skep_cluster *cluster, 
 /* For a primary's exit event: true if the worker could not begin, as every other could not. The cluster stops then,
  * and the worker's exit status is kept for primary_end. */
 static inline bool primary_give_up(skep_cluster *cluster, const skep_event *event, int *workers_status) {
-    if (event->code != EX_CONFIG) return false;
+    if (event->code != EX_CONFIG || skep_child_exited_after_disconnect(event->child) == 1) return false;
     *workers_status = event->code;
     skep_cluster_stop(cluster, false);
     return true;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * skep, the command: finds the subcommand, parses its arguments, runs it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <skep/skep.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "options.h"
 #include "say.h"
@@ -83,7 +85,15 @@ static int dispatch(int argc, char **argv) {
 }
 
 /* Output that did not arrive is a failure: of a full disk, say. */
+/* Streams that were closed must not become sockets of ours. */
+static void fill_streams(void) {
+    int fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO) fd = open("/dev/null", O_RDWR);
+    if (fd >= 0) close(fd);
+}
+
 int main(int argc, char **argv) {
+    fill_streams();
     int code = dispatch(argc, argv);
     if (code == 0 && (fflush(stdout) != 0 || ferror(stdout))) return fail(SKEP_ESYS, "stdout: %s", strerror(errno));
     return code;
