@@ -16,6 +16,7 @@ static const char *const names[SKEP_EVENT_KINDS] = {
     [SKEP_EVENT_DRAIN] = "drain",   [SKEP_EVENT_DISCONNECT] = "disconnect",
     [SKEP_EVENT_EXIT] = "exit",     [SKEP_EVENT_ERROR] = "error",
     [SKEP_EVENT_STOP] = "stop",
+    [SKEP_EVENT_DEAD] = "dead",
 };
 
 const char *skep_event_name(enum skep_event_kind kind) {

@@ -18,11 +18,21 @@ struct skep_bytes {
     size_t size_bytes;
 };
 
+/* A list of bins. To be encoded: packed by skep__list_add, items is NULL. Decoded: items, valid until the next command is
+ * read; it can be encoded again as it is. */
+struct skep_list {
+    uint32_t count;
+    const char *packed;
+    size_t packed_bytes;
+    const msgpack_object *items;
+};
+
 /* C type behind each field type of commands.def */
 typedef uint64_t skep_field_UINT;
 typedef bool skep_field_BOOL;
 typedef struct skep_bytes skep_field_STR;
 typedef struct skep_bytes skep_field_BIN;
+typedef struct skep_list skep_field_LIST;
 
 /* A struct for each command; bit SKEP_AT_command_field of has tells which fields are there. */
 #define COMMAND(id, channels, answer, doc) \
@@ -68,6 +78,9 @@ enum skep_channel {
     SKEP_CHANNEL_NEWS = 1 << 4,
     SKEP_CHANNEL_ASK = 1 << 5,
     SKEP_CHANNEL_ANSWER = 1 << 6,
+    SKEP_CHANNEL_INTAKE = 1 << 7,
+    SKEP_CHANNEL_RETURNS = 1 << 8,
+    SKEP_CHANNELS_END = 1 << 9
 };
 
 struct skep_command {
@@ -88,7 +101,7 @@ struct skep_command {
 #define SKEP_SET(command, pointer, field, value) \
     ((pointer)->field = (value), (pointer)->has |= 1u << SKEP_AT_##command##_##field)
 
-enum skep_field_type { SKEP_TYPE_UINT, SKEP_TYPE_BOOL, SKEP_TYPE_STR, SKEP_TYPE_BIN };
+enum skep_field_type { SKEP_TYPE_UINT, SKEP_TYPE_BOOL, SKEP_TYPE_STR, SKEP_TYPE_BIN, SKEP_TYPE_LIST };
 
 struct skep_field {
     const char *name; /* NULL ends the list */
@@ -127,6 +140,18 @@ SKEP_MUST_USE int skep__frame_add(struct skep_frame *frame, const struct skep_co
 
 /* Appends bytes as they are: commands that were encoded before. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__frame_append(struct skep_frame *frame, const void *data, size_t size_bytes);
+
+/* Appends one item of a list to a frame that holds nothing but items. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__list_add(struct skep_frame *items, const void *data, size_t size_bytes);
+
+/* The list of count items that were added to a frame, which must outlive it. */
+struct skep_list skep__list_of(const struct skep_frame *items, uint32_t count);
+
+/* An item of a decoded list; borrowed from the frame. index < list->count. */
+static inline struct skep_bytes skep__list_at(const struct skep_list *list, uint32_t index) {
+    const msgpack_object *item = &list->items[index];
+    return (struct skep_bytes){item->via.bin.ptr, item->via.bin.size};
+}
 
 /* Empties the frame and keeps its memory. */
 void skep__frame_clear(struct skep_frame *frame);

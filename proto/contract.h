@@ -9,6 +9,7 @@ enum {
     SKEP_PROTOCOL = 1, /* grows when a worker of the version before could not work any more */
 
     SKEP_LINK_FD = 3, /* descriptor of the link in a new worker */
+    SKEP_PAGE_FD = 4, /* descriptor of its page */
 
     SKEP_MAX_NAME = 64,               /* bytes of a name of a worker, message, counter, listener */
     SKEP_MAX_URL = 256,               /* bytes of a URL */
@@ -18,6 +19,10 @@ enum {
     SKEP_FULL_FRAME = 120 * 1024,     /* bytes at which a growing frame is closed and the next begun */
     SKEP_MAX_DEPTH = 8,               /* nesting of MessagePack */
     SKEP_MAX_COUNTERS = 64,           /* counters in one worker, requests among them */
+    SKEP_MAX_LIST = 2048,             /* items of a list */
+    SKEP_MAX_PEEK = 500,              /* jobs in one answer about jobs */
+    SKEP_MAX_SNIPPET = 4096,          /* bytes of a payload in such an answer */
+    SKEP_MAX_QUEUES = 1024,           /* queues of a broker */
 
     SKEP_MAX_LINK = 64 * 1024, /* bytes of one message on the link */
     SKEP_MAX_BATCH = 253,      /* descriptors in one message: the kernel's SCM_MAX_FD */
@@ -34,12 +39,28 @@ enum {
 #define SKEP_ENV_POLICY "SKEP_POLICY"
 #define SKEP_ENV_TRACE "SKEP_TRACE"
 
+/* A page of memory that a worker and the broker share. The worker writes, with plain stores; the broker reads it when
+ * the worker has died, or to see whether it lives. A worker that does not know of it leaves it alone: all zero but
+ * magic. */
+struct skep_page {
+    uint64_t magic;   /* SKEP_PAGE_MAGIC, from the broker */
+    uint64_t beats;   /* grows while the worker's loop runs, every welcome.beat_ms */
+    uint64_t begun;   /* number of the latest delivery that was begun: later ones have not been */
+    uint64_t running; /* number of the delivery whose handler runs right now; 0: none */
+    uint64_t writes;  /* 1: the worker keeps begun and running */
+};
+
+enum { SKEP_PAGE_BYTES = 4096 };
+#define SKEP_PAGE_MAGIC UINT64_C(0x31656761702d6b73) /* "sk-page1" */
+
 /* Files in the instance's directory. LOCK is held by the broker and contains "PID GENERATION NAME\n" */
 #define SKEP_FILE_LOCK "lock"
 #define SKEP_FILE_CONTROL "control" /* control.GENERATION */
 #define SKEP_FILE_NEWS "news"       /* news.GENERATION */
 #define SKEP_FILE_OUTBOX "outbox"   /* outbox.GENERATION */
 #define SKEP_FILE_INBOX "inbox"     /* inbox.GENERATION.WORKER */
+#define SKEP_FILE_INTAKE "intake"   /* intake.GENERATION */
+#define SKEP_FILE_RETURNS "returns" /* returns.GENERATION.CLIENT */
 
 /* A worker that ends with this status before it was ever ready says that starting it again is useless (EX_CONFIG). */
 #define SKEP_EXIT_UNSTARTABLE 78

@@ -74,12 +74,25 @@ static int store_bytes(const msgpack_object *value, const struct skep_field *fie
     return SKEP_OK;
 }
 
+/* Items stay where msgpack-c has put them. */
+static int store_list(const msgpack_object *value, const struct skep_field *field, void *place) {
+    if (value->type != MSGPACK_OBJECT_ARRAY || value->via.array.size > SKEP_MAX_LIST) return SKEP_EPROTO;
+    const msgpack_object *items = value->via.array.ptr;
+    for (uint32_t i = 0; i < value->via.array.size; i++) {
+        if (items[i].type != MSGPACK_OBJECT_BIN && items[i].type != MSGPACK_OBJECT_STR) return SKEP_EPROTO;
+        if (items[i].via.bin.size > field->limit) return SKEP_EPROTO;
+    }
+    *(struct skep_list *)place = (struct skep_list){.count = value->via.array.size, .items = items};
+    return SKEP_OK;
+}
+
 static int store(const msgpack_object *value, const struct skep_field *field, void *place) {
     switch ((enum skep_field_type)field->type) {
     case SKEP_TYPE_UINT: return store_uint(value, field, place);
     case SKEP_TYPE_BOOL: return store_bool(value, place);
     case SKEP_TYPE_STR:
     case SKEP_TYPE_BIN: return store_bytes(value, field, place);
+    case SKEP_TYPE_LIST: return store_list(value, field, place);
     }
     return SKEP_EPROTO;
 }
@@ -101,8 +114,8 @@ static bool has_all_needed(const struct skep_spec *spec, uint32_t has) {
 
 static int store_fields(struct skep_reader *reader, const msgpack_object_map *map, const struct skep_spec *spec,
                         struct skep_command *command) {
-    uint32_t *has = &command->hello.has; /* first member of each command's struct */
-    char *base = (char *)has;
+    char *base = (char *)command + offsetof(struct skep_command, hello);
+    uint32_t *has = (uint32_t *)base; /* first member of each command's struct */
     const struct skep_field *next = spec->fields;
     *has = 0;
     for (uint32_t i = 0; i < map->size; i++) {

@@ -47,13 +47,37 @@ static int write_packed(void *context, const char *data, size_t size_bytes) {
     return 0;
 }
 
+int skep__list_add(struct skep_frame *items, const void *data, size_t size_bytes) {
+    msgpack_packer packer;
+    msgpack_packer_init(&packer, items, write_packed);
+    size_t before = items->size_bytes;
+    if (msgpack_pack_bin_with_body(&packer, data, size_bytes) == 0) return SKEP_OK;
+    items->size_bytes = before;
+    return SKEP_ENOMEM;
+}
+
+struct skep_list skep__list_of(const struct skep_frame *items, uint32_t count) {
+    return (struct skep_list){.count = count, .packed = items->data, .packed_bytes = items->size_bytes};
+}
+
 static bool is_bytes(const struct skep_field *field) {
     return field->type == SKEP_TYPE_STR || field->type == SKEP_TYPE_BIN;
 }
 
 static bool within_limit(const struct skep_field *field, const void *place) {
     if (is_bytes(field)) return ((const struct skep_bytes *)place)->size_bytes <= field->limit;
+    if (field->type == SKEP_TYPE_LIST) return ((const struct skep_list *)place)->count <= SKEP_MAX_LIST;
     return field->type == SKEP_TYPE_BOOL || *(const uint64_t *)place <= field->limit;
+}
+
+static int pack_list(msgpack_packer *packer, const struct skep_list *list) {
+    int error = msgpack_pack_array(packer, list->count);
+    if (list->items == NULL) return error != 0 ? error : write_packed(packer->data, list->packed, list->packed_bytes);
+    for (uint32_t i = 0; i < list->count && error == 0; i++) {
+        struct skep_bytes item = skep__list_at(list, i);
+        error = msgpack_pack_bin_with_body(packer, item.data, item.size_bytes);
+    }
+    return error;
 }
 
 static int pack_value(msgpack_packer *packer, const struct skep_field *field, const void *place) {
@@ -63,6 +87,7 @@ static int pack_value(msgpack_packer *packer, const struct skep_field *field, co
     case SKEP_TYPE_BOOL: return *(const bool *)place ? msgpack_pack_true(packer) : msgpack_pack_false(packer);
     case SKEP_TYPE_STR: return msgpack_pack_str_with_body(packer, bytes->data, bytes->size_bytes);
     case SKEP_TYPE_BIN: return msgpack_pack_bin_with_body(packer, bytes->data, bytes->size_bytes);
+    case SKEP_TYPE_LIST: return pack_list(packer, place);
     }
     return -1;
 }

@@ -40,6 +40,7 @@ static void put_value(struct text *text, const struct skep_field *field, const v
     case SKEP_TYPE_BOOL: put(text, "%s", *(const bool *)place ? "true" : "false"); break;
     case SKEP_TYPE_STR: put_escaped(text, place); break;
     case SKEP_TYPE_BIN: put(text, "%zu bytes", ((const struct skep_bytes *)place)->size_bytes); break;
+    case SKEP_TYPE_LIST: put(text, "%" PRIu32 " items", ((const struct skep_list *)place)->count); break;
     }
 }
 

@@ -6,13 +6,13 @@
 #include "command.h"
 
 static const char *type_name(unsigned type) {
-    static const char *const names[] = {"uint", "bool", "str", "bin"};
+    static const char *const names[] = {"uint", "bool", "str", "bin", "list"};
     return names[type];
 }
 
 static void print_channels(unsigned channels) {
     const char *separator = "";
-    for (unsigned bit = 1; bit <= SKEP_CHANNEL_ANSWER; bit <<= 1) {
+    for (unsigned bit = 1; bit < SKEP_CHANNELS_END; bit <<= 1) {
         if (!(channels & bit)) continue;
         printf("%s%s", separator, skep__channel_name((enum skep_channel)bit));
         separator = ", ";

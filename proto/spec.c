@@ -29,6 +29,8 @@
 #define NEWS SKEP_CHANNEL_NEWS
 #define ASK SKEP_CHANNEL_ASK
 #define ANSWER SKEP_CHANNEL_ANSWER
+#define INTAKE SKEP_CHANNEL_INTAKE
+#define RETURNS SKEP_CHANNEL_RETURNS
 
 static const struct skep_spec specs[] = {
 #define COMMAND(id, channels_, answer_, doc_) \
@@ -59,6 +61,9 @@ const char *skep__channel_name(enum skep_channel channel) {
     case SKEP_CHANNEL_NEWS: return "news";
     case SKEP_CHANNEL_ASK: return "ask";
     case SKEP_CHANNEL_ANSWER: return "answer";
+    case SKEP_CHANNEL_INTAKE: return "intake";
+    case SKEP_CHANNEL_RETURNS: return "returns";
+    case SKEP_CHANNELS_END: break;
     }
     return "?";
 }

@@ -17,12 +17,21 @@ static bool same_bytes(const struct skep_bytes *a, const struct skep_bytes *b) {
     return a->size_bytes == b->size_bytes && (a->size_bytes == 0 || memcmp(a->data, b->data, a->size_bytes) == 0);
 }
 
+static bool same_list(const struct skep_list *a, const struct skep_list *b) {
+    for (uint32_t i = 0; i < a->count && a->count == b->count; i++) {
+        struct skep_bytes left = skep__list_at(a, i), right = skep__list_at(b, i);
+        if (!same_bytes(&left, &right)) return false;
+    }
+    return a->count == b->count;
+}
+
 static bool same_field(const struct skep_field *field, const void *a, const void *b) {
     switch ((enum skep_field_type)field->type) {
     case SKEP_TYPE_UINT: return *(const uint64_t *)a == *(const uint64_t *)b;
     case SKEP_TYPE_BOOL: return *(const bool *)a == *(const bool *)b;
     case SKEP_TYPE_STR:
     case SKEP_TYPE_BIN: return same_bytes(a, b);
+    case SKEP_TYPE_LIST: return same_list(a, b);
     }
     return false;
 }

@@ -73,7 +73,19 @@ typedef struct skep_settings {
     unsigned ready_timeout_ms; /* for a new worker to become ready; 10,000 */
     unsigned drain_timeout_ms; /* then SIGTERM, and as long again, then SIGKILL; 10,000 */
     unsigned credit;           /* connections on their way to one worker at most, 1 to 253; 64 */
-    bool respawn;              /* a worker that ends without being asked is replaced, with backoff; Node does not */
+    unsigned watchdog_ms;      /* a worker whose loop shows no life for so long is killed, 100 at least; 0: never */
+
+    unsigned lease_ms;         /* how long a worker may have a job before another gets it, 100 at least; 60,000 */
+    unsigned attempts;         /* how often a job is tried, if the submitter does not say; 5 */
+    unsigned deaths;           /* workers that may die of a job before it is a dead letter; 3 */
+    unsigned dedup_ms;         /* how long a job's key is remembered; 120,000 */
+    uint64_t queue_jobs;       /* jobs in one queue at most; 16,777,216 */
+    uint64_t queue_bytes;      /* their memory at most; 1 GiB */
+    uint64_t jobs_bytes;       /* memory of all queues at most; 2 GiB */
+    unsigned job_credit;       /* jobs of one queue that one worker has at most; 4,096 */
+    unsigned job_credit_bytes; /* bytes of jobs that one worker has at most, or one job; 8 MiB */
+
+    bool respawn; /* a worker that ends without being asked is replaced, with backoff; Node does not */
 } skep_settings;
 
 /* Makes a primary. loop may be NULL for one of its own. Touches nothing outside the process.
@@ -184,6 +196,20 @@ SKEP_MUST_USE int skep_child_kill(skep_child *child, int signal);
 typedef void (*skep_disconnected_cb)(skep_cluster *cluster, void *context);
 void skep_cluster_disconnect(skep_cluster *cluster, skep_disconnected_cb callback, void *context);
 
+/* --- Jobs --- */
+
+/* What became of a job: status SKEP_OK and its result, or SKEP_EDEAD and its cause ("attempts", "deaths", "expired",
+ * "refused" or "dropped") as text. */
+typedef void (*skep_cluster_outcome_cb)(skep_cluster *cluster, uint64_t id, int status, const void *data,
+                                        size_t size_bytes, void *context);
+
+/* Submits a job of the primary's own; the payload (at most 1 MiB) is copied, *id and outcome may be NULL. Errors:
+ * SKEP_EFULL, SKEP_ETOOBIG, SKEP_EINVAL, SKEP_EDUPLICATE (*id is the first job with the key), SKEP_ESTATE (stopping),
+ * SKEP_ENOMEM, and those of skep_cluster_start. */
+SKEP_MUST_USE int skep_cluster_submit(skep_cluster *cluster, const char *queue, const void *data, size_t size_bytes,
+                                      const skep_job_options *options, uint64_t *id, skep_cluster_outcome_cb outcome,
+                                      void *context);
+
 /* --- Events --- */
 
 enum skep_event_kind {
@@ -198,6 +224,7 @@ enum skep_event_kind {
     SKEP_EVENT_EXIT,       /* its process has ended */
     SKEP_EVENT_ERROR,      /* something failed; reason says what. child may be NULL */
     SKEP_EVENT_STOP,       /* the cluster begins to stop (Skep's own) */
+    SKEP_EVENT_DEAD,       /* jobs became dead letters; reason says which and why (Skep's own) */
     SKEP_EVENT_KINDS
 };
 
@@ -212,7 +239,8 @@ typedef struct skep_event {
     int code;
     int signal;
     /* exit: "voluntary", "exited" (status 0, unasked), "crashed", "killed" (by a stop at once), "not-ready",
-     * "drain-timeout", "protocol", "link" (commands could not be sent to it). error: one line. Else NULL */
+     * "drain-timeout", "watchdog", "protocol", "link" (commands could not be sent to it). error, dead: one line. Else
+     * NULL */
     const char *reason;
     uint64_t uptime_ms; /* exit */
     int64_t delay_ms;   /* exit: a replacement starts after this; -1: none is due */

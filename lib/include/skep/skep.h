@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * What every user of Skep shares: statuses, version, and whether this process is a worker. */
+ * What every user of Skep shares: statuses, version, whether this process is a worker, options of jobs. */
 #ifndef SKEP_SKEP_H
 #define SKEP_SKEP_H
 
 #include <skep/status.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -21,6 +22,15 @@ bool skep_is_primary(void);
 
 /* Version of the library that is running, such as "0.1.0"; borrowed. */
 const char *skep_version(void);
+
+/* How a job is to be done, for whoever submits it (skep/client.h, skep/cluster.h). Zero-initialised is the default. */
+typedef struct skep_job_options {
+    int priority;      /* -128 to 127: smaller ones come first; 0 */
+    uint32_t delay_ms; /* not before this has passed */
+    uint32_t ttl_ms;   /* a dead letter if nobody has begun it after so long; 0: never */
+    unsigned attempts; /* how often it may be tried; 0: the broker's setting */
+    const char *key;   /* 1 to 64 bytes: a job with a key that the queue had a while ago is not taken again */
+} skep_job_options;
 
 #ifdef __cplusplus
 }

@@ -152,10 +152,66 @@ void skep_on_undelivered(skep_worker *worker, skep_undelivered_cb callback, void
 typedef void (*skep_drain_cb)(skep_worker *worker, void *context);
 void skep_on_drain(skep_worker *worker, skep_drain_cb callback, void *context);
 
+/* --- Jobs --- */
+
+/* What becomes of a job. */
+typedef enum skep_verdict {
+    SKEP_DONE,   /* it is done, with the result that was set, if one was */
+    SKEP_RETRY,  /* again, after the delay that was set; a dead letter once it has had all its attempts */
+    SKEP_FAILED, /* it cannot be done: a dead letter, with the reason that was set */
+    SKEP_KEEP    /* only as a handler's return value: skep_job_complete follows, from the loop */
+} skep_verdict;
+
+/* A job being worked on. The fields are for reading. */
+typedef struct skep_job {
+    const char *queue;
+    uint64_t id;      /* the broker's, the same in every attempt */
+    const void *data; /* its payload; when the job is kept it moves: take it from here again */
+    size_t size_bytes;
+    unsigned attempt; /* from 1 */
+    bool redelivered; /* a worker had it before and may have done a part of it */
+    uint64_t
+        deadline_ms; /* on uv_now's clock of the worker's loop: then its lease ends and it goes to another worker */
+} skep_job;
+
+/* A job arrived. The job is borrowed until the handler returns or, if it returns SKEP_KEEP, until skep_job_complete. */
+typedef skep_verdict (*skep_job_cb)(skep_worker *worker, skep_job *job, void *context);
+
+/* Handles the jobs of a queue from now on; they come once the worker is ready. The queue (a name of at most 64 bytes)
+ * is there as soon as it is named. A second call for a queue replaces its handler. Acknowledgements gather by
+ * themselves: one for all jobs of an iteration of the loop. When the worker leaves, jobs that were not begun go back to
+ * the broker; kept ones are waited for. Errors: SKEP_EINVAL (name), SKEP_ETOOBIG (more than 64 queues), SKEP_ECLOSED,
+ * SKEP_ENOMEM. */
+SKEP_MUST_USE int skep_on_job(skep_worker *worker, const char *queue, skep_job_cb handler, void *context);
+
+/* How many jobs of a queue may be kept at the same time, 1 to 65,535; 1 at first. Call it after skep_on_job.
+ * Errors: SKEP_EINVAL (number, or no handler for the queue), SKEP_ECLOSED, SKEP_ENOMEM. */
+SKEP_MUST_USE int skep_job_concurrency(skep_worker *worker, const char *queue, unsigned jobs);
+
+/* Sets what goes with SKEP_DONE; copied. Errors: SKEP_ETOOBIG (over 1 MiB), SKEP_ENOMEM. */
+SKEP_MUST_USE int skep_job_result(skep_job *job, const void *data, size_t size_bytes);
+
+/* Sets what goes with SKEP_RETRY: how much later; 0 if it is not called. */
+void skep_job_delay(skep_job *job, uint32_t delay_ms);
+
+/* Sets what goes with SKEP_RETRY and SKEP_FAILED: why, at most 512 bytes of it; copied. */
+void skep_job_reason(skep_job *job, const char *reason);
+
+/* Begins the lease anew, for work that takes long; moves deadline_ms. Errors: SKEP_EAGAIN, SKEP_ECLOSED, SKEP_ENOMEM.
+ */
+SKEP_MUST_USE int skep_job_extend(skep_job *job);
+
+/* Completes a job that was kept, and frees it. verdict is SKEP_DONE, SKEP_RETRY or SKEP_FAILED. If the lease has ended
+ * meanwhile the broker refuses the answer, and counts that. Exactly once for each job that was kept. */
+void skep_job_complete(skep_job *job, skep_verdict verdict);
+
+/* Jobs that are kept. */
+uint64_t skep_worker_jobs(const skep_worker *worker);
+
 /* --- Leaving --- */
 
 /* Called once when this worker begins to leave, whoever asked: no new connections come; close what is idle, finish what
- * is live. The worker leaves when each connection is finished and each message has left. */
+ * is live. The worker leaves when each connection is finished, each kept job completed and each message has left. */
 typedef void (*skep_leave_cb)(skep_worker *worker, void *context);
 void skep_on_leave(skep_worker *worker, skep_leave_cb callback, void *context);
 

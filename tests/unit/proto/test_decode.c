@@ -71,7 +71,7 @@ static void check_channel(enum skep_channel channel) {
 
 static void test_frames_of_every_channel(void **state) {
     (void)state;
-    for (unsigned channel = 1; channel <= SKEP_CHANNEL_ANSWER; channel <<= 1) check_channel((enum skep_channel)channel);
+    for (unsigned channel = 1; channel < SKEP_CHANNELS_END; channel <<= 1) check_channel((enum skep_channel)channel);
 }
 
 /* Each command is refused on each channel that is not its own. */
@@ -81,7 +81,7 @@ static void test_wrong_channels(void **state) {
         struct skep_frame frame = {0};
         struct skep_command in = sample((enum skep_command_id)i, 0, SAMPLE_SMALLEST);
         assert_int_equal(skep__frame_add(&frame, &in), SKEP_OK);
-        for (unsigned channel = 1; channel <= SKEP_CHANNEL_ANSWER; channel <<= 1) {
+        for (unsigned channel = 1; channel < SKEP_CHANNELS_END; channel <<= 1) {
             if (skep__spec(in.id)->channels & channel)
                 assert_reads((enum skep_channel)channel, frame.data, frame.size_bytes, 1, 0);
             else

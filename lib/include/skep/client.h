@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT
+ * The client's side: submits jobs, sends messages to workers, asks and watches a broker.
+ *
+ * With a loop of the user's, or a worker's, everything happens by callbacks on that loop. Without one the client has a
+ * loop of its own, which runs inside the functions named ..._wait: the blocking face. All functions are called on the
+ * loop's thread. No callback runs inside a call of the user's other than those. Pointers handed to a callback are
+ * borrowed until it returns. */
+#ifndef SKEP_CLIENT_H
+#define SKEP_CLIENT_H
+
+#include <skep/skep.h>
+#include <skep/worker.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+#include <uv.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct skep_client skep_client;
+
+/* All optional: NULL options, or zero-initialised ones, mean the defaults. Strings are copied. */
+typedef struct skep_client_options {
+    const char *name;    /* of the broker's instance; "default" */
+    const char *dir;     /* of the instance; SKEP_DIR, else found by the name as docs/running.md says */
+    const char *url;     /* of the broker's control socket, instead of name and dir: ipc://DIR/control.GENERATION */
+    skep_worker *worker; /* instead of all that: the broker and the loop of this worker */
+    uv_loop_t *loop;     /* a loop of the user's, which must outlive the client; one of the client's own */
+} skep_client_options;
+
+/* Finds the broker and begins to join it; submissions and messages may follow at once and leave when it has. A broker
+ * that ends and comes back in the same place is joined again (with url: only as long as its sockets last).
+ * Blocks all signals while NNG starts its threads. Errors: SKEP_ENOBROKER, SKEP_EACCES, SKEP_EDIR, SKEP_EURL,
+ * SKEP_EINVAL, SKEP_ENOMEM, SKEP_ESYS. Free with skep_client_free, before the worker or the loop. */
+SKEP_MUST_USE int skep_client_new(skep_client **client, const skep_client_options *options);
+
+/* Leaves at once. Callbacks that are still due are called with SKEP_ECLOSED, inside this call; jobs that were accepted
+ * stay with the broker, the others may go either way. Sets *client to NULL. NULL is allowed. Not from a callback. */
+void skep_client_free(skep_client **client);
+
+uv_loop_t *skep_client_loop(skep_client *client);
+
+/* What went wrong in the latest call or answer that failed, as one line; borrowed until the next call; never NULL. */
+const char *skep_client_why(const skep_client *client);
+
+/* Whether a broker has been joined and was there when last heard of. */
+bool skep_client_is_connected(const skep_client *client);
+
+/* Called when a broker has been joined (status SKEP_OK, also each time after it was lost) and when it was lost
+ * (SKEP_ECLOSED). */
+typedef void (*skep_client_state_cb)(skep_client *client, int status, void *context);
+void skep_on_client_state(skep_client *client, skep_client_state_cb callback, void *context);
+
+/* --- Jobs --- */
+
+/* What became of a submission: status SKEP_OK, and the job is in the ledger: it will be done or be a dead letter;
+ * SKEP_EDUPLICATE, and a job with its key was there before: id is that one's; or it is not there: SKEP_EFULL,
+ * SKEP_ETOOBIG, SKEP_ESTATE (the broker stops), SKEP_ECLOSED (nobody knows; skep_client_free was called).
+ * Called once for each, in the order of submission. */
+typedef void (*skep_accepted_cb)(skep_client *client, int status, uint64_t id, void *context);
+
+/* What became of a job */
+typedef struct skep_outcome {
+    int status;       /* SKEP_OK: done. SKEP_EDEAD: a dead letter. SKEP_ECLOSED: the broker is gone, nobody knows.
+                         What skep_accepted_cb tells otherwise: it was never there */
+    const void *data; /* its result */
+    size_t size_bytes;
+    const char *cause;  /* SKEP_EDEAD: "attempts", "deaths", "expired", "refused" or "dropped"; else "" */
+    const char *reason; /* SKEP_EDEAD: in the worker's words, or how it ended; "" */
+} skep_outcome;
+typedef void (*skep_outcome_cb)(skep_client *client, const skep_outcome *outcome, void *context);
+
+/* Submits a job; the payload (at most 1 MiB) is copied. Jobs of one iteration of the loop travel together. accepted and
+ * outcome may be NULL: only then is nothing asked for. If a broker is lost before it has accepted, the job is submitted
+ * again to the one that comes back, once. A broker that has not accepted it knows it by its number, so that it is never
+ * there twice. Errors: SKEP_EAGAIN (more than 4 MiB, or 1,000,000 jobs, wait to be accepted; see skep_on_client_drain),
+ * SKEP_ETOOBIG, SKEP_EINVAL (queue, options), SKEP_ENOMEM; nothing was submitted then, and no callback follows. */
+SKEP_MUST_USE int skep_submit(skep_client *client, const char *queue, const void *data, size_t size_bytes,
+                              const skep_job_options *options, skep_accepted_cb accepted, skep_outcome_cb outcome,
+                              void *context);
+
+/* The same for many jobs with the same options (no key), with callbacks for each. *submitted (may be NULL) is how many
+ * there were before an error. */
+SKEP_MUST_USE int skep_submit_many(skep_client *client, const char *queue, const struct iovec *jobs, size_t count,
+                                   const skep_job_options *options, skep_accepted_cb accepted, skep_outcome_cb outcome,
+                                   void *context, size_t *submitted);
+
+/* Submissions that have not been accepted or declined, and jobs whose outcome is waited for. */
+uint64_t skep_client_unaccepted(const skep_client *client);
+uint64_t skep_client_unfinished(const skep_client *client);
+
+/* Half of what may wait has been accepted: submissions that failed with SKEP_EAGAIN may be tried again. */
+typedef void (*skep_client_drain_cb)(skep_client *client, void *context);
+void skep_on_client_drain(skep_client *client, skep_client_drain_cb callback, void *context);
+
+/* --- Messages --- */
+
+/* A message to a worker: by id, or (worker 0) to one of the workers of a name in turn, or (name NULL) to the broker; or
+ * to all that subscribed. It comes from 0, as the broker's do. Errors: SKEP_EAGAIN, SKEP_EINVAL, SKEP_ETOOBIG,
+ * SKEP_ENOMEM. */
+SKEP_MUST_USE int skep_client_send(skep_client *client, uint32_t worker, const char *to_name, const char *name,
+                                   const void *data, size_t size_bytes);
+SKEP_MUST_USE int skep_client_broadcast(skep_client *client, const char *name, const void *data, size_t size_bytes);
+
+/* The answer to a request, or why there is none, as in skep/worker.h; exactly once for each that was sent. */
+typedef void (*skep_client_reply_cb)(skep_client *client, int status, const void *data, size_t size_bytes,
+                                     void *context);
+SKEP_MUST_USE int skep_client_request(skep_client *client, uint32_t worker, const char *to_name, const char *name,
+                                      const void *data, size_t size_bytes, unsigned timeout_ms,
+                                      skep_client_reply_cb callback, void *context);
+
+/* A message without request that could not be passed on. worker is 0 if it went to a name. */
+typedef void (*skep_client_undelivered_cb)(skep_client *client, uint32_t worker, const char *name, int status,
+                                           void *context);
+void skep_on_client_undelivered(skep_client *client, skep_client_undelivered_cb callback, void *context);
+
+/* --- Seeing --- */
+
+typedef struct skep_queue_info {
+    const char *name;
+    uint64_t workers; /* that handle it now */
+    uint64_t ready, reserved, delayed, dead;
+    uint64_t submitted, done, redelivered; /* ever */
+    uint64_t oldest_ms;                    /* age of the oldest job that is ready */
+} skep_queue_info;
+
+typedef struct skep_worker_info {
+    uint32_t id;
+    int32_t pid;
+    const char *name;
+    const char *state;
+    uint64_t uptime_ms;
+    uint64_t connections, accepted, requests;
+} skep_worker_info;
+
+typedef struct skep_status {
+    const char *name; /* of the instance */
+    int32_t pid;
+    const char *state; /* "running" or "stopping" */
+    uint64_t uptime_ms;
+    uint64_t accepted, requests, connections, restarts; /* of all workers, ever */
+    const skep_worker_info *workers;
+    size_t worker_count;
+    const skep_queue_info *queues;
+    size_t queue_count;
+} skep_status;
+
+/* Asks how everything is. The callback is called exactly once: with SKEP_OK, or an error and NULL. */
+typedef void (*skep_status_cb)(skep_client *client, int status, const skep_status *info, void *context);
+SKEP_MUST_USE int skep_client_status(skep_client *client, skep_status_cb callback, void *context);
+
+/* A news item */
+typedef struct skep_news {
+    uint64_t seq;      /* grows by one from item to item */
+    uint64_t lost;     /* items before this one that are lost for good */
+    uint64_t time_ms;  /* events: wall clock, since 1970 */
+    const char *event; /* "fork", "exit", …: as in skep/cluster.h. "broadcast" for messages to all, "totals" */
+    uint32_t worker;   /* whom it is about, or who sent it; 0: the broker */
+    int32_t pid;
+    int code;           /* exit: -1 if a signal ended it */
+    int signal;         /* exit: -1 if it exited */
+    const char *reason; /* exit, error, dead; "" */
+    const char *url;    /* listening; "" */
+    const char *name;   /* broadcast; "" */
+    const void *data;   /* broadcast */
+    size_t size_bytes;
+} skep_news;
+typedef void (*skep_news_cb)(skep_client *client, const skep_news *news, void *context);
+
+/* Watches the news from now on: each item once, in order; those that were missed are asked for again. A NULL callback
+ * ends it. Errors: SKEP_ENOMEM, SKEP_ESYS. */
+SKEP_MUST_USE int skep_client_watch(skep_client *client, skep_news_cb callback, void *context);
+
+/* --- The blocking face: only for a client with a loop of its own. timeout_ms 0 means for ever. --- */
+
+/* Runs the loop until nothing is unaccepted (and, if outcomes is true, unfinished). Callbacks run meanwhile.
+ * Errors: SKEP_ETIMEDOUT, SKEP_ESTATE (the loop is the user's). */
+SKEP_MUST_USE int skep_client_wait(skep_client *client, bool outcomes, unsigned timeout_ms);
+
+/* Runs the loop until more can be submitted after SKEP_EAGAIN. Errors: as above. */
+SKEP_MUST_USE int skep_client_drain_wait(skep_client *client, unsigned timeout_ms);
+
+/* Runs the loop for so long, for callbacks. Errors: SKEP_ESTATE. */
+SKEP_MUST_USE int skep_client_run_wait(skep_client *client, unsigned duration_ms);
+
+/* Submits a job and waits until it is accepted; *id may be NULL. Errors: as skep_submit and skep_accepted_cb, and
+ * SKEP_ETIMEDOUT: it may yet be accepted. */
+SKEP_MUST_USE int skep_submit_wait(skep_client *client, const char *queue, const void *data, size_t size_bytes,
+                                   const skep_job_options *options, unsigned timeout_ms, uint64_t *id);
+
+/* Submits a job and waits for its result, which is the caller's to free (free); it is terminated by a zero byte that
+ * does not count. Errors: as skep_submit_wait, and SKEP_EDEAD: skep_client_why says more. */
+SKEP_MUST_USE int skep_result_wait(skep_client *client, const char *queue, const void *data, size_t size_bytes,
+                                   const skep_job_options *options, unsigned timeout_ms, void **result,
+                                   size_t *result_bytes);
+
+/* Sends a request and waits for the reply, which is the caller's to free, terminated as above. Errors: as
+ * skep_client_reply_cb. */
+SKEP_MUST_USE int skep_request_wait(skep_client *client, uint32_t worker, const char *to_name, const char *name,
+                                    const void *data, size_t size_bytes, unsigned timeout_ms, void **reply,
+                                    size_t *reply_bytes);
+
+/* Asks how everything is; the callback runs inside. Errors: SKEP_ETIMEDOUT, SKEP_ECLOSED, SKEP_ESTATE. */
+SKEP_MUST_USE int skep_status_wait(skep_client *client, unsigned timeout_ms, skep_status_cb callback, void *context);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
