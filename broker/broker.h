@@ -10,7 +10,9 @@
 #include <uthash.h>
 #include <uv.h>
 
+#include "clock.h"
 #include "command.h"
+#include "deliveries.h"
 #include "flusher.h"
 #include "instance.h"
 #include "link.h"
@@ -150,6 +152,7 @@ struct skep_child {
     int open_handles;
     bool released; /* freed with its last handle */
 
+    struct skep_page *page;
     STAILQ_HEAD(, skep__notice) notices;
     unsigned notice_count;
     bool refusing;                    /* it could not take a connection; it gets none until starved_timer fires */
@@ -160,6 +163,13 @@ struct skep_child {
     bool behind; /* it has not acknowledged for a while */
     struct skep__flush link_flush;
     LIST_HEAD(, skep__seat) seats;
+
+    LIST_HEAD(, skep__consumer) consumers; /* its places at queues */
+    struct skep__deliveries deliveries;    /* the jobs that it has */
+    size_t held_bytes;                     /* their payloads */
+    bool stalled;                          /* the lease of one has ended and it has not said anything since */
+    bool inbox_full;                       /* until it drains */
+    struct skep__alarm jobs_alarm;         /* after the end of its link */
 
     struct skep__outlet *inbox;
     uint64_t news_seen; /* it asked for what follows this */
@@ -203,6 +213,7 @@ struct skep__call_to_child {
 };
 
 struct skep_cluster {
+    struct skep__clock *clock;
     uv_loop_t *loop;
     uv_loop_t own_loop;
     bool owns_loop;
@@ -256,6 +267,22 @@ struct skep_cluster {
     STAILQ_HEAD(, skep__news_item) news_items; /* the latest */
     size_t news_count, news_bytes;
     uint64_t news_seq;
+
+    struct skep__store *store;
+    struct skep__alarm ledger_alarm; /* when something in the store is due */
+    struct skep_frame items;         /* of the jobs command being made; reused */
+    uint64_t dead_said_ms;           /* when dead letters were last announced; 0: never */
+    uint64_t dead_unsaid;            /* dead letters since then */
+    uint64_t stray_answers;          /* to deliveries that a worker did not have, ever */
+
+    struct skep__port *intake;
+    struct skep_reader intake_reader;
+    struct skep__session *sessions; /* clients that have joined, by number */
+    uint32_t next_session;
+    LIST_HEAD(, skep__session) owed; /* have outcomes gathered */
+    bool session_fell;               /* one of them does not read */
+    struct skep__awaited *awaited;   /* outcomes that the primary waits for, by number */
+    uint64_t next_number;            /* of the primary's jobs */
 
     struct skep__call_to_child *calls;
     uint64_t next_call;

@@ -13,6 +13,7 @@
 #include "dispatch.h"
 #include "event.h"
 #include "handoff.h"
+#include "ledger.h"
 #include "life.h"
 #include "listener.h"
 #include "router.h"
@@ -105,6 +106,13 @@ static void hello(skep_child *child, const struct skep_command_hello *h) {
     skep__life(child, SKEP__SIGNAL_HELLO);
 }
 
+static void handle_asked(skep_child *child, const struct skep_command_handle *handle) {
+    int status = skep__consumer_add(child, handle);
+    if (status != SKEP_OK)
+        skep__emit_error(child->cluster, child, "cannot handle queue %.*s: %s", (int)handle->queue.size_bytes,
+                         handle->queue.data, skep_strerror(status));
+}
+
 static void disconnect_asked(skep_child *child) {
     child->voluntary = true;
     skep__life(child, SKEP__SIGNAL_LEAVE);
@@ -123,6 +131,7 @@ static void take_command(skep_child *child, const struct skep_command *command) 
     case SKEP_COMMAND_unlisten: skep__unlisten_asked(child, command->unlisten.listener); break;
     case SKEP_COMMAND_taken: skep__taken(child, &command->taken); break;
     case SKEP_COMMAND_refused: skep__refused(child, command->refused.connection); break;
+    case SKEP_COMMAND_handle: handle_asked(child, &command->handle); break;
     case SKEP_COMMAND_disconnect: disconnect_asked(child); break;
     default: break;
     }
@@ -174,12 +183,14 @@ void skep__child_close_link(skep_child *child) {
     for (struct skep__seat *seat; (seat = LIST_FIRST(&child->seats)) != NULL;) skep__seat_free(seat);
     if (child->voluntary) skep__listeners_prune(child->cluster);
     skep__calls_fail(child);
+    skep__ledger_link_ended(child);
     skep__check_disconnected(child->cluster);
 }
 
 void skep__child_release(skep_child *child) {
     skep_cluster *cluster = child->cluster;
     skep__forget_due(cluster, child);
+    skep__ledger_child_ended(child);
     TAILQ_REMOVE(&cluster->children, child, entry);
     HASH_DELETE(by_id, cluster->by_id, child);
     HASH_DELETE(by_pid, cluster->by_pid, child);
@@ -256,6 +267,8 @@ static skep_child *allocate(skep_cluster *cluster, struct skep__slot *slot) {
     STAILQ_INIT(&child->untaken);
     STAILQ_INIT(&child->subscribers);
     LIST_INIT(&child->seats);
+    LIST_INIT(&child->consumers);
+    child->deliveries.first = child->deliveries.next = 1;
     return child;
 }
 

@@ -6,6 +6,7 @@
 #include "dispatch.h"
 #include "event.h"
 #include "handoff.h"
+#include "ledger.h"
 #include "life.h"
 #include "listener.h"
 
@@ -62,6 +63,7 @@ static void admit(skep_child *child) {
     child->ready_ms = uv_now(child->cluster->loop);
     uv_timer_stop(&child->deadline);
     skep__dispatch_update(child);
+    skep__dispatch_child(child);
     skep__listeners_prune(child->cluster);
     emit(child, SKEP_EVENT_READY);
 }
@@ -76,6 +78,7 @@ static void announce_drain(skep_child *child) {
 static void begin_drain(skep_child *child) {
     skep__listener_adopt(child);
     skep__dispatch_update(child);
+    skep__consumers_update(child);
     tell_drain(child);
     announce_drain(child);
 }

@@ -83,6 +83,7 @@ int skep__outlet_new(struct skep__outlet **out, const struct skep__outlet_option
     if (outlet == NULL) return SKEP_ENOMEM;
     outlet->flush.flush = flush_outlet;
     outlet->options = *options;
+    if (options->high_water_bytes == 0) outlet->options.high_water_bytes = SKEP_HIGH_WATER;
     STAILQ_INIT(&outlet->full);
     int status = skep__port_new(&outlet->port, options->hub, options->kind, &events, outlet);
     if (status == SKEP_OK) *out = outlet;
@@ -109,12 +110,14 @@ static int close_full_frame(struct skep__outlet *outlet) {
     return SKEP_OK;
 }
 
+bool skep__outlet_has_room(struct skep__outlet *outlet) {
+    bool has_room = outlet->waiting_bytes <= outlet->options.high_water_bytes;
+    outlet->tell_drained = outlet->tell_drained || !has_room;
+    return has_room;
+}
+
 static int begin_add(struct skep__outlet *outlet) {
-    if (outlet->waiting_bytes > SKEP_HIGH_WATER) {
-        outlet->tell_drained = true;
-        return SKEP_EAGAIN;
-    }
-    return close_full_frame(outlet);
+    return skep__outlet_has_room(outlet) ? close_full_frame(outlet) : SKEP_EAGAIN;
 }
 
 static int end_add(struct skep__outlet *outlet, size_t before_bytes, int status) {
