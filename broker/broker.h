@@ -14,6 +14,7 @@
 #include "command.h"
 #include "deliveries.h"
 #include "flusher.h"
+#include "heap.h"
 #include "instance.h"
 #include "link.h"
 #include "outlet.h"
@@ -69,10 +70,10 @@ struct skep__seat {
     LIST_ENTRY(skep__seat) of_listener;
     skep_child *child;
     struct skep__listener *listener;
-    size_t heap_index; /* in listener.heap, from 1; 0: the worker cannot be chosen now */
-    uint64_t turns;    /* connections given to this seat, less what it missed beyond the catch-up */
-    uint64_t picked;   /* number of the pick that chose it last */
-    bool has_member;   /* of a reuseport listener */
+    struct skep__heap_node node; /* in listener.heap, unless the worker cannot be chosen now */
+    uint64_t turns;              /* connections given to this seat, less what it missed beyond the catch-up */
+    uint64_t picked;             /* number of the pick that chose it last */
+    bool has_member;             /* of a reuseport listener */
 };
 
 /* A socket of a listener. There is one, or, with policy reuseport, one for each worker. */
@@ -100,10 +101,9 @@ struct skep__listener {
     LIST_HEAD(, skep__member) members;
     LIST_HEAD(, skep__seat) seats;
 
-    struct skep__seat **heap; /* of the seats that can be chosen; [0] is not used */
-    size_t heap_size, heap_capacity;
-    uint64_t turn;  /* turns of the seat chosen last */
-    uint64_t picks; /* connections dispatched */
+    struct skep__heap heap; /* of the seats that can be chosen, the best first */
+    uint64_t turn;          /* turns of the seat chosen last */
+    uint64_t picks;         /* connections dispatched */
 
     struct skep__connections waiting; /* accepted, then given back; for the next worker that can take them */
     uint64_t accepted;                /* by the broker */

@@ -9,6 +9,7 @@
     late MS       as again, so much later
     id            done; the result is the worker's id
     page          done; the result is what the page said meanwhile: begun and running, less the delivery's number
+    leave         done; then the worker leaves voluntarily and gives back what it has not begun
     crash         the worker kills itself
     anything else fails: there is no such thing to do
 """
@@ -92,6 +93,11 @@ class JobWorker(Worker):
 
     def job_page(self, job, _):
         return self.completed(job, [self.page.read(at) - job.delivery for at in (Page.BEGUN, Page.RUNNING)])
+
+    def job_leave(self, job, _):
+        self.link.send(pack("disconnect"))
+        self.drain()
+        return self.completed(job, "leaving")
 
     def job_crash(self, *_):
         os.kill(os.getpid(), signal.SIGKILL)

@@ -7,6 +7,7 @@ worker of programs/job_worker.c with the log that it writes.
         submitter.wait_outcomes()
         self.assertEqual(violations(submitter.lines, hive.log()), [])
 """
+import contextlib
 import os
 import selectors
 import sys
@@ -112,7 +113,7 @@ class Submitter:
         self.accepted = {}  # id by key
         self.declined = {}  # status by key
         self.results, self.deaths = {}, {}  # by key
-        self._wanted = set()
+        self._open = set()  # keys whose outcome is wanted and not known
         self._changed = threading.Condition()
         self._ended = False
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -123,8 +124,9 @@ class Submitter:
 
     def __exit__(self, *_):
         self._ended = True
-        self.client.close()
         self._reader.join(DEADLINE_S)
+        with contextlib.suppress(OSError):  # the broker may have gone
+            self.client.close()
 
     def submit(self, queue, count, what="done", first=None, outcomes=True, **options):
         """Submits so many jobs that say what; their keys, which are numbers, from first on if it is given."""
@@ -136,7 +138,7 @@ class Submitter:
                 self.lines += [f"invoke {key}" for key in some]
                 self.keys.update(enumerate(some, self.client.next))
                 if outcomes:
-                    self._wanted.update(some)
+                    self._open.update(some)
             self.client.submit(queue, *[f"{key} {what}".encode() for key in some], outcomes=outcomes or None, **options)
         return keys
 
@@ -154,7 +156,7 @@ class Submitter:
 
     def wait_outcomes(self):
         """Until each job whose outcome is wanted is done, dead or declined."""
-        self.wait(lambda: self._wanted <= self.results.keys() | self.deaths.keys() | self.declined.keys(), "outcomes")
+        self.wait(lambda: not self._open, "outcomes")
 
     def close_unknown(self):
         """The lines, with what was never answered marked so."""
@@ -168,8 +170,8 @@ class Submitter:
             while not self._ended:
                 try:
                     frames = self.client.returns.receive_ready() if selector.select(0.1) else []
-                except (OSError, ValueError):
-                    return  # the broker has gone, or this end was closed
+                except OSError:
+                    return  # the broker has gone
                 for frame in frames:
                     self._take(wire.unpack(frame))
 
@@ -190,11 +192,16 @@ class Submitter:
         for offset in range(command.get("n", 1)):
             key = self.keys[command["number"] + offset]
             self.declined[key] = command["status"]
+            self._open.discard(key)
             self.lines.append(f"fail {key}")
 
     def _on_finished(self, command):
         for offset, result in enumerate(command["results"]):
-            self.results[self.keys[command["number"] + offset]] = result
+            key = self.keys[command["number"] + offset]
+            self.results[key] = result
+            self._open.discard(key)
 
     def _on_died(self, command):
-        self.deaths[self.keys[command["number"]]] = command
+        key = self.keys[command["number"]]
+        self.deaths[key] = command
+        self._open.discard(key)

@@ -63,15 +63,27 @@ def lost(submissions, work, dead, queued):
             for key, job in submissions.ids.items() if job not in there]
 
 
-def unmarked(work):
-    """Run again without saying so."""
+def lives(starts, revived):
+    """The starts of a job; those of one that was revived in parts, each of which begins as if it were new."""
+    parts = [[]]
+    for start in starts:
+        if revived and parts[-1] and start.attempt == 1 and not start.redelivered:
+            parts.append([])
+        parts[-1].append(start)
+    return parts
+
+
+def unmarked(work, revived=()):
+    """Run again without saying so. Attempts need not begin in their order: a worker may have stood still meanwhile."""
     found = []
     for job, starts in work.starts.items():
-        for before, again in zip(starts, starts[1:]):
-            if not again.redelivered:
-                found.append(f"unmarked: job {job} (key {again.key}) ran again and was not marked redelivered")
-            if again.attempt <= before.attempt:
-                found.append(f"attempt: job {job} (key {again.key}) ran as attempt {before.attempt}, then {again.attempt}")
+        for life in lives(starts, job in revived):
+            life.sort(key=lambda start: (start.attempt, start.redelivered))
+            for before, again in zip(life, life[1:]):
+                if not again.redelivered:
+                    found.append(f"unmarked: job {job} (key {again.key}) ran again and was not marked redelivered")
+                if again.attempt == before.attempt:
+                    found.append(f"attempt: job {job} (key {again.key}) ran twice as attempt {again.attempt}")
     return found
 
 
@@ -96,10 +108,12 @@ def unstarted(work):
             for key, job, attempt in sorted(work.done - begun)]
 
 
-def violations(submitted, worked, dead=(), queued=()):
-    """All that is wrong, one line each. dead, queued: ids of dead letters, and of jobs that wait."""
+def violations(submitted, worked, dead=(), queued=(), revived=()):
+    """All that is wrong, one line each. dead, queued: ids of dead letters, and of jobs that wait; revived: of those that
+    were dead letters and were put back."""
     submissions, work = Submissions(submitted), Work(worked)
-    return (lost(submissions, work, dead, queued) + unmarked(work) + unsubmitted(submissions, work) + unstarted(work))
+    return (lost(submissions, work, dead, queued) + unmarked(work, set(revived)) + unsubmitted(submissions, work)
+            + unstarted(work))
 
 
 def repeats(worked):

@@ -34,6 +34,13 @@ class Good(unittest.TestCase):
     def test_late_answer_of_the_first_attempt(self):
         self.check(SUBMITTED, ["start a 1 1 0", "start a 1 2 1", "done a 1 2", "done a 1 1", *WORKED[2:]])
 
+    def test_begun_late_by_a_worker_that_stood_still(self):
+        self.check(SUBMITTED, ["start a 1 2 1", "done a 1 2", "start a 1 1 0", "done a 1 1", *WORKED[2:]])
+
+    def test_revived(self):
+        worked = ["start a 1 1 0", "start a 1 2 1", "start a 1 1 0", "start a 1 2 1", "done a 1 2", *WORKED[2:]]
+        self.check(SUBMITTED, worked, revived=[1])
+
     def test_unknown_goes_either_way(self):
         submitted = [*SUBMITTED, "invoke d", "invoke e", "unknown d", "unknown e"]
         self.check(submitted, [*WORKED, "start d 9 1 0", "done d 9 1"])
@@ -59,8 +66,16 @@ class Bad(unittest.TestCase):
     def test_begun_again_with_the_same_attempt(self):
         self.check(SUBMITTED, ["start a 1 1 0", "start a 1 1 1", "done a 1 1", *WORKED[2:]], "attempt")
 
-    def test_begun_again_with_a_lower_attempt(self):
-        self.check(SUBMITTED, ["start a 1 3 1", "start a 1 2 1", "done a 1 2", *WORKED[2:]], "attempt")
+    def test_begun_again_unmarked_with_a_lower_attempt(self):
+        self.check(SUBMITTED, ["start a 1 2 0", "start a 1 1 0", "done a 1 2", *WORKED[2:]], "unmarked")
+
+    def test_revived_and_run_twice_as_one_attempt(self):
+        worked = ["start a 1 1 0", "start a 1 1 0", "start a 1 1 1", "done a 1 1", *WORKED[2:]]
+        self.check(SUBMITTED, worked, "attempt", revived=[1])
+
+    def test_begun_anew_and_not_revived(self):
+        found = violations(SUBMITTED, ["start a 1 1 0", "start a 1 1 0", "done a 1 1", *WORKED[2:]], revived=[2])
+        self.assertEqual([line.partition(":")[0] for line in found], ["unmarked", "attempt"])
 
     def test_not_submitted(self):
         self.check(SUBMITTED, [*WORKED, "start z 3 1 0", "done z 3 1"], "unsubmitted")

@@ -77,6 +77,7 @@ static inline void hatch_free_child(skep_child *child) {
 
 static inline void hatch_listener(struct skep__listener *listener, skep_cluster *cluster) {
     *listener = (struct skep__listener){.cluster = cluster, .number = 1};
+    listener->heap.before = skep__seat_is_before;
     STAILQ_INIT(&listener->waiting);
     LIST_INIT(&listener->members);
     LIST_INIT(&listener->seats);
