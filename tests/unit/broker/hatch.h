@@ -52,6 +52,8 @@ static inline skep_child *hatch_child(skep_cluster *cluster, uint32_t place) {
     STAILQ_INIT(&child->untaken);
     STAILQ_INIT(&child->subscribers);
     LIST_INIT(&child->seats);
+    LIST_INIT(&child->consumers);
+    child->deliveries.first = child->deliveries.next = 1;
     cluster->child_count++;
     return child;
 }
