@@ -10,6 +10,7 @@
 #include <uthash.h>
 #include <uv.h>
 
+#include "clock.h"
 #include "command.h"
 #include "flusher.h"
 #include "heap.h"
@@ -117,10 +118,9 @@ struct skep__slot {
     skep_child *child; /* NULL: empty */
     bool used;         /* it was filled before */
     uint64_t restarts;
-    unsigned failures; /* quick ones in a row */
-    uv_timer_t timer;  /* until the replacement starts */
-    bool waiting;      /* the timer runs */
-    char **env;        /* for the replacement: as given to skep_fork */
+    unsigned failures;         /* quick ones in a row */
+    struct skep__alarm refill; /* set until the replacement starts */
+    char **env;                /* for the replacement: as given to skep_fork */
 };
 
 struct skep_child {
@@ -146,7 +146,7 @@ struct skep_child {
     int link; /* -1: closed */
     uv_poll_t link_poll;
     int link_events;
-    uv_timer_t deadline;
+    struct skep__alarm deadline;
     int open_handles;
     bool released; /* freed with its last handle */
 
@@ -222,6 +222,7 @@ struct skep_cluster {
     int lock;
     bool ephemeral; /* the directory goes with the broker */
 
+    struct skep__clock *clock;
     struct skep__hub *hub;
     struct skep__flusher *flusher;
     struct skep__port *outbox;

@@ -188,7 +188,7 @@ void skep__child_release(skep_child *child) {
     uv_poll_stop(&child->pid_poll);
     close(child->pidfd);
     child->released = true;
-    uv_close((uv_handle_t *)&child->deadline, handle_closed);
+    skep__alarm_stop(&child->deadline);
     uv_close((uv_handle_t *)&child->pid_poll, handle_closed);
     skep__check_disconnected(cluster);
 }
@@ -201,10 +201,8 @@ static void open_handles(skep_child *child) {
     uv_loop_t *loop = child->cluster->loop;
     uv_poll_init(loop, &child->pid_poll, child->pidfd);
     uv_poll_init(loop, &child->link_poll, child->link);
-    uv_timer_init(loop, &child->deadline);
-    uv_unref((uv_handle_t *)&child->deadline);
-    child->pid_poll.data = child->link_poll.data = child->deadline.data = child;
-    child->open_handles = 3;
+    child->pid_poll.data = child->link_poll.data = child;
+    child->open_handles = 2;
     uv_poll_start(&child->pid_poll, UV_READABLE, process_ended);
     skep__link_watch(child);
     skep__watch_ready(child);

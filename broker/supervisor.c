@@ -60,7 +60,7 @@ static void greet_and_dismiss(skep_child *child) {
 
 static void admit(skep_child *child) {
     child->ready_ms = uv_now(child->cluster->loop);
-    uv_timer_stop(&child->deadline);
+    skep__alarm_stop(&child->deadline);
     skep__dispatch_update(child);
     skep__listeners_prune(child->cluster);
     emit(child, SKEP_EVENT_READY);
@@ -178,12 +178,13 @@ void skep__life(skep_child *child, enum skep__child_signal signal) {
     t->act(child);
 }
 
-static void deadline_passed(uv_timer_t *timer) {
-    skep__life(timer->data, SKEP__SIGNAL_DEADLINE);
+static void deadline_passed(struct skep__alarm *alarm) {
+    skep__life((skep_child *)((char *)alarm - offsetof(skep_child, deadline)), SKEP__SIGNAL_DEADLINE);
 }
 
 static void set_deadline(skep_child *child, unsigned timeout_ms) {
-    uv_timer_start(&child->deadline, deadline_passed, timeout_ms, 0);
+    if (skep__alarm_set(child->cluster->clock, &child->deadline, timeout_ms, deadline_passed) != SKEP_OK)
+        skep__emit_error(child->cluster, child, "no memory for its deadline: it has none");
 }
 
 void skep__watch_ready(skep_child *child) {
