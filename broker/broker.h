@@ -150,6 +150,12 @@ struct skep_child {
     int open_handles;
     bool released; /* freed with its last handle */
 
+    struct skep_page *page; /* shared with it */
+    struct skep__alarm watchdog;
+    unsigned watchdog_ms; /* as it was when it was welcomed; 0: it is not watched */
+    uint64_t beats;       /* at the latest look */
+    unsigned silent_looks;
+
     STAILQ_HEAD(, skep__notice) notices;
     unsigned notice_count;
     bool refusing;                    /* it could not take a connection; it gets none until starved_timer fires */

@@ -15,7 +15,9 @@
 #include "handoff.h"
 #include "life.h"
 #include "listener.h"
+#include "page.h"
 #include "router.h"
+#include "watchdog.h"
 
 enum {
     UNKNOWN_STATUS = 255, /* of a worker whose exit status nobody can tell */
@@ -185,10 +187,12 @@ void skep__child_release(skep_child *child) {
     HASH_DELETE(by_pid, cluster->by_pid, child);
     cluster->child_count--;
     skep__outlet_free(&child->inbox);
+    skep__page_free(&child->page);
     uv_poll_stop(&child->pid_poll);
     close(child->pidfd);
     child->released = true;
     skep__alarm_stop(&child->deadline);
+    skep__watchdog_stop(child);
     uv_close((uv_handle_t *)&child->pid_poll, handle_closed);
     skep__check_disconnected(cluster);
 }
@@ -236,6 +240,7 @@ static void abandon(skep_child *child) {
     skep__child_reap(child);
     close(child->pidfd);
     close(child->link);
+    skep__page_free(&child->page);
     skep__outlet_free(&child->inbox);
     free(child);
 }
@@ -283,6 +288,7 @@ int skep__child_start(skep_cluster *cluster, struct skep__slot *slot, skep_child
     child->pid = spawned.pid;
     child->pidfd = spawned.pidfd;
     child->link = spawned.link;
+    child->page = spawned.page;
     status = open_inbox(child); /* while the program is being loaded; it must be there for the welcome */
     if (status != SKEP_OK) {
         abandon(child);

@@ -8,6 +8,7 @@
 #include "handoff.h"
 #include "life.h"
 #include "listener.h"
+#include "watchdog.h"
 
 typedef void (*action)(skep_child *child);
 
@@ -45,6 +46,8 @@ static void welcome(skep_child *child) {
                                                     .outbox = skep__text(outbox),
                                                     .news = skep__text(news),
                                                     .newsSeq = cluster->news_seq};
+    unsigned beat_ms = skep__watchdog_start(child);
+    if (beat_ms != 0) SKEP_SET(welcome, &command.welcome, beat_ms, beat_ms);
     tell(child, &command);
 }
 
