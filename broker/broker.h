@@ -119,10 +119,9 @@ struct skep__slot {
     skep_child *child; /* NULL: empty */
     bool used;         /* it was filled before */
     uint64_t restarts;
-    unsigned failures; /* quick ones in a row */
-    uv_timer_t timer;  /* until the replacement starts */
-    bool waiting;      /* the timer runs */
-    char **env;        /* for the replacement: as given to skep_fork */
+    unsigned failures;         /* quick ones in a row */
+    struct skep__alarm refill; /* set until the replacement starts */
+    char **env;                /* for the replacement: as given to skep_fork */
 };
 
 struct skep_child {
@@ -148,11 +147,16 @@ struct skep_child {
     int link; /* -1: closed */
     uv_poll_t link_poll;
     int link_events;
-    uv_timer_t deadline;
+    struct skep__alarm deadline;
     int open_handles;
     bool released; /* freed with its last handle */
 
-    struct skep_page *page;
+    struct skep_page *page; /* shared with it */
+    struct skep__alarm watchdog;
+    unsigned watchdog_ms; /* as it was when it was welcomed; 0: it is not watched */
+    uint64_t beats;       /* at the latest look */
+    unsigned silent_looks;
+
     STAILQ_HEAD(, skep__notice) notices;
     unsigned notice_count;
     bool refusing;                    /* it could not take a connection; it gets none until starved_timer fires */

@@ -16,7 +16,9 @@
 #include "ledger.h"
 #include "life.h"
 #include "listener.h"
+#include "page.h"
 #include "router.h"
+#include "watchdog.h"
 
 enum {
     UNKNOWN_STATUS = 255, /* of a worker whose exit status nobody can tell */
@@ -196,10 +198,12 @@ void skep__child_release(skep_child *child) {
     HASH_DELETE(by_pid, cluster->by_pid, child);
     cluster->child_count--;
     skep__outlet_free(&child->inbox);
+    skep__page_free(&child->page);
     uv_poll_stop(&child->pid_poll);
     close(child->pidfd);
     child->released = true;
-    uv_close((uv_handle_t *)&child->deadline, handle_closed);
+    skep__alarm_stop(&child->deadline);
+    skep__watchdog_stop(child);
     uv_close((uv_handle_t *)&child->pid_poll, handle_closed);
     skep__check_disconnected(cluster);
 }
@@ -212,10 +216,8 @@ static void open_handles(skep_child *child) {
     uv_loop_t *loop = child->cluster->loop;
     uv_poll_init(loop, &child->pid_poll, child->pidfd);
     uv_poll_init(loop, &child->link_poll, child->link);
-    uv_timer_init(loop, &child->deadline);
-    uv_unref((uv_handle_t *)&child->deadline);
-    child->pid_poll.data = child->link_poll.data = child->deadline.data = child;
-    child->open_handles = 3;
+    child->pid_poll.data = child->link_poll.data = child;
+    child->open_handles = 2;
     uv_poll_start(&child->pid_poll, UV_READABLE, process_ended);
     skep__link_watch(child);
     skep__watch_ready(child);
@@ -249,6 +251,7 @@ static void abandon(skep_child *child) {
     skep__child_reap(child);
     close(child->pidfd);
     close(child->link);
+    skep__page_free(&child->page);
     skep__outlet_free(&child->inbox);
     free(child);
 }
@@ -298,6 +301,7 @@ int skep__child_start(skep_cluster *cluster, struct skep__slot *slot, skep_child
     child->pid = spawned.pid;
     child->pidfd = spawned.pidfd;
     child->link = spawned.link;
+    child->page = spawned.page;
     status = open_inbox(child); /* while the program is being loaded; it must be there for the welcome */
     if (status != SKEP_OK) {
         abandon(child);

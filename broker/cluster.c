@@ -92,6 +92,7 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     init_timer(cluster, &cluster->interval_timer);
     init_timer(cluster, &cluster->starved_timer);
     int status = init_readers(cluster);
+    if (status == SKEP_OK) status = skep__clock_new(&cluster->clock, cluster->loop);
     if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
     if (status == SKEP_OK) status = skep__settings_take(cluster, &defaults);
     if (status == SKEP_OK) *out = cluster;
@@ -353,6 +354,7 @@ void skep_cluster_free(skep_cluster **out) {
     skep__events_free(cluster);
     close_sockets(cluster);
     skep__flusher_free(&cluster->flusher);
+    skep__clock_free(&cluster->clock);
     close_handles(cluster);
     cluster->freed = true;
     if (!cluster->owns_loop) return;

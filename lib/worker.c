@@ -233,6 +233,7 @@ static skep_worker *allocate(uv_loop_t *loop) {
     if (worker == NULL) return NULL;
     worker->link = SKEP_LINK_FD;
     fcntl(worker->link, F_SETFD, FD_CLOEXEC); /* children of this process must not hold the link open */
+    fcntl(SKEP_PAGE_FD, F_SETFD, FD_CLOEXEC);
     worker->id = skep__identity_worker();
     worker->trace = skep__trace_mask();
     worker->leave_flush.flush = tell_leave;
