@@ -133,11 +133,22 @@ int skep__outlet_add(struct skep__outlet *outlet, const struct skep_command *com
     return end_add(outlet, before_bytes, skep__frame_add(&outlet->filling, command));
 }
 
+int skep__outlet_add_answer(struct skep__outlet *outlet, const struct skep_command *command) {
+    int status = close_full_frame(outlet);
+    if (status != SKEP_OK) return status;
+    size_t before_bytes = outlet->filling.size_bytes;
+    return end_add(outlet, before_bytes, skep__frame_add(&outlet->filling, command));
+}
+
 int skep__outlet_append(struct skep__outlet *outlet, const void *data, size_t size_bytes) {
     int status = begin_add(outlet);
     if (status != SKEP_OK) return status;
     size_t before_bytes = outlet->filling.size_bytes;
     return end_add(outlet, before_bytes, skep__frame_append(&outlet->filling, data, size_bytes));
+}
+
+void skep__outlet_flush(struct skep__outlet *outlet) {
+    if (outlet->waiting_bytes > 0 && !is_under_way(outlet)) next_frame(outlet);
 }
 
 bool skep__outlet_is_empty(struct skep__outlet *outlet) {

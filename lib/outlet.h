@@ -32,11 +32,17 @@ SKEP_MUST_USE int skep__outlet_dial(struct skep__outlet *outlet, const char *url
 /* Packs a command. Errors: SKEP_EAGAIN (too much waits), SKEP_ETOOBIG, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__outlet_add(struct skep__outlet *outlet, const struct skep_command *command);
 
+/* The same without SKEP_EAGAIN: for answers, whose number the other side bounds and which must not be lost. */
+SKEP_MUST_USE int skep__outlet_add_answer(struct skep__outlet *outlet, const struct skep_command *command);
+
 /* The same for commands that are packed already. */
 SKEP_MUST_USE int skep__outlet_append(struct skep__outlet *outlet, const void *data, size_t size_bytes);
 
 /* False if an add would fail with SKEP_EAGAIN; drained is called when everything has left then. */
 bool skep__outlet_has_room(struct skep__outlet *outlet);
+
+/* Sends a frame now if none is under way, instead of at the end of the iteration. */
+void skep__outlet_flush(struct skep__outlet *outlet);
 
 /* True if nothing waits and nothing is under way; else drained is called when that is so. */
 bool skep__outlet_is_empty(struct skep__outlet *outlet);
