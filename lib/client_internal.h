@@ -254,6 +254,9 @@ void skep__client_drop_chunk(skep_client *client, struct skep__chunk *chunk);
 SKEP_MUST_USE int skep__client_begin_news(skep_client *client);
 void skep__client_end_news(skep_client *client);
 
+/* Another broker's news begin with number 1, and all of them are news. */
+void skep__client_forget_news(skep_client *client);
+
 /* Asks for the news that were missed, when nothing has been heard for a while. */
 void skep__client_news_tick(skep_client *client);
 

@@ -227,6 +227,7 @@ static void lost(skep_client *client) {
                       (int)client->instance.pid);
     skep__client_close_session(client);
     skep__client_drop_messages(client);
+    skep__client_forget_news(client);
     skep__client_fail_unfinished(client);
     skep__client_fail_requests(client);
     if (client->only_this) skep__client_fail_submissions(client);

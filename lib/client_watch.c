@@ -148,6 +148,11 @@ void skep__client_end_news(skep_client *client) {
     skep__port_free(&client->news);
 }
 
+void skep__client_forget_news(skep_client *client) {
+    client->news_seq = client->news_heard = client->news_lost = 0;
+    client->news_known = true;
+}
+
 void skep__client_news_tick(skep_client *client) {
     if (client->news != NULL && ++client->quiet_ticks >= QUIET_TICKS) ask_again(client);
 }
@@ -156,8 +161,8 @@ int skep_client_watch(skep_client *client, skep_news_cb callback, void *context)
     int status = SKEP_OK;
     bool begins = client->on_news == NULL && callback != NULL;
     if (begins) {
+        skep__client_forget_news(client);
         client->news_known = false; /* from now on */
-        client->news_seq = client->news_heard = client->news_lost = 0;
         skep__client_end_news(client);
         if (client->phase == SKEP__CLIENT_JOINED) status = skep__client_begin_news(client);
     }
