@@ -128,7 +128,7 @@ static inline void fake_submitted(struct fake *fake, const struct skep_command_s
     fake->ids += n;
     if (fake->keeps_answers) return;
     fake_accept(fake, s->number, n, fake->ids - n + 1);
-    for (uint32_t i = 0; fake->finishes && i < n; i++) {
+    for (uint32_t i = 0; fake->finishes && s->outcomes && i < n; i++) {
         struct skep_bytes job = skep__list_at(&s->jobs, i);
         fake_finish(fake, s->number + i, job.data, job.size_bytes);
     }
