@@ -145,7 +145,8 @@ void skep__caller_free(struct skep__caller **out) {
     *out = NULL;
     nng_close(caller->socket); /* ends what is under way */
     for (struct question *question; (question = LIST_FIRST(&caller->questions)) != NULL;) {
-        skep__answer_cb callback = question->callback;
+        skep__answer_cb callback =
+            question->callback; // NOLINT(clang-analyzer-unix.Malloc): release took it off the list
         void *context = question->callback_context;
         release(question);
         callback(SKEP_ECLOSED, NULL, 0, context);

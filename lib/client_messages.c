@@ -16,7 +16,7 @@ void skep__client_drop_chunk(skep_client *client, struct skep__chunk *chunk) {
 
 void skep__client_drop_messages(skep_client *client) {
     for (struct skep__chunk *chunk; (chunk = TAILQ_FIRST(&client->messages)) != NULL;)
-        skep__client_drop_chunk(client, chunk);
+        skep__client_drop_chunk(client, chunk); // NOLINT(clang-analyzer-unix.Malloc): the first is another each time
 }
 
 /* The last one, if there is room in it, or a new one. */
@@ -119,23 +119,16 @@ void skep__client_fail_requests(skep_client *client) {
     }
 }
 
-static int await_reply(skep_client *client, uint64_t number, unsigned timeout_ms, skep_client_reply_cb callback,
-                       void *context) {
+static struct skep__client_request *await_reply(skep_client *client, unsigned timeout_ms, skep_client_reply_cb callback,
+                                                void *context) {
     struct skep__client_request *request = calloc(1, sizeof *request);
-    if (request == NULL) return SKEP_ENOMEM;
-    *request =
-        (struct skep__client_request){.request = number, .client = client, .callback = callback, .context = context};
+    if (request == NULL) return NULL;
+    *request = (struct skep__client_request){
+        .request = ++client->next_request, .client = client, .callback = callback, .context = context};
     skep__client_add_timer(client, &request->timer, request);
     uv_timer_start(&request->timer, expired, timeout_ms, 0);
     HASH_ADD(hh, client->requests, request, sizeof request->request, request);
-    return SKEP_OK;
-}
-
-static void forget_request(skep_client *client, uint64_t number) {
-    struct skep__client_request *request;
-    HASH_FIND(hh, client->requests, &number, sizeof number, request);
-    HASH_DEL(client->requests, request);
-    uv_close((uv_handle_t *)&request->timer, request_closed);
+    return request;
 }
 
 int skep_client_request(skep_client *client, uint32_t worker, const char *to_name, const char *name, const void *data,
@@ -145,14 +138,16 @@ int skep_client_request(skep_client *client, uint32_t worker, const char *to_nam
     int status = check_message(client, to_name, name, size_bytes);
     if (status != SKEP_OK) return status;
     if (timeout_ms == 0) timeout_ms = SKEP__CLIENT_TIMEOUT_MS;
-    uint64_t number = ++client->next_request;
+    struct skep__client_request *request = await_reply(client, timeout_ms, callback, context);
+    if (request == NULL)
+        return skep__client_fail(client, SKEP_ENOMEM, "message %s: %s", name, skep_strerror(SKEP_ENOMEM));
     set_receiver(&command, worker, to_name);
-    SKEP_SET(message, &command.message, request, number);
+    SKEP_SET(message, &command.message, request, request->request);
     SKEP_SET(message, &command.message, timeout_ms, timeout_ms);
-    status = await_reply(client, number, timeout_ms, callback, context);
-    if (status != SKEP_OK) return skep__client_fail(client, status, "message %s: %s", name, skep_strerror(status));
     status = send_message(client, &command, name, data, size_bytes);
-    if (status != SKEP_OK) forget_request(client, number);
+    if (status == SKEP_OK) return SKEP_OK;
+    HASH_DEL(client->requests, request);
+    uv_close((uv_handle_t *)&request->timer, request_closed);
     return status;
 }
 

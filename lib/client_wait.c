@@ -125,11 +125,14 @@ static int await(skep_client *client, struct answer *answer, int status, unsigne
     return status;
 }
 
-static int begin(skep_client *client, struct answer **answer) {
+/* NULL: *status says why. */
+static struct answer *begin(skep_client *client, int *status) {
+    *status = SKEP_ENOMEM;
+    struct answer *answer = NULL;
     if (!client->owns_loop || client->running || client->closing)
-        return skep__client_fail(client, SKEP_ESTATE, "only a client whose own loop stands still can wait");
-    *answer = calloc(1, sizeof **answer);
-    return *answer != NULL ? SKEP_OK : skep__client_fail(client, SKEP_ENOMEM, "%s", skep_strerror(SKEP_ENOMEM));
+        *status = skep__client_fail(client, SKEP_ESTATE, "only a client whose own loop stands still can wait");
+    else answer = calloc(1, sizeof *answer);
+    return answer;
 }
 
 static void give_data(struct answer *answer, void **data, size_t *size_bytes) {
@@ -147,9 +150,9 @@ static void note_accepted(skep_client *client, int status, uint64_t id, void *co
 
 int skep_submit_wait(skep_client *client, const char *queue, const void *data, size_t size_bytes,
                      const skep_job_options *options, unsigned timeout_ms, uint64_t *id) {
-    struct answer *answer;
-    int status = begin(client, &answer);
-    if (status != SKEP_OK) return status;
+    int status;
+    struct answer *answer = begin(client, &status);
+    if (answer == NULL) return status;
     answer->id = id;
     status = skep_submit(client, queue, data, size_bytes, options, note_accepted, NULL, answer);
     status = await(client, answer, status, timeout_ms);
@@ -164,9 +167,9 @@ static void note_outcome(skep_client *client, const skep_outcome *outcome, void 
 
 int skep_result_wait(skep_client *client, const char *queue, const void *data, size_t size_bytes,
                      const skep_job_options *options, unsigned timeout_ms, void **result, size_t *result_bytes) {
-    struct answer *answer;
-    int status = begin(client, &answer);
-    if (status != SKEP_OK) return status;
+    int status;
+    struct answer *answer = begin(client, &status);
+    if (answer == NULL) return status;
     status = skep_submit(client, queue, data, size_bytes, options, NULL, note_outcome, answer);
     status = await(client, answer, status, timeout_ms);
     if (status == SKEP_OK) give_data(answer, result, result_bytes);
@@ -181,9 +184,9 @@ static void note_reply(skep_client *client, int status, const void *data, size_t
 /* The request has the same deadline; waiting goes on until it says so itself. */
 int skep_request_wait(skep_client *client, uint32_t worker, const char *to_name, const char *name, const void *data,
                       size_t size_bytes, unsigned timeout_ms, void **reply, size_t *reply_bytes) {
-    struct answer *answer;
-    int status = begin(client, &answer);
-    if (status != SKEP_OK) return status;
+    int status;
+    struct answer *answer = begin(client, &status);
+    if (answer == NULL) return status;
     if (timeout_ms == 0) timeout_ms = UINT32_MAX;
     status = skep_client_request(client, worker, to_name, name, data, size_bytes, timeout_ms, note_reply, answer);
     status = await(client, answer, status, 0);
@@ -198,9 +201,9 @@ static void pass_status(skep_client *client, int status, const skep_broker_info 
 }
 
 int skep_status_wait(skep_client *client, unsigned timeout_ms, skep_status_cb callback, void *context) {
-    struct answer *answer;
-    int status = begin(client, &answer);
-    if (status != SKEP_OK) return status;
+    int status;
+    struct answer *answer = begin(client, &status);
+    if (answer == NULL) return status;
     answer->on_status = callback;
     answer->context = context;
     status = skep_client_status(client, pass_status, answer);

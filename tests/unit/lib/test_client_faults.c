@@ -70,20 +70,19 @@ static void on_undelivered(skep_client *client, uint32_t worker, const char *nam
     (void)client;
     (void)worker;
     (void)name;
-    *(unsigned *)context += status == SKEP_ENOWORKER;
+    ((struct hive *)context)->status = status;
 }
 
 static void test_odd_answers(void **state) {
     struct hive hive;
-    unsigned told = 0;
     struct skep_command undelivered = {.id = SKEP_COMMAND_undelivered,
                                        .undelivered = {.name = fake_bytes("x"), .status = SKEP_ENOWORKER}};
     begin(&hive, *state);
     PUMP_UNTIL(hive.pump, hive.joined == 1);
     fake_accept(hive.fake, 1, 1, 1); /* nothing was submitted */
-    skep_on_client_undelivered(hive.client, on_undelivered, &told);
+    skep_on_client_undelivered(hive.client, on_undelivered, &hive);
     fake_return(hive.fake, &undelivered);
-    PUMP_UNTIL(hive.pump, told == 1);
+    PUMP_UNTIL(hive.pump, hive.status == SKEP_ENOWORKER);
     hive.fake->ignores_submits = true;
     submit(&hive, 1, 4, on_outcome);
     PUMP_UNTIL(hive.pump, hive.fake->submits == 1);
