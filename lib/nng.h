@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the four files that know NNG share: hub.c, port.c, server.c, blocking.c. Nothing else may include this. Their
+ * What the files that know NNG share: hub.c, ear.c, port.c, server.c, caller.c, blocking.c. Nothing else may include
+ * this. Their
  * functions named on_... run on NNG's threads: they only note what happened, under the hub's mutex, and wake the loop.
  * Everything else runs on the loop's thread. */
 #ifndef SKEP_NNG_H
