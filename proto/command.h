@@ -175,7 +175,7 @@ struct skep_reader {
 
 /* Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__reader_init(struct skep_reader *reader, enum skep_channel channel);
-void skep__reader_free(struct skep_reader *reader);
+void skep__reader_free(struct skep_reader *reader); /* also one that is all zero */
 
 /* Begins to read a frame, which stays the caller's and must outlive the commands decoded from it. Checks the whole
  * frame's structure (complete maps only, depth, counts) without allocating. Errors: SKEP_EPROTO. */

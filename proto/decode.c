@@ -11,7 +11,7 @@ int skep__reader_init(struct skep_reader *reader, enum skep_channel channel) {
 }
 
 void skep__reader_free(struct skep_reader *reader) {
-    msgpack_zone_destroy(&reader->zone);
+    if (reader->zone.chunk_list.head != NULL) msgpack_zone_destroy(&reader->zone);
 }
 
 static int fail(struct skep_reader *reader, const char *why) {

@@ -135,7 +135,7 @@ typedef struct skep_worker_info {
     uint64_t connections, accepted, requests;
 } skep_worker_info;
 
-typedef struct skep_status {
+typedef struct skep_broker_info {
     const char *name; /* of the instance */
     int32_t pid;
     const char *state; /* "running" or "stopping" */
@@ -145,10 +145,10 @@ typedef struct skep_status {
     size_t worker_count;
     const skep_queue_info *queues;
     size_t queue_count;
-} skep_status;
+} skep_broker_info;
 
 /* Asks how everything is. The callback is called exactly once: with SKEP_OK, or an error and NULL. */
-typedef void (*skep_status_cb)(skep_client *client, int status, const skep_status *info, void *context);
+typedef void (*skep_status_cb)(skep_client *client, int status, const skep_broker_info *info, void *context);
 SKEP_MUST_USE int skep_client_status(skep_client *client, skep_status_cb callback, void *context);
 
 /* A news item */
