@@ -284,7 +284,6 @@ struct skep_cluster {
     struct skep__session *sessions; /* clients that have joined, by number */
     uint32_t next_session;
     LIST_HEAD(, skep__session) owed; /* have outcomes gathered */
-    bool session_fell;               /* one of them does not read */
     struct skep__awaited *awaited;   /* outcomes that the primary waits for, by number */
     uint64_t next_number;            /* of the primary's jobs */
 

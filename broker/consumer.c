@@ -218,8 +218,11 @@ void skep__dispatch_jobs(skep_cluster *cluster, struct skep__queue *queue) {
     struct skep__consumer *consumer;
     uint64_t now_ms = skep__clock_ms(cluster->clock);
     int status = SKEP_OK;
+    size_t turns = 0; /* of this round that are left */
     while (queue->ready_count > 0 && (consumer = TAILQ_FIRST(&queue->hungry)) != NULL && status != SKEP_ENOMEM) {
-        status = give(consumer, (queue->ready_count + queue->hungry_count - 1) / queue->hungry_count, now_ms);
+        if (turns == 0 || turns > queue->hungry_count) turns = queue->hungry_count;
+        status = give(consumer, (queue->ready_count + turns - 1) / turns, now_ms);
+        turns--;
         to_tail(consumer);
         consumer->child->inbox_full = status == SKEP_EAGAIN;
         skep__consumers_update(consumer->child);

@@ -122,6 +122,7 @@ static struct skep__submission submission_of(const struct intake *intake, const 
 static void put_all(struct intake *intake, const struct skep_command_submit *s, struct skep__queue *queue, uint32_t i) {
     struct skep__session *session = intake->session;
     struct answers answers = {.session = session};
+    int refusal = queue == NULL ? SKEP_ETOOBIG : skep__session_reads(session) ? SKEP_OK : SKEP_EAGAIN;
     struct skep__submission submission = submission_of(intake, s);
     for (; i < s->jobs.count; i++) {
         struct skep_bytes data = skep__list_at(&s->jobs, i), key = {0};
@@ -132,7 +133,7 @@ static void put_all(struct intake *intake, const struct skep_command_submit *s, 
         submission.key = key.size_bytes > 0 ? key.data : NULL;
         submission.key_bytes = key.size_bytes;
         submission.number = session->expected++;
-        int status = queue != NULL ? skep__ledger_submit(intake->cluster, queue, &submission, &id) : SKEP_ETOOBIG;
+        int status = refusal != SKEP_OK ? refusal : skep__ledger_submit(intake->cluster, queue, &submission, &id);
         answer(&answers, submission.number, status, id, false);
     }
     end_answers(&answers, false);

@@ -16,17 +16,30 @@
 
 enum {
     MAX_SESSIONS = 4096,
-    HIGH_WATER_BYTES = 64 * 1024 * 1024 /* of answers that a client has not read: it may be busy for a second */
+    SLOW_BYTES = 16 * 1024 * 1024,       /* of answers that a client has not read: it may submit no more */
+    HIGH_WATER_BYTES = 256 * 1024 * 1024 /* more are dropped */
 };
 
 /* --- what is owed --- */
 
-void skep__session_tell(struct skep__session *session, const struct skep_command *command) {
-    if (session->fallen) return;
+/* An answer to a submission that is dropped is given again when the client asks again; an outcome is not. */
+static bool tell(struct skep__session *session, const struct skep_command *command) {
     int status = skep__outlet_add(session->returns, command);
     if (status == SKEP_OK)
         skep__trace_command(session->cluster->trace, SKEP__TRACE_WIRE, "> client", session->id, command);
-    else session->fallen = session->cluster->session_fell = true;
+    if (status == SKEP_OK || session->overrun) return status == SKEP_OK;
+    session->overrun = true;
+    skep__emit_error(session->cluster, NULL, "client %u pid %d does not read its answers; some are dropped",
+                     session->id, (int)session->pid);
+    return false;
+}
+
+void skep__session_tell(struct skep__session *session, const struct skep_command *command) {
+    tell(session, command);
+}
+
+bool skep__session_reads(const struct skep__session *session) {
+    return skep__outlet_waiting_bytes(session->returns) < SLOW_BYTES;
 }
 
 static void send_finished(struct skep__session *session) {
@@ -35,24 +48,13 @@ static void send_finished(struct skep__session *session) {
         .number = session->finished_number, .results = skep__list_of(&session->finished, session->finished_count)};
     if (session->finished_count == 0) return;
     LIST_REMOVE(session, owed);
-    skep__session_tell(session, &command);
+    tell(session, &command);
     session->finished_count = 0;
     skep__frame_clear(&session->finished);
 }
 
-/* Whoever has let so much lie will not read more; what it has submitted is not affected. */
-static void let_go(struct skep__session *session) {
-    skep__emit_error(session->cluster, NULL, "client %u pid %d does not read its answers; let go", session->id,
-                     (int)session->pid);
-    skep__session_end(session);
-}
-
 void skep__sessions_flush(skep_cluster *cluster) {
-    struct skep__session *session, *next;
-    while ((session = LIST_FIRST(&cluster->owed)) != NULL) send_finished(session);
-    if (!cluster->session_fell) return;
-    cluster->session_fell = false;
-    HASH_ITER(hh, cluster->sessions, session, next) if (session->fallen) let_go(session);
+    for (struct skep__session *session; (session = LIST_FIRST(&cluster->owed)) != NULL;) send_finished(session);
 }
 
 static bool fits(const struct skep__session *session, uint64_t number, const struct skep_bytes *result) {
@@ -60,15 +62,15 @@ static bool fits(const struct skep__session *session, uint64_t number, const str
            session->finished.size_bytes + result->size_bytes < SKEP_FULL_FRAME;
 }
 
-static void gather(struct skep__session *session, uint64_t number, const struct skep_bytes *result) {
-    if (session->finished_count > 0 && !fits(session, number, result)) send_finished(session);
-    if (session->finished_count == 0) {
-        session->finished_number = number;
-        LIST_INSERT_HEAD(&session->cluster->owed, session, owed);
+static void gather(struct skep__session *session, const struct skep__job *job, const struct skep_bytes *result) {
+    if (session->finished_count > 0 && !fits(session, job->number, result)) send_finished(session);
+    if (skep__list_add(&session->finished, result->data, result->size_bytes) != SKEP_OK) {
+        job->queue->unclaimed++;
+        return;
     }
-    session->finished_count++;
-    if (skep__list_add(&session->finished, result->data, result->size_bytes) != SKEP_OK)
-        session->fallen = session->cluster->session_fell = true;
+    if (session->finished_count++ > 0) return;
+    session->finished_number = job->number;
+    LIST_INSERT_HEAD(&session->cluster->owed, session, owed);
 }
 
 static struct skep__session *find(skep_cluster *cluster, uint32_t id) {
@@ -83,7 +85,7 @@ void skep__session_finished(skep_cluster *cluster, const struct skep__job *job, 
         return;
     }
     struct skep__session *session = find(cluster, job->client);
-    if (session != NULL) gather(session, job->number, result);
+    if (session != NULL) gather(session, job, result);
     else job->queue->unclaimed++;
 }
 

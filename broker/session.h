@@ -25,7 +25,7 @@ struct skep__session {
     struct skep__outlet *returns;
     uint64_t expected; /* number of its next submission */
     bool gap_told;     /* it knows that something was lost */
-    bool fallen;       /* it did not read what it was owed */
+    bool overrun;      /* it does not read, and some of what it was owed has been dropped */
 
     struct skep__declined declined[SKEP__DECLINED_KEPT]; /* the latest, by declined_count modulo their number */
     uint64_t declined_count;
@@ -46,8 +46,11 @@ SKEP_MUST_USE int skep__session_join(skep_cluster *cluster, pid_t pid, struct sk
 /* The session of a number that belongs to a process; NULL if there is none. */
 struct skep__session *skep__session_find(skep_cluster *cluster, uint64_t id, pid_t pid);
 
-/* Sends a command. A client that does not read is let go at the next flush. */
+/* Sends a command; drops it if the client has left too much unread. */
 void skep__session_tell(struct skep__session *session, const struct skep_command *command);
+
+/* False if the client has left so much unread that it may submit no more. */
+bool skep__session_reads(const struct skep__session *session);
 
 /* The outcome of a job that its submitter waits for. */
 void skep__session_finished(skep_cluster *cluster, const struct skep__job *job, const struct skep_bytes *result);

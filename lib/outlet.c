@@ -116,6 +116,10 @@ bool skep__outlet_has_room(struct skep__outlet *outlet) {
     return has_room;
 }
 
+size_t skep__outlet_waiting_bytes(const struct skep__outlet *outlet) {
+    return outlet->waiting_bytes;
+}
+
 static int begin_add(struct skep__outlet *outlet) {
     return skep__outlet_has_room(outlet) ? close_full_frame(outlet) : SKEP_EAGAIN;
 }

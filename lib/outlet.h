@@ -41,6 +41,9 @@ SKEP_MUST_USE int skep__outlet_append(struct skep__outlet *outlet, const void *d
 /* False if an add would fail with SKEP_EAGAIN; drained is called when everything has left then. */
 bool skep__outlet_has_room(struct skep__outlet *outlet);
 
+/* Bytes that have not left. */
+size_t skep__outlet_waiting_bytes(const struct skep__outlet *outlet);
+
 /* Sends a frame now if none is under way, instead of at the end of the iteration. */
 void skep__outlet_flush(struct skep__outlet *outlet);
 
