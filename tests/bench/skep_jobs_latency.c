@@ -73,11 +73,11 @@ static void trip_submit(struct trip *trip) {
 int jobs_trip(int argc, char **argv) {
     static struct trip trip;
     if (argc != 2) return JOBS_USAGE;
+    uint64_t window_ns = bench_seconds_ns(argv[1]);
     latencies_open(&trip.latencies, argv[0]);
-    trip.latencies.until_ns = bench_now_ns() + bench_seconds_ns(argv[1]);
+    trip.latencies.until_ns = bench_now_ns() + window_ns;
     trip_submit(&trip);
-    bench_must(skep_client_wait(trip.latencies.client, true, (unsigned)(bench_seconds_ns(argv[1]) / 1000000) + WAIT_MS),
-               "wait");
+    bench_must(skep_client_wait(trip.latencies.client, true, (unsigned)(window_ns / 1000000) + WAIT_MS), "wait");
     return latencies_close(&trip.latencies);
 }
 
