@@ -41,6 +41,7 @@ struct options {
     unsigned interval_ms;
     unsigned ready_timeout_ms;
     unsigned drain_timeout_ms;
+    unsigned watchdog_ms;
     unsigned credit;
     struct named_url listeners[MAX_LISTENERS];
     size_t listeners_count;
