@@ -109,8 +109,8 @@ def unstarted(work):
 
 
 def violations(submitted, worked, dead=(), queued=(), revived=()):
-    """All that is wrong, one line each. dead, queued: ids of dead letters, and of jobs that wait; revived: of those that
-    were dead letters and were put back."""
+    """All that is wrong, one line each. dead, queued: ids of dead letters, and of jobs that wait; revived: of those
+    that were dead letters and were put back."""
     submissions, work = Submissions(submitted), Work(worked)
     return (lost(submissions, work, dead, queued) + unmarked(work, set(revived)) + unsubmitted(submissions, work)
             + unstarted(work))

@@ -441,7 +441,8 @@ class Messages(Case):
             first = heard.until(lambda command: command.get("to") == 999)
             second = heard.until(lambda command: command.get("toName") == "nobody")
             for command in (first, second):
-                self.assertEqual((command["cmd"], command["name"], command["status"]), ("undelivered", "note", ENOWORKER))
+                self.assertEqual([command[name] for name in ("cmd", "name", "status")],
+                                 ["undelivered", "note", ENOWORKER])
             hive.stop()
 
 

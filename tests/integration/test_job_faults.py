@@ -36,7 +36,8 @@ class Killed(Case):
 
     def kill_one(self, hive):
         """Kills a ready worker; False if there is none."""
-        ready = [worker for worker in ask(hive, "status") if worker["cmd"] == "workerStatus" and worker["state"] == "ready"]
+        workers = [answer for answer in ask(hive, "status") if answer["cmd"] == "workerStatus"]
+        ready = [worker for worker in workers if worker["state"] == "ready"]
         if ready:
             os.kill(random.choice(ready)["pid"], signal.SIGKILL)
         return bool(ready)
