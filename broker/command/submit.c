@@ -79,7 +79,7 @@ static void decline(struct submission *s, const struct job *job, int status) {
                         skep_strerror(status));
 }
 
-static void accept(struct submission *s, struct job *job, int status, uint64_t id) {
+static void note_accepted(struct submission *s, struct job *job, int status, uint64_t id) {
     bool duplicate = status == SKEP_EDUPLICATE;
     job->id = id;
     s->accepted += !duplicate;
@@ -94,7 +94,7 @@ static void on_accepted(skep_client *client, int status, uint64_t id, void *cont
     struct submission *s = job->submission;
     s->silent_ticks = 0;
     s->unknown += status == SKEP_ECLOSED;
-    if (status == SKEP_OK || status == SKEP_EDUPLICATE) accept(s, job, status, id);
+    if (status == SKEP_OK || status == SKEP_EDUPLICATE) note_accepted(s, job, status, id);
     else if (status == SKEP_ECLOSED) lose(s);
     else decline(s, job, status);
     if (!s->options->wait) free(job);

@@ -107,7 +107,7 @@ static void on_undelivered(skep_client *client, uint32_t worker, const char *nam
     talk->undelivered = status;
 }
 
-static int send(const struct talk *talk) {
+static int send_message(const struct talk *talk) {
     const struct skep_bytes *data = &talk->data;
     if (talk->to_all) return skep_client_broadcast(talk->client, talk->command, data->data, data->size_bytes);
     return skep_client_send(talk->client, talk->worker, talk->to_name, talk->command, data->data, data->size_bytes);
@@ -126,7 +126,7 @@ static int wait_until_taken(const struct talk *talk) {
 
 static int send_and_wait(struct talk *talk) {
     skep_on_client_undelivered(talk->client, on_undelivered, talk);
-    int status = send(talk);
+    int status = send_message(talk);
     if (status == SKEP_OK) status = wait_until_taken(talk);
     if (status == SKEP_OK) status = talk->undelivered;
     return status == SKEP_OK ? 0 : talk_fail(talk, status);
