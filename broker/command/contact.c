@@ -6,7 +6,7 @@
 
 #include "say.h"
 
-static int find(struct skep__instance *instance, const struct options *options) {
+int contact_find(struct skep__instance *instance, const struct options *options) {
     char dir[SKEP_MAX_DIR + 1];
     const char *why = NULL;
     int status = skep__instance_dir(options->dir, options->name, dir, &why);
@@ -20,7 +20,7 @@ static int find(struct skep__instance *instance, const struct options *options) 
 
 int contact_open(struct contact *contact, const struct options *options) {
     *contact = (struct contact){0};
-    int code = find(&contact->instance, options);
+    int code = contact_find(&contact->instance, options);
     if (code != 0) return code;
     char url[SKEP_MAX_URL + 1];
     skep__instance_url(&contact->instance, SKEP_FILE_CONTROL, url, sizeof url);

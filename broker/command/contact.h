@@ -18,6 +18,9 @@ struct contact {
 /* Called for each command of an answer; what it points to is borrowed until it returns. */
 typedef void answer_cb(const struct skep_command *command, void *context);
 
+/* Finds the broker. Returns 0; or says what is wrong and returns the exit status. */
+int contact_find(struct skep__instance *instance, const struct options *options);
+
 /* Finds the broker and connects. Returns 0; or says what is wrong and returns the exit status, with nothing open. */
 int contact_open(struct contact *contact, const struct options *options);
 void contact_close(struct contact *contact);

@@ -27,6 +27,14 @@ static const struct subcommand subcommands[] = {
      "Follow what happens to a broker and its workers, a line an event."},
     {"stop", FOR_STOP, command_stop, "[OPTION]...",
      "End a broker: its workers finish what is live; wait until it is gone."},
+    {"submit", FOR_SUBMIT, command_submit, "[OPTION]... QUEUE [DATA|-|--lines FILE]",
+     "Submit a job, all of stdin as a job, or each line of FILE."},
+    {"queues", FOR_QUEUES, command_queues, "[OPTION]...", "Show how the queues of jobs are."},
+    {"peek", FOR_PEEK, command_peek, "[OPTION]... QUEUE", "Show jobs of a queue, those that come first."},
+    {"dead", FOR_DEAD, command_dead, "[OPTION]... list [QUEUE] | retry QUEUE|ID|--all | drop QUEUE|ID|--all",
+     "Show dead letters, put them back into their queues, or forget them."},
+    {"send", FOR_SEND, command_send, "[OPTION]... WORKER|all CMD [JSON]", "Send a message to a worker or to all."},
+    {"call", FOR_CALL, command_call, "[OPTION]... WORKER CMD [JSON]", "Send a request to a worker; print its reply."},
 };
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
@@ -84,7 +92,6 @@ static int dispatch(int argc, char **argv) {
     return subcommand != NULL ? run(subcommand, argc - 1, argv + 1) : unknown(name);
 }
 
-/* Output that did not arrive is a failure: of a full disk, say. */
 /* Streams that were closed must not become sockets of ours. */
 static void fill_streams(void) {
     int fd = open("/dev/null", O_RDWR);
@@ -92,6 +99,7 @@ static void fill_streams(void) {
     if (fd >= 0) close(fd);
 }
 
+/* Output that did not arrive is a failure: of a full disk, say. */
 int main(int argc, char **argv) {
     fill_streams();
     int code = dispatch(argc, argv);

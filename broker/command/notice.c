@@ -106,6 +106,7 @@ static void event_text(const struct notice *notice, char *text, size_t room) {
     if (is(event, "exit")) end_text(notice, text, room);
     else if (is(event, "listening")) snprintf(text, room, "listening on %.*s", size_of(notice->url), notice->url.data);
     else if (reason.size_bytes == 0) snprintf(text, room, "%.*s", size_of(event), event.data);
+    else if (is(event, "dead")) snprintf(text, room, "dead letter: %.*s", size_of(reason), reason.data);
     else snprintf(text, room, "%.*s: %.*s", size_of(event), event.data, size_of(reason), reason.data);
 }
 

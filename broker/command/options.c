@@ -3,8 +3,6 @@
 #include "options.h"
 
 #include <contract.h>
-#include <ctype.h>
-#include <errno.h>
 #include <getopt.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -12,9 +10,12 @@
 #include <url.h>
 
 #include "say.h"
+#include "values.h"
 
 /* Sets one option; returns what is wrong with the value, or NULL. */
 typedef const char *set_option(struct options *options, const char *value);
+
+enum { MIN_LEASE_MS = 100 };
 
 struct row {
     const char *name;
@@ -30,37 +31,6 @@ static unsigned processors(void) {
     if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
     int count = CPU_COUNT(&set);
     return count < MAX_WORKERS ? (unsigned)count : MAX_WORKERS;
-}
-
-/* Digits only: no sign, no space, no other base. */
-static bool parse_number(const char *value, unsigned least, unsigned greatest, unsigned *number) {
-    if (!isdigit((unsigned char)*value)) return false;
-    char *end;
-    errno = 0;
-    unsigned long parsed = strtoul(value, &end, 10);
-    if (errno != 0 || *end != '\0' || parsed < least || parsed > greatest) return false;
-    *number = (unsigned)parsed;
-    return true;
-}
-
-static const char *parse_seconds(const char *value, unsigned *ms) {
-    static const char wanted[] = "expected seconds, such as 10 or 0.5, more than 0 and at most 86400";
-    if (value[strspn(value, "0123456789.")] != '\0') return wanted;
-    char *end;
-    double seconds = strtod(value, &end);
-    if (end == value || *end != '\0' || !(seconds > 0) || seconds > MAX_SECONDS) return wanted;
-    *ms = seconds < 0.001 ? 1 : (unsigned)(seconds * 1000 + 0.5);
-    return NULL;
-}
-
-/* A name becomes a part of a path and of a line. */
-static const char *check_name(const char *name, size_t size_bytes) {
-    if (size_bytes == 0) return "the name is empty";
-    if (size_bytes > SKEP_MAX_NAME) return "the name is longer than 64 bytes";
-    if (name[0] == '.') return "the name begins with a dot";
-    for (size_t i = 0; i < size_bytes; i++)
-        if (name[i] == '/' || !isgraph((unsigned char)name[i])) return "the name has a character that it must not have";
-    return NULL;
 }
 
 static const char *set_name(struct options *options, const char *value) {
@@ -96,7 +66,8 @@ static const char *set_workers(struct options *options, const char *value) {
         options->workers = processors();
         return NULL;
     }
-    return parse_number(value, 1, MAX_WORKERS, &options->workers) ? NULL : "expected a number from 1 to 1000, or auto";
+    return parse_unsigned(value, 1, MAX_WORKERS, &options->workers) ? NULL
+                                                                    : "expected a number from 1 to 1000, or auto";
 }
 
 static bool is_taken(const struct options *options, const char *name) {
@@ -148,7 +119,100 @@ static const char *set_watchdog(struct options *options, const char *value) {
 }
 
 static const char *set_credit(struct options *options, const char *value) {
-    return parse_number(value, 1, SKEP_MAX_BATCH, &options->credit) ? NULL : "expected a number from 1 to 253";
+    return parse_unsigned(value, 1, SKEP_MAX_BATCH, &options->credit) ? NULL : "expected a number from 1 to 253";
+}
+
+static const char *set_lease(struct options *options, const char *value) {
+    unsigned ms;
+    const char *why = parse_seconds(value, &ms);
+    if (why != NULL || ms < MIN_LEASE_MS) return "expected seconds, such as 10 or 0.5, from 0.1 to 86400";
+    options->lease_ms = ms;
+    return NULL;
+}
+
+static const char *set_attempts(struct options *options, const char *value) {
+    return parse_unsigned(value, 1, UINT16_MAX, &options->attempts) ? NULL : "expected a number from 1 to 65535";
+}
+
+static const char *set_deaths(struct options *options, const char *value) {
+    return parse_unsigned(value, 1, UINT16_MAX, &options->deaths) ? NULL : "expected a number from 1 to 65535";
+}
+
+static const char *set_dedup(struct options *options, const char *value) {
+    return parse_seconds(value, &options->dedup_ms);
+}
+
+static const char *set_queue_jobs(struct options *options, const char *value) {
+    return parse_number(value, 1, UINT32_MAX, &options->queue_jobs) ? NULL : "expected a number from 1 to 4294967295";
+}
+
+static const char *set_queue_bytes(struct options *options, const char *value) {
+    return parse_size(value, &options->queue_bytes);
+}
+
+static const char *set_jobs_bytes(struct options *options, const char *value) {
+    return parse_size(value, &options->jobs_bytes);
+}
+
+static const char *set_job_credit(struct options *options, const char *value) {
+    return parse_unsigned(value, 1, UINT16_MAX, &options->job_credit) ? NULL : "expected a number from 1 to 65535";
+}
+
+static const char *set_lines(struct options *options, const char *value) {
+    options->lines = value;
+    return *value == '\0' ? "the name of the file is empty" : NULL;
+}
+
+static const char *set_wait(struct options *options, const char *value) {
+    (void)value;
+    options->wait = true;
+    return NULL;
+}
+
+static const char *set_delay(struct options *options, const char *value) {
+    return parse_delay(value, &options->delay_ms);
+}
+
+static const char *set_ttl(struct options *options, const char *value) {
+    return parse_delay(value, &options->ttl_ms);
+}
+
+static const char *set_priority(struct options *options, const char *value) {
+    return parse_signed(value, -128, 127, &options->priority) ? NULL : "expected a number from -128 to 127";
+}
+
+static const char *set_key(struct options *options, const char *value) {
+    options->key = value;
+    return check_label(value);
+}
+
+static const char *set_peek_count(struct options *options, const char *value) {
+    return parse_unsigned(value, 1, SKEP_MAX_PEEK, &options->count) ? NULL : "expected a number from 1 to 500";
+}
+
+static const char *set_dead_count(struct options *options, const char *value) {
+    return parse_unsigned(value, 1, MAX_DEAD, &options->count) ? NULL : "expected a number from 1 to 10000";
+}
+
+static const char *set_queue(struct options *options, const char *value) {
+    options->queue = value;
+    return check_label(value);
+}
+
+static const char *set_all(struct options *options, const char *value) {
+    (void)value;
+    options->all = true;
+    return NULL;
+}
+
+static const char *set_raw(struct options *options, const char *value) {
+    (void)value;
+    options->raw = true;
+    return NULL;
+}
+
+static const char *set_timeout(struct options *options, const char *value) {
+    return parse_seconds(value, &options->timeout_ms);
 }
 
 static const struct row rows[] = {
@@ -160,7 +224,29 @@ static const struct row rows[] = {
     {"drain-timeout", 0, FOR_RUN, "SECONDS", set_drain_timeout, "how long a worker may take to leave; 10"},
     {"watchdog", 0, FOR_RUN, "SECONDS", set_watchdog, "kill a worker whose loop stands still for so long; never"},
     {"credit", 0, FOR_RUN, "N", set_credit, "connections on their way to one worker at most, 1 to 253; 64"},
-    {"json", 0, FOR_STATUS | FOR_EVENTS, NULL, set_json, "for programs"},
+    {"lease", 0, FOR_RUN, "SECONDS", set_lease, "how long a worker may have a job before another gets it; 60"},
+    {"attempts", 0, FOR_RUN, "N", set_attempts, "how often a job is tried, if its submitter does not say; 5"},
+    {"deaths", 0, FOR_RUN, "N", set_deaths, "workers that may die of a job before it is a dead letter; 3"},
+    {"dedup", 0, FOR_RUN, "SECONDS", set_dedup, "how long the key of a job is remembered; 120"},
+    {"queue-jobs", 0, FOR_RUN, "N", set_queue_jobs, "jobs in one queue at most; 16777216"},
+    {"queue-bytes", 0, FOR_RUN, "SIZE", set_queue_bytes, "memory of one queue at most, such as 512M; 1G"},
+    {"jobs-bytes", 0, FOR_RUN, "SIZE", set_jobs_bytes, "memory of all queues at most; 2G"},
+    {"job-credit", 0, FOR_RUN, "N", set_job_credit, "jobs of one queue that one worker has at most; 4096"},
+    {"lines", 0, FOR_SUBMIT, "FILE", set_lines, "each line of FILE is a job; - is stdin"},
+    {"wait", 0, FOR_SUBMIT, NULL, set_wait, "wait for the result and print it"},
+    {"delay", 0, FOR_SUBMIT, "SECONDS", set_delay, "not before this has passed"},
+    {"priority", 0, FOR_SUBMIT, "N", set_priority, "-128 to 127, smaller ones come first; 0"},
+    {"ttl", 0, FOR_SUBMIT, "SECONDS", set_ttl, "a dead letter if nobody has begun it after so long"},
+    {"key", 0, FOR_SUBMIT, "KEY", set_key, "not again if a job with this key was there a while ago"},
+    {"attempts", 0, FOR_SUBMIT, "N", set_attempts, "how often it may be tried; as skep run says"},
+    {"count", 'n', FOR_PEEK, "N", set_peek_count, "how many jobs, 1 to 500; 10"},
+    {"count", 'n', FOR_DEAD, "N", set_dead_count, "list: how many at most, 1 to 10000; 100"},
+    {"queue", 0, FOR_DEAD, "QUEUE", set_queue, "a queue whose name is a number"},
+    {"all", 0, FOR_DEAD, NULL, set_all, "retry, drop: the dead letters of all queues"},
+    {"raw", 0, FOR_SEND | FOR_CALL, NULL, set_raw, "data are bytes as they are, no JSON that becomes MessagePack"},
+    {"timeout", 0, FOR_CALL, "SECONDS", set_timeout, "how long to wait for the reply; 5"},
+    {"json", 0, FOR_STATUS | FOR_EVENTS | FOR_SUBMIT | FOR_QUEUES | FOR_PEEK | FOR_DEAD, NULL, set_json,
+     "for programs"},
     {"now", 0, FOR_STOP, NULL, set_now, "kill the workers instead of letting them finish"},
     {"name", 0, FOR_ALL, "NAME", set_name, "name of the instance; default"},
     {"dir", 0, FOR_ALL, "DIR", set_dir, "directory of the instance; found by its name"},
@@ -174,9 +260,10 @@ struct getopt_tables {
     struct option names[ROWS + 1];
 };
 
-/* Names yield the row's index and 256, letters themselves. A subcommand's options end at its first operand. */
+/* Names yield the row's index and 256, letters themselves. Options of run end at its first operand: what follows is the
+ * program's. Those of others may stand anywhere. */
 static void fill_tables(struct getopt_tables *tables, unsigned subcommand) {
-    char *letter = stpcpy(tables->letters, "+:");
+    char *letter = stpcpy(tables->letters, subcommand == FOR_RUN ? "+:" : ":");
     struct option *name = tables->names;
     for (int i = 0; i < ROWS; i++) {
         if (!(rows[i].subcommands & subcommand)) continue;
@@ -190,16 +277,16 @@ static void fill_tables(struct getopt_tables *tables, unsigned subcommand) {
     *name = (struct option){0};
 }
 
-static const struct row *row_of(int found) {
+static const struct row *row_of(int found, unsigned subcommand) {
     if (found >= 256) return &rows[found - 256];
     for (int i = 0; i < ROWS; i++)
-        if (found != 0 && rows[i].letter == found) return &rows[i];
+        if (found != 0 && rows[i].letter == found && (rows[i].subcommands & subcommand)) return &rows[i];
     return NULL;
 }
 
 /* getopt's optopt is the letter, or the val of a name whose argument was wrong, or 0 for a name that is not known. */
-static bool say_unknown(const char *subcommand, int found, char **argv) {
-    const struct row *row = row_of(optopt);
+static bool say_unknown(const char *subcommand, unsigned bit, int found, char **argv) {
+    const struct row *row = row_of(optopt, bit);
     const char *why = found == ':'                   ? "expected a value"
                       : row != NULL && optopt >= 256 ? "takes no value"
                                                      : "unknown option";
@@ -226,18 +313,46 @@ static bool check_environment(const struct options *options) {
     return why == NULL;
 }
 
-static bool take_operands(struct options *options, unsigned subcommand, char **argv, int count) {
-    if (options->help) return true;
-    if (subcommand != FOR_RUN) {
-        if (count > 0) say("%s: %s: unexpected argument; see skep help %s", argv[0], argv[optind], argv[0]);
-        return count == 0;
-    }
-    if (count == 0 || argv[optind][0] == '\0') {
+static bool take_program(struct options *options, char **argv, int count) {
+    if (count == 0 || argv[0][0] == '\0') {
         say("run: PROGRAM is missing; see skep help run");
         return false;
     }
-    options->program = &argv[optind];
+    options->program = argv;
     return check_environment(options);
+}
+
+/* What the operands of a subcommand are called, and how many of them there must be; the others take none. */
+static const struct operands {
+    unsigned subcommand;
+    int least;
+    const char *names[MAX_OPERANDS];
+} operands[] = {
+    {FOR_SUBMIT, 1, {"QUEUE", "DATA"}},
+    {FOR_PEEK, 1, {"QUEUE"}},
+    {FOR_DEAD, 1, {"list, retry or drop", "QUEUE"}},
+    {FOR_SEND, 2, {"WORKER", "CMD", "DATA"}},
+    {FOR_CALL, 2, {"WORKER", "CMD", "DATA"}},
+};
+
+static const struct operands *operands_of(unsigned subcommand) {
+    static const struct operands none = {0};
+    for (size_t i = 0; i < sizeof operands / sizeof *operands; i++)
+        if (operands[i].subcommand == subcommand) return &operands[i];
+    return &none;
+}
+
+static bool take_operands(struct options *options, unsigned subcommand, const char *name, char **argv, int count) {
+    const struct operands *wanted = operands_of(subcommand);
+    for (int i = 0; i < count; i++) {
+        if (i == MAX_OPERANDS || wanted->names[i] == NULL) {
+            say("%s: %s: unexpected argument; see skep help %s", name, argv[i], name);
+            return false;
+        }
+        options->operands[i] = argv[i];
+    }
+    if (count < wanted->least) say("%s: %s is missing; see skep help %s", name, wanted->names[count], name);
+    return count >= wanted->least;
 }
 
 bool options_parse(struct options *options, unsigned subcommand, int argc, char **argv) {
@@ -247,10 +362,12 @@ bool options_parse(struct options *options, unsigned subcommand, int argc, char 
     opterr = 0;
     optind = 1;
     for (int found; (found = getopt_long(argc, argv, tables.letters, tables.names, NULL)) != -1;) {
-        if (found == '?' || found == ':') return say_unknown(argv[0], found, argv);
-        if (!apply(options, argv[0], row_of(found))) return false;
+        if (found == '?' || found == ':') return say_unknown(argv[0], subcommand, found, argv);
+        if (!apply(options, argv[0], row_of(found, subcommand))) return false;
     }
-    return take_operands(options, subcommand, argv, argc - optind);
+    if (options->help) return true;
+    if (subcommand == FOR_RUN) return take_program(options, &argv[optind], argc - optind);
+    return take_operands(options, subcommand, argv[0], &argv[optind], argc - optind);
 }
 
 void options_help(FILE *file, unsigned subcommand) {

@@ -14,13 +14,20 @@ enum {
     FOR_STATUS = 1 << 1,
     FOR_EVENTS = 1 << 2,
     FOR_STOP = 1 << 3,
-    FOR_ALL = FOR_RUN | FOR_STATUS | FOR_EVENTS | FOR_STOP,
+    FOR_SUBMIT = 1 << 4,
+    FOR_QUEUES = 1 << 5,
+    FOR_PEEK = 1 << 6,
+    FOR_DEAD = 1 << 7,
+    FOR_SEND = 1 << 8,
+    FOR_CALL = 1 << 9,
+    FOR_ALL = (1 << 10) - 1,
 };
 
 enum {
-    MAX_WORKERS = 1000,  /* of -n */
-    MAX_LISTENERS = 64,  /* of -l */
-    MAX_SECONDS = 86400, /* of an interval or a timeout */
+    MAX_WORKERS = 1000, /* of -n */
+    MAX_LISTENERS = 64, /* of -l */
+    MAX_DEAD = 10000,   /* dead letters in one list */
+    MAX_OPERANDS = 3,
 };
 
 struct named_url {
@@ -43,9 +50,33 @@ struct options {
     unsigned drain_timeout_ms;
     unsigned watchdog_ms;
     unsigned credit;
+    unsigned lease_ms;
+    unsigned deaths;
+    unsigned dedup_ms;
+    uint64_t queue_jobs;
+    uint64_t queue_bytes;
+    uint64_t jobs_bytes;
+    unsigned job_credit;
     struct named_url listeners[MAX_LISTENERS];
     size_t listeners_count;
     char *const *program; /* PROGRAM and its arguments, NULL-terminated */
+
+    const char *operands[MAX_OPERANDS]; /* of all but run; NULL: not there */
+
+    /* submit; attempts is an option of run too */
+    const char *lines; /* a file of them, "-" is stdin; NULL: one job */
+    bool wait;
+    uint32_t delay_ms;
+    uint32_t ttl_ms;
+    int priority;
+    const char *key;
+    unsigned attempts;
+
+    unsigned count;      /* peek, dead list: how many; 0: as usual */
+    const char *queue;   /* dead: of this queue, whose name may look like an id */
+    bool all;            /* dead */
+    bool raw;            /* send, call: data are bytes, not JSON */
+    unsigned timeout_ms; /* call; 0: as usual */
 };
 
 /* Parses the arguments of the subcommand argv[0] into options. False if something is wrong; it has been said then. */

@@ -49,7 +49,7 @@ static void on_event(skep_cluster *cluster, const skep_event *event, void *conte
 static int subscribe(struct run *run) {
     static const enum skep_event_kind kinds[] = {
         SKEP_EVENT_FORK,  SKEP_EVENT_ONLINE,     SKEP_EVENT_LISTENING, SKEP_EVENT_READY, SKEP_EVENT_DRAIN,
-        SKEP_EVENT_ERROR, SKEP_EVENT_DISCONNECT, SKEP_EVENT_EXIT,      SKEP_EVENT_STOP,
+        SKEP_EVENT_ERROR, SKEP_EVENT_DISCONNECT, SKEP_EVENT_EXIT,      SKEP_EVENT_STOP,  SKEP_EVENT_DEAD,
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         int status = skep_on(run->cluster, kinds[i], on_event, run);
@@ -71,6 +71,14 @@ static int set_up(struct run *run) {
         .drain_timeout_ms = options->drain_timeout_ms,
         .watchdog_ms = options->watchdog_ms,
         .credit = options->credit,
+        .lease_ms = options->lease_ms,
+        .attempts = options->attempts,
+        .deaths = options->deaths,
+        .dedup_ms = options->dedup_ms,
+        .queue_jobs = options->queue_jobs,
+        .queue_bytes = options->queue_bytes,
+        .jobs_bytes = options->jobs_bytes,
+        .job_credit = options->job_credit,
         .respawn = true,
     };
     int status = skep_setup_primary(run->cluster, &settings);

@@ -4,12 +4,20 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "utf8.h"
 
 enum { LINE_BYTES = 1024 };
 
 void make_printable(char *text) {
-    for (unsigned char *c = (unsigned char *)text; *c != '\0'; c++)
-        if (*c < 0x20 || *c == 0x7f) *c = '?';
+    size_t left = strlen(text);
+    for (size_t size; left > 0; text += size, left -= size) {
+        size = utf8_printable(text, left);
+        if (size > 0) continue;
+        *text = '?';
+        size = 1;
+    }
 }
 
 /* In one write, so that lines of several processes do not mix. */

@@ -9,5 +9,11 @@ int command_run(const struct options *options);
 int command_status(const struct options *options);
 int command_events(const struct options *options);
 int command_stop(const struct options *options);
+int command_submit(const struct options *options);
+int command_queues(const struct options *options);
+int command_peek(const struct options *options);
+int command_dead(const struct options *options);
+int command_send(const struct options *options);
+int command_call(const struct options *options);
 
 #endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ * Jobs as tables. */
+#include "jobs_text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "say.h"
+#include "table.h"
+#include "utf8.h"
+
+enum { SHOWN_BYTES = 48 }; /* of a payload, a reason */
+
+static void shorten(char *text) {
+    size_t size = strlen(text);
+    make_printable(text);
+    if (size <= SHOWN_BYTES) return;
+    text[utf8_whole(text, SHOWN_BYTES)] = '\0';
+    strcat(text, "...");
+}
+
+/* Text as it is, bytes as hexadecimal digits; a line feed is no reason to print digits. */
+static void write_data(const json_t *value, char cell[CELL_BYTES]) {
+    size_t size = json_string_length(value);
+    size_t shown = size < SHOWN_BYTES + 1 ? size : SHOWN_BYTES + 1;
+    cell[0] = '\0';
+    if (value == NULL) return;
+    memcpy(cell, json_string_value(value), shown);
+    for (size_t i = 0; i < shown; i++)
+        if (cell[i] == '\0') cell[i] = '?';
+    cell[shown] = '\0';
+    shorten(cell);
+}
+
+static void write_short(const json_t *value, char cell[CELL_BYTES]) {
+    write_text(value, cell);
+    shorten(cell);
+}
+
+/* Whoever had it last, and what became of that. */
+static void add_last(json_t *job) {
+    const char *signal = json_string_value(json_object_get(job, "signal"));
+    const json_t *worker = json_object_get(job, "worker"), *pid = json_object_get(job, "pid");
+    const json_t *code = json_object_get(job, "code");
+    char text[96];
+    int n = 0;
+    if (worker == NULL) return;
+    n = snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(worker));
+    if (pid != NULL)
+        n += snprintf(text + n, sizeof text - (size_t)n, " pid %" JSON_INTEGER_FORMAT, json_integer_value(pid));
+    if (signal != NULL) snprintf(text + n, sizeof text - (size_t)n, " %s", signal);
+    else if (code != NULL)
+        snprintf(text + n, sizeof text - (size_t)n, " status %" JSON_INTEGER_FORMAT, json_integer_value(code));
+    json_object_set_new(job, "last", json_string(text));
+}
+
+static void add_shown(json_t *job) {
+    json_t *data = json_object_get(job, "data");
+    json_object_set(job, "shown", data != NULL ? data : json_object_get(job, "data_hex"));
+}
+
+static const struct column job_columns[] = {
+    {"JOB", "id", write_count, false},
+    {"STATE", "state", write_text, true},
+    {"PRIORITY", "priority", write_count, false},
+    {"ATTEMPT", "attempt", write_count, false},
+    {"DEATHS", "deaths", write_count, false},
+    {"AGE", "age_s", write_age, false},
+    {"DUE", "due_s", write_age, false},
+    {"WORKER", "worker", write_count, false},
+    {"SIZE", "size", write_count, false},
+    {"DATA", "shown", write_data, true},
+    {0},
+};
+
+static const struct column dead_columns[] = {
+    {"JOB", "id", write_count, false},
+    {"QUEUE", "queue", write_text, true},
+    {"CAUSE", "cause", write_text, true},
+    {"ATTEMPT", "attempt", write_count, false},
+    {"DEATHS", "deaths", write_count, false},
+    {"AGE", "age_s", write_age, false},
+    {"LAST WORKER", "last", write_text, true},
+    {"REASON", "reason", write_short, true},
+    {"SIZE", "size", write_count, false},
+    {"DATA", "shown", write_data, true},
+    {0},
+};
+
+static void print(json_t *jobs, const struct column *columns) {
+    size_t i;
+    json_t *job;
+    json_array_foreach(jobs, i, job) {
+        add_last(job);
+        add_shown(job);
+    }
+    table_print(jobs, columns);
+}
+
+void jobs_print(json_t *jobs) {
+    print(jobs, job_columns);
+}
+
+void dead_print(json_t *jobs) {
+    print(jobs, dead_columns);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT
+ * skep queues: how much waits, moves and is dead in each queue. */
+#include <errno.h>
+#include <poll.h>
+#include <skep/worker.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "print.h"
+#include "question.h"
+#include "say.h"
+#include "subcommands.h"
+#include "table.h"
+
+enum { BETWEEN_MS = 250 }; /* the two questions that rates are made from */
+
+static uint64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static json_int_t count_of(const json_t *queue, const char *key) {
+    return json_integer_value(json_object_get(queue, key));
+}
+
+static const json_t *find(const json_t *queues, const char *name) {
+    size_t i;
+    json_t *queue;
+    json_array_foreach(queues, i, queue) {
+        if (strcmp(json_string_value(json_object_get(queue, "name")), name) == 0) return queue;
+    }
+    return NULL;
+}
+
+static void add_rate(json_t *queue, const json_t *before, const char *count, const char *key, double seconds) {
+    json_int_t more = count_of(queue, count) - count_of(before, count);
+    json_object_set_new(queue, key, json_real(more > 0 ? (double)more / seconds : 0));
+}
+
+/* A queue that was not there before has had nothing then: all its jobs are new. */
+static void add_rates(json_t *queues, const json_t *before, double seconds) {
+    size_t i;
+    json_t *queue;
+    json_array_foreach(queues, i, queue) {
+        const json_t *then = find(before, json_string_value(json_object_get(queue, "name")));
+        add_rate(queue, then, "submitted", "in", seconds);
+        add_rate(queue, then, "done", "out", seconds);
+    }
+}
+
+static void write_rate(const json_t *value, char cell[CELL_BYTES]) {
+    snprintf(cell, CELL_BYTES, "%.0f", json_number_value(value));
+}
+
+/* 0 is no age: nothing waits. */
+static void write_oldest(const json_t *value, char cell[CELL_BYTES]) {
+    write_age(json_number_value(value) > 0 ? value : NULL, cell);
+}
+
+static const struct column columns[] = {
+    {"QUEUE", "name", write_text, true},
+    {"WORKERS", "workers", write_count, false},
+    {"READY", "ready", write_count, false},
+    {"RESERVED", "reserved", write_count, false},
+    {"DELAYED", "delayed", write_count, false},
+    {"DEAD", "dead", write_count, false},
+    {"DONE", "done", write_count, false},
+    {"REDELIVERED", "redelivered", write_count, false},
+    {"IN/S", "in", write_rate, false},
+    {"DONE/S", "out", write_rate, false},
+    {"OLDEST", "oldest_s", write_oldest, false},
+    {"MEMORY", "bytes", write_size, false},
+    {0},
+};
+
+static void note_unhandled(const json_t *queues) {
+    size_t i;
+    json_t *queue;
+    json_array_foreach(queues, i, queue) {
+        char name[CELL_BYTES];
+        json_int_t waiting = count_of(queue, "ready") + count_of(queue, "delayed");
+        if (waiting == 0 || count_of(queue, "workers") > 0) continue;
+        write_text(json_object_get(queue, "name"), name);
+        printf("%s: %" JSON_INTEGER_FORMAT " job%s, and nobody handles it\n", name, waiting, waiting == 1 ? "" : "s");
+    }
+}
+
+static int ask(struct contact *contact, json_t **queues) {
+    struct skep_command question = {.id = SKEP_COMMAND_queues};
+    return ask_list(contact, &question, SKEP_COMMAND_queueStatus, queue_json, queues);
+}
+
+static int print_table(struct contact *contact, json_t *before, uint64_t then_ns) {
+    json_t *queues = NULL;
+    if (json_array_size(before) == 0) {
+        puts("no queues");
+        return 0;
+    }
+    poll(NULL, 0, BETWEEN_MS);
+    int code = ask(contact, &queues);
+    if (code != 0) return code;
+    add_rates(queues, before, (double)(now_ns() - then_ns) / 1e9);
+    table_print(queues, columns);
+    note_unhandled(queues);
+    json_decref(queues);
+    return 0;
+}
+
+static int print_for_programs(json_t *queues) {
+    json_t *answer = json_pack("{s:O}", "queues", queues);
+    print_json(answer);
+    json_decref(answer);
+    return 0;
+}
+
+int command_queues(const struct options *options) {
+    struct contact contact;
+    json_t *queues = NULL;
+    int code = contact_open(&contact, options);
+    if (code != 0) return code;
+    code = ask(&contact, &queues);
+    if (code == 0) code = options->json ? print_for_programs(queues) : print_table(&contact, queues, now_ns());
+    json_decref(queues);
+    contact_close(&contact);
+    return code;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ * Values of options and operands. */
+#include "values.h"
+
+#include <contract.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool parse_number(const char *value, uint64_t least, uint64_t greatest, uint64_t *number) {
+    if (!isdigit((unsigned char)*value)) return false;
+    char *end;
+    errno = 0;
+    unsigned long long parsed = strtoull(value, &end, 10);
+    if (errno != 0 || *end != '\0' || parsed < least || parsed > greatest) return false;
+    *number = parsed;
+    return true;
+}
+
+bool parse_unsigned(const char *value, unsigned least, unsigned greatest, unsigned *number) {
+    uint64_t parsed;
+    if (!parse_number(value, least, greatest, &parsed)) return false;
+    *number = (unsigned)parsed;
+    return true;
+}
+
+bool parse_signed(const char *value, int least, int greatest, int *number) {
+    bool minus = value[0] == '-';
+    uint64_t parsed;
+    if (!parse_number(value + minus, 0, INT32_MAX, &parsed)) return false;
+    int found = minus ? -(int)parsed : (int)parsed;
+    if (found < least || found > greatest) return false;
+    *number = found;
+    return true;
+}
+
+static bool parse_ms(const char *value, unsigned greatest_seconds, unsigned *ms) {
+    if (value[strspn(value, "0123456789.")] != '\0') return false;
+    char *end;
+    double seconds = strtod(value, &end);
+    if (end == value || *end != '\0' || !(seconds > 0) || seconds > greatest_seconds) return false;
+    *ms = seconds < 0.001 ? 1 : (unsigned)(seconds * 1000 + 0.5);
+    return true;
+}
+
+const char *parse_seconds(const char *value, unsigned *ms) {
+    return parse_ms(value, MAX_SECONDS, ms) ? NULL
+                                            : "expected seconds, such as 10 or 0.5, more than 0 and at most 86400";
+}
+
+const char *parse_delay(const char *value, uint32_t *ms) {
+    return parse_ms(value, MAX_DELAY_SECONDS, ms)
+               ? NULL
+               : "expected seconds, such as 10 or 0.5, more than 0 and at most 4000000";
+}
+
+/* 0 if it is no suffix. */
+static uint64_t unit_of(const char *suffix) {
+    static const char suffixes[] = "KMG";
+    if (suffix[0] == '\0') return 1;
+    const char *found = suffix[1] == '\0' ? strchr(suffixes, suffix[0]) : NULL;
+    return found != NULL ? UINT64_C(1) << (10 * (found - suffixes + 1)) : 0;
+}
+
+const char *parse_size(const char *value, uint64_t *size_bytes) {
+    static const char wanted[] = "expected a number of bytes, such as 1000000, 64K, 512M or 2G";
+    char digits[24];
+    size_t count = strspn(value, "0123456789");
+    uint64_t number, unit = unit_of(value + count);
+    if (count == 0 || count >= sizeof digits || unit == 0) return wanted;
+    memcpy(digits, value, count);
+    digits[count] = '\0';
+    if (!parse_number(digits, 1, UINT64_MAX / unit, &number)) return wanted;
+    *size_bytes = number * unit;
+    return NULL;
+}
+
+const char *check_name(const char *name, size_t size_bytes) {
+    if (size_bytes == 0) return "the name is empty";
+    if (size_bytes > SKEP_MAX_NAME) return "the name is longer than 64 bytes";
+    if (name[0] == '.') return "the name begins with a dot";
+    for (size_t i = 0; i < size_bytes; i++)
+        if (name[i] == '/' || !isgraph((unsigned char)name[i])) return "the name has a character that it must not have";
+    return NULL;
+}
+
+const char *check_label(const char *name) {
+    if (name[0] == '\0') return "the name is empty";
+    return strlen(name) > SKEP_MAX_NAME ? "the name is longer than 64 bytes" : NULL;
+}

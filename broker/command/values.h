@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ * Values of options and operands: parsed strictly, and what is wrong with them said in words. */
+#ifndef SKEP_COMMAND_VALUES_H
+#define SKEP_COMMAND_VALUES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    MAX_SECONDS = 86400,        /* of an interval, a timeout or a lease */
+    MAX_DELAY_SECONDS = 4000000 /* of a job's delay: 46 days, which 32 bits of milliseconds hold */
+};
+
+/* Digits only: no sign, no space, no other base. */
+bool parse_number(const char *value, uint64_t least, uint64_t greatest, uint64_t *number);
+bool parse_unsigned(const char *value, unsigned least, unsigned greatest, unsigned *number);
+
+/* The same with a minus in front. */
+bool parse_signed(const char *value, int least, int greatest, int *number);
+
+/* These return what is wrong, or NULL. parse_size takes a suffix K, M or G, of 1024 each. */
+const char *parse_seconds(const char *value, unsigned *ms);
+const char *parse_delay(const char *value, uint32_t *ms);
+const char *parse_size(const char *value, uint64_t *size_bytes);
+
+/* A name of an instance or a listener becomes a part of a path and of a line. */
+const char *check_name(const char *name, size_t size_bytes);
+
+/* A name of a queue, a worker, a message, or a key: any bytes, 1 to 64. */
+const char *check_label(const char *name);
+
+#endif
