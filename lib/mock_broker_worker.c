@@ -370,6 +370,8 @@ int skep_mock_close_link(skep_mock *mock, uint32_t id) {
     if (worker == NULL) return SKEP_ENOWORKER;
     skep__mock_note(mock, "> worker %u: the link is closed", worker->id);
     skep__mock_drop_link(worker);
+    skep__outlet_free(&worker->inbox);
+    skep__port_free(&worker->outbox);
     skep__mock_take_back(worker);
     return SKEP_OK;
 }

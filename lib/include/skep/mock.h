@@ -243,7 +243,7 @@ enum skep_mock_channel { SKEP_MOCK_LINK, SKEP_MOCK_INBOX };
 SKEP_MUST_USE int skep_mock_send_raw(skep_mock *mock, uint32_t worker, enum skep_mock_channel channel, const void *data,
                                      size_t size_bytes);
 
-/* Closes the link to a worker without a word, as a broker that dies does. Errors: SKEP_ENOWORKER. */
+/* Closes the link to a worker and its sockets without a word, as a broker that dies does. Errors: SKEP_ENOWORKER. */
 SKEP_MUST_USE int skep_mock_close_link(skep_mock *mock, uint32_t worker);
 
 #ifdef __cplusplus
