@@ -10,8 +10,11 @@
 #include <uthash.h>
 #include <uv.h>
 
+#include "clock.h"
 #include "command.h"
+#include "deliveries.h"
 #include "flusher.h"
+#include "heap.h"
 #include "instance.h"
 #include "link.h"
 #include "outlet.h"
@@ -67,10 +70,10 @@ struct skep__seat {
     LIST_ENTRY(skep__seat) of_listener;
     skep_child *child;
     struct skep__listener *listener;
-    size_t heap_index; /* in listener.heap, from 1; 0: the worker cannot be chosen now */
-    uint64_t turns;    /* connections given to this seat, less what it missed beyond the catch-up */
-    uint64_t picked;   /* number of the pick that chose it last */
-    bool has_member;   /* of a reuseport listener */
+    struct skep__heap_node node; /* in listener.heap, unless the worker cannot be chosen now */
+    uint64_t turns;              /* connections given to this seat, less what it missed beyond the catch-up */
+    uint64_t picked;             /* number of the pick that chose it last */
+    bool has_member;             /* of a reuseport listener */
 };
 
 /* A socket of a listener. There is one, or, with policy reuseport, one for each worker. */
@@ -98,10 +101,9 @@ struct skep__listener {
     LIST_HEAD(, skep__member) members;
     LIST_HEAD(, skep__seat) seats;
 
-    struct skep__seat **heap; /* of the seats that can be chosen; [0] is not used */
-    size_t heap_size, heap_capacity;
-    uint64_t turn;  /* turns of the seat chosen last */
-    uint64_t picks; /* connections dispatched */
+    struct skep__heap heap; /* of the seats that can be chosen, the best first */
+    uint64_t turn;          /* turns of the seat chosen last */
+    uint64_t picks;         /* connections dispatched */
 
     struct skep__connections waiting; /* accepted, then given back; for the next worker that can take them */
     uint64_t accepted;                /* by the broker */
@@ -117,10 +119,9 @@ struct skep__slot {
     skep_child *child; /* NULL: empty */
     bool used;         /* it was filled before */
     uint64_t restarts;
-    unsigned failures; /* quick ones in a row */
-    uv_timer_t timer;  /* until the replacement starts */
-    bool waiting;      /* the timer runs */
-    char **env;        /* for the replacement: as given to skep_fork */
+    unsigned failures;         /* quick ones in a row */
+    struct skep__alarm refill; /* set until the replacement starts */
+    char **env;                /* for the replacement: as given to skep_fork */
 };
 
 struct skep_child {
@@ -146,9 +147,15 @@ struct skep_child {
     int link; /* -1: closed */
     uv_poll_t link_poll;
     int link_events;
-    uv_timer_t deadline;
+    struct skep__alarm deadline;
     int open_handles;
     bool released; /* freed with its last handle */
+
+    struct skep_page *page; /* shared with it */
+    struct skep__alarm watchdog;
+    unsigned watchdog_ms; /* as it was when it was welcomed; 0: it is not watched */
+    uint64_t beats;       /* at the latest look */
+    unsigned silent_looks;
 
     STAILQ_HEAD(, skep__notice) notices;
     unsigned notice_count;
@@ -160,6 +167,13 @@ struct skep_child {
     bool behind; /* it has not acknowledged for a while */
     struct skep__flush link_flush;
     LIST_HEAD(, skep__seat) seats;
+
+    LIST_HEAD(, skep__consumer) consumers; /* its places at queues */
+    struct skep__deliveries deliveries;    /* the jobs that it has */
+    size_t held_bytes;                     /* their payloads */
+    bool stalled;                          /* the lease of one has ended and it has not said anything since */
+    bool inbox_full;                       /* until it drains */
+    struct skep__alarm jobs_alarm;         /* after the end of its link */
 
     struct skep__outlet *inbox;
     uint64_t news_seen; /* it asked for what follows this */
@@ -203,6 +217,7 @@ struct skep__call_to_child {
 };
 
 struct skep_cluster {
+    struct skep__clock *clock;
     uv_loop_t *loop;
     uv_loop_t own_loop;
     bool owns_loop;
@@ -256,6 +271,21 @@ struct skep_cluster {
     STAILQ_HEAD(, skep__news_item) news_items; /* the latest */
     size_t news_count, news_bytes;
     uint64_t news_seq;
+
+    struct skep__store *store;
+    struct skep__alarm ledger_alarm; /* when something in the store is due */
+    struct skep_frame items;         /* of the jobs command being made; reused */
+    uint64_t dead_said_ms;           /* when dead letters were last announced; 0: never */
+    uint64_t dead_unsaid;            /* dead letters since then */
+    uint64_t stray_answers;          /* to deliveries that a worker did not have, ever */
+
+    struct skep__port *intake;
+    struct skep_reader intake_reader;
+    struct skep__session *sessions; /* clients that have joined, by number */
+    uint32_t next_session;
+    LIST_HEAD(, skep__session) owed; /* have outcomes gathered */
+    struct skep__awaited *awaited;   /* outcomes that the primary waits for, by number */
+    uint64_t next_number;            /* of the primary's jobs */
 
     struct skep__call_to_child *calls;
     uint64_t next_call;

@@ -13,9 +13,12 @@
 #include "dispatch.h"
 #include "event.h"
 #include "handoff.h"
+#include "ledger.h"
 #include "life.h"
 #include "listener.h"
+#include "page.h"
 #include "router.h"
+#include "watchdog.h"
 
 enum {
     UNKNOWN_STATUS = 255, /* of a worker whose exit status nobody can tell */
@@ -105,6 +108,13 @@ static void hello(skep_child *child, const struct skep_command_hello *h) {
     skep__life(child, SKEP__SIGNAL_HELLO);
 }
 
+static void handle_asked(skep_child *child, const struct skep_command_handle *handle) {
+    int status = skep__consumer_add(child, handle);
+    if (status != SKEP_OK)
+        skep__emit_error(child->cluster, child, "cannot handle queue %.*s: %s", (int)handle->queue.size_bytes,
+                         handle->queue.data, skep_strerror(status));
+}
+
 static void disconnect_asked(skep_child *child) {
     child->voluntary = true;
     skep__life(child, SKEP__SIGNAL_LEAVE);
@@ -123,6 +133,7 @@ static void take_command(skep_child *child, const struct skep_command *command) 
     case SKEP_COMMAND_unlisten: skep__unlisten_asked(child, command->unlisten.listener); break;
     case SKEP_COMMAND_taken: skep__taken(child, &command->taken); break;
     case SKEP_COMMAND_refused: skep__refused(child, command->refused.connection); break;
+    case SKEP_COMMAND_handle: handle_asked(child, &command->handle); break;
     case SKEP_COMMAND_disconnect: disconnect_asked(child); break;
     default: break;
     }
@@ -174,21 +185,25 @@ void skep__child_close_link(skep_child *child) {
     for (struct skep__seat *seat; (seat = LIST_FIRST(&child->seats)) != NULL;) skep__seat_free(seat);
     if (child->voluntary) skep__listeners_prune(child->cluster);
     skep__calls_fail(child);
+    skep__ledger_link_ended(child);
     skep__check_disconnected(child->cluster);
 }
 
 void skep__child_release(skep_child *child) {
     skep_cluster *cluster = child->cluster;
     skep__forget_due(cluster, child);
+    skep__ledger_child_ended(child);
     TAILQ_REMOVE(&cluster->children, child, entry);
     HASH_DELETE(by_id, cluster->by_id, child);
     HASH_DELETE(by_pid, cluster->by_pid, child);
     cluster->child_count--;
     skep__outlet_free(&child->inbox);
+    skep__page_free(&child->page);
     uv_poll_stop(&child->pid_poll);
     close(child->pidfd);
     child->released = true;
-    uv_close((uv_handle_t *)&child->deadline, handle_closed);
+    skep__alarm_stop(&child->deadline);
+    skep__watchdog_stop(child);
     uv_close((uv_handle_t *)&child->pid_poll, handle_closed);
     skep__check_disconnected(cluster);
 }
@@ -201,10 +216,8 @@ static void open_handles(skep_child *child) {
     uv_loop_t *loop = child->cluster->loop;
     uv_poll_init(loop, &child->pid_poll, child->pidfd);
     uv_poll_init(loop, &child->link_poll, child->link);
-    uv_timer_init(loop, &child->deadline);
-    uv_unref((uv_handle_t *)&child->deadline);
-    child->pid_poll.data = child->link_poll.data = child->deadline.data = child;
-    child->open_handles = 3;
+    child->pid_poll.data = child->link_poll.data = child;
+    child->open_handles = 2;
     uv_poll_start(&child->pid_poll, UV_READABLE, process_ended);
     skep__link_watch(child);
     skep__watch_ready(child);
@@ -238,6 +251,7 @@ static void abandon(skep_child *child) {
     skep__child_reap(child);
     close(child->pidfd);
     close(child->link);
+    skep__page_free(&child->page);
     skep__outlet_free(&child->inbox);
     free(child);
 }
@@ -256,6 +270,8 @@ static skep_child *allocate(skep_cluster *cluster, struct skep__slot *slot) {
     STAILQ_INIT(&child->untaken);
     STAILQ_INIT(&child->subscribers);
     LIST_INIT(&child->seats);
+    LIST_INIT(&child->consumers);
+    child->deliveries.first = child->deliveries.next = 1;
     return child;
 }
 
@@ -285,6 +301,7 @@ int skep__child_start(skep_cluster *cluster, struct skep__slot *slot, skep_child
     child->pid = spawned.pid;
     child->pidfd = spawned.pidfd;
     child->link = spawned.link;
+    child->page = spawned.page;
     status = open_inbox(child); /* while the program is being loaded; it must be there for the welcome */
     if (status != SKEP_OK) {
         abandon(child);

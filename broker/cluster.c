@@ -13,10 +13,12 @@
 #include "control.h"
 #include "directory.h"
 #include "event.h"
+#include "ledger.h"
 #include "life.h"
 #include "listener.h"
 #include "news.h"
 #include "router.h"
+#include "session.h"
 #include "settings.h"
 
 enum { SPARE_DESCRIPTORS = 64 /* besides connections in flight: sockets, links, files */ };
@@ -54,6 +56,7 @@ static void init_lists(skep_cluster *cluster) {
     STAILQ_INIT(&cluster->subscribers);
     STAILQ_INIT(&cluster->due_events);
     STAILQ_INIT(&cluster->news_items);
+    LIST_INIT(&cluster->owed);
 }
 
 static int init_readers(skep_cluster *cluster) {
@@ -62,6 +65,7 @@ static int init_readers(skep_cluster *cluster) {
     if (status == SKEP_OK) status = skep__reader_init(&cluster->outbox_reader, SKEP_CHANNEL_OUTBOX);
     if (status == SKEP_OK) status = skep__reader_init(&cluster->control_reader, SKEP_CHANNEL_ASK);
     if (status == SKEP_OK) status = skep__reader_init(&cluster->link_reader, SKEP_CHANNEL_LINK_UP);
+    if (status == SKEP_OK) status = skep__reader_init(&cluster->intake_reader, SKEP_CHANNEL_INTAKE);
     return status;
 }
 
@@ -88,6 +92,7 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     init_timer(cluster, &cluster->interval_timer);
     init_timer(cluster, &cluster->starved_timer);
     int status = init_readers(cluster);
+    if (status == SKEP_OK) status = skep__clock_new(&cluster->clock, cluster->loop);
     if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
     if (status == SKEP_OK) status = skep__settings_take(cluster, &defaults);
     if (status == SKEP_OK) *out = cluster;
@@ -128,6 +133,14 @@ static int open_outbox(skep_cluster *cluster) {
     return status == SKEP_OK ? skep__port_listen(cluster->outbox, url) : status;
 }
 
+static int open_intake(skep_cluster *cluster) {
+    static const struct skep__port_events events = {.received = skep__intake_received, .refused = skep__peer_refused};
+    char url[SKEP_MAX_URL + 1];
+    skep__instance_url(&cluster->instance, SKEP_FILE_INTAKE, url, sizeof url);
+    int status = skep__port_new(&cluster->intake, cluster->hub, SKEP__PORT_PULL, &events, cluster);
+    return status == SKEP_OK ? skep__port_listen(cluster->intake, url) : status;
+}
+
 static int open_news(skep_cluster *cluster) {
     struct skep__outlet_options options = {.hub = cluster->hub,
                                            .flusher = cluster->flusher,
@@ -142,6 +155,9 @@ static int open_news(skep_cluster *cluster) {
 
 static void close_sockets(skep_cluster *cluster) {
     skep__server_free(&cluster->control);
+    skep__sessions_free(cluster);
+    skep__port_free(&cluster->intake);
+    skep__ledger_close(cluster);
     skep__outlet_free(&cluster->news);
     skep__port_free(&cluster->outbox);
     skep__hub_free(&cluster->hub);
@@ -154,6 +170,8 @@ static int open_sockets(skep_cluster *cluster) {
     int status = skep__hub_new(&cluster->hub, cluster->loop);
     if (status == SKEP_OK) status = open_outbox(cluster);
     if (status == SKEP_OK) status = open_news(cluster);
+    if (status == SKEP_OK) status = open_intake(cluster);
+    if (status == SKEP_OK) status = skep__ledger_open(cluster);
     if (status == SKEP_OK) status = skep__control_open(cluster);
     if (status == SKEP_OK) return SKEP_OK;
     return skep__broker_fail(cluster, status, "%s: cannot open the sockets: %s", cluster->instance.dir,
@@ -288,6 +306,8 @@ static void release(skep_cluster *cluster) {
     skep__settings_free(&cluster->settings);
     free(cluster->link_message);
     skep__frame_free(&cluster->scratch);
+    skep__frame_free(&cluster->items);
+    skep__reader_free(&cluster->intake_reader);
     skep__reader_free(&cluster->outbox_reader);
     skep__reader_free(&cluster->control_reader);
     skep__reader_free(&cluster->link_reader);
@@ -327,12 +347,14 @@ void skep_cluster_free(skep_cluster **out) {
     cluster->stopping = true;
     cluster->disconnecting = false;
     skep__calls_free(cluster);
+    skep__primary_forget(cluster);
     end_children(cluster);
     for (struct skep__listener *l; (l = LIST_FIRST(&cluster->listeners)) != NULL;) skep__listener_close(l);
     skep__slots_free(cluster);
     skep__events_free(cluster);
     close_sockets(cluster);
     skep__flusher_free(&cluster->flusher);
+    skep__clock_free(&cluster->clock);
     close_handles(cluster);
     cluster->freed = true;
     if (!cluster->owns_loop) return;

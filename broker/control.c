@@ -2,8 +2,12 @@
  * The control socket: what operators ask. */
 #include "control.h"
 
+#include "ledger.h"
 #include "news.h"
 #include "router.h"
+#include "session.h"
+
+enum { PEEK = 10, DEAD = 100 /* jobs in an answer, if the question does not say */ };
 
 static int add_packed(void *frame, const void *data, size_t size_bytes) {
     return skep__frame_append(frame, data, size_bytes);
@@ -15,7 +19,52 @@ static int add_done(struct skep_frame *frame) {
     return skep__frame_add(frame, &command);
 }
 
-static int answer(skep_cluster *cluster, const struct skep_command *command, struct skep_frame *frame) {
+static int add_changed(struct skep_frame *frame, uint64_t n) {
+    struct skep_command command = {.id = SKEP_COMMAND_changed};
+    command.changed = (struct skep_command_changed){.n = n};
+    return skep__frame_add(frame, &command);
+}
+
+/* The queue of a name that is there, or NULL for all if no name is. Errors: SKEP_ENOQUEUE. */
+static int find_queue(skep_cluster *cluster, const struct skep_bytes *name, struct skep__queue **queue) {
+    *queue = NULL;
+    if (name->size_bytes == 0) return SKEP_OK;
+    *queue = cluster->store->kind->queue(cluster->store, name->data, name->size_bytes, false);
+    return *queue != NULL ? SKEP_OK : SKEP_ENOQUEUE;
+}
+
+static int change_dead(skep_cluster *cluster, const struct skep_bytes *name, uint64_t id, bool revive,
+                       struct skep_frame *frame) {
+    struct skep__queue *queue;
+    int status = find_queue(cluster, name, &queue);
+    if (status != SKEP_OK) return status;
+    uint64_t n = revive ? skep__ledger_revive(cluster, queue, id) : skep__ledger_drop(cluster, queue, id);
+    return n == 0 && id != 0 ? SKEP_ENOJOB : add_changed(frame, n);
+}
+
+static int answer_about_jobs(skep_cluster *cluster, const struct skep_command *command, struct skep_frame *frame) {
+    const struct skep_command_peek *peek = &command->peek;
+    const struct skep_command_deadLetters *dead = &command->deadLetters;
+    struct skep__queue *queue;
+    int status;
+    switch (command->id) {
+    case SKEP_COMMAND_queues: return skep__queues_add(cluster, frame);
+    case SKEP_COMMAND_peek:
+        status = peek->queue.size_bytes > 0 ? find_queue(cluster, &peek->queue, &queue) : SKEP_ENOQUEUE;
+        return status == SKEP_OK ? skep__peek_add(cluster, queue, peek->n != 0 ? peek->n : PEEK, frame) : status;
+    case SKEP_COMMAND_deadLetters:
+        status = find_queue(cluster, &dead->queue, &queue);
+        return status == SKEP_OK ? skep__dead_add(cluster, queue, dead->after, dead->n != 0 ? dead->n : DEAD, frame)
+                                 : status;
+    case SKEP_COMMAND_reviveDead:
+        return change_dead(cluster, &command->reviveDead.queue, command->reviveDead.id, true, frame);
+    case SKEP_COMMAND_dropDead:
+        return change_dead(cluster, &command->dropDead.queue, command->dropDead.id, false, frame);
+    default: return SKEP_EPROTO;
+    }
+}
+
+static int answer(skep_cluster *cluster, const struct skep_command *command, pid_t pid, struct skep_frame *frame) {
     skep__trace_command(cluster->trace, SKEP__TRACE_WIRE, "< control", 0, command);
     switch (command->id) {
     case SKEP_COMMAND_status: return skep__status_add(cluster, frame);
@@ -23,7 +72,8 @@ static int answer(skep_cluster *cluster, const struct skep_command *command, str
     case SKEP_COMMAND_stop:
         skep_cluster_stop(cluster, SKEP_HAS(stop, &command->stop, now) && command->stop.now);
         return add_done(frame);
-    default: return SKEP_EPROTO;
+    case SKEP_COMMAND_join: return skep__session_join(cluster, pid, frame);
+    default: return answer_about_jobs(cluster, command, frame);
     }
 }
 
@@ -41,10 +91,10 @@ static int read_question(struct skep_reader *reader, const void *data, size_t si
     return SKEP_EPROTO;
 }
 
-static int answer_to(skep_cluster *cluster, const void *data, size_t size_bytes, struct skep_frame *frame) {
+static int answer_to(skep_cluster *cluster, const void *data, size_t size_bytes, pid_t pid, struct skep_frame *frame) {
     struct skep_command question;
     int status = read_question(&cluster->control_reader, data, size_bytes, &question);
-    return status == SKEP_OK ? answer(cluster, &question, frame) : status;
+    return status == SKEP_OK ? answer(cluster, &question, pid, frame) : status;
 }
 
 /* A client that sends rubbish is told so; it can do no harm by sending more. */
@@ -61,7 +111,7 @@ static void add_failed(skep_cluster *cluster, int status, struct skep_frame *fra
 static void called(void *context, struct skep__call *call, const void *data, size_t size_bytes) {
     skep_cluster *cluster = context;
     struct skep_frame frame = {0};
-    int status = answer_to(cluster, data, size_bytes, &frame);
+    int status = answer_to(cluster, data, size_bytes, skep__call_pid(call), &frame);
     if (status != SKEP_OK) add_failed(cluster, status, &frame);
     skep__call_answer(call, frame.data, frame.size_bytes);
     skep__frame_free(&frame);

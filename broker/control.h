@@ -11,4 +11,14 @@ SKEP_MUST_USE int skep__control_open(skep_cluster *cluster);
 /* Appends the broker's whole status. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__status_add(skep_cluster *cluster, struct skep_frame *frame);
 
+/* --- queue_status.c --- */
+
+/* Append the status of each queue; of the first n jobs of one; of the n dead letters of one, or (NULL) of all, that
+ * come after the one with an id, or (0) of the first. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__queues_add(skep_cluster *cluster, struct skep_frame *frame);
+SKEP_MUST_USE int skep__peek_add(skep_cluster *cluster, struct skep__queue *queue, uint64_t n,
+                                 struct skep_frame *frame);
+SKEP_MUST_USE int skep__dead_add(skep_cluster *cluster, struct skep__queue *queue, uint64_t after, uint64_t n,
+                                 struct skep_frame *frame);
+
 #endif

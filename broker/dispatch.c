@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "handoff.h"
-#include "heap.h"
 #include "listener.h"
 
 enum {
@@ -34,6 +33,21 @@ static bool may_hand(const skep_cluster *cluster) {
 
 /* --- seats --- */
 
+static struct skep__seat *seat_of(const struct skep__heap_node *node) {
+    return (struct skep__seat *)((char *)node - offsetof(struct skep__seat, node));
+}
+
+static uint64_t key(const struct skep__seat *seat) {
+    if (seat->listener->cluster->settings.policy != SKEP_POLICY_LEAST_CONNECTIONS) return seat->turns;
+    return seat->child->live + seat->child->untaken_count;
+}
+
+bool skep__seat_is_before(const struct skep__heap_node *a, const struct skep__heap_node *b) {
+    const struct skep__seat *seat_a = seat_of(a), *seat_b = seat_of(b);
+    uint64_t key_a = key(seat_a), key_b = key(seat_b);
+    return key_a != key_b ? key_a < key_b : seat_a->picked < seat_b->picked;
+}
+
 struct skep__seat *skep__seat_find(const struct skep__listener *listener, const skep_child *child) {
     struct skep__seat *seat;
     LIST_FOREACH(seat, &child->seats, of_child) if (seat->listener == listener) return seat;
@@ -42,13 +56,13 @@ struct skep__seat *skep__seat_find(const struct skep__listener *listener, const 
 
 static void enter_heap(struct skep__seat *seat) {
     struct skep__listener *listener = seat->listener;
-    if (seat->heap_index != 0) return;
+    if (seat->node.index != 0) return;
     if (seat->turns + CATCH_UP < listener->turn) seat->turns = listener->turn - CATCH_UP;
-    if (skep__heap_add(listener, seat) == SKEP_OK) skep__listener_resume(listener);
+    if (skep__heap_add(&listener->heap, &seat->node) == SKEP_OK) skep__listener_resume(listener);
 }
 
 static void leave_heap(struct skep__seat *seat) {
-    if (seat->heap_index != 0) skep__heap_remove(seat->listener, seat);
+    if (seat->node.index != 0) skep__heap_remove(&seat->listener->heap, &seat->node);
 }
 
 int skep__seat_add(struct skep__listener *listener, skep_child *child, struct skep__seat **out) {
@@ -92,8 +106,8 @@ void skep__dispatch_update(skep_child *child) {
     if (child->behind) child->behind = is_late(child);
     LIST_FOREACH(seat, &child->seats, of_child) {
         if (child->behind || !has_room(child)) leave_heap(seat);
-        else if (seat->heap_index == 0) enter_heap(seat);
-        else skep__heap_update(seat->listener, seat);
+        else if (seat->node.index == 0) enter_heap(seat);
+        else skep__heap_update(&seat->listener->heap, &seat->node);
         if (has_room(child) && may_hand(child->cluster)) skep__listener_resume(seat->listener);
     }
 }
@@ -102,7 +116,8 @@ void skep__dispatch_update(skep_child *child) {
 
 /* The best seat of those that keep up. */
 static struct skep__seat *best_prompt(const struct skep__listener *listener) {
-    for (struct skep__seat *seat; (seat = skep__heap_best(listener)) != NULL;) {
+    for (const struct skep__heap_node *node; (node = skep__heap_first(&listener->heap)) != NULL;) {
+        struct skep__seat *seat = seat_of(node);
         if (!is_late(seat->child)) return seat;
         seat->child->behind = true;
         skep__dispatch_update(seat->child);
@@ -233,5 +248,5 @@ bool skep__dispatch(struct skep__connection *connection) {
 }
 
 bool skep__can_dispatch(const struct skep__listener *listener) {
-    return may_hand(listener->cluster) && (listener->heap_size > 0 || best_behind(listener) != NULL);
+    return may_hand(listener->cluster) && (listener->heap.size > 0 || best_behind(listener) != NULL);
 }

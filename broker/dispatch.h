@@ -9,6 +9,9 @@
 SKEP_MUST_USE int skep__seat_add(struct skep__listener *listener, skep_child *child, struct skep__seat **seat);
 void skep__seat_free(struct skep__seat *seat);
 
+/* The order of a listener's heap: by the policy's key, then the seat that was chosen longest ago. */
+bool skep__seat_is_before(const struct skep__heap_node *a, const struct skep__heap_node *b);
+
 /* The worker's place at a listener; NULL if it has none. */
 struct skep__seat *skep__seat_find(const struct skep__listener *listener, const skep_child *child);
 

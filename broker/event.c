@@ -15,8 +15,7 @@ static const char *const names[SKEP_EVENT_KINDS] = {
     [SKEP_EVENT_READY] = "ready",   [SKEP_EVENT_MESSAGE] = "message",
     [SKEP_EVENT_DRAIN] = "drain",   [SKEP_EVENT_DISCONNECT] = "disconnect",
     [SKEP_EVENT_EXIT] = "exit",     [SKEP_EVENT_ERROR] = "error",
-    [SKEP_EVENT_STOP] = "stop",
-    [SKEP_EVENT_DEAD] = "dead",
+    [SKEP_EVENT_STOP] = "stop",     [SKEP_EVENT_DEAD] = "dead",
 };
 
 const char *skep_event_name(enum skep_event_kind kind) {
@@ -80,6 +79,12 @@ void skep__emit_error(skep_cluster *cluster, skep_child *child, const char *form
     va_end(arguments);
     skep_event event = skep__event(SKEP_EVENT_ERROR, child);
     event.reason = reason;
+    skep__emit(cluster, &event);
+}
+
+void skep__emit_dead(skep_cluster *cluster, const char *text) {
+    skep_event event = skep__event(SKEP_EVENT_DEAD, NULL);
+    event.reason = text;
     skep__emit(cluster, &event);
 }
 

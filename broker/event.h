@@ -20,6 +20,9 @@ void skep__emit_due(skep_cluster *cluster);
 /* Emits an error about a worker (may be NULL). */
 SKEP_PRINTF(3, 4) void skep__emit_error(skep_cluster *cluster, skep_child *child, const char *format, ...);
 
+/* Emits that jobs became dead letters. */
+void skep__emit_dead(skep_cluster *cluster, const char *text);
+
 /* Drops what is due about a worker. */
 void skep__forget_due(skep_cluster *cluster, const skep_child *child);
 

@@ -74,7 +74,8 @@ void skep__slot_judge(const skep_child *child);
 struct skep__spawned {
     pid_t pid;
     int pidfd;
-    int link; /* the broker's end */
+    int link;               /* the broker's end */
+    struct skep_page *page; /* to be freed by skep__page_free */
 };
 
 /* Forks and executes a worker. env holds what it has beside the inherited environment. Errors: as skep_fork. */

@@ -284,7 +284,7 @@ static struct skep__listener *find(skep_cluster *cluster, const char *url, const
 }
 
 static void free_listener(struct skep__listener *listener) {
-    free(listener->heap);
+    skep__heap_free(&listener->heap);
     free(listener);
 }
 
@@ -299,6 +299,7 @@ static int open_listener(skep_cluster *cluster, const char *key, const struct sk
     int fd;
     if (listener == NULL) return SKEP_ENOMEM;
     *listener = (struct skep__listener){.cluster = cluster, .number = cluster->next_listener + 1, .address = *address};
+    listener->heap.before = skep__seat_is_before;
     listener->backlog = backlog > 0 ? backlog : DEFAULT_BACKLOG;
     STAILQ_INIT(&listener->waiting);
     snprintf(listener->key, sizeof listener->key, "%s", key);

@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "event.h"
+#include "ledger.h"
 #include "life.h"
 #include "news.h"
+#include "session.h"
 
 enum { REQUEST_TIMEOUT_MS = 5000 };
 
@@ -125,13 +127,13 @@ static skep_child *next_of_name(skep_cluster *cluster, const struct skep_bytes *
     return next;
 }
 
-static skep_child *receiver_of(skep_cluster *cluster, const struct skep_command_message *m) {
+skep_child *skep__receiver_of(skep_cluster *cluster, const struct skep_command_message *m) {
     if (SKEP_HAS(message, m, toName)) return next_of_name(cluster, &m->toName);
     return skep_child_by_id(cluster, (uint32_t)m->to);
 }
 
 static void forward(skep_child *sender, const struct skep_command_message *m) {
-    skep_child *receiver = receiver_of(sender->cluster, m);
+    skep_child *receiver = skep__receiver_of(sender->cluster, m);
     struct skep_command command = {.id = SKEP_COMMAND_message, .message = *m};
     SKEP_SET(message, &command.message, from, sender->id);
     int status = receiver != NULL ? push(receiver, &command) : SKEP_ENOWORKER;
@@ -223,7 +225,9 @@ static void news_since(skep_child *child, uint64_t seq) {
 
 void skep__inbox_drained(void *context) {
     skep_child *child = context;
+    child->inbox_full = false;
     if (child->owes_news) news_since(child, child->news_seen);
+    skep__dispatch_child(child);
 }
 
 void skep__inbox_refused(void *context, pid_t pid, uid_t uid) {
@@ -233,16 +237,33 @@ void skep__inbox_refused(void *context, pid_t pid, uid_t uid) {
 
 /* --- frames --- */
 
+/* A worker's own words. Errors: SKEP_EPROTO, with *why. */
+static int take_from_child(skep_child *child, const struct skep_command *command, const char **why) {
+    switch (command->id) {
+    case SKEP_COMMAND_message: message(child, &command->message); break;
+    case SKEP_COMMAND_reply: reply(child, &command->reply); break;
+    case SKEP_COMMAND_newsSince:
+        if (!child->owes_news) news_since(child, command->newsSince.seq);
+        break;
+    case SKEP_COMMAND_completed: return skep__ledger_completed(child, &command->completed, why);
+    case SKEP_COMMAND_retry: skep__ledger_retry(child, &command->retry); break;
+    case SKEP_COMMAND_fail: skep__ledger_fail(child, &command->fail); break;
+    case SKEP_COMMAND_released: skep__ledger_released(child, &command->released); break;
+    case SKEP_COMMAND_extend: skep__ledger_extend(child, &command->extend); break;
+    default: break;
+    }
+    return SKEP_OK;
+}
+
 /* child is NULL for the last frames of a worker that is gone: what it counted still counts. */
-static void take_command(skep_cluster *cluster, skep_child *child, const struct skep_command *command) {
+static int take_command(skep_cluster *cluster, skep_child *child, const struct skep_command *command,
+                        const char **why) {
     skep__trace_command(cluster->trace, SKEP__TRACE_WIRE, "<", child != NULL ? child->id : 0, command);
     if (command->id == SKEP_COMMAND_incrementRequestCount)
         count_requests(cluster, child, &command->incrementRequestCount);
     else if (command->id == SKEP_COMMAND_incrementCount) count_other(cluster, &command->incrementCount);
-    else if (child == NULL) return;
-    else if (command->id == SKEP_COMMAND_message) message(child, &command->message);
-    else if (command->id == SKEP_COMMAND_reply) reply(child, &command->reply);
-    else if (command->id == SKEP_COMMAND_newsSince && !child->owes_news) news_since(child, command->newsSince.seq);
+    else if (child != NULL) return take_from_child(child, command, why);
+    return SKEP_OK;
 }
 
 static void bad_frame(skep_cluster *cluster, skep_child *child, const struct skep__peer *peer, const char *why) {
@@ -266,8 +287,10 @@ void skep__outbox_received(void *context, const void *data, size_t size_bytes, c
     int status = skep__reader_begin(reader, data, size_bytes);
     while (status == SKEP_OK && more) {
         status = skep__reader_next(reader, &command, &more);
-        if (status == SKEP_OK && more) take_command(cluster, child, &command);
+        if (status == SKEP_OK && more) status = take_command(cluster, child, &command, &reader->why);
     }
+    if (child != NULL) skep__dispatch_child(child);
+    skep__sessions_flush(cluster);
     if (status != SKEP_OK) bad_frame(cluster, child, peer, status == SKEP_EPROTO ? reader->why : skep_strerror(status));
 }
 

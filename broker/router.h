@@ -15,6 +15,9 @@ void skep__peer_refused(void *context, pid_t pid, uid_t uid);
 void skep__inbox_drained(void *context);
 void skep__inbox_refused(void *context, pid_t pid, uid_t uid);
 
+/* The worker that a message is for, by id or by name; NULL if there is none. */
+skep_child *skep__receiver_of(skep_cluster *cluster, const struct skep_command_message *message);
+
 /* Ends the requests that wait for a worker whose link has closed. */
 void skep__calls_fail(const skep_child *child);
 

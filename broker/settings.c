@@ -8,7 +8,24 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { INTERVAL_MS = 10000, READY_TIMEOUT_MS = 10000, DRAIN_TIMEOUT_MS = 10000, CREDIT = 64 };
+enum {
+    INTERVAL_MS = 10000,
+    READY_TIMEOUT_MS = 10000,
+    DRAIN_TIMEOUT_MS = 10000,
+    CREDIT = 64,
+    LEAST_WATCHDOG_MS = 100,
+
+    LEASE_MS = 60000,
+    LEAST_LEASE_MS = 100,
+    ATTEMPTS = 5,
+    DEATHS = 3,
+    DEDUP_MS = 120000,
+    QUEUE_JOBS = 16777216,
+    JOB_CREDIT = 4096,
+    JOB_CREDIT_BYTES = 8 * 1024 * 1024
+};
+
+static const uint64_t queue_bytes = UINT64_C(1) << 30, jobs_bytes = UINT64_C(1) << 31;
 
 static const struct {
     const char *name;
@@ -114,6 +131,29 @@ static unsigned or_default(unsigned value, unsigned fallback) {
     return value != 0 ? value : fallback;
 }
 
+static uint64_t or_default_large(uint64_t value, uint64_t fallback) {
+    return value != 0 ? value : fallback;
+}
+
+static void fill_in(skep_settings *s) {
+    s->interval_ms = or_default(s->interval_ms, INTERVAL_MS);
+    s->ready_timeout_ms = or_default(s->ready_timeout_ms, READY_TIMEOUT_MS);
+    s->drain_timeout_ms = or_default(s->drain_timeout_ms, DRAIN_TIMEOUT_MS);
+    s->credit = or_default(s->credit, CREDIT);
+}
+
+static void fill_in_jobs(skep_settings *s) {
+    s->lease_ms = or_default(s->lease_ms, LEASE_MS);
+    s->attempts = or_default(s->attempts, ATTEMPTS);
+    s->deaths = or_default(s->deaths, DEATHS);
+    s->dedup_ms = or_default(s->dedup_ms, DEDUP_MS);
+    s->queue_jobs = or_default_large(s->queue_jobs, QUEUE_JOBS);
+    s->queue_bytes = or_default_large(s->queue_bytes, queue_bytes);
+    s->jobs_bytes = or_default_large(s->jobs_bytes, jobs_bytes);
+    s->job_credit = or_default(s->job_credit, JOB_CREDIT);
+    s->job_credit_bytes = or_default(s->job_credit_bytes, JOB_CREDIT_BYTES);
+}
+
 /* SKEP_POLICY of the environment; what it says and is no policy stays SKEP_POLICY_DEFAULT, for the start to complain
  * of. */
 static enum skep_policy default_policy(void) {
@@ -131,6 +171,12 @@ int skep__settings_freeze(skep_cluster *cluster) {
     return SKEP_OK;
 }
 
+/* 0 is the default, or never. */
+static int check_least(skep_cluster *cluster, const char *name, unsigned ms, unsigned least_ms) {
+    if (ms == 0 || ms >= least_ms) return SKEP_OK;
+    return skep__broker_fail(cluster, SKEP_EINVAL, "%s of %u ms: at least %u", name, ms, least_ms);
+}
+
 static int check(skep_cluster *cluster, const skep_settings *s) {
     if (s->credit > SKEP_MAX_BATCH)
         return skep__broker_fail(cluster, SKEP_EINVAL, "credit %u: at most %d", s->credit, SKEP_MAX_BATCH);
@@ -138,7 +184,8 @@ static int check(skep_cluster *cluster, const skep_settings *s) {
         return skep__broker_fail(cluster, SKEP_EINVAL, "name %s: at most %d bytes", s->name, SKEP_MAX_NAME);
     if (s->policy == SKEP_POLICY_CUSTOM && s->choose == NULL)
         return skep__broker_fail(cluster, SKEP_EINVAL, "a policy of one's own needs choose");
-    return SKEP_OK;
+    int status = check_least(cluster, "watchdog", s->watchdog_ms, LEAST_WATCHDOG_MS);
+    return status == SKEP_OK ? check_least(cluster, "lease", s->lease_ms, LEAST_LEASE_MS) : status;
 }
 
 static void swap(const char **a, const char **b) {
@@ -172,10 +219,8 @@ int skep__settings_take(skep_cluster *cluster, const skep_settings *s) {
     copy.dir = copy_or_null(s->dir);
     copy.stdio = copy_stdio(s->stdio);
     if (copy.policy == SKEP_POLICY_DEFAULT) copy.policy = default_policy();
-    copy.interval_ms = or_default(s->interval_ms, INTERVAL_MS);
-    copy.ready_timeout_ms = or_default(s->ready_timeout_ms, READY_TIMEOUT_MS);
-    copy.drain_timeout_ms = or_default(s->drain_timeout_ms, DRAIN_TIMEOUT_MS);
-    copy.credit = or_default(s->credit, CREDIT);
+    fill_in(&copy);
+    fill_in_jobs(&copy);
     if (copy.exec == NULL || copy.args == NULL || (s->stdio != NULL && copy.stdio == NULL)) {
         skep__settings_free(&copy);
         return SKEP_ENOMEM;

@@ -21,8 +21,7 @@ static int add_slot(skep_cluster *cluster, struct skep__slot **out) {
     if (slot == NULL) return SKEP_ENOMEM;
     slot->cluster = cluster;
     slot->index = (uint32_t)cluster->slot_count;
-    uv_timer_init(cluster->loop, &slot->timer);
-    slot->timer.data = slot;
+    slot->refill.holds = true;
     slots[cluster->slot_count++] = slot;
     *out = slot;
     return SKEP_OK;
@@ -31,7 +30,7 @@ static int add_slot(skep_cluster *cluster, struct skep__slot **out) {
 int skep__slot_get(skep_cluster *cluster, struct skep__slot **out) {
     for (size_t i = 0; i < cluster->slot_count; i++) {
         struct skep__slot *slot = cluster->slots[i];
-        if (slot->child != NULL || slot->waiting) continue;
+        if (slot->child != NULL || skep__alarm_is_set(&slot->refill)) continue;
         *out = slot;
         return SKEP_OK;
     }
@@ -95,10 +94,8 @@ static void start(struct skep__slot *slot) {
     skep__slot_refill(slot, backoff_ms(slot->failures));
 }
 
-static void delay_passed(uv_timer_t *timer) {
-    struct skep__slot *slot = timer->data;
-    slot->waiting = false;
-    start(slot);
+static void delay_passed(struct skep__alarm *alarm) {
+    start((struct skep__slot *)((char *)alarm - offsetof(struct skep__slot, refill)));
 }
 
 void skep__slot_refill(struct skep__slot *slot, int64_t delay_ms) {
@@ -107,34 +104,28 @@ void skep__slot_refill(struct skep__slot *slot, int64_t delay_ms) {
         start(slot);
         return;
     }
-    slot->waiting = true;
-    uv_timer_start(&slot->timer, delay_passed, (uint64_t)delay_ms, 0);
+    if (skep__alarm_set(slot->cluster->clock, &slot->refill, (uint64_t)delay_ms, delay_passed) != SKEP_OK)
+        skep__emit_error(slot->cluster, NULL, "no replacement: %s", skep_strerror(SKEP_ENOMEM));
 }
 
 bool skep__slots_are_filling(const skep_cluster *cluster) {
     for (size_t i = 0; i < cluster->slot_count; i++) {
         const struct skep__slot *slot = cluster->slots[i];
-        if (slot->waiting) return true;
+        if (skep__alarm_is_set(&slot->refill)) return true;
         if (slot->child != NULL && slot->child->state < SKEP__CHILD_READY) return true;
     }
     return false;
 }
 
 void skep__slots_stop(skep_cluster *cluster) {
-    for (size_t i = 0; i < cluster->slot_count; i++) {
-        uv_timer_stop(&cluster->slots[i]->timer);
-        cluster->slots[i]->waiting = false;
-    }
-}
-
-static void slot_closed(uv_handle_t *handle) {
-    free(handle->data);
+    for (size_t i = 0; i < cluster->slot_count; i++) skep__alarm_stop(&cluster->slots[i]->refill);
 }
 
 void skep__slots_free(skep_cluster *cluster) {
     for (size_t i = 0; i < cluster->slot_count; i++) {
+        skep__alarm_stop(&cluster->slots[i]->refill);
         free_env(cluster->slots[i]);
-        uv_close((uv_handle_t *)&cluster->slots[i]->timer, slot_closed);
+        free(cluster->slots[i]);
     }
     free(cluster->slots);
     cluster->slots = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * fork and exec of a worker. Not uv_spawn, because of what a worker needs between the two: the parent-death signal, a
  * process group of its own (the terminal's Ctrl-C is for the broker, which drains its workers), no descriptor but the
- * link. */
+ * link and the page. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,6 +15,9 @@
 #include <unistd.h>
 
 #include "life.h"
+#include "page.h"
+
+enum { REPORT_FD = SKEP_PAGE_FD + 1 };
 
 enum stage { STAGE_SETUP, STAGE_CWD, STAGE_IDS, STAGE_EXEC };
 
@@ -30,6 +33,7 @@ struct plan {
     char **envp;
     char own[2][48]; /* SKEP_WORKER_ID and SKEP_GENERATION, part of envp */
     int link;        /* the worker's end */
+    int page;
     int report;
     pid_t parent;
 };
@@ -65,15 +69,17 @@ static bool set_stdio(const skep_settings *settings, int null) {
     return dup2(copies[0], 0) >= 0 && dup2(copies[1], 1) >= 0 && dup2(copies[2], 2) >= 0;
 }
 
-/* The link becomes descriptor 3 and the report 4; all others are closed. */
+/* The link becomes descriptor 3, the page 4 and the report 5; all others are closed. */
 static bool arrange_descriptors(struct plan *plan) {
     int null = fcntl(open("/dev/null", O_RDWR | O_CLOEXEC), F_DUPFD_CLOEXEC, 10);
     int link = fcntl(plan->link, F_DUPFD_CLOEXEC, 10);
+    int page = fcntl(plan->page, F_DUPFD_CLOEXEC, 10);
     int report = fcntl(plan->report, F_DUPFD_CLOEXEC, 10);
-    if (null < 0 || link < 0 || report < 0 || !set_stdio(plan->settings, null)) return false;
-    if (dup2(link, SKEP_LINK_FD) < 0 || dup3(report, SKEP_LINK_FD + 1, O_CLOEXEC) < 0) return false;
-    plan->report = SKEP_LINK_FD + 1;
-    return syscall(SYS_close_range, SKEP_LINK_FD + 2, ~0u, 0) == 0;
+    if (null < 0 || link < 0 || page < 0 || report < 0 || !set_stdio(plan->settings, null)) return false;
+    if (dup2(link, SKEP_LINK_FD) < 0 || dup2(page, SKEP_PAGE_FD) < 0) return false;
+    if (dup3(report, REPORT_FD, O_CLOEXEC) < 0) return false;
+    plan->report = REPORT_FD;
+    return syscall(SYS_close_range, REPORT_FD + 1, ~0u, 0) == 0;
 }
 
 /* By system calls: the library's functions would change the broker's threads too. */
@@ -205,19 +211,29 @@ static int fork_worker(skep_cluster *cluster, struct plan *plan, struct skep__sp
     return skep__broker_fail(cluster, skep_status_of_errno(error), "pidfd_open: %s", strerror(error));
 }
 
-int skep__spawn(skep_cluster *cluster, uint32_t id, char *const *env, struct skep__spawned *spawned) {
-    struct plan plan = {.settings = &cluster->settings};
+static int spawn_on_link(skep_cluster *cluster, uint32_t id, char *const *env, struct plan *plan,
+                         struct skep__spawned *spawned) {
     int link[2];
     int status = skep__link_pair(link);
     if (status != SKEP_OK) return skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
-    plan.link = link[1];
-    status = plan_env(&plan, id, cluster->instance.generation, env);
-    if (status == SKEP_OK) status = plan_argv(&plan);
-    if (status == SKEP_OK) status = fork_worker(cluster, &plan, spawned);
-    free(plan.argv);
-    free(plan.envp);
+    plan->link = link[1];
+    status = plan_env(plan, id, cluster->instance.generation, env);
+    if (status == SKEP_OK) status = plan_argv(plan);
+    if (status == SKEP_OK) status = fork_worker(cluster, plan, spawned);
+    free(plan->argv);
+    free(plan->envp);
     close(link[1]);
     spawned->link = link[0];
     if (status != SKEP_OK) close(link[0]);
+    return status;
+}
+
+int skep__spawn(skep_cluster *cluster, uint32_t id, char *const *env, struct skep__spawned *spawned) {
+    struct plan plan = {.settings = &cluster->settings};
+    int status = skep__page_new(&spawned->page, &plan.page);
+    if (status != SKEP_OK) return skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
+    status = spawn_on_link(cluster, id, env, &plan, spawned);
+    close(plan.page);
+    if (status != SKEP_OK) skep__page_free(&spawned->page);
     return status;
 }

@@ -14,7 +14,8 @@ static uint64_t live_connections(const skep_cluster *cluster) {
 }
 
 static uint64_t unknown_seen(const skep_cluster *cluster) {
-    return cluster->outbox_reader.unknown + cluster->link_reader.unknown + cluster->control_reader.unknown;
+    return cluster->outbox_reader.unknown + cluster->link_reader.unknown + cluster->control_reader.unknown +
+           cluster->intake_reader.unknown;
 }
 
 static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
@@ -38,6 +39,7 @@ static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
         .badFrames = cluster->bad_frames,
         .unknown = unknown_seen(cluster),
         .redispatched = cluster->redispatched,
+        .strayAnswers = cluster->stray_answers,
     };
     return skep__frame_add(frame, &command);
 }

@@ -6,8 +6,10 @@
 #include "dispatch.h"
 #include "event.h"
 #include "handoff.h"
+#include "ledger.h"
 #include "life.h"
 #include "listener.h"
+#include "watchdog.h"
 
 typedef void (*action)(skep_child *child);
 
@@ -45,6 +47,8 @@ static void welcome(skep_child *child) {
                                                     .outbox = skep__text(outbox),
                                                     .news = skep__text(news),
                                                     .newsSeq = cluster->news_seq};
+    unsigned beat_ms = skep__watchdog_start(child);
+    if (beat_ms != 0) SKEP_SET(welcome, &command.welcome, beat_ms, beat_ms);
     tell(child, &command);
 }
 
@@ -60,8 +64,9 @@ static void greet_and_dismiss(skep_child *child) {
 
 static void admit(skep_child *child) {
     child->ready_ms = uv_now(child->cluster->loop);
-    uv_timer_stop(&child->deadline);
+    skep__alarm_stop(&child->deadline);
     skep__dispatch_update(child);
+    skep__dispatch_child(child);
     skep__listeners_prune(child->cluster);
     emit(child, SKEP_EVENT_READY);
 }
@@ -76,6 +81,7 @@ static void announce_drain(skep_child *child) {
 static void begin_drain(skep_child *child) {
     skep__listener_adopt(child);
     skep__dispatch_update(child);
+    skep__consumers_update(child);
     tell_drain(child);
     announce_drain(child);
 }
@@ -178,12 +184,13 @@ void skep__life(skep_child *child, enum skep__child_signal signal) {
     t->act(child);
 }
 
-static void deadline_passed(uv_timer_t *timer) {
-    skep__life(timer->data, SKEP__SIGNAL_DEADLINE);
+static void deadline_passed(struct skep__alarm *alarm) {
+    skep__life((skep_child *)((char *)alarm - offsetof(skep_child, deadline)), SKEP__SIGNAL_DEADLINE);
 }
 
 static void set_deadline(skep_child *child, unsigned timeout_ms) {
-    uv_timer_start(&child->deadline, deadline_passed, timeout_ms, 0);
+    if (skep__alarm_set(child->cluster->clock, &child->deadline, timeout_ms, deadline_passed) != SKEP_OK)
+        skep__emit_error(child->cluster, child, "no memory for its deadline: it has none");
 }
 
 void skep__watch_ready(skep_child *child) {

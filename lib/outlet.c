@@ -83,6 +83,7 @@ int skep__outlet_new(struct skep__outlet **out, const struct skep__outlet_option
     if (outlet == NULL) return SKEP_ENOMEM;
     outlet->flush.flush = flush_outlet;
     outlet->options = *options;
+    if (options->high_water_bytes == 0) outlet->options.high_water_bytes = SKEP_HIGH_WATER;
     STAILQ_INIT(&outlet->full);
     int status = skep__port_new(&outlet->port, options->hub, options->kind, &events, outlet);
     if (status == SKEP_OK) *out = outlet;
@@ -109,12 +110,18 @@ static int close_full_frame(struct skep__outlet *outlet) {
     return SKEP_OK;
 }
 
+bool skep__outlet_has_room(struct skep__outlet *outlet) {
+    bool has_room = outlet->waiting_bytes <= outlet->options.high_water_bytes;
+    outlet->tell_drained = outlet->tell_drained || !has_room;
+    return has_room;
+}
+
+size_t skep__outlet_waiting_bytes(const struct skep__outlet *outlet) {
+    return outlet->waiting_bytes;
+}
+
 static int begin_add(struct skep__outlet *outlet) {
-    if (outlet->waiting_bytes > SKEP_HIGH_WATER) {
-        outlet->tell_drained = true;
-        return SKEP_EAGAIN;
-    }
-    return close_full_frame(outlet);
+    return skep__outlet_has_room(outlet) ? close_full_frame(outlet) : SKEP_EAGAIN;
 }
 
 static int end_add(struct skep__outlet *outlet, size_t before_bytes, int status) {
@@ -130,11 +137,22 @@ int skep__outlet_add(struct skep__outlet *outlet, const struct skep_command *com
     return end_add(outlet, before_bytes, skep__frame_add(&outlet->filling, command));
 }
 
+int skep__outlet_add_answer(struct skep__outlet *outlet, const struct skep_command *command) {
+    int status = close_full_frame(outlet);
+    if (status != SKEP_OK) return status;
+    size_t before_bytes = outlet->filling.size_bytes;
+    return end_add(outlet, before_bytes, skep__frame_add(&outlet->filling, command));
+}
+
 int skep__outlet_append(struct skep__outlet *outlet, const void *data, size_t size_bytes) {
     int status = begin_add(outlet);
     if (status != SKEP_OK) return status;
     size_t before_bytes = outlet->filling.size_bytes;
     return end_add(outlet, before_bytes, skep__frame_append(&outlet->filling, data, size_bytes));
+}
+
+void skep__outlet_flush(struct skep__outlet *outlet) {
+    if (outlet->waiting_bytes > 0 && !is_under_way(outlet)) next_frame(outlet);
 }
 
 bool skep__outlet_is_empty(struct skep__outlet *outlet) {

@@ -8,12 +8,13 @@
 #include "flusher.h"
 #include "port.h"
 
-enum { SKEP_HIGH_WATER = 4 * 1024 * 1024 /* bytes that may wait before senders are told */ };
+enum { SKEP_HIGH_WATER = 4 * 1024 * 1024 /* bytes */ };
 
 struct skep__outlet_options {
     struct skep__hub *hub;
     struct skep__flusher *flusher;
     enum skep__port_kind kind;      /* PUSH or PUB */
+    size_t high_water_bytes;        /* bytes that may wait before senders are told; 0: SKEP_HIGH_WATER */
     void (*drained)(void *context); /* everything has left, after SKEP_EAGAIN or a look at skep__outlet_is_empty */
     void (*refused)(void *context, pid_t pid, uid_t uid); /* as in port.h */
     void *context;
@@ -31,8 +32,20 @@ SKEP_MUST_USE int skep__outlet_dial(struct skep__outlet *outlet, const char *url
 /* Packs a command. Errors: SKEP_EAGAIN (too much waits), SKEP_ETOOBIG, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__outlet_add(struct skep__outlet *outlet, const struct skep_command *command);
 
+/* The same without SKEP_EAGAIN: for answers, whose number the other side bounds and which must not be lost. */
+SKEP_MUST_USE int skep__outlet_add_answer(struct skep__outlet *outlet, const struct skep_command *command);
+
 /* The same for commands that are packed already. */
 SKEP_MUST_USE int skep__outlet_append(struct skep__outlet *outlet, const void *data, size_t size_bytes);
+
+/* False if an add would fail with SKEP_EAGAIN; drained is called when everything has left then. */
+bool skep__outlet_has_room(struct skep__outlet *outlet);
+
+/* Bytes that have not left. */
+size_t skep__outlet_waiting_bytes(const struct skep__outlet *outlet);
+
+/* Sends a frame now if none is under way, instead of at the end of the iteration. */
+void skep__outlet_flush(struct skep__outlet *outlet);
 
 /* True if nothing waits and nothing is under way; else drained is called when that is so. */
 bool skep__outlet_is_empty(struct skep__outlet *outlet);

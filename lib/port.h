@@ -81,6 +81,10 @@ struct skep__server_events {
 
 SKEP_MUST_USE int skep__server_new(struct skep__server **server, struct skep__hub *hub, const char *url,
                                    const struct skep__server_events *events, void *context);
+
+/* The process that asks, as the kernel says; 0 if unknown. Only before the call is answered. */
+pid_t skep__call_pid(const struct skep__call *call);
+
 void skep__call_answer(struct skep__call *call, const void *data, size_t size_bytes);
 void skep__server_free(struct skep__server **server);
 

@@ -24,6 +24,7 @@ struct skep__call {
     nng_ctx context;
     nng_aio *aio;
     bool answering;   /* the aio sends, else it receives */
+    pid_t pid;        /* who asks */
     nng_msg *request; /* guarded */
     bool completed;   /* guarded */
 };
@@ -71,8 +72,14 @@ static void call_turn(struct skep__source *source) {
         await_call(call);
         return;
     }
+    uid_t uid;
+    skep__nng_peer(nng_msg_get_pipe(request), &call->pid, &uid);
     server->events->called(server->context, call, nng_msg_body(request), nng_msg_len(request));
     nng_msg_free(request);
+}
+
+pid_t skep__call_pid(const struct skep__call *call) {
+    return call->pid;
 }
 
 void skep__call_answer(struct skep__call *call, const void *data, size_t size_bytes) {

@@ -39,18 +39,21 @@ void skep__worker_close_link(skep_worker *worker, int result) {
     uv_timer_stop(&worker->count_timer);
     uv_timer_stop(&worker->leave_timer);
     uv_timer_stop(&worker->rest_timer);
+    uv_timer_stop(&worker->beat_timer);
     skep__worker_fail_requests(worker, SKEP_ECLOSED);
 }
 
 static bool is_idle(const skep_worker *worker) {
-    return worker->live == 0 && worker->requests == NULL && STAILQ_EMPTY(&worker->arrivals);
+    return worker->live == 0 && worker->jobs.kept_count == 0 && worker->requests == NULL &&
+           STAILQ_EMPTY(&worker->arrivals);
 }
 
 void skep__worker_check_left(skep_worker *worker) {
     if (worker->phase != SKEP__WORKER_LEAVING || !worker->leave_told || !is_idle(worker)) return;
     skep__worker_send_counts(worker);
     skep__worker_report(worker);
-    bool orphan = worker->result != SKEP_OK; /* nobody reads the outbox any more */
+    if (!skep__worker_send_acks(worker)) return; /* no memory: their flush tries again */
+    bool orphan = worker->result != SKEP_OK;     /* nobody reads the outbox any more */
     if (orphan || skep__worker_is_confirmed(worker)) skep__worker_close_link(worker, worker->result);
 }
 
@@ -71,6 +74,7 @@ void skep__worker_leave(skep_worker *worker) {
     if (worker->phase >= SKEP__WORKER_LEAVING) return;
     worker->phase = SKEP__WORKER_LEAVING;
     skep__worker_stop_accepting(worker);
+    skep__worker_release_jobs(worker);
     skep__flusher_mark(worker->flusher, &worker->leave_flush);
 }
 
@@ -119,12 +123,12 @@ static void outbox_drained(void *context) {
 
 /* --- joining --- */
 
-static int say_hello(skep_worker *worker, const char *name) {
+static int say_hello(skep_worker *worker, const char *name, uint64_t generation) {
     struct skep_command hello = {.id = SKEP_COMMAND_hello};
     struct skep_command_hello *h = &hello.hello;
     *h = (struct skep_command_hello){.protocol = SKEP_PROTOCOL, .pid = (uint64_t)getpid()};
     SKEP_SET(hello, h, name, ((struct skep_bytes){name, strnlen(name, SKEP_MAX_NAME)}));
-    if (skep__identity_generation() != 0) SKEP_SET(hello, h, generation, skep__identity_generation());
+    if (generation != 0) SKEP_SET(hello, h, generation, generation);
     return skep__worker_tell(worker, &hello);
 }
 
@@ -178,6 +182,8 @@ static int join(skep_worker *worker, const skep_worker_options *options) {
     status = read_answer(worker, &answer);
     if (status == SKEP_OK) status = check_answer(worker, &answer);
     if (status == SKEP_OK) status = dial(worker, &answer.welcome);
+    if (status == SKEP_OK && SKEP_HAS(welcome, &answer.welcome, beat_ms))
+        skep__worker_beat(worker, answer.welcome.beat_ms);
     return status;
 }
 
@@ -207,6 +213,7 @@ static int open_handles(skep_worker *worker) {
     add_timer(worker, &worker->count_timer);
     add_timer(worker, &worker->leave_timer);
     add_timer(worker, &worker->rest_timer);
+    add_timer(worker, &worker->beat_timer);
     if (uv_poll_init(worker->loop, &worker->link_poll, worker->link) != 0) return SKEP_ENOTWORKER;
     worker->link_poll.data = worker;
     worker->open_handles++;
@@ -228,16 +235,17 @@ static int open_readers(skep_worker *worker) {
     return status;
 }
 
-static skep_worker *allocate(uv_loop_t *loop) {
+static skep_worker *allocate(const struct skep__meeting *meeting, uv_loop_t *loop) {
     skep_worker *worker = calloc(1, sizeof *worker);
     if (worker == NULL) return NULL;
-    worker->link = SKEP_LINK_FD;
-    fcntl(worker->link, F_SETFD, FD_CLOEXEC); /* children of this process must not hold the link open */
-    worker->id = skep__identity_worker();
+    worker->link = meeting->link;
+    worker->id = meeting->id;
     worker->trace = skep__trace_mask();
     worker->leave_flush.flush = tell_leave;
+    worker->jobs.acks.hold_ns = SKEP__HOLD_NS;
     LIST_INIT(&worker->listeners);
     LIST_INIT(&worker->closed_listeners);
+    LIST_INIT(&worker->jobs.kept);
     STAILQ_INIT(&worker->arrivals);
     worker->owns_loop = loop == NULL;
     worker->loop = loop != NULL ? loop : &worker->own_loop;
@@ -246,16 +254,18 @@ static skep_worker *allocate(uv_loop_t *loop) {
     return NULL;
 }
 
-int skep_worker_new(skep_worker **out, const skep_worker_options *options) {
-    static const skep_worker_options defaults = {0};
-    if (options == NULL) options = &defaults;
-    if (!skep_is_worker() || !link_is_there()) return SKEP_ENOTWORKER;
-    skep_worker *worker = allocate(options->loop);
-    if (worker == NULL) return SKEP_ENOMEM;
+int skep__worker_join(skep_worker **out, const struct skep__meeting *meeting, const skep_worker_options *options) {
+    skep_worker *worker = allocate(meeting, options->loop);
+    if (worker == NULL) {
+        close(meeting->link);
+        return SKEP_ENOMEM;
+    }
+    fcntl(worker->link, F_SETFD, FD_CLOEXEC); /* children of this process must not hold the link open */
+    skep__worker_open_page(worker, meeting->page);
+    const char *name = options->name != NULL ? options->name : program_invocation_short_name;
     int status = open_readers(worker);
     if (status == SKEP_OK) status = open_handles(worker);
-    if (status == SKEP_OK)
-        status = say_hello(worker, options->name != NULL ? options->name : program_invocation_short_name);
+    if (status == SKEP_OK) status = say_hello(worker, name, meeting->generation);
     if (status == SKEP_OK) status = open_channels(worker); /* NNG starts its threads while the broker answers */
     if (status == SKEP_OK) status = join(worker, options);
     if (status == SKEP_OK) {
@@ -266,9 +276,20 @@ int skep_worker_new(skep_worker **out, const skep_worker_options *options) {
     return status;
 }
 
+int skep_worker_new(skep_worker **out, const skep_worker_options *options) {
+    static const skep_worker_options defaults = {0};
+    struct skep__meeting meeting = {.link = SKEP_LINK_FD,
+                                    .page = SKEP_PAGE_FD,
+                                    .id = skep__identity_worker(),
+                                    .generation = skep__identity_generation()};
+    if (!skep_is_worker() || !link_is_there()) return SKEP_ENOTWORKER;
+    return skep__worker_join(out, &meeting, options != NULL ? options : &defaults);
+}
+
 /* --- freeing --- */
 
 static void release(skep_worker *worker) {
+    skep__worker_close_page(worker);
     free(worker->link_message);
     skep__frame_free(&worker->link_frame);
     skep__reader_free(&worker->link_reader);
@@ -299,8 +320,8 @@ void skep__worker_close_handle(skep_worker *worker, uv_handle_t *handle, uv_clos
 
 static void close_handles(skep_worker *worker) {
     uv_handle_t *handles[] = {(uv_handle_t *)&worker->report_timer, (uv_handle_t *)&worker->count_timer,
-                              (uv_handle_t *)&worker->leave_timer, (uv_handle_t *)&worker->rest_timer,
-                              (uv_handle_t *)&worker->link_poll};
+                              (uv_handle_t *)&worker->leave_timer,  (uv_handle_t *)&worker->rest_timer,
+                              (uv_handle_t *)&worker->beat_timer,   (uv_handle_t *)&worker->link_poll};
     for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
         if (handles[i]->data != NULL) skep__worker_close_handle(worker, handles[i], NULL);
 }
@@ -310,6 +331,7 @@ static void close_channels(skep_worker *worker) {
         skep__flusher_unmark(worker->flusher, &worker->leave_flush);
         skep__flusher_unmark(worker->flusher, &worker->arrivals_flush);
         skep__flusher_unmark(worker->flusher, &worker->counts_flush);
+        skep__flusher_unmark(worker->flusher, &worker->jobs.flush);
     }
     skep__port_free(&worker->inbox);
     skep__outlet_free(&worker->outbox);
@@ -325,6 +347,7 @@ void skep_worker_free(skep_worker **out) {
     skep__worker_close_link(worker, worker->result);
     close_handles(worker);
     close_channels(worker);
+    skep__worker_free_jobs(worker);
     worker->freed = true;
     if (!worker->owns_loop) {
         if (worker->open_handles == 0) release(worker);

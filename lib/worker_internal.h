@@ -47,6 +47,68 @@ struct skep__pending_request {
     uv_timer_t timer;
 };
 
+enum { SKEP__MAX_HANDLED = 64 /* queues that one worker handles */ };
+
+struct skep__job;
+
+/* A queue whose jobs this worker handles */
+struct skep__queue {
+    char name[SKEP_MAX_NAME + 1];
+    size_t name_bytes;
+    skep_job_cb handler;
+    void *context;
+    unsigned concurrency;                  /* jobs that may be kept */
+    unsigned kept;                         /* jobs that are */
+    STAILQ_HEAD(, skep__job) waiting_jobs; /* copies of what came while as many as may be were kept */
+};
+
+/* A job: the scratch object that handlers see, or one that is kept, or one that waits. */
+struct skep__job {
+    skep_job job; /* first member: what the user sees */
+    skep_worker *worker;
+    struct skep__queue *from;
+    uint64_t delivery;
+    uint32_t lease_ms;
+    uint32_t delay_ms;
+    skep_verdict verdict; /* SKEP_KEEP until skep_job_complete */
+    bool kept;            /* its handler has returned SKEP_KEEP */
+    bool answered;        /* there was no memory to keep it: it goes to somebody else */
+    bool has_result;
+    struct skep_frame result; /* plain bytes */
+    struct skep_frame reason; /* plain bytes */
+    char *copy;               /* of the payload, if it was the scratch object and is kept */
+    LIST_ENTRY(skep__job) kept_entry;
+    STAILQ_ENTRY(skep__job) waiting_entry;
+    char payload[]; /* if it waits or has waited */
+};
+
+enum { SKEP__HOLD_NS = 1000000 };
+
+/* Acknowledgements that gather: deliveries in a row that are done. */
+struct skep__acks {
+    uint64_t first;
+    uint32_t n;
+    bool listed;              /* some have results: items has one for each */
+    struct skep_frame items;  /* of the list */
+    uint64_t hold_ns;         /* how long they may wait for the end of the iteration */
+    uint64_t gathering_ns;    /* since when; uv_hrtime's clock */
+    uint64_t looked_ns;       /* at the clock */
+    unsigned stride;          /* jobs between looks */
+    unsigned jobs_until_look; /* how many are left of them */
+};
+
+struct skep__jobs {
+    struct skep__queue queues[SKEP__MAX_HANDLED];
+    unsigned queue_count;
+    struct skep__queue *latest; /* the queue that jobs came from last: the next probably do too */
+    struct skep__job *scratch;  /* for handlers that do not keep; NULL after one has */
+    const struct skep__job *running;
+    LIST_HEAD(, skep__job) kept;
+    uint64_t kept_count;
+    struct skep__acks acks;
+    struct skep__flush flush;
+};
+
 enum skep__worker_phase {
     SKEP__WORKER_JOINED,  /* shaken hands */
     SKEP__WORKER_READY,   /* has told the broker so */
@@ -105,6 +167,11 @@ struct skep_worker {
     uv_timer_t count_timer; /* runs for a while after counts have left */
     struct skep__flush counts_flush;
 
+    struct skep__jobs jobs;
+    struct skep_page *page; /* shared with the broker, or no_page; NULL before it was opened */
+    struct skep_page no_page;
+    uv_timer_t beat_timer;
+
     struct skep__pending_request *requests; /* by number */
     uint64_t next_request;
     uv_timer_t leave_timer; /* the broker vanished: what may still finish has this long */
@@ -123,6 +190,18 @@ struct skep_worker {
     skep_leave_cb on_leave;
     void *on_leave_context;
 };
+
+/* How a worker meets its broker */
+struct skep__meeting {
+    int link;            /* SOCK_SEQPACKET */
+    int page;            /* -1: none; what is no page is left alone */
+    uint32_t id;         /* until the broker has said it */
+    uint64_t generation; /* 0: unknown */
+};
+
+/* skep_worker_new over a given link, which belongs to the worker from here on, even if this fails. */
+SKEP_MUST_USE int skep__worker_join(skep_worker **worker, const struct skep__meeting *meeting,
+                                    const skep_worker_options *options);
 
 /* Notes what went wrong for skep_worker_why and returns the status. */
 SKEP_PRINTF(3, 4) int skep__worker_fail(skep_worker *worker, int status, const char *format, ...);
@@ -172,6 +251,37 @@ void skep__worker_unlisten(skep_worker *worker, uint64_t number);
 
 /* The listener of a number; NULL if it is closed. */
 struct skep_listener *skep__worker_listener(skep_worker *worker, uint64_t number);
+
+/* Jobs from the inbox */
+void skep__worker_jobs_received(skep_worker *worker, const struct skep_command_jobs *jobs);
+
+/* Gives back what waits and was not begun. */
+void skep__worker_release_jobs(skep_worker *worker);
+
+/* Frees every job, kept ones too. */
+void skep__worker_free_jobs(skep_worker *worker);
+
+/* Begins to gather acknowledgements, if that has not begun in this iteration of the loop. */
+void skep__worker_gather(skep_worker *worker);
+
+/* After each job: sends what has gathered for too long, lest slow handlers hold it up. */
+void skep__worker_pace(skep_worker *worker);
+
+/* Notes what has become of a job; it leaves at the end of the iteration. */
+void skep__worker_answer(skep_worker *worker, const struct skep__job *job, skep_verdict verdict);
+
+/* Gives deliveries in a row back. */
+void skep__worker_release(skep_worker *worker, uint64_t delivery, uint32_t n);
+
+/* Packs the acknowledgements that have gathered. True if none are left. */
+bool skep__worker_send_acks(skep_worker *worker);
+
+/* Maps the page behind a descriptor and closes that, if it is one; else the worker writes to no_page. */
+void skep__worker_open_page(skep_worker *worker, int fd);
+void skep__worker_close_page(skep_worker *worker);
+
+/* Begins to show signs of life. */
+void skep__worker_beat(skep_worker *worker, uint64_t beat_ms);
 
 /* Frames from the inbox and the news */
 void skep__worker_inbox_received(void *worker, const void *data, size_t size_bytes, const struct skep__peer *peer);

@@ -221,6 +221,7 @@ static void repair_ended(skep_worker *worker, const struct skep_command_newsEnd 
 static void command_received(skep_worker *worker, const struct skep_command *command, bool inbox) {
     skep__trace_command(worker->trace, SKEP__TRACE_WIRE, "<", worker->id, command);
     switch (command->id) {
+    case SKEP_COMMAND_jobs: skep__worker_jobs_received(worker, &command->jobs); break;
     case SKEP_COMMAND_message: message_received(worker, &command->message); break;
     case SKEP_COMMAND_reply: reply_received(worker, &command->reply); break;
     case SKEP_COMMAND_undelivered: undelivered_received(worker, &command->undelivered); break;

@@ -18,8 +18,8 @@ struct skep_bytes {
     size_t size_bytes;
 };
 
-/* A list of bins. To be encoded: packed by skep__list_add, items is NULL. Decoded: items, valid until the next command is
- * read; it can be encoded again as it is. */
+/* A list of bins. To be encoded: packed by skep__list_add, items is NULL. Decoded: items, valid until the next command
+ * is read; it can be encoded again as it is. */
 struct skep_list {
     uint32_t count;
     const char *packed;
@@ -135,13 +135,15 @@ struct skep_frame {
     size_t capacity_bytes;
 };
 
-/* Appends one command. Errors: SKEP_ENOMEM, SKEP_ETOOBIG (a field over its limit); the frame is as before then. */
+/* Appends one command. Errors: SKEP_ENOMEM, SKEP_ETOOBIG (a field over its limit, a list with too many items or, if it
+ * was decoded, too large ones); the frame is as before then. */
 SKEP_MUST_USE int skep__frame_add(struct skep_frame *frame, const struct skep_command *command);
 
 /* Appends bytes as they are: commands that were encoded before. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__frame_append(struct skep_frame *frame, const void *data, size_t size_bytes);
 
-/* Appends one item of a list to a frame that holds nothing but items. Errors: SKEP_ENOMEM. */
+/* Appends one item of a list to a frame that holds nothing but items. Its size is the caller's to check against the
+ * limit of the field that the list is for. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__list_add(struct skep_frame *items, const void *data, size_t size_bytes);
 
 /* The list of count items that were added to a frame, which must outlive it. */

@@ -64,9 +64,17 @@ static bool is_bytes(const struct skep_field *field) {
     return field->type == SKEP_TYPE_STR || field->type == SKEP_TYPE_BIN;
 }
 
+/* Items that were packed are not looked at again: whoever added them has checked their sizes. */
+static bool list_within_limit(const struct skep_field *field, const struct skep_list *list) {
+    if (list->count > SKEP_MAX_LIST) return false;
+    for (uint32_t i = 0; i < list->count && list->items != NULL; i++)
+        if (skep__list_at(list, i).size_bytes > field->limit) return false;
+    return true;
+}
+
 static bool within_limit(const struct skep_field *field, const void *place) {
     if (is_bytes(field)) return ((const struct skep_bytes *)place)->size_bytes <= field->limit;
-    if (field->type == SKEP_TYPE_LIST) return ((const struct skep_list *)place)->count <= SKEP_MAX_LIST;
+    if (field->type == SKEP_TYPE_LIST) return list_within_limit(field, place);
     return field->type == SKEP_TYPE_BOOL || *(const uint64_t *)place <= field->limit;
 }
 

@@ -31,9 +31,9 @@ static void print_command(const struct skep_spec *spec) {
 }
 
 int main(void) {
-    printf("# Commands\n\nEvery command of protocol %d. Limits of str and bin are bytes. docs/protocol.md says how "
-           "they travel.\n",
-           SKEP_PROTOCOL);
+    printf("# Commands\n\nEvery command of protocol %d. Limits of str and bin are bytes; of list, bytes of each of its "
+           "%d items at most. docs/protocol.md says how they travel.\n",
+           SKEP_PROTOCOL, SKEP_MAX_LIST);
     for (unsigned i = 0; i < SKEP_COMMAND_COUNT; i++) print_command(skep__spec((enum skep_command_id)i));
     return 0;
 }

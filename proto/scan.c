@@ -3,8 +3,9 @@
 #include "command.h"
 
 /* Values in one command, whatever contains them: msgpack-c spends 24 bytes on each, so that a frame of one-byte values
- * would grow to a hundred megabytes. The largest command of the table has some 40. */
-enum { MAX_VALUES = 4096 };
+ * would grow to a hundred megabytes. The largest command of the table has two full lists, and some 40 values besides;
+ * the rest is room for fields of later versions. */
+enum { MAX_VALUES = 2 * SKEP_MAX_LIST + 256 };
 
 struct cursor {
     const uint8_t *at;

@@ -113,6 +113,11 @@ static const char *set_drain_timeout(struct options *options, const char *value)
     return parse_seconds(value, &options->drain_timeout_ms);
 }
 
+static const char *set_watchdog(struct options *options, const char *value) {
+    const char *why = parse_seconds(value, &options->watchdog_ms);
+    return why == NULL && options->watchdog_ms < 100 ? "expected at least 0.1 seconds" : why;
+}
+
 static const char *set_credit(struct options *options, const char *value) {
     return parse_unsigned(value, 1, SKEP_MAX_BATCH, &options->credit) ? NULL : "expected a number from 1 to 253";
 }
@@ -217,6 +222,7 @@ static const struct row rows[] = {
     {"interval", 0, FOR_RUN, "SECONDS", set_interval, "how often counts are published; 10"},
     {"ready-timeout", 0, FOR_RUN, "SECONDS", set_ready_timeout, "how long a worker may take to become ready; 10"},
     {"drain-timeout", 0, FOR_RUN, "SECONDS", set_drain_timeout, "how long a worker may take to leave; 10"},
+    {"watchdog", 0, FOR_RUN, "SECONDS", set_watchdog, "kill a worker whose loop stands still for so long; never"},
     {"credit", 0, FOR_RUN, "N", set_credit, "connections on their way to one worker at most, 1 to 253; 64"},
     {"lease", 0, FOR_RUN, "SECONDS", set_lease, "how long a worker may have a job before another gets it; 60"},
     {"attempts", 0, FOR_RUN, "N", set_attempts, "how often a job is tried, if its submitter does not say; 5"},

@@ -48,6 +48,7 @@ struct options {
     unsigned interval_ms;
     unsigned ready_timeout_ms;
     unsigned drain_timeout_ms;
+    unsigned watchdog_ms;
     unsigned credit;
     unsigned lease_ms;
     unsigned deaths;

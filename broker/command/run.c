@@ -69,6 +69,7 @@ static int set_up(struct run *run) {
         .interval_ms = options->interval_ms,
         .ready_timeout_ms = options->ready_timeout_ms,
         .drain_timeout_ms = options->drain_timeout_ms,
+        .watchdog_ms = options->watchdog_ms,
         .credit = options->credit,
         .lease_ms = options->lease_ms,
         .attempts = options->attempts,

@@ -7,19 +7,20 @@ from processes import Failure, Server, environment
 
 
 class Hive(Server):
-    def __init__(self, hall, name, workers, policy, program):
-        self.skep, self.workers, self.dir = hall.skep, workers, hall.folder / name
-        super().__init__(name, [hall.skep, "run", "-n", workers, "--policy", policy, "--dir", self.dir, "--", *program],
-                         hall.folder)
+    def __init__(self, hall, name, workers, policy, program, options=()):
+        self.skep, self.workers, self.dir, self.port = hall.skep, workers, hall.folder / name, None
+        super().__init__(name, [hall.skep, "run", "-n", workers, "--policy", policy, "--dir", self.dir, *options, "--",
+                                *program], hall.folder)
 
     def __enter__(self):
         super().__enter__()
         try:
-            listener = self.wait_until(self.listener, f"{self.workers} workers that listen")
+            listeners = self.wait_until(self.ready, f"{self.workers} workers that are ready")["listeners"]
         except BaseException:
             self.__exit__()
             raise
-        self.port = int(listener["url"].rpartition(":")[2])
+        if listeners:
+            self.port = int(listeners[0]["url"].rpartition(":")[2])
         return self
 
     @property
@@ -37,10 +38,10 @@ class Hive(Server):
         except ValueError:
             raise Failure(f"{self.name}: status is not JSON: {result.stdout!r}") from None
 
-    def listener(self):
-        """The listener, once every worker is ready."""
+    def ready(self):
+        """The status, once every worker is ready: those that listen do so before they say that they are."""
         status = self.status()
-        if status is None or not status["listeners"]:
+        if status is None:
             return None
         ready = [worker for worker in status["workers"] if worker["state"] == "ready"]
-        return status["listeners"][0] if len(ready) == self.workers else None
+        return status if len(ready) == self.workers else None

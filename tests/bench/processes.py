@@ -85,13 +85,19 @@ def run(argv, deadline_s):
     return output
 
 
-def figure(argv, deadline_s):
-    """The figure that a program prints in its last line."""
+def result(argv, deadline_s):
+    """The object that a program prints in its last line, with a figure among what it says."""
     output = run(argv, deadline_s)
     try:
-        return json.loads(output.splitlines()[-1])["figure"]
-    except (IndexError, ValueError, KeyError):
+        last = json.loads(output.splitlines()[-1])
+        return last | {"figure": float(last["figure"])}
+    except (IndexError, ValueError, KeyError, TypeError):
         raise Failure(f"{argv[0]}: no figure in {output!r}") from None
+
+
+def figure(argv, deadline_s):
+    """The figure that a program prints in its last line."""
+    return result(argv, deadline_s)["figure"]
 
 
 def free_port():
@@ -100,10 +106,14 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def answers(port):
-    """Whether somebody accepts connections on a port."""
+def answers(address):
+    """Whether somebody accepts connections on a port, or on a Unix socket's path."""
     try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
+        if isinstance(address, int):
+            socket.create_connection(("127.0.0.1", address), 1).close()
+        else:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(address))
     except OSError:
         return False
     return True

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import http_load
+import jobs
 import messages
 import workers
 from processes import PATH, Failure
@@ -26,6 +27,13 @@ BENCHES = {
     "round-trip": messages.round_trip,
     "replacement": workers.replacement,
     "idle-200": workers.idle,
+    "jobs-64": jobs.jobs_64,
+    "jobs-4k": jobs.jobs_4k,
+    "jobs-64k": jobs.jobs_64k,
+    "job-result": jobs.job_result,
+    "job-workers": jobs.job_workers,
+    "job-backlog": jobs.job_backlog,
+    "job-slow": jobs.job_slow,
 }
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """worker.py gone bad: it serves as the other does until it is told, by HTTP, to send what no worker may send.
 
-    GET /evil/KIND    sends one thing of that kind (OUTBOX and LINK below) and answers, if it is still there
+    GET /evil/KIND    sends one thing of that kind (OUTBOX, ANSWERS and LINK below) and answers, if it is still there
     GET /flood        sends a frame of unknown commands as large as a frame may be
     GET /heir         starts a process that keeps the link open for ever, and answers with its pid
     GET /late         gives the listener back while a connection is on its way, and refuses that one
@@ -45,10 +45,32 @@ OUTBOX = {
     "needed-missing": pack("message", data=b""),
     "wrong-channel": pack("ready"),
     "to-workers-only": pack("requestCount", requestCount=1),
+    "answer-negative": pack("completed", delivery=-1),
+    "results-bomb": bytes.fromhex("83") + b"".join(map(msgpack.packb, ("cmd", "completed", "delivery", 1, "results")))
+                    + bytes.fromhex("dd05000000"),
+    "results-no-list": pack("completed", delivery=1, results=b"x"),
+    "results-too-many": pack("completed", delivery=1, results=[b""] * (wire.MAX_LIST + 1)),
+    "results-not-bytes": pack("completed", delivery=1, results=[b"x", [b"y"]]),
+    "jobs-by-a-worker": pack("jobs", queue="q", delivery=1, id=1, lease_ms=1, jobs=[b"x"]),
+    "submit-by-a-worker": pack("client", client=1) + pack("submit", queue="q", number=1, jobs=[b"x"]),
     "good-then-bad": pack("incrementRequestCount", n=1000000) + b"\xc1",
 }
 
+# Well-formed, and about deliveries that never were
+ANSWERS = {
+    "answer-nothing": b"".join(pack(answer, delivery=number) for number in (0, 1, 2 ** 63, 2 ** 64 - 1)
+                               for answer in ("completed", "retry", "fail", "released", "extend")),
+    "answer-everything": b"".join(pack(answer, delivery=number, n=2 ** 32 - 1) for number in (0, 1, 2 ** 64 - 1)
+                                  for answer in ("completed", "released")),
+    "answer-with-too-few-results": pack("completed", delivery=1, n=1000, results=[b"x"]),
+    "answer-again-and-again": pack("completed", delivery=7) * 50000,
+}
+
 LINK = {
+    "link-handle-wrong-type": pack("handle", queue=7),
+    "link-handle-over-limit": pack("handle", queue="x" * 65),
+    "link-handle-nothing": pack("handle", queue="", concurrency=0),
+    "link-handle-much": b"".join(pack("handle", queue=f"queue-{number}") for number in range(1500)),
     "link-garbage": b"\xc1\xff\x00garbage",
     "link-array-bomb": bytes.fromhex("dd05000000"),
     "link-wrong-channel": pack("stop"),
@@ -66,6 +88,8 @@ class Hostile(Worker):
     def do_evil(self, client, kind):
         if kind in LINK:
             self.link.send(LINK[kind])
+        elif kind in ANSWERS:
+            self.outbox.send(ANSWERS[kind])
         elif kind == "oversized":
             self.oversized()
         else:

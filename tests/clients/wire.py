@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What docs/protocol.md describes, and nothing of Skep's own code: NNG's wire format over Unix sockets, frames of
 MessagePack commands, and the link with descriptors. Standard library and msgpack only."""
+import mmap
 import os
 import socket
 import struct
@@ -8,8 +9,9 @@ import struct
 import msgpack
 
 PROTOCOL = 1
-LINK_FD = 3
-MAX_FRAME, MAX_LINK, MAX_BATCH = 4 * 1024 * 1024, 64 * 1024, 253
+LINK_FD, PAGE_FD = 3, 4
+PAGE_BYTES, PAGE_MAGIC = 4096, 0x31656761702d6b73
+MAX_FRAME, MAX_LINK, MAX_BATCH, MAX_LIST = 4 * 1024 * 1024, 64 * 1024, 253, 2048
 
 # NNG's protocol numbers
 PUB, SUB, REQ, REP, PUSH, PULL = 0x20, 0x21, 0x30, 0x31, 0x50, 0x51
@@ -25,6 +27,19 @@ def unpack(frame):
     unpacker = msgpack.Unpacker(raw=False, strict_map_key=False)
     unpacker.feed(frame)
     return list(unpacker)
+
+
+class Page:
+    """The memory that a worker shares with the broker."""
+
+    def __init__(self):
+        os.set_inheritable(PAGE_FD, False)
+        self.memory = mmap.mmap(PAGE_FD, PAGE_BYTES)
+        if struct.unpack_from("=Q", self.memory)[0] != PAGE_MAGIC:
+            raise ConnectionError("descriptor 4 is no page")
+
+    def beat(self):
+        struct.pack_into("=Q", self.memory, 8, struct.unpack_from("=Q", self.memory, 8)[0] + 1)
 
 
 class Pipe:

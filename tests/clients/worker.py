@@ -93,6 +93,7 @@ class Worker:
         self.request_count, self.undelivered, self.broadcasts = None, [], []
         self.draining = self.left = self.repairing = False
         self.link = wire.Link()
+        self.page = wire.Page()
         self.join(name, protocol)
 
     # --- joining ---
@@ -110,6 +111,7 @@ class Worker:
             raise Rejected(answer["reason"])
         self.id = answer["worker"]
         self.news_seq = self.news_seen = answer["newsSeq"]
+        self.beat_s = answer["beat_ms"] / 1000 if "beat_ms" in answer else None
         self.inbox = wire.Pipe(answer["inbox"], wire.PULL)
         self.outbox_url = answer["outbox"]
         self.outbox = wire.Pipe(self.outbox_url, wire.PUSH)
@@ -126,6 +128,7 @@ class Worker:
             self.link_readable()
 
     def ready(self):
+        self.page.beat()
         self.link.send(pack("ready"))
 
     # --- the loop ---
@@ -138,7 +141,9 @@ class Worker:
 
     def run(self):
         while not self.left:
-            for key, _ in self.selector.select(0.1 if self.asking else None):
+            if self.beat_s:
+                self.page.beat()
+            for key, _ in self.selector.select(0.1 if self.asking and not self.beat_s else self.beat_s):
                 if key.fileobj.fileno() >= 0:
                     key.data()
             self.expire()

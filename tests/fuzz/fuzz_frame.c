@@ -90,7 +90,7 @@ static void read_frame(const uint8_t *data, size_t size_bytes, enum skep_channel
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes) {
-    for (unsigned channel = 1; channel <= SKEP_CHANNEL_ANSWER; channel <<= 1)
+    for (unsigned channel = 1; channel < SKEP_CHANNELS_END; channel <<= 1)
         read_frame(data, size_bytes, (enum skep_channel)channel);
     return 0;
 }

@@ -12,7 +12,7 @@ HERE = Path(__file__).resolve().parent
 TABLE = (HERE.parent.parent / "proto" / "commands.def").read_text()
 COMMAND = re.compile(r"^COMMAND\((\w+),", re.M)
 FIELD = re.compile(r"^FIELD\((\w+), (\w+), (\w+), (\w+),", re.M)
-VALUES = {"UINT": 7, "BOOL": True, "STR": "tcp://127.0.0.1:0", "BIN": b"\x00\xff"}
+VALUES = {"UINT": 7, "BOOL": True, "STR": "tcp://127.0.0.1:0", "BIN": b"\x00\xff", "LIST": [b"\x00\xff", b"a"]}
 
 BAD_FRAMES = {
     "empty": b"",
@@ -36,6 +36,13 @@ BAD_FRAMES = {
     "zero-in-text": msgpack.packb({"cmd": "incrementCount", "name": "a\0b"}),
     "key-no-string": msgpack.packb({"cmd": "ready", 1: 2, None: 3}),
     "repeated-field": b"\x83" + msgpack.packb("cmd") + msgpack.packb("stop") + 2 * (msgpack.packb("now") + b"\xc3"),
+    "list-no-array": msgpack.packb({"cmd": "completed", "delivery": 1, "results": b"x"}),
+    "list-bomb": b"\x83" + msgpack.packb("cmd") + msgpack.packb("completed") + msgpack.packb("delivery") + b"\x01"
+                 + msgpack.packb("results") + bytes.fromhex("dd00010000"),
+    "list-item-number": msgpack.packb({"cmd": "completed", "delivery": 1, "results": [b"x", 1]}),
+    "list-item-nested": msgpack.packb({"cmd": "completed", "delivery": 1, "results": [[b"x"]]}),
+    "list-item-over-limit": msgpack.packb({"cmd": "submit", "queue": "q", "number": 1, "jobs": [b""], "keys": [b"x" * 65]}),
+    "list-too-long": msgpack.packb({"cmd": "finished", "number": 1, "results": [b""] * 2049}),
     "trailing": msgpack.packb({"cmd": "ready"}) + b"\xc0",
 }
 

@@ -15,11 +15,13 @@ from hive import Connection, Hive, wait_until
 CLIENTS = Path(__file__).resolve().parent.parent / "clients"
 sys.path.insert(0, str(CLIENTS))
 import hostile as kinds  # noqa: E402
+import msgpack  # noqa: E402
 import wire  # noqa: E402
 
 PYTHON = "/usr/bin/python3"
 RSS_GROWTH_BYTES = 16 * 1024 * 1024
 STRANGER = 65534
+MAX_QUEUES, ENOQUEUE = 1024, 25
 
 
 def hostile(*args, **options):
@@ -266,6 +268,207 @@ class Link(Case):
     def test_unlisten_what_was_never_bound(self):
         self.check_harmless("link-unlisten-unknown")
 
+    def test_handle_wrong_type(self):
+        self.check_fatal("link-handle-wrong-type")
+
+    def test_handle_over_limit(self):
+        self.check_fatal("link-handle-over-limit")
+
+    def test_handle_nothing(self):
+        self.check_harmless("link-handle-nothing")
+
+    def test_handle_more_queues_than_there_may_be(self):
+        with hostile(workers=2) as hive:
+            hive.wait_ready(2)
+            self.evil(hive, "link-handle-much")
+            wait_until(lambda: len(self.asker(hive).ask("queues")) == MAX_QUEUES, "no more queues",
+                       context=hive.describe)
+            self.assert_serving(hive, 2)
+            hive.stop()
+
+
+class Answers(Case):
+    """Answers to deliveries that never were. Each is said many times over."""
+
+    def check(self, kind):
+        with hostile(workers=2, env=without_quarantine()) as hive:
+            hive.wait_ready(2)
+            before, peak = hive.pids(), peak_rss_bytes(hive.pid)
+            self.evil(hive, kind, 5)
+            self.assert_serving(hive, 2)
+            self.assertEqual(hive.pids(), before)
+            self.assertEqual(self.bad_frames(hive), 0)
+            self.assertLess(peak_rss_bytes(hive.pid) - peak, RSS_GROWTH_BYTES)
+            hive.stop()
+
+
+def add_answers_tests():
+    for kind in kinds.ANSWERS:
+        setattr(Answers, "test_" + kind.replace("-", "_"), lambda self, kind=kind: self.check(kind))
+
+
+add_answers_tests()
+
+
+class Joined:
+    """A client that has joined, and what it hears."""
+
+    def __init__(self, case, hive):
+        joined, = case.asker(hive).ask("join")
+        self.client, self.intake_url = joined["client"], joined["intake"]
+        self.returns = wire.Pipe(joined["returns"], wire.PULL)
+        self.intake = wire.Pipe(self.intake_url, wire.PUSH)
+        self.number = 0
+        for pipe in (self.returns, self.intake):
+            case.addCleanup(pipe.close)
+
+    def say(self, body):
+        """A frame of this client's; by a new connection if the last one was ended for what it brought."""
+        frame = wire.pack("client", client=self.client) + body
+        for last in (False, True):
+            try:
+                return self.intake.send(frame)
+            except OSError:
+                if last:
+                    raise
+                self.intake.close()
+                self.intake = wire.Pipe(self.intake_url, wire.PUSH)
+
+    def submit_good(self):
+        """Submits a job; its number."""
+        self.number += 1
+        self.say(wire.pack("submit", queue="good", number=self.number, jobs=[b"good"]))
+        return self.number
+
+    def hear(self, cmd):
+        """The next command of this name."""
+        while True:
+            for command in wire.unpack(self.returns.receive()):
+                if command["cmd"] == cmd:
+                    return command
+
+
+class Intake(Case):
+    """A client that has joined and goes bad. Others do not notice."""
+    SUBMIT = {"queue": "q", "number": 1}
+    BODIES = {
+        "garbage": b"\xc1\xff",
+        "array-bomb": bytes.fromhex("dd05000000"),
+        "bin-bomb": bytes.fromhex("81a178c6ffffffff"),
+        "nested": bytes.fromhex("81a178") + b"\x91" * 100000 + b"\xc0",
+        "values-bomb": kinds.values_bomb()[:2 * 1024 * 1024],
+        "jobs-bomb": bytes.fromhex("82") + b"".join(map(msgpack.packb, ("cmd", "submit", "jobs")))
+                     + bytes.fromhex("dd00ffffff"),
+        "truncated": wire.pack("submit", **SUBMIT, jobs=[b"x"])[:-1],
+        "no-list": wire.pack("submit", **SUBMIT, jobs=b"x"),
+        "no-jobs": wire.pack("submit", **SUBMIT),
+        "too-many": wire.pack("submit", **SUBMIT, jobs=[b""] * (wire.MAX_LIST + 1)),
+        "too-large": wire.pack("submit", **SUBMIT, jobs=[b"x" * (1024 * 1024 + 1)]),
+        "not-bytes": wire.pack("submit", **SUBMIT, jobs=[b"x", None]),
+        "key-too-long": wire.pack("submit", **SUBMIT, jobs=[b"x"], keys=[b"x" * 65]),
+        "queue-too-long": wire.pack("submit", queue="x" * 65, number=1, jobs=[b"x"]),
+        "priority": wire.pack("submit", **SUBMIT, jobs=[b"x"], priority=256),
+        "wrong-channel": wire.pack("stop"),
+        "answer": wire.pack("completed", delivery=1),
+        "join": wire.pack("join"),
+    }
+    HARMLESS = {
+        "nothing": wire.pack("submit", **SUBMIT, jobs=[]),
+        "number-0": wire.pack("submit", queue="q", number=0, jobs=[b"x"]),
+        "number-last": wire.pack("submit", queue="q", number=2 ** 64 - 1, jobs=[b"x", b"y"]),
+        "another-client": wire.pack("client", client=2 ** 32 - 1) + wire.pack("submit", **SUBMIT, jobs=[b"x"]),
+        "client-0": wire.pack("client", client=0) + wire.pack("submit", **SUBMIT, jobs=[b"x"]),
+        "message-to-nobody": wire.pack("message", name="x", to=2 ** 32 - 1) * 100,
+        "unknown": wire.pack("from-the-future") * 1000,
+    }
+
+    def assert_good(self, hive, client):
+        number = client.submit_good()
+        self.assertEqual(client.hear("accepted")["number"], number)
+        self.assert_serving(hive, 1)
+
+    def test_bad_frames(self):
+        with hostile(workers=1, env=without_quarantine()) as hive:
+            hive.wait_ready(1)
+            good = Joined(self, hive)
+            self.assert_good(hive, good)
+            peak = peak_rss_bytes(hive.pid)
+            for count, (kind, body) in enumerate(self.BODIES.items(), 1):
+                with self.subTest(kind):
+                    bad = Joined(self, hive)
+                    bad.say(body)
+                    wait_until(lambda: self.bad_frames(hive) == count, f"bad frame {count}", context=hive.describe)
+                    self.assert_good(hive, good)
+                    self.assertLess(peak_rss_bytes(hive.pid) - peak, RSS_GROWTH_BYTES)
+            hive.wait_line(rf"\b{os.getpid()}\b", stream="err")
+            hive.stop()
+
+    def test_well_formed_nonsense(self):
+        with hostile(workers=1) as hive:
+            hive.wait_ready(1)
+            good = Joined(self, hive)
+            for kind, body in self.HARMLESS.items():
+                with self.subTest(kind):
+                    Joined(self, hive).say(body)
+                    self.assert_good(hive, good)
+            self.assertEqual(self.bad_frames(hive), 0)
+            hive.stop()
+
+    def test_frames_of_nobody(self):
+        """Without `client`, or by a client that is not there."""
+        with hostile(workers=1) as hive:
+            hive.wait_ready(1)
+            good = Joined(self, hive)
+            for frame in (wire.pack("submit", **self.SUBMIT, jobs=[b"x"]), wire.pack("leave"),
+                          wire.pack("client", client=4000000000) + wire.pack("submit", **self.SUBMIT, jobs=[b"x"]),
+                          wire.pack("client", client=4000000000) + wire.pack("leave")):
+                pipe = wire.Pipe(good.intake_url, wire.PUSH)
+                pipe.send(frame)
+                self.assert_good(hive, good)
+                pipe.close()
+            self.assertEqual([queue["name"] for queue in self.asker(hive).ask("queues")], ["good"])
+            hive.stop()
+
+    def test_more_queues_than_there_may_be(self):
+        with hostile(workers=1) as hive:
+            hive.wait_ready(1)
+            bad = Joined(self, hive)
+            bad.say(b"".join(wire.pack("submit", queue=f"queue-{number}", number=number, jobs=[b"x"])
+                             for number in range(1, MAX_QUEUES + 101)))
+            self.assertEqual(bad.hear("declined")["status"], ENOQUEUE)
+            self.assertEqual(len(self.asker(hive).ask("queues")), MAX_QUEUES)
+            self.assert_serving(hive, 1)
+            hive.stop()
+
+    def test_a_client_that_never_listens(self):
+        """Submits the same thing for ever, and reads nothing: what waits for it must not grow for ever."""
+        with hostile(workers=1, env=without_quarantine()) as hive:
+            hive.wait_ready(1)
+            good, deaf = Joined(self, hive), Joined(self, hive)
+            peak = peak_rss_bytes(hive.pid)
+            deaf.intake.sock.settimeout(1)
+            again = wire.pack("submit", **self.SUBMIT, jobs=[b"x"]) * 1000
+            for _ in range(300):
+                try:
+                    deaf.say(again)
+                except OSError:
+                    break  # the broker has had enough of it
+            self.assert_good(hive, good)
+            self.assertLess(peak_rss_bytes(hive.pid) - peak, RSS_GROWTH_BYTES)
+            hive.stop()
+
+    def test_not_even_nng(self):
+        with hostile(workers=1) as hive:
+            hive.wait_ready(1)
+            good = Joined(self, hive)
+            for path in sockets(hive.folder):
+                if path.name.split(".")[0] in ("intake", "returns"):
+                    with socket.socket(socket.AF_UNIX) as sock:
+                        sock.connect(str(path))
+                        sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            self.assert_good(hive, good)
+            hive.stop()
+
 
 def sockets(folder):
     return sorted(path for path in Path(folder).iterdir() if path.is_socket())
@@ -284,7 +487,8 @@ def try_as_stranger(path):
             with socket.socket(socket.AF_UNIX) as sock:
                 sock.settimeout(10)
                 sock.connect(str(path))
-                protocol = wire.REQ if "control" in path.name else wire.PUSH if "outbox" in path.name else wire.SUB
+                protocols = {"control": wire.REQ, "outbox": wire.PUSH, "intake": wire.PUSH, "news": wire.SUB}
+                protocol = protocols.get(path.name.split(".")[0], wire.PULL)
                 body = struct.pack(">I", 0x80000001) + wire.pack("status")
                 greeting = b"\0SP\0" + struct.pack(">HH", protocol, 0)
                 sock.sendall(greeting + b"\x01" + struct.pack(">Q", len(body)) + body)
@@ -308,9 +512,11 @@ class Strangers(Case):
     def test_another_user_is_refused_on_every_socket(self):
         with hostile(workers=2) as hive:
             hive.wait_ready(2)
+            self.asker(hive).ask("join")
             os.chmod(hive.folder, 0o777)
             paths = sockets(hive.folder)
-            self.assertEqual({path.name.split(".")[0] for path in paths}, {"control", "news", "outbox", "inbox"})
+            self.assertEqual({path.name.split(".")[0] for path in paths},
+                             {"control", "news", "outbox", "inbox", "intake", "returns"})
             for path in paths:
                 self.assertEqual(path.stat().st_mode & 0o777, 0o600, path)
                 path.chmod(0o666)
@@ -359,7 +565,10 @@ class Strangers(Case):
 class Control(Case):
     BODIES = [b"", b"\xc1", bytes.fromhex("dd05000000"), b"\x80", wire.pack("nope"),
               wire.pack("hello", protocol=1, pid=1), wire.pack("stop", now=1), wire.pack("newsSince"),
-              wire.pack("status")[:-1], b"\xc0" * 100000]
+              wire.pack("status")[:-1], b"\xc0" * 100000, wire.pack("peek"), wire.pack("peek", queue="q", n=501),
+              wire.pack("peek", queue="nope"), wire.pack("deadLetters", n=501), wire.pack("deadLetters", queue="nope"),
+              wire.pack("reviveDead", id=-1), wire.pack("reviveDead", id=1), wire.pack("dropDead", queue=b"a\0b"),
+              wire.pack("submit", queue="q", number=1, jobs=[b"x"])]
 
     def test_garbage_is_answered_with_failed(self):
         with hostile(workers=1) as hive:
@@ -383,7 +592,8 @@ class Control(Case):
         with hostile(workers=1, env=without_quarantine()) as hive:
             hive.wait_ready(1)
             before = peak_rss_bytes(hive.pid)
-            for question in (wire.pack("status"), wire.pack("newsSince", seq=0)):
+            for question in (wire.pack("status"), wire.pack("newsSince", seq=0), wire.pack("queues"),
+                             wire.pack("join")):
                 asker = self.asker(hive)
                 self.assertTrue(wire.unpack(asker.ask_raw(question * (wire.MAX_FRAME // len(question)))))
                 self.assertLess(peak_rss_bytes(hive.pid) - before, RSS_GROWTH_BYTES)

@@ -31,7 +31,8 @@ typedef struct skep_worker_options {
  * SKEP_ETIMEDOUT, SKEP_ECLOSED, SKEP_EVERSION, SKEP_EPROTO, SKEP_ENOMEM, SKEP_ESYS. Free with skep_worker_free. */
 SKEP_MUST_USE int skep_worker_new(skep_worker **worker, const skep_worker_options *options);
 
-/* Leaves at once, without draining; frees everything and sets *worker to NULL. NULL is allowed. Not from a callback. */
+/* Leaves at once, without draining; frees everything, jobs that are kept too, and sets *worker to NULL. NULL is
+ * allowed. Not from a callback. */
 void skep_worker_free(skep_worker **worker);
 
 /* The loop, for handles of the user's own; borrowed. */
@@ -168,10 +169,9 @@ typedef struct skep_job {
     uint64_t id;      /* the broker's, the same in every attempt */
     const void *data; /* its payload; when the job is kept it moves: take it from here again */
     size_t size_bytes;
-    unsigned attempt; /* from 1 */
-    bool redelivered; /* a worker had it before and may have done a part of it */
-    uint64_t
-        deadline_ms; /* on uv_now's clock of the worker's loop: then its lease ends and it goes to another worker */
+    unsigned attempt;     /* from 1 */
+    bool redelivered;     /* a worker had it before and may have done a part of it */
+    uint64_t deadline_ms; /* on uv_now's clock of the worker's loop: then its lease ends, another worker gets it */
 } skep_job;
 
 /* A job arrived. The job is borrowed until the handler returns or, if it returns SKEP_KEEP, until skep_job_complete. */

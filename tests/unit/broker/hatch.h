@@ -52,6 +52,8 @@ static inline skep_child *hatch_child(skep_cluster *cluster, uint32_t place) {
     STAILQ_INIT(&child->untaken);
     STAILQ_INIT(&child->subscribers);
     LIST_INIT(&child->seats);
+    LIST_INIT(&child->consumers);
+    child->deliveries.first = child->deliveries.next = 1;
     cluster->child_count++;
     return child;
 }
@@ -77,6 +79,7 @@ static inline void hatch_free_child(skep_child *child) {
 
 static inline void hatch_listener(struct skep__listener *listener, skep_cluster *cluster) {
     *listener = (struct skep__listener){.cluster = cluster, .number = 1};
+    listener->heap.before = skep__seat_is_before;
     STAILQ_INIT(&listener->waiting);
     LIST_INIT(&listener->members);
     LIST_INIT(&listener->seats);

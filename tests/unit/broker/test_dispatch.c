@@ -30,7 +30,7 @@ static void close_bench(struct bench *bench) {
     for (unsigned i = 0; i < WORKERS; i++) hatch_free_child(bench->children[i]);
     assert_int_equal(bench->listener.queued, 0);
     assert_int_equal(bench->cluster->in_flight, 0);
-    free(bench->listener.heap);
+    skep__heap_free(&bench->listener.heap);
     hatch_free(bench->pump, &bench->cluster);
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The heap of seats, against a plain search through all of them. */
+ * The heap, as listeners use it for their seats, against a plain search through all of them. */
 #include "hatch.h"
-
-#include "heap.h"
 
 enum { SEATS = 60, STEPS = 20000 };
 
@@ -25,6 +23,7 @@ static void open_bench(struct bench *bench, enum skep_policy policy) {
     bench->seed = 1;
     bench->cluster.settings.policy = policy;
     bench->listener.cluster = &bench->cluster;
+    bench->listener.heap.before = skep__seat_is_before;
     for (unsigned i = 0; i < SEATS; i++) {
         bench->seats[i].child = &bench->children[i];
         bench->seats[i].listener = &bench->listener;
@@ -41,7 +40,7 @@ static const struct skep__seat *best_by_search(const struct bench *bench) {
     const struct skep__seat *best = NULL;
     for (unsigned i = 0; i < SEATS; i++) {
         const struct skep__seat *seat = &bench->seats[i];
-        if (seat->heap_index == 0) continue;
+        if (seat->node.index == 0) continue;
         bool better = best == NULL || key(bench, seat) < key(bench, best) ||
                       (key(bench, seat) == key(bench, best) && seat->picked < best->picked);
         if (better) best = seat;
@@ -49,33 +48,39 @@ static const struct skep__seat *best_by_search(const struct bench *bench) {
     return best;
 }
 
+static struct skep__seat *best_of(const struct bench *bench) {
+    const struct skep__heap_node *first = skep__heap_first(&bench->listener.heap);
+    return first != NULL ? (struct skep__seat *)((char *)first - offsetof(struct skep__seat, node)) : NULL;
+}
+
 static void change(struct bench *bench, struct skep__seat *seat) {
     seat->turns = chance(bench, 20);
     seat->child->live = chance(bench, 10);
     seat->child->untaken_count = chance(bench, 5);
     seat->picked = ++bench->picks;
-    if (seat->heap_index != 0) skep__heap_update(&bench->listener, seat);
+    if (seat->node.index != 0) skep__heap_update(&bench->listener.heap, &seat->node);
 }
 
 static void step(struct bench *bench) {
     struct skep__seat *seat = &bench->seats[chance(bench, SEATS)];
     if (chance(bench, 3) > 0) change(bench, seat);
-    else if (seat->heap_index != 0) skep__heap_remove(&bench->listener, seat);
-    else assert_int_equal(skep__heap_add(&bench->listener, seat), SKEP_OK);
+    else if (seat->node.index != 0) skep__heap_remove(&bench->listener.heap, &seat->node);
+    else assert_int_equal(skep__heap_add(&bench->listener.heap, &seat->node), SKEP_OK);
 }
 
 static void try_policy(enum skep_policy policy) {
     static struct bench bench;
     open_bench(&bench, policy);
-    assert_null(skep__heap_best(&bench.listener));
+    assert_null(best_of(&bench));
     for (unsigned i = 0; i < STEPS; i++) {
         step(&bench);
-        assert_ptr_equal(skep__heap_best(&bench.listener), best_by_search(&bench));
+        assert_ptr_equal(best_of(&bench), best_by_search(&bench));
     }
     size_t in_heap = 0;
-    for (unsigned i = 0; i < SEATS; i++) in_heap += bench.seats[i].heap_index != 0;
-    assert_int_equal(bench.listener.heap_size, in_heap);
-    free(bench.listener.heap);
+    for (unsigned i = 0; i < SEATS; i++) in_heap += bench.seats[i].node.index != 0;
+    assert_int_equal(bench.listener.heap.size, in_heap);
+    skep__heap_free(&bench.listener.heap);
+    assert_null(best_of(&bench));
 }
 
 static void test_by_turns(void **state) {
@@ -94,16 +99,17 @@ static void test_emptied_in_order(void **state) {
     open_bench(&bench, SKEP_POLICY_ROUND_ROBIN);
     for (unsigned i = 0; i < SEATS; i++) {
         bench.seats[i].turns = (i * 37) % SEATS;
-        assert_int_equal(skep__heap_add(&bench.listener, &bench.seats[i]), SKEP_OK);
+        assert_int_equal(skep__heap_add(&bench.listener.heap, &bench.seats[i].node), SKEP_OK);
     }
     for (unsigned i = 0; i < SEATS; i++) {
-        struct skep__seat *best = skep__heap_best(&bench.listener);
+        struct skep__seat *best = best_of(&bench);
         assert_int_equal(best->turns, i);
-        skep__heap_remove(&bench.listener, best);
-        assert_int_equal(best->heap_index, 0);
+        skep__heap_remove(&bench.listener.heap, &best->node);
+        assert_int_equal(best->node.index, 0);
     }
-    assert_null(skep__heap_best(&bench.listener));
-    free(bench.listener.heap);
+    assert_null(best_of(&bench));
+    skep__heap_free(&bench.listener.heap);
+    assert_null(best_of(&bench));
 }
 
 int main(void) {

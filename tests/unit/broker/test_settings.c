@@ -34,7 +34,49 @@ static void test_defaults(void **state) {
     assert_int_equal(s->ready_timeout_ms, 10000);
     assert_int_equal(s->drain_timeout_ms, 10000);
     assert_int_equal(s->credit, 64);
+    assert_int_equal(s->watchdog_ms, 0);
     assert_false(s->silent || s->set_ids || s->respawn);
+    hatch_free(*state, &cluster);
+}
+
+static void test_defaults_of_jobs(void **state) {
+    skep_cluster *cluster = hatch_cluster(*state, NULL);
+    const skep_settings *s = skep_cluster_settings(cluster);
+    assert_int_equal(s->lease_ms, 60000);
+    assert_int_equal(s->attempts, 5);
+    assert_int_equal(s->deaths, 3);
+    assert_int_equal(s->dedup_ms, 120000);
+    assert_int_equal(s->queue_jobs, 16777216);
+    assert_int_equal(s->queue_bytes, UINT64_C(1073741824));
+    assert_int_equal(s->jobs_bytes, UINT64_C(2147483648));
+    assert_int_equal(s->job_credit, 4096);
+    assert_int_equal(s->job_credit_bytes, 8388608);
+    hatch_free(*state, &cluster);
+}
+
+static void test_values_of_jobs(void **state) {
+    skep_cluster *cluster = hatch_cluster(*state, NULL);
+    take(cluster, &(skep_settings){.watchdog_ms = 100,
+                                   .lease_ms = 101,
+                                   .attempts = 2,
+                                   .deaths = 4,
+                                   .dedup_ms = 6,
+                                   .queue_jobs = 7,
+                                   .queue_bytes = UINT64_C(1) << 40,
+                                   .jobs_bytes = UINT64_C(1) << 41,
+                                   .job_credit = 10,
+                                   .job_credit_bytes = 11});
+    const skep_settings *s = skep_cluster_settings(cluster);
+    assert_int_equal(s->watchdog_ms, 100);
+    assert_int_equal(s->lease_ms, 101);
+    assert_int_equal(s->attempts, 2);
+    assert_int_equal(s->deaths, 4);
+    assert_int_equal(s->dedup_ms, 6);
+    assert_int_equal(s->queue_jobs, 7);
+    assert_int_equal(s->queue_bytes, UINT64_C(1) << 40);
+    assert_int_equal(s->jobs_bytes, UINT64_C(1) << 41);
+    assert_int_equal(s->job_credit, 10);
+    assert_int_equal(s->job_credit_bytes, 11);
     hatch_free(*state, &cluster);
 }
 
@@ -153,6 +195,8 @@ static void test_bad_values(void **state) {
     name[sizeof name - 1] = '\0';
     snprintf(why, sizeof why, "name %s: at most 64 bytes", name);
     expect_refused(cluster, &(skep_settings){.credit = 254}, "credit 254: at most 253");
+    expect_refused(cluster, &(skep_settings){.watchdog_ms = 99}, "watchdog of 99 ms: at least 100");
+    expect_refused(cluster, &(skep_settings){.lease_ms = 99}, "lease of 99 ms: at least 100");
     expect_refused(cluster, &(skep_settings){.name = name}, why);
     expect_refused(cluster, &(skep_settings){.policy = SKEP_POLICY_CUSTOM}, "a policy of one's own needs choose");
     name[SKEP_MAX_NAME] = '\0';
@@ -177,6 +221,8 @@ static void test_names_of_policies(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_defaults),
+        PUMP_TEST(test_defaults_of_jobs),
+        PUMP_TEST(test_values_of_jobs),
         PUMP_TEST(test_copies),
         PUMP_TEST(test_taken_from_itself),
         PUMP_TEST(test_policy_is_frozen),

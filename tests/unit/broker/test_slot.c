@@ -127,10 +127,10 @@ static void test_the_lowest_free_place(void **state) {
     }
     slots[2]->child = NULL;
     slots[0]->child = NULL;
-    slots[0]->waiting = true; /* for its replacement */
+    skep__slot_refill(slots[0], 5000);
     assert_int_equal(skep__slot_get(bench.cluster, &slot), SKEP_OK);
     assert_ptr_equal(slot, slots[2]);
-    slots[0]->waiting = false;
+    skep__slots_stop(bench.cluster);
     assert_int_equal(skep__slot_get(bench.cluster, &slot), SKEP_OK);
     assert_ptr_equal(slot, slots[0]);
     assert_int_equal(bench.cluster->slot_count, 3);
@@ -160,17 +160,18 @@ static void test_refill(void **state) {
     struct bench bench;
     struct skep__slot *slot;
     open_bench(&bench, *state);
+    pump_turns(bench.pump, 3); /* the event of the setup */
     assert_int_equal(skep__slot_get(bench.cluster, &slot), SKEP_OK);
     slot->child = bench.child;
     skep__slot_refill(slot, 5000);
-    assert_false(slot->waiting);
+    assert_false(skep__alarm_is_set(&slot->refill));
     slot->child = NULL;
     skep__slot_refill(slot, 5000);
-    assert_true(slot->waiting);
-    assert_true(uv_is_active((uv_handle_t *)&slot->timer));
+    assert_true(skep__alarm_is_set(&slot->refill));
+    assert_true(uv_loop_alive(&bench.pump->loop)); /* somebody is to come */
     skep__slots_stop(bench.cluster);
-    assert_false(slot->waiting);
-    assert_false(uv_is_active((uv_handle_t *)&slot->timer));
+    assert_false(skep__alarm_is_set(&slot->refill));
+    assert_false(uv_loop_alive(&bench.pump->loop));
     close_bench(&bench);
 }
 

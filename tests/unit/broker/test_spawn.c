@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "life.h"
+#include "page.h"
 
 /* --- what the worker tells over its link --- */
 
@@ -38,7 +39,15 @@ static bool signals_are_default(void) {
     return !sigismember(&blocked, SIGUSR2) && action.sa_handler == SIG_DFL && death == SIGKILL && getpgrp() == getpid();
 }
 
+static int write_page(void) {
+    struct skep_page *page = mmap(NULL, SKEP_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, SKEP_PAGE_FD, 0);
+    if (page == MAP_FAILED || page->magic != SKEP_PAGE_MAGIC) return 1;
+    page->beats = 77;
+    return 0;
+}
+
 static int tell(const char *what) {
+    if (strcmp(what, "page") == 0) return write_page();
     char text[400] = "";
     const char *variable = getenv(what);
     if (strcmp(what, "descriptors") == 0) list_descriptors(text, sizeof text);
@@ -90,15 +99,16 @@ static const char *ask(struct bench *bench, char *const *env) {
     assert_int_equal(status, 0);
     close(bench->spawned.pidfd);
     close(bench->spawned.link);
+    skep__page_free(&bench->spawned.page);
     return bench->text;
 }
 
-/* Nothing of the broker's but the link. */
+/* Nothing of the broker's but the link and the page. */
 static void test_descriptors(void **state) {
     struct bench *bench = open_bench(*state, "descriptors", NULL);
     int open_ones[20];
     for (unsigned i = 0; i < 20; i++) assert_true((open_ones[i] = dup(STDOUT_FILENO)) > 2); /* inherited by exec */
-    assert_string_equal(ask(bench, NULL), "0 1 2 3 ");
+    assert_string_equal(ask(bench, NULL), "0 1 2 3 4 ");
     for (unsigned i = 0; i < 20; i++) close(open_ones[i]);
     close_bench(bench);
 }
@@ -114,6 +124,20 @@ static void test_signals(void **state) {
     sigprocmask(SIG_SETMASK, &before, NULL);
     signal(SIGUSR1, SIG_DFL);
     assert_string_equal(told, "default");
+    close_bench(bench);
+}
+
+static void test_page(void **state) {
+    struct bench *bench = open_bench(*state, "page", NULL);
+    int status = -1;
+    if (skep__spawn(bench->cluster, 9, NULL, &bench->spawned) != SKEP_OK)
+        fail_msg("%s", skep_cluster_why(bench->cluster));
+    assert_int_equal(waitpid(bench->spawned.pid, &status, 0), bench->spawned.pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(bench->spawned.page->beats, 77);
+    close(bench->spawned.pidfd);
+    close(bench->spawned.link);
+    skep__page_free(&bench->spawned.page);
     close_bench(bench);
 }
 
@@ -149,6 +173,7 @@ static void test_own_variables(void **state) {
     assert_int_equal(status, 0);
     close(bench->spawned.pidfd);
     close(bench->spawned.link);
+    skep__page_free(&bench->spawned.page);
     close_bench(bench);
 }
 
@@ -217,10 +242,9 @@ static void test_no_descriptors(void **state) {
 int main(int argc, char **argv) {
     if (argc == 3 && strcmp(argv[1], "tell") == 0) return tell(argv[2]);
     const struct CMUnitTest tests[] = {
-        PUMP_TEST(test_descriptors),       PUMP_TEST(test_signals),
-        PUMP_TEST(test_environment),       PUMP_TEST(test_own_variables),
-        PUMP_TEST(test_working_directory), PUMP_TEST(test_not_found),
-        PUMP_TEST(test_not_executable),    PUMP_TEST(test_bad_working_directory),
+        PUMP_TEST(test_descriptors),    PUMP_TEST(test_page),           PUMP_TEST(test_signals),
+        PUMP_TEST(test_environment),    PUMP_TEST(test_own_variables),  PUMP_TEST(test_working_directory),
+        PUMP_TEST(test_not_found),      PUMP_TEST(test_not_executable), PUMP_TEST(test_bad_working_directory),
         PUMP_TEST(test_no_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

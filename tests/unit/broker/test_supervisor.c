@@ -155,8 +155,8 @@ static void test_names(void **state) {
 /* --- deadlines --- */
 
 static unsigned due_in_ms(const struct bench *bench) {
-    const uv_timer_t *deadline = &bench->child->deadline;
-    return uv_is_active((const uv_handle_t *)deadline) ? (unsigned)uv_timer_get_due_in(deadline) : 0;
+    const struct skep__alarm *deadline = &bench->child->deadline;
+    return skep__alarm_is_set(deadline) ? (unsigned)(deadline->due_ms - skep__clock_ms(deadline->clock)) : 0;
 }
 
 static void test_deadlines(void **state) {

@@ -80,6 +80,11 @@ static int add(struct bench *bench, unsigned number) {
     return skep__outlet_add(bench->outlet, &command);
 }
 
+static int answer(struct bench *bench, unsigned number) {
+    struct skep_command command = {.id = SKEP_COMMAND_newsSince, .newsSince = {.seq = number}};
+    return skep__outlet_add_answer(bench->outlet, &command);
+}
+
 /* The same as add, with an unknown field that makes it larger. */
 static int append_large(struct bench *bench, unsigned number) {
     static char data[COMMAND_BYTES + 100];
@@ -113,6 +118,24 @@ static void test_one_iteration_one_frame(void **state) {
     assert_int_equal(add(&bench, 10), SKEP_OK); /* one alone leaves at once */
     PUMP_UNTIL(*state, bench.inlet.commands == 11);
     assert_int_equal(bench.inlet.frames, 2);
+    assert_int_equal(bench.inlet.wrong, 0);
+    close_bench(&bench);
+}
+
+/* Without the loop's help: what came before leaves alone. */
+static void test_flushing_at_once(void **state) {
+    struct bench bench;
+    open_bench(&bench, *state, SKEP__PORT_PUSH);
+    skep__outlet_flush(bench.outlet); /* nothing to do */
+    assert_int_equal(add(&bench, 0), SKEP_OK);
+    skep__outlet_flush(bench.outlet);
+    assert_int_equal(add(&bench, 1), SKEP_OK);
+    skep__outlet_flush(bench.outlet); /* one is under way: until somebody dials */
+    assert_int_equal(add(&bench, 2), SKEP_OK);
+    connect_inlet(&bench);
+    PUMP_UNTIL(*state, bench.inlet.commands == 3);
+    assert_int_equal(bench.inlet.frames, 2);
+    assert_int_equal(bench.inlet.commands_of[0], 1);
     assert_int_equal(bench.inlet.wrong, 0);
     close_bench(&bench);
 }
@@ -182,6 +205,7 @@ static void test_past_the_high_water_mark(void **state) {
     unsigned count = add_until_refused(&bench, 0);
     assert_in_range((size_t)count * COMMAND_BYTES, SKEP_HIGH_WATER / 10 * 9, SKEP_HIGH_WATER + 2 * COMMAND_BYTES);
     assert_int_equal(add(&bench, count), SKEP_EAGAIN);
+    assert_int_equal(answer(&bench, count++), SKEP_OK); /* answers must not be lost */
     pump_turns(*state, 3);
     assert_int_equal(bench.drained, 0);
     connect_inlet(&bench);
@@ -235,10 +259,15 @@ static void test_news_to_nobody(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        PUMP_TEST(test_one_iteration_one_frame),  PUMP_TEST(test_frames_grow_while_one_is_under_way),
-        PUMP_TEST(test_full_frames_are_cut),      PUMP_TEST(test_too_big),
-        PUMP_TEST(test_past_the_high_water_mark), PUMP_TEST(test_told_when_empty),
-        PUMP_TEST(test_freed_while_much_waits),   PUMP_TEST(test_news_to_nobody),
+        PUMP_TEST(test_one_iteration_one_frame),
+        PUMP_TEST(test_flushing_at_once),
+        PUMP_TEST(test_frames_grow_while_one_is_under_way),
+        PUMP_TEST(test_full_frames_are_cut),
+        PUMP_TEST(test_too_big),
+        PUMP_TEST(test_past_the_high_water_mark),
+        PUMP_TEST(test_told_when_empty),
+        PUMP_TEST(test_freed_while_much_waits),
+        PUMP_TEST(test_news_to_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,11 +39,25 @@ static inline uint64_t sample_number(const struct skep_field *field, enum sample
     return (uint64_t)field->name[0] % (field->limit + 1 == 0 ? UINT64_MAX : field->limit + 1);
 }
 
+/* A list that was packed once and stays: empty, a few items, or as many as there may be, one of the greatest size. */
+static inline struct skep_list sample_list(const struct skep_field *field, enum sample_size size) {
+    static struct skep_frame kept[2][SAMPLE_SIZES];
+    static const uint32_t counts[SAMPLE_SIZES] = {0, 3, SKEP_MAX_LIST};
+    struct skep_frame *items = &kept[field->limit > SKEP_MAX_NAME][size];
+    bool packed = items->size_bytes > 0;
+    for (uint32_t i = 0; i < counts[size] && !packed; i++) {
+        size_t size_bytes = i == 1 && size == SAMPLE_LARGEST ? (size_t)field->limit : i % 3;
+        assert_int_equal(skep__list_add(items, sample_text() + i % 26, size_bytes), SKEP_OK);
+    }
+    return skep__list_of(items, counts[size]);
+}
+
 static inline void sample_fill_field(struct skep_command *command, const struct skep_field *field,
                                      enum sample_size size) {
     void *place = sample_place(command, field);
     uint64_t number = sample_number(field, size);
-    if (field->type == SKEP_TYPE_UINT) *(uint64_t *)place = number;
+    if (field->type == SKEP_TYPE_LIST) *(struct skep_list *)place = sample_list(field, size);
+    else if (field->type == SKEP_TYPE_UINT) *(uint64_t *)place = number;
     else if (field->type == SKEP_TYPE_BOOL) *(bool *)place = number != 0;
     else *(struct skep_bytes *)place = (struct skep_bytes){sample_text(), (size_t)number};
 }
@@ -76,8 +90,29 @@ static inline enum skep_channel sample_channel(enum skep_command_id id) {
     return (enum skep_channel)(channels & -channels);
 }
 
+/* A list's items as they are packed, whether it was decoded or not. The caller frees. */
+static inline struct skep_frame sample_packed(const struct skep_list *list) {
+    struct skep_frame packed = {0};
+    if (list->items == NULL) assert_int_equal(skep__frame_append(&packed, list->packed, list->packed_bytes), SKEP_OK);
+    for (uint32_t i = 0; i < list->count && list->items != NULL; i++) {
+        struct skep_bytes item = skep__list_at(list, i);
+        assert_int_equal(skep__list_add(&packed, item.data, item.size_bytes), SKEP_OK);
+    }
+    return packed;
+}
+
+static inline bool sample_same_list(const struct skep_list *a, const struct skep_list *b) {
+    struct skep_frame left = sample_packed(a), right = sample_packed(b);
+    bool same = a->count == b->count && left.size_bytes == right.size_bytes &&
+                (left.size_bytes == 0 || memcmp(left.data, right.data, left.size_bytes) == 0);
+    skep__frame_free(&left);
+    skep__frame_free(&right);
+    return same;
+}
+
 static inline bool sample_same_field(const struct skep_field *field, const void *a, const void *b) {
     const struct skep_bytes *left = a, *right = b;
+    if (field->type == SKEP_TYPE_LIST) return sample_same_list(a, b);
     if (field->type == SKEP_TYPE_UINT) return *(const uint64_t *)a == *(const uint64_t *)b;
     if (field->type == SKEP_TYPE_BOOL) return *(const bool *)a == *(const bool *)b;
     if (left->size_bytes != right->size_bytes) return false;

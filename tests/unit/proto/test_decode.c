@@ -135,6 +135,45 @@ static void test_bytes_are_borrowed_from_the_frame(void **state) {
     end(&reading);
 }
 
+static void test_items_are_borrowed_from_the_frame(void **state) {
+    (void)state;
+    static const char data[] = "\x84" CMD "\xa9"
+                               "completed\xa8"
+                               "delivery\x07\xa1n\x02\xa7"
+                               "results\x92\xc4\x03"
+                               "abc\xa0";
+    struct reading reading;
+    struct skep_command command;
+    bool more;
+    assert_int_equal(begin(&reading, SKEP_CHANNEL_OUTBOX, data, sizeof data - 1), SKEP_OK);
+    assert_int_equal(skep__reader_next(&reading.reader, &command, &more), SKEP_OK);
+    const struct skep_list *results = &command.completed.results;
+    assert_int_equal(results->count, 2);
+    const char *end_of_frame = (const char *)reading.data + sizeof data - 1;
+    assert_ptr_equal(skep__list_at(results, 0).data, end_of_frame - 4);
+    assert_int_equal(skep__list_at(results, 0).size_bytes, 3);
+    assert_int_equal(skep__list_at(results, 1).size_bytes, 0);
+    end(&reading);
+}
+
+/* What was decoded is encoded again as it is: the broker passes lists on. */
+static void test_decoded_lists_are_encoded_again(void **state) {
+    (void)state;
+    struct skep_frame first = {0}, second = {0};
+    struct skep_command in = sample(SKEP_COMMAND_submit, UINT32_MAX, SAMPLE_LARGEST), out;
+    struct reading reading;
+    bool more;
+    assert_int_equal(skep__frame_add(&first, &in), SKEP_OK);
+    assert_int_equal(begin(&reading, SKEP_CHANNEL_INTAKE, first.data, first.size_bytes), SKEP_OK);
+    assert_int_equal(skep__reader_next(&reading.reader, &out, &more), SKEP_OK);
+    assert_int_equal(skep__frame_add(&second, &out), SKEP_OK);
+    assert_int_equal(second.size_bytes, first.size_bytes);
+    assert_memory_equal(second.data, first.data, first.size_bytes);
+    end(&reading);
+    skep__frame_free(&first);
+    skep__frame_free(&second);
+}
+
 /* command_bytes marks where each command begins, so that it can be passed on as it came. */
 static void test_where_a_command_begins(void **state) {
     (void)state;
@@ -177,6 +216,8 @@ int main(void) {
         cmocka_unit_test(test_wrong_channels),
         cmocka_unit_test(test_failure_leaves_the_outputs),
         cmocka_unit_test(test_bytes_are_borrowed_from_the_frame),
+        cmocka_unit_test(test_items_are_borrowed_from_the_frame),
+        cmocka_unit_test(test_decoded_lists_are_encoded_again),
         cmocka_unit_test(test_where_a_command_begins),
         cmocka_unit_test(test_reader_is_used_again),
     };

@@ -2,6 +2,12 @@
  * Decoding of what a peer may do wrong, and of what only looks wrong. */
 #include "reading.h"
 
+#define RESULTS            \
+    CMD "\xa9"             \
+        "completed\xa8"    \
+        "delivery\x07\xa7" \
+        "results"
+
 static void check_truncated(enum skep_command_id id) {
     struct skep_frame frame = {0};
     struct skep_command in = sample(id, UINT32_MAX, SAMPLE_USUAL);
@@ -142,6 +148,46 @@ static void test_forms_of_numbers(void **state) {
     REFUSED(OUTBOX, "\x82" INCREMENT "\xa1n\xd3\xff\xff\xff\xff\xff\xff\xff\xff", "n");
 }
 
+static void test_lists(void **state) {
+    (void)state;
+    READS(OUTBOX, "\x83" RESULTS "\x90", 1, 0);
+    READS(OUTBOX, "\x83" RESULTS "\x92\xc4\x01x\xa1y", 1, 0); /* str and bin serve for either */
+    READS(OUTBOX, "\x83" RESULTS "\x91\xa1\x00", 1, 0);       /* a zero is a byte as others */
+    READS(OUTBOX, "\x83" RESULTS "\xdd\x00\x00\x00\x01\xa1x", 1, 0);
+    REFUSED(OUTBOX, "\x83" RESULTS "\xc4\x01x", "results");
+    REFUSED(OUTBOX, "\x83" RESULTS "\xa1x", "results");
+    REFUSED(OUTBOX, "\x83" RESULTS "\x80", "results");
+    REFUSED(OUTBOX, "\x83" RESULTS "\xc0", "results");
+    REFUSED(OUTBOX, "\x83" RESULTS "\x01", "results");
+    REFUSED(OUTBOX, "\x83" RESULTS "\x92\xa1x\x01", "results"); /* an item of another type */
+    REFUSED(OUTBOX, "\x83" RESULTS "\x92\xc0\xa1x", "results");
+    REFUSED(OUTBOX, "\x83" RESULTS "\x91\x91\xa1x", "results");
+    REFUSED(OUTBOX, "\x83" RESULTS "\x91\xd4tx", "results");
+    REFUSED(OUTBOX, "\x83" RESULTS "\xdd\x05\x00\x00\x00", "not complete MessagePack maps");
+}
+
+/* completed with so many results of one byte */
+static struct outcome read_results(uint32_t count) {
+    msgpack_sbuffer buffer;
+    msgpack_packer packer;
+    msgpack_sbuffer_init(&buffer);
+    msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
+    msgpack_sbuffer_write(&buffer, "\x83" RESULTS, sizeof RESULTS);
+    msgpack_pack_array(&packer, count);
+    for (uint32_t i = 0; i < count; i++) msgpack_pack_bin_with_body(&packer, "x", 1);
+    struct outcome outcome = read_bytes(SKEP_CHANNEL_OUTBOX, buffer.data, buffer.size);
+    msgpack_sbuffer_destroy(&buffer);
+    return outcome;
+}
+
+static void test_items_of_a_list(void **state) {
+    (void)state;
+    assert_int_equal(read_results(SKEP_MAX_LIST).status, SKEP_OK);
+    struct outcome over = read_results(SKEP_MAX_LIST + 1);
+    assert_int_equal(over.status, SKEP_EPROTO);
+    assert_string_equal(over.why, "results");
+}
+
 /* str and bin serve for either, but text holds no zero. */
 static void test_text_and_bytes(void **state) {
     (void)state;
@@ -190,6 +236,13 @@ static void test_repeated_fields(void **state) {
           1, 0); /* the first cmd counts */
 }
 
+/* The second item is of the size given. */
+static void pack_list_of_two(msgpack_packer *packer, size_t size_bytes) {
+    msgpack_pack_array(packer, 2);
+    msgpack_pack_bin_with_body(packer, "x", 1);
+    msgpack_pack_bin_with_body(packer, sample_text(), size_bytes);
+}
+
 /* A field one over its limit, encoded by msgpack-c, since Skep's own encoder refuses. */
 static void pack_over_limit(msgpack_sbuffer *buffer, const struct skep_spec *spec, const struct skep_field *over,
                             uint64_t by) {
@@ -206,6 +259,7 @@ static void pack_over_limit(msgpack_sbuffer *buffer, const struct skep_spec *spe
         msgpack_pack_str_with_body(&packer, f->name, f->name_size_bytes);
         if (f->type == SKEP_TYPE_UINT) msgpack_pack_uint64(&packer, value);
         else if (f->type == SKEP_TYPE_BOOL) msgpack_pack_true(&packer);
+        else if (f->type == SKEP_TYPE_LIST) pack_list_of_two(&packer, (size_t)value);
         else msgpack_pack_str_with_body(&packer, sample_text(), (size_t)value);
     }
 }
@@ -241,6 +295,8 @@ int main(void) {
         cmocka_unit_test(test_needed),
         cmocka_unit_test(test_types),
         cmocka_unit_test(test_forms_of_numbers),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_items_of_a_list),
         cmocka_unit_test(test_text_and_bytes),
         cmocka_unit_test(test_repeated_fields),
         cmocka_unit_test(test_limits_at_their_edges),

@@ -53,6 +53,57 @@ static void test_each_type(void **state) {
     skep__frame_free(&frame);
 }
 
+static void test_lists(void **state) {
+    (void)state;
+    struct skep_frame frame = {0}, items = {0};
+    struct skep_command finished = {.id = SKEP_COMMAND_finished, .finished.number = 1};
+    assert_int_equal(skep__frame_add(&frame, &finished), SKEP_OK); /* an empty list needs no memory */
+    ASSERT_FRAME(&frame, "\x83\xa3"
+                         "cmd\xa8"
+                         "finished\xa6"
+                         "number\x01\xa7"
+                         "results\x90");
+    skep__frame_clear(&frame);
+    assert_int_equal(skep__list_add(&items, "abc", 3), SKEP_OK);
+    assert_int_equal(skep__list_add(&items, NULL, 0), SKEP_OK);
+    finished.finished.results = skep__list_of(&items, 2);
+    assert_int_equal(skep__frame_add(&frame, &finished), SKEP_OK);
+    ASSERT_FRAME(&frame, "\x83\xa3"
+                         "cmd\xa8"
+                         "finished\xa6"
+                         "number\x01\xa7"
+                         "results\x92\xc4\x03"
+                         "abc\xc4\x00");
+    skep__frame_free(&items);
+    skep__frame_free(&frame);
+}
+
+/* Items of a list that was decoded may be too large for another field. */
+static void test_decoded_items_over_the_limit(void **state) {
+    (void)state;
+    struct skep_frame frame = {0};
+    msgpack_object item = {.type = MSGPACK_OBJECT_BIN, .via.bin = {SKEP_MAX_NAME, sample_text()}};
+    struct skep_command submit = sample(SKEP_COMMAND_submit, 0, SAMPLE_SMALLEST);
+    SKEP_SET(submit, &submit.submit, keys, ((struct skep_list){.count = 1, .items = &item}));
+    assert_int_equal(skep__frame_add(&frame, &submit), SKEP_OK);
+    skep__frame_clear(&frame);
+    item.via.bin.size++;
+    assert_int_equal(skep__frame_add(&frame, &submit), SKEP_ETOOBIG);
+    assert_int_equal(frame.size_bytes, 0);
+    skep__frame_free(&frame);
+}
+
+/* An item that there is no memory for leaves those before it. */
+static void test_no_memory_leaves_the_list(void **state) {
+    (void)state;
+    struct skep_frame items = {0};
+    assert_int_equal(skep__list_add(&items, "a", 1), SKEP_OK);
+    assert_int_equal(skep__list_add(&items, "", (size_t)1 << 60), SKEP_ENOMEM);
+    ASSERT_FRAME(&items, "\xc4\x01"
+                         "a");
+    skep__frame_free(&items);
+}
+
 /* Commands stand back to back in the order they were added. */
 static void test_back_to_back(void **state) {
     (void)state;
@@ -127,6 +178,8 @@ static void test_no_memory_leaves_the_frame(void **state) {
 static bool exceed(struct skep_command *command, const struct skep_field *field) {
     if (field->type == SKEP_TYPE_BOOL || field->limit == UINT64_MAX) return false;
     if (field->type == SKEP_TYPE_UINT) *(uint64_t *)sample_place(command, field) = field->limit + 1;
+    else if (field->type == SKEP_TYPE_LIST)
+        *(struct skep_list *)sample_place(command, field) = (struct skep_list){.count = SKEP_MAX_LIST + 1};
     else
         *(struct skep_bytes *)sample_place(command, field) =
             (struct skep_bytes){sample_text(), (size_t)field->limit + 1};
@@ -170,6 +223,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_in_the_seeds),
         cmocka_unit_test(test_each_type),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_decoded_items_over_the_limit),
+        cmocka_unit_test(test_no_memory_leaves_the_list),
         cmocka_unit_test(test_back_to_back),
         cmocka_unit_test(test_bytes_that_are_not_there),
         cmocka_unit_test(test_clear_keeps_memory),

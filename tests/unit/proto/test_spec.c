@@ -15,11 +15,12 @@ static void check_field(const struct skep_field *field) {
     assert_in_range(field->name_size_bytes, 1, 31); /* one byte of header on the wire */
     assert_true(strcmp(field->name, "cmd") != 0);
     assert_true(strlen(field->doc) > 0);
-    assert_true(field->type <= SKEP_TYPE_BIN);
+    assert_true(field->type <= SKEP_TYPE_LIST);
     assert_true(field->limit > 0);
     if (field->type == SKEP_TYPE_BOOL) assert_int_equal(field->limit, 1);
     if (field->type == SKEP_TYPE_STR) assert_in_range(field->limit, 1, SKEP_MAX_REASON);
-    if (field->type == SKEP_TYPE_BIN) assert_in_range(field->limit, 1, SKEP_MAX_PAYLOAD);
+    if (field->type == SKEP_TYPE_BIN || field->type == SKEP_TYPE_LIST)
+        assert_in_range(field->limit, 1, SKEP_MAX_PAYLOAD);
 }
 
 static void test_rows_are_sound(void **state) {
@@ -135,6 +136,7 @@ static void test_page_states_limits(void **state) {
     } limits[] = {
         {"protocol version is **", SKEP_PROTOCOL, "**"},
         {"descriptor ", SKEP_LINK_FD, ""},
+        {"descriptor ", SKEP_PAGE_FD, ""},
         {"| name | ", SKEP_MAX_NAME, " bytes |"},
         {"| URL | ", SKEP_MAX_URL, " bytes |"},
         {"| reason | ", SKEP_MAX_REASON, " bytes |"},
@@ -142,7 +144,13 @@ static void test_page_states_limits(void **state) {
         {"| frame, received | ", SKEP_MAX_FRAME, " bytes |"},
         {"| frame, sent | ", SKEP_FULL_FRAME, " bytes |"},
         {"| nesting | ", SKEP_MAX_DEPTH, " levels |"},
+        {"| list | ", SKEP_MAX_LIST, " items |"},
+        {"| values | ", 2 * SKEP_MAX_LIST + 256, " in one command |"},
         {"| counters | ", SKEP_MAX_COUNTERS, " in one worker |"},
+        {"| jobs shown | ", SKEP_MAX_PEEK, " in one answer |"},
+        {"| payload shown | ", SKEP_MAX_SNIPPET, " bytes |"},
+        {"| queues | ", SKEP_MAX_QUEUES, " in one broker |"},
+        {"| page | ", SKEP_PAGE_BYTES, " bytes |"},
         {"| link message | ", SKEP_MAX_LINK, " bytes |"},
         {"| descriptors | ", SKEP_MAX_BATCH, " in one link message |"},
         {"| directory | ", SKEP_MAX_DIR, " bytes |"},

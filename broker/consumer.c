@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT
+ * Which worker gets a job, and how many it may have. What is ready is split evenly among the workers that can take it,
+ * so that two jobs go to two workers and ten thousand travel in frames. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "deliveries.h"
+#include "ledger.h"
+
+enum {
+    QUICK_MS = 5,  /* a worker that answers within this may have more */
+    SLOW_MS = 100, /* one that takes longer may have less */
+    MAX_RUN_BYTES = SKEP_FULL_FRAME
+};
+
+/* Jobs that travel in one command: their ids and deliveries are consecutive */
+struct run {
+    struct skep__consumer *consumer;
+    struct skep__job *first, *last;
+    uint32_t count;
+    struct skep_frame *items;
+};
+
+static const struct skep__store_kind *store(const skep_cluster *cluster) {
+    return cluster->store->kind;
+}
+
+/* --- places --- */
+
+static bool is_open(const skep_child *child) {
+    return child->state == SKEP__CHILD_READY && child->link >= 0 && !child->stalled && !child->inbox_full;
+}
+
+static bool can_take(const struct skep__consumer *consumer) {
+    const skep_child *child = consumer->child;
+    return is_open(child) && consumer->held < consumer->window &&
+           (child->held_bytes < child->cluster->settings.job_credit_bytes || child->held_bytes == 0);
+}
+
+static void update(struct skep__consumer *consumer) {
+    bool hungry = can_take(consumer);
+    struct skep__queue *queue = consumer->queue;
+    if (hungry == consumer->hungry) return;
+    if (hungry) TAILQ_INSERT_TAIL(&queue->hungry, consumer, of_queue);
+    else TAILQ_REMOVE(&queue->hungry, consumer, of_queue);
+    queue->hungry_count = hungry ? queue->hungry_count + 1 : queue->hungry_count - 1;
+    consumer->hungry = hungry;
+    if (consumer->held >= consumer->window) consumer->starved = true;
+}
+
+void skep__consumers_update(skep_child *child) {
+    struct skep__consumer *consumer;
+    LIST_FOREACH(consumer, &child->consumers, of_child) update(consumer);
+}
+
+static struct skep__consumer *find(const skep_child *child, const struct skep__queue *queue) {
+    struct skep__consumer *consumer;
+    LIST_FOREACH(consumer, &child->consumers, of_child) if (consumer->queue == queue) return consumer;
+    return NULL;
+}
+
+static struct skep__consumer *add(skep_child *child, struct skep__queue *queue) {
+    struct skep__consumer *consumer = calloc(1, sizeof *consumer);
+    if (consumer == NULL) return NULL;
+    consumer->child = child;
+    consumer->queue = queue;
+    LIST_INSERT_HEAD(&child->consumers, consumer, of_child);
+    queue->consumer_count++;
+    return consumer;
+}
+
+static unsigned widest(const struct skep__consumer *consumer) {
+    unsigned credit = consumer->child->cluster->settings.job_credit;
+    return credit > consumer->concurrency ? credit : consumer->concurrency;
+}
+
+int skep__consumer_add(skep_child *child, const struct skep_command_handle *handle) {
+    skep_cluster *cluster = child->cluster;
+    struct skep__queue *queue =
+        store(cluster)->queue(cluster->store, handle->queue.data, handle->queue.size_bytes, true);
+    if (queue == NULL) return SKEP_ETOOBIG;
+    struct skep__consumer *consumer = find(child, queue);
+    if (consumer == NULL) consumer = add(child, queue);
+    if (consumer == NULL) return SKEP_ENOMEM;
+    unsigned concurrency = SKEP_HAS(handle, handle, concurrency) ? (unsigned)handle->concurrency : 1;
+    consumer->concurrency = concurrency > 0 ? concurrency : 1;
+    consumer->window = consumer->concurrency + 1; /* one waits while the others are worked on */
+    if (consumer->window > widest(consumer)) consumer->window = widest(consumer);
+    update(consumer);
+    skep__dispatch_jobs(cluster, queue);
+    return SKEP_OK;
+}
+
+void skep__consumers_free(skep_child *child) {
+    for (struct skep__consumer *consumer; (consumer = LIST_FIRST(&child->consumers)) != NULL;) {
+        if (consumer->hungry) {
+            TAILQ_REMOVE(&consumer->queue->hungry, consumer, of_queue);
+            consumer->queue->hungry_count--;
+        }
+        consumer->queue->consumer_count--;
+        LIST_REMOVE(consumer, of_child);
+        free(consumer);
+    }
+}
+
+/* --- credit --- */
+
+void skep__consumer_let_go(struct skep__job *job) {
+    job->holder->held--;
+    job->holder->child->held_bytes -= job->size_bytes;
+}
+
+void skep__consumer_judge(struct skep__consumer *consumer, uint64_t at_ms) {
+    uint64_t took_ms = skep__clock_ms(consumer->child->cluster->clock) - at_ms;
+    unsigned most = widest(consumer);
+    if (took_ms <= QUICK_MS && consumer->starved) {
+        consumer->window = consumer->window < most / 2 ? consumer->window * 2 : most;
+        consumer->starved = false;
+    } else if (took_ms > SLOW_MS) {
+        consumer->window = consumer->window / 2 > consumer->concurrency ? consumer->window / 2 : consumer->concurrency;
+    }
+}
+
+/* --- giving --- */
+
+/* There was no memory for the command: the jobs are ready again, as if they had not been given. */
+static void take_back(struct run *run) {
+    skep_child *child = run->consumer->child;
+    for (uint64_t n = run->last->delivery; n >= run->first->delivery; n--) {
+        struct skep__job *job = skep__deliveries_find(&child->deliveries, n)->job;
+        skep__consumer_let_go(job);
+        job->attempt--;
+        store(child->cluster)->recover(child->cluster->store, job);
+    }
+    child->deliveries.next = run->first->delivery;
+}
+
+static int send_run(const struct run *run) {
+    skep_child *child = run->consumer->child;
+    struct skep_command command = {.id = SKEP_COMMAND_jobs};
+    struct skep_command_jobs *j = &command.jobs;
+    *j = (struct skep_command_jobs){.queue = skep__text(run->consumer->queue->name),
+                                    .delivery = run->first->delivery,
+                                    .id = run->first->id,
+                                    .lease_ms = child->cluster->settings.lease_ms,
+                                    .jobs = skep__list_of(run->items, run->count)};
+    if (run->first->attempt > 1) {
+        SKEP_SET(jobs, j, attempt, run->first->attempt);
+        SKEP_SET(jobs, j, redelivered, true);
+    }
+    int status = skep__outlet_add(child->inbox, &command);
+    if (status == SKEP_OK) skep__trace_command(child->cluster->trace, SKEP__TRACE_LEDGER, ">", child->id, &command);
+    return status;
+}
+
+static int end_run(struct run *run) {
+    if (run->count == 0) return SKEP_OK;
+    int status = send_run(run);
+    if (status != SKEP_OK) take_back(run);
+    run->count = 0;
+    skep__frame_clear(run->items);
+    return status;
+}
+
+static bool fits(const struct run *run, const struct skep__job *job) {
+    return job->id == run->last->id + 1 && job->attempt + 1 == run->first->attempt && run->count < SKEP_MAX_LIST &&
+           run->items->size_bytes + job->size_bytes < MAX_RUN_BYTES;
+}
+
+static int add_to_run(struct run *run, struct skep__job *job) {
+    int status = run->count > 0 && !fits(run, job) ? end_run(run) : SKEP_OK;
+    if (status == SKEP_OK && !skep__outlet_has_room(run->consumer->child->inbox)) status = SKEP_EAGAIN;
+    if (status == SKEP_OK) status = skep__deliveries_reserve(&run->consumer->child->deliveries);
+    if (status == SKEP_OK) status = skep__list_add(run->items, job->data, job->size_bytes);
+    if (status != SKEP_OK) return status;
+    if (run->count++ == 0) run->first = job;
+    run->last = job;
+    return SKEP_OK;
+}
+
+/* reserved, by this worker */
+static void reserve(struct skep__consumer *consumer, struct skep__job *job, uint64_t now_ms) {
+    skep_child *child = consumer->child;
+    store(child->cluster)->reserve(child->cluster->store, job, now_ms);
+    skep__deliveries_add(&child->deliveries, job);
+    job->holder = consumer;
+    job->attempt++;
+    job->queue->redelivered += job->attempt > 1;
+    consumer->held++;
+    child->held_bytes += job->size_bytes;
+}
+
+/* Gives at most n jobs. Errors: SKEP_EAGAIN (its inbox is full), SKEP_ENOMEM. */
+static int give(struct skep__consumer *consumer, uint64_t n, uint64_t now_ms) {
+    skep_cluster *cluster = consumer->child->cluster;
+    struct run run = {.consumer = consumer, .items = &cluster->items};
+    struct skep__job *job;
+    int status = SKEP_OK;
+    skep__frame_clear(run.items);
+    while (n-- > 0 && can_take(consumer) && (job = store(cluster)->first(consumer->queue)) != NULL) {
+        status = add_to_run(&run, job);
+        if (status != SKEP_OK) break;
+        reserve(consumer, job, now_ms);
+    }
+    int ended = end_run(&run);
+    return status == SKEP_OK ? ended : status;
+}
+
+/* Its turn is over. */
+static void to_tail(struct skep__consumer *consumer) {
+    TAILQ_REMOVE(&consumer->queue->hungry, consumer, of_queue);
+    TAILQ_INSERT_TAIL(&consumer->queue->hungry, consumer, of_queue);
+}
+
+/* Without memory the jobs stay until something else happens to the queue. */
+void skep__dispatch_jobs(skep_cluster *cluster, struct skep__queue *queue) {
+    struct skep__consumer *consumer;
+    uint64_t now_ms = skep__clock_ms(cluster->clock);
+    int status = SKEP_OK;
+    size_t turns = 0; /* of this round that are left */
+    while (queue->ready_count > 0 && (consumer = TAILQ_FIRST(&queue->hungry)) != NULL && status != SKEP_ENOMEM) {
+        if (turns == 0 || turns > queue->hungry_count) turns = queue->hungry_count;
+        status = give(consumer, (queue->ready_count + turns - 1) / turns, now_ms);
+        turns--;
+        to_tail(consumer);
+        consumer->child->inbox_full = status == SKEP_EAGAIN;
+        skep__consumers_update(consumer->child);
+    }
+    skep__ledger_watch(cluster);
+}
+
+void skep__dispatch_child(skep_child *child) {
+    struct skep__consumer *consumer;
+    skep__consumers_update(child);
+    LIST_FOREACH(consumer, &child->consumers, of_child) skep__dispatch_jobs(child->cluster, consumer->queue);
+}

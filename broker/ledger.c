@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT
+ * What becomes of jobs: accepted, answered by workers, buried, put back. */
+#include "ledger.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "clock.h"
+#include "deliveries.h"
+#include "event.h"
+#include "session.h"
+
+static const char lease_ended[] = "its lease ended";
+
+static const struct skep__store_kind *store(const skep_cluster *cluster) {
+    return cluster->store->kind;
+}
+
+static uint64_t now_ms(const skep_cluster *cluster) {
+    return skep__clock_ms(cluster->clock);
+}
+
+/* --- life --- */
+
+int skep__ledger_open(skep_cluster *cluster) {
+    const skep_settings *settings = &cluster->settings;
+    struct skep__store_limits limits = {.queue_jobs = settings->queue_jobs,
+                                        .queue_bytes = settings->queue_bytes,
+                                        .bytes = settings->jobs_bytes,
+                                        .dedup_ms = settings->dedup_ms};
+    return skep__store_memory_new(&cluster->store, &limits);
+}
+
+void skep__ledger_close(skep_cluster *cluster) {
+    skep__alarm_stop(&cluster->ledger_alarm);
+    if (cluster->store != NULL) store(cluster)->free(&cluster->store);
+}
+
+uint64_t skep__ledger_unfinished(const skep_cluster *cluster) {
+    uint64_t sum = 0;
+    if (cluster->store == NULL) return 0;
+    for (const struct skep__queue *q = NULL; (q = store(cluster)->next_queue(cluster->store, q)) != NULL;)
+        sum += q->ready_count + q->reserved_count + q->delayed_count;
+    return sum;
+}
+
+int skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue, const struct skep__submission *submission,
+                        uint64_t *id) {
+    if (cluster->stopping) return SKEP_ESTATE;
+    return store(cluster)->put(cluster->store, queue, submission, now_ms(cluster), id);
+}
+
+/* --- dead letters --- */
+
+static uint64_t wall_ms(void) {
+    struct timeval now;
+    gettimeofday(&now, NULL);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_usec / 1000;
+}
+
+static struct skep__death *new_death(const char *cause, const struct skep_bytes *reason,
+                                     const struct skep__exit_record *record) {
+    struct skep__death *death = malloc(sizeof *death + reason->size_bytes + 1);
+    if (death == NULL) return NULL;
+    *death = (struct skep__death){.cause = cause, .exit = {.code = -1, .signal = -1}, .wall_ms = wall_ms()};
+    if (record != NULL) death->exit = *record;
+    skep__copy_text(death->reason, reason->size_bytes + 1, reason);
+    return death;
+}
+
+enum { DEAD_EVENTS_MS = 1000 /* between two events about dead letters: there may be thousands at once */ };
+
+static void announce(skep_cluster *cluster, const struct skep__job *job, const char *cause) {
+    char text[SKEP_MAX_REASON];
+    uint64_t now = now_ms(cluster);
+    cluster->dead_unsaid++;
+    if (cluster->dead_said_ms != 0 && now - cluster->dead_said_ms < DEAD_EVENTS_MS) return;
+    int n = snprintf(text, sizeof text, "job %" PRIu64 " of %s: %s", job->id, job->queue->name, cause);
+    if (cluster->dead_unsaid > 1)
+        snprintf(text + n, sizeof text - (size_t)n, " (and %" PRIu64 " more since the last of these)",
+                 cluster->dead_unsaid - 1);
+    cluster->dead_said_ms = now;
+    cluster->dead_unsaid = 0;
+    skep__emit_dead(cluster, text);
+}
+
+void skep__ledger_bury(skep_cluster *cluster, struct skep__job *job, const char *cause, const struct skep_bytes *reason,
+                       const struct skep__exit_record *record) {
+    store(cluster)->bury(cluster->store, job, new_death(cause, reason, record));
+    if (job->wants_outcome) skep__session_died(cluster, job, cause, reason);
+    job->wants_outcome = false;
+    announce(cluster, job, cause);
+}
+
+/* Does something to each dead letter that is meant. */
+static uint64_t each_dead(skep_cluster *cluster, struct skep__queue *queue, uint64_t id,
+                          void (*act)(skep_cluster *cluster, struct skep__job *job)) {
+    uint64_t count = 0, left = queue->dead_count;
+    struct skep__job *job = store(cluster)->next(cluster->store, queue, SKEP__JOB_DEAD, NULL), *next;
+    for (; job != NULL && left > 0; job = next, left--) {
+        next = store(cluster)->next(cluster->store, queue, SKEP__JOB_DEAD, job);
+        if (id != 0 && job->id != id) continue;
+        act(cluster, job);
+        count++;
+    }
+    return count;
+}
+
+static uint64_t each_dead_of(skep_cluster *cluster, struct skep__queue *queue, uint64_t id,
+                             void (*act)(skep_cluster *cluster, struct skep__job *job)) {
+    uint64_t count = 0;
+    if (queue != NULL) return each_dead(cluster, queue, id, act);
+    while ((queue = store(cluster)->next_queue(cluster->store, queue)) != NULL)
+        count += each_dead(cluster, queue, id, act);
+    return count;
+}
+
+static void revive(skep_cluster *cluster, struct skep__job *job) {
+    store(cluster)->revive(cluster->store, job, now_ms(cluster));
+}
+
+static void drop(skep_cluster *cluster, struct skep__job *job) {
+    store(cluster)->drop(cluster->store, job);
+}
+
+uint64_t skep__ledger_revive(skep_cluster *cluster, struct skep__queue *queue, uint64_t id) {
+    uint64_t count = each_dead_of(cluster, queue, id, revive);
+    for (struct skep__queue *q = NULL; (q = store(cluster)->next_queue(cluster->store, q)) != NULL;)
+        skep__dispatch_jobs(cluster, q);
+    return count;
+}
+
+uint64_t skep__ledger_drop(skep_cluster *cluster, struct skep__queue *queue, uint64_t id) {
+    return each_dead_of(cluster, queue, id, drop);
+}
+
+/* --- answers --- */
+
+/* The job of a delivery that the worker still has. An answer to any other is refused: it was taken back when its lease
+ * ended, or has been answered, or was never given to it. */
+static struct skep__job *answered(skep_child *child, uint64_t number) {
+    struct skep__delivery *delivery = skep__deliveries_find(&child->deliveries, number);
+    if (delivery == NULL) {
+        child->cluster->stray_answers++;
+        return NULL;
+    }
+    struct skep__job *job = delivery->job;
+    if (job == NULL) {
+        delivery->queue->refused++;
+        child->cluster->stray_answers++;
+    }
+    skep__deliveries_settle(&child->deliveries, delivery);
+    child->stalled = false;
+    return job;
+}
+
+static void take_result(skep_cluster *cluster, struct skep__job *job, const struct skep_list *results, uint32_t index) {
+    struct skep_bytes result = results->count > 0 ? skep__list_at(results, index) : (struct skep_bytes){0};
+    if (job->wants_outcome) skep__session_finished(cluster, job, &result);
+    else if (result.size_bytes > 0) job->queue->unclaimed++;
+}
+
+/* The deliveries that an answer to n of them can be about; the rest are strays. */
+struct span {
+    uint64_t first, end;
+};
+
+static struct span span_of(skep_child *child, uint64_t number, uint64_t n) {
+    const struct skep__deliveries *d = &child->deliveries;
+    uint64_t end = n < UINT64_MAX - number ? number + n : UINT64_MAX;
+    struct span span = {number > d->first ? number : d->first, end < d->next ? end : d->next};
+    if (span.first > span.end) span.first = span.end;
+    child->cluster->stray_answers += n - (span.end - span.first);
+    return span;
+}
+
+static void complete(skep_child *child, uint64_t number, const struct skep_list *results, uint32_t index,
+                     struct skep__consumer **judged) {
+    struct skep__job *job = answered(child, number);
+    if (job == NULL) return;
+    struct skep__consumer *consumer = job->holder;
+    skep__consumer_let_go(job);
+    if (consumer != *judged) skep__consumer_judge(consumer, job->at_ms);
+    *judged = consumer;
+    take_result(child->cluster, job, results, index);
+    store(child->cluster)->ack(child->cluster->store, job);
+}
+
+int skep__ledger_completed(skep_child *child, const struct skep_command_completed *c, const char **why) {
+    uint64_t n = SKEP_HAS(completed, c, n) ? c->n : 1;
+    struct skep__consumer *judged = NULL; /* by the first job, which it had for longest */
+    *why = "results are not as many as n says";
+    if (SKEP_HAS(completed, c, results) && c->results.count != n) return SKEP_EPROTO;
+    struct span span = span_of(child, c->delivery, n);
+    for (uint64_t number = span.first; number < span.end; number++)
+        complete(child, number, &c->results, (uint32_t)(number - c->delivery), &judged);
+    return SKEP_OK;
+}
+
+static void put_off(skep_cluster *cluster, struct skep__job *job, uint64_t delay_ms, const struct skep_bytes *reason,
+                    const struct skep__exit_record *record) {
+    uint64_t now = now_ms(cluster);
+    job->failures++;
+    if (job->failures >= job->attempts) skep__ledger_bury(cluster, job, "attempts", reason, record);
+    else store(cluster)->retry(cluster->store, job, now, now + delay_ms);
+}
+
+static struct skep__exit_record held_by(const skep_child *child) {
+    return (struct skep__exit_record){.worker = child->id, .pid = child->pid, .code = -1, .signal = -1};
+}
+
+void skep__ledger_retry(skep_child *child, const struct skep_command_retry *retry) {
+    struct skep__job *job = answered(child, retry->delivery);
+    struct skep__exit_record record = held_by(child);
+    if (job == NULL) return;
+    skep__consumer_let_go(job);
+    put_off(child->cluster, job, retry->delay_ms, &retry->reason, &record);
+}
+
+void skep__ledger_fail(skep_child *child, const struct skep_command_fail *fail) {
+    struct skep__job *job = answered(child, fail->delivery);
+    struct skep__exit_record record = held_by(child);
+    if (job == NULL) return;
+    skep__consumer_let_go(job);
+    skep__ledger_bury(child->cluster, job, "refused", &fail->reason, &record);
+}
+
+/* The last first, since each goes before the others. */
+void skep__ledger_released(skep_child *child, const struct skep_command_released *r) {
+    uint64_t n = SKEP_HAS(released, r, n) ? r->n : 1;
+    struct span span = span_of(child, r->delivery, n);
+    for (uint64_t number = span.end; number-- > span.first;) {
+        struct skep__job *job = answered(child, number);
+        if (job == NULL) continue;
+        skep__consumer_let_go(job);
+        job->attempt--;
+        store(child->cluster)->recover(child->cluster->store, job);
+    }
+}
+
+void skep__ledger_extend(skep_child *child, const struct skep_command_extend *extend) {
+    struct skep__delivery *delivery = skep__deliveries_find(&child->deliveries, extend->delivery);
+    if (delivery == NULL || delivery->job == NULL) {
+        if (delivery != NULL) delivery->queue->refused++;
+        child->cluster->stray_answers++;
+        return;
+    }
+    store(child->cluster)->extend(child->cluster->store, delivery->job, now_ms(child->cluster));
+}
+
+/* --- time --- */
+
+/* The worker keeps its place among the deliveries, so that its late answer is known for what it is, and gets no more
+ * jobs until it says something. */
+static void end_lease(skep_cluster *cluster, struct skep__job *job) {
+    static const struct skep_bytes reason = {lease_ended, sizeof lease_ended - 1};
+    skep_child *child = job->holder->child;
+    struct skep__exit_record record = held_by(child);
+    skep__deliveries_find(&child->deliveries, job->delivery)->job = NULL;
+    skep__trace(cluster->trace, SKEP__TRACE_LEDGER, "job %" PRIu64 ": worker %u had its lease", job->id, child->id);
+    skep__consumer_let_go(job);
+    child->stalled = true;
+    skep__consumers_update(child);
+    put_off(cluster, job, 0, &reason, &record);
+}
+
+static void end_leases(skep_cluster *cluster, uint64_t now) {
+    struct skep__job *job;
+    while ((job = store(cluster)->oldest_reserved(cluster->store)) != NULL &&
+           job->at_ms + cluster->settings.lease_ms <= now) {
+        struct skep__queue *queue = job->queue;
+        end_lease(cluster, job);
+        if (TAILQ_FIRST(&queue->hungry) != NULL) skep__dispatch_jobs(cluster, queue);
+    }
+}
+
+static void bury_expired(skep_cluster *cluster, uint64_t now) {
+    static const struct skep_bytes none = {0};
+    struct skep__job *job;
+    while ((job = store(cluster)->expired(cluster->store, now)) != NULL)
+        skep__ledger_bury(cluster, job, "expired", &none, NULL);
+}
+
+static void look(struct skep__alarm *alarm) {
+    skep_cluster *cluster = (skep_cluster *)((char *)alarm - offsetof(skep_cluster, ledger_alarm));
+    uint64_t now = now_ms(cluster);
+    struct skep__queue *queue;
+    bury_expired(cluster, now);
+    while ((queue = store(cluster)->ripen(cluster->store, now)) != NULL) skep__dispatch_jobs(cluster, queue);
+    end_leases(cluster, now);
+    skep__sessions_flush(cluster);
+    skep__ledger_watch(cluster);
+}
+
+void skep__ledger_watch(skep_cluster *cluster) {
+    const struct skep__job *oldest = store(cluster)->oldest_reserved(cluster->store);
+    uint64_t next = store(cluster)->next_ms(cluster->store), now = now_ms(cluster);
+    uint64_t lease_end = oldest != NULL ? oldest->at_ms + cluster->settings.lease_ms : UINT64_MAX;
+    if (lease_end < next) next = lease_end;
+    if (next == UINT64_MAX || (skep__alarm_is_set(&cluster->ledger_alarm) && cluster->ledger_alarm.due_ms <= next))
+        return;
+    int status = skep__alarm_set(cluster->clock, &cluster->ledger_alarm, next > now ? next - now : 0, look);
+    if (status != SKEP_OK) skep__emit_error(cluster, NULL, "leases and delays: %s", skep_strerror(status));
+}

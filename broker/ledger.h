@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ * The ledger of jobs: what becomes of each, from its acceptance to its end. */
+#ifndef SKEP_LEDGER_H
+#define SKEP_LEDGER_H
+
+#include "broker.h"
+#include "store.h"
+
+/* A worker's place at a queue. It may have window jobs of it: twice as many each time that it answers quickly, half
+ * when it is slow. */
+struct skep__consumer {
+    LIST_ENTRY(skep__consumer) of_child;
+    TAILQ_ENTRY(skep__consumer) of_queue; /* in queue.hungry */
+    skep_child *child;
+    struct skep__queue *queue;
+    unsigned concurrency; /* jobs that it works on at the same time */
+    unsigned window;      /* at least concurrency */
+    unsigned held;        /* jobs that it has */
+    unsigned suspects;    /* while a dead worker's jobs are judged: how many more it can have been working on */
+    bool hungry;          /* it can take jobs */
+    bool starved;         /* it had all of its window at some time since it was last judged */
+};
+
+/* --- ledger.c --- */
+
+/* Opens the store; the settings are frozen from here on. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__ledger_open(skep_cluster *cluster);
+
+/* Forgets all jobs, without a word to anybody. */
+void skep__ledger_close(skep_cluster *cluster);
+
+/* The number of jobs that are not done and not dead. */
+uint64_t skep__ledger_unfinished(const skep_cluster *cluster);
+
+/* Accepts a job. dispatch must follow. Errors: SKEP_EFULL, SKEP_EDUPLICATE (*id is the first one's), SKEP_ESTATE,
+ * SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue,
+                                      const struct skep__submission *submission, uint64_t *id);
+
+/* Answers of a worker's. Errors: SKEP_EPROTO, with *why. */
+SKEP_MUST_USE int skep__ledger_completed(skep_child *child, const struct skep_command_completed *completed,
+                                         const char **why);
+void skep__ledger_retry(skep_child *child, const struct skep_command_retry *retry);
+void skep__ledger_fail(skep_child *child, const struct skep_command_fail *fail);
+void skep__ledger_released(skep_child *child, const struct skep_command_released *released);
+void skep__ledger_extend(skep_child *child, const struct skep_command_extend *extend);
+
+/* Makes a dead letter; reason may be empty, record NULL. The submitter is told. */
+void skep__ledger_bury(skep_cluster *cluster, struct skep__job *job, const char *cause, const struct skep_bytes *reason,
+                       const struct skep__exit_record *record);
+
+/* Puts dead letters back, or forgets them: those of a queue, or (NULL) of all; only the one with an id, if that is not
+ * 0. Returns how many. */
+uint64_t skep__ledger_revive(skep_cluster *cluster, struct skep__queue *queue, uint64_t id);
+uint64_t skep__ledger_drop(skep_cluster *cluster, struct skep__queue *queue, uint64_t id);
+
+/* Rings when something in the store is due. To be called after a step that may have changed when. */
+void skep__ledger_watch(skep_cluster *cluster);
+
+/* --- ledger_death.c --- */
+
+/* The worker's link has ended: if its process does not end soon too, its jobs go to others anyway. */
+void skep__ledger_link_ended(skep_child *child);
+
+/* The worker has ended: what it had goes to others, or to the dead letters. */
+void skep__ledger_child_ended(skep_child *child);
+
+/* --- consumer.c --- */
+
+/* A worker handles a queue. Errors: SKEP_ETOOBIG (too many queues), SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__consumer_add(skep_child *child, const struct skep_command_handle *handle);
+
+/* Forgets a worker's places. Its jobs are the caller's concern. */
+void skep__consumers_free(skep_child *child);
+
+/* A job is not the worker's any more. */
+void skep__consumer_let_go(struct skep__job *job);
+
+/* The worker has answered a job that it had since at_ms. */
+void skep__consumer_judge(struct skep__consumer *consumer, uint64_t at_ms);
+
+/* Looks again whether a worker can take jobs: its state, its inbox or what it has has changed. */
+void skep__consumers_update(skep_child *child);
+
+/* Gives the ready jobs of a queue to the workers that can take them. */
+void skep__dispatch_jobs(skep_cluster *cluster, struct skep__queue *queue);
+
+/* The same for all queues of a worker. */
+void skep__dispatch_child(skep_child *child);
+
+#endif

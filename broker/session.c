@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT
+ * Clients that have joined. A session ends with the client's process, which the kernel tells, or when it leaves; jobs
+ * that it has submitted stay. */
+#include "session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include "directory.h"
+#include "event.h"
+#include "router.h"
+
+enum {
+    MAX_SESSIONS = 4096,
+    SLOW_BYTES = 16 * 1024 * 1024,       /* of answers that a client has not read: it may submit no more */
+    HIGH_WATER_BYTES = 256 * 1024 * 1024 /* more are dropped */
+};
+
+/* --- what is owed --- */
+
+/* An answer to a submission that is dropped is given again when the client asks again; an outcome is not. */
+static bool tell(struct skep__session *session, const struct skep_command *command) {
+    int status = skep__outlet_add(session->returns, command);
+    if (status == SKEP_OK)
+        skep__trace_command(session->cluster->trace, SKEP__TRACE_WIRE, "> client", session->id, command);
+    if (status == SKEP_OK || session->overrun) return status == SKEP_OK;
+    session->overrun = true;
+    skep__emit_error(session->cluster, NULL, "client %u pid %d does not read its answers; some are dropped",
+                     session->id, (int)session->pid);
+    return false;
+}
+
+void skep__session_tell(struct skep__session *session, const struct skep_command *command) {
+    tell(session, command);
+}
+
+bool skep__session_reads(const struct skep__session *session) {
+    return skep__outlet_waiting_bytes(session->returns) < SLOW_BYTES;
+}
+
+static void send_finished(struct skep__session *session) {
+    struct skep_command command = {.id = SKEP_COMMAND_finished};
+    command.finished = (struct skep_command_finished){
+        .number = session->finished_number, .results = skep__list_of(&session->finished, session->finished_count)};
+    if (session->finished_count == 0) return;
+    LIST_REMOVE(session, owed);
+    tell(session, &command);
+    session->finished_count = 0;
+    skep__frame_clear(&session->finished);
+}
+
+void skep__sessions_flush(skep_cluster *cluster) {
+    for (struct skep__session *session; (session = LIST_FIRST(&cluster->owed)) != NULL;) send_finished(session);
+}
+
+static bool fits(const struct skep__session *session, uint64_t number, const struct skep_bytes *result) {
+    return number == session->finished_number + session->finished_count && session->finished_count < SKEP_MAX_LIST &&
+           session->finished.size_bytes + result->size_bytes < SKEP_FULL_FRAME;
+}
+
+static void gather(struct skep__session *session, const struct skep__job *job, const struct skep_bytes *result) {
+    if (session->finished_count > 0 && !fits(session, job->number, result)) send_finished(session);
+    if (skep__list_add(&session->finished, result->data, result->size_bytes) != SKEP_OK) {
+        job->queue->unclaimed++;
+        return;
+    }
+    if (session->finished_count++ > 0) return;
+    session->finished_number = job->number;
+    LIST_INSERT_HEAD(&session->cluster->owed, session, owed);
+}
+
+static struct skep__session *find(skep_cluster *cluster, uint32_t id) {
+    struct skep__session *session;
+    HASH_FIND(hh, cluster->sessions, &id, sizeof id, session);
+    return session;
+}
+
+void skep__session_finished(skep_cluster *cluster, const struct skep__job *job, const struct skep_bytes *result) {
+    if (job->client == 0) {
+        skep__primary_outcome(cluster, job, SKEP_OK, result);
+        return;
+    }
+    struct skep__session *session = find(cluster, job->client);
+    if (session != NULL) gather(session, job, result);
+    else job->queue->unclaimed++;
+}
+
+void skep__session_died(skep_cluster *cluster, const struct skep__job *job, const char *cause,
+                        const struct skep_bytes *reason) {
+    struct skep_bytes text = skep__text(cause);
+    if (job->client == 0) {
+        skep__primary_outcome(cluster, job, SKEP_EDEAD, &text);
+        return;
+    }
+    struct skep__session *session = find(cluster, job->client);
+    struct skep_command command = {.id = SKEP_COMMAND_died};
+    command.died = (struct skep_command_died){.number = job->number, .cause = text};
+    if (reason->size_bytes > 0) SKEP_SET(died, &command.died, reason, *reason);
+    if (session != NULL) skep__session_tell(session, &command);
+    else job->queue->unclaimed++;
+}
+
+/* --- life --- */
+
+static void closed(uv_handle_t *handle) {
+    struct skep__session *session = handle->data;
+    close(session->pidfd);
+    free(session);
+}
+
+void skep__session_end(struct skep__session *session) {
+    HASH_DEL(session->cluster->sessions, session);
+    if (session->finished_count > 0) LIST_REMOVE(session, owed);
+    skep__frame_free(&session->finished);
+    skep__outlet_free(&session->returns);
+    uv_poll_stop(&session->pid_poll);
+    uv_close((uv_handle_t *)&session->pid_poll, closed);
+}
+
+void skep__sessions_free(skep_cluster *cluster) {
+    struct skep__session *session, *next;
+    HASH_ITER(hh, cluster->sessions, session, next) skep__session_end(session);
+}
+
+static void process_ended(uv_poll_t *poll, int status, int events) {
+    (void)status;
+    (void)events;
+    skep__session_end(poll->data);
+}
+
+static void returns_url(const struct skep__session *session, char *url, size_t capacity_bytes) {
+    skep__instance_url(&session->cluster->instance, SKEP_FILE_RETURNS, url, capacity_bytes);
+    size_t length = strlen(url);
+    snprintf(url + length, capacity_bytes - length, ".%u", session->id);
+}
+
+static int open_returns(struct skep__session *session) {
+    skep_cluster *cluster = session->cluster;
+    char url[SKEP_MAX_URL + 1];
+    struct skep__outlet_options options = {.hub = cluster->hub,
+                                           .flusher = cluster->flusher,
+                                           .kind = SKEP__PORT_PUSH,
+                                           .high_water_bytes = HIGH_WATER_BYTES,
+                                           .refused = skep__peer_refused,
+                                           .context = cluster};
+    returns_url(session, url, sizeof url);
+    int status = skep__outlet_new(&session->returns, &options);
+    return status == SKEP_OK ? skep__outlet_listen(session->returns, url) : status;
+}
+
+static int watch_process(struct skep__session *session) {
+    session->pidfd = pidfd_open(session->pid, 0);
+    if (session->pidfd < 0) return errno == EMFILE || errno == ENFILE ? SKEP_EMFILE : SKEP_ECLOSED;
+    if (uv_poll_init(session->cluster->loop, &session->pid_poll, session->pidfd) != 0) {
+        close(session->pidfd);
+        return SKEP_ESYS;
+    }
+    session->pid_poll.data = session;
+    uv_poll_start(&session->pid_poll, UV_READABLE, process_ended);
+    uv_unref((uv_handle_t *)&session->pid_poll);
+    return SKEP_OK;
+}
+
+static int new_session(skep_cluster *cluster, pid_t pid, struct skep__session **out) {
+    struct skep__session *session = calloc(1, sizeof *session);
+    if (session == NULL) return SKEP_ENOMEM;
+    *session = (struct skep__session){.cluster = cluster, .id = ++cluster->next_session, .pid = pid, .expected = 1};
+    int status = open_returns(session);
+    if (status == SKEP_OK) status = watch_process(session);
+    if (status != SKEP_OK) {
+        skep__outlet_free(&session->returns);
+        free(session);
+        return status;
+    }
+    HASH_ADD(hh, cluster->sessions, id, sizeof session->id, session);
+    *out = session;
+    return SKEP_OK;
+}
+
+static int add_joined(const struct skep__session *session, struct skep_frame *frame) {
+    const struct skep__instance *instance = &session->cluster->instance;
+    char intake[SKEP_MAX_URL + 1], returns[SKEP_MAX_URL + 1], news[SKEP_MAX_URL + 1];
+    skep__instance_url(instance, SKEP_FILE_INTAKE, intake, sizeof intake);
+    skep__instance_url(instance, SKEP_FILE_NEWS, news, sizeof news);
+    returns_url(session, returns, sizeof returns);
+    struct skep_command command = {.id = SKEP_COMMAND_joined};
+    command.joined = (struct skep_command_joined){.client = session->id,
+                                                  .generation = instance->generation,
+                                                  .intake = skep__text(intake),
+                                                  .returns = skep__text(returns),
+                                                  .news = skep__text(news)};
+    return skep__frame_add(frame, &command);
+}
+
+int skep__session_join(skep_cluster *cluster, pid_t pid, struct skep_frame *frame) {
+    struct skep__session *session;
+    if (HASH_COUNT(cluster->sessions) >= MAX_SESSIONS) return SKEP_ETOOBIG;
+    int status = new_session(cluster, pid, &session);
+    if (status != SKEP_OK) return status;
+    status = add_joined(session, frame);
+    if (status != SKEP_OK) skep__session_end(session);
+    return status;
+}
+
+struct skep__session *skep__session_find(skep_cluster *cluster, uint64_t id, pid_t pid) {
+    struct skep__session *session = id <= UINT32_MAX ? find(cluster, (uint32_t)id) : NULL;
+    return session != NULL && session->pid == pid ? session : NULL;
+}

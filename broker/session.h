@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ * Clients that have joined: what they are owed, and what they say by the intake. */
+#ifndef SKEP_SESSION_H
+#define SKEP_SESSION_H
+
+#include "broker.h"
+#include "store.h"
+
+enum { SKEP__DECLINED_KEPT = 64 };
+
+/* Numbers that were declined, so that a client that did not hear of it is told again */
+struct skep__declined {
+    uint64_t number, n;
+    int status;
+};
+
+/* A client, until its process ends or it leaves */
+struct skep__session {
+    UT_hash_handle hh;
+    skep_cluster *cluster;
+    uint32_t id;
+    pid_t pid;
+    int pidfd;
+    uv_poll_t pid_poll;
+    struct skep__outlet *returns;
+    uint64_t expected; /* number of its next submission */
+    bool gap_told;     /* it knows that something was lost */
+    bool overrun;      /* it does not read, and some of what it was owed has been dropped */
+
+    struct skep__declined declined[SKEP__DECLINED_KEPT]; /* the latest, by declined_count modulo their number */
+    uint64_t declined_count;
+
+    /* outcomes that travel together: their numbers are consecutive */
+    uint64_t finished_number;
+    uint32_t finished_count;
+    struct skep_frame finished;
+    LIST_ENTRY(skep__session) owed; /* in cluster.owed while finished_count > 0 */
+};
+
+/* --- session.c --- */
+
+/* Admits a client and adds the answer. Errors: SKEP_EMFILE, SKEP_ETOOBIG (too many clients), SKEP_ECLOSED (it is gone),
+ * SKEP_ENOMEM, SKEP_ESYS. */
+SKEP_MUST_USE int skep__session_join(skep_cluster *cluster, pid_t pid, struct skep_frame *frame);
+
+/* The session of a number that belongs to a process; NULL if there is none. */
+struct skep__session *skep__session_find(skep_cluster *cluster, uint64_t id, pid_t pid);
+
+/* Sends a command; drops it if the client has left too much unread. */
+void skep__session_tell(struct skep__session *session, const struct skep_command *command);
+
+/* False if the client has left so much unread that it may submit no more. */
+bool skep__session_reads(const struct skep__session *session);
+
+/* The outcome of a job that its submitter waits for. */
+void skep__session_finished(skep_cluster *cluster, const struct skep__job *job, const struct skep_bytes *result);
+void skep__session_died(skep_cluster *cluster, const struct skep__job *job, const char *cause,
+                        const struct skep_bytes *reason);
+
+/* Sends the outcomes that have gathered. */
+void skep__sessions_flush(skep_cluster *cluster);
+
+void skep__session_end(struct skep__session *session);
+void skep__sessions_free(skep_cluster *cluster);
+
+/* --- intake.c --- */
+
+/* A frame arrived in the intake; context is the cluster. */
+void skep__intake_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer);
+
+/* --- primary.c --- */
+
+/* The outcome of a job of the primary's own. */
+void skep__primary_outcome(skep_cluster *cluster, const struct skep__job *job, int status,
+                           const struct skep_bytes *data);
+void skep__primary_forget(skep_cluster *cluster);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT
+ * Jobs and where they are kept. The ledger decides what becomes of a job; a store only moves it from one state to the
+ * next and finds the one that comes first. All times are milliseconds of the broker's clock (clock.h), given by the
+ * caller. */
+#ifndef SKEP_STORE_H
+#define SKEP_STORE_H
+
+#include <skep/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+#include <uthash.h>
+
+#include "contract.h"
+#include "heap.h"
+
+enum { SKEP__PRIORITIES = UINT8_MAX + 1, SKEP__PRIORITY_MIDDLE = 128 };
+
+enum skep__job_state { SKEP__JOB_READY, SKEP__JOB_RESERVED, SKEP__JOB_DELAYED, SKEP__JOB_DEAD };
+
+/* How a worker ended that a job is blamed for */
+struct skep__exit_record {
+    uint32_t worker;
+    pid_t pid;
+    int code, signal; /* one of them is -1; both: not known */
+    uint64_t uptime_ms;
+};
+
+/* Why a job is a dead letter */
+struct skep__death {
+    const char *cause; /* static text: attempts, deaths, expired, refused */
+    struct skep__exit_record exit;
+    uint64_t wall_ms; /* when, since 1970 */
+    char reason[];
+};
+
+struct skep__job {
+    TAILQ_ENTRY(skep__job) entry; /* in queue.ready, queue.delayed, queue.dead, or among the reserved ones */
+    struct skep__queue *queue;
+    uint64_t id;          /* from 1, in the order of acceptance */
+    uint64_t accepted_ms; /* or put back from the dead letters */
+    uint64_t at_ms;       /* delayed: ready then; reserved: since then */
+    uint64_t expires_ms;  /* dead if it was not begun by then; 0: never */
+    struct skep__heap_node delay_node, expiry_node;
+
+    struct skep__consumer *holder; /* reserved: the worker that has it */
+    uint64_t delivery;             /* reserved: its number there */
+    uint64_t number;               /* the submitter's */
+    struct skep__death *death;     /* dead */
+    uint32_t client;               /* the submitter; 0: the primary */
+    uint32_t size_bytes;
+    uint32_t attempt;   /* deliveries that were begun, the present one among them */
+    uint32_t failures;  /* of them, those that failed or whose lease ended */
+    uint16_t attempts;  /* failures that make it a dead letter */
+    uint16_t deaths;    /* workers that died of it */
+    uint8_t priority;   /* smaller ones come first */
+    uint8_t state;      /* enum skep__job_state */
+    bool wants_outcome; /* the submitter waits for it */
+    char data[];
+};
+TAILQ_HEAD(skep__jobs, skep__job);
+
+struct skep__queue {
+    UT_hash_handle hh;
+    char name[SKEP_MAX_NAME + 1];
+    struct skep__jobs ready[SKEP__PRIORITIES]; /* each in the order of becoming ready */
+    uint64_t busy[SKEP__PRIORITIES / 64];      /* a bit for each priority that has jobs */
+    struct skep__jobs delayed;                 /* in no order */
+    struct skep__jobs dead;                    /* the oldest first */
+    struct skep__key *keys;                    /* seen lately, by key */
+
+    uint64_t ready_count, reserved_count, delayed_count, dead_count;
+    size_t bytes;
+    /* ever */
+    uint64_t submitted, done, redelivered, duplicates, declined, refused, unclaimed;
+
+    TAILQ_HEAD(, skep__consumer) hungry; /* workers that can take jobs, in turn */
+    size_t hungry_count;
+    uint64_t consumer_count;
+};
+
+/* What is to be put; borrowed */
+struct skep__submission {
+    const void *data;
+    size_t size_bytes;
+    const char *key; /* not terminated; NULL: none */
+    size_t key_bytes;
+    uint64_t number;
+    uint32_t client;
+    uint32_t delay_ms, ttl_ms;
+    uint16_t attempts;
+    uint8_t priority;
+    bool wants_outcome;
+};
+
+struct skep__store_limits {
+    uint64_t queue_jobs, queue_bytes, bytes;
+    unsigned dedup_ms;
+};
+
+struct skep__store;
+
+/* A kind of store. A job is in exactly one state, and only functions that say so take it. */
+struct skep__store_kind {
+    /* The queue of a name; makes it if make is true, else NULL if it is not there. NULL also if there are too many. */
+    struct skep__queue *(*queue)(struct skep__store *store, const char *name, size_t size_bytes, bool make);
+
+    /* All queues, in the order of their making: NULL gives the first, the last gives NULL. */
+    struct skep__queue *(*next_queue)(struct skep__store *store, const struct skep__queue *queue);
+
+    /* Takes a copy: ready or delayed. *id is set too with SKEP_EDUPLICATE (a job with its key was there: that one's).
+     * Errors: SKEP_EFULL, SKEP_ENOMEM. */
+    int (*put)(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *submission,
+               uint64_t now_ms, uint64_t *id);
+
+    /* The ready job that comes first; NULL: none is. */
+    struct skep__job *(*first)(struct skep__queue *queue);
+
+    /* ready -> reserved */
+    void (*reserve)(struct skep__store *store, struct skep__job *job, uint64_t now_ms);
+
+    /* reserved: since now */
+    void (*extend)(struct skep__store *store, struct skep__job *job, uint64_t now_ms);
+
+    /* reserved -> done: forgets it */
+    void (*ack)(struct skep__store *store, struct skep__job *job);
+
+    /* reserved -> delayed until due_ms, or ready behind the others if that is now */
+    void (*retry)(struct skep__store *store, struct skep__job *job, uint64_t now_ms, uint64_t due_ms);
+
+    /* reserved -> ready, before the others */
+    void (*recover)(struct skep__store *store, struct skep__job *job);
+
+    /* ready, delayed, reserved -> dead; death is the job's from here on, NULL if there was no memory for it */
+    void (*bury)(struct skep__store *store, struct skep__job *job, struct skep__death *death);
+
+    /* dead -> ready, as if it were new */
+    void (*revive)(struct skep__store *store, struct skep__job *job, uint64_t now_ms);
+
+    /* dead: forgets it */
+    void (*drop)(struct skep__store *store, struct skep__job *job);
+
+    /* delayed -> ready, for each whose time has come, one at a time; its queue, or NULL when there is none */
+    struct skep__queue *(*ripen)(struct skep__store *store, uint64_t now_ms);
+
+    /* A job, ready or delayed, that has expired; NULL: none has */
+    struct skep__job *(*expired)(struct skep__store *store, uint64_t now_ms);
+
+    /* The job that has been reserved for longest; NULL: none is */
+    struct skep__job *(*oldest_reserved)(struct skep__store *store);
+
+    /* When ripen or expired will have something, or a key is to be forgotten; UINT64_MAX: never */
+    uint64_t (*next_ms)(struct skep__store *store);
+
+    /* The jobs of a queue in one state, ready ones in their order: NULL gives the first, the last gives NULL. */
+    struct skep__job *(*next)(struct skep__store *store, struct skep__queue *queue, enum skep__job_state state,
+                              const struct skep__job *job);
+
+    void (*free)(struct skep__store **store);
+};
+
+struct skep__store {
+    const struct skep__store_kind *kind;
+    struct skep__store_limits limits;
+};
+
+/* Jobs in memory. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__store_memory_new(struct skep__store **store, const struct skep__store_limits *limits);
+
+#endif

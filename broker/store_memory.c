@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT
+ * Jobs in memory: lists for each priority, a heap for delays and one for expiries. Each step is O(1), or O(log n) for a
+ * job that has a delay or a time to live. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store_keys.h"
+
+enum { MALLOC_BYTES = 16 /* what an allocation costs besides its size */ };
+
+struct memory {
+    struct skep__store store; /* first member */
+    struct skep__queue *queues;
+    struct skep__jobs reserved; /* the one that has been so for longest first */
+    struct skep__heap delays, expiries;
+    struct skep__keys keys;
+    size_t bytes;
+    uint64_t next_id;
+};
+
+static struct memory *memory_of(struct skep__store *store) {
+    return (struct memory *)store;
+}
+
+/* --- heaps --- */
+
+static struct skep__job *of_delay(const struct skep__heap_node *node) {
+    return (struct skep__job *)((const char *)node - offsetof(struct skep__job, delay_node));
+}
+
+static struct skep__job *of_expiry(const struct skep__heap_node *node) {
+    return (struct skep__job *)((const char *)node - offsetof(struct skep__job, expiry_node));
+}
+
+static bool is_due_before(const struct skep__heap_node *a, const struct skep__heap_node *b) {
+    return of_delay(a)->at_ms < of_delay(b)->at_ms;
+}
+
+static bool expires_before(const struct skep__heap_node *a, const struct skep__heap_node *b) {
+    return of_expiry(a)->expires_ms < of_expiry(b)->expires_ms;
+}
+
+static void leave_heap(struct skep__heap *heap, struct skep__heap_node *node) {
+    if (node->index != 0) skep__heap_remove(heap, node);
+}
+
+/* --- states: entering and leaving --- */
+
+static void mark_busy(struct skep__queue *queue, uint8_t priority) {
+    queue->busy[priority / 64] |= UINT64_C(1) << priority % 64;
+}
+
+static void enter_ready(struct skep__job *job, bool first) {
+    struct skep__queue *queue = job->queue;
+    job->state = SKEP__JOB_READY;
+    if (first) TAILQ_INSERT_HEAD(&queue->ready[job->priority], job, entry);
+    else TAILQ_INSERT_TAIL(&queue->ready[job->priority], job, entry);
+    mark_busy(queue, job->priority);
+    queue->ready_count++;
+}
+
+static void leave_ready(struct skep__job *job) {
+    struct skep__queue *queue = job->queue;
+    struct skep__jobs *jobs = &queue->ready[job->priority];
+    TAILQ_REMOVE(jobs, job, entry);
+    if (TAILQ_EMPTY(jobs)) queue->busy[job->priority / 64] &= ~(UINT64_C(1) << job->priority % 64);
+    queue->ready_count--;
+}
+
+static int enter_delayed(struct memory *memory, struct skep__job *job, uint64_t due_ms) {
+    job->at_ms = due_ms;
+    int status = skep__heap_add(&memory->delays, &job->delay_node);
+    if (status != SKEP_OK) return status;
+    job->state = SKEP__JOB_DELAYED;
+    TAILQ_INSERT_TAIL(&job->queue->delayed, job, entry);
+    job->queue->delayed_count++;
+    return SKEP_OK;
+}
+
+static void leave_delayed(struct memory *memory, struct skep__job *job) {
+    leave_heap(&memory->delays, &job->delay_node);
+    TAILQ_REMOVE(&job->queue->delayed, job, entry);
+    job->queue->delayed_count--;
+}
+
+static void leave_reserved(struct memory *memory, struct skep__job *job) {
+    TAILQ_REMOVE(&memory->reserved, job, entry);
+    job->queue->reserved_count--;
+    job->holder = NULL;
+}
+
+static void leave(struct memory *memory, struct skep__job *job) {
+    switch ((enum skep__job_state)job->state) {
+    case SKEP__JOB_READY: leave_ready(job); break;
+    case SKEP__JOB_RESERVED: leave_reserved(memory, job); break;
+    case SKEP__JOB_DELAYED: leave_delayed(memory, job); break;
+    case SKEP__JOB_DEAD:
+        TAILQ_REMOVE(&job->queue->dead, job, entry);
+        job->queue->dead_count--;
+        break;
+    }
+}
+
+static size_t cost_of(size_t size_bytes) {
+    return sizeof(struct skep__job) + size_bytes + MALLOC_BYTES;
+}
+
+/* The job is in no list any more. */
+static void forget(struct memory *memory, struct skep__job *job) {
+    size_t cost = cost_of(job->size_bytes);
+    leave_heap(&memory->expiries, &job->expiry_node);
+    job->queue->bytes -= cost;
+    memory->bytes -= cost;
+    free(job->death);
+    free(job);
+}
+
+/* --- queues --- */
+
+static struct skep__queue *new_queue(struct memory *memory, const char *name, size_t size_bytes) {
+    if (HASH_COUNT(memory->queues) >= SKEP_MAX_QUEUES || size_bytes == 0 || size_bytes > SKEP_MAX_NAME) return NULL;
+    struct skep__queue *queue = calloc(1, sizeof *queue);
+    if (queue == NULL) return NULL;
+    memcpy(queue->name, name, size_bytes);
+    for (unsigned i = 0; i < SKEP__PRIORITIES; i++) TAILQ_INIT(&queue->ready[i]);
+    TAILQ_INIT(&queue->delayed);
+    TAILQ_INIT(&queue->dead);
+    TAILQ_INIT(&queue->hungry);
+    HASH_ADD_KEYPTR(hh, memory->queues, queue->name, size_bytes, queue);
+    return queue;
+}
+
+static struct skep__queue *memory_queue(struct skep__store *store, const char *name, size_t size_bytes, bool make) {
+    struct skep__queue *queue;
+    HASH_FIND(hh, memory_of(store)->queues, name, size_bytes, queue);
+    return queue == NULL && make ? new_queue(memory_of(store), name, size_bytes) : queue;
+}
+
+static struct skep__queue *memory_next_queue(struct skep__store *store, const struct skep__queue *queue) {
+    return queue != NULL ? queue->hh.next : memory_of(store)->queues;
+}
+
+/* --- putting --- */
+
+static bool has_room(const struct memory *memory, const struct skep__queue *queue, size_t cost) {
+    const struct skep__store_limits *limits = &memory->store.limits;
+    uint64_t count = queue->ready_count + queue->reserved_count + queue->delayed_count + queue->dead_count;
+    return count < limits->queue_jobs && queue->bytes + cost <= limits->queue_bytes &&
+           memory->bytes + cost <= limits->bytes;
+}
+
+static struct skep__job *new_job(struct skep__queue *queue, const struct skep__submission *s, uint64_t now_ms) {
+    struct skep__job *job = malloc(sizeof *job + s->size_bytes);
+    if (job == NULL) return NULL;
+    *job = (struct skep__job){.queue = queue,
+                              .accepted_ms = now_ms,
+                              .expires_ms = s->ttl_ms != 0 ? now_ms + s->ttl_ms : 0,
+                              .number = s->number,
+                              .client = s->client,
+                              .size_bytes = (uint32_t)s->size_bytes,
+                              .attempts = s->attempts,
+                              .priority = s->priority,
+                              .wants_outcome = s->wants_outcome};
+    if (s->size_bytes > 0) memcpy(job->data, s->data, s->size_bytes);
+    return job;
+}
+
+/* Into the heaps and the list; what fails leaves nothing behind. */
+static int enter(struct memory *memory, struct skep__job *job, const struct skep__submission *s, uint64_t now_ms) {
+    int status = job->expires_ms != 0 ? skep__heap_add(&memory->expiries, &job->expiry_node) : SKEP_OK;
+    if (status != SKEP_OK) return status;
+    if (s->delay_ms != 0) status = enter_delayed(memory, job, now_ms + s->delay_ms);
+    else enter_ready(job, false);
+    if (status != SKEP_OK) leave_heap(&memory->expiries, &job->expiry_node);
+    return status;
+}
+
+static int put(struct memory *memory, struct skep__queue *queue, const struct skep__submission *s, uint64_t now_ms,
+               uint64_t *id) {
+    struct skep__job *job = new_job(queue, s, now_ms);
+    if (job == NULL) return SKEP_ENOMEM;
+    int status = enter(memory, job, s, now_ms);
+    if (status != SKEP_OK) {
+        free(job);
+        return status;
+    }
+    job->id = ++memory->next_id;
+    queue->bytes += cost_of(s->size_bytes);
+    memory->bytes += cost_of(s->size_bytes);
+    queue->submitted++;
+    *id = job->id;
+    return SKEP_OK;
+}
+
+/* Without memory for its key the job is there all the same: better twice than never. */
+static void remember_key(struct memory *memory, struct skep__queue *queue, const struct skep__submission *s,
+                         uint64_t id, uint64_t now_ms) {
+    if (skep__keys_add(&memory->keys, queue, s, id, now_ms + memory->store.limits.dedup_ms) != SKEP_OK) return;
+    memory->bytes += skep__key_cost(s->key_bytes);
+}
+
+static int memory_put(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *s,
+                      uint64_t now_ms, uint64_t *id) {
+    struct memory *memory = memory_of(store);
+    uint64_t first = s->key != NULL ? skep__keys_find(queue, s) : 0;
+    if (first != 0) {
+        queue->duplicates++;
+        *id = first;
+        return SKEP_EDUPLICATE;
+    }
+    if (!has_room(memory, queue, cost_of(s->size_bytes))) {
+        queue->declined++;
+        return SKEP_EFULL;
+    }
+    int status = put(memory, queue, s, now_ms, id);
+    if (status == SKEP_OK && s->key != NULL) remember_key(memory, queue, s, *id, now_ms);
+    return status;
+}
+
+/* --- from state to state --- */
+
+static struct skep__job *memory_first(struct skep__queue *queue) {
+    for (unsigned i = 0; i < SKEP__PRIORITIES / 64; i++)
+        if (queue->busy[i] != 0) return TAILQ_FIRST(&queue->ready[64 * i + (unsigned)__builtin_ctzll(queue->busy[i])]);
+    return NULL;
+}
+
+static void memory_reserve(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
+    struct memory *memory = memory_of(store);
+    leave_ready(job);
+    job->state = SKEP__JOB_RESERVED;
+    job->at_ms = now_ms;
+    TAILQ_INSERT_TAIL(&memory->reserved, job, entry);
+    job->queue->reserved_count++;
+    leave_heap(&memory->expiries, &job->expiry_node);
+}
+
+static void memory_extend(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
+    struct memory *memory = memory_of(store);
+    job->at_ms = now_ms;
+    TAILQ_REMOVE(&memory->reserved, job, entry);
+    TAILQ_INSERT_TAIL(&memory->reserved, job, entry);
+}
+
+static void memory_ack(struct skep__store *store, struct skep__job *job) {
+    leave_reserved(memory_of(store), job);
+    job->queue->done++;
+    forget(memory_of(store), job);
+}
+
+/* A job that is given back unbegun may still expire. Without memory for that it lives on. */
+static void watch_expiry(struct memory *memory, struct skep__job *job) {
+    if (job->expires_ms == 0 || job->attempt > 0) return;
+    if (skep__heap_add(&memory->expiries, &job->expiry_node) != SKEP_OK) job->expires_ms = 0;
+}
+
+static void memory_retry(struct skep__store *store, struct skep__job *job, uint64_t now_ms, uint64_t due_ms) {
+    struct memory *memory = memory_of(store);
+    leave_reserved(memory, job);
+    if (due_ms <= now_ms || enter_delayed(memory, job, due_ms) != SKEP_OK) enter_ready(job, false);
+}
+
+static void memory_recover(struct skep__store *store, struct skep__job *job) {
+    struct memory *memory = memory_of(store);
+    leave_reserved(memory, job);
+    enter_ready(job, true);
+    watch_expiry(memory, job);
+}
+
+static void memory_bury(struct skep__store *store, struct skep__job *job, struct skep__death *death) {
+    struct memory *memory = memory_of(store);
+    leave(memory, job);
+    leave_heap(&memory->expiries, &job->expiry_node);
+    job->state = SKEP__JOB_DEAD;
+    job->death = death;
+    TAILQ_INSERT_TAIL(&job->queue->dead, job, entry);
+    job->queue->dead_count++;
+}
+
+static void memory_revive(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
+    leave(memory_of(store), job);
+    free(job->death);
+    job->death = NULL;
+    job->accepted_ms = now_ms;
+    job->expires_ms = 0;
+    job->attempt = job->failures = 0;
+    job->deaths = 0;
+    enter_ready(job, false);
+}
+
+static void memory_drop(struct skep__store *store, struct skep__job *job) {
+    leave(memory_of(store), job);
+    forget(memory_of(store), job);
+}
+
+/* --- time --- */
+
+static struct skep__queue *memory_ripen(struct skep__store *store, uint64_t now_ms) {
+    struct memory *memory = memory_of(store);
+    memory->bytes -= skep__keys_forget(&memory->keys, now_ms);
+    const struct skep__heap_node *node = skep__heap_first(&memory->delays);
+    if (node == NULL || of_delay(node)->at_ms > now_ms) return NULL;
+    struct skep__job *job = of_delay(node);
+    leave_delayed(memory, job);
+    enter_ready(job, false);
+    return job->queue;
+}
+
+static struct skep__job *memory_expired(struct skep__store *store, uint64_t now_ms) {
+    const struct skep__heap_node *node = skep__heap_first(&memory_of(store)->expiries);
+    return node != NULL && of_expiry(node)->expires_ms <= now_ms ? of_expiry(node) : NULL;
+}
+
+static struct skep__job *memory_oldest_reserved(struct skep__store *store) {
+    return TAILQ_FIRST(&memory_of(store)->reserved);
+}
+
+static uint64_t least(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+static uint64_t memory_next_ms(struct skep__store *store) {
+    struct memory *memory = memory_of(store);
+    const struct skep__heap_node *delay = skep__heap_first(&memory->delays);
+    const struct skep__heap_node *expiry = skep__heap_first(&memory->expiries);
+    const struct skep__key *key = TAILQ_FIRST(&memory->keys);
+    uint64_t next = UINT64_MAX;
+    if (delay != NULL) next = least(next, of_delay(delay)->at_ms);
+    if (expiry != NULL) next = least(next, of_expiry(expiry)->expires_ms);
+    if (key != NULL) next = least(next, key->forget_ms);
+    return next;
+}
+
+/* --- looking --- */
+
+static struct skep__job *first_ready_from(struct skep__queue *queue, unsigned priority) {
+    for (; priority < SKEP__PRIORITIES; priority++)
+        if (!TAILQ_EMPTY(&queue->ready[priority])) return TAILQ_FIRST(&queue->ready[priority]);
+    return NULL;
+}
+
+static struct skep__job *next_reserved(struct memory *memory, const struct skep__queue *queue,
+                                       const struct skep__job *job) {
+    struct skep__job *next = job != NULL ? TAILQ_NEXT(job, entry) : TAILQ_FIRST(&memory->reserved);
+    while (next != NULL && next->queue != queue) next = TAILQ_NEXT(next, entry);
+    return next;
+}
+
+static struct skep__job *memory_next(struct skep__store *store, struct skep__queue *queue, enum skep__job_state state,
+                                     const struct skep__job *job) {
+    if (state == SKEP__JOB_RESERVED) return next_reserved(memory_of(store), queue, job);
+    struct skep__job *next = job != NULL ? TAILQ_NEXT(job, entry) : NULL;
+    if (state == SKEP__JOB_READY)
+        return next != NULL ? next : first_ready_from(queue, job != NULL ? job->priority + 1u : 0);
+    if (job != NULL) return next;
+    return TAILQ_FIRST(state == SKEP__JOB_DEAD ? &queue->dead : &queue->delayed);
+}
+
+/* --- life --- */
+
+static void free_queue(struct memory *memory, struct skep__queue *queue) {
+    static const enum skep__job_state states[] = {SKEP__JOB_READY, SKEP__JOB_RESERVED, SKEP__JOB_DELAYED,
+                                                  SKEP__JOB_DEAD};
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+        for (struct skep__job *job; (job = memory_next(&memory->store, queue, states[i], NULL)) != NULL;)
+            memory_drop(&memory->store, job);
+    HASH_DEL(memory->queues, queue);
+    free(queue);
+}
+
+static void memory_free(struct skep__store **out) {
+    if (*out == NULL) return;
+    struct memory *memory = memory_of(*out);
+    skep__keys_forget(&memory->keys, UINT64_MAX);
+    while (memory->queues != NULL) free_queue(memory, memory->queues);
+    skep__heap_free(&memory->delays);
+    skep__heap_free(&memory->expiries);
+    free(memory);
+    *out = NULL;
+}
+
+int skep__store_memory_new(struct skep__store **out, const struct skep__store_limits *limits) {
+    static const struct skep__store_kind kind = {
+        .queue = memory_queue,
+        .next_queue = memory_next_queue,
+        .put = memory_put,
+        .first = memory_first,
+        .reserve = memory_reserve,
+        .extend = memory_extend,
+        .ack = memory_ack,
+        .retry = memory_retry,
+        .recover = memory_recover,
+        .bury = memory_bury,
+        .revive = memory_revive,
+        .drop = memory_drop,
+        .ripen = memory_ripen,
+        .expired = memory_expired,
+        .oldest_reserved = memory_oldest_reserved,
+        .next_ms = memory_next_ms,
+        .next = memory_next,
+        .free = memory_free,
+    };
+    struct memory *memory = calloc(1, sizeof *memory);
+    if (memory == NULL) return SKEP_ENOMEM;
+    memory->store = (struct skep__store){.kind = &kind, .limits = *limits};
+    memory->delays.before = is_due_before;
+    memory->expiries.before = expires_before;
+    TAILQ_INIT(&memory->reserved);
+    TAILQ_INIT(&memory->keys);
+    *out = &memory->store;
+    return SKEP_OK;
+}

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: MIT
+"""Job benches: a client, a broker and its workers, beside a bare relay and the queues that people use."""
+import contextlib
+import statistics
+from pathlib import Path
+
+from hive import Hive
+from processes import Failure, Server, answers, free_port, result
+from report import AT_LEAST, AT_MOST, compare, interleave
+
+SMALL, WORKERS, PACED_WORKERS = 64, (1, 2, 16, 64), 4
+FEW, MANY = 1_000, 10_000_000  # jobs queued
+MANY_BYTES = 512  # of memory that a queued job may take, for the choice of how many there is room for
+SETTLE_S = 150  # over all the waits of one client
+
+
+def hive(hall, name, kind, workers=1, options=()):
+    return Hive(hall, name, workers, "round-robin", [hall.program("skep_jobs"), "worker", kind], options)
+
+
+def client(hall, one, role, *arguments):
+    """Measures one hive: what the client prints, as a dictionary."""
+    return lambda: result([hall.program("skep_jobs"), role, one.dir, hall.seconds, *arguments],
+                          hall.seconds * 2 + SETTLE_S)
+
+
+def figures_of(measured, key="figure"):
+    """The figures of one kind, of what clients printed, by contender."""
+    return {name: [one[key] for one in results] for name, results in measured.items()}
+
+
+# --- Throughput ---
+
+def redis(hall, stack):
+    server, program = hall.which("redis-server"), hall.peer("redis_jobs", "libhiredis")
+    if server is None or program is None:
+        return None
+    path = hall.folder / "redis.socket"
+    argv = [server, "--port", "0", "--unixsocket", path, "--dir", hall.folder, "--save", "", "--appendonly", "no"]
+    return serve(hall, stack, "redis", argv, path, [program, path])
+
+
+def nats(hall, stack):
+    server, program = hall.which("nats-server"), hall.peer("nats_jobs", "libnats")
+    if server is None or program is None:
+        return None
+    port = free_port()
+    argv = [server, "--addr", "127.0.0.1", "--port", port, "--jetstream", "--store_dir", hall.folder / "nats"]
+    return serve(hall, stack, "nats", argv, port, [program, port])
+
+
+def beanstalkd(hall, stack):
+    server = hall.which("beanstalkd")
+    if server is None:
+        return None
+    path = hall.folder / "beanstalkd.socket"
+    return serve(hall, stack, "beanstalkd", [server, "-l", f"unix:{path}"], path,
+                 [hall.program("beanstalkd_jobs"), path])
+
+
+def serve(hall, stack, name, argv, address, program):
+    """Starts a server that answers; measures it by way of a program of the benches."""
+    server = stack.enter_context(Server(name, argv, hall.folder))
+    server.wait_until(lambda: answers(address), "an answer")
+    return lambda: result([*program, hall.seconds], hall.seconds * 2 + 20)
+
+
+QUEUES = {"Redis Streams": redis, "NATS JetStream": nats, "beanstalkd": beanstalkd}
+
+
+def relay(hall, payload):
+    return lambda: result([hall.program("nng_relay"), hall.fresh_folder("relay"), hall.seconds, payload],
+                          hall.seconds * 2 + 20)
+
+
+def throughput(hall, bench, payload, queues, goals):
+    with contextlib.ExitStack() as stack:
+        one = stack.enter_context(hive(hall, "skep", "plain"))
+        contenders = {"Skep": client(hall, one, "load", payload), "bare relay": relay(hall, payload)}
+        contenders |= {name: start(hall, stack) for name, start in queues.items()}
+        measured = interleave({name: measure for name, measure in contenders.items() if measure}, hall.runs,
+                              hall.quiet.wait)
+    return compare(bench, "jobs/s", figures_of(measured), "Skep", goals)
+
+
+def jobs_64(hall):
+    return throughput(hall, "jobs-64", SMALL, QUEUES,
+                      {2e6: (AT_LEAST, 1.0), "Redis Streams": (AT_LEAST, 4.0), "NATS JetStream": (AT_LEAST, 15.0),
+                       "beanstalkd": (AT_LEAST, 50.0)})
+
+
+def jobs_4k(hall):
+    return throughput(hall, "jobs-4k", 4096, {}, {"bare relay": (AT_LEAST, 0.7)})
+
+
+def jobs_64k(hall):
+    return throughput(hall, "jobs-64k", 65536, {}, {"bare relay": (AT_LEAST, 0.7)})
+
+
+# --- Latency ---
+
+def job_result(hall):
+    with hive(hall, "skep", "echo") as one:
+        def bare():
+            return result([hall.program("nng_relay_trip"), hall.fresh_folder("trip"), hall.seconds],
+                          hall.seconds * 2 + 20)
+        measured = interleave({"Skep": client(hall, one, "trip"), "bare relay in libuv loops": bare}, hall.runs,
+                              hall.quiet.wait)
+    rows = []
+    for key, name, bound in (("figure", "p50", 1.15), ("p99", "p99", 1.3)):
+        rows += compare("job-result", f"µs, {name}", figures_of(measured, key), "Skep",
+                        {"bare relay in libuv loops": (AT_MOST, bound)})
+    return rows
+
+
+def job_slow(hall):
+    """A fresh broker each time, because the slow worker still has jobs when a measurement is over."""
+    def paced(kind):
+        def measure():
+            name = hall.fresh_folder(kind).name
+            with hive(hall, name, kind, PACED_WORKERS) as one:
+                return client(hall, one, "paced")()
+        return measure
+    measured = interleave({"one worker 100 × slower": paced("slow"), "none is slow": paced("named")}, hall.runs,
+                          hall.quiet.wait)
+    return compare("job-slow", "µs, p99 on the others", figures_of(measured, "p99"), "one worker 100 × slower",
+                   {"none is slow": (AT_MOST, 2.0)})
+
+
+# --- Many workers, many jobs ---
+
+def job_workers(hall):
+    with contextlib.ExitStack() as stack:
+        hives = {count: stack.enter_context(hive(hall, f"skep-{count}", "counted", count)) for count in WORKERS}
+        measured = interleave({count: client(hall, one, "load", SMALL) for count, one in hives.items()}, hall.runs,
+                              hall.quiet.wait)
+    rates = figures_of(measured)
+    best = max(rates, key=lambda count: statistics.median(rates[count]))
+    rows = []
+    for count in WORKERS:
+        if count != best:
+            beside = f"the best, with {best}"
+            rows += compare(f"job-workers {count}", "jobs/s", {"Skep": rates[count], beside: rates[best]}, "Skep",
+                            {beside: (AT_LEAST, 0.8)})
+    for count in WORKERS[1:]:
+        off = [100 * one["spread"] for one in measured[count]]
+        rows += compare(f"job-workers {count} spread", "% off the mean", {"Skep": off}, "Skep", {5.0: (AT_MOST, 1.0)})
+    return rows
+
+
+def available_bytes():
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")) * 1024
+
+
+def many():
+    """How many jobs to queue: as many as half of the memory that is left has room for."""
+    room = available_bytes() // 2 // MANY_BYTES
+    if room >= MANY:
+        return MANY
+    if room < 10 * FEW:
+        raise Failure(f"not even {10 * FEW} jobs would fit into memory")
+    print(f"there is memory for {room} queued jobs only, not for {MANY}", flush=True)
+    return room
+
+
+def steady(measured, jobs):
+    """What is accepted or what is done, whichever is less: a backlog that shrinks would flatter the broker."""
+    if measured["queued"] < jobs / 2:
+        raise Failure(f"of {jobs} queued jobs {measured['queued']} were left: the client is too slow")
+    return measured | {"figure": min(measured["figure"], measured["accepted"])}
+
+
+def job_backlog(hall):
+    """A fresh broker each time, filled before its worker begins; the client then submits as many as are done."""
+    deep = many()
+    options = ["--queue-jobs", 2 * deep, "--queue-bytes", deep * MANY_BYTES, "--jobs-bytes", deep * MANY_BYTES]
+
+    def queued(jobs):
+        def measure():
+            name = hall.fresh_folder(f"queued-{jobs}").name
+            with hive(hall, name, "held", 1, options) as one:
+                return steady(client(hall, one, "load", SMALL, jobs)(), jobs)
+        return measure
+    measured = interleave({"Skep": queued(deep), f"{FEW} queued": queued(FEW)}, hall.runs, hall.quiet.wait)
+    memory = [one["job_bytes"] - SMALL for one in measured["Skep"]]
+    return [*compare(f"job-backlog {deep}", "jobs/s", figures_of(measured), "Skep",
+                     {f"{FEW} queued": (AT_LEAST, 0.8)}),
+            *compare(f"job-backlog {deep} memory", "B a job besides its payload", {"Skep": memory}, "Skep",
+                     {200.0: (AT_MOST, 1.0)})]

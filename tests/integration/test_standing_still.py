@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Who stands still, and whose fault it is: workers that a watchdog ends, and a broker that was stopped for a while, of
+which no deadline, delay or watchdog makes anything."""
+import os
+import re
+import signal
+import threading
+import time
+import unittest
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from faults import TCP, actor_path, actors, replaced, stopped, worker_at
+from hive import Hive
+
+CLIENT = Path(__file__).resolve().parent.parent / "clients" / "worker.py"
+
+
+def beating(*options, workers=2):
+    """Workers that show signs of life if they are asked to."""
+    return Hive("/usr/bin/python3", "-B", CLIENT, "--listen", TCP, workers=workers, options=list(options))
+
+
+def pause_s(seconds):
+    """The length of a standstill, which is what is tested."""
+    threading.Event().wait(seconds)
+
+
+def logged_s(line):
+    """When a line of the broker's log was written."""
+    return datetime.fromisoformat(line.split()[0].replace("Z", "+00:00")).timestamp()
+
+
+class Watchdog(unittest.TestCase):
+    """Fault 4, the end of it."""
+
+    def check_killed(self, hive, worker, pid):
+        os.kill(pid, signal.SIGSTOP)
+        hive.wait_line(rf"worker {worker} pid {pid}: error: no sign of life for 500 ms; killed")
+        hive.wait_line(rf"worker {worker} pid {pid}: killed by SIGKILL \(watchdog\), replacement in \d+ ms")
+
+    def test_a_worker_that_stands_still_is_replaced(self):
+        with beating("--watchdog", 0.5) as hive:
+            pids = hive.wait_ready(2) and hive.pids()
+            self.check_killed(hive, 1, pids[1])
+            replaced(hive, 1, 2)
+            self.assertEqual(hive.pids()[2], pids[2])
+            hive.stop()
+
+    def test_one_that_leaves_too(self):
+        with beating("--watchdog", 0.5, "--drain-timeout", 1000, workers=1) as hive:
+            pids = hive.wait_ready(1) and hive.pids()
+            with stopped(pids[1]):
+                os.kill(hive.pid, signal.SIGTERM)
+                hive.wait_line(r"killed by SIGKILL \(watchdog\)")
+            self.assertEqual(hive.wait_exit(), 0)
+
+    def test_nobody_is_watched_who_shows_no_signs(self):
+        with Hive("/bin/sh", "-c", f"exec 4<&-; exec {actor_path()} {TCP}", workers=1,
+                  options=["--watchdog", 0.1]) as hive:
+            hive.wait_ready(1)
+            pause_s(1)
+            worker_at(hive.url)
+            self.assertEqual(hive.status()["totals"]["restarts"], 0)
+            hive.stop()
+
+    def test_bad_values(self):
+        for value, why in (("0.05", "expected at least 0.1 seconds"), ("0", "expected seconds"), ("x", "expected")):
+            with self.subTest(value), Hive(None, "true", options=["--watchdog", value]) as hive:
+                self.assertEqual(hive.wait_exit(), 64, hive.describe())
+                self.assertIn(f"run: --watchdog {value}: {why}", hive.output("err"))
+
+
+class BrokerStopped(unittest.TestCase):
+    """Fault 19: the broker does not run for a while."""
+
+    def test_no_watchdog(self):
+        with beating("--watchdog", 0.5) as hive:
+            pids = hive.wait_ready(2) and hive.pids()
+            with stopped(hive.pid, *pids.values()):  # as a machine that is suspended
+                pause_s(3)
+            Watchdog.check_killed(self, hive, 2, pids[2])  # it has looked often enough since then
+            replaced(hive, 1, 2)
+            self.assertEqual(hive.pids()[1], pids[1])
+            hive.stop()
+
+    def test_no_ready_timeout(self):
+        with TemporaryDirectory(prefix="skep-", dir="/tmp") as folder:
+            os.mkfifo(f"{folder}/go")
+            script = f"read go < {folder}/go; exec {actor_path()} {TCP}"
+            with Hive(None, "/bin/sh", "-c", script, workers=1, options=["--ready-timeout", 6]) as hive:
+                hive.wait_line("worker 1 pid .*: started")
+                with stopped(hive.pid):
+                    pause_s(7)
+                Path(folder, "go").write_text("\n")
+                hive.wait_ready(1)
+                self.assertEqual(hive.count("not ready"), 0, hive.describe())
+                hive.stop()
+
+    def test_no_drain_timeout(self):
+        with actors(TCP, workers=1, options=["--drain-timeout", 6]) as hive:
+            pids = hive.wait_ready(1) and hive.pids()
+            with stopped(pids[1]):
+                os.kill(hive.pid, signal.SIGTERM)
+                hive.wait_line("worker 1 pid .*: draining")
+                with stopped(hive.pid):
+                    pause_s(7)
+            self.assertEqual(hive.wait_exit(), 0)
+            self.assertEqual(hive.count(r"exited with status 0 \(voluntary\)"), 1, hive.describe())
+
+    def test_no_backoff(self):
+        with Hive(None, "/bin/sh", "-c", "exit 1", workers=1) as hive:
+            ended = hive.wait_line(r".*worker 5 pid .* replacement in (\d+) ms")
+            with stopped(hive.pid):
+                began_s = time.monotonic()
+                pause_s(3)
+                stopped_s = time.monotonic() - began_s
+            started = hive.wait_line(r".*worker 6 pid .*: started")
+            waited_s = logged_s(started.group()) - logged_s(ended.group()) - stopped_s
+            self.assertGreater(waited_s, int(ended.group(1)) / 1000 - 0.1)
+
+
+if __name__ == "__main__":
+    unittest.main()
