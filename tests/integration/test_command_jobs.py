@@ -14,7 +14,7 @@ import unittest
 import msgpack
 
 from fake_broker import FakeBroker, job, pack, queue
-from hive import SANITIZER, program, run, wait_until
+from hive import program, run, wait_until
 
 ENOWORKER, ENOHANDLER, ETOOBIG, EFULL, ENOQUEUE, ESTATE = 18, 19, 17, 24, 25, 23
 MIB = 1 << 20
@@ -593,6 +593,9 @@ class Call(Jobs):
     def reply(self, **fields):
         self.broker.message = lambda command: [pack("reply", request=command["request"], **fields)]
 
+    def asked(self):
+        return [command for command in self.broker.taken if command["cmd"] == "message"]
+
     def test_the_reply_is_printed_as_json(self):
         for value, text in (({"n": 1, "t": "ä\0"}, '{"n":1,"t":"ä\\u0000"}'), ([], "[]"), (-129, "-129"), (None, "null"),
                             (2**63 - 1, "9223372036854775807"), (1.5, "1.5"), (b"\x00\xff", '"00ff"'),
@@ -601,7 +604,7 @@ class Call(Jobs):
                             (list(range(300)), json.dumps(list(range(300)), separators=(",", ":")))):
             self.reply(data=msgpack.packb(value))
             self.skep("call", "7", "get", out=text)
-        asked = self.broker.taken[1]
+        asked = self.asked()[0]
         self.assertEqual((asked["to"], asked["name"]), (7, "get"))
 
     def test_what_is_no_messagepack_is_printed_as_it_is(self):
@@ -617,8 +620,7 @@ class Call(Jobs):
         done = subprocess.run([program("skep"), "call", "7", "get", "--raw", "{", "--dir", self.broker.folder],
                               capture_output=True)
         self.assertEqual((done.returncode, done.stdout), (0, b"\x03"), done.stderr)
-        self.assertEqual(self.broker.taken[-2]["data"] if self.broker.taken[-1]["cmd"] == "leave"
-                         else self.broker.taken[-1]["data"], b"{")
+        self.assertEqual(self.asked()[0]["data"], b"{")
 
     def test_no_reply(self):
         for status, code, text in ((ENOWORKER, 68, "no such worker"), (ENOHANDLER, 69, "nobody handles that")):
