@@ -124,8 +124,8 @@ static int write_lock(skep_cluster *cluster) {
 /* --- sockets --- */
 
 static bool is_socket_name(const char *name) {
-    static const char *const prefixes[] = {SKEP_FILE_CONTROL ".", SKEP_FILE_NEWS ".", SKEP_FILE_OUTBOX ".",
-                                           SKEP_FILE_INBOX "."};
+    static const char *const prefixes[] = {SKEP_FILE_CONTROL ".", SKEP_FILE_NEWS ".",   SKEP_FILE_OUTBOX ".",
+                                           SKEP_FILE_INBOX ".",   SKEP_FILE_INTAKE ".", SKEP_FILE_RETURNS "."};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0) return true;
     return false;

@@ -26,7 +26,7 @@ typedef struct skep_client_options {
     const char *name;    /* of the broker's instance; "default" */
     const char *dir;     /* of the instance; SKEP_DIR, else found by the name as docs/running.md says */
     const char *url;     /* of the broker's control socket, instead of name and dir: ipc://DIR/control.GENERATION */
-    skep_worker *worker; /* instead of all that: the broker and the loop of this worker */
+    skep_worker *worker; /* instead of all that: the broker and the loop of this worker, which must be of its user */
     uv_loop_t *loop;     /* a loop of the user's, which must outlive the client; one of the client's own */
 } skep_client_options;
 
