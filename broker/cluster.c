@@ -33,7 +33,7 @@ int skep__broker_fail(skep_cluster *cluster, int status, const char *format, ...
 
 void skep__copy_text(char *to, size_t capacity_bytes, const struct skep_bytes *from) {
     size_t size_bytes = from->size_bytes < capacity_bytes ? from->size_bytes : capacity_bytes - 1;
-    memcpy(to, from->data, size_bytes);
+    if (size_bytes > 0) memcpy(to, from->data, size_bytes);
     to[size_bytes] = '\0';
 }
 

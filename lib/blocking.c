@@ -149,7 +149,8 @@ static int receive_answer(skep__asker *asker, unsigned timeout_ms, struct answer
     nng_msg *message;
     int status = receive(&asker->channel, timeout_ms, &message);
     if (status != SKEP_OK) return status;
-    status = read_frame(&asker->channel.reader, message, take_answer, answer);
+    if (nng_msg_len(message) > 0) /* else a list with nothing in it */
+        status = read_frame(&asker->channel.reader, message, take_answer, answer);
     nng_msg_free(message);
     return status == SKEP_OK ? answer->failed : status;
 }

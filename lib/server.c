@@ -88,7 +88,7 @@ void skep__call_answer(struct skep__call *call, const void *data, size_t size_by
         await_call(call);
         return;
     }
-    memcpy(nng_msg_body(message), data, size_bytes);
+    if (size_bytes > 0) memcpy(nng_msg_body(message), data, size_bytes);
     call->answering = true;
     nng_aio_set_msg(call->aio, message);
     nng_aio_set_timeout(call->aio, ANSWER_MS); /* a client that does not read must not keep others waiting */

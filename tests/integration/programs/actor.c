@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * A worker that does what its clients tell it, line by line; a connection lives until the client ends it.
  *
- *   actor [--stubborn] [URL...]      listens on each URL; --stubborn: SIGTERM does not end it
+ *   actor [--stubborn] [--talk] [URL...]   listens on each URL; --stubborn: SIGTERM does not end it; --talk: it hears
+ *                                          broadcasts, prints each message as "NAME DATA", and repeats to whoever
+ *                                          requests "echo" what came
  *
  *   id           answers "ID PID"
  *   spin MS      answers the same, then is busy for so long
@@ -142,6 +144,24 @@ static void on_connection(skep_worker *worker, skep_listener *listener, int fd, 
     uv_poll_start(&client->poll, UV_READABLE, readable);
 }
 
+/* --- messages --- */
+
+static void on_message(skep_worker *worker, const skep_message *message, void *context) {
+    (void)context;
+    bool echo = strcmp(message->name, "echo") == 0;
+    printf("%s %.*s\n", message->name, (int)message->size_bytes, (const char *)message->data);
+    fflush(stdout);
+    if (message->request == 0) return;
+    if (skep_reply(worker, message->from, message->request, echo ? SKEP_OK : SKEP_ENOHANDLER,
+                   echo ? message->data : NULL, echo ? message->size_bytes : 0) != SKEP_OK)
+        abort();
+}
+
+static void talk(struct actor *actor) {
+    skep_on_message(actor->worker, on_message, actor);
+    if (skep_subscribe(actor->worker) != SKEP_OK) abort();
+}
+
 /* --- the worker --- */
 
 static int serve(struct actor *actor, char *const *urls) {
@@ -158,13 +178,15 @@ static int serve(struct actor *actor, char *const *urls) {
 int main(int argc, char **argv) {
     struct actor actor = {0};
     bool stubborn = argc > 1 && strcmp(argv[1], "--stubborn") == 0;
+    bool talks = argc > 1 + stubborn && strcmp(argv[1 + stubborn], "--talk") == 0;
     if (stubborn) signal(SIGTERM, SIG_IGN);
     int status = skep_worker_new(&actor.worker, NULL);
     if (status != SKEP_OK) {
         fprintf(stderr, "actor: cannot join the broker: %s\n", skep_strerror(status));
         return skep_exit_status(status);
     }
-    status = serve(&actor, argv + 1 + stubborn);
+    if (talks) talk(&actor);
+    status = serve(&actor, argv + 1 + stubborn + talks);
     skep_worker_free(&actor.worker);
     return status;
 }

@@ -1,0 +1,201 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""skep submit, queues, peek, dead, send and call with a real broker and real workers."""
+import json
+import os
+import signal
+import subprocess
+import unittest
+from pathlib import Path
+
+from hive import Hive, program, wait_until
+from jobs import job_worker_path, workers
+
+ACTOR = str(Path(job_worker_path()).parent / "actor")
+
+
+class Commands(unittest.TestCase):
+    def skep(self, hive, *arguments, code=0, out=None, err=""):
+        done = hive.skep(*arguments)
+        self.assertEqual(done.code, code, done.describe())
+        if out is not None:
+            self.assertEqual(done.output("out"), out, done.describe())
+        self.assertRegex(done.output("err"), rf"\A{err}\Z", done.describe())
+        return done.output("out")
+
+    def json(self, hive, *arguments, **expected):
+        return json.loads(self.skep(hive, *arguments, "--json", **expected))
+
+    def queue(self, hive, name):
+        return next((one for one in self.json(hive, "queues")["queues"] if one["name"] == name), None)
+
+    def wait_queue(self, hive, name, **wanted):
+        def look():
+            found = self.queue(hive, name)
+            return found if found and {key: found[key] for key in wanted} == wanted else None
+        return wait_until(look, f"queue {name} with {wanted}", context=hive.describe)
+
+
+class Submit(Commands):
+    def test_results_and_dead_letters(self):
+        with workers("mail") as hive:
+            hive.wait_ready(2)
+            self.assertEqual(self.skep(hive, "submit", "mail", "a done"), "1")
+            self.assertEqual(self.skep(hive, "submit", "mail", "b done hello", "--wait"), "hello")
+            self.assertEqual(self.json(hive, "submit", "mail", "c retry 10 1", "--wait"),
+                             {"id": 3, "status": "done", "result": "10"})
+            said = "skep: submit: job 4 is a dead letter: refused: because"
+            self.assertEqual(self.json(hive, "submit", "mail", "d fail because", "--wait", code=65, err=said)["cause"],
+                             "refused")
+            said = "skep: submit: job 5 is a dead letter: attempts: as it was told"
+            self.skep(hive, "submit", "mail", "e retry 0", "--attempts", "2", "--wait", code=65, err=said)
+            self.wait_queue(hive, "mail", done=3, dead=2, submitted=5, ready=0, reserved=0)
+            hive.wait_line("broker: dead letter: job 4 of mail: refused")
+            hive.stop()
+
+    def test_a_job_that_kills_its_workers(self):
+        with workers("mail", options=["--deaths", "2"]) as hive:
+            hive.wait_ready(2)
+            self.skep(hive, "submit", "mail", f"a crash {signal.SIGKILL}", "--wait", code=65,
+                      err="skep: submit: job 1 is a dead letter: deaths.*")
+            letter, = self.json(hive, "dead", "list")["dead"]
+            self.assertEqual({key: letter[key] for key in ("id", "queue", "cause", "deaths", "signal", "data")},
+                             {"id": 1, "queue": "mail", "cause": "deaths", "deaths": 2, "signal": "SIGKILL",
+                              "data": f"a crash {signal.SIGKILL}"})
+            self.assertRegex(self.skep(hive, "dead", "list"), rf"{letter['worker']} pid {letter['pid']} SIGKILL")
+            hive.mended_path.touch()
+            self.skep(hive, "dead", "retry", "1", out="1 dead letter put back")
+            self.wait_queue(hive, "mail", done=1, dead=0)
+            hive.stop()
+
+    def test_many_lines(self):
+        count = 20000
+        with workers("mail") as hive:
+            hive.wait_ready(2)
+            lines = "".join(f"{i} done r{i}\n" for i in range(count)).encode()
+            done = subprocess.run([program("skep"), "submit", "mail", "--lines", "-", "--wait", "--dir", hive.folder],
+                                  input=lines, capture_output=True, timeout=100)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(sorted(done.stdout.split()), sorted(b"r%d" % i for i in range(count)))
+            self.assertRegex(done.stderr, rb"\Askep: submit: 20000 jobs accepted, 0 declined, 20000 done in .*\n\Z")
+            self.wait_queue(hive, "mail", done=count, submitted=count)
+            hive.stop()
+
+    def test_keys(self):
+        with workers("mail") as hive:
+            hive.wait_ready(2)
+            self.skep(hive, "submit", "mail", "a done", "--key", "k", out="1")
+            self.skep(hive, "submit", "mail", "a done", "--key", "k", out="1",
+                      err="skep: submit: duplicate: job 1 had this key before")
+            lines = Path(hive.work_folder.name, "lines")
+            lines.write_text("b done\nc done\n")
+            for summary in ("2 jobs accepted, 0 declined", r"0 jobs accepted, 0 declined \(2 duplicates\)"):
+                self.skep(hive, "submit", "mail", "--lines", str(lines), "--key", "file",
+                          err=f"skep: submit: {summary} in .*")
+            self.wait_queue(hive, "mail", submitted=3, duplicates=3)
+            hive.stop()
+
+    def test_a_full_queue(self):
+        with workers("other", options=["--queue-jobs", "2"]) as hive:
+            hive.wait_ready(2)
+            for number in (1, 2):
+                self.skep(hive, "submit", "mail", "x", out=str(number))
+            self.skep(hive, "submit", "mail", "x", code=75, err="skep: submit: mail: the queue is full")
+            self.assertEqual(self.queue(hive, "mail")["declined"], 1)
+            hive.stop()
+
+    def test_a_broker_that_is_killed(self):
+        with workers("mail") as hive:
+            hive.wait_ready(2)
+            process = subprocess.Popen([program("skep"), "submit", "mail", "a never", "--wait", "--dir", hive.folder],
+                                       stderr=subprocess.PIPE, text=True)
+            self.addCleanup(process.kill)
+            hive.wait_starts("a")
+            os.kill(hive.pid, signal.SIGKILL)
+            self.assertIn("the other side is gone", process.communicate(timeout=20)[1])
+            self.assertEqual(process.returncode, 69)
+
+
+class Look(Commands):
+    def test_queues_and_jobs(self):
+        with workers("mail") as hive:
+            hive.wait_ready(2)
+            self.assertEqual(self.skep(hive, "peek", "mail"), "no jobs")
+            self.assertEqual(self.skep(hive, "dead", "list"), "no dead letters")
+            self.skep(hive, "peek", "none", code=68, err="skep: broker .*: no such queue")
+            self.skep(hive, "submit", "slow", "later", "--delay", "1000", out="1")
+            self.skep(hive, "submit", "slow", "last", "--priority", "5", out="2")
+            self.skep(hive, "submit", "slow", "first", "--priority", "-5", out="3")
+            found = self.json(hive, "peek", "slow")["jobs"]
+            self.assertEqual([(one["id"], one["state"], one["priority"], one["data"]) for one in found],
+                             [(3, "ready", -5, "first"), (2, "ready", 5, "last"), (1, "delayed", 0, "later")])
+            self.assertEqual(len(self.json(hive, "peek", "slow", "-n", "1")["jobs"]), 1)
+            self.assertTrue(self.skep(hive, "queues").endswith("slow: 3 jobs, and nobody handles it"))
+            slow = self.queue(hive, "slow")
+            self.assertEqual((slow["ready"], slow["delayed"], slow["workers"]), (2, 1, 0))
+            self.assertEqual(self.queue(hive, "mail")["workers"], 2)
+            hive.stop()
+
+    def test_no_queues(self):
+        with Hive(ACTOR) as hive:
+            hive.wait_ready(2)
+            self.assertEqual(self.skep(hive, "queues"), "no queues")
+            self.assertEqual(self.skep(hive, "dead", "drop", "--all"), "0 dead letters dropped")
+            hive.stop()
+
+    def test_dead_letters_of_several_queues(self):
+        with workers("mail", "7") as hive:
+            hive.wait_ready(2)
+            for name in ("mail", "7"):
+                lines = Path(hive.work_folder.name, "lines")
+                lines.write_text("x fail because\n" * 150)
+                self.skep(hive, "submit", name, "--lines", str(lines), err=".*")
+                self.wait_queue(hive, name, dead=150)
+            self.assertEqual(len({one["id"] for one in self.json(hive, "dead", "list", "-n", "1000")["dead"]}), 300)
+            self.assertEqual(len(self.json(hive, "dead", "list", "7", "-n", "120")["dead"]), 120)
+            some = self.json(hive, "dead", "list", "mail", "-n", "1")["dead"][0]["id"]
+            self.skep(hive, "dead", "drop", str(some), out="1 dead letter dropped")
+            self.skep(hive, "dead", "drop", str(some), code=68, err="skep: .*no such .*")
+            self.skep(hive, "dead", "drop", "--queue", "7", out="150 dead letters dropped")
+            self.skep(hive, "dead", "drop", "nothing", code=68, err="skep: broker .*: no such queue")
+            self.skep(hive, "dead", "retry", "--all", out="149 dead letters put back")
+            self.wait_queue(hive, "mail", dead=149)
+            hive.stop()
+
+
+class Messages(Commands):
+    def test_send(self):
+        with Hive(ACTOR, "--talk") as hive:
+            hive.wait_ready(2)
+            self.skep(hive, "send", "2", "one", "--raw", "data", out="")
+            hive.wait_line("^one data$", stream="out")
+            self.skep(hive, "send", "actor", "named", '"text"', out="")
+            hive.wait_line("^named .text$", stream="out")
+            self.skep(hive, "send", "all", "everybody", "--raw", "hears", out="")
+            hive.wait_line("^everybody hears$", stream="out", times=2)
+            self.skep(hive, "send", "99", "x", code=68, err="skep: send: 99 x: no such worker")
+            self.skep(hive, "send", "nobody", "x", code=68, err="skep: send: nobody x: no such worker")
+            hive.stop()
+
+    def test_call(self):
+        with Hive(ACTOR, "--talk") as hive:
+            hive.wait_ready(2)
+            text = '{"list":[1,-2,1.5,"ä",true,null],"more":{}}'
+            self.skep(hive, "call", "1", "echo", text, out=text)
+            self.skep(hive, "call", "actor", "echo", "--raw", "as it is", out="as it is")
+            self.skep(hive, "call", "1", "other", code=69, err="skep: call: 1 other: nobody handles that")
+            self.skep(hive, "call", "99", "echo", code=68, err="skep: call: 99 echo: no such worker")
+            self.skep(hive, "call", "0", "echo", code=69, err="skep: call: 0 echo: nobody handles that")
+            hive.stop()
+
+    def test_a_worker_that_does_not_reply(self):
+        with Hive(ACTOR, "--talk", workers=1) as hive:
+            status = hive.wait_ready(1)
+            os.kill(status["workers"][0]["pid"], signal.SIGSTOP)
+            self.skep(hive, "call", "1", "echo", "--timeout", "0.2", code=75, err="skep: call: 1 echo: no answer in time")
+            os.kill(status["workers"][0]["pid"], signal.SIGCONT)
+            hive.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()
