@@ -14,42 +14,21 @@
     anything else fails: there is no such thing to do
 """
 import collections
-import mmap
 import os
 import signal
-import struct
 import sys
 
-from wire import pack
+from wire import Page, pack
 from worker import Rejected, Worker
 
 Job = collections.namedtuple("Job", "delivery id attempt redelivered payload")
 
 
-class Page:
-    """Descriptor 4: what the broker is to know if this worker dies."""
-    MAGIC, SIZE = 0x31656761702d6b73, 4096
-    BEGUN, RUNNING, WRITES = 16, 24, 32
-
-    def __init__(self, fd=4):
-        self.memory = mmap.mmap(fd, self.SIZE)
-        os.close(fd)
-        if self.read(0) != self.MAGIC:
-            raise Rejected("descriptor 4 is no page")
-        self.write(self.WRITES, 1)
-
-    def read(self, offset):
-        return struct.unpack_from("=Q", self.memory, offset)[0]
-
-    def write(self, offset, value):
-        struct.pack_into("=Q", self.memory, offset, value)
-
-
 class JobWorker(Worker):
     def __init__(self, queue, name=None):
-        self.page = Page()
         self.held, self.ends_due = collections.deque(), None
         super().__init__(name)
+        self.page.write(Page.WRITES, 1)
         self.link.send(pack("handle", queue=queue))
 
     def on_jobs(self, command):
