@@ -37,13 +37,19 @@ class JobWorker(Worker):
                                  command.get("redelivered", False), payload))
 
     def report(self):
-        """At the end of each turn: does what has come, or gives it back."""
+        """At the end of each turn: does what has come, or gives it back. What comes after this worker has left goes
+        back by itself."""
+        if self.left:
+            return
         while self.held and not self.draining:
             self.begin(self.held.popleft())
+        self.give_back()
+        super().report()
+
+    def give_back(self):
         for job in self.held:
             self.outbox.send(pack("released", delivery=job.delivery))
         self.held.clear()
-        super().report()
 
     def begin(self, job):
         self.page.write(Page.BEGUN, job.delivery)
@@ -84,15 +90,23 @@ class JobWorker(Worker):
     def leave(self):
         """Not before the broker has read all answers: it reads the outbox in order, and this question comes last."""
         if self.ends_due is None:
-            self.ends_due = 2 if self.repairing else 1
-            self.outbox.send(pack("newsSince", seq=2 ** 63))
+            self.ends_due = 1 if self.repairing else 0
+            self.ask_for_end()
+
+    def ask_for_end(self):
+        self.ends_due += 1
+        self.outbox.send(pack("newsSince", seq=2 ** 63))
 
     def on_newsEnd(self, command):
         super().on_newsEnd(command)
-        if self.ends_due is not None:
-            self.ends_due -= 1
-            if self.ends_due == 0:
-                super().leave()
+        if self.ends_due is None:
+            return
+        self.ends_due -= 1
+        if self.ends_due == 0 and self.held:  # they came meanwhile
+            self.give_back()
+            self.ask_for_end()
+        elif self.ends_due == 0:
+            super().leave()
 
 
 def main():
