@@ -308,11 +308,10 @@ static void send_by_hand(int fd, unsigned char size_bytes, const char *body) {
     assert_int_equal(send(fd, body, strlen(body), MSG_NOSIGNAL), strlen(body));
 }
 
-/* The connection is ended on our side in the middle of a frame, for which NNG's closing may wait for ever: the loop
- * does not. The path is free at once. */
-static void test_closed_in_the_middle_of_a_frame(void **state) {
+/* Half a frame has come, and no more does. The path is free at once. */
+static void test_closed_with_half_a_frame(void **state) {
     struct pump *pump = *state;
-    for (unsigned i = 0; i < 20; i++) {
+    for (unsigned i = 0; i < 3; i++) {
         struct pair pair = {.hub = NULL};
         assert_int_equal(skep__hub_new(&pair.hub, &pump->loop), SKEP_OK);
         assert_int_equal(skep__port_new(&pair.to.port, pair.hub, SKEP__PORT_PULL, &events, &pair.to), SKEP_OK);
@@ -349,6 +348,27 @@ static void test_the_same_path_again(void **state) {
     skep__hub_free(&pair.hub);
 }
 
+/* NNG's closing waits for ever if a connection ends on this side while a frame moves, and so does all that it closes
+ * afterwards. The loop does not, and what is opened then works. */
+static void test_closed_while_frames_move(void **state) {
+    struct pump *pump = *state;
+    struct pair pair;
+    char *large = calloc(1, SKEP_MAX_FRAME);
+    assert_non_null(large);
+    for (unsigned i = 0; i < 3; i++) {
+        open_connected(pump, &pair, true);
+        send_and_wait(pump, &pair, "first", 5);
+        assert_int_equal(skep__port_send(pair.from.port, large, SKEP_MAX_FRAME), SKEP_OK);
+        close_pair(&pair);
+        assert_int_equal(access(pump->url + strlen("ipc://"), F_OK), -1);
+        pump_turns(pump, 3);
+    }
+    open_connected(pump, &pair, true);
+    send_and_wait(pump, &pair, large, SKEP_MAX_FRAME);
+    free(large);
+    close_pair(&pair);
+}
+
 static void test_publishing(void **state) {
     struct pump *pump = *state;
     struct pair pair = {.hub = NULL};
@@ -379,9 +399,10 @@ int main(void) {
         PUMP_TEST(test_a_peer_is_ended),
         PUMP_TEST(test_a_receiver_that_comes_back),
         PUMP_TEST(test_freed_with_frames_waiting),
-        PUMP_TEST(test_closed_in_the_middle_of_a_frame),
+        PUMP_TEST(test_closed_with_half_a_frame),
         PUMP_TEST(test_the_same_path_again),
         PUMP_TEST(test_publishing),
+        PUMP_TEST(test_closed_while_frames_move), /* the last one, since NNG may be the worse for it */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
