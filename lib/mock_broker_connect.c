@@ -69,7 +69,7 @@ static int hand_over(struct skep__mock_worker *worker, const char *url, int fd) 
 }
 
 int skep_mock_connect(skep_mock *mock, uint32_t id, const char *url, int *fd) {
-    int ends[2];
+    int ends[2] = {-1, -1};
     struct skep__mock_worker *worker = choose(mock, id, url);
     if (worker == NULL) {
         skep__mock_explain(mock, "no worker listens on %s", url);
