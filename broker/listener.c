@@ -303,8 +303,8 @@ static int open_listener(skep_cluster *cluster, const char *key, const struct sk
     listener->backlog = backlog > 0 ? backlog : DEFAULT_BACKLOG;
     STAILQ_INIT(&listener->waiting);
     snprintf(listener->key, sizeof listener->key, "%s", key);
-    bool reuse_port = cluster->settings.policy == SKEP_POLICY_REUSEPORT;
-    int status = skep__socket_bind(&listener->address, listener->backlog, reuse_port, &fd);
+    int status = skep__socket_bind(&listener->address, listener->backlog,
+                                   cluster->settings.policy == SKEP_POLICY_REUSEPORT, &fd);
     if (status == SKEP_OK) {
         status = add_member(listener, fd, &member);
         if (status != SKEP_OK) close(fd);

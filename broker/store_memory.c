@@ -46,16 +46,12 @@ static void leave_heap(struct skep__heap *heap, struct skep__heap_node *node) {
 
 /* --- states: entering and leaving --- */
 
-static void mark_busy(struct skep__queue *queue, uint8_t priority) {
-    queue->busy[priority / 64] |= UINT64_C(1) << priority % 64;
-}
-
 static void enter_ready(struct skep__job *job, bool first) {
     struct skep__queue *queue = job->queue;
     job->state = SKEP__JOB_READY;
     if (first) TAILQ_INSERT_HEAD(&queue->ready[job->priority], job, entry);
     else TAILQ_INSERT_TAIL(&queue->ready[job->priority], job, entry);
-    mark_busy(queue, job->priority);
+    queue->busy[job->priority / 64] |= UINT64_C(1) << job->priority % 64;
     queue->ready_count++;
 }
 
@@ -220,10 +216,17 @@ static int memory_put(struct skep__store *store, struct skep__queue *queue, cons
 
 /* --- from state to state --- */
 
-static struct skep__job *memory_first(struct skep__queue *queue) {
-    for (unsigned i = 0; i < SKEP__PRIORITIES / 64; i++)
-        if (queue->busy[i] != 0) return TAILQ_FIRST(&queue->ready[64 * i + (unsigned)__builtin_ctzll(queue->busy[i])]);
+/* The first job of this priority or, if it has none, of those after it. */
+static struct skep__job *first_from(struct skep__queue *queue, unsigned priority) {
+    for (; priority < SKEP__PRIORITIES; priority = (priority / 64 + 1) * 64) {
+        uint64_t busy = queue->busy[priority / 64] >> priority % 64;
+        if (busy != 0) return TAILQ_FIRST(&queue->ready[priority + (unsigned)__builtin_ctzll(busy)]);
+    }
     return NULL;
+}
+
+static struct skep__job *memory_first(struct skep__queue *queue) {
+    return first_from(queue, 0);
 }
 
 static void memory_reserve(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
@@ -237,16 +240,19 @@ static void memory_reserve(struct skep__store *store, struct skep__job *job, uin
 }
 
 static void memory_extend(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
-    struct memory *memory = memory_of(store);
     job->at_ms = now_ms;
-    TAILQ_REMOVE(&memory->reserved, job, entry);
-    TAILQ_INSERT_TAIL(&memory->reserved, job, entry);
+    TAILQ_REMOVE(&memory_of(store)->reserved, job, entry);
+    TAILQ_INSERT_TAIL(&memory_of(store)->reserved, job, entry);
+}
+
+static void memory_drop(struct skep__store *store, struct skep__job *job) {
+    leave(memory_of(store), job);
+    forget(memory_of(store), job);
 }
 
 static void memory_ack(struct skep__store *store, struct skep__job *job) {
-    leave_reserved(memory_of(store), job);
     job->queue->done++;
-    forget(memory_of(store), job);
+    memory_drop(store, job);
 }
 
 /* A job that is given back unbegun may still expire. Without memory for that it lives on. */
@@ -289,11 +295,6 @@ static void memory_revive(struct skep__store *store, struct skep__job *job, uint
     enter_ready(job, false);
 }
 
-static void memory_drop(struct skep__store *store, struct skep__job *job) {
-    leave(memory_of(store), job);
-    forget(memory_of(store), job);
-}
-
 /* --- time --- */
 
 static struct skep__queue *memory_ripen(struct skep__store *store, uint64_t now_ms) {
@@ -316,29 +317,18 @@ static struct skep__job *memory_oldest_reserved(struct skep__store *store) {
     return TAILQ_FIRST(&memory_of(store)->reserved);
 }
 
-static uint64_t least(uint64_t a, uint64_t b) {
-    return a < b ? a : b;
-}
-
 static uint64_t memory_next_ms(struct skep__store *store) {
     struct memory *memory = memory_of(store);
     const struct skep__heap_node *delay = skep__heap_first(&memory->delays);
     const struct skep__heap_node *expiry = skep__heap_first(&memory->expiries);
     const struct skep__key *key = TAILQ_FIRST(&memory->keys);
-    uint64_t next = UINT64_MAX;
-    if (delay != NULL) next = least(next, of_delay(delay)->at_ms);
-    if (expiry != NULL) next = least(next, of_expiry(expiry)->expires_ms);
-    if (key != NULL) next = least(next, key->forget_ms);
+    uint64_t next = delay != NULL ? of_delay(delay)->at_ms : UINT64_MAX;
+    if (expiry != NULL && of_expiry(expiry)->expires_ms < next) next = of_expiry(expiry)->expires_ms;
+    if (key != NULL && key->forget_ms < next) next = key->forget_ms;
     return next;
 }
 
 /* --- looking --- */
-
-static struct skep__job *first_ready_from(struct skep__queue *queue, unsigned priority) {
-    for (; priority < SKEP__PRIORITIES; priority++)
-        if (!TAILQ_EMPTY(&queue->ready[priority])) return TAILQ_FIRST(&queue->ready[priority]);
-    return NULL;
-}
 
 static struct skep__job *next_reserved(struct memory *memory, const struct skep__queue *queue,
                                        const struct skep__job *job) {
@@ -351,8 +341,7 @@ static struct skep__job *memory_next(struct skep__store *store, struct skep__que
                                      const struct skep__job *job) {
     if (state == SKEP__JOB_RESERVED) return next_reserved(memory_of(store), queue, job);
     struct skep__job *next = job != NULL ? TAILQ_NEXT(job, entry) : NULL;
-    if (state == SKEP__JOB_READY)
-        return next != NULL ? next : first_ready_from(queue, job != NULL ? job->priority + 1u : 0);
+    if (state == SKEP__JOB_READY) return next != NULL ? next : first_from(queue, job != NULL ? job->priority + 1u : 0);
     if (job != NULL) return next;
     return TAILQ_FIRST(state == SKEP__JOB_DEAD ? &queue->dead : &queue->delayed);
 }
@@ -360,10 +349,8 @@ static struct skep__job *memory_next(struct skep__store *store, struct skep__que
 /* --- life --- */
 
 static void free_queue(struct memory *memory, struct skep__queue *queue) {
-    static const enum skep__job_state states[] = {SKEP__JOB_READY, SKEP__JOB_RESERVED, SKEP__JOB_DELAYED,
-                                                  SKEP__JOB_DEAD};
-    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
-        for (struct skep__job *job; (job = memory_next(&memory->store, queue, states[i], NULL)) != NULL;)
+    for (enum skep__job_state state = SKEP__JOB_READY; state <= SKEP__JOB_DEAD; state++)
+        for (struct skep__job *job; (job = memory_next(&memory->store, queue, state, NULL)) != NULL;)
             memory_drop(&memory->store, job);
     HASH_DEL(memory->queues, queue);
     free(queue);
