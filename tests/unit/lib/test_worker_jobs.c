@@ -213,6 +213,20 @@ static void test_leaving_by_itself(void **state) {
     close_hive(h);
 }
 
+/* The last acknowledgement leaves although nothing else holds the worker up. */
+static void test_completing_while_it_leaves(void **state) {
+    struct hive *h = open_hive(*state);
+    handle(h, "q");
+    give(h, "q", "k");
+    PUMP_UNTIL(h->pump, h->kept_count == 1);
+    skep_disconnect(h->worker);
+    skep_job_complete(h->kept[0], SKEP_DONE);
+    expect(h, 2, "completed {delivery: 1}\nnewsSince {seq: 18446744073709551615}\n");
+    confirm_news(h);
+    PUMP_UNTIL(h->pump, !skep_worker_is_connected(h->worker));
+    close_hive(h);
+}
+
 static void test_the_link_is_lost(void **state) {
     struct hive *h = open_hive(*state);
     handle(h, "q");
@@ -255,6 +269,7 @@ int main(void) {
         PUMP_TEST(test_limits_of_what_is_set),
         PUMP_TEST(test_leaving),
         PUMP_TEST(test_leaving_by_itself),
+        PUMP_TEST(test_completing_while_it_leaves),
         PUMP_TEST(test_the_link_is_lost),
         PUMP_TEST(test_completing_after_the_end),
     };
