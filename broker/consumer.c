@@ -42,8 +42,8 @@ static void update(struct skep__consumer *consumer) {
     bool hungry = can_take(consumer);
     struct skep__queue *queue = consumer->queue;
     if (hungry == consumer->hungry) return;
-    if (hungry) TAILQ_INSERT_TAIL(&queue->hungry, consumer, of_queue);
-    else TAILQ_REMOVE(&queue->hungry, consumer, of_queue);
+    if (hungry) TAILQ_INSERT_TAIL(&queue->hungry, consumer, turn);
+    else TAILQ_REMOVE(&queue->hungry, consumer, turn);
     queue->hungry_count = hungry ? queue->hungry_count + 1 : queue->hungry_count - 1;
     consumer->hungry = hungry;
     if (consumer->held >= consumer->window) consumer->starved = true;
@@ -66,6 +66,7 @@ static struct skep__consumer *add(skep_child *child, struct skep__queue *queue) 
     consumer->child = child;
     consumer->queue = queue;
     LIST_INSERT_HEAD(&child->consumers, consumer, of_child);
+    LIST_INSERT_HEAD(&queue->consumers, consumer, of_queue);
     queue->consumer_count++;
     return consumer;
 }
@@ -95,11 +96,12 @@ int skep__consumer_add(skep_child *child, const struct skep_command_handle *hand
 void skep__consumers_free(skep_child *child) {
     for (struct skep__consumer *consumer; (consumer = LIST_FIRST(&child->consumers)) != NULL;) {
         if (consumer->hungry) {
-            TAILQ_REMOVE(&consumer->queue->hungry, consumer, of_queue);
+            TAILQ_REMOVE(&consumer->queue->hungry, consumer, turn);
             consumer->queue->hungry_count--;
         }
         consumer->queue->consumer_count--;
         LIST_REMOVE(consumer, of_child);
+        LIST_REMOVE(consumer, of_queue);
         free(consumer);
     }
 }
@@ -209,8 +211,18 @@ static int give(struct skep__consumer *consumer, uint64_t n, uint64_t now_ms) {
 
 /* Its turn is over. */
 static void to_tail(struct skep__consumer *consumer) {
-    TAILQ_REMOVE(&consumer->queue->hungry, consumer, of_queue);
-    TAILQ_INSERT_TAIL(&consumer->queue->hungry, consumer, of_queue);
+    TAILQ_REMOVE(&consumer->queue->hungry, consumer, turn);
+    TAILQ_INSERT_TAIL(&consumer->queue->hungry, consumer, turn);
+}
+
+/* If every worker of the queue has let a lease end, they get jobs all the same: these must end somewhere. */
+static void rouse(struct skep__queue *queue) {
+    struct skep__consumer *consumer;
+    LIST_FOREACH(consumer, &queue->consumers, of_queue) if (is_open(consumer->child)) return;
+    LIST_FOREACH(consumer, &queue->consumers, of_queue) {
+        consumer->child->stalled = false;
+        skep__consumers_update(consumer->child);
+    }
 }
 
 /* Without memory the jobs stay until something else happens to the queue. */
@@ -219,6 +231,7 @@ void skep__dispatch_jobs(skep_cluster *cluster, struct skep__queue *queue) {
     uint64_t now_ms = skep__clock_ms(cluster->clock);
     int status = SKEP_OK;
     size_t turns = 0; /* of this round that are left */
+    if (queue->ready_count > 0 && queue->hungry_count == 0) rouse(queue);
     while (queue->ready_count > 0 && (consumer = TAILQ_FIRST(&queue->hungry)) != NULL && status != SKEP_ENOMEM) {
         if (turns == 0 || turns > queue->hungry_count) turns = queue->hungry_count;
         status = give(consumer, (queue->ready_count + turns - 1) / turns, now_ms);

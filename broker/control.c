@@ -94,7 +94,8 @@ static int read_question(struct skep_reader *reader, const void *data, size_t si
 static int answer_to(skep_cluster *cluster, const void *data, size_t size_bytes, pid_t pid, struct skep_frame *frame) {
     struct skep_command question;
     int status = read_question(&cluster->control_reader, data, size_bytes, &question);
-    return status == SKEP_OK ? answer(cluster, &question, pid, frame) : status;
+    if (status == SKEP_OK) status = answer(cluster, &question, pid, frame);
+    return status == SKEP_OK && frame->size_bytes == 0 ? add_done(frame) : status; /* an empty frame is none */
 }
 
 /* A client that sends rubbish is told so; it can do no harm by sending more. */

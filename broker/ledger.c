@@ -273,7 +273,7 @@ static void end_leases(skep_cluster *cluster, uint64_t now) {
            job->at_ms + cluster->settings.lease_ms <= now) {
         struct skep__queue *queue = job->queue;
         end_lease(cluster, job);
-        if (TAILQ_FIRST(&queue->hungry) != NULL) skep__dispatch_jobs(cluster, queue);
+        skep__dispatch_jobs(cluster, queue);
     }
 }
 

@@ -10,7 +10,8 @@
  * when it is slow. */
 struct skep__consumer {
     LIST_ENTRY(skep__consumer) of_child;
-    TAILQ_ENTRY(skep__consumer) of_queue; /* in queue.hungry */
+    LIST_ENTRY(skep__consumer) of_queue;
+    TAILQ_ENTRY(skep__consumer) turn; /* in queue.hungry */
     skep_child *child;
     struct skep__queue *queue;
     unsigned concurrency; /* jobs that it works on at the same time */

@@ -78,6 +78,7 @@ struct skep__queue {
 
     TAILQ_HEAD(, skep__consumer) hungry; /* workers that can take jobs, in turn */
     size_t hungry_count;
+    LIST_HEAD(, skep__consumer) consumers; /* all workers that handle it */
     uint64_t consumer_count;
 };
 

@@ -126,6 +126,7 @@ static struct skep__queue *new_queue(struct memory *memory, const char *name, si
     TAILQ_INIT(&queue->delayed);
     TAILQ_INIT(&queue->dead);
     TAILQ_INIT(&queue->hungry);
+    LIST_INIT(&queue->consumers);
     HASH_ADD_KEYPTR(hh, memory->queues, queue->name, size_bytes, queue);
     return queue;
 }

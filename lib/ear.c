@@ -41,6 +41,7 @@ void skep__ear_close(struct skep__ear *ear) {
     if (ear->url[0] == '\0') return;
     end_probe(ear);
     LIST_REMOVE(ear, entry);
+    nng_listener_close(ear->listener);
     ear->url[0] = '\0';
 }
 

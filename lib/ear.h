@@ -28,7 +28,7 @@ enum { SKEP__PEER_NONE = 0, SKEP__PEER_SUB = 0x21, SKEP__PEER_REQ = 0x30, SKEP__
 SKEP_MUST_USE int skep__ear_open(struct skep__hub *hub, struct skep__ear *ear, nng_socket socket, const char *url,
                                  unsigned char peer);
 
-/* Stops watching; the socket's end closes the listener. Does nothing for an ear that was never opened. */
+/* Stops watching and closes the listener, whose path is free then. Does nothing for an ear that was never opened. */
 void skep__ear_close(struct skep__ear *ear);
 
 /* Looks after every ear; the hub's timer. */

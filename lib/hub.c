@@ -8,7 +8,10 @@
 #include "nng.h"
 #include "port.h"
 
-enum { LOOK_MS = 2000 /* between looks after the ears */ };
+enum {
+    LOOK_MS = 2000,   /* between looks after the ears */
+    CLOSING_MS = 1000 /* how long the end of the hub waits for sockets to be closed */
+};
 
 int skep__status_of_nng(int error) {
     switch (error) {
@@ -72,7 +75,7 @@ void skep__hub_trust(struct skep__hub *hub, uid_t uid) {
 }
 
 void skep__hub_wake(struct skep__hub *hub, struct skep__source *source) {
-    if (source->listed) return;
+    if (source->listed || source->forgotten) return;
     source->listed = true;
     TAILQ_INSERT_TAIL(&hub->ready, source, entry);
     if (hub->ready_count++ == 0) uv_async_send(&hub->async);
@@ -87,6 +90,7 @@ static void unlist(struct skep__hub *hub, struct skep__source *source) {
 void skep__hub_forget(struct skep__hub *hub, struct skep__source *source) {
     pthread_mutex_lock(&hub->mutex);
     if (source->listed) unlist(hub, source);
+    source->forgotten = true;
     pthread_mutex_unlock(&hub->mutex);
 }
 
@@ -104,6 +108,12 @@ static void hub_turn(uv_async_t *async) {
     }
     if (hub->ready_count > 0) uv_async_send(&hub->async);
     pthread_mutex_unlock(&hub->mutex);
+}
+
+static void free_hub(struct skep__closers *closers) {
+    struct skep__hub *hub = (struct skep__hub *)((char *)closers - offsetof(struct skep__hub, closers));
+    pthread_mutex_destroy(&hub->mutex);
+    free(hub);
 }
 
 int skep__hub_new(struct skep__hub **out, uv_loop_t *loop) {
@@ -124,6 +134,7 @@ int skep__hub_new(struct skep__hub **out, uv_loop_t *loop) {
     hub->trusted = geteuid();
     uv_unref((uv_handle_t *)&hub->async);
     pthread_mutex_init(&hub->mutex, NULL);
+    skep__closers_init(&hub->closers, free_hub);
     TAILQ_INIT(&hub->ready);
     *out = hub;
     return SKEP_OK;
@@ -131,13 +142,12 @@ int skep__hub_new(struct skep__hub **out, uv_loop_t *loop) {
 
 static void hub_closed(uv_handle_t *handle) {
     struct skep__hub *hub = handle->data;
-    if (--hub->open_handles > 0) return;
-    pthread_mutex_destroy(&hub->mutex);
-    free(hub);
+    if (--hub->open_handles == 0) skep__closers_release(&hub->closers);
 }
 
 void skep__hub_free(struct skep__hub **hub) {
     if (*hub == NULL) return;
+    skep__closers_wait(&(*hub)->closers, CLOSING_MS);
     uv_close((uv_handle_t *)&(*hub)->async, hub_closed);
     uv_close((uv_handle_t *)&(*hub)->look, hub_closed);
     *hub = NULL;

@@ -20,11 +20,14 @@
 #include <sys/types.h>
 #include <uv.h>
 
+#include "closer.h"
+
 /* Something with completions for the loop. Guarded by the hub's mutex. */
 struct skep__source {
     TAILQ_ENTRY(skep__source) entry;
     void (*handle)(struct skep__source *source); /* on the loop */
     bool listed;
+    bool forgotten;
 };
 
 struct skep__hub {
@@ -32,6 +35,7 @@ struct skep__hub {
     uv_timer_t look; /* after the ears, see ear.h */
     LIST_HEAD(, skep__ear) ears;
     int open_handles;
+    struct skep__closers closers; /* of sockets; the hub lives as long as they do */
     pthread_mutex_t mutex;
     TAILQ_HEAD(, skep__source) ready; /* guarded */
     size_t ready_count;               /* guarded */
@@ -41,7 +45,7 @@ struct skep__hub {
 /* Lists a source for the loop's next turn. Under the mutex; on any thread. */
 void skep__hub_wake(struct skep__hub *hub, struct skep__source *source);
 
-/* Unlists a source that is about to be freed. */
+/* Unlists a source for good: its socket is about to be closed. */
 void skep__hub_forget(struct skep__hub *hub, struct skep__source *source);
 
 /* The status for an NNG error. */

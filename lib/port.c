@@ -272,17 +272,23 @@ static void free_pipes(struct skep__port *port) {
     HASH_ITER(hh, port->pipes, pipe, next) drop_pipe(port, pipe);
 }
 
-void skep__port_free(struct skep__port **out) {
-    struct skep__port *port = *out;
-    if (port == NULL) return;
-    skep__ear_close(&port->ear);
-    nng_close(port->socket); /* ends what is under way, waits for the callbacks */
+/* nng_close ends what is under way and waits for the callbacks. */
+static void close_port(void *what) {
+    struct skep__port *port = what;
+    nng_close(port->socket);
     nng_aio_free(port->receive);
     nng_aio_free(port->send);
-    skep__hub_forget(port->hub, &port->source);
     for (size_t i = 0; i < port->item_count; i++) nng_msg_free(port->items[i].message);
     free(port->items);
     free_pipes(port);
     free(port);
+}
+
+void skep__port_free(struct skep__port **out) {
+    struct skep__port *port = *out;
+    if (port == NULL) return;
     *out = NULL;
+    skep__ear_close(&port->ear);
+    skep__hub_forget(port->hub, &port->source);
+    skep__closers_start(&port->hub->closers, close_port, port);
 }

@@ -18,7 +18,8 @@ struct skep__hub;
  * Errors: SKEP_ENOMEM, SKEP_ESYS. */
 SKEP_MUST_USE int skep__hub_new(struct skep__hub **hub, uv_loop_t *loop);
 
-/* Frees the hub when its handle has closed, on a later turn of the loop; sets *hub to NULL. */
+/* Frees the hub when its handle has closed, on a later turn of the loop; sets *hub to NULL. Waits for sockets that are
+ * being closed, a second at most: what hangs then stays behind. */
 void skep__hub_free(struct skep__hub **hub);
 
 /* Lets processes of one more user connect: workers that run as another one than the broker. */
@@ -65,8 +66,8 @@ bool skep__port_is_sending(struct skep__port *port, bool wake);
 /* Closes the connection with one peer, by skep__peer.pipe. */
 void skep__port_end_peer(uint32_t pipe);
 
-/* Closes the socket, drops what was under way, sets *port to NULL; no event comes any more. Not from the port's own
- * events. */
+/* Closes the socket, drops what was under way, sets *port to NULL; no event comes any more, and the path is free. The
+ * closing itself goes on behind the loop's back. Not from the port's own events. */
 void skep__port_free(struct skep__port **port);
 
 /* Answers requests (REP), several at a time. */

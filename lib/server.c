@@ -150,18 +150,23 @@ int skep__server_new(struct skep__server **out, struct skep__hub *hub, const cha
     return status;
 }
 
-void skep__server_free(struct skep__server **out) {
-    struct skep__server *server = *out;
-    if (server == NULL) return;
-    skep__ear_close(&server->ear);
+static void close_server(void *what) {
+    struct skep__server *server = what;
     nng_close(server->socket);
-    skep__hub_forget(server->hub, &server->source);
     for (unsigned i = 0; i < CALLS; i++) {
         struct skep__call *call = &server->calls[i];
         nng_aio_free(call->aio);
-        skep__hub_forget(server->hub, &call->source);
         if (call->request != NULL) nng_msg_free(call->request);
     }
     free(server);
+}
+
+void skep__server_free(struct skep__server **out) {
+    struct skep__server *server = *out;
+    if (server == NULL) return;
     *out = NULL;
+    skep__ear_close(&server->ear);
+    skep__hub_forget(server->hub, &server->source);
+    for (unsigned i = 0; i < CALLS; i++) skep__hub_forget(server->hub, &server->calls[i].source);
+    skep__closers_start(&server->hub->closers, close_server, server);
 }

@@ -176,7 +176,7 @@ static int dial(skep_worker *worker, const struct skep_command_welcome *welcome)
 static int join(skep_worker *worker, const skep_worker_options *options) {
     unsigned timeout_ms = options->handshake_timeout_ms != 0 ? options->handshake_timeout_ms : HANDSHAKE_TIMEOUT_MS;
     struct skep_command answer = {.id = SKEP_COMMAND_COUNT};
-    int status = skep__link_wait(worker->link, timeout_ms);
+    int status = skep__worker_wait_link(worker, timeout_ms);
     if (status != SKEP_OK)
         return skep__worker_fail(worker, status, "no answer from the broker: %s", skep_strerror(status));
     status = read_answer(worker, &answer);
@@ -238,6 +238,7 @@ static int open_readers(skep_worker *worker) {
 static skep_worker *allocate(const struct skep__meeting *meeting, uv_loop_t *loop) {
     skep_worker *worker = calloc(1, sizeof *worker);
     if (worker == NULL) return NULL;
+    worker->meeting = *meeting;
     worker->link = meeting->link;
     worker->id = meeting->id;
     worker->trace = skep__trace_mask();

@@ -116,6 +116,17 @@ enum skep__worker_phase {
     SKEP__WORKER_LEFT     /* the link is closed */
 };
 
+/* How a worker meets its broker */
+struct skep__meeting {
+    int link;            /* SOCK_SEQPACKET */
+    int page;            /* -1: none; what is no page is left alone */
+    uint32_t id;         /* until the broker has said it */
+    uint64_t generation; /* 0: unknown */
+    /* A broker in the same thread has its turn when the worker is about to wait for it; NULL: it is elsewhere */
+    void (*turn)(void *context);
+    void *context;
+};
+
 struct skep_worker {
     uv_loop_t *loop;
     uv_loop_t own_loop;
@@ -129,6 +140,7 @@ struct skep_worker {
     unsigned trace;
     char why[SKEP_MAX_REASON + 1];
 
+    struct skep__meeting meeting;
     int link; /* -1: closed */
     uv_poll_t link_poll;
     struct skep_reader link_reader;
@@ -191,14 +203,6 @@ struct skep_worker {
     void *on_leave_context;
 };
 
-/* How a worker meets its broker */
-struct skep__meeting {
-    int link;            /* SOCK_SEQPACKET */
-    int page;            /* -1: none; what is no page is left alone */
-    uint32_t id;         /* until the broker has said it */
-    uint64_t generation; /* 0: unknown */
-};
-
 /* skep_worker_new over a given link, which belongs to the worker from here on, even if this fails. */
 SKEP_MUST_USE int skep__worker_join(skep_worker **worker, const struct skep__meeting *meeting,
                                     const skep_worker_options *options);
@@ -213,6 +217,9 @@ SKEP_MUST_USE int skep__worker_tell(skep_worker *worker, const struct skep_comma
  * than answers are acted upon later in the loop, so this may run inside a call. When one answers request, it is stored
  * in *answer, its descriptor (or -1) in *answer_fd; 0 waits for nothing. */
 int skep__worker_read_link(skep_worker *worker, uint32_t request, struct skep_command *answer, int *answer_fd);
+
+/* Waits until there is something to read. Errors: SKEP_ETIMEDOUT, SKEP_ESYS. */
+SKEP_MUST_USE int skep__worker_wait_link(skep_worker *worker, unsigned timeout_ms);
 
 /* Sends finished and accepted, if there are any. */
 void skep__worker_report(skep_worker *worker);

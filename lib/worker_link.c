@@ -22,12 +22,23 @@ struct delivery {
     struct skep_frame frame; /* refusals and the acknowledgement */
 };
 
+static void give_turn(const skep_worker *worker) {
+    if (worker->meeting.turn != NULL) worker->meeting.turn(worker->meeting.context);
+}
+
+int skep__worker_wait_link(skep_worker *worker, unsigned timeout_ms) {
+    give_turn(worker);
+    return skep__link_wait(worker->link, timeout_ms);
+}
+
 /* The broker always reads its links, so waiting here ends; messages are small and rare enough for that. */
 static int send_link(skep_worker *worker, const struct skep_frame *frame) {
     int status;
     if (worker->link < 0) return SKEP_ECLOSED;
-    while ((status = skep__link_send(worker->link, frame->data, frame->size_bytes, NULL, 0)) == SKEP_EAGAIN)
+    while ((status = skep__link_send(worker->link, frame->data, frame->size_bytes, NULL, 0)) == SKEP_EAGAIN) {
+        give_turn(worker);
         if (skep__link_wait_writable(worker->link, SEND_WAIT_MS) == SKEP_ESYS) return SKEP_ESYS;
+    }
     return status;
 }
 

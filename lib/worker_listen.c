@@ -157,7 +157,7 @@ static int await_answer(skep_worker *worker, const char *url, uint32_t request, 
             return skep__worker_fail(worker, status, "%s: the broker is gone", url);
         uint64_t now_ms = uv_hrtime() / 1000000;
         status =
-            now_ms < deadline_ms ? skep__link_wait(worker->link, (unsigned)(deadline_ms - now_ms)) : SKEP_ETIMEDOUT;
+            now_ms < deadline_ms ? skep__worker_wait_link(worker, (unsigned)(deadline_ms - now_ms)) : SKEP_ETIMEDOUT;
         if (status != SKEP_OK) return skep__worker_fail(worker, status, "%s: %s", url, skep_strerror(status));
     }
 }

@@ -34,6 +34,7 @@ static void add_broker(json_t *status, const struct skep_command_brokerStatus *b
     set(totals, "restarts", broker->restarts);
     set(totals, "messages", broker->messages);
     set(totals, "redispatched", broker->redispatched);
+    set(totals, "stray_answers", broker->strayAnswers);
     set(totals, "bad_frames", broker->badFrames);
     set(totals, "unknown", broker->unknown);
 }

@@ -50,6 +50,7 @@ OUTBOX = {
                     + bytes.fromhex("dd05000000"),
     "results-no-list": pack("completed", delivery=1, results=b"x"),
     "results-too-many": pack("completed", delivery=1, results=[b""] * (wire.MAX_LIST + 1)),
+    "results-too-few": pack("completed", delivery=1, n=1000, results=[b"x"]),
     "results-not-bytes": pack("completed", delivery=1, results=[b"x", [b"y"]]),
     "jobs-by-a-worker": pack("jobs", queue="q", delivery=1, id=1, lease_ms=1, jobs=[b"x"]),
     "submit-by-a-worker": pack("client", client=1) + pack("submit", queue="q", number=1, jobs=[b"x"]),
@@ -62,7 +63,6 @@ ANSWERS = {
                                for answer in ("completed", "retry", "fail", "released", "extend")),
     "answer-everything": b"".join(pack(answer, delivery=number, n=2 ** 32 - 1) for number in (0, 1, 2 ** 64 - 1)
                                   for answer in ("completed", "released")),
-    "answer-with-too-few-results": pack("completed", delivery=1, n=1000, results=[b"x"]),
     "answer-again-and-again": pack("completed", delivery=7) * 50000,
 }
 

@@ -14,42 +14,21 @@
     anything else fails: there is no such thing to do
 """
 import collections
-import mmap
 import os
 import signal
-import struct
 import sys
 
-from wire import pack
+from wire import Page, pack
 from worker import Rejected, Worker
 
 Job = collections.namedtuple("Job", "delivery id attempt redelivered payload")
 
 
-class Page:
-    """Descriptor 4: what the broker is to know if this worker dies."""
-    MAGIC, SIZE = 0x31656761702d6b73, 4096
-    BEGUN, RUNNING, WRITES = 16, 24, 32
-
-    def __init__(self, fd=4):
-        self.memory = mmap.mmap(fd, self.SIZE)
-        os.close(fd)
-        if self.read(0) != self.MAGIC:
-            raise Rejected("descriptor 4 is no page")
-        self.write(self.WRITES, 1)
-
-    def read(self, offset):
-        return struct.unpack_from("=Q", self.memory, offset)[0]
-
-    def write(self, offset, value):
-        struct.pack_into("=Q", self.memory, offset, value)
-
-
 class JobWorker(Worker):
     def __init__(self, queue, name=None):
-        self.page = Page()
         self.held, self.ends_due = collections.deque(), None
         super().__init__(name)
+        self.page.write(Page.WRITES, 1)
         self.link.send(pack("handle", queue=queue))
 
     def on_jobs(self, command):
@@ -58,13 +37,19 @@ class JobWorker(Worker):
                                  command.get("redelivered", False), payload))
 
     def report(self):
-        """At the end of each turn: does what has come, or gives it back."""
+        """At the end of each turn: does what has come, or gives it back. What comes after this worker has left goes
+        back by itself."""
+        if self.left:
+            return
         while self.held and not self.draining:
             self.begin(self.held.popleft())
+        self.give_back()
+        super().report()
+
+    def give_back(self):
         for job in self.held:
             self.outbox.send(pack("released", delivery=job.delivery))
         self.held.clear()
-        super().report()
 
     def begin(self, job):
         self.page.write(Page.BEGUN, job.delivery)
@@ -105,15 +90,23 @@ class JobWorker(Worker):
     def leave(self):
         """Not before the broker has read all answers: it reads the outbox in order, and this question comes last."""
         if self.ends_due is None:
-            self.ends_due = 2 if self.repairing else 1
-            self.outbox.send(pack("newsSince", seq=2 ** 63))
+            self.ends_due = 1 if self.repairing else 0
+            self.ask_for_end()
+
+    def ask_for_end(self):
+        self.ends_due += 1
+        self.outbox.send(pack("newsSince", seq=2 ** 63))
 
     def on_newsEnd(self, command):
         super().on_newsEnd(command)
-        if self.ends_due is not None:
-            self.ends_due -= 1
-            if self.ends_due == 0:
-                super().leave()
+        if self.ends_due is None:
+            return
+        self.ends_due -= 1
+        if self.ends_due == 0 and self.held:  # they came meanwhile
+            self.give_back()
+            self.ask_for_end()
+        elif self.ends_due == 0:
+            super().leave()
 
 
 def main():

@@ -30,16 +30,23 @@ def unpack(frame):
 
 
 class Page:
-    """The memory that a worker shares with the broker."""
+    """Descriptor 4: memory that a worker shares with the broker."""
+    MAGIC, BEATS, BEGUN, RUNNING, WRITES = 0, 8, 16, 24, 32
 
     def __init__(self):
-        os.set_inheritable(PAGE_FD, False)
         self.memory = mmap.mmap(PAGE_FD, PAGE_BYTES)
-        if struct.unpack_from("=Q", self.memory)[0] != PAGE_MAGIC:
+        os.close(PAGE_FD)
+        if self.read(self.MAGIC) != PAGE_MAGIC:
             raise ConnectionError("descriptor 4 is no page")
 
+    def read(self, offset):
+        return struct.unpack_from("=Q", self.memory, offset)[0]
+
+    def write(self, offset, value):
+        struct.pack_into("=Q", self.memory, offset, value)
+
     def beat(self):
-        struct.pack_into("=Q", self.memory, 8, struct.unpack_from("=Q", self.memory, 8)[0] + 1)
+        self.write(self.BEATS, self.read(self.BEATS) + 1)
 
 
 class Pipe:

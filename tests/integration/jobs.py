@@ -44,7 +44,7 @@ def ask(hive, cmd, **fields):
 
 def queue_status(hive, name):
     """The queueStatus of a queue; None if it is not there."""
-    return next((queue for queue in ask(hive, "queues") if queue["name"] == name), None)
+    return next((queue for queue in ask(hive, "queues") if queue.get("name") == name), None)
 
 
 def wait_queue(hive, name, predicate, what, deadline_s=DEADLINE_JOBS_S):

@@ -345,6 +345,15 @@ class Asking(Case):
                              (10000, b"z" * 4096, "ready", 0, NOBODY))
             hive.stop()
 
+    def test_nothing_to_list(self):
+        """A frame has one command at least."""
+        with foreign() as hive:
+            hive.wait_ready(2)
+            for question in ({"cmd": "peek", "queue": "sums"}, {"cmd": "deadLetters"},
+                             {"cmd": "deadLetters", "queue": "sums"}):
+                self.assertEqual(ask(hive, **question), [{"cmd": "done"}])
+            hive.stop()
+
     def test_queues_and_jobs_that_are_not_there(self):
         with foreign() as hive:
             hive.wait_ready(2)

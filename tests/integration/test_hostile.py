@@ -21,7 +21,7 @@ import wire  # noqa: E402
 PYTHON = "/usr/bin/python3"
 RSS_GROWTH_BYTES = 16 * 1024 * 1024
 STRANGER = 65534
-MAX_QUEUES, ENOQUEUE = 1024, 25
+MAX_QUEUES, ETOOBIG = 1024, 17
 
 
 def hostile(*args, **options):
@@ -368,16 +368,18 @@ class Intake(Case):
         "key-too-long": wire.pack("submit", **SUBMIT, jobs=[b"x"], keys=[b"x" * 65]),
         "queue-too-long": wire.pack("submit", queue="x" * 65, number=1, jobs=[b"x"]),
         "priority": wire.pack("submit", **SUBMIT, jobs=[b"x"], priority=256),
+        "keys-too-few": wire.pack("submit", **SUBMIT, jobs=[b"x", b"y"], keys=[b"k"]),
+        "number-0": wire.pack("submit", queue="q", number=0, jobs=[b"x"]),
+        "no-queue": wire.pack("submit", queue="", number=1, jobs=[b"x"]),
+        "another-client": wire.pack("client", client=2 ** 32 - 1) + wire.pack("submit", **SUBMIT, jobs=[b"x"]),
+        "client-0": wire.pack("client", client=0) + wire.pack("submit", **SUBMIT, jobs=[b"x"]),
         "wrong-channel": wire.pack("stop"),
         "answer": wire.pack("completed", delivery=1),
         "join": wire.pack("join"),
     }
     HARMLESS = {
         "nothing": wire.pack("submit", **SUBMIT, jobs=[]),
-        "number-0": wire.pack("submit", queue="q", number=0, jobs=[b"x"]),
         "number-last": wire.pack("submit", queue="q", number=2 ** 64 - 1, jobs=[b"x", b"y"]),
-        "another-client": wire.pack("client", client=2 ** 32 - 1) + wire.pack("submit", **SUBMIT, jobs=[b"x"]),
-        "client-0": wire.pack("client", client=0) + wire.pack("submit", **SUBMIT, jobs=[b"x"]),
         "message-to-nobody": wire.pack("message", name="x", to=2 ** 32 - 1) * 100,
         "unknown": wire.pack("from-the-future") * 1000,
     }
@@ -424,8 +426,11 @@ class Intake(Case):
                           wire.pack("client", client=4000000000) + wire.pack("leave")):
                 pipe = wire.Pipe(good.intake_url, wire.PUSH)
                 pipe.send(frame)
-                self.assert_good(hive, good)
+                with self.assertRaises(ConnectionError):
+                    pipe.receive()
                 pipe.close()
+                self.assert_good(hive, good)
+            self.assertEqual(self.bad_frames(hive), 4)
             self.assertEqual([queue["name"] for queue in self.asker(hive).ask("queues")], ["good"])
             hive.stop()
 
@@ -435,7 +440,7 @@ class Intake(Case):
             bad = Joined(self, hive)
             bad.say(b"".join(wire.pack("submit", queue=f"queue-{number}", number=number, jobs=[b"x"])
                              for number in range(1, MAX_QUEUES + 101)))
-            self.assertEqual(bad.hear("declined")["status"], ENOQUEUE)
+            self.assertEqual(bad.hear("declined")["status"], ETOOBIG)
             self.assertEqual(len(self.asker(hive).ask("queues")), MAX_QUEUES)
             self.assert_serving(hive, 1)
             hive.stop()

@@ -2,7 +2,9 @@
  * Ports: frames between two sockets of one process, carried to its loop. */
 #include "pump.h"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "contract.h"
 #include "port.h"
@@ -287,6 +289,86 @@ static void test_freed_with_frames_waiting(void **state) {
     assert_int_equal(pair.from.sent, 0);
 }
 
+/* --- closing --- */
+
+/* A client by hand: greets as PUSH does. */
+static int connect_by_hand(const struct pump *pump) {
+    static const unsigned char greeting[8] = {0, 'S', 'P', 0, 0, 0x50, 0, 0};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", pump->url + strlen("ipc://"));
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(send(fd, greeting, sizeof greeting, MSG_NOSIGNAL), sizeof greeting);
+    return fd;
+}
+
+static void send_by_hand(int fd, unsigned char size_bytes, const char *body) {
+    unsigned char head[9] = {1, 0, 0, 0, 0, 0, 0, 0, size_bytes};
+    assert_int_equal(send(fd, head, sizeof head, MSG_NOSIGNAL), sizeof head);
+    assert_int_equal(send(fd, body, strlen(body), MSG_NOSIGNAL), strlen(body));
+}
+
+/* Half a frame has come, and no more does. The path is free at once. */
+static void test_closed_with_half_a_frame(void **state) {
+    struct pump *pump = *state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct pair pair = {.hub = NULL};
+        assert_int_equal(skep__hub_new(&pair.hub, &pump->loop), SKEP_OK);
+        assert_int_equal(skep__port_new(&pair.to.port, pair.hub, SKEP__PORT_PULL, &events, &pair.to), SKEP_OK);
+        assert_int_equal(skep__port_listen(pair.to.port, pump->url), SKEP_OK);
+        int fd = connect_by_hand(pump);
+        send_by_hand(fd, 5, "whole");
+        PUMP_UNTIL(pump, pair.to.received == 1);
+        send_by_hand(fd, 5, "ha");
+        let_rest(pump);
+        skep__port_end_peer(pair.to.peer.pipe);
+        skep__port_free(&pair.to.port);
+        assert_int_equal(access(pump->url + strlen("ipc://"), F_OK), -1);
+        skep__hub_free(&pair.hub);
+        pump_turns(pump, 3);
+        close(fd);
+    }
+}
+
+/* One after the other on the same path, each with its peers: what is closed late must not take the next one's. */
+static void test_the_same_path_again(void **state) {
+    struct pump *pump = *state;
+    struct pair pair = {.hub = NULL};
+    assert_int_equal(skep__hub_new(&pair.hub, &pump->loop), SKEP_OK);
+    for (unsigned i = 0; i < 50; i++) {
+        struct side to = {.port = NULL};
+        assert_int_equal(skep__port_new(&to.port, pair.hub, SKEP__PORT_PULL, &events, &to), SKEP_OK);
+        assert_int_equal(skep__port_listen(to.port, pump->url), SKEP_OK);
+        int fd = connect_by_hand(pump);
+        send_by_hand(fd, 5, "whole");
+        PUMP_UNTIL(pump, to.received == 1);
+        skep__port_free(&to.port);
+        close(fd);
+    }
+    skep__hub_free(&pair.hub);
+}
+
+/* NNG's closing waits for ever if a connection ends on this side while a frame moves, and so does all that it closes
+ * afterwards. The loop does not, and what is opened then works. */
+static void test_closed_while_frames_move(void **state) {
+    struct pump *pump = *state;
+    struct pair pair;
+    char *large = calloc(1, SKEP_MAX_FRAME);
+    assert_non_null(large);
+    for (unsigned i = 0; i < 3; i++) {
+        open_connected(pump, &pair, true);
+        send_and_wait(pump, &pair, "first", 5);
+        assert_int_equal(skep__port_send(pair.from.port, large, SKEP_MAX_FRAME), SKEP_OK);
+        close_pair(&pair);
+        assert_int_equal(access(pump->url + strlen("ipc://"), F_OK), -1);
+        pump_turns(pump, 3);
+    }
+    open_connected(pump, &pair, true);
+    send_and_wait(pump, &pair, large, SKEP_MAX_FRAME);
+    free(large);
+    close_pair(&pair);
+}
+
 static void test_publishing(void **state) {
     struct pump *pump = *state;
     struct pair pair = {.hub = NULL};
@@ -317,7 +399,10 @@ int main(void) {
         PUMP_TEST(test_a_peer_is_ended),
         PUMP_TEST(test_a_receiver_that_comes_back),
         PUMP_TEST(test_freed_with_frames_waiting),
+        PUMP_TEST(test_closed_with_half_a_frame),
+        PUMP_TEST(test_the_same_path_again),
         PUMP_TEST(test_publishing),
+        PUMP_TEST(test_closed_while_frames_move), /* the last one, since NNG may be the worse for it */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

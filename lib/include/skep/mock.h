@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT
+ * Mocks, for tests of programs that use Skep: no broker runs, no port is fixed, nothing sleeps.
+ *
+ * A mock broker lives in the test's process. It gives jobs, connections and messages to real handlers in this process
+ * or to a real worker program, and says what became of them:
+ *
+ *     skep_mock *mock;
+ *     skep_worker *worker;
+ *     uint64_t job;
+ *     check(skep_mock_broker_new(&mock, NULL));
+ *     check(skep_mock_broker_worker(mock, &worker, "resizer"));
+ *     check(skep_on_job(worker, "resize", resize, NULL));
+ *     check(skep_mock_submit(mock, "resize", "cat.png", 7, NULL, &job));
+ *     if (skep_mock_expect_done(mock, job, "small-cat.png", 13, 5000) != SKEP_OK) puts(skep_mock_why(mock));
+ *     skep_mock_broker_free(&mock);
+ *
+ * An expectation runs the loop until what is expected has come. It returns SKEP_OK; SKEP_ETIMEDOUT if it did not come
+ * in time (of the real clock, milliseconds); SKEP_EPROTO at once if something else came instead; SKEP_ENOWORKER or
+ * SKEP_ENOJOB if what it is about was never there. skep_mock_why then tells what was expected, what came instead and
+ * the latest commands exchanged. What happens to a job, and what a worker sends, is expected in its order: each
+ * expectation takes the next thing. Leases, delays and backoff follow the mock's own clock, which only the test moves.
+ *
+ * All functions are called on the loop's thread, not from callbacks. Pointers that they give are borrowed. */
+#ifndef SKEP_MOCK_H
+#define SKEP_MOCK_H
+
+#include <skep/skep.h>
+#include <skep/worker.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ===== A mock broker ===== */
+
+typedef struct skep_mock skep_mock;
+
+/* All optional: NULL options, or zero-initialised ones, mean the defaults. */
+typedef struct skep_mock_options {
+    uv_loop_t *loop;        /* of the user's, which must outlive the mock; one of the mock's own */
+    uint32_t lease_ms;      /* on the mock's clock; 30,000 */
+    unsigned attempts;      /* how often a job may be tried, if its own options do not say; 3 */
+    unsigned credit;        /* jobs that one worker has at a time; 64 */
+    uint32_t beat_ms;       /* how often workers show signs of life on their page; 0: not at all */
+    bool respawn;           /* a program that ends is started again, once its backoff has passed on the mock's clock */
+    uint32_t backoff_ms;    /* before the first such start; doubled each time, up to 64 times as long; 1,000 */
+    unsigned history_lines; /* commands that skep_mock_why shows; 12 */
+} skep_mock_options;
+
+/* Makes a directory of its own (0700) for the sockets, under TMPDIR or /tmp. Errors: SKEP_EDIR, SKEP_ENOMEM, SKEP_ESYS.
+ * Free with skep_mock_broker_free. */
+SKEP_MUST_USE int skep_mock_broker_new(skep_mock **mock, const skep_mock_options *options);
+
+/* Ends its workers at once, removes the directory, frees everything and sets *mock to NULL. NULL is allowed. Runs the
+ * loop until the mock's handles have closed. */
+void skep_mock_broker_free(skep_mock **mock);
+
+/* The loop, for handles of the user's own. */
+uv_loop_t *skep_mock_loop(skep_mock *mock);
+
+/* What went wrong in the latest call that failed, several lines; borrowed until the next call; never NULL. */
+const char *skep_mock_why(const skep_mock *mock);
+
+/* Runs the loop until something is so, which is looked at after each of its turns and every few milliseconds. what
+ * tells it in skep_mock_why. Errors: SKEP_ETIMEDOUT. */
+typedef bool (*skep_mock_cb)(void *context);
+SKEP_MUST_USE int skep_mock_run_until(skep_mock *mock, skep_mock_cb is_so, void *context, const char *what,
+                                      unsigned timeout_ms);
+
+/* --- The clock: it begins at 0 and stands still between calls of skep_mock_advance --- */
+
+uint64_t skep_mock_now(const skep_mock *mock);
+
+/* Moves the clock; what falls due on the way happens in its order: delayed jobs become ready, leases end, programs are
+ * started again. */
+void skep_mock_advance(skep_mock *mock, uint64_t duration_ms);
+
+/* --- Workers: each has an id from 1. Where a function takes one, 0 means any --- */
+
+/* Joins a worker in this process to the mock, on the mock's loop: handlers are set on it with skep_on_job, skep_listen,
+ * skep_on_message and so on, as in a program. name may be NULL. The worker is the mock's to free. It tells that it is
+ * ready when the mock runs the loop next, so it is not to be run with skep_worker_run. Errors: those of
+ * skep_worker_new. */
+SKEP_MUST_USE int skep_mock_broker_worker(skep_mock *mock, skep_worker **worker, const char *name);
+
+/* Starts a worker program. argv[0] is looked up in PATH if it has no slash; env are more variables ("NAME=value", ends
+ * with NULL; may be NULL). Its standard streams are the test's. Errors: SKEP_ENOTFOUND, SKEP_ENOTEXEC, SKEP_EMFILE,
+ * SKEP_ENOMEM, SKEP_ESYS. */
+SKEP_MUST_USE int skep_mock_broker_spawn(skep_mock *mock, const char *const *argv, const char *const *env,
+                                         uint32_t *worker);
+
+/* Process id of a worker program; 0: it runs in this process, or has ended. */
+pid_t skep_mock_pid(const skep_mock *mock, uint32_t worker);
+
+/* Asks a worker to leave: it finishes what is live. Errors: SKEP_ENOWORKER. */
+SKEP_MUST_USE int skep_mock_drain(skep_mock *mock, uint32_t worker);
+
+/* Ends a worker at once: a program with SIGKILL; one in this process is freed. Errors: SKEP_ENOWORKER. */
+SKEP_MUST_USE int skep_mock_kill(skep_mock *mock, uint32_t worker);
+
+/* It has set itself up and may be given work. */
+SKEP_MUST_USE int skep_mock_expect_ready(skep_mock *mock, uint32_t worker, unsigned timeout_ms);
+
+/* It handles a queue, so many jobs at the same time; concurrency 0 is any. */
+SKEP_MUST_USE int skep_mock_expect_handles(skep_mock *mock, uint32_t worker, const char *queue, unsigned concurrency,
+                                           unsigned timeout_ms);
+
+/* It has closed its link: after draining, or because it has ended. */
+SKEP_MUST_USE int skep_mock_expect_left(skep_mock *mock, uint32_t worker, unsigned timeout_ms);
+
+/* A program has ended: with this exit status, or by this signal. */
+SKEP_MUST_USE int skep_mock_expect_exit(skep_mock *mock, uint32_t worker, int code, unsigned timeout_ms);
+SKEP_MUST_USE int skep_mock_expect_signal(skep_mock *mock, uint32_t worker, int signal, unsigned timeout_ms);
+
+/* With the respawn option: another one was started in the place of worker, which has ended; *next is its id. */
+SKEP_MUST_USE int skep_mock_expect_respawned(skep_mock *mock, uint32_t worker, uint32_t *next, unsigned timeout_ms);
+
+/* --- Jobs --- */
+
+/* Puts a job into a queue; it is delivered once a worker handles that. options may be NULL; a key is ignored. *job (may
+ * be NULL) is its id, from 1. Errors: SKEP_EINVAL (queue), SKEP_ETOOBIG, SKEP_ENOMEM. */
+SKEP_MUST_USE int skep_mock_submit(skep_mock *mock, const char *queue, const void *data, size_t size_bytes,
+                                   const skep_job_options *options, uint64_t *job);
+
+typedef enum skep_mock_job_state {
+    SKEP_MOCK_READY,    /* waits for a worker */
+    SKEP_MOCK_RESERVED, /* a worker has it */
+    SKEP_MOCK_DELAYED,  /* waits for its time */
+    SKEP_MOCK_DONE,
+    SKEP_MOCK_DEAD /* failed, had all its attempts, or nobody had begun it in time */
+} skep_mock_job_state;
+
+typedef struct skep_mock_job {
+    skep_mock_job_state state;
+    unsigned attempt;   /* times it was begun */
+    bool redelivered;   /* a worker had it before and may have done a part of it */
+    uint32_t worker;    /* that has it, or had it last; 0: none */
+    uint64_t due_ms;    /* on the mock's clock: when its lease or its delay ends */
+    const void *result; /* when it is done; NULL: it has none */
+    size_t size_bytes;
+    const char *reason; /* of the latest retry or failure; "" */
+} skep_mock_job;
+
+/* How a job is at this moment. Errors: SKEP_ENOJOB. */
+SKEP_MUST_USE int skep_mock_look(const skep_mock *mock, uint64_t job, skep_mock_job *info);
+
+/* A worker has it. */
+SKEP_MUST_USE int skep_mock_expect_delivered(skep_mock *mock, uint64_t job, uint32_t worker, unsigned timeout_ms);
+
+/* It is done, with exactly this result. NULL is any result, or none; "" with size 0 is an empty one, or none. */
+SKEP_MUST_USE int skep_mock_expect_done(skep_mock *mock, uint64_t job, const void *result, size_t size_bytes,
+                                        unsigned timeout_ms);
+
+/* It is to be tried again. A reason of NULL is any, in all of these. */
+enum { SKEP_MOCK_ANY_DELAY = -1 };
+SKEP_MUST_USE int skep_mock_expect_retried(skep_mock *mock, uint64_t job, int64_t delay_ms, const char *reason,
+                                           unsigned timeout_ms);
+
+/* It cannot be done. */
+SKEP_MUST_USE int skep_mock_expect_failed(skep_mock *mock, uint64_t job, const char *reason, unsigned timeout_ms);
+
+/* Its lease was begun anew. */
+SKEP_MUST_USE int skep_mock_expect_extended(skep_mock *mock, uint64_t job, unsigned timeout_ms);
+
+/* A worker has given it back without having begun it. */
+SKEP_MUST_USE int skep_mock_expect_released(skep_mock *mock, uint64_t job, unsigned timeout_ms);
+
+/* An answer to it came too late, and was refused: its lease had ended. */
+SKEP_MUST_USE int skep_mock_expect_refused(skep_mock *mock, uint64_t job, unsigned timeout_ms);
+
+/* --- Messages: the mock is all the world to its workers, what they send to anybody comes here --- */
+
+/* As the broker's own: from is 0. Errors of all: SKEP_ENOWORKER, SKEP_EAGAIN, SKEP_ETOOBIG, SKEP_ENOMEM. */
+SKEP_MUST_USE int skep_mock_send(skep_mock *mock, uint32_t worker, const char *name, const void *data,
+                                 size_t size_bytes);
+
+/* A message that wants a reply; *request (from 1) is for skep_mock_expect_reply. */
+SKEP_MUST_USE int skep_mock_request(skep_mock *mock, uint32_t worker, const char *name, const void *data,
+                                    size_t size_bytes, uint64_t *request);
+
+/* To all workers that have subscribed. */
+SKEP_MUST_USE int skep_mock_broadcast(skep_mock *mock, const char *name, const void *data, size_t size_bytes);
+
+/* Answers a worker's request, by the number that skep_mock_expect_request gave. */
+SKEP_MUST_USE int skep_mock_reply(skep_mock *mock, uint32_t worker, uint64_t request, int status, const void *data,
+                                  size_t size_bytes);
+
+/* What skep_on_request_count hears. */
+SKEP_MUST_USE int skep_mock_request_count(skep_mock *mock, uint32_t worker, uint64_t count);
+
+/* A message of a worker's. Data of NULL are any, in all of these. */
+SKEP_MUST_USE int skep_mock_expect_message(skep_mock *mock, uint32_t worker, const char *name, const void *data,
+                                           size_t size_bytes, unsigned timeout_ms);
+
+/* A message of a worker's that wants a reply. */
+SKEP_MUST_USE int skep_mock_expect_request(skep_mock *mock, uint32_t worker, const char *name, const void *data,
+                                           size_t size_bytes, uint64_t *request, unsigned timeout_ms);
+
+/* The reply to a request of the mock's. */
+SKEP_MUST_USE int skep_mock_expect_reply(skep_mock *mock, uint64_t request, int status, const void *data,
+                                         size_t size_bytes, unsigned timeout_ms);
+
+/* It has subscribed to broadcasts. */
+SKEP_MUST_USE int skep_mock_expect_subscribed(skep_mock *mock, uint32_t worker, unsigned timeout_ms);
+
+/* A counter of a worker's has come to exactly this, all in all; "requests" is the usual one. */
+SKEP_MUST_USE int skep_mock_expect_count(skep_mock *mock, uint32_t worker, const char *name, uint64_t count,
+                                         unsigned timeout_ms);
+
+/* --- Connections --- */
+
+/* It listens on a URL, as it was given to skep_listen. Nothing is bound: what comes, comes from skep_mock_connect. */
+SKEP_MUST_USE int skep_mock_expect_listening(skep_mock *mock, uint32_t worker, const char *url, unsigned timeout_ms);
+
+/* Hands a connection to a worker that listens on this URL: a TCP connection on 127.0.0.1 for tcp://, else a pair of
+ * Unix sockets. *fd is the test's end, non-blocking, the test's to close. Errors: SKEP_ENOWORKER (none listens there),
+ * SKEP_EMFILE, SKEP_ESYS. */
+SKEP_MUST_USE int skep_mock_connect(skep_mock *mock, uint32_t worker, const char *url, int *fd);
+
+/* Exactly these bytes come next on the test's end, or any of the given size if bytes is NULL; then, for _end, its end.
+ */
+SKEP_MUST_USE int skep_mock_expect_bytes(skep_mock *mock, int fd, const void *bytes, size_t size_bytes,
+                                         unsigned timeout_ms);
+SKEP_MUST_USE int skep_mock_expect_end(skep_mock *mock, int fd, unsigned timeout_ms);
+
+/* A worker has taken, or finished, so many connections, all in all. */
+SKEP_MUST_USE int skep_mock_expect_taken(skep_mock *mock, uint32_t worker, uint64_t count, unsigned timeout_ms);
+SKEP_MUST_USE int skep_mock_expect_finished(skep_mock *mock, uint32_t worker, uint64_t count, unsigned timeout_ms);
+
+/* --- Nothing more, and worse --- */
+
+/* Nothing has happened to jobs and nothing was sent by workers that no expectation has taken, nor does within the
+ * duration (of the real clock). */
+SKEP_MUST_USE int skep_mock_expect_quiet(skep_mock *mock, unsigned duration_ms);
+
+/* Bytes as they are: a message on the link, or a frame in the inbox. Errors: SKEP_ENOWORKER, SKEP_EAGAIN, SKEP_ENOMEM.
+ */
+enum skep_mock_channel { SKEP_MOCK_LINK, SKEP_MOCK_INBOX };
+SKEP_MUST_USE int skep_mock_send_raw(skep_mock *mock, uint32_t worker, enum skep_mock_channel channel, const void *data,
+                                     size_t size_bytes);
+
+/* Closes the link to a worker and its sockets without a word, as a broker that dies does. Errors: SKEP_ENOWORKER. */
+SKEP_MUST_USE int skep_mock_close_link(skep_mock *mock, uint32_t worker);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

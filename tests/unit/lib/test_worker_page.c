@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ * The page that a worker shares with its broker. */
+#include "bare_hive.h"
+
+/* --- the page --- */
+
+static void test_the_page(void **state) {
+    struct hive *h = open_hive(*state);
+    handle(h, "q");
+    assert_int_equal(h->page->writes, 1);
+    assert_int_equal(h->page->beats, 0);
+    give(h, "q", "dd");
+    expect(h, 1, "completed {delivery: 1, n: 2}\n");
+    assert_int_equal(h->running, 2); /* inside the handler */
+    assert_int_equal(h->begun, 2);
+    assert_int_equal(h->page->running, 0);
+    assert_int_equal(h->page->begun, 2);
+    close_hive(h);
+}
+
+/* A job that has waited is not taken for a later one. */
+static void test_begun_never_goes_back(void **state) {
+    struct hive *h = open_hive(*state);
+    handle(h, "q");
+    handle(h, "other");
+    give(h, "q", "kd");
+    give(h, "other", "d");
+    expect(h, 1, "completed {delivery: 3}\n");
+    assert_int_equal(h->page->begun, 3);
+    skep_job_complete(h->kept[0], SKEP_DONE);
+    expect(h, 1, "completed {delivery: 1, n: 2}\n");
+    assert_int_equal(h->running, 2);
+    assert_int_equal(h->begun, 3);
+    close_hive(h);
+}
+
+static void test_beats(void **state) {
+    struct hive *h = calloc(1, sizeof *h);
+    assert_non_null(h);
+    open_hive_with(*state, make_page(h), 1, h);
+    assert_int_equal(h->page->beats, 1);
+    PUMP_LOOK_UNTIL(h->pump, h->page->beats >= 4);
+    close_hive(h);
+}
+
+/* What is no page stays as it is, and jobs are done without. */
+static void try_foreign(struct pump *pump, int fd) {
+    struct hive *h = calloc(1, sizeof *h);
+    assert_non_null(h);
+    open_hive_with(pump, fd, 1, h);
+    handle(h, "q");
+    give(h, "q", "d");
+    expect(h, 1, "completed {delivery: 1}\n");
+    if (fd >= 0) assert_int_equal(close(fd), 0);
+    close_hive(h);
+}
+
+static void test_foreign_descriptors(void **state) {
+    int pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    try_foreign(*state, pipes[0]);
+    close(pipes[1]);
+    try_foreign(*state, -1);
+    int empty = memfd_create("small", MFD_CLOEXEC);
+    try_foreign(*state, empty);
+    int other = memfd_create("other", MFD_CLOEXEC);
+    assert_int_equal(ftruncate(other, SKEP_PAGE_BYTES), 0);
+    try_foreign(*state, other);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        PUMP_TEST(test_the_page),
+        PUMP_TEST(test_begun_never_goes_back),
+        PUMP_TEST(test_beats),
+        PUMP_TEST(test_foreign_descriptors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
