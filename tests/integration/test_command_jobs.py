@@ -320,6 +320,18 @@ class SubmitLines(Jobs):
             self.check(self.finish(process), 69, "", self.where() + r"the other side is gone\n"
                        r"skep: submit: [01] jobs? accepted, 0 declined, [12] unknown in .*")
 
+    def test_the_broker_vanishes_when_nothing_waits_for_it(self):
+        path = self.broker.path("lines")
+        os.mkfifo(path)
+        process = self.start("submit", "mail", "--lines", path, "--wait")
+        with open(path, "wb") as pipe:
+            pipe.write(b"a\n")
+            pipe.flush()
+            process.wait_line("^A$", stream="out")
+            self.broker.vanish()
+            self.check(self.finish(process), 69, "A", self.where() + r"the other side is gone\n"
+                       "skep: submit: 1 job accepted, 0 declined, 1 done in .*")
+
     def test_files_that_cannot_be_read(self):
         for path, why in ((self.broker.path("none"), "No such file or directory"), ("/", "Is a directory")):
             self.skep("submit", "mail", "--lines", path, code=66, err=f"skep: submit: {path}: {why}")
