@@ -57,6 +57,7 @@ static void init_lists(skep_cluster *cluster) {
     STAILQ_INIT(&cluster->due_events);
     STAILQ_INIT(&cluster->news_items);
     LIST_INIT(&cluster->owed);
+    LIST_INIT(&cluster->hushed);
 }
 
 static int init_readers(skep_cluster *cluster) {
@@ -91,6 +92,7 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     if (cluster == NULL) return SKEP_ENOMEM;
     init_timer(cluster, &cluster->interval_timer);
     init_timer(cluster, &cluster->starved_timer);
+    init_timer(cluster, &cluster->hush_timer);
     int status = init_readers(cluster);
     if (status == SKEP_OK) status = skep__clock_new(&cluster->clock, cluster->loop);
     if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
@@ -306,7 +308,6 @@ static void release(skep_cluster *cluster) {
     skep__settings_free(&cluster->settings);
     free(cluster->link_message);
     skep__frame_free(&cluster->scratch);
-    skep__frame_free(&cluster->items);
     skep__reader_free(&cluster->intake_reader);
     skep__reader_free(&cluster->outbox_reader);
     skep__reader_free(&cluster->control_reader);
@@ -336,6 +337,7 @@ static void end_children(skep_cluster *cluster) {
 static void close_handles(skep_cluster *cluster) {
     uv_close((uv_handle_t *)&cluster->interval_timer, skep__broker_handle_closed);
     uv_close((uv_handle_t *)&cluster->starved_timer, skep__broker_handle_closed);
+    uv_close((uv_handle_t *)&cluster->hush_timer, skep__broker_handle_closed);
     for (unsigned i = 0; i < 2 && cluster->has_signals; i++)
         uv_close((uv_handle_t *)&cluster->signals[i], skep__broker_handle_closed);
 }

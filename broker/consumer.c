@@ -19,7 +19,8 @@ struct run {
     struct skep__consumer *consumer;
     struct skep__job *first, *last;
     uint32_t count;
-    struct skep_frame *items;
+    size_t size_bytes;
+    struct skep_bytes *items;
 };
 
 static const struct skep__store_kind *store(const skep_cluster *cluster) {
@@ -146,7 +147,7 @@ static int send_run(const struct run *run) {
                                     .delivery = run->first->delivery,
                                     .id = run->first->id,
                                     .lease_ms = child->cluster->settings.lease_ms,
-                                    .jobs = skep__list_of(run->items, run->count)};
+                                    .jobs = {.count = run->count, .borrowed = run->items}};
     if (run->first->attempt > 1) {
         SKEP_SET(jobs, j, attempt, run->first->attempt);
         SKEP_SET(jobs, j, redelivered, true);
@@ -161,22 +162,23 @@ static int end_run(struct run *run) {
     int status = send_run(run);
     if (status != SKEP_OK) take_back(run);
     run->count = 0;
-    skep__frame_clear(run->items);
+    run->size_bytes = 0;
     return status;
 }
 
 static bool fits(const struct run *run, const struct skep__job *job) {
     return job->id == run->last->id + 1 && job->attempt + 1 == run->first->attempt && run->count < SKEP_MAX_LIST &&
-           run->items->size_bytes + job->size_bytes < MAX_RUN_BYTES;
+           run->size_bytes + job->size_bytes < MAX_RUN_BYTES;
 }
 
 static int add_to_run(struct run *run, struct skep__job *job) {
     int status = run->count > 0 && !fits(run, job) ? end_run(run) : SKEP_OK;
     if (status == SKEP_OK && !skep__outlet_has_room(run->consumer->child->inbox)) status = SKEP_EAGAIN;
     if (status == SKEP_OK) status = skep__deliveries_reserve(&run->consumer->child->deliveries);
-    if (status == SKEP_OK) status = skep__list_add(run->items, job->data, job->size_bytes);
     if (status != SKEP_OK) return status;
-    if (run->count++ == 0) run->first = job;
+    if (run->count == 0) run->first = job;
+    run->items[run->count++] = (struct skep_bytes){job->data, job->size_bytes};
+    run->size_bytes += job->size_bytes;
     run->last = job;
     return SKEP_OK;
 }
@@ -196,10 +198,9 @@ static void reserve(struct skep__consumer *consumer, struct skep__job *job, uint
 /* Gives at most n jobs. Errors: SKEP_EAGAIN (its inbox is full), SKEP_ENOMEM. */
 static int give(struct skep__consumer *consumer, uint64_t n, uint64_t now_ms) {
     skep_cluster *cluster = consumer->child->cluster;
-    struct run run = {.consumer = consumer, .items = &cluster->items};
+    struct run run = {.consumer = consumer, .items = cluster->run_items};
     struct skep__job *job;
     int status = SKEP_OK;
-    skep__frame_clear(run.items);
     while (n-- > 0 && can_take(consumer) && (job = store(cluster)->first(consumer->queue)) != NULL) {
         status = add_to_run(&run, job);
         if (status != SKEP_OK) break;

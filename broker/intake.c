@@ -31,6 +31,7 @@ static int refuse(struct intake *intake, const char *why) {
 /* Answers that travel together: to consecutive numbers, of one kind */
 struct answers {
     struct skep__session *session;
+    bool quiet; /* outcomes are wanted, too */
     uint64_t number, n, id;
     int status;
 };
@@ -50,7 +51,8 @@ static void tell_accepted(const struct answers *a) {
     *c = (struct skep_command_accepted){.number = a->number, .id = a->id};
     SKEP_SET(accepted, c, n, a->n);
     if (a->status == SKEP_EDUPLICATE) SKEP_SET(accepted, c, duplicate, true);
-    skep__session_tell(a->session, &command);
+    if (a->quiet) skep__session_tell_quietly(a->session, &command);
+    else skep__session_tell(a->session, &command);
 }
 
 static bool is_accepted(int status) {
@@ -83,7 +85,7 @@ static bool follows(const struct answers *a, int status, uint64_t id) {
 static void answer(struct answers *a, uint64_t number, int status, uint64_t id, bool again) {
     if (!follows(a, status, id)) {
         end_answers(a, again);
-        *a = (struct answers){.session = a->session, .number = number, .id = id, .status = status};
+        *a = (struct answers){.session = a->session, .quiet = a->quiet, .number = number, .id = id, .status = status};
     }
     a->n++;
 }
@@ -121,7 +123,7 @@ static struct skep__submission submission_of(const struct intake *intake, const 
 
 static void put_all(struct intake *intake, const struct skep_command_submit *s, struct skep__queue *queue, uint32_t i) {
     struct skep__session *session = intake->session;
-    struct answers answers = {.session = session};
+    struct answers answers = {.session = session, .quiet = s->outcomes};
     int refusal = queue == NULL ? SKEP_ETOOBIG : skep__session_reads(session) ? SKEP_OK : SKEP_EAGAIN;
     struct skep__submission submission = submission_of(intake, s);
     for (; i < s->jobs.count; i++) {

@@ -16,15 +16,18 @@
 
 enum {
     MAX_SESSIONS = 4096,
+    HUSH_MS = 1,
     SLOW_BYTES = 16 * 1024 * 1024,       /* of answers that a client has not read: it may submit no more */
     HIGH_WATER_BYTES = 256 * 1024 * 1024 /* more are dropped */
 };
 
 /* --- what is owed --- */
 
+typedef int (*add_cb)(struct skep__outlet *outlet, const struct skep_command *command);
+
 /* An answer to a submission that is dropped is given again when the client asks again; an outcome is not. */
-static bool tell(struct skep__session *session, const struct skep_command *command) {
-    int status = skep__outlet_add(session->returns, command);
+static bool tell(struct skep__session *session, const struct skep_command *command, add_cb add) {
+    int status = add(session->returns, command);
     if (status == SKEP_OK)
         skep__trace_command(session->cluster->trace, SKEP__TRACE_WIRE, "> client", session->id, command);
     if (status == SKEP_OK || session->overrun) return status == SKEP_OK;
@@ -35,7 +38,29 @@ static bool tell(struct skep__session *session, const struct skep_command *comma
 }
 
 void skep__session_tell(struct skep__session *session, const struct skep_command *command) {
-    tell(session, command);
+    tell(session, command, skep__outlet_add);
+}
+
+static void end_hush(struct skep__session *session) {
+    LIST_REMOVE(session, hush);
+    session->hushed = false;
+}
+
+static void hush_ended(uv_timer_t *timer) {
+    skep_cluster *cluster = timer->data;
+    for (struct skep__session *session; (session = LIST_FIRST(&cluster->hushed)) != NULL;) {
+        end_hush(session);
+        skep__outlet_flush(session->returns);
+    }
+}
+
+void skep__session_tell_quietly(struct skep__session *session, const struct skep_command *command) {
+    skep_cluster *cluster = session->cluster;
+    if (!tell(session, command, skep__outlet_add_quietly) || session->hushed) return;
+    LIST_INSERT_HEAD(&cluster->hushed, session, hush);
+    session->hushed = true;
+    if (!uv_is_active((uv_handle_t *)&cluster->hush_timer))
+        uv_timer_start(&cluster->hush_timer, hush_ended, HUSH_MS, 0);
 }
 
 bool skep__session_reads(const struct skep__session *session) {
@@ -48,7 +73,7 @@ static void send_finished(struct skep__session *session) {
         .number = session->finished_number, .results = skep__list_of(&session->finished, session->finished_count)};
     if (session->finished_count == 0) return;
     LIST_REMOVE(session, owed);
-    tell(session, &command);
+    tell(session, &command, skep__outlet_add);
     session->finished_count = 0;
     skep__frame_clear(&session->finished);
 }
@@ -115,6 +140,7 @@ static void closed(uv_handle_t *handle) {
 void skep__session_end(struct skep__session *session) {
     HASH_DEL(session->cluster->sessions, session);
     if (session->finished_count > 0) LIST_REMOVE(session, owed);
+    if (session->hushed) end_hush(session);
     skep__frame_free(&session->finished);
     skep__outlet_free(&session->returns);
     uv_poll_stop(&session->pid_poll);

@@ -35,6 +35,8 @@ struct skep__session {
     uint32_t finished_count;
     struct skep_frame finished;
     LIST_ENTRY(skep__session) owed; /* in cluster.owed while finished_count > 0 */
+    LIST_ENTRY(skep__session) hush; /* in cluster.hushed while hushed */
+    bool hushed;
 };
 
 /* --- session.c --- */
@@ -48,6 +50,10 @@ struct skep__session *skep__session_find(skep_cluster *cluster, uint64_t id, pid
 
 /* Sends a command; drops it if the client has left too much unread. */
 void skep__session_tell(struct skep__session *session, const struct skep_command *command);
+
+/* The same for an acceptance whose outcome may follow at once: it waits for that a millisecond or two, so that a quick
+ * job costs one message and not two. */
+void skep__session_tell_quietly(struct skep__session *session, const struct skep_command *command);
 
 /* False if the client has left so much unread that it may submit no more. */
 bool skep__session_reads(const struct skep__session *session);

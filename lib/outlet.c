@@ -137,6 +137,15 @@ int skep__outlet_add(struct skep__outlet *outlet, const struct skep_command *com
     return end_add(outlet, before_bytes, skep__frame_add(&outlet->filling, command));
 }
 
+int skep__outlet_add_quietly(struct skep__outlet *outlet, const struct skep_command *command) {
+    int status = begin_add(outlet);
+    if (status != SKEP_OK) return status;
+    size_t before_bytes = outlet->filling.size_bytes;
+    status = skep__frame_add(&outlet->filling, command);
+    outlet->waiting_bytes += outlet->filling.size_bytes - before_bytes;
+    return status;
+}
+
 int skep__outlet_add_answer(struct skep__outlet *outlet, const struct skep_command *command) {
     int status = close_full_frame(outlet);
     if (status != SKEP_OK) return status;

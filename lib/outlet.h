@@ -35,6 +35,9 @@ SKEP_MUST_USE int skep__outlet_add(struct skep__outlet *outlet, const struct ske
 /* The same without SKEP_EAGAIN: for answers, whose number the other side bounds and which must not be lost. */
 SKEP_MUST_USE int skep__outlet_add_answer(struct skep__outlet *outlet, const struct skep_command *command);
 
+/* The same for a command that is in no hurry: it leaves with what comes next, or at skep__outlet_flush. */
+SKEP_MUST_USE int skep__outlet_add_quietly(struct skep__outlet *outlet, const struct skep_command *command);
+
 /* The same for commands that are packed already. */
 SKEP_MUST_USE int skep__outlet_append(struct skep__outlet *outlet, const void *data, size_t size_bytes);
 

@@ -18,13 +18,13 @@ struct skep_bytes {
     size_t size_bytes;
 };
 
-/* A list of bins. To be encoded: packed by skep__list_add, items is NULL. Decoded: items, valid until the next command
- * is read; it can be encoded again as it is. */
+/* A list of bins, in one of three forms; the others are NULL. */
 struct skep_list {
     uint32_t count;
-    const char *packed;
+    const msgpack_object *items;       /* decoded, valid until the next command is read; can be encoded as it is */
+    const struct skep_bytes *borrowed; /* to be encoded: where each is */
+    const char *packed;                /* to be encoded: by skep__list_add */
     size_t packed_bytes;
-    const msgpack_object *items;
 };
 
 /* C type behind each field type of commands.def */
@@ -149,8 +149,9 @@ SKEP_MUST_USE int skep__list_add(struct skep_frame *items, const void *data, siz
 /* The list of count items that were added to a frame, which must outlive it. */
 struct skep_list skep__list_of(const struct skep_frame *items, uint32_t count);
 
-/* An item of a decoded list; borrowed from the frame. index < list->count. */
+/* An item of a list that is not packed; borrowed. index < list->count. */
 static inline struct skep_bytes skep__list_at(const struct skep_list *list, uint32_t index) {
+    if (list->items == NULL) return list->borrowed[index];
     const msgpack_object *item = &list->items[index];
     return (struct skep_bytes){item->via.bin.ptr, item->via.bin.size};
 }

@@ -67,7 +67,7 @@ static bool is_bytes(const struct skep_field *field) {
 /* Items that were packed are not looked at again: whoever added them has checked their sizes. */
 static bool list_within_limit(const struct skep_field *field, const struct skep_list *list) {
     if (list->count > SKEP_MAX_LIST) return false;
-    for (uint32_t i = 0; i < list->count && list->items != NULL; i++)
+    for (uint32_t i = 0; i < list->count && list->packed == NULL; i++)
         if (skep__list_at(list, i).size_bytes > field->limit) return false;
     return true;
 }
@@ -80,7 +80,7 @@ static bool within_limit(const struct skep_field *field, const void *place) {
 
 static int pack_list(msgpack_packer *packer, const struct skep_list *list) {
     int error = msgpack_pack_array(packer, list->count);
-    if (list->items == NULL) return error != 0 ? error : write_packed(packer->data, list->packed, list->packed_bytes);
+    if (list->packed != NULL) return error != 0 ? error : write_packed(packer->data, list->packed, list->packed_bytes);
     for (uint32_t i = 0; i < list->count && error == 0; i++) {
         struct skep_bytes item = skep__list_at(list, i);
         error = msgpack_pack_bin_with_body(packer, item.data, item.size_bytes);
