@@ -11,15 +11,13 @@
 
 enum { SHOWN_BYTES = 48 }; /* of a payload, a reason */
 
-static void shorten(char *text) {
-    size_t size = strlen(text);
-    make_printable(text);
-    if (size <= SHOWN_BYTES) return;
-    text[utf8_whole(text, SHOWN_BYTES)] = '\0';
-    strcat(text, "...");
+static void shorten(char cell[CELL_BYTES]) {
+    static const char dots[] = "...";
+    make_printable(cell);
+    if (strlen(cell) > SHOWN_BYTES) memcpy(cell + utf8_whole(cell, SHOWN_BYTES), dots, sizeof dots);
 }
 
-/* Text as it is, bytes as hexadecimal digits; a line feed is no reason to print digits. */
+/* A zero byte does not end it. */
 static void write_data(const json_t *value, char cell[CELL_BYTES]) {
     size_t size = json_string_length(value);
     size_t shown = size < SHOWN_BYTES + 1 ? size : SHOWN_BYTES + 1;

@@ -134,7 +134,8 @@ class FakeBroker:
     def _question(self, connection, body):
         header, question = body[:4], unpack(body[4:])[0]
         self.asked.append(question)
-        answer = self.answers.get(question["cmd"], lambda _: pack("failed", status=15, reason="not understood"))(question)
+        make = self.answers.get(question["cmd"], lambda _: pack("failed", status=15, reason="not understood"))
+        answer = make(question)
         if answer is not None:
             Listener.send(connection, header + answer)
 

@@ -30,9 +30,12 @@ class Help(unittest.TestCase):
         for arguments in (("help",), ("--help",), ("-h",)):
             done = run("skep", *arguments)
             self.assertEqual((done.code, done.output("err")), (0, ""))
-            for command in ("run", "status", "events", "stop", "help", "version"):
+            for command in ("run", "status", "events", "stop", "submit", "queues", "peek", "dead", "send", "call", "help",
+                            "version"):
                 self.assertRegex(done.output("out"), rf"(?m)^  {command} ")
-        for command, option in (("run", "--credit"), ("status", "--json"), ("events", "--json"), ("stop", "--now")):
+        for command, option in (("run", "--credit"), ("status", "--json"), ("events", "--json"), ("stop", "--now"),
+                                ("submit", "--lines"), ("queues", "--json"), ("peek", "--count"), ("dead", "--all"),
+                                ("send", "--raw"), ("call", "--timeout"), ("run", "--lease")):
             explained = run("skep", "help", command)
             self.assertEqual(explained.code, 0)
             self.assertIn(option, explained.output("out"))

@@ -206,7 +206,7 @@ class FakeBroker:
     def _commands(self, asked):
         if asked["cmd"] == "status":
             counts = ("newsSeq", "accepted", "requests", "connections", "restarts", "messages", "badFrames", "unknown",
-                      "redispatched", "uptime_ms")
+                      "redispatched", "strayAnswers", "uptime_ms")
             return [{"cmd": "brokerStatus", "name": "fake", "pid": os.getpid(), "version": "0", "state": "running",
                      "policy": "round-robin", "news": "ipc://", **dict.fromkeys(counts, 0)}]
         if asked["cmd"] == "stop":

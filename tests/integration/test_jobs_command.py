@@ -192,7 +192,8 @@ class Messages(Commands):
         with Hive(ACTOR, "--talk", workers=1) as hive:
             status = hive.wait_ready(1)
             os.kill(status["workers"][0]["pid"], signal.SIGSTOP)
-            self.skep(hive, "call", "1", "echo", "--timeout", "0.2", code=75, err="skep: call: 1 echo: no answer in time")
+            self.skep(hive, "call", "1", "echo", "--timeout", "0.2", code=75,
+                      err="skep: call: 1 echo: no answer in time")
             os.kill(status["workers"][0]["pid"], signal.SIGCONT)
             hive.stop()
 
