@@ -57,9 +57,9 @@ struct skep__mock_job {
     unsigned attempt;
     bool redelivered;
     uint32_t worker;
-    uint64_t delivery;  /* while it is reserved */
-    uint64_t due_ms;    /* while it is reserved or delayed */
-    uint64_t expiry_ms; /* nobody wants it any more; UINT64_MAX: never */
+    struct skep__mock_delivery *delivery; /* while it is reserved */
+    uint64_t due_ms;                      /* while it is reserved or delayed */
+    uint64_t expiry_ms;                   /* nobody wants it any more; UINT64_MAX: never */
     char *result;
     size_t result_bytes;
     char reason[SKEP_MAX_REASON + 1];

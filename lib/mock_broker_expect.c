@@ -30,7 +30,12 @@ static void take(skep_mock *mock, struct skep__mock_event *event) {
 }
 
 void skep__mock_forget_events(skep_mock *mock) {
-    while (!TAILQ_EMPTY(&mock->events)) take(mock, TAILQ_FIRST(&mock->events));
+    struct skep__mock_event *event = TAILQ_FIRST(&mock->events), *next;
+    for (; event != NULL; event = next) {
+        next = TAILQ_NEXT(event, entry);
+        free(event);
+    }
+    TAILQ_INIT(&mock->events);
 }
 
 /* --- comparing --- */

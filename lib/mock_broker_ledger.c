@@ -118,7 +118,8 @@ static void reserve(struct skep__mock_worker *worker, struct skep__mock_job *job
     job->worker = worker->id;
     job->attempt++;
     job->due_ms = mock->now_ms + mock->options.lease_ms;
-    job->delivery = delivery->number = ++worker->last_delivery;
+    job->delivery = delivery;
+    delivery->number = ++worker->last_delivery;
     delivery->job = job->id;
     delivery->live = true;
     HASH_ADD(hh, worker->deliveries, number, sizeof delivery->number, delivery);
@@ -274,10 +275,8 @@ void skep__mock_take_back(struct skep__mock_worker *worker) {
 
 static void lease_ended(skep_mock *mock, struct skep__mock_job *job) {
     struct skep__mock_worker *worker = skep__mock_worker(mock, job->worker);
-    struct skep__mock_delivery *delivery;
-    HASH_FIND(hh, worker->deliveries, &job->delivery, sizeof job->delivery, delivery);
     skep__mock_note(mock, "the lease of job %" PRIu64 " ends, which worker %u has", job->id, worker->id);
-    take_back(worker, delivery, true);
+    take_back(worker, job->delivery, true);
 }
 
 /* --- the clock --- */
@@ -327,9 +326,10 @@ uint64_t skep_mock_now(const skep_mock *mock) {
 }
 
 void skep__mock_free_jobs(skep_mock *mock) {
-    struct skep__mock_job *job, *next;
-    HASH_ITER(hh, mock->jobs, job, next) {
-        HASH_DEL(mock->jobs, job);
+    struct skep__mock_job *job = mock->jobs, *next;
+    HASH_CLEAR(hh, mock->jobs);
+    for (; job != NULL; job = next) {
+        next = job->hh.next;
         free(job->result);
         free(job);
     }

@@ -140,7 +140,7 @@ static int watch_program(struct skep__mock_worker *worker) {
     return SKEP_OK;
 }
 
-static int start(skep_mock *mock, struct skep__mock_program *program, struct skep__mock_worker **out) {
+static int start(skep_mock *mock, struct skep__mock_program *program, uint32_t *out) {
     struct skep__mock_worker *worker;
     char id[48], generation[] = SKEP_ENV_GENERATION "=1";
     int link;
@@ -156,7 +156,7 @@ static int start(skep_mock *mock, struct skep__mock_program *program, struct ske
     if (status == SKEP_OK) status = watch_program(worker);
     if (status == SKEP_OK) {
         program->starts++;
-        *out = worker;
+        *out = worker->id;
         return SKEP_OK;
     }
     worker->program = NULL;
@@ -167,12 +167,10 @@ static int start(skep_mock *mock, struct skep__mock_program *program, struct ske
 }
 
 int skep_mock_broker_spawn(skep_mock *mock, const char *const *argv, const char *const *env, uint32_t *id) {
-    struct skep__mock_worker *worker;
     struct skep__mock_program *program = new_program(argv, env);
     if (program == NULL) return SKEP_ENOMEM;
-    int status = start(mock, program, &worker);
-    if (status == SKEP_OK) *id = worker->id;
-    else skep__mock_free_program(program);
+    int status = start(mock, program, id);
+    if (status != SKEP_OK) skep__mock_free_program(program);
     return status;
 }
 
@@ -239,14 +237,12 @@ uint64_t skep__mock_next_start(const skep_mock *mock) {
 
 static void start_again(skep_mock *mock, struct skep__mock_worker *worker) {
     struct skep__mock_program *program = worker->program;
-    struct skep__mock_worker *next;
     worker->respawn_ms = UINT64_MAX;
-    if (start(mock, program, &next) != SKEP_OK) {
+    if (start(mock, program, &worker->successor) != SKEP_OK) {
         skep__mock_note(mock, "cannot start %s again", program->argv[0]);
         return;
     }
     worker->program = NULL;
-    worker->successor = next->id;
 }
 
 void skep__mock_start_due(skep_mock *mock) {

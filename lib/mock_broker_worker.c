@@ -310,10 +310,11 @@ int skep__mock_add_worker(skep_mock *mock, struct skep__mock_worker **out, int *
     }
 
 void skep__mock_free_worker(struct skep__mock_worker *worker) {
-    struct skep__mock_delivery *delivery, *next;
+    struct skep__mock_delivery *delivery = worker->deliveries, *next;
     TAILQ_REMOVE(&worker->mock->workers, worker, entry);
-    HASH_ITER(hh, worker->deliveries, delivery, next) {
-        HASH_DEL(worker->deliveries, delivery);
+    HASH_CLEAR(hh, worker->deliveries);
+    for (; delivery != NULL; delivery = next) {
+        next = delivery->hh.next;
         free(delivery);
     }
     FREE_LIST(&worker->queues, skep__mock_queue)

@@ -96,10 +96,32 @@ static void test_options_of_jobs(void **state) {
     OK(skep_mock_expect_done(mock, urgent, NULL, 0, PATIENCE_MS));
     OK(skep_mock_expect_done(mock, last, NULL, 0, PATIENCE_MS));
     OK(skep_mock_expect_quiet(mock, 0));
-    skep_mock_advance(mock, 1000);
-    OK(skep_mock_expect_done(mock, delayed, NULL, 0, PATIENCE_MS));
+    skep_mock_advance(mock, 899);
+    assert_int_equal(look(mock, expired).state, SKEP_MOCK_DELAYED);
+    skep_mock_advance(mock, 1);
     assert_int_equal(look(mock, expired).state, SKEP_MOCK_DEAD);
+    assert_int_equal(look(mock, delayed).due_ms, 1000);
+    skep_mock_advance(mock, 100);
+    assert_int_equal(skep_mock_now(mock), 1000);
+    OK(skep_mock_expect_done(mock, delayed, NULL, 0, PATIENCE_MS));
     FAILS(SKEP_EINVAL, skep_mock_submit(mock, "", "", 0, NULL, NULL));
+    skep_mock_broker_free(&mock);
+}
+
+static void test_priority_and_credit(void **state) {
+    skep_mock_options one = {.credit = 1};
+    skep_job_options first = {.priority = -1};
+    skep_mock *mock = NULL;
+    skep_worker *worker;
+    uint64_t later, urgent;
+    OK(skep_mock_broker_new(&mock, &one));
+    later = submit(mock, "keep");
+    OK(skep_mock_submit(mock, "q", "keep", 4, &first, &urgent));
+    OK(skep_mock_broker_worker(mock, &worker, NULL));
+    OK(skep_on_job(worker, "q", do_job, *state));
+    OK(skep_mock_run_until(mock, keeps_one, worker, "a job is kept", PATIENCE_MS));
+    assert_int_equal(look(mock, urgent).state, SKEP_MOCK_RESERVED);
+    assert_int_equal(look(mock, later).state, SKEP_MOCK_READY);
     skep_mock_broker_free(&mock);
 }
 
@@ -229,6 +251,24 @@ static void try_connection(skep_mock *mock, skep_worker *worker, const char *url
     skep_listener_close(listener);
 }
 
+/* What comes back on a connection and is not what was expected */
+static void test_other_bytes(void **state) {
+    skep_worker *worker;
+    skep_mock *mock = open_mock(*state, &worker);
+    int fd;
+    OK(skep_listen(worker, "name", on_connection, NULL, NULL));
+    OK(skep_mock_connect(mock, 1, "name", &fd));
+    FAILS(SKEP_EPROTO, skep_mock_expect_bytes(mock, fd, "help", 4, PATIENCE_MS));
+    assert_ptr_equal(strstr(skep_mock_why(mock), "expected within 10000 ms: 4 bytes \"help\"\n"
+                                                 "came instead: 4 bytes \"hell\"\n"),
+                     skep_mock_why(mock));
+    FAILS(SKEP_EPROTO, skep_mock_expect_end(mock, fd, PATIENCE_MS));
+    FAILS(SKEP_EPROTO, skep_mock_expect_bytes(mock, fd, NULL, 1, PATIENCE_MS));
+    assert_non_null(strstr(skep_mock_why(mock), "came instead: 0 bytes \"\", then the end"));
+    close(fd);
+    skep_mock_broker_free(&mock);
+}
+
 static void test_connections(void **state) {
     skep_worker *worker;
     skep_mock *mock = open_mock(*state, &worker);
@@ -250,10 +290,12 @@ int main(void) {
         TEST(test_failing),
         TEST(test_leases),
         TEST(test_options_of_jobs),
+        TEST(test_priority_and_credit),
         TEST(test_leaving_gives_back),
         TEST(test_a_worker_that_is_killed),
         TEST(test_messages),
         TEST(test_connections),
+        TEST(test_other_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

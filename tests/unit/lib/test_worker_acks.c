@@ -42,6 +42,19 @@ static void test_other_answers_break_a_range(void **state) {
     close_hive(h);
 }
 
+/* A job that is kept leaves a gap. */
+static void test_gaps_break_a_range(void **state) {
+    struct hive *h = open_hive(*state);
+    handle(h, "q");
+    assert_int_equal(skep_job_concurrency(h->worker, "q", 2), SKEP_OK);
+    give(h, "q", "dkdd");
+    expect(h, 2, "completed {delivery: 1}\ncompleted {delivery: 3, n: 2}\n");
+    give(h, "q", "d");
+    skep_job_complete(h->kept[0], SKEP_DONE);
+    expect(h, 2, "completed {delivery: 2}\ncompleted {delivery: 5}\n");
+    close_hive(h);
+}
+
 /* As many results as a list may have, and as many bytes as a frame should. */
 static void test_lists_are_bounded(void **state) {
     static char large[SKEP_FULL_FRAME / 2 + 1];
@@ -97,6 +110,7 @@ int main(void) {
         PUMP_TEST(test_one_ack_for_a_frame),
         PUMP_TEST(test_results_share_a_list),
         PUMP_TEST(test_other_answers_break_a_range),
+        PUMP_TEST(test_gaps_break_a_range),
         PUMP_TEST(test_lists_are_bounded),
         PUMP_TEST(test_a_late_result),
         PUMP_TEST(test_slow_handlers),

@@ -89,6 +89,27 @@ static void test_kept_jobs_hold_up_others(void **state) {
     close_hive(h);
 }
 
+/* What arrives between a completion and the end of the iteration does not overtake what has waited. */
+static void test_those_that_wait_come_first(void **state) {
+    struct hive *h = open_hive(*state);
+    struct skep_frame items = {0}, frame = {0};
+    struct skep_command command = {.id = SKEP_COMMAND_jobs};
+    handle(h, "q");
+    give(h, "q", "kd");
+    PUMP_UNTIL(h->pump, h->kept_count == 1);
+    assert_int_equal(skep__list_add(&items, "r", 1), SKEP_OK);
+    command.jobs = (struct skep_command_jobs){
+        .queue = {"q", 1}, .delivery = 3, .id = 3, .lease_ms = LEASE_MS, .jobs = skep__list_of(&items, 1)};
+    assert_int_equal(skep__frame_add(&frame, &command), SKEP_OK);
+    skep_job_complete(h->kept[0], SKEP_DONE);
+    skep__worker_inbox_received(h->worker, frame.data, frame.size_bytes, NULL);
+    expect(h, 1, "completed {delivery: 1, n: 3, results: 3 items} '' '' 'r'\n");
+    assert_string_equal(h->ran, "kdr");
+    skep__frame_free(&items);
+    skep__frame_free(&frame);
+    close_hive(h);
+}
+
 static void test_concurrency(void **state) {
     struct hive *h = open_hive(*state);
     handle(h, "q");
@@ -192,6 +213,20 @@ static void test_leaving_by_itself(void **state) {
     close_hive(h);
 }
 
+/* The last acknowledgement leaves although nothing else holds the worker up. */
+static void test_completing_while_it_leaves(void **state) {
+    struct hive *h = open_hive(*state);
+    handle(h, "q");
+    give(h, "q", "k");
+    PUMP_UNTIL(h->pump, h->kept_count == 1);
+    skep_disconnect(h->worker);
+    skep_job_complete(h->kept[0], SKEP_DONE);
+    expect(h, 2, "completed {delivery: 1}\nnewsSince {seq: 18446744073709551615}\n");
+    confirm_news(h);
+    PUMP_UNTIL(h->pump, !skep_worker_is_connected(h->worker));
+    close_hive(h);
+}
+
 static void test_the_link_is_lost(void **state) {
     struct hive *h = open_hive(*state);
     handle(h, "q");
@@ -223,12 +258,20 @@ static void test_completing_after_the_end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        PUMP_TEST(test_queues_are_told),  PUMP_TEST(test_names_and_numbers_of_queues),
-        PUMP_TEST(test_what_a_job_says),  PUMP_TEST(test_kept_jobs_hold_up_others),
-        PUMP_TEST(test_concurrency),      PUMP_TEST(test_completed_before_the_handler_returned),
-        PUMP_TEST(test_extending),        PUMP_TEST(test_limits_of_what_is_set),
-        PUMP_TEST(test_leaving),          PUMP_TEST(test_leaving_by_itself),
-        PUMP_TEST(test_the_link_is_lost), PUMP_TEST(test_completing_after_the_end),
+        PUMP_TEST(test_queues_are_told),
+        PUMP_TEST(test_names_and_numbers_of_queues),
+        PUMP_TEST(test_what_a_job_says),
+        PUMP_TEST(test_kept_jobs_hold_up_others),
+        PUMP_TEST(test_those_that_wait_come_first),
+        PUMP_TEST(test_concurrency),
+        PUMP_TEST(test_completed_before_the_handler_returned),
+        PUMP_TEST(test_extending),
+        PUMP_TEST(test_limits_of_what_is_set),
+        PUMP_TEST(test_leaving),
+        PUMP_TEST(test_leaving_by_itself),
+        PUMP_TEST(test_completing_while_it_leaves),
+        PUMP_TEST(test_the_link_is_lost),
+        PUMP_TEST(test_completing_after_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
