@@ -277,9 +277,8 @@ struct skep__listener *skep__listener_by_number(skep_cluster *cluster, uint64_t 
 
 static struct skep__listener *find(skep_cluster *cluster, const char *url, const char *key) {
     struct skep__listener *l;
-    LIST_FOREACH(l, &cluster->listeners, entry) {
-        if (strcmp(l->key, key) == 0 || (l->name[0] != '\0' && strcmp(l->name, url) == 0)) return l;
-    }
+    LIST_FOREACH(l, &cluster->listeners, entry)
+    if (strcmp(l->key, key) == 0 || (l->name[0] != '\0' && strcmp(l->name, url) == 0)) return l;
     return NULL;
 }
 
