@@ -73,15 +73,18 @@ static struct skep__death *new_death(const char *cause, const struct skep_bytes 
 
 enum { DEAD_EVENTS_MS = 1000 /* between two events about dead letters: there may be thousands at once */ };
 
-static void announce(skep_cluster *cluster, const struct skep__job *job, const char *cause) {
-    char text[SKEP_MAX_REASON];
+static void announce(skep_cluster *cluster, const struct skep__job *job, const char *cause,
+                     const struct skep_bytes *reason) {
+    char text[SKEP_MAX_REASON + 1];
     uint64_t now = now_ms(cluster);
     cluster->dead_unsaid++;
     if (cluster->dead_said_ms != 0 && now - cluster->dead_said_ms < DEAD_EVENTS_MS) return;
     int n = snprintf(text, sizeof text, "job %" PRIu64 " of %s: %s", job->id, job->queue->name, cause);
     if (cluster->dead_unsaid > 1)
-        snprintf(text + n, sizeof text - (size_t)n, " (and %" PRIu64 " more since the last of these)",
-                 cluster->dead_unsaid - 1);
+        n += snprintf(text + n, sizeof text - (size_t)n, " (and %" PRIu64 " more since the last of these)",
+                      cluster->dead_unsaid - 1);
+    if (reason->size_bytes > 0)
+        snprintf(text + n, sizeof text - (size_t)n, ": %.*s", (int)reason->size_bytes, reason->data);
     cluster->dead_said_ms = now;
     cluster->dead_unsaid = 0;
     skep__emit_dead(cluster, text);
@@ -92,7 +95,7 @@ void skep__ledger_bury(skep_cluster *cluster, struct skep__job *job, const char 
     store(cluster)->bury(cluster->store, job, new_death(cause, reason, record));
     if (job->wants_outcome) skep__session_died(cluster, job, cause, reason);
     job->wants_outcome = false;
-    announce(cluster, job, cause);
+    announce(cluster, job, cause, reason);
 }
 
 /* Does something to each dead letter that is meant. */

@@ -39,8 +39,8 @@ static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
         .badFrames = cluster->bad_frames,
         .unknown = unknown_seen(cluster),
         .redispatched = cluster->redispatched,
-        .strayAnswers = cluster->stray_answers,
     };
+    SKEP_SET(brokerStatus, &command.brokerStatus, strayAnswers, cluster->stray_answers);
     return skep__frame_add(frame, &command);
 }
 
