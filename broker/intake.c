@@ -17,6 +17,7 @@ struct intake {
     skep_cluster *cluster;
     pid_t pid;
     struct skep__session *session; /* who speaks; NULL: not known yet, or gone */
+    bool gone;                     /* it has left, or its process has ended */
     struct skep__queue *touched;   /* has new jobs */
     const char *why;
 };
@@ -246,14 +247,16 @@ static void message(struct intake *intake, const struct skep_command_message *m)
 
 /* --- frames --- */
 
-/* What a client says that is not known any more is dropped: it joins anew when it hears nothing. */
+/* What a client says that is gone is dropped: its last frame may be read after the end of its process. */
 static int take_command(struct intake *intake, const struct skep_command *command) {
     skep__trace_command(intake->cluster->trace, SKEP__TRACE_WIRE, "< client",
                         intake->session != NULL ? intake->session->id : 0, command);
     if (command->id == SKEP_COMMAND_client) {
         intake->session = skep__session_find(intake->cluster, command->client.client, intake->pid);
+        intake->gone = skep__session_is_gone(intake->cluster, command->client.client);
         return SKEP_OK;
     }
+    if (intake->gone) return SKEP_OK;
     if (intake->session == NULL) return refuse(intake, "no client of this process says so");
     switch (command->id) {
     case SKEP_COMMAND_submit: return submit(intake, &command->submit);
@@ -261,6 +264,7 @@ static int take_command(struct intake *intake, const struct skep_command *comman
     case SKEP_COMMAND_leave:
         skep__session_end(intake->session);
         intake->session = NULL;
+        intake->gone = true;
         return SKEP_OK;
     default: return SKEP_OK;
     }

@@ -236,3 +236,7 @@ struct skep__session *skep__session_find(skep_cluster *cluster, uint64_t id, pid
     struct skep__session *session = id <= UINT32_MAX ? find(cluster, (uint32_t)id) : NULL;
     return session != NULL && session->pid == pid ? session : NULL;
 }
+
+bool skep__session_is_gone(skep_cluster *cluster, uint64_t id) {
+    return id != 0 && id <= cluster->next_session && find(cluster, (uint32_t)id) == NULL;
+}

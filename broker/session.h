@@ -48,6 +48,9 @@ SKEP_MUST_USE int skep__session_join(skep_cluster *cluster, pid_t pid, struct sk
 /* The session of a number that belongs to a process; NULL if there is none. */
 struct skep__session *skep__session_find(skep_cluster *cluster, uint64_t id, pid_t pid);
 
+/* Whether the client of a number has been there, and is not any more. */
+bool skep__session_is_gone(skep_cluster *cluster, uint64_t id);
+
 /* Sends a command; drops it if the client has left too much unread. */
 void skep__session_tell(struct skep__session *session, const struct skep_command *command);
 

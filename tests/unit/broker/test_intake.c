@@ -279,6 +279,28 @@ static void test_another_process_cannot_speak_for_a_client(void **state) {
     close_with(&bench, &visitor);
 }
 
+/* The last words of a process may be read after its end; nothing is wrong with them. */
+static void test_last_words_are_dropped(void **state) {
+    struct bench bench;
+    struct visitor visitor;
+    struct skep_frame frame;
+    open_with(&bench, &visitor, state, NULL);
+    struct skep_command leave = {.id = SKEP_COMMAND_leave};
+    leave.leave.has = 0;
+    struct skep_command_submit submit = visitor_jobs(1, 1);
+    visitor_begin(&visitor, &frame);
+    assert_int_equal(skep__frame_add(&frame, &leave), SKEP_OK);
+    visitor_add_submit(&frame, &submit); /* in the same frame */
+    visitor_end(&visitor, &frame);
+    visitor_say(&visitor, &submit);
+    bench_assert(&bench, 0, 0, 0);
+    assert_int_equal(bench.cluster->bad_frames, 0);
+    visitor.id++; /* this one has never been there */
+    visitor_say(&visitor, &submit);
+    assert_int_equal(bench.cluster->bad_frames, 1);
+    close_with(&bench, &visitor);
+}
+
 /* --- messages --- */
 
 static void say_message(struct visitor *visitor, const struct skep_command_message *message) {
@@ -330,6 +352,7 @@ int main(void) {
         PUMP_TEST(test_bad_frames),
         PUMP_TEST(test_a_frame_that_ends_badly),
         PUMP_TEST(test_another_process_cannot_speak_for_a_client),
+        PUMP_TEST(test_last_words_are_dropped),
         PUMP_TEST(test_messages_that_reach_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
