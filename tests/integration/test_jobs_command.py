@@ -36,6 +36,17 @@ class Commands(unittest.TestCase):
         return wait_until(look, f"queue {name} with {wanted}", context=hive.describe)
 
 
+class Stop(Commands):
+    def test_a_stop_says_what_is_lost(self):
+        with workers("mail") as hive:
+            hive.wait_ready(2)
+            self.skep(hive, "submit", "nobody", "a")
+            self.skep(hive, "submit", "nobody", "b", "--delay", "3600")
+            self.skep(hive, "submit", "mail", "c done", "--wait")
+            hive.stop()
+            hive.wait_line("2 jobs are lost: they were in memory only")
+
+
 class Submit(Commands):
     def test_results_and_dead_letters(self):
         with workers("mail") as hive:

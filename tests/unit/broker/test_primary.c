@@ -141,7 +141,7 @@ static void test_replies_that_are_due_are_told_when_the_cluster_is_freed(void **
 static void count_event(skep_cluster *cluster, const skep_event *event, void *context) {
     (void)cluster;
     (void)event;
-    ++*(unsigned *)context;
+    ((struct heard *)context)->count++;
 }
 
 /* --- what a stop leaves --- */
@@ -151,12 +151,12 @@ static char lost[256];
 static void note_error(skep_cluster *cluster, const skep_event *event, void *context) {
     (void)cluster;
     snprintf(lost, sizeof lost, "%s", event->reason);
-    ++*(unsigned *)context;
+    ((struct heard *)context)->count++;
 }
 
 static void stop_with(void **state, unsigned ready, unsigned delayed, const char *expected) {
     struct bench bench;
-    unsigned errors = 0, stops = 0;
+    struct heard errors = {0}, stops = {0};
     skep_job_options later = {.delay_ms = 3600 * 1000};
     bench_open(&bench, *state, NULL);
     assert_int_equal(skep_on(bench.cluster, SKEP_EVENT_ERROR, note_error, &errors), SKEP_OK);
@@ -166,10 +166,10 @@ static void stop_with(void **state, unsigned ready, unsigned delayed, const char
         assert_int_equal(skep_cluster_submit(bench.cluster, "r", "x", 1, &later, NULL, NULL, NULL), SKEP_OK);
     skep_cluster_stop(bench.cluster, false);
     skep_cluster_stop(bench.cluster, true);
-    assert_int_equal(errors, 0); /* not inside a call */
-    PUMP_UNTIL(bench.pump, stops == 1);
+    assert_int_equal(errors.count, 0); /* not inside a call */
+    PUMP_UNTIL(bench.pump, stops.count == 1);
     pump_turns(bench.pump, 3);
-    assert_int_equal(errors, expected != NULL);
+    assert_int_equal(errors.count, expected != NULL);
     if (expected != NULL) assert_string_equal(lost, expected);
     bench_close(&bench);
 }
@@ -189,18 +189,18 @@ static void test_a_stop_that_loses_nothing_says_nothing(void **state) {
 /* While a worker is there, it may yet do them. */
 static void test_what_a_draining_worker_does_is_not_lost(void **state) {
     struct bench bench;
-    unsigned errors = 0;
+    struct heard errors = {0};
     bench_open(&bench, *state, NULL);
     assert_int_equal(skep_on(bench.cluster, SKEP_EVENT_ERROR, note_error, &errors), SKEP_OK);
     skep_child *child = bench_hire(&bench, 0, 10);
     bench_submit(&bench, 5, 1);
     skep_cluster_stop(bench.cluster, false);
     pump_turns(bench.pump, 3);
-    assert_int_equal(errors, 0);
+    assert_int_equal(errors.count, 0);
     bench_complete(child, 1, 3);
     bench_dismiss(child);
     skep__ledger_check_lost(bench.cluster); /* as the end of a real worker does */
-    PUMP_UNTIL(bench.pump, errors == 1);
+    PUMP_UNTIL(bench.pump, errors.count == 1);
     assert_string_equal(lost, "2 jobs are lost: they were in memory only");
     bench_close(&bench);
 }

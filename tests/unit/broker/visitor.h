@@ -172,7 +172,7 @@ static inline void visitor_say(const struct visitor *visitor, const struct skep_
 /* count jobs of one letter for the queue q */
 static inline struct skep_command_submit visitor_jobs(uint64_t number, uint32_t count) {
     static struct skep_bytes letters[SKEP_MAX_LIST];
-    for (unsigned i = 0; i < SKEP_MAX_LIST; i++) letters[i] = (struct skep_bytes){"abcdefghij" + i % 10, 1};
+    for (unsigned i = 0; i < SKEP_MAX_LIST; i++) letters[i] = (struct skep_bytes){&"abcdefghij"[i % 10], 1};
     return (struct skep_command_submit){
         .queue = {"q", 1}, .number = number, .jobs = {.count = count, .borrowed = letters}};
 }
