@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <uthash.h>
 
 #include "contract.h"
@@ -14,7 +15,8 @@ enum {
     QUEUE_BYTES = 8 * 1024 * 1024, /* frames that wait for the loop before receiving pauses */
     MESSAGE_COST_BYTES = 256,      /* of a queued message, besides its body */
     NEWS_DEPTH = 128,              /* frames that a slow subscriber may be behind */
-    GONE_PIPES = 256               /* closed pipes whose last frames may still be on their way */
+    GONE_PIPES = 256,              /* closed pipes whose last frames may still be on their way */
+    SETTLE_MS = 10                 /* between the end of receiving and that of the connections */
 };
 
 struct pipe {
@@ -133,7 +135,7 @@ static void on_received(void *argument) {
     pthread_mutex_lock(&port->hub->mutex);
     bool queued = queue_message(port, message);
     port->paused = port->queued_bytes > QUEUE_BYTES;
-    bool again = !port->paused;
+    bool again = !port->paused && !port->source.forgotten;
     skep__hub_wake(port->hub, &port->source);
     pthread_mutex_unlock(&port->hub->mutex);
     if (!queued) nng_msg_free(message);
@@ -272,9 +274,12 @@ static void free_pipes(struct skep__port *port) {
     HASH_ITER(hh, port->pipes, pipe, next) drop_pipe(port, pipe);
 }
 
-/* nng_close ends what is under way and waits for the callbacks. */
+/* nng_close ends what is under way and waits for the callbacks. What still moves has a moment to end before, since NNG
+ * may never finish with a connection that ends while a frame moves. */
 static void close_port(void *what) {
+    static const struct timespec settle = {.tv_nsec = SETTLE_MS * 1000000L};
     struct skep__port *port = what;
+    nanosleep(&settle, NULL);
     nng_close(port->socket);
     nng_aio_free(port->receive);
     nng_aio_free(port->send);
