@@ -35,6 +35,10 @@ static const struct subcommand subcommands[] = {
      "Show dead letters, put them back into their queues, or forget them."},
     {"send", FOR_SEND, command_send, "[OPTION]... WORKER|all CMD [JSON]", "Send a message to a worker or to all."},
     {"call", FOR_CALL, command_call, "[OPTION]... WORKER CMD [JSON]", "Send a request to a worker; print its reply."},
+    {"mock worker", FOR_MOCK_WORKER, command_mock_worker, "--script FILE",
+     "Be a worker that follows a script, for tests: skep run -- skep mock worker --script FILE."},
+    {"mock broker", FOR_MOCK_BROKER, command_mock_broker, "--script FILE [--] PROGRAM [ARG]...",
+     "Test PROGRAM, a worker, by a script; print a line for each of its steps."},
 };
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };

@@ -80,14 +80,18 @@ static const char *line_text(char **rest, unsigned *line, unsigned number) {
     return text;
 }
 
-static int parse_step(struct steps *steps, struct skep__words *words, const char *text) {
+static int say_unknown(struct skep__words *words) {
+    static const char step[] = "a step, such as submit QUEUE DATA or expect done 1";
+    static const char expected[] = "what can be expected, such as ready or done 1";
+    const char *what = words->next > 0 ? expected : step;
     const struct skep__word *word;
+    int status = skep__words_any(words, what, &word);
+    return status == SKEP_OK ? skep__words_expected(words, what) : status;
+}
+
+static int parse_step(struct steps *steps, struct skep__words *words, const char *text) {
     const struct verb *verb = verb_take(words);
-    if (verb == NULL) {
-        int status = skep__words_any(words, "what is expected, such as ready or done 1", &word);
-        return status == SKEP_OK ? skep__words_expected(words, "a step, such as submit QUEUE DATA or expect done 1")
-                                 : status;
-    }
+    if (verb == NULL) return say_unknown(words);
     struct step *step = calloc(1, sizeof *step);
     if (step == NULL) return SKEP_ENOMEM;
     *step = (struct step){.text = text, .run = verb->run, .delay_ms = SKEP_MOCK_ANY_DELAY};
