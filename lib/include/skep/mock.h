@@ -246,6 +246,61 @@ SKEP_MUST_USE int skep_mock_send_raw(skep_mock *mock, uint32_t worker, enum skep
 /* Closes the link to a worker and its sockets without a word, as a broker that dies does. Errors: SKEP_ENOWORKER. */
 SKEP_MUST_USE int skep_mock_close_link(skep_mock *mock, uint32_t worker);
 
+/* ===== A mock worker: a real one whose handlers follow a script =====
+ *
+ * A script has a statement a line; what follows a # is for people. docs/mock.md has examples of all of it.
+ *
+ *     name NAME                            by which others reach it
+ *     handle QUEUE [concurrency N]
+ *     listen URL
+ *     subscribe                            to broadcasts
+ *     job [QUEUE] WHICH [attempt N] ACTION...
+ *     connection WHICH ACTION...
+ *     message NAME|* ACTION...
+ *     ready ACTION...                      before it says that it is ready
+ *     leave ACTION...                      before it leaves
+ *
+ * WHICH is * or N or N.. or N..M: the Nth job or connection that came to this worker; for jobs also "text" that is in
+ * the payload. The first rule that fits is followed, its actions one after the other. What has no rule is done: jobs
+ * without a result, connections are closed, requests answered with nothing. Actions:
+ *
+ *     delay T   stall T                    wait on the loop; hold the loop up
+ *     work T   late   extend               jobs: for so long, extending the lease all the time; until the lease has
+ *                                          ended, and a little more; begins the lease anew
+ *     reply DATA   echo                    jobs, messages; echo sends back what came, also on connections
+ *     done   fail REASON   retry T REASON  jobs
+ *     never                                keeps a job, a request, its readiness or its leaving to itself
+ *     refuse   hold T                      connections, first of all: gives it back; tells only later that it has it
+ *     write DATA   close                   connections
+ *     count NAME N   send NAME DATA   broadcast NAME DATA
+ *     malformed outbox|link                sends bytes that are no frame
+ *     leave   crash SIGNAL   exit N
+ *
+ * T is a time such as 200ms, 1.5s, 2m. DATA and REASON are a word, "text" with \n \" \x00 and the like in it, or
+ * hex:00ff. */
+
+enum { SKEP_MOCK_WHY_BYTES = 640 };
+
+typedef struct skep_mock_script skep_mock_script;
+typedef struct skep_mock_worker skep_mock_worker;
+
+/* Errors: SKEP_EINVAL, and why is one line, such as "line 3: fish: expected ..."; SKEP_ENOMEM. Free with
+ * skep_mock_script_free. */
+SKEP_MUST_USE int skep_mock_script_parse(skep_mock_script **script, const char *text, char why[SKEP_MOCK_WHY_BYTES]);
+void skep_mock_script_free(skep_mock_script **script);
+
+/* Sets a worker's handlers as a script says: that of skep_mock_broker_worker, say. The script must outlive the mock,
+ * which is freed before the worker. Crashes end this process. Errors: those of skep_on_job, skep_listen and
+ * skep_subscribe; skep_worker_why says more. */
+SKEP_MUST_USE int skep_mock_worker_new(skep_mock_worker **mock, skep_worker *worker, const skep_mock_script *script);
+
+/* Closes its connections, and sets *mock to NULL. NULL is allowed. Not from a callback. */
+void skep_mock_worker_free(skep_mock_worker **mock);
+
+/* In a process that a broker started: joins, follows a script until the worker has left. Errors: those of
+ * skep_mock_script_parse, skep_worker_new, skep_mock_worker_new and skep_worker_run; why is one line then, else "". */
+SKEP_MUST_USE int skep_mock_worker_run(const char *script, char why[SKEP_MOCK_WHY_BYTES]);
+
 #ifdef __cplusplus
 }
 #endif
