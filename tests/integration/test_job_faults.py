@@ -41,7 +41,7 @@ class Killed(Case):
         ready = [worker for worker in workers if worker["state"] == "ready"]
         if ready:
             with contextlib.suppress(ProcessLookupError):  # it has ended of itself meanwhile
-            os.kill(random.choice(ready)["pid"], signal.SIGKILL)
+                os.kill(random.choice(ready)["pid"], signal.SIGKILL)
         return bool(ready)
 
     def kill_at_random(self, hive):
