@@ -185,7 +185,7 @@ class Pipeline(unittest.TestCase):
             hive.wait_ready(1)
             with Submitter(hive.folder) as submitter:
                 submitter.submit("fetch", 1, payload=self.file("picture.png", png(2, 2)))
-                hive.wait_line(r"\bextend\b", DEADLINE_JOBS_S)
+                hive.wait_line(r" extend \{", DEADLINE_JOBS_S)
                 self.wait_reserved(hive, "fetch")
             hive.stop()
 
