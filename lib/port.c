@@ -53,6 +53,7 @@ struct skep__port {
     size_t item_count, item_capacity, queued_bytes;
     bool paused;
     bool sending;
+    nng_msg *next; /* leaves after the one that is under way; NULL: none */
     bool wake_when_sent;
     bool was_sent;
     struct refusal refusal;
@@ -142,16 +143,24 @@ static void on_received(void *argument) {
     if (again) nng_recv_aio(port->socket, port->receive);
 }
 
+static void send_now(struct skep__port *port, nng_msg *message) {
+    nng_aio_set_msg(port->send, message);
+    nng_send_aio(port->socket, port->send);
+}
+
 static void on_sent(void *argument) {
     struct skep__port *port = argument;
     int error = nng_aio_result(port->send);
     if (error != 0) nng_msg_free(nng_aio_get_msg(port->send));
     pthread_mutex_lock(&port->hub->mutex);
-    port->sending = false;
-    port->was_sent = port->wake_when_sent;
+    nng_msg *next = port->next;
+    port->next = NULL;
+    port->sending = next != NULL;
+    port->was_sent = port->was_sent || port->wake_when_sent;
     port->wake_when_sent = false;
     if (port->was_sent) skep__hub_wake(port->hub, &port->source);
     pthread_mutex_unlock(&port->hub->mutex);
+    if (next != NULL) send_now(port, next);
 }
 
 static void deliver(struct skep__port *port, struct item *items, size_t count) {
@@ -249,10 +258,20 @@ int skep__port_send(struct skep__port *port, const void *data, size_t size_bytes
     nng_msg *message;
     if (nng_msg_alloc(&message, size_bytes) != 0) return SKEP_ENOMEM;
     memcpy(nng_msg_body(message), data, size_bytes);
-    nng_aio_set_msg(port->send, message);
-    port->sending = true; /* nobody else looks at it before the send begins */
-    nng_send_aio(port->socket, port->send);
+    pthread_mutex_lock(&port->hub->mutex);
+    bool now = !port->sending;
+    port->sending = true;
+    if (!now) port->next = message;
+    pthread_mutex_unlock(&port->hub->mutex);
+    if (now) send_now(port, message);
     return SKEP_OK;
+}
+
+bool skep__port_has_room(struct skep__port *port) {
+    pthread_mutex_lock(&port->hub->mutex);
+    bool has_room = port->next == NULL;
+    pthread_mutex_unlock(&port->hub->mutex);
+    return has_room;
 }
 
 bool skep__port_is_sending(struct skep__port *port, bool wake) {
