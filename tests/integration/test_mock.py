@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """skep mock worker under a real broker, and skep mock broker with real workers."""
 import os
+import re
 import signal
 import tempfile
 import unittest
@@ -101,7 +102,7 @@ class Worker(unittest.TestCase):
             submitter = self.outcomes(hive, 4)
             self.assertEqual(len(submitter.results), 4)
             left = events.wait_event("exit")
-            self.assertEqual((left["signal"], left["reason"]), (signal.SIGSEGV, "crashed"))
+            self.assertEqual((left["signal"], left["reason"]), ("SIGSEGV", "crashed"))
             hive.stop()
 
     def test_exits_after_some(self):
@@ -190,15 +191,15 @@ class Worker(unittest.TestCase):
 
     def test_messages(self):
         lines = ["name greeter", "subscribe", 'message greet reply "hi" count requests 3', "message quiet never",
-                 "message told broadcast all told"]
+                 "message told broadcast all told", "message all count requests 2"]
         with Mocked(*lines, workers=1) as hive:
-            events = self.events(hive)
+            hive.wait_ready(1)
             self.assertEqual(hive.skep("call", "--raw", "greeter", "greet").output("out"), "hi")
             self.assertEqual(hive.skep("call", "--raw", "greeter", "other").output("out"), "")
             self.assertEqual(hive.skep("call", "--timeout", "0.2", "greeter", "quiet").code, 75)
             hive.wait_status(lambda status: status["totals"]["requests"] == 3, "three requests counted")
             hive.skep("send", "greeter", "told")
-            events.wait_event("broadcast")
+            hive.wait_status(lambda status: status["totals"]["requests"] == 5, "its own broadcast")
             hive.stop()
 
     def test_is_never_ready(self):
@@ -237,7 +238,7 @@ class Broker(unittest.TestCase):
     def assert_ok(self, lines, *argv):
         done = self.drive(lines, *argv)
         self.assertEqual(done.code, 0, done.describe())
-        plan, *results = done.output("out").splitlines()
+        plan, *results = [line for line in done.output("out").splitlines() if re.match(r"1\.\.|ok |not ok |#", line)]
         self.assertEqual(plan, f"1..{len(results)}")
         return results
 
