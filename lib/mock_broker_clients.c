@@ -272,7 +272,10 @@ void skep__mock_clients_close(skep_mock *mock) {
     struct skep__mock_clients *clients = mock->clients;
     if (clients == NULL) return;
     mock->clients = NULL;
-    for (struct skep__mock_client *c; (c = LIST_FIRST(&clients->list)) != NULL;) free_client(c);
+    for (struct skep__mock_client *c = LIST_FIRST(&clients->list), *next; c != NULL; c = next) {
+        next = LIST_NEXT(c, entry);
+        free_client(c);
+    }
     skep__server_free(&clients->control);
     skep__port_free(&clients->intake);
     skep__reader_free(&clients->control_reader);
