@@ -49,8 +49,8 @@ const char *skep_worker_why(const skep_worker *worker);
 
 /* Tells the broker that this worker is ready for work, then runs the loop until the worker has drained and nothing of
  * the user's keeps the loop alive. Returns SKEP_OK after a drain, whoever asked for it; SKEP_ECLOSED if the broker
- * closed the link unasked (live connections were finished first, for 10 s at most; a broker that is killed takes its
- * workers with it); SKEP_EPROTO if the broker sent what it must not. */
+ * closed the link unasked (live connections and kept jobs were finished first, for 10 s at most; a broker that is
+ * killed takes its workers with it); SKEP_EPROTO if the broker sent what it must not. */
 SKEP_MUST_USE int skep_worker_run(skep_worker *worker);
 
 /* Tells the broker that this worker is ready: for users who run the loop themselves. Does nothing the second time. */
