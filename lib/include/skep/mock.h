@@ -357,7 +357,8 @@ void skep_mock_script_free(skep_mock_script **script);
  * skep_subscribe; skep_worker_why says more. */
 SKEP_MUST_USE int skep_mock_worker_new(skep_mock_worker **mock, skep_worker *worker, const skep_mock_script *script);
 
-/* Closes its connections, and sets *mock to NULL. NULL is allowed. Not from a callback. */
+/* Closes its connections; jobs that come from now on are to be tried again. Sets *mock to NULL. NULL is allowed. Not
+ * from a callback. */
 void skep_mock_worker_free(skep_mock_worker **mock);
 
 /* In a process that a broker started: joins, follows a script until the worker has left. Errors: those of

@@ -137,7 +137,10 @@ static void test_freeing(void **state) {
     OK(skep_mock_connect(mock, 1, "web", &other));
     OK(skep_mock_expect_taken(mock, 1, 2, PATIENCE_MS));
     skep_mock_worker_free(&p.mock_worker);
+    close(fd);
     assert_int_equal(skep_worker_connections(p.worker), 0);
+    OK(skep_mock_connect(mock, 1, "web", &fd));
+    OK(skep_mock_expect_end(mock, fd, PATIENCE_MS));
     close(fd);
     close(other);
     close_pair(&p);
