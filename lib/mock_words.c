@@ -18,7 +18,8 @@ void skep__words_begin(struct skep__words *words, char *text, char *why) {
 
 static void show(const struct skep__word *word, char shown[SHOWN_BYTES + 4]) {
     size_t n = word->size_bytes < SHOWN_BYTES ? word->size_bytes : SHOWN_BYTES;
-    for (size_t i = 0; i < n; i++) shown[i] = word->text[i] >= ' ' && word->text[i] <= '~' ? word->text[i] : '?';
+    for (size_t i = 0; i < n; i++)
+        shown[i] = (char)(word->text[i] >= ' ' && word->text[i] <= '~' ? word->text[i] : '?');
     memcpy(shown + n, word->size_bytes > SHOWN_BYTES ? "..." : "", word->size_bytes > SHOWN_BYTES ? 4 : 1);
 }
 
@@ -245,18 +246,21 @@ int skep__words_signal(struct skep__words *words, int *number) {
     return SKEP_OK;
 }
 
+/* What follows the first number of a range: nothing, .. or ..M */
+static bool read_range_end(const char *at, uint64_t first, uint64_t *last) {
+    if (*at == '\0') *last = first;
+    if (*at == '\0' || strcmp(at, "..") == 0) return true;
+    const char *end = strncmp(at, "..", 2) == 0 ? read_digits(at + 2, last) : NULL;
+    return end != NULL && *end == '\0';
+}
+
 bool skep__word_is_range(const struct skep__word *word, uint64_t *first, uint64_t *last) {
     uint64_t from = 1, to = UINT64_MAX;
-    const char *at = word->text;
     if (word->is_data) return false;
-    if (strcmp(at, "*") != 0) {
-        at = read_digits(at, &from);
-        if (at == NULL) return false;
-        if (*at == '\0') to = from;
-        else if (strncmp(at, "..", 2) != 0) return false;
-        else if (at[2] != '\0' && ((at = read_digits(at + 2, &to)) == NULL || *at != '\0')) return false;
+    if (strcmp(word->text, "*") != 0) {
+        const char *at = read_digits(word->text, &from);
+        if (at == NULL || !read_range_end(at, from, &to) || from == 0 || to < from) return false;
     }
-    if (from == 0 || to < from) return false;
     *first = from;
     *last = to;
     return true;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- following a rule --- */
 
@@ -27,16 +28,17 @@ struct skep__mock_play *skep__mock_play_new(skep_mock_worker *mock, const struct
     return play;
 }
 
-static void free_play(struct skep__mock_play *play) {
-    LIST_REMOVE(play, entry);
-    if (play->stream != NULL) skep__mock_stream_close(play->stream);
-    uv_close((uv_handle_t *)&play->timer, play_closed);
-}
-
 /* The worker was held back from leaving as by a connection. */
 static void let_leave(skep_worker *worker) {
     worker->live--;
     skep__worker_check_left(worker);
+}
+
+static void free_play(struct skep__mock_play *play) {
+    LIST_REMOVE(play, entry);
+    if (play->stream != NULL) skep__mock_stream_close(play->stream);
+    if (play->on == SKEP__MOCK_ON_LEAVE) let_leave(play->mock->worker);
+    uv_close((uv_handle_t *)&play->timer, play_closed);
 }
 
 void skep__mock_play_end(struct skep__mock_play *play) {
@@ -46,7 +48,6 @@ void skep__mock_play_end(struct skep__mock_play *play) {
     if (play->request != 0) skep__mock_reply(play, "", 0);
     free_play(play);
     if (on == SKEP__MOCK_ON_READY) mock->is_ready = true;
-    if (on == SKEP__MOCK_ON_LEAVE) let_leave(mock->worker);
 }
 
 void skep__mock_play_on(struct skep__mock_play *play) {
@@ -195,15 +196,42 @@ static void hold_closed(uv_handle_t *timer) {
     mock->open_handles--;
 }
 
-/* Its jobs stay the worker's, who frees them. */
+/* --- letting go: the worker may live on, and more may come --- */
+
+static skep_verdict give_back(skep_worker *worker, skep_job *job, void *context) {
+    (void)worker;
+    (void)job;
+    (void)context;
+    return SKEP_RETRY;
+}
+
+static void turn_away(skep_worker *worker, skep_listener *listener, int fd, void *context) {
+    (void)listener;
+    (void)context;
+    close(fd);
+    skep_connection_finished(worker);
+}
+
+static void let_go(skep_mock_worker *mock) {
+    skep_worker *worker = mock->worker;
+    skep_listener *l;
+    for (unsigned i = 0; i < worker->jobs.queue_count; i++)
+        if (worker->jobs.queues[i].handler == on_job) worker->jobs.queues[i].handler = give_back;
+    LIST_FOREACH(l, &worker->listeners, entry) if (l->callback == on_connection) l->callback = turn_away;
+    LIST_FOREACH(l, &worker->closed_listeners, entry) if (l->callback == on_connection) l->callback = turn_away;
+    skep_on_message(worker, NULL, NULL);
+    skep_on_leave(worker, NULL, NULL);
+    worker->take = NULL;
+    skep__worker_take_held(worker);
+}
+
+/* Jobs that it keeps stay the worker's, who frees them. */
 void skep_mock_worker_free(skep_mock_worker **out) {
     skep_mock_worker *mock = *out;
     if (mock == NULL) return;
     *out = NULL;
     uv_loop_t *loop = skep_worker_loop(mock->worker);
-    skep_on_message(mock->worker, NULL, NULL);
-    skep_on_leave(mock->worker, NULL, NULL);
-    mock->worker->take = NULL;
+    let_go(mock);
     for (struct skep__mock_play *play; (play = LIST_FIRST(&mock->plays)) != NULL;) free_play(play);
     for (struct skep__mock_stream *s; (s = LIST_FIRST(&mock->streams)) != NULL;) skep__mock_stream_abort(s);
     uv_close((uv_handle_t *)&mock->hold_timer, hold_closed);

@@ -40,7 +40,7 @@ static int take_argument(struct skep__words *words, char argument, struct step *
     switch (argument) {
     case 'N': return skep__words_name(words, "a name of 1 to 64 bytes", &step->name);
     case 'D': return skep__words_data(words, "data: a word, \"text\" or hex:00ff", &step->data);
-    case 'C': return take_number(words, 1, UINT32_MAX, step);
+    case 'C':
     case 'J': return take_number(words, 1, UINT32_MAX, step);
     case 'X': return take_number(words, 0, UINT8_MAX, step);
     case 'S': return take_signal(words, step);
