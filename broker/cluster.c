@@ -269,6 +269,7 @@ static void begin_stop(skep_cluster *cluster) {
     skep__listeners_finish(cluster);
     skep_event event = skep__event(SKEP_EVENT_STOP, NULL);
     skep__emit_later(cluster, &event);
+    skep__ledger_check_lost(cluster);
 }
 
 void skep_cluster_stop(skep_cluster *cluster, bool now) {
@@ -328,6 +329,7 @@ static void end_children(skep_cluster *cluster) {
     skep_child *child;
     TAILQ_FOREACH(child, &cluster->children, entry) skep__child_kill(child, "killed");
     while ((child = TAILQ_FIRST(&cluster->children)) != NULL) {
+        skep__subscribers_free(&child->subscribers);
         if (!child->exited) skep__child_reap(child);
         skep__child_close_link(child);
         skep__child_release(child);
@@ -346,10 +348,11 @@ void skep_cluster_free(skep_cluster **out) {
     skep_cluster *cluster = *out;
     if (cluster == NULL) return;
     *out = NULL;
-    cluster->stopping = true;
-    cluster->disconnecting = false;
+    cluster->stopping = cluster->freed = true;
     skep__calls_free(cluster);
     skep__primary_forget(cluster);
+    cluster->disconnecting = false;
+    skep__subscribers_free(&cluster->subscribers);
     end_children(cluster);
     for (struct skep__listener *l; (l = LIST_FIRST(&cluster->listeners)) != NULL;) skep__listener_close(l);
     skep__slots_free(cluster);
@@ -358,7 +361,6 @@ void skep_cluster_free(skep_cluster **out) {
     skep__flusher_free(&cluster->flusher);
     skep__clock_free(&cluster->clock);
     close_handles(cluster);
-    cluster->freed = true;
     if (!cluster->owns_loop) return;
     uv_run(cluster->loop, UV_RUN_NOWAIT); /* close callbacks; handles of the user's do not hold this up */
     release(cluster);

@@ -133,6 +133,7 @@ static void take_back(struct run *run) {
     for (uint64_t n = run->last->delivery; n >= run->first->delivery; n--) {
         struct skep__job *job = skep__deliveries_find(&child->deliveries, n)->job;
         skep__consumer_let_go(job);
+        job->queue->redelivered -= job->attempt > 1;
         job->attempt--;
         store(child->cluster)->recover(child->cluster->store, job);
     }
@@ -233,7 +234,8 @@ void skep__dispatch_jobs(skep_cluster *cluster, struct skep__queue *queue) {
     int status = SKEP_OK;
     size_t turns = 0; /* of this round that are left */
     if (queue->ready_count > 0 && queue->hungry_count == 0) rouse(queue);
-    while (queue->ready_count > 0 && (consumer = TAILQ_FIRST(&queue->hungry)) != NULL && status != SKEP_ENOMEM) {
+    while (queue->ready_count > 0 && (consumer = TAILQ_FIRST(&queue->hungry)) != NULL &&
+           (status == SKEP_OK || status == SKEP_EAGAIN)) {
         if (turns == 0 || turns > queue->hungry_count) turns = queue->hungry_count;
         status = give(consumer, (queue->ready_count + turns - 1) / turns, now_ms);
         turns--;

@@ -59,8 +59,14 @@ static bool is_accepted(int status) {
     return status == SKEP_OK || status == SKEP_EDUPLICATE;
 }
 
+/* One range for what was declined in a row, lest many small submissions push each other out. */
 static void note_declined(const struct answers *a) {
     struct skep__session *session = a->session;
+    struct skep__declined *last = &session->declined[(session->declined_count - 1) % SKEP__DECLINED_KEPT];
+    if (session->declined_count > 0 && last->number + last->n == a->number && last->status == a->status) {
+        last->n += a->n;
+        return;
+    }
     session->declined[session->declined_count++ % SKEP__DECLINED_KEPT] =
         (struct skep__declined){.number = a->number, .n = a->n, .status = a->status};
 }

@@ -47,6 +47,20 @@ uint64_t skep__ledger_unfinished(const skep_cluster *cluster) {
     return sum;
 }
 
+static void say_lost(struct skep__flush *flush) {
+    skep_cluster *cluster = (skep_cluster *)((char *)flush - offsetof(skep_cluster, lost_flush));
+    uint64_t lost = skep__ledger_unfinished(cluster);
+    if (lost == 1) skep__emit_error(cluster, NULL, "1 job is lost: it was in memory only");
+    else skep__emit_error(cluster, NULL, "%" PRIu64 " jobs are lost: they were in memory only", lost);
+}
+
+/* On a later turn, since a call of the user's may be the cause. */
+void skep__ledger_check_lost(skep_cluster *cluster) {
+    if (!cluster->stopping || cluster->child_count > 0 || skep__ledger_unfinished(cluster) == 0) return;
+    cluster->lost_flush.flush = say_lost;
+    skep__flusher_mark(cluster->flusher, &cluster->lost_flush);
+}
+
 int skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue, const struct skep__submission *submission,
                         uint64_t *id) {
     if (cluster->stopping) return SKEP_ESTATE;

@@ -33,6 +33,10 @@ void skep__ledger_close(skep_cluster *cluster);
 /* The number of jobs that are not done and not dead. */
 uint64_t skep__ledger_unfinished(const skep_cluster *cluster);
 
+/* To be called when the cluster begins to stop and when a worker is gone: when nobody is left to do the jobs, an error
+ * event says how many are lost. */
+void skep__ledger_check_lost(skep_cluster *cluster);
+
 /* Accepts a job. dispatch must follow. Errors: SKEP_EFULL, SKEP_EDUPLICATE (*id is the first one's), SKEP_ESTATE,
  * SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue,

@@ -9,7 +9,7 @@
 
 /* An outcome that the primary waits for */
 struct skep__awaited {
-    uint64_t number;
+    uint64_t number, id;
     UT_hash_handle hh;
     skep_cluster_outcome_cb callback;
     void *context;
@@ -26,9 +26,9 @@ void skep__primary_outcome(skep_cluster *cluster, const struct skep__job *job, i
 }
 
 void skep__primary_forget(skep_cluster *cluster) {
-    struct skep__awaited *awaited, *next;
-    HASH_ITER(hh, cluster->awaited, awaited, next) {
+    for (struct skep__awaited *awaited; (awaited = cluster->awaited) != NULL;) {
         HASH_DEL(cluster->awaited, awaited);
+        awaited->callback(cluster, awaited->id, SKEP_ECLOSED, NULL, 0, awaited->context);
         free(awaited);
     }
 }
@@ -92,6 +92,8 @@ int skep_cluster_submit(skep_cluster *cluster, const char *queue, const void *da
     uint64_t given = 0;
     if (options == NULL) options = &defaults;
     int status = check(cluster, queue, size_bytes, options);
+    if (status == SKEP_OK && cluster->stopping)
+        status = skep__broker_fail(cluster, SKEP_ESTATE, "the cluster is stopping");
     if (status == SKEP_OK && !cluster->started) status = skep_cluster_start(cluster);
     if (status != SKEP_OK) return status;
     struct skep__submission submission = submission_of(cluster, data, size_bytes, options);
@@ -100,6 +102,7 @@ int skep_cluster_submit(skep_cluster *cluster, const char *queue, const void *da
     submission.wants_outcome = outcome != NULL;
     status = put(cluster, queue, &submission, &given);
     if (status != SKEP_OK) forget(cluster, awaited);
+    else if (awaited != NULL) awaited->id = given;
     if (id != NULL && (status == SKEP_OK || status == SKEP_EDUPLICATE)) *id = given;
     return status;
 }

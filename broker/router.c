@@ -16,7 +16,7 @@
 enum { REQUEST_TIMEOUT_MS = 5000 };
 
 static int push(skep_child *child, const struct skep_command *command) {
-    if (child->link < 0) return SKEP_ECLOSED;
+    if (child->link < 0 || child->cluster->freed) return SKEP_ECLOSED;
     int status = skep__outlet_add(child->inbox, command);
     if (status == SKEP_OK) skep__trace_command(child->cluster->trace, SKEP__TRACE_WIRE, ">", child->id, command);
     return status;
@@ -179,11 +179,7 @@ void skep__calls_fail(const skep_child *child) {
 }
 
 void skep__calls_free(skep_cluster *cluster) {
-    struct skep__call_to_child *call, *next;
-    HASH_ITER(hh, cluster->calls, call, next) {
-        HASH_DEL(cluster->calls, call);
-        uv_close((uv_handle_t *)&call->timer, call_closed);
-    }
+    while (cluster->calls != NULL) settle(cluster->calls, SKEP_ECLOSED, NULL, 0);
 }
 
 static void reply_here(skep_child *sender, const struct skep_command_reply *r) {

@@ -76,7 +76,7 @@ void skep__intake_received(void *context, const void *data, size_t size_bytes, c
 
 /* --- primary.c --- */
 
-/* The outcome of a job of the primary's own. */
+/* The outcome of a job of the primary's own; and, for all that it still waits for, that there will be none. */
 void skep__primary_outcome(skep_cluster *cluster, const struct skep__job *job, int status,
                            const struct skep_bytes *data);
 void skep__primary_forget(skep_cluster *cluster);

@@ -257,8 +257,8 @@ static void memory_ack(struct skep__store *store, struct skep__job *job) {
 
 /* A job that is given back unbegun may still expire. Without memory for that it lives on. */
 static void watch_expiry(struct memory *memory, struct skep__job *job) {
-    if (job->expires_ms == 0 || job->attempt > 0) return;
-    if (skep__heap_add(&memory->expiries, &job->expiry_node) != SKEP_OK) job->expires_ms = 0;
+    if (job->expires_ms != 0 && job->attempt == 0 && skep__heap_add(&memory->expiries, &job->expiry_node) != SKEP_OK)
+        job->expires_ms = 0;
 }
 
 static void memory_retry(struct skep__store *store, struct skep__job *job, uint64_t now_ms, uint64_t due_ms) {
@@ -268,10 +268,9 @@ static void memory_retry(struct skep__store *store, struct skep__job *job, uint6
 }
 
 static void memory_recover(struct skep__store *store, struct skep__job *job) {
-    struct memory *memory = memory_of(store);
-    leave_reserved(memory, job);
+    leave_reserved(memory_of(store), job);
     enter_ready(job, true);
-    watch_expiry(memory, job);
+    watch_expiry(memory_of(store), job);
 }
 
 static void memory_bury(struct skep__store *store, struct skep__job *job, struct skep__death *death) {
@@ -360,6 +359,7 @@ static void memory_free(struct skep__store **out) {
     if (*out == NULL) return;
     struct memory *memory = memory_of(*out);
     skep__keys_forget(&memory->keys, UINT64_MAX);
+    for (struct skep__job *job; (job = TAILQ_FIRST(&memory->reserved)) != NULL;) memory_drop(*out, job);
     while (memory->queues != NULL) free_queue(memory, memory->queues);
     skep__heap_free(&memory->delays);
     skep__heap_free(&memory->expiries);

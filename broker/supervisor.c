@@ -140,6 +140,7 @@ static void bury(skep_child *child) {
     if (event.delay_ms >= 0) skep__slot_refill(slot, event.delay_ms); /* first: releasing takes milliseconds */
     skep__child_release(child);
     skep__listeners_prune(cluster);
+    skep__ledger_check_lost(cluster);
 }
 
 /* --- the table --- */

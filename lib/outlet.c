@@ -166,6 +166,7 @@ int skep__outlet_append(struct skep__outlet *outlet, const void *data, size_t si
 
 void skep__outlet_flush(struct skep__outlet *outlet) {
     if (outlet->waiting_bytes > 0 && may_send(outlet)) next_frame(outlet);
+    if (outlet->waiting_bytes > 0) skep__flusher_mark(outlet->options.flusher, &outlet->flush);
 }
 
 bool skep__outlet_is_empty(struct skep__outlet *outlet) {

@@ -47,7 +47,7 @@ bool skep__outlet_has_room(struct skep__outlet *outlet);
 /* Bytes that have not left. */
 size_t skep__outlet_waiting_bytes(const struct skep__outlet *outlet);
 
-/* Sends a frame now if none is under way, instead of at the end of the iteration. */
+/* Sends a frame now if none is under way, instead of at the end of the iteration. What is left follows by itself. */
 void skep__outlet_flush(struct skep__outlet *outlet);
 
 /* True if nothing waits and nothing is under way; else drained is called when that is so. */

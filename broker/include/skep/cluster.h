@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The primary's side, as Node's cluster module: a program is its own broker, starts workers, and hears of all they do.
  *
- * All functions are called on the loop's thread; callbacks run there, never inside a call of the user's. Strings handed
- * to a callback are borrowed until it returns. */
+ * All functions are called on the loop's thread; callbacks run there, never inside a call of the user's but
+ * skep_cluster_free. Strings handed to a callback are borrowed until it returns. */
 #ifndef SKEP_CLUSTER_H
 #define SKEP_CLUSTER_H
 
@@ -92,8 +92,9 @@ typedef struct skep_settings {
  * Errors: SKEP_ESTATE (this process is a worker), SKEP_ENOMEM, SKEP_ESYS. Free with skep_cluster_free. */
 SKEP_MUST_USE int skep_cluster_new(skep_cluster **cluster, uv_loop_t *loop);
 
-/* Kills what is left of the workers, closes everything, removes the directory's sockets, sets *cluster to NULL. NULL is
- * allowed. Not from a callback. */
+/* Kills what is left of the workers, closes everything, removes the directory's sockets, sets *cluster to NULL. Replies
+ * and outcomes that are still due are called back first, with SKEP_ECLOSED, inside this call; no event comes any more.
+ * Jobs that are in the queues are lost. NULL is allowed. Not from a callback. */
 void skep_cluster_free(skep_cluster **cluster);
 
 uv_loop_t *skep_cluster_loop(skep_cluster *cluster);
@@ -132,8 +133,8 @@ SKEP_MUST_USE int skep_cluster_run(skep_cluster *cluster);
 /* SIGINT and SIGTERM end the cluster: the first drains the workers, a second one kills them. Errors: SKEP_ESYS. */
 SKEP_MUST_USE int skep_cluster_stop_on_signals(skep_cluster *cluster);
 
-/* Ends the cluster: no more forks; workers drain, or are killed if now is true. skep_cluster_run returns when all are
- * gone. */
+/* Ends the cluster: no more forks, no more jobs; workers drain, or are killed if now is true. skep_cluster_run returns
+ * when all are gone. If jobs are left in the queues then, an error event says how many are lost. */
 void skep_cluster_stop(skep_cluster *cluster, bool now);
 
 /* --- Workers --- */
@@ -199,7 +200,7 @@ void skep_cluster_disconnect(skep_cluster *cluster, skep_disconnected_cb callbac
 /* --- Jobs --- */
 
 /* What became of a job: status SKEP_OK and its result, or SKEP_EDEAD and its cause ("attempts", "deaths", "expired",
- * "refused" or "dropped") as text. */
+ * "refused" or "dropped") as text, or SKEP_ECLOSED: skep_cluster_free was called. */
 typedef void (*skep_cluster_outcome_cb)(skep_cluster *cluster, uint64_t id, int status, const void *data,
                                         size_t size_bytes, void *context);
 

@@ -122,6 +122,26 @@ static void test_one_iteration_one_frame(void **state) {
     close_bench(&bench);
 }
 
+/* What is in no hurry leaves when it is asked to: all of it, however many frames that are. */
+static void test_what_is_packed_quietly(void **state) {
+    struct bench bench;
+    struct skep_command command = {.id = SKEP_COMMAND_newsSince};
+    open_bench(&bench, *state, SKEP__PORT_PUSH);
+    connect_inlet(&bench);
+    unsigned count = 0;
+    for (; skep__outlet_waiting_bytes(bench.outlet) < 4 * SKEP_FULL_FRAME; count++) {
+        command.newsSince.seq = count;
+        assert_int_equal(skep__outlet_add_quietly(bench.outlet, &command), SKEP_OK);
+    }
+    pump_turns(*state, 5);
+    assert_int_equal(bench.inlet.commands, 0);
+    skep__outlet_flush(bench.outlet);
+    PUMP_UNTIL(*state, bench.inlet.commands == count);
+    assert_true(bench.inlet.frames >= 4);
+    assert_int_equal(bench.inlet.wrong, 0);
+    close_bench(&bench);
+}
+
 /* Without the loop's help: what came before leaves alone. */
 static void test_flushing_at_once(void **state) {
     struct bench bench;
@@ -259,15 +279,11 @@ static void test_news_to_nobody(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        PUMP_TEST(test_one_iteration_one_frame),
-        PUMP_TEST(test_flushing_at_once),
-        PUMP_TEST(test_frames_grow_while_one_is_under_way),
-        PUMP_TEST(test_full_frames_are_cut),
-        PUMP_TEST(test_too_big),
-        PUMP_TEST(test_past_the_high_water_mark),
-        PUMP_TEST(test_told_when_empty),
-        PUMP_TEST(test_freed_while_much_waits),
-        PUMP_TEST(test_news_to_nobody),
+        PUMP_TEST(test_one_iteration_one_frame),  PUMP_TEST(test_what_is_packed_quietly),
+        PUMP_TEST(test_flushing_at_once),         PUMP_TEST(test_frames_grow_while_one_is_under_way),
+        PUMP_TEST(test_full_frames_are_cut),      PUMP_TEST(test_too_big),
+        PUMP_TEST(test_past_the_high_water_mark), PUMP_TEST(test_told_when_empty),
+        PUMP_TEST(test_freed_while_much_waits),   PUMP_TEST(test_news_to_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
