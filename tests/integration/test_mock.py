@@ -130,7 +130,8 @@ class Worker(unittest.TestCase):
             events = self.events(hive)
             self.assertEqual(len(self.outcomes(hive, 4).results), 4)
             self.assertEqual(events.wait_event("exit")["reason"], "protocol")
-            self.assertEqual(hive.status()["totals"]["bad_frames"], 3)
+            # one more if the fourth job was not begun before the worker's end: it comes to the next as attempt 1
+            self.assertIn(hive.status()["totals"]["bad_frames"], (3, 4))
             hive.stop()
 
     def test_malformed_bytes_on_the_link(self):
