@@ -2,6 +2,7 @@
  * What a worker's death means for its jobs. Those that it had not begun go back as if it had never had them. Of the
  * others some are suspects: the one whose handler ran, as the page tells; without that, those that it can have been
  * working on. A job that too many workers died of is a dead letter. */
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -55,12 +56,24 @@ static void blame(skep_child *child, const struct last_moment *moment) {
     }
 }
 
+static void bury(skep_child *child, struct skep__job *job, const struct last_moment *moment) {
+    char text[SKEP_MAX_REASON];
+    const struct skep__exit_record *end = &moment->record;
+    const char *signal = end->signal >= 0 ? sigabbrev_np(end->signal) : NULL;
+    int n = snprintf(text, sizeof text, "%u workers died of it; the last ", job->deaths);
+    if (signal != NULL) snprintf(text + n, sizeof text - (size_t)n, "was killed by SIG%s", signal);
+    else if (end->signal >= 0) snprintf(text + n, sizeof text - (size_t)n, "was killed by signal %d", end->signal);
+    else if (end->code >= 0) snprintf(text + n, sizeof text - (size_t)n, "exited with status %d", end->code);
+    else snprintf(text + n, sizeof text - (size_t)n, "closed its link");
+    struct skep_bytes reason = skep__text(text);
+    skep__ledger_bury(child->cluster, job, "deaths", &reason, end);
+}
+
 static void give_back(skep_child *child, struct skep__job *job, const struct last_moment *moment) {
-    static const struct skep_bytes none = {0};
     skep_cluster *cluster = child->cluster;
     if (job->delivery > moment->begun) job->attempt--;
     skep__consumer_let_go(job);
-    if (job->deaths >= cluster->settings.deaths) skep__ledger_bury(cluster, job, "deaths", &none, &moment->record);
+    if (job->deaths >= cluster->settings.deaths) bury(child, job, moment);
     else cluster->store->kind->recover(cluster->store, job);
 }
 

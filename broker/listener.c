@@ -227,17 +227,13 @@ static void disown(struct skep__listener *listener, const skep_child *child) {
     update_polling(listener);
 }
 
-static bool is_tcp(const struct skep__listener *listener) {
-    return listener->address.address.ss_family != AF_UNIX;
-}
-
 int skep__listener_join(struct skep__listener *listener, skep_child *child, int *fd) {
     enum skep_policy policy = listener->cluster->settings.policy;
     struct skep__seat *seat = skep__seat_find(listener, child);
     int status = seat == NULL ? skep__seat_add(listener, child, &seat) : SKEP_OK;
     *fd = -1;
     if (status == SKEP_OK && policy == SKEP_POLICY_SHARED) *fd = LIST_FIRST(&listener->members)->fd;
-    if (status == SKEP_OK && policy == SKEP_POLICY_REUSEPORT && is_tcp(listener))
+    if (status == SKEP_OK && policy == SKEP_POLICY_REUSEPORT && listener->address.address.ss_family != AF_UNIX)
         status = own_member(listener, child, fd);
     if (status != SKEP_OK && seat != NULL) skep__listener_part(seat);
     return status;

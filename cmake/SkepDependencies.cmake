@@ -8,6 +8,8 @@ pkg_check_modules(jansson REQUIRED IMPORTED_TARGET jansson>=2.14)
 
 if(SKEP_EXAMPLES)
   pkg_check_modules(libmicrohttpd REQUIRED IMPORTED_TARGET libmicrohttpd)
+  pkg_check_modules(nettle REQUIRED IMPORTED_TARGET nettle)
+  pkg_check_modules(lept REQUIRED IMPORTED_TARGET lept>=1.80)
 endif()
 if(SKEP_TESTS)
   pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)

@@ -54,7 +54,7 @@ void skep__client_free_batches(skep_client *client) {
 
 /* --- filling --- */
 
-static bool is_full(const struct skep__batch *batch) {
+bool skep__batch_is_full(const struct skep__batch *batch) {
     return batch->count == SKEP_MAX_LIST || batch->items.size_bytes + batch->keys.size_bytes >= SKEP_FULL_FRAME;
 }
 
@@ -69,7 +69,7 @@ static bool belongs(const struct skep__batch *batch, const char *queue, const sk
 int skep__client_batch(skep_client *client, const char *queue, const skep_job_options *options, bool outcomes,
                        struct skep__batch **out) {
     struct skep__batch *batch = client->filling;
-    if (batch != NULL && !is_full(batch) && belongs(batch, queue, options, outcomes)) {
+    if (batch != NULL && !skep__batch_is_full(batch) && belongs(batch, queue, options, outcomes)) {
         *out = batch;
         return SKEP_OK;
     }

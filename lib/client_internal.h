@@ -198,6 +198,9 @@ SKEP_MUST_USE int skep__client_batch(skep_client *client, const char *queue, con
 /* Adds a job to it. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__batch_add(struct skep__batch *batch, const void *data, size_t size_bytes, const char *key);
 
+/* Whether it holds as much as travels in one frame. */
+bool skep__batch_is_full(const struct skep__batch *batch);
+
 /* Closes the batch that is being filled. */
 void skep__client_close_batch(skep_client *client);
 

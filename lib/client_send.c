@@ -68,9 +68,15 @@ static int send_frame(skep_client *client) {
     return SKEP_OK;
 }
 
+/* Behind a frame that is under way there is room for one that is full; others grow meanwhile. */
+static bool may_send(const skep_client *client) {
+    if (!skep__port_is_sending(client->intake, true)) return true;
+    return client->next != NULL && skep__batch_is_full(client->next) && skep__port_has_room(client->intake);
+}
+
 void skep__client_send_more(skep_client *client) {
     while (client->phase == SKEP__CLIENT_JOINED && (client->next != NULL || !TAILQ_EMPTY(&client->messages)) &&
-           !skep__port_is_sending(client->intake, true)) {
+           may_send(client)) {
         if (send_frame(client) == SKEP_OK) continue;
         skep__client_mark(client); /* memory may be back on the next turn */
         return;

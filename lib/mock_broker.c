@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "mock_broker_clients.h"
+
 enum {
     LOOK_MS = 5, /* between looks at what does not wake the loop */
     DEFAULT_LEASE_MS = 30000,
@@ -74,7 +76,7 @@ static int open_sockets(skep_mock *mock) {
     if (status == SKEP_OK) status = skep__port_new(&mock->news, mock->hub, SKEP__PORT_PUB, &no_events, mock);
     skep__mock_url(mock, SKEP_FILE_NEWS, 0, url);
     if (status == SKEP_OK) status = skep__port_listen(mock->news, url);
-    return status;
+    return status == SKEP_OK ? skep__mock_clients_open(mock) : status;
 }
 
 int skep_mock_broker_new(skep_mock **out, const skep_mock_options *options) {
@@ -127,6 +129,7 @@ void skep_mock_broker_free(skep_mock **out) {
         skep__outlet_free(&w->inbox);
         skep__port_free(&w->outbox);
     }
+    skep__mock_clients_close(mock);
     skep__port_free(&mock->news);
     skep__flusher_free(&mock->flusher);
     skep__hub_free(&mock->hub);
@@ -187,6 +190,7 @@ int skep__mock_run(skep_mock *mock, skep_mock_cb is_so, void *context, unsigned 
         if (uv_hrtime() >= deadline_ns) return SKEP_ETIMEDOUT;
         turn(mock);
         skep__mock_deliver(mock);
+        skep__mock_tell_outcomes(mock);
     }
     return SKEP_OK;
 }

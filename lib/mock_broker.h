@@ -63,6 +63,10 @@ struct skep__mock_job {
     char *result;
     size_t result_bytes;
     char reason[SKEP_MAX_REASON + 1];
+    const char *cause; /* when it is dead */
+    uint32_t client;   /* that has submitted it; 0: the test */
+    uint64_t number;   /* the client's */
+    bool wants_outcome;
     size_t size_bytes;
     char data[];
 };
@@ -173,6 +177,7 @@ struct skep_mock {
     TAILQ_HEAD(skep__mock_ready, skep__mock_job) ready; /* by priority, then id */
     struct skep__mock_events events;                    /* that no expectation has taken */
     uint64_t last_request;
+    struct skep__mock_clients *clients;
 
     STAILQ_HEAD(, skep__mock_line) history;
     unsigned history_count;
@@ -243,6 +248,9 @@ void skep__mock_end_program(struct skep__mock_worker *worker);
 void skep__mock_free_program(struct skep__mock_program *program);
 
 /* --- mock_broker_ledger.c --- */
+
+/* The job of an id; NULL: there is none. */
+struct skep__mock_job *skep__mock_job(const skep_mock *mock, uint64_t id);
 
 /* Gives jobs to workers that can take them. */
 void skep__mock_deliver(skep_mock *mock);

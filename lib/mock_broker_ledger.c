@@ -6,7 +6,7 @@
 
 #include "mock_broker.h"
 
-static struct skep__mock_job *find_job(const skep_mock *mock, uint64_t id) {
+struct skep__mock_job *skep__mock_job(const skep_mock *mock, uint64_t id) {
     struct skep__mock_job *job;
     HASH_FIND(hh, mock->jobs, &id, sizeof id, job);
     return job;
@@ -51,7 +51,7 @@ int skep_mock_submit(skep_mock *mock, const char *queue, const void *data, size_
 }
 
 int skep_mock_look(const skep_mock *mock, uint64_t id, skep_mock_job *info) {
-    const struct skep__mock_job *job = find_job(mock, id);
+    const struct skep__mock_job *job = skep__mock_job(mock, id);
     if (job == NULL) return SKEP_ENOJOB;
     bool timed = job->state == SKEP_MOCK_RESERVED || job->state == SKEP_MOCK_DELAYED;
     *info = (skep_mock_job){.state = job->state,
@@ -177,7 +177,7 @@ static struct skep__mock_job *settle(struct skep__mock_worker *worker, uint64_t 
     bool live = delivery->live;
     if (!live) answered(worker, SKEP__MOCK_REFUSED, id, -1, none, none);
     if (!live || !extends) forget(worker, delivery);
-    return live ? find_job(worker->mock, id) : NULL;
+    return live ? skep__mock_job(worker->mock, id) : NULL;
 }
 
 static void set_result(struct skep__mock_job *job, struct skep_bytes result) {
@@ -209,6 +209,11 @@ static void set_reason(struct skep__mock_job *job, struct skep_bytes reason) {
     job->reason[reason.size_bytes] = '\0';
 }
 
+static void die(struct skep__mock_job *job, const char *cause) {
+    job->state = SKEP_MOCK_DEAD;
+    job->cause = cause;
+}
+
 static void put_off(skep_mock *mock, struct skep__mock_job *job, uint64_t delay_ms) {
     job->state = SKEP_MOCK_DELAYED;
     job->due_ms = mock->now_ms + delay_ms;
@@ -220,7 +225,7 @@ void skep__mock_retry(struct skep__mock_worker *worker, const struct skep_comman
     struct skep_bytes reason = SKEP_HAS(retry, r, reason) ? r->reason : (struct skep_bytes){"", 0};
     if (job == NULL) return;
     set_reason(job, reason);
-    if (job->attempt >= job->attempts) job->state = SKEP_MOCK_DEAD;
+    if (job->attempt >= job->attempts) die(job, "attempts");
     else put_off(worker->mock, job, r->delay_ms);
     answered(worker, SKEP__MOCK_RETRIED, job->id, (int64_t)r->delay_ms, reason, (struct skep_bytes){0});
 }
@@ -230,7 +235,7 @@ void skep__mock_fail(struct skep__mock_worker *worker, const struct skep_command
     struct skep_bytes reason = SKEP_HAS(fail, f, reason) ? f->reason : (struct skep_bytes){"", 0};
     if (job == NULL) return;
     set_reason(job, reason);
-    job->state = SKEP_MOCK_DEAD;
+    die(job, "refused");
     answered(worker, SKEP__MOCK_FAILED, job->id, -1, reason, (struct skep_bytes){0});
 }
 
@@ -255,7 +260,7 @@ void skep__mock_extend(struct skep__mock_worker *worker, const struct skep_comma
 /* --- taking back --- */
 
 static void take_back(struct skep__mock_worker *worker, struct skep__mock_delivery *delivery, bool begun) {
-    struct skep__mock_job *job = find_job(worker->mock, delivery->job);
+    struct skep__mock_job *job = skep__mock_job(worker->mock, delivery->job);
     delivery->live = false;
     worker->live_deliveries--;
     if (begun) job->redelivered = true;
@@ -294,7 +299,7 @@ static void fall_due(skep_mock *mock, struct skep__mock_job *job) {
         lease_ended(mock, job);
     } else if (job->attempt == 0 && job->expiry_ms <= mock->now_ms) {
         if (job->state == SKEP_MOCK_READY) TAILQ_REMOVE(&mock->ready, job, ready_entry);
-        job->state = SKEP_MOCK_DEAD;
+        die(job, "expired");
     } else {
         make_ready(mock, job);
     }

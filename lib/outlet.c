@@ -26,24 +26,22 @@ static bool is_under_way(struct skep__outlet *outlet) {
     return outlet->under_way;
 }
 
-static void send_frame(struct skep__outlet *outlet, const struct skep_frame *frame) {
+static bool send_frame(struct skep__outlet *outlet, const struct skep_frame *frame) {
     if (skep__port_send(outlet->port, frame->data, frame->size_bytes) != SKEP_OK) {
         skep__flusher_mark(outlet->options.flusher, &outlet->flush); /* memory may be back on the next turn */
-        return;
+        return false;
     }
     outlet->under_way = true;
     outlet->waiting_bytes -= frame->size_bytes;
+    return true;
 }
 
 static void send_filling(struct skep__outlet *outlet) {
-    if (outlet->filling.size_bytes == 0) return;
-    send_frame(outlet, &outlet->filling);
-    if (outlet->under_way) skep__frame_clear(&outlet->filling);
+    if (outlet->filling.size_bytes > 0 && send_frame(outlet, &outlet->filling)) skep__frame_clear(&outlet->filling);
 }
 
 static void send_full(struct skep__outlet *outlet, struct full_frame *oldest) {
-    send_frame(outlet, &oldest->frame);
-    if (!outlet->under_way) return;
+    if (!send_frame(outlet, &oldest->frame)) return;
     STAILQ_REMOVE_HEAD(&outlet->full, entry);
     skep__frame_free(&oldest->frame);
     free(oldest);
@@ -55,6 +53,12 @@ static void next_frame(struct skep__outlet *outlet) {
     else send_filling(outlet);
 }
 
+/* Behind a frame that is under way there is room for one that is full; others grow meanwhile. */
+static bool may_send(struct skep__outlet *outlet) {
+    if (!is_under_way(outlet)) return true;
+    return !STAILQ_EMPTY(&outlet->full) && skep__port_has_room(outlet->port);
+}
+
 static void tell_if_drained(struct skep__outlet *outlet) {
     if (!outlet->tell_drained || outlet->waiting_bytes > 0 || is_under_way(outlet)) return;
     outlet->tell_drained = false;
@@ -63,7 +67,7 @@ static void tell_if_drained(struct skep__outlet *outlet) {
 
 static void flush_outlet(struct skep__flush *flush) {
     struct skep__outlet *outlet = (struct skep__outlet *)flush;
-    while (outlet->waiting_bytes > 0 && !is_under_way(outlet) && !flush->marked) next_frame(outlet);
+    while (outlet->waiting_bytes > 0 && may_send(outlet) && !flush->marked) next_frame(outlet);
     tell_if_drained(outlet);
 }
 
@@ -161,7 +165,7 @@ int skep__outlet_append(struct skep__outlet *outlet, const void *data, size_t si
 }
 
 void skep__outlet_flush(struct skep__outlet *outlet) {
-    if (outlet->waiting_bytes > 0 && !is_under_way(outlet)) next_frame(outlet);
+    if (outlet->waiting_bytes > 0 && may_send(outlet)) next_frame(outlet);
     if (outlet->waiting_bytes > 0) skep__flusher_mark(outlet->options.flusher, &outlet->flush);
 }
 

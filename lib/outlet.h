@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A sending end with adaptive frames: one frame is being filled, at most one is under way. Commands packed in one
- * iteration of the loop leave together at its end; while a frame is under way the next one grows. */
+ * A sending end with adaptive frames: one frame is being filled, one is under way, and one that is full may follow it.
+ * Commands packed in one iteration of the loop leave together at its end; while a frame is under way the next grows. */
 #ifndef SKEP_OUTLET_H
 #define SKEP_OUTLET_H
 

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <uthash.h>
 
 #include "contract.h"
@@ -14,7 +15,8 @@ enum {
     QUEUE_BYTES = 8 * 1024 * 1024, /* frames that wait for the loop before receiving pauses */
     MESSAGE_COST_BYTES = 256,      /* of a queued message, besides its body */
     NEWS_DEPTH = 128,              /* frames that a slow subscriber may be behind */
-    GONE_PIPES = 256               /* closed pipes whose last frames may still be on their way */
+    GONE_PIPES = 256,              /* closed pipes whose last frames may still be on their way */
+    SETTLE_MS = 10                 /* between the end of receiving and that of the connections */
 };
 
 struct pipe {
@@ -51,6 +53,7 @@ struct skep__port {
     size_t item_count, item_capacity, queued_bytes;
     bool paused;
     bool sending;
+    nng_msg *next; /* leaves after the one that is under way; NULL: none */
     bool wake_when_sent;
     bool was_sent;
     struct refusal refusal;
@@ -133,11 +136,16 @@ static void on_received(void *argument) {
     pthread_mutex_lock(&port->hub->mutex);
     bool queued = queue_message(port, message);
     port->paused = port->queued_bytes > QUEUE_BYTES;
-    bool again = !port->paused;
+    bool again = !port->paused && !port->source.forgotten;
     skep__hub_wake(port->hub, &port->source);
     pthread_mutex_unlock(&port->hub->mutex);
     if (!queued) nng_msg_free(message);
     if (again) nng_recv_aio(port->socket, port->receive);
+}
+
+static void send_now(struct skep__port *port, nng_msg *message) {
+    nng_aio_set_msg(port->send, message);
+    nng_send_aio(port->socket, port->send);
 }
 
 static void on_sent(void *argument) {
@@ -145,11 +153,14 @@ static void on_sent(void *argument) {
     int error = nng_aio_result(port->send);
     if (error != 0) nng_msg_free(nng_aio_get_msg(port->send));
     pthread_mutex_lock(&port->hub->mutex);
-    port->sending = false;
-    port->was_sent = port->wake_when_sent;
+    nng_msg *next = port->next;
+    port->next = NULL;
+    port->sending = next != NULL;
+    port->was_sent = port->was_sent || port->wake_when_sent;
     port->wake_when_sent = false;
     if (port->was_sent) skep__hub_wake(port->hub, &port->source);
     pthread_mutex_unlock(&port->hub->mutex);
+    if (next != NULL) send_now(port, next);
 }
 
 static void deliver(struct skep__port *port, struct item *items, size_t count) {
@@ -247,10 +258,20 @@ int skep__port_send(struct skep__port *port, const void *data, size_t size_bytes
     nng_msg *message;
     if (nng_msg_alloc(&message, size_bytes) != 0) return SKEP_ENOMEM;
     memcpy(nng_msg_body(message), data, size_bytes);
-    nng_aio_set_msg(port->send, message);
-    port->sending = true; /* nobody else looks at it before the send begins */
-    nng_send_aio(port->socket, port->send);
+    pthread_mutex_lock(&port->hub->mutex);
+    bool now = !port->sending;
+    port->sending = true;
+    if (!now) port->next = message;
+    pthread_mutex_unlock(&port->hub->mutex);
+    if (now) send_now(port, message);
     return SKEP_OK;
+}
+
+bool skep__port_has_room(struct skep__port *port) {
+    pthread_mutex_lock(&port->hub->mutex);
+    bool has_room = port->next == NULL;
+    pthread_mutex_unlock(&port->hub->mutex);
+    return has_room;
 }
 
 bool skep__port_is_sending(struct skep__port *port, bool wake) {
@@ -272,9 +293,12 @@ static void free_pipes(struct skep__port *port) {
     HASH_ITER(hh, port->pipes, pipe, next) drop_pipe(port, pipe);
 }
 
-/* nng_close ends what is under way and waits for the callbacks. */
+/* nng_close ends what is under way and waits for the callbacks. What still moves has a moment to end before, since NNG
+ * may never finish with a connection that ends while a frame moves. */
 static void close_port(void *what) {
+    static const struct timespec settle = {.tv_nsec = SETTLE_MS * 1000000L};
     struct skep__port *port = what;
+    nanosleep(&settle, NULL);
     nng_close(port->socket);
     nng_aio_free(port->receive);
     nng_aio_free(port->send);

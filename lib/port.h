@@ -56,11 +56,15 @@ SKEP_MUST_USE int skep__port_dial(struct skep__port *port, const char *url);
 /* The same without waiting: what is sent meanwhile leaves when the connection is there. Errors: SKEP_ESYS. */
 SKEP_MUST_USE int skep__port_dial_soon(struct skep__port *port, const char *url);
 
-/* Sends one message; the bytes are copied. No other may be sent while skep__port_is_sending. Errors: SKEP_ENOMEM. */
+/* Sends one message; the bytes are copied. A second one may be given while the first is under way: it leaves as soon as
+ * that is gone, without a turn of the loop in between. Only if skep__port_has_room. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__port_send(struct skep__port *port, const void *data, size_t size_bytes);
 
-/* Whether a message is still under way. If it is and wake is true, the sent event follows: a wake-up of the loop for
- * each message would cost as much as the message. */
+/* False while a second message waits. */
+bool skep__port_has_room(struct skep__port *port);
+
+/* Whether a message is still under way. If it is and wake is true, the sent event follows when it has left, even if a
+ * second one follows it: a wake-up of the loop for each message would cost as much as the message. */
 bool skep__port_is_sending(struct skep__port *port, bool wake);
 
 /* Closes the connection with one peer, by skep__peer.pipe. */

@@ -127,6 +127,13 @@ struct skep__meeting {
     void *context;
 };
 
+/* What becomes of a connection that has arrived on the link */
+enum skep__take {
+    SKEP__TAKE,       /* it is acknowledged and given to the user */
+    SKEP__TAKE_LATER, /* given to the user, acknowledged when skep__worker_take_held is called */
+    SKEP__TAKE_NOT    /* refused, as without a descriptor */
+};
+
 struct skep_worker {
     uv_loop_t *loop;
     uv_loop_t own_loop;
@@ -166,6 +173,11 @@ struct skep_worker {
     uint32_t next_listen;
     STAILQ_HEAD(, skep__arrival) arrivals;
     struct skep__flush arrivals_flush;
+
+    /* A mock worker's own mind about connections, by their numbers; NULL in all others: each is taken */
+    enum skep__take (*take)(void *context, uint64_t connection);
+    void *take_context;
+    uint64_t held; /* through this number they are acknowledged later; 0: none is */
 
     uint64_t live; /* connections arrived and not finished */
     uint32_t unreported_finished;
@@ -237,6 +249,9 @@ void skep__worker_deliver_later(skep_worker *worker);
 
 /* Notes a connection for its callback. */
 void skep__worker_arrived(skep_worker *worker, struct skep_listener *listener, int fd);
+
+/* Acknowledges what was to be acknowledged later. */
+void skep__worker_take_held(skep_worker *worker);
 
 /* Begins to leave, if that has not begun. */
 void skep__worker_leave(skep_worker *worker);

@@ -136,11 +136,17 @@ static int refuse(skep_worker *worker, struct delivery *d, uint64_t connection) 
     return add(worker, &d->frame, &command);
 }
 
+static enum skep__take how_to_take(skep_worker *worker, uint64_t connection) {
+    return worker->take != NULL ? worker->take(worker->take_context, connection) : SKEP__TAKE;
+}
+
 static int take_connection(skep_worker *worker, const struct skep_command_connection *c, struct delivery *d) {
     int fd = take_fd(worker->link_message, d);
     struct skep_listener *listener = skep__worker_listener(worker, c->listener);
+    enum skep__take how = how_to_take(worker, c->connection);
     d->through = c->connection;
-    if (fd >= 0 && listener != NULL) {
+    if (how == SKEP__TAKE_LATER) worker->held = c->connection;
+    if (fd >= 0 && listener != NULL && how != SKEP__TAKE_NOT) {
         skep__worker_arrived(worker, listener, fd);
         return SKEP_OK;
     }
@@ -174,8 +180,10 @@ static int take_command(skep_worker *worker, const struct skep_command *command,
 
 static int acknowledge(skep_worker *worker, struct delivery *d) {
     struct skep_command command;
+    bool held = worker->held != 0;
     if (d->through == 0) return SKEP_OK;
-    fill_report(worker, &command, d->through);
+    if (held) worker->held = d->through;
+    if (!fill_report(worker, &command, held ? 0 : d->through) && d->frame.size_bytes == 0) return SKEP_OK;
     int status = add(worker, &d->frame, &command);
     if (status == SKEP_OK) status = send_link(worker, &d->frame);
     if (status == SKEP_OK) reported(worker);
@@ -196,6 +204,14 @@ static int take_message(skep_worker *worker, struct delivery *d) {
     }
     while (d->next_fd < message->fd_count) close(message->fds[d->next_fd++]);
     return status == SKEP_OK ? acknowledge(worker, d) : status;
+}
+
+void skep__worker_take_held(skep_worker *worker) {
+    struct skep_command command;
+    if (worker->held == 0 || worker->link < 0) return;
+    fill_report(worker, &command, worker->held);
+    worker->held = 0;
+    if (skep__worker_tell(worker, &command) == SKEP_OK) reported(worker);
 }
 
 int skep__worker_read_link(skep_worker *worker, uint32_t request, struct skep_command *answer, int *answer_fd) {

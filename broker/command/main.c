@@ -35,6 +35,10 @@ static const struct subcommand subcommands[] = {
      "Show dead letters, put them back into their queues, or forget them."},
     {"send", FOR_SEND, command_send, "[OPTION]... WORKER|all CMD [JSON]", "Send a message to a worker or to all."},
     {"call", FOR_CALL, command_call, "[OPTION]... WORKER CMD [JSON]", "Send a request to a worker; print its reply."},
+    {"mock worker", FOR_MOCK_WORKER, command_mock_worker, "--script FILE",
+     "Be a worker that follows a script, for tests: skep run -- skep mock worker --script FILE."},
+    {"mock broker", FOR_MOCK_BROKER, command_mock_broker, "--script FILE [--] PROGRAM [ARG]...",
+     "Test PROGRAM, a worker, by a script; print a line for each of its steps."},
 };
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
@@ -52,9 +56,9 @@ static int unknown(const char *name) {
 
 static int help_all(void) {
     printf("usage: skep COMMAND [OPTION]...\n\n");
-    for (int i = 0; i < SUBCOMMANDS; i++) printf("  %-10s %s\n", subcommands[i].name, subcommands[i].help);
-    printf("  %-10s %s\n", "help", "Explain a command: skep help COMMAND.");
-    printf("  %-10s %s\n", "version", "Print the version.");
+    for (int i = 0; i < SUBCOMMANDS; i++) printf("  %-11s %s\n", subcommands[i].name, subcommands[i].help);
+    printf("  %-11s %s\n", "help", "Explain a command: skep help COMMAND.");
+    printf("  %-11s %s\n", "version", "Print the version.");
     printf(
         "\nEnvironment: SKEP_DIR, SKEP_POLICY, SKEP_TRACE. Exit statuses: 0, 64 for wrong usage, others by cause.\n");
     return 0;
@@ -73,6 +77,11 @@ static int version(void) {
 
 static int help(const char *name) {
     if (name == NULL || strcmp(name, "help") == 0 || strcmp(name, "version") == 0) return help_all();
+    if (strcmp(name, "mock") == 0) {
+        help_one(find("mock worker"));
+        putchar('\n');
+        return help_one(find("mock broker"));
+    }
     const struct subcommand *subcommand = find(name);
     return subcommand != NULL ? help_one(subcommand) : unknown(name);
 }
@@ -83,11 +92,24 @@ static int run(const struct subcommand *subcommand, int argc, char **argv) {
     return options.help ? help_one(subcommand) : subcommand->run(&options);
 }
 
+static int run_mock(int argc, char **argv) {
+    static char *const kinds[] = {"mock worker", "mock broker"};
+    if (argc < 2) return fail(SKEP_EINVAL, "mock: worker or broker is missing; see skep help mock");
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) return help("mock");
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(argv[1], kinds[i] + strlen("mock ")) == 0) {
+            argv[1] = kinds[i];
+            return run(find(kinds[i]), argc - 1, argv + 1);
+        }
+    return fail(SKEP_EINVAL, "mock: %s: expected worker or broker; see skep help mock", argv[1]);
+}
+
 static int dispatch(int argc, char **argv) {
     if (argc < 2) return fail(SKEP_EINVAL, "COMMAND is missing; skep help lists the commands");
     const char *name = argv[1];
     if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return help(argv[2]);
     if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) return version();
+    if (strcmp(name, "mock") == 0) return run_mock(argc - 1, argv + 1);
     const struct subcommand *subcommand = find(name);
     return subcommand != NULL ? run(subcommand, argc - 1, argv + 1) : unknown(name);
 }

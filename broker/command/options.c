@@ -215,6 +215,11 @@ static const char *set_timeout(struct options *options, const char *value) {
     return parse_seconds(value, &options->timeout_ms);
 }
 
+static const char *set_script(struct options *options, const char *value) {
+    options->script = value;
+    return *value == '\0' ? "the name of the file is empty" : NULL;
+}
+
 static const struct row rows[] = {
     {"workers", 'n', FOR_RUN, "N", set_workers, "workers; auto, the default, is one for each processor"},
     {"listen", 'l', FOR_RUN, "NAME=URL", add_listener, "bind URL, for workers that listen on NAME; may be repeated"},
@@ -250,7 +255,8 @@ static const struct row rows[] = {
     {"now", 0, FOR_STOP, NULL, set_now, "kill the workers instead of letting them finish"},
     {"name", 0, FOR_ALL, "NAME", set_name, "name of the instance; default"},
     {"dir", 0, FOR_ALL, "DIR", set_dir, "directory of the instance; found by its name"},
-    {"help", 'h', FOR_ALL, NULL, set_help, "print this"},
+    {"script", 0, FOR_MOCK, "FILE", set_script, "what it does, as docs/mock.md says; - is stdin"},
+    {"help", 'h', FOR_ALL | FOR_MOCK, NULL, set_help, "print this"},
 };
 
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -260,10 +266,10 @@ struct getopt_tables {
     struct option names[ROWS + 1];
 };
 
-/* Names yield the row's index and 256, letters themselves. Options of run end at its first operand: what follows is the
- * program's. Those of others may stand anywhere. */
+/* Names yield the row's index and 256, letters themselves. Options of run and of a mock broker end at the first
+ * operand: what follows is the program's. Those of others may stand anywhere. */
 static void fill_tables(struct getopt_tables *tables, unsigned subcommand) {
-    char *letter = stpcpy(tables->letters, subcommand == FOR_RUN ? "+:" : ":");
+    char *letter = stpcpy(tables->letters, subcommand & (FOR_RUN | FOR_MOCK_BROKER) ? "+:" : ":");
     struct option *name = tables->names;
     for (int i = 0; i < ROWS; i++) {
         if (!(rows[i].subcommands & subcommand)) continue;
@@ -342,6 +348,16 @@ static const struct operands *operands_of(unsigned subcommand) {
     return &none;
 }
 
+/* A mock needs a script, and a mock broker a program. */
+static bool take_mock(struct options *options, unsigned subcommand, const char *name, char **argv, int count) {
+    bool wants_program = subcommand == FOR_MOCK_BROKER;
+    if (options->script == NULL) say("%s: --script is missing; see skep help mock", name);
+    else if (!wants_program && count > 0) say("%s: %s: unexpected argument; see skep help mock", name, argv[0]);
+    else if (wants_program && count == 0) say("%s: PROGRAM is missing; see skep help mock", name);
+    options->program = argv;
+    return options->script != NULL && (count > 0) == wants_program;
+}
+
 static bool take_operands(struct options *options, unsigned subcommand, const char *name, char **argv, int count) {
     const struct operands *wanted = operands_of(subcommand);
     for (int i = 0; i < count; i++) {
@@ -367,6 +383,7 @@ bool options_parse(struct options *options, unsigned subcommand, int argc, char 
     }
     if (options->help) return true;
     if (subcommand == FOR_RUN) return take_program(options, &argv[optind], argc - optind);
+    if (subcommand & FOR_MOCK) return take_mock(options, subcommand, argv[0], &argv[optind], argc - optind);
     return take_operands(options, subcommand, argv[0], &argv[optind], argc - optind);
 }
 

@@ -20,7 +20,10 @@ enum {
     FOR_DEAD = 1 << 7,
     FOR_SEND = 1 << 8,
     FOR_CALL = 1 << 9,
-    FOR_ALL = (1 << 10) - 1,
+    FOR_ALL = (1 << 10) - 1, /* those about a broker */
+    FOR_MOCK_WORKER = 1 << 10,
+    FOR_MOCK_BROKER = 1 << 11,
+    FOR_MOCK = FOR_MOCK_WORKER | FOR_MOCK_BROKER,
 };
 
 enum {
@@ -71,6 +74,8 @@ struct options {
     int priority;
     const char *key;
     unsigned attempts;
+
+    const char *script; /* mock */
 
     unsigned count;      /* peek, dead list: how many; 0: as usual */
     const char *queue;   /* dead: of this queue, whose name may look like an id */

@@ -15,5 +15,7 @@ int command_peek(const struct options *options);
 int command_dead(const struct options *options);
 int command_send(const struct options *options);
 int command_call(const struct options *options);
+int command_mock_worker(const struct options *options);
+int command_mock_broker(const struct options *options);
 
 #endif

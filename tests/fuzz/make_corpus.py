@@ -50,6 +50,13 @@ URLS = ["tcp://127.0.0.1:8000", "tcp://[::1]:0", "tcp://*:3000", "tcp://:3000", 
         "tcp://[::ffff:1.2.3.4]:80", "tcp://127.0.0.1", "tcp://127.0.0.1:65536", "tcp://[::1", "unix://relative", "http://x", "web",
         "unix:///" + "x" * 106, "unix:///" + "x" * 107, "tcp://[fe80::1%lo]:1", ""]
 
+SCRIPTS = ["name a\nhandle q concurrency 2\nlisten tcp://127.0.0.1:0\nsubscribe # to broadcasts\n",
+           "job q 1..3 attempt 2.. reply \"o\\x6b\"\njob * delay 1.5s reply hex:00ff\njob \"bad\" crash SIGSEGV\n",
+           "job 2 work 2m late extend fail \"no \\\"cat\\\"\"\njob 3.. retry 0s x\njob 1 stall 1ms malformed link never",
+           "connection 1 refuse\nconnection 2 hold 1s write x close\nconnection * echo\n",
+           "message greet reply hi count requests 3\nmessage * send a b broadcast c \"\" leave\n",
+           "ready delay 1s malformed outbox\r\nleave exit 0", "job * reply \"x", "job * reply hex:0", "handle \"\\q\"", ""]
+
 
 def commands():
     """Every command's name and its fields as (name, type, needed)."""
@@ -94,6 +101,8 @@ def main():
     write_dictionary(table)
     for i, url in enumerate(URLS):
         write("url", f"{i:02}", url.encode())
+    for i, script in enumerate(SCRIPTS):
+        write("script", f"{i:02}", script.encode())
 
 
 if __name__ == "__main__":

@@ -128,8 +128,9 @@ class Submitter:
         with contextlib.suppress(OSError):  # the broker may have gone
             self.client.close()
 
-    def submit(self, queue, count, what="done", first=None, outcomes=True, **options):
-        """Submits so many jobs that say what; their keys, which are numbers, from first on if it is given."""
+    def submit(self, queue, count, what="done", first=None, outcomes=True, payload=None, **options):
+        """Submits so many jobs that say what; their keys, which are numbers, from first on if it is given. payload: of
+        each of them, for other workers than job_worker."""
         first = len(self.keys) + 1 if first is None else first
         keys = [str(key) for key in range(first, first + count)]
         for at in range(0, count, JOBS_IN_ONE):
@@ -139,7 +140,8 @@ class Submitter:
                 self.keys.update(enumerate(some, self.client.next))
                 if outcomes:
                     self._open.update(some)
-            self.client.submit(queue, *[f"{key} {what}".encode() for key in some], outcomes=outcomes or None, **options)
+            payloads = [f"{key} {what}".encode() if payload is None else payload for key in some]
+            self.client.submit(queue, *payloads, outcomes=outcomes or None, **options)
         return keys
 
     def wait(self, predicate, what, deadline_s=DEADLINE_JOBS_S):

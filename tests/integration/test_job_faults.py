@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What jobs must survive: workers that are killed all the time, stand still, never answer, answer too late, are slow,
 and jobs that kill their workers. The numbers are those of the faults that the project has sworn to survive."""
+import contextlib
 import os
 import random
 import signal
@@ -39,7 +40,8 @@ class Killed(Case):
         workers = [answer for answer in ask(hive, "status") if answer["cmd"] == "workerStatus"]
         ready = [worker for worker in workers if worker["state"] == "ready"]
         if ready:
-            os.kill(random.choice(ready)["pid"], signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended of itself meanwhile
+                os.kill(random.choice(ready)["pid"], signal.SIGKILL)
         return bool(ready)
 
     def kill_at_random(self, hive):

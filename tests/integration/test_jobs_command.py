@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hive import Hive, program, wait_until
 from jobs import job_worker_path, workers
+from mocked import Mocked
 
 ACTOR = str(Path(job_worker_path()).parent / "actor")
 
@@ -49,17 +50,19 @@ class Stop(Commands):
 
 class Submit(Commands):
     def test_results_and_dead_letters(self):
-        with workers("mail") as hive:
+        with Mocked("handle mail", 'job "greet" reply hello', 'job "twice" attempt 1 retry 10ms x',
+                    'job "twice" reply "at last"', 'job "refuse" fail because',
+                    'job "hopeless" retry 0s "as it was told"') as hive:
             hive.wait_ready(2)
-            self.assertEqual(self.skep(hive, "submit", "mail", "a done"), "1")
-            self.assertEqual(self.skep(hive, "submit", "mail", "b done hello", "--wait"), "hello")
-            self.assertEqual(self.json(hive, "submit", "mail", "c retry 10 1", "--wait"),
-                             {"id": 3, "status": "done", "result": "10"})
+            self.assertEqual(self.skep(hive, "submit", "mail", "a"), "1")
+            self.assertEqual(self.skep(hive, "submit", "mail", "greet", "--wait"), "hello")
+            self.assertEqual(self.json(hive, "submit", "mail", "twice", "--wait"),
+                             {"id": 3, "status": "done", "result": "at last"})
             said = "skep: submit: job 4 is a dead letter: refused: because"
-            self.assertEqual(self.json(hive, "submit", "mail", "d fail because", "--wait", code=65, err=said)["cause"],
+            self.assertEqual(self.json(hive, "submit", "mail", "refuse", "--wait", code=65, err=said)["cause"],
                              "refused")
             said = "skep: submit: job 5 is a dead letter: attempts: as it was told"
-            self.skep(hive, "submit", "mail", "e retry 0", "--attempts", "2", "--wait", code=65, err=said)
+            self.skep(hive, "submit", "mail", "hopeless", "--attempts", "2", "--wait", code=65, err=said)
             self.wait_queue(hive, "mail", done=3, dead=2, submitted=5, ready=0, reserved=0)
             hive.wait_line("broker: dead letter: job 4 of mail: refused")
             hive.stop()
@@ -81,9 +84,9 @@ class Submit(Commands):
 
     def test_many_lines(self):
         count = 20000
-        with workers("mail") as hive:
+        with Mocked("handle mail", "job * echo") as hive:
             hive.wait_ready(2)
-            lines = "".join(f"{i} done r{i}\n" for i in range(count)).encode()
+            lines = "".join(f"r{i}\n" for i in range(count)).encode()
             done = subprocess.run([program("skep"), "submit", "mail", "--lines", "-", "--wait", "--dir", hive.folder],
                                   input=lines, capture_output=True, timeout=100)
             self.assertEqual(done.returncode, 0, done.stderr)
@@ -93,13 +96,13 @@ class Submit(Commands):
             hive.stop()
 
     def test_keys(self):
-        with workers("mail") as hive:
+        with Mocked("handle mail") as hive:
             hive.wait_ready(2)
-            self.skep(hive, "submit", "mail", "a done", "--key", "k", out="1")
-            self.skep(hive, "submit", "mail", "a done", "--key", "k", out="1",
+            self.skep(hive, "submit", "mail", "a", "--key", "k", out="1")
+            self.skep(hive, "submit", "mail", "a", "--key", "k", out="1",
                       err="skep: submit: duplicate: job 1 had this key before")
-            lines = Path(hive.work_folder.name, "lines")
-            lines.write_text("b done\nc done\n")
+            lines = Path(hive.scripts.name, "lines")
+            lines.write_text("b\nc\n")
             for summary in ("2 jobs accepted, 0 declined", r"0 jobs accepted, 0 declined \(2 duplicates\)"):
                 self.skep(hive, "submit", "mail", "--lines", str(lines), "--key", "file",
                           err=f"skep: submit: {summary} in .*")
@@ -107,7 +110,7 @@ class Submit(Commands):
             hive.stop()
 
     def test_a_full_queue(self):
-        with workers("other", options=["--queue-jobs", "2"]) as hive:
+        with Mocked("handle other", options=["--queue-jobs", "2"]) as hive:
             hive.wait_ready(2)
             for number in (1, 2):
                 self.skep(hive, "submit", "mail", "x", out=str(number))
@@ -116,12 +119,12 @@ class Submit(Commands):
             hive.stop()
 
     def test_a_broker_that_is_killed(self):
-        with workers("mail") as hive:
+        with Mocked("handle mail", "job * never") as hive:
             hive.wait_ready(2)
-            process = subprocess.Popen([program("skep"), "submit", "mail", "a never", "--wait", "--dir", hive.folder],
+            process = subprocess.Popen([program("skep"), "submit", "mail", "a", "--wait", "--dir", hive.folder],
                                        stderr=subprocess.PIPE, text=True)
             self.addCleanup(process.kill)
-            hive.wait_starts("a")
+            self.wait_queue(hive, "mail", reserved=1)
             os.kill(hive.pid, signal.SIGKILL)
             self.assertIn("the other side is gone", process.communicate(timeout=20)[1])
             self.assertEqual(process.returncode, 69)
@@ -129,7 +132,7 @@ class Submit(Commands):
 
 class Look(Commands):
     def test_queues_and_jobs(self):
-        with workers("mail") as hive:
+        with Mocked("handle mail") as hive:
             hive.wait_ready(2)
             self.assertEqual(self.skep(hive, "peek", "mail"), "no jobs")
             self.assertEqual(self.skep(hive, "dead", "list"), "no dead letters")
@@ -148,18 +151,18 @@ class Look(Commands):
             hive.stop()
 
     def test_no_queues(self):
-        with Hive(ACTOR) as hive:
+        with Mocked() as hive:
             hive.wait_ready(2)
             self.assertEqual(self.skep(hive, "queues"), "no queues")
             self.assertEqual(self.skep(hive, "dead", "drop", "--all"), "0 dead letters dropped")
             hive.stop()
 
     def test_dead_letters_of_several_queues(self):
-        with workers("mail", "7") as hive:
+        with Mocked("handle mail", "handle 7", "job * fail because") as hive:
             hive.wait_ready(2)
             for name in ("mail", "7"):
-                lines = Path(hive.work_folder.name, "lines")
-                lines.write_text("x fail because\n" * 150)
+                lines = Path(hive.scripts.name, "lines")
+                lines.write_text("x\n" * 150)
                 self.skep(hive, "submit", name, "--lines", str(lines), err=".*")
                 self.wait_queue(hive, name, dead=150)
             self.assertEqual(len({one["id"] for one in self.json(hive, "dead", "list", "-n", "1000")["dead"]}), 300)

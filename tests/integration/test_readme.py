@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The handler of the README, compiled as it stands and run under `skep run`."""
+"""The handlers of the README, compiled as they stand and run under `skep run`."""
 import os
 import pathlib
 import re
@@ -10,13 +10,13 @@ import unittest
 import hive
 
 SOURCE = pathlib.Path(os.environ["SKEP_SOURCE"])
+README = SOURCE / "README.md"
 BIN = pathlib.Path(os.environ["SKEP_BIN"])
 URL = "tcp://127.0.0.1:7000"
 
 
-def handler():
-    readme = (SOURCE / "README.md").read_text(encoding="utf-8")
-    return re.search(r"```c\n(.*?)```", readme, re.S).group(1)
+def source():
+    return re.search(r"```c\n(.*?)```", README.read_text(encoding="utf-8"), re.S).group(1)
 
 
 def sanitizers():
@@ -25,10 +25,10 @@ def sanitizers():
     return ["-fsanitize=address,undefined"] if "__asan_init" in symbols.stdout else []
 
 
-def compile_handler(folder, text):
-    source, program = pathlib.Path(folder, "greet.c"), pathlib.Path(folder, "greet")
-    source.write_text(text, encoding="utf-8")
-    command = ["cc", "-Wall", "-Wextra", "-Werror", *sanitizers(), str(source), "-o", str(program)]
+def compile_program(folder, text):
+    file, program = pathlib.Path(folder, "greet.c"), pathlib.Path(folder, "greet")
+    file.write_text(text, encoding="utf-8")
+    command = ["cc", "-Wall", "-Wextra", "-Werror", *sanitizers(), str(file), "-o", str(program)]
     command += [f"-I{SOURCE}/lib/include", f"-I{SOURCE}/proto/include"]
     command += [f"-L{BIN}/../lib", f"-Wl,-rpath,{BIN}/../lib", "-lskep", "-luv"]
     subprocess.run(command, check=True)
@@ -36,15 +36,18 @@ def compile_handler(folder, text):
 
 
 class ReadmeTest(unittest.TestCase):
-    def test_handler_runs_as_written(self):
-        self.assertIn(URL, handler())
+    def test_handlers_run_as_written(self):
+        self.assertIn(URL, source())
         with tempfile.TemporaryDirectory() as folder:
-            program = compile_handler(folder, handler().replace(URL, "web"))
+            program = compile_program(folder, source().replace(URL, "web"))
             with hive.Hive(program, workers=2, listen=["web=tcp://127.0.0.1:0"]) as broker:
                 broker.wait_ready()
                 answers = {self.ask(broker.url) for _ in range(4)}
                 self.assertEqual(answers, {"Hello from worker 1\n", "Hello from worker 2\n"})
                 broker.wait_status(lambda s: s["totals"]["requests"] == 4 and s["totals"]["connections"] == 0)
+                done = broker.skep("submit", "--wait", "shout", "is anybody there?")
+                self.assertEqual((done.code, done.output()), (0, "IS ANYBODY THERE?"))
+                self.assertIn(f'"is anybody there?"\n{done.output()}\n', README.read_text(encoding="utf-8"))
                 broker.stop()
 
     @staticmethod

@@ -24,6 +24,7 @@
 #ifndef SKEP_MOCK_H
 #define SKEP_MOCK_H
 
+#include <skep/client.h>
 #include <skep/skep.h>
 #include <skep/worker.h>
 #include <stddef.h>
@@ -245,6 +246,124 @@ SKEP_MUST_USE int skep_mock_send_raw(skep_mock *mock, uint32_t worker, enum skep
 
 /* Closes the link to a worker and its sockets without a word, as a broker that dies does. Errors: SKEP_ENOWORKER. */
 SKEP_MUST_USE int skep_mock_close_link(skep_mock *mock, uint32_t worker);
+
+/* --- Clients: programs and skep_clients that submit jobs find the mock as they find a broker --- */
+
+/* For skep_client_options.dir, or SKEP_DIR of a program; borrowed. A client in this process has the mock's loop. */
+const char *skep_mock_broker_dir(const skep_mock *mock);
+
+/* What clients are told about their submissions from now on: SKEP_OK, and jobs are in the ledger, for whoever handles
+ * their queue; or the status with which they are declined, such as SKEP_EFULL; or nothing at all. */
+enum { SKEP_MOCK_SILENT = -1 };
+void skep_mock_answer(skep_mock *mock, int status);
+
+/* A client has submitted a job, the next after those that were expected before. NULL is any, in both. *job (may be
+ * NULL) is its id. */
+SKEP_MUST_USE int skep_mock_expect_submitted(skep_mock *mock, const char *queue, const void *data, size_t size_bytes,
+                                             uint64_t *job, unsigned timeout_ms);
+
+/* The test does a job that no worker has, or makes it a dead letter: cause is that of skep_outcome. Errors:
+ * SKEP_ENOJOB, SKEP_ESTATE (a worker has it, or it has come to its end), SKEP_ETOOBIG, SKEP_EINVAL (cause),
+ * SKEP_ENOMEM.
+ */
+SKEP_MUST_USE int skep_mock_finish(skep_mock *mock, uint64_t job, const void *result, size_t size_bytes);
+SKEP_MUST_USE int skep_mock_bury(skep_mock *mock, uint64_t job, const char *cause, const char *reason);
+
+/* ===== A mock client: a real one for tests, of a mock broker or of a real one ===== */
+
+typedef struct skep_mock_client skep_mock_client;
+
+/* Joins a mock broker, on its loop; expectations run that. Errors: those of skep_client_new. Free with
+ * skep_mock_client_free, before the mock broker. */
+SKEP_MUST_USE int skep_mock_broker_client(skep_mock *mock, skep_mock_client **client);
+
+/* Joins the broker of a directory; NULL: as skep_client_options says. Errors: those of skep_client_new. */
+SKEP_MUST_USE int skep_mock_client_new(skep_mock_client **client, const char *dir);
+
+/* Sets *client to NULL. NULL is allowed. */
+void skep_mock_client_free(skep_mock_client **client);
+
+/* The real one, for all that is not here; borrowed. */
+skep_client *skep_mock_client_inside(skep_mock_client *client);
+
+/* What went wrong in the latest call that failed; borrowed until the next call; never NULL. */
+const char *skep_mock_client_why(const skep_mock_client *client);
+
+/* Submits a job whose outcome is wanted, or sends a request to a worker. *number (from 1) is for the expectations.
+ * Errors: those of skep_submit and skep_client_request. */
+SKEP_MUST_USE int skep_mock_client_submit(skep_mock_client *client, const char *queue, const void *data,
+                                          size_t size_bytes, const skep_job_options *options, uint64_t *number);
+SKEP_MUST_USE int skep_mock_client_request(skep_mock_client *client, uint32_t worker, const char *to_name,
+                                           const char *name, const void *data, size_t size_bytes, uint64_t *number);
+
+/* What it was told, which each can be expected any number of times. Errors of all: SKEP_ETIMEDOUT, SKEP_EPROTO (it was
+ * told something else), SKEP_ENOJOB (there is no such number). The answer is SKEP_OK, or with which status the job was
+ * declined; id (may be NULL) is that of an accepted one. Results and data of NULL are any, as are causes and reasons.
+ */
+SKEP_MUST_USE int skep_mock_client_expect_answer(skep_mock_client *client, uint64_t number, int status, uint64_t *id,
+                                                 unsigned timeout_ms);
+SKEP_MUST_USE int skep_mock_client_expect_result(skep_mock_client *client, uint64_t number, const void *result,
+                                                 size_t size_bytes, unsigned timeout_ms);
+SKEP_MUST_USE int skep_mock_client_expect_dead(skep_mock_client *client, uint64_t number, const char *cause,
+                                               const char *reason, unsigned timeout_ms);
+SKEP_MUST_USE int skep_mock_client_expect_reply(skep_mock_client *client, uint64_t number, int status, const void *data,
+                                                size_t size_bytes, unsigned timeout_ms);
+
+/* ===== A mock worker: a real one whose handlers follow a script =====
+ *
+ * A script has a statement a line; what follows a # is for people. docs/mock.md has examples of all of it.
+ *
+ *     name NAME                            by which others reach it
+ *     handle QUEUE [concurrency N]
+ *     listen URL
+ *     subscribe                            to broadcasts
+ *     job [QUEUE] WHICH [attempt N] ACTION...
+ *     connection WHICH ACTION...
+ *     message NAME|* ACTION...
+ *     ready ACTION...                      before it says that it is ready
+ *     leave ACTION...                      before it leaves
+ *
+ * WHICH is * or N or N.. or N..M: the Nth job or connection that came to this worker; for jobs also "text" that is in
+ * the payload. The first rule that fits is followed, its actions one after the other. What has no rule is done: jobs
+ * without a result, connections are closed, requests answered with nothing. Actions:
+ *
+ *     delay T   stall T                    wait on the loop; hold the loop up
+ *     work T   late   extend               jobs: for so long, extending the lease all the time; until the lease has
+ *                                          ended, and a little more; begins the lease anew
+ *     reply DATA   echo                    jobs, messages; echo sends back what came, also on connections
+ *     done   fail REASON   retry T REASON  jobs
+ *     never                                keeps a job, a request, its readiness or its leaving to itself
+ *     refuse   hold T                      connections, first of all: gives it back; tells only later that it has it
+ *     write DATA   close                   connections
+ *     count NAME N   send NAME DATA   broadcast NAME DATA
+ *     malformed outbox|link                sends bytes that are no frame
+ *     leave   crash SIGNAL   exit N
+ *
+ * T is a time such as 200ms, 1.5s, 2m. DATA and REASON are a word, "text" with \n \" \x00 and the like in it, or
+ * hex:00ff. */
+
+enum { SKEP_MOCK_WHY_BYTES = 640 };
+
+typedef struct skep_mock_script skep_mock_script;
+typedef struct skep_mock_worker skep_mock_worker;
+
+/* Errors: SKEP_EINVAL, and why is one line, such as "line 3: fish: expected ..."; SKEP_ENOMEM. Free with
+ * skep_mock_script_free. */
+SKEP_MUST_USE int skep_mock_script_parse(skep_mock_script **script, const char *text, char why[SKEP_MOCK_WHY_BYTES]);
+void skep_mock_script_free(skep_mock_script **script);
+
+/* Sets a worker's handlers as a script says: that of skep_mock_broker_worker, say. The script must outlive the mock,
+ * which is freed before the worker. Crashes end this process. Errors: those of skep_on_job, skep_listen and
+ * skep_subscribe; skep_worker_why says more. */
+SKEP_MUST_USE int skep_mock_worker_new(skep_mock_worker **mock, skep_worker *worker, const skep_mock_script *script);
+
+/* Closes its connections; jobs that come from now on are to be tried again. Sets *mock to NULL. NULL is allowed. Not
+ * from a callback. */
+void skep_mock_worker_free(skep_mock_worker **mock);
+
+/* In a process that a broker started: joins, follows a script until the worker has left. Errors: those of
+ * skep_mock_script_parse, skep_worker_new, skep_mock_worker_new and skep_worker_run; why is one line then, else "". */
+SKEP_MUST_USE int skep_mock_worker_run(const char *script, char why[SKEP_MOCK_WHY_BYTES]);
 
 #ifdef __cplusplus
 }

@@ -317,6 +317,19 @@ static void test_a_lease_ends(void **state) {
     close_bench(&bench);
 }
 
+/* Else its jobs would never come to an end. */
+static void test_a_worker_alone_gets_the_job_again(void **state) {
+    struct bench bench;
+    open_bench(&bench, *state, &(skep_settings){.lease_ms = LEASE_MS, .attempts = 2});
+    skep_child *hangs = hire(&bench, 0, 1);
+    submit(&bench, 1);
+    PUMP_UNTIL(bench.pump, bench.queue->redelivered == 1);
+    PUMP_UNTIL(bench.pump, bench.queue->dead_count == 1);
+    assert_string_equal(dead_letter(&bench)->death->cause, "attempts");
+    dismiss(hangs);
+    close_bench(&bench);
+}
+
 static void test_an_extended_lease_does_not_end(void **state) {
     struct bench bench;
     open_bench(&bench, *state, &(skep_settings){.lease_ms = LEASE_MS, .attempts = 3});
@@ -513,6 +526,7 @@ int main(void) {
         PUMP_TEST(test_failing_is_final),
         PUMP_TEST(test_released_jobs_were_never_there),
         PUMP_TEST(test_a_lease_ends),
+        PUMP_TEST(test_a_worker_alone_gets_the_job_again),
         PUMP_TEST(test_an_extended_lease_does_not_end),
         PUMP_TEST(test_delays_and_times_to_live),
         PUMP_TEST(test_the_page_tells_who_is_to_blame),
