@@ -95,7 +95,9 @@ int skep__consumer_add(skep_child *child, const struct skep_command_handle *hand
 }
 
 void skep__consumers_free(skep_child *child) {
-    for (struct skep__consumer *consumer; (consumer = LIST_FIRST(&child->consumers)) != NULL;) {
+    struct skep__consumer *next;
+    for (struct skep__consumer *consumer = LIST_FIRST(&child->consumers); consumer != NULL; consumer = next) {
+        next = LIST_NEXT(consumer, of_child);
         if (consumer->hungry) {
             TAILQ_REMOVE(&consumer->queue->hungry, consumer, turn);
             consumer->queue->hungry_count--;
@@ -229,13 +231,12 @@ static void rouse(struct skep__queue *queue) {
 
 /* Without memory the jobs stay until something else happens to the queue. */
 void skep__dispatch_jobs(skep_cluster *cluster, struct skep__queue *queue) {
-    struct skep__consumer *consumer;
     uint64_t now_ms = skep__clock_ms(cluster->clock);
     int status = SKEP_OK;
     size_t turns = 0; /* of this round that are left */
     if (queue->ready_count > 0 && queue->hungry_count == 0) rouse(queue);
-    while (queue->ready_count > 0 && (consumer = TAILQ_FIRST(&queue->hungry)) != NULL &&
-           (status == SKEP_OK || status == SKEP_EAGAIN)) {
+    while (queue->ready_count > 0 && queue->hungry_count > 0 && (status == SKEP_OK || status == SKEP_EAGAIN)) {
+        struct skep__consumer *consumer = TAILQ_FIRST(&queue->hungry);
         if (turns == 0 || turns > queue->hungry_count) turns = queue->hungry_count;
         status = give(consumer, (queue->ready_count + turns - 1) / turns, now_ms);
         turns--;

@@ -359,7 +359,7 @@ static void memory_free(struct skep__store **out) {
     if (*out == NULL) return;
     struct memory *memory = memory_of(*out);
     skep__keys_forget(&memory->keys, UINT64_MAX);
-    for (struct skep__job *job; (job = TAILQ_FIRST(&memory->reserved)) != NULL;) memory_drop(*out, job);
+    while (!TAILQ_EMPTY(&memory->reserved)) memory_drop(*out, TAILQ_FIRST(&memory->reserved)); // NOLINT(*-unix.Malloc)
     while (memory->queues != NULL) free_queue(memory, memory->queues);
     skep__heap_free(&memory->delays);
     skep__heap_free(&memory->expiries);

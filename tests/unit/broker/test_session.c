@@ -150,7 +150,7 @@ static void test_many_acceptances_do_not_wait_for_ever(void **state) {
     struct visitor visitor;
     open_with(&bench, &visitor, state);
     for (uint64_t number = 1; number <= VISITOR_ANSWERS; number++) visitor_submit(&visitor, number, 1, true);
-    assert_true(skep__outlet_waiting_bytes(visitor_session(&visitor)->returns) > 2 * SKEP_FULL_FRAME);
+    assert_true(skep__outlet_waiting_bytes(visitor_session(&visitor)->returns) > (size_t)2 * SKEP_FULL_FRAME);
     PUMP_UNTIL(bench.pump, visitor.count == VISITOR_ANSWERS);
     close_with(&bench, &visitor);
 }

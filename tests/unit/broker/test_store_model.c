@@ -169,7 +169,7 @@ static void answer(struct model *model, struct model_job *m) {
         to_ready(model, m, true);
         break;
     default: {
-        uint64_t due_ms = model->now_ms + chance(model, 2) * chance(model, 200);
+        uint64_t due_ms = model->now_ms + (uint64_t)chance(model, 2) * chance(model, 200);
         model->kind->retry(model->store, m->job, model->now_ms, due_ms);
         to_ready(model, m, false);
         if (due_ms > model->now_ms) m->state = SKEP__JOB_DELAYED, m->at_ms = due_ms;
