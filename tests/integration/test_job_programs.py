@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The example programs that handle jobs: sha256, and the pipeline of fetch and thumbnail, with workers that are killed."""
+"""The example programs that handle jobs: jobs, whose queue is sha256, and the pipeline of fetch and thumbnail, with workers that are killed."""
 import contextlib
 import fcntl
 import hashlib
@@ -46,7 +46,7 @@ def size_of(picture):
 
 class Sha256(unittest.TestCase):
     def test_digests(self):
-        with Hive("sha256") as hive:
+        with Hive("jobs") as hive:
             hive.wait_ready(2)
             for payload in (b"", b"abc", bytes(range(256)), random.randbytes(MIB)):
                 self.assertEqual(submit(hive, "sha256", payload), (0, hashlib.sha256(payload).hexdigest().encode(), ""))
@@ -54,7 +54,7 @@ class Sha256(unittest.TestCase):
 
     def test_each_digest_is_right_while_workers_are_killed(self):
         jobs, kills = 20000, 8
-        with Hive("sha256", workers=3, options=["--deaths", kills + 1, "--job-credit", 256]) as hive:
+        with Hive("jobs", workers=3, options=["--deaths", kills + 1, "--job-credit", 256]) as hive:
             hive.wait_ready(3)
             with Submitter(hive.folder) as submitter:
                 keys = submitter.submit("sha256", jobs, "of this")
@@ -70,9 +70,9 @@ class Sha256(unittest.TestCase):
             hive.stop()
 
     def test_alone_it_says_what_it_lacks(self):
-        done = subprocess.run([program("sha256")], capture_output=True, text=True)
+        done = subprocess.run([program("jobs")], capture_output=True, text=True)
         self.assertNotEqual(done.returncode, 0)
-        self.assertRegex(done.stderr, r"\Asha256: cannot join the broker: .+\n\Z")
+        self.assertRegex(done.stderr, r"\Ajobs: cannot join the broker: .+\n\Z")
 
 
 class Pipeline(unittest.TestCase):

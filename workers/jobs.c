@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A worker for the queue sha256: any bytes in, their SHA-256 digest out, in hexadecimal digits.
  *
- *     skep run -- sha256
+ *     skep run -- jobs
  *     skep submit sha256 --wait - < FILE */
 #include <nettle/base16.h>
 #include <nettle/sha2.h>
@@ -27,7 +27,7 @@ int main(int argc, char **argv) {
     options_read(argc, argv, "Answers jobs of the queue sha256 with their digest; run it by skep run.",
                  (struct option_row[]){OPTION_END});
     int status = skep_worker_new(&self, NULL);
-    if (status) return worker_stray("sha256", status);
+    if (status) return worker_stray("jobs", status);
     status = skep_on_job(self, "sha256", digest, NULL);
     if (!status) status = skep_worker_run(self);
     skep_worker_free(&self);
