@@ -9,8 +9,8 @@
 #include "ledger.h"
 
 enum {
-    QUICK_MS = 5,  /* a worker that answers within this may have more */
-    SLOW_MS = 100, /* one that takes longer may have less */
+    QUICK_MS = 20, /* a worker that answers within this may have more */
+    SLOW_MS = 200, /* one that takes longer may have less */
     MAX_RUN_BYTES = SKEP_FULL_FRAME
 };
 
@@ -116,15 +116,23 @@ void skep__consumer_let_go(struct skep__job *job) {
     job->holder->child->held_bytes -= job->size_bytes;
 }
 
+/* On a machine with more workers than processors all wait for their turn: who is no slower than others is quick, too.
+ */
+static bool is_quick(const struct skep__queue *queue, uint64_t took_ms) {
+    return took_ms <= QUICK_MS || (took_ms <= SLOW_MS / 2 && took_ms <= queue->typical_ms);
+}
+
 void skep__consumer_judge(struct skep__consumer *consumer, uint64_t at_ms) {
     uint64_t took_ms = skep__clock_ms(consumer->child->cluster->clock) - at_ms;
+    struct skep__queue *queue = consumer->queue;
     unsigned most = widest(consumer);
-    if (took_ms <= QUICK_MS && consumer->starved) {
+    if (is_quick(queue, took_ms) && consumer->starved) {
         consumer->window = consumer->window < most / 2 ? consumer->window * 2 : most;
         consumer->starved = false;
     } else if (took_ms > SLOW_MS) {
         consumer->window = consumer->window / 2 > consumer->concurrency ? consumer->window / 2 : consumer->concurrency;
     }
+    queue->typical_ms = (7 * queue->typical_ms + took_ms + 7) / 8;
 }
 
 /* --- giving --- */
@@ -229,6 +237,13 @@ static void rouse(struct skep__queue *queue) {
     }
 }
 
+/* An even part of what is ready, but no less than a sixteenth of its window, which is a millisecond's work or so: to
+ * many quick workers jobs go in larger lots, in turn. */
+static uint64_t share_of(const struct skep__consumer *consumer, size_t turns) {
+    uint64_t even = (consumer->queue->ready_count + turns - 1) / turns, lot = consumer->window / 16;
+    return even > lot ? even : lot;
+}
+
 /* Without memory the jobs stay until something else happens to the queue. */
 void skep__dispatch_jobs(skep_cluster *cluster, struct skep__queue *queue) {
     uint64_t now_ms = skep__clock_ms(cluster->clock);
@@ -238,7 +253,7 @@ void skep__dispatch_jobs(skep_cluster *cluster, struct skep__queue *queue) {
     while (queue->ready_count > 0 && queue->hungry_count > 0 && (status == SKEP_OK || status == SKEP_EAGAIN)) {
         struct skep__consumer *consumer = TAILQ_FIRST(&queue->hungry);
         if (turns == 0 || turns > queue->hungry_count) turns = queue->hungry_count;
-        status = give(consumer, (queue->ready_count + turns - 1) / turns, now_ms);
+        status = give(consumer, share_of(consumer, turns), now_ms);
         turns--;
         to_tail(consumer);
         consumer->child->inbox_full = status == SKEP_EAGAIN;

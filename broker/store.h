@@ -80,6 +80,7 @@ struct skep__queue {
     size_t hungry_count;
     LIST_HEAD(, skep__consumer) consumers; /* all workers that handle it */
     uint64_t consumer_count;
+    uint64_t typical_ms; /* from delivery to answer, lately */
 };
 
 /* What is to be put; borrowed */

@@ -168,9 +168,9 @@ static void test_the_window_shrinks_when_answers_are_slow(void **state) {
     open_plain(&bench, *state);
     skep_child *child = hire(&bench, 0, 3);
     place_of(child)->window = 100;
-    skep__consumer_judge(place_of(child), skep__clock_ms(bench.cluster->clock) - 50);
+    skep__consumer_judge(place_of(child), skep__clock_ms(bench.cluster->clock) - 150);
     assert_int_equal(place_of(child)->window, 100);
-    for (unsigned i = 0; i < 10; i++) skep__consumer_judge(place_of(child), skep__clock_ms(bench.cluster->clock) - 101);
+    for (unsigned i = 0; i < 10; i++) skep__consumer_judge(place_of(child), skep__clock_ms(bench.cluster->clock) - 201);
     assert_int_equal(place_of(child)->window, 3); /* its concurrency */
     dismiss(child);
     close_bench(&bench);
