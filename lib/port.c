@@ -154,13 +154,15 @@ static void on_sent(void *argument) {
     if (error != 0) nng_msg_free(nng_aio_get_msg(port->send));
     pthread_mutex_lock(&port->hub->mutex);
     nng_msg *next = port->next;
+    bool again = next != NULL && error == 0 && !port->source.forgotten; /* else the socket is being closed */
     port->next = NULL;
-    port->sending = next != NULL;
+    port->sending = again;
     port->was_sent = port->was_sent || port->wake_when_sent;
     port->wake_when_sent = false;
     if (port->was_sent) skep__hub_wake(port->hub, &port->source);
     pthread_mutex_unlock(&port->hub->mutex);
-    if (next != NULL) send_now(port, next);
+    if (again) send_now(port, next);
+    else nng_msg_free(next);
 }
 
 static void deliver(struct skep__port *port, struct item *items, size_t count) {

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT
+ * A ledger under test. Workers here are made up: their inboxes lead nowhere. */
+#ifndef SKEP_TESTS_LEDGER_PLAIN_H
+#define SKEP_TESTS_LEDGER_PLAIN_H
+
+#include "hatch.h"
+
+#include "ledger.h"
+#include "session.h"
+
+enum { LEASE_MS = 200 };
+
+struct bench {
+    struct pump *pump;
+    skep_cluster *cluster;
+    struct skep__queue *queue;
+    struct skep_page page;
+};
+
+static inline void open_bench(struct bench *bench, struct pump *pump, const skep_settings *settings) {
+    *bench = (struct bench){.pump = pump, .cluster = hatch_cluster(pump, settings)};
+    assert_int_equal(skep_cluster_start(bench->cluster), SKEP_OK);
+    bench->queue = bench->cluster->store->kind->queue(bench->cluster->store, "q", 1, true);
+    assert_non_null(bench->queue);
+}
+
+static inline void open_plain(struct bench *bench, struct pump *pump) {
+    open_bench(bench, pump, &(skep_settings){.attempts = 3, .deaths = 2});
+}
+
+static inline void close_bench(struct bench *bench) {
+    hatch_free(bench->pump, &bench->cluster);
+}
+
+/* --- workers --- */
+
+static inline skep_child *hire(struct bench *bench, uint32_t place, unsigned concurrency) {
+    skep_child *child = hatch_child(bench->cluster, place);
+    struct skep__outlet_options options = {
+        .hub = bench->cluster->hub, .flusher = bench->cluster->flusher, .kind = SKEP__PORT_PUSH};
+    assert_int_equal(skep__outlet_new(&child->inbox, &options), SKEP_OK);
+    struct skep_command_handle handle = {.queue = skep__text("q")};
+    SKEP_SET(handle, &handle, concurrency, concurrency);
+    assert_int_equal(skep__consumer_add(child, &handle), SKEP_OK);
+    return child;
+}
+
+static inline void dismiss(skep_child *child) {
+    child->state = SKEP__CHILD_GONE;
+    skep__ledger_child_ended(child);
+    skep__outlet_free(&child->inbox);
+    hatch_free_child(child);
+}
+
+static inline struct skep__consumer *place_of(const skep_child *child) {
+    return LIST_FIRST(&child->consumers);
+}
+
+static inline uint64_t held(const skep_child *child) {
+    return place_of(child)->held;
+}
+
+/* --- jobs --- */
+
+static inline struct skep__submission plain(void) {
+    return (struct skep__submission){.data = "job", .size_bytes = 3, .attempts = 3, .priority = 128};
+}
+
+static inline void submit(struct bench *bench, unsigned count) {
+    struct skep__submission submission = plain();
+    uint64_t id;
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(skep__ledger_submit(bench->cluster, bench->queue, &submission, &id), SKEP_OK);
+    skep__dispatch_jobs(bench->cluster, bench->queue);
+}
+
+static inline void complete(skep_child *child, uint64_t delivery, uint64_t n) {
+    struct skep_command_completed command = {.delivery = delivery};
+    const char *why;
+    SKEP_SET(completed, &command, n, n);
+    assert_int_equal(skep__ledger_completed(child, &command, &why), SKEP_OK);
+    skep__dispatch_child(child);
+}
+
+static inline void retry(skep_child *child, uint64_t delivery) {
+    struct skep_command_retry command = {.delivery = delivery, .reason = skep__text("later")};
+    skep__ledger_retry(child, &command);
+    skep__dispatch_child(child);
+}
+
+static inline void assert_counts(const struct bench *bench, uint64_t ready, uint64_t reserved, uint64_t dead,
+                                 uint64_t done) {
+    assert_int_equal(bench->queue->ready_count, ready);
+    assert_int_equal(bench->queue->reserved_count, reserved);
+    assert_int_equal(bench->queue->dead_count, dead);
+    assert_int_equal(bench->queue->done, done);
+}
+
+static inline const struct skep__job *dead_letter(const struct bench *bench) {
+    const struct skep__job *job = TAILQ_FIRST(&bench->queue->dead);
+    assert_non_null(job);
+    return job;
+}
+
+#endif
