@@ -131,7 +131,6 @@ static struct skep__submission submission_of(const struct intake *intake, const 
 static void put_all(struct intake *intake, const struct skep_command_submit *s, struct skep__queue *queue, uint32_t i) {
     struct skep__session *session = intake->session;
     struct answers answers = {.session = session, .quiet = s->outcomes};
-    int refusal = queue == NULL ? SKEP_ETOOBIG : skep__session_reads(session) ? SKEP_OK : SKEP_EAGAIN;
     struct skep__submission submission = submission_of(intake, s);
     for (; i < s->jobs.count; i++) {
         struct skep_bytes data = skep__list_at(&s->jobs, i), key = {0};
@@ -142,17 +141,10 @@ static void put_all(struct intake *intake, const struct skep_command_submit *s, 
         submission.key = key.size_bytes > 0 ? key.data : NULL;
         submission.key_bytes = key.size_bytes;
         submission.number = session->expected++;
-        int status = refusal != SKEP_OK ? refusal : skep__ledger_submit(intake->cluster, queue, &submission, &id);
+        int status = queue != NULL ? skep__ledger_submit(intake->cluster, queue, &submission, &id) : SKEP_ETOOBIG;
         answer(&answers, submission.number, status, id, false);
     }
     end_answers(&answers, false);
-}
-
-static void tell_expected(struct skep__session *session) {
-    struct skep_command command = {.id = SKEP_COMMAND_expected};
-    command.expected = (struct skep_command_expected){.number = session->expected};
-    if (!session->gap_told) skep__session_tell(session, &command);
-    session->gap_told = true;
 }
 
 static void touch(struct intake *intake, struct skep__queue *queue) {
@@ -165,8 +157,9 @@ static int submit(struct intake *intake, const struct skep_command_submit *s) {
     struct skep__store *store = intake->cluster->store;
     if (s->keys.count > 0 && s->keys.count != s->jobs.count) return refuse(intake, "keys are not as many as jobs");
     if (s->queue.size_bytes == 0 || s->number == 0) return refuse(intake, "queue is empty, or number 0");
+    if (!skep__session_reads(session)) return SKEP_OK;
     if (s->number > session->expected) {
-        tell_expected(session);
+        skep__session_tell_expected(session);
         return SKEP_OK;
     }
     session->gap_told = false;

@@ -17,7 +17,7 @@
 enum {
     MAX_SESSIONS = 4096,
     HUSH_MS = 1,
-    SLOW_BYTES = 16 * 1024 * 1024,       /* of answers that a client has not read: it may submit no more */
+    SLOW_BYTES = 4 * 1024 * 1024,        /* of answers that a client has not read: it is not heard any more */
     HIGH_WATER_BYTES = 256 * 1024 * 1024 /* more are dropped */
 };
 
@@ -63,8 +63,29 @@ void skep__session_tell_quietly(struct skep__session *session, const struct skep
         uv_timer_start(&cluster->hush_timer, hush_ended, HUSH_MS, 0);
 }
 
-bool skep__session_reads(const struct skep__session *session) {
-    return skep__outlet_waiting_bytes(session->returns) < SLOW_BYTES;
+void skep__session_tell_expected(struct skep__session *session) {
+    struct skep_command command = {.id = SKEP_COMMAND_expected};
+    command.expected = (struct skep_command_expected){.number = session->expected};
+    if (!session->gap_told) skep__session_tell(session, &command);
+    session->gap_told = true;
+}
+
+bool skep__session_reads(struct skep__session *session) {
+    if (skep__outlet_waiting_bytes(session->returns) < SLOW_BYTES) return true;
+    session->unheard = !skep__outlet_is_empty(session->returns); /* drained follows */
+    return false;
+}
+
+static void drained(void *context) {
+    struct skep__session *session = context;
+    if (!session->unheard) return;
+    session->unheard = session->gap_told = false;
+    skep__session_tell_expected(session);
+}
+
+static void refused(void *context, pid_t pid, uid_t uid) {
+    const struct skep__session *session = context;
+    skep__peer_refused(session->cluster, pid, uid);
 }
 
 static void send_finished(struct skep__session *session) {
@@ -171,8 +192,9 @@ static int open_returns(struct skep__session *session) {
                                            .flusher = cluster->flusher,
                                            .kind = SKEP__PORT_PUSH,
                                            .high_water_bytes = HIGH_WATER_BYTES,
-                                           .refused = skep__peer_refused,
-                                           .context = cluster};
+                                           .drained = drained,
+                                           .refused = refused,
+                                           .context = session};
     returns_url(session, url, sizeof url);
     int status = skep__outlet_new(&session->returns, &options);
     return status == SKEP_OK ? skep__outlet_listen(session->returns, url) : status;

@@ -25,6 +25,7 @@ struct skep__session {
     struct skep__outlet *returns;
     uint64_t expected; /* number of its next submission */
     bool gap_told;     /* it knows that something was lost */
+    bool unheard;      /* it was not listened to, until it has read its answers */
     bool overrun;      /* it does not read, and some of what it was owed has been dropped */
 
     struct skep__declined declined[SKEP__DECLINED_KEPT]; /* the latest, by declined_count modulo their number */
@@ -58,8 +59,12 @@ void skep__session_tell(struct skep__session *session, const struct skep_command
  * job costs one message and not two. */
 void skep__session_tell_quietly(struct skep__session *session, const struct skep_command *command);
 
-/* False if the client has left so much unread that it may submit no more. */
-bool skep__session_reads(const struct skep__session *session);
+/* Says which number comes next, unless that was said since something came that was right. */
+void skep__session_tell_expected(struct skep__session *session);
+
+/* False if the client has left so much unread that its submissions are not heard. When it has read everything it is told
+ * which number comes next. */
+bool skep__session_reads(struct skep__session *session);
 
 /* The outcome of a job that its submitter waits for. */
 void skep__session_finished(skep_cluster *cluster, const struct skep__job *job, const struct skep_bytes *result);
