@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What the files that know NNG share: hub.c, ear.c, port.c, server.c, caller.c, blocking.c. Nothing else may include
- * this. Their functions named on_... run on NNG's threads: they only note what happened, under the hub's mutex, and wake
- * the loop. Everything else runs on the loop's thread. */
+ * this. Their functions named on_... run on NNG's threads: they only note what happened, under the hub's mutex, and
+ * wake the loop. Everything else runs on the loop's thread. */
 #ifndef SKEP_NNG_H
 #define SKEP_NNG_H
 

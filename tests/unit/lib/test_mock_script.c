@@ -160,19 +160,21 @@ static void test_bad_input(void **state) {
     }
 }
 
+static void repeat(char text[4096], const char *begin, const char *word, int times) {
+    size_t length = (size_t)snprintf(text, 4096, "%s", begin);
+    for (int i = 0; i < times; i++) length += (size_t)snprintf(text + length, 4096 - length, "%s", word);
+}
+
 static void test_limits(void **state) {
-    char text[4096] = "job *";
+    char text[4096];
     (void)state;
-    for (int i = 0; i < 17; i++) strcat(text, " extend");
+    repeat(text, "job *", " extend", 17);
     refuse(text, "line 1: extend: expected no more than 16 actions");
-    strcpy(text, "handle");
-    for (int i = 0; i < 65; i++) strcat(text, " x");
+    repeat(text, "handle", " x", 65);
     refuse(text, "line 1: it ends, expected no more than 64 words");
-    text[0] = '\0';
-    for (int i = 0; i < 65; i++) strcat(text, "handle q\n");
+    repeat(text, "", "handle q\n", 65);
     refuse(text, "line 65: q: expected no more than 64 queues");
-    strcpy(text, "name ");
-    for (int i = 0; i < 65; i++) strcat(text, "n");
+    repeat(text, "name ", "n", 65);
     refuse(text, "line 1: nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn...: expected a name of 1 to 64 bytes");
 }
 

@@ -129,7 +129,7 @@ static void test_what_is_packed_quietly(void **state) {
     open_bench(&bench, *state, SKEP__PORT_PUSH);
     connect_inlet(&bench);
     unsigned count = 0;
-    for (; skep__outlet_waiting_bytes(bench.outlet) < 4 * SKEP_FULL_FRAME; count++) {
+    for (; skep__outlet_waiting_bytes(bench.outlet) < 4UL * SKEP_FULL_FRAME; count++) {
         command.newsSince.seq = count;
         assert_int_equal(skep__outlet_add_quietly(bench.outlet, &command), SKEP_OK);
     }
