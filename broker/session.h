@@ -62,8 +62,8 @@ void skep__session_tell_quietly(struct skep__session *session, const struct skep
 /* Says which number comes next, unless that was said since something came that was right. */
 void skep__session_tell_expected(struct skep__session *session);
 
-/* False if the client has left so much unread that its submissions are not heard. When it has read everything it is told
- * which number comes next. */
+/* False if the client has left so much unread that its submissions are not heard. When it has read everything it is
+ * told which number comes next. */
 bool skep__session_reads(struct skep__session *session);
 
 /* The outcome of a job that its submitter waits for. */

@@ -31,9 +31,10 @@ size_t skep__key_cost(size_t size_bytes) {
 
 size_t skep__keys_forget(struct skep__keys *keys, uint64_t now_ms) {
     size_t freed_bytes = 0;
+    // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not see that TAILQ_REMOVE moves the head on
     for (struct skep__key *key; (key = TAILQ_FIRST(keys)) != NULL && key->forget_ms <= now_ms;) {
         TAILQ_REMOVE(keys, key, entry);
-        HASH_DEL(key->queue->keys, key); // NOLINT(clang-analyzer-unix.Malloc): it cannot follow the two lists
+        HASH_DEL(key->queue->keys, key);
         freed_bytes += skep__key_cost(key->size_bytes);
         free(key);
     }
