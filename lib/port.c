@@ -153,13 +153,18 @@ static void on_sent(void *argument) {
     int error = nng_aio_result(port->send);
     if (error != 0) nng_msg_free(nng_aio_get_msg(port->send));
     pthread_mutex_lock(&port->hub->mutex);
-    nng_msg *next = port->next;
+    nng_msg *next = port->next, *unsent = NULL;
     port->next = NULL;
+    if (error != 0 && port->source.forgotten) { /* the socket is closed: NNG would take it and never give it back */
+        unsent = next;
+        next = NULL;
+    }
     port->sending = next != NULL;
     port->was_sent = port->was_sent || port->wake_when_sent;
     port->wake_when_sent = false;
     if (port->was_sent) skep__hub_wake(port->hub, &port->source);
     pthread_mutex_unlock(&port->hub->mutex);
+    nng_msg_free(unsent);
     if (next != NULL) send_now(port, next);
 }
 
