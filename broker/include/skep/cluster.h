@@ -198,8 +198,8 @@ void skep_cluster_disconnect(skep_cluster *cluster, skep_disconnected_cb callbac
 
 /* --- Jobs --- */
 
-/* What became of a job: status SKEP_OK and its result, or SKEP_EDEAD and its cause ("attempts", "deaths", "expired",
- * "refused" or "dropped") as text. */
+/* What became of a job: status SKEP_OK and its result, or SKEP_EDEAD and its cause ("attempts", "deaths", "expired"
+ * or "refused") as text. */
 typedef void (*skep_cluster_outcome_cb)(skep_cluster *cluster, uint64_t id, int status, const void *data,
                                         size_t size_bytes, void *context);
 
