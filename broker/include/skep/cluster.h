@@ -76,8 +76,8 @@ typedef struct skep_settings {
     unsigned watchdog_ms;      /* a worker whose loop shows no life for so long is killed, 100 at least; 0: never */
 
     unsigned lease_ms;         /* how long a worker may have a job before another gets it, 100 at least; 60,000 */
-    unsigned attempts;         /* how often a job is tried, if the submitter does not say; 5 */
-    unsigned deaths;           /* workers that may die of a job before it is a dead letter; 3 */
+    unsigned attempts;         /* how often a job is tried, if the submitter does not say, 65,535 at most; 5 */
+    unsigned deaths;           /* workers that may die of a job before it is a dead letter, 65,535 at most; 3 */
     unsigned dedup_ms;         /* how long a job's key is remembered; 120,000 */
     uint64_t queue_jobs;       /* jobs in one queue at most; 16,777,216 */
     uint64_t queue_bytes;      /* their memory at most; 1 GiB */
