@@ -24,7 +24,7 @@ struct skep__consumer {
 
 /* --- ledger.c --- */
 
-/* Opens the store; the settings are frozen from here on. Errors: SKEP_ENOMEM. */
+/* Opens the store. Its bounds and the time of keys are from here on what the settings say now. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__ledger_open(skep_cluster *cluster);
 
 /* Forgets all jobs, without a word to anybody. */

@@ -177,6 +177,13 @@ static int check_least(skep_cluster *cluster, const char *name, unsigned ms, uns
     return skep__broker_fail(cluster, SKEP_EINVAL, "%s of %u ms: at least %u", name, ms, least_ms);
 }
 
+static int check_jobs(skep_cluster *cluster, const skep_settings *s) {
+    if (s->attempts <= UINT16_MAX && s->deaths <= UINT16_MAX)
+        return check_least(cluster, "lease", s->lease_ms, LEAST_LEASE_MS);
+    return skep__broker_fail(cluster, SKEP_EINVAL, "%u attempts, %u deaths: at most %d", s->attempts, s->deaths,
+                             UINT16_MAX);
+}
+
 static int check(skep_cluster *cluster, const skep_settings *s) {
     if (s->credit > SKEP_MAX_BATCH)
         return skep__broker_fail(cluster, SKEP_EINVAL, "credit %u: at most %d", s->credit, SKEP_MAX_BATCH);
@@ -188,7 +195,7 @@ static int check(skep_cluster *cluster, const skep_settings *s) {
         return skep__broker_fail(cluster, SKEP_EINVAL, "attempts %u, deaths %u: at most %d", s->attempts, s->deaths,
                                  UINT16_MAX);
     int status = check_least(cluster, "watchdog", s->watchdog_ms, LEAST_WATCHDOG_MS);
-    return status == SKEP_OK ? check_least(cluster, "lease", s->lease_ms, LEAST_LEASE_MS) : status;
+    return status == SKEP_OK ? check_jobs(cluster, s) : status;
 }
 
 static void swap(const char **a, const char **b) {

@@ -42,12 +42,17 @@ static void on_completed(void *argument) {
     pthread_mutex_unlock(&question->caller->hub->mutex);
 }
 
-static void release(struct question *question) {
-    LIST_REMOVE(question, entry);
+/* What of it may be in the hands of NNG's threads until nng_aio_free returns. */
+static void free_question(struct question *question) {
     nng_aio_free(question->aio);
-    skep__hub_forget(question->caller->hub, &question->source);
     if (question->answer != NULL) nng_msg_free(question->answer);
     free(question);
+}
+
+static void release(struct question *question) {
+    LIST_REMOVE(question, entry);
+    skep__hub_forget(question->caller->hub, &question->source);
+    free_question(question);
 }
 
 static void settle(struct question *question, int status, nng_msg *answer) {
@@ -139,17 +144,24 @@ bool skep__caller_is_asking(const struct skep__caller *caller) {
     return !LIST_EMPTY(&caller->questions);
 }
 
-void skep__caller_free(struct skep__caller **out) {
-    struct skep__caller *caller = *out;
-    if (caller == NULL) return;
-    *out = NULL;
-    nng_close(caller->socket); /* ends what is under way */
+/* nng_close ends what is under way, and may hang (closer.h). */
+static void close_caller(void *what) {
+    struct skep__caller *caller = what;
+    nng_close(caller->socket);
     for (struct question *question; (question = LIST_FIRST(&caller->questions)) != NULL;) {
-        skep__answer_cb callback =
-            question->callback; // NOLINT(clang-analyzer-unix.Malloc): release took it off the list
-        void *context = question->callback_context;
-        release(question);
-        callback(SKEP_ECLOSED, NULL, 0, context);
+        LIST_REMOVE(question, entry); // NOLINT(clang-analyzer-unix.Malloc): the first is another each time
+        free_question(question);
     }
     free(caller);
+}
+
+void skep__caller_free(struct skep__caller **out) {
+    struct skep__caller *caller = *out;
+    struct question *question;
+    if (caller == NULL) return;
+    *out = NULL;
+    LIST_FOREACH(question, &caller->questions, entry) skep__hub_forget(caller->hub, &question->source);
+    LIST_FOREACH(question, &caller->questions, entry)
+    question->callback(SKEP_ECLOSED, NULL, 0, question->callback_context);
+    skep__closers_start(&caller->hub->closers, close_caller, caller);
 }

@@ -48,6 +48,7 @@ static void flush_client(struct skep__flush *flush) {
     if (client->on_news == NULL) skep__client_end_news(client);
     skep__client_close_batch(client);
     skep__client_send_more(client);
+    skep__client_tell_drained(client); /* all may have left so quickly that no sent event follows */
     skep__client_update_due(client);
 }
 

@@ -140,10 +140,6 @@ static const struct verb *find_verb(const char *name) {
     return NULL;
 }
 
-static bool is_number(const char *text) {
-    return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0';
-}
-
 /* What is wrong with the arguments, or NULL. */
 static const char *check_usage(const struct options *options, const struct verb *verb) {
     int ways = (options->operands[1] != NULL) + (options->queue != NULL) + options->all;

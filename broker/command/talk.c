@@ -38,10 +38,6 @@ static int usage(const struct talk *talk, const char *what, const char *why) {
     return fail(SKEP_EINVAL, "%s: %s: %s", talk->subcommand, what, why);
 }
 
-static bool is_number(const char *text) {
-    return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0';
-}
-
 static int take_worker(struct talk *talk, const char *worker) {
     if (is_number(worker))
         return parse_unsigned(worker, 0, INT32_MAX, &talk->worker) ? 0 : usage(talk, worker, "no id of a worker");

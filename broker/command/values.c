@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool is_number(const char *text) {
+    return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0';
+}
+
 bool parse_number(const char *value, uint64_t least, uint64_t greatest, uint64_t *number) {
     if (!isdigit((unsigned char)*value)) return false;
     char *end;

@@ -12,6 +12,9 @@ enum {
     MAX_DELAY_SECONDS = 4000000 /* of a job's delay: 46 days, which 32 bits of milliseconds hold */
 };
 
+/* Whether it is an id rather than a name: digits, however many. */
+bool is_number(const char *text);
+
 /* Digits only: no sign, no space, no other base. */
 bool parse_number(const char *value, uint64_t least, uint64_t greatest, uint64_t *number);
 bool parse_unsigned(const char *value, unsigned least, unsigned greatest, unsigned *number);

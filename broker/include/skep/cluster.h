@@ -76,8 +76,8 @@ typedef struct skep_settings {
     unsigned watchdog_ms;      /* a worker whose loop shows no life for so long is killed, 100 at least; 0: never */
 
     unsigned lease_ms;         /* how long a worker may have a job before another gets it, 100 at least; 60,000 */
-    unsigned attempts;         /* how often a job is tried, if the submitter does not say; 5 */
-    unsigned deaths;           /* workers that may die of a job before it is a dead letter; 3 */
+    unsigned attempts;         /* how often a job is tried, if the submitter does not say, 65,535 at most; 5 */
+    unsigned deaths;           /* workers that may die of a job before it is a dead letter, 65,535 at most; 3 */
     unsigned dedup_ms;         /* how long a job's key is remembered; 120,000 */
     uint64_t queue_jobs;       /* jobs in one queue at most; 16,777,216 */
     uint64_t queue_bytes;      /* their memory at most; 1 GiB */
@@ -199,8 +199,8 @@ void skep_cluster_disconnect(skep_cluster *cluster, skep_disconnected_cb callbac
 
 /* --- Jobs --- */
 
-/* What became of a job: status SKEP_OK and its result, or SKEP_EDEAD and its cause ("attempts", "deaths", "expired",
- * "refused" or "dropped") as text, or SKEP_ECLOSED: skep_cluster_free was called. */
+/* What became of a job: status SKEP_OK and its result, or SKEP_EDEAD and its cause ("attempts", "deaths", "expired"
+ * or "refused") as text, or SKEP_ECLOSED: skep_cluster_free was called. */
 typedef void (*skep_cluster_outcome_cb)(skep_cluster *cluster, uint64_t id, int status, const void *data,
                                         size_t size_bytes, void *context);
 

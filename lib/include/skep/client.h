@@ -57,7 +57,8 @@ void skep_on_client_state(skep_client *client, skep_client_state_cb callback, vo
 
 /* What became of a submission: status SKEP_OK, and the job is in the ledger: it will be done or be a dead letter;
  * SKEP_EDUPLICATE, and a job with its key was there before: id is that one's; or it is not there: SKEP_EFULL,
- * SKEP_ETOOBIG, SKEP_ESTATE (the broker stops), SKEP_ECLOSED (nobody knows; skep_client_free was called).
+ * SKEP_ETOOBIG (too many queues), SKEP_ESTATE (the broker stops), SKEP_EAGAIN (too many answers are unread),
+ * SKEP_ENOMEM; SKEP_ECLOSED: nobody knows (skep_client_free was called, or with url or worker the broker is gone).
  * Called once for each, in the order of submission. */
 typedef void (*skep_accepted_cb)(skep_client *client, int status, uint64_t id, void *context);
 
@@ -67,7 +68,7 @@ typedef struct skep_outcome {
                          What skep_accepted_cb tells otherwise: it was never there */
     const void *data; /* its result */
     size_t size_bytes;
-    const char *cause;  /* SKEP_EDEAD: "attempts", "deaths", "expired", "refused" or "dropped"; else "" */
+    const char *cause;  /* SKEP_EDEAD: "attempts", "deaths", "expired" or "refused"; else "" */
     const char *reason; /* SKEP_EDEAD: in the worker's words, or how it ended; "" */
 } skep_outcome;
 typedef void (*skep_outcome_cb)(skep_client *client, const skep_outcome *outcome, void *context);
@@ -97,8 +98,9 @@ void skep_on_client_drain(skep_client *client, skep_client_drain_cb callback, vo
 
 /* --- Messages --- */
 
-/* A message to a worker: by id, or (worker 0) to one of the workers of a name in turn, or (name NULL) to the broker; or
- * to all that subscribed. It comes from 0, as the broker's do. Errors: SKEP_EAGAIN, SKEP_EINVAL, SKEP_ETOOBIG,
+/* A message to a worker: by id, or (worker 0) to one of the workers of a name in turn, or to all that
+ * subscribed. It comes from 0, as the broker's do. With neither id nor name it is for the broker's own program, which
+ * hears no clients: SKEP_ENOHANDLER comes back. Errors: SKEP_EAGAIN, SKEP_EINVAL, SKEP_ETOOBIG,
  * SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_client_send(skep_client *client, uint32_t worker, const char *to_name, const char *name,
                                    const void *data, size_t size_bytes);

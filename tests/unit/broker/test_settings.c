@@ -199,6 +199,8 @@ static void test_bad_values(void **state) {
     expect_refused(cluster, &(skep_settings){.deaths = 65536}, "attempts 0, deaths 65536: at most 65535");
     expect_refused(cluster, &(skep_settings){.watchdog_ms = 99}, "watchdog of 99 ms: at least 100");
     expect_refused(cluster, &(skep_settings){.lease_ms = 99}, "lease of 99 ms: at least 100");
+    expect_refused(cluster, &(skep_settings){.attempts = 65536}, "65536 attempts, 0 deaths: at most 65535");
+    expect_refused(cluster, &(skep_settings){.deaths = 65536}, "0 attempts, 65536 deaths: at most 65535");
     expect_refused(cluster, &(skep_settings){.name = name}, why);
     expect_refused(cluster, &(skep_settings){.policy = SKEP_POLICY_CUSTOM}, "a policy of one's own needs choose");
     name[SKEP_MAX_NAME] = '\0';

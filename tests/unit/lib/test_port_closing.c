@@ -153,10 +153,30 @@ static void test_publishing(void **state) {
     close_pair(&pair);
 }
 
+/* Of what nobody takes, one message is under way and another waits behind it. Both are freed with the port. */
+static void test_freed_with_messages_unsent(void **state) {
+    struct pump *pump = *state;
+    struct side from = {.port = NULL};
+    struct skep__hub *hub = NULL;
+    assert_int_equal(skep__hub_new(&hub, &pump->loop), SKEP_OK);
+    assert_int_equal(skep__port_new(&from.port, hub, SKEP__PORT_PUSH, &events, &from), SKEP_OK);
+    assert_int_equal(skep__port_send(from.port, "first", 5), SKEP_OK);
+    assert_true(skep__port_has_room(from.port));
+    assert_int_equal(skep__port_send(from.port, "second", 6), SKEP_OK);
+    assert_false(skep__port_has_room(from.port));
+    skep__port_free(&from.port);
+    skep__hub_free(&hub);
+    pump_turns(pump, 3);
+    assert_int_equal(from.sent, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        PUMP_TEST(test_closed_with_half_a_frame), PUMP_TEST(test_the_same_path_again),
-        PUMP_TEST(test_no_event_after_the_end),   PUMP_TEST(test_publishing),
+        PUMP_TEST(test_freed_with_messages_unsent),
+        PUMP_TEST(test_closed_with_half_a_frame),
+        PUMP_TEST(test_the_same_path_again),
+        PUMP_TEST(test_no_event_after_the_end),
+        PUMP_TEST(test_publishing),
         PUMP_TEST(test_closed_while_frames_move), /* the last one, since NNG may be the worse for it */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
