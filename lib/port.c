@@ -150,8 +150,8 @@ static void send_now(struct skep__port *port, nng_msg *message) {
 
 static void on_sent(void *argument) {
     struct skep__port *port = argument;
-    int error = nng_aio_result(port->send);
-    if (error != 0) nng_msg_free(nng_aio_get_msg(port->send));
+    if (nng_aio_result(port->send) != 0) nng_msg_free(nng_aio_get_msg(port->send));
+    nng_aio_set_msg(port->send, NULL);
     pthread_mutex_lock(&port->hub->mutex);
     nng_msg *next = port->next;
     bool again = next != NULL && error == 0 && !port->source.forgotten; /* else the socket is being closed */
@@ -295,12 +295,23 @@ static void free_pipes(struct skep__port *port) {
     HASH_ITER(hh, port->pipes, pipe, next) drop_pipe(port, pipe);
 }
 
+/* A callback must not begin anything on a socket that is being closed, which NNG would keep for ever: so both are
+ * stopped before. What a callback could not send any more is still there then. */
+static void stop_moving(struct skep__port *port) {
+    if (port->receive != NULL) nng_aio_stop(port->receive);
+    if (port->send == NULL) return;
+    nng_aio_stop(port->send);
+    nng_msg *unsent = nng_aio_get_msg(port->send);
+    if (unsent != NULL) nng_msg_free(unsent);
+}
+
 /* nng_close ends what is under way and waits for the callbacks. What still moves has a moment to end before, since NNG
  * may never finish with a connection that ends while a frame moves. */
 static void close_port(void *what) {
     static const struct timespec settle = {.tv_nsec = SETTLE_MS * 1000000L};
     struct skep__port *port = what;
     nanosleep(&settle, NULL);
+    stop_moving(port);
     nng_close(port->socket);
     nng_aio_free(port->receive);
     nng_aio_free(port->send);
