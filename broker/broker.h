@@ -273,21 +273,22 @@ struct skep_cluster {
     uint64_t news_seq;
 
     struct skep__store *store;
-    struct skep__alarm ledger_alarm; /* when something in the store is due */
+    struct skep__alarm ledger_alarm;            /* when something in the store is due */
     struct skep_bytes run_items[SKEP_MAX_LIST]; /* of the jobs command being made */
-    uint64_t dead_said_ms;           /* when dead letters were last announced; 0: never */
-    uint64_t dead_unsaid;            /* dead letters since then */
-    uint64_t stray_answers;          /* to deliveries that a worker did not have, ever */
+    struct skep__alarm dead_alarm;              /* while it is set, dead letters were announced a moment ago */
+    uint64_t dead_unsaid;                       /* dead letters since then */
+    char dead_text[SKEP_MAX_REASON + 1];        /* about these */
+    uint64_t stray_answers;                     /* to deliveries that a worker did not have, ever */
 
     struct skep__port *intake;
     struct skep_reader intake_reader;
     struct skep__session *sessions; /* clients that have joined, by number */
     uint32_t next_session;
-    LIST_HEAD(, skep__session) owed; /* have outcomes gathered */
+    LIST_HEAD(, skep__session) owed;   /* have outcomes gathered */
     LIST_HEAD(, skep__session) hushed; /* have acceptances that wait for an outcome to leave with */
     uv_timer_t hush_timer;             /* but not for long */
-    struct skep__awaited *awaited;   /* outcomes that the primary waits for, by number */
-    uint64_t next_number;            /* of the primary's jobs */
+    struct skep__awaited *awaited;     /* outcomes that the primary waits for, by number */
+    uint64_t next_number;              /* of the primary's jobs */
 
     struct skep__call_to_child *calls;
     uint64_t next_call;

@@ -54,6 +54,7 @@ class Submit(Commands):
             self.skep(hive, "submit", "mail", "hopeless", "--attempts", "2", "--wait", code=65, err=said)
             self.wait_queue(hive, "mail", done=3, dead=2, submitted=5, ready=0, reserved=0)
             hive.wait_line("broker: dead letter: job 4 of mail: refused")
+            hive.wait_line("broker: dead letter: job 5 of mail: attempts")  # though it came soon after the other
             hive.stop()
 
     def test_a_job_that_kills_its_workers(self):
