@@ -275,8 +275,9 @@ struct skep_cluster {
     struct skep__store *store;
     struct skep__alarm ledger_alarm;            /* when something in the store is due */
     struct skep_bytes run_items[SKEP_MAX_LIST]; /* of the jobs command being made */
-    uint64_t dead_said_ms;                      /* when dead letters were last announced; 0: never */
+    struct skep__alarm dead_alarm;              /* while it is set, dead letters were announced a moment ago */
     uint64_t dead_unsaid;                       /* dead letters since then */
+    char dead_text[SKEP_MAX_REASON + 1];        /* about these */
     uint64_t stray_answers;                     /* to deliveries that a worker did not have, ever */
     struct skep__flush lost_flush;              /* says which jobs a stop has left */
 

@@ -265,6 +265,7 @@ static void drain_all(skep_cluster *cluster) {
 
 static void begin_stop(skep_cluster *cluster) {
     cluster->stopping = true;
+    skep__ledger_say_dead(cluster);
     skep__slots_stop(cluster);
     skep__listeners_finish(cluster);
     skep_event event = skep__event(SKEP_EVENT_STOP, NULL);

@@ -36,6 +36,7 @@ int skep__ledger_open(skep_cluster *cluster) {
 
 void skep__ledger_close(skep_cluster *cluster) {
     skep__alarm_stop(&cluster->ledger_alarm);
+    skep__alarm_stop(&cluster->dead_alarm);
     if (cluster->store != NULL) store(cluster)->free(&cluster->store);
 }
 
@@ -87,21 +88,28 @@ static struct skep__death *new_death(const char *cause, const struct skep_bytes 
 
 enum { DEAD_EVENTS_MS = 1000 /* between two events about dead letters: there may be thousands at once */ };
 
+static void say_dead(struct skep__alarm *alarm) {
+    skep_cluster *cluster = (skep_cluster *)((char *)alarm - offsetof(skep_cluster, dead_alarm));
+    char text[sizeof cluster->dead_text];
+    if (cluster->dead_unsaid == 0) return;
+    cluster->dead_unsaid = 0;
+    memcpy(text, cluster->dead_text, sizeof text);
+    /* Without memory for it the next one is said at once. */
+    (void)!skep__alarm_set(cluster->clock, alarm, DEAD_EVENTS_MS, say_dead);
+    skep__emit_dead(cluster, text);
+}
+
 static void announce(skep_cluster *cluster, const struct skep__job *job, const char *cause,
                      const struct skep_bytes *reason) {
-    char text[SKEP_MAX_REASON + 1];
-    uint64_t now = now_ms(cluster);
+    char *text = cluster->dead_text;
+    size_t size = sizeof cluster->dead_text;
     cluster->dead_unsaid++;
-    if (cluster->dead_said_ms != 0 && now - cluster->dead_said_ms < DEAD_EVENTS_MS) return;
-    int n = snprintf(text, sizeof text, "job %" PRIu64 " of %s: %s", job->id, job->queue->name, cause);
+    int n = snprintf(text, size, "job %" PRIu64 " of %s: %s", job->id, job->queue->name, cause);
     if (cluster->dead_unsaid > 1)
-        n += snprintf(text + n, sizeof text - (size_t)n, " (and %" PRIu64 " more since the last of these)",
+        n += snprintf(text + n, size - (size_t)n, " (and %" PRIu64 " more since the last of these)",
                       cluster->dead_unsaid - 1);
-    if (reason->size_bytes > 0)
-        snprintf(text + n, sizeof text - (size_t)n, ": %.*s", (int)reason->size_bytes, reason->data);
-    cluster->dead_said_ms = now;
-    cluster->dead_unsaid = 0;
-    skep__emit_dead(cluster, text);
+    if (reason->size_bytes > 0) snprintf(text + n, size - (size_t)n, ": %.*s", (int)reason->size_bytes, reason->data);
+    if (!skep__alarm_is_set(&cluster->dead_alarm)) say_dead(&cluster->dead_alarm);
 }
 
 void skep__ledger_bury(skep_cluster *cluster, struct skep__job *job, const char *cause, const struct skep_bytes *reason,
@@ -110,6 +118,10 @@ void skep__ledger_bury(skep_cluster *cluster, struct skep__job *job, const char 
     if (job->wants_outcome) skep__session_died(cluster, job, cause, reason);
     job->wants_outcome = false;
     announce(cluster, job, cause, reason);
+}
+
+void skep__ledger_say_dead(skep_cluster *cluster) {
+    say_dead(&cluster->dead_alarm);
 }
 
 /* Does something to each dead letter that is meant. */

@@ -54,6 +54,9 @@ void skep__ledger_extend(skep_child *child, const struct skep_command_extend *ex
 void skep__ledger_bury(skep_cluster *cluster, struct skep__job *job, const char *cause, const struct skep_bytes *reason,
                        const struct skep__exit_record *record);
 
+/* Says at once what was held back of the dead letters. */
+void skep__ledger_say_dead(skep_cluster *cluster);
+
 /* Puts dead letters back, or forgets them: those of a queue, or (NULL) of all; only the one with an id, if that is not
  * 0. Returns how many. */
 uint64_t skep__ledger_revive(skep_cluster *cluster, struct skep__queue *queue, uint64_t id);

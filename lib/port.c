@@ -150,7 +150,8 @@ static void send_now(struct skep__port *port, nng_msg *message) {
 
 static void on_sent(void *argument) {
     struct skep__port *port = argument;
-    if (nng_aio_result(port->send) != 0) nng_msg_free(nng_aio_get_msg(port->send));
+    int error = nng_aio_result(port->send);
+    if (error != 0) nng_msg_free(nng_aio_get_msg(port->send));
     nng_aio_set_msg(port->send, NULL);
     pthread_mutex_lock(&port->hub->mutex);
     nng_msg *next = port->next;

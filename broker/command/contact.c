@@ -46,6 +46,8 @@ bool contact_is_there(const struct contact *contact) {
 
 int contact_fail(const struct contact *contact, int status) {
     const char *why = contact->why[0] != '\0' ? contact->why : skep_strerror(status);
+    if (status == SKEP_ENOQUEUE && contact->queue != NULL)
+        return fail(status, "%s: %s: %s", contact->command, contact->queue, why);
     return fail(status, "broker pid %d in %s: %s", (int)contact->instance.pid, contact->instance.dir, why);
 }
 

@@ -13,6 +13,7 @@ struct contact {
     struct skep__instance instance;
     skep__asker *asker;
     char why[SKEP_MAX_REASON + 1]; /* of the latest failure */
+    const char *command, *queue;   /* which queue is asked about, and by what; NULL: none */
 };
 
 /* Called for each command of an answer; what it points to is borrowed until it returns. */

@@ -103,9 +103,10 @@ static int change(struct contact *contact, const struct options *options, const 
     struct change change = {0};
     int status = contact_ask(contact, request, ANSWER_TIMEOUT_MS, take_changed, &change);
     if (status == SKEP_OK && !change.is_there) status = SKEP_EPROTO;
+    if (status == SKEP_OK && which->id != 0 && change.n == 0) status = SKEP_ENOJOB;
+    if (status == SKEP_ENOJOB && which->id != 0)
+        return fail(status, "dead %s: %" PRIu64 ": no such dead letter", options->operands[0], which->id);
     if (status != SKEP_OK) return contact_fail(contact, status);
-    if (which->id != 0 && change.n == 0)
-        return fail(SKEP_ENOJOB, "dead %s: %" PRIu64 ": no such dead letter", options->operands[0], which->id);
     print_change(change.n, what, options->json);
     return 0;
 }
@@ -129,10 +130,11 @@ static int drop(struct contact *contact, const struct options *options, const st
 /* --- arguments --- */
 
 static const struct verb {
-    const char *name;
+    const char *name, *command;
     int (*run)(struct contact *contact, const struct options *options, const struct which *which);
     bool changes; /* it must be told which, and a number is an id */
-} verbs[] = {{"list", list, false}, {"retry", retry, true}, {"drop", drop, true}};
+} verbs[] = {
+    {"list", "dead list", list, false}, {"retry", "dead retry", retry, true}, {"drop", "dead drop", drop, true}};
 
 static const struct verb *find_verb(const char *name) {
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
@@ -172,6 +174,8 @@ int command_dead(const struct options *options) {
     if (why != NULL) return fail(SKEP_EINVAL, "dead %s: %s: %s", name, options->operands[1], why);
     int code = contact_open(&contact, options);
     if (code != 0) return code;
+    contact.command = verb->command;
+    contact.queue = which.queue;
     code = verb->run(&contact, options, &which);
     contact_close(&contact);
     return code;

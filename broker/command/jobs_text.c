@@ -9,7 +9,7 @@
 #include "table.h"
 #include "utf8.h"
 
-enum { SHOWN_BYTES = 48 }; /* of a payload, a reason */
+enum { SHOWN_BYTES = 60 }; /* of a payload, a reason */
 
 static void shorten(char cell[CELL_BYTES]) {
     static const char dots[] = "...";

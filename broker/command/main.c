@@ -56,9 +56,9 @@ static int unknown(const char *name) {
 
 static int help_all(void) {
     printf("usage: skep COMMAND [OPTION]...\n\n");
-    for (int i = 0; i < SUBCOMMANDS; i++) printf("  %-11s %s\n", subcommands[i].name, subcommands[i].help);
-    printf("  %-11s %s\n", "help", "Explain a command: skep help COMMAND.");
-    printf("  %-11s %s\n", "version", "Print the version.");
+    for (int i = 0; i < SUBCOMMANDS; i++) printf("  %-12s %s\n", subcommands[i].name, subcommands[i].help);
+    printf("  %-12s %s\n", "help", "Explain a command: skep help COMMAND.");
+    printf("  %-12s %s\n", "version", "Print the version.");
     printf(
         "\nEnvironment: SKEP_DIR, SKEP_POLICY, SKEP_TRACE. Exit statuses: 0, 64 for wrong usage, others by cause.\n");
     return 0;

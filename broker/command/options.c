@@ -242,7 +242,7 @@ static const struct row rows[] = {
     {"delay", 0, FOR_SUBMIT, "SECONDS", set_delay, "not before this has passed"},
     {"priority", 0, FOR_SUBMIT, "N", set_priority, "-128 to 127, smaller ones come first; 0"},
     {"ttl", 0, FOR_SUBMIT, "SECONDS", set_ttl, "a dead letter if nobody has begun it after so long"},
-    {"key", 0, FOR_SUBMIT, "KEY", set_key, "not again if a job with this key was there a while ago"},
+    {"key", 0, FOR_SUBMIT, "KEY", set_key, "not taken if the queue had a job with this key lately"},
     {"attempts", 0, FOR_SUBMIT, "N", set_attempts, "how often it may be tried; as skep run says"},
     {"count", 'n', FOR_PEEK, "N", set_peek_count, "how many jobs, 1 to 500; 10"},
     {"count", 'n', FOR_DEAD, "N", set_dead_count, "list: how many at most, 1 to 10000; 100"},

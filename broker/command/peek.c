@@ -39,6 +39,8 @@ int command_peek(const struct options *options) {
     if (why != NULL) return fail(SKEP_EINVAL, "peek: %s: %s", options->operands[0], why);
     int code = contact_open(&contact, options);
     if (code != 0) return code;
+    contact.command = "peek";
+    contact.queue = options->operands[0];
     code = ask_and_print(&contact, options);
     contact_close(&contact);
     return code;
