@@ -12,6 +12,11 @@
 #include "router.h"
 #include "session.h"
 
+enum {
+    MAX_REQUESTS = 1024,  /* of one client to workers, under way */
+    MAX_WAIT_MS = 3600000 /* for the reply to one of them, whatever the client says */
+};
+
 /* A frame that is being read */
 struct intake {
     skep_cluster *cluster;
@@ -192,7 +197,10 @@ static void replied(skep_cluster *cluster, int status, const void *data, size_t 
     struct call *call = context;
     struct skep_bytes bytes = {data, size_bytes};
     struct skep__session *session = skep__session_find(cluster, call->client, call->pid);
-    if (session != NULL) reply(session, call->request, status, &bytes);
+    if (session != NULL) {
+        session->requests--;
+        reply(session, call->request, status, &bytes);
+    }
     free(call);
 }
 
@@ -212,12 +220,14 @@ static void undelivered(struct skep__session *session, const struct skep_command
 
 static int request(const struct intake *intake, skep_child *child, const char *name,
                    const struct skep_command_message *m) {
+    if (intake->session->requests == MAX_REQUESTS) return SKEP_EAGAIN;
     struct call *call = malloc(sizeof *call);
     if (call == NULL) return SKEP_ENOMEM;
+    unsigned timeout_ms = m->timeout_ms < MAX_WAIT_MS ? (unsigned)m->timeout_ms : MAX_WAIT_MS;
     *call = (struct call){.client = intake->session->id, .pid = intake->pid, .request = m->request};
-    int status =
-        skep_child_request(child, name, m->data.data, m->data.size_bytes, (unsigned)m->timeout_ms, replied, call);
-    if (status != SKEP_OK) free(call);
+    int status = skep_child_request(child, name, m->data.data, m->data.size_bytes, timeout_ms, replied, call);
+    if (status == SKEP_OK) intake->session->requests++;
+    else free(call);
     return status;
 }
 

@@ -24,6 +24,7 @@ struct skep__session {
     uv_poll_t pid_poll;
     struct skep__outlet *returns;
     uint64_t expected; /* number of its next submission */
+    unsigned requests; /* of its own to workers, under way */
     bool gap_told;     /* it knows that something was lost */
     bool unheard;      /* it was not listened to, until it has read its answers */
     bool overrun;      /* it does not read, and some of what it was owed has been dropped */

@@ -6,6 +6,8 @@
 
 #include "say.h"
 
+enum { TRIES = 3 };
+
 int contact_find(struct skep__instance *instance, const struct options *options) {
     char dir[SKEP_MAX_DIR + 1];
     const char *why = NULL;
@@ -18,13 +20,25 @@ int contact_find(struct skep__instance *instance, const struct options *options)
     return 0;
 }
 
+/* A broker opens its control socket anew when NNG has let it go deaf: whoever was waiting there asks once more. */
+static bool may_try_again(const struct contact *contact, int status, unsigned tries) {
+    return status == SKEP_ECLOSED && tries < TRIES && contact_is_there(contact);
+}
+
+static int dial(struct contact *contact) {
+    char url[SKEP_MAX_URL + 1];
+    skep__instance_url(&contact->instance, SKEP_FILE_CONTROL, url, sizeof url);
+    unsigned tries = 1;
+    int status = skep__asker_new(&contact->asker, url);
+    for (; may_try_again(contact, status, tries); tries++) status = skep__asker_new(&contact->asker, url);
+    return status;
+}
+
 int contact_open(struct contact *contact, const struct options *options) {
     *contact = (struct contact){0};
     int code = contact_find(&contact->instance, options);
     if (code != 0) return code;
-    char url[SKEP_MAX_URL + 1];
-    skep__instance_url(&contact->instance, SKEP_FILE_CONTROL, url, sizeof url);
-    int status = skep__asker_new(&contact->asker, url);
+    int status = dial(contact);
     return status == SKEP_OK ? 0 : contact_fail(contact, status);
 }
 
@@ -35,7 +49,14 @@ void contact_close(struct contact *contact) {
 int contact_ask(struct contact *contact, const struct skep_command *command, unsigned timeout_ms, answer_cb *answer,
                 void *context) {
     contact->why[0] = '\0';
-    return skep__ask(contact->asker, command, timeout_ms, answer, context, contact->why);
+    int status = skep__ask(contact->asker, command, timeout_ms, answer, context, contact->why);
+    for (unsigned tries = 1; may_try_again(contact, status, tries); tries++) {
+        skep__asker_free(&contact->asker);
+        status = dial(contact);
+        if (status != SKEP_OK) return status;
+        status = skep__ask(contact->asker, command, timeout_ms, answer, context, contact->why);
+    }
+    return status;
 }
 
 bool contact_is_there(const struct contact *contact) {
