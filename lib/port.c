@@ -148,6 +148,7 @@ static void send_now(struct skep__port *port, nng_msg *message) {
     nng_send_aio(port->socket, port->send);
 }
 
+/* Nothing begins any more on a socket that is about to be closed: NNG would keep it, and cancel it by freed memory. */
 static void on_sent(void *argument) {
     struct skep__port *port = argument;
     int error = nng_aio_result(port->send);
@@ -155,12 +156,15 @@ static void on_sent(void *argument) {
     pthread_mutex_lock(&port->hub->mutex);
     nng_msg *next = port->next;
     port->next = NULL;
-    port->sending = next != NULL;
+    bool closing = port->source.forgotten;
+    port->sending = next != NULL && !closing;
     port->was_sent = port->was_sent || port->wake_when_sent;
     port->wake_when_sent = false;
     if (port->was_sent) skep__hub_wake(port->hub, &port->source);
     pthread_mutex_unlock(&port->hub->mutex);
-    if (next != NULL) send_now(port, next);
+    if (next == NULL) return;
+    if (closing) nng_msg_free(next);
+    else send_now(port, next);
 }
 
 static void deliver(struct skep__port *port, struct item *items, size_t count) {

@@ -5,11 +5,13 @@ import contextlib
 import os
 import random
 import signal
+import subprocess
+import tempfile
 import time
 import unittest
 
 from faults import stopped
-from hive import wait_until
+from hive import Hive, program, wait_until
 from jobs import DEADLINE_JOBS_S, Submitter, Workers, ask, dead_letters, queue_status, wait_queue
 from ledger_check import repeats, violations
 
@@ -265,6 +267,27 @@ class Deadly(Case):
                 letter, = dead_letters(hive)
                 self.assertEqual((letter["signal"], letter["deaths"]), (signal.SIGTERM, 1))
                 self.assertEqual(len(hive.starts(deadly)), 1)
+            hive.stop()
+
+
+class KilledClients(unittest.TestCase):
+    """Clients that are killed while their jobs arrive and results return to them. The broker does not mind."""
+    LINES, KILLS, MAX_PAUSE_S = 60000, 80, 0.15
+
+    def kill_one(self, hive, lines):
+        command = [program("skep"), "submit", "--dir", hive.folder, "--wait", "--lines", lines, "sha256"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as client:
+            time.sleep(random.uniform(0.01, self.MAX_PAUSE_S))
+            client.kill()
+
+    def test_kill_9_of_clients_while_results_return(self):
+        with Hive("sha256") as hive, tempfile.NamedTemporaryFile("w", prefix="skep-lines-") as lines:
+            lines.writelines(f"{number} {'x' * 60}\n" for number in range(self.LINES))
+            lines.flush()
+            hive.wait_ready(2)
+            for _ in range(self.KILLS):
+                self.kill_one(hive, lines.name)
+            self.assertIsNone(hive.popen.poll(), hive.describe())
             hive.stop()
 
 
