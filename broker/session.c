@@ -17,8 +17,7 @@
 enum {
     MAX_SESSIONS = 4096,
     HUSH_MS = 1,
-    SLOW_BYTES = 4 * 1024 * 1024,        /* of answers that a client has not read: it is not heard any more */
-    HIGH_WATER_BYTES = 256 * 1024 * 1024 /* more are dropped */
+    SLOW_BYTES = 4 * 1024 * 1024 /* of answers that a client has not read: it is not heard any more */
 };
 
 /* --- what is owed --- */
@@ -191,7 +190,7 @@ static int open_returns(struct skep__session *session) {
     struct skep__outlet_options options = {.hub = cluster->hub,
                                            .flusher = cluster->flusher,
                                            .kind = SKEP__PORT_PUSH,
-                                           .high_water_bytes = HIGH_WATER_BYTES,
+                                           .high_water_bytes = (size_t)cluster->settings.jobs_bytes,
                                            .drained = drained,
                                            .refused = refused,
                                            .context = session};

@@ -148,6 +148,7 @@ static void send_now(struct skep__port *port, nng_msg *message) {
     nng_send_aio(port->socket, port->send);
 }
 
+/* Nothing begins any more on a socket that is about to be closed: NNG would keep it, and cancel it by freed memory. */
 static void on_sent(void *argument) {
     struct skep__port *port = argument;
     int error = nng_aio_result(port->send);

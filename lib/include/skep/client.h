@@ -57,7 +57,7 @@ void skep_on_client_state(skep_client *client, skep_client_state_cb callback, vo
 
 /* What became of a submission: status SKEP_OK, and the job is in the ledger: it will be done or be a dead letter;
  * SKEP_EDUPLICATE, and a job with its key was there before: id is that one's; or it is not there: SKEP_EFULL,
- * SKEP_ETOOBIG (too many queues), SKEP_ESTATE (the broker stops), SKEP_EAGAIN (too many answers are unread),
+ * SKEP_ETOOBIG (too many queues), SKEP_ESTATE (the broker stops),
  * SKEP_ENOMEM; SKEP_ECLOSED: nobody knows (skep_client_free was called, or with url or worker the broker is gone).
  * Called once for each, in the order of submission. */
 typedef void (*skep_accepted_cb)(skep_client *client, int status, uint64_t id, void *context);
