@@ -275,9 +275,8 @@ static int take_command(struct intake *intake, const struct skep_command *comman
 
 static void bad_frame(skep_cluster *cluster, const struct skep__peer *peer, const char *why) {
     cluster->bad_frames++;
-    skep__emit_error(cluster, NULL, "malformed frame in the intake from process %d (%s); disconnected", (int)peer->pid,
-                     why);
-    skep__port_end_peer(peer->pipe);
+    skep__emit_error(cluster, NULL, "malformed frame in the intake from process %d (%s); %s", (int)peer->pid, why,
+                     skep__port_blame(cluster->intake, peer->pipe) ? "not heard any more" : "dropped");
 }
 
 void skep__intake_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {

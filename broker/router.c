@@ -268,9 +268,8 @@ static void bad_frame(skep_cluster *cluster, skep_child *child, const struct ske
         return;
     }
     cluster->bad_frames++;
-    skep__emit_error(cluster, NULL, "malformed frame in the outbox from process %d (%s); disconnected", (int)peer->pid,
-                     why);
-    skep__port_end_peer(peer->pipe);
+    skep__emit_error(cluster, NULL, "malformed frame in the outbox from process %d (%s); %s", (int)peer->pid, why,
+                     skep__port_blame(cluster->outbox, peer->pipe) ? "not heard any more" : "dropped");
 }
 
 void skep__outbox_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {

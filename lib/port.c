@@ -16,12 +16,14 @@ enum {
     MESSAGE_COST_BYTES = 256,      /* of a queued message, besides its body */
     NEWS_DEPTH = 128,              /* frames that a slow subscriber may be behind */
     GONE_PIPES = 256,              /* closed pipes whose last frames may still be on their way */
+    BLAMES = 3,                    /* malformed messages after which a peer is not heard any more */
     SETTLE_MS = 10                 /* between the end of receiving and that of the connections */
 };
 
 struct pipe {
     uint32_t id;
     pid_t pid;
+    unsigned blames; /* malformed messages */
     UT_hash_handle hh;
     STAILQ_ENTRY(pipe) gone;
 };
@@ -112,7 +114,21 @@ static void on_pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *argument) {
 }
 
 /* Under the mutex. */
+static struct pipe *find_pipe(const struct skep__port *port, uint32_t id) {
+    struct pipe *known;
+    HASH_FIND_INT(port->pipes, &id, known);
+    return known;
+}
+
+static bool is_muted(const struct pipe *known) {
+    return known != NULL && known->blames >= BLAMES;
+}
+
+/* Under the mutex. False if it is not wanted, or there is no memory. */
 static bool queue_message(struct skep__port *port, nng_msg *message) {
+    uint32_t id = (uint32_t)nng_pipe_id(nng_msg_get_pipe(message));
+    const struct pipe *known = find_pipe(port, id);
+    if (is_muted(known)) return false;
     if (port->item_count == port->item_capacity) {
         size_t capacity = port->item_capacity > 0 ? port->item_capacity * 2 : 16;
         struct item *items = realloc(port->items, capacity * sizeof *items);
@@ -120,9 +136,6 @@ static bool queue_message(struct skep__port *port, nng_msg *message) {
         port->items = items;
         port->item_capacity = capacity;
     }
-    uint32_t id = (uint32_t)nng_pipe_id(nng_msg_get_pipe(message));
-    struct pipe *known;
-    HASH_FIND_INT(port->pipes, &id, known);
     port->items[port->item_count++] =
         (struct item){.message = message, .peer = {.pipe = id, .pid = known != NULL ? known->pid : 0}};
     port->queued_bytes += nng_msg_len(message) + MESSAGE_COST_BYTES;
@@ -167,10 +180,18 @@ static void on_sent(void *argument) {
     else nng_msg_free(next);
 }
 
+/* Of what came in one go, a part may have been the third too many. */
+static bool is_heard(struct skep__port *port, uint32_t id) {
+    pthread_mutex_lock(&port->hub->mutex);
+    bool heard = !is_muted(find_pipe(port, id));
+    pthread_mutex_unlock(&port->hub->mutex);
+    return heard;
+}
+
 static void deliver(struct skep__port *port, struct item *items, size_t count) {
     for (size_t i = 0; i < count; i++) {
         nng_msg *message = items[i].message;
-        if (port->events->received != NULL)
+        if (port->events->received != NULL && is_heard(port, items[i].peer.pipe))
             port->events->received(port->context, nng_msg_body(message), nng_msg_len(message), &items[i].peer);
         nng_msg_free(message);
     }
@@ -286,10 +307,13 @@ bool skep__port_is_sending(struct skep__port *port, bool wake) {
     return sending;
 }
 
-void skep__port_end_peer(uint32_t id) {
-    nng_pipe pipe = NNG_PIPE_INITIALIZER;
-    pipe.id = id;
-    nng_pipe_close(pipe);
+bool skep__port_blame(struct skep__port *port, uint32_t id) {
+    pthread_mutex_lock(&port->hub->mutex);
+    struct pipe *known = find_pipe(port, id);
+    if (known != NULL) known->blames++;
+    bool muted = is_muted(known);
+    pthread_mutex_unlock(&port->hub->mutex);
+    return muted;
 }
 
 static void free_pipes(struct skep__port *port) {

@@ -67,8 +67,9 @@ bool skep__port_has_room(struct skep__port *port);
  * second one follows it: a wake-up of the loop for each message would cost as much as the message. */
 bool skep__port_is_sending(struct skep__port *port, bool wake);
 
-/* Closes the connection with one peer, by skep__peer.pipe. */
-void skep__port_end_peer(uint32_t pipe);
+/* Notes that a message of this connection (skep__peer.pipe) was malformed. From the third on nothing of it is heard any
+ * more; true if so. It is not closed: NNG 1.5.2 may never finish with one that is closed here while a message moves. */
+bool skep__port_blame(struct skep__port *port, uint32_t pipe);
 
 /* Closes the socket, drops what was under way, sets *port to NULL; no event comes any more, and the path is free. The
  * closing itself goes on behind the loop's back. Not from the port's own events. */

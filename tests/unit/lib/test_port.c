@@ -157,17 +157,27 @@ static void test_the_socket_is_private(void **state) {
     close_pair(&pair);
 }
 
-static void test_a_peer_is_ended(void **state) {
+/* After its third malformed message; over a new connection it is. */
+static void test_a_peer_is_not_heard_any_more(void **state) {
     struct pump *pump = *state;
     struct pair pair;
+    struct side other = {.port = NULL};
     open_connected(pump, &pair, true);
     send_and_wait(pump, &pair, "first", 5);
     uint32_t pipe = pair.to.peer.pipe;
-    skep__port_end_peer(pipe);
+    assert_false(skep__port_blame(pair.to.port, pipe));
+    assert_false(skep__port_blame(pair.to.port, pipe));
+    send_and_wait(pump, &pair, "second", 6);
+    assert_true(skep__port_blame(pair.to.port, pipe));
+    assert_int_equal(skep__port_send(pair.from.port, "third", 5), SKEP_OK);
+    PUMP_LOOK_UNTIL(pump, !skep__port_is_sending(pair.from.port, false));
+    assert_int_equal(skep__port_new(&other.port, pair.hub, SKEP__PORT_PUSH, &events, &other), SKEP_OK);
+    assert_int_equal(skep__port_dial(other.port, pump->url), SKEP_OK);
+    assert_int_equal(skep__port_send(other.port, "other", 5), SKEP_OK);
+    PUMP_UNTIL(pump, pair.to.received == 3);
+    assert_memory_equal(pair.to.last, "other", 5);
     let_rest(pump);
-    PUMP_LOOK_UNTIL(pump, pair.to.peer.pipe != pipe || !send_again(&pair)); /* over a new connection */
-    assert_int_equal(pair.to.peer.pid, getpid());
-    let_rest(pump);
+    skep__port_free(&other.port);
     close_pair(&pair);
 }
 
@@ -215,7 +225,7 @@ int main(void) {
         PUMP_TEST(test_a_receiver_that_does_not_read),
         PUMP_TEST(test_nobody_to_dial),
         PUMP_TEST(test_the_socket_is_private),
-        PUMP_TEST(test_a_peer_is_ended),
+        PUMP_TEST(test_a_peer_is_not_heard_any_more),
         PUMP_TEST(test_a_receiver_that_comes_back),
         PUMP_TEST(test_freed_with_frames_waiting),
     };

@@ -38,7 +38,6 @@ static void test_closed_with_half_a_frame(void **state) {
         PUMP_UNTIL(pump, pair.to.received == 1);
         send_by_hand(fd, 5, "ha");
         let_rest(pump);
-        skep__port_end_peer(pair.to.peer.pipe);
         skep__port_free(&pair.to.port);
         assert_int_equal(access(pump->url + strlen("ipc://"), F_OK), -1);
         skep__hub_free(&pair.hub);
