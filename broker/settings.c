@@ -191,9 +191,6 @@ static int check(skep_cluster *cluster, const skep_settings *s) {
         return skep__broker_fail(cluster, SKEP_EINVAL, "name %s: at most %d bytes", s->name, SKEP_MAX_NAME);
     if (s->policy == SKEP_POLICY_CUSTOM && s->choose == NULL)
         return skep__broker_fail(cluster, SKEP_EINVAL, "a policy of one's own needs choose");
-    if (s->attempts > UINT16_MAX || s->deaths > UINT16_MAX)
-        return skep__broker_fail(cluster, SKEP_EINVAL, "attempts %u, deaths %u: at most %d", s->attempts, s->deaths,
-                                 UINT16_MAX);
     int status = check_least(cluster, "watchdog", s->watchdog_ms, LEAST_WATCHDOG_MS);
     return status == SKEP_OK ? check_jobs(cluster, s) : status;
 }
