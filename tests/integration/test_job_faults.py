@@ -281,7 +281,7 @@ class KilledClients(unittest.TestCase):
             client.kill()
 
     def test_kill_9_of_clients_while_results_return(self):
-        with Hive("sha256") as hive, tempfile.NamedTemporaryFile("w", prefix="skep-lines-") as lines:
+        with Hive("jobs") as hive, tempfile.NamedTemporaryFile("w", prefix="skep-lines-") as lines:
             lines.writelines(f"{number} {'x' * 60}\n" for number in range(self.LINES))
             lines.flush()
             hive.wait_ready(2)
