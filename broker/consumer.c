@@ -132,6 +132,7 @@ void skep__consumer_judge(struct skep__consumer *consumer, uint64_t at_ms) {
     } else if (took_ms > SLOW_MS) {
         consumer->window = consumer->window / 2 > consumer->concurrency ? consumer->window / 2 : consumer->concurrency;
     }
+    if (consumer->window > queue->widest || took_ms > SLOW_MS) queue->widest = consumer->window;
     queue->typical_ms = (7 * queue->typical_ms + took_ms + 7) / 8;
 }
 
@@ -237,10 +238,11 @@ static void rouse(struct skep__queue *queue) {
     }
 }
 
-/* An even part of what is ready, but no less than a sixteenth of its window, which is a millisecond's work or so: to
- * many quick workers jobs go in larger lots, in turn. */
-static uint64_t share_of(const struct skep__consumer *consumer, size_t turns) {
-    uint64_t even = (consumer->queue->ready_count + turns - 1) / turns, lot = consumer->window / 16;
+/* An even part of what is ready, but no less than a sixteenth of the widest window, which is a millisecond's work or
+ * so: to many quick workers jobs go in larger lots, in turn. The lot is the same for all, so that narrow windows fill
+ * and grow. */
+static uint64_t share_of(const struct skep__queue *queue, size_t turns) {
+    uint64_t even = (queue->ready_count + turns - 1) / turns, lot = queue->widest / 16;
     return even > lot ? even : lot;
 }
 
@@ -253,7 +255,7 @@ void skep__dispatch_jobs(skep_cluster *cluster, struct skep__queue *queue) {
     while (queue->ready_count > 0 && queue->hungry_count > 0 && (status == SKEP_OK || status == SKEP_EAGAIN)) {
         struct skep__consumer *consumer = TAILQ_FIRST(&queue->hungry);
         if (turns == 0 || turns > queue->hungry_count) turns = queue->hungry_count;
-        status = give(consumer, share_of(consumer, turns), now_ms);
+        status = give(consumer, share_of(queue, turns), now_ms);
         turns--;
         to_tail(consumer);
         consumer->child->inbox_full = status == SKEP_EAGAIN;

@@ -81,6 +81,7 @@ struct skep__queue {
     LIST_HEAD(, skep__consumer) consumers; /* all workers that handle it */
     uint64_t consumer_count;
     uint64_t typical_ms; /* from delivery to answer, lately */
+    unsigned widest;     /* window of a worker, lately */
 };
 
 /* What is to be put; borrowed */
