@@ -238,11 +238,12 @@ static void rouse(struct skep__queue *queue) {
     }
 }
 
-/* An even part of what is ready, but no less than a sixteenth of the widest window, which is a millisecond's work or
- * so: to many quick workers jobs go in larger lots, in turn. The lot is the same for all, so that narrow windows fill
- * and grow. */
+/* An even part of what is ready. Many quick workers get larger lots, in turn, since messages cost more than jobs: up to
+ * a quarter of the widest window, which is some milliseconds' work, when there are 64. The lot is the same for all, so
+ * that narrow windows fill and grow. */
 static uint64_t share_of(const struct skep__queue *queue, size_t turns) {
-    uint64_t even = (queue->ready_count + turns - 1) / turns, lot = queue->widest / 16;
+    uint64_t even = (queue->ready_count + turns - 1) / turns;
+    uint64_t workers = queue->hungry_count < 64 ? queue->hungry_count : 64, lot = queue->widest * workers / 256;
     return even > lot ? even : lot;
 }
 
