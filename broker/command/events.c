@@ -161,7 +161,6 @@ int command_events(const struct options *options) {
     int status = begin(&follower);
     if (status == SKEP_OK) status = follow(&follower);
     code = how_it_ended(&follower, status);
-    skep__news_reader_free(&follower.news);
-    contact_close(&follower.contact);
-    return code;
+    /* NNG 1.5.2 may never finish with a connection that is closed while a frame moves, and news may always come. */
+    _exit(code);
 }
