@@ -106,6 +106,8 @@ def refuses(url):
         Client(url).close()
     except (ConnectionRefusedError, FileNotFoundError):
         return True
+    except ConnectionResetError:  # it closed in the middle of our handshake: somebody still listened
+        return False
     return False
 
 
