@@ -10,12 +10,15 @@
 #include "news.h"
 
 static const char *const names[SKEP_EVENT_KINDS] = {
-    [SKEP_EVENT_SETUP] = "setup",   [SKEP_EVENT_FORK] = "fork",
-    [SKEP_EVENT_ONLINE] = "online", [SKEP_EVENT_LISTENING] = "listening",
-    [SKEP_EVENT_READY] = "ready",   [SKEP_EVENT_MESSAGE] = "message",
-    [SKEP_EVENT_DRAIN] = "drain",   [SKEP_EVENT_DISCONNECT] = "disconnect",
-    [SKEP_EVENT_EXIT] = "exit",     [SKEP_EVENT_ERROR] = "error",
-    [SKEP_EVENT_STOP] = "stop",     [SKEP_EVENT_DEAD] = "dead",
+    [SKEP_EVENT_SETUP] = "setup",     [SKEP_EVENT_FORK] = "fork",
+    [SKEP_EVENT_ONLINE] = "online",   [SKEP_EVENT_LISTENING] = "listening",
+    [SKEP_EVENT_READY] = "ready",     [SKEP_EVENT_MESSAGE] = "message",
+    [SKEP_EVENT_DRAIN] = "drain",     [SKEP_EVENT_DISCONNECT] = "disconnect",
+    [SKEP_EVENT_EXIT] = "exit",       [SKEP_EVENT_ERROR] = "error",
+    [SKEP_EVENT_STOP] = "stop",       [SKEP_EVENT_DEAD] = "dead",
+    [SKEP_EVENT_SCALE] = "scale",     [SKEP_EVENT_RELOAD] = "reload",
+    [SKEP_EVENT_BREAKER] = "breaker", [SKEP_EVENT_PAUSE] = "pause",
+    [SKEP_EVENT_RESUME] = "resume",   [SKEP_EVENT_SIGNAL] = "signal",
 };
 
 const char *skep_event_name(enum skep_event_kind kind) {

@@ -69,6 +69,12 @@ void skep__news_event(skep_cluster *cluster, const skep_event *event) {
     if (event->kind == SKEP_EVENT_EXIT) add_exit(e, event);
     if (event->reason != NULL) SKEP_SET(event, e, reason, skep__text(event->reason));
     if (event->url != NULL) SKEP_SET(event, e, url, skep__text(event->url));
+    if (event->queue != NULL) SKEP_SET(event, e, queue, skep__text(event->queue));
+    if (event->phase != NULL) SKEP_SET(event, e, phase, skep__text(event->phase));
+    if (event->kind == SKEP_EVENT_RELOAD || event->kind == SKEP_EVENT_SCALE) {
+        SKEP_SET(event, e, step, event->step);
+        SKEP_SET(event, e, steps, event->steps);
+    }
     if (publish(cluster, &command) != SKEP_OK) return; /* no memory: nobody is told, nothing else is harmed */
 }
 

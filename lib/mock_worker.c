@@ -116,7 +116,7 @@ static void on_connection(skep_worker *worker, skep_listener *listener, int fd, 
         return;
     }
     close(fd);
-    skep_connection_finished(worker);
+    skep_connection_finished(worker, fd);
     if (play != NULL) skep__mock_play_end(play);
 }
 
@@ -209,7 +209,7 @@ static void turn_away(skep_worker *worker, skep_listener *listener, int fd, void
     (void)listener;
     (void)context;
     close(fd);
-    skep_connection_finished(worker);
+    skep_connection_finished(worker, fd);
 }
 
 static void let_go(skep_mock_worker *mock) {

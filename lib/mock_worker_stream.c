@@ -75,8 +75,10 @@ static void closed(uv_handle_t *handle) {
 
 void skep__mock_stream_abort(struct skep__mock_stream *stream) {
     LIST_REMOVE(stream, entry);
+    uv_os_fd_t fd = -1;
+    uv_fileno((uv_handle_t *)&stream->pipe, &fd);
     uv_close((uv_handle_t *)&stream->pipe, closed);
-    skep_connection_finished(stream->mock->worker);
+    skep_connection_finished(stream->mock->worker, fd);
 }
 
 static void shut_down(uv_shutdown_t *request, int status) {

@@ -84,7 +84,8 @@ void skep__worker_report_soon(skep_worker *worker) {
     uv_timer_start(&worker->report_timer, report_now, REPORT_MS, 0);
 }
 
-void skep_connection_finished(skep_worker *worker) {
+void skep_connection_finished(skep_worker *worker, int fd) {
+    (void)fd;
     if (worker->live == 0) return;
     worker->live--;
     worker->unreported_finished++;

@@ -112,8 +112,8 @@ static void opened(http *server, struct MHD_Connection *mhd, void **context) {
     server->connections = connection;
 }
 
-static void closed(http *server, struct connection *connection) {
-    skep_connection_finished(server->worker);
+static void closed(http *server, struct connection *connection, int fd) {
+    skep_connection_finished(server->worker, fd);
     if (!connection) return;
     if (connection->next) connection->next->previous = connection->previous;
     if (connection->previous) connection->previous->next = connection->next;
@@ -124,7 +124,7 @@ static void closed(http *server, struct connection *connection) {
 static void on_connection(void *server, struct MHD_Connection *mhd, void **context,
                           enum MHD_ConnectionNotificationCode code) {
     if (code == MHD_CONNECTION_NOTIFY_STARTED) opened(server, mhd, context);
-    else closed(server, *context);
+    else closed(server, *context, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
 }
 
 void http_connection(skep_worker *worker, skep_listener *listener, int fd, void *context) {
@@ -133,7 +133,7 @@ void http_connection(skep_worker *worker, skep_listener *listener, int fd, void 
     uint64_t opened_before = server->opened;
     (void)listener;
     bool taken = MHD_add_connection(server->daemon, fd, &nobody, sizeof nobody) == MHD_YES;
-    if (!taken && server->opened == opened_before) skep_connection_finished(worker); /* MHD has closed fd */
+    if (!taken && server->opened == opened_before) skep_connection_finished(worker, fd); /* MHD has closed fd */
     if (server->due) return;
     server->due = true;
     uv_timer_start(&server->later, on_later, 0, 0); /* the loop may be past the end of its turn: it must not wait */

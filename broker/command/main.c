@@ -11,41 +11,22 @@
 #include "say.h"
 #include "subcommands.h"
 
-struct subcommand {
-    const char *name;
-    unsigned bit;
-    int (*run)(const struct options *options);
-    const char *synopsis;
-    const char *help;
-};
-
 static const struct subcommand subcommands[] = {
-    {"run", FOR_RUN, command_run, "[OPTION]... [--] PROGRAM [ARG]...",
-     "Run PROGRAM as the workers of a new broker, in the foreground."},
-    {"status", FOR_STATUS, command_status, "[OPTION]...", "Show how a broker, its listeners and its workers are."},
-    {"events", FOR_EVENTS, command_events, "[OPTION]...",
-     "Follow what happens to a broker and its workers, a line an event."},
-    {"stop", FOR_STOP, command_stop, "[OPTION]...",
-     "End a broker: its workers finish what is live; wait until it is gone."},
-    {"submit", FOR_SUBMIT, command_submit, "[OPTION]... QUEUE [DATA|-|--lines FILE]",
-     "Submit a job, all of stdin as a job, or each line of FILE."},
-    {"queues", FOR_QUEUES, command_queues, "[OPTION]...", "Show how the queues of jobs are."},
-    {"peek", FOR_PEEK, command_peek, "[OPTION]... QUEUE", "Show jobs of a queue, those that come first."},
-    {"dead", FOR_DEAD, command_dead, "[OPTION]... list [QUEUE] | retry QUEUE|ID|--all | drop QUEUE|ID|--all",
-     "Show dead letters, put them back into their queues, or forget them."},
-    {"send", FOR_SEND, command_send, "[OPTION]... WORKER|all CMD [JSON]", "Send a message to a worker or to all."},
-    {"call", FOR_CALL, command_call, "[OPTION]... WORKER CMD [JSON]", "Send a request to a worker; print its reply."},
-    {"mock worker", FOR_MOCK_WORKER, command_mock_worker, "--script FILE",
-     "Be a worker that follows a script, for tests: skep run -- skep mock worker --script FILE."},
-    {"mock broker", FOR_MOCK_BROKER, command_mock_broker, "--script FILE [--] PROGRAM [ARG]...",
-     "Test PROGRAM, a worker, by a script; print a line for each of its steps."},
+#define GROUP(title) {.group = title},
+#define SUBCOMMAND(id, name, function, synopsis, help, example) \
+    {NULL, name, FOR_##id, function, synopsis, help, example},
+#define MOCK SUBCOMMAND
+#include "subcommands.def"
+#undef GROUP
+#undef SUBCOMMAND
+#undef MOCK
 };
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
 
 static const struct subcommand *find(const char *name) {
     for (int i = 0; i < SUBCOMMANDS; i++)
-        if (strcmp(subcommands[i].name, name) == 0) return &subcommands[i];
+        if (subcommands[i].name != NULL && strcmp(subcommands[i].name, name) == 0) return &subcommands[i];
     return NULL;
 }
 
@@ -56,7 +37,10 @@ static int unknown(const char *name) {
 
 static int help_all(void) {
     printf("usage: skep COMMAND [OPTION]...\n\n");
-    for (int i = 0; i < SUBCOMMANDS; i++) printf("  %-12s %s\n", subcommands[i].name, subcommands[i].help);
+    for (const struct subcommand *s = subcommands; s < subcommands + SUBCOMMANDS; s++) {
+        if (s->group != NULL) printf("%s%s:\n", s == subcommands ? "" : "\n", s->group);
+        else printf("  %-12s %s\n", s->name, s->help);
+    }
     printf("  %-12s %s\n", "help", "Explain a command: skep help COMMAND.");
     printf("  %-12s %s\n", "version", "Print the version.");
     printf(
@@ -67,6 +51,7 @@ static int help_all(void) {
 static int help_one(const struct subcommand *subcommand) {
     printf("usage: skep %s %s\n%s\n\n", subcommand->name, subcommand->synopsis, subcommand->help);
     options_help(stdout, subcommand->bit);
+    printf("\nexample: %s\n", subcommand->example);
     return 0;
 }
 

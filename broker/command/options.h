@@ -3,31 +3,43 @@
 #ifndef SKEP_COMMAND_OPTIONS_H
 #define SKEP_COMMAND_OPTIONS_H
 
+#include <contract.h>
 #include <skep/cluster.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
-/* Which subcommands take an option */
-enum {
-    FOR_RUN = 1 << 0,
-    FOR_STATUS = 1 << 1,
-    FOR_EVENTS = 1 << 2,
-    FOR_STOP = 1 << 3,
-    FOR_SUBMIT = 1 << 4,
-    FOR_QUEUES = 1 << 5,
-    FOR_PEEK = 1 << 6,
-    FOR_DEAD = 1 << 7,
-    FOR_SEND = 1 << 8,
-    FOR_CALL = 1 << 9,
-    FOR_ALL = (1 << 10) - 1, /* those about a broker */
-    FOR_MOCK_WORKER = 1 << 10,
-    FOR_MOCK_BROKER = 1 << 11,
-    FOR_MOCK = FOR_MOCK_WORKER | FOR_MOCK_BROKER,
+/* The subcommands by number, and which of them take an option */
+enum subcommand_number {
+#define GROUP(title)
+#define SUBCOMMAND(id, name, function, synopsis, help, example) NUMBER_##id,
+#define MOCK SUBCOMMAND
+#include "subcommands.def"
+#undef GROUP
+#undef SUBCOMMAND
+#undef MOCK
 };
 
 enum {
-    MAX_WORKERS = 1000, /* of -n */
+#define GROUP(title)
+#define SUBCOMMAND(id, name, function, synopsis, help, example) FOR_##id = 1 << NUMBER_##id,
+#define MOCK SUBCOMMAND
+#include "subcommands.def"
+#undef GROUP
+#undef SUBCOMMAND
+#undef MOCK
+    FOR_MOCK = FOR_MOCK_WORKER | FOR_MOCK_BROKER,
+    FOR_BROKER = 0 /* those about a broker */
+#define GROUP(title)
+#define SUBCOMMAND(id, name, function, synopsis, help, example) | FOR_##id
+#define MOCK(id, name, function, synopsis, help, example)
+#include "subcommands.def"
+#undef GROUP
+#undef SUBCOMMAND
+#undef MOCK
+};
+
+enum {
     MAX_LISTENERS = 64, /* of -l */
     MAX_DEAD = 10000,   /* dead letters in one list */
     MAX_OPERANDS = 3,
@@ -82,6 +94,20 @@ struct options {
     bool all;            /* dead */
     bool raw;            /* send, call: data are bytes, not JSON */
     unsigned timeout_ms; /* call; 0: as usual */
+
+    bool follow;            /* logs */
+    bool watch;             /* status */
+    bool once;              /* top */
+    unsigned every_ms;      /* status --watch, top: how often; 0: as usual */
+    bool since_given;       /* events */
+    uint64_t since;         /* events: after the item with this number */
+    const char *kinds;      /* events: only these, separated by commas; NULL: all */
+    uint64_t worker;        /* events: only of this one; 0: all */
+    const char *program_to; /* reload: another program; NULL: the present one */
+    unsigned at_once;       /* reload: workers replaced at a time; 0: 1 */
+    char *const *args;      /* reload: arguments after --, NULL-terminated; NULL: the present ones */
+    bool no_wait;           /* reload, restart: return when it has begun */
+    bool listener;          /* pause, resume: NAME is a listener's */
 };
 
 /* Parses the arguments of the subcommand argv[0] into options. False if something is wrong; it has been said then. */

@@ -5,17 +5,23 @@
 
 #include "options.h"
 
-int command_run(const struct options *options);
-int command_status(const struct options *options);
-int command_events(const struct options *options);
-int command_stop(const struct options *options);
-int command_submit(const struct options *options);
-int command_queues(const struct options *options);
-int command_peek(const struct options *options);
-int command_dead(const struct options *options);
-int command_send(const struct options *options);
-int command_call(const struct options *options);
-int command_mock_worker(const struct options *options);
-int command_mock_broker(const struct options *options);
+#define GROUP(title)
+#define SUBCOMMAND(id, name, function, synopsis, help, example) int function(const struct options *options);
+#define MOCK SUBCOMMAND
+#include "subcommands.def"
+#undef GROUP
+#undef SUBCOMMAND
+#undef MOCK
+
+/* A row of subcommands.def: a subcommand, or the title of those that follow */
+struct subcommand {
+    const char *group; /* NULL: it is a subcommand */
+    const char *name;
+    unsigned bit;
+    int (*run)(const struct options *options);
+    const char *synopsis;
+    const char *help;
+    const char *example;
+};
 
 #endif

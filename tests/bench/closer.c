@@ -9,7 +9,7 @@
 static void close_connection(skep_worker *worker, skep_listener *listener, int fd, void *context) {
     (void)listener, (void)context;
     close(fd);
-    skep_connection_finished(worker);
+    skep_connection_finished(worker, fd);
 }
 
 int main(int argc, char **argv) {

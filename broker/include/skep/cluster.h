@@ -85,7 +85,14 @@ typedef struct skep_settings {
     unsigned job_credit;       /* jobs of one queue that one worker has at most; 4,096 */
     unsigned job_credit_bytes; /* bytes of jobs that one worker has at most, or one job; 8 MiB */
 
-    bool respawn; /* a worker that ends without being asked is replaced, with backoff; Node does not */
+    bool respawn;                /* a worker that ends without being asked is replaced, with backoff; Node does not */
+    unsigned stable_ms;          /* one that was ready for so long has not failed quickly; 1,000 */
+    unsigned failures;           /* so many quick failures within the period open the breaker; 10 and 2 a worker */
+    unsigned failures_period_ms; /* 60,000 */
+    unsigned breaker_ms;         /* how long the breaker stays open before it tries one worker; 10,000 */
+
+    bool capture;       /* its stdout and stderr come by line: to skep_on_log, the log, the exits; not with stdio */
+    uint64_t log_bytes; /* memory of the lines that are kept; 4 MiB */
 } skep_settings;
 
 /* Makes a primary. loop may be NULL for one of its own. Touches nothing outside the process.
@@ -197,6 +204,63 @@ SKEP_MUST_USE int skep_child_kill(skep_child *child, int signal);
 typedef void (*skep_disconnected_cb)(skep_cluster *cluster, void *context);
 void skep_cluster_disconnect(skep_cluster *cluster, skep_disconnected_cb callback, void *context);
 
+/* --- Steering: what skep scale, reload, restart, pause and resume do. Each is told by an event. --- */
+
+/* Sets how many workers there are to be: starts what is missing, in the lowest places, or lets the workers of the
+ * highest leave. At 0 the cluster goes on until it is stopped. Errors: SKEP_EINVAL (more than 1,000), SKEP_EUNDERWAY,
+ * SKEP_ESTATE (stopping), and those of skep_fork; what could be started is there then. */
+SKEP_MUST_USE int skep_cluster_scale(skep_cluster *cluster, unsigned workers);
+
+/* How many workers there are to be: those that were forked or scaled to, less those that left of their own accord. */
+unsigned skep_cluster_wanted(const skep_cluster *cluster);
+
+/* What a reload changes; zero-initialised: nothing but the processes. Strings and arrays are copied. */
+typedef struct skep_reload_options {
+    const char *exec;        /* program of the new workers and their replacements; the present one */
+    const char *const *args; /* its arguments from argv[1] on, NULL-terminated; the present ones */
+    unsigned at_once;        /* workers replaced at a time; 1 */
+} skep_reload_options;
+
+/* Replaces every worker by a new one, some at a time. A new one must be ready before its old one begins to leave. If
+ * one of the new fails before all are there, the reload is aborted: the old ones that are left go on, and what was
+ * replaced already is replaced back as it ends. Returns at once; events of kind reload tell how far it is. options may
+ * be NULL. Errors: SKEP_EUNDERWAY, SKEP_EINVAL, SKEP_ESTATE (stopping, or no worker is wanted), SKEP_ENOMEM. */
+SKEP_MUST_USE int skep_cluster_reload(skep_cluster *cluster, const skep_reload_options *options);
+
+/* The same for one worker. Errors: the same, and SKEP_ESTATE (it is leaving). */
+SKEP_MUST_USE int skep_child_restart(skep_child *child);
+
+/* A listener (by name or URL) accepts nothing, or goes on. Connections wait in the kernel's backlog meanwhile. Errors:
+ * SKEP_ENOLISTENER, SKEP_ENOMEM. */
+SKEP_MUST_USE int skep_cluster_pause_listener(skep_cluster *cluster, const char *listener, bool paused);
+
+/* A queue hands no job out, or goes on. It still accepts jobs, and what workers have they finish. Errors: SKEP_ENOQUEUE
+ * (nobody has named it yet), SKEP_ENOMEM. */
+SKEP_MUST_USE int skep_cluster_pause_queue(skep_cluster *cluster, const char *queue, bool paused);
+
+/* Closes the breaker: workers that are missing are started now. Does nothing if it is closed. */
+void skep_cluster_close_breaker(skep_cluster *cluster);
+
+/* SIGHUP reloads, SIGTTIN starts a worker more, SIGTTOU lets one leave. Errors: SKEP_ESYS. */
+SKEP_MUST_USE int skep_cluster_steer_on_signals(skep_cluster *cluster);
+
+/* --- Output of workers, with settings.capture --- */
+
+/* A line that a worker wrote: any bytes, without the line feed, at most 4,096; cut_bytes more were too many. */
+typedef struct skep_log_line {
+    skep_child *child;
+    int stream; /* 1: stdout, 2: stderr */
+    const char *data;
+    size_t size_bytes;
+    uint64_t cut_bytes;
+    uint64_t time_ms; /* wall clock, since 1970 */
+} skep_log_line;
+
+typedef void (*skep_log_cb)(skep_cluster *cluster, const skep_log_line *line, void *context);
+
+/* Calls back for each line from now on; one callback a cluster, NULL for none. */
+void skep_on_log(skep_cluster *cluster, skep_log_cb callback, void *context);
+
 /* --- Jobs --- */
 
 /* What became of a job: status SKEP_OK and its result, or SKEP_EDEAD and its cause ("attempts", "deaths", "expired"
@@ -226,6 +290,14 @@ enum skep_event_kind {
     SKEP_EVENT_ERROR,      /* something failed; reason says what. child may be NULL */
     SKEP_EVENT_STOP,       /* the cluster begins to stop (Skep's own) */
     SKEP_EVENT_DEAD,       /* jobs became dead letters; reason says which and why (Skep's own) */
+    /* All that follow are Skep's own; reason says more in words */
+    SKEP_EVENT_SCALE,   /* another number of workers is wanted: step, before: steps */
+    SKEP_EVENT_RELOAD,  /* phase says how far it is; child of a step is the new worker, of an abort the one that failed
+                         */
+    SKEP_EVENT_BREAKER, /* phase: it opened, and no worker is started; it closed */
+    SKEP_EVENT_PAUSE,   /* a listener (url) or a queue was paused */
+    SKEP_EVENT_RESUME,  /* it goes on */
+    SKEP_EVENT_SIGNAL,  /* a signal was sent to the worker at an operator's wish */
     SKEP_EVENT_KINDS
 };
 
@@ -240,13 +312,17 @@ typedef struct skep_event {
     int code;
     int signal;
     /* exit: "voluntary", "exited" (status 0, unasked), "crashed", "killed" (by a stop at once), "not-ready",
-     * "drain-timeout", "watchdog", "protocol", "link" (commands could not be sent to it). error, dead: one line. Else
-     * NULL */
+     * "drain-timeout", "watchdog", "protocol", "link" (commands could not be sent to it), "reload" (a new worker of
+     * a reload that was aborted). Others: one line, or NULL */
     const char *reason;
     uint64_t uptime_ms; /* exit */
     int64_t delay_ms;   /* exit: a replacement starts after this; -1: none is due */
 
-    /* listening */
+    const char *phase;    /* reload: "begun", "step", "done", "aborted"; breaker: "opened", "closed"; else NULL */
+    uint32_t step, steps; /* reload: places that have their new worker, of how many; scale */
+    const char *queue;    /* pause, resume: NULL if it is a listener */
+
+    /* listening; url of pause and resume too */
     const char *url;
     int address_type; /* 4, 6 or -1 for a Unix path */
     const char *address;

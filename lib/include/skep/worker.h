@@ -59,7 +59,7 @@ SKEP_MUST_USE int skep_worker_ready(skep_worker *worker);
 /* --- Connections --- */
 
 /* A connection arrived. fd is the user's from here on: non-blocking, close-on-exec. When it has ended, close it and
- * call skep_connection_finished once for it. */
+ * call skep_connection_finished once for it, before this process opens anything else. */
 typedef void (*skep_connection_cb)(skep_worker *worker, skep_listener *listener, int fd, void *context);
 
 /* Listens on tcp://HOST:PORT, unix:///PATH or a name that the broker was given with -l. Port 0 is a random port, the
@@ -78,8 +78,9 @@ const char *skep_listener_url(const skep_listener *listener);
 /* No more connections from this listener; the last worker's leaving closes it in the broker. */
 void skep_listener_close(skep_listener *listener);
 
-/* Reports that a connection has ended, after its descriptor was closed. Costs nanoseconds; reports travel together. */
-void skep_connection_finished(skep_worker *worker);
+/* Reports that a connection has ended, after its descriptor fd was closed, and how long it lasted. Costs nanoseconds;
+ * reports travel together. */
+void skep_connection_finished(skep_worker *worker, int fd);
 
 /* Connections that arrived and are not finished. */
 uint64_t skep_worker_connections(const skep_worker *worker);
@@ -90,6 +91,10 @@ uint64_t skep_worker_connections(const skep_worker *worker);
  * travel together, at the end of the loop's iteration and then every 20 ms, and before the worker leaves. Names of at
  * most 64 bytes, 64 of them; others are ignored. */
 void skep_count(skep_worker *worker, const char *name, uint32_t n);
+
+/* Notes that a request has been handled and how long that took, in nanoseconds, for skep status and skep top; does not
+ * count it. Costs nanoseconds; what was noted travels together. */
+void skep_request_handled(skep_worker *worker, uint64_t duration_ns);
 
 /* The broker's count of this worker's requests, every interval of the broker. */
 typedef void (*skep_request_count_cb)(skep_worker *worker, uint64_t count, void *context);

@@ -11,7 +11,7 @@ static void accept_nothing(skep_worker *worker, skep_listener *listener, int fd,
     (void)listener;
     (void)context;
     close(fd);
-    skep_connection_finished(worker);
+    skep_connection_finished(worker, fd);
 }
 
 static void listen_everywhere(skep_worker *worker) {

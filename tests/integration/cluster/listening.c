@@ -47,7 +47,7 @@ struct held {
 static void forget(uv_handle_t *handle) {
     struct held *held = handle->data;
     close(held->fd);
-    skep_connection_finished(held->worker);
+    skep_connection_finished(held->worker, held->fd);
     free(held);
 }
 

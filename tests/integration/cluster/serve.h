@@ -16,7 +16,7 @@ static inline void serve_answer(skep_worker *worker, skep_listener *listener, in
     int length = snprintf(text, sizeof text, "%u\n", skep_worker_id(worker));
     if (write(fd, text, (size_t)length) != length) role_tell(worker, "failed", "write");
     close(fd);
-    skep_connection_finished(worker);
+    skep_connection_finished(worker, fd);
 }
 
 static inline const char *serve_url(void) {

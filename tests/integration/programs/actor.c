@@ -79,7 +79,7 @@ static void closed(uv_handle_t *handle) {
 static void end(struct client *client) {
     uv_poll_stop(&client->poll);
     close(client->fd);
-    skep_connection_finished(client->actor->worker);
+    skep_connection_finished(client->actor->worker, client->fd);
     uv_close((uv_handle_t *)&client->poll, closed);
 }
 

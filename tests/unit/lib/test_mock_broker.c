@@ -234,7 +234,7 @@ static void on_connection(skep_worker *worker, skep_listener *listener, int fd, 
     (void)context;
     if (write(fd, "hello", 5) != 5) abort();
     close(fd);
-    skep_connection_finished(worker);
+    skep_connection_finished(worker, fd);
 }
 
 static void try_connection(skep_mock *mock, skep_worker *worker, const char *url, uint64_t count) {

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT
+ * A row for each option, with what sets it and what explains it. */
+#include "option_rows.h"
+
+#include <contract.h>
+#include <sched.h>
+#include <string.h>
+#include <url.h>
+
+#include "values.h"
+
+enum { MIN_LEASE_MS = 100 };
+
+unsigned option_processors(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    int count = CPU_COUNT(&set);
+    return count < SKEP_MAX_WORKERS ? (unsigned)count : SKEP_MAX_WORKERS;
+}
+
+static const char *set_name(struct options *options, const char *value) {
+    options->name = value;
+    return check_name(value, strlen(value));
+}
+
+static const char *set_dir(struct options *options, const char *value) {
+    options->dir = value;
+    return *value == '\0' ? "the directory is empty" : NULL;
+}
+
+static const char *set_json(struct options *options, const char *value) {
+    (void)value;
+    options->json = true;
+    return NULL;
+}
+
+static const char *set_now(struct options *options, const char *value) {
+    (void)value;
+    options->now = true;
+    return NULL;
+}
+
+static const char *set_help(struct options *options, const char *value) {
+    (void)value;
+    options->help = true;
+    return NULL;
+}
+
+static const char *set_workers(struct options *options, const char *value) {
+    if (strcmp(value, "auto") == 0) {
+        options->workers = option_processors();
+        return NULL;
+    }
+    return parse_unsigned(value, 1, SKEP_MAX_WORKERS, &options->workers) ? NULL
+                                                                         : "expected a number from 1 to 1000, or auto";
+}
+
+static bool is_taken(const struct options *options, const char *name) {
+    for (size_t i = 0; i < options->listeners_count; i++)
+        if (strcmp(options->listeners[i].name, name) == 0) return true;
+    return false;
+}
+
+/* The URL is checked here, so that a mistake is found before anything has been touched. */
+static const char *add_listener(struct options *options, const char *value) {
+    const char *equals = strchr(value, '=');
+    if (equals == NULL) return "expected NAME=URL";
+    const char *why = check_name(value, (size_t)(equals - value));
+    if (why != NULL) return why;
+    if (options->listeners_count == MAX_LISTENERS) return "more than 64 listeners";
+    struct named_url *listener = &options->listeners[options->listeners_count];
+    memcpy(listener->name, value, (size_t)(equals - value));
+    listener->name[equals - value] = '\0';
+    listener->url = equals + 1;
+    if (skep__url_is(listener->name)) return "the name looks like a URL";
+    if (is_taken(options, listener->name)) return "this name was given before";
+    struct skep_url parsed;
+    if (skep__url_parse(listener->url, &parsed, &why) != SKEP_OK) return why;
+    options->listeners_count++;
+    return NULL;
+}
+
+const char *set_policy(struct options *options, const char *value) {
+    bool known = skep_policy_parse(value, &options->policy) == SKEP_OK;
+    if (known && options->policy != SKEP_POLICY_CUSTOM && options->policy != SKEP_POLICY_DEFAULT) return NULL;
+    return "expected round-robin, least-connections, sticky, shared or reuseport";
+}
+
+static const char *set_interval(struct options *options, const char *value) {
+    return parse_seconds(value, &options->interval_ms);
+}
+
+static const char *set_ready_timeout(struct options *options, const char *value) {
+    return parse_seconds(value, &options->ready_timeout_ms);
+}
+
+static const char *set_drain_timeout(struct options *options, const char *value) {
+    return parse_seconds(value, &options->drain_timeout_ms);
+}
+
+static const char *set_watchdog(struct options *options, const char *value) {
+    const char *why = parse_seconds(value, &options->watchdog_ms);
+    return why == NULL && options->watchdog_ms < 100 ? "expected at least 0.1 seconds" : why;
+}
+
+static const char *set_credit(struct options *options, const char *value) {
+    return parse_unsigned(value, 1, SKEP_MAX_BATCH, &options->credit) ? NULL : "expected a number from 1 to 253";
+}
+
+static const char *set_lease(struct options *options, const char *value) {
+    unsigned ms;
+    const char *why = parse_seconds(value, &ms);
+    if (why != NULL || ms < MIN_LEASE_MS) return "expected seconds, such as 10 or 0.5, from 0.1 to 86400";
+    options->lease_ms = ms;
+    return NULL;
+}
+
+static const char *set_attempts(struct options *options, const char *value) {
+    return parse_unsigned(value, 1, UINT16_MAX, &options->attempts) ? NULL : "expected a number from 1 to 65535";
+}
+
+static const char *set_deaths(struct options *options, const char *value) {
+    return parse_unsigned(value, 1, UINT16_MAX, &options->deaths) ? NULL : "expected a number from 1 to 65535";
+}
+
+static const char *set_dedup(struct options *options, const char *value) {
+    return parse_seconds(value, &options->dedup_ms);
+}
+
+static const char *set_queue_jobs(struct options *options, const char *value) {
+    return parse_number(value, 1, UINT32_MAX, &options->queue_jobs) ? NULL : "expected a number from 1 to 4294967295";
+}
+
+static const char *set_queue_bytes(struct options *options, const char *value) {
+    return parse_size(value, &options->queue_bytes);
+}
+
+static const char *set_jobs_bytes(struct options *options, const char *value) {
+    return parse_size(value, &options->jobs_bytes);
+}
+
+static const char *set_job_credit(struct options *options, const char *value) {
+    return parse_unsigned(value, 1, UINT16_MAX, &options->job_credit) ? NULL : "expected a number from 1 to 65535";
+}
+
+static const char *set_lines(struct options *options, const char *value) {
+    options->lines = value;
+    return *value == '\0' ? "the name of the file is empty" : NULL;
+}
+
+static const char *set_wait(struct options *options, const char *value) {
+    (void)value;
+    options->wait = true;
+    return NULL;
+}
+
+static const char *set_delay(struct options *options, const char *value) {
+    return parse_delay(value, &options->delay_ms);
+}
+
+static const char *set_ttl(struct options *options, const char *value) {
+    return parse_delay(value, &options->ttl_ms);
+}
+
+static const char *set_priority(struct options *options, const char *value) {
+    return parse_signed(value, -128, 127, &options->priority) ? NULL : "expected a number from -128 to 127";
+}
+
+static const char *set_key(struct options *options, const char *value) {
+    options->key = value;
+    return check_label(value);
+}
+
+static const char *set_peek_count(struct options *options, const char *value) {
+    return parse_unsigned(value, 1, SKEP_MAX_PEEK, &options->count) ? NULL : "expected a number from 1 to 500";
+}
+
+static const char *set_dead_count(struct options *options, const char *value) {
+    return parse_unsigned(value, 1, MAX_DEAD, &options->count) ? NULL : "expected a number from 1 to 10000";
+}
+
+static const char *set_queue(struct options *options, const char *value) {
+    options->queue = value;
+    return check_label(value);
+}
+
+static const char *set_all(struct options *options, const char *value) {
+    (void)value;
+    options->all = true;
+    return NULL;
+}
+
+static const char *set_raw(struct options *options, const char *value) {
+    (void)value;
+    options->raw = true;
+    return NULL;
+}
+
+static const char *set_timeout(struct options *options, const char *value) {
+    return parse_seconds(value, &options->timeout_ms);
+}
+
+static const char *set_script(struct options *options, const char *value) {
+    options->script = value;
+    return *value == '\0' ? "the name of the file is empty" : NULL;
+}
+
+const struct option_row option_rows[] = {
+    {"workers", 'n', FOR_RUN, "N", set_workers, "workers; auto, the default, is one for each processor"},
+    {"listen", 'l', FOR_RUN, "NAME=URL", add_listener, "bind URL, for workers that listen on NAME; may be repeated"},
+    {"policy", 0, FOR_RUN, "P", set_policy, "round-robin (default), least-connections, sticky, shared, reuseport"},
+    {"interval", 0, FOR_RUN, "SECONDS", set_interval, "how often counts are published; 10"},
+    {"ready-timeout", 0, FOR_RUN, "SECONDS", set_ready_timeout, "how long a worker may take to become ready; 10"},
+    {"drain-timeout", 0, FOR_RUN, "SECONDS", set_drain_timeout, "how long a worker may take to leave; 10"},
+    {"watchdog", 0, FOR_RUN, "SECONDS", set_watchdog, "kill a worker whose loop stands still for so long; never"},
+    {"credit", 0, FOR_RUN, "N", set_credit, "connections on their way to one worker at most, 1 to 253; 64"},
+    {"lease", 0, FOR_RUN, "SECONDS", set_lease, "how long a worker may have a job before another gets it; 60"},
+    {"attempts", 0, FOR_RUN, "N", set_attempts, "how often a job is tried, if its submitter does not say; 5"},
+    {"deaths", 0, FOR_RUN, "N", set_deaths, "workers that may die of a job before it is a dead letter; 3"},
+    {"dedup", 0, FOR_RUN, "SECONDS", set_dedup, "how long the key of a job is remembered; 120"},
+    {"queue-jobs", 0, FOR_RUN, "N", set_queue_jobs, "jobs in one queue at most; 16777216"},
+    {"queue-bytes", 0, FOR_RUN, "SIZE", set_queue_bytes, "memory of one queue at most, such as 512M; 1G"},
+    {"jobs-bytes", 0, FOR_RUN, "SIZE", set_jobs_bytes, "memory of all queues at most; 2G"},
+    {"job-credit", 0, FOR_RUN, "N", set_job_credit, "jobs of one queue that one worker has at most; 4096"},
+    {"lines", 0, FOR_SUBMIT, "FILE", set_lines, "each line of FILE is a job; - is stdin"},
+    {"wait", 0, FOR_SUBMIT, NULL, set_wait, "wait for the result and print it"},
+    {"delay", 0, FOR_SUBMIT, "SECONDS", set_delay, "not before this has passed"},
+    {"priority", 0, FOR_SUBMIT, "N", set_priority, "-128 to 127, smaller ones come first; 0"},
+    {"ttl", 0, FOR_SUBMIT, "SECONDS", set_ttl, "a dead letter if nobody has begun it after so long"},
+    {"key", 0, FOR_SUBMIT, "KEY", set_key, "not taken if the queue had a job with this key lately"},
+    {"attempts", 0, FOR_SUBMIT, "N", set_attempts, "how often it may be tried; as skep run says"},
+    {"count", 'n', FOR_PEEK, "N", set_peek_count, "how many jobs, 1 to 500; 10"},
+    {"count", 'n', FOR_DEAD, "N", set_dead_count, "list: how many at most, 1 to 10000; 100"},
+    {"queue", 0, FOR_DEAD, "QUEUE", set_queue, "a queue whose name is a number"},
+    {"all", 0, FOR_DEAD, NULL, set_all, "retry, drop: the dead letters of all queues"},
+    {"raw", 0, FOR_SEND | FOR_CALL, NULL, set_raw, "data are bytes as they are, no JSON that becomes MessagePack"},
+    {"timeout", 0, FOR_CALL, "SECONDS", set_timeout, "how long to wait for the reply; 5"},
+    {"json", 0, FOR_STATUS | FOR_EVENTS | FOR_SUBMIT | FOR_QUEUES | FOR_PEEK | FOR_DEAD, NULL, set_json,
+     "for programs"},
+    {"now", 0, FOR_STOP, NULL, set_now, "kill the workers instead of letting them finish"},
+    {"name", 0, FOR_BROKER, "NAME", set_name, "name of the instance; default"},
+    {"dir", 0, FOR_BROKER, "DIR", set_dir, "directory of the instance; found by its name"},
+    {"script", 0, FOR_MOCK, "FILE", set_script, "what it does, as docs/mock.md says; - is stdin"},
+    {"help", 'h', FOR_BROKER | FOR_MOCK, NULL, set_help, "print this"},
+    {0},
+};
