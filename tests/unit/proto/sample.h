@@ -39,11 +39,19 @@ static inline uint64_t sample_number(const struct skep_field *field, enum sample
     return (uint64_t)field->name[0] % (field->limit + 1 == 0 ? UINT64_MAX : field->limit + 1);
 }
 
+/* A place of its own for lists of each limit. */
+static inline size_t sample_limit(uint64_t limit) {
+    static const uint64_t limits[] = {SKEP_MAX_NAME, SKEP_MAX_PATH, SKEP_MAX_LINE, SKEP_MAX_PAYLOAD};
+    size_t i = 0;
+    while (limits[i] != limit) assert_true(++i < sizeof limits / sizeof *limits);
+    return i;
+}
+
 /* A list that was packed once and stays: empty, a few items, or as many as there may be, one of the greatest size. */
 static inline struct skep_list sample_list(const struct skep_field *field, enum sample_size size) {
-    static struct skep_frame kept[2][SAMPLE_SIZES];
+    static struct skep_frame kept[4][SAMPLE_SIZES];
     static const uint32_t counts[SAMPLE_SIZES] = {0, 3, SKEP_MAX_LIST};
-    struct skep_frame *items = &kept[field->limit > SKEP_MAX_NAME][size];
+    struct skep_frame *items = &kept[sample_limit(field->limit)][size];
     bool packed = items->size_bytes > 0;
     for (uint32_t i = 0; i < counts[size] && !packed; i++) {
         size_t size_bytes = i == 1 && size == SAMPLE_LARGEST ? (size_t)field->limit : i % 3;
