@@ -10,6 +10,7 @@
 #include <uthash.h>
 #include <uv.h>
 
+#include "breaker.h"
 #include "clock.h"
 #include "command.h"
 #include "deliveries.h"
@@ -116,7 +117,8 @@ struct skep__listener {
 struct skep__slot {
     skep_cluster *cluster;
     uint32_t index;
-    skep_child *child; /* NULL: empty */
+    bool wanted;       /* there is to be a worker */
+    skep_child *child; /* it; NULL: it is missing. Others may be on their way out of this place */
     bool used;         /* it was filled before */
     uint64_t restarts;
     unsigned failures;         /* quick ones in a row */
@@ -254,6 +256,7 @@ struct skep_cluster {
     size_t child_count;
     struct skep__slot **slots;
     size_t slot_count;
+    struct skep__breaker breaker;
     uint32_t name_turn; /* of the workers with one name */
 
     LIST_HEAD(, skep__listener) listeners;
@@ -297,6 +300,9 @@ struct skep_cluster {
     uv_timer_t interval_timer;
     uv_signal_t signals[2];
     bool has_signals;
+    uv_poll_t steering; /* a signalfd */
+    int steering_fd;
+    bool steers;
 
     skep_disconnected_cb disconnected;
     void *disconnected_context;
@@ -311,6 +317,10 @@ struct skep_cluster {
 
 /* Notes what went wrong for skep_cluster_why and returns the status. */
 SKEP_PRINTF(3, 4) int skep__broker_fail(skep_cluster *cluster, int status, const char *format, ...);
+
+/* What precedes the first fork: the cluster starts, unless it stops. Errors: SKEP_ESTATE (stopping), SKEP_EINVAL, and
+ * those of skep_cluster_start. */
+SKEP_MUST_USE int skep__cluster_begin(skep_cluster *cluster);
 
 /* A handle of the cluster's has closed. */
 void skep__broker_handle_closed(uv_handle_t *handle);

@@ -115,8 +115,9 @@ static void handle_asked(skep_child *child, const struct skep_command_handle *ha
                          handle->queue.data, skep_strerror(status));
 }
 
-static void disconnect_asked(skep_child *child) {
+void skep__child_leave(skep_child *child) {
     child->voluntary = true;
+    if (child->slot->child == child) skep__slot_give_up(child->slot);
     skep__life(child, SKEP__SIGNAL_LEAVE);
 }
 
@@ -134,7 +135,7 @@ static void take_command(skep_child *child, const struct skep_command *command) 
     case SKEP_COMMAND_taken: skep__taken(child, &command->taken); break;
     case SKEP_COMMAND_refused: skep__refused(child, command->refused.connection); break;
     case SKEP_COMMAND_handle: handle_asked(child, &command->handle); break;
-    case SKEP_COMMAND_disconnect: disconnect_asked(child); break;
+    case SKEP_COMMAND_disconnect: skep__child_leave(child); break;
     default: break;
     }
 }
@@ -282,6 +283,7 @@ static void enlist(skep_child *child) {
     HASH_ADD(by_pid, cluster->by_pid, pid, sizeof child->pid, child);
     cluster->child_count++;
     child->slot->child = child;
+    child->slot->wanted = true;
     if (child->slot->used) {
         child->slot->restarts++;
         cluster->restarts++;

@@ -18,8 +18,10 @@
 #include "listener.h"
 #include "news.h"
 #include "router.h"
+#include "scale.h"
 #include "session.h"
 #include "settings.h"
+#include "steer_signals.h"
 
 enum { SPARE_DESCRIPTORS = 64 /* besides connections in flight: sockets, links, files */ };
 
@@ -205,7 +207,7 @@ int skep_cluster_start(skep_cluster *cluster) {
     return SKEP_OK;
 }
 
-static int begin(skep_cluster *cluster) {
+int skep__cluster_begin(skep_cluster *cluster) {
     if (cluster->stopping) return skep__broker_fail(cluster, SKEP_ESTATE, "the cluster is stopping");
     int status = skep__settings_freeze(cluster);
     return status == SKEP_OK ? skep_cluster_start(cluster) : status;
@@ -213,7 +215,7 @@ static int begin(skep_cluster *cluster) {
 
 int skep_fork(skep_cluster *cluster, const char *const *env, skep_child **child) {
     struct skep__slot *slot;
-    int status = begin(cluster);
+    int status = skep__cluster_begin(cluster);
     if (status == SKEP_OK) status = skep__slot_get(cluster, &slot);
     if (status == SKEP_OK) status = skep__slot_set_env(slot, env);
     if (status == SKEP_OK) status = skep__child_start(cluster, slot, child);
@@ -234,7 +236,7 @@ static uint64_t named_before(const skep_cluster *cluster, const char *url) {
 int skep_cluster_listen(skep_cluster *cluster, const char *name, const char *url, const char **bound) {
     struct skep__listener *listener;
     char why[SKEP_MAX_REASON + 1];
-    int status = begin(cluster);
+    int status = skep__cluster_begin(cluster);
     if (status != SKEP_OK) return status;
     if (name != NULL && (name[0] == '\0' || strlen(name) > SKEP_MAX_NAME))
         return skep__broker_fail(cluster, SKEP_EINVAL, "%s: a listener's name has 1 to %d bytes", name, SKEP_MAX_NAME);
@@ -267,6 +269,8 @@ static void begin_stop(skep_cluster *cluster) {
     cluster->stopping = true;
     skep__ledger_say_dead(cluster);
     skep__slots_stop(cluster);
+    skep__breaker_stop(cluster);
+    skep__scale_stop(cluster);
     skep__listeners_finish(cluster);
     skep_event event = skep__event(SKEP_EVENT_STOP, NULL);
     skep__emit_later(cluster, &event);
@@ -343,6 +347,7 @@ static void close_handles(skep_cluster *cluster) {
     uv_close((uv_handle_t *)&cluster->hush_timer, skep__broker_handle_closed);
     for (unsigned i = 0; i < 2 && cluster->has_signals; i++)
         uv_close((uv_handle_t *)&cluster->signals[i], skep__broker_handle_closed);
+    skep__steering_close(cluster);
 }
 
 void skep_cluster_free(skep_cluster **out) {
@@ -357,6 +362,7 @@ void skep_cluster_free(skep_cluster **out) {
     end_children(cluster);
     for (struct skep__listener *l; (l = LIST_FIRST(&cluster->listeners)) != NULL;) skep__listener_close(l);
     skep__slots_free(cluster);
+    skep__breaker_stop(cluster);
     skep__events_free(cluster);
     close_sockets(cluster);
     skep__flusher_free(&cluster->flusher);

@@ -89,9 +89,7 @@ void *skep_child_data(const skep_child *child) {
 }
 
 void skep_child_disconnect(skep_child *child) {
-    if (child->exited) return;
-    child->voluntary = true;
-    skep__life(child, SKEP__SIGNAL_LEAVE);
+    if (!child->exited) skep__child_leave(child);
 }
 
 int skep_child_kill(skep_child *child, int signal) {

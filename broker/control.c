@@ -72,6 +72,13 @@ static int answer(skep_cluster *cluster, const struct skep_command *command, pid
     case SKEP_COMMAND_stop:
         skep_cluster_stop(cluster, SKEP_HAS(stop, &command->stop, now) && command->stop.now);
         return add_done(frame);
+    case SKEP_COMMAND_scale:
+    case SKEP_COMMAND_reload:
+    case SKEP_COMMAND_restartWorker:
+    case SKEP_COMMAND_drainWorker:
+    case SKEP_COMMAND_signalWorker:
+    case SKEP_COMMAND_pause:
+    case SKEP_COMMAND_resume: return skep__steer(cluster, command, frame);
     case SKEP_COMMAND_join: return skep__session_join(cluster, pid, frame);
     default: return answer_about_jobs(cluster, command, frame);
     }

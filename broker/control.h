@@ -11,6 +11,12 @@ SKEP_MUST_USE int skep__control_open(skep_cluster *cluster);
 /* Appends the broker's whole status. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__status_add(skep_cluster *cluster, struct skep_frame *frame);
 
+/* --- control_steer.c --- */
+
+/* Does what a command of steering asks, and appends its answer, which may be why not. Errors: SKEP_EPROTO (it is none),
+ * SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__steer(skep_cluster *cluster, const struct skep_command *command, struct skep_frame *frame);
+
 /* --- queue_status.c --- */
 
 /* Append the status of each queue; of the first n jobs of one; of the n dead letters of one, or (NULL) of all, that

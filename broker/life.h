@@ -33,6 +33,9 @@ void skep__child_release(skep_child *child);
 /* Waits for the end of a worker that was killed. */
 void skep__child_reap(skep_child *child);
 
+/* It leaves of its own accord, or because somebody wants it to: its place is given up. */
+void skep__child_leave(skep_child *child);
+
 /* Ends a worker at once; reason (static text) goes into its exit event. */
 void skep__child_kill(skep_child *child, const char *reason);
 
@@ -47,27 +50,45 @@ skep_child *skep__child_by_pid(skep_cluster *cluster, pid_t pid);
 
 /* --- slot.c --- */
 
-/* The lowest place that is free, or a new one. Errors: SKEP_ENOMEM. */
+/* The lowest place that is to have no worker, or a new one. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__slot_get(skep_cluster *cluster, struct skep__slot **slot);
 
 /* Sets the environment of the worker in this place and its replacements. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__slot_set_env(struct skep__slot *slot, const char *const *env);
 
-/* A worker has ended; returns in how many milliseconds a replacement is due, -1 for none. */
-int64_t skep__slot_delay_ms(const skep_child *child);
+/* A worker has ended: its place is free. Judges whether it failed quickly; returns in how many milliseconds a
+ * replacement is due, -1 for none, or none yet. */
+int64_t skep__slot_vacate(const skep_child *child);
 
-/* Starts a replacement after a while; 0: now. */
+/* There is to be no worker in this place. The one that leaves may stay for a while, but the place is free at once. */
+void skep__slot_give_up(struct skep__slot *slot);
+
+/* Starts the worker that is missing here after a while; 0: now. Not while the breaker is open. */
 void skep__slot_refill(struct skep__slot *slot, int64_t delay_ms);
 
-/* Whether a worker is being started, or a replacement is due. */
+/* Starts it whatever the breaker says. */
+void skep__slot_start(struct skep__slot *slot);
+
+/* The lowest place whose worker is missing; NULL: there is none. */
+struct skep__slot *skep__slot_missing(const skep_cluster *cluster);
+
+/* Starts all that are missing. */
+void skep__slots_refill(skep_cluster *cluster);
+
+/* Forgets quick failures: the next one waits as if it were the first. */
+void skep__slots_forgive(skep_cluster *cluster);
+
+/* Whether a worker is being started, or one is missing that is to come. */
 bool skep__slots_are_filling(const skep_cluster *cluster);
 
 /* No more replacements. */
 void skep__slots_stop(skep_cluster *cluster);
 void skep__slots_free(skep_cluster *cluster);
 
-/* Notes that the worker of a place has been ready for long enough, or failed quickly. */
-void skep__slot_judge(const skep_child *child);
+/* --- reload.c --- */
+
+/* Whether workers are being replaced now. */
+bool skep__reload_is_underway(const skep_cluster *cluster);
 
 /* --- spawn.c --- */
 

@@ -1,12 +1,8 @@
 #include "broker.h"
-int skep_cluster_scale(skep_cluster *cluster, unsigned workers) {
+#include "life.h"
+bool skep__reload_is_underway(const skep_cluster *cluster) {
     (void)cluster;
-    (void)workers;
-    return SKEP_ESTATE;
-}
-unsigned skep_cluster_wanted(const skep_cluster *cluster) {
-    (void)cluster;
-    return 0;
+    return false;
 }
 int skep_cluster_reload(skep_cluster *cluster, const skep_reload_options *options) {
     (void)cluster;
@@ -27,13 +23,6 @@ int skep_cluster_pause_queue(skep_cluster *cluster, const char *queue, bool paus
     (void)cluster;
     (void)queue;
     (void)paused;
-    return SKEP_ESTATE;
-}
-void skep_cluster_close_breaker(skep_cluster *cluster) {
-    (void)cluster;
-}
-int skep_cluster_steer_on_signals(skep_cluster *cluster) {
-    (void)cluster;
     return SKEP_ESTATE;
 }
 void skep_on_log(skep_cluster *cluster, skep_log_cb callback, void *context) {

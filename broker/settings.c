@@ -13,6 +13,9 @@ enum {
     READY_TIMEOUT_MS = 10000,
     DRAIN_TIMEOUT_MS = 10000,
     CREDIT = 64,
+    STABLE_MS = 1000,
+    FAILURES_PERIOD_MS = 60000,
+    BREAKER_MS = 10000,
     LEAST_WATCHDOG_MS = 100,
 
     LEASE_MS = 60000,
@@ -140,6 +143,9 @@ static void fill_in(skep_settings *s) {
     s->ready_timeout_ms = or_default(s->ready_timeout_ms, READY_TIMEOUT_MS);
     s->drain_timeout_ms = or_default(s->drain_timeout_ms, DRAIN_TIMEOUT_MS);
     s->credit = or_default(s->credit, CREDIT);
+    s->stable_ms = or_default(s->stable_ms, STABLE_MS);
+    s->failures_period_ms = or_default(s->failures_period_ms, FAILURES_PERIOD_MS);
+    s->breaker_ms = or_default(s->breaker_ms, BREAKER_MS);
 }
 
 static void fill_in_jobs(skep_settings *s) {
@@ -184,6 +190,12 @@ static int check_jobs(skep_cluster *cluster, const skep_settings *s) {
                              UINT16_MAX);
 }
 
+static int check_policy_of_restarts(skep_cluster *cluster, const skep_settings *s) {
+    if (s->failures <= SKEP__MOST_FAILURES)
+        return check_least(cluster, "breaker", s->breaker_ms, SKEP__LEAST_BREAKER_MS);
+    return skep__broker_fail(cluster, SKEP_EINVAL, "%u failures: at most %d", s->failures, SKEP__MOST_FAILURES);
+}
+
 static int check(skep_cluster *cluster, const skep_settings *s) {
     if (s->credit > SKEP_MAX_BATCH)
         return skep__broker_fail(cluster, SKEP_EINVAL, "credit %u: at most %d", s->credit, SKEP_MAX_BATCH);
@@ -192,6 +204,7 @@ static int check(skep_cluster *cluster, const skep_settings *s) {
     if (s->policy == SKEP_POLICY_CUSTOM && s->choose == NULL)
         return skep__broker_fail(cluster, SKEP_EINVAL, "a policy of one's own needs choose");
     int status = check_least(cluster, "watchdog", s->watchdog_ms, LEAST_WATCHDOG_MS);
+    if (status == SKEP_OK) status = check_policy_of_restarts(cluster, s);
     return status == SKEP_OK ? check_jobs(cluster, s) : status;
 }
 

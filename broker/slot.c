@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Places for workers, and their replacements: a quick failure waits, longer each time. */
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -8,7 +10,6 @@
 #include "life.h"
 
 enum {
-    HEALTHY_MS = 50,      /* a worker that was ready for this long did not fail quickly */
     FIRST_DELAY_MS = 100, /* after the first quick failure; doubles with each */
     LONGEST_DELAY_MS = 10000
 };
@@ -30,7 +31,7 @@ static int add_slot(skep_cluster *cluster, struct skep__slot **out) {
 int skep__slot_get(skep_cluster *cluster, struct skep__slot **out) {
     for (size_t i = 0; i < cluster->slot_count; i++) {
         struct skep__slot *slot = cluster->slots[i];
-        if (slot->child != NULL || skep__alarm_is_set(&slot->refill)) continue;
+        if (slot->wanted) continue;
         *out = slot;
         return SKEP_OK;
     }
@@ -54,13 +55,15 @@ int skep__slot_set_env(struct skep__slot *slot, const char *const *env) {
     return SKEP_OK;
 }
 
-static bool was_healthy(const skep_child *child) {
-    return child->ready_ms != 0 && uv_now(child->cluster->loop) - child->ready_ms >= HEALTHY_MS;
+static bool was_stable(const skep_child *child) {
+    unsigned stable_ms = child->cluster->settings.stable_ms;
+    return child->ready_ms != 0 && uv_now(child->cluster->loop) - child->ready_ms >= stable_ms;
 }
 
-void skep__slot_judge(const skep_child *child) {
-    if (was_healthy(child)) child->slot->failures = 0;
-    else child->slot->failures++;
+/* A SIGKILL that the broker did not send comes from outside and says nothing about a worker that was ready. */
+static bool failed_quickly(const skep_child *child) {
+    if (was_stable(child)) return false;
+    return child->ready_ms == 0 || child->exit_signal != SIGKILL || child->reason != NULL;
 }
 
 /* Exponential, with a jitter of a quarter either way so that places do not restart in step. */
@@ -80,38 +83,92 @@ static bool wants_replacement(const skep_child *child) {
     return cluster->settings.respawn && !cluster->stopping && !child->voluntary && !unstartable;
 }
 
-int64_t skep__slot_delay_ms(const skep_child *child) {
-    return wants_replacement(child) ? backoff_ms(child->slot->failures) : -1;
+static void describe(const skep_child *child, char *text, size_t capacity_bytes) {
+    char how[48], when[48] = "before it was ready";
+    uint64_t ready_for_ms = uv_now(child->cluster->loop) - child->ready_ms;
+    if (child->exit_signal >= 0) snprintf(how, sizeof how, "was ended by SIG%s", sigabbrev_np(child->exit_signal));
+    else snprintf(how, sizeof how, "exited with status %d", child->exit_code);
+    if (child->ready_ms != 0) snprintf(when, sizeof when, "%.2f s after it was ready", (double)ready_for_ms / 1000);
+    snprintf(text, capacity_bytes, "worker %u %s %s", child->id, how, when);
 }
 
-static void start(struct skep__slot *slot) {
+/* Returns after how long the next one is due. */
+static int64_t judge(const skep_child *child) {
+    struct skep__slot *slot = child->slot;
+    char how[160];
+    if (was_stable(child)) slot->failures = 0;
+    if (!failed_quickly(child)) return 0;
+    slot->failures++;
+    describe(child, how, sizeof how);
+    skep__breaker_failed(child->cluster, child->id, how);
+    return backoff_ms(slot->failures);
+}
+
+void skep__slot_give_up(struct skep__slot *slot) {
+    skep__alarm_stop(&slot->refill);
+    slot->child = NULL;
+    slot->wanted = false;
+}
+
+int64_t skep__slot_vacate(const skep_child *child) {
+    struct skep__slot *slot = child->slot;
+    int64_t delay_ms = -1;
+    if (slot->child == child) {
+        slot->child = NULL;
+        slot->wanted = wants_replacement(child);
+        if (slot->wanted) delay_ms = judge(child);
+    }
+    skep__breaker_ended(child);
+    return child->cluster->breaker.open ? -1 : delay_ms;
+}
+
+void skep__slot_start(struct skep__slot *slot) {
     skep_cluster *cluster = slot->cluster;
-    if (slot->child != NULL || cluster->stopping) return;
     int status = skep__child_start(cluster, slot, NULL);
     if (status == SKEP_OK) return;
     slot->failures++;
     skep__emit_error(cluster, NULL, "no replacement: %s", cluster->why);
+    skep__breaker_failed(cluster, 0, cluster->why);
+    skep__breaker_say(cluster);
     skep__slot_refill(slot, backoff_ms(slot->failures));
 }
 
 static void delay_passed(struct skep__alarm *alarm) {
-    start((struct skep__slot *)((char *)alarm - offsetof(struct skep__slot, refill)));
+    skep__slot_refill((struct skep__slot *)((char *)alarm - offsetof(struct skep__slot, refill)), 0);
+}
+
+static bool is_missing(const struct skep__slot *slot) {
+    return slot->wanted && slot->child == NULL;
 }
 
 void skep__slot_refill(struct skep__slot *slot, int64_t delay_ms) {
-    if (slot->child != NULL || slot->cluster->stopping) return;
+    if (!is_missing(slot) || slot->cluster->stopping || slot->cluster->breaker.open) return;
     if (delay_ms == 0) {
-        start(slot);
+        skep__slot_start(slot);
         return;
     }
     if (skep__alarm_set(slot->cluster->clock, &slot->refill, (uint64_t)delay_ms, delay_passed) != SKEP_OK)
         skep__emit_error(slot->cluster, NULL, "no replacement: %s", skep_strerror(SKEP_ENOMEM));
 }
 
+struct skep__slot *skep__slot_missing(const skep_cluster *cluster) {
+    for (size_t i = 0; i < cluster->slot_count; i++)
+        if (is_missing(cluster->slots[i])) return cluster->slots[i];
+    return NULL;
+}
+
+void skep__slots_refill(skep_cluster *cluster) {
+    for (size_t i = 0; i < cluster->slot_count; i++) skep__slot_refill(cluster->slots[i], 0);
+}
+
+void skep__slots_forgive(skep_cluster *cluster) {
+    for (size_t i = 0; i < cluster->slot_count; i++) cluster->slots[i]->failures = 0;
+}
+
 bool skep__slots_are_filling(const skep_cluster *cluster) {
+    if (skep__slot_missing(cluster) != NULL && !cluster->stopping) return true;
     for (size_t i = 0; i < cluster->slot_count; i++) {
         const struct skep__slot *slot = cluster->slots[i];
-        if (skep__alarm_is_set(&slot->refill)) return true;
         if (slot->child != NULL && slot->child->state < SKEP__CHILD_READY) return true;
     }
     return false;

@@ -69,6 +69,7 @@ static void admit(skep_child *child) {
     skep__dispatch_child(child);
     skep__listeners_prune(child->cluster);
     emit(child, SKEP_EVENT_READY);
+    skep__breaker_ready(child);
 }
 
 /* A worker that has not said hello would not understand the command, which therefore follows the welcome. */
@@ -129,15 +130,14 @@ static void bury(skep_child *child) {
         skep__child_close_link(child);
         emit(child, SKEP_EVENT_DISCONNECT);
     }
-    skep__slot_judge(child);
     event.code = child->exit_code;
     event.signal = child->exit_signal;
     event.reason = exit_reason(child);
     event.uptime_ms = uv_now(cluster->loop) - child->spawned_ms;
-    event.delay_ms = skep__slot_delay_ms(child);
-    slot->child = NULL;
+    event.delay_ms = skep__slot_vacate(child);
     skep__emit(cluster, &event);
     if (event.delay_ms >= 0) skep__slot_refill(slot, event.delay_ms); /* first: releasing takes milliseconds */
+    skep__breaker_say(cluster);
     skep__child_release(child);
     skep__listeners_prune(cluster);
     skep__ledger_check_lost(cluster);

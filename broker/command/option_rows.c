@@ -9,7 +9,7 @@
 
 #include "values.h"
 
-enum { MIN_LEASE_MS = 100 };
+enum { MIN_LEASE_MS = 100, MIN_BREAKER_MS = 1000, MAX_FAILURES = 4096 };
 
 unsigned option_processors(void) {
     cpu_set_t set;
@@ -101,6 +101,23 @@ static const char *set_drain_timeout(struct options *options, const char *value)
 static const char *set_watchdog(struct options *options, const char *value) {
     const char *why = parse_seconds(value, &options->watchdog_ms);
     return why == NULL && options->watchdog_ms < 100 ? "expected at least 0.1 seconds" : why;
+}
+
+static const char *set_stable(struct options *options, const char *value) {
+    return parse_seconds(value, &options->stable_ms);
+}
+
+static const char *set_failures(struct options *options, const char *value) {
+    return parse_unsigned(value, 1, MAX_FAILURES, &options->failures) ? NULL : "expected a number from 1 to 4096";
+}
+
+static const char *set_failures_period(struct options *options, const char *value) {
+    return parse_seconds(value, &options->failures_period_ms);
+}
+
+static const char *set_breaker(struct options *options, const char *value) {
+    const char *why = parse_seconds(value, &options->breaker_ms);
+    return why == NULL && options->breaker_ms < MIN_BREAKER_MS ? "expected at least 1 second" : why;
 }
 
 static const char *set_credit(struct options *options, const char *value) {
@@ -213,6 +230,10 @@ const struct option_row option_rows[] = {
     {"ready-timeout", 0, FOR_RUN, "SECONDS", set_ready_timeout, "how long a worker may take to become ready; 10"},
     {"drain-timeout", 0, FOR_RUN, "SECONDS", set_drain_timeout, "how long a worker may take to leave; 10"},
     {"watchdog", 0, FOR_RUN, "SECONDS", set_watchdog, "kill a worker whose loop stands still for so long; never"},
+    {"stable", 0, FOR_RUN, "SECONDS", set_stable, "a worker that was ready for so long has not failed quickly; 1"},
+    {"failures", 0, FOR_RUN, "N", set_failures, "quick failures that open the breaker; 10 and 2 for each worker"},
+    {"failures-period", 0, FOR_RUN, "SECONDS", set_failures_period, "those within so long count; 60"},
+    {"breaker", 0, FOR_RUN, "SECONDS", set_breaker, "how long the open breaker waits before it tries a worker; 10"},
     {"credit", 0, FOR_RUN, "N", set_credit, "connections on their way to one worker at most, 1 to 253; 64"},
     {"lease", 0, FOR_RUN, "SECONDS", set_lease, "how long a worker may have a job before another gets it; 60"},
     {"attempts", 0, FOR_RUN, "N", set_attempts, "how often a job is tried, if its submitter does not say; 5"},

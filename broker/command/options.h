@@ -64,6 +64,10 @@ struct options {
     unsigned ready_timeout_ms;
     unsigned drain_timeout_ms;
     unsigned watchdog_ms;
+    unsigned stable_ms;
+    unsigned failures;
+    unsigned failures_period_ms;
+    unsigned breaker_ms;
     unsigned credit;
     unsigned lease_ms;
     unsigned deaths;

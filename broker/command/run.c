@@ -48,8 +48,10 @@ static void on_event(skep_cluster *cluster, const skep_event *event, void *conte
 
 static int subscribe(struct run *run) {
     static const enum skep_event_kind kinds[] = {
-        SKEP_EVENT_FORK,  SKEP_EVENT_ONLINE,     SKEP_EVENT_LISTENING, SKEP_EVENT_READY, SKEP_EVENT_DRAIN,
-        SKEP_EVENT_ERROR, SKEP_EVENT_DISCONNECT, SKEP_EVENT_EXIT,      SKEP_EVENT_STOP,  SKEP_EVENT_DEAD,
+        SKEP_EVENT_FORK,    SKEP_EVENT_ONLINE, SKEP_EVENT_LISTENING,  SKEP_EVENT_READY,
+        SKEP_EVENT_DRAIN,   SKEP_EVENT_ERROR,  SKEP_EVENT_DISCONNECT, SKEP_EVENT_EXIT,
+        SKEP_EVENT_STOP,    SKEP_EVENT_DEAD,   SKEP_EVENT_SCALE,      SKEP_EVENT_RELOAD,
+        SKEP_EVENT_BREAKER, SKEP_EVENT_PAUSE,  SKEP_EVENT_RESUME,     SKEP_EVENT_SIGNAL,
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         int status = skep_on(run->cluster, kinds[i], on_event, run);
@@ -70,6 +72,10 @@ static int set_up(struct run *run) {
         .ready_timeout_ms = options->ready_timeout_ms,
         .drain_timeout_ms = options->drain_timeout_ms,
         .watchdog_ms = options->watchdog_ms,
+        .stable_ms = options->stable_ms,
+        .failures = options->failures,
+        .failures_period_ms = options->failures_period_ms,
+        .breaker_ms = options->breaker_ms,
         .credit = options->credit,
         .lease_ms = options->lease_ms,
         .attempts = options->attempts,
@@ -116,6 +122,7 @@ static void tell_running(struct run *run) {
 static int start(struct run *run) {
     int status = set_up(run);
     if (status == SKEP_OK) status = skep_cluster_stop_on_signals(run->cluster);
+    if (status == SKEP_OK) status = skep_cluster_steer_on_signals(run->cluster);
     if (status == SKEP_OK) status = skep_cluster_start(run->cluster);
     if (status != SKEP_OK) return status;
     tell_running(run);

@@ -87,9 +87,9 @@ typedef struct skep_settings {
 
     bool respawn;                /* a worker that ends without being asked is replaced, with backoff; Node does not */
     unsigned stable_ms;          /* one that was ready for so long has not failed quickly; 1,000 */
-    unsigned failures;           /* so many quick failures within the period open the breaker; 10 and 2 a worker */
+    unsigned failures;           /* so many quick ones in the period open the breaker, 4,096 at most; 10 and 2 a worker */
     unsigned failures_period_ms; /* 60,000 */
-    unsigned breaker_ms;         /* how long the breaker stays open before it tries one worker; 10,000 */
+    unsigned breaker_ms;         /* how long it stays open before it tries one worker, 1,000 at least; 10,000 */
 
     bool capture;       /* its stdout and stderr come by line: to skep_on_log, the log, the exits; not with stdio */
     uint64_t log_bytes; /* memory of the lines that are kept; 4 MiB */
@@ -241,7 +241,8 @@ SKEP_MUST_USE int skep_cluster_pause_queue(skep_cluster *cluster, const char *qu
 /* Closes the breaker: workers that are missing are started now. Does nothing if it is closed. */
 void skep_cluster_close_breaker(skep_cluster *cluster);
 
-/* SIGHUP reloads, SIGTTIN starts a worker more, SIGTTOU lets one leave. Errors: SKEP_ESYS. */
+/* SIGHUP reloads, SIGTTIN starts a worker more, SIGTTOU lets one leave. The three are blocked in this thread, and other
+ * threads of the program, if it has any, must block them too. Errors: SKEP_ESYS. */
 SKEP_MUST_USE int skep_cluster_steer_on_signals(skep_cluster *cluster);
 
 /* --- Output of workers, with settings.capture --- */

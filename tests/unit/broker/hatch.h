@@ -43,6 +43,7 @@ static inline skep_child *hatch_child(skep_cluster *cluster, uint32_t place) {
     child->slot->index = place;
     child->slot->cluster = cluster;
     child->slot->child = child;
+    child->slot->wanted = true;
     child->cluster = cluster;
     child->id = place + 1;
     child->state = SKEP__CHILD_READY;

@@ -35,6 +35,10 @@ static void test_defaults(void **state) {
     assert_int_equal(s->drain_timeout_ms, 10000);
     assert_int_equal(s->credit, 64);
     assert_int_equal(s->watchdog_ms, 0);
+    assert_int_equal(s->stable_ms, 1000);
+    assert_int_equal(s->failures, 0); /* by the number of workers */
+    assert_int_equal(s->failures_period_ms, 60000);
+    assert_int_equal(s->breaker_ms, 10000);
     assert_false(s->silent || s->set_ids || s->respawn);
     hatch_free(*state, &cluster);
 }
@@ -196,6 +200,8 @@ static void test_bad_values(void **state) {
     snprintf(why, sizeof why, "name %s: at most 64 bytes", name);
     expect_refused(cluster, &(skep_settings){.credit = 254}, "credit 254: at most 253");
     expect_refused(cluster, &(skep_settings){.watchdog_ms = 99}, "watchdog of 99 ms: at least 100");
+    expect_refused(cluster, &(skep_settings){.breaker_ms = 999}, "breaker of 999 ms: at least 1000");
+    expect_refused(cluster, &(skep_settings){.failures = 4097}, "4097 failures: at most 4096");
     expect_refused(cluster, &(skep_settings){.lease_ms = 99}, "lease of 99 ms: at least 100");
     expect_refused(cluster, &(skep_settings){.attempts = 65536}, "65536 attempts, 0 deaths: at most 65535");
     expect_refused(cluster, &(skep_settings){.deaths = 65536}, "0 attempts, 65536 deaths: at most 65535");
