@@ -5,6 +5,12 @@
 
 #include "broker.h"
 
+/* What a worker is started from. Borrowed. */
+struct skep__program {
+    const char *exec;
+    const char *const *args; /* from argv[1] on */
+};
+
 /* --- supervisor.c --- */
 
 /* Something has happened to a worker: looks up the transition and takes it. */
@@ -20,6 +26,9 @@ void skep__watch_ready(skep_child *child);
 
 /* Starts a process in a slot. Errors: as skep_fork. */
 SKEP_MUST_USE int skep__child_start(skep_cluster *cluster, struct skep__slot *slot, skep_child **child);
+
+/* Starts a process that is to take a slot when it is ready. Errors: as skep_fork. */
+SKEP_MUST_USE int skep__child_start_successor(struct skep__slot *slot, const struct skep__program *program);
 
 /* Reads one message of the link and acts upon it. SKEP_OK: there may be more; asking costs a system call each time. */
 int skep__read_link(skep_child *child);
@@ -56,7 +65,16 @@ SKEP_MUST_USE int skep__slot_set_env(struct skep__slot *slot, const char *const 
 /* A worker has ended; returns in how many milliseconds a replacement is due, -1 for none. */
 int64_t skep__slot_delay_ms(const skep_child *child);
 
-/* Starts a replacement after a while; 0: now. */
+/* Whether there is, or is going to be, a worker in this place that was not asked to leave. */
+bool skep__slot_is_wanted(const struct skep__slot *slot);
+
+/* A successor is on its way: it comes instead of the replacement that is due. */
+void skep__slot_hold(struct skep__slot *slot);
+
+/* There is no successor any more: the replacement that was due is due again. */
+void skep__slot_unhold(struct skep__slot *slot);
+
+/* Starts a replacement after a while; 0: now. Leaves it to the successor if there is one. */
 void skep__slot_refill(struct skep__slot *slot, int64_t delay_ms);
 
 /* Whether a worker is being started, or a replacement is due. */
@@ -79,7 +97,8 @@ struct skep__spawned {
 };
 
 /* Forks and executes a worker. env holds what it has beside the inherited environment. Errors: as skep_fork. */
-SKEP_MUST_USE int skep__spawn(skep_cluster *cluster, uint32_t id, char *const *env, struct skep__spawned *spawned);
+SKEP_MUST_USE int skep__spawn(skep_cluster *cluster, uint32_t id, const struct skep__program *program, char *const *env,
+                              struct skep__spawned *spawned);
 
 /* --- listen.c --- */
 

@@ -30,7 +30,7 @@ static int add_slot(skep_cluster *cluster, struct skep__slot **out) {
 int skep__slot_get(skep_cluster *cluster, struct skep__slot **out) {
     for (size_t i = 0; i < cluster->slot_count; i++) {
         struct skep__slot *slot = cluster->slots[i];
-        if (slot->child != NULL || skep__alarm_is_set(&slot->refill)) continue;
+        if (slot->child != NULL || slot->successor != NULL || skep__alarm_is_set(&slot->refill)) continue;
         *out = slot;
         return SKEP_OK;
     }
@@ -59,6 +59,7 @@ static bool was_healthy(const skep_child *child) {
 }
 
 void skep__slot_judge(const skep_child *child) {
+    if (child->slot->child != child) return; /* another one has the place */
     if (was_healthy(child)) child->slot->failures = 0;
     else child->slot->failures++;
 }
@@ -77,7 +78,8 @@ static int64_t backoff_ms(unsigned failures) {
 static bool wants_replacement(const skep_child *child) {
     const skep_cluster *cluster = child->cluster;
     bool unstartable = child->ready_ms == 0 && child->exit_code == SKEP_EXIT_UNSTARTABLE;
-    return cluster->settings.respawn && !cluster->stopping && !child->voluntary && !unstartable;
+    bool has_place = child->slot->child == child;
+    return cluster->settings.respawn && !cluster->stopping && has_place && !child->voluntary && !unstartable;
 }
 
 int64_t skep__slot_delay_ms(const skep_child *child) {
@@ -98,8 +100,29 @@ static void delay_passed(struct skep__alarm *alarm) {
     start((struct skep__slot *)((char *)alarm - offsetof(struct skep__slot, refill)));
 }
 
+bool skep__slot_is_wanted(const struct skep__slot *slot) {
+    if (slot->child != NULL) return !slot->child->voluntary;
+    return slot->vacant || skep__alarm_is_set(&slot->refill);
+}
+
+void skep__slot_hold(struct skep__slot *slot) {
+    slot->vacant = slot->child == NULL;
+    skep__alarm_stop(&slot->refill);
+}
+
+/* Never at once: whoever gives several places up is not to hear of new workers in between. */
+void skep__slot_unhold(struct skep__slot *slot) {
+    int64_t delay_ms = backoff_ms(slot->failures);
+    if (slot->vacant) skep__slot_refill(slot, delay_ms > 0 ? delay_ms : 1);
+    slot->vacant = false;
+}
+
 void skep__slot_refill(struct skep__slot *slot, int64_t delay_ms) {
     if (slot->child != NULL || slot->cluster->stopping) return;
+    if (slot->successor != NULL) {
+        slot->vacant = true;
+        return;
+    }
     if (delay_ms == 0) {
         start(slot);
         return;
@@ -111,7 +134,7 @@ void skep__slot_refill(struct skep__slot *slot, int64_t delay_ms) {
 bool skep__slots_are_filling(const skep_cluster *cluster) {
     for (size_t i = 0; i < cluster->slot_count; i++) {
         const struct skep__slot *slot = cluster->slots[i];
-        if (skep__alarm_is_set(&slot->refill)) return true;
+        if (skep__alarm_is_set(&slot->refill) || slot->successor != NULL) return true;
         if (slot->child != NULL && slot->child->state < SKEP__CHILD_READY) return true;
     }
     return false;

@@ -9,6 +9,7 @@
 #include "ledger.h"
 #include "life.h"
 #include "listener.h"
+#include "reload.h"
 #include "watchdog.h"
 
 typedef void (*action)(skep_child *child);
@@ -69,6 +70,7 @@ static void admit(skep_child *child) {
     skep__dispatch_child(child);
     skep__listeners_prune(child->cluster);
     emit(child, SKEP_EVENT_READY);
+    skep__reload_child_ready(child);
 }
 
 /* A worker that has not said hello would not understand the command, which therefore follows the welcome. */
@@ -135,9 +137,12 @@ static void bury(skep_child *child) {
     event.reason = exit_reason(child);
     event.uptime_ms = uv_now(cluster->loop) - child->spawned_ms;
     event.delay_ms = skep__slot_delay_ms(child);
-    slot->child = NULL;
+    bool fails_reload = skep__reload_child_ends(child);
+    if (slot->child == child) slot->child = NULL;
+    if (slot->successor == child) slot->successor = NULL;
     skep__emit(cluster, &event);
     if (event.delay_ms >= 0) skep__slot_refill(slot, event.delay_ms); /* first: releasing takes milliseconds */
+    skep__reload_child_ended(child, fails_reload);
     skep__child_release(child);
     skep__listeners_prune(cluster);
     skep__ledger_check_lost(cluster);
