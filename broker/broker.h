@@ -124,6 +124,8 @@ struct skep__slot {
     unsigned failures;         /* quick ones in a row */
     struct skep__alarm refill; /* set until the replacement starts */
     char **env;                /* for the replacement: as given to skep_fork */
+    skep_child *successor;     /* of a reload: takes the place when it is ready; NULL: none */
+    bool renewed;              /* the reload under way has given it its new worker */
 };
 
 struct skep_child {
@@ -135,6 +137,7 @@ struct skep_child {
     pid_t pid;
     enum skep__child_state state;
     char name[SKEP_MAX_NAME + 1];  /* as it said in hello */
+    char *program;                 /* what it was started from */
     uint64_t spawned_ms, ready_ms; /* the loop's time; ready_ms 0: never */
     bool voluntary;                /* it was asked to leave, or said so */
     const char *reason;            /* why the broker ends it; NULL: it does not */
@@ -257,7 +260,8 @@ struct skep_cluster {
     struct skep__slot **slots;
     size_t slot_count;
     struct skep__breaker breaker;
-    uint32_t name_turn; /* of the workers with one name */
+    struct skep__reload *reload; /* NULL: none is under way */
+    uint32_t name_turn;          /* of the workers with one name */
 
     LIST_HEAD(, skep__listener) listeners;
     uint32_t next_listener;

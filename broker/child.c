@@ -117,7 +117,10 @@ static void handle_asked(skep_child *child, const struct skep_command_handle *ha
 
 void skep__child_leave(skep_child *child) {
     child->voluntary = true;
-    if (child->slot->child == child) skep__slot_give_up(child->slot);
+    if (child->slot->child == child) {
+        skep__slot_give_up(child->slot);
+        skep__reload_place_given_up(child->slot);
+    }
     skep__life(child, SKEP__SIGNAL_LEAVE);
 }
 
@@ -171,6 +174,7 @@ static void handle_closed(uv_handle_t *handle) {
     skep_child *child = handle->data;
     if (--child->open_handles > 0 || !child->released) return;
     skep__subscribers_free(&child->subscribers);
+    free(child->program);
     free(child);
 }
 
@@ -254,12 +258,18 @@ static void abandon(skep_child *child) {
     close(child->link);
     skep__page_free(&child->page);
     skep__outlet_free(&child->inbox);
+    free(child->program);
     free(child);
 }
 
-static skep_child *allocate(skep_cluster *cluster, struct skep__slot *slot) {
+static skep_child *allocate(skep_cluster *cluster, struct skep__slot *slot, const char *program) {
     skep_child *child = calloc(1, sizeof *child);
     if (child == NULL) return NULL;
+    child->program = strdup(program);
+    if (child->program == NULL) {
+        free(child);
+        return NULL;
+    }
     child->cluster = cluster;
     child->slot = slot;
     child->id = ++cluster->next_child;
@@ -282,21 +292,16 @@ static void enlist(skep_child *child) {
     HASH_ADD(by_id, cluster->by_id, id, sizeof child->id, child);
     HASH_ADD(by_pid, cluster->by_pid, pid, sizeof child->pid, child);
     cluster->child_count++;
-    child->slot->child = child;
-    child->slot->wanted = true;
-    if (child->slot->used) {
-        child->slot->restarts++;
-        cluster->restarts++;
-    }
-    child->slot->used = true;
 }
 
-int skep__child_start(skep_cluster *cluster, struct skep__slot *slot, skep_child **out) {
+static int start(skep_cluster *cluster, struct skep__slot *slot, const struct skep__program *program,
+                 skep_child **out) {
     struct skep__spawned spawned;
-    skep_child *child = allocate(cluster, slot);
-    if (child == NULL) return SKEP_ENOMEM;
-    int status = skep__spawn(cluster, child->id, slot->env, &spawned);
+    skep_child *child = allocate(cluster, slot, program->exec);
+    if (child == NULL) return skep__broker_fail(cluster, SKEP_ENOMEM, "fork: %s", skep_strerror(SKEP_ENOMEM));
+    int status = skep__spawn(cluster, child->id, program, slot->env, &spawned);
     if (status != SKEP_OK) {
+        free(child->program);
         free(child);
         return status;
     }
@@ -313,8 +318,32 @@ int skep__child_start(skep_cluster *cluster, struct skep__slot *slot, skep_child
     enlist(child);
     skep_event event = skep__event(SKEP_EVENT_FORK, child);
     skep__emit_later(cluster, &event);
+    *out = child;
+    return SKEP_OK;
+}
+
+static void occupy(struct skep__slot *slot, skep_child *child) {
+    slot->child = child;
+    slot->wanted = true;
+    if (slot->used) {
+        slot->restarts++;
+        slot->cluster->restarts++;
+    }
+    slot->used = true;
+}
+
+int skep__child_start(skep_cluster *cluster, struct skep__slot *slot, skep_child **out) {
+    struct skep__program program = {.exec = cluster->settings.exec, .args = cluster->settings.args};
+    skep_child *child;
+    int status = start(cluster, slot, &program, &child);
+    if (status != SKEP_OK) return status;
+    occupy(slot, child);
     if (out != NULL) *out = child;
     return SKEP_OK;
+}
+
+int skep__child_start_successor(struct skep__slot *slot, const struct skep__program *program) {
+    return start(slot->cluster, slot, program, &slot->successor);
 }
 
 skep_child *skep__child_by_pid(skep_cluster *cluster, pid_t pid) {

@@ -17,6 +17,7 @@
 #include "life.h"
 #include "listener.h"
 #include "news.h"
+#include "reload.h"
 #include "router.h"
 #include "scale.h"
 #include "session.h"
@@ -268,6 +269,7 @@ static void drain_all(skep_cluster *cluster) {
 static void begin_stop(skep_cluster *cluster) {
     cluster->stopping = true;
     skep__ledger_say_dead(cluster);
+    skep__reload_cancel(cluster);
     skep__slots_stop(cluster);
     skep__breaker_stop(cluster);
     skep__scale_stop(cluster);
@@ -358,6 +360,7 @@ void skep_cluster_free(skep_cluster **out) {
     skep__calls_free(cluster);
     skep__primary_forget(cluster);
     cluster->disconnecting = false;
+    skep__reload_cancel(cluster);
     skep__subscribers_free(&cluster->subscribers);
     end_children(cluster);
     for (struct skep__listener *l; (l = LIST_FIRST(&cluster->listeners)) != NULL;) skep__listener_close(l);

@@ -5,6 +5,12 @@
 
 #include "broker.h"
 
+/* What a worker is started from. Borrowed. */
+struct skep__program {
+    const char *exec;
+    const char *const *args; /* from argv[1] on */
+};
+
 /* --- supervisor.c --- */
 
 /* Something has happened to a worker: looks up the transition and takes it. */
@@ -20,6 +26,9 @@ void skep__watch_ready(skep_child *child);
 
 /* Starts a process in a slot. Errors: as skep_fork. */
 SKEP_MUST_USE int skep__child_start(skep_cluster *cluster, struct skep__slot *slot, skep_child **child);
+
+/* Starts a process that is to take a slot when it is ready. Errors: as skep_fork. */
+SKEP_MUST_USE int skep__child_start_successor(struct skep__slot *slot, const struct skep__program *program);
 
 /* Reads one message of the link and acts upon it. SKEP_OK: there may be more; asking costs a system call each time. */
 int skep__read_link(skep_child *child);
@@ -63,7 +72,15 @@ int64_t skep__slot_vacate(const skep_child *child);
 /* There is to be no worker in this place. The one that leaves may stay for a while, but the place is free at once. */
 void skep__slot_give_up(struct skep__slot *slot);
 
-/* Starts the worker that is missing here after a while; 0: now. Not while the breaker is open. */
+/* A successor is on its way: it comes instead of the replacement that is due. */
+void skep__slot_hold(struct skep__slot *slot);
+
+/* There is no successor any more: the replacement that was due is due again. */
+void skep__slot_unhold(struct skep__slot *slot);
+
+/* Starts the worker that is missing here after a while; 0: now. Not while the breaker is open, nor if a successor
+ * comes.
+ */
 void skep__slot_refill(struct skep__slot *slot, int64_t delay_ms);
 
 /* Starts it whatever the breaker says. */
@@ -85,11 +102,6 @@ bool skep__slots_are_filling(const skep_cluster *cluster);
 void skep__slots_stop(skep_cluster *cluster);
 void skep__slots_free(skep_cluster *cluster);
 
-/* --- reload.c --- */
-
-/* Whether workers are being replaced now. */
-bool skep__reload_is_underway(const skep_cluster *cluster);
-
 /* --- spawn.c --- */
 
 struct skep__spawned {
@@ -100,7 +112,8 @@ struct skep__spawned {
 };
 
 /* Forks and executes a worker. env holds what it has beside the inherited environment. Errors: as skep_fork. */
-SKEP_MUST_USE int skep__spawn(skep_cluster *cluster, uint32_t id, char *const *env, struct skep__spawned *spawned);
+SKEP_MUST_USE int skep__spawn(skep_cluster *cluster, uint32_t id, const struct skep__program *program, char *const *env,
+                              struct skep__spawned *spawned);
 
 /* --- listen.c --- */
 

@@ -97,7 +97,7 @@ static char **own_args(void) {
 
 /* --- copies --- */
 
-static char **copy_list(const char *const *list) {
+char **skep__copy_args(const char *const *list) {
     size_t count = 0;
     while (list[count] != NULL) count++;
     char **copy = calloc(count + 1, sizeof *copy);
@@ -115,7 +115,7 @@ static const int *copy_stdio(const int *stdio) {
     return copy;
 }
 
-static void free_list(const char *const *list) {
+void skep__free_args(const char *const *list) {
     for (size_t i = 0; list != NULL && list[i] != NULL; i++) free((void *)list[i]);
     free((void *)list);
 }
@@ -126,7 +126,7 @@ void skep__settings_free(skep_settings *settings) {
     free((void *)settings->name);
     free((void *)settings->dir);
     free((void *)settings->stdio);
-    free_list(settings->args);
+    skep__free_args(settings->args);
     *settings = (skep_settings){0};
 }
 
@@ -233,7 +233,7 @@ int skep__settings_take(skep_cluster *cluster, const skep_settings *s) {
     int status = check(cluster, s);
     if (status != SKEP_OK) return status;
     copy.exec = s->exec != NULL ? strdup(s->exec) : own_program();
-    copy.args = (const char *const *)(s->args != NULL ? copy_list(s->args) : own_args());
+    copy.args = (const char *const *)(s->args != NULL ? skep__copy_args(s->args) : own_args());
     copy.cwd = copy_or_null(s->cwd);
     copy.name = copy_or_null(s->name);
     copy.dir = copy_or_null(s->dir);

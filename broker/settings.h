@@ -14,4 +14,8 @@ SKEP_MUST_USE int skep__settings_freeze(skep_cluster *cluster);
 
 void skep__settings_free(skep_settings *settings);
 
+/* Copies of arguments. NULL: no memory. To be freed with the other. */
+char **skep__copy_args(const char *const *args);
+void skep__free_args(const char *const *args);
+
 #endif

@@ -31,7 +31,7 @@ static int add_slot(skep_cluster *cluster, struct skep__slot **out) {
 int skep__slot_get(skep_cluster *cluster, struct skep__slot **out) {
     for (size_t i = 0; i < cluster->slot_count; i++) {
         struct skep__slot *slot = cluster->slots[i];
-        if (slot->wanted) continue;
+        if (slot->wanted || slot->successor != NULL) continue;
         *out = slot;
         return SKEP_OK;
     }
@@ -138,7 +138,17 @@ static void delay_passed(struct skep__alarm *alarm) {
 }
 
 static bool is_missing(const struct skep__slot *slot) {
-    return slot->wanted && slot->child == NULL;
+    return slot->wanted && slot->child == NULL && slot->successor == NULL;
+}
+
+void skep__slot_hold(struct skep__slot *slot) {
+    skep__alarm_stop(&slot->refill);
+}
+
+/* Never at once: whoever gives several places up is not to hear of new workers in between. */
+void skep__slot_unhold(struct skep__slot *slot) {
+    int64_t delay_ms = backoff_ms(slot->failures);
+    skep__slot_refill(slot, delay_ms > 0 ? delay_ms : 1);
 }
 
 void skep__slot_refill(struct skep__slot *slot, int64_t delay_ms) {
@@ -169,6 +179,7 @@ bool skep__slots_are_filling(const skep_cluster *cluster) {
     if (skep__slot_missing(cluster) != NULL && !cluster->stopping) return true;
     for (size_t i = 0; i < cluster->slot_count; i++) {
         const struct skep__slot *slot = cluster->slots[i];
+        if (slot->successor != NULL) return true;
         if (slot->child != NULL && slot->child->state < SKEP__CHILD_READY) return true;
     }
     return false;

@@ -29,6 +29,7 @@ struct report {
 
 struct plan {
     const skep_settings *settings;
+    const struct skep__program *program;
     char **argv;
     char **envp;
     char own[2][48]; /* SKEP_WORKER_ID and SKEP_GENERATION, part of envp */
@@ -102,7 +103,7 @@ __attribute__((noinline)) _Noreturn static void become_worker(struct plan *plan)
     if (plan->settings->cwd != NULL && chdir(plan->settings->cwd) != 0) fail(plan, STAGE_CWD);
     if (!set_ids(plan->settings)) fail(plan, STAGE_IDS);
     die_with_parent(plan);
-    execvpe(plan->settings->exec, plan->argv, plan->envp);
+    execvpe(plan->program->exec, plan->argv, plan->envp);
     fail(plan, STAGE_EXEC);
     abort();
 }
@@ -143,23 +144,23 @@ static int plan_env(struct plan *plan, uint32_t id, uint64_t generation, char *c
 }
 
 static int plan_argv(struct plan *plan) {
-    const skep_settings *settings = plan->settings;
-    size_t n = count((char *const *)settings->args);
+    const struct skep__program *program = plan->program;
+    size_t n = count((char *const *)program->args);
     plan->argv = calloc(n + 2, sizeof *plan->argv);
     if (plan->argv == NULL) return SKEP_ENOMEM;
-    plan->argv[0] = (char *)settings->exec;
-    for (size_t i = 0; i < n; i++) plan->argv[i + 1] = (char *)settings->args[i];
+    plan->argv[0] = (char *)program->exec;
+    for (size_t i = 0; i < n; i++) plan->argv[i + 1] = (char *)program->args[i];
     return SKEP_OK;
 }
 
-static int explain(skep_cluster *cluster, const struct report *report) {
+static int explain(skep_cluster *cluster, const char *exec, const struct report *report) {
     const skep_settings *settings = &cluster->settings;
     const char *why = strerror(report->error);
     switch (report->stage) {
     case STAGE_EXEC:
         if (report->error == ENOENT || report->error == ENOTDIR)
-            return skep__broker_fail(cluster, SKEP_ENOTFOUND, "%s: program not found", settings->exec);
-        return skep__broker_fail(cluster, SKEP_ENOTEXEC, "%s: program cannot be executed: %s", settings->exec, why);
+            return skep__broker_fail(cluster, SKEP_ENOTFOUND, "%s: program not found", exec);
+        return skep__broker_fail(cluster, SKEP_ENOTEXEC, "%s: program cannot be executed: %s", exec, why);
     case STAGE_CWD:
         return skep__broker_fail(cluster, SKEP_ESYS, "%s: cannot be the working directory: %s", settings->cwd, why);
     case STAGE_IDS:
@@ -171,14 +172,14 @@ static int explain(skep_cluster *cluster, const struct report *report) {
 }
 
 /* The report's pipe closes when exec succeeds. */
-static int await_exec(skep_cluster *cluster, int pipe, pid_t pid) {
+static int await_exec(skep_cluster *cluster, const char *exec, int pipe, pid_t pid) {
     struct report report;
     ssize_t n;
     do n = read(pipe, &report, sizeof report);
     while (n < 0 && errno == EINTR);
     if (n != sizeof report) return SKEP_OK;
     waitpid(pid, NULL, 0);
-    return explain(cluster, &report);
+    return explain(cluster, exec, &report);
 }
 
 static int fork_worker(skep_cluster *cluster, struct plan *plan, struct skep__spawned *spawned) {
@@ -198,7 +199,7 @@ static int fork_worker(skep_cluster *cluster, struct plan *plan, struct skep__sp
     int error = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     close(pipe[1]);
-    int status = pid > 0 ? await_exec(cluster, pipe[0], pid)
+    int status = pid > 0 ? await_exec(cluster, plan->program->exec, pipe[0], pid)
                          : skep__broker_fail(cluster, skep_status_of_errno(error), "fork: %s", strerror(error));
     close(pipe[0]);
     if (status != SKEP_OK) return status;
@@ -228,8 +229,9 @@ static int spawn_on_link(skep_cluster *cluster, uint32_t id, char *const *env, s
     return status;
 }
 
-int skep__spawn(skep_cluster *cluster, uint32_t id, char *const *env, struct skep__spawned *spawned) {
-    struct plan plan = {.settings = &cluster->settings};
+int skep__spawn(skep_cluster *cluster, uint32_t id, const struct skep__program *program, char *const *env,
+                struct skep__spawned *spawned) {
+    struct plan plan = {.settings = &cluster->settings, .program = program};
     int status = skep__page_new(&spawned->page, &plan.page);
     if (status != SKEP_OK) return skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
     status = spawn_on_link(cluster, id, env, &plan, spawned);

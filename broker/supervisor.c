@@ -9,6 +9,7 @@
 #include "ledger.h"
 #include "life.h"
 #include "listener.h"
+#include "reload.h"
 #include "watchdog.h"
 
 typedef void (*action)(skep_child *child);
@@ -70,6 +71,7 @@ static void admit(skep_child *child) {
     skep__listeners_prune(child->cluster);
     emit(child, SKEP_EVENT_READY);
     skep__breaker_ready(child);
+    skep__reload_child_ready(child);
 }
 
 /* A worker that has not said hello would not understand the command, which therefore follows the welcome. */
@@ -134,10 +136,13 @@ static void bury(skep_child *child) {
     event.signal = child->exit_signal;
     event.reason = exit_reason(child);
     event.uptime_ms = uv_now(cluster->loop) - child->spawned_ms;
+    bool fails_reload = skep__reload_child_ends(child);
     event.delay_ms = skep__slot_vacate(child);
+    if (slot->successor == child) slot->successor = NULL;
     skep__emit(cluster, &event);
     if (event.delay_ms >= 0) skep__slot_refill(slot, event.delay_ms); /* first: releasing takes milliseconds */
     skep__breaker_say(cluster);
+    skep__reload_child_ended(child, fails_reload);
     skep__child_release(child);
     skep__listeners_prune(cluster);
     skep__ledger_check_lost(cluster);

@@ -31,7 +31,8 @@ struct seen {
     bool connected, dead; /* the worker, when the event came */
     int after_disconnect;
     char state[16];
-    char reason[256], url[256], address[128], name[72];
+    uint32_t step, steps;
+    char phase[16], reason[256], url[256], address[128], name[72];
     char text[256]; /* the beginning of a message's data */
 };
 
@@ -81,8 +82,11 @@ static inline void hive_see(skep_cluster *cluster, const skep_event *event, void
                           .uptime_ms = event->uptime_ms,
                           .request = event->request,
                           .delay_ms = event->delay_ms,
+                          .step = event->step,
+                          .steps = event->steps,
                           .size_bytes = event->size_bytes};
     if (event->child != NULL) hive_see_child(seen, event->child);
+    hive_copy(seen->phase, sizeof seen->phase, event->phase);
     hive_copy(seen->reason, sizeof seen->reason, event->reason);
     hive_copy(seen->url, sizeof seen->url, event->url);
     hive_copy(seen->address, sizeof seen->address, event->address);

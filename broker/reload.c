@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT
+ * Rolling reload and the restart of one worker. What is to be done next is found by looking at the places, at the end
+ * of the loop's turn: nothing is started, and no event told, inside a call of the user's. An event's callback may stop
+ * the cluster, which ends the reload: after each event one looks whether it is still there. */
+#include "reload.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "event.h"
+#include "life.h"
+#include "settings.h"
+
+struct skep__reload {
+    skep_cluster *cluster;
+    struct skep__program program;  /* of the successors; owned */
+    bool changes_program;          /* later replacements are to run it too */
+    bool begun;                    /* and said so */
+    unsigned at_once;              /* successors that are not ready yet, at most */
+    const struct skep__slot *only; /* the place to be renewed; NULL: all */
+    struct skep__flush flush;
+};
+
+/* --- places --- */
+
+static bool concerns(const struct skep__reload *reload, const struct skep__slot *slot) {
+    return reload->only == NULL || reload->only == slot;
+}
+
+static bool awaits_successor(const struct skep__reload *reload, const struct skep__slot *slot) {
+    return concerns(reload, slot) && !slot->renewed && slot->successor == NULL && slot->wanted;
+}
+
+static unsigned count_successors(const skep_cluster *cluster) {
+    unsigned count = 0;
+    for (size_t i = 0; i < cluster->slot_count; i++) count += cluster->slots[i]->successor != NULL;
+    return count;
+}
+
+static struct skep__slot *next_place(const struct skep__reload *reload) {
+    const skep_cluster *cluster = reload->cluster;
+    for (size_t i = 0; i < cluster->slot_count; i++)
+        if (awaits_successor(reload, cluster->slots[i])) return cluster->slots[i];
+    return NULL;
+}
+
+bool skep__reload_is_under_way(const skep_cluster *cluster) {
+    return cluster->reload != NULL;
+}
+
+void skep__reload_progress(const skep_cluster *cluster, uint32_t *step, uint32_t *steps) {
+    const struct skep__reload *reload = cluster->reload;
+    *step = *steps = 0;
+    for (size_t i = 0; reload != NULL && i < cluster->slot_count; i++) {
+        const struct skep__slot *slot = cluster->slots[i];
+        *step += slot->renewed;
+        *steps += slot->renewed || slot->successor != NULL || awaits_successor(reload, slot);
+    }
+}
+
+int skep__reload_refuse(skep_cluster *cluster) {
+    uint32_t step, steps;
+    skep__reload_progress(cluster, &step, &steps);
+    return skep__broker_fail(cluster, SKEP_EUNDERWAY, "a reload is under way: %" PRIu32 " of %" PRIu32 " workers", step,
+                             steps);
+}
+
+/* One that has begun to accept from a socket of its own may have connections: it finishes them. */
+static void withdraw(struct skep__slot *slot) {
+    skep_child *child = slot->successor;
+    if (child == NULL) return;
+    slot->successor = NULL;
+    child->reason = "reload";
+    child->voluntary = true;
+    if (!LIST_EMPTY(&child->seats)) {
+        skep_child_disconnect(child);
+        return;
+    }
+    child->doomed = true; /* lest it becomes ready while it is dying */
+    skep__child_kill(child, "reload");
+}
+
+/* --- events --- */
+
+/* The reload must not be touched after this, unless it is still under way. */
+static void emit(skep_cluster *cluster, skep_child *child, const char *phase, const uint32_t progress[2],
+                 const char *reason) {
+    skep_event event = skep__event(SKEP_EVENT_RELOAD, child);
+    event.phase = phase;
+    event.step = progress[0];
+    event.steps = progress[1];
+    event.reason = reason;
+    skep__emit(cluster, &event);
+}
+
+static void emit_begun(struct skep__reload *reload) {
+    char reason[SKEP_MAX_REASON + 1];
+    uint32_t progress[2];
+    skep__reload_progress(reload->cluster, &progress[0], &progress[1]);
+    snprintf(reason, sizeof reason, "replacing %" PRIu32 " worker%s%s%s", progress[1], progress[1] == 1 ? "" : "s",
+             reload->changes_program ? " by " : "", reload->changes_program ? reload->program.exec : "");
+    reload->begun = true;
+    emit(reload->cluster, NULL, "begun", progress, reason);
+}
+
+static void emit_step(skep_child *child, uint32_t old) {
+    char reason[SKEP_MAX_REASON + 1];
+    uint32_t progress[2];
+    skep__reload_progress(child->cluster, &progress[0], &progress[1]);
+    if (old != 0) snprintf(reason, sizeof reason, "worker %" PRIu32 " replaces worker %" PRIu32, child->id, old);
+    else snprintf(reason, sizeof reason, "worker %" PRIu32 " fills an empty place", child->id);
+    emit(child->cluster, child, "step", progress, reason);
+}
+
+/* --- ending --- */
+
+static void free_reload(struct skep__reload *reload) {
+    free((void *)reload->program.exec);
+    skep__free_args(reload->program.args);
+    free(reload);
+}
+
+/* Takes the reload off the cluster; every place is as if there had been none. */
+static struct skep__reload *detach(skep_cluster *cluster) {
+    struct skep__reload *reload = cluster->reload;
+    cluster->reload = NULL;
+    skep__flusher_unmark(cluster->flusher, &reload->flush);
+    for (size_t i = 0; i < cluster->slot_count; i++) {
+        struct skep__slot *slot = cluster->slots[i];
+        withdraw(slot);
+        slot->renewed = false;
+        skep__slot_unhold(slot);
+    }
+    return reload;
+}
+
+void skep__reload_cancel(skep_cluster *cluster) {
+    if (cluster->reload != NULL) free_reload(detach(cluster));
+}
+
+static void abort_reload(skep_cluster *cluster, skep_child *failed, const char *reason) {
+    uint32_t progress[2];
+    skep__reload_progress(cluster, &progress[0], &progress[1]);
+    free_reload(detach(cluster));
+    emit(cluster, failed, "aborted", progress, reason);
+}
+
+/* Later replacements run what the new workers run. */
+static void adopt_program(struct skep__reload *reload) {
+    skep_settings *settings = &reload->cluster->settings;
+    struct skep__program old = {.exec = settings->exec, .args = settings->args};
+    if (!reload->changes_program) return;
+    settings->exec = reload->program.exec;
+    settings->args = reload->program.args;
+    reload->program = old;
+}
+
+static void finish(struct skep__reload *reload) {
+    skep_cluster *cluster = reload->cluster;
+    bool whole = reload->only == NULL;
+    char reason[SKEP_MAX_REASON + 1];
+    uint32_t progress[2];
+    skep__reload_progress(cluster, &progress[0], &progress[1]);
+    snprintf(reason, sizeof reason, "%" PRIu32 " worker%s replaced", progress[0], progress[0] == 1 ? "" : "s");
+    adopt_program(reload);
+    free_reload(detach(cluster));
+    if (whole) skep_cluster_close_breaker(cluster);
+    emit(cluster, NULL, "done", progress, reason);
+}
+
+static void describe_end(const skep_child *child, char *text, size_t room) {
+    const char *when = child->ready_ms != 0 ? "after" : "before";
+    const char *name = child->exit_signal >= 0 ? sigabbrev_np(child->exit_signal) : NULL;
+    if (child->reason != NULL && strcmp(child->reason, "not-ready") == 0)
+        snprintf(text, room, "worker %" PRIu32 " was not ready after %u ms", child->id,
+                 child->cluster->settings.ready_timeout_ms);
+    else if (child->exit_signal < 0)
+        snprintf(text, room, "worker %" PRIu32 " exited with status %d %s it was ready", child->id, child->exit_code,
+                 when);
+    else if (name != NULL)
+        snprintf(text, room, "worker %" PRIu32 " was killed by SIG%s %s it was ready", child->id, name, when);
+    else
+        snprintf(text, room, "worker %" PRIu32 " was killed by signal %d %s it was ready", child->id,
+                 child->exit_signal, when);
+}
+
+/* --- going on --- */
+
+/* Returns whether there is still a reload. */
+static bool renew(struct skep__reload *reload, struct skep__slot *slot) {
+    skep_cluster *cluster = reload->cluster;
+    char reason[SKEP_MAX_REASON + 1];
+    skep__slot_hold(slot);
+    if (skep__child_start_successor(slot, &reload->program) == SKEP_OK) return true;
+    snprintf(reason, sizeof reason, "%.*s", SKEP_MAX_REASON, cluster->why);
+    abort_reload(cluster, NULL, reason);
+    return false;
+}
+
+static void go_on(struct skep__flush *flush) {
+    struct skep__reload *reload = (struct skep__reload *)((char *)flush - offsetof(struct skep__reload, flush));
+    skep_cluster *cluster = reload->cluster;
+    struct skep__slot *slot;
+    if (!reload->begun) emit_begun(reload);
+    if (cluster->reload != reload) return;
+    while (count_successors(cluster) < reload->at_once && (slot = next_place(reload)) != NULL)
+        if (!renew(reload, slot)) return;
+    if (count_successors(cluster) == 0) finish(reload);
+}
+
+static void go_on_soon(skep_cluster *cluster) {
+    if (cluster->reload != NULL) skep__flusher_mark(cluster->flusher, &cluster->reload->flush);
+}
+
+/* From here on the new worker has the place; the old one leaves, and connections have somewhere to go. */
+static void promote(skep_child *child) {
+    struct skep__slot *slot = child->slot;
+    skep_child *old = slot->child;
+    slot->child = child;
+    slot->successor = NULL;
+    slot->renewed = true;
+    slot->failures = 0;
+    uint32_t old_id = old != NULL ? old->id : 0;
+    if (old != NULL) skep_child_disconnect(old);
+    emit_step(child, old_id);
+}
+
+void skep__reload_child_ready(skep_child *child) {
+    struct skep__slot *slot = child->slot;
+    if (slot->successor != child) return;
+    promote(child);
+    go_on_soon(child->cluster);
+}
+
+void skep__reload_place_given_up(struct skep__slot *slot) {
+    withdraw(slot);
+    go_on_soon(slot->cluster);
+}
+
+bool skep__reload_child_ends(const skep_child *child) {
+    struct skep__slot *slot = child->slot;
+    if (child->cluster->reload == NULL) return false;
+    if (slot->successor == child) return true;
+    if (slot->child != child) return false;
+    bool fails = slot->renewed && !child->voluntary;
+    if (fails) slot->renewed = false;
+    return fails;
+}
+
+void skep__reload_child_ended(skep_child *child, bool fails_reload) {
+    char reason[SKEP_MAX_REASON + 1];
+    skep_cluster *cluster = child->cluster;
+    describe_end(child, reason, sizeof reason);
+    if (fails_reload && cluster->reload != NULL) abort_reload(cluster, child, reason);
+    else go_on_soon(cluster);
+}
+
+/* --- beginning --- */
+
+static int check(skep_cluster *cluster, const skep_reload_options *options) {
+    if (cluster->stopping) return skep__broker_fail(cluster, SKEP_ESTATE, "the cluster is stopping");
+    if (cluster->reload != NULL) return skep__reload_refuse(cluster);
+    if (options->exec != NULL && (options->exec[0] == '\0' || strlen(options->exec) > SKEP_MAX_PATH))
+        return skep__broker_fail(cluster, SKEP_EINVAL, "a program's path has 1 to %d bytes", SKEP_MAX_PATH);
+    return SKEP_OK;
+}
+
+static struct skep__reload *allocate(skep_cluster *cluster, const skep_reload_options *options) {
+    const skep_settings *settings = &cluster->settings;
+    struct skep__reload *reload = calloc(1, sizeof *reload);
+    if (reload == NULL) return NULL;
+    reload->cluster = cluster;
+    reload->flush.flush = go_on;
+    reload->at_once = options->at_once != 0 ? options->at_once : 1;
+    reload->changes_program = options->exec != NULL || options->args != NULL;
+    reload->program.exec = strdup(options->exec != NULL ? options->exec : settings->exec);
+    reload->program.args = (const char *const *)skep__copy_args(options->args != NULL ? options->args : settings->args);
+    if (reload->program.exec != NULL && reload->program.args != NULL) return reload;
+    free_reload(reload);
+    return NULL;
+}
+
+static int begin(skep_cluster *cluster, const skep_reload_options *options, const struct skep__slot *only) {
+    int status = check(cluster, options);
+    if (status != SKEP_OK) return status;
+    struct skep__reload *reload = allocate(cluster, options);
+    if (reload == NULL) return skep__broker_fail(cluster, SKEP_ENOMEM, "reload: %s", skep_strerror(SKEP_ENOMEM));
+    reload->only = only;
+    if (next_place(reload) == NULL) {
+        free_reload(reload);
+        return skep__broker_fail(cluster, SKEP_ESTATE, "no worker is wanted");
+    }
+    cluster->reload = reload;
+    go_on_soon(cluster);
+    return SKEP_OK;
+}
+
+int skep_cluster_reload(skep_cluster *cluster, const skep_reload_options *options) {
+    static const skep_reload_options nothing = {0};
+    return begin(cluster, options != NULL ? options : &nothing, NULL);
+}
+
+int skep_child_restart(skep_child *child) {
+    static const skep_reload_options nothing = {0};
+    skep_cluster *cluster = child->cluster;
+    if (cluster->reload != NULL) return skep__reload_refuse(cluster);
+    if (child->voluntary || child->slot->child != child)
+        return skep__broker_fail(cluster, SKEP_ESTATE, "worker %" PRIu32 " is leaving", child->id);
+    return begin(cluster, &nothing, child->slot);
+}
