@@ -73,6 +73,7 @@ static void withdraw(struct skep__slot *slot) {
     if (child == NULL) return;
     slot->successor = NULL;
     child->reason = "reload";
+    child->voluntary = true;
     if (!LIST_EMPTY(&child->seats)) {
         skep_child_disconnect(child);
         return;

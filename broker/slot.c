@@ -58,8 +58,14 @@ static bool was_healthy(const skep_child *child) {
     return child->ready_ms != 0 && uv_now(child->cluster->loop) - child->ready_ms >= HEALTHY_MS;
 }
 
+/* Not so if another one has the place, or if it was asked to leave when it was to take the place. */
+static bool counts_for_place(const skep_child *child) {
+    const struct skep__slot *slot = child->slot;
+    return slot->child == child || (slot->child == NULL && !child->voluntary);
+}
+
 void skep__slot_judge(const skep_child *child) {
-    if (child->slot->child != child) return; /* another one has the place */
+    if (!counts_for_place(child)) return;
     if (was_healthy(child)) child->slot->failures = 0;
     else child->slot->failures++;
 }
@@ -78,8 +84,8 @@ static int64_t backoff_ms(unsigned failures) {
 static bool wants_replacement(const skep_child *child) {
     const skep_cluster *cluster = child->cluster;
     bool unstartable = child->ready_ms == 0 && child->exit_code == SKEP_EXIT_UNSTARTABLE;
-    bool has_place = child->slot->child == child;
-    return cluster->settings.respawn && !cluster->stopping && has_place && !child->voluntary && !unstartable;
+    return cluster->settings.respawn && !cluster->stopping && !child->voluntary && !unstartable &&
+           counts_for_place(child);
 }
 
 int64_t skep__slot_delay_ms(const skep_child *child) {
@@ -113,7 +119,7 @@ void skep__slot_hold(struct skep__slot *slot) {
 /* Never at once: whoever gives several places up is not to hear of new workers in between. */
 void skep__slot_unhold(struct skep__slot *slot) {
     int64_t delay_ms = backoff_ms(slot->failures);
-    if (slot->vacant) skep__slot_refill(slot, delay_ms > 0 ? delay_ms : 1);
+    if (slot->vacant && !skep__alarm_is_set(&slot->refill)) skep__slot_refill(slot, delay_ms > 0 ? delay_ms : 1);
     slot->vacant = false;
 }
 
