@@ -46,7 +46,7 @@ static struct skep__slot *next_place(const struct skep__reload *reload) {
     return NULL;
 }
 
-bool skep__reload_is_under_way(const skep_cluster *cluster) {
+bool skep__reload_is_underway(const skep_cluster *cluster) {
     return cluster->reload != NULL;
 }
 

@@ -6,7 +6,7 @@
 #include "broker.h"
 
 /* Whether a reload, or the restart of one worker, is under way. */
-bool skep__reload_is_under_way(const skep_cluster *cluster);
+bool skep__reload_is_underway(const skep_cluster *cluster);
 
 /* Notes for skep_cluster_why what is under way. Returns SKEP_EUNDERWAY. */
 int skep__reload_refuse(skep_cluster *cluster);

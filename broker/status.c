@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * The status, read off the ledger. */
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "control.h"
 #include "life.h"
+#include "reload.h"
 
 static uint64_t live_connections(const skep_cluster *cluster) {
     uint64_t sum = 0;
@@ -16,6 +18,20 @@ static uint64_t live_connections(const skep_cluster *cluster) {
 static uint64_t unknown_seen(const skep_cluster *cluster) {
     return cluster->outbox_reader.unknown + cluster->link_reader.unknown + cluster->control_reader.unknown +
            cluster->intake_reader.unknown;
+}
+
+/* What a limit of the protocol would cut is left out. */
+static bool fits(const char *program) {
+    return strlen(program) <= SKEP_MAX_PATH;
+}
+
+static void add_programs(const skep_cluster *cluster, struct skep_command_brokerStatus *b) {
+    uint32_t step, steps;
+    if (fits(cluster->settings.exec)) SKEP_SET(brokerStatus, b, program, skep__text(cluster->settings.exec));
+    if (!skep__reload_is_underway(cluster)) return;
+    skep__reload_progress(cluster, &step, &steps);
+    SKEP_SET(brokerStatus, b, reloadStep, step);
+    SKEP_SET(brokerStatus, b, reloadSteps, steps);
 }
 
 static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
@@ -44,6 +60,7 @@ static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
     SKEP_SET(brokerStatus, &command.brokerStatus, wanted, skep_cluster_wanted(cluster));
     if (cluster->breaker.open)
         SKEP_SET(brokerStatus, &command.brokerStatus, breaker_ms, skep__breaker_wait_ms(cluster));
+    add_programs(cluster, &command.brokerStatus);
     return skep__frame_add(frame, &command);
 }
 
@@ -84,6 +101,8 @@ static int add_worker(const skep_child *child, struct skep_frame *frame) {
                                             .messages = child->messages,
                                             .rss_bytes = resident_bytes(child->pid)};
     if (child->name[0] != '\0') SKEP_SET(workerStatus, w, name, skep__text(child->name));
+    if (strcmp(child->program, child->cluster->settings.exec) != 0 && fits(child->program))
+        SKEP_SET(workerStatus, w, program, skep__text(child->program));
     return skep__frame_add(frame, &command);
 }
 

@@ -3,6 +3,7 @@
 #include <contract.h>
 #include <signal.h>
 #include <skep/cluster.h>
+#include <string.h>
 
 #include "log.h"
 #include "notice.h"
@@ -14,6 +15,7 @@ struct run {
     skep_cluster *cluster;
     struct log log;
     uint32_t unstartable; /* first worker that said that starting it is useless; 0: none did */
+    bool reloading;       /* the old workers go on if the new ones cannot start */
 };
 
 static bool was_ready(const skep_child *child) {
@@ -37,7 +39,9 @@ static void on_event(skep_cluster *cluster, const skep_event *event, void *conte
     (void)cluster;
     struct run *run = context;
     struct notice notice = notice_of_event(event);
-    bool unstartable = event->kind == SKEP_EVENT_EXIT && says_unstartable(event);
+    bool unstartable = event->kind == SKEP_EVENT_EXIT && says_unstartable(event) && !run->reloading;
+    if (event->kind == SKEP_EVENT_RELOAD)
+        run->reloading = strcmp(event->phase, "begun") == 0 || strcmp(event->phase, "step") == 0;
     if (unstartable) notice.delay_ms = -1;
     char text[NOTICE_TEXT_BYTES];
     notice_text(&notice, text);

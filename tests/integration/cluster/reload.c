@@ -9,19 +9,17 @@
 
 enum { FAILED = 3 /* exit status of a worker that does not start */ };
 
-/* --- workers: the first argument is what a new program is; without one it is the old --- */
-
-static void tell_program(skep_worker *worker, const char *program) {
-    role_tell(worker, "program", program);
-    serve_begin(worker);
-}
+/* --- workers: the first argument is what a new program is; without one it is the old. They are told apart by where
+ * they listen: what else they said could be lost, since NNG may be deaf for a while after one that died at its start
+ * --- */
 
 static void be_old(skep_worker *worker) {
-    tell_program(worker, "old");
+    serve_on(worker, "tcp://127.0.0.1:0");
 }
 
 static void be_new(skep_worker *worker) {
-    tell_program(worker, "new");
+    be_old(worker);
+    serve_on(worker, "tcp://127.0.0.2:0");
 }
 
 static void fail_at_start(skep_worker *worker) {
@@ -59,7 +57,7 @@ static void start_late(skep_worker *worker) {
 }
 
 static void accept_and_start_late(skep_worker *worker) {
-    serve_begin(worker);
+    be_old(worker);
     hang(worker);
 }
 
@@ -123,8 +121,8 @@ static void expect_exit(struct hive *hive, uint32_t id, const char *reason) {
 }
 
 static const char *program_of(struct hive *hive, uint32_t id) {
-    HIVE_UNTIL(hive, hive_message(hive, id, "program") != NULL);
-    return hive_message(hive, id, "program")->text;
+    HIVE_UNTIL(hive, hive_find(hive, SKEP_EVENT_READY, id) != NULL);
+    return hive_count(hive, SKEP_EVENT_LISTENING, id) == 2 ? "new" : "old";
 }
 
 /* Kills a worker; the id of its replacement is known. */

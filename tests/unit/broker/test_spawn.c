@@ -85,11 +85,17 @@ static void close_bench(struct bench *bench) {
     free(bench);
 }
 
+/* Starts what the settings say. */
+static int spawn(struct bench *bench, uint32_t id, char *const *env) {
+    const skep_settings *settings = skep_cluster_settings(bench->cluster);
+    const struct skep__program program = {.exec = settings->exec, .args = settings->args};
+    return skep__spawn(bench->cluster, id, &program, env, &bench->spawned);
+}
+
 /* What the worker tells; it has ended then. */
 static const char *ask(struct bench *bench, char *const *env) {
     int status = 0;
-    if (skep__spawn(bench->cluster, 9, env, &bench->spawned) != SKEP_OK)
-        fail_msg("%s", skep_cluster_why(bench->cluster));
+    if (spawn(bench, 9, env) != SKEP_OK) fail_msg("%s", skep_cluster_why(bench->cluster));
     assert_true(fcntl(bench->spawned.link, F_GETFD) & FD_CLOEXEC);
     assert_int_equal(skep__link_wait(bench->spawned.link, PUMP_PATIENCE_MS), SKEP_OK);
     assert_int_equal(skep__link_receive(bench->spawned.link, &bench->message), SKEP_OK);
@@ -130,8 +136,7 @@ static void test_signals(void **state) {
 static void test_page(void **state) {
     struct bench *bench = open_bench(*state, "page", NULL);
     int status = -1;
-    if (skep__spawn(bench->cluster, 9, NULL, &bench->spawned) != SKEP_OK)
-        fail_msg("%s", skep_cluster_why(bench->cluster));
+    if (spawn(bench, 9, NULL) != SKEP_OK) fail_msg("%s", skep_cluster_why(bench->cluster));
     assert_int_equal(waitpid(bench->spawned.pid, &status, 0), bench->spawned.pid);
     assert_int_equal(status, 0);
     assert_int_equal(bench->spawned.page->beats, 77);
@@ -168,7 +173,7 @@ static void test_own_variables(void **state) {
     const char *const args[] = {"-c", "test \"$SKEP_WORKER_ID:$SKEP_GENERATION:$0\" = 9:5:name", "name", NULL};
     struct bench *bench = open_bench(*state, "", &(skep_settings){.exec = "sh", .args = args});
     int status = -1;
-    assert_int_equal(skep__spawn(bench->cluster, 9, NULL, &bench->spawned), SKEP_OK);
+    assert_int_equal(spawn(bench, 9, NULL), SKEP_OK);
     assert_int_equal(waitpid(bench->spawned.pid, &status, 0), bench->spawned.pid);
     assert_int_equal(status, 0);
     close(bench->spawned.pidfd);
@@ -197,7 +202,7 @@ static unsigned count_descriptors(void) {
 static void expect_failure(struct pump *pump, const skep_settings *settings, int status, const char *why) {
     struct bench *bench = open_bench(pump, "", settings);
     unsigned before = count_descriptors();
-    assert_int_equal(skep__spawn(bench->cluster, 1, NULL, &bench->spawned), status);
+    assert_int_equal(spawn(bench, 1, NULL), status);
     if (strncmp(skep_cluster_why(bench->cluster), why, strlen(why)) != 0)
         fail_msg("%s", skep_cluster_why(bench->cluster));
     assert_int_equal(count_descriptors(), before);
@@ -233,7 +238,7 @@ static void test_no_descriptors(void **state) {
     none = before;
     none.rlim_cur = 3;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    int status = skep__spawn(bench->cluster, 1, NULL, &bench->spawned);
+    int status = spawn(bench, 1, NULL);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(status, SKEP_EMFILE);
     close_bench(bench);
