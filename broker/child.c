@@ -17,6 +17,7 @@
 #include "life.h"
 #include "listener.h"
 #include "page.h"
+#include "reload.h"
 #include "router.h"
 #include "watchdog.h"
 

@@ -63,7 +63,7 @@ static int change(skep_cluster *cluster, unsigned before, unsigned workers) {
 int skep_cluster_scale(skep_cluster *cluster, unsigned workers) {
     if (workers > SKEP_MAX_WORKERS)
         return skep__broker_fail(cluster, SKEP_EINVAL, "%u workers: at most %d", workers, SKEP_MAX_WORKERS);
-    if (skep__reload_is_under_way(cluster)) return skep__reload_refuse(cluster);
+    if (skep__reload_is_underway(cluster)) return skep__reload_refuse(cluster);
     int status = skep__cluster_begin(cluster);
     if (status != SKEP_OK) return status;
     unsigned before = skep_cluster_wanted(cluster);
