@@ -17,18 +17,6 @@ int skep_child_restart(skep_child *child) {
     (void)child;
     return SKEP_ESTATE;
 }
-int skep_cluster_pause_listener(skep_cluster *cluster, const char *listener, bool paused) {
-    (void)cluster;
-    (void)listener;
-    (void)paused;
-    return SKEP_ESTATE;
-}
-int skep_cluster_pause_queue(skep_cluster *cluster, const char *queue, bool paused) {
-    (void)cluster;
-    (void)queue;
-    (void)paused;
-    return SKEP_ESTATE;
-}
 void skep_cluster_close_breaker(skep_cluster *cluster) {
     (void)cluster;
 }
