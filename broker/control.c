@@ -64,6 +64,16 @@ static int answer_about_jobs(skep_cluster *cluster, const struct skep_command *c
     }
 }
 
+static int set_paused(skep_cluster *cluster, const struct skep_bytes *listener, const struct skep_bytes *queue,
+                      bool paused) {
+    char name[SKEP_MAX_URL + 1];
+    bool is_listener = listener->size_bytes > 0;
+    if (is_listener == (queue->size_bytes > 0)) return SKEP_EINVAL;
+    skep__copy_text(name, sizeof name, is_listener ? listener : queue);
+    return is_listener ? skep_cluster_pause_listener(cluster, name, paused)
+                       : skep_cluster_pause_queue(cluster, name, paused);
+}
+
 static int answer(skep_cluster *cluster, const struct skep_command *command, pid_t pid, struct skep_frame *frame) {
     skep__trace_command(cluster->trace, SKEP__TRACE_WIRE, "< control", 0, command);
     switch (command->id) {
@@ -72,6 +82,8 @@ static int answer(skep_cluster *cluster, const struct skep_command *command, pid
     case SKEP_COMMAND_stop:
         skep_cluster_stop(cluster, SKEP_HAS(stop, &command->stop, now) && command->stop.now);
         return add_done(frame);
+    case SKEP_COMMAND_pause: return set_paused(cluster, &command->pause.listener, &command->pause.queue, true);
+    case SKEP_COMMAND_resume: return set_paused(cluster, &command->resume.listener, &command->resume.queue, false);
     case SKEP_COMMAND_join: return skep__session_join(cluster, pid, frame);
     default: return answer_about_jobs(cluster, command, frame);
     }
