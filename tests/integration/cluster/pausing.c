@@ -73,7 +73,7 @@ static void pause_and_resume(struct hive *hive, enum skep_policy policy) {
         assert_in_range(strtoul(text, NULL, 10), 1, WORKERS);
     }
     assert_int_equal(hive_count(hive, SKEP_EVENT_PAUSE, 0), 1);
-    assert_int_equal(hive_count(hive, SKEP_EVENT_RESUME, 0), 1);
+    HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_RESUME, 0) == 1);
     assert_string_equal(hive_find(hive, SKEP_EVENT_RESUME, 0)->url, url);
 }
 
