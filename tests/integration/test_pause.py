@@ -125,6 +125,25 @@ class Listener(unittest.TestCase):
                 disperse([*clients, visitors[1]])
                 hive.stop()
 
+    def test_it_waits_for_a_worker_when_the_last_has_given_it_back(self):
+        asked = "tcp://127.0.0.2:0"
+        for policy in POLICIES:
+            with self.subTest(policy=policy), actors(TCP, asked, workers=1, policy=policy) as hive:
+                hive.wait_ready(1)
+                control, url = sorted(listeners(hive))
+                with Client(control) as client:
+                    client.ask()
+                    does(hive, "pause", listener=url)
+                    self.assertEqual(client.ask(f"close {url}"), "ok")
+                    hive.wait_status(lambda status: len(status["listeners"]) == 2, "both listeners")
+                    clients = crowd(url, WAITING)
+                    self.assertEqual(client.ask(f"listen {asked}"), f"ok {url}")
+                    self.check_rests(hive, url, clients)
+                    does(hive, "resume", listener=url)
+                    self.check_serves(hive, url, clients)
+                disperse(clients)
+                hive.stop()
+
     def test_a_stop_ends_the_pause(self):
         for policy in POLICIES:
             with self.subTest(policy=policy), actors(TCP, workers=2, policy=policy) as hive:
