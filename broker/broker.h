@@ -111,6 +111,7 @@ struct skep__listener {
     uint64_t queued;                  /* accepted and not yet taken */
     bool paused;                      /* nobody can take a connection */
     bool starved;                     /* out of descriptors */
+    bool resting;                     /* paused until it is resumed: pause.c */
 };
 
 /* A place for a worker: a replacement has its predecessor's */
@@ -202,6 +203,8 @@ struct skep__counter_total {
 struct skep__due_event {
     STAILQ_ENTRY(skep__due_event) entry;
     skep_event event;
+    char reason[SKEP_MAX_REASON + 1]; /* copies, since what they were borrowed from may have gone by then */
+    char url[SKEP_MAX_URL + 1];
 };
 
 struct skep__news_item {

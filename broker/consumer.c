@@ -252,8 +252,9 @@ void skep__dispatch_jobs(skep_cluster *cluster, struct skep__queue *queue) {
     uint64_t now_ms = skep__clock_ms(cluster->clock);
     int status = SKEP_OK;
     size_t turns = 0; /* of this round that are left */
-    if (queue->ready_count > 0 && queue->hungry_count == 0) rouse(queue);
-    while (queue->ready_count > 0 && queue->hungry_count > 0 && (status == SKEP_OK || status == SKEP_EAGAIN)) {
+    if (queue->ready_count > 0 && queue->hungry_count == 0 && !queue->paused) rouse(queue);
+    while (!queue->paused && queue->ready_count > 0 && queue->hungry_count > 0 &&
+           (status == SKEP_OK || status == SKEP_EAGAIN)) {
         struct skep__consumer *consumer = TAILQ_FIRST(&queue->hungry);
         if (turns == 0 || turns > queue->hungry_count) turns = queue->hungry_count;
         status = give(consumer, share_of(queue, turns), now_ms);

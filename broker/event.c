@@ -61,6 +61,13 @@ void skep__emit(skep_cluster *cluster, const skep_event *event) {
     emit_now(cluster, event);
 }
 
+/* Copies a text; NULL stays NULL. */
+static const char *copy(char *to, size_t capacity_bytes, const char *from) {
+    if (from == NULL) return NULL;
+    snprintf(to, capacity_bytes, "%s", from);
+    return to;
+}
+
 static void flush_events(struct skep__flush *flush) {
     skep__emit_due((skep_cluster *)((char *)flush - offsetof(skep_cluster, events_flush)));
 }
@@ -69,6 +76,8 @@ void skep__emit_later(skep_cluster *cluster, const skep_event *event) {
     struct skep__due_event *due = malloc(sizeof *due);
     if (due == NULL) return;
     due->event = *event;
+    due->event.reason = copy(due->reason, sizeof due->reason, event->reason);
+    due->event.url = copy(due->url, sizeof due->url, event->url);
     STAILQ_INSERT_TAIL(&cluster->due_events, due, entry);
     cluster->events_flush.flush = flush_events;
     skep__flusher_mark(cluster->flusher, &cluster->events_flush);

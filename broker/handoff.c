@@ -105,23 +105,34 @@ void skep__link_watch(skep_child *child) {
     if (status != SKEP_OK && status != SKEP_EAGAIN && status != SKEP_ECLOSED) skep__child_kill(child, "link");
 }
 
-int skep__notify(skep_child *child, const struct skep_command *command, int fd) {
+static int pack(struct skep__notice *notice, const skep_child *child, const struct skep_command *command) {
+    if (command == NULL) return SKEP_OK;
+    skep__trace_command(child->cluster->trace, SKEP__TRACE_LINK, ">", child->id, command);
+    return skep__frame_add(&notice->frame, command);
+}
+
+int skep__notify_both(skep_child *child, const struct skep_command *first, const struct skep_command *second, int fd) {
     if (child->link < 0) return SKEP_ECLOSED;
     struct skep__notice *notice = calloc(1, sizeof *notice);
     if (notice == NULL) return SKEP_ENOMEM;
     notice->after = child->next_number;
     notice->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1; /* the listener may be closed before this leaves */
-    int status = fd >= 0 && notice->fd < 0 ? SKEP_EMFILE : skep__frame_add(&notice->frame, command);
+    int status = fd >= 0 && notice->fd < 0 ? SKEP_EMFILE : pack(notice, child, first);
+    if (status == SKEP_OK) status = pack(notice, child, second);
     if (status != SKEP_OK) {
         if (notice->fd >= 0) close(notice->fd);
+        skep__frame_free(&notice->frame);
         free(notice);
         return status;
     }
-    skep__trace_command(child->cluster->trace, SKEP__TRACE_LINK, ">", child->id, command);
     STAILQ_INSERT_TAIL(&child->notices, notice, entry);
     if (++child->notice_count > MAX_NOTICES) skep__child_kill(child, "protocol"); /* it asks and never reads */
     else skep__link_watch(child);
     return SKEP_OK;
+}
+
+int skep__notify(skep_child *child, const struct skep_command *command, int fd) {
+    return skep__notify_both(child, command, NULL, fd);
 }
 
 /* --- in --- */

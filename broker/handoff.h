@@ -12,6 +12,10 @@ void skep__hand(skep_child *child, struct skep__connection *connection);
  * SKEP_EMFILE, SKEP_ECLOSED. */
 SKEP_MUST_USE int skep__notify(skep_child *child, const struct skep_command *command, int fd);
 
+/* The same with two commands in one message. second may be NULL. */
+SKEP_MUST_USE int skep__notify_both(skep_child *child, const struct skep_command *first,
+                                    const struct skep_command *second, int fd);
+
 /* The worker has received every connection up to a number, and finished or accepted some by itself. */
 void skep__taken(skep_child *child, const struct skep_command_taken *taken);
 

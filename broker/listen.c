@@ -11,9 +11,10 @@
 #include "handoff.h"
 #include "life.h"
 #include "listener.h"
+#include "pause.h"
 
-static void answer(skep_child *child, const struct skep_command *command, int fd) {
-    if (skep__notify(child, command, fd) > 0 && child->link >= 0) skep__child_kill(child, "link");
+static void answer(skep_child *child, const struct skep_command *command, const struct skep_command *more, int fd) {
+    if (skep__notify_both(child, command, more, fd) > 0 && child->link >= 0) skep__child_kill(child, "link");
 }
 
 static void refuse(skep_child *child, uint64_t request, int status, const char *why) {
@@ -21,7 +22,7 @@ static void refuse(skep_child *child, uint64_t request, int status, const char *
     command.listenFailed =
         (struct skep_command_listenFailed){.request = request, .status = (uint64_t)status, .reason = skep__text(why)};
     skep__emit_error(child->cluster, child, "cannot listen on %s", why);
-    answer(child, &command, -1);
+    answer(child, &command, NULL, -1);
 }
 
 static void describe(skep_event *event, const struct skep__listener *listener, char text[INET6_ADDRSTRLEN]) {
@@ -57,7 +58,9 @@ static void accept_request(skep_child *child, uint64_t request, const struct ske
     *l = (struct skep_command_listening){
         .request = request, .listener = listener->number, .url = skep__text(listener->url)};
     if (fd >= 0) SKEP_SET(listening, l, shared, true);
-    answer(child, &command, fd);
+    struct skep_command rest = skep__rest_command(listener);
+    /* In the same message, so that it accepts nothing before it knows. */
+    answer(child, &command, fd >= 0 && listener->resting ? &rest : NULL, fd);
     emit_listening(child, listener, fd);
 }
 

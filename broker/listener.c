@@ -15,6 +15,7 @@
 #include "event.h"
 #include "handoff.h"
 #include "life.h"
+#include "pause.h"
 #include "socket.h"
 
 enum {
@@ -40,15 +41,16 @@ static void set_polling(struct skep__member *member, bool on) {
     else uv_poll_stop(&member->poll);
 }
 
-static void update_polling(struct skep__listener *listener) {
+void skep__listener_update(struct skep__listener *listener) {
     struct skep__member *member;
-    bool accepts = !listener->paused && !listener->starved && !workers_accept(listener->cluster);
+    bool can = !listener->paused && !listener->starved && !listener->resting;
+    bool accepts = can && !workers_accept(listener->cluster);
     LIST_FOREACH(member, &listener->members, entry) set_polling(member, accepts && member->owner == NULL);
 }
 
 static void pause_accepting(struct skep__listener *listener) {
     listener->paused = true;
-    update_polling(listener);
+    skep__listener_update(listener);
 }
 
 /* True if nothing that was given back waits any more. */
@@ -67,7 +69,7 @@ void skep__listener_resume(struct skep__listener *listener) {
     if (!listener->paused || listener->closed) return;
     listener->paused = false; /* before dispatching, which may come back here */
     listener->paused = !dispatch_waiting(listener);
-    update_polling(listener);
+    skep__listener_update(listener);
 }
 
 void skep__listener_give_back(struct skep__listener *listener, struct skep__connection *connection) {
@@ -112,7 +114,7 @@ static int accept_starved(struct skep__member *member) {
         say_starved(listener);
     }
     listener->starved = true;
-    update_polling(listener);
+    skep__listener_update(listener);
     skep__listeners_retry_soon(cluster);
     return fd;
 }
@@ -125,7 +127,7 @@ static void retry(uv_timer_t *timer) {
     uv_timer_stop(timer);
     LIST_FOREACH(listener, &cluster->listeners, entry) {
         listener->starved = false;
-        update_polling(listener);
+        skep__listener_update(listener);
     }
     retry_workers(cluster);
 }
@@ -161,7 +163,7 @@ static bool give(struct skep__listener *listener, int fd) {
 /* Accepts only what somebody can take: the rest is better off in the kernel's queue. */
 static void accept_some(struct skep__member *member, unsigned limit) {
     struct skep__listener *listener = member->listener;
-    for (unsigned i = 0; i < limit && !listener->starved; i++) {
+    for (unsigned i = 0; i < limit && !listener->starved && !listener->resting; i++) {
         if (!skep__can_dispatch(listener)) {
             pause_accepting(listener);
             return;
@@ -224,7 +226,7 @@ static int own_member(struct skep__listener *listener, skep_child *child, int *f
 static void disown(struct skep__listener *listener, const skep_child *child) {
     struct skep__member *member;
     LIST_FOREACH(member, &listener->members, entry) if (member->owner == child) member->owner = NULL;
-    update_polling(listener);
+    skep__listener_update(listener);
 }
 
 int skep__listener_join(struct skep__listener *listener, skep_child *child, int *fd) {
@@ -240,7 +242,7 @@ int skep__listener_join(struct skep__listener *listener, skep_child *child, int 
 }
 
 static bool is_unwanted(const struct skep__listener *listener) {
-    return LIST_EMPTY(&listener->seats) && !listener->kept;
+    return LIST_EMPTY(&listener->seats) && !listener->kept && !listener->resting;
 }
 
 void skep__listener_part(struct skep__seat *seat) {
@@ -360,6 +362,7 @@ static void close_sockets(struct skep__listener *listener) {
 
 static void turn_away(struct skep__listener *listener) {
     struct skep__member *member;
+    skep__listener_set_resting(listener, false); /* nobody will resume it, and clients wait in its queue */
     skep__socket_unlink(&listener->address);
     LIST_FOREACH(member, &listener->members, entry) skep__socket_turn_away(member->fd, &listener->address);
 }

@@ -18,8 +18,11 @@ SKEP_MUST_USE int skep__listener_join(struct skep__listener *listener, skep_chil
 void skep__listener_part(struct skep__seat *seat);
 
 /* Closes the listeners that no worker has a place at and that are not kept, unless workers are being started, which may
- * come for them: what waits there outlives the last worker. */
+ * come for them: what waits there outlives the last worker. So does one that rests until it is resumed. */
 void skep__listeners_prune(skep_cluster *cluster);
+
+/* Looks again whether the broker is to accept. */
+void skep__listener_update(struct skep__listener *listener);
 
 /* The worker accepts no more: with policy reuseport the broker accepts from its socket until another worker does. */
 void skep__listener_adopt(skep_child *child);

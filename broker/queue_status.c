@@ -38,6 +38,7 @@ static int add_queue(skep_cluster *cluster, struct skep__queue *queue, struct sk
                                                             .unclaimed = queue->unclaimed,
                                                             .bytes = queue->bytes,
                                                             .oldest_ms = oldest_ms(cluster, queue)};
+    if (queue->paused) SKEP_SET(queueStatus, &command.queueStatus, paused, true);
     return skep__frame_add(frame, &command);
 }
 

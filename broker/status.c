@@ -70,7 +70,8 @@ static int add_listener(const struct skep__listener *listener, struct skep_frame
     *l = (struct skep_command_listenerStatus){.url = skep__text(listener->url),
                                               .accepted = listener->accepted,
                                               .queued = listener->queued,
-                                              .paused = listener->paused || listener->starved};
+                                              .paused = listener->paused || listener->starved || listener->resting};
+    if (listener->resting) SKEP_SET(listenerStatus, l, resting, true);
     if (listener->name[0] != '\0') SKEP_SET(listenerStatus, l, name, skep__text(listener->name));
     return skep__frame_add(frame, &command);
 }

@@ -82,6 +82,7 @@ struct skep__queue {
     uint64_t consumer_count;
     uint64_t typical_ms; /* from delivery to answer, lately */
     unsigned widest;     /* window of a worker, lately */
+    bool paused;         /* hands nothing out until it is resumed */
 };
 
 /* What is to be put; borrowed */

@@ -22,7 +22,8 @@ struct skep_listener {
     char asked[SKEP_MAX_URL + 1]; /* as skep_listen was called */
     skep_connection_cb callback;
     void *context;
-    int fd; /* shared and reuseport: accept from it; else -1 */
+    int fd;       /* shared and reuseport: accept from it; else -1 */
+    bool resting; /* the broker has paused it */
     uv_poll_t poll;
 };
 
@@ -171,6 +172,7 @@ struct skep_worker {
     LIST_HEAD(, skep_listener) listeners;
     LIST_HEAD(, skep_listener) closed_listeners; /* freed with the worker: arrivals and users may still point at them */
     uint32_t next_listen;
+    bool answer_rests; /* the listener of the latest answer is paused */
     STAILQ_HEAD(, skep__arrival) arrivals;
     struct skep__flush arrivals_flush;
 
@@ -264,6 +266,9 @@ void skep__worker_close_link(skep_worker *worker, int result);
 
 /* Stops accepting by ourselves, with policies shared and reuseport. */
 void skep__worker_stop_accepting(skep_worker *worker);
+
+/* The broker has paused a listener that we accept from by ourselves, or it goes on. */
+void skep__worker_set_resting(skep_worker *worker, uint64_t number, bool resting);
 
 /* Gives up every listener; closes what arrived and was not given to the user. */
 void skep__worker_close_listeners(skep_worker *worker);

@@ -165,6 +165,15 @@ static int take_answer(skep_worker *worker, const struct skep_command *command, 
     }
     *d->answer = *command;
     *d->answer_fd = fd;
+    worker->answer_rests = false;
+    return SKEP_OK;
+}
+
+/* It may follow in the message that says where the worker listens, which skep_listen has yet to make a listener of. */
+static int take_rest(skep_worker *worker, const struct skep_command_rest *rest, const struct delivery *d) {
+    bool answered = d->request != 0 && d->answer->id == SKEP_COMMAND_listening;
+    if (answered && d->answer->listening.listener == rest->listener) worker->answer_rests = rest->paused;
+    skep__worker_set_resting(worker, rest->listener, rest->paused);
     return SKEP_OK;
 }
 
@@ -174,6 +183,7 @@ static int take_command(skep_worker *worker, const struct skep_command *command,
     case SKEP_COMMAND_connection: return take_connection(worker, &command->connection, d);
     case SKEP_COMMAND_listening: return take_answer(worker, command, command->listening.request, d);
     case SKEP_COMMAND_listenFailed: return take_answer(worker, command, command->listenFailed.request, d);
+    case SKEP_COMMAND_rest: return take_rest(worker, &command->rest, d);
     case SKEP_COMMAND_drain: skep__worker_leave(worker); return SKEP_OK;
     default: return SKEP_OK;
     }

@@ -31,18 +31,24 @@ const char *skep_listener_url(const skep_listener *listener) {
 
 static void accept_ready(uv_poll_t *poll, int status, int events);
 
+static void update_polling(skep_listener *listener) {
+    if (listener->fd < 0) return;
+    if (listener->resting || uv_is_active((uv_handle_t *)&listener->worker->rest_timer)) uv_poll_stop(&listener->poll);
+    else uv_poll_start(&listener->poll, UV_READABLE, accept_ready);
+}
+
 static void rested(uv_timer_t *timer) {
     skep_worker *worker = timer->data;
     skep_listener *l;
     if (worker->phase >= SKEP__WORKER_LEAVING) return;
-    LIST_FOREACH(l, &worker->listeners, entry) if (l->fd >= 0) uv_poll_start(&l->poll, UV_READABLE, accept_ready);
+    LIST_FOREACH(l, &worker->listeners, entry) update_polling(l);
 }
 
 /* Out of descriptors: what comes stays in the kernel's queue, or goes to others, for a while. */
 static void rest(skep_worker *worker) {
     skep_listener *l;
-    LIST_FOREACH(l, &worker->listeners, entry) if (l->fd >= 0) uv_poll_stop(&l->poll);
     uv_timer_start(&worker->rest_timer, rested, REST_MS, 0);
+    LIST_FOREACH(l, &worker->listeners, entry) update_polling(l);
 }
 
 static void accept_some(skep_listener *listener, unsigned limit) {
@@ -72,7 +78,7 @@ static int start_accepting(skep_worker *worker, skep_listener *listener) {
     if (uv_poll_init(worker->loop, &listener->poll, listener->fd) != 0) return SKEP_ESYS;
     worker->open_handles++;
     listener->poll.data = listener;
-    uv_poll_start(&listener->poll, UV_READABLE, accept_ready);
+    update_polling(listener);
     uv_unref((uv_handle_t *)&listener->poll);
     return SKEP_OK;
 }
@@ -89,11 +95,22 @@ static void close_socket(skep_listener *listener) {
     listener->fd = -1;
 }
 
-/* The socket is closed, since clients would go on connecting to one that is merely not accepted from. */
+/* One that was asked for twice has its number twice. */
+void skep__worker_set_resting(skep_worker *worker, uint64_t number, bool resting) {
+    skep_listener *l;
+    LIST_FOREACH(l, &worker->listeners, entry) {
+        if (l->number != number) continue;
+        l->resting = resting;
+        update_polling(l);
+    }
+}
+
+/* The socket is closed, since clients would go on connecting to one that is merely not accepted from. What waits at one
+ * that is paused goes on waiting, in the broker's copy. */
 void skep__worker_stop_accepting(skep_worker *worker) {
     skep_listener *l;
     LIST_FOREACH(l, &worker->listeners, entry) {
-        if (l->fd >= 0) accept_some(l, LAST_BURST);
+        if (l->fd >= 0 && !l->resting) accept_some(l, LAST_BURST);
         close_socket(l);
     }
     skep__worker_deliver_later(worker); /* a call of the user's may be the cause */
@@ -180,6 +197,7 @@ static int add_listener(skep_worker *worker, const char *url, const struct skep_
     listener->worker = worker;
     listener->number = (uint32_t)l->listener;
     listener->fd = fd;
+    listener->resting = worker->answer_rests;
     snprintf(listener->asked, sizeof listener->asked, "%s", url);
     snprintf(listener->url, sizeof listener->url, "%.*s", (int)l->url.size_bytes, l->url.data);
     int status = start_accepting(worker, listener);

@@ -87,7 +87,7 @@ class Client:
 class Worker:
     def __init__(self, name=None, protocol=wire.PROTOCOL):
         self.selector = selectors.DefaultSelector()
-        self.clients, self.listeners = set(), {}
+        self.clients, self.listeners, self.resting = set(), {}, set()
         self.asking, self.requests = {}, 0
         self.served = self.unreported_requests = self.unreported_finished = self.unreported_accepted = 0
         self.request_count, self.undelivered, self.broadcasts = None, [], []
@@ -195,6 +195,8 @@ class Worker:
                 self.listening(command, fds.pop(0) if command.get("shared") and fds else None)
             elif cmd == "listenFailed":
                 raise OSError(f"{command['reason']} (status {command['status']})")
+            elif cmd == "rest":
+                self.rest(command["listener"], command["paused"])
             elif cmd == "drain":
                 self.drain()
         for fd in fds:
@@ -217,6 +219,18 @@ class Worker:
             sock.setblocking(False)
             self.watch(sock, lambda: self.accept(sock))
 
+    def rest(self, number, paused):
+        """A listener that we accept from is paused, or goes on."""
+        sock = self.listeners.get(number)
+        if sock is None or paused == (number in self.resting):
+            return
+        if paused:
+            self.resting.add(number)
+            self.unwatch(sock)
+        else:
+            self.resting.discard(number)
+            self.watch(sock, lambda: self.accept(sock))
+
     def accept(self, listener):
         try:
             sock, _ = listener.accept()
@@ -233,11 +247,12 @@ class Worker:
                 client.close()
 
     def close_listeners(self):
-        for sock in self.listeners.values():
+        for number, sock in self.listeners.items():
             if sock is not None:
-                self.unwatch(sock)
+                if number not in self.resting:
+                    self.unwatch(sock)
                 sock.close()
-        self.listeners = {}
+        self.listeners, self.resting = {}, set()
 
     # --- inbox, news, outbox ---
 
