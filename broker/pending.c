@@ -36,8 +36,3 @@ int skep_cluster_steer_on_signals(skep_cluster *cluster) {
     (void)cluster;
     return SKEP_ESTATE;
 }
-void skep_on_log(skep_cluster *cluster, skep_log_cb callback, void *context) {
-    (void)cluster;
-    (void)callback;
-    (void)context;
-}

@@ -14,6 +14,7 @@ enum {
     DRAIN_TIMEOUT_MS = 10000,
     CREDIT = 64,
     LEAST_WATCHDOG_MS = 100,
+    LOG_BYTES = 4 * 1024 * 1024,
 
     LEASE_MS = 60000,
     LEAST_LEASE_MS = 100,
@@ -140,6 +141,7 @@ static void fill_in(skep_settings *s) {
     s->ready_timeout_ms = or_default(s->ready_timeout_ms, READY_TIMEOUT_MS);
     s->drain_timeout_ms = or_default(s->drain_timeout_ms, DRAIN_TIMEOUT_MS);
     s->credit = or_default(s->credit, CREDIT);
+    s->log_bytes = or_default_large(s->log_bytes, LOG_BYTES);
 }
 
 static void fill_in_jobs(skep_settings *s) {

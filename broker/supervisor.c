@@ -5,6 +5,7 @@
 
 #include "dispatch.h"
 #include "event.h"
+#include "exits.h"
 #include "handoff.h"
 #include "ledger.h"
 #include "life.h"
@@ -135,6 +136,7 @@ static void bury(skep_child *child) {
     event.reason = exit_reason(child);
     event.uptime_ms = uv_now(cluster->loop) - child->spawned_ms;
     event.delay_ms = skep__slot_delay_ms(child);
+    skep__exits_add(child, &event);
     slot->child = NULL;
     skep__emit(cluster, &event);
     if (event.delay_ms >= 0) skep__slot_refill(slot, event.delay_ms); /* first: releasing takes milliseconds */
