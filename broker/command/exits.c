@@ -112,12 +112,23 @@ static const struct column columns[] = {
     {0},
 };
 
+static unsigned digit(char c) {
+    return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+/* What is no text has digits in the object, which people cannot read. */
+static void print_hex(const char *hex, size_t digits) {
+    char bytes[SKEP_MAX_LINE];
+    for (size_t i = 0; i < digits / 2; i++) bytes[i] = (char)(digit(hex[2 * i]) << 4 | digit(hex[2 * i + 1]));
+    print_bytes((struct skep_bytes){bytes, digits / 2});
+}
+
 static void print_line(const json_t *line) {
     const json_t *text = json_object_get(line, "line");
     const json_t *hex = json_object_get(line, "line_hex");
-    const json_t *shown = text != NULL ? text : hex;
-    printf("    %s", text != NULL ? "" : "bytes ");
-    print_bytes((struct skep_bytes){json_string_value(shown), json_string_length(shown)});
+    printf("    ");
+    if (text != NULL) print_bytes((struct skep_bytes){json_string_value(text), json_string_length(text)});
+    else print_hex(json_string_value(hex), json_string_length(hex));
     putchar('\n');
 }
 

@@ -113,7 +113,7 @@ static int ask(struct reading *reading) {
 
 static bool is_over(const struct reading *reading) {
     if (reading->deaf || reading->error != 0) return true;
-    return !reading->options->follow && (reading->left == 0 || !reading->more);
+    return !reading->options->follow && reading->begun && (reading->left == 0 || !reading->more);
 }
 
 /* A reader that left is noticed when there is nothing to write, too. */
