@@ -7,6 +7,7 @@
 #include <skep/cluster.h>
 #include <stdbool.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
 #include <uthash.h>
 #include <uv.h>
 
@@ -18,6 +19,7 @@
 #include "heap.h"
 #include "instance.h"
 #include "link.h"
+#include "log.h"
 #include "outlet.h"
 #include "port.h"
 #include "trace.h"
@@ -144,6 +146,7 @@ struct skep_child {
     const char *reason;            /* why the broker ends it; NULL: it does not */
     unsigned presses;              /* 1: SIGTERM was sent, 2: SIGKILL */
     int exit_code, exit_signal;
+    struct rusage usage; /* once it has exited */
     bool exited;
     bool greeted; /* it has said hello */
     bool doomed;  /* killed on account of its link: what it still says does not matter */
@@ -180,6 +183,10 @@ struct skep_child {
     bool stalled;                          /* the lease of one has ended and it has not said anything since */
     bool inbox_full;                       /* until it drains */
     struct skep__alarm jobs_alarm;         /* after the end of its link */
+    uint64_t jobs_given_back;              /* by its death */
+
+    struct skep__output *output; /* NULL: it is not captured, or has ended */
+    struct skep__log_tail last_lines;
 
     struct skep__outlet *inbox;
     uint64_t news_seen; /* it asked for what follows this */
@@ -281,6 +288,12 @@ struct skep_cluster {
     STAILQ_HEAD(, skep__news_item) news_items; /* the latest */
     size_t news_count, news_bytes;
     uint64_t news_seq;
+
+    struct skep__log log;
+    skep_log_cb log_callback; /* NULL: none */
+    void *log_context;
+    STAILQ_HEAD(, skep__exit) exits; /* the latest */
+    size_t exit_count;
 
     struct skep__store *store;
     struct skep__alarm ledger_alarm;            /* when something in the store is due */

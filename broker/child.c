@@ -16,6 +16,7 @@
 #include "ledger.h"
 #include "life.h"
 #include "listener.h"
+#include "output.h"
 #include "page.h"
 #include "reload.h"
 #include "router.h"
@@ -52,13 +53,14 @@ static void process_ended(uv_poll_t *poll, int status, int events) {
     (void)events;
     skep_child *child = poll->data;
     int exit_status;
-    pid_t ended = waitpid(child->pid, &exit_status, WNOHANG);
+    pid_t ended = wait4(child->pid, &exit_status, WNOHANG, &child->usage);
     if (ended == 0) return;
     if (ended < 0) exit_status = UNKNOWN_STATUS << 8; /* somebody else in this process has reaped it */
     skep__emit_due(child->cluster);
     take_exit_status(child, exit_status);
     uv_poll_stop(poll);
     read_last_words(child);
+    skep__output_finish(child);
     skep__life(child, SKEP__SIGNAL_EXIT);
 }
 
@@ -205,6 +207,8 @@ void skep__child_release(skep_child *child) {
     cluster->child_count--;
     skep__outlet_free(&child->inbox);
     skep__page_free(&child->page);
+    skep__output_close(child);
+    skep__tail_free(&child->last_lines);
     uv_poll_stop(&child->pid_poll);
     close(child->pidfd);
     child->released = true;
@@ -253,6 +257,7 @@ static int open_inbox(skep_child *child) {
 }
 
 static void abandon(skep_child *child) {
+    skep__output_close(child);
     kill(child->pid, SIGKILL);
     skep__child_reap(child);
     close(child->pidfd);
@@ -310,7 +315,9 @@ static int start(skep_cluster *cluster, struct skep__slot *slot, const struct sk
     child->pidfd = spawned.pidfd;
     child->link = spawned.link;
     child->page = spawned.page;
-    status = open_inbox(child); /* while the program is being loaded; it must be there for the welcome */
+    if (spawned.output[0] >= 0) status = skep__output_new(child, spawned.output);
+    if (status == SKEP_OK)
+        status = open_inbox(child); /* while the program is being loaded; it must be there for the welcome */
     if (status != SKEP_OK) {
         abandon(child);
         return status;

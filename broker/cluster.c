@@ -13,6 +13,7 @@
 #include "control.h"
 #include "directory.h"
 #include "event.h"
+#include "exits.h"
 #include "ledger.h"
 #include "life.h"
 #include "listener.h"
@@ -59,6 +60,8 @@ static void init_lists(skep_cluster *cluster) {
     STAILQ_INIT(&cluster->subscribers);
     STAILQ_INIT(&cluster->due_events);
     STAILQ_INIT(&cluster->news_items);
+    TAILQ_INIT(&cluster->log.lines);
+    STAILQ_INIT(&cluster->exits);
     LIST_INIT(&cluster->owed);
     LIST_INIT(&cluster->hushed);
 }
@@ -322,6 +325,8 @@ static void release(skep_cluster *cluster) {
     skep__reader_free(&cluster->link_reader);
     skep__subscribers_free(&cluster->subscribers);
     skep__news_free(cluster);
+    skep__log_free(&cluster->log);
+    skep__exits_free(cluster);
     if (cluster->owns_loop) uv_loop_close(cluster->loop);
     free(cluster);
 }

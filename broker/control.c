@@ -2,6 +2,7 @@
  * The control socket: what operators ask. */
 #include "control.h"
 
+#include "exits.h"
 #include "ledger.h"
 #include "news.h"
 #include "router.h"
@@ -64,6 +65,17 @@ static int answer_about_jobs(skep_cluster *cluster, const struct skep_command *c
     }
 }
 
+/* A worker that has gone may have lines left; one that never was is a mistake. */
+static int answer_logs(skep_cluster *cluster, const struct skep_command_logs *logs, struct skep_frame *frame) {
+    bool named = SKEP_HAS(logs, logs, worker);
+    if (named && (logs->worker == 0 || logs->worker > cluster->next_child)) return SKEP_ENOWORKER;
+    if (cluster->settings.capture || cluster->log.seq > 0) return skep__log_answer(&cluster->log, logs, frame);
+    struct skep_command command = {.id = SKEP_COMMAND_failed};
+    command.failed = (struct skep_command_failed){.status = SKEP_ESTATE,
+                                                  .reason = skep__text("what its workers write is not captured")};
+    return skep__frame_add(frame, &command);
+}
+
 static int answer(skep_cluster *cluster, const struct skep_command *command, pid_t pid, struct skep_frame *frame) {
     skep__trace_command(cluster->trace, SKEP__TRACE_WIRE, "< control", 0, command);
     switch (command->id) {
@@ -79,6 +91,8 @@ static int answer(skep_cluster *cluster, const struct skep_command *command, pid
     case SKEP_COMMAND_signalWorker:
     case SKEP_COMMAND_pause:
     case SKEP_COMMAND_resume: return skep__steer(cluster, command, frame);
+    case SKEP_COMMAND_logs: return answer_logs(cluster, &command->logs, frame);
+    case SKEP_COMMAND_exits: return skep__exits_answer(cluster, command->exits.n, frame);
     case SKEP_COMMAND_join: return skep__session_join(cluster, pid, frame);
     default: return answer_about_jobs(cluster, command, frame);
     }

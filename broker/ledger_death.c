@@ -71,6 +71,7 @@ static void bury(skep_child *child, struct skep__job *job, const struct last_mom
 
 static void give_back(skep_child *child, struct skep__job *job, const struct last_moment *moment) {
     skep_cluster *cluster = child->cluster;
+    child->jobs_given_back++;
     if (job->delivery > moment->begun) job->attempt--;
     skep__consumer_let_go(job);
     if (job->deaths >= cluster->settings.deaths) bury(child, job, moment);

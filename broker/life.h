@@ -109,6 +109,7 @@ struct skep__spawned {
     int pidfd;
     int link;               /* the broker's end */
     struct skep_page *page; /* to be freed by skep__page_free */
+    int output[2];          /* where to read its stdout and stderr; -1: they are not captured */
 };
 
 /* Forks and executes a worker. env holds what it has beside the inherited environment. Errors: as skep_fork. */

@@ -17,6 +17,7 @@ enum {
     FAILURES_PERIOD_MS = 60000,
     BREAKER_MS = 10000,
     LEAST_WATCHDOG_MS = 100,
+    LOG_BYTES = 4 * 1024 * 1024,
 
     LEASE_MS = 60000,
     LEAST_LEASE_MS = 100,
@@ -146,6 +147,7 @@ static void fill_in(skep_settings *s) {
     s->stable_ms = or_default(s->stable_ms, STABLE_MS);
     s->failures_period_ms = or_default(s->failures_period_ms, FAILURES_PERIOD_MS);
     s->breaker_ms = or_default(s->breaker_ms, BREAKER_MS);
+    s->log_bytes = or_default_large(s->log_bytes, LOG_BYTES);
 }
 
 static void fill_in_jobs(skep_settings *s) {

@@ -36,6 +36,7 @@ struct plan {
     int link;        /* the worker's end */
     int page;
     int report;
+    int output[2]; /* its stdout and stderr; -1: as the settings say */
     pid_t parent;
 };
 
@@ -58,8 +59,11 @@ static void reset_signals(void) {
 }
 
 /* Copies out of the way first: each of them may have one of the numbers that they are to get. */
-static bool set_stdio(const skep_settings *settings, int null) {
-    const int usual[3] = {-1, settings->silent ? -1 : STDOUT_FILENO, settings->silent ? -1 : STDERR_FILENO};
+static bool set_stdio(const struct plan *plan, int null) {
+    const skep_settings *settings = plan->settings;
+    const int inherited[3] = {-1, settings->silent ? -1 : STDOUT_FILENO, settings->silent ? -1 : STDERR_FILENO};
+    const int captured[3] = {-1, plan->output[0], plan->output[1]};
+    const int *usual = plan->output[0] >= 0 ? captured : inherited;
     const int *wanted = settings->stdio != NULL ? settings->stdio : usual;
     int copies[3];
     for (int i = 0; i < 3; i++) {
@@ -76,7 +80,7 @@ static bool arrange_descriptors(struct plan *plan) {
     int link = fcntl(plan->link, F_DUPFD_CLOEXEC, 10);
     int page = fcntl(plan->page, F_DUPFD_CLOEXEC, 10);
     int report = fcntl(plan->report, F_DUPFD_CLOEXEC, 10);
-    if (null < 0 || link < 0 || page < 0 || report < 0 || !set_stdio(plan->settings, null)) return false;
+    if (null < 0 || link < 0 || page < 0 || report < 0 || !set_stdio(plan, null)) return false;
     if (dup2(link, SKEP_LINK_FD) < 0 || dup2(page, SKEP_PAGE_FD) < 0) return false;
     if (dup3(report, REPORT_FD, O_CLOEXEC) < 0) return false;
     plan->report = REPORT_FD;
@@ -229,13 +233,45 @@ static int spawn_on_link(skep_cluster *cluster, uint32_t id, char *const *env, s
     return status;
 }
 
+static int spawn_on_page(skep_cluster *cluster, uint32_t id, char *const *env, struct plan *plan,
+                         struct skep__spawned *spawned) {
+    int status = skep__page_new(&spawned->page, &plan->page);
+    if (status != SKEP_OK) return skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
+    status = spawn_on_link(cluster, id, env, plan, spawned);
+    close(plan->page);
+    if (status != SKEP_OK) skep__page_free(&spawned->page);
+    return status;
+}
+
+static void close_both(const int fds[2]) {
+    for (int i = 0; i < 2; i++)
+        if (fds[i] >= 0) close(fds[i]);
+}
+
+/* Only the broker's ends do not block: to the worker it is a pipe like any other. */
+static int open_pipes(int ours[2], int theirs[2]) {
+    for (int i = 0; i < 2; i++) {
+        int ends[2];
+        if (pipe2(ends, O_CLOEXEC) != 0) return skep_status_of_errno(errno);
+        ours[i] = ends[0];
+        theirs[i] = ends[1];
+        if (fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0) return SKEP_ESYS;
+    }
+    return SKEP_OK;
+}
+
+static bool is_captured(const skep_settings *settings) {
+    return settings->capture && !settings->silent && settings->stdio == NULL;
+}
+
 int skep__spawn(skep_cluster *cluster, uint32_t id, const struct skep__program *program, char *const *env,
                 struct skep__spawned *spawned) {
-    struct plan plan = {.settings = &cluster->settings, .program = program};
-    int status = skep__page_new(&spawned->page, &plan.page);
-    if (status != SKEP_OK) return skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
-    status = spawn_on_link(cluster, id, env, &plan, spawned);
-    close(plan.page);
-    if (status != SKEP_OK) skep__page_free(&spawned->page);
+    struct plan plan = {.settings = &cluster->settings, .program = program, .output = {-1, -1}};
+    spawned->output[0] = spawned->output[1] = -1;
+    int status = is_captured(plan.settings) ? open_pipes(spawned->output, plan.output) : SKEP_OK;
+    if (status != SKEP_OK) status = skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
+    else status = spawn_on_page(cluster, id, env, &plan, spawned);
+    close_both(plan.output);
+    if (status != SKEP_OK) close_both(spawned->output);
     return status;
 }

@@ -5,6 +5,7 @@
 
 #include "dispatch.h"
 #include "event.h"
+#include "exits.h"
 #include "handoff.h"
 #include "ledger.h"
 #include "life.h"
@@ -139,6 +140,7 @@ static void bury(skep_child *child) {
     bool fails_reload = skep__reload_child_ends(child);
     event.delay_ms = skep__slot_vacate(child);
     if (slot->successor == child) slot->successor = NULL;
+    skep__exits_add(child, &event);
     skep__emit(cluster, &event);
     if (event.delay_ms >= 0) skep__slot_refill(slot, event.delay_ms); /* first: releasing takes milliseconds */
     skep__breaker_say(cluster);

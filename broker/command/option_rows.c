@@ -9,7 +9,13 @@
 
 #include "values.h"
 
-enum { MIN_LEASE_MS = 100, MIN_BREAKER_MS = 1000, MAX_FAILURES = 4096 };
+enum {
+    MIN_LEASE_MS = 100,
+    MIN_BREAKER_MS = 1000,
+    MAX_FAILURES = 4096,
+    MAX_LINES = 1000000, /* of a log */
+    MAX_EXITS = 256      /* that a broker keeps */
+};
 
 unsigned option_processors(void) {
     cpu_set_t set;
@@ -188,6 +194,26 @@ static const char *set_key(struct options *options, const char *value) {
     return check_label(value);
 }
 
+static const char *set_no_capture(struct options *options, const char *value) {
+    (void)value;
+    options->no_capture = true;
+    return NULL;
+}
+
+static const char *set_follow(struct options *options, const char *value) {
+    (void)value;
+    options->follow = true;
+    return NULL;
+}
+
+static const char *set_log_count(struct options *options, const char *value) {
+    return parse_unsigned(value, 1, MAX_LINES, &options->count) ? NULL : "expected a number from 1 to 1000000";
+}
+
+static const char *set_exit_count(struct options *options, const char *value) {
+    return parse_unsigned(value, 1, MAX_EXITS, &options->count) ? NULL : "expected a number from 1 to 256";
+}
+
 static const char *set_peek_count(struct options *options, const char *value) {
     return parse_unsigned(value, 1, SKEP_MAX_PEEK, &options->count) ? NULL : "expected a number from 1 to 500";
 }
@@ -243,6 +269,11 @@ const struct option_row option_rows[] = {
     {"queue-bytes", 0, FOR_RUN, "SIZE", set_queue_bytes, "memory of one queue at most, such as 512M; 1G"},
     {"jobs-bytes", 0, FOR_RUN, "SIZE", set_jobs_bytes, "memory of all queues at most; 2G"},
     {"job-credit", 0, FOR_RUN, "N", set_job_credit, "jobs of one queue that one worker has at most; 4096"},
+    {"no-capture", 0, FOR_RUN, NULL, set_no_capture,
+     "workers write to this stdout and stderr themselves; no skep logs"},
+    {"follow", 'f', FOR_LOGS, NULL, set_follow, "go on with what is written from now on"},
+    {"count", 'n', FOR_LOGS, "N", set_log_count, "only the latest N lines, up to 1000000; all that are kept"},
+    {"count", 'n', FOR_EXITS, "N", set_exit_count, "only the latest N, up to 256; all that are kept"},
     {"lines", 0, FOR_SUBMIT, "FILE", set_lines, "each line of FILE is a job; - is stdin"},
     {"wait", 0, FOR_SUBMIT, NULL, set_wait, "wait for the result and print it"},
     {"delay", 0, FOR_SUBMIT, "SECONDS", set_delay, "not before this has passed"},
@@ -256,8 +287,8 @@ const struct option_row option_rows[] = {
     {"all", 0, FOR_DEAD, NULL, set_all, "retry, drop: the dead letters of all queues"},
     {"raw", 0, FOR_SEND | FOR_CALL, NULL, set_raw, "data are bytes as they are, no JSON that becomes MessagePack"},
     {"timeout", 0, FOR_CALL, "SECONDS", set_timeout, "how long to wait for the reply; 5"},
-    {"json", 0, FOR_STATUS | FOR_EVENTS | FOR_SUBMIT | FOR_QUEUES | FOR_PEEK | FOR_DEAD, NULL, set_json,
-     "for programs"},
+    {"json", 0, FOR_STATUS | FOR_EVENTS | FOR_LOGS | FOR_EXITS | FOR_SUBMIT | FOR_QUEUES | FOR_PEEK | FOR_DEAD, NULL,
+     set_json, "for programs"},
     {"now", 0, FOR_STOP, NULL, set_now, "kill the workers instead of letting them finish"},
     {"name", 0, FOR_BROKER, "NAME", set_name, "name of the instance; default"},
     {"dir", 0, FOR_BROKER, "DIR", set_dir, "directory of the instance; found by its name"},

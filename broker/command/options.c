@@ -84,6 +84,7 @@ static const struct operands {
     const char *names[MAX_OPERANDS];
 } operands[] = {
     {FOR_SUBMIT, 1, {"QUEUE", "DATA"}},
+    {FOR_LOGS, 0, {"WORKER"}},
     {FOR_PEEK, 1, {"QUEUE"}},
     {FOR_DEAD, 1, {"list, retry or drop", "QUEUE"}},
     {FOR_SEND, 2, {"WORKER", "CMD", "DATA"}},

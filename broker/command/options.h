@@ -99,6 +99,7 @@ struct options {
     bool raw;            /* send, call: data are bytes, not JSON */
     unsigned timeout_ms; /* call; 0: as usual */
 
+    bool no_capture;        /* run: workers write to the broker's own stdout and stderr */
     bool follow;            /* logs */
     bool watch;             /* status */
     bool once;              /* top */

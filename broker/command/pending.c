@@ -4,14 +4,6 @@ int command_top(const struct options *options) {
     (void)options;
     return fail(SKEP_ESTATE, "top: pending");
 }
-int command_logs(const struct options *options) {
-    (void)options;
-    return fail(SKEP_ESTATE, "logs: pending");
-}
-int command_exits(const struct options *options) {
-    (void)options;
-    return fail(SKEP_ESTATE, "exits: pending");
-}
 int command_scale(const struct options *options) {
     (void)options;
     return fail(SKEP_ESTATE, "scale: pending");

@@ -1,22 +1,98 @@
 /* SPDX-License-Identifier: MIT
  * skep run: a broker in the foreground, driven by the public skep/cluster.h alone, and its log. */
 #include <contract.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <skep/cluster.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "notice.h"
+#include "passing.h"
 #include "say.h"
 #include "subcommands.h"
+
+enum { PASS_AGAIN_MS = 50 /* after somebody did not read */ };
 
 struct run {
     const struct options *options;
     skep_cluster *cluster;
     struct log log;
+    struct passing *passing; /* stdout and stderr */
+    uv_prepare_t pass;       /* what workers wrote in a turn of the loop leaves at its end */
+    uv_timer_t pass_again;
     uint32_t unstartable; /* first worker that said that starting it is useless; 0: none did */
     bool reloading;       /* the old workers go on if the new ones cannot start */
 };
+
+/* --- what workers write --- */
+
+static void tell_dropped(struct run *run, struct passing *passing) {
+    uint64_t dropped = passing->dropped;
+    if (dropped == 0 || passing->used > 0) return;
+    passing->dropped = 0;
+    log_broker(&run->log,
+               "%" PRIu64 " lines that workers wrote were dropped here, since nobody read them; see skep logs",
+               dropped);
+}
+
+static void pass_on(struct run *run) {
+    bool rest = false;
+    for (int i = 0; i < 2; i++) {
+        passing_flush(&run->passing[i]);
+        tell_dropped(run, &run->passing[i]);
+        rest = rest || run->passing[i].used > 0;
+    }
+    if (!rest) uv_timer_stop(&run->pass_again);
+}
+
+static void on_pass_again(uv_timer_t *timer) {
+    pass_on(timer->data);
+}
+
+static void on_turn(uv_prepare_t *prepare) {
+    struct run *run = prepare->data;
+    uv_prepare_stop(prepare);
+    uv_timer_start(&run->pass_again, on_pass_again, PASS_AGAIN_MS, PASS_AGAIN_MS);
+    pass_on(run);
+}
+
+static void on_log(skep_cluster *cluster, const skep_log_line *line, void *context) {
+    (void)cluster;
+    struct run *run = context;
+    struct skep_bytes bytes = {line->data, line->size_bytes};
+    passing_add(&run->passing[line->stream - 1], bytes, line->cut_bytes);
+    uv_prepare_start(&run->pass, on_turn);
+}
+
+/* Neither keeps the loop alive. */
+static int begin_passing(struct run *run) {
+    uv_loop_t *loop = skep_cluster_loop(run->cluster);
+    run->passing = malloc(2 * sizeof *run->passing);
+    if (run->passing == NULL) return SKEP_ENOMEM;
+    passing_open(&run->passing[0], STDOUT_FILENO);
+    passing_open(&run->passing[1], STDERR_FILENO);
+    uv_prepare_init(loop, &run->pass);
+    uv_timer_init(loop, &run->pass_again);
+    uv_unref((uv_handle_t *)&run->pass);
+    uv_unref((uv_handle_t *)&run->pass_again);
+    run->pass.data = run->pass_again.data = run;
+    skep_on_log(run->cluster, on_log, run);
+    return SKEP_OK;
+}
+
+static void end_passing(struct run *run) {
+    if (run->passing == NULL) return;
+    uv_close((uv_handle_t *)&run->pass, NULL);
+    uv_close((uv_handle_t *)&run->pass_again, NULL);
+    for (int i = 0; i < 2; i++) passing_close(&run->passing[i]);
+    free(run->passing);
+    run->passing = NULL;
+}
+
+/* --- events --- */
 
 static bool was_ready(const skep_child *child) {
     return skep_child_data(child) != NULL;
@@ -45,6 +121,7 @@ static void on_event(skep_cluster *cluster, const skep_event *event, void *conte
     if (unstartable) notice.delay_ms = -1;
     char text[NOTICE_TEXT_BYTES];
     notice_text(&notice, text);
+    if (run->passing != NULL) pass_on(run); /* what it wrote before */
     log_line(&run->log, text);
     if (event->kind == SKEP_EVENT_READY) skep_child_set_data(event->child, run);
     if (unstartable) give_up(run, event->child);
@@ -90,6 +167,7 @@ static int set_up(struct run *run) {
         .jobs_bytes = options->jobs_bytes,
         .job_credit = options->job_credit,
         .respawn = true,
+        .capture = !options->no_capture,
     };
     int status = skep_setup_primary(run->cluster, &settings);
     return status == SKEP_OK ? subscribe(run) : status;
@@ -125,6 +203,7 @@ static void tell_running(struct run *run) {
 /* In this order, so that the line about the broker comes before those about what it does. */
 static int start(struct run *run) {
     int status = set_up(run);
+    if (status == SKEP_OK && !run->options->no_capture) status = begin_passing(run);
     if (status == SKEP_OK) status = skep_cluster_stop_on_signals(run->cluster);
     if (status == SKEP_OK) status = skep_cluster_steer_on_signals(run->cluster);
     if (status == SKEP_OK) status = skep_cluster_start(run->cluster);
@@ -139,6 +218,7 @@ static int run_to_end(struct run *run) {
     int status = start(run);
     if (status == SKEP_OK) status = skep_cluster_run(run->cluster);
     int code = status == SKEP_OK ? 0 : fail(status, "%s", skep_cluster_why(run->cluster));
+    end_passing(run);
     skep_cluster_free(&run->cluster);
     if (code != 0) return code;
     log_wait();

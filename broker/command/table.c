@@ -73,10 +73,17 @@ static void print_row(const json_t *row, const struct column *columns, const int
     }
 }
 
-void table_print(const json_t *rows, const struct column *columns) {
+void table_print_each(const json_t *rows, const struct column *columns, void (*below)(const json_t *row)) {
     if (json_array_size(rows) == 0) return;
     int widths[MAX_COLUMNS] = {0};
     for (int i = 0; columns[i].title != NULL; i++) widths[i] = width_of(rows, &columns[i]);
     print_row(NULL, columns, widths);
-    for (size_t i = 0; i < json_array_size(rows); i++) print_row(json_array_get(rows, i), columns, widths);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        print_row(json_array_get(rows, i), columns, widths);
+        if (below != NULL) below(json_array_get(rows, i));
+    }
+}
+
+void table_print(const json_t *rows, const struct column *columns) {
+    table_print_each(rows, columns, NULL);
 }

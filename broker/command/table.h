@@ -23,6 +23,9 @@ enum { MAX_COLUMNS = 16 };
 /* Prints a line of titles and one for each row; nothing if there are none. */
 void table_print(const json_t *rows, const struct column *columns);
 
+/* The same; below (may be NULL) is called after each row, and may print lines of its own. */
+void table_print_each(const json_t *rows, const struct column *columns, void (*below)(const json_t *row));
+
 /* Text is made printable; a key that is not there is an empty cell. */
 write_cell write_text, write_count, write_age, write_size;
 

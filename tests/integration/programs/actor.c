@@ -7,6 +7,8 @@
  *
  *   id           answers "ID PID"
  *   spin MS      answers the same, then is busy for so long
+ *   print TEXT   answers the same and writes TEXT on stdout
+ *   flood        answers the same, then writes on stdout for ever
  *   crash        exits with status 3 without an answer
  *   listen URL   answers "ok URL" with the real port, or "failed STATUS WHY"
  *   close URL    gives the listener bound to this URL back; answers "ok" or "no"
@@ -44,6 +46,15 @@ static void on_connection(skep_worker *worker, skep_listener *listener, int fd, 
 static void spin(unsigned long ms) {
     uint64_t end_ns = uv_hrtime() + ms * 1000000u;
     while (uv_hrtime() < end_ns) continue;
+}
+
+_Noreturn static void flood(void) {
+    for (;;) puts("a line of a flood that never ends");
+}
+
+static void print(const char *text) {
+    puts(text);
+    fflush(stdout);
 }
 
 static int listen_on(struct actor *actor, const char *url, skep_listener **listener) {
@@ -107,6 +118,8 @@ static void obey(const struct client *client, const char *line) {
     if (strcmp(line, "leave") == 0) snprintf(answer, sizeof answer, "ok");
     say(client, answer);
     if ((rest = after(line, "spin ")) != NULL) spin(strtoul(rest, NULL, 10));
+    if ((rest = after(line, "print ")) != NULL) print(rest);
+    if (strcmp(line, "flood") == 0) flood();
     if (strcmp(line, "leave") == 0) skep_disconnect(actor->worker);
 }
 
