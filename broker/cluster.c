@@ -156,7 +156,7 @@ static int open_news(skep_cluster *cluster) {
 }
 
 static void close_sockets(skep_cluster *cluster) {
-    skep__server_free(&cluster->control);
+    skep__control_close(cluster);
     skep__sessions_free(cluster);
     skep__port_free(&cluster->intake);
     skep__ledger_close(cluster);
