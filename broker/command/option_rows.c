@@ -205,6 +205,17 @@ static const char *set_script(struct options *options, const char *value) {
     return *value == '\0' ? "the name of the file is empty" : NULL;
 }
 
+static const char *set_watch(struct options *options, const char *value) {
+    (void)value;
+    options->watch = true;
+    return NULL;
+}
+
+static const char *set_every(struct options *options, const char *value) {
+    const char *why = parse_seconds(value, &options->every_ms);
+    return why == NULL && options->every_ms < 100 ? "expected at least 0.1 seconds" : why;
+}
+
 const struct option_row option_rows[] = {
     {"workers", 'n', FOR_RUN, "N", set_workers, "workers; auto, the default, is one for each processor"},
     {"listen", 'l', FOR_RUN, "NAME=URL", add_listener, "bind URL, for workers that listen on NAME; may be repeated"},
@@ -235,6 +246,8 @@ const struct option_row option_rows[] = {
     {"all", 0, FOR_DEAD, NULL, set_all, "retry, drop: the dead letters of all queues"},
     {"raw", 0, FOR_SEND | FOR_CALL, NULL, set_raw, "data are bytes as they are, no JSON that becomes MessagePack"},
     {"timeout", 0, FOR_CALL, "SECONDS", set_timeout, "how long to wait for the reply; 5"},
+    {"watch", 'w', FOR_STATUS, NULL, set_watch, "again and again, in place on a terminal"},
+    {"every", 0, FOR_STATUS, "SECONDS", set_every, "with --watch: how often; 1"},
     {"json", 0, FOR_STATUS | FOR_EVENTS | FOR_SUBMIT | FOR_QUEUES | FOR_PEEK | FOR_DEAD, NULL, set_json,
      "for programs"},
     {"now", 0, FOR_STOP, NULL, set_now, "kill the workers instead of letting them finish"},
