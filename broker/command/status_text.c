@@ -29,8 +29,8 @@ static const struct column listener_columns[] = {
 static const struct column worker_columns[] = {
     {"WORKER", "id", write_count, 0},
     {"PID", "pid", write_count, 0},
-    {"NAME", "name", write_text, COLUMN_LEFT | COLUMN_OPTIONAL},
     {"STATE", "state", write_text, COLUMN_LEFT | COLUMN_STATE},
+    {"NAME", "name", write_text, COLUMN_LEFT | COLUMN_OPTIONAL},
     {"AGE", "uptime_s", write_age, 0},
     {"RESTARTS", "restarts", write_count, 0},
     {"CPU", "cpu_s", write_processor, COLUMN_OPTIONAL},
