@@ -294,7 +294,7 @@ struct skep_cluster {
     struct skep__awaited *awaited;     /* outcomes that the primary waits for, by number */
     uint64_t next_number;              /* of the primary's jobs */
 
-    struct skep__alarm usage_alarm; /* while workers are left to look at */
+    uv_idle_t usage_idle; /* runs while workers are left to look at */
     uint64_t usage_began_ms;
     void (*usage_fresh)(skep_cluster *cluster);
     STAILQ_HEAD(, skep__parked) parked; /* questions about the status that wait for it */

@@ -150,7 +150,7 @@ static void called(void *context, struct skep__call *call, const void *data, siz
 }
 
 void skep__control_close(skep_cluster *cluster) {
-    skep__alarm_stop(&cluster->usage_alarm);
+    skep__usage_stop(cluster);
     for (struct skep__parked *parked; (parked = STAILQ_FIRST(&cluster->parked)) != NULL;) {
         STAILQ_REMOVE_HEAD(&cluster->parked, entry);
         free(parked);

@@ -63,16 +63,22 @@ static bool look_at_some(skep_cluster *cluster) {
     return true;
 }
 
-/* Without memory for the alarm whoever waits gets what there is. */
-static void go_on(struct skep__alarm *alarm) {
-    skep_cluster *cluster = (skep_cluster *)((char *)alarm - offsetof(skep_cluster, usage_alarm));
-    if (!look_at_some(cluster) && skep__alarm_set(cluster->clock, alarm, 0, go_on) == SKEP_OK) return;
+static void go_on(uv_idle_t *idle) {
+    skep_cluster *cluster = idle->data;
+    if (!look_at_some(cluster)) return;
+    uv_idle_stop(idle);
     cluster->usage_fresh(cluster);
 }
 
 bool skep__usage_refresh(skep_cluster *cluster, void (*fresh)(skep_cluster *cluster)) {
     cluster->usage_fresh = fresh;
-    if (skep__alarm_is_set(&cluster->usage_alarm)) return false;
+    if (uv_is_active((uv_handle_t *)&cluster->usage_idle)) return false;
     cluster->usage_began_ms = uv_now(cluster->loop);
-    return look_at_some(cluster) || skep__alarm_set(cluster->clock, &cluster->usage_alarm, 0, go_on) != SKEP_OK;
+    if (look_at_some(cluster)) return true;
+    uv_idle_start(&cluster->usage_idle, go_on);
+    return false;
+}
+
+void skep__usage_stop(skep_cluster *cluster) {
+    uv_idle_stop(&cluster->usage_idle);
 }

@@ -21,4 +21,7 @@ enum { SKEP__USAGE_FRESH_MS = 1000 };
  * left; then fresh is called on a later turn, once, when none is. */
 bool skep__usage_refresh(struct skep_cluster *cluster, void (*fresh)(struct skep_cluster *cluster));
 
+/* fresh is not called any more. */
+void skep__usage_stop(struct skep_cluster *cluster);
+
 #endif
