@@ -24,6 +24,7 @@
 #include "port.h"
 #include "trace.h"
 #include "url.h"
+#include "usage.h"
 
 enum skep__child_state {
 #define STATE(id, name) SKEP__CHILD_##id,
@@ -194,6 +195,8 @@ struct skep_child {
 
     uint64_t live; /* connections taken and not finished */
     uint64_t accepted, requests, messages;
+    uint64_t jobs_done;
+    struct skep__usage usage;
     uint64_t bad_frames;      /* ever */
     uint64_t bad_frame_ms[2]; /* when the latest two came, by bad_frames modulo 2 */
 
@@ -313,6 +316,11 @@ struct skep_cluster {
     uv_timer_t hush_timer;             /* but not for long */
     struct skep__awaited *awaited;     /* outcomes that the primary waits for, by number */
     uint64_t next_number;              /* of the primary's jobs */
+
+    uv_idle_t usage_idle; /* runs while workers are left to look at */
+    uint64_t usage_began_ms;
+    void (*usage_fresh)(skep_cluster *cluster);
+    STAILQ_HEAD(, skep__parked) parked; /* questions about the status that wait for it */
 
     struct skep__call_to_child *calls;
     uint64_t next_call;

@@ -54,6 +54,13 @@ static void init_timer(skep_cluster *cluster, uv_timer_t *timer) {
     cluster->open_handles++;
 }
 
+static void init_idle(skep_cluster *cluster, uv_idle_t *idle) {
+    uv_idle_init(cluster->loop, idle);
+    uv_unref((uv_handle_t *)idle);
+    idle->data = cluster;
+    cluster->open_handles++;
+}
+
 static void init_lists(skep_cluster *cluster) {
     TAILQ_INIT(&cluster->children);
     LIST_INIT(&cluster->listeners);
@@ -99,6 +106,7 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     init_timer(cluster, &cluster->interval_timer);
     init_timer(cluster, &cluster->starved_timer);
     init_timer(cluster, &cluster->hush_timer);
+    init_idle(cluster, &cluster->usage_idle);
     int status = init_readers(cluster);
     if (status == SKEP_OK) status = skep__clock_new(&cluster->clock, cluster->loop);
     if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
@@ -162,7 +170,7 @@ static int open_news(skep_cluster *cluster) {
 }
 
 static void close_sockets(skep_cluster *cluster) {
-    skep__server_free(&cluster->control);
+    skep__control_close(cluster);
     skep__sessions_free(cluster);
     skep__port_free(&cluster->intake);
     skep__ledger_close(cluster);
@@ -352,6 +360,7 @@ static void close_handles(skep_cluster *cluster) {
     uv_close((uv_handle_t *)&cluster->interval_timer, skep__broker_handle_closed);
     uv_close((uv_handle_t *)&cluster->starved_timer, skep__broker_handle_closed);
     uv_close((uv_handle_t *)&cluster->hush_timer, skep__broker_handle_closed);
+    uv_close((uv_handle_t *)&cluster->usage_idle, skep__broker_handle_closed);
     for (unsigned i = 0; i < 2 && cluster->has_signals; i++)
         uv_close((uv_handle_t *)&cluster->signals[i], skep__broker_handle_closed);
     skep__steering_close(cluster);

@@ -2,6 +2,8 @@
  * The control socket: what operators ask. */
 #include "control.h"
 
+#include <stdlib.h>
+
 #include "exits.h"
 #include "ledger.h"
 #include "news.h"
@@ -112,13 +114,6 @@ static int read_question(struct skep_reader *reader, const void *data, size_t si
     return SKEP_EPROTO;
 }
 
-static int answer_to(skep_cluster *cluster, const void *data, size_t size_bytes, pid_t pid, struct skep_frame *frame) {
-    struct skep_command question;
-    int status = read_question(&cluster->control_reader, data, size_bytes, &question);
-    if (status == SKEP_OK) status = answer(cluster, &question, pid, frame);
-    return status == SKEP_OK && frame->size_bytes == 0 ? add_done(frame) : status; /* an empty frame is none */
-}
-
 /* A client that sends rubbish is told so; it can do no harm by sending more. */
 static void add_failed(skep_cluster *cluster, int status, struct skep_frame *frame) {
     const char *why = status == SKEP_EPROTO && cluster->control_reader.why != NULL ? cluster->control_reader.why
@@ -130,18 +125,64 @@ static void add_failed(skep_cluster *cluster, int status, struct skep_frame *fra
     if (skep__frame_add(frame, &command) != SKEP_OK) skep__frame_clear(frame);
 }
 
-static void called(void *context, struct skep__call *call, const void *data, size_t size_bytes) {
-    skep_cluster *cluster = context;
+/* Answers a question, or one that could not be read. */
+static void answer_call(skep_cluster *cluster, struct skep__call *call, int status,
+                        const struct skep_command *question) {
     struct skep_frame frame = {0};
-    int status = answer_to(cluster, data, size_bytes, skep__call_pid(call), &frame);
+    if (status == SKEP_OK) status = answer(cluster, question, skep__call_pid(call), &frame);
+    if (status == SKEP_OK && frame.size_bytes == 0) status = add_done(&frame); /* an empty frame is none */
     if (status != SKEP_OK) add_failed(cluster, status, &frame);
     skep__call_answer(call, frame.data, frame.size_bytes);
     skep__frame_free(&frame);
 }
 
+/* --- questions about the status, which wait until the broker has looked at all its workers --- */
+
+struct skep__parked {
+    STAILQ_ENTRY(skep__parked) entry;
+    struct skep__call *call;
+    struct skep_command question; /* borrows nothing */
+};
+
+static void answer_parked(skep_cluster *cluster) {
+    for (struct skep__parked *parked; (parked = STAILQ_FIRST(&cluster->parked)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&cluster->parked, entry);
+        answer_call(cluster, parked->call, SKEP_OK, &parked->question);
+        free(parked);
+    }
+}
+
+/* A server answers few calls at a time, so that few can be parked. */
+static bool park(skep_cluster *cluster, struct skep__call *call, const struct skep_command *question) {
+    struct skep__parked *parked = malloc(sizeof *parked);
+    if (parked == NULL) return false;
+    *parked = (struct skep__parked){.call = call, .question = *question};
+    STAILQ_INSERT_TAIL(&cluster->parked, parked, entry);
+    return true;
+}
+
+static void called(void *context, struct skep__call *call, const void *data, size_t size_bytes) {
+    skep_cluster *cluster = context;
+    struct skep_command question;
+    int status = read_question(&cluster->control_reader, data, size_bytes, &question);
+    bool waits = status == SKEP_OK && question.id == SKEP_COMMAND_status &&
+                 !skep__usage_refresh(cluster, answer_parked) && park(cluster, call, &question);
+    if (!waits) answer_call(cluster, call, status, &question);
+}
+
+void skep__control_close(skep_cluster *cluster) {
+    skep__usage_stop(cluster);
+    for (struct skep__parked *parked; (parked = STAILQ_FIRST(&cluster->parked)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&cluster->parked, entry);
+        free(parked);
+    }
+    skep__server_free(&cluster->control);
+}
+
 int skep__control_open(skep_cluster *cluster) {
     static const struct skep__server_events events = {.called = called, .refused = skep__peer_refused};
     char url[SKEP_MAX_URL + 1];
+    STAILQ_INIT(&cluster->parked);
     skep__instance_url(&cluster->instance, SKEP_FILE_CONTROL, url, sizeof url);
     return skep__server_new(&cluster->control, cluster->hub, url, &events, cluster);
 }

@@ -8,7 +8,10 @@
 /* Opens the control socket. Errors: as skep__server_new. */
 SKEP_MUST_USE int skep__control_open(skep_cluster *cluster);
 
-/* Appends the broker's whole status. Errors: SKEP_ENOMEM. */
+/* Closes it; questions that wait get no answer. */
+void skep__control_close(skep_cluster *cluster);
+
+/* Appends the broker's whole status, with usage as it was looked at last. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__status_add(skep_cluster *cluster, struct skep_frame *frame);
 
 /* --- control_steer.c --- */

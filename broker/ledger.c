@@ -215,6 +215,7 @@ static void complete(skep_child *child, uint64_t number, const struct skep_list 
     if (consumer != *judged) skep__consumer_judge(consumer, job->at_ms);
     *judged = consumer;
     take_result(child->cluster, job, results, index);
+    child->jobs_done++;
     store(child->cluster)->ack(child->cluster->store, job);
 }
 

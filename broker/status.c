@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * The status, read off the ledger. */
-#include <stdio.h>
+<<<<<<< HEAD
 #include <string.h>
-#include <unistd.h>
 
+=======
+>>>>>>> k-status
 #include "control.h"
+#include "ledger.h"
 #include "life.h"
 #include "reload.h"
 
-static uint64_t live_connections(const skep_cluster *cluster) {
+    static uint64_t
+    live_connections(const skep_cluster *cluster) {
     uint64_t sum = 0;
     const skep_child *child;
     TAILQ_FOREACH(child, &cluster->children, entry) sum += child->live;
@@ -76,15 +79,21 @@ static int add_listener(const struct skep__listener *listener, struct skep_frame
     return skep__frame_add(frame, &command);
 }
 
-static uint64_t resident_bytes(pid_t pid) {
-    char path[32];
-    unsigned long pages = 0;
-    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL) return 0;
-    if (fscanf(file, "%*u %lu", &pages) != 1) pages = 0;
-    fclose(file);
-    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+static uint64_t jobs_held(const skep_child *child) {
+    uint64_t sum = 0;
+    const struct skep__consumer *consumer;
+    LIST_FOREACH(consumer, &child->consumers, of_child) sum += consumer->held;
+    return sum;
+}
+
+static void add_work(const skep_child *child, struct skep_command_workerStatus *w) {
+    SKEP_SET(workerStatus, w, cpu_ms, child->usage.cpu_ms);
+    SKEP_SET(workerStatus, w, jobs, jobs_held(child));
+    SKEP_SET(workerStatus, w, jobsDone, child->jobs_done);
+    SKEP_SET(workerStatus, w, untaken, child->untaken_count);
+    if (child->state != SKEP__CHILD_DRAINING || !skep__alarm_is_set(&child->deadline)) return;
+    uint64_t now = skep__clock_ms(child->cluster->clock), due = child->deadline.due_ms;
+    SKEP_SET(workerStatus, w, drain_ms, due > now ? due - now : 0);
 }
 
 static int add_worker(const skep_child *child, struct skep_frame *frame) {
@@ -100,10 +109,14 @@ static int add_worker(const skep_child *child, struct skep_frame *frame) {
                                             .accepted = child->accepted,
                                             .requests = child->requests,
                                             .messages = child->messages,
-                                            .rss_bytes = resident_bytes(child->pid)};
+                                            .rss_bytes = child->usage.rss_bytes};
     if (child->name[0] != '\0') SKEP_SET(workerStatus, w, name, skep__text(child->name));
+<<<<<<< HEAD
     if (strcmp(child->program, child->cluster->settings.exec) != 0 && fits(child->program))
         SKEP_SET(workerStatus, w, program, skep__text(child->program));
+=======
+    add_work(child, w);
+>>>>>>> k-status
     return skep__frame_add(frame, &command);
 }
 

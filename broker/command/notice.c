@@ -26,6 +26,11 @@ struct notice notice_of_event(const skep_event *event) {
         .url = bytes_of(event->url),
         .uptime_ms = event->uptime_ms,
         .delay_ms = is_exit ? event->delay_ms : -1,
+        .phase = bytes_of(event->phase),
+        .queue = bytes_of(event->queue),
+        .has_steps = event->kind == SKEP_EVENT_RELOAD || event->kind == SKEP_EVENT_SCALE,
+        .step = event->step,
+        .steps = event->steps,
     };
 }
 
@@ -42,6 +47,11 @@ struct notice notice_of_news(const struct skep_command_event *event) {
         .url = SKEP_HAS(event, event, url) ? event->url : bytes_of(NULL),
         .uptime_ms = SKEP_HAS(event, event, uptime_ms) ? event->uptime_ms : 0,
         .delay_ms = SKEP_HAS(event, event, delay_ms) ? (int64_t)event->delay_ms : -1,
+        .phase = SKEP_HAS(event, event, phase) ? event->phase : bytes_of(NULL),
+        .queue = SKEP_HAS(event, event, queue) ? event->queue : bytes_of(NULL),
+        .has_steps = SKEP_HAS(event, event, steps),
+        .step = SKEP_HAS(event, event, step) ? (uint32_t)event->step : 0,
+        .steps = SKEP_HAS(event, event, steps) ? (uint32_t)event->steps : 0,
     };
 }
 
@@ -83,7 +93,7 @@ static int size_of(struct skep_bytes bytes) {
     return (int)bytes.size_bytes;
 }
 
-static size_t end_text(const struct notice *notice, char *text, size_t room) {
+static void end_text(const struct notice *notice, char *text, size_t room) {
     char name[16];
     signal_text(notice->signal, name);
     int n = notice->signal >= 0 ? snprintf(text, room, "killed by %s", name)
@@ -91,9 +101,48 @@ static size_t end_text(const struct notice *notice, char *text, size_t room) {
     size_t used = (size_t)n;
     if (notice->reason.size_bytes > 0)
         used += (size_t)snprintf(text + used, room - used, " (%.*s)", size_of(notice->reason), notice->reason.data);
-    if (notice->delay_ms >= 0)
-        used += (size_t)snprintf(text + used, room - used, ", replacement in %" PRId64 " ms", notice->delay_ms);
-    return used;
+    if (notice->delay_ms >= 0) snprintf(text + used, room - used, ", replacement in %" PRId64 " ms", notice->delay_ms);
+}
+
+static void reload_text(const struct notice *notice, char *text, size_t room) {
+    int n = is(notice->phase, "step") ? snprintf(text, room, "reload")
+                                      : snprintf(text, room, "reload %.*s", size_of(notice->phase), notice->phase.data);
+    if (notice->has_steps)
+        n += snprintf(text + n, room - (size_t)n, ", %" PRIu32 " of %" PRIu32, notice->step, notice->steps);
+    if (notice->reason.size_bytes > 0)
+        snprintf(text + n, room - (size_t)n, ": %.*s", size_of(notice->reason), notice->reason.data);
+}
+
+static void scale_text(const struct notice *notice, char *text, size_t room) {
+    int n = snprintf(text, room, "scaled from %" PRIu32 " to %" PRIu32 " workers", notice->steps, notice->step);
+    if (notice->reason.size_bytes > 0)
+        snprintf(text + n, room - (size_t)n, " (%.*s)", size_of(notice->reason), notice->reason.data);
+}
+
+/* The reason says what was paused and what that means; a broker that gives none names it at least. */
+static void pause_text(const struct notice *notice, char *text, size_t room) {
+    struct skep_bytes what = notice->reason.size_bytes > 0  ? notice->reason
+                             : notice->queue.size_bytes > 0 ? notice->queue
+                                                            : notice->url;
+    snprintf(text, room, "%sd: %.*s", is(notice->event, "pause") ? "pause" : "resume", size_of(what), what.data);
+}
+
+/* Events that have words of their own, made of more than a reason */
+static bool told_by_parts(const struct notice *notice, char *text, size_t room) {
+    static const struct {
+        const char *event;
+        void (*tell)(const struct notice *notice, char *text, size_t room);
+    } tellers[] = {{"exit", end_text},
+                   {"reload", reload_text},
+                   {"scale", scale_text},
+                   {"pause", pause_text},
+                   {"resume", pause_text}};
+    for (size_t i = 0; i < sizeof tellers / sizeof *tellers; i++) {
+        if (!is(notice->event, tellers[i].event)) continue;
+        tellers[i].tell(notice, text, room);
+        return true;
+    }
+    return false;
 }
 
 static void event_text(const struct notice *notice, char *text, size_t room) {
@@ -103,11 +152,33 @@ static void event_text(const struct notice *notice, char *text, size_t room) {
             snprintf(text, room, "%s", wordings[i].words);
             return;
         }
-    if (is(event, "exit")) end_text(notice, text, room);
-    else if (is(event, "listening")) snprintf(text, room, "listening on %.*s", size_of(notice->url), notice->url.data);
+    if (told_by_parts(notice, text, room)) return;
+    if (is(event, "listening")) snprintf(text, room, "listening on %.*s", size_of(notice->url), notice->url.data);
     else if (reason.size_bytes == 0) snprintf(text, room, "%.*s", size_of(event), event.data);
     else if (is(event, "dead")) snprintf(text, room, "dead letter: %.*s", size_of(reason), reason.data);
+    else if (is(event, "signal")) snprintf(text, room, "sent %.*s", size_of(reason), reason.data);
+    else if (is(event, "breaker"))
+        snprintf(text, room, "breaker %.*s: %.*s", size_of(notice->phase), notice->phase.data, size_of(reason),
+                 reason.data);
     else snprintf(text, room, "%.*s: %.*s", size_of(event), event.data, size_of(reason), reason.data);
+}
+
+static enum paint exit_paint(const struct notice *notice) {
+    if (is(notice->reason, "voluntary") || is(notice->reason, "killed")) return PAINT_NONE;
+    return notice->code == 0 ? PAINT_WARN : PAINT_BAD;
+}
+
+enum paint notice_paint(const struct notice *notice) {
+    static const struct {
+        const char *word; /* an event or its phase */
+        enum paint paint;
+    } paints[] = {{"error", PAINT_BAD},   {"dead", PAINT_BAD},    {"opened", PAINT_BAD},
+                  {"aborted", PAINT_BAD}, {"pause", PAINT_WARN},  {"stop", PAINT_WARN},
+                  {"ready", PAINT_GOOD},  {"closed", PAINT_GOOD}, {"done", PAINT_GOOD}};
+    if (is(notice->event, "exit")) return exit_paint(notice);
+    for (size_t i = 0; i < sizeof paints / sizeof *paints; i++)
+        if (is(notice->event, paints[i].word) || is(notice->phase, paints[i].word)) return paints[i].paint;
+    return PAINT_NONE;
 }
 
 /* The room is enough for the longest reason and URL that the protocol allows. */

@@ -6,7 +6,10 @@
 #include <command.h>
 #include <jansson.h>
 #include <skep/cluster.h>
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "paint.h"
 
 /* Everything is borrowed. */
 struct notice {
@@ -21,6 +24,9 @@ struct notice {
     struct skep_bytes url;
     uint64_t uptime_ms; /* exit */
     int64_t delay_ms;   /* exit: until a replacement starts; -1: none is due */
+    struct skep_bytes phase, queue;
+    bool has_steps; /* reload, scale */
+    uint32_t step, steps;
 };
 
 enum { NOTICE_TEXT_BYTES = 1024 };
@@ -39,6 +45,9 @@ void signal_text(int signal, char text[16]);
 
 /* Writes one line without its end, such as: TIME worker 3 pid 47: killed by SIGKILL (crashed), replacement in 10 ms */
 void notice_text(const struct notice *notice, char text[NOTICE_TEXT_BYTES]);
+
+/* What somebody should look at stands out. */
+enum paint notice_paint(const struct notice *notice);
 
 /* A new object; NULL if there is no memory. */
 json_t *notice_json(const struct notice *notice);

@@ -47,5 +47,11 @@ json_t *notice_json(const struct notice *notice) {
     if (is_exit(notice)) add_exit(object, notice);
     else if (notice->reason.size_bytes > 0) json_object_set_new(object, "reason", json_of_bytes(notice->reason));
     if (notice->url.size_bytes > 0) json_object_set_new(object, "url", json_of_bytes(notice->url));
+    if (notice->queue.size_bytes > 0) json_object_set_new(object, "queue", json_of_bytes(notice->queue));
+    if (notice->phase.size_bytes > 0) json_object_set_new(object, "phase", json_of_bytes(notice->phase));
+    if (notice->has_steps) {
+        json_object_set_new(object, "step", json_integer(notice->step));
+        json_object_set_new(object, "steps", json_integer(notice->steps));
+    }
     return object;
 }

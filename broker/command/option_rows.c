@@ -248,6 +248,37 @@ static const char *set_script(struct options *options, const char *value) {
     return *value == '\0' ? "the name of the file is empty" : NULL;
 }
 
+static const char *set_watch(struct options *options, const char *value) {
+    (void)value;
+    options->watch = true;
+    return NULL;
+}
+
+static const char *set_every(struct options *options, const char *value) {
+    const char *why = parse_seconds(value, &options->every_ms);
+    return why == NULL && options->every_ms < 100 ? "expected at least 0.1 seconds" : why;
+}
+
+static const char *set_since(struct options *options, const char *value) {
+    options->since_given = true;
+    return parse_number(value, 0, INT64_MAX, &options->since) ? NULL : "expected the number of an item of news";
+}
+
+static const char *set_kinds(struct options *options, const char *value) {
+    options->kinds = value;
+    return NULL;
+}
+
+static const char *set_worker(struct options *options, const char *value) {
+    return parse_number(value, 1, UINT32_MAX, &options->worker) ? NULL : "expected the id of a worker";
+}
+
+static const char *set_once(struct options *options, const char *value) {
+    (void)value;
+    options->once = true;
+    return NULL;
+}
+
 const struct option_row option_rows[] = {
     {"workers", 'n', FOR_RUN, "N", set_workers, "workers; auto, the default, is one for each processor"},
     {"listen", 'l', FOR_RUN, "NAME=URL", add_listener, "bind URL, for workers that listen on NAME; may be repeated"},
@@ -289,6 +320,12 @@ const struct option_row option_rows[] = {
     {"timeout", 0, FOR_CALL, "SECONDS", set_timeout, "how long to wait for the reply; 5"},
     {"json", 0, FOR_STATUS | FOR_EVENTS | FOR_LOGS | FOR_EXITS | FOR_SUBMIT | FOR_QUEUES | FOR_PEEK | FOR_DEAD, NULL,
      set_json, "for programs"},
+    {"watch", 'w', FOR_STATUS, NULL, set_watch, "again and again, in place on a terminal"},
+    {"every", 0, FOR_STATUS, "SECONDS", set_every, "with --watch: how often; 1"},
+    {"since", 0, FOR_EVENTS, "SEQ", set_since, "first those after number SEQ; 0 is all that is kept"},
+    {"kind", 0, FOR_EVENTS, "KIND,...", set_kinds, "only of these kinds, such as exit,ready"},
+    {"worker", 0, FOR_EVENTS, "ID", set_worker, "only those of one worker"},
+    {"once", 0, FOR_EVENTS, NULL, set_once, "only what is kept, or what is after --since; then end"},
     {"now", 0, FOR_STOP, NULL, set_now, "kill the workers instead of letting them finish"},
     {"name", 0, FOR_BROKER, "NAME", set_name, "name of the instance; default"},
     {"dir", 0, FOR_BROKER, "DIR", set_dir, "directory of the instance; found by its name"},

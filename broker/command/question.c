@@ -6,6 +6,7 @@
 
 #include "notice.h"
 #include "print.h"
+#include "times.h"
 #include "utf8.h"
 
 struct gathering {
@@ -36,6 +37,13 @@ static void set(json_t *object, const char *key, uint64_t number) {
     json_object_set_new(object, key, json_integer((json_int_t)number));
 }
 
+/* A histogram that this version cannot read is left out. */
+static void add_times(json_t *object, const struct skep_command_queueStatus *queue) {
+    struct times times;
+    if (SKEP_HAS(queueStatus, queue, times) && times_read(queue->times, &times) == SKEP_OK)
+        json_object_set_new(object, "times", times_json(&times));
+}
+
 json_t *queue_json(const struct skep_command *command) {
     const struct skep_command_queueStatus *queue = &command->queueStatus;
     json_t *object = json_object();
@@ -54,6 +62,8 @@ json_t *queue_json(const struct skep_command *command) {
     set(object, "refused", queue->refused);
     set(object, "unclaimed", queue->unclaimed);
     set(object, "bytes", queue->bytes);
+    json_object_set_new(object, "paused", json_boolean(SKEP_HAS(queueStatus, queue, paused) && queue->paused));
+    add_times(object, queue);
     return object;
 }
 

@@ -12,6 +12,7 @@
 #include "say.h"
 #include "subcommands.h"
 #include "table.h"
+#include "times.h"
 
 enum { BETWEEN_MS = 250 }; /* the two questions that rates are made from */
 
@@ -60,7 +61,8 @@ static void write_oldest(const json_t *value, char cell[CELL_BYTES]) {
 }
 
 static const struct column columns[] = {
-    {"QUEUE", "name", write_text, true},
+    {"QUEUE", "name", write_text, COLUMN_LEFT},
+    {"STATE", "state", write_text, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_STATE},
     {"WORKERS", "workers", write_count, false},
     {"READY", "ready", write_count, false},
     {"RESERVED", "reserved", write_count, false},
@@ -71,9 +73,25 @@ static const struct column columns[] = {
     {"IN/S", "in", write_rate, false},
     {"DONE/S", "out", write_rate, false},
     {"OLDEST", "oldest_s", write_oldest, false},
+    {"P50", "p50_ms", write_duration, COLUMN_OPTIONAL},
+    {"P99", "p99_ms", write_duration, COLUMN_OPTIONAL},
     {"MEMORY", "bytes", write_size, false},
     {0},
 };
+
+static void note_queue(json_t *queue) {
+    const json_t *times = json_object_get(queue, "times");
+    bool paused = json_is_true(json_object_get(queue, "paused"));
+    if (paused) json_object_set_new(queue, "state", json_string("paused"));
+    json_object_set(queue, "p50_ms", json_object_get(times, "p50_ms"));
+    json_object_set(queue, "p99_ms", json_object_get(times, "p99_ms"));
+}
+
+static void note_queues(json_t *queues) {
+    size_t i;
+    json_t *queue;
+    json_array_foreach(queues, i, queue) note_queue(queue);
+}
 
 static void note_unhandled(const json_t *queues) {
     size_t i;
@@ -102,6 +120,7 @@ static int print_table(struct contact *contact, json_t *before, uint64_t then_ns
     int code = ask(contact, &queues);
     if (code != 0) return code;
     add_rates(queues, before, (double)(now_ns() - then_ns) / 1e9);
+    note_queues(queues);
     table_print(queues, columns);
     note_unhandled(queues);
     json_decref(queues);

@@ -1,38 +1,112 @@
 /* SPDX-License-Identifier: MIT
- * skep status: asks a broker how everything is. */
+ * skep status: asks a broker how everything is, once or again and again. */
 #include "status.h"
 
-#include <stdio.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "contact.h"
+#include "paint.h"
 #include "say.h"
 #include "subcommands.h"
+#include "watch.h"
+
+enum {
+    USUAL_EVERY_MS = 1000,
+    END_MS = 2000, /* for a broker that does not answer any more to leave its directory */
+    LOOK_EVERY_MS = 10
+};
 
 static void on_answer(const struct skep_command *command, void *context) {
     status_add(context, command);
 }
 
+static int ask(struct contact *contact, json_t **report) {
+    struct status answer = {.json = json_object()};
+    struct skep_command question = {.id = SKEP_COMMAND_status};
+    SKEP_SET(status, &question.status, times, true);
+    int status =
+        answer.json != NULL ? contact_ask(contact, &question, ANSWER_TIMEOUT_MS, on_answer, &answer) : SKEP_ENOMEM;
+    if (status == SKEP_OK && json_object_get(answer.json, "pid") == NULL) status = SKEP_EPROTO;
+    if (status == SKEP_OK) *report = answer.json;
+    else json_decref(answer.json);
+    return status;
+}
+
 /* 15 digits show what was given; 17, the default, would show 0.1 as 0.10000000000000001. */
-static void print(const json_t *status, const struct options *options, const char *dir) {
+static void write_report(FILE *file, json_t *report, const struct options *options, const char *dir) {
     if (!options->json) {
-        status_print_text(status, dir);
+        status_write_text(file, report, dir, paint_wanted());
         return;
     }
-    json_dumpf(status, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15));
-    putchar('\n');
+    json_dumpf(report, file, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    putc('\n', file);
+}
+
+static int show_once(struct contact *contact, const struct options *options) {
+    json_t *report = NULL;
+    int status = ask(contact, &report);
+    if (status != SKEP_OK) return contact_fail(contact, status);
+    write_report(stdout, report, options, contact->instance.dir);
+    json_decref(report);
+    return 0;
+}
+
+/* --- watching --- */
+
+/* A broker that ends by itself takes its sockets with it; one that was killed leaves them. */
+static bool left_cleanly(const struct contact *contact) {
+    char url[SKEP_MAX_URL + 1];
+    for (unsigned waited_ms = 0; contact_is_there(contact); waited_ms += LOOK_EVERY_MS) {
+        if (waited_ms >= END_MS) return false;
+        poll(NULL, 0, LOOK_EVERY_MS);
+    }
+    skep__instance_url(&contact->instance, SKEP_FILE_CONTROL, url, sizeof url);
+    return access(url + strlen("ipc://"), F_OK) != 0;
+}
+
+static int end_of_watch(const struct contact *contact, int status) {
+    if (status != SKEP_ECLOSED || !left_cleanly(contact)) return contact_fail(contact, status);
+    say("status: broker pid %d in %s has stopped", (int)contact->instance.pid, contact->instance.dir);
+    return 0;
+}
+
+static int show_frame(json_t *report, const struct options *options, const char *dir, bool *deaf) {
+    char *text = NULL;
+    size_t size_bytes = 0;
+    FILE *file = open_memstream(&text, &size_bytes);
+    if (file == NULL) return fail(SKEP_ENOMEM, "status: %s", skep_strerror(SKEP_ENOMEM));
+    write_report(file, report, options, dir);
+    int code = fclose(file) == 0 ? watch_show(text, size_bytes, deaf)
+                                 : fail(SKEP_ENOMEM, "status: %s", skep_strerror(SKEP_ENOMEM));
+    free(text);
+    return code;
+}
+
+static int watch(struct contact *contact, const struct options *options) {
+    unsigned every_ms = options->every_ms != 0 ? options->every_ms : USUAL_EVERY_MS;
+    bool deaf = false;
+    for (;;) {
+        json_t *report = NULL;
+        int status = ask(contact, &report);
+        if (status != SKEP_OK) return end_of_watch(contact, status);
+        int code = show_frame(report, options, contact->instance.dir, &deaf);
+        json_decref(report);
+        if (code != 0 || deaf) return code;
+        poll(NULL, 0, (int)every_ms);
+    }
 }
 
 int command_status(const struct options *options) {
     struct contact contact;
+    if (options->every_ms != 0 && !options->watch)
+        return fail(SKEP_EINVAL, "status: --every says how often, with --watch; see skep help status");
+    if (options->watch) watch_begin();
     int code = contact_open(&contact, options);
     if (code != 0) return code;
-    json_t *report = json_object();
-    struct skep_command question = {.id = SKEP_COMMAND_status};
-    int status = report != NULL ? contact_ask(&contact, &question, ANSWER_TIMEOUT_MS, on_answer, report) : SKEP_ENOMEM;
-    if (status == SKEP_OK && json_object_get(report, "pid") == NULL) status = SKEP_EPROTO;
-    if (status == SKEP_OK) print(report, options, contact.instance.dir);
-    else code = contact_fail(&contact, status);
-    json_decref(report);
+    code = options->watch ? watch(&contact, options) : show_once(&contact, options);
     contact_close(&contact);
     return code;
 }

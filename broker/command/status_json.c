@@ -2,6 +2,7 @@
  * The answer to `status` as JSON: the fixed names of skep status --json, and what the wire has beyond them. */
 #include "notice.h"
 #include "status.h"
+#include "times.h"
 
 static void set(json_t *object, const char *key, uint64_t number) {
     json_object_set_new(object, key, json_integer((json_int_t)number));
@@ -11,12 +12,25 @@ static void set_text(json_t *object, const char *key, struct skep_bytes text) {
     json_object_set_new(object, key, json_of_bytes(text));
 }
 
-/* Both are there, empty, even if the broker has neither. */
+/* They are there, empty, even if the broker has none. */
 static void add_empty_lists(json_t *status) {
     json_object_set_new(status, "listeners", json_array());
     json_object_set_new(status, "workers", json_array());
     json_object_set_new(status, "totals", json_object());
     json_object_set_new(status, "counters", json_object());
+    json_object_set_new(status, "times", json_object());
+}
+
+/* What steers it. A broker of an earlier version does not say how many workers it wants. */
+static void add_steering(json_t *status, const struct skep_command_brokerStatus *broker) {
+    bool is_open = SKEP_HAS(brokerStatus, broker, breaker_ms), reloads = SKEP_HAS(brokerStatus, broker, reloadSteps);
+    if (SKEP_HAS(brokerStatus, broker, wanted)) set(status, "wanted", broker->wanted);
+    if (SKEP_HAS(brokerStatus, broker, program)) set_text(status, "program", broker->program);
+    json_object_set_new(status, "breaker_s", is_open ? json_of_ms(broker->breaker_ms) : json_null());
+    json_object_set_new(status, "reload",
+                        reloads ? json_pack("{s:I, s:I}", "step", (json_int_t)broker->reloadStep, "steps",
+                                            (json_int_t)broker->reloadSteps)
+                                : json_null());
 }
 
 static void add_broker(json_t *status, const struct skep_command_brokerStatus *broker) {
@@ -26,6 +40,7 @@ static void add_broker(json_t *status, const struct skep_command_brokerStatus *b
     set_text(status, "state", broker->state);
     json_object_set_new(status, "uptime_s", json_of_ms(broker->uptime_ms));
     set_text(status, "policy", broker->policy);
+    add_steering(status, broker);
     add_empty_lists(status);
     json_t *totals = json_object_get(status, "totals");
     set(totals, "accepted", broker->accepted);
@@ -45,8 +60,19 @@ static void add_listener(json_t *status, const struct skep_command_listenerStatu
     set(object, "accepted", listener->accepted);
     set(object, "queued", listener->queued);
     json_object_set_new(object, "paused", json_boolean(listener->paused));
+    json_object_set_new(object, "resting",
+                        json_boolean(SKEP_HAS(listenerStatus, listener, resting) && listener->resting));
     if (SKEP_HAS(listenerStatus, listener, name)) set_text(object, "name", listener->name);
     json_array_append_new(json_object_get(status, "listeners"), object);
+}
+
+static void add_work(json_t *object, const struct skep_command_workerStatus *worker) {
+    if (SKEP_HAS(workerStatus, worker, cpu_ms)) json_object_set_new(object, "cpu_s", json_of_ms(worker->cpu_ms));
+    if (SKEP_HAS(workerStatus, worker, jobs)) set(object, "jobs", worker->jobs);
+    if (SKEP_HAS(workerStatus, worker, jobsDone)) set(object, "jobs_done", worker->jobsDone);
+    if (SKEP_HAS(workerStatus, worker, untaken)) set(object, "untaken", worker->untaken);
+    if (SKEP_HAS(workerStatus, worker, drain_ms)) json_object_set_new(object, "drain_s", json_of_ms(worker->drain_ms));
+    if (SKEP_HAS(workerStatus, worker, program)) set_text(object, "program", worker->program);
 }
 
 static void add_worker(json_t *status, const struct skep_command_workerStatus *worker) {
@@ -63,6 +89,7 @@ static void add_worker(json_t *status, const struct skep_command_workerStatus *w
     set(object, "slot", worker->slot);
     set(object, "messages", worker->messages);
     if (SKEP_HAS(workerStatus, worker, name)) set_text(object, "name", worker->name);
+    add_work(object, worker);
     json_array_append_new(json_object_get(status, "workers"), object);
 }
 
@@ -73,9 +100,46 @@ static void add_counter(json_t *status, const struct skep_command_counterStatus 
     json_decref(name);
 }
 
-void status_add(json_t *status, const struct skep_command *command) {
-    if (command->id == SKEP_COMMAND_brokerStatus) add_broker(status, &command->brokerStatus);
-    else if (command->id == SKEP_COMMAND_listenerStatus) add_listener(status, &command->listenerStatus);
-    else if (command->id == SKEP_COMMAND_workerStatus) add_worker(status, &command->workerStatus);
-    else if (command->id == SKEP_COMMAND_counterStatus) add_counter(status, &command->counterStatus);
+static bool is_worker(const json_t *worker, uint64_t id) {
+    return json_integer_value(json_object_get(worker, "id")) == (json_int_t)id;
+}
+
+/* Workers come in the order of their ids, with what is told about each or after all: a search begins at the latest. */
+static json_t *find_worker(struct status *status, uint64_t id) {
+    json_t *workers = json_object_get(status->json, "workers");
+    size_t count = json_array_size(workers);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = (status->near + i) % count;
+        if (!is_worker(json_array_get(workers, at), id)) continue;
+        status->near = at;
+        return json_array_get(workers, at);
+    }
+    return NULL;
+}
+
+static json_t *times_of_worker(json_t *worker) {
+    json_t *times = json_object_get(worker, "times");
+    if (times == NULL && worker != NULL) json_object_set_new(worker, "times", times = json_object());
+    return times;
+}
+
+/* A histogram that this version cannot read is left out. */
+static void add_handling(struct status *status, const struct skep_command_handlingStatus *handling) {
+    struct times times;
+    bool of_one = SKEP_HAS(handlingStatus, handling, worker);
+    json_t *to =
+        of_one ? times_of_worker(find_worker(status, handling->worker)) : json_object_get(status->json, "times");
+    json_t *what = json_of_bytes(handling->what);
+    if (to != NULL && what != NULL && times_read(handling->times, &times) == SKEP_OK)
+        json_object_set_new(to, json_string_value(what), times_json(&times));
+    json_decref(what);
+}
+
+void status_add(struct status *status, const struct skep_command *command) {
+    json_t *json = status->json;
+    if (command->id == SKEP_COMMAND_brokerStatus) add_broker(json, &command->brokerStatus);
+    else if (command->id == SKEP_COMMAND_listenerStatus) add_listener(json, &command->listenerStatus);
+    else if (command->id == SKEP_COMMAND_workerStatus) add_worker(json, &command->workerStatus);
+    else if (command->id == SKEP_COMMAND_counterStatus) add_counter(json, &command->counterStatus);
+    else if (command->id == SKEP_COMMAND_handlingStatus) add_handling(status, &command->handlingStatus);
 }

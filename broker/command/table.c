@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "paint.h"
 #include "say.h"
 #include "utf8.h"
 
@@ -44,44 +45,72 @@ static int width_of_cell(const char *cell) {
     return width;
 }
 
+/* 0 if there is nothing to show. */
 static int width_of(const json_t *rows, const struct column *column) {
     char cell[CELL_BYTES];
-    int width = width_of_cell(column->title);
+    int width = 0;
     for (size_t i = 0; i < json_array_size(rows); i++) {
         column->write(json_object_get(json_array_get(rows, i), column->key), cell);
         if (width_of_cell(cell) > width) width = width_of_cell(cell);
     }
-    return width;
+    if (width == 0 && (column->how & COLUMN_OPTIONAL)) return 0;
+    return width_of_cell(column->title) > width ? width_of_cell(column->title) : width;
 }
+
+struct table {
+    FILE *file;
+    const struct column *columns;
+    int widths[MAX_COLUMNS];
+    int last; /* column that is shown */
+    bool colours;
+};
 
 /* Nothing is padded at the end of a line. */
-static void print_cell(const struct column *column, const char *cell, int width) {
-    bool last = column[1].title == NULL;
-    int padding = width - width_of_cell(cell);
-    if (!column->left) printf("%*s", padding, "");
-    printf("%s", cell);
-    if (column->left && !last) printf("%*s", padding, "");
-    printf("%s", last ? "\n" : "  ");
+static void print_cell(const struct table *table, int i, const char *cell, enum paint paint) {
+    bool left = table->columns[i].how & COLUMN_LEFT;
+    int padding = table->widths[i] - width_of_cell(cell);
+    if (!left) fprintf(table->file, "%*s", padding, "");
+    fprintf(table->file, "%s%s%s", paint_begin(table->colours, paint), cell, paint_end(table->colours, paint));
+    if (left && i < table->last) fprintf(table->file, "%*s", padding, "");
+    fputs(i < table->last ? "  " : "\n", table->file);
 }
 
-/* row NULL is the line of titles. */
-static void print_row(const json_t *row, const struct column *columns, const int *widths) {
+static void print_titles(const struct table *table) {
+    for (int i = 0; i <= table->last; i++)
+        if (table->widths[i] > 0) print_cell(table, i, table->columns[i].title, PAINT_TITLE);
+}
+
+static void print_row(const struct table *table, const json_t *row) {
     char cell[CELL_BYTES];
-    for (int i = 0; columns[i].title != NULL; i++) {
-        if (row != NULL) columns[i].write(json_object_get(row, columns[i].key), cell);
-        print_cell(&columns[i], row != NULL ? cell : columns[i].title, widths[i]);
+    for (int i = 0; i <= table->last; i++) {
+        const struct column *column = &table->columns[i];
+        if (table->widths[i] == 0) continue;
+        column->write(json_object_get(row, column->key), cell);
+        print_cell(table, i, cell, column->how & COLUMN_STATE ? paint_of_state(cell) : PAINT_NONE);
     }
+}
+
+static void write_each(FILE *file, const json_t *rows, const struct column *columns, bool colours,
+                       void (*below)(const json_t *row)) {
+    struct table table = {.file = file, .columns = columns, .colours = colours};
+    if (json_array_size(rows) == 0) return;
+    for (int i = 0; columns[i].title != NULL; i++) {
+        table.widths[i] = width_of(rows, &columns[i]);
+        if (table.widths[i] > 0) table.last = i;
+    }
+    print_titles(&table);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        print_row(&table, json_array_get(rows, i));
+        if (below != NULL) below(json_array_get(rows, i));
+    }
+}
+
+void table_write(FILE *file, const json_t *rows, const struct column *columns, bool colours) {
+    write_each(file, rows, columns, colours, NULL);
 }
 
 void table_print_each(const json_t *rows, const struct column *columns, void (*below)(const json_t *row)) {
-    if (json_array_size(rows) == 0) return;
-    int widths[MAX_COLUMNS] = {0};
-    for (int i = 0; columns[i].title != NULL; i++) widths[i] = width_of(rows, &columns[i]);
-    print_row(NULL, columns, widths);
-    for (size_t i = 0; i < json_array_size(rows); i++) {
-        print_row(json_array_get(rows, i), columns, widths);
-        if (below != NULL) below(json_array_get(rows, i));
-    }
+    write_each(stdout, rows, columns, paint_wanted(), below);
 }
 
 void table_print(const json_t *rows, const struct column *columns) {

@@ -5,17 +5,25 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 enum { CELL_BYTES = 272 }; /* a URL fits */
 
 /* Writes a value as a cell. */
 typedef void write_cell(const json_t *value, char cell[CELL_BYTES]);
 
+/* How a column is shown; 0: numbers, to the right */
+enum {
+    COLUMN_LEFT = 1,     /* text */
+    COLUMN_OPTIONAL = 2, /* left out if all its cells are empty */
+    COLUMN_STATE = 4     /* a word that is coloured by what it means */
+};
+
 struct column {
     const char *title; /* NULL ends the columns */
     const char *key;
     write_cell *write;
-    bool left; /* text is aligned to the left, numbers to the right */
+    unsigned how;
 };
 
 enum { MAX_COLUMNS = 16 };
@@ -23,7 +31,9 @@ enum { MAX_COLUMNS = 16 };
 /* Prints a line of titles and one for each row; nothing if there are none. */
 void table_print(const json_t *rows, const struct column *columns);
 
-/* The same; below (may be NULL) is called after each row, and may print lines of its own. */
+/* The same to a file, in colours if they are wanted. */
+void table_write(FILE *file, const json_t *rows, const struct column *columns, bool colours);
+/* As table_print; below (may be NULL) is called after each row, and may print lines of its own. */
 void table_print_each(const json_t *rows, const struct column *columns, void (*below)(const json_t *row));
 
 /* Text is made printable; a key that is not there is an empty cell. */

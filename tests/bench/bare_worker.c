@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ * The smallest worker that a broker takes for one: it says hello, that it handles one of QUEUES queues, and that it is
+ * ready, and leaves when it is told to. With libskep each of 1,000 would have a dozen threads of NNG's.
+ * bare_worker QUEUES, under skep run */
+#include <fcntl.h>
+#include <msgpack.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { LINK_FD = 3, MESSAGE_BYTES = 65536 };
+
+static void pack_text(msgpack_packer *packer, const char *text) {
+    msgpack_pack_str(packer, strlen(text));
+    msgpack_pack_str_body(packer, text, strlen(text));
+}
+
+static void pack_number(msgpack_packer *packer, const char *name, uint64_t number) {
+    pack_text(packer, name);
+    msgpack_pack_uint64(packer, number);
+}
+
+static void begin(msgpack_packer *packer, const char *command, size_t fields) {
+    msgpack_pack_map(packer, fields + 1);
+    pack_text(packer, "cmd");
+    pack_text(packer, command);
+}
+
+static void send_packed(msgpack_sbuffer *packed) {
+    if (send(LINK_FD, packed->data, packed->size, MSG_NOSIGNAL) < 0) exit(1);
+    msgpack_sbuffer_clear(packed);
+}
+
+static void join(msgpack_sbuffer *packed, msgpack_packer *packer) {
+    char welcome[MESSAGE_BYTES];
+    begin(packer, "hello", 3);
+    pack_number(packer, "protocol", 1);
+    pack_number(packer, "pid", (uint64_t)getpid());
+    pack_number(packer, "generation", strtoull(getenv("SKEP_GENERATION"), NULL, 10));
+    send_packed(packed);
+    if (recv(LINK_FD, welcome, sizeof welcome, 0) <= 0) exit(1);
+}
+
+static void be_ready(msgpack_sbuffer *packed, msgpack_packer *packer, const char *queue) {
+    begin(packer, "handle", 1);
+    pack_text(packer, "queue");
+    pack_text(packer, queue);
+    begin(packer, "ready", 0);
+    send_packed(packed);
+}
+
+/* Of what may come only one command matters, whose name no other contains. */
+static void wait_for_drain(void) {
+    char message[MESSAGE_BYTES];
+    ssize_t n;
+    do n = recv(LINK_FD, message, sizeof message, 0);
+    while (n > 0 && memmem(message, (size_t)n, "drain", 5) == NULL);
+}
+
+int main(int argc, char **argv) {
+    char queue[32];
+    unsigned long queues = argc == 2 ? strtoul(argv[1], NULL, 10) : 0;
+    if (queues == 0 || getenv("SKEP_WORKER_ID") == NULL || getenv("SKEP_GENERATION") == NULL) return 64;
+    snprintf(queue, sizeof queue, "queue-%lu", strtoul(getenv("SKEP_WORKER_ID"), NULL, 10) % queues);
+    msgpack_sbuffer packed;
+    msgpack_packer packer;
+    if (fcntl(LINK_FD, F_SETFL, 0) != 0) return 1; /* it need not do anything else meanwhile */
+    msgpack_sbuffer_init(&packed);
+    msgpack_packer_init(&packer, &packed, msgpack_sbuffer_write);
+    join(&packed, &packer);
+    be_ready(&packed, &packer, queue);
+    wait_for_drain();
+    msgpack_sbuffer_destroy(&packed);
+    return 0;
+}
