@@ -14,6 +14,7 @@
 #include "command.h"
 #include "deliveries.h"
 #include "flusher.h"
+#include "handling.h"
 #include "heap.h"
 #include "instance.h"
 #include "link.h"
@@ -181,6 +182,7 @@ struct skep_child {
 
     uint64_t live; /* connections taken and not finished */
     uint64_t accepted, requests, messages;
+    struct skep__handling handling;
     uint64_t bad_frames;      /* ever */
     uint64_t bad_frame_ms[2]; /* when the latest two came, by bad_frames modulo 2 */
 
@@ -307,6 +309,7 @@ struct skep_cluster {
     uint64_t accepted, requests, restarts, messages, bad_frames, redispatched;
     struct skep__counter_total counters[SKEP_MAX_COUNTERS];
     unsigned counter_count;
+    struct skep__handling handling;
 };
 
 /* Notes what went wrong for skep_cluster_why and returns the status. */

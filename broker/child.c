@@ -170,6 +170,7 @@ static void handle_closed(uv_handle_t *handle) {
     skep_child *child = handle->data;
     if (--child->open_handles > 0 || !child->released) return;
     skep__subscribers_free(&child->subscribers);
+    skep__handling_free(&child->handling);
     free(child);
 }
 

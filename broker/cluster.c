@@ -316,6 +316,7 @@ static void release(skep_cluster *cluster) {
     skep__reader_free(&cluster->link_reader);
     skep__subscribers_free(&cluster->subscribers);
     skep__news_free(cluster);
+    skep__handling_free(&cluster->handling);
     if (cluster->owns_loop) uv_loop_close(cluster->loop);
     free(cluster);
 }
