@@ -120,7 +120,7 @@ static void test_by_worker_and_for_all(void **state) {
     report(bench, bench->children[1], "request", NULL, 2, 100 * MS);
     report(bench, bench->children[1], "connection", NULL, 3, 2 * MS);
     struct view view = look(bench);
-    assert_int_equal(view.commands, 4);
+    assert_int_equal(view.commands, 5);
     assert_int_equal(view.by[0].of[SKEP__HANDLED_REQUEST].total, 100);
     assert_int_equal(view.by[1].of[SKEP__HANDLED_REQUEST].total, 98);
     assert_int_equal(view.by[2].of[SKEP__HANDLED_REQUEST].total, 2);
