@@ -16,6 +16,7 @@
 #include "command.h"
 #include "deliveries.h"
 #include "flusher.h"
+#include "handling.h"
 #include "heap.h"
 #include "instance.h"
 #include "link.h"
@@ -147,7 +148,7 @@ struct skep_child {
     const char *reason;            /* why the broker ends it; NULL: it does not */
     unsigned presses;              /* 1: SIGTERM was sent, 2: SIGKILL */
     int exit_code, exit_signal;
-    struct rusage usage; /* once it has exited */
+    struct rusage rusage; /* once it has exited */
     bool exited;
     bool greeted; /* it has said hello */
     bool doomed;  /* killed on account of its link: what it still says does not matter */
@@ -197,6 +198,7 @@ struct skep_child {
     uint64_t accepted, requests, messages;
     uint64_t jobs_done;
     struct skep__usage usage;
+    struct skep__handling handling;
     uint64_t bad_frames;      /* ever */
     uint64_t bad_frame_ms[2]; /* when the latest two came, by bad_frames modulo 2 */
 
@@ -341,6 +343,7 @@ struct skep_cluster {
     uint64_t accepted, requests, restarts, messages, bad_frames, redispatched;
     struct skep__counter_total counters[SKEP_MAX_COUNTERS];
     unsigned counter_count;
+    struct skep__handling handling;
 };
 
 /* Notes what went wrong for skep_cluster_why and returns the status. */

@@ -53,7 +53,7 @@ static void process_ended(uv_poll_t *poll, int status, int events) {
     (void)events;
     skep_child *child = poll->data;
     int exit_status;
-    pid_t ended = wait4(child->pid, &exit_status, WNOHANG, &child->usage);
+    pid_t ended = wait4(child->pid, &exit_status, WNOHANG, &child->rusage);
     if (ended == 0) return;
     if (ended < 0) exit_status = UNKNOWN_STATUS << 8; /* somebody else in this process has reaped it */
     skep__emit_due(child->cluster);
@@ -178,6 +178,7 @@ static void handle_closed(uv_handle_t *handle) {
     if (--child->open_handles > 0 || !child->released) return;
     skep__subscribers_free(&child->subscribers);
     free(child->program);
+    skep__handling_free(&child->handling);
     free(child);
 }
 

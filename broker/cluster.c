@@ -335,6 +335,7 @@ static void release(skep_cluster *cluster) {
     skep__news_free(cluster);
     skep__log_free(&cluster->log);
     skep__exits_free(cluster);
+    skep__handling_free(&cluster->handling);
     if (cluster->owns_loop) uv_loop_close(cluster->loop);
     free(cluster);
 }

@@ -78,10 +78,15 @@ static int answer_logs(skep_cluster *cluster, const struct skep_command_logs *lo
     return skep__frame_add(frame, &command);
 }
 
+static int answer_status(skep_cluster *cluster, bool times, struct skep_frame *frame) {
+    int status = skep__status_add(cluster, frame);
+    return status == SKEP_OK && times ? skep__handling_add(cluster, frame) : status;
+}
+
 static int answer(skep_cluster *cluster, const struct skep_command *command, pid_t pid, struct skep_frame *frame) {
     skep__trace_command(cluster->trace, SKEP__TRACE_WIRE, "< control", 0, command);
     switch (command->id) {
-    case SKEP_COMMAND_status: return skep__status_add(cluster, frame);
+    case SKEP_COMMAND_status: return answer_status(cluster, command->status.times, frame);
     case SKEP_COMMAND_newsSince: return skep__news_since(cluster, command->newsSince.seq, add_packed, frame);
     case SKEP_COMMAND_stop:
         skep_cluster_stop(cluster, SKEP_HAS(stop, &command->stop, now) && command->stop.now);

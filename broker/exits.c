@@ -62,7 +62,7 @@ void skep__exits_add(skep_child *child, const skep_event *event) {
                                   .code = event->code,
                                   .signal = event->signal,
                                   .uptime_ms = event->uptime_ms,
-                                  .usage = child->usage,
+                                  .usage = child->rusage,
                                   .connections = child->live,
                                   .jobs = jobs_of(child),
                                   .ready = child->ready_ms != 0,

@@ -22,6 +22,7 @@ static uint64_t oldest_ms(skep_cluster *cluster, struct skep__queue *queue) {
 }
 
 static int add_queue(skep_cluster *cluster, struct skep__queue *queue, struct skep_frame *frame) {
+    char packed[SKEP_MAX_TIMES];
     struct skep_command command = {.id = SKEP_COMMAND_queueStatus};
     command.queueStatus = (struct skep_command_queueStatus){.name = skep__text(queue->name),
                                                             .workers = queue->consumer_count,
@@ -38,6 +39,8 @@ static int add_queue(skep_cluster *cluster, struct skep__queue *queue, struct sk
                                                             .unclaimed = queue->unclaimed,
                                                             .bytes = queue->bytes,
                                                             .oldest_ms = oldest_ms(cluster, queue)};
+    struct skep_bytes times = skep__handling_pack(&queue->times, frame->size_bytes, packed);
+    if (times.size_bytes > 0) SKEP_SET(queueStatus, &command.queueStatus, times, times);
     if (queue->paused) SKEP_SET(queueStatus, &command.queueStatus, paused, true);
     return skep__frame_add(frame, &command);
 }

@@ -258,6 +258,7 @@ static int take_command(skep_cluster *cluster, skep_child *child, const struct s
     if (command->id == SKEP_COMMAND_incrementRequestCount)
         count_requests(cluster, child, &command->incrementRequestCount);
     else if (command->id == SKEP_COMMAND_incrementCount) count_other(cluster, &command->incrementCount);
+    else if (command->id == SKEP_COMMAND_handled) return skep__handled(cluster, child, &command->handled, why);
     else if (child != NULL) return take_from_child(child, command, why);
     return SKEP_OK;
 }

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * The status, read off the ledger. */
-<<<<<<< HEAD
 #include <string.h>
 
-=======
->>>>>>> k-status
 #include "control.h"
 #include "ledger.h"
 #include "life.h"
 #include "reload.h"
 
-    static uint64_t
-    live_connections(const skep_cluster *cluster) {
+static uint64_t live_connections(const skep_cluster *cluster) {
     uint64_t sum = 0;
     const skep_child *child;
     TAILQ_FOREACH(child, &cluster->children, entry) sum += child->live;
@@ -111,12 +107,9 @@ static int add_worker(const skep_child *child, struct skep_frame *frame) {
                                             .messages = child->messages,
                                             .rss_bytes = child->usage.rss_bytes};
     if (child->name[0] != '\0') SKEP_SET(workerStatus, w, name, skep__text(child->name));
-<<<<<<< HEAD
     if (strcmp(child->program, child->cluster->settings.exec) != 0 && fits(child->program))
         SKEP_SET(workerStatus, w, program, skep__text(child->program));
-=======
     add_work(child, w);
->>>>>>> k-status
     return skep__frame_add(frame, &command);
 }
 

@@ -15,6 +15,7 @@
 
 #include "contract.h"
 #include "heap.h"
+#include "histogram.h"
 
 enum { SKEP__PRIORITIES = UINT8_MAX + 1, SKEP__PRIORITY_MIDDLE = 128 };
 
@@ -75,6 +76,7 @@ struct skep__queue {
     size_t bytes;
     /* ever */
     uint64_t submitted, done, redelivered, duplicates, declined, refused, unclaimed;
+    struct skep_histogram times; /* how long its jobs were handled */
 
     TAILQ_HEAD(, skep__consumer) hungry; /* workers that can take jobs, in turn */
     size_t hungry_count;

@@ -352,6 +352,7 @@ static void free_queue(struct memory *memory, struct skep__queue *queue) {
         for (struct skep__job *job; (job = memory_next(&memory->store, queue, state, NULL)) != NULL;)
             memory_drop(&memory->store, job);
     HASH_DEL(memory->queues, queue);
+    skep__histogram_free(&queue->times);
     free(queue);
 }
 

@@ -166,6 +166,21 @@ static void reply(struct skep__mock_worker *worker, const struct skep_command_re
     skep__mock_happened(worker->mock, &event);
 }
 
+static void bad_frame(struct skep__mock_worker *worker, const char *why) {
+    struct skep__mock_event event = {
+        .what = SKEP__MOCK_BAD_FRAME, .worker = worker->id, .value = -1, .text = text_of(why)};
+    skep__mock_note(worker->mock, "< worker %u: what is no frame: %s", worker->id, why);
+    skep__mock_happened(worker->mock, &event);
+}
+
+/* How long something took is nothing that a test can expect; that it is a histogram is. */
+static void handled(struct skep__mock_worker *worker, const struct skep_command_handled *h) {
+    struct skep_histogram times = {0};
+    if (skep__histogram_unpack(&times, h->times.data, h->times.size_bytes) == SKEP_EPROTO)
+        bad_frame(worker, "times: no histogram");
+    skep__histogram_free(&times);
+}
+
 static void outbox_command(struct skep__mock_worker *worker, const struct skep_command *command) {
     skep__mock_note_command(worker->mock, "<", worker->id, command);
     switch (command->id) {
@@ -178,6 +193,7 @@ static void outbox_command(struct skep__mock_worker *worker, const struct skep_c
     case SKEP_COMMAND_reply: reply(worker, &command->reply); break;
     case SKEP_COMMAND_newsSince: subscribed(worker, &command->newsSince); break;
     case SKEP_COMMAND_incrementCount: count_named(worker, &command->incrementCount); break;
+    case SKEP_COMMAND_handled: handled(worker, &command->handled); break;
     case SKEP_COMMAND_incrementRequestCount:
         count(worker, "requests",
               SKEP_HAS(incrementRequestCount, &command->incrementRequestCount, n) ? command->incrementRequestCount.n
@@ -197,11 +213,7 @@ static void read_frame(struct skep__mock_worker *worker, struct skep_reader *rea
         status = skep__reader_next(reader, &command, &more);
         if (status == SKEP_OK && more) take(worker, &command);
     }
-    if (status == SKEP_OK) return;
-    struct skep__mock_event event = {
-        .what = SKEP__MOCK_BAD_FRAME, .worker = worker->id, .value = -1, .text = text_of(reader->why)};
-    skep__mock_note(worker->mock, "< worker %u: what is no frame: %s", worker->id, reader->why);
-    skep__mock_happened(worker->mock, &event);
+    if (status != SKEP_OK) bad_frame(worker, reader->why);
 }
 
 static void outbox_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {

@@ -37,6 +37,7 @@ void skep__worker_close_link(skep_worker *worker, int result) {
     worker->link = -1;
     uv_timer_stop(&worker->report_timer);
     uv_timer_stop(&worker->count_timer);
+    uv_timer_stop(&worker->times.timer);
     uv_timer_stop(&worker->leave_timer);
     uv_timer_stop(&worker->rest_timer);
     uv_timer_stop(&worker->beat_timer);
@@ -51,6 +52,7 @@ static bool is_idle(const skep_worker *worker) {
 void skep__worker_check_left(skep_worker *worker) {
     if (worker->phase != SKEP__WORKER_LEAVING || !worker->leave_told || !is_idle(worker)) return;
     skep__worker_send_counts(worker);
+    skep__worker_send_times(worker);
     skep__worker_report(worker);
     if (!skep__worker_send_acks(worker)) return; /* no memory: their flush tries again */
     bool orphan = worker->result != SKEP_OK;     /* nobody reads the outbox any more */
@@ -211,6 +213,7 @@ static void add_timer(skep_worker *worker, uv_timer_t *timer) {
 static int open_handles(skep_worker *worker) {
     add_timer(worker, &worker->report_timer);
     add_timer(worker, &worker->count_timer);
+    add_timer(worker, &worker->times.timer);
     add_timer(worker, &worker->leave_timer);
     add_timer(worker, &worker->rest_timer);
     add_timer(worker, &worker->beat_timer);
@@ -291,6 +294,7 @@ int skep_worker_new(skep_worker **out, const skep_worker_options *options) {
 
 static void release(skep_worker *worker) {
     skep__worker_close_page(worker);
+    skep__worker_free_times(worker);
     free(worker->link_message);
     skep__frame_free(&worker->link_frame);
     skep__reader_free(&worker->link_reader);
@@ -322,7 +326,8 @@ void skep__worker_close_handle(skep_worker *worker, uv_handle_t *handle, uv_clos
 static void close_handles(skep_worker *worker) {
     uv_handle_t *handles[] = {(uv_handle_t *)&worker->report_timer, (uv_handle_t *)&worker->count_timer,
                               (uv_handle_t *)&worker->leave_timer,  (uv_handle_t *)&worker->rest_timer,
-                              (uv_handle_t *)&worker->beat_timer,   (uv_handle_t *)&worker->link_poll};
+                              (uv_handle_t *)&worker->beat_timer,   (uv_handle_t *)&worker->times.timer,
+                              (uv_handle_t *)&worker->link_poll};
     for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
         if (handles[i]->data != NULL) skep__worker_close_handle(worker, handles[i], NULL);
 }
@@ -390,8 +395,4 @@ bool skep_worker_is_connected(const skep_worker *worker) {
 
 const char *skep_worker_why(const skep_worker *worker) {
     return worker->why;
-}
-
-uint64_t skep_worker_connections(const skep_worker *worker) {
-    return worker->live;
 }

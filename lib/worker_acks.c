@@ -2,11 +2,6 @@
  * What becomes of jobs, on its way to the broker: those that are done in a row share one acknowledgement. */
 #include "worker_internal.h"
 
-enum {
-    SLOW_NS = 200000, /* handlers that take so long between two looks at the clock are timed one by one */
-    MAX_STRIDE = 16   /* jobs between looks: a look costs as much as a tenth of a small job */
-};
-
 /* Their number is bounded by the broker's credit, so they may wait where messages may not. Without memory an answer is
  * lost: the job's lease ends then, as if this worker had died. */
 static int send_answer(skep_worker *worker, const struct skep_command *command) {
@@ -44,24 +39,14 @@ void skep__worker_gather(skep_worker *worker) {
     struct skep__acks *acks = &worker->jobs.acks;
     if (worker->jobs.flush.marked) return;
     skep__flusher_mark(worker->flusher, &worker->jobs.flush);
-    acks->gathering_ns = acks->looked_ns = uv_hrtime();
-    acks->stride = acks->jobs_until_look = 1;
+    acks->gathering_ns = uv_hrtime();
 }
 
-static void look_at_clock(skep_worker *worker) {
+void skep__worker_pace(skep_worker *worker, uint64_t now_ns) {
     struct skep__acks *acks = &worker->jobs.acks;
-    uint64_t now_ns = uv_hrtime();
-    bool slow = now_ns - acks->looked_ns > SLOW_NS;
-    acks->looked_ns = now_ns;
-    acks->stride = slow ? 1 : acks->stride < MAX_STRIDE ? acks->stride * 2 : MAX_STRIDE;
-    acks->jobs_until_look = acks->stride;
     if (now_ns - acks->gathering_ns < acks->hold_ns) return;
     if (skep__worker_send_acks(worker)) skep__outlet_flush(worker->outbox);
     acks->gathering_ns = now_ns;
-}
-
-void skep__worker_pace(skep_worker *worker) {
-    if (--worker->jobs.acks.jobs_until_look == 0) look_at_clock(worker);
 }
 
 /* --- done --- */

@@ -86,8 +86,3 @@ void skep__worker_send_counts(skep_worker *worker) {
         if (counter->unreported > 0) send_soon(worker);
     }
 }
-
-void skep_request_handled(skep_worker *worker, uint64_t duration_ns) {
-    (void)worker;
-    (void)duration_ns;
-}

@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "flusher.h"
+#include "histogram.h"
 #include "link.h"
 #include "outlet.h"
 #include "port.h"
@@ -60,6 +61,7 @@ struct skep__queue {
     void *context;
     unsigned concurrency;                  /* jobs that may be kept */
     unsigned kept;                         /* jobs that are */
+    struct skep_histogram times;           /* of its jobs, not reported yet */
     STAILQ_HEAD(, skep__job) waiting_jobs; /* copies of what came while as many as may be were kept */
 };
 
@@ -69,6 +71,7 @@ struct skep__job {
     skep_worker *worker;
     struct skep__queue *from;
     uint64_t delivery;
+    uint64_t begun_ns; /* if it is kept: when its handler was called; uv_hrtime's clock */
     uint32_t lease_ms;
     uint32_t delay_ms;
     skep_verdict verdict; /* SKEP_KEEP until skep_job_complete */
@@ -89,13 +92,10 @@ enum { SKEP__HOLD_NS = 1000000 };
 struct skep__acks {
     uint64_t first;
     uint32_t n;
-    bool listed;              /* some have results: items has one for each */
-    struct skep_frame items;  /* of the list */
-    uint64_t hold_ns;         /* how long they may wait for the end of the iteration */
-    uint64_t gathering_ns;    /* since when; uv_hrtime's clock */
-    uint64_t looked_ns;       /* at the clock */
-    unsigned stride;          /* jobs between looks */
-    unsigned jobs_until_look; /* how many are left of them */
+    bool listed;             /* some have results: items has one for each */
+    struct skep_frame items; /* of the list */
+    uint64_t hold_ns;        /* how long they may wait for the end of the iteration */
+    uint64_t gathering_ns;   /* since when; uv_hrtime's clock */
 };
 
 struct skep__jobs {
@@ -104,10 +104,21 @@ struct skep__jobs {
     struct skep__queue *latest; /* the queue that jobs came from last: the next probably do too */
     struct skep__job *scratch;  /* for handlers that do not keep; NULL after one has */
     const struct skep__job *running;
+    uint64_t looked_ns; /* at the clock: when the latest handler returned, or before the first of several is called */
     LIST_HEAD(, skep__job) kept;
     uint64_t kept_count;
     struct skep__acks acks;
     struct skep__flush flush;
+};
+
+/* Durations that have not been reported */
+struct skep__times {
+    struct skep_histogram connections;
+    struct skep_histogram requests;
+    uint64_t *begun_ns; /* by descriptor: when a connection arrived, on uv_hrtime's clock; 0: none is there */
+    size_t begun_room;
+    bool waiting; /* the timer runs, since something is not empty */
+    uv_timer_t timer;
 };
 
 enum skep__worker_phase {
@@ -193,6 +204,8 @@ struct skep_worker {
     uv_timer_t count_timer; /* runs for a while after counts have left */
     struct skep__flush counts_flush;
 
+    struct skep__times times;
+
     struct skep__jobs jobs;
     struct skep_page *page; /* shared with the broker, or no_page; NULL before it was opened */
     struct skep_page no_page;
@@ -244,6 +257,16 @@ void skep__worker_report_soon(skep_worker *worker);
 /* Sends the counters that are not 0. */
 void skep__worker_send_counts(skep_worker *worker);
 
+/* Sends the durations that were noted. */
+void skep__worker_send_times(skep_worker *worker);
+
+/* Notes durations: of a connection by its descriptor; of a job. */
+void skep__worker_connection_begun(skep_worker *worker, int fd);
+void skep__worker_connection_ended(skep_worker *worker, int fd);
+void skep__worker_job_took(skep_worker *worker, struct skep__queue *queue, uint64_t duration_ns);
+
+void skep__worker_free_times(skep_worker *worker);
+
 /* Gives arrivals to their callbacks: now, from a callback of the loop; or at the end of this iteration, from a call of
  * the user's. */
 void skep__worker_deliver(skep_worker *worker);
@@ -292,7 +315,7 @@ void skep__worker_free_jobs(skep_worker *worker);
 void skep__worker_gather(skep_worker *worker);
 
 /* After each job: sends what has gathered for too long, lest slow handlers hold it up. */
-void skep__worker_pace(skep_worker *worker);
+void skep__worker_pace(skep_worker *worker, uint64_t now_ns);
 
 /* Notes what has become of a job; it leaves at the end of the iteration. */
 void skep__worker_answer(skep_worker *worker, const struct skep__job *job, skep_verdict verdict);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Jobs: from frames to handlers. A job that is not kept costs no memory and no look at the clock: handlers see one
- * scratch object, whose data are those of the frame. */
+ * Jobs: from frames to handlers. A job that is not kept costs no memory, and one look at the clock: handlers see one
+ * scratch object, whose data are those of the frame; the end of one job is the beginning of the next. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,15 +76,20 @@ static void keep(skep_worker *worker, struct skep__job *job) {
     skep__worker_answer(worker, job, SKEP_RETRY);
 }
 
+/* looked_ns must be of just before. */
 static void run(skep_worker *worker, struct skep__job *job) {
+    uint64_t begun_ns = worker->jobs.looked_ns;
     skep_verdict verdict = call_handler(worker, job);
+    uint64_t now_ns = worker->jobs.looked_ns = uv_hrtime();
     if (verdict == SKEP_KEEP) {
+        job->begun_ns = begun_ns;
         keep(worker, job);
     } else {
+        skep__worker_job_took(worker, job->from, now_ns - begun_ns);
         skep__worker_answer(worker, job, verdict);
         if (job != worker->jobs.scratch) free_job(job);
     }
-    skep__worker_pace(worker);
+    skep__worker_pace(worker, now_ns);
 }
 
 /* --- waiting --- */
@@ -94,6 +99,7 @@ static bool has_room(const struct skep__queue *queue) {
 }
 
 static void run_waiting(skep_worker *worker, struct skep__queue *queue) {
+    if (!STAILQ_EMPTY(&queue->waiting_jobs)) worker->jobs.looked_ns = uv_hrtime();
     while (has_room(queue)) {
         struct skep__job *job = STAILQ_FIRST(&queue->waiting_jobs);
         if (job == NULL) return;
@@ -180,7 +186,10 @@ static uint32_t take(skep_worker *worker, struct skep__queue *queue, const struc
 
 void skep__worker_jobs_received(skep_worker *worker, const struct skep_command_jobs *jobs) {
     struct skep__queue *queue = find_queue(worker, jobs->queue.data, jobs->queue.size_bytes);
-    if (queue != NULL) skep__worker_gather(worker);
+    if (queue != NULL) {
+        skep__worker_gather(worker);
+        worker->jobs.looked_ns = uv_hrtime();
+    }
     uint32_t taken = queue != NULL ? take(worker, queue, jobs) : 0;
     if (taken < jobs->jobs.count) skep__worker_release(worker, jobs->delivery + taken, jobs->jobs.count - taken);
 }
@@ -280,6 +289,7 @@ void skep_job_complete(skep_job *public_job, skep_verdict verdict) {
     LIST_REMOVE(job, kept_entry);
     worker->jobs.kept_count--;
     job->from->kept--;
+    skep__worker_job_took(worker, job->from, uv_hrtime() - job->begun_ns);
     if (worker->link >= 0) skep__worker_gather(worker); /* for those that wait */
     if (worker->link >= 0 && !job->answered) skep__worker_answer(worker, job, verdict);
     free_job(job);

@@ -85,12 +85,16 @@ void skep__worker_report_soon(skep_worker *worker) {
 }
 
 void skep_connection_finished(skep_worker *worker, int fd) {
-    (void)fd;
     if (worker->live == 0) return;
+    skep__worker_connection_ended(worker, fd);
     worker->live--;
     worker->unreported_finished++;
     skep__worker_report_soon(worker);
     if (worker->live == 0) skep__worker_check_left(worker);
+}
+
+uint64_t skep_worker_connections(const skep_worker *worker) {
+    return worker->live;
 }
 
 /* --- arrivals --- */
@@ -123,6 +127,7 @@ void skep__worker_arrived(skep_worker *worker, struct skep_listener *listener, i
     *a = (struct skep__arrival){.listener = listener, .fd = fd};
     STAILQ_INSERT_TAIL(&worker->arrivals, a, entry);
     worker->live++;
+    skep__worker_connection_begun(worker, fd);
 }
 
 /* --- commands --- */

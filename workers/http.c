@@ -32,8 +32,9 @@ enum {
 struct connection {
     struct connection *next, *previous;
     int fd;
-    bool busy;      /* its request has begun and is not answered yet */
-    bool announced; /* MHD has shown the request's headers; the next call is for the whole of it */
+    bool busy;         /* its request has begun and is not answered yet */
+    bool announced;    /* MHD has shown the request's headers; the next call is for the whole of it */
+    uint64_t begun_ns; /* busy: when its first line had arrived; uv_hrtime's clock */
     uint64_t idle_since_ms;
 };
 
@@ -145,7 +146,7 @@ void http_connection(skep_worker *worker, skep_listener *listener, int fd, void 
 static void *on_begin(void *server, const char *uri, struct MHD_Connection *mhd) {
     (void)server, (void)uri;
     struct connection *connection = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-    if (connection) connection->busy = true, connection->announced = false;
+    if (connection) connection->busy = true, connection->announced = false, connection->begun_ns = uv_hrtime();
     return connection;
 }
 
@@ -169,8 +170,11 @@ static void on_replied(void *context, struct MHD_Connection *mhd, void **request
     (void)mhd;
     http *server = context;
     struct connection *connection = *request_context;
-    if (connection) connection->busy = false, connection->idle_since_ms = uv_now(skep_worker_loop(server->worker));
-    if (server->replied && code == MHD_REQUEST_TERMINATED_COMPLETED_OK) server->replied(server->context);
+    if (!connection) return;
+    connection->busy = false, connection->idle_since_ms = uv_now(skep_worker_loop(server->worker));
+    if (code != MHD_REQUEST_TERMINATED_COMPLETED_OK) return;
+    skep_request_handled(server->worker, uv_hrtime() - connection->begun_ns);
+    if (server->replied) server->replied(server->context);
 }
 
 /* --- Replies --- */

@@ -6,6 +6,8 @@
  *     http_new(&server, worker, answer, NULL);
  *     skep_listen(worker, "tcp://127.0.0.1:8000", http_connection, server, NULL);
  *
+ * Each request is timed, from its first line to the last byte of its reply, for skep status and skep top.
+ *
  * When the worker leaves, requests that have begun are answered with "Connection: close", and connections that are
  * silent are closed. */
 #ifndef EXAMPLE_HTTP_H

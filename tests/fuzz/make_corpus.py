@@ -57,6 +57,10 @@ SCRIPTS = ["name a\nhandle q concurrency 2\nlisten tcp://127.0.0.1:0\nsubscribe 
            "message greet reply hi count requests 3\nmessage * send a b broadcast c \"\" leave\n",
            "ready delay 1s malformed outbox\r\nleave exit 0", "job * reply \"x", "job * reply hex:0", "handle \"\\q\"", ""]
 
+# Packed histograms: pairs of a distance and a count, each LEB128
+TIMES = ["", "0001", "c30302aa0d01", "d11c01", "00000000", "800081808000", "00ffffffffffffffffff01", "00feffffffffffffffff010001",
+         "00feffffffffffffffff0100010001", "d21c01", "00ffffffffffffffffff02", "80", "0080", "000100", "ffffffffffffffffff0101"]
+
 
 def commands():
     """Every command's name and its fields as (name, type, needed)."""
@@ -103,6 +107,8 @@ def main():
         write("url", f"{i:02}", url.encode())
     for i, script in enumerate(SCRIPTS):
         write("script", f"{i:02}", script.encode())
+    for i, times in enumerate(TIMES):
+        write("histogram", f"{i:02}", bytes.fromhex(times))
 
 
 if __name__ == "__main__":

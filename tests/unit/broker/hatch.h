@@ -72,6 +72,7 @@ static inline void hatch_free_child(skep_child *child) {
     for (struct skep__seat *seat; (seat = LIST_FIRST(&child->seats)) != NULL;) skep__seat_free(seat);
     skep__flusher_unmark(child->cluster->flusher, &child->link_flush);
     child->cluster->child_count--;
+    skep__handling_free(&child->handling);
     free(child->slot);
     free(child);
 }

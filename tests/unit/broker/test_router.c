@@ -160,6 +160,25 @@ static void test_counts_of_the_dead(void **state) {
     close_bench(bench);
 }
 
+/* The last durations of a worker that is gone count too; malformed ones are a bad frame. */
+static void test_durations(void **state) {
+    struct bench *bench = open_bench(*state);
+    struct skep_command handled = {.id = SKEP_COMMAND_handled, .handled = {.what = {"job", 3}, .times = {"\0\1", 2}}};
+    for (pid_t pid = PID; pid < PID + 3; pid++) {
+        add(bench, &handled);
+        arrive_from(bench, pid);
+    }
+    assert_int_equal(bench->children[1]->handling.of[SKEP__HANDLED_JOB].total, 1);
+    assert_int_equal(bench->cluster->handling.of[SKEP__HANDLED_JOB].total, 3);
+    assert_int_equal(bench->cluster->bad_frames, 0);
+    handled.handled.times.size_bytes = 1;
+    add(bench, &handled);
+    arrive_from(bench, PID + 77);
+    assert_int_equal(bench->cluster->bad_frames, 1);
+    assert_non_null(strstr(bench->text, "times"));
+    close_bench(bench);
+}
+
 static void take_counter(const struct skep_command *command, uint64_t sums[2]) {
     if (command->id != SKEP_COMMAND_counterStatus) return;
     bool jobs = command->counterStatus.name.size_bytes == 4 && memcmp(command->counterStatus.name.data, "jobs", 4) == 0;
@@ -326,6 +345,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_counts),
         PUMP_TEST(test_counts_of_the_dead),
+        PUMP_TEST(test_durations),
         PUMP_TEST(test_other_counters),
         PUMP_TEST(test_as_many_counters_as_there_may_be),
         PUMP_TEST(test_rubbish_of_a_stranger),

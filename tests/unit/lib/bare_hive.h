@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A worker against the bare ends of its channels: gives it jobs, and notes what it answers. */
+ * A worker against the bare ends of its channels: gives it jobs, and notes what it answers; durations apart from that,
+ * since they come when they come. */
 #ifndef SKEP_TESTS_BARE_HIVE_H
 #define SKEP_TESTS_BARE_HIVE_H
 
@@ -9,7 +10,14 @@
 
 #include "worker_internal.h"
 
-enum { KEPT = 16, FRAMES = 64, LEASE_MS = 30000 };
+enum { KEPT = 16, FRAMES = 64, LEASE_MS = 30000, TIMED = 8 };
+
+/* The durations that a worker has reported, of one kind */
+struct timed {
+    char what[SKEP_MAX_NAME + 1], queue[SKEP_MAX_NAME + 1];
+    struct skep_histogram times;
+    unsigned reports;
+};
 
 /* A worker, and what a broker would hold of it. What it answers is noted as text, a command a line; frame by frame. */
 struct hive {
@@ -25,7 +33,9 @@ struct hive {
     uint64_t next_delivery, next_id;
     char answers[64 * 1024];
     size_t answers_bytes;
-    unsigned frames;
+    unsigned frames; /* with answers */
+    struct timed timed[TIMED];
+    bool deaf; /* answers are not kept */
 
     skep_worker *worker;
     char ran[4096]; /* payloads in the order in which handlers saw them */
@@ -51,6 +61,25 @@ static inline void note(struct hive *h, const struct skep_command *command) {
     h->answers_bytes += (size_t)snprintf(h->answers + h->answers_bytes, sizeof h->answers - h->answers_bytes, "\n");
 }
 
+static inline struct timed *timed_of(struct hive *h, const char *what, const char *queue) {
+    struct timed *t = h->timed;
+    while (t->what[0] != '\0' && (strcmp(t->what, what) != 0 || strcmp(t->queue, queue) != 0)) t++;
+    assert_true(t < h->timed + TIMED);
+    snprintf(t->what, sizeof t->what, "%s", what);
+    snprintf(t->queue, sizeof t->queue, "%s", queue);
+    return t;
+}
+
+static inline void note_times(struct hive *h, const struct skep_command_handled *handled) {
+    char what[SKEP_MAX_NAME + 1], queue[SKEP_MAX_NAME + 1];
+    snprintf(what, sizeof what, "%.*s", (int)handled->what.size_bytes, handled->what.data);
+    snprintf(queue, sizeof queue, "%.*s", (int)handled->queue.size_bytes,
+             handled->queue.size_bytes > 0 ? handled->queue.data : "");
+    struct timed *t = timed_of(h, what, queue);
+    assert_int_equal(skep__histogram_unpack(&t->times, handled->times.data, handled->times.size_bytes), SKEP_OK);
+    t->reports++;
+}
+
 static inline void read_all(struct hive *h, struct skep_reader *reader, const void *data, size_t size_bytes) {
     struct skep_command command;
     bool more = true;
@@ -58,15 +87,17 @@ static inline void read_all(struct hive *h, struct skep_reader *reader, const vo
     for (;;) {
         assert_int_equal(skep__reader_next(reader, &command, &more), SKEP_OK);
         if (!more) return;
-        note(h, &command);
+        if (command.id == SKEP_COMMAND_handled) note_times(h, &command.handled);
+        else if (!h->deaf) note(h, &command);
     }
 }
 
 static inline void answered(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
     struct hive *h = context;
     (void)peer;
-    h->frames++;
+    size_t before_bytes = h->answers_bytes;
     read_all(h, &h->outbox_reader, data, size_bytes);
+    h->frames += h->answers_bytes > before_bytes;
 }
 
 /* --- joining --- */
@@ -144,6 +175,7 @@ static inline void close_hive(struct hive *h) {
     skep__reader_free(&h->link_reader);
     if (h->link >= 0) close(h->link);
     if (h->page != NULL) munmap(h->page, SKEP_PAGE_BYTES);
+    for (unsigned i = 0; i < TIMED; i++) skep__histogram_free(&h->timed[i].times);
     pump_turns(h->pump, 3);
     free(h);
 }

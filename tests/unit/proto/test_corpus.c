@@ -15,6 +15,11 @@
 #define LLVMFuzzerTestOneInput fuzz_url
 #include "../../fuzz/fuzz_url.c"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_histogram
+#define must must_histogram
+#include "../../fuzz/fuzz_histogram.c"
+#undef LLVMFuzzerTestOneInput
+#undef must
 
 typedef int (*fuzzer)(const uint8_t *data, size_t size_bytes);
 
@@ -63,7 +68,13 @@ static void test_urls(void **state) {
     replay("url", fuzz_url, 10);
 }
 
+static void test_histograms(void **state) {
+    (void)state;
+    replay("histogram", fuzz_histogram, 10);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_frames), cmocka_unit_test(test_urls)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_frames), cmocka_unit_test(test_histograms),
+                                       cmocka_unit_test(test_urls)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
