@@ -96,6 +96,7 @@ static const struct operands {
     {FOR_SIGNAL, 2, {"WORKER", "SIGNAL"}},
     {FOR_PAUSE, 0, {"NAME"}},
     {FOR_RESUME, 0, {"NAME"}},
+    {FOR_COMPLETE, 1, {"what is to be completed"}},
 };
 
 static const struct operands *operands_of(unsigned subcommand) {
