@@ -25,7 +25,7 @@ static void put_source(enum source source) {
 static void write_option(const struct manual_row *row, const struct option_row *option) {
     printf("complete -c skep -n '__skep_in %s' -l %s", row->name, option->name);
     if (option->letter != 0) printf(" -s %c", option->letter);
-    if (option->value != NULL) printf(" -r");
+    if (option->value != NULL) printf(source_of_value(option) == SOURCE_FILES ? " -r" : " -x");
     if (option->value != NULL) put_source(source_of_value(option));
     printf(" -d '");
     put(option->help);
@@ -58,4 +58,15 @@ static void write_commands(void) {
         if (manual_is_shown(row)) write_command(row);
 }
 
-const struct mark fish_marks[] = {{"@COMMANDS@", write_commands}, {NULL, NULL}};
+/* Options that take a value */
+static void write_valued(void) {
+    printf("set -g __skep_valued");
+    for (const struct option_row *row = option_rows; row->name != NULL; row++) {
+        if (row->value == NULL) continue;
+        printf(" --%s", row->name);
+        if (row->letter != 0) printf(" -%c", row->letter);
+    }
+    putchar('\n');
+}
+
+const struct mark fish_marks[] = {{"@COMMANDS@", write_commands}, {"@VALUED@", write_valued}, {NULL, NULL}};

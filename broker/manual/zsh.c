@@ -20,7 +20,7 @@ static void put_action(enum source source) {
     else if (source == SOURCE_FILES) printf("_files");
     else if (source == SOURCE_FOLDERS) printf("_files -/");
     else if (source == SOURCE_PROGRAMS) printf("_command_names -e");
-    else printf("_skep_ask %s", source_name(source));
+    else printf(" _skep_ask %s", source_name(source)); /* the space: without further arguments */
 }
 
 static void write_option(const struct option_row *row) {
