@@ -97,21 +97,23 @@ static void see(const struct skep_command *command, void *context) {
     const struct skep_command_brokerStatus *broker = &command->brokerStatus;
     if (command->id == SKEP_COMMAND_workerStatus) see_worker(outlook, &command->workerStatus, steering->worker);
     if (command->id != SKEP_COMMAND_brokerStatus) return;
+    outlook->news_seq = broker->newsSeq;
     outlook->is_told = SKEP_HAS(brokerStatus, broker, wanted);
     outlook->wanted = broker->wanted;
     outlook->is_reloading = SKEP_HAS(brokerStatus, broker, reloadSteps);
     outlook->is_broken = SKEP_HAS(brokerStatus, broker, breaker_ms);
 }
 
-/* A broker that does not answer now may do so later, or be gone, which the news will tell. */
+/* A broker that does not answer now may do so later, or be gone, which the news will tell. What has led to an outlook
+ * is to be heard first: events say why. */
 static void look(struct steering *steering) {
     struct skep_command question = {.id = SKEP_COMMAND_status};
     question.status.has = 0;
     steering->outlook = (struct outlook){0};
     int status = contact_ask(&steering->contact, &question, LOOK_TIMEOUT_MS, see, steering);
     steering->looked_ms = now_ms();
-    steering->is_stale = status != SKEP_OK;
-    if (status == SKEP_OK) steering->looked(steering);
+    steering->is_stale = status != SKEP_OK || steering->outlook.news_seq > steering->follower.latest;
+    if (!steering->is_stale) steering->looked(steering);
 }
 
 /* --- the wait --- */

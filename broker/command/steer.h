@@ -9,7 +9,8 @@
 
 /* How the hive was when it was looked at last; of one worker more, if the steering is about one. */
 struct outlook {
-    bool is_told; /* the broker says how many workers it wants */
+    uint64_t news_seq; /* number of the latest item of news then */
+    bool is_told;      /* the broker says how many workers it wants */
     uint64_t wanted;
     unsigned coming, ready, leaving; /* workers */
     bool is_reloading;

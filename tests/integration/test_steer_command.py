@@ -65,7 +65,7 @@ class Scale(Steering):
             hive.wait_ready(2)
             flag.touch()
             self.skep(hive, "scale", "3", code=70, out="2 -> 3 workers",
-                      err=r"(?s)skep: scale: worker \d+ pid \d+: exited with status 3 \(crashed\).*"
+                      err=r"(skep: scale: worker \d+ pid \d+: exited with status 3 \(crashed\).*\n)+"
                           r"skep: scale: no more workers are started: .*")
             flag.unlink()
             self.skep(hive, "resume", out="workers that are missing are started")
