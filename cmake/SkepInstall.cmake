@@ -30,3 +30,9 @@ endforeach()
 
 install(FILES LICENSE ${PROJECT_BINARY_DIR}/docs/commands.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
+
+set(manual_dir ${PROJECT_BINARY_DIR}/manual)
+install(FILES ${manual_dir}/skep.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${manual_dir}/skep DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES ${manual_dir}/_skep DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+install(FILES ${manual_dir}/skep.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)

@@ -38,6 +38,14 @@ int skep__instance_dir(const char *dir, const char *name, char out[SKEP_MAX_DIR 
     return SKEP_OK;
 }
 
+int skep__instance_default_dir(const char *name, char out[SKEP_MAX_DIR + 1]) {
+    char path[SKEP_MAX_DIR + 1];
+    int length = default_dir(name, path, sizeof path);
+    if (length < 0 || (size_t)length >= sizeof path) return SKEP_EDIR;
+    memcpy(out, path, (size_t)length + 1);
+    return SKEP_OK;
+}
+
 static bool parse_lock(char *text, struct skep__instance *instance) {
     int pid;
     uint64_t generation;

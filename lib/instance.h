@@ -21,6 +21,9 @@ struct skep__instance {
  * else /tmp/skep-UID/NAME. Touches nothing. Errors: SKEP_EDIR, *why (borrowed) says more. */
 SKEP_MUST_USE int skep__instance_dir(const char *dir, const char *name, char out[SKEP_MAX_DIR + 1], const char **why);
 
+/* The same if neither a directory is given nor SKEP_DIR is set. Errors: SKEP_EDIR (too long). */
+SKEP_MUST_USE int skep__instance_default_dir(const char *name, char out[SKEP_MAX_DIR + 1]);
+
 /* Reads the lock file of a running broker. Errors: SKEP_ENOBROKER (no file, or nobody holds it), SKEP_EACCES,
  * SKEP_EMFILE. */
 SKEP_MUST_USE int skep__instance_find(const char *dir, struct skep__instance *instance);

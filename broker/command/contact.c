@@ -2,11 +2,39 @@
  * A running broker, as status, events and stop see it. */
 #include "contact.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "neighbours.h"
 #include "say.h"
 
 enum { TRIES = 3 };
+
+/* Names of brokers, as many as a line holds. */
+struct names {
+    char text[512];
+    size_t used;
+};
+
+static void add_name(const char *name, void *context) {
+    struct names *names = context;
+    size_t room = sizeof names->text - names->used;
+    int length = snprintf(names->text + names->used, room, "%s%s", names->used > 0 ? ", " : "", name);
+    if (length > 0 && (size_t)length < room) names->used += (size_t)length;
+    else names->text[names->used] = '\0';
+}
+
+/* Who named no directory may have meant another broker, or be surprised by the environment. */
+static int no_broker(const char *dir, const struct options *options) {
+    const char *variable = getenv(SKEP_ENV_DIR);
+    struct names names = {.used = 0};
+    if (options->dir != NULL) return fail(SKEP_ENOBROKER, "no broker in %s", dir);
+    if (variable != NULL && variable[0] != '\0') return fail(SKEP_ENOBROKER, "no broker in %s (" SKEP_ENV_DIR ")", dir);
+    neighbours_each(dir, add_name, &names);
+    if (names.used == 0) return fail(SKEP_ENOBROKER, "no broker in %s", dir);
+    return fail(SKEP_ENOBROKER, "no broker in %s; running: %s (--name)", dir, names.text);
+}
 
 int contact_find(struct skep__instance *instance, const struct options *options) {
     char dir[SKEP_MAX_DIR + 1];
@@ -15,7 +43,7 @@ int contact_find(struct skep__instance *instance, const struct options *options)
     const char *asked = options->dir != NULL ? options->dir : options->name;
     if (status != SKEP_OK) return fail(status, "%s: %s", asked, why != NULL ? why : skep_strerror(status));
     status = skep__instance_find(dir, instance);
-    if (status == SKEP_ENOBROKER) return fail(status, "no broker in %s", dir);
+    if (status == SKEP_ENOBROKER) return no_broker(dir, options);
     if (status != SKEP_OK) return fail(status, "%s: %s", dir, skep_strerror(status));
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "options.h"
 #include "say.h"
 #include "subcommands.h"
+#include "typo.h"
 
 static const struct subcommand subcommands[] = {
 #define GROUP(title) {.group = title},
@@ -24,27 +25,64 @@ static const struct subcommand subcommands[] = {
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
 
+static bool is_shown(const struct subcommand *row) {
+    return row->group == NULL && row->help[0] != '\0';
+}
+
 static const struct subcommand *find(const char *name) {
     for (int i = 0; i < SUBCOMMANDS; i++)
         if (subcommands[i].name != NULL && strcmp(subcommands[i].name, name) == 0) return &subcommands[i];
     return NULL;
 }
 
+/* The only command that the name may be a typing error of, or NULL. */
+static const char *find_meant(const char *name) {
+    static const char *const others[] = {"help", "version"};
+    const char *meant = NULL;
+    int found = 0;
+    for (int i = 0; i < SUBCOMMANDS; i++)
+        if (is_shown(&subcommands[i]) && is_typo_of(name, subcommands[i].name)) meant = subcommands[i].name, found++;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (is_typo_of(name, others[i])) meant = others[i], found++;
+    return found == 1 ? meant : NULL;
+}
+
 static int unknown(const char *name) {
+    const char *meant = find_meant(name);
+    if (meant != NULL) return fail(SKEP_EINVAL, "%s: unknown command; did you mean %s?", name, meant);
     return fail(SKEP_EINVAL, "%s: unknown %s; skep help lists the commands", name,
                 name[0] == '-' ? "option" : "command");
+}
+
+static void help_first_steps(void) {
+    static const struct {
+        const char *type, *purpose;
+    } steps[] = {
+        {"skep run -n 4 -- ./hello", "start a hive; the rest in another terminal"},
+        {"skep top", "which worker is slow: its P99 stands out; s sorts"},
+        {"skep status", "the same once, and what is wrong, at the top"},
+        {"skep exits", "why a worker was restarted: how it ended and its last lines"},
+        {"skep logs -f 3", "what worker 3 writes"},
+        {"skep scale +2", "two workers more"},
+        {"skep reload --program ./hello-2", "onto a new binary, without losing a request"},
+        {"skep stop", "finish what is live, then end"},
+    };
+    printf("\nFirst steps:\n");
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) printf("  %-32s %s\n", steps[i].type, steps[i].purpose);
 }
 
 static int help_all(void) {
     printf("usage: skep COMMAND [OPTION]...\n\n");
     for (const struct subcommand *s = subcommands; s < subcommands + SUBCOMMANDS; s++) {
         if (s->group != NULL) printf("%s%s:\n", s == subcommands ? "" : "\n", s->group);
-        else printf("  %-12s %s\n", s->name, s->help);
+        else if (is_shown(s)) printf("  %-12s %s\n", s->name, s->help);
     }
     printf("  %-12s %s\n", "help", "Explain a command: skep help COMMAND.");
     printf("  %-12s %s\n", "version", "Print the version.");
+    help_first_steps();
     printf(
-        "\nEnvironment: SKEP_DIR, SKEP_POLICY, SKEP_TRACE. Exit statuses: 0, 64 for wrong usage, others by cause.\n");
+        "\nEnvironment: SKEP_DIR, SKEP_POLICY, SKEP_TRACE, NO_COLOR. Exit statuses: 0, 64 for wrong usage, others by\n"
+        "cause: man skep lists them. skep help COMMAND explains a command and its options.\n");
     return 0;
 }
 

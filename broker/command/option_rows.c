@@ -279,6 +279,28 @@ static const char *set_once(struct options *options, const char *value) {
     return NULL;
 }
 
+static const char *set_program_to(struct options *options, const char *value) {
+    options->program_to = value;
+    if (*value == '\0') return "the program is empty";
+    return strlen(value) > SKEP_MAX_PATH ? "the path is longer than 4095 bytes" : NULL;
+}
+
+static const char *set_at_once(struct options *options, const char *value) {
+    return parse_unsigned(value, 1, SKEP_MAX_WORKERS, &options->at_once) ? NULL : "expected a number from 1 to 1000";
+}
+
+static const char *set_no_wait(struct options *options, const char *value) {
+    (void)value;
+    options->no_wait = true;
+    return NULL;
+}
+
+static const char *set_listener(struct options *options, const char *value) {
+    options->listener = value;
+    if (*value == '\0') return "the name is empty";
+    return strlen(value) > SKEP_MAX_URL ? "the name is longer than 256 bytes" : NULL;
+}
+
 const struct option_row option_rows[] = {
     {"workers", 'n', FOR_RUN, "N", set_workers, "workers; auto, the default, is one for each processor"},
     {"listen", 'l', FOR_RUN, "NAME=URL", add_listener, "bind URL, for workers that listen on NAME; may be repeated"},
@@ -315,6 +337,11 @@ const struct option_row option_rows[] = {
     {"count", 'n', FOR_PEEK, "N", set_peek_count, "how many jobs, 1 to 500; 10"},
     {"count", 'n', FOR_DEAD, "N", set_dead_count, "list: how many at most, 1 to 10000; 100"},
     {"queue", 0, FOR_DEAD, "QUEUE", set_queue, "a queue whose name is a number"},
+    {"program", 0, FOR_RELOAD, "PROGRAM", set_program_to, "what the new workers run; the present program"},
+    {"at-once", 0, FOR_RELOAD, "K", set_at_once, "how many workers are replaced at a time, 1 to 1000; 1"},
+    {"no-wait", 0, FOR_SCALE | FOR_RELOAD | FOR_RESTART | FOR_DRAIN, NULL, set_no_wait, "return when it has begun"},
+    {"listener", 0, FOR_PAUSE | FOR_RESUME, "LISTENER", set_listener, "a listener, by its name or URL"},
+    {"queue", 0, FOR_PAUSE | FOR_RESUME, "QUEUE", set_queue, "a queue, also if a listener has the same name"},
     {"all", 0, FOR_DEAD, NULL, set_all, "retry, drop: the dead letters of all queues"},
     {"raw", 0, FOR_SEND | FOR_CALL, NULL, set_raw, "data are bytes as they are, no JSON that becomes MessagePack"},
     {"timeout", 0, FOR_CALL, "SECONDS", set_timeout, "how long to wait for the reply; 5"},

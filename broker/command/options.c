@@ -8,16 +8,17 @@
 
 #include "option_rows.h"
 #include "say.h"
+#include "values.h"
 
 struct getopt_tables {
     char letters[3 + 2 * MAX_OPTION_ROWS];
     struct option names[MAX_OPTION_ROWS + 1];
 };
 
-/* Names yield the row's index and 256, letters themselves. Options of run and of a mock broker end at the first
+/* Names yield the row's index and 256, letters themselves. Options of run, reload and a mock broker end at the first
  * operand: what follows is the program's. Those of others may stand anywhere. */
 static void fill_tables(struct getopt_tables *tables, unsigned subcommand) {
-    char *letter = stpcpy(tables->letters, subcommand & (FOR_RUN | FOR_MOCK_BROKER) ? "+:" : ":");
+    char *letter = stpcpy(tables->letters, subcommand & (FOR_RUN | FOR_RELOAD | FOR_MOCK_BROKER) ? "+:" : ":");
     struct option *name = tables->names;
     for (int i = 0; option_rows[i].name != NULL; i++) {
         if (!(option_rows[i].subcommands & subcommand)) continue;
@@ -89,6 +90,14 @@ static const struct operands {
     {FOR_DEAD, 1, {"list, retry or drop", "QUEUE"}},
     {FOR_SEND, 2, {"WORKER", "CMD", "DATA"}},
     {FOR_CALL, 2, {"WORKER", "CMD", "DATA"}},
+    {FOR_SCALE, 1, {"N, +N or -N"}},
+    {FOR_RESTART, 1, {"WORKER"}},
+    {FOR_DRAIN, 1, {"WORKER"}},
+    {FOR_KILL, 1, {"WORKER"}},
+    {FOR_SIGNAL, 2, {"WORKER", "SIGNAL"}},
+    {FOR_PAUSE, 0, {"NAME"}},
+    {FOR_RESUME, 0, {"NAME"}},
+    {FOR_COMPLETE, 1, {"what is to be completed"}},
 };
 
 static const struct operands *operands_of(unsigned subcommand) {
@@ -121,18 +130,41 @@ static bool take_operands(struct options *options, unsigned subcommand, const ch
     return count >= wanted->least;
 }
 
+/* What follows -- are arguments of the new workers, and there may be none. */
+static bool take_args(struct options *options, char **argv, int count) {
+    bool is_told = strcmp(argv[-1], "--") == 0;
+    if (is_told) options->args = argv;
+    else if (count > 0) say("reload: %s: unexpected argument; those of the workers follow --", argv[0]);
+    return is_told || count == 0;
+}
+
+/* Moves -N, which is no option, to the end; returns how many there are. */
+static int spare_numbers(unsigned subcommand, int argc, char **argv) {
+    int kept = 0;
+    for (int i = argc - 1; subcommand == FOR_SCALE && i > 0; i--) {
+        if (argv[i][0] != '-' || !is_number(argv[i] + 1)) continue;
+        char *number = argv[i];
+        memmove(&argv[i], &argv[i + 1], (size_t)(argc - 1 - i) * sizeof *argv);
+        argv[argc - 1] = number;
+        kept++;
+    }
+    return kept;
+}
+
 bool options_parse(struct options *options, unsigned subcommand, int argc, char **argv) {
     *options = (struct options){.name = "default", .workers = option_processors()};
     struct getopt_tables tables;
     fill_tables(&tables, subcommand);
     opterr = 0;
     optind = 1;
-    for (int found; (found = getopt_long(argc, argv, tables.letters, tables.names, NULL)) != -1;) {
+    int numbers = spare_numbers(subcommand, argc, argv);
+    for (int found; (found = getopt_long(argc - numbers, argv, tables.letters, tables.names, NULL)) != -1;) {
         if (found == '?' || found == ':') return say_unknown(argv[0], subcommand, found, argv);
         if (!apply(options, argv[0], row_of(found, subcommand))) return false;
     }
     if (options->help) return true;
     if (subcommand == FOR_RUN) return take_program(options, &argv[optind], argc - optind);
+    if (subcommand == FOR_RELOAD) return take_args(options, &argv[optind], argc - optind);
     if (subcommand & FOR_MOCK) return take_mock(options, subcommand, argv[0], &argv[optind], argc - optind);
     return take_operands(options, subcommand, argv[0], &argv[optind], argc - optind);
 }

@@ -94,7 +94,7 @@ struct options {
     const char *script; /* mock */
 
     unsigned count;      /* peek, dead list: how many; 0: as usual */
-    const char *queue;   /* dead: of this queue, whose name may look like an id */
+    const char *queue;   /* dead, pause, resume: this queue, whose name may look like another thing's */
     bool all;            /* dead */
     bool raw;            /* send, call: data are bytes, not JSON */
     unsigned timeout_ms; /* call; 0: as usual */
@@ -111,8 +111,8 @@ struct options {
     const char *program_to; /* reload: another program; NULL: the present one */
     unsigned at_once;       /* reload: workers replaced at a time; 0: 1 */
     char *const *args;      /* reload: arguments after --, NULL-terminated; NULL: the present ones */
-    bool no_wait;           /* reload, restart: return when it has begun */
-    bool listener;          /* pause, resume: NAME is a listener's */
+    bool no_wait;           /* scale, reload, restart, drain: return when it has begun */
+    const char *listener;   /* pause, resume: name or URL; NULL: not said to be one */
 };
 
 /* Parses the arguments of the subcommand argv[0] into options. False if something is wrong; it has been said then. */

@@ -18,12 +18,12 @@ import tempfile
 import threading
 from pathlib import Path
 
-from hive import Process, program, run
+from hive import Process, program, run, wait_until
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "clients"))
-from wire import PULL, PUSH, REP, pack, unpack  # noqa: E402
+from wire import PUB, PULL, PUSH, REP, pack, unpack  # noqa: E402
 
-__all__ = ["FakeBroker", "pack", "unpack", "queue", "job"]
+__all__ = ["FakeBroker", "FakeHive", "pack", "unpack", "queue", "job"]
 GENERATION = 7
 
 
@@ -190,3 +190,43 @@ class FakeBroker:
     def start(self, *arguments):
         """The same in the background."""
         return Process([program("skep"), *map(str, arguments), "--dir", self.folder])
+
+
+class FakeHive(FakeBroker):
+    """One with workers, a dictionary of what workerStatus tells by id, and with news. about: more for brokerStatus."""
+
+    def __init__(self, *ready):
+        super().__init__()
+        self.workers = {number: {} for number in ready}
+        self.about = {}
+        self.items = []         # of news, from number 1 on
+        self.telling = threading.Lock()
+        self.answers.update(status=self.status, newsSince=self.since)
+        self.news = self.listen(f"news.{GENERATION}", PUB)
+
+    def status(self, _):
+        counts = ("accepted", "requests", "connections", "restarts", "messages", "badFrames", "unknown", "redispatched")
+        broker = {"name": "default", "pid": os.getpid(), "version": "0", "state": "running", "uptime_ms": 1000,
+                  "policy": "round-robin", "news": f"ipc://{self.path(f'news.{GENERATION}')}",
+                  "newsSeq": len(self.items), **{count: 0 for count in counts}, **self.about}
+        return pack("brokerStatus", **broker) + b"".join(self.worker(*one) for one in sorted(self.workers.items()))
+
+    @staticmethod
+    def worker(number, more):
+        counts = ("restarts", "connections", "accepted", "requests", "messages", "rss_bytes")
+        fields = {"pid": 1000 + number, "state": "ready", "uptime_ms": 1000, "slot": number - 1}
+        return pack("workerStatus", **{"worker": number, **fields, **{count: 0 for count in counts}, **more})
+
+    def since(self, question):
+        return b"".join(self.items[question["seq"]:]) + pack("newsEnd", seq=len(self.items))
+
+    def tell(self, event, **fields):
+        """An event for all that follow the news."""
+        with self.telling:
+            self.items.append(pack("event", seq=len(self.items) + 1, time=1767225600000, event=event, **fields))
+            for connection in list(self.news.connections):
+                Listener.send(connection, self.items[-1])
+
+    def wait_asked(self, command):
+        """The first question of that name, once it came."""
+        return wait_until(lambda: next((one for one in self.asked if one["cmd"] == command), None), f"asked {command}")

@@ -204,7 +204,7 @@ class Where(unittest.TestCase):
         process = self.start("--name", "alpha", XDG_RUNTIME_DIR=self.folder)
         other = self.skep("status")
         self.assertEqual(other.code, 69)
-        self.assertEqual(other.output("err"), f"skep: no broker in {self.folder}/skep/default")
+        self.assertEqual(other.output("err"), f"skep: no broker in {self.folder}/skep/default; running: alpha (--name)")
         self.check_found(process, f"{self.folder}/skep/alpha", "alpha", "--name", "alpha")
 
     def test_without_options_it_is_called_default(self):

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ * skep complete: what the shells' completions ask, a word a line. It is not in the help. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "contact.h"
+#include "neighbours.h"
+#include "say.h"
+#include "subcommands.h"
+
+enum { PATIENCE_MS = 500 /* of somebody who has pressed the tabulator */ };
+
+/* Names are chosen by workers and clients, and shells may read more into them than a name. */
+static void print_name(struct skep_bytes name) {
+    static const char harmless[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/@+,";
+    for (size_t i = 0; i < name.size_bytes; i++)
+        if (name.data[i] == '\0' || strchr(harmless, name.data[i]) == NULL) return;
+    if (name.size_bytes > 0 && name.data[0] != '-') printf("%.*s\n", (int)name.size_bytes, name.data);
+}
+
+static void on_worker(const struct skep_command *command, void *context) {
+    (void)context;
+    if (command->id == SKEP_COMMAND_workerStatus) printf("%" PRIu64 "\n", command->workerStatus.worker);
+}
+
+static void on_listener(const struct skep_command *command, void *context) {
+    (void)context;
+    if (command->id == SKEP_COMMAND_listenerStatus) print_name(command->listenerStatus.name);
+}
+
+static void on_queue(const struct skep_command *command, void *context) {
+    (void)context;
+    if (command->id == SKEP_COMMAND_queueStatus) print_name(command->queueStatus.name);
+}
+
+static void on_instance(const char *name, void *context) {
+    (void)context;
+    print_name((struct skep_bytes){name, strlen(name)});
+}
+
+/* What is completed, and the question that is asked for it; names may be of two kinds. */
+static const struct {
+    const char *what;
+    enum skep_command_id question;
+    answer_cb *answer;
+} rows[] = {
+    {"workers", SKEP_COMMAND_status, on_worker}, {"listeners", SKEP_COMMAND_status, on_listener},
+    {"queues", SKEP_COMMAND_queues, on_queue},   {"names", SKEP_COMMAND_status, on_listener},
+    {"names", SKEP_COMMAND_queues, on_queue},
+};
+
+static int ask_for(struct contact *contact, const char *what) {
+    int status = SKEP_EINVAL;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct skep_command question = {.id = rows[i].question};
+        if (strcmp(rows[i].what, what) != 0) continue;
+        status = contact_ask(contact, &question, PATIENCE_MS, rows[i].answer, NULL);
+        if (status != SKEP_OK) return contact_fail(contact, status);
+    }
+    return status == SKEP_OK ? 0 : fail(status, "complete: %s: nothing of that kind", what);
+}
+
+static int complete_instances(void) {
+    char dir[SKEP_MAX_DIR + 1];
+    int status = skep__instance_default_dir("default", dir);
+    if (status == SKEP_OK) neighbours_each(dir, on_instance, NULL);
+    return skep_exit_status(status);
+}
+
+int command_complete(const struct options *options) {
+    struct contact contact;
+    if (strcmp(options->operands[0], "instances") == 0) return complete_instances();
+    int code = contact_open(&contact, options);
+    if (code != 0) return code;
+    code = ask_for(&contact, options->operands[0]);
+    contact_close(&contact);
+    return code;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ * skep reload and skep restart: replace workers, and show how far it is. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "say.h"
+#include "steer.h"
+#include "subcommands.h"
+
+static void show_step(struct steering *steering, const struct skep_command_event *event) {
+    if (event->reason.size_bytes > 0)
+        ticker_step(&steering->ticker, "%.*s (%" PRIu64 " of %" PRIu64 ")", (int)event->reason.size_bytes,
+                    event->reason.data, event->step, event->steps);
+    else
+        ticker_step(&steering->ticker, "worker %" PRIu64 " is ready (%" PRIu64 " of %" PRIu64 ")", event->worker,
+                    event->step, event->steps);
+}
+
+static void show_done(struct steering *steering, const struct skep_command_event *event) {
+    if (steering->worker != 0) steer_done(steering, "worker %" PRIu32 " is replaced", steering->worker);
+    else steer_done(steering, "%" PRIu64 " worker%s replaced", event->steps, event->steps == 1 ? "" : "s");
+}
+
+/* What comes before its beginning is the end of an earlier one. */
+static void heard(struct steering *steering, const struct skep_command_event *event) {
+    if (!bytes_are(event->event, "reload")) return;
+    if (bytes_are(event->phase, "begun")) steering->has_begun = true;
+    if (!steering->has_begun) return;
+    if (bytes_are(event->phase, "step")) show_step(steering, event);
+    else if (bytes_are(event->phase, "done")) show_done(steering, event);
+    else if (bytes_are(event->phase, "aborted"))
+        steer_failed(steering, SKEP_EABORTED, "aborted: %.*s; the old workers go on", (int)event->reason.size_bytes,
+                     event->reason.data);
+}
+
+/* Its end may be among the news that are lost. */
+static void looked(struct steering *steering) {
+    if (steering->outlook.is_reloading || steering->follower.lost == 0) return;
+    steer_failed(steering, SKEP_ESTATE, "it has ended, but the news of how are lost; see skep status");
+}
+
+/* The broker may have another working directory. */
+static const char *whole_path(const char *program, char path[SKEP_MAX_PATH + 1]) {
+    char here[SKEP_MAX_PATH + 1];
+    if (strchr(program, '/') == NULL || program[0] == '/') return program;
+    if (getcwd(here, sizeof here) == NULL) return NULL;
+    int length = snprintf(path, SKEP_MAX_PATH + 1, "%s/%s", here, program);
+    if (length <= SKEP_MAX_PATH) return path;
+    errno = ENAMETOOLONG;
+    return NULL;
+}
+
+/* Empty if none were given: the new workers then have no arguments. */
+static struct skep_list list_of(char *const *args, struct skep_bytes items[SKEP_MAX_LIST]) {
+    struct skep_list list = {.borrowed = items};
+    for (; args[list.count] != NULL && list.count < SKEP_MAX_LIST; list.count++)
+        items[list.count] = bytes_of_text(args[list.count]);
+    return list;
+}
+
+static const char *check_args(char *const *args) {
+    for (size_t i = 0; args[i] != NULL; i++) {
+        if (i == SKEP_MAX_LIST) return "too many arguments";
+        if (strlen(args[i]) > SKEP_MAX_PATH) return "an argument is longer than 4095 bytes";
+    }
+    return NULL;
+}
+
+int command_reload(const struct options *options) {
+    struct steering steering = {.command = "reload", .heard = heard, .looked = looked};
+    struct skep_command question = {.id = SKEP_COMMAND_reload};
+    struct skep_bytes items[SKEP_MAX_LIST];
+    char path[SKEP_MAX_PATH + 1];
+    question.reload.has = 0;
+    const char *why = options->args != NULL ? check_args(options->args) : NULL;
+    if (why != NULL) return fail(SKEP_EINVAL, "reload: %s", why);
+    if (options->program_to != NULL) {
+        const char *program = whole_path(options->program_to, path);
+        if (program == NULL) return fail(SKEP_ESYS, "reload: %s: %s", options->program_to, strerror(errno));
+        SKEP_SET(reload, &question.reload, program, bytes_of_text(program));
+    }
+    if (options->args != NULL) SKEP_SET(reload, &question.reload, args, list_of(options->args, items));
+    if (options->at_once != 0) SKEP_SET(reload, &question.reload, atOnce, options->at_once);
+    return steer_and_follow(&steering, options, &question, ignore_answer);
+}
+
+int command_restart(const struct options *options) {
+    struct steering steering = {.command = "restart", .heard = heard, .looked = looked};
+    struct skep_command question = {.id = SKEP_COMMAND_restartWorker};
+    int code = parse_worker("restart", options->operands[0], &steering.worker);
+    if (code != 0) return code;
+    question.restartWorker = (struct skep_command_restartWorker){.worker = steering.worker};
+    return steer_and_follow(&steering, options, &question, ignore_answer);
+}
