@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Durations as log-linear histograms, in the layout of HdrHistogram (hdrhistogram.org): two significant decimal digits,
- * so that every quantile is off by less than 1 %. They can be merged, which quantiles cannot.
+ * so that every quantile is off by less than 1 % or 128 ns. They can be merged, which quantiles cannot.
  *
  * Values are nanoseconds, up to an hour; longer ones count as an hour. The unit of the lowest cells is 128 ns. */
 #ifndef SKEP_HISTOGRAM_H
@@ -28,7 +28,8 @@ SKEP_MUST_USE int skep__histogram_add(struct skep_histogram *histogram, const st
  * more in (it was of another process) become empty. */
 void skep__histogram_subtract(struct skep_histogram *histogram, const struct skep_histogram *earlier);
 
-/* The value that a share (0 to 1) of all values does not exceed, within 1 %; 0 if it is empty. */
+/* The value that a share (0 to 1) of all values does not exceed, more than that by at most 1 % or 127 ns; 0 if it is
+ * empty. */
 uint64_t skep__histogram_quantile_ns(const struct skep_histogram *histogram, double share);
 
 /* Packs it: for each cell that is not empty its distance from the cell before (the first: from -1) less 1, and its
