@@ -1,9 +1,5 @@
 #include "say.h"
 #include "subcommands.h"
-int command_top(const struct options *options) {
-    (void)options;
-    return fail(SKEP_ESTATE, "top: pending");
-}
 int command_logs(const struct options *options) {
     (void)options;
     return fail(SKEP_ESTATE, "logs: pending");

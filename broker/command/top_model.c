@@ -16,7 +16,7 @@ static double seconds_between(const struct top_model *model) {
 
 /* What began anew, or was not there before, has counted from 0. */
 static double per_second(const struct top_model *model, uint64_t now, uint64_t before) {
-    if (!model->has_before || model->now.time_ms <= model->before.time_ms) return -1;
+    if (model->taken < 2 || model->now.time_ms <= model->before.time_ms) return -1;
     return (double)(now - (before <= now ? before : 0)) / seconds_between(model);
 }
 
@@ -32,8 +32,7 @@ double top_rate(const struct top_model *model, enum top_rate what) {
 static const struct top_worker none = {0};
 
 static const struct top_worker *earlier(const struct top_model *model, const struct top_worker *worker) {
-    const struct top_worker *found =
-        top_find_worker(&model->before, worker->id, (size_t)(worker - model->now.workers));
+    const struct top_worker *found = top_find_worker(&model->before, worker->id, (size_t)(worker - model->now.workers));
     return found != NULL ? found : &none;
 }
 
@@ -107,7 +106,7 @@ static bool has_times(const struct top_model *model, enum top_kind kind) {
 
 void top_model_next_kind(struct top_model *model) {
     for (int i = 1; i < TOP_KINDS; i++) {
-        enum top_kind kind = (enum top_kind)((model->kind + i) % TOP_KINDS);
+        enum top_kind kind = (enum top_kind)(((int)model->kind + i) % TOP_KINDS);
         if (!has_times(model, kind)) continue;
         model->kind = kind;
         return;
@@ -125,7 +124,7 @@ static void choose_kind(struct top_model *model) {
 
 static void remember(struct top_model *model) {
     uint64_t since_ms = model->now.time_ms - model->history_ms;
-    if (!model->has_before || (model->history_count > 0 && since_ms * 10 < (uint64_t)model->interval_ms * 9)) return;
+    if (model->taken < 2 || (model->history_count > 0 && since_ms * 10 < (uint64_t)model->interval_ms * 9)) return;
     bool is_full = model->history_count == TOP_HISTORY;
     for (int what = 0; what < TOP_RATES; what++) {
         double *history = model->history[what];
@@ -137,32 +136,31 @@ static void remember(struct top_model *model) {
 }
 
 /* A snapshot that was taken early does not become the earlier one at once: rates need some time between the two. */
+static bool moves_on(const struct top_model *model, uint64_t time_ms) {
+    if (model->taken < 2) return model->taken == 1;
+    return (time_ms - model->before.time_ms) * 10 >= (uint64_t)model->interval_ms * 19;
+}
+
 void top_model_take(struct top_model *model, struct top_snapshot *snapshot) {
-    uint64_t base_ms = model->has_before ? model->before.time_ms : 0;
-    bool moves_on = !model->has_before || (snapshot->time_ms - base_ms) * 10 >= (uint64_t)model->interval_ms * 19;
-    bool is_first = model->now.time_ms == 0;
-    struct top_snapshot *place = &model->now;
-    if (moves_on && !is_first) {
-        top_snapshot_free(&model->before);
-        model->before = model->now;
-        model->has_before = true;
-    } else {
-        top_snapshot_free(place);
-    }
-    *place = *snapshot;
+    struct top_snapshot *replaced = moves_on(model, snapshot->time_ms) ? &model->before : &model->now;
+    top_snapshot_free(replaced);
+    if (replaced == &model->before) model->before = model->now;
+    model->now = *snapshot;
     *snapshot = (struct top_snapshot){0};
+    model->taken++;
     choose_kind(model);
     remember(model);
 }
 
 /* Of the time only hours, minutes and seconds: the date is that of today. */
 void top_model_note(struct top_model *model, const struct notice *notice) {
-    enum { CLOCK_AT = 11, CLOCK_BYTES = 8, TEXT_AT = 25 };
-    char text[NOTICE_TEXT_BYTES];
+    enum { CLOCK_AT = 11, CLOCK_BYTES = 8 };
+    char text[NOTICE_TEXT_BYTES], time[32];
     char *line = model->events[model->events_count++ % TOP_EVENTS];
+    time_text(notice->time_ms, time);
     notice_text(notice, text);
-    if (strlen(text) < TEXT_AT) text[0] = '\0';
-    snprintf(line, TOP_EVENT_BYTES, "%.*s  %s", CLOCK_BYTES, text + CLOCK_AT, text + TEXT_AT);
+    const char *clock = strlen(time) > CLOCK_AT ? time + CLOCK_AT : "?";
+    snprintf(line, TOP_EVENT_BYTES, "%.*s%s", CLOCK_BYTES, clock, text + strlen(time));
     line[utf8_whole(line, strlen(line))] = '\0';
 }
 

@@ -16,7 +16,7 @@ enum top_rate { TOP_ACCEPTED_RATE, TOP_REQUESTS_RATE, TOP_JOBS_RATE, TOP_RATES }
 struct top_model {
     unsigned interval_ms; /* between two snapshots, as a rule */
     struct top_snapshot now, before;
-    bool has_before;
+    uint64_t taken;                         /* snapshots ever; from the second on there is an earlier one */
     double history[TOP_RATES][TOP_HISTORY]; /* one for each interval, the oldest first */
     size_t history_count;
     uint64_t history_ms;                      /* when the latest was added */
