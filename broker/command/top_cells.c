@@ -22,7 +22,7 @@ static void count(uint64_t number, char cell[TOP_CELL_BYTES]) {
 }
 
 static void text(const char *from, char cell[TOP_CELL_BYTES]) {
-    snprintf(cell, TOP_CELL_BYTES, "%s", from);
+    snprintf(cell, TOP_CELL_BYTES, "%.*s", TOP_CELL_BYTES - 1, from);
     cell[utf8_whole(cell, strlen(cell))] = '\0';
 }
 

@@ -129,10 +129,10 @@ int top_frame_draw(struct top_canvas *canvas, int columns, int rows, const struc
                          TOP_MIN_ROWS);
         return SKEP_OK;
     }
+    if (view->mode == TOP_HELPING) top_help(canvas);
+    else status = draw_parts(canvas, top_head(canvas, model), model, view);
     if (!view->is_plain) top_foot(canvas, model, view);
-    if (view->mode != TOP_HELPING) return draw_parts(canvas, top_head(canvas, model), model, view);
-    top_help(canvas);
-    return SKEP_OK;
+    return status;
 }
 
 int top_frame_rows(const struct top_model *model, const struct top_view *view) {
