@@ -45,10 +45,9 @@ static void begin_colours(void) {
 }
 
 const char *top_screen_open(void) {
-    const char *name = getenv("TERM");
-    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) return "no terminal";
-    if (name == NULL || name[0] == '\0') return "TERM is not set";
-    if (newterm(NULL, stdout, stdin) == NULL) return "TERM names no terminal that can be drawn on";
+    const char *why = top_terminal_lacks();
+    if (why != NULL) return why;
+    if (newterm(NULL, stdout, stdin) == NULL) return "the terminal cannot be used";
     if (wants_colours()) begin_colours();
     set_escdelay(ESCAPE_DELAY_MS);
     cbreak();
@@ -100,9 +99,10 @@ static const struct {
     {KEY_ENTER, TOP_KEY_ENTER},     {KEY_BACKSPACE, TOP_KEY_BACKSPACE},
 };
 
+/* Terminals differ in what they keep when their size changes, so all is drawn anew then. */
 int top_screen_key(void) {
     int code = getch();
-    while (code == KEY_RESIZE) code = getch();
+    for (; code == KEY_RESIZE; code = getch()) clearok(curscr, TRUE);
     if (code == ERR) return 0;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (keys[i].code == code) return keys[i].key;

@@ -5,6 +5,9 @@
 
 #include "top_canvas.h"
 
+/* What the terminal of stdin and stdout lacks, in words; NULL if it can be drawn on. */
+const char *top_terminal_lacks(void);
+
 /* Takes the terminal of stdin and stdout. Returns NULL, or what is wrong with it, in words. */
 const char *top_screen_open(void);
 
