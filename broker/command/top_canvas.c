@@ -48,8 +48,12 @@ int top_canvas_clear(struct top_canvas *canvas, int columns, int rows) {
     return SKEP_OK;
 }
 
+struct top_cell *top_canvas_row(const struct top_canvas *canvas, int row) {
+    return &canvas->cells[(size_t)row * (size_t)canvas->columns];
+}
+
 static void set(struct top_canvas *canvas, int row, int column, enum top_style style, const char *text) {
-    struct top_cell *cell = &canvas->cells[row * canvas->columns + column];
+    struct top_cell *cell = &top_canvas_row(canvas, row)[column];
     cell->style = (unsigned char)style;
     memcpy(cell->text, text, strlen(text) + 1);
 }
@@ -81,7 +85,7 @@ int top_canvas_print(struct top_canvas *canvas, int row, int column, enum top_st
 
 void top_canvas_style(struct top_canvas *canvas, int row, enum top_style style) {
     for (int column = 0; row < canvas->rows && column < canvas->columns; column++)
-        canvas->cells[row * canvas->columns + column].style = (unsigned char)style;
+        top_canvas_row(canvas, row)[column].style = (unsigned char)style;
 }
 
 int top_canvas_width(const struct top_canvas *canvas, const char *text) {

@@ -30,6 +30,9 @@ int top_canvas_put(struct top_canvas *canvas, int row, int column, int limit, en
 SKEP_PRINTF(5, 6)
 int top_canvas_print(struct top_canvas *canvas, int row, int column, enum top_style style, const char *format, ...);
 
+/* The cells of a row. Borrowed. */
+struct top_cell *top_canvas_row(const struct top_canvas *canvas, int row);
+
 /* Gives a whole row one style. */
 void top_canvas_style(struct top_canvas *canvas, int row, enum top_style style);
 

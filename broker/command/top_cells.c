@@ -38,8 +38,8 @@ static void duration(const struct top_quantiles *quantiles, uint64_t duration_ns
 static void age(uint64_t age_ms, char cell[TOP_CELL_BYTES]) {
     uint64_t s = age_ms / 1000;
     if (s < 100) snprintf(cell, TOP_CELL_BYTES, "%" PRIu64 "s", s);
-    else if (s < 100 * 60) snprintf(cell, TOP_CELL_BYTES, "%" PRIu64 "m", s / 60);
-    else if (s < 100 * 3600) snprintf(cell, TOP_CELL_BYTES, "%" PRIu64 "h", s / 3600);
+    else if (s / 60 < 100) snprintf(cell, TOP_CELL_BYTES, "%" PRIu64 "m", s / 60);
+    else if (s / 3600 < 100) snprintf(cell, TOP_CELL_BYTES, "%" PRIu64 "h", s / 3600);
     else snprintf(cell, TOP_CELL_BYTES, "%" PRIu64 "d", s / 86400);
 }
 

@@ -9,6 +9,10 @@
 
 enum { LABEL_WIDTH = 10, NUMBER_WIDTH = 8, TIMES_WIDTH = 40, SPARK_AT = LABEL_WIDTH + NUMBER_WIDTH + 2 };
 
+static int put_count(struct top_canvas *canvas, int at, uint64_t count, const char *what) {
+    return top_canvas_print(canvas, 0, at, TOP_PLAIN, ", %" PRIu64 " %s%s", count, what, count == 1 ? "" : "s");
+}
+
 static void put_broker(struct top_canvas *canvas, const struct top_model *model) {
     const struct top_broker *broker = &model->now.broker;
     unsigned ready = top_model_ready(model);
@@ -18,8 +22,8 @@ static void put_broker(struct top_canvas *canvas, const struct top_model *model)
     at = top_canvas_print(canvas, 0, at, TOP_PLAIN, "  %s %" PRIu64 ":%02u:%02u, %s, ", broker->state, s / 3600,
                           (unsigned)(s / 60 % 60), (unsigned)(s % 60), broker->policy);
     at = top_canvas_print(canvas, 0, at, ready < wanted ? TOP_WARN : TOP_PLAIN, "%u of %u ready", ready, wanted);
-    top_canvas_print(canvas, 0, at, TOP_PLAIN, ", %" PRIu64 " connections, %" PRIu64 " restarts", broker->connections,
-                     broker->restarts);
+    at = put_count(canvas, at, broker->connections, "connection");
+    put_count(canvas, at, broker->restarts, "restart");
 }
 
 static int put_paused(struct top_canvas *canvas, int row, int at, const struct top_snapshot *now) {

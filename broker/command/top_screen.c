@@ -71,7 +71,7 @@ static size_t add_cell(char *text, size_t used, const struct top_cell *cell) {
 
 /* Cells of one style in one go */
 static void draw_row(const struct top_canvas *canvas, int row, const attr_t *attributes) {
-    const struct top_cell *cells = &canvas->cells[row * canvas->columns];
+    const struct top_cell *cells = top_canvas_row(canvas, row);
     char text[RUN_BYTES];
     for (int from = 0, at = 0; from < canvas->columns; from = at) {
         size_t used = 0;

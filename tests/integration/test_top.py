@@ -92,6 +92,22 @@ class Real(Top):
                 self.assert_left(top)
             hive.stop()
 
+    def test_a_shell_stops_it_and_lets_it_go_on(self):
+        with Hive("hello", *LISTEN) as hive:
+            hive.wait_ready(2)
+            line = f"{program('skep')} top --dir {hive.folder}; echo STOPPED; read line; fg >/dev/null; echo LEFT $?"
+            with Terminal(["/bin/bash", "-mc", line]) as top:
+                top.wait_for(r"^ *2 +\d+ +ready")
+                top.press("\x1a")
+                top.wait_for("STOPPED")
+                self.assertIn(LEAVES, top.raw)
+                top.press("\n")
+                top.wait_gone("STOPPED")
+                top.wait_for(r"^ *2 +\d+ +ready")
+                top.press("q")
+                top.wait_for("LEFT 0")
+            hive.stop()
+
     def test_sizes(self):
         with Hive("hello", *LISTEN) as hive:
             hive.wait_ready(2)
