@@ -205,16 +205,14 @@ static const char *set_script(struct options *options, const char *value) {
     return *value == '\0' ? "the name of the file is empty" : NULL;
 }
 
+static const char *set_every(struct options *options, const char *value) {
+    const char *why = parse_seconds(value, &options->every_ms);
+    return why == NULL && options->every_ms < 100 ? "expected at least 0.1 seconds" : why;
+}
+
 static const char *set_once(struct options *options, const char *value) {
     (void)value;
     options->once = true;
-    return NULL;
-}
-
-static const char *set_top_every(struct options *options, const char *value) {
-    const char *why = parse_seconds(value, &options->every_ms);
-    if (why != NULL || options->every_ms < 250 || options->every_ms > 16000)
-        return "expected seconds, such as 1 or 0.5, from 0.25 to 16";
     return NULL;
 }
 
@@ -250,7 +248,7 @@ const struct option_row option_rows[] = {
     {"timeout", 0, FOR_CALL, "SECONDS", set_timeout, "how long to wait for the reply; 5"},
     {"json", 0, FOR_STATUS | FOR_EVENTS | FOR_SUBMIT | FOR_QUEUES | FOR_PEEK | FOR_DEAD, NULL, set_json,
      "for programs"},
-    {"every", 0, FOR_TOP, "SECONDS", set_top_every, "how often it draws; 1"},
+    {"every", 0, FOR_TOP, "SECONDS", set_every, "how often it draws; 1"},
     {"once", 0, FOR_TOP, NULL, set_once, "print one frame as text, for a file or a terminal of any kind"},
     {"now", 0, FOR_STOP, NULL, set_now, "kill the workers instead of letting them finish"},
     {"name", 0, FOR_BROKER, "NAME", set_name, "name of the instance; default"},

@@ -218,7 +218,9 @@ static int draw(struct top *top) {
 
 static int until_snapshot_ms(const struct top *top) {
     if (top->lost != SKEP_OK || (top->view.paused && !top->hurries)) return -1;
-    uint64_t due_ms = top->asked_ms + (top->hurries ? SOON_MS : top->model.interval_ms), now = now_ms();
+    unsigned interval_ms = top->model.interval_ms,
+             wait_ms = top->hurries && interval_ms > SOON_MS ? SOON_MS : interval_ms;
+    uint64_t due_ms = top->asked_ms + wait_ms, now = now_ms();
     return due_ms > now ? (int)(due_ms - now) : 0;
 }
 

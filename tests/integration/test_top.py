@@ -8,7 +8,7 @@ import unittest
 
 from fake_broker import GENERATION, FakeBroker, pack, queue
 from hive import Hive, program, run
-from terminal import Terminal
+from screen import Terminal
 from wire import PUB  # fake_broker knows where it is
 
 LISTEN = ("--listen", "tcp://127.0.0.1:0")
@@ -283,10 +283,10 @@ class Scripted(Top):
 
 class Usage(unittest.TestCase):
     def test_values_that_make_no_sense(self):
-        for value in ("0", "0.1", "17", "often", ""):
+        for value in ("0", "0.01", "90000", "often", ""):
             done = run("skep", "top", "--every", value)
             self.assertEqual(done.code, 64, done.describe())
-            self.assertRegex(done.output(), r"^skep: top: --every .*: expected seconds, such as 1 or 0.5")
+            self.assertRegex(done.output(), r"^skep: top: --every .*: expected ")
 
     def test_no_broker(self):
         done = run("skep", "top", "--dir", "/tmp/skep-nobody-is-here")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A terminal for programs that draw: a pty, and of xterm as much as ncurses uses.
+"""A terminal for programs that draw, and what stands on it: of xterm as much as ncurses uses.
 
     with Terminal([program("skep"), "top"], columns=80, rows=24) as terminal:
         terminal.wait_for("EVENTS")
