@@ -191,6 +191,10 @@ void skep__news_reader_free(skep__news_reader **reader) {
     *reader = NULL;
 }
 
+int skep__news_reader_fd(skep__news_reader *reader, int *fd) {
+    return skep__status_of_nng(nng_socket_get_int(reader->channel.socket, NNG_OPT_RECVFD, fd));
+}
+
 int skep__news_read(skep__news_reader *reader, unsigned timeout_ms, command_cb callback, void *context) {
     nng_msg *message;
     int status = receive(&reader->channel, timeout_ms, &message);

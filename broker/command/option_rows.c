@@ -349,6 +349,8 @@ const struct option_row option_rows[] = {
      set_json, "for programs"},
     {"watch", 'w', FOR_STATUS, NULL, set_watch, "again and again, in place on a terminal"},
     {"every", 0, FOR_STATUS, "SECONDS", set_every, "with --watch: how often; 1"},
+    {"every", 0, FOR_TOP, "SECONDS", set_every, "how often it draws; 1"},
+    {"once", 0, FOR_TOP, NULL, set_once, "print one frame as text, for a file or a terminal of any kind"},
     {"since", 0, FOR_EVENTS, "SEQ", set_since, "first those after number SEQ; 0 is all that is kept"},
     {"kind", 0, FOR_EVENTS, "KIND,...", set_kinds, "only of these kinds, such as exit,ready"},
     {"worker", 0, FOR_EVENTS, "ID", set_worker, "only those of one worker"},

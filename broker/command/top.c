@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT
+ * skep top: snapshots, news and keys in; frames out.
+ *
+ * One thread waits for all of it. Signals are let through only while it waits, so that NNG's threads never get one and
+ * nothing is interrupted halfway. */
+#include <errno.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <news_reader.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "contact.h"
+#include "say.h"
+#include "subcommands.h"
+#include "top_frame.h"
+#include "top_screen.h"
+
+enum {
+    INTERVAL_MS = 1000,
+    SOON_MS = 250, /* between two snapshots, whatever happens */
+    ONCE_MS = 500, /* between the two that rates are made from */
+    TIMEOUT_MS = 1000,
+    PAST_EVENTS = 64,
+    COLUMNS = 80, /* of a frame that is printed */
+    MOST_COLUMNS = 1000
+};
+
+struct top {
+    struct contact contact;
+    skep__news_reader *news;
+    int news_fd;
+    uint64_t news_seq; /* of the latest item that was dealt with */
+    bool stopped;      /* the broker said that it stops */
+    bool hurries;      /* something happened to a worker: the next snapshot is due soon */
+    int lost;          /* status by which the broker was lost */
+    uint64_t asked_ms; /* when the latest snapshot was asked for */
+    struct top_model model;
+    struct top_view view;
+    struct top_canvas canvas;
+};
+
+static uint64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* --- snapshots --- */
+
+struct taking {
+    struct top_snapshot snapshot;
+    int status;
+};
+
+static void on_answer(const struct skep_command *command, void *context) {
+    struct taking *taking = context;
+    if (taking->status == SKEP_OK) taking->status = top_snapshot_add(&taking->snapshot, command);
+}
+
+static int ask(struct top *top, const struct skep_command *question, answer_cb *answer, void *context) {
+    return contact_ask(&top->contact, question, TIMEOUT_MS, answer, context);
+}
+
+static int fill(struct top *top, struct taking *taking) {
+    struct skep_command status_question = {.id = SKEP_COMMAND_status}, queues = {.id = SKEP_COMMAND_queues};
+    SKEP_SET(status, &status_question.status, times, true);
+    taking->snapshot.time_ms = now_ms();
+    int status = ask(top, &status_question, on_answer, taking);
+    if (status == SKEP_OK && taking->snapshot.broker.pid == 0) status = SKEP_EPROTO;
+    if (status == SKEP_OK) status = ask(top, &queues, on_answer, taking);
+    return status == SKEP_OK ? taking->status : status;
+}
+
+static int take_snapshot(struct top *top) {
+    struct taking taking = {0};
+    top->asked_ms = now_ms();
+    top->hurries = false;
+    int status = fill(top, &taking);
+    if (status == SKEP_OK) top_model_take(&top->model, &taking.snapshot);
+    top_snapshot_free(&taking.snapshot);
+    return status == SKEP_OK ? top_view_update(&top->view, &top->model) : status;
+}
+
+/* --- news --- */
+
+static bool is(struct skep_bytes bytes, const char *text) {
+    return bytes.size_bytes == strlen(text) && memcmp(bytes.data, text, bytes.size_bytes) == 0;
+}
+
+static void on_event(struct top *top, const struct skep_command_event *event) {
+    struct notice notice = notice_of_news(event);
+    top_model_note(&top->model, &notice);
+    if (is(event->event, "stop")) top->stopped = true;
+    top->hurries = true;
+}
+
+static void on_past(const struct skep_command *command, void *context) {
+    struct top *top = context;
+    if (command->id == SKEP_COMMAND_event && command->event.seq > top->news_seq) {
+        top->news_seq = command->event.seq;
+        on_event(top, &command->event);
+    }
+    if (command->id == SKEP_COMMAND_newsEnd && command->newsEnd.seq > top->news_seq)
+        top->news_seq = command->newsEnd.seq;
+}
+
+/* What was missed, or came before. If there is no answer, the next snapshot tells why. */
+static void catch_up(struct top *top) {
+    struct skep_command question = {.id = SKEP_COMMAND_newsSince, .newsSince = {.seq = top->news_seq}};
+    int status = ask(top, &question, on_past, top);
+    (void)status;
+}
+
+static uint64_t number_of(const struct skep_command *command) {
+    switch (command->id) {
+    case SKEP_COMMAND_event: return command->event.seq;
+    case SKEP_COMMAND_broadcast: return command->broadcast.seq;
+    case SKEP_COMMAND_totals: return command->totals.seq;
+    default: return 0;
+    }
+}
+
+static void on_news(const struct skep_command *command, void *context) {
+    struct top *top = context;
+    uint64_t number = number_of(command);
+    if (number > top->news_seq + 1) catch_up(top);
+    if (number <= top->news_seq) return;
+    top->news_seq = number;
+    if (command->id == SKEP_COMMAND_event) on_event(top, &command->event);
+}
+
+/* At most so many at a time: keys are never kept waiting. */
+static void read_news(struct top *top) {
+    enum { MOST = 100 };
+    for (int i = 0; i < MOST; i++)
+        if (skep__news_read(top->news, 0, on_news, top) != SKEP_OK) return;
+}
+
+/* First the subscription, then the past: nothing falls between the two. */
+static int begin_news(struct top *top) {
+    char url[SKEP_MAX_URL + 1];
+    skep__instance_url(&top->contact.instance, SKEP_FILE_NEWS, url, sizeof url);
+    int status = skep__news_reader_new(&top->news, url);
+    if (status == SKEP_OK) status = skep__news_reader_fd(top->news, &top->news_fd);
+    return status;
+}
+
+static void begin_past(struct top *top) {
+    uint64_t latest = top->model.now.broker.news_seq;
+    top->news_seq = latest > PAST_EVENTS ? latest - PAST_EVENTS : 0;
+    catch_up(top);
+    top->hurries = false;
+}
+
+/* --- keys --- */
+
+static void steer(struct top *top, enum top_action action) {
+    uint32_t worker = top->view.chosen;
+    struct skep_command command = {.id = SKEP_COMMAND_drainWorker, .drainWorker = {.worker = worker}};
+    if (action == TOP_RESTART)
+        command = (struct skep_command){.id = SKEP_COMMAND_restartWorker, .restartWorker = {.worker = worker}};
+    if (action == TOP_KILL)
+        command = (struct skep_command){.id = SKEP_COMMAND_signalWorker,
+                                        .signalWorker = {.worker = worker, .signal = SIGKILL}};
+    int status = ask(top, &command, ignore_answer, NULL);
+    const char *name = top_action_name(action);
+    if (status == SKEP_OK) top_view_say(&top->view, false, "%s worker %u: done", name, worker);
+    else top_view_say(&top->view, true, "%s worker %u: %s", name, worker, top->contact.why);
+    top->hurries = true;
+}
+
+/* False at the end. */
+static bool read_keys(struct top *top) {
+    for (int key; (key = top_screen_key()) != 0;) {
+        if (top->lost != SKEP_OK) return false;
+        enum top_action action = top_view_key(&top->view, &top->model, key);
+        if (action == TOP_QUIT) return false;
+        if (action != TOP_NOTHING) steer(top, action);
+    }
+    return true;
+}
+
+/* --- the loop --- */
+
+static volatile sig_atomic_t ended;
+
+static void on_signal(int signal) {
+    (void)signal;
+    ended = 1;
+}
+
+/* Returns the mask that was. */
+static sigset_t hold_signals(void) {
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before);
+    return before;
+}
+
+static void end_on_signals(void) {
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = on_signal};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) sigaction(ends[i], &action, NULL);
+}
+
+static int draw(struct top *top) {
+    int columns, rows;
+    top_screen_size(&columns, &rows);
+    int status = top_frame_draw(&top->canvas, columns, rows, &top->model, &top->view);
+    if (status == SKEP_OK) top_screen_draw(&top->canvas);
+    return status;
+}
+
+static int until_snapshot_ms(const struct top *top) {
+    if (top->lost != SKEP_OK || (top->view.paused && !top->hurries)) return -1;
+    unsigned interval_ms = top->model.interval_ms,
+             wait_ms = top->hurries && interval_ms > SOON_MS ? SOON_MS : interval_ms;
+    uint64_t due_ms = top->asked_ms + wait_ms, now = now_ms();
+    return due_ms > now ? (int)(due_ms - now) : 0;
+}
+
+/* True if keys may have been pressed. */
+static bool wait_for_more(struct top *top, const sigset_t *mask) {
+    int timeout_ms = until_snapshot_ms(top);
+    struct timespec timeout = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000L};
+    struct pollfd waits[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = top->news_fd, .events = POLLIN}};
+    nfds_t count = top->lost == SKEP_OK ? 2 : 1;
+    int ready = ppoll(waits, count, timeout_ms < 0 ? NULL : &timeout, mask);
+    if (ready > 0 && (waits[0].revents & (POLLHUP | POLLERR))) ended = 1;
+    if (ready > 0 && waits[1].revents != 0) read_news(top);
+    return ready < 0 || waits[0].revents != 0;
+}
+
+/* A broker that is too slow may be there again the next time; one that has gone stays on the screen as it was last. */
+static void go_on_without(struct top *top, int status) {
+    if (status == SKEP_ETIMEDOUT) {
+        top_view_say(&top->view, true, "the broker does not answer");
+        return;
+    }
+    top->lost = status;
+    top_view_say(&top->view, true, "broker pid %d in %s: %s; any key ends", (int)top->contact.instance.pid,
+                 top->contact.instance.dir, top->contact.why);
+}
+
+static bool goes_on(const struct top *top) {
+    return !ended && !(top->stopped && top->lost != SKEP_OK);
+}
+
+static int watch(struct top *top, const sigset_t *mask) {
+    for (bool more = true; more && goes_on(top);) {
+        int status = draw(top);
+        if (status != SKEP_OK) return status;
+        if (wait_for_more(top, mask)) more = read_keys(top);
+        if (!more || until_snapshot_ms(top) != 0) continue;
+        status = take_snapshot(top);
+        if (status != SKEP_OK) go_on_without(top, status);
+    }
+    return SKEP_OK;
+}
+
+static int watch_on_terminal(struct top *top, const sigset_t *mask) {
+    end_on_signals();
+    begin_past(top);
+    const char *why = top_screen_open();
+    if (why != NULL) return fail(SKEP_EINVAL, "top: %s; --once prints one frame", why);
+    int status = watch(top, mask);
+    top_screen_close();
+    if (status != SKEP_OK) return fail(status, "top: %s", skep_strerror(status));
+    if (top->lost == SKEP_OK) return 0;
+    return top->stopped ? 0 : contact_fail(&top->contact, top->lost);
+}
+
+/* --- one frame --- */
+
+static int columns_wanted(void) {
+    const char *text = getenv("COLUMNS");
+    long columns = text != NULL ? strtol(text, NULL, 10) : 0;
+    return columns >= TOP_MIN_COLUMNS && columns <= MOST_COLUMNS ? (int)columns : COLUMNS;
+}
+
+static int print_once(struct top *top) {
+    begin_past(top);
+    poll(NULL, 0, ONCE_MS);
+    int status = take_snapshot(top);
+    if (status != SKEP_OK) return contact_fail(&top->contact, status);
+    top->view.is_plain = true;
+    int rows = top_frame_rows(&top->model, &top->view);
+    status = top_frame_draw(&top->canvas, columns_wanted(), rows, &top->model, &top->view);
+    if (status != SKEP_OK) return fail(status, "top: %s", skep_strerror(status));
+    top_canvas_print_lines(&top->canvas, stdout);
+    return fflush(stdout) == 0 ? 0 : fail(SKEP_ESYS, "top: stdout: %s", strerror(errno));
+}
+
+static bool locale_is_utf8(void) {
+    return setlocale(LC_CTYPE, "") != NULL && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+static int run(struct top *top, const struct options *options, const sigset_t *mask) {
+    int status = begin_news(top);
+    if (status == SKEP_OK) status = take_snapshot(top);
+    if (status != SKEP_OK) return contact_fail(&top->contact, status);
+    if (!options->once) return watch_on_terminal(top, mask);
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    return print_once(top);
+}
+
+int command_top(const struct options *options) {
+    sigset_t mask = hold_signals();
+    struct top top = {.canvas = {.utf8 = locale_is_utf8()}};
+    top.model.interval_ms = options->every_ms > 0 ? options->every_ms : INTERVAL_MS;
+    int code = contact_open(&top.contact, options);
+    if (code != 0) return code;
+    code = run(&top, options, &mask);
+    top_model_free(&top.model);
+    top_view_free(&top.view);
+    top_canvas_free(&top.canvas);
+    /* NNG 1.5.2 may never finish with a connection that is closed while a frame moves, and news may always come. */
+    _exit(code);
+}

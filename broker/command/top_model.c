@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT
+ * What skep top knows. */
+#include "top_model.h"
+
+#include <histogram.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "utf8.h"
+
+/* --- two snapshots and what lies between them --- */
+
+static double seconds_between(const struct top_model *model) {
+    return (double)(model->now.time_ms - model->before.time_ms) / 1000;
+}
+
+/* What began anew, or was not there before, has counted from 0. */
+static double per_second(const struct top_model *model, uint64_t now, uint64_t before) {
+    if (model->taken < 2 || model->now.time_ms <= model->before.time_ms) return -1;
+    return (double)(now - (before <= now ? before : 0)) / seconds_between(model);
+}
+
+double top_rate(const struct top_model *model, enum top_rate what) {
+    const struct top_broker *now = &model->now.broker, *before = &model->before.broker;
+    switch (what) {
+    case TOP_ACCEPTED_RATE: return per_second(model, now->accepted, before->accepted);
+    case TOP_REQUESTS_RATE: return per_second(model, now->requests, before->requests);
+    default: return per_second(model, top_jobs_done(&model->now), top_jobs_done(&model->before));
+    }
+}
+
+static const struct top_worker none = {0};
+
+static const struct top_worker *earlier(const struct top_model *model, const struct top_worker *worker) {
+    const struct top_worker *found = top_find_worker(&model->before, worker->id, (size_t)(worker - model->now.workers));
+    return found != NULL ? found : &none;
+}
+
+double top_worker_rate(const struct top_model *model, const struct top_worker *worker, enum top_rate what) {
+    const struct top_worker *before = earlier(model, worker);
+    switch (what) {
+    case TOP_ACCEPTED_RATE: return per_second(model, worker->accepted, before->accepted);
+    case TOP_REQUESTS_RATE: return per_second(model, worker->requests, before->requests);
+    default: return per_second(model, worker->jobs_done, before->jobs_done);
+    }
+}
+
+double top_listener_rate(const struct top_model *model, const struct top_listener *listener) {
+    const struct top_listener *before = top_find_listener(&model->before, listener->url);
+    return per_second(model, listener->accepted, before != NULL ? before->accepted : 0);
+}
+
+double top_queue_rate(const struct top_model *model, const struct top_queue *queue) {
+    const struct top_queue *before = top_find_queue(&model->before, queue->name);
+    return per_second(model, queue->done, before != NULL ? before->done : 0);
+}
+
+double top_worker_cpu(const struct top_model *model, const struct top_worker *worker) {
+    if (!worker->has_cpu) return -1;
+    double ms = per_second(model, worker->cpu_ms, earlier(model, worker)->cpu_ms);
+    return ms < 0 ? -1 : ms / 10;
+}
+
+/* --- times --- */
+
+/* Times that cannot be read are as good as none. */
+static struct top_quantiles between(const struct top_times *now, const struct top_times *before) {
+    struct skep_histogram times = {0}, earlier_times = {0};
+    struct top_quantiles quantiles = {0};
+    int status = now->size_bytes > 0 ? skep__histogram_unpack(&times, now->data, now->size_bytes) : SKEP_OK;
+    if (status == SKEP_OK && before->size_bytes > 0)
+        status = skep__histogram_unpack(&earlier_times, before->data, before->size_bytes);
+    if (status == SKEP_OK) {
+        skep__histogram_subtract(&times, &earlier_times);
+        quantiles = (struct top_quantiles){.total = times.total,
+                                           .p50_ns = skep__histogram_quantile_ns(&times, 0.5),
+                                           .p99_ns = skep__histogram_quantile_ns(&times, 0.99)};
+    }
+    skep__histogram_free(&times);
+    skep__histogram_free(&earlier_times);
+    return quantiles;
+}
+
+struct top_quantiles top_times(const struct top_model *model, enum top_kind kind) {
+    return between(&model->now.broker.times[kind], &model->before.broker.times[kind]);
+}
+
+struct top_quantiles top_worker_times(const struct top_model *model, const struct top_worker *worker) {
+    return between(&worker->times[model->kind], &earlier(model, worker)->times[model->kind]);
+}
+
+struct top_quantiles top_queue_times(const struct top_model *model, const struct top_queue *queue) {
+    static const struct top_times nothing = {0};
+    const struct top_queue *before = top_find_queue(&model->before, queue->name);
+    return between(&queue->times, before != NULL ? &before->times : &nothing);
+}
+
+const char *top_kind_name(enum top_kind kind) {
+    static const char *const names[] = {"connection", "request", "job"};
+    return names[kind];
+}
+
+static bool has_times(const struct top_model *model, enum top_kind kind) {
+    return model->now.broker.times[kind].size_bytes > 0;
+}
+
+void top_model_next_kind(struct top_model *model) {
+    for (int i = 1; i < TOP_KINDS; i++) {
+        enum top_kind kind = (enum top_kind)(((int)model->kind + i) % TOP_KINDS);
+        if (!has_times(model, kind)) continue;
+        model->kind = kind;
+        return;
+    }
+}
+
+/* Until there are times of the kind that is shown: requests say more than connections, and are there when jobs are
+ * not. */
+static void choose_kind(struct top_model *model) {
+    static const enum top_kind order[] = {TOP_REQUEST, TOP_JOB, TOP_CONNECTION};
+    for (int i = 0; i < TOP_KINDS && !has_times(model, model->kind); i++) model->kind = order[i];
+}
+
+/* --- as time goes by --- */
+
+static void remember(struct top_model *model) {
+    uint64_t since_ms = model->now.time_ms - model->history_ms;
+    if (model->taken < 2 || (model->history_count > 0 && since_ms * 10 < (uint64_t)model->interval_ms * 9)) return;
+    bool is_full = model->history_count == TOP_HISTORY;
+    for (int what = 0; what < TOP_RATES; what++) {
+        double *history = model->history[what];
+        if (is_full) memmove(history, history + 1, (TOP_HISTORY - 1) * sizeof *history);
+        history[is_full ? TOP_HISTORY - 1 : model->history_count] = top_rate(model, (enum top_rate)what);
+    }
+    if (!is_full) model->history_count++;
+    model->history_ms = model->now.time_ms;
+}
+
+/* A snapshot that was taken early does not become the earlier one at once: rates need some time between the two. */
+static bool moves_on(const struct top_model *model, uint64_t time_ms) {
+    if (model->taken < 2) return model->taken == 1;
+    return (time_ms - model->before.time_ms) * 10 >= (uint64_t)model->interval_ms * 19;
+}
+
+void top_model_take(struct top_model *model, struct top_snapshot *snapshot) {
+    struct top_snapshot *replaced = moves_on(model, snapshot->time_ms) ? &model->before : &model->now;
+    top_snapshot_free(replaced);
+    if (replaced == &model->before) model->before = model->now;
+    model->now = *snapshot;
+    *snapshot = (struct top_snapshot){0};
+    model->taken++;
+    choose_kind(model);
+    remember(model);
+}
+
+/* Of the time only hours, minutes and seconds: the date is that of today. */
+void top_model_note(struct top_model *model, const struct notice *notice) {
+    enum { CLOCK_AT = 11, CLOCK_BYTES = 8 };
+    char text[NOTICE_TEXT_BYTES], time[32];
+    char *line = model->events[model->events_count++ % TOP_EVENTS];
+    time_text(notice->time_ms, time);
+    notice_text(notice, text);
+    const char *clock = strlen(time) > CLOCK_AT ? time + CLOCK_AT : "?";
+    snprintf(line, TOP_EVENT_BYTES, "%.*s%s", CLOCK_BYTES, clock, text + strlen(time));
+    line[utf8_whole(line, strlen(line))] = '\0';
+}
+
+const char *top_model_event(const struct top_model *model, size_t back) {
+    if (back >= model->events_count || back >= TOP_EVENTS) return NULL;
+    return model->events[(model->events_count - 1 - back) % TOP_EVENTS];
+}
+
+unsigned top_model_ready(const struct top_model *model) {
+    unsigned ready = 0;
+    for (size_t i = 0; i < model->now.workers_count; i++) ready += strcmp(model->now.workers[i].state, "ready") == 0;
+    return ready;
+}
+
+void top_model_free(struct top_model *model) {
+    top_snapshot_free(&model->now);
+    top_snapshot_free(&model->before);
+}
