@@ -44,6 +44,8 @@ static inline skep_child *hatch_child(skep_cluster *cluster, uint32_t place) {
     child->slot->cluster = cluster;
     child->slot->child = child;
     child->cluster = cluster;
+    child->program = strdup("worker");
+    assert_non_null(child->program);
     child->id = place + 1;
     child->state = SKEP__CHILD_READY;
     child->exit_code = child->exit_signal = -1;
@@ -71,6 +73,7 @@ static inline void hatch_free_child(skep_child *child) {
     for (struct skep__seat *seat; (seat = LIST_FIRST(&child->seats)) != NULL;) skep__seat_free(seat);
     skep__flusher_unmark(child->cluster->flusher, &child->link_flush);
     child->cluster->child_count--;
+    free(child->program);
     free(child->slot);
     free(child);
 }
