@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Rolling reload under load: no request fails, whatever the policy and whether or not the new program starts."""
+import contextlib
+import os
+import signal
+import threading
+import unittest
+from http import HTTPStatus
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from faults import TCP, actor_path, actors, by_id, worker_at
+from hive import DEADLINE_S, Connection, Hive, is_alive, program, wait_until
+from jobs import DEADLINE_JOBS_S, Submitter, workers
+from ledger_check import violations
+
+ABORTED = 70
+POLICIES = ("round-robin", "least-connections", "sticky", "shared", "reuseport")
+ROUNDS, BAD_EVERY = 20, 10
+
+
+class Requests:
+    """Clients that ask without a pause until it is ended, half of them each time on a connection of their own, the
+    others on one that they keep until the server says that it closes it. What fails is in failed."""
+
+    def __init__(self, url, clients=4):
+        self.failed, self.done, self.reopened = [], [0] * clients, 0
+        self._url, self._ended = url, threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(clients)]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        for thread in self._threads:
+            thread.join(2 * DEADLINE_S)
+
+    def wait_more(self, count=5):
+        """Until each client was served so many times more."""
+        goals = [done + count for done in self.done]
+        wait_until(lambda: self.failed or all(done >= goal for done, goal in zip(self.done, goals)),
+                   f"{count} more answers for each client")
+
+    def _run(self, n):
+        while not self._ended.is_set():
+            try:
+                with Connection(self._url) as connection:
+                    self._ask(connection, n)
+            except (OSError, ValueError) as error:
+                self.failed.append((n, repr(error)))
+
+    def _ask(self, connection, n):
+        fresh = n % 2 == 0
+        while not self._ended.is_set():
+            response = connection.request(close=fresh)
+            if response.status != HTTPStatus.OK:
+                self.failed.append((n, response.status))
+            self.done[n] += 1
+            if response.headers.get("connection", "").lower() == "close":
+                self.reopened += not fresh
+                return
+
+
+def reload(hive, *options):
+    return hive.skep("reload", *options, deadline_s=DEADLINE_JOBS_S)
+
+
+def hello(policy="round-robin", count=2):
+    return Hive("hello", "--listen", TCP, workers=count, policy=policy, options=["--drain-timeout", 60])
+
+
+class UnderLoad(unittest.TestCase):
+    """Fault 12."""
+
+    def reload_well(self, hive, count):
+        before = set(hive.pids())
+        done = reload(hive)
+        self.assertEqual(done.code, 0, done.describe())
+        ready = {worker["id"] for worker in hive.status()["workers"] if worker["state"] == "ready"}
+        self.assertEqual(len(ready), count)
+        self.assertFalse(ready & before)
+
+    def reload_badly(self, hive, bad):
+        done = reload(hive, "--program", bad)
+        self.assertEqual(done.code, ABORTED, done.describe())
+        self.assertRegex(done.output("err"), r"aborted: (worker \d+ exited with status 1 before it was ready|.*not found)")
+
+    def check(self, policy, rounds, bad_every, count=2):
+        with hello(policy, count) as hive:
+            hive.wait_ready(count)
+            with Requests(hive.url) as requests:
+                for n in range(1, rounds + 1):
+                    requests.wait_more()
+                    if n % bad_every == 0:
+                        self.reload_badly(hive, "/bin/false" if n // bad_every % 2 else "/no/such/program")
+                    else:
+                        self.reload_well(hive, count)
+                    self.assertEqual(requests.failed, [], f"round {n}, {policy}\n{hive.describe()}")
+                requests.wait_more()
+            self.assertEqual(requests.failed, [], policy)
+            self.assertGreater(requests.reopened, 0)
+            totals = hive.wait_ready(count)["totals"]
+            self.assertEqual(totals["restarts"], 0)
+            hive.stop()
+
+    def test_rounds_one_in_ten_with_a_program_that_does_not_start(self):
+        self.check("round-robin", ROUNDS, BAD_EVERY)
+
+    def test_each_policy(self):
+        for policy in POLICIES:
+            with self.subTest(policy=policy):
+                self.check(policy, 4, 3)
+
+    def test_a_failing_generation_leaves_the_old_one_alone(self):
+        with hello(count=3) as hive:
+            hive.wait_ready(3)
+            pids = hive.pids()
+            events = hive.events()
+            events.wait_line("^skep: events of ", stream="err")
+            with Requests(hive.url) as requests:
+                requests.wait_more()
+                self.reload_badly(hive, "/bin/false")
+                requests.wait_more()
+            self.assertEqual(requests.failed, [])
+            self.assertEqual(hive.pids(), pids)
+            aborted = events.wait_event(lambda event: event["event"] == "reload" and event.get("worker"))
+            self.assertEqual((aborted["reason"], aborted["worker"]["id"]),
+                             ("worker 4 exited with status 1 before it was ready", 4))
+            self.assertEqual([event for event in events.all() if event["event"] == "drain"], [])
+            hive.stop()
+
+
+class AnotherProgram(unittest.TestCase):
+    def test_the_new_program_is_the_one_from_then_on(self):
+        with TemporaryDirectory(prefix="skep-", dir="/tmp") as folder, actors(TCP) as hive:
+            new = Path(folder, "new")
+            new.symlink_to(actor_path())
+            hive.wait_ready(2)
+            done = reload(hive, "--program", str(new))
+            self.assertEqual(done.code, 0, done.describe())
+            hive.wait_ready(2)
+            hive.kill9(hive.pids()[3])
+            wait_until(lambda: set(hive.pids()) == {4, 5}, "a replacement")
+            for pid in hive.pids().values():
+                wait_until(lambda pid=pid: self.program_of(pid) == str(new), "the new program")
+            hive.stop()
+
+    @staticmethod
+    def program_of(pid):
+        with contextlib.suppress(OSError):
+            return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
+        return None
+
+    def test_status_78_of_a_new_worker_does_not_end_the_hive(self):
+        with TemporaryDirectory(prefix="skep-", dir="/tmp") as folder, actors(TCP) as hive:
+            bad = Path(folder, "bad")
+            bad.write_text("#!/bin/sh\nexit 78\n")
+            bad.chmod(0o700)
+            hive.wait_ready(2)
+            done = reload(hive, "--program", str(bad))
+            self.assertEqual(done.code, ABORTED, done.describe())
+            self.assertIn(worker_at(hive.url), (1, 2))
+            self.assertEqual(sorted(hive.pids()), [1, 2])
+            hive.stop()
+
+
+class Restart(unittest.TestCase):
+    def test_one_worker(self):
+        with hello(count=3) as hive:
+            hive.wait_ready(3)
+            with Requests(hive.url) as requests:
+                requests.wait_more()
+                done = hive.skep("restart", "2")
+                self.assertEqual(done.code, 0, done.describe())
+                status = hive.wait_ready(3)
+                requests.wait_more()
+            self.assertEqual(requests.failed, [])
+            self.assertEqual(by_id(status, "slot"), {1: 0, 3: 2, 4: 1})
+            hive.stop()
+
+
+class Jobs(unittest.TestCase):
+    """Jobs that are being worked on are finished by whoever has begun them; all others go to the new workers."""
+    JOBS, HELD, ROUNDS = 3000, 2, 3
+
+    def test_each_job_is_done_once(self):
+        with workers("q", count=2, options=["--drain-timeout", 60]) as hive:
+            hive.wait_ready(2)
+            with Submitter(hive.folder) as submitter:
+                self.reload_at_work(hive, submitter)
+                submitter.wait_outcomes()
+                self.assertEqual(violations(submitter.lines, hive.log())[:10], [])
+            hive.stop()
+            self.assertEqual(len(hive.starts()), self.JOBS + self.HELD)
+            self.assertEqual({words[3] for words in hive.starts()}, {"1"})  # the first attempt of each
+
+    def reload_at_work(self, hive, submitter):
+        for key in submitter.submit("q", self.HELD, "keep 1500"):
+            hive.wait_starts(key)
+        for _ in range(self.ROUNDS):
+            submitter.submit("q", self.JOBS // self.ROUNDS)
+            done = reload(hive)
+            self.assertEqual(done.code, 0, done.describe())
+
+
+class Signal(unittest.TestCase):
+    def test_sighup_reloads_and_sigterm_in_the_midst_drains(self):
+        """Fault 17, in the midst of a reload."""
+        with hello(count=2) as hive:
+            pids = hive.wait_ready(2) and hive.pids()
+            events = hive.events()
+            events.wait_line("^skep: events of ", stream="err")
+            os.kill(hive.pid, signal.SIGHUP)
+            events.wait_event("reload")
+            os.kill(hive.pid, signal.SIGTERM)
+            self.assertEqual(hive.wait_exit(), 0, hive.describe())
+            self.assertFalse([pid for pid in pids.values() if is_alive(pid)])
+
+
+if __name__ == "__main__":
+    unittest.main()
