@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What a rolling reload costs those who are being served: rounds of it under wrk, one in ten with a program that fails to
-start. wrk counts what fails; it runs through all rounds of a kind, once with and once without reloads."""
+"""What a rolling reload costs those who are being served: rounds of it under wrk, one in ten with a program that fails
+to start. wrk counts what fails; it runs through all rounds of a kind."""
 import re
 import signal
 import subprocess

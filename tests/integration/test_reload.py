@@ -4,65 +4,18 @@
 import contextlib
 import os
 import signal
-import threading
 import unittest
-from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from faults import TCP, actor_path, actors, by_id, worker_at
-from hive import DEADLINE_S, Connection, Hive, is_alive, program, wait_until
+from faults import TCP, HttpLoad, actor_path, actors, by_id, worker_at
+from hive import Hive, is_alive, wait_until
 from jobs import DEADLINE_JOBS_S, Submitter, workers
 from ledger_check import violations
 
 ABORTED = 70
 POLICIES = ("round-robin", "least-connections", "sticky", "shared", "reuseport")
 ROUNDS, BAD_EVERY = 20, 10
-
-
-class Requests:
-    """Clients that ask without a pause until it is ended, half of them each time on a connection of their own, the
-    others on one that they keep until the server says that it closes it. What fails is in failed."""
-
-    def __init__(self, url, clients=4):
-        self.failed, self.done, self.reopened = [], [0] * clients, 0
-        self._url, self._ended = url, threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(clients)]
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._ended.set()
-        for thread in self._threads:
-            thread.join(2 * DEADLINE_S)
-
-    def wait_more(self, count=5):
-        """Until each client was served so many times more."""
-        goals = [done + count for done in self.done]
-        wait_until(lambda: self.failed or all(done >= goal for done, goal in zip(self.done, goals)),
-                   f"{count} more answers for each client")
-
-    def _run(self, n):
-        while not self._ended.is_set():
-            try:
-                with Connection(self._url) as connection:
-                    self._ask(connection, n)
-            except (OSError, ValueError) as error:
-                self.failed.append((n, repr(error)))
-
-    def _ask(self, connection, n):
-        fresh = n % 2 == 0
-        while not self._ended.is_set():
-            response = connection.request(close=fresh)
-            if response.status != HTTPStatus.OK:
-                self.failed.append((n, response.status))
-            self.done[n] += 1
-            if response.headers.get("connection", "").lower() == "close":
-                self.reopened += not fresh
-                return
 
 
 def reload(hive, *options):
@@ -87,12 +40,12 @@ class UnderLoad(unittest.TestCase):
     def reload_badly(self, hive, bad):
         done = reload(hive, "--program", bad)
         self.assertEqual(done.code, ABORTED, done.describe())
-        self.assertRegex(done.output("err"), r"aborted: (worker \d+ exited with status 1 before it was ready|.*not found)")
+        self.assertRegex(done.output("err"), r"aborted: (worker \d+ exited with status 1 before|.*not found)")
 
     def check(self, policy, rounds, bad_every, count=2):
         with hello(policy, count) as hive:
             hive.wait_ready(count)
-            with Requests(hive.url) as requests:
+            with HttpLoad(hive.url) as requests:
                 for n in range(1, rounds + 1):
                     requests.wait_more()
                     if n % bad_every == 0:
@@ -121,7 +74,7 @@ class UnderLoad(unittest.TestCase):
             pids = hive.pids()
             events = hive.events()
             events.wait_line("^skep: events of ", stream="err")
-            with Requests(hive.url) as requests:
+            with HttpLoad(hive.url) as requests:
                 requests.wait_more()
                 self.reload_badly(hive, "/bin/false")
                 requests.wait_more()
@@ -172,7 +125,7 @@ class Restart(unittest.TestCase):
     def test_one_worker(self):
         with hello(count=3) as hive:
             hive.wait_ready(3)
-            with Requests(hive.url) as requests:
+            with HttpLoad(hive.url) as requests:
                 requests.wait_more()
                 done = hive.skep("restart", "2")
                 self.assertEqual(done.code, 0, done.describe())
