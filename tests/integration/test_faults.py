@@ -16,9 +16,9 @@ import unittest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from faults import (PROMPT_S, TCP, Client, HttpLoad, Load, Totals, actor_path, actors, answers, ask, by_id, crowd, descriptors,
-                    disperse, kernel_queue, port_of, processor_s, refuses, replaced, resting, stopped, worker_at,
-                    workers_of)
+from faults import (PROMPT_S, TCP, Client, HttpLoad, Load, Totals, actor_path, actors, answers, ask, by_id, crowd,
+                    descriptors, disperse, kernel_queue, port_of, processor_s, refuses, replaced, resting, stopped,
+                    worker_at, workers_of)
 from hive import Connection, Hive, is_alive, run, wait_until
 
 

@@ -9,17 +9,31 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from faults import TCP, HttpLoad, actor_path, actors, by_id, worker_at
-from hive import Hive, is_alive, wait_until
-from jobs import DEADLINE_JOBS_S, Submitter, workers
+from hive import Hive, Process, is_alive, program as path_of, wait_until
+from jobs import DEADLINE_JOBS_S, Submitter, ask, workers
 from ledger_check import violations
 
-ABORTED = 70
+ABORTED, UNDERWAY = 70, 75
 POLICIES = ("round-robin", "least-connections", "sticky", "shared", "reuseport")
 ROUNDS, BAD_EVERY = 20, 10
 
 
 def reload(hive, *options):
     return hive.skep("reload", *options, deadline_s=DEADLINE_JOBS_S)
+
+
+def programs(hive):
+    """What workers are started from, and those that were started from something else."""
+    answers = ask(hive, "status")
+    broker, = [answer for answer in answers if answer["cmd"] == "brokerStatus"]
+    workers_now = [answer for answer in answers if answer["cmd"] == "workerStatus"]
+    return broker["program"], {worker["worker"]: worker["program"] for worker in workers_now if "program" in worker}
+
+
+def progress(hive):
+    """(step, steps) of the reload under way, or None."""
+    broker, = [answer for answer in ask(hive, "status") if answer["cmd"] == "brokerStatus"]
+    return (broker["reloadStep"], broker["reloadSteps"]) if "reloadSteps" in broker else None
 
 
 def hello(policy="round-robin", count=2):
@@ -100,6 +114,22 @@ class AnotherProgram(unittest.TestCase):
             wait_until(lambda: set(hive.pids()) == {4, 5}, "a replacement")
             for pid in hive.pids().values():
                 wait_until(lambda pid=pid: self.program_of(pid) == str(new), "the new program")
+            self.assertEqual(programs(hive), (str(new), {}))
+            hive.stop()
+
+    def test_a_failure_half_way_is_told_by_the_status(self):
+        with TemporaryDirectory(prefix="skep-", dir="/tmp") as folder, actors(TCP) as hive:
+            half = Path(folder, "half")
+            half.write_text(f'#!/bin/sh\n[ "$SKEP_WORKER_ID" = 3 ] && exec {actor_path()} "$@"\nexit 1\n')
+            half.chmod(0o700)
+            hive.wait_ready(2)
+            done = reload(hive, "--program", str(half))
+            self.assertEqual(done.code, ABORTED, done.describe())
+            wait_until(lambda: sorted(hive.pids()) == [2, 3], "the first to be replaced, and the second to stay")
+            self.assertEqual(programs(hive), (actor_path(), {3: str(half)}))
+            hive.kill9(hive.pids()[3])
+            wait_until(lambda: sorted(hive.pids()) == [2, 5], "a replacement")
+            self.assertEqual(programs(hive), (actor_path(), {}))
             hive.stop()
 
     @staticmethod
@@ -118,6 +148,26 @@ class AnotherProgram(unittest.TestCase):
             self.assertEqual(done.code, ABORTED, done.describe())
             self.assertIn(worker_at(hive.url), (1, 2))
             self.assertEqual(sorted(hive.pids()), [1, 2])
+            hive.stop()
+
+
+class UnderWay(unittest.TestCase):
+    def test_nothing_else_that_changes_workers_is_done_meanwhile(self):
+        with actors(TCP) as hive:
+            hive.wait_ready(2)
+            self.assertIsNone(progress(hive))
+            waiting = Process([path_of("skep"), "reload", "--dir", hive.folder, "--program", "/bin/sleep", "--", "600"])
+            self.addCleanup(waiting.end)
+            wait_until(lambda: 3 in hive.pids(), "a new worker", context=waiting.describe)
+            self.assertEqual(progress(hive), (0, 2))
+            for command in (["reload"], ["restart", "1"], ["scale", "3"]):
+                refused = hive.skep(*command)
+                self.assertEqual(refused.code, UNDERWAY, refused.describe())
+                self.assertIn("a reload is under way", refused.output("err"))
+            os.kill(hive.pids()[3], signal.SIGKILL)
+            self.assertEqual(waiting.wait_exit(), ABORTED, waiting.describe())
+            self.assertIn("worker 3 was killed by SIGKILL before it was ready", waiting.output("err"))
+            self.assertIsNone(progress(hive))
             hive.stop()
 
 
