@@ -11,6 +11,7 @@ from pathlib import Path
 import http_load
 import jobs
 import messages
+import reload
 import workers
 from processes import PATH, Failure
 from quiet import Quiet
@@ -27,6 +28,7 @@ BENCHES = {
     "round-trip": messages.round_trip,
     "replacement": workers.replacement,
     "idle-200": workers.idle,
+    "reload": reload.rolling,
     "jobs-64": jobs.jobs_64,
     "jobs-4k": jobs.jobs_4k,
     "jobs-64k": jobs.jobs_64k,
@@ -44,7 +46,7 @@ class Hall:
         self.quiet = quiet
         self.source, self.folder, self.build = SOURCE, folder, options.build.resolve()
         self.runs, self.seconds, self.kills = options.runs, options.seconds, options.kills
-        self.idle_seconds = options.idle_seconds
+        self.idle_seconds, self.rounds = options.idle_seconds, options.rounds
         self.skep, self.hello = self.build / "bin/skep", self.build / "bin/hello"
         self.folders, self.said = 0, set()
         for program in (self.skep, self.hello):
@@ -83,6 +85,7 @@ def parse(arguments):
     parser.add_argument("--runs", type=int, default=5, help="interleaved repeats; 5")
     parser.add_argument("--seconds", type=float, default=3, help="of each measurement; 3")
     parser.add_argument("--kills", type=int, default=50, help="of workers, over all runs; 50")
+    parser.add_argument("--rounds", type=int, default=200, help="of reloading, under each kind of load; 200")
     parser.add_argument("--idle-seconds", type=float, default=10, help="over which idle workers are watched; 10")
     parser.add_argument("--patience", type=float, default=5, metavar="S",
                         help="to wait before each measurement until nobody else is busy; 5")
@@ -92,8 +95,9 @@ def parse(arguments):
     unknown = [name for name in options.names if name not in BENCHES]
     if unknown:
         parser.error(f"no bench of that name: {', '.join(unknown)}; there are {', '.join(BENCHES)}")
-    if options.runs < 1 or options.seconds <= 0 or options.kills < 2 or options.idle_seconds <= 0:
-        parser.error("runs, seconds, kills and idle-seconds must be more than nothing")
+    if options.runs < 1 or options.seconds <= 0 or options.kills < 2 or options.idle_seconds <= 0 \
+            or options.rounds < 1:
+        parser.error("runs, seconds, kills, rounds and idle-seconds must be more than nothing")
     options.seconds = int(options.seconds) if options.seconds >= 1 else options.seconds
     return options
 

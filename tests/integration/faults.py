@@ -15,9 +15,10 @@ import signal
 import socket
 import threading
 import time
+from http import HTTPStatus
 from pathlib import Path
 
-from hive import DEADLINE_S, Hive, program, wait_until
+from hive import DEADLINE_S, Connection, Hive, program, wait_until
 
 TCP = "tcp://127.0.0.1:0"
 RESTING = "resting"  # the client's connection is open and nothing has come
@@ -295,6 +296,57 @@ class Load:
                 request = Request(began_s, time.monotonic(), None, error)
             request.ended_s = time.monotonic()
             self.requests.append(request)
+
+
+class HttpLoad:
+    """Clients that ask without a pause until it is ended, half of them each time on a connection of their own, the
+    others on one that they keep until the server says that it closes it. What fails is in failed. With until_refused a
+    client leaves when nobody listens any more."""
+
+    def __init__(self, url, clients=4, until_refused=False):
+        self.failed, self.done, self.reopened = [], [0] * clients, 0
+        self._url, self._until_refused, self._ended = url, until_refused, threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(clients)]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self.join()
+
+    def join(self):
+        for thread in self._threads:
+            thread.join(2 * DEADLINE_S)
+
+    def wait_more(self, count=5):
+        """Until each client was served so many times more."""
+        goals = [done + count for done in self.done]
+        wait_until(lambda: self.failed or all(done >= goal for done, goal in zip(self.done, goals)),
+                   f"{count} more answers for each client")
+
+    def _run(self, n):
+        while not self._ended.is_set():
+            try:
+                with Connection(self._url) as connection:
+                    self._ask(connection, n)
+            except (OSError, ValueError) as error:
+                if self._until_refused and isinstance(error, ConnectionRefusedError):
+                    return
+                self.failed.append((n, repr(error)))
+
+    def _ask(self, connection, n):
+        fresh = n % 2 == 0
+        while not self._ended.is_set():
+            response = connection.request(close=fresh)
+            if response.status != HTTPStatus.OK:
+                self.failed.append((n, response.status))
+            self.done[n] += 1
+            if response.headers.get("connection", "").lower() == "close":
+                self.reopened += not fresh
+                return
 
 
 class Totals:

@@ -16,9 +16,9 @@ import unittest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from faults import (PROMPT_S, TCP, Client, Load, Totals, actor_path, actors, answers, ask, by_id, crowd, descriptors,
-                    disperse, kernel_queue, port_of, processor_s, refuses, replaced, resting, stopped, worker_at,
-                    workers_of)
+from faults import (PROMPT_S, TCP, Client, HttpLoad, Load, Totals, actor_path, actors, answers, ask, by_id, crowd,
+                    descriptors, disperse, kernel_queue, port_of, processor_s, refuses, replaced, resting, stopped,
+                    worker_at, workers_of)
 from hive import Connection, Hive, is_alive, run, wait_until
 
 
@@ -332,6 +332,20 @@ class Stopped(unittest.TestCase):
                 self.assertEqual(load.hung, [])
                 self.assertEqual(load.failed, [])
                 self.assertEqual(hive.count(r"exited with status 0 \(voluntary\)"), 3, hive.describe())
+
+    def test_under_http_load_no_request_fails(self):
+        for policy in ("round-robin", "shared", "reuseport"):
+            with self.subTest(policy=policy), Hive("hello", "--listen", TCP, workers=2, policy=policy,
+                                                   options=["--drain-timeout", 60]) as hive:
+                hive.wait_ready(2)
+                with HttpLoad(hive.url, until_refused=True) as load:
+                    load.wait_more(20)
+                    os.kill(hive.pid, signal.SIGTERM)
+                    load.join()
+                    self.assertEqual(hive.wait_exit(), 0)
+                self.assertEqual(load.failed, [])
+                self.assertGreater(load.reopened, 0)  # the last answer on a connection that was kept said so
+                self.assertEqual(hive.count(r"exited with status 0 \(voluntary\)"), 2, hive.describe())
 
     def test_connections_that_were_accepted_and_not_taken_are_served(self):
         for policy in ("round-robin", "shared", "reuseport"):

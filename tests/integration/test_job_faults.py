@@ -270,6 +270,27 @@ class Deadly(Case):
             hive.stop()
 
 
+class Stopped(Case):
+    """Fault 17: a job that was begun is done, and its submitter is told."""
+
+    def test_jobs_that_were_begun_are_done(self):
+        with Workers("q", count=2, options=["--drain-timeout", "60"]) as hive:
+            hive.wait_ready(2)
+            with Submitter(hive.folder) as submitter:
+                held = submitter.submit("q", 2, "keep 1000")
+                for key in held:
+                    hive.wait_starts(key)
+                submitter.submit("q", 100, outcomes=False)
+                submitter.wait_answers()
+                os.kill(hive.pid, signal.SIGTERM)
+                submitter.wait_outcomes()
+            self.assertEqual(hive.wait_exit(DEADLINE_JOBS_S), 0, hive.describe())
+            self.assertEqual(sorted(submitter.results), sorted(held))
+            self.assertEqual(hive.count(r"exited with status 0 \(voluntary\)"), 2, hive.describe())
+            begun = {words[1] for words in hive.starts()}
+            self.assertEqual({line.split()[1] for line in hive.log() if line.startswith("done ")}, begun)
+
+
 class KilledClients(unittest.TestCase):
     """Clients that are killed while their jobs arrive and results return to them. The broker does not mind."""
     LINES, KILLS, MAX_PAUSE_S = 60000, 80, 0.15

@@ -45,6 +45,8 @@ static inline skep_child *hatch_child(skep_cluster *cluster, uint32_t place) {
     child->slot->child = child;
     child->slot->wanted = true;
     child->cluster = cluster;
+    child->program = strdup("worker");
+    assert_non_null(child->program);
     child->id = place + 1;
     child->state = SKEP__CHILD_READY;
     child->exit_code = child->exit_signal = -1;
@@ -73,6 +75,7 @@ static inline void hatch_free_child(skep_child *child) {
     skep__flusher_unmark(child->cluster->flusher, &child->link_flush);
     child->cluster->child_count--;
     skep__handling_free(&child->handling);
+    free(child->program);
     free(child->slot);
     free(child);
 }
