@@ -199,6 +199,7 @@ struct skep__counter_total {
 struct skep__due_event {
     STAILQ_ENTRY(skep__due_event) entry;
     skep_event event;
+    char reason[]; /* a copy */
 };
 
 struct skep__news_item {

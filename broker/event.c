@@ -66,9 +66,11 @@ static void flush_events(struct skep__flush *flush) {
 }
 
 void skep__emit_later(skep_cluster *cluster, const skep_event *event) {
-    struct skep__due_event *due = malloc(sizeof *due);
+    size_t reason_bytes = event->reason != NULL ? strlen(event->reason) + 1 : 0;
+    struct skep__due_event *due = malloc(sizeof *due + reason_bytes);
     if (due == NULL) return;
     due->event = *event;
+    if (reason_bytes > 0) due->event.reason = memcpy(due->reason, event->reason, reason_bytes);
     STAILQ_INSERT_TAIL(&cluster->due_events, due, entry);
     cluster->events_flush.flush = flush_events;
     skep__flusher_mark(cluster->flusher, &cluster->events_flush);

@@ -26,11 +26,12 @@ struct seen {
     int code, signal, address_type, fd;
     uint16_t port;
     uint64_t uptime_ms, request;
+    uint32_t step, steps;
     int64_t delay_ms;
     size_t size_bytes;
     bool connected, dead; /* the worker, when the event came */
     int after_disconnect;
-    char state[16];
+    char state[16], phase[16];
     char reason[256], url[256], address[128], name[72];
     char text[256]; /* the beginning of a message's data */
 };
@@ -80,9 +81,12 @@ static inline void hive_see(skep_cluster *cluster, const skep_event *event, void
                           .port = event->port,
                           .uptime_ms = event->uptime_ms,
                           .request = event->request,
+                          .step = event->step,
+                          .steps = event->steps,
                           .delay_ms = event->delay_ms,
                           .size_bytes = event->size_bytes};
     if (event->child != NULL) hive_see_child(seen, event->child);
+    hive_copy(seen->phase, sizeof seen->phase, event->phase);
     hive_copy(seen->reason, sizeof seen->reason, event->reason);
     hive_copy(seen->url, sizeof seen->url, event->url);
     hive_copy(seen->address, sizeof seen->address, event->address);
