@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * What operators ask of a running hive: each command by its public function, each failure with a reason in words. */
 #include <inttypes.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "control.h"
 #include "event.h"
 #include "scale.h"
-
-/* Notes why, as a public function does. */
-#define REFUSE(cluster, status, ...) skep__broker_fail(cluster, status, __VA_ARGS__)
 
 static int add_done(struct skep_frame *frame) {
     struct skep_command command = {.id = SKEP_COMMAND_done};
@@ -25,18 +20,19 @@ static int target_of(skep_cluster *cluster, const struct skep_command_scale *sca
     bool to = SKEP_HAS(scale, scale, workers), more = SKEP_HAS(scale, scale, more),
          fewer = SKEP_HAS(scale, scale, fewer);
     unsigned wanted = skep_cluster_wanted(cluster);
-    if (to + more + fewer != 1) return REFUSE(cluster, SKEP_EINVAL, "one of workers, more and fewer is needed");
+    if (to + more + fewer != 1)
+        return skep__broker_fail(cluster, SKEP_EINVAL, "one of workers, more and fewer is needed");
     uint64_t workers = to ? scale->workers : more ? wanted + scale->more : wanted;
     if (fewer) workers -= scale->fewer < workers ? scale->fewer : workers;
     if (workers > SKEP_MAX_WORKERS)
-        return REFUSE(cluster, SKEP_ETOOBIG, "%" PRIu64 " workers: at most %d", workers, SKEP_MAX_WORKERS);
+        return skep__broker_fail(cluster, SKEP_ETOOBIG, "%" PRIu64 " workers: at most %d", workers, SKEP_MAX_WORKERS);
     *target = (unsigned)workers;
     return SKEP_OK;
 }
 
 static int scale(skep_cluster *cluster, const struct skep_command_scale *asked, struct skep_frame *frame) {
     struct skep_command command = {.id = SKEP_COMMAND_scaled};
-    unsigned from = skep_cluster_wanted(cluster), to;
+    unsigned from = skep_cluster_wanted(cluster), to = from;
     int status = target_of(cluster, asked, &to);
     if (status == SKEP_OK) status = skep_cluster_scale(cluster, to);
     if (status != SKEP_OK) return status;
@@ -80,7 +76,7 @@ static int reload(skep_cluster *cluster, const struct skep_command_reload *asked
     }
     if (SKEP_HAS(reload, asked, atOnce)) options.at_once = (unsigned)asked->atOnce;
     if (SKEP_HAS(reload, asked, args)) {
-        if (has_zero(&asked->args)) return REFUSE(cluster, SKEP_EINVAL, "an argument with a zero byte");
+        if (has_zero(&asked->args)) return skep__broker_fail(cluster, SKEP_EINVAL, "an argument with a zero byte");
         args = copy_args(&asked->args);
         if (args == NULL) return SKEP_ENOMEM;
         options.args = (const char *const *)args;
@@ -94,20 +90,19 @@ static int reload(skep_cluster *cluster, const struct skep_command_reload *asked
 
 static int find_worker(skep_cluster *cluster, uint64_t id, skep_child **child) {
     *child = skep_child_by_id(cluster, (uint32_t)id);
-    return *child != NULL ? SKEP_OK : REFUSE(cluster, SKEP_ENOWORKER, "no worker %" PRIu64, id);
+    return *child != NULL ? SKEP_OK : skep__broker_fail(cluster, SKEP_ENOWORKER, "no worker %" PRIu64, id);
 }
 
 static int drain(skep_child *child) {
     int status = skep__scale_drain(child);
-    return status != SKEP_ESTATE ? status : REFUSE(child->cluster, status, "worker %u is leaving already", child->id);
+    return status != SKEP_ESTATE ? status
+                                 : skep__broker_fail(child->cluster, status, "worker %u is leaving already", child->id);
 }
 
 static void say_signal(skep_child *child, int number) {
     char name[16];
-    const char *known = sigabbrev_np(number);
-    if (known != NULL) snprintf(name, sizeof name, "SIG%s", known);
-    else snprintf(name, sizeof name, "signal %d", number);
     skep_event event = skep__event(SKEP_EVENT_SIGNAL, child);
+    skep__signal_text(number, name);
     event.reason = name;
     skep__emit(child->cluster, &event);
 }
@@ -115,8 +110,8 @@ static void say_signal(skep_child *child, int number) {
 /* 0 is no signal, though kill(2) takes it. */
 static int send_signal(skep_child *child, uint64_t number) {
     int status = number > 0 ? skep_child_kill(child, (int)number) : SKEP_EINVAL;
-    if (status == SKEP_EINVAL) return REFUSE(child->cluster, status, "no signal %" PRIu64, number);
-    if (status != SKEP_OK) return REFUSE(child->cluster, status, "worker %u has ended", child->id);
+    if (status == SKEP_EINVAL) return skep__broker_fail(child->cluster, status, "no signal %" PRIu64, number);
+    if (status != SKEP_OK) return skep__broker_fail(child->cluster, status, "worker %u has ended", child->id);
     say_signal(child, (int)number);
     return SKEP_OK;
 }
@@ -139,20 +134,20 @@ static int pause_listener(skep_cluster *cluster, const struct skep_bytes *name, 
     char text[SKEP_MAX_URL + 1];
     skep__copy_text(text, sizeof text, name);
     int status = skep_cluster_pause_listener(cluster, text, paused);
-    return status != SKEP_ENOLISTENER ? status : REFUSE(cluster, status, "no listener %s", text);
+    return status != SKEP_ENOLISTENER ? status : skep__broker_fail(cluster, status, "no listener %s", text);
 }
 
 static int pause_queue(skep_cluster *cluster, const struct skep_bytes *name, bool paused) {
     char text[SKEP_MAX_NAME + 1];
     skep__copy_text(text, sizeof text, name);
     int status = skep_cluster_pause_queue(cluster, text, paused);
-    return status != SKEP_ENOQUEUE ? status : REFUSE(cluster, status, "no queue %s", text);
+    return status != SKEP_ENOQUEUE ? status : skep__broker_fail(cluster, status, "no queue %s", text);
 }
 
 static int pause_work(skep_cluster *cluster, const struct skep_bytes *listener, const struct skep_bytes *queue,
                       bool paused) {
     if ((listener == NULL) == (queue == NULL))
-        return REFUSE(cluster, SKEP_EINVAL, "one of listener and queue is needed");
+        return skep__broker_fail(cluster, SKEP_EINVAL, "one of listener and queue is needed");
     return listener != NULL ? pause_listener(cluster, listener, paused) : pause_queue(cluster, queue, paused);
 }
 

@@ -318,6 +318,12 @@ class CannotStart(Case):
             self.assertRegex(opened["reason"], r"the last: worker 3 exited with status 3 \d+\.\d+ s after it was ready;")
             hive.stop()
 
+    def test_workers_that_never_get_ready_open_it(self):
+        with Hive("/bin/sleep", "1000", workers=1,
+                  options=["--failures", 1, "--breaker", 3600, "--ready-timeout", "0.2"]) as hive:
+            hive.wait_line(r"the last: worker 1 was ended by SIGKILL \(not-ready\) before it was ready; one worker")
+            hive.stop()
+
     def test_kills_do_not_open_it(self):
         """A worker that was ready and is killed from outside has not failed: no delay, no breaker."""
         with actors(TCP, workers=2, options=["--failures", 2, "--stable", 3600]) as hive:
