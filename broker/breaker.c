@@ -104,10 +104,11 @@ void skep_cluster_close_breaker(skep_cluster *cluster) {
     close_breaker(cluster, "by request");
 }
 
+/* Not for one of a reload: what is missing would be started from the old program. A reload closes it at its end. */
 void skep__breaker_ready(const skep_child *child) {
     skep_cluster *cluster = child->cluster;
-    if (cluster->breaker.open && !cluster->stopping && child->id > cluster->breaker.newest)
-        close_breaker(cluster, "a worker is ready");
+    if (!cluster->breaker.open || cluster->stopping || skep__reload_is_underway(cluster)) return;
+    if (child->id > cluster->breaker.newest) close_breaker(cluster, "a worker is ready");
 }
 
 static void try_one(struct skep__alarm *alarm) {
@@ -115,7 +116,8 @@ static void try_one(struct skep__alarm *alarm) {
     skep_cluster *cluster = (skep_cluster *)((char *)breaker - offsetof(skep_cluster, breaker));
     struct skep__slot *slot = skep__slot_missing(cluster);
     breaker->trial = cluster->next_child + 1;
-    if (slot != NULL) skep__slot_start(slot);
+    if (skep__reload_is_underway(cluster)) wait_to_retry(cluster); /* it may have another program */
+    else if (slot != NULL) skep__slot_start(slot);
     else close_breaker(cluster, "no worker is missing");
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What operators ask of a running hive: each command by its public function, each failure with a reason in words. */
 #include <inttypes.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +32,7 @@ static int target_of(skep_cluster *cluster, const struct skep_command_scale *sca
 
 static int scale(skep_cluster *cluster, const struct skep_command_scale *asked, struct skep_frame *frame) {
     struct skep_command command = {.id = SKEP_COMMAND_scaled};
-    unsigned from = skep_cluster_wanted(cluster), to;
+    unsigned from = skep_cluster_wanted(cluster), to = from;
     int status = target_of(cluster, asked, &to);
     if (status == SKEP_OK) status = skep_cluster_scale(cluster, to);
     if (status != SKEP_OK) return status;
@@ -103,10 +101,8 @@ static int drain(skep_child *child) {
 
 static void say_signal(skep_child *child, int number) {
     char name[16];
-    const char *known = sigabbrev_np(number);
-    if (known != NULL) snprintf(name, sizeof name, "SIG%s", known);
-    else snprintf(name, sizeof name, "signal %d", number);
     skep_event event = skep__event(SKEP_EVENT_SIGNAL, child);
+    skep__signal_text(number, name);
     event.reason = name;
     skep__emit(child->cluster, &event);
 }

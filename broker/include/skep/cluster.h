@@ -87,8 +87,8 @@ typedef struct skep_settings {
 
     bool respawn;                /* a worker that ends without being asked is replaced, with backoff; Node does not */
     unsigned stable_ms;          /* one that was ready for so long has not failed quickly; 1,000 */
-    unsigned failures;           /* so many quick ones in the period open the breaker, 4,096 at most; 10 and 2 a worker */
-    unsigned failures_period_ms; /* 60,000 */
+    unsigned failures;           /* so many quick ones open the breaker, 4,096 at most; 10 and 2 a worker */
+    unsigned failures_period_ms; /* that is, within so long; 60,000 */
     unsigned breaker_ms;         /* how long it stays open before it tries one worker, 1,000 at least; 10,000 */
 
     bool capture;       /* its stdout and stderr come by line: to skep_on_log, the log, the exits; not with stdio */
@@ -207,8 +207,9 @@ void skep_cluster_disconnect(skep_cluster *cluster, skep_disconnected_cb callbac
 /* --- Steering: what skep scale, reload, restart, pause and resume do. Each is told by an event. --- */
 
 /* Sets how many workers there are to be: starts what is missing, in the lowest places, or lets the workers of the
- * highest leave. At 0 the cluster goes on until it is stopped. Errors: SKEP_EINVAL (more than 1,000), SKEP_EUNDERWAY,
- * SKEP_ESTATE (stopping), and those of skep_fork; what could be started is there then. */
+ * highest leave. A new place has the environment of the first. At 0 the cluster goes on until it is stopped. Errors:
+ * SKEP_EINVAL (more than 1,000), SKEP_EUNDERWAY, SKEP_ESTATE (stopping), and those of skep_fork; what could be started
+ * is there then. */
 SKEP_MUST_USE int skep_cluster_scale(skep_cluster *cluster, unsigned workers);
 
 /* How many workers there are to be: those that were forked or scaled to, less those that left of their own accord. */
