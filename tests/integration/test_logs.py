@@ -174,12 +174,13 @@ class Flood(unittest.TestCase):
     def test_a_worker_that_floods_slows_itself(self):
         with actors(TCP, workers=2) as hive:
             hive.wait_ready(2)
-            flooding = int(ask(hive.url, "flood").split()[0])
+            url = hive.url
+            flooding = int(ask(url, "flood").split()[0])
             began_s, used_s = time.monotonic(), processor_s(hive.pid)
             first = lines_of(hive, "-n", "1")
-            waiting = crowd(hive.url, 2)  # one of them for the worker that has no time: now it is behind
+            waiting = crowd(url, 2)  # one of them for the worker that has no time: now it is behind
             self.assertEqual(workers_of(answers(waiting, enough=1)), [3 - flooding])
-            served = [int(ask(hive.url).split()[0]) for _ in range(200)]
+            served = [int(ask(url).split()[0]) for _ in range(200)]
             hive.wait_line(r"error: it writes more on stdout and stderr than 1024 KiB a second, and is slowed down")
             last = lines_of(hive, "-n", "1")
             lasted_s, used_s = time.monotonic() - began_s, processor_s(hive.pid) - used_s
