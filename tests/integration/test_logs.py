@@ -172,13 +172,13 @@ class Lines(unittest.TestCase):
 
 class Flood(unittest.TestCase):
     def test_a_worker_that_floods_slows_itself(self):
-        with actors(TCP, workers=2) as hive:
+        with actors(TCP, workers=2, options=("--credit", "1")) as hive:
             hive.wait_ready(2)
             url = hive.url
             flooding = int(ask(url, "flood").split()[0])
             began_s, used_s = time.monotonic(), processor_s(hive.pid)
             first = lines_of(hive, "-n", "1")
-            waiting = crowd(url, 2)  # one of them for the worker that has no time: now it is behind
+            waiting = crowd(url, 2)  # one of them for the worker that has no time: it gets no more
             self.assertEqual(workers_of(answers(waiting, enough=1)), [3 - flooding])
             served = [int(ask(url).split()[0]) for _ in range(200)]
             hive.wait_line(r"error: it writes more on stdout and stderr than 1024 KiB a second, and is slowed down")
