@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "utf8.h"
@@ -66,10 +67,15 @@ static ssize_t write_some(const struct passing *passing, const char *data, size_
     return -1;
 }
 
+static void drop_rest(struct passing *passing) {
+    for (size_t i = 0; i < passing->used; i++) passing->dropped += passing->buffer[i] == '\n';
+    passing->used = 0;
+}
+
 /* What cannot be written for another reason than that it would block is lost here: it is in the log none the less. */
 static void give_up(struct passing *passing, int error) {
     if (error == EAGAIN || error == EINTR) return;
-    passing->used = 0;
+    drop_rest(passing);
     if (error == EPIPE || error == EBADF || error == ECONNRESET) passing->way = PASSING_NONE;
 }
 
@@ -87,10 +93,19 @@ void passing_flush(struct passing *passing) {
     if (n < 0) give_up(passing, error);
 }
 
+static uint64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 void passing_close(struct passing *passing) {
     passing_flush(passing);
-    for (int tries = 0; passing->used > 0 && tries < 100 && is_writable(passing, END_MS); tries++)
-        passing_flush(passing);
+    for (uint64_t end_ms = now_ms() + END_MS, left_ms; passing->used > 0; passing_flush(passing)) {
+        left_ms = end_ms - now_ms();
+        if (left_ms > END_MS || !is_writable(passing, (int)left_ms)) break;
+    }
+    drop_rest(passing);
     if (passing->way == PASSING_OWN) close(passing->fd);
 }
 
