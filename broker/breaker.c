@@ -6,6 +6,7 @@
 
 #include "event.h"
 #include "life.h"
+#include "reload.h"
 
 /* --- how many lately --- */
 

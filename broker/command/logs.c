@@ -24,9 +24,9 @@ enum { ASK_EVERY_MS = 100, GOING_TRIES = 50 /* looks, as often, at whether a bro
 struct reading {
     struct contact contact;
     const struct options *options;
-    uint32_t worker; /* 0: all */
-    uint64_t left;   /* lines to be printed, if it is not to follow */
-    uint64_t until_ms;
+    uint32_t worker;   /* 0: all */
+    uint64_t left;     /* lines to be printed, if it is not to follow */
+    uint64_t until_ms; /* the same, to those that were written by then */
     uint64_t seq;
     bool begun; /* seq is known */
     bool more;
@@ -61,7 +61,7 @@ static void print_for_people(const struct skep_command_logLine *line) {
     putchar('\n');
 }
 
-/* Without --follow the end is where the log was at the beginning: a worker that writes on must not keep it going. */
+/* Without --follow the end is where the log was at the first answer: a worker that writes on must not keep it going. */
 static void take_line(struct reading *reading, const struct skep_command_logLine *line) {
     bool is_over = !reading->options->follow && (reading->left == 0 || line->time > reading->until_ms);
     if (is_over) reading->left = 0;
@@ -73,6 +73,7 @@ static void take_line(struct reading *reading, const struct skep_command_logLine
 
 static void take_end(struct reading *reading, const struct skep_command_logEnd *end) {
     if (reading->begun && end->lost > 0) say("logs: %" PRIu64 " lines of all workers are lost", end->lost);
+    if (!reading->begun) reading->until_ms = wall_clock_ms();
     reading->seq = end->seq;
     reading->more = end->more;
     reading->begun = true;
@@ -164,7 +165,7 @@ static void on_signal(int signal) {
 }
 
 int command_logs(const struct options *options) {
-    struct reading reading = {.options = options, .until_ms = wall_clock_ms()};
+    struct reading reading = {.options = options, .until_ms = UINT64_MAX};
     const char *worker = options->operands[0];
     if (worker != NULL && !parse_unsigned(worker, 1, INT32_MAX, &reading.worker))
         return fail(SKEP_EINVAL, "logs: %s: no id of a worker", worker);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "utf8.h"
@@ -50,42 +51,61 @@ static bool is_writable(const struct passing *passing, int timeout_ms) {
     return poll(&stream, 1, timeout_ms) == 1 && (stream.revents & POLLOUT) != 0;
 }
 
-/* A pipe that is writable has room for a page at least. */
-static ssize_t write_some(const struct passing *passing) {
-    size_t piece = passing->used < PIPE_BUF ? passing->used : PIPE_BUF;
-    if (passing->way == PASSING_SOCKET)
-        return send(passing->fd, passing->buffer, passing->used, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (passing->way != PASSING_POLL) return write(passing->fd, passing->buffer, passing->used);
-    if (is_writable(passing, 0)) return write(passing->fd, passing->buffer, piece);
+/* Whole lines, as many as a pipe takes in one piece or not at all: what others write on it comes between lines. A pipe
+ * that is writable has room for so much. */
+static size_t piece_of(const char *data, size_t left) {
+    if (left <= PIPE_BUF) return left;
+    const char *feed = memrchr(data, '\n', PIPE_BUF);
+    return feed != NULL ? (size_t)(feed - data) + 1 : PIPE_BUF;
+}
+
+static ssize_t write_some(const struct passing *passing, const char *data, size_t left) {
+    if (passing->way == PASSING_SOCKET) return send(passing->fd, data, left, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (passing->way == PASSING_PLAIN) return write(passing->fd, data, left);
+    if (passing->way == PASSING_OWN || is_writable(passing, 0)) return write(passing->fd, data, piece_of(data, left));
     errno = EAGAIN;
     return -1;
 }
 
-/* What cannot be written for another reason than that it would block is lost; of a full disk the log on stderr tells
- * nothing either. */
-static void take_back(struct passing *passing, int error) {
-    if (error == EAGAIN || error == EINTR) return;
+static void drop_rest(struct passing *passing) {
+    for (size_t i = 0; i < passing->used; i++) passing->dropped += passing->buffer[i] == '\n';
     passing->used = 0;
+}
+
+/* What cannot be written for another reason than that it would block is lost here: it is in the log none the less. */
+static void give_up(struct passing *passing, int error) {
+    if (error == EAGAIN || error == EINTR) return;
+    drop_rest(passing);
     if (error == EPIPE || error == EBADF || error == ECONNRESET) passing->way = PASSING_NONE;
 }
 
 void passing_flush(struct passing *passing) {
+    size_t written = 0;
+    ssize_t n = 0;
     if (passing->way == PASSING_NONE) passing->used = 0;
-    while (passing->used > 0) {
-        ssize_t n = write_some(passing);
-        if (n < 0) {
-            take_back(passing, errno);
-            return;
-        }
-        passing->used -= (size_t)n;
-        memmove(passing->buffer, passing->buffer + n, passing->used);
+    while (written < passing->used && n >= 0) {
+        n = write_some(passing, passing->buffer + written, passing->used - written);
+        if (n > 0) written += (size_t)n;
     }
+    int error = errno;
+    passing->used -= written;
+    memmove(passing->buffer, passing->buffer + written, passing->used);
+    if (n < 0) give_up(passing, error);
+}
+
+static uint64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 void passing_close(struct passing *passing) {
     passing_flush(passing);
-    for (int tries = 0; passing->used > 0 && tries < 100 && is_writable(passing, END_MS); tries++)
-        passing_flush(passing);
+    for (uint64_t end_ms = now_ms() + END_MS, left_ms; passing->used > 0; passing_flush(passing)) {
+        left_ms = end_ms - now_ms();
+        if (left_ms > END_MS || !is_writable(passing, (int)left_ms)) break;
+    }
+    drop_rest(passing);
     if (passing->way == PASSING_OWN) close(passing->fd);
 }
 

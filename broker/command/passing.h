@@ -33,7 +33,7 @@ void passing_add(struct passing *passing, struct skep_bytes line, uint64_t cut);
 /* Writes as much as can be written now. */
 void passing_flush(struct passing *passing);
 
-/* Writes the rest, waits a second at most for whoever reads it, and closes. */
+/* Writes the rest, waits a second at most for whoever reads it, and closes; what is left then was dropped. */
 void passing_close(struct passing *passing);
 
 #endif

@@ -87,7 +87,10 @@ static void end_passing(struct run *run) {
     if (run->passing == NULL) return;
     uv_close((uv_handle_t *)&run->pass, NULL);
     uv_close((uv_handle_t *)&run->pass_again, NULL);
-    for (int i = 0; i < 2; i++) passing_close(&run->passing[i]);
+    for (int i = 0; i < 2; i++) {
+        passing_close(&run->passing[i]);
+        tell_dropped(run, &run->passing[i]);
+    }
     free(run->passing);
     run->passing = NULL;
 }

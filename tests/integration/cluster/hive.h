@@ -26,7 +26,6 @@ struct seen {
     int code, signal, address_type, fd;
     uint16_t port;
     uint64_t uptime_ms, request;
-    uint32_t step, steps;
     int64_t delay_ms;
     size_t size_bytes;
     bool connected, dead; /* the worker, when the event came */
@@ -82,8 +81,6 @@ static inline void hive_see(skep_cluster *cluster, const skep_event *event, void
                           .port = event->port,
                           .uptime_ms = event->uptime_ms,
                           .request = event->request,
-                          .step = event->step,
-                          .steps = event->steps,
                           .delay_ms = event->delay_ms,
                           .step = event->step,
                           .steps = event->steps,
