@@ -10,6 +10,7 @@ from pathlib import Path
 
 import http_load
 import jobs
+import keeper
 import messages
 import reload
 import workers
@@ -36,6 +37,9 @@ BENCHES = {
     "job-workers": jobs.job_workers,
     "job-backlog": jobs.job_backlog,
     "job-slow": jobs.job_slow,
+    "status-1000": keeper.status_1000,
+    "crowd-500": keeper.crowded,
+    "watched": keeper.watched,
 }
 
 

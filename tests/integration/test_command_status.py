@@ -101,9 +101,9 @@ class Faked(unittest.TestCase):
     def test_handling_times_are_those_of_what_a_worker_handles_mostly(self):
         commands = [broker_status(), worker_status(1), worker_status(2),
                     pack("handlingStatus", what="request", times=histogram((10, 98), (200, 4))),
+                    pack("handlingStatus", what="job", worker=2, times=histogram((100, 5))),
                     pack("handlingStatus", what="request", worker=1, times=histogram((10, 98), (200, 2))),
                     pack("handlingStatus", what="connection", worker=1, times=histogram((250, 1))),
-                    pack("handlingStatus", what="job", worker=2, times=histogram((100, 5))),
                     pack("handlingStatus", what="job", worker=9, times=histogram((100, 5))),
                     pack("handlingStatus", what="job", worker=1, times=b"\xff")]
         found = self.json(*commands)

@@ -64,9 +64,9 @@ static void test_what_a_record_says(void **state) {
     child->pid = 77;
     child->live = 3;
     child->jobs_given_back = 2;
-    child->usage.ru_utime.tv_sec = 2;
-    child->usage.ru_stime.tv_usec = 5999;
-    child->usage.ru_maxrss = 10;
+    child->rusage.ru_utime.tv_sec = 2;
+    child->rusage.ru_stime.tv_usec = 5999;
+    child->rusage.ru_maxrss = 10;
     strcpy(child->name, "cook");
     skep_event event = exit_event(child);
     skep__exits_add(child, &event);
