@@ -80,7 +80,7 @@ class OthersGoOn(unittest.TestCase):
     more than nine tenths. When the watchdog has ended it, they do what it had."""
     WATCHDOG_S = 10
     CONNECTIONS, CONNECTION_CREDIT = 400, 16
-    JOBS, JOB_CREDIT = 2000, 64
+    JOBS, JOB_CREDIT = 4000, 64
 
     def check_it_stood_still_until(self, hive, pid):
         """All of what went before happened while it did."""
@@ -117,17 +117,17 @@ class OthersGoOn(unittest.TestCase):
         with workers("q", count=4, options=["--watchdog", self.WATCHDOG_S, "--job-credit", self.JOB_CREDIT]) as hive:
             pids = hive.wait_ready(4) and hive.pids()
             with Submitter(hive.folder) as submitter:
-                submitter.submit("q", 500)  # so that all windows are wide
+                submitter.submit("q", self.JOBS)  # so that all windows are wide
                 submitter.wait_outcomes()
                 os.kill(pids[2], signal.SIGSTOP)
                 submitter.submit("q", self.JOBS)
-                done = 500 + self.JOBS - self.JOB_CREDIT
+                done = 2 * self.JOBS - self.JOB_CREDIT
                 submitter.wait(lambda: len(submitter.results) >= done, f"{done} results")
                 self.check_it_stood_still_until(hive, pids[2])
                 self.assertLessEqual(queue_status(hive, "q")["reserved"], self.JOB_CREDIT)
                 self.wait_killed(hive, pids[2])
                 submitter.wait_outcomes()
-                self.assertEqual(len(submitter.results), 500 + self.JOBS)
+                self.assertEqual(len(submitter.results), 2 * self.JOBS)
                 self.assertLessEqual(queue_status(hive, "q")["redelivered"], self.JOB_CREDIT)
             hive.stop()
 
