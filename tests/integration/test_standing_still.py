@@ -84,6 +84,7 @@ class OthersGoOn(unittest.TestCase):
 
     def check_it_stood_still_until(self, hive, pid):
         """All of what went before happened while it did."""
+        self.assertEqual(hive.count("no sign of life"), 0, hive.describe())
         self.assertEqual(process_state(pid), "T")
         self.assertEqual(hive.status()["totals"]["restarts"], 0)
 
