@@ -22,8 +22,7 @@ static void on_status(skep_client *client, int status, const skep_broker_info *i
     say("submit: no worker handles queue %s yet", queue);
 }
 
-/* Asks once. Whether the question gets there does not matter: the submission sees by itself that the broker has gone.
- */
+/* Asks once. If the question does not get there, the broker has gone, and the submission sees that by itself. */
 void submission_hint(struct submission *s, uint64_t now_ns) {
     bool waits = s->options->wait && s->accepted > 0 && s->done + s->dead == 0;
     if (s->hinted || s->ended || !waits || now_ns - s->begun_ns < QUIET_NS) return;
