@@ -182,7 +182,7 @@ static const char *set_delay(struct options *options, const char *value) {
 }
 
 static const char *set_ttl(struct options *options, const char *value) {
-    return parse_delay(value, &options->ttl_ms);
+    return parse_ttl(value, &options->ttl_ms);
 }
 
 static const char *set_priority(struct options *options, const char *value) {

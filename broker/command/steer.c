@@ -81,8 +81,7 @@ void steer_tell(struct steering *steering, const struct skep_command_event *even
 static void see_worker(struct outlook *outlook, const struct skep_command_workerStatus *worker, uint32_t about) {
     bool leaves = bytes_are(worker->state, "draining");
     if (bytes_are(worker->state, "ready")) outlook->ready++;
-    else if (leaves) outlook->leaving++;
-    else if (!bytes_are(worker->state, "gone")) outlook->coming++;
+    if (leaves) outlook->leaving++;
     if (worker->worker != about || bytes_are(worker->state, "gone")) return;
     outlook->is_there = true;
     outlook->drains = leaves;

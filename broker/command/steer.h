@@ -12,7 +12,7 @@ struct outlook {
     uint64_t news_seq; /* number of the latest item of news then */
     bool is_told;      /* the broker says how many workers it wants */
     uint64_t wanted;
-    unsigned coming, ready, leaving; /* workers */
+    unsigned ready, leaving; /* workers */
     bool is_reloading;
     bool is_broken; /* the breaker is open */
     bool is_there;  /* the worker is */

@@ -42,7 +42,7 @@ static void looked(struct steering *steering) {
     const struct outlook *outlook = &steering->outlook;
     uint64_t wanted = outlook->is_told ? outlook->wanted : steering->target;
     bool is_left = steering->is_growing || outlook->leaving == 0;
-    if (outlook->ready == wanted && outlook->coming == 0 && is_left)
+    if (outlook->ready == wanted && is_left)
         steer_done(steering, "%" PRIu64 " worker%s ready", wanted, wanted == 1 ? "" : "s");
     else if (outlook->is_broken && outlook->ready < wanted)
         steer_failed(steering, SKEP_ESTATE, "no more workers are started, since too many failed; see skep exits");

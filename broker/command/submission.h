@@ -30,7 +30,8 @@ struct submission {
     int code;            /* exit status: the worst so far */
     int signal;          /* that ended it; 0 */
     bool all_submitted;
-    bool ended; /* nothing is waited for any more */
+    bool hinted; /* the broker was asked whether anybody handles the queue */
+    bool ended;  /* nothing is waited for any more */
 };
 
 /* Submits a job; line is 0 for the only one. Errors: as skep_submit. */
@@ -43,6 +44,9 @@ void submission_complain(struct submission *submission, uint64_t line, int code,
 
 /* Ends the submission at once, with this exit status. */
 void submission_end(struct submission *submission, int code);
+
+/* To be called now and then: says once that no worker handles the queue, if results are waited for in vain. */
+void submission_hint(struct submission *submission, uint64_t now_ns);
 
 /* True as long as so many results are due that no more jobs should be submitted. */
 bool submission_is_behind(const struct submission *submission);

@@ -181,6 +181,7 @@ static void on_tick(uv_timer_t *timer) {
     struct submission *s = timer->data;
     bool shares_terminal = s->options->wait && isatty(STDOUT_FILENO);
     flush_results(s);
+    submission_hint(s, uv_hrtime());
     if (!shares_terminal) progress_show(&s->progress, s->submitted, s->accepted, uv_hrtime());
     if (skep_client_unaccepted(s->client) == 0) s->silent_ticks = 0;
     else if (++s->silent_ticks > PATIENCE_TICKS && !s->ended) {

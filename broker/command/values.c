@@ -39,22 +39,28 @@ bool parse_signed(const char *value, int least, int greatest, int *number) {
     return true;
 }
 
-static bool parse_ms(const char *value, unsigned greatest_seconds, unsigned *ms) {
+static bool parse_ms(const char *value, unsigned least_ms, unsigned greatest_seconds, unsigned *ms) {
     if (value[strspn(value, "0123456789.")] != '\0') return false;
     char *end;
     double seconds = strtod(value, &end);
-    if (end == value || *end != '\0' || !(seconds > 0) || seconds > greatest_seconds) return false;
-    *ms = seconds < 0.001 ? 1 : (unsigned)(seconds * 1000 + 0.5);
+    if (end == value || *end != '\0' || !(seconds >= 0) || seconds > greatest_seconds) return false;
+    unsigned found_ms = seconds > 0 && seconds < 0.001 ? 1 : (unsigned)(seconds * 1000 + 0.5);
+    if (found_ms < least_ms) return false;
+    *ms = found_ms;
     return true;
 }
 
 const char *parse_seconds(const char *value, unsigned *ms) {
-    return parse_ms(value, MAX_SECONDS, ms) ? NULL
-                                            : "expected seconds, such as 10 or 0.5, more than 0 and at most 86400";
+    return parse_ms(value, 1, MAX_SECONDS, ms) ? NULL
+                                               : "expected seconds, such as 10 or 0.5, more than 0 and at most 86400";
 }
 
 const char *parse_delay(const char *value, uint32_t *ms) {
-    return parse_ms(value, MAX_DELAY_SECONDS, ms)
+    return parse_ms(value, 0, MAX_DELAY_SECONDS, ms) ? NULL : "expected seconds, such as 10 or 0.5, at most 4000000";
+}
+
+const char *parse_ttl(const char *value, uint32_t *ms) {
+    return parse_ms(value, 1, MAX_DELAY_SECONDS, ms)
                ? NULL
                : "expected seconds, such as 10 or 0.5, more than 0 and at most 4000000";
 }

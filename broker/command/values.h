@@ -24,7 +24,8 @@ bool parse_signed(const char *value, int least, int greatest, int *number);
 
 /* These return what is wrong, or NULL. parse_size takes a suffix K, M or G, of 1024 each. */
 const char *parse_seconds(const char *value, unsigned *ms);
-const char *parse_delay(const char *value, uint32_t *ms);
+const char *parse_delay(const char *value, uint32_t *ms); /* may be 0 */
+const char *parse_ttl(const char *value, uint32_t *ms);
 const char *parse_size(const char *value, uint64_t *size_bytes);
 
 /* A name of an instance or a listener becomes a part of a path and of a line. */

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """skep, the command, given what it cannot use: one clear line, the documented exit status, nothing half-started."""
+import json
 import os
 import re
 import shutil
@@ -269,6 +270,53 @@ class NoBroker(BadInput):
     def test_directory_too_long(self):
         for command in ("status", "events", "stop"):
             self.fails(73, ".*76 bytes", command, "--dir", self.path("x" * 80))
+
+
+class LivingHive(BadInput):
+    """What is asked of a broker that cannot do it: the broker and its workers go on as if nothing had been."""
+    MIB = 1 << 20
+
+    def setUp(self):
+        super().setUp()
+        self.hive = self.enterContext(Hive("hello", *LISTEN, options=["--queue-jobs", 2]))
+        self.hive.wait_ready(2)
+        self.before = self.hive.pids()
+
+    def refuses(self, code, pattern, *arguments):
+        self.fails(code, pattern, *arguments, "--dir", self.hive.folder)
+
+    def goes_on(self, **queues):
+        """Queues by name, with the jobs that wait in each."""
+        self.assertEqual(self.hive.get().status, 200)
+        self.assertEqual(self.hive.pids(), self.before)
+        found = json.loads(self.hive.skep("queues", "--json").output("out"))["queues"]
+        self.assertEqual({queue["name"]: queue["ready"] for queue in found}, queues)
+        self.hive.stop()
+
+    def test_unknown_worker(self):
+        for worker in ("99", "nobody"):
+            self.refuses(68, f"send: {worker} x: no such worker$", "send", worker, "x")
+            self.refuses(68, f"call: {worker} x: no such worker$", "call", worker, "x")
+        self.goes_on()
+
+    def test_payload_too_large(self):
+        size = self.MIB + 1
+        large = self.path("large", "x" * size, 0o600)
+        argv = ("/bin/sh", "-c", 'exec "$@" <"$0"', large, program("skep"), "submit", "mail", "--dir", self.hive.folder)
+        self.check(run(*argv), 65, f"submit: stdin: more than {self.MIB} bytes$")
+        self.goes_on()
+
+    def test_queue_full(self):
+        for number in ("1", "2"):
+            self.assertEqual(self.hive.skep("submit", "mail", "x").output(), number)
+        self.refuses(75, "submit: mail: the queue is full$", "submit", "mail", "x")
+        self.assertEqual(self.hive.skep("submit", "other", "x").code, 0)
+        self.goes_on(mail=2, other=1)
+
+    def test_unknown_queue(self):
+        self.refuses(68, "peek: mail: no such queue$", "peek", "mail")
+        self.refuses(68, "dead list: mail: no such queue$", "dead", "list", "mail")
+        self.goes_on()
 
 
 class Documents(unittest.TestCase):

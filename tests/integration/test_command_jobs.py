@@ -112,6 +112,11 @@ class SubmitOne(Jobs):
         self.assertEqual(second["priority"], 255)
         self.assertFalse(first.get("outcomes", False))
 
+    def test_no_delay(self):
+        self.skep("submit", "mail", "x", "--delay", "1", "--delay", "0", out="1")
+        submit, = [command for command in self.broker.taken if command["cmd"] == "submit"]
+        self.assertEqual(submit.get("delay_ms", 0), 0)
+
     def test_a_duplicate_is_no_failure(self):
         self.broker.submitted = lambda command: [pack("accepted", number=1, id=4, duplicate=True)]
         said = "skep: submit: duplicate: job 4 had this key before"
@@ -174,7 +179,7 @@ class SubmitOne(Jobs):
         self.usage("submit: DATA and --lines cannot both be meant.*", "submit", "mail", "x", "--lines", "-")
         self.usage("submit: with --lines the key may have 43 bytes.*", "submit", "m", "--lines", "-", "--key", "k" * 44)
         for option, values in (("priority", ("-129", "128", "x", "", "--1")), ("attempts", ("0", "65536", "-1")),
-                               ("delay", ("0", "-1", "4000001", "x")), ("ttl", ("0", "nan")),
+                               ("delay", ("-1", "4000001", "x")), ("ttl", ("0", "nan")),
                                ("key", ("", "k" * 65)), ("lines", ("",))):
             for value in values:
                 self.usage(rf"submit: --{option} {value}: .*", "submit", "mail", "x", f"--{option}", value)

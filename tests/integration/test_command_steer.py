@@ -124,6 +124,19 @@ class Scale(Steering):
                     r"skep: scale: worker 3 pid 1003: exited with status 3 \(crashed\), replacement in 100 ms\n"
                     r"skep: scale: no more workers are started: 12 quick failures in 3 s\?\[2J")
 
+    def test_the_news_that_led_to_a_status_come_first(self):
+        def scaled(_):
+            self.broker.about.update(newsSeq=1, breaker_ms=5000)
+            return pack("scaled", **{"from": 2, "to": 3})
+        since = self.broker.answers["newsSince"]
+        self.broker.answers.update(scale=scaled, newsSince=lambda _: pack("newsEnd", seq=0))
+        process = self.start("scale", "3")
+        self.broker.wait_asked("scale")
+        self.wait_looks(process, 3)
+        self.broker.answers["newsSince"] = since
+        self.broker.tell("breaker", phase="opened", reason="this is why")
+        self.finish(process, 70, "2 -> 3 workers", "skep: scale: no more workers are started: this is why")
+
     def test_a_breaker_that_was_open_before(self):
         self.answer(2, 3)
         self.broker.about["breaker_ms"] = 5000

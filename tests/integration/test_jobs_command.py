@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """skep submit, queues, peek, dead, send and call with a real broker and real workers."""
+import contextlib
 import json
 import os
 import signal
@@ -8,11 +9,21 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from hive import Hive, program, wait_until
+from hive import Hive, Process, program, wait_until
 from jobs import job_worker_path, workers
 from mocked import Mocked
 
 ACTOR = str(Path(job_worker_path()).parent / "actor")
+
+
+@contextlib.contextmanager
+def waiting(hive, *arguments):
+    """skep submit --wait in the background."""
+    process = Process([program("skep"), "submit", *arguments, "--wait", "--dir", hive.folder])
+    try:
+        yield process
+    finally:
+        process.end()
 
 
 class Commands(unittest.TestCase):
@@ -117,6 +128,24 @@ class Submit(Commands):
                 self.skep(hive, "submit", "mail", "x", out=str(number))
             self.skep(hive, "submit", "mail", "x", code=75, err="skep: submit: mail: the queue is full")
             self.assertEqual(self.queue(hive, "mail")["declined"], 1)
+            hive.stop()
+
+    def test_waiting_for_a_worker_that_is_not_there(self):
+        with Mocked("handle other") as hive:
+            hive.wait_ready(2)
+            hint = "skep: submit: no worker handles queue mail yet"
+            with waiting(hive, "mail", "a") as process:
+                process.wait_line(f"^{hint}$", stream="err")
+                hive.rewrite("handle mail", "job * reply done")
+                hive.kill9(hive.pids()[1])
+                self.assertEqual(process.wait_exit(), 0, process.describe())
+                self.assertEqual((process.output("out"), process.output("err")), ("done", hint))
+            hive.stop()
+
+    def test_a_worker_that_takes_its_time_is_nothing_to_speak_of(self):
+        with Mocked("handle mail", "job * delay 1500ms reply done") as hive:
+            hive.wait_ready(2)
+            self.skep(hive, "submit", "mail", "a", "--wait", out="done", err="")
             hive.stop()
 
     def test_a_broker_that_is_killed(self):

@@ -12,8 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from faults import TCP, actor_path, actors, replaced, stopped, worker_at
+from faults import (TCP, actor_path, actors, answers, crowd, disperse, process_state, replaced, resting, stopped,
+                    worker_at, workers_of)
 from hive import Hive
+from jobs import Submitter, queue_status, workers
 
 CLIENT = Path(__file__).resolve().parent.parent / "clients" / "worker.py"
 
@@ -71,6 +73,64 @@ class Watchdog(unittest.TestCase):
             with self.subTest(value), Hive(None, "true", options=["--watchdog", value]) as hive:
                 self.assertEqual(hive.wait_exit(), 64, hive.describe())
                 self.assertIn(f"run: --watchdog {value}: {why}", hive.output("err"))
+
+
+class OthersGoOn(unittest.TestCase):
+    """Fault 4: while a worker stands still, all that comes beyond its credit is done by the others, by count; that is
+    more than nine tenths. When the watchdog has ended it, they do what it had."""
+    WATCHDOG_S = 10
+    CONNECTIONS, CONNECTION_CREDIT = 400, 16
+    JOBS, JOB_CREDIT = 4000, 64
+
+    def check_it_stood_still_until(self, hive, pid):
+        """All of what went before happened while it did."""
+        self.assertEqual(hive.count("no sign of life"), 0, hive.describe())
+        self.assertEqual(process_state(pid), "T")
+        self.assertEqual(hive.status()["totals"]["restarts"], 0)
+
+    def wait_killed(self, hive, pid):
+        ms = self.WATCHDOG_S * 1000
+        hive.wait_line(rf"worker \d pid {pid}: error: no sign of life for {ms} ms; killed", deadline_s=60)
+        return replaced(hive, 1, 4)
+
+    def test_connections(self):
+        for policy in ("round-robin", "least-connections"):
+            with self.subTest(policy=policy), actors(TCP, workers=4, policy=policy,
+                                                     options=["--watchdog", self.WATCHDOG_S, "--credit",
+                                                              self.CONNECTION_CREDIT]) as hive:
+                pids = hive.wait_ready(4) and hive.pids()
+                os.kill(pids[2], signal.SIGSTOP)
+                clients = crowd(hive.url, self.CONNECTIONS)
+                enough = self.CONNECTIONS - self.CONNECTION_CREDIT
+                heard = answers(clients, enough=enough)
+                self.assertGreaterEqual(len(workers_of(heard)), enough)
+                self.check_it_stood_still_until(hive, pids[2])
+                self.assertNotIn(2, workers_of(heard))
+                late = [clients[index] for index in resting(heard)]
+                status = self.wait_killed(hive, pids[2])
+                self.assertLessEqual(status["totals"]["redispatched"], self.CONNECTION_CREDIT)
+                self.assertNotIn(2, workers_of(answers(late)))
+                self.assertEqual(status["totals"]["accepted"], self.CONNECTIONS)
+                disperse(clients)
+                hive.stop()
+
+    def test_jobs(self):
+        with workers("q", count=4, options=["--watchdog", self.WATCHDOG_S, "--job-credit", self.JOB_CREDIT]) as hive:
+            pids = hive.wait_ready(4) and hive.pids()
+            with Submitter(hive.folder) as submitter:
+                submitter.submit("q", self.JOBS)  # so that all windows are wide
+                submitter.wait_outcomes()
+                os.kill(pids[2], signal.SIGSTOP)
+                submitter.submit("q", self.JOBS)
+                done = 2 * self.JOBS - self.JOB_CREDIT
+                submitter.wait(lambda: len(submitter.results) >= done, f"{done} results")
+                self.check_it_stood_still_until(hive, pids[2])
+                self.assertLessEqual(queue_status(hive, "q")["reserved"], self.JOB_CREDIT)
+                self.wait_killed(hive, pids[2])
+                submitter.wait_outcomes()
+                self.assertEqual(len(submitter.results), 2 * self.JOBS)
+                self.assertLessEqual(queue_status(hive, "q")["redelivered"], self.JOB_CREDIT)
+            hive.stop()
 
 
 class BrokerStopped(unittest.TestCase):

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ * A hint for whoever waits for results that cannot come: nobody handles the queue. */
+#include <string.h>
+
+#include "say.h"
+#include "submission.h"
+
+enum { QUIET_NS = 1000000000 /* results may take so long before the broker is asked about it */ };
+
+static bool is_handled(const skep_broker_info *info, const char *queue) {
+    for (size_t i = 0; i < info->queue_count; i++)
+        if (strcmp(info->queues[i].name, queue) == 0) return info->queues[i].workers > 0;
+    return false;
+}
+
+static void on_status(skep_client *client, int status, const skep_broker_info *info, void *context) {
+    (void)client;
+    struct submission *s = context;
+    const char *queue = s->options->operands[0];
+    if (status != SKEP_OK || s->ended || is_handled(info, queue)) return;
+    progress_erase(&s->progress);
+    say("submit: no worker handles queue %s yet", queue);
+}
+
+/* Asks once. If the question does not get there, the broker has gone, and the submission sees that by itself. */
+void submission_hint(struct submission *s, uint64_t now_ns) {
+    bool waits = s->options->wait && s->accepted > 0 && s->done + s->dead == 0;
+    if (s->hinted || s->ended || !waits || now_ns - s->begun_ns < QUIET_NS) return;
+    s->hinted = skep_client_status(s->client, on_status, s) == SKEP_OK;
+}
