@@ -258,6 +258,7 @@ class CannotStart(Case):
 
     def check_siblings(self, hive):
         """Those that could start are there, and serve."""
+        wait_events(hive, 2, "ready")
         workers = hive.status()["workers"]
         ready = {worker["id"]: worker["pid"] for worker in workers if worker["state"] == "ready"}
         self.assertEqual(len(ready), 2)
@@ -290,6 +291,7 @@ class CannotStart(Case):
         """And more that are wanted meanwhile wait with the others."""
         hive = self.hive(4, "--failures", 4, "--breaker", 3600)
         wait_events(hive, 1, "breaker", phase="opened")
+        wait_workers(hive, ["ready", "ready"])
         self.assertGreater(broker(hive)["breaker_ms"], 3000000)
         self.assert_scaled(hive, 4, 5, more=1)
         forks = len(events(hive, "fork"))
