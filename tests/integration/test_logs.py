@@ -201,7 +201,8 @@ class Flood(unittest.TestCase):
         self.assertLess(used_s, max(0.5, lasted_s / 2))
 
     def test_the_log_is_bounded(self):
-        with script(f"head -c 1000000 /dev/zero | tr '\\0' x | fold -w 999; echo; echo done; {WAIT}", workers=8) as hive:
+        text = f"head -c 1000000 /dev/zero | tr '\\0' x | fold -w 999; echo; echo done; {WAIT}"
+        with script(text, workers=8) as hive:
             wait_until(lambda: hive.count("^done$") == 8, "all lines", context=lambda: "")
             size = len(raw(hive, "logs"))
             first = json.loads(raw(hive, "logs", "--json").split(b"\n")[0])
