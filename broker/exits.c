@@ -13,9 +13,9 @@ struct skep__exit {
     uint32_t worker, slot;
     pid_t pid;
     char name[SKEP_MAX_NAME + 1];
-    uint64_t time_ms; /* wall clock, since 1970 */
-    const char *reason;
-    int code, signal; /* one of the two is -1 */
+    uint64_t time_ms;   /* wall clock, since 1970 */
+    const char *reason; /* static text */
+    int code, signal;   /* one of the two is -1 */
     uint64_t uptime_ms;
     struct rusage usage;
     uint64_t connections, jobs;

@@ -17,6 +17,7 @@
 #include "print.h"
 #include "say.h"
 #include "subcommands.h"
+#include "utf8.h"
 #include "values.h"
 
 enum { ASK_EVERY_MS = 100, GOING_TRIES = 50 /* looks, as often, at whether a broker that does not answer goes */ };
@@ -29,6 +30,7 @@ struct reading {
     uint64_t until_ms; /* the same, to those that were written by then */
     uint64_t seq;
     bool begun; /* seq is known */
+    bool stuck; /* the broker says that there is more, and gives nothing */
     bool more;
     bool deaf; /* nobody reads the output any more */
     int error; /* errno of writing */
@@ -40,14 +42,23 @@ static const char *stream_of(const struct skep_command_logLine *line) {
     return line->stream == 2 ? "stderr" : "stdout";
 }
 
+/* Of a line that was cut, the last character may have been cut in two. */
+static struct skep_bytes text_of(const struct skep_command_logLine *line) {
+    struct skep_bytes text = line->line;
+    if (line->cut > 0) text.size_bytes = utf8_whole(text.data, text.size_bytes);
+    return utf8_is_text(text.data, text.size_bytes) ? text : line->line;
+}
+
 static void print_for_programs(const struct skep_command_logLine *line) {
     char time[32];
+    struct skep_bytes text = text_of(line);
+    uint64_t cut = line->cut + line->line.size_bytes - text.size_bytes;
     time_text(line->time, time);
     json_t *object = json_pack("{s:I, s:s, s:{s:I, s:I}, s:s}", "seq", (json_int_t)line->seq, "time", time, "worker",
                                "id", (json_int_t)line->worker, "pid", (json_int_t)line->pid, "stream", stream_of(line));
     if (object == NULL) return;
-    set_data(object, "line", line->line);
-    if (line->cut > 0) json_object_set_new(object, "cut", json_integer((json_int_t)line->cut));
+    set_data(object, "line", text);
+    if (cut > 0) json_object_set_new(object, "cut", json_integer((json_int_t)cut));
     print_json(object);
     json_decref(object);
 }
@@ -73,6 +84,7 @@ static void take_line(struct reading *reading, const struct skep_command_logLine
 
 static void take_end(struct reading *reading, const struct skep_command_logEnd *end) {
     if (reading->begun && end->lost > 0) say("logs: %" PRIu64 " lines of all workers are lost", end->lost);
+    reading->stuck = reading->begun && end->more && end->seq <= reading->seq;
     if (!reading->begun) reading->until_ms = wall_clock_ms();
     reading->seq = end->seq;
     reading->more = end->more;
@@ -107,7 +119,7 @@ static int ask(struct reading *reading) {
     if (!reading->begun && reading->options->count != 0) SKEP_SET(logs, logs, n, reading->options->count);
     else SKEP_SET(logs, logs, since, reading->seq);
     int status = contact_ask(&reading->contact, &question, ANSWER_TIMEOUT_MS, on_answer, reading);
-    if (status == SKEP_OK && !reading->begun) status = SKEP_EPROTO;
+    if (status == SKEP_OK && (!reading->begun || reading->stuck)) status = SKEP_EPROTO;
     flush(reading);
     return status;
 }

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from faults import (TCP, actors, answers, ask, crowd, descriptors, disperse, process_state, processor_s,
                     workers_of)
+from fake_broker import FakeBroker, pack
 from hive import DEADLINE_S, Hive, Process, is_alive, program, wait_until
 
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
@@ -118,6 +119,12 @@ class Lines(unittest.TestCase):
         self.assertNotIn("cut", found[1])
         self.assertTrue(shown[0].endswith("x [995904 bytes cut]"))
 
+    def test_a_character_that_was_cut_in_two(self):
+        with script(f"printf x; for i in $(seq 3000); do printf '\\xc3\\xa4'; done; echo; {WAIT}") as hive:
+            found = wait_lines(hive, 1)
+            stop_now(hive)
+        self.assertEqual((found[0]["line"], found[0]["cut"]), ("x" + "ä" * 2047, 6001 - 4095))
+
     def test_a_line_that_does_not_end(self):
         with script(f"printf 'prompt> '; {WAIT}") as hive:
             self.assertEqual(wait_lines(hive, 1)[0]["line"], "prompt> ")
@@ -194,8 +201,10 @@ class Flood(unittest.TestCase):
         self.assertLess(used_s, max(0.5, lasted_s / 2))
 
     def test_the_log_is_bounded(self):
-        with script(f"head -c 1000000 /dev/zero | tr '\\0' x | fold -w 999; echo; echo done; {WAIT}", workers=8) as hive:
-            wait_until(lambda: hive.count("^done$") == 8, "all lines", context=lambda: "")
+        text = f"head -c 1000000 /dev/zero | tr '\\0' x | fold -w 999; echo; echo done; {WAIT}"
+        with script(text, workers=8) as hive:
+            wait_until(lambda: (latest := try_lines(hive, "-n", "1")) and latest[0]["seq"] >= 8 * 1003, "all lines",
+                       context=lambda: "")
             size = len(raw(hive, "logs"))
             first = json.loads(raw(hive, "logs", "--json").split(b"\n")[0])
             stop_now(hive)
@@ -324,6 +333,59 @@ class Asking(unittest.TestCase):
                             until=b"over")
         self.assertIn("?[2J????tä\there?\r\nover".encode(), shown)
         self.assertNotIn(b"\x1b", shown)
+
+
+def line(seq, text=b"text", **more):
+    return pack("logLine", **{"seq": seq, "time": 1000, "worker": 1, "pid": 4711, "stream": 1, "line": text, **more})
+
+
+class Scripted(unittest.TestCase):
+    def setUp(self):
+        self.broker = self.enterContext(FakeBroker())
+
+    def skep(self, *args):
+        return self.broker.skep("logs", *args)
+
+    def test_pages(self):
+        pages = {0: line(1) + line(2) + pack("logEnd", seq=2, more=True), 2: line(5) + pack("logEnd", seq=6, more=True),
+                 6: pack("logEnd", seq=9)}
+        self.broker.answers["logs"] = lambda question: pages[question["since"]]
+        done = self.skep()
+        self.assertEqual((done.code, done.output("err")), (0, ""))
+        self.assertEqual(done.output("out"), "\n".join(["1970-01-01T00:00:01.000Z worker 1 pid 4711 stdout: text"] * 3))
+
+    def test_what_is_asked_for(self):
+        self.broker.answers["logs"] = lambda question: pack("logEnd", seq=9)
+        self.skep()
+        self.skep("7")
+        self.skep("-n", "3", "7")
+        self.assertEqual(self.broker.asked, [{"cmd": "logs", "since": 0}, {"cmd": "logs", "since": 0, "worker": 7},
+                                             {"cmd": "logs", "n": 3, "worker": 7}])
+
+    def test_lost_lines_are_told_while_it_follows(self):
+        pages = {0: line(7) + pack("logEnd", seq=7, lost=6), 7: line(12) + pack("logEnd", seq=12, lost=4)}
+        self.broker.answers["logs"] = lambda question: pages.get(question["since"], pack("logEnd", seq=12))
+        follower = cat(self.broker.folder)
+        self.addCleanup(follower.end)
+        follower.wait_line("stdout: text", times=2)
+        follower.wait_line("^skep: logs: 4 lines of all workers are lost$", stream="err")
+        follower.popen.send_signal(signal.SIGTERM)
+        self.assertEqual(follower.wait_exit(), 0)
+        self.assertEqual(len(follower.output("err").split("\n")), 1)
+
+    def test_a_broker_that_makes_no_sense(self):
+        for answer in (lambda question: pack("done"), lambda question: line(1),
+                       lambda question: pack("logEnd", seq=3, more=True)):
+            self.broker.answers["logs"] = answer
+            done = self.skep()
+            self.assertEqual(done.code, 76, done.describe())
+            self.assertRegex(done.output("err"), r"^skep: broker pid \d+ in \S+: malformed or unexpected data$")
+
+    def test_one_of_another_version(self):
+        self.broker.answers["logs"] = lambda question: pack("failed", status=15, reason="unknown command")
+        done = self.skep("-f")
+        self.assertEqual(done.code, 76)
+        self.assertRegex(done.output("err"), ": unknown command$")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Exit records: what they say, how many are kept. */
-#include "hatch.h"
+#include "ledger_plain.h"
 
 #include "exits.h"
 
@@ -118,10 +118,36 @@ static void test_the_latest_are_kept(void **state) {
     hatch_free(pump, &cluster);
 }
 
+static uint64_t jobs_on_record(skep_child *child) {
+    struct answer answer;
+    skep_event event = exit_event(child);
+    skep__exits_add(child, &event);
+    ask(child->cluster, 1, &answer);
+    return answer.last.jobs;
+}
+
+/* They go to others when the link has ended for a while, which may be long before the process ends. */
+static void test_jobs_count_before_and_after_they_are_given_back(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    skep_child *child = hire(&bench, 0, 4);
+    submit(&bench, 3);
+    assert_int_equal(held(child), 3);
+    complete(child, 1, 1);
+    assert_int_equal(jobs_on_record(child), 2);
+    child->state = SKEP__CHILD_DRAINING;
+    skep__ledger_link_ended(child);
+    PUMP_UNTIL(bench.pump, held(child) == 0);
+    assert_int_equal(jobs_on_record(child), 2);
+    dismiss(child);
+    close_bench(&bench);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_what_a_record_says),
         PUMP_TEST(test_the_latest_are_kept),
+        PUMP_TEST(test_jobs_count_before_and_after_they_are_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
