@@ -46,6 +46,9 @@ OUTBOX = {
     "wrong-channel": pack("ready"),
     "to-workers-only": pack("requestCount", requestCount=1),
     "answer-negative": pack("completed", delivery=-1),
+    "times-nonsense": pack("handled", what="job", times=b"\x80"),
+    "times-beyond": pack("handled", what="job", times=bytes.fromhex("d21c01")),
+    "times-too-many": pack("handled", what="job", times=bytes.fromhex("00ffffffffffffffffff010001")),
     "results-bomb": bytes.fromhex("83") + b"".join(map(msgpack.packb, ("cmd", "completed", "delivery", 1, "results")))
                     + bytes.fromhex("dd05000000"),
     "results-no-list": pack("completed", delivery=1, results=b"x"),

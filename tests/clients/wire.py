@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What docs/protocol.md describes, and nothing of Skep's own code: NNG's wire format over Unix sockets, frames of
 MessagePack commands, and the link with descriptors. Standard library and msgpack only."""
+import collections
+import math
 import mmap
 import os
 import socket
@@ -27,6 +29,64 @@ def unpack(frame):
     unpacker = msgpack.Unpacker(raw=False, strict_map_key=False)
     unpacker.feed(frame)
     return list(unpacker)
+
+
+# --- histograms of durations ---
+
+
+def cell_of(duration_ns):
+    """Cells of 128 ns for the first 256 of them, then 128 for each doubling."""
+    units = min(duration_ns, 3600 * 10**9) >> 7
+    doublings = max(units.bit_length() - 8, 0)
+    return doublings * 128 + (units >> doublings)
+
+
+def greatest_of(cell):
+    """The longest duration that a cell counts."""
+    doublings = max(cell // 128 - 1, 0)
+    return ((cell - doublings * 128 + 1) << doublings + 7) - 1
+
+
+def leb128(number):
+    data = bytearray()
+    while number > 0x7f:
+        data.append(number & 0x7f | 0x80)
+        number >>= 7
+    return bytes(data) + bytes([number])
+
+
+def pack_times(durations_ns):
+    """For each cell that counts something: how many are skipped before it, and its count."""
+    counts = collections.Counter(map(cell_of, durations_ns))
+    data, following = b"", 0
+    for cell in sorted(counts):
+        data += leb128(cell - following) + leb128(counts[cell])
+        following = cell + 1
+    return data
+
+
+def unpack_times(data):
+    """The counts by cell."""
+    numbers, number, shift = [], 0, 0
+    for byte in data:
+        number, shift = number | (byte & 0x7f) << shift, shift + 7
+        if byte < 0x80:
+            numbers.append(number)
+            number = shift = 0
+    counts, following = collections.Counter(), 0
+    for skipped, count in zip(numbers[::2], numbers[1::2], strict=True):
+        counts[following + skipped] += count
+        following += skipped + 1
+    return counts
+
+
+def quantile_ms(counts, share):
+    """What this share of all durations does not exceed."""
+    rank = max(math.ceil(share * counts.total()), 1)
+    for cell in sorted(counts):
+        rank -= counts[cell]
+        if rank <= 0:
+            return greatest_of(cell) / 10**6
 
 
 class Page:

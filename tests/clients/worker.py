@@ -56,6 +56,7 @@ class Client:
     def request(self, head):
         line, *headers = head.split("\r\n")
         self.last = "connection: close" in (header.lower() for header in headers)
+        self.begun_ns = time.monotonic_ns()
         self.worker.served += 1
         self.worker.unreported_requests += 1
         self.worker.route(self, line.split()[1])
@@ -65,6 +66,7 @@ class Client:
         close = "Connection: close\r\n" if last else ""
         body = text.encode()
         head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n{close}\r\n"
+        self.worker.unreported_ns.append(time.monotonic_ns() - self.begun_ns)
         try:
             self.sock.sendall(head.encode() + body)
         except OSError:
@@ -90,6 +92,7 @@ class Worker:
         self.clients, self.listeners, self.resting = set(), {}, set()
         self.asking, self.requests = {}, 0
         self.served = self.unreported_requests = self.unreported_finished = self.unreported_accepted = 0
+        self.unreported_ns = []  # how long each request took
         self.request_count, self.undelivered, self.broadcasts = None, [], []
         self.draining = self.left = self.repairing = False
         self.link = wire.Link()
@@ -157,9 +160,12 @@ class Worker:
                 self.on_reply({"request": request, "status": ETIMEDOUT})
 
     def report(self):
-        """Counts and ended connections, together at the end of each turn."""
+        """Counts, durations and ended connections, together at the end of each turn."""
         if self.unreported_requests:
             self.outbox.send(pack("incrementRequestCount", n=self.unreported_requests))
+        if self.unreported_ns:
+            self.outbox.send(pack("handled", what="request", times=wire.pack_times(self.unreported_ns)))
+            self.unreported_ns = []
         if self.unreported_finished or self.unreported_accepted:
             self.tell_link(pack("taken", finished=self.unreported_finished or None,
                                 accepted=self.unreported_accepted or None))

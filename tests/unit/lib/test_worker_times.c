@@ -2,7 +2,7 @@
  * Durations: noted where things happen, reported together, none twice and none lost. */
 #include "bare_hive.h"
 
-enum { SLOW_NS = 2000000 /* what a job of payload s takes at least */ };
+enum { SLOW_NS = 2000000 /* what a job of payload s takes at least */, FIRST_FD = 500 };
 
 static uint64_t total(struct hive *h, const char *what, const char *queue) {
     return timed_of(h, what, queue)->times.total;
@@ -10,6 +10,18 @@ static uint64_t total(struct hive *h, const char *what, const char *queue) {
 
 static uint64_t greatest_ns(struct hive *h, const char *what, const char *queue) {
     return skep__histogram_quantile_ns(&timed_of(h, what, queue)->times, 1);
+}
+
+/* All durations together: no more than this, whatever cells they are in */
+static uint64_t least_sum_ns(struct hive *h, const char *what, const char *queue) {
+    const struct skep_histogram *times = &timed_of(h, what, queue)->times;
+    double sum_ns = 0;
+    for (uint64_t i = 0; i < times->total; i++) {
+        double share = ((double)i + 0.5) / (double)times->total;
+        double shown_ns = (double)skep__histogram_quantile_ns(times, share);
+        sum_ns += shown_ns > 128 ? shown_ns * 0.99 - 128 : 0;
+    }
+    return (uint64_t)sum_ns;
 }
 
 static void test_requests(void **state) {
@@ -28,17 +40,19 @@ static void test_requests(void **state) {
     close_hive(h);
 }
 
-/* Each job has its own time, though the clock is read once between two. */
+/* Each job has its own time, though the clock is read once between two: together they took no longer than all did. */
 static void test_jobs(void **state) {
     struct hive *h = open_hive(*state);
     handle(h, "fast");
     handle(h, "slow");
+    uint64_t begun_ns = uv_hrtime();
+    give(h, "slow", "ssssssss");
     give(h, "fast", "dyfrd");
-    give(h, "slow", "dsd");
-    PUMP_UNTIL(h->pump, total(h, "job", "fast") == 5 && total(h, "job", "slow") == 3);
-    assert_true(greatest_ns(h, "job", "slow") >= SLOW_NS);
-    assert_true(skep__histogram_quantile_ns(&timed_of(h, "job", "slow")->times, 0.1) < SLOW_NS);
-    assert_true(skep__histogram_quantile_ns(&timed_of(h, "job", "fast")->times, 0.1) < SLOW_NS);
+    PUMP_UNTIL(h->pump, h->worker->jobs.queues[0].times.total == 5 || total(h, "job", "fast") == 5);
+    uint64_t elapsed_ns = uv_hrtime() - begun_ns;
+    PUMP_UNTIL(h->pump, total(h, "job", "fast") == 5 && total(h, "job", "slow") == 8);
+    assert_true(skep__histogram_quantile_ns(&timed_of(h, "job", "slow")->times, 0) >= SLOW_NS);
+    assert_true(least_sum_ns(h, "job", "slow") + least_sum_ns(h, "job", "fast") <= elapsed_ns);
     close_hive(h);
 }
 
@@ -46,15 +60,15 @@ static void test_jobs(void **state) {
 static void test_jobs_after_a_pause(void **state) {
     struct hive *h = open_hive(*state);
     handle(h, "q");
+    uint64_t begun_ns = uv_hrtime();
     give(h, "q", "d");
     expect(h, 1, "completed {delivery: 1}\n");
-    uint64_t paused_ns = h->worker->jobs.looked_ns;
-    busy(SLOW_NS);
+    busy(5 * SLOW_NS);
     give(h, "q", "d");
     expect(h, 1, "completed {delivery: 2}\n");
-    uint64_t between_ns = h->worker->jobs.looked_ns - paused_ns;
+    uint64_t elapsed_ns = uv_hrtime() - begun_ns;
     PUMP_UNTIL(h->pump, total(h, "job", "q") == 2);
-    assert_true(greatest_ns(h, "job", "q") < between_ns);
+    assert_true(least_sum_ns(h, "job", "q") + 5 * SLOW_NS <= elapsed_ns);
     close_hive(h);
 }
 
@@ -62,18 +76,19 @@ static void test_jobs_after_a_pause(void **state) {
 static void test_kept_jobs(void **state) {
     struct hive *h = open_hive(*state);
     handle(h, "q");
+    uint64_t begun_ns = uv_hrtime();
     give(h, "q", "kkc");
     PUMP_UNTIL(h->pump, h->kept_count == 1);
-    busy(SLOW_NS);
+    busy(5 * SLOW_NS);
     skep_job_complete(h->kept[0], SKEP_DONE);
     PUMP_UNTIL(h->pump, h->kept_count == 2);
     assert_int_equal(total(h, "job", "q") + h->worker->jobs.queues[0].times.total, 1);
-    uint64_t begun_ns = ((struct skep__job *)h->kept[1])->begun_ns;
     skep_job_complete(h->kept[1], SKEP_RETRY);
-    uint64_t ended_ns = uv_hrtime();
+    PUMP_UNTIL(h->pump, h->ran[2] == 'c');
+    uint64_t elapsed_ns = uv_hrtime() - begun_ns;
     PUMP_UNTIL(h->pump, total(h, "job", "q") == 3);
-    assert_true(greatest_ns(h, "job", "q") >= SLOW_NS);
-    assert_true(begun_ns <= ended_ns);
+    assert_true(greatest_ns(h, "job", "q") >= 5 * SLOW_NS);
+    assert_true(least_sum_ns(h, "job", "q") <= elapsed_ns);
     close_hive(h);
 }
 
@@ -83,10 +98,13 @@ static void arrive(skep_worker *worker, skep_listener *listener, int fd, void *c
     *(int *)context = fd;
 }
 
+/* Of a number that nobody else opens: NNG's threads close and open lower ones. */
 static int connect_one(struct hive *h, struct skep_listener *listener) {
-    int fd = -1;
+    int fd = -1, low = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(low >= 0);
     listener->context = &fd;
-    skep__worker_arrived(h->worker, listener, open("/dev/null", O_RDONLY | O_CLOEXEC));
+    skep__worker_arrived(h->worker, listener, fcntl(low, F_DUPFD_CLOEXEC, FIRST_FD));
+    close(low);
     skep__worker_deliver(h->worker);
     assert_true(fd >= 0);
     return fd;
@@ -100,15 +118,17 @@ static void finish(struct hive *h, int fd) {
 static void test_connections(void **state) {
     struct hive *h = open_hive(*state);
     struct skep_listener listener = {.worker = h->worker, .callback = arrive, .fd = -1};
+    uint64_t begun_ns = uv_hrtime();
     int slow = connect_one(h, &listener), fast = connect_one(h, &listener);
     finish(h, fast);
     assert_int_equal(connect_one(h, &listener), fast); /* the number comes again, its time begins anew */
     busy(SLOW_NS);
     finish(h, slow);
     finish(h, fast);
+    uint64_t elapsed_ns = uv_hrtime() - begun_ns;
     PUMP_UNTIL(h->pump, total(h, "connection", "") == 3);
-    assert_true(greatest_ns(h, "connection", "") >= SLOW_NS);
-    assert_true(skep__histogram_quantile_ns(&timed_of(h, "connection", "")->times, 0.1) < SLOW_NS);
+    assert_true(skep__histogram_quantile_ns(&timed_of(h, "connection", "")->times, 0.5) >= SLOW_NS);
+    assert_true(least_sum_ns(h, "connection", "") <= 2 * elapsed_ns); /* at no time more than two */
     assert_int_equal(skep_worker_connections(h->worker), 0);
     close_hive(h);
 }

@@ -150,6 +150,7 @@ static void test_page_states_limits(void **state) {
         {"| jobs shown | ", SKEP_MAX_PEEK, " in one answer |"},
         {"| payload shown | ", SKEP_MAX_SNIPPET, " bytes |"},
         {"| queues | ", SKEP_MAX_QUEUES, " in one broker |"},
+        {"| histogram | ", SKEP_MAX_TIMES, " bytes |"},
         {"| page | ", SKEP_PAGE_BYTES, " bytes |"},
         {"| link message | ", SKEP_MAX_LINK, " bytes |"},
         {"| descriptors | ", SKEP_MAX_BATCH, " in one link message |"},
