@@ -27,19 +27,24 @@ static bool has_cursor(void) {
     return terminal != NULL && strcmp(terminal, "dumb") != 0 && isatty(STDOUT_FILENO);
 }
 
-/* The signal may have come in the middle of a frame. */
-static void on_signal(int signal) {
-    static const char restore[] = "\033[0m" WRAP_LINES "\n";
+static void end(int signal) {
     (void)signal;
-    if (has_cursor() && write(STDOUT_FILENO, restore, sizeof restore - 1) < 0) _exit(0);
     _exit(0);
 }
 
+/* The signal may have come in the middle of a frame. */
+static void restore_and_end(int signal) {
+    static const char restore[] = "\033[0m" WRAP_LINES "\n";
+    ssize_t n = write(STDOUT_FILENO, restore, sizeof restore - 1);
+    (void)n;
+    end(signal);
+}
+
 void watch_begin(void) {
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
-    signal(SIGHUP, on_signal);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        signal(signals[i], has_cursor() ? restore_and_end : end);
 }
 
 static unsigned count_lines(const char *text, size_t size_bytes) {

@@ -33,12 +33,12 @@ static void send_packed(msgpack_sbuffer *packed) {
     msgpack_sbuffer_clear(packed);
 }
 
-static void join(msgpack_sbuffer *packed, msgpack_packer *packer) {
+static void join(msgpack_sbuffer *packed, msgpack_packer *packer, const char *generation) {
     char welcome[MESSAGE_BYTES];
     begin(packer, "hello", 3);
     pack_number(packer, "protocol", 1);
     pack_number(packer, "pid", (uint64_t)getpid());
-    pack_number(packer, "generation", strtoull(getenv("SKEP_GENERATION"), NULL, 10));
+    pack_number(packer, "generation", strtoull(generation, NULL, 10));
     send_packed(packed);
     if (recv(LINK_FD, welcome, sizeof welcome, 0) <= 0) exit(1);
 }
@@ -62,14 +62,15 @@ static void wait_for_drain(void) {
 int main(int argc, char **argv) {
     char queue[32];
     unsigned long queues = argc == 2 ? strtoul(argv[1], NULL, 10) : 0;
-    if (queues == 0 || getenv("SKEP_WORKER_ID") == NULL || getenv("SKEP_GENERATION") == NULL) return 64;
-    snprintf(queue, sizeof queue, "queue-%lu", strtoul(getenv("SKEP_WORKER_ID"), NULL, 10) % queues);
+    const char *id = getenv("SKEP_WORKER_ID"), *generation = getenv("SKEP_GENERATION");
+    if (queues == 0 || id == NULL || generation == NULL) return 64;
+    snprintf(queue, sizeof queue, "queue-%lu", strtoul(id, NULL, 10) % queues);
     msgpack_sbuffer packed;
     msgpack_packer packer;
     if (fcntl(LINK_FD, F_SETFL, 0) != 0) return 1; /* it need not do anything else meanwhile */
     msgpack_sbuffer_init(&packed);
     msgpack_packer_init(&packer, &packed, msgpack_sbuffer_write);
-    join(&packed, &packer);
+    join(&packed, &packer, generation);
     be_ready(&packed, &packer, queue);
     wait_for_drain();
     msgpack_sbuffer_destroy(&packed);

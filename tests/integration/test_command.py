@@ -18,10 +18,10 @@ LISTEN = ("--listen", "tcp://127.0.0.1:0")
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 LOG_LINE = re.compile(rf"{STAMP} (broker|worker \d+ pid \d+): \S.*")
 TOP = {"name": str, "pid": int, "version": str, "state": str, "uptime_s": float, "policy": str, "listeners": list,
-       "workers": list, "totals": dict}
-LISTENER = {"url": str, "accepted": int, "queued": int}
+       "workers": list, "totals": dict, "times": dict}
+LISTENER = {"url": str, "accepted": int, "queued": int, "paused": bool, "resting": bool}
 WORKER = {"id": int, "pid": int, "state": str, "uptime_s": float, "restarts": int, "connections": int, "accepted": int,
-          "requests": int, "rss_bytes": int}
+          "requests": int, "rss_bytes": int, "cpu_s": float, "jobs": int, "jobs_done": int, "untaken": int}
 TOTALS = {"accepted": int, "requests": int, "connections": int, "restarts": int}
 
 

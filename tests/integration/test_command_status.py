@@ -13,6 +13,7 @@ from hive import Hive, Process, connect, program
 from terminal import Terminal
 
 ACTOR, JOB_WORKER = (str(Path(os.environ["SKEP_TEST_BIN"]) / name) for name in ("actor", "job_worker"))
+BARE_WORKER = str(Path(program("skep")).parent.parent / "tests" / "bench" / "bare_worker")
 LISTEN = ["web=tcp://127.0.0.1:0"]
 FRAME = rb"\x1b\[H"
 
@@ -197,6 +198,18 @@ class Real(unittest.TestCase):
                 spent_s = processor_s(before["pid"])
                 self.assertGreater(spent_s, before["cpu_s"])
                 hive.wait_status(lambda s: s["workers"][0]["cpu_s"] > spent_s - 0.05, f"{spent_s} s of processor time")
+            hive.stop()
+
+    def test_many_workers_are_looked_at_before_the_answer(self):
+        with Hive(BARE_WORKER, 4, workers=100) as hive:
+            found = hive.wait_ready(100)["workers"]
+            self.assertEqual([worker["id"] for worker in found if worker["rss_bytes"] == 0], [])
+            asking = [Process([program("skep"), "status", "--json", "--dir", hive.folder]) for _ in range(12)]
+            for process in asking:
+                self.addCleanup(process.end)
+            for process in asking:
+                self.assertEqual(process.wait_exit(), 0, process.describe())
+                self.assertEqual(len(json.loads(process.output("out"))["workers"]), 100)
             hive.stop()
 
     def test_jobs_are_those_of_the_worker(self):
