@@ -187,7 +187,7 @@ static void test_questions_and_messages_stand_at_the_bottom(void **state) {
 
 static void test_sparklines(void **state) {
     struct watching *watching = *state;
-    for (unsigned i = 1; i <= 9; i++) {
+    for (uint64_t i = 1; i <= 9; i++) {
         struct top_snapshot snapshot = {.broker = {.pid = 1, .requests = 50 * (i - 1) * (i - 2)}};
         take(&watching->model, &snapshot, 1000 * i);
     }

@@ -57,14 +57,14 @@ static void test_an_early_snapshot_is_compared_with_an_older_one(void **state) {
 static void test_history(void **state) {
     struct top_model model = {.interval_ms = 1000};
     (void)state;
-    for (unsigned i = 1; i <= 50; i++) {
+    for (uint64_t i = 1; i <= 50; i++) {
         struct top_snapshot snapshot = {0}, early = {0};
         snapshot.broker = early.broker = (struct top_broker){.pid = 1, .requests = 100 * i * i};
         take(&model, &snapshot, 1000 * i);
         take(&model, &early, 1000 * i + 300);
     }
     assert_in_range(model.history_count, 40, 50);
-    for (unsigned i = 51; i <= 200; i++) {
+    for (uint64_t i = 51; i <= 200; i++) {
         struct top_snapshot snapshot = {.broker = {.pid = 1, .requests = 100 * i * i}};
         take(&model, &snapshot, 1000 * i);
     }
