@@ -22,8 +22,8 @@
 
 enum {
     INTERVAL_MS = 1000,
-    SOON_MS = 250, /* between two snapshots, whatever happens */
-    ONCE_MS = 500, /* between the two that rates are made from */
+    SOON_MS = 250,  /* between two snapshots, whatever happens */
+    ONCE_MS = 1000, /* between the two that rates are made from */
     TIMEOUT_MS = 1000,
     PAST_EVENTS = 64,
     COLUMNS = 80, /* of a frame that is printed */

@@ -105,6 +105,7 @@ static bool has_times(const struct top_model *model, enum top_kind kind) {
 }
 
 void top_model_next_kind(struct top_model *model) {
+    model->is_kind_chosen = true;
     for (int i = 1; i < TOP_KINDS; i++) {
         enum top_kind kind = (enum top_kind)(((int)model->kind + i) % TOP_KINDS);
         if (!has_times(model, kind)) continue;
@@ -113,11 +114,11 @@ void top_model_next_kind(struct top_model *model) {
     }
 }
 
-/* Until there are times of the kind that is shown: requests say more than connections, and are there when jobs are
- * not. */
+/* Unless somebody has chosen: requests say more than connections, and are there when jobs are not. */
 static void choose_kind(struct top_model *model) {
-    static const enum top_kind order[] = {TOP_REQUEST, TOP_JOB, TOP_CONNECTION};
-    for (int i = 0; i < TOP_KINDS && !has_times(model, model->kind); i++) model->kind = order[i];
+    static const enum top_kind order[] = {TOP_CONNECTION, TOP_JOB, TOP_REQUEST};
+    for (int i = 0; i < TOP_KINDS; i++)
+        if (has_times(model, order[i])) model->kind = order[i];
 }
 
 /* --- as time goes by --- */
@@ -135,20 +136,24 @@ static void remember(struct top_model *model) {
     model->history_ms = model->now.time_ms;
 }
 
-/* A snapshot that was taken early does not become the earlier one at once: rates need some time between the two. */
-static bool moves_on(const struct top_model *model, uint64_t time_ms) {
-    if (model->taken < 2) return model->taken == 1;
-    return (time_ms - model->before.time_ms) * 10 >= (uint64_t)model->interval_ms * 19;
+/* Rates need some time between two snapshots, however many are taken early: one waits until it is old enough to become
+ * the earlier one, and those after it are passed over. */
+static void move_on(struct top_model *model, uint64_t time_ms) {
+    if (model->next.time_ms == 0) model->next = model->now;
+    else top_snapshot_free(&model->now);
+    bool is_old = (time_ms - model->next.time_ms) * 20 >= (uint64_t)model->interval_ms * 19;
+    if (!is_old && model->taken > 1) return;
+    top_snapshot_free(&model->before);
+    model->before = model->next;
+    model->next = (struct top_snapshot){0};
 }
 
 void top_model_take(struct top_model *model, struct top_snapshot *snapshot) {
-    struct top_snapshot *replaced = moves_on(model, snapshot->time_ms) ? &model->before : &model->now;
-    top_snapshot_free(replaced);
-    if (replaced == &model->before) model->before = model->now;
+    if (model->taken > 0) move_on(model, snapshot->time_ms);
     model->now = *snapshot;
     *snapshot = (struct top_snapshot){0};
     model->taken++;
-    choose_kind(model);
+    if (!model->is_kind_chosen) choose_kind(model);
     remember(model);
 }
 
@@ -178,4 +183,5 @@ unsigned top_model_ready(const struct top_model *model) {
 void top_model_free(struct top_model *model) {
     top_snapshot_free(&model->now);
     top_snapshot_free(&model->before);
+    top_snapshot_free(&model->next);
 }

@@ -46,10 +46,22 @@ static void test_an_early_snapshot_is_compared_with_an_older_one(void **state) {
     take_workers(&model, 1, 2250);
     assert_int_equal(model.before.time_ms, 1000);
     take_workers(&model, 1, 3250);
-    assert_int_equal(model.before.time_ms, 2250);
+    assert_int_equal(model.before.time_ms, 2000);
     take_workers(&model, 1, 4250);
     assert_int_equal(model.before.time_ms, 3250);
     assert_float_equal(top_worker_rate(&model, worker(&model, 1), TOP_REQUESTS_RATE), 100, 0.01);
+    top_model_free(&model);
+}
+
+static void test_rates_have_their_time_however_many_snapshots_there_are(void **state) {
+    struct top_model model = {.interval_ms = 1000};
+    (void)state;
+    take_workers(&model, 1, 1000);
+    take_workers(&model, 1, 2000);
+    for (uint64_t time_ms = 2250; time_ms < 20000; time_ms += time_ms % 1000 == 0 ? 700 : 250) {
+        take_workers(&model, 1, time_ms);
+        assert_in_range(time_ms - model.before.time_ms, 950, 2000);
+    }
     top_model_free(&model);
 }
 
@@ -123,16 +135,20 @@ static void test_times_that_cannot_be_read_are_none(void **state) {
 
 static void test_kinds_that_are_there(void **state) {
     struct top_model model = {.interval_ms = 1000};
-    struct top_snapshot first = {0}, second = {0};
+    struct top_snapshot first = {0}, second = {0}, third = {0};
     (void)state;
-    add_times(&first, "job", 0, 1, 1000);
+    add_times(&first, "connection", 0, 1, 1000);
     take(&model, &first, 1000);
-    assert_int_equal(model.kind, TOP_JOB);
+    assert_int_equal(model.kind, TOP_CONNECTION);
     add_times(&second, "job", 0, 1, 1000);
     add_times(&second, "connection", 0, 1, 1000);
     take(&model, &second, 2000);
     assert_int_equal(model.kind, TOP_JOB);
     top_model_next_kind(&model);
+    assert_int_equal(model.kind, TOP_CONNECTION);
+    add_times(&third, "job", 0, 1, 1000);
+    add_times(&third, "connection", 0, 1, 1000);
+    take(&model, &third, 3000);
     assert_int_equal(model.kind, TOP_CONNECTION);
     top_model_next_kind(&model);
     assert_int_equal(model.kind, TOP_JOB);
@@ -164,6 +180,7 @@ int main(void) {
         cmocka_unit_test(test_rates_are_per_second),
         cmocka_unit_test(test_no_rate_is_negative),
         cmocka_unit_test(test_an_early_snapshot_is_compared_with_an_older_one),
+        cmocka_unit_test(test_rates_have_their_time_however_many_snapshots_there_are),
         cmocka_unit_test(test_history),
         cmocka_unit_test(test_times_are_those_of_the_interval),
         cmocka_unit_test(test_times_that_cannot_be_read_are_none),
