@@ -253,6 +253,7 @@ class Scripted(Top):
         self.broker.answers["status"] = answer
         self.workers.append(worker_status(4))
         top.wait_for(r"^ *4 +1004 +ready")
+        top.wait_gone("does not answer")
         top.press("q")
         self.assert_left(top)
 
