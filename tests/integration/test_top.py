@@ -120,6 +120,7 @@ class Real(Top):
                     continue
                 top.wait_until(lambda: top.lines()[-1].startswith("q quit"), f"keys at the bottom of {columns}x{rows}")
                 top.wait_for(r"^ *\d+ .*ready")
+                top.wait_for("^default  running .*\nacc.*\nreq.*\njobs/s")
             top.press("q")
             self.assert_left(top)
             hive.stop()
