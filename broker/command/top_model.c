@@ -8,6 +8,8 @@
 
 #include "utf8.h"
 
+enum { LOOKED_AT_MS = 1500 }; /* by then the broker has looked at a worker again */
+
 /* --- two snapshots and what lies between them --- */
 
 static double seconds_between(const struct top_model *model) {
@@ -53,12 +55,6 @@ double top_listener_rate(const struct top_model *model, const struct top_listene
 double top_queue_rate(const struct top_model *model, const struct top_queue *queue) {
     const struct top_queue *before = top_find_queue(&model->before, queue->name);
     return per_second(model, queue->done, before != NULL ? before->done : 0);
-}
-
-double top_worker_cpu(const struct top_model *model, const struct top_worker *worker) {
-    if (!worker->has_cpu) return -1;
-    double ms = per_second(model, worker->cpu_ms, earlier(model, worker)->cpu_ms);
-    return ms < 0 ? -1 : ms / 10;
 }
 
 /* --- times --- */
@@ -136,6 +132,28 @@ static void remember(struct top_model *model) {
     model->history_ms = model->now.time_ms;
 }
 
+/* The broker looks at a worker's processor time once a second at most, whenever it is asked. What did not grow since
+ * the latest snapshot may not have been looked at, so the rate is that between two growths. */
+static void find_cpu(struct top_worker *worker, const struct top_worker *before, uint64_t time_ms) {
+    uint64_t since_ms = before != NULL ? time_ms - before->cpu_seen_ms : 0;
+    worker->cpu_percent = -1;
+    worker->cpu_seen_ms = time_ms;
+    if (before == NULL || !worker->has_cpu || since_ms == 0 || worker->cpu_ms < before->cpu_ms) return;
+    if (worker->cpu_ms == before->cpu_ms && since_ms < LOOKED_AT_MS) {
+        worker->cpu_percent = before->cpu_percent;
+        worker->cpu_seen_ms = before->cpu_seen_ms;
+        return;
+    }
+    worker->cpu_percent = 100 * (double)(worker->cpu_ms - before->cpu_ms) / (double)since_ms;
+}
+
+static void find_all_cpu(const struct top_snapshot *latest, struct top_snapshot *snapshot) {
+    for (size_t i = 0; i < snapshot->workers_count; i++) {
+        struct top_worker *worker = &snapshot->workers[i];
+        find_cpu(worker, top_find_worker(latest, worker->id, i), snapshot->time_ms);
+    }
+}
+
 /* Rates need some time between two snapshots, however many are taken early: one waits until it is old enough to become
  * the earlier one, and those after it are passed over. */
 static void move_on(struct top_model *model, uint64_t time_ms) {
@@ -149,6 +167,7 @@ static void move_on(struct top_model *model, uint64_t time_ms) {
 }
 
 void top_model_take(struct top_model *model, struct top_snapshot *snapshot) {
+    find_all_cpu(&model->now, snapshot);
     if (model->taken > 0) move_on(model, snapshot->time_ms);
     model->now = *snapshot;
     *snapshot = (struct top_snapshot){0};

@@ -42,9 +42,6 @@ double top_worker_rate(const struct top_model *model, const struct top_worker *w
 double top_listener_rate(const struct top_model *model, const struct top_listener *listener);
 double top_queue_rate(const struct top_model *model, const struct top_queue *queue);
 
-/* Share of one processor in percent; -1 if it is not known. */
-double top_worker_cpu(const struct top_model *model, const struct top_worker *worker);
-
 /* How long what ended between the two snapshots had been handled. total is how many; 0: nothing is known. */
 struct top_quantiles {
     uint64_t total, p50_ns, p99_ns;

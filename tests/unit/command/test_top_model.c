@@ -9,7 +9,7 @@ static void test_nothing_is_known_of_one_snapshot(void **state) {
     (void)state;
     take_workers(&model, 2, 1000);
     assert_float_equal(top_rate(&model, TOP_REQUESTS_RATE), -1, 0);
-    assert_float_equal(top_worker_cpu(&model, worker(&model, 1)), -1, 0);
+    assert_float_equal(worker(&model, 1)->cpu_percent, -1, 0);
     assert_int_equal(model.history_count, 0);
     top_model_free(&model);
 }
@@ -20,9 +20,31 @@ static void test_rates_are_per_second(void **state) {
     take_workers(&model, 2, 1000);
     take_workers(&model, 3, 3000);
     assert_float_equal(top_worker_rate(&model, worker(&model, 2), TOP_REQUESTS_RATE), 200, 0.01);
-    assert_float_equal(top_worker_cpu(&model, worker(&model, 2)), 2, 0.01);
+    assert_float_equal(worker(&model, 2)->cpu_percent, 2, 0.01);
     /* Worker 3 was not there before: all it has is new. */
     assert_float_equal(top_worker_rate(&model, worker(&model, 3), TOP_REQUESTS_RATE), 450, 0.01);
+    top_model_free(&model);
+}
+
+static void take_cpu(struct top_model *model, uint64_t cpu_ms, uint64_t time_ms) {
+    struct top_snapshot snapshot = {0};
+    add_worker(&snapshot, 1, "ready", 0, cpu_ms);
+    take(model, &snapshot, time_ms);
+}
+
+/* The broker does not look at it for each answer. */
+static void test_processor_time_that_was_not_looked_at_does_not_count(void **state) {
+    static const struct {
+        uint64_t cpu_ms, time_ms;
+        double percent;
+    } steps[] = {{100, 1000, -1}, {600, 2000, 50}, {600, 2250, 50}, {600, 2500, 50},
+                 {850, 3000, 25}, {850, 4000, 25}, {850, 5000, 0},  {900, 6000, 5}};
+    struct top_model model = {.interval_ms = 1000};
+    (void)state;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        take_cpu(&model, steps[i].cpu_ms, steps[i].time_ms);
+        assert_float_equal(worker(&model, 1)->cpu_percent, steps[i].percent, 0.01);
+    }
     top_model_free(&model);
 }
 
@@ -178,6 +200,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_is_known_of_one_snapshot),
         cmocka_unit_test(test_rates_are_per_second),
+        cmocka_unit_test(test_processor_time_that_was_not_looked_at_does_not_count),
         cmocka_unit_test(test_no_rate_is_negative),
         cmocka_unit_test(test_an_early_snapshot_is_compared_with_an_older_one),
         cmocka_unit_test(test_rates_have_their_time_however_many_snapshots_there_are),
