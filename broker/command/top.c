@@ -22,9 +22,9 @@
 
 enum {
     INTERVAL_MS = 1000,
-    SOON_MS = 250, /* between two snapshots, whatever happens */
-    ONCE_MS = 500, /* between the two that rates are made from */
-    TIMEOUT_MS = 1000,
+    SOON_MS = 250,  /* between two snapshots, whatever happens */
+    ONCE_MS = 1000, /* between the two that rates are made from */
+    TIMEOUT_MS = 2000,
     PAST_EVENTS = 64,
     COLUMNS = 80, /* of a frame that is printed */
     MOST_COLUMNS = 1000
@@ -36,6 +36,7 @@ struct top {
     int news_fd;
     uint64_t news_seq; /* of the latest item that was dealt with */
     bool stopped;      /* the broker said that it stops */
+    bool is_silent;    /* the broker did not answer the latest question in time */
     bool hurries;      /* something happened to a worker: the next snapshot is due soon */
     int lost;          /* status by which the broker was lost */
     uint64_t asked_ms; /* when the latest snapshot was asked for */
@@ -238,13 +239,19 @@ static bool wait_for_more(struct top *top, const sigset_t *mask) {
 
 /* A broker that is too slow may be there again the next time; one that has gone stays on the screen as it was last. */
 static void go_on_without(struct top *top, int status) {
-    if (status == SKEP_ETIMEDOUT) {
+    top->is_silent = status == SKEP_ETIMEDOUT;
+    if (top->is_silent) {
         top_view_say(&top->view, true, "the broker does not answer");
         return;
     }
     top->lost = status;
     top_view_say(&top->view, true, "broker pid %d in %s: %s; any key ends", (int)top->contact.instance.pid,
                  top->contact.instance.dir, top->contact.why);
+}
+
+static void go_on_with(struct top *top) {
+    if (top->is_silent) top->view.message[0] = '\0';
+    top->is_silent = false;
 }
 
 static bool goes_on(const struct top *top) {
@@ -259,6 +266,7 @@ static int watch(struct top *top, const sigset_t *mask) {
         if (!more || until_snapshot_ms(top) != 0) continue;
         status = take_snapshot(top);
         if (status != SKEP_OK) go_on_without(top, status);
+        else go_on_with(top);
     }
     return SKEP_OK;
 }

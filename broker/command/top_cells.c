@@ -93,7 +93,8 @@ static void worker_waits(const struct top_model *model, const void *item, char *
 }
 
 static void worker_cpu(const struct top_model *model, const void *item, char *cell) {
-    double percent = top_worker_cpu(model, item);
+    double percent = ((const struct top_worker *)item)->cpu_percent;
+    (void)model;
     snprintf(cell, TOP_CELL_BYTES, percent < 0 ? "-" : "%.0f", percent);
 }
 

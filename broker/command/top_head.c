@@ -94,7 +94,7 @@ static void put_rate(struct top_canvas *canvas, int row, const struct top_model 
     top_number(top_rate(model, what), number);
     top_canvas_print(canvas, row, 0, TOP_FAINT, "%s", labels[what]);
     top_canvas_print(canvas, row, LABEL_WIDTH, TOP_STRONG, "%*s", NUMBER_WIDTH, number);
-    put_spark(canvas, row, canvas->columns - SPARK_AT - (is_wide ? TIMES_WIDTH : 0), model, what);
+    put_spark(canvas, row, canvas->columns - SPARK_AT - (is_wide ? TIMES_WIDTH + 1 : 0), model, what);
     if (is_wide) put_times(canvas, row, model, kinds[what]);
 }
 

@@ -8,6 +8,8 @@
 
 #include "utf8.h"
 
+enum { LOOKED_AT_MS = 1500 }; /* by then the broker has looked at a worker again */
+
 /* --- two snapshots and what lies between them --- */
 
 static double seconds_between(const struct top_model *model) {
@@ -55,12 +57,6 @@ double top_queue_rate(const struct top_model *model, const struct top_queue *que
     return per_second(model, queue->done, before != NULL ? before->done : 0);
 }
 
-double top_worker_cpu(const struct top_model *model, const struct top_worker *worker) {
-    if (!worker->has_cpu) return -1;
-    double ms = per_second(model, worker->cpu_ms, earlier(model, worker)->cpu_ms);
-    return ms < 0 ? -1 : ms / 10;
-}
-
 /* --- times --- */
 
 /* Times that cannot be read are as good as none. */
@@ -105,6 +101,7 @@ static bool has_times(const struct top_model *model, enum top_kind kind) {
 }
 
 void top_model_next_kind(struct top_model *model) {
+    model->is_kind_chosen = true;
     for (int i = 1; i < TOP_KINDS; i++) {
         enum top_kind kind = (enum top_kind)(((int)model->kind + i) % TOP_KINDS);
         if (!has_times(model, kind)) continue;
@@ -113,11 +110,11 @@ void top_model_next_kind(struct top_model *model) {
     }
 }
 
-/* Until there are times of the kind that is shown: requests say more than connections, and are there when jobs are
- * not. */
+/* Unless somebody has chosen: requests say more than connections, and are there when jobs are not. */
 static void choose_kind(struct top_model *model) {
-    static const enum top_kind order[] = {TOP_REQUEST, TOP_JOB, TOP_CONNECTION};
-    for (int i = 0; i < TOP_KINDS && !has_times(model, model->kind); i++) model->kind = order[i];
+    static const enum top_kind order[] = {TOP_CONNECTION, TOP_JOB, TOP_REQUEST};
+    for (int i = 0; i < TOP_KINDS; i++)
+        if (has_times(model, order[i])) model->kind = order[i];
 }
 
 /* --- as time goes by --- */
@@ -135,20 +132,47 @@ static void remember(struct top_model *model) {
     model->history_ms = model->now.time_ms;
 }
 
-/* A snapshot that was taken early does not become the earlier one at once: rates need some time between the two. */
-static bool moves_on(const struct top_model *model, uint64_t time_ms) {
-    if (model->taken < 2) return model->taken == 1;
-    return (time_ms - model->before.time_ms) * 10 >= (uint64_t)model->interval_ms * 19;
+/* The broker looks at a worker's processor time once a second at most, whenever it is asked. What did not grow since
+ * the latest snapshot may not have been looked at, so the rate is that between two growths. */
+static void find_cpu(struct top_worker *worker, const struct top_worker *before, uint64_t time_ms) {
+    uint64_t since_ms = before != NULL ? time_ms - before->cpu_seen_ms : 0;
+    worker->cpu_percent = -1;
+    worker->cpu_seen_ms = time_ms;
+    if (before == NULL || !worker->has_cpu || since_ms == 0 || worker->cpu_ms < before->cpu_ms) return;
+    if (worker->cpu_ms == before->cpu_ms && since_ms < LOOKED_AT_MS) {
+        worker->cpu_percent = before->cpu_percent;
+        worker->cpu_seen_ms = before->cpu_seen_ms;
+        return;
+    }
+    worker->cpu_percent = 100 * (double)(worker->cpu_ms - before->cpu_ms) / (double)since_ms;
+}
+
+static void find_all_cpu(const struct top_snapshot *latest, struct top_snapshot *snapshot) {
+    for (size_t i = 0; i < snapshot->workers_count; i++) {
+        struct top_worker *worker = &snapshot->workers[i];
+        find_cpu(worker, top_find_worker(latest, worker->id, i), snapshot->time_ms);
+    }
+}
+
+/* Rates need some time between two snapshots, however many are taken early: one waits until it is old enough to become
+ * the earlier one, and those after it are passed over. */
+static void move_on(struct top_model *model, uint64_t time_ms) {
+    if (model->next.time_ms == 0) model->next = model->now;
+    else top_snapshot_free(&model->now);
+    bool is_old = (time_ms - model->next.time_ms) * 20 >= (uint64_t)model->interval_ms * 19;
+    if (!is_old && model->taken > 1) return;
+    top_snapshot_free(&model->before);
+    model->before = model->next;
+    model->next = (struct top_snapshot){0};
 }
 
 void top_model_take(struct top_model *model, struct top_snapshot *snapshot) {
-    struct top_snapshot *replaced = moves_on(model, snapshot->time_ms) ? &model->before : &model->now;
-    top_snapshot_free(replaced);
-    if (replaced == &model->before) model->before = model->now;
+    find_all_cpu(&model->now, snapshot);
+    if (model->taken > 0) move_on(model, snapshot->time_ms);
     model->now = *snapshot;
     *snapshot = (struct top_snapshot){0};
     model->taken++;
-    choose_kind(model);
+    if (!model->is_kind_chosen) choose_kind(model);
     remember(model);
 }
 
@@ -178,4 +202,5 @@ unsigned top_model_ready(const struct top_model *model) {
 void top_model_free(struct top_model *model) {
     top_snapshot_free(&model->now);
     top_snapshot_free(&model->before);
+    top_snapshot_free(&model->next);
 }

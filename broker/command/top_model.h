@@ -16,6 +16,7 @@ enum top_rate { TOP_ACCEPTED_RATE, TOP_REQUESTS_RATE, TOP_JOBS_RATE, TOP_RATES }
 struct top_model {
     unsigned interval_ms; /* between two snapshots, as a rule */
     struct top_snapshot now, before;
+    struct top_snapshot next;               /* becomes before once it is old enough; its time is 0 if there is none */
     uint64_t taken;                         /* snapshots ever; from the second on there is an earlier one */
     double history[TOP_RATES][TOP_HISTORY]; /* one for each interval, the oldest first */
     size_t history_count;
@@ -23,6 +24,7 @@ struct top_model {
     char events[TOP_EVENTS][TOP_EVENT_BYTES]; /* a ring of lines, printable */
     size_t events_count;                      /* ever */
     enum top_kind kind;                       /* whose times are shown for workers */
+    bool is_kind_chosen;                      /* by somebody, not by what there is */
 };
 
 /* Takes a snapshot over: it is empty then. */
@@ -39,9 +41,6 @@ double top_rate(const struct top_model *model, enum top_rate what);
 double top_worker_rate(const struct top_model *model, const struct top_worker *worker, enum top_rate what);
 double top_listener_rate(const struct top_model *model, const struct top_listener *listener);
 double top_queue_rate(const struct top_model *model, const struct top_queue *queue);
-
-/* Share of one processor in percent; -1 if it is not known. */
-double top_worker_cpu(const struct top_model *model, const struct top_worker *worker);
 
 /* How long what ended between the two snapshots had been handled. total is how many; 0: nothing is known. */
 struct top_quantiles {

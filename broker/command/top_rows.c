@@ -23,7 +23,7 @@ static double state_rank(const struct top_worker *worker) {
 static double key_of(const struct top_model *model, const struct top_worker *worker, enum top_sort sort) {
     switch (sort) {
     case TOP_BY_STATE: return state_rank(worker);
-    case TOP_BY_CPU: return -top_worker_cpu(model, worker);
+    case TOP_BY_CPU: return -worker->cpu_percent;
     case TOP_BY_RSS: return -(double)worker->rss_bytes;
     case TOP_BY_CONNECTIONS: return -(double)worker->connections;
     case TOP_BY_ACCEPTED_RATE: return -top_worker_rate(model, worker, TOP_ACCEPTED_RATE);

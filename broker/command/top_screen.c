@@ -99,10 +99,9 @@ static const struct {
     {KEY_ENTER, TOP_KEY_ENTER},     {KEY_BACKSPACE, TOP_KEY_BACKSPACE},
 };
 
-/* Terminals differ in what they keep when their size changes, so all is drawn anew then. */
 int top_screen_key(void) {
     int code = getch();
-    for (; code == KEY_RESIZE; code = getch()) clearok(curscr, TRUE);
+    while (code == KEY_RESIZE) code = getch();
     if (code == ERR) return 0;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (keys[i].code == code) return keys[i].key;

@@ -35,6 +35,10 @@ struct top_worker {
     bool has_cpu, has_drain;
     uint64_t drain_ms;
     struct top_times times[TOP_KINDS];
+
+    /* Found out by the model, from one snapshot to the next */
+    double cpu_percent;   /* of one processor; -1: not known yet */
+    uint64_t cpu_seen_ms; /* when cpu_ms was seen to grow; or not to, for long enough */
 };
 
 struct top_listener {

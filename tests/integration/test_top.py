@@ -120,6 +120,7 @@ class Real(Top):
                     continue
                 top.wait_until(lambda: top.lines()[-1].startswith("q quit"), f"keys at the bottom of {columns}x{rows}")
                 top.wait_for(r"^ *\d+ .*ready")
+                top.wait_for("^default  running .*\nacc.*\nreq.*\njobs/s")
             top.press("q")
             self.assert_left(top)
             hive.stop()
@@ -253,6 +254,7 @@ class Scripted(Top):
         self.broker.answers["status"] = answer
         self.workers.append(worker_status(4))
         top.wait_for(r"^ *4 +1004 +ready")
+        top.wait_gone("does not answer")
         top.press("q")
         self.assert_left(top)
 

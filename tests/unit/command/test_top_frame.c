@@ -136,7 +136,7 @@ static void test_80_by_24_shows_all_parts(void **state) {
     take_all(watching, 30, 2000);
     for (int i = 0; i < 20; i++) note(watching, "x");
     const char *text = frame(watching, 80, 24);
-    static const char *const parts[] = {"CPU%",  "LISTENER", "QUEUE", "EVENTS", "31 workers  q quit"};
+    static const char *const parts[] = {"CPU%", "LISTENER", "QUEUE", "EVENTS", "31 workers  q quit"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) assert_shows(text, parts[i]);
     assert_true(watching->view.page >= 6);
 }
@@ -187,7 +187,7 @@ static void test_questions_and_messages_stand_at_the_bottom(void **state) {
 
 static void test_sparklines(void **state) {
     struct watching *watching = *state;
-    for (unsigned i = 1; i <= 9; i++) {
+    for (uint64_t i = 1; i <= 9; i++) {
         struct top_snapshot snapshot = {.broker = {.pid = 1, .requests = 50 * (i - 1) * (i - 2)}};
         take(&watching->model, &snapshot, 1000 * i);
     }

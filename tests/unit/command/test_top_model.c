@@ -9,7 +9,7 @@ static void test_nothing_is_known_of_one_snapshot(void **state) {
     (void)state;
     take_workers(&model, 2, 1000);
     assert_float_equal(top_rate(&model, TOP_REQUESTS_RATE), -1, 0);
-    assert_float_equal(top_worker_cpu(&model, worker(&model, 1)), -1, 0);
+    assert_float_equal(worker(&model, 1)->cpu_percent, -1, 0);
     assert_int_equal(model.history_count, 0);
     top_model_free(&model);
 }
@@ -20,9 +20,31 @@ static void test_rates_are_per_second(void **state) {
     take_workers(&model, 2, 1000);
     take_workers(&model, 3, 3000);
     assert_float_equal(top_worker_rate(&model, worker(&model, 2), TOP_REQUESTS_RATE), 200, 0.01);
-    assert_float_equal(top_worker_cpu(&model, worker(&model, 2)), 2, 0.01);
+    assert_float_equal(worker(&model, 2)->cpu_percent, 2, 0.01);
     /* Worker 3 was not there before: all it has is new. */
     assert_float_equal(top_worker_rate(&model, worker(&model, 3), TOP_REQUESTS_RATE), 450, 0.01);
+    top_model_free(&model);
+}
+
+static void take_cpu(struct top_model *model, uint64_t cpu_ms, uint64_t time_ms) {
+    struct top_snapshot snapshot = {0};
+    add_worker(&snapshot, 1, "ready", 0, cpu_ms);
+    take(model, &snapshot, time_ms);
+}
+
+/* The broker does not look at it for each answer. */
+static void test_processor_time_that_was_not_looked_at_does_not_count(void **state) {
+    static const struct {
+        uint64_t cpu_ms, time_ms;
+        double percent;
+    } steps[] = {{100, 1000, -1}, {600, 2000, 50}, {600, 2250, 50}, {600, 2500, 50},
+                 {850, 3000, 25}, {850, 4000, 25}, {850, 5000, 0},  {900, 6000, 5}};
+    struct top_model model = {.interval_ms = 1000};
+    (void)state;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        take_cpu(&model, steps[i].cpu_ms, steps[i].time_ms);
+        assert_float_equal(worker(&model, 1)->cpu_percent, steps[i].percent, 0.01);
+    }
     top_model_free(&model);
 }
 
@@ -46,10 +68,22 @@ static void test_an_early_snapshot_is_compared_with_an_older_one(void **state) {
     take_workers(&model, 1, 2250);
     assert_int_equal(model.before.time_ms, 1000);
     take_workers(&model, 1, 3250);
-    assert_int_equal(model.before.time_ms, 2250);
+    assert_int_equal(model.before.time_ms, 2000);
     take_workers(&model, 1, 4250);
     assert_int_equal(model.before.time_ms, 3250);
     assert_float_equal(top_worker_rate(&model, worker(&model, 1), TOP_REQUESTS_RATE), 100, 0.01);
+    top_model_free(&model);
+}
+
+static void test_rates_have_their_time_however_many_snapshots_there_are(void **state) {
+    struct top_model model = {.interval_ms = 1000};
+    (void)state;
+    take_workers(&model, 1, 1000);
+    take_workers(&model, 1, 2000);
+    for (uint64_t time_ms = 2250; time_ms < 20000; time_ms += time_ms % 1000 == 0 ? 700 : 250) {
+        take_workers(&model, 1, time_ms);
+        assert_in_range(time_ms - model.before.time_ms, 950, 2000);
+    }
     top_model_free(&model);
 }
 
@@ -57,14 +91,14 @@ static void test_an_early_snapshot_is_compared_with_an_older_one(void **state) {
 static void test_history(void **state) {
     struct top_model model = {.interval_ms = 1000};
     (void)state;
-    for (unsigned i = 1; i <= 50; i++) {
+    for (uint64_t i = 1; i <= 50; i++) {
         struct top_snapshot snapshot = {0}, early = {0};
         snapshot.broker = early.broker = (struct top_broker){.pid = 1, .requests = 100 * i * i};
         take(&model, &snapshot, 1000 * i);
         take(&model, &early, 1000 * i + 300);
     }
     assert_in_range(model.history_count, 40, 50);
-    for (unsigned i = 51; i <= 200; i++) {
+    for (uint64_t i = 51; i <= 200; i++) {
         struct top_snapshot snapshot = {.broker = {.pid = 1, .requests = 100 * i * i}};
         take(&model, &snapshot, 1000 * i);
     }
@@ -123,16 +157,20 @@ static void test_times_that_cannot_be_read_are_none(void **state) {
 
 static void test_kinds_that_are_there(void **state) {
     struct top_model model = {.interval_ms = 1000};
-    struct top_snapshot first = {0}, second = {0};
+    struct top_snapshot first = {0}, second = {0}, third = {0};
     (void)state;
-    add_times(&first, "job", 0, 1, 1000);
+    add_times(&first, "connection", 0, 1, 1000);
     take(&model, &first, 1000);
-    assert_int_equal(model.kind, TOP_JOB);
+    assert_int_equal(model.kind, TOP_CONNECTION);
     add_times(&second, "job", 0, 1, 1000);
     add_times(&second, "connection", 0, 1, 1000);
     take(&model, &second, 2000);
     assert_int_equal(model.kind, TOP_JOB);
     top_model_next_kind(&model);
+    assert_int_equal(model.kind, TOP_CONNECTION);
+    add_times(&third, "job", 0, 1, 1000);
+    add_times(&third, "connection", 0, 1, 1000);
+    take(&model, &third, 3000);
     assert_int_equal(model.kind, TOP_CONNECTION);
     top_model_next_kind(&model);
     assert_int_equal(model.kind, TOP_JOB);
@@ -162,8 +200,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_is_known_of_one_snapshot),
         cmocka_unit_test(test_rates_are_per_second),
+        cmocka_unit_test(test_processor_time_that_was_not_looked_at_does_not_count),
         cmocka_unit_test(test_no_rate_is_negative),
         cmocka_unit_test(test_an_early_snapshot_is_compared_with_an_older_one),
+        cmocka_unit_test(test_rates_have_their_time_however_many_snapshots_there_are),
         cmocka_unit_test(test_history),
         cmocka_unit_test(test_times_are_those_of_the_interval),
         cmocka_unit_test(test_times_that_cannot_be_read_are_none),
