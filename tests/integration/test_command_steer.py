@@ -179,6 +179,10 @@ class Scale(Steering):
         self.usage(r"scale: N, \+N or -N is missing; see skep help scale", "scale")
         self.usage("scale: -2: unexpected argument; see skep help scale", "scale", "1", "-2")
 
+    def test_another_answer(self):
+        self.broker.answers["scale"] = done
+        self.skep("scale", "3", code=76, err="skep: scale: the broker did not answer what was asked")
+
     def test_refused(self):
         self.broker.answers["scale"] = failed(EUNDERWAY, "a reload is under way")
         self.skep("scale", "3", code=75, err="skep: scale: a reload is under way")
