@@ -20,7 +20,10 @@ static bool parse_scale(const char *operand, struct skep_command_scale *scale) {
 
 static void take_scaled(const struct skep_command *command, void *context) {
     struct steering *steering = context;
-    if (command->id != SKEP_COMMAND_scaled) return;
+    if (command->id != SKEP_COMMAND_scaled) {
+        steer_failed(steering, SKEP_EPROTO, "the broker did not answer what was asked");
+        return;
+    }
     steering->target = command->scaled.to;
     steering->is_growing = command->scaled.to > command->scaled.from;
     ticker_line(&steering->ticker, "%" PRIu64 " -> %" PRIu64 " workers", command->scaled.from, command->scaled.to);

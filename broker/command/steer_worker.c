@@ -20,13 +20,18 @@ static void heard(struct steering *steering, const struct skep_command_event *ev
     steer_done(steering, "worker %" PRIu32 " has left", steering->worker);
 }
 
+static const char *plural(uint64_t n) {
+    return n == 1 ? "" : "s";
+}
+
 static void looked(struct steering *steering) {
-    const struct outlook *outlook = &steering->outlook;
-    if (!outlook->is_there) steer_done(steering, "worker %" PRIu32 " has left", steering->worker);
-    else
+    const struct outlook *o = &steering->outlook;
+    if (!o->is_there) steer_done(steering, "worker %" PRIu32 " has left", steering->worker);
+    else if (o->drains)
         ticker_wait(&steering->ticker,
-                    "worker %" PRIu32 " has %" PRIu64 " connections and %" PRIu64 " jobs; a signal in %" PRIu64 " s",
-                    steering->worker, outlook->connections, outlook->jobs, outlook->drain_ms / 1000);
+                    "worker %" PRIu32 " has %" PRIu64 " connection%s and %" PRIu64 " job%s; a signal in %" PRIu64 " s",
+                    steering->worker, o->connections, plural(o->connections), o->jobs, plural(o->jobs),
+                    o->drain_ms / 1000);
 }
 
 int command_drain(const struct options *options) {

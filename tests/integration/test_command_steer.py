@@ -5,12 +5,13 @@ ask and print, how long they wait, the exit statuses, and a broker that stops or
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import unittest
 
 from fake_broker import FakeHive, pack
-from hive import Process, program, run, wait_until
+from hive import DEADLINE_S, Process, program, run, wait_until
 
 ENOMEM, ENOWORKER, ESTATE, ENOQUEUE, ENOLISTENER, EUNDERWAY = 3, 18, 23, 25, 29, 30
 ESCAPE = "\x1b[2J"
@@ -22,6 +23,29 @@ def failed(status, reason):
 
 def done(_):
     return pack("done")
+
+
+class Terminal:
+    """A process whose stdout and stderr are a terminal."""
+
+    def __init__(self, *argv):
+        self.master, slave = pty.openpty()
+        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave)
+        os.close(slave)
+        self.shown = b""
+
+    def until(self, mark):
+        """All that was shown, once the mark and the rest of its line are there."""
+        while mark not in self.shown or not self.shown.endswith(b"\n"):
+            if not select.select([self.master], [], [], DEADLINE_S)[0]:
+                raise AssertionError(f"still waiting for {mark} after {self.shown}")
+            self.shown += os.read(self.master, 4096)
+        return self.shown
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        os.close(self.master)
 
 
 class Steering(unittest.TestCase):
@@ -36,6 +60,11 @@ class Steering(unittest.TestCase):
         process = Process(argv, cwd=cwd)
         self.addCleanup(process.end)
         return process
+
+    def on_a_terminal(self, name, *arguments):
+        terminal = Terminal(program("skep"), name, "--dir", self.broker.folder, *arguments)
+        self.addCleanup(terminal.end)
+        return terminal
 
     def finish(self, process, code=0, out="", err=""):
         self.assertEqual(process.wait_exit(), code, process.describe())
@@ -58,8 +87,8 @@ class Steering(unittest.TestCase):
     def wait_looks(self, process, count):
         """It has asked for the status so many times more, and goes on."""
         seen = len(self.asked("status"))
-        wait_until(lambda: len(self.asked("status")) >= seen + count or process.popen.poll() is not None, "more looks")
-        self.assertIsNone(process.popen.poll(), process.describe())
+        wait_until(lambda: len(self.asked("status")) >= seen + count or process.poll() is not None, "more looks")
+        self.assertIsNone(process.poll())
 
     @property
     def where(self):
@@ -80,7 +109,7 @@ class Scale(Steering):
         process.wait_line("2 -> 4 workers")
         self.broker.workers.update({3: {"state": "spawning"}, 4: {"state": "online"}})
         self.broker.tell("fork", worker=3, pid=1003)
-        self.wait_looks(process, 2)
+        self.wait_looks(process.popen, 2)
         self.broker.workers.update({3: {}, 4: {}})
         self.broker.tell("ready", worker=4, pid=1004)
         self.finish(process, 0, "2 -> 4 workers\n4 workers ready")
@@ -91,7 +120,7 @@ class Scale(Steering):
         self.assertEqual(self.broker.wait_asked("scale"), {"cmd": "scale", "fewer": 1})
         self.broker.workers[2] = {"state": "draining"}
         self.broker.tell("drain", worker=2, pid=1002)
-        self.wait_looks(process, 2)
+        self.wait_looks(process.popen, 2)
         del self.broker.workers[2]
         self.broker.tell("exit", worker=2, pid=1002, code=0, reason="voluntary")
         self.finish(process, 0, "2 -> 1 workers\n1 worker ready")
@@ -132,7 +161,7 @@ class Scale(Steering):
         self.broker.answers.update(scale=scaled, newsSince=lambda _: pack("newsEnd", seq=0))
         process = self.start("scale", "3")
         self.broker.wait_asked("scale")
-        self.wait_looks(process, 3)
+        self.wait_looks(process.popen, 3)
         self.broker.answers["newsSince"] = since
         self.broker.tell("breaker", phase="opened", reason="this is why")
         self.finish(process, 70, "2 -> 3 workers", "skep: scale: no more workers are started: this is why")
@@ -149,6 +178,10 @@ class Scale(Steering):
         self.usage("scale: --2: unknown option; see skep help scale", "scale", "--2")
         self.usage(r"scale: N, \+N or -N is missing; see skep help scale", "scale")
         self.usage("scale: -2: unexpected argument; see skep help scale", "scale", "1", "-2")
+
+    def test_another_answer(self):
+        self.broker.answers["scale"] = done
+        self.skep("scale", "3", code=76, err="skep: scale: the broker did not answer what was asked")
 
     def test_refused(self):
         self.broker.answers["scale"] = failed(EUNDERWAY, "a reload is under way")
@@ -211,23 +244,15 @@ class Reload(Steering):
 
     def test_on_a_terminal_one_line_is_written_again(self):
         self.broker.answers["reload"] = done
-        master, slave = pty.openpty()
-        argv = [program("skep"), "reload", "--dir", self.broker.folder]
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave)
-        self.addCleanup(process.kill)
-        os.close(slave)
+        terminal = self.on_a_terminal("reload")
         self.broker.wait_asked("reload")
         self.reloaded("begun", 0)
         self.reloaded("step", 1, worker=5, reason="worker 5 replaces 3")
         self.reloaded("step", 2, worker=6, reason=ESCAPE + "x" * 200)
         self.reloaded("done", 2)
-        shown = b""
-        while b"replaced" not in shown:
-            shown += os.read(master, 4096)
-        self.assertEqual(process.wait(20), 0)
-        os.close(master)
-        self.assertEqual(shown, b"worker 5 replaces 3 (1 of 2)\r\x1b[K" + b"?[2J" + 75 * b"x"
+        self.assertEqual(terminal.until(b"replaced"), b"worker 5 replaces 3 (1 of 2)\r\x1b[K" + b"?[2J" + 75 * b"x"
                          + b"\r\x1b[K" + b"2 workers replaced\r\n")
+        self.assertEqual(terminal.process.wait(20), 0)
 
     def test_one_worker(self):
         process = self.begin("restart", "3")
@@ -258,6 +283,20 @@ class OneWorker(Steering):
         self.finish(process, 0, "worker 3 has left",
                     r"skep: drain: worker 3 pid 1003: killed by SIGTERM \(drain-timeout\)")
         self.assertEqual(self.asked("drainWorker"), [{"worker": 3}])
+
+    def test_drain_shows_what_it_waits_for(self):
+        def drain(_):
+            more = {"connections": 1, "untaken": 1, "jobs": 1, "drain_ms": 8900}
+            self.broker.workers[3] = {"state": "draining", **more}
+            return pack("done")
+        self.broker.answers["drainWorker"] = drain
+        terminal = self.on_a_terminal("drain", "3")
+        self.broker.wait_asked("drainWorker")
+        self.wait_looks(terminal.process, 2)
+        self.broker.tell("exit", worker=3, pid=1003, code=0, reason="voluntary")
+        shown = terminal.until(b"has left").split(b"\r\x1b[K")
+        self.assertEqual((set(shown[:-1]), shown[-1]),
+                         ({b"worker 3 has 2 connections and 1 job; a signal in 8 s"}, b"worker 3 has left\r\n"))
 
     def test_drain_needs_no_event(self):
         self.broker.answers["drainWorker"] = lambda _: self.broker.workers.pop(3) and pack("done") or pack("done")
@@ -351,7 +390,7 @@ class Gone(Steering):
         for arguments in self.WAITS:
             with FakeHive(1, 2) as self.broker:
                 process = self.begin(*arguments)
-                self.wait_looks(process, 1)
+                self.wait_looks(process.popen, 1)
                 self.broker.vanish()
                 self.finish(process, 69, ".*", f"skep: {self.where}: the other side is gone")
 
