@@ -60,7 +60,7 @@ void skep__reload_progress(const skep_cluster *cluster, uint32_t *step, uint32_t
     }
 }
 
-static int refuse(skep_cluster *cluster) {
+int skep__reload_refuse(skep_cluster *cluster) {
     uint32_t step, steps;
     skep__reload_progress(cluster, &step, &steps);
     return skep__broker_fail(cluster, SKEP_EUNDERWAY, "a reload is under way: %" PRIu32 " of %" PRIu32 " workers", step,
@@ -261,7 +261,7 @@ void skep__reload_child_ended(skep_child *child, bool fails_reload) {
 
 static int check(skep_cluster *cluster, const skep_reload_options *options) {
     if (cluster->stopping) return skep__broker_fail(cluster, SKEP_ESTATE, "the cluster is stopping");
-    if (cluster->reload != NULL) return refuse(cluster);
+    if (cluster->reload != NULL) return skep__reload_refuse(cluster);
     if (options->exec != NULL && (options->exec[0] == '\0' || strlen(options->exec) > SKEP_MAX_PATH))
         return skep__broker_fail(cluster, SKEP_EINVAL, "a program's path has 1 to %d bytes", SKEP_MAX_PATH);
     return SKEP_OK;
@@ -305,7 +305,7 @@ int skep_cluster_reload(skep_cluster *cluster, const skep_reload_options *option
 int skep_child_restart(skep_child *child) {
     static const skep_reload_options nothing = {0};
     skep_cluster *cluster = child->cluster;
-    if (cluster->reload != NULL) return refuse(cluster);
+    if (cluster->reload != NULL) return skep__reload_refuse(cluster);
     if (child->voluntary || child->slot->child != child)
         return skep__broker_fail(cluster, SKEP_ESTATE, "worker %" PRIu32 " is leaving", child->id);
     return begin(cluster, &nothing, child->slot);

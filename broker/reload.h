@@ -8,6 +8,9 @@
 /* Whether a reload, or the restart of one worker, is under way. */
 bool skep__reload_is_underway(const skep_cluster *cluster);
 
+/* Notes for skep_cluster_why what is under way. Returns SKEP_EUNDERWAY. */
+int skep__reload_refuse(skep_cluster *cluster);
+
 /* How many places have their new worker, of how many; both 0 if no reload is under way. */
 void skep__reload_progress(const skep_cluster *cluster, uint32_t *step, uint32_t *steps);
 
