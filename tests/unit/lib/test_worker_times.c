@@ -2,7 +2,9 @@
  * Durations: noted where things happen, reported together, none twice and none lost. */
 #include "bare_hive.h"
 
-enum { SLOW_NS = 2000000 /* what a job of payload s takes at least */, FIRST_FD = 500 };
+#define SLOW_NS UINT64_C(2000000) /* what a job of payload s takes at least */
+
+enum { FIRST_FD = 500 };
 
 static uint64_t total(struct hive *h, const char *what, const char *queue) {
     return timed_of(h, what, queue)->times.total;
