@@ -132,16 +132,17 @@ class Faked(unittest.TestCase):
         self.assertIs(found["listeners"][0]["resting"], False)
 
     def test_text_of_a_peer_does_not_drive_the_terminal(self):
-        evil = "\x1b[2J\x07\n"
+        evil = "\x1b[2J\x07\n\x9b2J"
         with FakeBroker() as broker:
             self.answer(broker, broker_status(wanted=9), listener_status(name=evil, resting=True, paused=True),
                         worker_status(1, name=evil, program=evil),
                         pack("counterStatus", name=evil, count=1),
                         pack("handlingStatus", what=evil, times=histogram((1, 1))))
-            with Terminal("skep", "status", "--dir", broker.folder, env={"NO_COLOR": "1"}) as terminal:
-                self.assertEqual(terminal.end(), 0)
-                self.assertNotIn(b"\x1b", terminal.written)
-                self.assertNotIn(b"\x07", terminal.written)
+            for more in ([], ["--json"]):
+                with Terminal("skep", "status", *more, "--dir", broker.folder, env={"NO_COLOR": "1"}) as terminal:
+                    self.assertEqual(terminal.end(), 0)
+                    for byte in ("\x1b", "\x07", "\x9b"):
+                        self.assertNotIn(byte.encode(), terminal.written)
 
     def test_colours_only_where_they_are_wanted(self):
         with FakeBroker() as broker:
