@@ -16,6 +16,7 @@
 #include "contact.h"
 #include "kinds.h"
 #include "notice.h"
+#include "print.h"
 #include "say.h"
 #include "subcommands.h"
 
@@ -60,9 +61,8 @@ static void print(struct follower *follower, const struct skep_command_event *ev
     char text[NOTICE_TEXT_BYTES];
     if (follower->json) {
         json_t *object = notice_json(&notice);
-        json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15));
+        print_json(object);
         json_decref(object);
-        putchar('\n');
     } else {
         enum paint paint = notice_paint(&notice);
         notice_text(&notice, text);

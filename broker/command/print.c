@@ -12,12 +12,17 @@
 #include "utf8.h"
 
 /* 15 digits show what was given; 17, the default, would show 0.1 as 0.10000000000000001. */
-void print_json(const json_t *value) {
+void write_json(FILE *file, const json_t *value) {
     char *text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY);
     if (text == NULL) return;
     if (isatty(STDOUT_FILENO)) make_printable(text);
-    puts(text);
+    fputs(text, file);
+    putc('\n', file);
     free(text);
+}
+
+void print_json(const json_t *value) {
+    write_json(stdout, value);
 }
 
 static void print_for_people(struct skep_bytes bytes) {

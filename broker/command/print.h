@@ -5,9 +5,11 @@
 
 #include <command.h>
 #include <jansson.h>
+#include <stdio.h>
 
-/* Prints a value as one line. */
+/* Prints a value as one line; write_json to a file whose text goes to stdout later. */
 void print_json(const json_t *value);
+void write_json(FILE *file, const json_t *value);
 
 /* Prints bytes as they are; on a terminal what is neither printable nor a line feed or a tab is a question mark. */
 void print_bytes(struct skep_bytes bytes);

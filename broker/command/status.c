@@ -9,6 +9,7 @@
 
 #include "contact.h"
 #include "paint.h"
+#include "print.h"
 #include "say.h"
 #include "subcommands.h"
 #include "watch.h"
@@ -35,14 +36,9 @@ static int ask(struct contact *contact, json_t **report) {
     return status;
 }
 
-/* 15 digits show what was given; 17, the default, would show 0.1 as 0.10000000000000001. */
 static void write_report(FILE *file, json_t *report, const struct options *options, const char *dir) {
-    if (!options->json) {
-        status_write_text(file, report, dir, paint_wanted());
-        return;
-    }
-    json_dumpf(report, file, JSON_COMPACT | JSON_REAL_PRECISION(15));
-    putc('\n', file);
+    if (options->json) write_json(file, report);
+    else status_write_text(file, report, dir, paint_wanted());
 }
 
 static int show_once(struct contact *contact, const struct options *options) {

@@ -139,6 +139,14 @@ class Scripted(unittest.TestCase):
                     self.assertNotIn(b"\x1b[2J", terminal.written)
             self.assertNotIn("\x1b", broker.skep("events", "--once").output("out"))
 
+    def test_json_on_a_terminal_does_not_drive_it(self):
+        with FakeBroker() as broker:
+            self.keep(broker, (1, item(1, "error", reason="\x9b2J")), latest=1)
+            with Terminal("skep", "events", "--once", "--json", "--dir", broker.folder) as terminal:
+                self.assertEqual(terminal.end(), 0)
+                self.assertNotIn("\x9b".encode(), terminal.written)
+            self.assertEqual(objects(broker.skep("events", "--once", "--json"))[0]["reason"], "\x9b2J")
+
     def test_a_broker_that_vanishes_before_it_answers_is_told(self):
         with FakeBroker() as broker:
             broker.answers["newsSince"] = lambda _: broker.vanish()

@@ -8,7 +8,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from fake_broker import FakeBroker, pack
+from fake_broker import FakeBroker, pack, queue
 from hive import Hive, Process, connect, program
 from terminal import Terminal
 
@@ -117,6 +117,21 @@ class Faked(unittest.TestCase):
         self.assertRegex(text, r"(?m)^ +2 +102  ready .* 12\.\d us +12\.\d us  job$")
         self.assertRegex(text, r"(?m)^handled: 102 requests, p50 1\.\d+ us, p99 25\.\d us, longest 25\.\d us$")
 
+    def test_queues_say_that_they_are_paused_and_how_long_jobs_take(self):
+        with FakeBroker() as broker:
+            broker.answers["queues"] = lambda _: (queue("mail", paused=True, times=histogram((100, 5))) + queue("plain")
+                                                  + queue("odd", times=b"\xff"))
+            found = {one["name"]: one for one in json.loads(broker.skep("queues", "--json").output("out"))["queues"]}
+            self.assertEqual([found[name]["paused"] for name in ("mail", "plain")], [True, False])
+            self.assertEqual(found["mail"]["times"]["count"], 5)
+            self.assertNotIn("times", found["plain"])
+            self.assertNotIn("times", found["odd"])
+            lines = broker.skep("queues").output("out").split("\n")
+            self.assertRegex(lines[0], "^QUEUE  STATE .* P50 +P99  MEMORY$")
+            self.assertRegex(lines[1], r"^mail +paused .* 12\.\d us +12\.\d us +0\.0 MB$")
+            broker.answers["queues"] = lambda _: queue("plain")
+            self.assertNotRegex(broker.skep("queues").output("out"), "STATE|P50")
+
     def test_json_says_what_there_is_and_null_for_what_is_not_the_case(self):
         found = self.json(broker_status(wanted=3, program="/bin/w", breaker_ms=1500, reloadStep=0, reloadSteps=3),
                           listener_status(resting=True),
@@ -132,16 +147,17 @@ class Faked(unittest.TestCase):
         self.assertIs(found["listeners"][0]["resting"], False)
 
     def test_text_of_a_peer_does_not_drive_the_terminal(self):
-        evil = "\x1b[2J\x07\n"
+        evil = "\x1b[2J\x07\n\x9b2J"
         with FakeBroker() as broker:
             self.answer(broker, broker_status(wanted=9), listener_status(name=evil, resting=True, paused=True),
                         worker_status(1, name=evil, program=evil),
                         pack("counterStatus", name=evil, count=1),
                         pack("handlingStatus", what=evil, times=histogram((1, 1))))
-            with Terminal("skep", "status", "--dir", broker.folder, env={"NO_COLOR": "1"}) as terminal:
-                self.assertEqual(terminal.end(), 0)
-                self.assertNotIn(b"\x1b", terminal.written)
-                self.assertNotIn(b"\x07", terminal.written)
+            for more in ([], ["--json"]):
+                with Terminal("skep", "status", *more, "--dir", broker.folder, env={"NO_COLOR": "1"}) as terminal:
+                    self.assertEqual(terminal.end(), 0)
+                    for byte in ("\x1b", "\x07", "\x9b"):
+                        self.assertNotIn(byte.encode(), terminal.written)
 
     def test_colours_only_where_they_are_wanted(self):
         with FakeBroker() as broker:
