@@ -172,7 +172,7 @@ TEXT_COLUMN(listener, name)
 
 static const char *state_of(const struct top_listener *listener) {
     if (listener->resting) return "paused";
-    return listener->paused ? "waits" : "open";
+    return listener->paused ? "waiting" : "accepting";
 }
 
 static void listener_state(const struct top_model *model, const void *item, char *cell) {
