@@ -1,136 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Rolling reload and the restart of one worker: the order of things, what aborts it, and who runs what then. */
-#include "hive.h"
-#include "serve.h"
-
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/stat.h>
-
-enum { FAILED = 3 /* exit status of a worker that does not start */ };
-
-/* --- workers: the first argument is what a new program is; without one it is the old. They are told apart by where
- * they listen: what else they said could be lost, since NNG may be deaf for a while after one that died at its start
- * --- */
-
-static void be_old(skep_worker *worker) {
-    serve_on(worker, "tcp://127.0.0.1:0");
-}
-
-static void be_new(skep_worker *worker) {
-    be_old(worker);
-    serve_on(worker, "tcp://127.0.0.2:0");
-}
-
-static void fail_at_start(skep_worker *worker) {
-    (void)worker;
-    _exit(FAILED);
-}
-
-/* The first of the new workers starts, the next does not. */
-static void fail_unless_third(skep_worker *worker) {
-    if (skep_worker_id(worker) != 3) _exit(FAILED);
-    be_new(worker);
-}
-
-static void hang(skep_worker *worker) {
-    (void)worker;
-    for (;;) pause();
-}
-
-static void hang_unless_third(skep_worker *worker) {
-    if (skep_worker_id(worker) != 3) hang(worker);
-    be_new(worker);
-}
-
-/* Two are started at once: one fails when the other is there for certain, since it is the later one. */
-static void fail_or_hang(skep_worker *worker) {
-    if (skep_worker_id(worker) == 4) _exit(FAILED);
-    hang(worker);
-}
-
-/* Starts when the gate, a FIFO, is opened, or is gone. */
-static void start_late(skep_worker *worker) {
-    const char *path = getenv("SKEP_TEST_GATE");
-    int gate = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    if (gate >= 0) close(gate);
-    be_new(worker);
-}
-
-static void accept_and_start_late(skep_worker *worker) {
-    be_old(worker);
-    hang(worker);
-}
-
-static const struct role roles[] = {
-    {"old", be_old},
-    {"new", be_new},
-    {"fail", fail_at_start},
-    {"fail-unless-third", fail_unless_third},
-    {"hang", hang},
-    {"hang-unless-third", hang_unless_third},
-    {"fail-or-hang", fail_or_hang},
-    {"late", start_late},
-    {"listen-and-hang", accept_and_start_late},
-    {NULL, NULL},
-};
-
-/* --- the primary's side --- */
-
-static const skep_settings usual = {.respawn = true};
-
-static void begin(struct hive *hive, const skep_settings *settings, unsigned workers, const char *variable) {
-    hive_start(hive, settings);
-    for (unsigned i = 0; i < workers; i++) hive_fork(hive, "old", variable);
-    HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_READY, 0) == workers);
-}
-
-static int reload_onto(struct hive *hive, const char *role, unsigned at_once) {
-    const skep_reload_options options = {.args = (const char *const[]){role, NULL}, .at_once = at_once};
-    return skep_cluster_reload(hive->cluster, role != NULL ? &options : NULL);
-}
-
-static const struct seen *phase(const struct hive *hive, const char *name) {
-    for (size_t i = 0; i < hive->count; i++)
-        if (hive->log[i].kind == SKEP_EVENT_RELOAD && strcmp(hive->log[i].phase, name) == 0) return &hive->log[i];
-    return NULL;
-}
-
-static void await(struct hive *hive, const char *name) {
-    HIVE_UNTIL(hive, phase(hive, name) != NULL);
-}
-
-static void expect_phase(const struct hive *hive, const char *name, uint32_t step, uint32_t steps, const char *reason) {
-    const struct seen *seen = phase(hive, name);
-    assert_non_null(seen);
-    assert_string_equal(seen->reason, reason);
-    assert_int_equal(seen->step, step);
-    assert_int_equal(seen->steps, steps);
-}
-
-/* The first is told before the second. */
-static void expect_order(const struct hive *hive, enum skep_event_kind first, uint32_t a, enum skep_event_kind second,
-                         uint32_t b) {
-    assert_non_null(hive_find(hive, first, a));
-    assert_non_null(hive_find(hive, second, b));
-    assert_true(hive_find(hive, first, a) < hive_find(hive, second, b));
-}
-
-static void expect_exit(struct hive *hive, uint32_t id, const char *reason) {
-    HIVE_UNTIL(hive, hive_find(hive, SKEP_EVENT_EXIT, id) != NULL);
-    assert_string_equal(hive_find(hive, SKEP_EVENT_EXIT, id)->reason, reason);
-}
-
-static const char *program_of(struct hive *hive, uint32_t id) {
-    HIVE_UNTIL(hive, hive_find(hive, SKEP_EVENT_READY, id) != NULL);
-    return hive_count(hive, SKEP_EVENT_LISTENING, id) == 2 ? "new" : "old";
-}
-
-/* Kills a worker; the id of its replacement is known. */
-static void kill_for(struct hive *hive, uint32_t id, uint32_t replacement) {
-    assert_int_equal(skep_child_kill(skep_child_by_id(hive->cluster, id), SIGKILL), SKEP_OK);
-    HIVE_UNTIL(hive, hive_find(hive, SKEP_EVENT_READY, replacement) != NULL);
-}
+#include "renewal.h"
 
 /* --- done --- */
 
@@ -325,140 +195,6 @@ static void test_an_empty_place_stays_due(void **state) {
     HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_EXIT, 0) == 4);
 }
 
-/* --- what happens meanwhile: a new worker starts when the gate opens --- */
-
-static void make_gate(const struct hive *hive, char path[64], char variable[80]) {
-    snprintf(path, 64, "%s/gate", hive->dir);
-    snprintf(variable, 80, "SKEP_TEST_GATE=%s", path);
-    assert_int_equal(mkfifo(path, 0600), 0);
-}
-
-static void open_gate(const char *path) {
-    int gate = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-    assert_true(gate >= 0);
-    assert_int_equal(unlink(path), 0);
-    close(gate);
-}
-
-/* A reload onto a program of which worker count + 1 waits at the gate. */
-static void reach_gate(struct hive *hive, unsigned count, char path[64]) {
-    char variable[80];
-    make_gate(hive, path, variable);
-    begin(hive, &usual, count, variable);
-    assert_int_equal(reload_onto(hive, "late", 0), SKEP_OK);
-    HIVE_UNTIL(hive, hive_find(hive, SKEP_EVENT_ONLINE, count + 1) != NULL);
-}
-
-static void test_one_at_a_time(void **state) {
-    struct hive *hive = *state;
-    char gate[64];
-    reach_gate(hive, 2, gate);
-    assert_int_equal(reload_onto(hive, NULL, 0), SKEP_EUNDERWAY);
-    assert_string_equal(skep_cluster_why(hive->cluster), "a reload is under way: 0 of 2 workers");
-    assert_int_equal(skep_child_restart(skep_child_by_id(hive->cluster, 1)), SKEP_EUNDERWAY);
-    open_gate(gate);
-    await(hive, "done");
-    assert_string_equal(program_of(hive, 4), "new");
-}
-
-static void test_the_old_one_ends_meanwhile(void **state) {
-    struct hive *hive = *state;
-    char gate[64];
-    reach_gate(hive, 1, gate);
-    assert_int_equal(skep_child_kill(skep_child_by_id(hive->cluster, 1), SIGKILL), SKEP_OK);
-    expect_exit(hive, 1, "crashed");
-    open_gate(gate);
-    await(hive, "done");
-    expect_phase(hive, "step", 1, 1, "worker 2 fills an empty place");
-    assert_int_equal(hive_count(hive, SKEP_EVENT_FORK, 0), 2);
-    assert_int_equal(skep_child_count(hive->cluster), 1);
-}
-
-static void test_the_old_one_ends_and_the_new_one_fails(void **state) {
-    struct hive *hive = *state;
-    char gate[64];
-    reach_gate(hive, 1, gate);
-    assert_int_equal(skep_child_kill(skep_child_by_id(hive->cluster, 1), SIGKILL), SKEP_OK);
-    expect_exit(hive, 1, "crashed");
-    assert_int_equal(skep_child_kill(skep_child_by_id(hive->cluster, 2), SIGKILL), SKEP_OK);
-    await(hive, "aborted");
-    HIVE_UNTIL(hive, hive_find(hive, SKEP_EVENT_READY, 3) != NULL);
-    assert_string_equal(program_of(hive, 3), "old");
-    unlink(gate);
-}
-
-/* Who drains a worker wants one fewer. */
-static void test_the_old_one_is_drained_meanwhile(void **state) {
-    struct hive *hive = *state;
-    char gate[64];
-    reach_gate(hive, 2, gate);
-    skep_child_disconnect(skep_child_by_id(hive->cluster, 1));
-    expect_exit(hive, 1, "voluntary");
-    expect_exit(hive, 3, "reload");
-    open_gate(gate);
-    await(hive, "done");
-    expect_phase(hive, "done", 1, 1, "1 worker replaced");
-    expect_exit(hive, 2, "voluntary");
-    assert_int_equal(skep_child_count(hive->cluster), 1);
-}
-
-static void test_a_worker_whose_turn_comes_is_replaced_as_it_was(void **state) {
-    struct hive *hive = *state;
-    char gate[64];
-    reach_gate(hive, 2, gate);
-    kill_for(hive, 2, 4);
-    assert_string_equal(program_of(hive, 4), "old");
-    open_gate(gate);
-    await(hive, "done");
-    assert_string_equal(program_of(hive, 5), "new");
-    expect_exit(hive, 4, "voluntary");
-}
-
-static void test_a_stop_ends_it_quietly(void **state) {
-    struct hive *hive = *state;
-    char gate[64];
-    reach_gate(hive, 2, gate);
-    skep_cluster_stop(hive->cluster, false);
-    assert_int_equal(reload_onto(hive, NULL, 0), SKEP_ESTATE);
-    hive_run_dry(hive);
-    assert_null(phase(hive, "aborted"));
-    expect_exit(hive, 3, "reload");
-    unlink(gate);
-}
-
-static void stop_it(skep_cluster *cluster, const skep_event *event, void *context) {
-    const char *wanted = context;
-    if (strcmp(event->phase, wanted) == 0) skep_cluster_stop(cluster, false);
-}
-
-static void check_stop_at(struct hive *hive, const char *wanted) {
-    begin(hive, &usual, 2, NULL);
-    assert_int_equal(skep_on(hive->cluster, SKEP_EVENT_RELOAD, stop_it, (void *)wanted), SKEP_OK);
-    assert_int_equal(reload_onto(hive, "new", 0), SKEP_OK);
-    hive_run_dry(hive);
-    assert_non_null(phase(hive, wanted));
-    assert_null(phase(hive, "aborted"));
-}
-
-static void test_a_stop_when_it_has_begun(void **state) {
-    check_stop_at(*state, "begun");
-}
-
-static void test_a_stop_at_a_step(void **state) {
-    check_stop_at(*state, "step");
-}
-
-static void test_a_stop_when_it_is_done(void **state) {
-    check_stop_at(*state, "done");
-}
-
-static void test_a_free_in_the_midst(void **state) {
-    struct hive *hive = *state;
-    char gate[64];
-    reach_gate(hive, 2, gate);
-    unlink(gate);
-}
-
 /* --- no reload --- */
 
 static void test_what_is_refused(void **state) {
@@ -478,9 +214,7 @@ static void test_what_is_refused(void **state) {
     assert_int_equal(hive_count(hive, SKEP_EVENT_RELOAD, 0), 0);
 }
 
-int main(int argc, char **argv) {
-    if (skep_is_worker() && argc > 1) setenv("SKEP_TEST_ROLE", argv[1], 1);
-    if (skep_is_worker()) return role_play(roles);
+static int run_all(void) {
     const struct CMUnitTest tests[] = {
         HIVE_TEST(test_each_is_ready_before_the_old_one_leaves),
         HIVE_TEST(test_some_at_a_time),
@@ -496,17 +230,11 @@ int main(int argc, char **argv) {
         HIVE_TEST(test_the_others_of_a_failing_generation_are_killed),
         HIVE_TEST(test_one_that_listens_already_may_finish),
         HIVE_TEST(test_an_empty_place_stays_due),
-        HIVE_TEST(test_one_at_a_time),
-        HIVE_TEST(test_the_old_one_ends_meanwhile),
-        HIVE_TEST(test_the_old_one_ends_and_the_new_one_fails),
-        HIVE_TEST(test_the_old_one_is_drained_meanwhile),
-        HIVE_TEST(test_a_worker_whose_turn_comes_is_replaced_as_it_was),
-        HIVE_TEST(test_a_stop_ends_it_quietly),
-        HIVE_TEST(test_a_stop_when_it_has_begun),
-        HIVE_TEST(test_a_stop_at_a_step),
-        HIVE_TEST(test_a_stop_when_it_is_done),
-        HIVE_TEST(test_a_free_in_the_midst),
         HIVE_TEST(test_what_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(int argc, char **argv) {
+    return reload_main(argc, argv, run_all);
 }

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT
+ * What happens while a reload is under way: workers end or are drained, the cluster stops. A new worker starts when the
+ * gate opens. */
+#include "renewal.h"
+
+#include <sys/stat.h>
+
+/* --- the gate --- */
+
+static void make_gate(const struct hive *hive, char path[64], char variable[80]) {
+    snprintf(path, 64, "%s/gate", hive->dir);
+    snprintf(variable, 80, "SKEP_TEST_GATE=%s", path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+}
+
+static void open_gate(const char *path) {
+    int gate = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    assert_true(gate >= 0);
+    assert_int_equal(unlink(path), 0);
+    close(gate);
+}
+
+/* A reload onto a program of which worker count + 1 waits at the gate. */
+static void reach_gate(struct hive *hive, unsigned count, char path[64]) {
+    char variable[80];
+    make_gate(hive, path, variable);
+    begin(hive, &usual, count, variable);
+    assert_int_equal(reload_onto(hive, "late", 0), SKEP_OK);
+    HIVE_UNTIL(hive, hive_find(hive, SKEP_EVENT_ONLINE, count + 1) != NULL);
+}
+
+static void test_one_at_a_time(void **state) {
+    struct hive *hive = *state;
+    char gate[64];
+    reach_gate(hive, 2, gate);
+    assert_int_equal(reload_onto(hive, NULL, 0), SKEP_EUNDERWAY);
+    assert_string_equal(skep_cluster_why(hive->cluster), "a reload is under way: 0 of 2 workers");
+    assert_int_equal(skep_child_restart(skep_child_by_id(hive->cluster, 1)), SKEP_EUNDERWAY);
+    open_gate(gate);
+    await(hive, "done");
+    assert_string_equal(program_of(hive, 4), "new");
+}
+
+static void test_the_old_one_ends_meanwhile(void **state) {
+    struct hive *hive = *state;
+    char gate[64];
+    reach_gate(hive, 1, gate);
+    assert_int_equal(skep_child_kill(skep_child_by_id(hive->cluster, 1), SIGKILL), SKEP_OK);
+    expect_exit(hive, 1, "crashed");
+    open_gate(gate);
+    await(hive, "done");
+    expect_phase(hive, "step", 1, 1, "worker 2 fills an empty place");
+    assert_int_equal(hive_count(hive, SKEP_EVENT_FORK, 0), 2);
+    assert_int_equal(skep_child_count(hive->cluster), 1);
+}
+
+static void test_the_old_one_ends_and_the_new_one_fails(void **state) {
+    struct hive *hive = *state;
+    char gate[64];
+    reach_gate(hive, 1, gate);
+    assert_int_equal(skep_child_kill(skep_child_by_id(hive->cluster, 1), SIGKILL), SKEP_OK);
+    expect_exit(hive, 1, "crashed");
+    assert_int_equal(skep_child_kill(skep_child_by_id(hive->cluster, 2), SIGKILL), SKEP_OK);
+    await(hive, "aborted");
+    HIVE_UNTIL(hive, hive_find(hive, SKEP_EVENT_READY, 3) != NULL);
+    assert_string_equal(program_of(hive, 3), "old");
+    unlink(gate);
+}
+
+/* Who drains a worker wants one fewer. */
+static void test_the_old_one_is_drained_meanwhile(void **state) {
+    struct hive *hive = *state;
+    char gate[64];
+    reach_gate(hive, 2, gate);
+    skep_child_disconnect(skep_child_by_id(hive->cluster, 1));
+    expect_exit(hive, 1, "voluntary");
+    expect_exit(hive, 3, "reload");
+    open_gate(gate);
+    await(hive, "done");
+    expect_phase(hive, "done", 1, 1, "1 worker replaced");
+    expect_exit(hive, 2, "voluntary");
+    assert_int_equal(skep_child_count(hive->cluster), 1);
+}
+
+static void test_a_worker_whose_turn_comes_is_replaced_as_it_was(void **state) {
+    struct hive *hive = *state;
+    char gate[64];
+    reach_gate(hive, 2, gate);
+    kill_for(hive, 2, 4);
+    assert_string_equal(program_of(hive, 4), "old");
+    open_gate(gate);
+    await(hive, "done");
+    assert_string_equal(program_of(hive, 5), "new");
+    expect_exit(hive, 4, "voluntary");
+}
+
+static void test_a_stop_ends_it_quietly(void **state) {
+    struct hive *hive = *state;
+    char gate[64];
+    reach_gate(hive, 2, gate);
+    skep_cluster_stop(hive->cluster, false);
+    assert_int_equal(reload_onto(hive, NULL, 0), SKEP_ESTATE);
+    hive_run_dry(hive);
+    assert_null(phase(hive, "aborted"));
+    expect_exit(hive, 3, "reload");
+    unlink(gate);
+}
+
+static void stop_it(skep_cluster *cluster, const skep_event *event, void *context) {
+    const char *wanted = context;
+    if (strcmp(event->phase, wanted) == 0) skep_cluster_stop(cluster, false);
+}
+
+static void check_stop_at(struct hive *hive, const char *wanted) {
+    begin(hive, &usual, 2, NULL);
+    assert_int_equal(skep_on(hive->cluster, SKEP_EVENT_RELOAD, stop_it, (void *)wanted), SKEP_OK);
+    assert_int_equal(reload_onto(hive, "new", 0), SKEP_OK);
+    hive_run_dry(hive);
+    assert_non_null(phase(hive, wanted));
+    assert_null(phase(hive, "aborted"));
+}
+
+static void test_a_stop_when_it_has_begun(void **state) {
+    check_stop_at(*state, "begun");
+}
+
+static void test_a_stop_at_a_step(void **state) {
+    check_stop_at(*state, "step");
+}
+
+static void test_a_stop_when_it_is_done(void **state) {
+    check_stop_at(*state, "done");
+}
+
+static void test_a_free_in_the_midst(void **state) {
+    struct hive *hive = *state;
+    char gate[64];
+    reach_gate(hive, 2, gate);
+    unlink(gate);
+}
+
+static int run_all(void) {
+    const struct CMUnitTest tests[] = {
+        HIVE_TEST(test_one_at_a_time),
+        HIVE_TEST(test_the_old_one_ends_meanwhile),
+        HIVE_TEST(test_the_old_one_ends_and_the_new_one_fails),
+        HIVE_TEST(test_the_old_one_is_drained_meanwhile),
+        HIVE_TEST(test_a_worker_whose_turn_comes_is_replaced_as_it_was),
+        HIVE_TEST(test_a_stop_ends_it_quietly),
+        HIVE_TEST(test_a_stop_when_it_has_begun),
+        HIVE_TEST(test_a_stop_at_a_step),
+        HIVE_TEST(test_a_stop_when_it_is_done),
+        HIVE_TEST(test_a_free_in_the_midst),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(int argc, char **argv) {
+    return reload_main(argc, argv, run_all);
+}
