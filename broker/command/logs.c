@@ -20,7 +20,7 @@
 #include "utf8.h"
 #include "values.h"
 
-enum { ASK_EVERY_MS = 100, GOING_TRIES = 50 /* looks, as often, at whether a broker that does not answer goes */ };
+enum { ASK_EVERY_MS = 100, GOING_MS = 5000 /* for a broker that does not answer any more to leave its directory */ };
 
 struct reading {
     struct contact contact;
@@ -149,24 +149,14 @@ static int read_all(struct reading *reading) {
 
 /* --- the end --- */
 
-/* A broker that stops removes its sockets; one that was killed leaves them behind. */
-static bool has_stopped(const struct reading *reading) {
-    const struct contact *contact = &reading->contact;
-    char url[SKEP_MAX_URL + 1];
-    for (int i = 0; contact_is_there(contact); i++) {
-        if (i == GOING_TRIES) return false;
-        poll(NULL, 0, ASK_EVERY_MS);
-    }
-    skep__instance_url(&contact->instance, SKEP_FILE_CONTROL, url, sizeof url);
-    return access(url + strlen("ipc://"), F_OK) != 0;
-}
-
 static int how_it_ended(const struct reading *reading, int status) {
     if (reading->error != 0) return fail(SKEP_ESYS, "logs: stdout: %s", strerror(reading->error));
     if (status == SKEP_OK) return 0;
     if (status == SKEP_ENOWORKER)
         return fail(status, "logs: %s: %s", reading->options->operands[0], skep_strerror(status));
-    if (status == SKEP_ECLOSED && reading->options->follow && reading->begun && has_stopped(reading)) return 0;
+    if (status == SKEP_ECLOSED && reading->options->follow && reading->begun &&
+        contact_has_stopped(&reading->contact, GOING_MS))
+        return 0;
     return contact_fail(&reading->contact, status);
 }
 
