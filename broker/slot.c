@@ -149,6 +149,7 @@ void skep__slot_hold(struct skep__slot *slot) {
 
 /* Never at once: whoever gives several places up is not to hear of new workers in between. */
 void skep__slot_unhold(struct skep__slot *slot) {
+    if (skep__alarm_is_set(&slot->refill)) return; /* it was not held */
     int64_t delay_ms = backoff_ms(slot->failures);
     skep__slot_refill(slot, delay_ms > 0 ? delay_ms : 1);
 }
