@@ -124,12 +124,21 @@ int64_t skep__slot_vacate(const skep_child *child) {
     return child->cluster->breaker.open ? -1 : delay_ms;
 }
 
+/* Later: a call of the user's may be the cause. */
+static void say_no_replacement(skep_cluster *cluster, const char *why) {
+    char reason[SKEP_MAX_REASON + 1];
+    skep_event event = skep__event(SKEP_EVENT_ERROR, NULL);
+    snprintf(reason, sizeof reason, "no replacement: %.*s", SKEP_MAX_REASON - 20, why);
+    event.reason = reason;
+    skep__emit_later(cluster, &event);
+}
+
 void skep__slot_start(struct skep__slot *slot) {
     skep_cluster *cluster = slot->cluster;
     int status = skep__child_start(cluster, slot, NULL);
     if (status == SKEP_OK) return;
     slot->failures++;
-    skep__emit_error(cluster, NULL, "no replacement: %s", cluster->why);
+    say_no_replacement(cluster, cluster->why);
     skep__breaker_failed(cluster, 0, cluster->why);
     skep__breaker_say(cluster);
     skep__slot_refill(slot, backoff_ms(slot->failures));
@@ -149,6 +158,7 @@ void skep__slot_hold(struct skep__slot *slot) {
 
 /* Never at once: whoever gives several places up is not to hear of new workers in between. */
 void skep__slot_unhold(struct skep__slot *slot) {
+    if (skep__alarm_is_set(&slot->refill)) return; /* it was not held */
     int64_t delay_ms = backoff_ms(slot->failures);
     skep__slot_refill(slot, delay_ms > 0 ? delay_ms : 1);
 }
@@ -160,7 +170,7 @@ void skep__slot_refill(struct skep__slot *slot, int64_t delay_ms) {
         return;
     }
     if (skep__alarm_set(slot->cluster->clock, &slot->refill, (uint64_t)delay_ms, delay_passed) != SKEP_OK)
-        skep__emit_error(slot->cluster, NULL, "no replacement: %s", skep_strerror(SKEP_ENOMEM));
+        say_no_replacement(slot->cluster, skep_strerror(SKEP_ENOMEM));
 }
 
 struct skep__slot *skep__slot_missing(const skep_cluster *cluster) {
