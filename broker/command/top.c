@@ -204,7 +204,7 @@ static sigset_t hold_signals(void) {
 }
 
 static void end_on_signals(void) {
-    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     struct sigaction action = {.sa_handler = on_signal};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) sigaction(ends[i], &action, NULL);
 }
@@ -217,8 +217,13 @@ static int draw(struct top *top) {
     return status;
 }
 
+/* A frame that is held is asked for nothing: what has happened meanwhile is asked for afterwards. */
+static bool is_held(const struct top *top) {
+    return top->lost != SKEP_OK || top->view.paused;
+}
+
 static int until_snapshot_ms(const struct top *top) {
-    if (top->lost != SKEP_OK || (top->view.paused && !top->hurries)) return -1;
+    if (is_held(top)) return -1;
     unsigned interval_ms = top->model.interval_ms,
              wait_ms = top->hurries && interval_ms > SOON_MS ? SOON_MS : interval_ms;
     uint64_t due_ms = top->asked_ms + wait_ms, now = now_ms();
@@ -230,7 +235,7 @@ static bool wait_for_more(struct top *top, const sigset_t *mask) {
     int timeout_ms = until_snapshot_ms(top);
     struct timespec timeout = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000L};
     struct pollfd waits[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = top->news_fd, .events = POLLIN}};
-    nfds_t count = top->lost == SKEP_OK ? 2 : 1;
+    nfds_t count = is_held(top) ? 1 : 2;
     int ready = ppoll(waits, count, timeout_ms < 0 ? NULL : &timeout, mask);
     if (ready > 0 && (waits[0].revents & (POLLHUP | POLLERR))) ended = 1;
     if (ready > 0 && waits[1].revents != 0) read_news(top);
