@@ -2,14 +2,20 @@
  * A running broker, as status, events and stop see it. */
 #include "contact.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "neighbours.h"
 #include "say.h"
 
-enum { TRIES = 3 };
+enum {
+    TRIES = 3,
+    END_MS = 5000, /* for a broker that does not answer any more to leave its directory */
+    LOOK_EVERY_MS = 10
+};
 
 /* Names of brokers, as many as a line holds. */
 struct names {
@@ -98,6 +104,21 @@ bool contact_is_there(const struct contact *contact) {
     struct skep__instance now;
     if (skep__instance_find(contact->instance.dir, &now) != SKEP_OK) return false;
     return now.pid == contact->instance.pid && now.generation == contact->instance.generation;
+}
+
+static bool is_gone_within(const struct contact *contact, unsigned timeout_ms) {
+    for (unsigned waited_ms = 0; contact_is_there(contact); waited_ms += LOOK_EVERY_MS) {
+        if (waited_ms >= timeout_ms) return false;
+        poll(NULL, 0, LOOK_EVERY_MS);
+    }
+    return true;
+}
+
+bool contact_has_stopped(const struct contact *contact) {
+    char url[SKEP_MAX_URL + 1];
+    if (!is_gone_within(contact, END_MS)) return false;
+    skep__instance_url(&contact->instance, SKEP_FILE_CONTROL, url, sizeof url);
+    return access(url + strlen("ipc://"), F_OK) != 0;
 }
 
 int contact_fail(const struct contact *contact, int status) {

@@ -36,6 +36,10 @@ SKEP_MUST_USE int contact_ask(struct contact *contact, const struct skep_command
 /* True while the broker that was found owns its directory. */
 bool contact_is_there(const struct contact *contact);
 
+/* Whether the broker, which does not answer any more, has ended by itself: then it has taken its sockets with it; one
+ * that was killed has left them. Waits for it to leave its directory, 5 s at most. */
+bool contact_has_stopped(const struct contact *contact);
+
 /* Says that asking failed with this status; returns the exit status. */
 int contact_fail(const struct contact *contact, int status);
 
