@@ -108,7 +108,7 @@ void skep_cluster_close_breaker(skep_cluster *cluster) {
 /* Not for one of a reload: what is missing would be started from the old program. A reload closes it at its end. */
 void skep__breaker_ready(const skep_child *child) {
     skep_cluster *cluster = child->cluster;
-    if (!cluster->breaker.open || cluster->stopping || skep__reload_is_underway(cluster)) return;
+    if (!cluster->breaker.open || cluster->stopping || child->slot->successor == child) return;
     if (child->id > cluster->breaker.newest) close_breaker(cluster, "a worker is ready");
 }
 
