@@ -35,8 +35,6 @@ enum { NOTICE_TEXT_BYTES = 1024 };
 struct notice notice_of_event(const skep_event *event);
 struct notice notice_of_news(const struct skep_command_event *event);
 
-uint64_t wall_clock_ms(void);
-
 /* Writes the time as 2026-01-31T23:59:59.123Z. */
 void time_text(uint64_t time_ms, char text[32]);
 

@@ -2,6 +2,7 @@
  * Events as JSON objects: the lines of `skep events --json`. */
 #include <string.h>
 
+#include "bytes.h"
 #include "notice.h"
 
 /* Bytes of a peer's that are no UTF-8 lose what is not ASCII. */
@@ -25,10 +26,6 @@ json_t *json_of_ms(uint64_t ms) {
     return json_real((double)ms / 1000);
 }
 
-static bool is_exit(const struct notice *notice) {
-    return notice->event.size_bytes == 4 && memcmp(notice->event.data, "exit", 4) == 0;
-}
-
 static void add_exit(json_t *object, const struct notice *notice) {
     char name[16];
     signal_text(notice->signal, name);
@@ -48,7 +45,7 @@ json_t *notice_json(const struct notice *notice) {
     if (notice->worker != 0)
         json_object_set_new(object, "worker",
                             json_pack("{s:I, s:i}", "id", (json_int_t)notice->worker, "pid", notice->pid));
-    if (is_exit(notice)) add_exit(object, notice);
+    if (bytes_are(notice->event, "exit")) add_exit(object, notice);
     else if (notice->reason.size_bytes > 0) json_object_set_new(object, "reason", json_of_bytes(notice->reason));
     if (notice->url.size_bytes > 0) json_object_set_new(object, "url", json_of_bytes(notice->url));
     if (notice->queue.size_bytes > 0) json_object_set_new(object, "queue", json_of_bytes(notice->queue));
