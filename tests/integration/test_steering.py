@@ -86,7 +86,18 @@ class Scaling(Case):
                 self.assert_scaled(hive, 0, 1, more=1)
                 self.assertEqual(client.hear().split()[0], "3")
             self.assert_scaled(hive, 1, 3, more=2)
-            hive.wait_ready(3)
+            status = hive.wait_ready(3)
+            self.assertEqual(status["totals"]["restarts"], 0)
+            os.kill(status["workers"][0]["pid"], signal.SIGKILL)
+            wait_events(hive, 1, "exit", signal=signal.SIGKILL)
+            self.assertEqual([worker["restarts"] for worker in hive.wait_ready(3)["workers"]], [0, 0, 1])
+            self.assert_scaled(hive, 3, 0, workers=0)
+            wait_workers(hive, [])
+            self.assert_scaled(hive, 0, 3, workers=3)
+            status = hive.wait_ready(3)
+            self.assertEqual([worker["restarts"] for worker in status["workers"]], [0, 0, 0])
+            self.assertEqual(status["totals"]["restarts"], 1)
+            hive.wait_line(r"broker: scaled from 0 to 3 workers$")
             self.assert_scaled(hive, 3, 0, fewer=1000)
             wait_workers(hive, [])
             hive.stop()
@@ -180,7 +191,7 @@ class Signals(Case):
                 wait_workers(hive, ["ready"] * left)
             os.kill(hive.pid, signal.SIGTTIN)
             hive.wait_ready(1)
-            hive.wait_line(r"broker: scale: 0 workers, 1 before$")
+            hive.wait_line(r"broker: scaled from 1 to 0 workers$")
             hive.stop()
 
     def test_a_terminal_sends_none(self):
@@ -253,7 +264,7 @@ class CannotStart(Case):
         self.check_siblings(hive)
         self.check_rate(hive)
         self.check_siblings(hive)
-        hive.wait_line(r"broker: breaker: ")
+        hive.wait_line(r"broker: breaker opened: 8 quick failures ")
         hive.stop()
 
     def check_siblings(self, hive):
