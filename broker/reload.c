@@ -219,6 +219,7 @@ static void promote(skep_child *child) {
     struct skep__slot *slot = child->slot;
     skep_child *old = slot->child;
     slot->child = child;
+    slot->wanted = slot->used = true; /* its old worker may have gone for good, and been its first */
     slot->successor = NULL;
     slot->renewed = true;
     slot->failures = 0;

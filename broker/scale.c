@@ -3,7 +3,6 @@
 #include "scale.h"
 
 #include <contract.h>
-#include <stdio.h>
 
 #include "event.h"
 #include "life.h"
@@ -48,10 +47,7 @@ void skep__scale_stop(skep_cluster *cluster) {
 }
 
 static void say(skep_cluster *cluster, unsigned before, unsigned now) {
-    char reason[64];
     skep_event event = skep__event(SKEP_EVENT_SCALE, NULL);
-    snprintf(reason, sizeof reason, "%u worker%s, %u before", now, now == 1 ? "" : "s", before);
-    event.reason = reason;
     event.steps = before;
     event.step = now;
     if (before != now) skep__emit_later(cluster, &event);

@@ -2,14 +2,16 @@
  * A running broker, as status, events and stop see it. */
 #include "contact.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "neighbours.h"
 #include "say.h"
 
-enum { TRIES = 3 };
+enum { TRIES = 3, LOOK_EVERY_MS = 10 };
 
 /* Names of brokers, as many as a line holds. */
 struct names {
@@ -91,6 +93,19 @@ bool contact_is_there(const struct contact *contact) {
     struct skep__instance now;
     if (skep__instance_find(contact->instance.dir, &now) != SKEP_OK) return false;
     return now.pid == contact->instance.pid && now.generation == contact->instance.generation;
+}
+
+/* A broker that stops takes its sockets with it; one that was killed leaves them for the next one to remove. */
+bool contact_has_stopped(const struct contact *contact, unsigned patience_ms) {
+    struct skep__instance other;
+    char url[SKEP_MAX_URL + 1];
+    for (unsigned waited_ms = 0; contact_is_there(contact); waited_ms += LOOK_EVERY_MS) {
+        if (waited_ms >= patience_ms) return false;
+        poll(NULL, 0, LOOK_EVERY_MS);
+    }
+    skep__instance_url(&contact->instance, SKEP_FILE_CONTROL, url, sizeof url);
+    bool is_clean = access(url + strlen("ipc://"), F_OK) != 0;
+    return is_clean && skep__instance_find(contact->instance.dir, &other) == SKEP_ENOBROKER;
 }
 
 int contact_fail(const struct contact *contact, int status) {

@@ -36,6 +36,10 @@ SKEP_MUST_USE int contact_ask(struct contact *contact, const struct skep_command
 /* True while the broker that was found owns its directory. */
 bool contact_is_there(const struct contact *contact);
 
+/* Waits so long for a broker that does not answer any more to leave its directory. True if it has left as one does that
+ * stops; false if it was killed, or if another one is there already: that removes what would tell. */
+bool contact_has_stopped(const struct contact *contact, unsigned patience_ms);
+
 /* Says that asking failed with this status; returns the exit status. */
 int contact_fail(const struct contact *contact, int status);
 

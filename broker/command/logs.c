@@ -20,7 +20,7 @@
 #include "utf8.h"
 #include "values.h"
 
-enum { ASK_EVERY_MS = 100, GOING_TRIES = 50 /* looks, as often, at whether a broker that does not answer goes */ };
+enum { ASK_EVERY_MS = 100, GOING_MS = 5000 /* for a broker that does not answer any more to leave its directory */ };
 
 struct reading {
     struct contact contact;
@@ -54,11 +54,11 @@ static void print_for_programs(const struct skep_command_logLine *line) {
     struct skep_bytes text = text_of(line);
     uint64_t cut = line->cut + line->line.size_bytes - text.size_bytes;
     time_text(line->time, time);
-    json_t *object = json_pack("{s:I, s:s, s:{s:I, s:I}, s:s}", "seq", (json_int_t)line->seq, "time", time, "worker",
+    json_t *object = json_pack("{s:o, s:s, s:{s:I, s:I}, s:s}", "seq", json_of_count(line->seq), "time", time, "worker",
                                "id", (json_int_t)line->worker, "pid", (json_int_t)line->pid, "stream", stream_of(line));
     if (object == NULL) return;
     set_data(object, "line", text);
-    if (cut > 0) json_object_set_new(object, "cut", json_integer((json_int_t)cut));
+    if (cut > 0) json_object_set_new(object, "cut", json_of_count(cut));
     print_json(object);
     json_decref(object);
 }
@@ -149,24 +149,14 @@ static int read_all(struct reading *reading) {
 
 /* --- the end --- */
 
-/* A broker that stops removes its sockets; one that was killed leaves them behind. */
-static bool has_stopped(const struct reading *reading) {
-    const struct contact *contact = &reading->contact;
-    char url[SKEP_MAX_URL + 1];
-    for (int i = 0; contact_is_there(contact); i++) {
-        if (i == GOING_TRIES) return false;
-        poll(NULL, 0, ASK_EVERY_MS);
-    }
-    skep__instance_url(&contact->instance, SKEP_FILE_CONTROL, url, sizeof url);
-    return access(url + strlen("ipc://"), F_OK) != 0;
-}
-
 static int how_it_ended(const struct reading *reading, int status) {
     if (reading->error != 0) return fail(SKEP_ESYS, "logs: stdout: %s", strerror(reading->error));
     if (status == SKEP_OK) return 0;
     if (status == SKEP_ENOWORKER)
         return fail(status, "logs: %s: %s", reading->options->operands[0], skep_strerror(status));
-    if (status == SKEP_ECLOSED && reading->options->follow && reading->begun && has_stopped(reading)) return 0;
+    if (status == SKEP_ECLOSED && reading->options->follow && reading->begun &&
+        contact_has_stopped(&reading->contact, GOING_MS))
+        return 0;
     return contact_fail(&reading->contact, status);
 }
 

@@ -9,12 +9,16 @@ json_t *json_of_bytes(struct skep_bytes bytes) {
     if (bytes.size_bytes == 0) return json_string("");
     json_t *string = json_stringn(bytes.data, bytes.size_bytes);
     if (string != NULL) return string;
-    char ascii[SKEP_MAX_URL + 1];
+    char ascii[SKEP_MAX_PATH + 1]; /* the longest text that there is */
     size_t size_bytes = bytes.size_bytes < sizeof ascii ? bytes.size_bytes : sizeof ascii;
     memcpy(ascii, bytes.data, size_bytes);
     for (size_t i = 0; i < size_bytes; i++)
         if ((unsigned char)ascii[i] >= 0x80) ascii[i] = '?';
     return json_stringn(ascii, size_bytes);
+}
+
+json_t *json_of_count(uint64_t count) {
+    return json_integer(count < INT64_MAX ? (json_int_t)count : INT64_MAX);
 }
 
 json_t *json_of_ms(uint64_t ms) {
@@ -38,7 +42,7 @@ static void add_exit(json_t *object, const struct notice *notice) {
 json_t *notice_json(const struct notice *notice) {
     char time[32];
     time_text(notice->time_ms, time);
-    json_t *object = json_pack("{s:I, s:s, s:o}", "seq", (json_int_t)notice->seq, "time", time, "event",
+    json_t *object = json_pack("{s:o, s:s, s:o}", "seq", json_of_count(notice->seq), "time", time, "event",
                                json_of_bytes(notice->event));
     if (object == NULL) return NULL;
     if (notice->worker != 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * skep queues: how much waits, moves and is dead in each queue. */
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <skep/worker.h>
 #include <stdio.h>
@@ -98,10 +99,10 @@ static void note_unhandled(const json_t *queues) {
     json_t *queue;
     json_array_foreach(queues, i, queue) {
         char name[CELL_BYTES];
-        json_int_t waiting = count_of(queue, "ready") + count_of(queue, "delayed");
+        uint64_t waiting = (uint64_t)count_of(queue, "ready") + (uint64_t)count_of(queue, "delayed");
         if (waiting == 0 || count_of(queue, "workers") > 0) continue;
         write_text(json_object_get(queue, "name"), name);
-        printf("%s: %" JSON_INTEGER_FORMAT " job%s, and nobody handles it\n", name, waiting, waiting == 1 ? "" : "s");
+        printf("%s: %" PRIu64 " job%s, and nobody handles it\n", name, waiting, waiting == 1 ? "" : "s");
     }
 }
 

@@ -274,6 +274,19 @@ class Real(unittest.TestCase):
             hive.kill9(hive.pid)
             self.assertEqual(watching.wait_exit(), 69, watching.describe())
 
+    def test_another_broker_in_its_place_does_not_make_a_killed_one_a_stopped_one(self):
+        with Hive("hello", "--listen", "web", workers=1, listen=LISTEN) as hive:
+            hive.wait_ready(1)
+            watching = Process([program("skep"), "status", "--watch", "--every", "5", "--dir", hive.folder])
+            self.addCleanup(watching.end)
+            watching.wait_line("^default in")
+            hive.kill9(hive.pid)
+            with Hive("hello", "--listen", "web", workers=1, listen=LISTEN, folder=hive.folder) as other:
+                other.wait_ready(1)
+                self.assertEqual(watching.wait_exit(), 69, watching.describe())
+                self.assertRegex(watching.output("err"), rf"\Askep: broker pid {hive.pid} in .*: .* gone\Z")
+                other.stop()
+
     def test_a_reader_that_leaves_ends_a_watch_quietly(self):
         with Hive("hello", "--listen", "web", workers=1, listen=LISTEN) as hive:
             hive.wait_ready(1)

@@ -21,12 +21,16 @@ static void open_gate(const char *path) {
 }
 
 /* A reload onto a program of which worker count + 1 waits at the gate. */
-static void reach_gate(struct hive *hive, unsigned count, char path[64]) {
+static void reach_gate_with(struct hive *hive, const skep_settings *settings, unsigned count, char path[64]) {
     char variable[80];
     make_gate(hive, path, variable);
-    begin(hive, &usual, count, variable);
+    begin(hive, settings, count, variable);
     assert_int_equal(reload_onto(hive, "late", 0), SKEP_OK);
     HIVE_UNTIL(hive, hive_find(hive, SKEP_EVENT_ONLINE, count + 1) != NULL);
+}
+
+static void reach_gate(struct hive *hive, unsigned count, char path[64]) {
+    reach_gate_with(hive, &usual, count, path);
 }
 
 static void test_one_at_a_time(void **state) {
@@ -52,6 +56,20 @@ static void test_the_old_one_ends_meanwhile(void **state) {
     expect_phase(hive, "step", 1, 1, "worker 2 fills an empty place");
     assert_int_equal(hive_count(hive, SKEP_EVENT_FORK, 0), 2);
     assert_int_equal(skep_child_count(hive->cluster), 1);
+}
+
+/* The place is the new one's, and no one else's. */
+static void test_the_old_one_ends_for_good_meanwhile(void **state) {
+    struct hive *hive = *state;
+    char gate[64];
+    reach_gate_with(hive, &(skep_settings){.respawn = false}, 1, gate);
+    assert_int_equal(skep_child_kill(skep_child_by_id(hive->cluster, 1), SIGKILL), SKEP_OK);
+    expect_exit(hive, 1, "crashed");
+    open_gate(gate);
+    await(hive, "done");
+    assert_int_equal(skep_cluster_wanted(hive->cluster), 1);
+    hive_fork(hive, "old", NULL);
+    assert_int_equal(skep_child_slot(skep_child_by_id(hive->cluster, 3)), 1);
 }
 
 static void test_the_old_one_ends_and_the_new_one_fails(void **state) {
@@ -143,6 +161,7 @@ static int run_all(void) {
     const struct CMUnitTest tests[] = {
         HIVE_TEST(test_one_at_a_time),
         HIVE_TEST(test_the_old_one_ends_meanwhile),
+        HIVE_TEST(test_the_old_one_ends_for_good_meanwhile),
         HIVE_TEST(test_the_old_one_ends_and_the_new_one_fails),
         HIVE_TEST(test_the_old_one_is_drained_meanwhile),
         HIVE_TEST(test_a_worker_whose_turn_comes_is_replaced_as_it_was),
