@@ -60,9 +60,10 @@ def raw(hive, *args):
 
 
 def on_terminal(*argv, until=None):
-    """What a command writes to a terminal, to its end or until this comes."""
+    """What a command writes to a terminal, without colours, to its end or until this comes."""
     master, slave = pty.openpty()
-    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, start_new_session=True)
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, start_new_session=True,
+                               env={**os.environ, "NO_COLOR": "1"})
     os.close(slave)
     shown = b""
     try:
