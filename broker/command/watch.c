@@ -4,6 +4,7 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -90,13 +91,20 @@ static void show_in_place(const char *text, size_t size_bytes) {
     free(frame);
 }
 
+/* A terminal that hung up without a signal says no more than an error of any file, when it is written to. */
+static bool has_no_reader(int error) {
+    struct pollfd output = {.fd = STDOUT_FILENO};
+    return error == EPIPE || (poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0);
+}
+
+/* On a terminal a line is written at once, and has failed by the time that there is nothing left to flush. */
 int watch_show(const char *text, size_t size_bytes, bool *deaf) {
     if (has_cursor()) show_in_place(text, size_bytes);
     else fwrite(text, 1, size_bytes, stdout);
-    if (fflush(stdout) == 0) return 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
     int error = errno;
     __fpurge(stdout); /* main would complain about it again */
     clearerr(stdout);
-    *deaf = error == EPIPE;
+    *deaf = has_no_reader(error);
     return *deaf ? 0 : fail(SKEP_ESYS, "stdout: %s", strerror(error));
 }
