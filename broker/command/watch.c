@@ -112,6 +112,7 @@ static void show_in_place(const char *text, size_t size_bytes) {
     free(frame);
 }
 
+/* On a terminal a line is written at once, and has failed by the time that there is nothing left to flush. */
 int watch_show(const char *text, size_t size_bytes, bool *deaf) {
     if (has_cursor()) show_in_place(text, size_bytes);
     else fwrite(text, 1, size_bytes, stdout);

@@ -4,12 +4,13 @@ import json
 import os
 import re
 import signal
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 
 from fake_broker import FakeBroker, pack, queue
-from hive import Hive, Process, connect, program
+from hive import DEADLINE_S, Hive, Process, connect, program
 from terminal import Terminal
 
 ACTOR, JOB_WORKER = (str(Path(os.environ["SKEP_TEST_BIN"]) / name) for name in ("actor", "job_worker"))
@@ -318,6 +319,21 @@ class Real(unittest.TestCase):
             self.assertEqual(watching.wait_exit(), 0)
             self.assertEqual(watching.output("err"), "")
             hive.stop()
+
+    def test_a_terminal_that_hangs_up_without_a_signal_ends_a_watch(self):
+        with FakeBroker() as broker:
+            broker.answers["status"] = lambda _: broker_status()
+            for more in ([], ["--json"]):
+                master, slave = os.openpty()
+                with self.subTest(more):
+                    watching = subprocess.Popen([program("skep"), "status", "--watch", "--every", "0.1", "--dir",
+                                                 broker.folder, *more], stdin=slave, stdout=slave, stderr=slave,
+                                                start_new_session=True, env={**os.environ, "TERM": "xterm"})
+                    self.addCleanup(watching.kill)
+                    self.assertTrue(os.read(master, 1))
+                    os.close(slave)
+                    os.close(master)
+                    self.assertEqual(watching.wait(DEADLINE_S), 0)
 
     def test_every_needs_watch_and_a_time(self):
         with FakeBroker() as broker:

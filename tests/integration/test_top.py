@@ -118,6 +118,20 @@ class Real(Top):
             self.assert_left(top)
             hive.stop()
 
+    def test_the_window_counts_and_not_what_the_environment_says_of_it(self):
+        with Hive("hello", *LISTEN) as hive:
+            hive.wait_ready(2)
+            for size in ("50", "99999999"):
+                top = Terminal(["/usr/bin/env", f"COLUMNS={size}", f"LINES={size}", program("skep"), "top", "--dir",
+                                hive.folder], columns=120, rows=40)
+                with top:
+                    for columns, rows in ((120, 40), (90, 30)):
+                        top.resize(columns, rows)
+                        top.wait_until(lambda: top.lines()[-1].startswith("q quit"), f"keys at row {rows}")
+                    top.press("q")
+                    self.assertEqual(top.wait_exit(), 0)
+            hive.stop()
+
     def test_once(self):
         with Hive("hello", *LISTEN) as hive:
             hive.wait_ready(2)
