@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * Places for workers, and their replacements: a quick failure waits, longer each time. */
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #include "event.h"
 #include "exits.h"
@@ -12,7 +14,10 @@
 
 enum {
     FIRST_DELAY_MS = 100, /* after the first quick failure; doubles with each */
-    LONGEST_DELAY_MS = 10000
+    LONGEST_DELAY_MS = 10000,
+
+    DESCRIPTORS_A_WORKER = 7, /* process, link, both outputs; its inbox, and connections to it and to the outbox */
+    OWN_DESCRIPTORS = 64      /* the broker's, and some for operators and for a reload */
 };
 
 static int add_slot(skep_cluster *cluster, struct skep__slot **out) {
@@ -29,7 +34,18 @@ static int add_slot(skep_cluster *cluster, struct skep__slot **out) {
     return SKEP_OK;
 }
 
+/* A broker that spent its last descriptor on a worker could no longer be asked to have fewer. */
+static int afford(skep_cluster *cluster) {
+    struct rlimit limit;
+    rlim_t needed = OWN_DESCRIPTORS + DESCRIPTORS_A_WORKER * (cluster->child_count + 1);
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || needed <= limit.rlim_cur) return SKEP_OK;
+    return skep__broker_fail(cluster, SKEP_EMFILE, "%ju descriptors are too few for %zu workers",
+                             (uintmax_t)limit.rlim_cur, cluster->child_count + 1);
+}
+
 int skep__slot_get(skep_cluster *cluster, struct skep__slot **out) {
+    int status = afford(cluster);
+    if (status != SKEP_OK) return status;
     for (size_t i = 0; i < cluster->slot_count; i++) {
         struct skep__slot *slot = cluster->slots[i];
         if (slot->wanted || slot->successor != NULL) continue;

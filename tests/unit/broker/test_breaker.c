@@ -5,6 +5,7 @@
 
 #include "event.h"
 #include "life.h"
+#include "reload.h"
 
 enum { LIMIT = 3, PERIOD_MS = 1000 };
 
@@ -150,6 +151,23 @@ static void test_who_is_tried_leaves(void **state) {
 }
 
 /* What was started before it opened proves nothing. */
+/* The reload may be aborted; then somebody must look again. */
+static void test_who_is_tried_is_ready_during_a_reload(void **state) {
+    struct bench bench;
+    open_bench(&bench, *state, &(skep_settings){.failures = 1, .breaker_ms = SKEP__LEAST_BREAKER_MS});
+    struct skep__slot *slot = miss_one(&bench);
+    fail_times(&bench, 1);
+    PUMP_LOOK_UNTIL(bench.pump, slot->child != NULL);
+    assert_int_equal(skep_cluster_reload(bench.cluster, NULL), SKEP_OK);
+    skep__breaker_ready(slot->child);
+    assert_true(bench.cluster->breaker.open);
+    assert_int_not_equal(skep__breaker_wait_ms(bench.cluster), 0);
+    skep__reload_cancel(bench.cluster);
+    PUMP_LOOK_UNTIL(bench.pump, !bench.cluster->breaker.open);
+    assert_string_equal(bench.told, "oc");
+    hatch_free(bench.pump, &bench.cluster);
+}
+
 static void test_an_old_worker_does_not_close_it(void **state) {
     struct bench bench;
     open_bench(&bench, *state, &(skep_settings){.failures = 1});
@@ -239,6 +257,7 @@ int main(void) {
         PUMP_TEST(test_the_limit_grows_with_the_hive),
         PUMP_TEST(test_one_is_tried),
         PUMP_TEST(test_who_is_tried_leaves),
+        PUMP_TEST(test_who_is_tried_is_ready_during_a_reload),
         PUMP_TEST(test_an_old_worker_does_not_close_it),
         PUMP_TEST(test_closing_by_hand),
         PUMP_TEST(test_closing_by_hand_calls_nobody_back),
