@@ -70,6 +70,7 @@ int skep_cluster_pause_listener(skep_cluster *cluster, const char *name, bool pa
         skep__listener_set_resting(l, paused);
         emit_listener(l);
     }
+    if (!paused) skep__listeners_prune(cluster); /* its workers may have left meanwhile */
     return found ? SKEP_OK : skep__broker_fail(cluster, SKEP_ENOLISTENER, "%s: no listener has this name or URL", name);
 }
 

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "event.h"
+#include "exits.h"
 #include "life.h"
 
 enum {
@@ -100,12 +101,9 @@ static bool wants_replacement(const skep_child *child) {
 }
 
 static void describe(const skep_child *child, char *text, size_t capacity_bytes) {
-    char signal[16], how[80], when[48] = "before it was ready";
+    char how[SKEP__HOW_SIZE], when[48] = "before it was ready";
     uint64_t ready_for_ms = uv_now(child->cluster->loop) - child->ready_ms;
-    skep__signal_text(child->exit_signal, signal);
-    if (child->exit_signal < 0) snprintf(how, sizeof how, "exited with status %d", child->exit_code);
-    else if (child->reason == NULL) snprintf(how, sizeof how, "was ended by %s", signal);
-    else snprintf(how, sizeof how, "was ended by %s (%s)", signal, child->reason);
+    skep__exit_text(child, how);
     if (child->ready_ms != 0) snprintf(when, sizeof when, "%.2f s after it was ready", (double)ready_for_ms / 1000);
     snprintf(text, capacity_bytes, "worker %u %s %s", child->id, how, when);
 }
