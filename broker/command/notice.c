@@ -102,10 +102,9 @@ static void reload_text(const struct notice *notice, char *text, size_t room) {
         snprintf(text + n, room - (size_t)n, ": %.*s", size_of(notice->reason), notice->reason.data);
 }
 
+/* The reason says the same in other words. */
 static void scale_text(const struct notice *notice, char *text, size_t room) {
-    int n = snprintf(text, room, "scaled from %" PRIu32 " to %" PRIu32 " workers", notice->steps, notice->step);
-    if (notice->reason.size_bytes > 0)
-        snprintf(text + n, room - (size_t)n, " (%.*s)", size_of(notice->reason), notice->reason.data);
+    snprintf(text, room, "scaled from %" PRIu32 " to %" PRIu32 " workers", notice->steps, notice->step);
 }
 
 /* The reason says what was paused and what that means; a broker that gives none names it at least. */

@@ -180,7 +180,7 @@ class Signals(Case):
                 wait_workers(hive, ["ready"] * left)
             os.kill(hive.pid, signal.SIGTTIN)
             hive.wait_ready(1)
-            hive.wait_line(r"broker: scale: 0 workers, 1 before$")
+            hive.wait_line(r"broker: scaled from 1 to 0 workers$")
             hive.stop()
 
     def test_a_terminal_sends_none(self):
@@ -253,7 +253,7 @@ class CannotStart(Case):
         self.check_siblings(hive)
         self.check_rate(hive)
         self.check_siblings(hive)
-        hive.wait_line(r"broker: breaker: ")
+        hive.wait_line(r"broker: breaker opened: 8 quick failures")
         hive.stop()
 
     def check_siblings(self, hive):
