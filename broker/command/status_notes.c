@@ -3,14 +3,11 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "fields.h"
 #include "paint.h"
 #include "say.h"
 #include "status.h"
 #include "table.h"
-
-static json_int_t number(const json_t *object, const char *key) {
-    return json_integer_value(json_object_get(object, key));
-}
 
 /* --- warnings --- */
 
@@ -47,7 +44,7 @@ static void warn_of_reload(FILE *file, const json_t *status, bool colours) {
     const json_t *reload = json_object_get(status, "reload");
     if (json_is_object(reload))
         warn(file, colours, "RELOAD: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " workers are new",
-             number(reload, "step"), number(reload, "steps"));
+             number_of(reload, "step"), number_of(reload, "steps"));
 }
 
 static json_int_t count_ready(const json_t *status) {
@@ -64,7 +61,7 @@ static json_int_t count_ready(const json_t *status) {
 /* While it stops, fewer is as it should be. */
 static void warn_of_too_few(FILE *file, const json_t *status, bool colours) {
     const char *state = json_string_value(json_object_get(status, "state"));
-    json_int_t ready = count_ready(status), wanted = number(status, "wanted");
+    json_int_t ready = count_ready(status), wanted = number_of(status, "wanted");
     if (ready >= wanted || (state != NULL && strcmp(state, "running") != 0)) return;
     warn(file, colours, "TOO FEW: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " workers are ready", ready,
          wanted);
@@ -94,8 +91,8 @@ static size_t add_count(char text[CELL_BYTES], size_t used, json_int_t count, co
 static void note_wait(json_t *worker) {
     char text[CELL_BYTES] = "";
     const json_t *left = json_object_get(worker, "drain_s");
-    size_t used = add_count(text, 0, number(worker, "connections") + number(worker, "untaken"), "connection");
-    used = add_count(text, used, number(worker, "jobs"), "job");
+    size_t used = add_count(text, 0, number_of(worker, "connections") + number_of(worker, "untaken"), "connection");
+    used = add_count(text, used, number_of(worker, "jobs"), "job");
     if (used == 0) used = (size_t)snprintf(text, sizeof text, "its end");
     if (left != NULL) snprintf(text + used, sizeof text - used, ", %.0f s left", json_number_value(left));
     json_object_set_new(worker, "waits_for", json_string(text));
@@ -107,7 +104,7 @@ static const char *handled_mostly(const json_t *times) {
     const char *found = NULL;
     json_int_t most = 0;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        json_int_t count = number(json_object_get(times, kinds[i]), "count");
+        json_int_t count = number_of(json_object_get(times, kinds[i]), "count");
         if (count <= most) continue;
         most = count;
         found = kinds[i];
