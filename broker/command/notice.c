@@ -102,6 +102,7 @@ static void reload_text(const struct notice *notice, char *text, size_t room) {
         snprintf(text + n, room - (size_t)n, ": %.*s", size_of(notice->reason), notice->reason.data);
 }
 
+/* The reason says the same in other words. */
 static void scale_text(const struct notice *notice, char *text, size_t room) {
     snprintf(text, room, "scaled from %" PRIu32 " to %" PRIu32 " workers", notice->steps, notice->step);
 }

@@ -50,13 +50,4 @@ enum paint notice_paint(const struct notice *notice);
 /* A new object; NULL if there is no memory. */
 json_t *notice_json(const struct notice *notice);
 
-/* A JSON string of bytes that may not be UTF-8. */
-json_t *json_of_bytes(struct skep_bytes bytes);
-
-/* The greatest integer that JSON has here, for what is greater: it never turns negative. */
-json_t *json_of_count(uint64_t count);
-
-/* Seconds with three decimals. */
-json_t *json_of_ms(uint64_t ms);
-
 #endif

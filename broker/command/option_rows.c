@@ -34,23 +34,25 @@ static const char *set_dir(struct options *options, const char *value) {
     return *value == '\0' ? "the directory is empty" : NULL;
 }
 
-static const char *set_json(struct options *options, const char *value) {
-    (void)value;
-    options->json = true;
-    return NULL;
-}
-
-static const char *set_now(struct options *options, const char *value) {
-    (void)value;
-    options->now = true;
-    return NULL;
-}
-
-static const char *set_help(struct options *options, const char *value) {
-    (void)value;
-    options->help = true;
-    return NULL;
-}
+/* Options without a value */
+#define FLAG(field)                                                              \
+    static const char *set_##field(struct options *options, const char *value) { \
+        (void)value;                                                             \
+        options->field = true;                                                   \
+        return NULL;                                                             \
+    }
+FLAG(all)
+FLAG(follow)
+FLAG(help)
+FLAG(json)
+FLAG(no_capture)
+FLAG(no_wait)
+FLAG(now)
+FLAG(once)
+FLAG(raw)
+FLAG(wait)
+FLAG(watch)
+#undef FLAG
 
 static const char *set_workers(struct options *options, const char *value) {
     if (strcmp(value, "auto") == 0) {
@@ -171,12 +173,6 @@ static const char *set_lines(struct options *options, const char *value) {
     return *value == '\0' ? "the name of the file is empty" : NULL;
 }
 
-static const char *set_wait(struct options *options, const char *value) {
-    (void)value;
-    options->wait = true;
-    return NULL;
-}
-
 static const char *set_delay(struct options *options, const char *value) {
     return parse_delay(value, &options->delay_ms);
 }
@@ -192,18 +188,6 @@ static const char *set_priority(struct options *options, const char *value) {
 static const char *set_key(struct options *options, const char *value) {
     options->key = value;
     return check_label(value);
-}
-
-static const char *set_no_capture(struct options *options, const char *value) {
-    (void)value;
-    options->no_capture = true;
-    return NULL;
-}
-
-static const char *set_follow(struct options *options, const char *value) {
-    (void)value;
-    options->follow = true;
-    return NULL;
 }
 
 static const char *set_log_count(struct options *options, const char *value) {
@@ -227,18 +211,6 @@ static const char *set_queue(struct options *options, const char *value) {
     return check_label(value);
 }
 
-static const char *set_all(struct options *options, const char *value) {
-    (void)value;
-    options->all = true;
-    return NULL;
-}
-
-static const char *set_raw(struct options *options, const char *value) {
-    (void)value;
-    options->raw = true;
-    return NULL;
-}
-
 static const char *set_timeout(struct options *options, const char *value) {
     return parse_seconds(value, &options->timeout_ms);
 }
@@ -246,12 +218,6 @@ static const char *set_timeout(struct options *options, const char *value) {
 static const char *set_script(struct options *options, const char *value) {
     options->script = value;
     return *value == '\0' ? "the name of the file is empty" : NULL;
-}
-
-static const char *set_watch(struct options *options, const char *value) {
-    (void)value;
-    options->watch = true;
-    return NULL;
 }
 
 static const char *set_every(struct options *options, const char *value) {
@@ -273,12 +239,6 @@ static const char *set_worker(struct options *options, const char *value) {
     return parse_number(value, 1, UINT32_MAX, &options->worker) ? NULL : "expected the id of a worker";
 }
 
-static const char *set_once(struct options *options, const char *value) {
-    (void)value;
-    options->once = true;
-    return NULL;
-}
-
 static const char *set_program_to(struct options *options, const char *value) {
     options->program_to = value;
     if (*value == '\0') return "the program is empty";
@@ -287,12 +247,6 @@ static const char *set_program_to(struct options *options, const char *value) {
 
 static const char *set_at_once(struct options *options, const char *value) {
     return parse_unsigned(value, 1, SKEP_MAX_WORKERS, &options->at_once) ? NULL : "expected a number from 1 to 1000";
-}
-
-static const char *set_no_wait(struct options *options, const char *value) {
-    (void)value;
-    options->no_wait = true;
-    return NULL;
 }
 
 static const char *set_listener(struct options *options, const char *value) {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "clocks.h"
+#include "fields.h"
 #include "print.h"
 #include "question.h"
 #include "say.h"
@@ -16,10 +17,6 @@
 #include "times.h"
 
 enum { BETWEEN_MS = 250 }; /* the two questions that rates are made from */
-
-static json_int_t count_of(const json_t *queue, const char *key) {
-    return json_integer_value(json_object_get(queue, key));
-}
 
 static const json_t *find(const json_t *queues, const char *name) {
     size_t i;
@@ -31,7 +28,7 @@ static const json_t *find(const json_t *queues, const char *name) {
 }
 
 static void add_rate(json_t *queue, const json_t *before, const char *count, const char *key, double seconds) {
-    json_int_t more = count_of(queue, count) - count_of(before, count);
+    json_int_t more = number_of(queue, count) - number_of(before, count);
     json_object_set_new(queue, key, json_real(more > 0 ? (double)more / seconds : 0));
 }
 
@@ -58,19 +55,19 @@ static void write_oldest(const json_t *value, char cell[CELL_BYTES]) {
 static const struct column columns[] = {
     {"QUEUE", "name", write_text, COLUMN_LEFT},
     {"STATE", "state", write_text, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_STATE},
-    {"WORKERS", "workers", write_count, false},
-    {"READY", "ready", write_count, false},
-    {"RESERVED", "reserved", write_count, false},
-    {"DELAYED", "delayed", write_count, false},
-    {"DEAD", "dead", write_count, false},
+    {"WORKERS", "workers", write_count, 0},
+    {"READY", "ready", write_count, 0},
+    {"RESERVED", "reserved", write_count, 0},
+    {"DELAYED", "delayed", write_count, 0},
+    {"DEAD", "dead", write_count, 0},
     {"DONE", "done", write_count, COLUMN_RANK(3)},
     {"REDELIVERED", "redelivered", write_count, COLUMN_RANK(5)},
-    {"IN/S", "in", write_rate, false},
-    {"DONE/S", "out", write_rate, false},
+    {"IN/S", "in", write_rate, 0},
+    {"DONE/S", "out", write_rate, 0},
     {"OLDEST", "oldest_s", write_oldest, COLUMN_RANK(2)},
     {"P50", "p50_ms", write_duration, COLUMN_OPTIONAL | COLUMN_RANK(4)},
     {"P99", "p99_ms", write_duration, COLUMN_OPTIONAL},
-    {"MEMORY", "bytes", write_size, false},
+    {"MEMORY", "bytes", write_size, 0},
     {0},
 };
 
@@ -93,8 +90,8 @@ static void note_unhandled(const json_t *queues) {
     json_t *queue;
     json_array_foreach(queues, i, queue) {
         char name[CELL_BYTES];
-        uint64_t waiting = (uint64_t)count_of(queue, "ready") + (uint64_t)count_of(queue, "delayed");
-        if (waiting == 0 || count_of(queue, "workers") > 0) continue;
+        uint64_t waiting = (uint64_t)number_of(queue, "ready") + (uint64_t)number_of(queue, "delayed");
+        if (waiting == 0 || number_of(queue, "workers") > 0) continue;
         write_text(json_object_get(queue, "name"), name);
         printf("%s: %" PRIu64 " job%s, and nobody handles it\n", name, waiting, waiting == 1 ? "" : "s");
     }

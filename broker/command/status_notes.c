@@ -4,14 +4,11 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "fields.h"
 #include "paint.h"
 #include "say.h"
 #include "status.h"
 #include "table.h"
-
-static json_int_t number(const json_t *object, const char *key) {
-    return json_integer_value(json_object_get(object, key));
-}
 
 /* --- warnings --- */
 
@@ -48,7 +45,7 @@ static void warn_of_reload(FILE *file, const json_t *status, bool colours) {
     const json_t *reload = json_object_get(status, "reload");
     if (json_is_object(reload))
         warn(file, colours, "RELOAD: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " workers are new",
-             number(reload, "step"), number(reload, "steps"));
+             number_of(reload, "step"), number_of(reload, "steps"));
 }
 
 static json_int_t count_ready(const json_t *status) {
@@ -65,7 +62,7 @@ static json_int_t count_ready(const json_t *status) {
 /* While it stops, fewer is as it should be. */
 static void warn_of_too_few(FILE *file, const json_t *status, bool colours) {
     const char *state = json_string_value(json_object_get(status, "state"));
-    json_int_t ready = count_ready(status), wanted = number(status, "wanted");
+    json_int_t ready = count_ready(status), wanted = number_of(status, "wanted");
     if (ready >= wanted || (state != NULL && strcmp(state, "running") != 0)) return;
     warn(file, colours, "TOO FEW: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " workers are ready", ready,
          wanted);
@@ -95,9 +92,9 @@ static size_t add_count(char text[CELL_BYTES], size_t used, uint64_t count, cons
 static void note_wait(json_t *worker) {
     char text[CELL_BYTES] = "";
     const json_t *left = json_object_get(worker, "drain_s");
-    uint64_t connections = (uint64_t)number(worker, "connections") + (uint64_t)number(worker, "untaken");
+    uint64_t connections = (uint64_t)number_of(worker, "connections") + (uint64_t)number_of(worker, "untaken");
     size_t used = add_count(text, 0, connections, "connection");
-    used = add_count(text, used, (uint64_t)number(worker, "jobs"), "job");
+    used = add_count(text, used, (uint64_t)number_of(worker, "jobs"), "job");
     if (used == 0) used = (size_t)snprintf(text, sizeof text, "its end");
     if (left != NULL) snprintf(text + used, sizeof text - used, ", %.0f s left", json_number_value(left));
     json_object_set_new(worker, "waits_for", json_string(text));
@@ -109,7 +106,7 @@ static const char *handled_mostly(const json_t *times) {
     const char *found = NULL;
     json_int_t most = 0;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        json_int_t count = number(json_object_get(times, kinds[i]), "count");
+        json_int_t count = number_of(json_object_get(times, kinds[i]), "count");
         if (count <= most) continue;
         most = count;
         found = kinds[i];

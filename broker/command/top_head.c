@@ -16,7 +16,7 @@ static int put_count(struct top_canvas *canvas, int at, uint64_t count, const ch
 static void put_broker(struct top_canvas *canvas, const struct top_model *model) {
     const struct top_broker *broker = &model->now.broker;
     unsigned ready = top_model_ready(model);
-    unsigned wanted = broker->wanted > 0 ? broker->wanted : (unsigned)model->now.workers_count;
+    unsigned wanted = broker->has_wanted ? broker->wanted : (unsigned)model->now.workers_count;
     uint64_t s = broker->uptime_ms / 1000;
     int at = top_canvas_print(canvas, 0, 0, TOP_STRONG, "%s", broker->name);
     at = top_canvas_print(canvas, 0, at, TOP_PLAIN, "  %s %" PRIu64 ":%02u:%02u, %s, ", broker->state, s / 3600,

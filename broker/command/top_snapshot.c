@@ -48,6 +48,7 @@ static void take_broker(struct top_broker *broker, const struct skep_command_bro
     broker->requests = from->requests;
     broker->connections = from->connections;
     broker->restarts = from->restarts;
+    broker->has_wanted = SKEP_HAS(brokerStatus, from, wanted);
     broker->wanted = (uint32_t)VALUE_OR_0(brokerStatus, from, wanted);
     broker->has_breaker = SKEP_HAS(brokerStatus, from, breaker_ms);
     broker->breaker_ms = VALUE_OR_0(brokerStatus, from, breaker_ms);

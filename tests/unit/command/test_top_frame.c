@@ -114,6 +114,17 @@ static void test_everything_has_its_place(void **state) {
     assert_shows(text, "q quit");
 }
 
+static void test_a_hive_that_is_to_be_empty(void **state) {
+    struct watching *watching = *state;
+    struct top_snapshot snapshot = {0};
+    struct skep_command broker = broker_command();
+    SKEP_SET(brokerStatus, &broker.brokerStatus, wanted, 0);
+    add(&snapshot, &broker);
+    add_worker(&snapshot, 1, "draining", 0, 0);
+    take(&watching->model, &snapshot, 1000);
+    assert_shows(frame(watching, 80, 24), ", 0 of 0 ready");
+}
+
 /* Whatever the size is, nothing is written outside, and the workers are seen. */
 static void test_every_size(void **state) {
     struct watching *watching = *state;
@@ -251,6 +262,7 @@ static void test_a_plain_frame_has_room_for_all(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_everything_has_its_place),
+        TEST(test_a_hive_that_is_to_be_empty),
         TEST(test_every_size),
         TEST(test_80_by_24_shows_all_parts),
         TEST(test_columns_go_by_their_rank),
