@@ -28,7 +28,9 @@ static void warn_of_breaker(FILE *file, const json_t *status, bool colours) {
     const json_t *breaker = json_object_get(status, "breaker_s");
     if (json_is_real(breaker))
         warn(file, colours,
-             "BREAKER OPEN: too many workers failed; one is tried in %.0f s; skep resume starts them now",
+             "BREAKER OPEN: too many workers failed; one is tried in %.0f s; skep exits says why, skep resume starts "
+             "them "
+             "now",
              json_real_value(breaker));
 }
 

@@ -78,7 +78,7 @@ class Faked(unittest.TestCase):
     def test_what_needs_somebody_comes_first(self):
         lines = self.text(broker_status(wanted=4, breaker_ms=8000, reloadStep=1, reloadSteps=4),
                           listener_status(name="web", paused=True, resting=True), worker_status(1)).split("\n")
-        self.assertRegex(lines[1], r"^BREAKER OPEN: .* 8 s; .*skep resume")
+        self.assertRegex(lines[1], r"^BREAKER OPEN: .* 8 s; skep exits says why, skep resume starts them now$")
         self.assertEqual(lines[2], "TOO FEW: 1 of 4 workers are ready")
         self.assertRegex(lines[3], r"^PAUSED: web accepts nothing; skep resume web")
         self.assertEqual(lines[4], "RELOAD: 1 of 4 workers are new")
