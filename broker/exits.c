@@ -36,12 +36,6 @@ static uint64_t jobs_of(skep_child *child) {
     return jobs;
 }
 
-static uint64_t wall_ms(void) {
-    struct timeval now;
-    gettimeofday(&now, NULL);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_usec / 1000;
-}
-
 static void drop_oldest(skep_cluster *cluster) {
     struct skep__exit *oldest = STAILQ_FIRST(&cluster->exits);
     STAILQ_REMOVE_HEAD(&cluster->exits, entry);
@@ -57,7 +51,7 @@ void skep__exits_add(skep_child *child, const skep_event *event) {
     *record = (struct skep__exit){.worker = child->id,
                                   .slot = child->slot->index,
                                   .pid = child->pid,
-                                  .time_ms = wall_ms(),
+                                  .time_ms = skep__wall_ms(),
                                   .reason = event->reason,
                                   .code = event->code,
                                   .signal = event->signal,

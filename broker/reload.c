@@ -219,7 +219,9 @@ static void promote(skep_child *child) {
     struct skep__slot *slot = child->slot;
     skep_child *old = slot->child;
     slot->child = child;
+    slot->wanted = slot->used = true; /* its old worker may have gone for good, and been its first */
     slot->successor = NULL;
+    slot->wanted = slot->used = true; /* the old one may have ended meanwhile, and not be one that is replaced */
     slot->renewed = true;
     slot->failures = 0;
     uint32_t old_id = old != NULL ? old->id : 0;
@@ -229,7 +231,7 @@ static void promote(skep_child *child) {
 
 void skep__reload_child_ready(skep_child *child) {
     struct skep__slot *slot = child->slot;
-    if (slot->successor != child) return;
+    if (slot->successor != child || child->voluntary) return; /* it leaves already: whoever heard of it said so */
     promote(child);
     go_on_soon(child->cluster);
 }

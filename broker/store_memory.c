@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Jobs in memory: lists for each priority, a heap for delays and one for expiries. Each step is O(1), or O(log n) for a
- * job that has a delay or a time to live. */
+ * Jobs in memory: lists and heaps. Each step is O(1), or O(log n) for a job that has a delay or a time to live. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -13,7 +13,7 @@
 /* --- for programs --- */
 
 static void set(json_t *object, const char *key, uint64_t number) {
-    json_object_set_new(object, key, json_integer((json_int_t)number));
+    json_object_set_new(object, key, json_of_count(number));
 }
 
 /* As in an exit event: what it has not is null. */

@@ -3,16 +3,16 @@
  *
  * Following is asking again, from the number of the latest line on: nothing is lost between two questions as long as
  * the broker keeps it, and what was lost is counted. */
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdio_ext.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "clocks.h"
 #include "contact.h"
+#include "flush.h"
 #include "notice.h"
 #include "print.h"
 #include "say.h"
@@ -20,7 +20,7 @@
 #include "utf8.h"
 #include "values.h"
 
-enum { ASK_EVERY_MS = 100, GOING_TRIES = 50 /* looks, as often, at whether a broker that does not answer goes */ };
+enum { ASK_EVERY_MS = 100 };
 
 struct reading {
     struct contact contact;
@@ -54,11 +54,11 @@ static void print_for_programs(const struct skep_command_logLine *line) {
     struct skep_bytes text = text_of(line);
     uint64_t cut = line->cut + line->line.size_bytes - text.size_bytes;
     time_text(line->time, time);
-    json_t *object = json_pack("{s:I, s:s, s:{s:I, s:I}, s:s}", "seq", (json_int_t)line->seq, "time", time, "worker",
+    json_t *object = json_pack("{s:o, s:s, s:{s:I, s:I}, s:s}", "seq", json_of_count(line->seq), "time", time, "worker",
                                "id", (json_int_t)line->worker, "pid", (json_int_t)line->pid, "stream", stream_of(line));
     if (object == NULL) return;
     set_data(object, "line", text);
-    if (cut > 0) json_object_set_new(object, "cut", json_integer((json_int_t)cut));
+    if (cut > 0) json_object_set_new(object, "cut", json_of_count(cut));
     print_json(object);
     json_decref(object);
 }
@@ -96,18 +96,6 @@ static void on_answer(const struct skep_command *command, void *context) {
     if (command->id == SKEP_COMMAND_logEnd) take_end(context, &command->logEnd);
 }
 
-/* What could not be written to a reader that left is no error, now or when the program ends. */
-static void flush(struct reading *reading) {
-    if (fflush(stdout) == 0) return;
-    if (errno != EPIPE) {
-        reading->error = errno;
-        return;
-    }
-    reading->deaf = true;
-    __fpurge(stdout);
-    clearerr(stdout);
-}
-
 /* --- asking --- */
 
 /* At first all that is kept, or the latest n. */
@@ -120,7 +108,7 @@ static int ask(struct reading *reading) {
     else SKEP_SET(logs, logs, since, reading->seq);
     int status = contact_ask(&reading->contact, &question, ANSWER_TIMEOUT_MS, on_answer, reading);
     if (status == SKEP_OK && (!reading->begun || reading->stuck)) status = SKEP_EPROTO;
-    flush(reading);
+    if (reading->error == 0) reading->error = flush_output(&reading->deaf);
     return status;
 }
 
@@ -129,10 +117,8 @@ static bool is_over(const struct reading *reading) {
     return !reading->options->follow && reading->begun && (reading->left == 0 || !reading->more);
 }
 
-/* A reader that left is noticed when there is nothing to write, too. */
 static void rest(struct reading *reading) {
-    struct pollfd output = {.fd = STDOUT_FILENO};
-    if (poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0) reading->deaf = true;
+    if (output_is_deaf()) reading->deaf = true;
     poll(NULL, 0, ASK_EVERY_MS);
 }
 
@@ -149,24 +135,13 @@ static int read_all(struct reading *reading) {
 
 /* --- the end --- */
 
-/* A broker that stops removes its sockets; one that was killed leaves them behind. */
-static bool has_stopped(const struct reading *reading) {
-    const struct contact *contact = &reading->contact;
-    char url[SKEP_MAX_URL + 1];
-    for (int i = 0; contact_is_there(contact); i++) {
-        if (i == GOING_TRIES) return false;
-        poll(NULL, 0, ASK_EVERY_MS);
-    }
-    skep__instance_url(&contact->instance, SKEP_FILE_CONTROL, url, sizeof url);
-    return access(url + strlen("ipc://"), F_OK) != 0;
-}
-
 static int how_it_ended(const struct reading *reading, int status) {
     if (reading->error != 0) return fail(SKEP_ESYS, "logs: stdout: %s", strerror(reading->error));
     if (status == SKEP_OK) return 0;
     if (status == SKEP_ENOWORKER)
         return fail(status, "logs: %s: %s", reading->options->operands[0], skep_strerror(status));
-    if (status == SKEP_ECLOSED && reading->options->follow && reading->begun && has_stopped(reading)) return 0;
+    if (status == SKEP_ECLOSED && reading->options->follow && reading->begun && contact_has_stopped(&reading->contact))
+        return 0;
     return contact_fail(&reading->contact, status);
 }
 

@@ -34,7 +34,7 @@ int ask_list(struct contact *contact, const struct skep_command *question, enum 
 }
 
 static void set(json_t *object, const char *key, uint64_t number) {
-    json_object_set_new(object, key, json_integer((json_int_t)number));
+    json_object_set_new(object, key, json_of_count(number));
 }
 
 /* A histogram that this version cannot read is left out. */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * skep queues: how much waits, moves and is dead in each queue. */
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <skep/worker.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "clocks.h"
 #include "print.h"
 #include "question.h"
 #include "say.h"
@@ -15,12 +16,6 @@
 #include "times.h"
 
 enum { BETWEEN_MS = 250 }; /* the two questions that rates are made from */
-
-static uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static json_int_t count_of(const json_t *queue, const char *key) {
     return json_integer_value(json_object_get(queue, key));
@@ -98,10 +93,10 @@ static void note_unhandled(const json_t *queues) {
     json_t *queue;
     json_array_foreach(queues, i, queue) {
         char name[CELL_BYTES];
-        json_int_t waiting = count_of(queue, "ready") + count_of(queue, "delayed");
+        uint64_t waiting = (uint64_t)count_of(queue, "ready") + (uint64_t)count_of(queue, "delayed");
         if (waiting == 0 || count_of(queue, "workers") > 0) continue;
         write_text(json_object_get(queue, "name"), name);
-        printf("%s: %" JSON_INTEGER_FORMAT " job%s, and nobody handles it\n", name, waiting, waiting == 1 ? "" : "s");
+        printf("%s: %" PRIu64 " job%s, and nobody handles it\n", name, waiting, waiting == 1 ? "" : "s");
     }
 }
 
@@ -110,7 +105,7 @@ static int ask(struct contact *contact, json_t **queues) {
     return ask_list(contact, &question, SKEP_COMMAND_queueStatus, queue_json, queues);
 }
 
-static int print_table(struct contact *contact, json_t *before, uint64_t then_ns) {
+static int print_table(struct contact *contact, json_t *before, uint64_t then_ms) {
     json_t *queues = NULL;
     if (json_array_size(before) == 0) {
         puts("no queues");
@@ -119,7 +114,7 @@ static int print_table(struct contact *contact, json_t *before, uint64_t then_ns
     poll(NULL, 0, BETWEEN_MS);
     int code = ask(contact, &queues);
     if (code != 0) return code;
-    add_rates(queues, before, (double)(now_ns() - then_ns) / 1e9);
+    add_rates(queues, before, (double)(monotonic_ms() - then_ms) / 1e3);
     note_queues(queues);
     table_print(queues, columns);
     note_unhandled(queues);
@@ -140,7 +135,7 @@ int command_queues(const struct options *options) {
     int code = contact_open(&contact, options);
     if (code != 0) return code;
     code = ask(&contact, &queues);
-    if (code == 0) code = options->json ? print_for_programs(queues) : print_table(&contact, queues, now_ns());
+    if (code == 0) code = options->json ? print_for_programs(queues) : print_table(&contact, queues, monotonic_ms());
     json_decref(queues);
     contact_close(&contact);
     return code;

@@ -4,8 +4,6 @@
 
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "contact.h"
 #include "paint.h"
@@ -14,11 +12,7 @@
 #include "subcommands.h"
 #include "watch.h"
 
-enum {
-    USUAL_EVERY_MS = 1000,
-    END_MS = 2000, /* for a broker that does not answer any more to leave its directory */
-    LOOK_EVERY_MS = 10
-};
+enum { USUAL_EVERY_MS = 1000 };
 
 static void on_answer(const struct skep_command *command, void *context) {
     status_add(context, command);
@@ -52,19 +46,8 @@ static int show_once(struct contact *contact, const struct options *options) {
 
 /* --- watching --- */
 
-/* A broker that ends by itself takes its sockets with it; one that was killed leaves them. */
-static bool left_cleanly(const struct contact *contact) {
-    char url[SKEP_MAX_URL + 1];
-    for (unsigned waited_ms = 0; contact_is_there(contact); waited_ms += LOOK_EVERY_MS) {
-        if (waited_ms >= END_MS) return false;
-        poll(NULL, 0, LOOK_EVERY_MS);
-    }
-    skep__instance_url(&contact->instance, SKEP_FILE_CONTROL, url, sizeof url);
-    return access(url + strlen("ipc://"), F_OK) != 0;
-}
-
 static int end_of_watch(const struct contact *contact, int status) {
-    if (status != SKEP_ECLOSED || !left_cleanly(contact)) return contact_fail(contact, status);
+    if (status != SKEP_ECLOSED || !contact_has_stopped(contact)) return contact_fail(contact, status);
     say("status: broker pid %d in %s has stopped", (int)contact->instance.pid, contact->instance.dir);
     return 0;
 }

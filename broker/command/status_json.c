@@ -5,7 +5,7 @@
 #include "times.h"
 
 static void set(json_t *object, const char *key, uint64_t number) {
-    json_object_set_new(object, key, json_integer((json_int_t)number));
+    json_object_set_new(object, key, json_of_count(number));
 }
 
 static void set_text(json_t *object, const char *key, struct skep_bytes text) {

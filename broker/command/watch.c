@@ -4,15 +4,14 @@
  * writing over its last column, and does so for characters that are wider only. */
 #include "watch.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "flush.h"
 #include "say.h"
 
 #define HOME "\033[H"
@@ -116,10 +115,6 @@ static void show_in_place(const char *text, size_t size_bytes) {
 int watch_show(const char *text, size_t size_bytes, bool *deaf) {
     if (has_cursor()) show_in_place(text, size_bytes);
     else fwrite(text, 1, size_bytes, stdout);
-    if (fflush(stdout) == 0) return 0;
-    int error = errno;
-    __fpurge(stdout); /* main would complain about it again */
-    clearerr(stdout);
-    *deaf = error == EPIPE;
-    return *deaf ? 0 : fail(SKEP_ESYS, "stdout: %s", strerror(error));
+    int error = flush_output(deaf);
+    return error == 0 ? 0 : fail(SKEP_ESYS, "stdout: %s", strerror(error));
 }

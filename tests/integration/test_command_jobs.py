@@ -420,7 +420,7 @@ class Queues(Jobs):
         values = {name: number for number, name in enumerate(names, 1)}
         self.broker.answers["queues"] = lambda question: queue("mail", **values, oldest_ms=1500) + queue("b")
         found = self.json("queues")["queues"]
-        self.assertEqual(found[0], {"name": "mail", **values, "oldest_s": 1.5})
+        self.assertEqual(found[0], {"name": "mail", **values, "oldest_s": 1.5, "paused": False})
         self.assertEqual([one["name"] for one in found], ["mail", "b"])
         self.assertEqual(self.broker.asked, [{"cmd": "queues"}])
 

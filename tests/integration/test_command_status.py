@@ -238,8 +238,8 @@ class Faked(unittest.TestCase):
 class Real(unittest.TestCase):
     def test_usage_is_that_of_the_process_and_not_old(self):
         with Hive(ACTOR, "web", workers=1, listen=LISTEN) as hive:
-            before = hive.wait_ready(1)["workers"][0]
-            self.assertGreater(before["rss_bytes"], 100_000)
+            before = hive.wait_status(lambda s: [w["rss_bytes"] > 100_000 and w["state"] for w in s["workers"]] == ["ready"],
+                                      "a worker that was looked at when it had begun")["workers"][0]
             with connect(hive.url) as client:
                 client.sendall(b"spin 500\nid\n")
                 with client.makefile() as answers:
@@ -306,6 +306,19 @@ class Real(unittest.TestCase):
             watching.wait_line("^default in")
             hive.kill9(hive.pid)
             self.assertEqual(watching.wait_exit(), 69, watching.describe())
+
+    def test_another_broker_in_its_place_does_not_make_a_killed_one_a_stopped_one(self):
+        with Hive("hello", "--listen", "web", workers=1, listen=LISTEN) as hive:
+            hive.wait_ready(1)
+            watching = Process([program("skep"), "status", "--watch", "--every", "5", "--dir", hive.folder])
+            self.addCleanup(watching.end)
+            watching.wait_line("^default in")
+            hive.kill9(hive.pid)
+            with Hive("hello", "--listen", "web", workers=1, listen=LISTEN, folder=hive.folder) as other:
+                other.wait_ready(1)
+                self.assertEqual(watching.wait_exit(), 69, watching.describe())
+                self.assertRegex(watching.output("err"), rf"\Askep: broker pid {hive.pid} in .*: .* gone\Z")
+                other.stop()
 
     def test_a_reader_that_leaves_ends_a_watch_quietly(self):
         with Hive("hello", "--listen", "web", workers=1, listen=LISTEN) as hive:

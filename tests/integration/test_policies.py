@@ -47,7 +47,7 @@ class RoundRobin(unittest.TestCase):
             for each in clients:
                 each.join()
             # A worker that is held up for longer than the broker lets it catch up on misses turns for good.
-            self.check_even(hive, 1000, tolerance=0.15 if is_sanitized() else 0.01)
+            self.check_even(hive, 1000, tolerance=0.4 if is_sanitized() else 0.01)
             hive.stop()
 
     def test_idle_workers_are_in_strict_rotation(self):

@@ -4,6 +4,7 @@
 what becomes of a program that cannot start (fault 13)."""
 import os
 import pty
+import resource
 import shutil
 import signal
 import threading
@@ -11,11 +12,11 @@ import unittest
 from pathlib import Path
 from tempfile import mkdtemp
 
-from faults import TCP, Client, Load, actor_path, actors, worker_at
+from faults import TCP, Client, Load, actor_path, actors, quiet_descriptors, worker_at
 from hive import Hive, program, run, wait_until
 from jobs import ask
 
-EINVAL, EPROTO, ETOOBIG, ENOWORKER, ESTATE = 1, 15, 17, 18, 23
+EINVAL, EMFILE, EPROTO, ETOOBIG, ENOWORKER, ESTATE = 1, 5, 15, 17, 18, 23
 WEB = f"web={TCP}"
 
 
@@ -115,6 +116,21 @@ class Scaling(Case):
                 client.say("leave")
                 self.assertEqual(client.hear(), "ok")
             self.assertEqual(hive.wait_exit(), 0)
+
+    def test_more_than_there_are_descriptors_for(self):
+        """What is left is enough to ask for fewer, and for a reload."""
+        with actors("web", listen=[WEB], workers=1) as hive:
+            hive.wait_ready(1)
+            resource.prlimit(hive.pid, resource.RLIMIT_NOFILE, (128, 128))
+            self.assert_failed(hive, EMFILE, "128 descriptors are too few for 10 workers", "scale", workers=100)
+            self.assertEqual([(e["steps"], e["step"]) for e in wait_events(hive, 2, "scale")], [(1, 100), (100, 9)])
+            hive.wait_ready(9)
+            quiet_descriptors(hive)  # its own connections to its sockets are among them
+            done = hive.skep("reload")
+            self.assertEqual(done.code, 0, done.describe())
+            self.assert_scaled(hive, 9, 1, workers=1)
+            hive.wait_ready(1)
+            hive.stop()
 
     def test_bad_input(self):
         one = "one of workers, more and fewer is needed"

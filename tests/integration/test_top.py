@@ -6,21 +6,13 @@ import re
 import signal
 import unittest
 
-from fake_broker import GENERATION, FakeBroker, pack, queue
+from fake_broker import GENERATION, FakeBroker, broker_status, pack, queue
 from hive import Hive, program, run
 from screen import Terminal
 from wire import PUB  # fake_broker knows where it is
 
 LISTEN = ("--listen", "tcp://127.0.0.1:0")
 LEAVES = b"\x1b[?1049l"  # xterm's other screen
-
-
-def broker_status(**more):
-    counts = ("newsSeq", "accepted", "requests", "connections", "restarts", "messages", "badFrames", "unknown",
-              "redispatched")
-    fields = {"name": "default", "pid": os.getpid(), "version": "0", "state": "running", "uptime_ms": 1000,
-              "policy": "round-robin", "news": "ipc:///nowhere", **{count: 0 for count in counts}}
-    return pack("brokerStatus", **{**fields, **more})
 
 
 def worker_status(number, **more):
@@ -83,7 +75,7 @@ class Real(Top):
     def test_signals_end_it_and_give_the_terminal_back(self):
         with Hive("hello", *LISTEN) as hive:
             hive.wait_ready(2)
-            for end in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, "\x03"):
+            for end in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, "\x03", "\x1c"):
                 top = self.top(hive.folder)
                 top.wait_for("q quit")
                 if isinstance(end, str):
@@ -227,6 +219,23 @@ class Scripted(Top):
             event(2, "second") + pack("newsEnd", seq=2) if question["seq"] == 1 else pack("newsEnd", seq=2))
         self.news.send_to_all(event(3, "third"))
         top.wait_for("error: second\n12:34:56 broker: error: third$")
+
+    def test_a_frame_is_held_whatever_happens(self):
+        top = self.top(self.broker.folder, "--every", "0.25")
+        top.wait_for("^QUEUE")
+        top.press("p")
+        top.wait_for("^PAUSED")
+        before = len(self.broker.asked)
+        self.seq = 1
+        self.workers.append(worker_status(4))
+        self.news.send_to_all(pack("event", seq=1, time=45296000, event="error", reason="first"))
+        top.press("jdy")  # what comes of it shows that the event came before
+        top.wait_for("^drain worker 1: ")
+        self.assertEqual([question["cmd"] for question in self.broker.asked[before:]], ["drainWorker"])
+        self.assertNotIn("error: first", top.text())
+        top.press("p")
+        top.wait_for("error: first$")
+        top.wait_for(r"^ *4 +1004 +ready")
 
     def test_it_asks_no_more_often_than_it_draws(self):
         top = self.top(self.broker.folder, "--every", "16")

@@ -2,6 +2,8 @@
  * A mock worker in this process, driven by a mock broker in this process. */
 #include "mocked.h"
 
+#include "worker_internal.h"
+
 struct pair {
     skep_mock *mock;
     skep_worker *worker;
@@ -122,6 +124,21 @@ static void test_malformed(void **state) {
     close_pair(&p);
 }
 
+/* Durations are nothing to be expected, unless they are no histogram. */
+static void test_durations(void **state) {
+    struct pair p = open_pair("handle q");
+    skep_mock *mock = p.mock;
+    struct skep_command handled = {.id = SKEP_COMMAND_handled, .handled = {.what = {"job", 3}, .times = {"\x80", 1}}};
+    (void)state;
+    skep_request_handled(p.worker, 1000);
+    skep__worker_send_times(p.worker);
+    OK(skep_mock_expect_quiet(mock, SOON_MS));
+    OK(skep__outlet_add(p.worker->outbox, &handled));
+    FAILS(SKEP_EPROTO, skep_mock_expect_quiet(mock, PATIENCE_MS));
+    if (strstr(skep_mock_why(mock), "times: no histogram") == NULL) fail_msg("%s", skep_mock_why(mock));
+    close_pair(&p);
+}
+
 /* Freed while all of it is under way. */
 static void test_freeing(void **state) {
     struct pair p = open_pair("handle q concurrency 3\nlisten web\njob 1 never\njob 2 delay 60s\njob 3 work 60s\n"
@@ -157,9 +174,9 @@ static void test_wrong_scripts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_jobs),          cmocka_unit_test(test_messages),  cmocka_unit_test(test_connections),
-        cmocka_unit_test(test_leaving),       cmocka_unit_test(test_malformed), cmocka_unit_test(test_freeing),
-        cmocka_unit_test(test_wrong_scripts),
+        cmocka_unit_test(test_jobs),    cmocka_unit_test(test_messages),      cmocka_unit_test(test_connections),
+        cmocka_unit_test(test_leaving), cmocka_unit_test(test_malformed),     cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_freeing), cmocka_unit_test(test_wrong_scripts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
