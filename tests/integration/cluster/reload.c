@@ -188,11 +188,11 @@ static void test_an_empty_place_stays_due(void **state) {
     struct hive *hive = *state;
     hive_start(hive, &usual);
     hive_fork(hive, "fail", NULL);
-    HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_EXIT, 0) == 2);
+    HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_EXIT, 0) == 3); /* the next try is due in 300 ms or more */
     assert_int_equal(reload_onto(hive, "fail", 0), SKEP_OK);
     await(hive, "aborted");
-    expect_phase(hive, "aborted", 0, 1, "worker 3 exited with status 3 before it was ready");
-    HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_EXIT, 0) == 4);
+    expect_phase(hive, "aborted", 0, 1, "worker 4 exited with status 3 before it was ready");
+    HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_EXIT, 0) == 5);
 }
 
 /* --- no reload --- */
