@@ -76,15 +76,21 @@ void contact_close(struct contact *contact) {
     skep__asker_free(&contact->asker);
 }
 
+/* Without a connection, since the latest one ended and no other could be had then, it tries for one again. */
+static int ask_once(struct contact *contact, const struct skep_command *command, unsigned timeout_ms, answer_cb *answer,
+                    void *context) {
+    int status = contact->asker != NULL ? SKEP_OK : dial(contact);
+    if (status == SKEP_OK) return skep__ask(contact->asker, command, timeout_ms, answer, context, contact->why);
+    snprintf(contact->why, sizeof contact->why, "%s", skep_strerror(status));
+    return status;
+}
+
 int contact_ask(struct contact *contact, const struct skep_command *command, unsigned timeout_ms, answer_cb *answer,
                 void *context) {
-    contact->why[0] = '\0';
-    int status = skep__ask(contact->asker, command, timeout_ms, answer, context, contact->why);
+    int status = ask_once(contact, command, timeout_ms, answer, context);
     for (unsigned tries = 1; may_try_again(contact, status, tries); tries++) {
         skep__asker_free(&contact->asker);
-        status = dial(contact);
-        if (status != SKEP_OK) return status;
-        status = skep__ask(contact->asker, command, timeout_ms, answer, context, contact->why);
+        status = ask_once(contact, command, timeout_ms, answer, context);
     }
     return status;
 }
