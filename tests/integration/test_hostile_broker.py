@@ -1,10 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """skep, the command, and a broker that answers what no honest one would: counts of 2^64, other types, no end of it."""
+import contextlib
+import os
 import re
+import socket
+import threading
 import unittest
 
-from fake_broker import FakeBroker, FakeHive, job, pack, queue
+from fake_broker import GENERATION, FakeBroker, FakeHive, job, pack, queue
+from hive import wait_until
+from wire import REP
 
 MOST = 2**64 - 1
 COUNTS = ("uptime_ms", "restarts", "connections", "accepted", "requests", "messages", "rss_bytes", "cpu_ms", "jobs",
@@ -42,6 +48,45 @@ class Counts(unittest.TestCase):
             for arguments in (("exits",), ("exits", "--json"), ("peek", "mail"), ("peek", "mail", "--json")):
                 with self.subTest(arguments):
                     self.check(broker, *arguments)
+
+
+class Deaf(unittest.TestCase):
+    """The control socket ends while the broker goes on, as when the broker opens it anew."""
+
+    def replace(self, hive, path):
+        """Nobody is heard there from now on: the number of those who try."""
+        refused = []
+        os.unlink(path)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen()
+        self.addCleanup(listener.close)
+
+        def refuse():
+            with contextlib.suppress(OSError):
+                while True:
+                    listener.accept()[0].close()
+                    refused.append(True)
+        threading.Thread(target=refuse, daemon=True).start()
+        for connection in hive.listeners[0].connections:
+            connection.shutdown(socket.SHUT_RDWR)
+        return refused
+
+    def test_who_is_not_heard_asks_again_until_it_is(self):
+        exits = pack("event", seq=1, time=1767225600000, event="exit", worker=2, pid=1002, code=0, reason="voluntary")
+        for arguments, line in ((["events"], r"\(voluntary\)"), (["drain", "2"], "worker 2 has left")):
+            with self.subTest(arguments), FakeHive(1, 2) as hive:
+                path, refused = hive.path(f"control.{GENERATION}"), []
+                hive.answers["drainWorker"] = lambda _: pack("done")
+                hive.answers["newsSince"] = lambda _: refused.append(self.replace(hive, path))
+                command = hive.start(*arguments)
+                self.addCleanup(command.end)
+                wait_until(lambda: refused and len(refused[0]) > 3 * 3, "questions in vain", context=command.describe)
+                hive.items.append(exits)
+                hive.answers["newsSince"] = hive.since
+                os.unlink(path)
+                hive.listen(f"control.{GENERATION}", REP, hive._question)
+                command.wait_line(line)
 
 
 if __name__ == "__main__":
