@@ -215,9 +215,8 @@ static void promote(skep_child *child) {
     struct skep__slot *slot = child->slot;
     skep_child *old = slot->child;
     slot->child = child;
-    slot->wanted = slot->used = true; /* its old worker may have gone for good, and been its first */
     slot->successor = NULL;
-    slot->wanted = slot->used = true; /* the old one may have ended meanwhile, and not be one that is replaced */
+    slot->wanted = slot->used = true; /* its old worker may have gone for good, and been its first */
     slot->renewed = true;
     slot->failures = 0;
     uint32_t old_id = old != NULL ? old->id : 0;
