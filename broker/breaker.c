@@ -81,7 +81,7 @@ void skep__breaker_say(skep_cluster *cluster) {
     event.phase = "opened";
     event.reason = breaker->why;
     breaker->unsaid = false;
-    skep__emit(cluster, &event);
+    skep__emit_later(cluster, &event); /* a call of the user's may be the cause */
 }
 
 /* --- closing --- */
@@ -105,11 +105,13 @@ void skep_cluster_close_breaker(skep_cluster *cluster) {
     close_breaker(cluster, "by request");
 }
 
-/* Not for one of a reload: what is missing would be started from the old program. A reload closes it at its end. */
+/* Not during a reload: what is missing would be started from the old program. A reload closes it at its end; if it is
+ * aborted, the next trial does. */
 void skep__breaker_ready(const skep_child *child) {
     skep_cluster *cluster = child->cluster;
-    if (!cluster->breaker.open || cluster->stopping || child->slot->successor == child) return;
-    if (child->id > cluster->breaker.newest) close_breaker(cluster, "a worker is ready");
+    if (!cluster->breaker.open || cluster->stopping || child->id <= cluster->breaker.newest) return;
+    if (!skep__reload_is_underway(cluster)) close_breaker(cluster, "a worker is ready");
+    else if (is_on_trial(&cluster->breaker, child->id)) wait_to_retry(cluster);
 }
 
 static void try_one(struct skep__alarm *alarm) {

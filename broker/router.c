@@ -323,6 +323,7 @@ static int await_reply(skep_child *child, uint64_t request, unsigned timeout_ms,
     if (call == NULL) return SKEP_ENOMEM;
     *call = (struct skep__call_to_child){
         .request = request, .cluster = cluster, .child = child->id, .callback = callback, .context = context};
+    uv_update_time(cluster->loop); /* the user may have taken long before the question */
     uv_timer_init(cluster->loop, &call->timer);
     call->timer.data = call;
     uv_timer_start(&call->timer, call_expired, timeout_ms != 0 ? timeout_ms : REQUEST_TIMEOUT_MS, 0);

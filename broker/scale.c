@@ -3,7 +3,6 @@
 #include "scale.h"
 
 #include <contract.h>
-#include <stdio.h>
 
 #include "event.h"
 #include "life.h"
@@ -23,6 +22,8 @@ static int add_one(skep_cluster *cluster) {
     if (status == SKEP_OK && !slot->used && slot->index > 0)
         status = skep__slot_set_env(slot, (const char *const *)cluster->slots[0]->env);
     if (status != SKEP_OK) return status;
+    slot->used = false; /* a place that was given up begins anew: nobody failed there */
+    slot->restarts = 0;
     if (cluster->breaker.open) slot->wanted = true; /* until it closes */
     else status = skep__child_start(cluster, slot, NULL);
     return status;
@@ -48,10 +49,7 @@ void skep__scale_stop(skep_cluster *cluster) {
 }
 
 static void say(skep_cluster *cluster, unsigned before, unsigned now) {
-    char reason[64];
     skep_event event = skep__event(SKEP_EVENT_SCALE, NULL);
-    snprintf(reason, sizeof reason, "%u worker%s, %u before", now, now == 1 ? "" : "s", before);
-    event.reason = reason;
     event.steps = before;
     event.step = now;
     if (before != now) skep__emit_later(cluster, &event);

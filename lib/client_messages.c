@@ -126,6 +126,7 @@ static struct skep__client_request *await_reply(skep_client *client, unsigned ti
     *request = (struct skep__client_request){
         .request = ++client->next_request, .client = client, .callback = callback, .context = context};
     skep__client_add_timer(client, &request->timer, request);
+    uv_update_time(client->loop); /* the user may have taken long before the question */
     uv_timer_start(&request->timer, expired, timeout_ms, 0);
     HASH_ADD(hh, client->requests, request, sizeof request->request, request);
     return request;

@@ -100,6 +100,7 @@ static int await_reply(skep_worker *worker, uint64_t request, unsigned timeout_m
     if (pending == NULL) return SKEP_ENOMEM;
     *pending =
         (struct skep__pending_request){.request = request, .worker = worker, .callback = callback, .context = context};
+    uv_update_time(worker->loop); /* the handler may have taken long before it asks */
     uv_timer_init(worker->loop, &pending->timer);
     pending->timer.data = pending;
     worker->open_handles++;

@@ -115,10 +115,12 @@ static bool is_gone_within(const struct contact *contact, unsigned timeout_ms) {
 }
 
 bool contact_has_stopped(const struct contact *contact) {
+    struct skep__instance other;
     char url[SKEP_MAX_URL + 1];
     if (!is_gone_within(contact, END_MS)) return false;
     skep__instance_url(&contact->instance, SKEP_FILE_CONTROL, url, sizeof url);
-    return access(url + strlen("ipc://"), F_OK) != 0;
+    bool is_clean = access(url + strlen("ipc://"), F_OK) != 0;
+    return is_clean && skep__instance_find(contact->instance.dir, &other) == SKEP_ENOBROKER;
 }
 
 int contact_fail(const struct contact *contact, int status) {

@@ -37,7 +37,8 @@ SKEP_MUST_USE int contact_ask(struct contact *contact, const struct skep_command
 bool contact_is_there(const struct contact *contact);
 
 /* Whether the broker, which does not answer any more, has ended by itself: then it has taken its sockets with it; one
- * that was killed has left them. Waits for it to leave its directory, 5 s at most. */
+ * that was killed has left them. False if another one is there already: it removes what would tell. Waits for it to
+ * leave its directory, 5 s at most. */
 bool contact_has_stopped(const struct contact *contact);
 
 /* Says that asking failed with this status; returns the exit status. */

@@ -12,6 +12,7 @@
 
 #include "clocks.h"
 #include "contact.h"
+#include "fields.h"
 #include "flush.h"
 #include "notice.h"
 #include "print.h"
@@ -54,11 +55,11 @@ static void print_for_programs(const struct skep_command_logLine *line) {
     struct skep_bytes text = text_of(line);
     uint64_t cut = line->cut + line->line.size_bytes - text.size_bytes;
     time_text(line->time, time);
-    json_t *object = json_pack("{s:I, s:s, s:{s:I, s:I}, s:s}", "seq", (json_int_t)line->seq, "time", time, "worker",
+    json_t *object = json_pack("{s:o, s:s, s:{s:I, s:I}, s:s}", "seq", json_of_count(line->seq), "time", time, "worker",
                                "id", (json_int_t)line->worker, "pid", (json_int_t)line->pid, "stream", stream_of(line));
     if (object == NULL) return;
     set_data(object, "line", text);
-    if (cut > 0) json_object_set_new(object, "cut", json_integer((json_int_t)cut));
+    if (cut > 0) json_object_set_new(object, "cut", json_of_count(cut));
     print_json(object);
     json_decref(object);
 }

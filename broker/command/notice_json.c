@@ -17,7 +17,7 @@ static void add_exit(json_t *object, const struct notice *notice) {
 json_t *notice_json(const struct notice *notice) {
     char time[32];
     time_text(notice->time_ms, time);
-    json_t *object = json_pack("{s:I, s:s, s:o}", "seq", (json_int_t)notice->seq, "time", time, "event",
+    json_t *object = json_pack("{s:o, s:s, s:o}", "seq", json_of_count(notice->seq), "time", time, "event",
                                json_of_bytes(notice->event));
     if (object == NULL) return NULL;
     if (notice->worker != 0)

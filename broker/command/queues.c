@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * skep queues: how much waits, moves and is dead in each queue. */
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <skep/worker.h>
 #include <stdio.h>
@@ -59,12 +60,12 @@ static const struct column columns[] = {
     {"RESERVED", "reserved", write_count, 0},
     {"DELAYED", "delayed", write_count, 0},
     {"DEAD", "dead", write_count, 0},
-    {"DONE", "done", write_count, 0},
-    {"REDELIVERED", "redelivered", write_count, 0},
+    {"DONE", "done", write_count, COLUMN_RANK(3)},
+    {"REDELIVERED", "redelivered", write_count, COLUMN_RANK(5)},
     {"IN/S", "in", write_rate, 0},
     {"DONE/S", "out", write_rate, 0},
-    {"OLDEST", "oldest_s", write_oldest, 0},
-    {"P50", "p50_ms", write_duration, COLUMN_OPTIONAL},
+    {"OLDEST", "oldest_s", write_oldest, COLUMN_RANK(2)},
+    {"P50", "p50_ms", write_duration, COLUMN_OPTIONAL | COLUMN_RANK(4)},
     {"P99", "p99_ms", write_duration, COLUMN_OPTIONAL},
     {"MEMORY", "bytes", write_size, 0},
     {0},
@@ -89,10 +90,10 @@ static void note_unhandled(const json_t *queues) {
     json_t *queue;
     json_array_foreach(queues, i, queue) {
         char name[CELL_BYTES];
-        json_int_t waiting = number_of(queue, "ready") + number_of(queue, "delayed");
+        uint64_t waiting = (uint64_t)number_of(queue, "ready") + (uint64_t)number_of(queue, "delayed");
         if (waiting == 0 || number_of(queue, "workers") > 0) continue;
         write_text(json_object_get(queue, "name"), name);
-        printf("%s: %" JSON_INTEGER_FORMAT " job%s, and nobody handles it\n", name, waiting, waiting == 1 ? "" : "s");
+        printf("%s: %" PRIu64 " job%s, and nobody handles it\n", name, waiting, waiting == 1 ? "" : "s");
     }
 }
 

@@ -32,7 +32,7 @@ static int ask(struct contact *contact, json_t **report) {
 
 static void write_report(FILE *file, json_t *report, const struct options *options, const char *dir) {
     if (options->json) write_json(file, report);
-    else status_write_text(file, report, dir, paint_wanted());
+    else status_write_text(file, report, dir, paint_wanted(), window_columns());
 }
 
 static int show_once(struct contact *contact, const struct options *options) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What skep status says in words: warnings, and what a worker that leaves waits for. */
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -80,10 +81,10 @@ static const char *comma(size_t used) {
     return used > 0 ? ", " : "";
 }
 
-static size_t add_count(char text[CELL_BYTES], size_t used, json_int_t count, const char *what) {
+static size_t add_count(char text[CELL_BYTES], size_t used, uint64_t count, const char *what) {
     if (count == 0) return used;
-    int n = snprintf(text + used, CELL_BYTES - used, "%s%" JSON_INTEGER_FORMAT " %s%s", comma(used), count, what,
-                     count == 1 ? "" : "s");
+    int n =
+        snprintf(text + used, CELL_BYTES - used, "%s%" PRIu64 " %s%s", comma(used), count, what, count == 1 ? "" : "s");
     return used + (size_t)n;
 }
 
@@ -91,8 +92,9 @@ static size_t add_count(char text[CELL_BYTES], size_t used, json_int_t count, co
 static void note_wait(json_t *worker) {
     char text[CELL_BYTES] = "";
     const json_t *left = json_object_get(worker, "drain_s");
-    size_t used = add_count(text, 0, number_of(worker, "connections") + number_of(worker, "untaken"), "connection");
-    used = add_count(text, used, number_of(worker, "jobs"), "job");
+    uint64_t connections = (uint64_t)number_of(worker, "connections") + (uint64_t)number_of(worker, "untaken");
+    size_t used = add_count(text, 0, connections, "connection");
+    used = add_count(text, used, (uint64_t)number_of(worker, "jobs"), "job");
     if (used == 0) used = (size_t)snprintf(text, sizeof text, "its end");
     if (left != NULL) snprintf(text + used, sizeof text - used, ", %.0f s left", json_number_value(left));
     json_object_set_new(worker, "waits_for", json_string(text));

@@ -202,8 +202,8 @@ static void go_on_without(struct top *top, int status) {
         return;
     }
     top->lost = status;
-    top_view_say(&top->view, true, "broker pid %d in %s: %s; any key ends", (int)top->contact.instance.pid,
-                 top->contact.instance.dir, top->contact.why);
+    top_view_say(&top->view, true, "%s; any key ends",
+                 status == SKEP_ECLOSED ? "the broker has vanished" : top->contact.why);
 }
 
 static void go_on_with(struct top *top) {
@@ -237,7 +237,9 @@ static int watch_on_terminal(struct top *top, const sigset_t *mask) {
     top_screen_close();
     if (status != SKEP_OK) return fail(status, "top: %s", skep_strerror(status));
     if (top->lost == SKEP_OK) return 0;
-    return top->follower.stopped ? 0 : contact_fail(&top->contact, top->lost);
+    if (!top->follower.stopped) return contact_fail(&top->contact, top->lost);
+    say("top: broker pid %d in %s has stopped", (int)top->contact.instance.pid, top->contact.instance.dir);
+    return 0;
 }
 
 /* --- one frame --- */

@@ -121,6 +121,7 @@ void top_foot(struct top_canvas *canvas, const struct top_model *model, const st
     if (view->mode == TOP_CONFIRMING)
         top_canvas_print(canvas, row, 0, TOP_BAD, "%s worker %" PRIu32 "? y/n", top_action_name(view->asked),
                          view->chosen);
+    else if (view->mode == TOP_HELPING) top_canvas_print(canvas, row, 0, TOP_FAINT, "any key goes back");
     else if (view->mode == TOP_FILTERING) top_canvas_print(canvas, row, 0, TOP_STRONG, "filter: %s_", view->filter);
     else if (view->message[0] != '\0')
         top_canvas_print(canvas, row, 0, view->is_bad ? TOP_BAD : TOP_STRONG, "%s", view->message);

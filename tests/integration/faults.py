@@ -13,6 +13,7 @@ import random
 import selectors
 import signal
 import socket
+import subprocess
 import threading
 import time
 from http import HTTPStatus
@@ -185,6 +186,34 @@ def stopped(*pids):
 def descriptors(pid):
     """How many descriptors a process has."""
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def visitors(hive, name):
+    """How many connections there are to the broker's socket of a name such as "control"."""
+    rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    return sum(row[5] == "03" and row[-1].startswith(f"{hive.folder}/{name}.") for row in rows)
+
+
+def quiet_descriptors(hive):
+    """How many descriptors a broker has when nobody asks it anything. Clients leave theirs a moment after they have
+    gone. Those of its own connections to its sockets stay: it makes them two seconds after its start (lib/ear.c)."""
+    seen = []
+
+    def look():
+        is_quiet = visitors(hive, "control") == visitors(hive, "intake") == 1
+        seen.append(descriptors(hive.pid) if is_quiet else None)
+        return seen[-1] if seen[-5:] == [seen[-1]] * 5 else None
+    return wait_until(look, "a steady number of descriptors", context=lambda: f"{seen[-5:]}\n{held(hive.pid)}")
+
+
+def held(pid):
+    """The descriptors of a process, for people."""
+    return subprocess.getoutput(f"ls -l /proc/{pid}/fd")
+
+
+def wait_descriptors(hive, baseline):
+    wait_until(lambda: descriptors(hive.pid) == baseline, f"{baseline} descriptors in the broker",
+               context=lambda: f"{descriptors(hive.pid)}\n{held(hive.pid)}")
 
 
 def processor_s(pid):

@@ -125,13 +125,17 @@ class Program(BadInput):
             hive.stop()
 
     def test_a_worker_that_never_gets_ready_is_killed(self):
-        with Hive(None, "/bin/sleep", "1000", workers=1,
-                  options=["--ready-timeout", "0.3", "--drain-timeout", "0.1"]) as hive:
+        with Hive(None, "/bin/sleep", "1000", workers=1, options=["--ready-timeout", "0.3"]) as hive:
             first = int(hive.wait_line(r"worker 1 pid (\d+): started").group(1))
             hive.wait_line(r"worker 1 pid .*: killed by SIG(KILL|TERM) \(not-ready\), replacement in \d+ ms")
             self.assertFalse(is_alive(first))
             hive.wait_line("worker 2 pid .*: started")
             self.assertEqual(hive.count(": ready$"), 0)
+            hive.stop()
+
+    def test_a_worker_that_is_not_ready_does_not_hold_a_stop_up(self):
+        with Hive(None, "/bin/sleep", "1000", workers=1, options=["--drain-timeout", "0.1"]) as hive:
+            hive.wait_line("worker 1 pid .*: started")
             hive.stop()
             hive.wait_line(r"killed by SIGTERM \(drain-timeout\)$")
 

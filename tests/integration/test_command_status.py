@@ -4,12 +4,13 @@ import json
 import os
 import re
 import signal
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 
 from fake_broker import FakeBroker, pack, queue
-from hive import Hive, Process, connect, program
+from hive import DEADLINE_S, Hive, Process, connect, program
 from terminal import Terminal
 
 ACTOR, JOB_WORKER = (str(Path(os.environ["SKEP_TEST_BIN"]) / name) for name in ("actor", "job_worker"))
@@ -202,11 +203,33 @@ class Faked(unittest.TestCase):
                 self.assertTrue(terminal.written.endswith(b"\x1b[?7h\r\n"), terminal.written[-40:])
 
 
+    def test_a_narrow_window_has_what_matters_and_no_line_is_too_long(self):
+        with FakeBroker() as broker:
+            self.answer(broker, broker_status(wanted=1),
+                        *(worker_status(number, name="a-worker", cpu_ms=10) for number in (1, 2)),
+                        pack("handlingStatus", what="connection", worker=1, times=histogram((10, 1))))
+            where = "skep", "status", "--dir", broker.folder
+            for columns, titles in ((200, "WORKER PID STATE NAME AGE RESTARTS CPU RSS CONNS REQUESTS P50 P99 OF A"),
+                                    (80, "WORKER PID STATE AGE RESTARTS CPU RSS CONNS REQUESTS P99"),
+                                    (30, "WORKER STATE RESTARTS CONNS REQUESTS P99")):
+                with self.subTest(columns=columns), Terminal(*where, columns=columns, env={"NO_COLOR": "1"}) as once:
+                    self.assertEqual(once.end(), 0)
+                    self.assertEqual(re.search(rb"WORKER .*\w", once.written)[0].decode().split(), titles.split())
+            for env in {"NO_COLOR": "1"}, {}:
+                with self.subTest(env=env), Terminal(*where, "--watch", "--every", "0.1", columns=30, env=env) as watch:
+                    watch.wait(FRAME, times=3)
+                    frame = re.split(FRAME, watch.written)[1].decode()
+                    lines = [re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", line) for line in frame.split("\r\n")]
+                    self.assertTrue(f"fake in {broker.folder}, pid ".startswith(lines[0][:8]) and len(lines[0]) == 30, lines[0])
+                    self.assertEqual(max(map(len, lines)), 30)
+                    self.assertEqual(frame.count("\x1b[0m"), len(re.findall(r"\x1b\[[1-9][0-9;]*m", frame)))
+
+
 class Real(unittest.TestCase):
     def test_usage_is_that_of_the_process_and_not_old(self):
         with Hive(ACTOR, "web", workers=1, listen=LISTEN) as hive:
-            before = hive.wait_ready(1)["workers"][0]
-            self.assertGreater(before["rss_bytes"], 100_000)
+            before = hive.wait_status(lambda s: [w["rss_bytes"] > 100_000 and w["state"] for w in s["workers"]] == ["ready"],
+                                      "a worker that was looked at when it had begun")["workers"][0]
             with connect(hive.url) as client:
                 client.sendall(b"spin 500\nid\n")
                 with client.makefile() as answers:
@@ -274,6 +297,19 @@ class Real(unittest.TestCase):
             hive.kill9(hive.pid)
             self.assertEqual(watching.wait_exit(), 69, watching.describe())
 
+    def test_another_broker_in_its_place_does_not_make_a_killed_one_a_stopped_one(self):
+        with Hive("hello", "--listen", "web", workers=1, listen=LISTEN) as hive:
+            hive.wait_ready(1)
+            watching = Process([program("skep"), "status", "--watch", "--every", "5", "--dir", hive.folder])
+            self.addCleanup(watching.end)
+            watching.wait_line("^default in")
+            hive.kill9(hive.pid)
+            with Hive("hello", "--listen", "web", workers=1, listen=LISTEN, folder=hive.folder) as other:
+                other.wait_ready(1)
+                self.assertEqual(watching.wait_exit(), 69, watching.describe())
+                self.assertRegex(watching.output("err"), rf"\Askep: broker pid {hive.pid} in .*: .* gone\Z")
+                other.stop()
+
     def test_a_reader_that_leaves_ends_a_watch_quietly(self):
         with Hive("hello", "--listen", "web", workers=1, listen=LISTEN) as hive:
             hive.wait_ready(1)
@@ -283,6 +319,21 @@ class Real(unittest.TestCase):
             self.assertEqual(watching.wait_exit(), 0)
             self.assertEqual(watching.output("err"), "")
             hive.stop()
+
+    def test_a_terminal_that_hangs_up_without_a_signal_ends_a_watch(self):
+        with FakeBroker() as broker:
+            broker.answers["status"] = lambda _: broker_status()
+            for more in ([], ["--json"]):
+                master, slave = os.openpty()
+                with self.subTest(more):
+                    watching = subprocess.Popen([program("skep"), "status", "--watch", "--every", "0.1", "--dir",
+                                                 broker.folder, *more], stdin=slave, stdout=slave, stderr=slave,
+                                                start_new_session=True, env={**os.environ, "TERM": "xterm"})
+                    self.addCleanup(watching.kill)
+                    self.assertTrue(os.read(master, 1))
+                    os.close(slave)
+                    os.close(master)
+                    self.assertEqual(watching.wait(DEADLINE_S), 0)
 
     def test_every_needs_watch_and_a_time(self):
         with FakeBroker() as broker:

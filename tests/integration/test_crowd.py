@@ -11,6 +11,7 @@ import sys
 import unittest
 from pathlib import Path
 
+from faults import descriptors, quiet_descriptors
 from hive import Hive, program, wait_until
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "clients"))
@@ -29,14 +30,10 @@ def rss_bytes(pid):
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
-def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
 class Crowd(unittest.TestCase):
     def check_answers(self, hive, crowd):
         """With so many connections; and when they have gone, their descriptors have too."""
-        before = descriptors(hive.pid)
+        before = quiet_descriptors(hive)
         with contextlib.ExitStack() as stack:
             for _ in range(CROWD):
                 stack.callback(crowd().close)

@@ -17,8 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from faults import (PROMPT_S, TCP, Client, HttpLoad, Load, Totals, actor_path, actors, answers, ask, by_id, crowd,
-                    descriptors, disperse, kernel_queue, port_of, processor_s, refuses, replaced, resting, stopped,
-                    worker_at, workers_of)
+                    descriptors, disperse, kernel_queue, port_of, processor_s, quiet_descriptors, refuses, replaced, resting,
+                    stopped, wait_descriptors, worker_at, workers_of)
 from hive import Connection, Hive, is_alive, run, wait_until
 
 
@@ -107,20 +107,7 @@ class KilledAroundAHandOff(unittest.TestCase):
         self.hive = self.enterContext(actors(TCP, workers=3))
         self.pids = self.hive.wait_ready(3) and self.hive.pids()
         self.url = self.hive.url
-        self.baseline = self.settled_descriptors()
-
-    def settled_descriptors(self):
-        """The broker's descriptors when nobody asks it anything: status clients leave theirs a moment later."""
-        seen = []
-
-        def settled():
-            seen.append(descriptors(self.hive.pid))
-            return seen[-1] if seen[-5:] == [seen[-1]] * 5 else None
-        return wait_until(settled, "a steady number of descriptors")
-
-    def check_baseline(self):
-        wait_until(lambda: descriptors(self.hive.pid) == self.baseline, f"{self.baseline} descriptors in the broker",
-                   context=lambda: subprocess.getoutput(f"ls -l /proc/{self.hive.pid}/fd"))
+        self.baseline = quiet_descriptors(self.hive)
 
     def handed(self, count):
         """How many connections each worker was handed, once that is count in all."""
@@ -133,7 +120,7 @@ class KilledAroundAHandOff(unittest.TestCase):
         status = replaced(self.hive, kills, 3)
         self.assertEqual([listener["queued"] for listener in status["listeners"]], [0])
         self.hive.wait_status(lambda status: status["totals"]["connections"] == 0, "no live connection")
-        self.check_baseline()
+        wait_descriptors(self.hive, self.baseline)
         self.hive.stop()
 
     def test_before_it_is_taken(self):

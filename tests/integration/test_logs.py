@@ -12,8 +12,8 @@ import time
 import unittest
 from tempfile import TemporaryDirectory
 
-from faults import (TCP, actors, answers, ask, crowd, descriptors, disperse, process_state, processor_s,
-                    workers_of)
+from faults import (TCP, actors, answers, ask, crowd, disperse, process_state, processor_s, quiet_descriptors,
+                    wait_descriptors, workers_of)
 from fake_broker import FakeBroker, pack
 from hive import DEADLINE_S, Hive, Process, is_alive, program, wait_until
 
@@ -60,9 +60,10 @@ def raw(hive, *args):
 
 
 def on_terminal(*argv, until=None):
-    """What a command writes to a terminal, to its end or until this comes."""
+    """What a command writes to a terminal, without colours, to its end or until this comes."""
     master, slave = pty.openpty()
-    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, start_new_session=True)
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, start_new_session=True,
+                               env={**os.environ, "NO_COLOR": "1"})
     os.close(slave)
     shown = b""
     try:
@@ -154,18 +155,14 @@ class Lines(unittest.TestCase):
             stop_now(hive)
 
     def test_descriptors_return_to_their_baseline(self):
-        def settled():
-            seen = [descriptors(hive.pid) for _ in range(5)]
-            return seen[0] if len(set(seen)) == 1 else None
         with actors(TCP, workers=2) as hive:
             pids = hive.wait_ready(2) and hive.pids()
-            baseline = wait_until(settled, "a steady number")
+            baseline = quiet_descriptors(hive)
             for pid in pids.values():
                 hive.kill9(pid)
             hive.wait_status(lambda status: {w["state"] for w in status["workers"]} == {"ready"}
                              and status["totals"]["restarts"] == 2, "replacements")
-            wait_until(lambda: descriptors(hive.pid) == baseline, f"{baseline} descriptors",
-                       context=lambda: subprocess.getoutput(f"ls -l /proc/{hive.pid}/fd"))
+            wait_descriptors(hive, baseline)
             hive.stop()
 
     def test_workers_do_not_hold_pipes_of_others(self):

@@ -144,12 +144,12 @@ class OneWorker(Steering):
     def test_drain_waits_for_a_live_connection(self):
         with self.hive(workers=1) as hive, connect(hive.url) as sock:
             hive.wait_ready(1)
-            sock.sendall(b"GET / HT")    # a request that has begun
+            sock.sendall(b"GET / HTTP/1.1\r\nHo")    # a request that has begun
             hive.wait_status(lambda status: status["workers"][0]["connections"] == 1, "the connection")
             process = self.start(hive, "drain", "1")
             hive.wait_line("worker 1 pid .*: draining")
             self.assertIsNone(process.popen.poll(), process.describe())
-            sock.sendall(b"TP/1.1\r\nHost: skep\r\nConnection: close\r\n\r\n")
+            sock.sendall(b"st: skep\r\nConnection: close\r\n\r\n")
             self.assertIn(b"200", sock.recv(100))
             sock.close()
             self.assertEqual((process.wait_exit(), process.output()), (0, "worker 1 has left"))

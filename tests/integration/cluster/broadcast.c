@@ -4,8 +4,13 @@
 #include "roles.h"
 
 #include <signal.h>
+#include <sys/wait.h>
 
-enum { MANY = 300, SMALL_BYTES = 4 * 1024, LARGE_BYTES = 32 * 1024 /* of which fewer than MANY are kept */ };
+enum {
+    MANY = 300, /* more frames than wait for a subscriber */
+    SMALL_BYTES = 4 * 1024,
+    LARGE_BYTES = 32 * 1024 /* of which fewer than MANY are kept */
+};
 
 /* --- workers --- */
 
@@ -45,15 +50,10 @@ static const struct role roles[] = {{"subscribe", subscribe}, {"gaps", subscribe
 
 /* --- the primary's side --- */
 
-/* One frame each, so that a subscriber that is behind loses some: the loop turns in between. */
-static void broadcast_many(struct hive *hive, unsigned first, size_t size_bytes) {
+static void broadcast_number(struct hive *hive, unsigned number, size_t size_bytes) {
     static char data[LARGE_BYTES];
-    for (unsigned i = first; i < first + MANY; i++) {
-        memcpy(data, &i, sizeof i);
-        assert_int_equal(skep_cluster_broadcast(hive->cluster, "number", data, size_bytes), SKEP_OK);
-        uv_run(skep_cluster_loop(hive->cluster), UV_RUN_NOWAIT);
-        uv_run(skep_cluster_loop(hive->cluster), UV_RUN_NOWAIT);
-    }
+    memcpy(data, &number, sizeof number);
+    assert_int_equal(skep_cluster_broadcast(hive->cluster, "number", data, size_bytes), SKEP_OK);
 }
 
 static unsigned heard_until(struct hive *hive, uint32_t worker, const char *end) {
@@ -62,35 +62,59 @@ static unsigned heard_until(struct hive *hive, uint32_t worker, const char *end)
     return (unsigned)atoi(hive_message(hive, worker, end)->text);
 }
 
-static void miss_many(struct hive *hive, skep_child *child, unsigned first, size_t size_bytes) {
+/* Each number in a frame of its own, and the next when the witness has heard it: so all have left when this returns,
+ * and a subscriber that is behind by all of them has lost some. */
+static void broadcast_many(struct hive *hive, uint32_t witness, unsigned first, size_t size_bytes) {
+    for (unsigned i = first; i < first + MANY; i++) {
+        char end[32];
+        broadcast_number(hive, i, size_bytes);
+        snprintf(end, sizeof end, "heard %u", i);
+        heard_until(hive, witness, end);
+    }
+}
+
+/* Returns when all threads of the process stand still: the others run until the one that the kernel told has had a
+ * turn. */
+static void stop(skep_child *child) {
+    siginfo_t info;
     assert_int_equal(skep_child_kill(child, SIGSTOP), SKEP_OK);
-    broadcast_many(hive, first, size_bytes);
+    assert_int_equal(waitid(P_PID, (id_t)skep_child_pid(child), &info, WSTOPPED | WEXITED | WNOWAIT), 0);
+    assert_int_equal(info.si_code, CLD_STOPPED);
+}
+
+static void miss_many(struct hive *hive, skep_child *child, uint32_t witness, unsigned first, size_t size_bytes) {
+    stop(child);
+    broadcast_many(hive, witness, first, size_bytes);
     assert_int_equal(skep_child_kill(child, SIGCONT), SKEP_OK);
+}
+
+/* A sleeper, worker 1, and a witness, worker 2, both of a role; the former. */
+static skep_child *start_two(struct hive *hive, const char *role) {
+    hive_start(hive, NULL);
+    skep_child *sleeper = hive_fork_ready(hive, role, NULL);
+    hive_fork_ready(hive, role, NULL);
+    assert_int_equal(heard_until(hive, 1, "before"), 0);
+    assert_int_equal(heard_until(hive, 2, "here"), 0);
+    return sleeper;
 }
 
 static void test_a_sleeper_hears_all_of_it(void **state) {
     struct hive *hive = *state;
-    hive_start(hive, NULL);
-    skep_child *child = hive_fork_ready(hive, "subscribe", NULL);
-    assert_int_equal(heard_until(hive, 1, "before"), 0);
-    miss_many(hive, child, 0, SMALL_BYTES);
+    skep_child *sleeper = start_two(hive, "subscribe");
+    miss_many(hive, sleeper, 2, 0, SMALL_BYTES);
     assert_int_equal(heard_until(hive, 1, "once"), MANY);
-    miss_many(hive, child, MANY, SMALL_BYTES);
+    miss_many(hive, sleeper, 2, MANY, SMALL_BYTES);
     assert_int_equal(heard_until(hive, 1, "twice"), 2 * MANY);
-    assert_int_equal(hive_messages(hive, 1, "wrong"), 0);
+    assert_int_equal(hive_messages(hive, 0, "wrong"), 0);
     assert_int_equal(hive_messages(hive, 1, "once"), 1);
 }
 
 /* The others do not wait for the sleeper. */
 static void test_others_hear_meanwhile(void **state) {
     struct hive *hive = *state;
-    hive_start(hive, NULL);
-    skep_child *sleeper = hive_fork_ready(hive, "subscribe", NULL);
-    hive_fork_ready(hive, "subscribe", NULL);
-    assert_int_equal(heard_until(hive, 1, "before"), 0);
-    assert_int_equal(heard_until(hive, 2, "here"), 0);
-    assert_int_equal(skep_child_kill(sleeper, SIGSTOP), SKEP_OK);
-    broadcast_many(hive, 0, SMALL_BYTES);
+    skep_child *sleeper = start_two(hive, "subscribe");
+    stop(sleeper);
+    broadcast_many(hive, 2, 0, SMALL_BYTES);
     assert_int_equal(heard_until(hive, 2, "meanwhile"), MANY);
     assert_null(hive_message(hive, 1, "meanwhile"));
     assert_int_equal(skep_child_kill(sleeper, SIGCONT), SKEP_OK);
@@ -101,15 +125,13 @@ static void test_others_hear_meanwhile(void **state) {
 /* What is too old is lost; what follows is heard, in order. */
 static void test_what_is_no_longer_kept(void **state) {
     struct hive *hive = *state;
-    hive_start(hive, NULL);
-    skep_child *child = hive_fork_ready(hive, "gaps", NULL);
-    assert_int_equal(heard_until(hive, 1, "before"), 0);
-    miss_many(hive, child, 0, LARGE_BYTES);
+    skep_child *sleeper = start_two(hive, "gaps");
+    miss_many(hive, sleeper, 2, 0, LARGE_BYTES);
     unsigned first = heard_until(hive, 1, "after");
     assert_in_range(first, 1, MANY - 1);
-    broadcast_many(hive, MANY, 4);
+    broadcast_many(hive, 1, MANY, 4);
     assert_int_equal(heard_until(hive, 1, "again"), first + MANY);
-    assert_int_equal(hive_messages(hive, 1, "wrong"), 0);
+    assert_int_equal(hive_messages(hive, 0, "wrong"), 0);
 }
 
 int main(void) {

@@ -4,6 +4,7 @@
 #include "hive.h"
 
 #include <signal.h>
+#include <time.h>
 
 /* --- workers --- */
 
@@ -19,8 +20,28 @@ static void ask_and_exit(skep_worker *worker) {
     role_need(skep_request(worker, 0, "question", "?", 1, 0, exit_with_answer, NULL), "request");
 }
 
-static void ask_briefly_and_exit(skep_worker *worker) {
-    role_need(skep_request(worker, 0, "question", "?", 1, 50, exit_with_answer, NULL), "request");
+/* A user who is busy for longer than a question of 50 ms may take. */
+static void be_busy(void) {
+    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+}
+
+static bool took_50_ms(uint64_t began_ns) {
+    return uv_hrtime() - began_ns > 48 * UINT64_C(1000000); /* timers count whole milliseconds */
+}
+
+static void exit_if_it_took_50_ms(skep_worker *worker, int status, const void *data, size_t size_bytes,
+                                  void *began_ns) {
+    (void)worker;
+    (void)data;
+    (void)size_bytes;
+    _exit(status == SKEP_ETIMEDOUT && took_50_ms(*(uint64_t *)began_ns) ? 0 : 1);
+}
+
+static void ask_after_being_busy(skep_worker *worker) {
+    static uint64_t began_ns;
+    be_busy();
+    began_ns = uv_hrtime();
+    role_need(skep_request(worker, 0, "question", "?", 1, 50, exit_if_it_took_50_ms, &began_ns), "request");
 }
 
 /* Runs on after its link has closed, and tries every way of sending then. */
@@ -56,7 +77,7 @@ static void linger(skep_worker *worker) {
 }
 
 static const struct role roles[] = {
-    {"agent", agent_begin},       {"deaf", role_idle}, {"ask", ask_and_exit}, {"ask-briefly", ask_briefly_and_exit},
+    {"agent", agent_begin},       {"deaf", role_idle}, {"ask", ask_and_exit}, {"ask-late", ask_after_being_busy},
     {"late", send_after_leaving}, {"linger", linger},  {NULL, NULL},
 };
 
@@ -168,14 +189,26 @@ static void test_requests_of_workers(void **state) {
     assert_int_equal(hive_messages(hive, 0, "replied"), 1);
 }
 
+/* The worker lives on: one that exits takes with it what has not left it yet. */
 static void test_a_request_that_nobody_answers(void **state) {
     struct hive *hive = *state;
     hive_start(hive, NULL);
-    skep_child *child = hive_fork(hive, "ask-briefly", NULL);
+    tell(hive_fork(hive, "agent", NULL), "do-request-50ms", "0 question what");
+    expect_told(hive, 1, "replied", "ETIMEDOUT ");
     HIVE_UNTIL(hive, hive_message(hive, 1, "question") != NULL);
-    (void)child;
-    hive_run_dry(hive);
-    assert_int_equal(hive_find(hive, SKEP_EVENT_EXIT, 1)->code, SKEP_ETIMEDOUT);
+}
+
+static void test_the_time_before_a_request_does_not_count(void **state) {
+    struct hive *hive = *state;
+    hive_start(hive, NULL);
+    skep_child *child = hive_fork(hive, "agent", NULL);
+    be_busy();
+    uint64_t began_ns = uv_hrtime();
+    assert_int_equal(ask(hive, child, "keep", 50).status, SKEP_ETIMEDOUT);
+    assert_true(took_50_ms(began_ns));
+    hive_fork(hive, "ask-late", NULL);
+    HIVE_UNTIL(hive, hive_find(hive, SKEP_EVENT_EXIT, 2) != NULL);
+    assert_int_equal(hive_find(hive, SKEP_EVENT_EXIT, 2)->code, 0);
 }
 
 static void note_exit(skep_cluster *cluster, const skep_event *event, void *code) {
@@ -320,6 +353,7 @@ int main(void) {
         HIVE_TEST(test_many_requests),
         HIVE_TEST(test_requests_of_workers),
         HIVE_TEST(test_a_request_that_nobody_answers),
+        HIVE_TEST(test_the_time_before_a_request_does_not_count),
         HIVE_TEST(test_a_request_that_nobody_handles),
         HIVE_TEST(test_to_a_worker_by_id),
         HIVE_TEST(test_to_a_worker_by_name),

@@ -21,12 +21,16 @@ static void open_gate(const char *path) {
 }
 
 /* A reload onto a program of which worker count + 1 waits at the gate. */
-static void reach_gate(struct hive *hive, unsigned count, char path[64]) {
+static void reach_gate_with(struct hive *hive, const skep_settings *settings, unsigned count, char path[64]) {
     char variable[80];
     make_gate(hive, path, variable);
-    begin(hive, &usual, count, variable);
+    begin(hive, settings, count, variable);
     assert_int_equal(reload_onto(hive, "late", 0), SKEP_OK);
     HIVE_UNTIL(hive, hive_find(hive, SKEP_EVENT_ONLINE, count + 1) != NULL);
+}
+
+static void reach_gate(struct hive *hive, unsigned count, char path[64]) {
+    reach_gate_with(hive, &usual, count, path);
 }
 
 static void test_one_at_a_time(void **state) {
@@ -54,6 +58,21 @@ static void test_the_old_one_ends_meanwhile(void **state) {
     assert_int_equal(skep_child_count(hive->cluster), 1);
 }
 
+/* Nobody is replaced here, but the place has its new worker: the next one gets another. */
+static void test_the_old_one_ends_for_good_meanwhile(void **state) {
+    struct hive *hive = *state;
+    char gate[64];
+    reach_gate_with(hive, &(skep_settings){0}, 1, gate);
+    assert_int_equal(skep_child_kill(skep_child_by_id(hive->cluster, 1), SIGKILL), SKEP_OK);
+    expect_exit(hive, 1, "crashed");
+    open_gate(gate);
+    await(hive, "done");
+    assert_int_equal(skep_cluster_wanted(hive->cluster), 1);
+    assert_int_equal(skep_cluster_scale(hive->cluster, 2), SKEP_OK);
+    assert_int_equal(skep_child_count(hive->cluster), 2);
+    assert_int_equal(skep_child_slot(skep_child_by_id(hive->cluster, 3)), 1);
+}
+
 static void test_the_old_one_ends_and_the_new_one_fails(void **state) {
     struct hive *hive = *state;
     char gate[64];
@@ -65,6 +84,23 @@ static void test_the_old_one_ends_and_the_new_one_fails(void **state) {
     HIVE_UNTIL(hive, hive_find(hive, SKEP_EVENT_READY, 3) != NULL);
     assert_string_equal(program_of(hive, 3), "old");
     unlink(gate);
+}
+
+static void send_away(skep_cluster *cluster, const skep_event *event, void *context) {
+    (void)cluster, (void)context;
+    skep_child_disconnect(event->child);
+}
+
+/* It does not get the place only to leave it. */
+static void test_the_new_one_is_sent_away_when_it_is_ready(void **state) {
+    struct hive *hive = *state;
+    begin(hive, &usual, 1, NULL);
+    assert_int_equal(skep_on(hive->cluster, SKEP_EVENT_READY, send_away, NULL), SKEP_OK);
+    assert_int_equal(reload_onto(hive, "new", 0), SKEP_OK);
+    await(hive, "aborted");
+    expect_phase(hive, "aborted", 0, 1, "worker 2 exited with status 0 after it was ready");
+    assert_string_equal(skep_child_state(skep_child_by_id(hive->cluster, 1)), "ready");
+    assert_int_equal(skep_cluster_wanted(hive->cluster), 1);
 }
 
 /* Who drains a worker wants one fewer. */
@@ -143,7 +179,9 @@ static int run_all(void) {
     const struct CMUnitTest tests[] = {
         HIVE_TEST(test_one_at_a_time),
         HIVE_TEST(test_the_old_one_ends_meanwhile),
+        HIVE_TEST(test_the_old_one_ends_for_good_meanwhile),
         HIVE_TEST(test_the_old_one_ends_and_the_new_one_fails),
+        HIVE_TEST(test_the_new_one_is_sent_away_when_it_is_ready),
         HIVE_TEST(test_the_old_one_is_drained_meanwhile),
         HIVE_TEST(test_a_worker_whose_turn_comes_is_replaced_as_it_was),
         HIVE_TEST(test_a_stop_ends_it_quietly),

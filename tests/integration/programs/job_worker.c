@@ -94,6 +94,7 @@ static skep_verdict keep_for(const struct task *task, skep_job *job, bool extend
     struct kept *kept = calloc(1, sizeof *kept);
     if (kept == NULL) abort();
     *kept = (struct kept){.program = task->program, .job = job, .extends = extends};
+    uv_update_time(loop); /* jobs before this one may have taken long in the same turn */
     kept->until_ms = uv_now(loop) + task->number;
     kept->timer.data = kept;
     snprintf(kept->key, sizeof kept->key, "%s", task->key);

@@ -3,7 +3,9 @@
  * at once. */
 #include "hatch.h"
 
+#include "event.h"
 #include "life.h"
+#include "reload.h"
 
 enum { LIMIT = 3, PERIOD_MS = 1000 };
 
@@ -62,6 +64,7 @@ static void open_bench(struct bench *bench, struct pump *pump, const skep_settin
 static void fail_times(struct bench *bench, unsigned times) {
     for (unsigned i = 0; i < times; i++) skep__breaker_failed(bench->cluster, 1, "worker 1 fell");
     skep__breaker_say(bench->cluster);
+    skep__emit_due(bench->cluster);
 }
 
 static void test_the_last_one_opens_it(void **state) {
@@ -118,6 +121,7 @@ static void test_one_is_tried(void **state) {
     assert_string_equal(bench.told, "o");
     skep__breaker_failed(bench.cluster, first->child->id, "it fell too");
     skep__breaker_say(bench.cluster);
+    skep__emit_due(bench.cluster);
     assert_string_equal(bench.told, "oo");
     assert_string_equal(bench.reason, "it failed again: it fell too; the next is tried in 1 s, or by skep resume");
     assert_true(skep__breaker_wait_ms(bench.cluster) > 0);
@@ -147,6 +151,23 @@ static void test_who_is_tried_leaves(void **state) {
 }
 
 /* What was started before it opened proves nothing. */
+/* The reload may be aborted; then somebody must look again. */
+static void test_who_is_tried_is_ready_during_a_reload(void **state) {
+    struct bench bench;
+    open_bench(&bench, *state, &(skep_settings){.failures = 1, .breaker_ms = SKEP__LEAST_BREAKER_MS});
+    struct skep__slot *slot = miss_one(&bench);
+    fail_times(&bench, 1);
+    PUMP_LOOK_UNTIL(bench.pump, slot->child != NULL);
+    assert_int_equal(skep_cluster_reload(bench.cluster, NULL), SKEP_OK);
+    skep__breaker_ready(slot->child);
+    assert_true(bench.cluster->breaker.open);
+    assert_int_not_equal(skep__breaker_wait_ms(bench.cluster), 0);
+    skep__reload_cancel(bench.cluster);
+    PUMP_LOOK_UNTIL(bench.pump, !bench.cluster->breaker.open);
+    assert_string_equal(bench.told, "oc");
+    hatch_free(bench.pump, &bench.cluster);
+}
+
 static void test_an_old_worker_does_not_close_it(void **state) {
     struct bench bench;
     open_bench(&bench, *state, &(skep_settings){.failures = 1});
@@ -172,6 +193,33 @@ static void test_closing_by_hand(void **state) {
     assert_int_equal(skep__breaker_wait_ms(bench.cluster), 0);
     pump_turns(bench.pump, 3);
     assert_string_equal(bench.told, "oc");
+    hatch_free(bench.pump, &bench.cluster);
+}
+
+static void count_calls(skep_cluster *cluster, const skep_event *event, void *context) {
+    unsigned *calls = context;
+    (void)cluster, (void)event;
+    ++*calls;
+}
+
+/* What a call of the user's causes is told after it. */
+static void test_closing_by_hand_calls_nobody_back(void **state) {
+    struct bench bench;
+    unsigned calls = 0;
+    open_bench(&bench, *state, &(skep_settings){.failures = 1});
+    miss_one(&bench);
+    fail_times(&bench, 1);
+    assert_int_equal(
+        skep_setup_primary(bench.cluster, &(skep_settings){.exec = "/no/such", .respawn = true, .failures = 1}),
+        SKEP_OK);
+    pump_turns(bench.pump, 3);
+    assert_int_equal(skep_on(bench.cluster, SKEP_EVENT_BREAKER, count_calls, &calls), SKEP_OK);
+    assert_int_equal(skep_on(bench.cluster, SKEP_EVENT_ERROR, count_calls, &calls), SKEP_OK);
+    skep_cluster_close_breaker(bench.cluster);
+    assert_int_equal(calls, 0);
+    pump_turns(bench.pump, 3);
+    assert_int_equal(calls, 3); /* closed, an error, opened */
+    assert_string_equal(bench.told, "oco");
     hatch_free(bench.pump, &bench.cluster);
 }
 
@@ -209,8 +257,10 @@ int main(void) {
         PUMP_TEST(test_the_limit_grows_with_the_hive),
         PUMP_TEST(test_one_is_tried),
         PUMP_TEST(test_who_is_tried_leaves),
+        PUMP_TEST(test_who_is_tried_is_ready_during_a_reload),
         PUMP_TEST(test_an_old_worker_does_not_close_it),
         PUMP_TEST(test_closing_by_hand),
+        PUMP_TEST(test_closing_by_hand_calls_nobody_back),
         PUMP_TEST(test_who_is_tried_cannot_be_forked),
         PUMP_TEST(test_stopping_ends_it),
     };

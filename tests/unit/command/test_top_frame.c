@@ -194,6 +194,9 @@ static void test_questions_and_messages_stand_at_the_bottom(void **state) {
     assert_shows(frame(watching, 80, 24), "\n1 of 2 workers: 2  q quit");
     top_view_key(&watching->view, &watching->model, '?');
     assert_shows(frame(watching, 80, 24), "select a worker");
+    watching->view.mode = TOP_HELPING;
+    assert_shows(frame(watching, 80, 24), "\nany key goes back\n");
+    assert_not_there(frame(watching, 80, 24), "q quit");
 }
 
 static void test_sparklines(void **state) {

@@ -18,7 +18,7 @@ static void check_field(const struct skep_field *field) {
     assert_true(field->type <= SKEP_TYPE_LIST);
     assert_true(field->limit > 0);
     if (field->type == SKEP_TYPE_BOOL) assert_int_equal(field->limit, 1);
-    if (field->type == SKEP_TYPE_STR) assert_in_range(field->limit, 1, SKEP_MAX_REASON);
+    if (field->type == SKEP_TYPE_STR) assert_in_range(field->limit, 1, SKEP_MAX_PATH);
     if (field->type == SKEP_TYPE_BIN || field->type == SKEP_TYPE_LIST)
         assert_in_range(field->limit, 1, SKEP_MAX_PAYLOAD);
 }
