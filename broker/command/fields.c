@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+json_t *json_of_count(uint64_t count) {
+    return json_integer(count < INT64_MAX ? (json_int_t)count : INT64_MAX);
+}
+
 void set_number(json_t *object, const char *key, uint64_t number) {
     json_object_set_new(object, key, json_of_count(number));
 }

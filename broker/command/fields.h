@@ -6,6 +6,9 @@
 #include <command.h>
 #include <jansson.h>
 
+/* The greatest integer that JSON has here, for what is greater: it never turns negative. */
+json_t *json_of_count(uint64_t count);
+
 void set_number(json_t *object, const char *key, uint64_t number);
 
 /* 0 if there is none. */

@@ -227,7 +227,8 @@ static const char *set_every(struct options *options, const char *value) {
 
 static const char *set_since(struct options *options, const char *value) {
     options->since_given = true;
-    return parse_number(value, 0, INT64_MAX, &options->since) ? NULL : "expected the number of an item of news";
+    return parse_number(value, 0, INT64_MAX, &options->since) ? NULL
+                                                              : "expected the number of an event, as --json tells it";
 }
 
 static const char *set_kinds(struct options *options, const char *value) {
@@ -263,9 +264,10 @@ const struct option_row option_rows[] = {
     {"ready-timeout", 0, FOR_RUN, "SECONDS", set_ready_timeout, "how long a worker may take to become ready; 10"},
     {"drain-timeout", 0, FOR_RUN, "SECONDS", set_drain_timeout, "how long a worker may take to leave; 10"},
     {"watchdog", 0, FOR_RUN, "SECONDS", set_watchdog, "kill a worker whose loop stands still for so long; never"},
-    {"stable", 0, FOR_RUN, "SECONDS", set_stable, "a worker that was ready for so long has not failed quickly; 1"},
-    {"failures", 0, FOR_RUN, "N", set_failures, "quick failures that open the breaker; 10 and 2 for each worker"},
-    {"failures-period", 0, FOR_RUN, "SECONDS", set_failures_period, "those within so long count; 60"},
+    {"stable", 0, FOR_RUN, "SECONDS", set_stable,
+     "one that ends before it was ready for so long has failed quickly; 1"},
+    {"failures", 0, FOR_RUN, "N", set_failures, "quick failures that open the breaker; 10, and 2 more for each worker"},
+    {"failures-period", 0, FOR_RUN, "SECONDS", set_failures_period, "quick failures within so long count; 60"},
     {"breaker", 0, FOR_RUN, "SECONDS", set_breaker, "how long the open breaker waits before it tries a worker; 10"},
     {"credit", 0, FOR_RUN, "N", set_credit, "connections on their way to one worker at most, 1 to 253; 64"},
     {"lease", 0, FOR_RUN, "SECONDS", set_lease, "how long a worker may have a job before another gets it; 60"},
@@ -305,7 +307,8 @@ const struct option_row option_rows[] = {
     {"every", 0, FOR_STATUS, "SECONDS", set_every, "with --watch: how often; 1"},
     {"every", 0, FOR_TOP, "SECONDS", set_every, "how often it draws; 1"},
     {"once", 0, FOR_TOP, NULL, set_once, "print one frame as text, for a file or a terminal of any kind"},
-    {"since", 0, FOR_EVENTS, "SEQ", set_since, "first those after number SEQ; 0 is all that is kept"},
+    {"since", 0, FOR_EVENTS, "SEQ", set_since,
+     "first those after number SEQ, as --json tells it; 0: all that are kept"},
     {"kind", 0, FOR_EVENTS, "KIND,...", set_kinds, "only of these kinds, such as exit,ready"},
     {"worker", 0, FOR_EVENTS, "ID", set_worker, "only those of one worker"},
     {"once", 0, FOR_EVENTS, NULL, set_once, "only what is kept, or what is after --since; then end"},

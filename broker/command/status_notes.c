@@ -26,7 +26,9 @@ static void warn_of_breaker(FILE *file, const json_t *status, bool colours) {
     const json_t *breaker = json_object_get(status, "breaker_s");
     if (json_is_real(breaker))
         warn(file, colours,
-             "BREAKER OPEN: too many workers failed; one is tried in %.0f s; skep resume starts them now",
+             "BREAKER OPEN: too many workers failed; one is tried in %.0f s; skep exits says why, skep resume starts "
+             "them "
+             "now",
              json_real_value(breaker));
 }
 
@@ -68,9 +70,19 @@ static void warn_of_too_few(FILE *file, const json_t *status, bool colours) {
          wanted);
 }
 
+/* On purpose, and easily forgotten */
+static void warn_of_none(FILE *file, const json_t *status, bool colours) {
+    const char *state = json_string_value(json_object_get(status, "state"));
+    const json_t *wanted = json_object_get(status, "wanted");
+    if (!json_is_integer(wanted) || json_integer_value(wanted) != 0) return;
+    if (state != NULL && strcmp(state, "running") == 0)
+        warn(file, colours, "NO WORKERS: none are wanted; skep scale 1 starts one");
+}
+
 void status_write_warnings(FILE *file, const json_t *status, bool colours) {
     warn_of_breaker(file, status, colours);
     warn_of_too_few(file, status, colours);
+    warn_of_none(file, status, colours);
     warn_of_listeners(file, status, colours);
     warn_of_reload(file, status, colours);
 }

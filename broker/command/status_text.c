@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * skep status for people: what needs somebody first, then aligned tables. */
 #include <stdint.h>
+#include <string.h>
 
 #include "paint.h"
 #include "print.h"
@@ -64,6 +65,12 @@ static void write_broker(FILE *file, const json_t *status, const char *dir) {
             json_integer_value(json_object_get(status, "pid")), state, age, policy, version);
 }
 
+/* Names of ours only: those of a program's own counters are not ours to change. */
+static void make_singular(char *name) {
+    size_t length = strlen(name);
+    if (length > 0 && name[length - 1] == 's') name[length - 1] = '\0';
+}
+
 /* Those beyond the first few are of interest only if there are any. */
 static void write_counts(FILE *file, const char *title, json_t *counts, size_t always) {
     const char *key, *separator = "";
@@ -75,6 +82,7 @@ static void write_counts(FILE *file, const char *title, json_t *counts, size_t a
         char name[CELL_BYTES], digits[32];
         if (i++ >= always && json_integer_value(count) == 0) continue;
         snprintf(name, sizeof name, "%s", key);
+        if (always != SIZE_MAX && json_integer_value(count) == 1) make_singular(name);
         make_printable(name);
         grouped((uint64_t)json_integer_value(count), digits);
         fprintf(file, "%s %s %s", separator, digits, name);

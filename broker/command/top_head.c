@@ -44,7 +44,8 @@ static int put_warnings(struct top_canvas *canvas, int row, const struct top_mod
     const struct top_broker *broker = &model->now.broker;
     int at = 0;
     if (broker->has_breaker)
-        at = top_canvas_print(canvas, row, at, TOP_BAD, "BREAKER OPEN: tries a worker in %" PRIu64 " s; skep resume  ",
+        at = top_canvas_print(canvas, row, at, TOP_BAD,
+                              "BREAKER OPEN: tries a worker in %" PRIu64 " s; skep exits, skep resume  ",
                               (broker->breaker_ms + 999) / 1000);
     if (broker->has_reload)
         at = top_canvas_print(canvas, row, at, TOP_WARN, "reload %" PRIu32 " of %" PRIu32 "  ", broker->reload_step,

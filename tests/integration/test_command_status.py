@@ -79,17 +79,28 @@ class Faked(unittest.TestCase):
     def test_what_needs_somebody_comes_first(self):
         lines = self.text(broker_status(wanted=4, breaker_ms=8000, reloadStep=1, reloadSteps=4),
                           listener_status(name="web", paused=True, resting=True), worker_status(1)).split("\n")
-        self.assertRegex(lines[1], r"^BREAKER OPEN: .* 8 s; .*skep resume")
+        self.assertRegex(lines[1], r"^BREAKER OPEN: .* 8 s; skep exits says why, skep resume starts them now$")
         self.assertEqual(lines[2], "TOO FEW: 1 of 4 workers are ready")
         self.assertRegex(lines[3], r"^PAUSED: web accepts nothing; skep resume web")
         self.assertEqual(lines[4], "RELOAD: 1 of 4 workers are new")
         self.assertRegex("\n".join(lines), r"(?m)^web +tcp://127.0.0.1:80 +paused ")
 
     def test_nothing_is_warned_of_without_a_cause(self):
-        for status in (broker_status(wanted=1), broker_status(), broker_status(wanted=2, state="stopping")):
+        for status in (broker_status(wanted=1), broker_status(), broker_status(wanted=2, state="stopping"),
+                       broker_status(wanted=0, state="stopping")):
             text = self.text(status, listener_status(), worker_status(1))
-            self.assertNotRegex(text, "BREAKER|TOO FEW|PAUSED|RELOAD")
+            self.assertNotRegex(text, "BREAKER|TOO FEW|NO WORKERS|PAUSED|RELOAD")
             self.assertRegex(text, "(?m)^tcp://127.0.0.1:80 +accepting ")
+
+    def test_a_hive_without_workers_says_so(self):
+        self.assertEqual(self.text(broker_status(wanted=0), listener_status()).split("\n")[1],
+                         "NO WORKERS: none are wanted; skep scale 1 starts one")
+
+    def test_one_is_one(self):
+        text = self.text(broker_status(wanted=1, connections=1, restarts=1, requests=2, redispatched=1, badFrames=1),
+                         pack("counterStatus", name="visits", count=1))
+        self.assertIn("total: 0 accepted, 2 requests, 1 connection, 1 restart, 1 redispatched, 1 bad_frame\n", text)
+        self.assertIn("counters: 1 visits", text)
 
     def test_a_worker_that_leaves_says_what_it_waits_for(self):
         text = self.text(broker_status(), worker_status(1),

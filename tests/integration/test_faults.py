@@ -25,7 +25,7 @@ from hive import Connection, Hive, is_alive, run, wait_until
 class KilledUnderLoad(unittest.TestCase):
     """Fault 2."""
     KILLS = 6
-    CLIENTS = 8
+    CLIENTS, ANSWERS = 8, 20  # between two deaths, each client has more than one answer
 
     def kill_some(self, hive, totals, between):
         """Kills a ready worker after each between(), round and round; when each died, from and to."""
@@ -57,9 +57,9 @@ class KilledUnderLoad(unittest.TestCase):
                 hive.wait_ready(4)
                 totals = Totals(hive)
                 with Load(hive.url, self.CLIENTS) as load:
-                    load.wait_done(50)
-                    deaths = self.kill_some(hive, totals, lambda: load.wait_done(50))
-                    load.wait_done(50)
+                    load.wait_done(self.ANSWERS)
+                    deaths = self.kill_some(hive, totals, lambda: load.wait_done(self.ANSWERS))
+                    load.wait_done(self.ANSWERS)
                 self.assertGreaterEqual(len(deaths), self.KILLS // 2)
                 self.assertEqual(load.hung, [])
                 for request in load.failed:

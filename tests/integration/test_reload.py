@@ -15,7 +15,7 @@ from ledger_check import violations
 
 ABORTED, UNDERWAY = 70, 75
 POLICIES = ("round-robin", "least-connections", "sticky", "shared", "reuseport")
-ROUNDS, BAD_EVERY = 20, 10
+ROUNDS, BAD_EVERY = 10, 5
 
 
 def reload(hive, *options):
@@ -74,7 +74,7 @@ class UnderLoad(unittest.TestCase):
             self.assertEqual(totals["restarts"], 0)
             hive.stop()
 
-    def test_rounds_one_in_ten_with_a_program_that_does_not_start(self):
+    def test_rounds_one_in_five_with_a_program_that_does_not_start(self):
         self.check("round-robin", ROUNDS, BAD_EVERY)
 
     def test_each_policy(self):

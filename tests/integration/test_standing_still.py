@@ -94,25 +94,34 @@ class OthersGoOn(unittest.TestCase):
         return replaced(hive, 1, 4)
 
     def test_connections(self):
-        for policy in ("round-robin", "least-connections"):
-            with self.subTest(policy=policy), actors(TCP, workers=4, policy=policy,
-                                                     options=["--watchdog", self.WATCHDOG_S, "--credit",
-                                                              self.CONNECTION_CREDIT]) as hive:
-                pids = hive.wait_ready(4) and hive.pids()
-                os.kill(pids[2], signal.SIGSTOP)
-                clients = crowd(hive.url, self.CONNECTIONS)
-                enough = self.CONNECTIONS - self.CONNECTION_CREDIT
-                heard = answers(clients, enough=enough)
-                self.assertGreaterEqual(len(workers_of(heard)), enough)
-                self.check_it_stood_still_until(hive, pids[2])
-                self.assertNotIn(2, workers_of(heard))
-                late = [clients[index] for index in resting(heard)]
-                status = self.wait_killed(hive, pids[2])
+        hives = {policy: self.enterContext(actors(TCP, workers=4, policy=policy,
+                                                  options=["--watchdog", self.WATCHDOG_S, "--credit",
+                                                           self.CONNECTION_CREDIT]))
+                 for policy in ("round-robin", "least-connections")}
+        rest = []
+        for policy, hive in hives.items():
+            with self.subTest(policy=policy):
+                rest.append((policy, hive, *self.crowd_served_by_others(hive)))
+        for policy, hive, pid, clients, late in rest:  # the watchdogs of both have run meanwhile
+            with self.subTest(policy=policy, part="the rest"):
+                status = self.wait_killed(hive, pid)
                 self.assertLessEqual(status["totals"]["redispatched"], self.CONNECTION_CREDIT)
                 self.assertNotIn(2, workers_of(answers(late)))
                 self.assertEqual(status["totals"]["accepted"], self.CONNECTIONS)
                 disperse(clients)
                 hive.stop()
+
+    def crowd_served_by_others(self, hive):
+        """The pid of the worker that stands still, the clients, and those who wait for it."""
+        pids = hive.wait_ready(4) and hive.pids()
+        os.kill(pids[2], signal.SIGSTOP)
+        clients = crowd(hive.url, self.CONNECTIONS)
+        enough = self.CONNECTIONS - self.CONNECTION_CREDIT
+        heard = answers(clients, enough=enough)
+        self.assertGreaterEqual(len(workers_of(heard)), enough)
+        self.check_it_stood_still_until(hive, pids[2])
+        self.assertNotIn(2, workers_of(heard))
+        return pids[2], clients, [clients[index] for index in resting(heard)]
 
     def test_jobs(self):
         with workers("q", count=4, options=["--watchdog", self.WATCHDOG_S, "--job-credit", self.JOB_CREDIT]) as hive:
@@ -150,23 +159,23 @@ class BrokerStopped(unittest.TestCase):
         with TemporaryDirectory(prefix="skep-", dir="/tmp") as folder:
             os.mkfifo(f"{folder}/go")
             script = f"read go < {folder}/go; exec {actor_path()} {TCP}"
-            with Hive(None, "/bin/sh", "-c", script, workers=1, options=["--ready-timeout", 6]) as hive:
+            with Hive(None, "/bin/sh", "-c", script, workers=1, options=["--ready-timeout", 3]) as hive:
                 hive.wait_line("worker 1 pid .*: started")
                 with stopped(hive.pid):
-                    pause_s(7)
+                    pause_s(4)
                 Path(folder, "go").write_text("\n")
                 hive.wait_ready(1)
                 self.assertEqual(hive.count("not ready"), 0, hive.describe())
                 hive.stop()
 
     def test_no_drain_timeout(self):
-        with actors(TCP, workers=1, options=["--drain-timeout", 6]) as hive:
+        with actors(TCP, workers=1, options=["--drain-timeout", 3]) as hive:
             pids = hive.wait_ready(1) and hive.pids()
             with stopped(pids[1]):
                 os.kill(hive.pid, signal.SIGTERM)
                 hive.wait_line("worker 1 pid .*: draining")
                 with stopped(hive.pid):
-                    pause_s(7)
+                    pause_s(4)
             self.assertEqual(hive.wait_exit(), 0)
             self.assertEqual(hive.count(r"exited with status 0 \(voluntary\)"), 1, hive.describe())
 

@@ -68,7 +68,7 @@ class Scale(Steering):
                       err=r"(skep: scale: worker \d+ pid \d+: exited with status 3 \(crashed\).*\n)+"
                           r"skep: scale: no more workers are started: .*")
             flag.unlink()
-            self.skep(hive, "resume", out="workers that are missing are started")
+            self.skep(hive, "resume", out="the breaker is closed: workers that are missing are started")
             hive.wait_ready(3)
             hive.stop()
 
@@ -95,9 +95,10 @@ class Reload(Steering):
             hive.wait_ready(2)
             before = hive.pids()
             self.skep(hive, "reload", "--program", path, code=70,
-                      err=r"skep: reload: aborted: worker \d+ .*status 3.*; the old workers go on")
+                      err=r"skep: reload: aborted: worker \d+ .*status 3.*; the old workers go on; skep logs \d+ shows what it wrote")
             self.assertEqual(hive.pids(), before)
-            self.skep(hive, "reload", "--program", "/no/such/program", code=70, err="skep: reload: aborted: .*")
+            self.skep(hive, "reload", "--program", "/no/such/program", code=70,
+                      err="skep: reload: aborted: .*not found; the old workers go on")
             self.assertEqual(hive.pids(), before)
             hive.stop()
 
@@ -144,12 +145,12 @@ class OneWorker(Steering):
     def test_drain_waits_for_a_live_connection(self):
         with self.hive(workers=1) as hive, connect(hive.url) as sock:
             hive.wait_ready(1)
-            sock.sendall(b"GET / HTTP/1.1\r\nHo")    # a request that has begun
+            sock.sendall(b"GET / HTTP/1.1\r\n")  # a request that has begun
             hive.wait_status(lambda status: status["workers"][0]["connections"] == 1, "the connection")
             process = self.start(hive, "drain", "1")
             hive.wait_line("worker 1 pid .*: draining")
             self.assertIsNone(process.popen.poll(), process.describe())
-            sock.sendall(b"st: skep\r\nConnection: close\r\n\r\n")
+            sock.sendall(b"Host: skep\r\nConnection: close\r\n\r\n")
             self.assertIn(b"200", sock.recv(100))
             sock.close()
             self.assertEqual((process.wait_exit(), process.output()), (0, "worker 1 has left"))

@@ -75,11 +75,11 @@ static void test_a_crash_loop_is_mended(void **state) {
     struct hive *hive = *state;
     hive_start(hive, &usual);
     hive_fork(hive, "fail", NULL);
-    HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_EXIT, 0) == 2); /* the next try is due in more than 100 ms */
+    HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_EXIT, 0) == 4); /* the next try is due in more than half a second */
     assert_int_equal(reload_onto(hive, "new", 0), SKEP_OK);
     await(hive, "done");
-    expect_phase(hive, "step", 1, 1, "worker 3 fills an empty place");
-    assert_string_equal(program_of(hive, 3), "new");
+    expect_phase(hive, "step", 1, 1, "worker 5 fills an empty place");
+    assert_string_equal(program_of(hive, 5), "new");
     assert_int_equal(skep_child_count(hive->cluster), 1);
 }
 
@@ -188,11 +188,11 @@ static void test_an_empty_place_stays_due(void **state) {
     struct hive *hive = *state;
     hive_start(hive, &usual);
     hive_fork(hive, "fail", NULL);
-    HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_EXIT, 0) == 2);
+    HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_EXIT, 0) == 3); /* the next try is due in 300 ms or more */
     assert_int_equal(reload_onto(hive, "fail", 0), SKEP_OK);
     await(hive, "aborted");
-    expect_phase(hive, "aborted", 0, 1, "worker 3 exited with status 3 before it was ready");
-    HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_EXIT, 0) == 4);
+    expect_phase(hive, "aborted", 0, 1, "worker 4 exited with status 3 before it was ready");
+    HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_EXIT, 0) == 5);
 }
 
 /* --- no reload --- */

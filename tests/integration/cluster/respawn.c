@@ -91,7 +91,7 @@ static void test_quick_failures_wait(void **state) {
 static void test_siblings_are_left_alone(void **state) {
     struct hive *hive = *state;
     hive_start(hive, &(skep_settings){.respawn = true});
-    hive_fork(hive, "idle", NULL);
+    hive_fork_ready(hive, "idle", NULL);
     hive_fork(hive, "fail", NULL);
     HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_EXIT, 0) == 2);
     assert_string_equal(skep_child_state(skep_child_by_id(hive->cluster, 1)), "ready");

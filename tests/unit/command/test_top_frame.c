@@ -102,7 +102,7 @@ static void test_everything_has_its_place(void **state) {
     note(watching, "it smells");
     const char *text = frame(watching, 100, 30);
     assert_shows(text, "mail  running 1:02:05, round-robin, 3 of 4 ready");
-    assert_shows(text, "BREAKER OPEN: tries a worker in 3 s");
+    assert_shows(text, "BREAKER OPEN: tries a worker in 3 s; skep exits, skep resume");
     assert_shows(text, "reload 1 of 4");
     assert_shows(text, "web paused");
     assert_shows(text, "requests/s   12.0k");
