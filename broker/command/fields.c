@@ -29,10 +29,6 @@ json_t *json_of_bytes(struct skep_bytes bytes) {
     return json_stringn(ascii, size_bytes);
 }
 
-json_t *json_of_count(uint64_t count) {
-    return json_integer(count < INT64_MAX ? (json_int_t)count : INT64_MAX);
-}
-
 json_t *json_of_ms(uint64_t ms) {
     return json_real((double)ms / 1000);
 }

@@ -17,9 +17,6 @@ json_int_t number_of(const json_t *object, const char *key);
 /* A JSON string of bytes that may not be UTF-8. */
 json_t *json_of_bytes(struct skep_bytes bytes);
 
-/* The greatest integer that JSON has here, for what is greater: it never turns negative. */
-json_t *json_of_count(uint64_t count);
-
 /* Seconds with three decimals. */
 json_t *json_of_ms(uint64_t ms);
 
