@@ -81,7 +81,7 @@ void skep__breaker_say(skep_cluster *cluster) {
     event.phase = "opened";
     event.reason = breaker->why;
     breaker->unsaid = false;
-    skep__emit(cluster, &event);
+    skep__emit_later(cluster, &event); /* a call of the user's may be the cause */
 }
 
 /* --- closing --- */

@@ -44,7 +44,7 @@ void skep__breaker_ready(const skep_child *child);
 /* A worker has ended: if it was the one that was tried, there will be another. */
 void skep__breaker_ended(const skep_child *child);
 
-/* Tells by an event that the breaker has opened, unless that was told. From a callback of the loop only. */
+/* Tells by an event that the breaker has opened, unless that was told. */
 void skep__breaker_say(skep_cluster *cluster);
 
 /* No more trials. */

@@ -173,13 +173,17 @@ int skep__read_link(skep_child *child) {
 
 /* --- handles --- */
 
+static void free_child(skep_child *child) {
+    free(child->program);
+    free(child);
+}
+
 static void handle_closed(uv_handle_t *handle) {
     skep_child *child = handle->data;
     if (--child->open_handles > 0 || !child->released) return;
     skep__subscribers_free(&child->subscribers);
-    free(child->program);
     skep__handling_free(&child->handling);
-    free(child);
+    free_child(child);
 }
 
 void skep__child_close_link(skep_child *child) {
@@ -265,8 +269,7 @@ static void abandon(skep_child *child) {
     close(child->link);
     skep__page_free(&child->page);
     skep__outlet_free(&child->inbox);
-    free(child->program);
-    free(child);
+    free_child(child);
 }
 
 static skep_child *allocate(skep_cluster *cluster, struct skep__slot *slot, const char *program) {
@@ -301,6 +304,28 @@ static void enlist(skep_child *child) {
     cluster->child_count++;
 }
 
+static int open_output(skep_child *child, const int fds[2]) {
+    int status = fds[0] >= 0 ? skep__output_new(child, fds) : SKEP_OK;
+    if (status == SKEP_OK) return SKEP_OK;
+    return skep__broker_fail(child->cluster, status, "output of worker %u: %s", child->id, skep_strerror(status));
+}
+
+/* The process is the child's from here on. */
+static int adopt(skep_child *child, const struct skep__spawned *spawned) {
+    child->pid = spawned->pid;
+    child->pidfd = spawned->pidfd;
+    child->link = spawned->link;
+    child->page = spawned->page;
+    int status = open_output(child, spawned->output);
+    if (status == SKEP_OK) status = open_inbox(child); /* while the program loads; the welcome names it */
+    if (status != SKEP_OK) return status;
+    open_handles(child);
+    enlist(child);
+    skep_event event = skep__event(SKEP_EVENT_FORK, child);
+    skep__emit_later(child->cluster, &event);
+    return SKEP_OK;
+}
+
 static int start(skep_cluster *cluster, struct skep__slot *slot, const struct skep__program *program,
                  skep_child **out) {
     struct skep__spawned spawned;
@@ -308,27 +333,13 @@ static int start(skep_cluster *cluster, struct skep__slot *slot, const struct sk
     if (child == NULL) return skep__broker_fail(cluster, SKEP_ENOMEM, "fork: %s", skep_strerror(SKEP_ENOMEM));
     int status = skep__spawn(cluster, child->id, program, slot->env, &spawned);
     if (status != SKEP_OK) {
-        free(child->program);
-        free(child);
+        free_child(child);
         return status;
     }
-    child->pid = spawned.pid;
-    child->pidfd = spawned.pidfd;
-    child->link = spawned.link;
-    child->page = spawned.page;
-    if (spawned.output[0] >= 0) status = skep__output_new(child, spawned.output);
-    if (status == SKEP_OK)
-        status = open_inbox(child); /* while the program is being loaded; it must be there for the welcome */
-    if (status != SKEP_OK) {
-        abandon(child);
-        return status;
-    }
-    open_handles(child);
-    enlist(child);
-    skep_event event = skep__event(SKEP_EVENT_FORK, child);
-    skep__emit_later(cluster, &event);
-    *out = child;
-    return SKEP_OK;
+    status = adopt(child, &spawned);
+    if (status == SKEP_OK) *out = child;
+    else abandon(child);
+    return status;
 }
 
 static void occupy(struct skep__slot *slot, skep_child *child) {

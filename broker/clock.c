@@ -5,6 +5,7 @@
 #include "clock.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 enum {
     STEP_MS = 500,         /* between looks, at most */
@@ -125,6 +126,12 @@ int skep__alarm_set(struct skep__clock *clock, struct skep__alarm *alarm, uint64
     if (alarm->holds && clock->holding++ == 0) uv_ref((uv_handle_t *)&clock->look);
     if (skep__heap_first(&clock->alarms) == &alarm->node) look_in_time(clock);
     return SKEP_OK;
+}
+
+uint64_t skep__wall_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 bool skep__alarm_is_set(const struct skep__alarm *alarm) {

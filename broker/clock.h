@@ -24,6 +24,9 @@ void skep__clock_free(struct skep__clock **clock);
  * and every stretch counts in full. */
 uint64_t skep__clock_ms(struct skep__clock *clock);
 
+/* The wall clock, for people to read: milliseconds since 1970. */
+uint64_t skep__wall_ms(void);
+
 /* Zeroed at first. Rings on the loop, and only after what had arrived when it was due has been read. */
 struct skep__alarm {
     struct skep__heap_node node;

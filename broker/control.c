@@ -16,12 +16,6 @@ static int add_packed(void *frame, const void *data, size_t size_bytes) {
     return skep__frame_append(frame, data, size_bytes);
 }
 
-static int add_done(struct skep_frame *frame) {
-    struct skep_command command = {.id = SKEP_COMMAND_done};
-    command.done.has = 0;
-    return skep__frame_add(frame, &command);
-}
-
 static int add_changed(struct skep_frame *frame, uint64_t n) {
     struct skep_command command = {.id = SKEP_COMMAND_changed};
     command.changed = (struct skep_command_changed){.n = n};
@@ -72,10 +66,7 @@ static int answer_logs(skep_cluster *cluster, const struct skep_command_logs *lo
     bool named = SKEP_HAS(logs, logs, worker);
     if (named && (logs->worker == 0 || logs->worker > cluster->next_child)) return SKEP_ENOWORKER;
     if (cluster->settings.capture || cluster->log.seq > 0) return skep__log_answer(&cluster->log, logs, frame);
-    struct skep_command command = {.id = SKEP_COMMAND_failed};
-    command.failed = (struct skep_command_failed){.status = SKEP_ESTATE,
-                                                  .reason = skep__text("what its workers write is not captured")};
-    return skep__frame_add(frame, &command);
+    return skep__failed_add(SKEP_ESTATE, "what its workers write is not captured", frame);
 }
 
 static int answer_status(skep_cluster *cluster, bool times, struct skep_frame *frame) {
@@ -90,7 +81,7 @@ static int answer(skep_cluster *cluster, const struct skep_command *command, pid
     case SKEP_COMMAND_newsSince: return skep__news_since(cluster, command->newsSince.seq, add_packed, frame);
     case SKEP_COMMAND_stop:
         skep_cluster_stop(cluster, SKEP_HAS(stop, &command->stop, now) && command->stop.now);
-        return add_done(frame);
+        return skep__done_add(frame);
     case SKEP_COMMAND_scale:
     case SKEP_COMMAND_reload:
     case SKEP_COMMAND_restartWorker:
@@ -123,11 +114,9 @@ static int read_question(struct skep_reader *reader, const void *data, size_t si
 static void add_failed(skep_cluster *cluster, int status, struct skep_frame *frame) {
     const char *why = status == SKEP_EPROTO && cluster->control_reader.why != NULL ? cluster->control_reader.why
                                                                                    : skep_strerror(status);
-    struct skep_command command = {.id = SKEP_COMMAND_failed};
-    command.failed = (struct skep_command_failed){.status = (uint64_t)status, .reason = skep__text(why)};
     cluster->bad_frames += status == SKEP_EPROTO;
     skep__frame_clear(frame);
-    if (skep__frame_add(frame, &command) != SKEP_OK) skep__frame_clear(frame);
+    if (skep__failed_add(status, why, frame) != SKEP_OK) skep__frame_clear(frame);
 }
 
 /* Answers a question, or one that could not be read. */
@@ -135,7 +124,7 @@ static void answer_call(skep_cluster *cluster, struct skep__call *call, int stat
                         const struct skep_command *question) {
     struct skep_frame frame = {0};
     if (status == SKEP_OK) status = answer(cluster, question, skep__call_pid(call), &frame);
-    if (status == SKEP_OK && frame.size_bytes == 0) status = add_done(&frame); /* an empty frame is none */
+    if (status == SKEP_OK && frame.size_bytes == 0) status = skep__done_add(&frame); /* an empty frame is none */
     if (status != SKEP_OK) add_failed(cluster, status, &frame);
     skep__call_answer(call, frame.data, frame.size_bytes);
     skep__frame_free(&frame);

@@ -16,6 +16,10 @@ SKEP_MUST_USE int skep__status_add(skep_cluster *cluster, struct skep_frame *fra
 
 /* --- control_steer.c --- */
 
+/* Append the answer done, or failed with a reason, which is cut to fit. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__done_add(struct skep_frame *frame);
+SKEP_MUST_USE int skep__failed_add(int status, const char *why, struct skep_frame *frame);
+
 /* Does what a command of steering asks, and appends its answer, which may be why not. Errors: SKEP_EPROTO (it is none),
  * SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__steer(skep_cluster *cluster, const struct skep_command *command, struct skep_frame *frame);

@@ -8,9 +8,19 @@
 #include "event.h"
 #include "scale.h"
 
-static int add_done(struct skep_frame *frame) {
+/* --- answers --- */
+
+int skep__done_add(struct skep_frame *frame) {
     struct skep_command command = {.id = SKEP_COMMAND_done};
     command.done.has = 0;
+    return skep__frame_add(frame, &command);
+}
+
+int skep__failed_add(int status, const char *why, struct skep_frame *frame) {
+    struct skep_bytes reason = skep__text(why);
+    struct skep_command command = {.id = SKEP_COMMAND_failed};
+    if (reason.size_bytes > SKEP_MAX_REASON) reason.size_bytes = SKEP_MAX_REASON;
+    command.failed = (struct skep_command_failed){.status = (uint64_t)status, .reason = reason};
     return skep__frame_add(frame, &command);
 }
 
@@ -133,15 +143,13 @@ static int steer_worker(skep_cluster *cluster, const struct skep_command *comman
 static int pause_listener(skep_cluster *cluster, const struct skep_bytes *name, bool paused) {
     char text[SKEP_MAX_URL + 1];
     skep__copy_text(text, sizeof text, name);
-    int status = skep_cluster_pause_listener(cluster, text, paused);
-    return status != SKEP_ENOLISTENER ? status : skep__broker_fail(cluster, status, "no listener %s", text);
+    return skep_cluster_pause_listener(cluster, text, paused);
 }
 
 static int pause_queue(skep_cluster *cluster, const struct skep_bytes *name, bool paused) {
     char text[SKEP_MAX_NAME + 1];
     skep__copy_text(text, sizeof text, name);
-    int status = skep_cluster_pause_queue(cluster, text, paused);
-    return status != SKEP_ENOQUEUE ? status : skep__broker_fail(cluster, status, "no queue %s", text);
+    return skep_cluster_pause_queue(cluster, text, paused);
 }
 
 static int pause_work(skep_cluster *cluster, const struct skep_bytes *listener, const struct skep_bytes *queue,
@@ -164,7 +172,7 @@ static int resume(skep_cluster *cluster, const struct skep_command_resume *asked
     return SKEP_OK;
 }
 
-/* --- the answers --- */
+/* --- which of them --- */
 
 static int steer(skep_cluster *cluster, const struct skep_command *command) {
     switch (command->id) {
@@ -178,18 +186,11 @@ static int steer(skep_cluster *cluster, const struct skep_command *command) {
     }
 }
 
-static int add_failed(const skep_cluster *cluster, int status, struct skep_frame *frame) {
-    struct skep_bytes reason = skep__text(cluster->why[0] != '\0' ? cluster->why : skep_strerror(status));
-    struct skep_command command = {.id = SKEP_COMMAND_failed};
-    if (reason.size_bytes > SKEP_MAX_REASON) reason.size_bytes = SKEP_MAX_REASON;
-    command.failed = (struct skep_command_failed){.status = (uint64_t)status, .reason = reason};
-    return skep__frame_add(frame, &command);
-}
-
 int skep__steer(skep_cluster *cluster, const struct skep_command *command, struct skep_frame *frame) {
     bool scales = command->id == SKEP_COMMAND_scale;
     cluster->why[0] = '\0';
     int status = scales ? scale(cluster, &command->scale, frame) : steer(cluster, command);
-    if (status == SKEP_OK) return scales ? SKEP_OK : add_done(frame);
-    return status == SKEP_EPROTO ? status : add_failed(cluster, status, frame);
+    if (status == SKEP_OK) return scales ? SKEP_OK : skep__done_add(frame);
+    if (status == SKEP_EPROTO) return status;
+    return skep__failed_add(status, cluster->why[0] != '\0' ? cluster->why : skep_strerror(status), frame);
 }

@@ -2,9 +2,12 @@
  * Exit records. */
 #include "exits.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+
+#include "event.h"
 
 enum { KEPT_EXITS = 256 };
 
@@ -36,12 +39,6 @@ static uint64_t jobs_of(skep_child *child) {
     return jobs;
 }
 
-static uint64_t wall_ms(void) {
-    struct timeval now;
-    gettimeofday(&now, NULL);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_usec / 1000;
-}
-
 static void drop_oldest(skep_cluster *cluster) {
     struct skep__exit *oldest = STAILQ_FIRST(&cluster->exits);
     STAILQ_REMOVE_HEAD(&cluster->exits, entry);
@@ -57,7 +54,7 @@ void skep__exits_add(skep_child *child, const skep_event *event) {
     *record = (struct skep__exit){.worker = child->id,
                                   .slot = child->slot->index,
                                   .pid = child->pid,
-                                  .time_ms = wall_ms(),
+                                  .time_ms = skep__wall_ms(),
                                   .reason = event->reason,
                                   .code = event->code,
                                   .signal = event->signal,
@@ -76,6 +73,16 @@ void skep__exits_add(skep_child *child, const skep_event *event) {
 
 void skep__exits_free(skep_cluster *cluster) {
     while (!STAILQ_EMPTY(&cluster->exits)) drop_oldest(cluster);
+}
+
+/* --- words --- */
+
+void skep__exit_text(const skep_child *child, char text[SKEP__HOW_SIZE]) {
+    char signal[16];
+    skep__signal_text(child->exit_signal, signal);
+    if (child->exit_signal < 0) snprintf(text, SKEP__HOW_SIZE, "exited with status %d", child->exit_code);
+    else if (child->reason == NULL) snprintf(text, SKEP__HOW_SIZE, "was killed by %s", signal);
+    else snprintf(text, SKEP__HOW_SIZE, "was killed by %s (%s)", signal, child->reason);
 }
 
 /* --- answers --- */

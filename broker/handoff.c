@@ -135,6 +135,10 @@ int skep__notify(skep_child *child, const struct skep_command *command, int fd) 
     return skep__notify_both(child, command, NULL, fd);
 }
 
+void skep__tell(skep_child *child, const struct skep_command *first, const struct skep_command *second, int fd) {
+    if (skep__notify_both(child, first, second, fd) != SKEP_OK && child->link >= 0) skep__child_kill(child, "link");
+}
+
 /* --- in --- */
 
 static void settle(skep_child *child) {

@@ -16,6 +16,9 @@ SKEP_MUST_USE int skep__notify(skep_child *child, const struct skep_command *com
 SKEP_MUST_USE int skep__notify_both(skep_child *child, const struct skep_command *first,
                                     const struct skep_command *second, int fd);
 
+/* The same, for what the worker must know: one that cannot be told is killed. */
+void skep__tell(skep_child *child, const struct skep_command *first, const struct skep_command *second, int fd);
+
 /* The worker has received every connection up to a number, and finished or accepted some by itself. */
 void skep__taken(skep_child *child, const struct skep_command_taken *taken);
 

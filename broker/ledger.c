@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 
 #include "clock.h"
 #include "deliveries.h"
@@ -70,17 +69,11 @@ int skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue, const 
 
 /* --- dead letters --- */
 
-static uint64_t wall_ms(void) {
-    struct timeval now;
-    gettimeofday(&now, NULL);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_usec / 1000;
-}
-
 static struct skep__death *new_death(const char *cause, const struct skep_bytes *reason,
                                      const struct skep__exit_record *record) {
     struct skep__death *death = malloc(sizeof *death + reason->size_bytes + 1);
     if (death == NULL) return NULL;
-    *death = (struct skep__death){.cause = cause, .exit = {.code = -1, .signal = -1}, .wall_ms = wall_ms()};
+    *death = (struct skep__death){.cause = cause, .exit = {.code = -1, .signal = -1}, .wall_ms = skep__wall_ms()};
     if (record != NULL) death->exit = *record;
     skep__copy_text(death->reason, reason->size_bytes + 1, reason);
     return death;

@@ -59,7 +59,8 @@ skep_child *skep__child_by_pid(skep_cluster *cluster, pid_t pid);
 
 /* --- slot.c --- */
 
-/* The lowest place that is to have no worker, or a new one. Errors: SKEP_ENOMEM. */
+/* The lowest place that is to have no worker, or a new one. Errors: SKEP_ENOMEM, SKEP_EMFILE (descriptors for one more
+ * worker would leave too few for the broker). */
 SKEP_MUST_USE int skep__slot_get(skep_cluster *cluster, struct skep__slot **slot);
 
 /* Sets the environment of the worker in this place and its replacements. Errors: SKEP_ENOMEM. */

@@ -13,16 +13,12 @@
 #include "listener.h"
 #include "pause.h"
 
-static void answer(skep_child *child, const struct skep_command *command, const struct skep_command *more, int fd) {
-    if (skep__notify_both(child, command, more, fd) > 0 && child->link >= 0) skep__child_kill(child, "link");
-}
-
 static void refuse(skep_child *child, uint64_t request, int status, const char *why) {
     struct skep_command command = {.id = SKEP_COMMAND_listenFailed};
     command.listenFailed =
         (struct skep_command_listenFailed){.request = request, .status = (uint64_t)status, .reason = skep__text(why)};
     skep__emit_error(child->cluster, child, "cannot listen on %s", why);
-    answer(child, &command, NULL, -1);
+    skep__tell(child, &command, NULL, -1);
 }
 
 static void describe(skep_event *event, const struct skep__listener *listener, char text[INET6_ADDRSTRLEN]) {
@@ -60,7 +56,7 @@ static void accept_request(skep_child *child, uint64_t request, const struct ske
     if (fd >= 0) SKEP_SET(listening, l, shared, true);
     struct skep_command rest = skep__rest_command(listener);
     /* In the same message, so that it accepts nothing before it knows. */
-    answer(child, &command, fd >= 0 && listener->resting ? &rest : NULL, fd);
+    skep__tell(child, &command, fd >= 0 && listener->resting ? &rest : NULL, fd);
     emit_listening(child, listener, fd);
 }
 

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 
 enum { KEPT_ITEMS = 4096, KEPT_BYTES = 2 * 1024 * 1024 /* so that all of them and a newsEnd fit into one answer */ };
 
@@ -44,12 +43,6 @@ static int publish(skep_cluster *cluster, const struct skep_command *command) {
     return status == SKEP_EAGAIN ? SKEP_OK : status;
 }
 
-static uint64_t wall_ms(void) {
-    struct timeval now;
-    gettimeofday(&now, NULL);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_usec / 1000;
-}
-
 static void add_exit(struct skep_command_event *e, const skep_event *event) {
     if (event->code >= 0) SKEP_SET(event, e, code, (uint64_t)event->code);
     if (event->signal >= 0) SKEP_SET(event, e, signal, (uint64_t)event->signal);
@@ -61,7 +54,7 @@ void skep__news_event(skep_cluster *cluster, const skep_event *event) {
     struct skep_command command = {.id = SKEP_COMMAND_event};
     struct skep_command_event *e = &command.event;
     *e = (struct skep_command_event){
-        .seq = cluster->news_seq + 1, .time = wall_ms(), .event = skep__text(skep_event_name(event->kind))};
+        .seq = cluster->news_seq + 1, .time = skep__wall_ms(), .event = skep__text(skep_event_name(event->kind))};
     if (event->child != NULL) {
         SKEP_SET(event, e, worker, event->child->id);
         SKEP_SET(event, e, pid, (uint64_t)event->child->pid);

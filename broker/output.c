@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bucket.h"
@@ -17,7 +16,7 @@ enum {
     READ_BYTES = 8192,       /* in one turn of the loop */
     LINE_COST_BYTES = 64,    /* a line costs the broker something, however short it is */
     LAST_BYTES = 256 * 1024, /* read after the end; a child of the worker's may go on writing */
-    PARTIAL_MS = 1000,       /* a line that does not end is shown after this: somebody may wait for the answer */
+    PARTIAL_MS = 1000,       /* a line that has begun is shown after such a silence: somebody may wait for the answer */
     SLOWED_MS = 1000,        /* what is slowed down for so long is told, */
     SLOWED_SAID_EVERY_MS = 60 * 1000 /* though not more often than this */
 };
@@ -68,14 +67,8 @@ static void take_line(void *context, const char *data, size_t size_bytes, uint64
     cluster->log_callback(cluster, &seen, cluster->log_context);
 }
 
-static void look_at_clock(struct skep__output *output) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    output->time_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void end_line(struct stream *stream) {
-    look_at_clock(stream->output);
+    stream->output->time_ms = skep__wall_ms();
     skep__split_end(&stream->splitter, take_line, stream);
 }
 
@@ -114,7 +107,7 @@ static ssize_t read_some(struct stream *stream) {
     char data[READ_BYTES];
     ssize_t n = read(stream->fd, data, sizeof data);
     if (n <= 0) return n;
-    look_at_clock(output);
+    output->time_ms = skep__wall_ms();
     size_t lines = skep__split(&stream->splitter, data, (size_t)n, take_line, stream);
     skep__bucket_take(&output->bucket, skep__clock_ms(output->child->cluster->clock),
                       (uint64_t)n + lines * LINE_COST_BYTES);

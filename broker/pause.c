@@ -31,8 +31,7 @@ static void tell_workers(const struct skep__listener *listener) {
     struct skep_command command = skep__rest_command(listener);
     struct skep__seat *seat;
     LIST_FOREACH(seat, &listener->seats, of_listener) {
-        skep_child *child = seat->child;
-        if (skep__notify(child, &command, -1) > 0 && child->link >= 0) skep__child_kill(child, "link");
+        skep__tell(seat->child, &command, NULL, -1);
     }
 }
 
@@ -71,6 +70,7 @@ int skep_cluster_pause_listener(skep_cluster *cluster, const char *name, bool pa
         skep__listener_set_resting(l, paused);
         emit_listener(l);
     }
+    if (!paused) skep__listeners_prune(cluster); /* its workers may have left meanwhile */
     return found ? SKEP_OK : skep__broker_fail(cluster, SKEP_ENOLISTENER, "%s: no listener has this name or URL", name);
 }
 

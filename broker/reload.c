@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "event.h"
+#include "exits.h"
 #include "life.h"
 #include "settings.h"
 
@@ -171,19 +172,14 @@ static void finish(struct skep__reload *reload) {
 }
 
 static void describe_end(const skep_child *child, char *text, size_t room) {
-    const char *when = child->ready_ms != 0 ? "after" : "before";
-    const char *name = child->exit_signal >= 0 ? sigabbrev_np(child->exit_signal) : NULL;
+    char how[SKEP__HOW_SIZE];
+    skep__exit_text(child, how);
     if (child->reason != NULL && strcmp(child->reason, "not-ready") == 0)
         snprintf(text, room, "worker %" PRIu32 " was not ready after %u ms", child->id,
                  child->cluster->settings.ready_timeout_ms);
-    else if (child->exit_signal < 0)
-        snprintf(text, room, "worker %" PRIu32 " exited with status %d %s it was ready", child->id, child->exit_code,
-                 when);
-    else if (name != NULL)
-        snprintf(text, room, "worker %" PRIu32 " was killed by SIG%s %s it was ready", child->id, name, when);
     else
-        snprintf(text, room, "worker %" PRIu32 " was killed by signal %d %s it was ready", child->id,
-                 child->exit_signal, when);
+        snprintf(text, room, "worker %" PRIu32 " %s %s it was ready", child->id, how,
+                 child->ready_ms != 0 ? "after" : "before");
 }
 
 /* --- going on --- */
@@ -221,6 +217,7 @@ static void promote(skep_child *child) {
     slot->child = child;
     slot->wanted = slot->used = true; /* its old worker may have gone for good, and been its first */
     slot->successor = NULL;
+    slot->wanted = slot->used = true; /* the old one may have ended meanwhile, and not be one that is replaced */
     slot->renewed = true;
     slot->failures = 0;
     uint32_t old_id = old != NULL ? old->id : 0;
@@ -230,7 +227,7 @@ static void promote(skep_child *child) {
 
 void skep__reload_child_ready(skep_child *child) {
     struct skep__slot *slot = child->slot;
-    if (slot->successor != child) return;
+    if (slot->successor != child || child->voluntary) return; /* it leaves already: whoever heard of it said so */
     promote(child);
     go_on_soon(child->cluster);
 }

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: MIT
  * Places for workers, and their replacements: a quick failure waits, longer each time. */
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #include "event.h"
+#include "exits.h"
 #include "life.h"
 
 enum {
     FIRST_DELAY_MS = 100, /* after the first quick failure; doubles with each */
-    LONGEST_DELAY_MS = 10000
+    LONGEST_DELAY_MS = 10000,
+
+    DESCRIPTORS_A_WORKER = 7, /* process, link, both outputs; its inbox, and connections to it and to the outbox */
+    OWN_DESCRIPTORS = 64      /* the broker's, and some for operators and for a reload */
 };
 
 static int add_slot(skep_cluster *cluster, struct skep__slot **out) {
@@ -28,7 +34,18 @@ static int add_slot(skep_cluster *cluster, struct skep__slot **out) {
     return SKEP_OK;
 }
 
+/* A broker that spent its last descriptor on a worker could no longer be asked to have fewer. */
+static int afford(skep_cluster *cluster) {
+    struct rlimit limit;
+    rlim_t needed = OWN_DESCRIPTORS + DESCRIPTORS_A_WORKER * (cluster->child_count + 1);
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || needed <= limit.rlim_cur) return SKEP_OK;
+    return skep__broker_fail(cluster, SKEP_EMFILE, "%ju descriptors are too few for %zu workers",
+                             (uintmax_t)limit.rlim_cur, cluster->child_count + 1);
+}
+
 int skep__slot_get(skep_cluster *cluster, struct skep__slot **out) {
+    int status = afford(cluster);
+    if (status != SKEP_OK) return status;
     for (size_t i = 0; i < cluster->slot_count; i++) {
         struct skep__slot *slot = cluster->slots[i];
         if (slot->wanted || slot->successor != NULL) continue;
@@ -84,12 +101,9 @@ static bool wants_replacement(const skep_child *child) {
 }
 
 static void describe(const skep_child *child, char *text, size_t capacity_bytes) {
-    char signal[16], how[80], when[48] = "before it was ready";
+    char how[SKEP__HOW_SIZE], when[48] = "before it was ready";
     uint64_t ready_for_ms = uv_now(child->cluster->loop) - child->ready_ms;
-    skep__signal_text(child->exit_signal, signal);
-    if (child->exit_signal < 0) snprintf(how, sizeof how, "exited with status %d", child->exit_code);
-    else if (child->reason == NULL) snprintf(how, sizeof how, "was ended by %s", signal);
-    else snprintf(how, sizeof how, "was ended by %s (%s)", signal, child->reason);
+    skep__exit_text(child, how);
     if (child->ready_ms != 0) snprintf(when, sizeof when, "%.2f s after it was ready", (double)ready_for_ms / 1000);
     snprintf(text, capacity_bytes, "worker %u %s %s", child->id, how, when);
 }
@@ -124,12 +138,21 @@ int64_t skep__slot_vacate(const skep_child *child) {
     return child->cluster->breaker.open ? -1 : delay_ms;
 }
 
+/* Later: a call of the user's may be the cause. */
+static void say_no_replacement(skep_cluster *cluster, const char *why) {
+    char reason[SKEP_MAX_REASON + 1];
+    skep_event event = skep__event(SKEP_EVENT_ERROR, NULL);
+    snprintf(reason, sizeof reason, "no replacement: %.*s", SKEP_MAX_REASON - 20, why);
+    event.reason = reason;
+    skep__emit_later(cluster, &event);
+}
+
 void skep__slot_start(struct skep__slot *slot) {
     skep_cluster *cluster = slot->cluster;
     int status = skep__child_start(cluster, slot, NULL);
     if (status == SKEP_OK) return;
     slot->failures++;
-    skep__emit_error(cluster, NULL, "no replacement: %s", cluster->why);
+    say_no_replacement(cluster, cluster->why);
     skep__breaker_failed(cluster, 0, cluster->why);
     skep__breaker_say(cluster);
     skep__slot_refill(slot, backoff_ms(slot->failures));
@@ -149,6 +172,7 @@ void skep__slot_hold(struct skep__slot *slot) {
 
 /* Never at once: whoever gives several places up is not to hear of new workers in between. */
 void skep__slot_unhold(struct skep__slot *slot) {
+    if (skep__alarm_is_set(&slot->refill)) return; /* it was not held */
     int64_t delay_ms = backoff_ms(slot->failures);
     skep__slot_refill(slot, delay_ms > 0 ? delay_ms : 1);
 }
@@ -160,7 +184,7 @@ void skep__slot_refill(struct skep__slot *slot, int64_t delay_ms) {
         return;
     }
     if (skep__alarm_set(slot->cluster->clock, &slot->refill, (uint64_t)delay_ms, delay_passed) != SKEP_OK)
-        skep__emit_error(slot->cluster, NULL, "no replacement: %s", skep_strerror(SKEP_ENOMEM));
+        say_no_replacement(slot->cluster, skep_strerror(SKEP_ENOMEM));
 }
 
 struct skep__slot *skep__slot_missing(const skep_cluster *cluster) {

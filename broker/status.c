@@ -88,8 +88,8 @@ static void add_work(const skep_child *child, struct skep_command_workerStatus *
     SKEP_SET(workerStatus, w, jobsDone, child->jobs_done);
     SKEP_SET(workerStatus, w, untaken, child->untaken_count);
     if (child->state != SKEP__CHILD_DRAINING || !skep__alarm_is_set(&child->deadline)) return;
-    uint64_t now = skep__clock_ms(child->cluster->clock), due = child->deadline.due_ms;
-    SKEP_SET(workerStatus, w, drain_ms, due > now ? due - now : 0);
+    uint64_t now_ms = skep__clock_ms(child->cluster->clock), due_ms = child->deadline.due_ms;
+    SKEP_SET(workerStatus, w, drain_ms, due_ms > now_ms ? due_ms - now_ms : 0);
 }
 
 static int add_worker(const skep_child *child, struct skep_frame *frame) {

@@ -37,6 +37,17 @@ static void readable(uv_poll_t *poll, int status, int events) {
     }
 }
 
+/* Returns an error of libuv's, or 0. */
+static int watch(skep_cluster *cluster) {
+    int status = uv_poll_init(cluster->loop, &cluster->steering, cluster->steering_fd);
+    if (status != 0) return status;
+    cluster->steering.data = cluster;
+    cluster->open_handles++;
+    uv_unref((uv_handle_t *)&cluster->steering);
+    uv_poll_start(&cluster->steering, UV_READABLE, readable);
+    return 0;
+}
+
 int skep_cluster_steer_on_signals(skep_cluster *cluster) {
     sigset_t signals;
     if (cluster->steers) return SKEP_OK;
@@ -47,13 +58,13 @@ int skep_cluster_steer_on_signals(skep_cluster *cluster) {
     cluster->steering_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     if (cluster->steering_fd < 0)
         return skep__broker_fail(cluster, SKEP_ESYS, "cannot watch signals: %s", strerror(errno));
+    int status = watch(cluster);
+    if (status != 0) {
+        close(cluster->steering_fd);
+        return skep__broker_fail(cluster, SKEP_ESYS, "cannot watch signals: %s", uv_strerror(status));
+    }
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    uv_poll_init(cluster->loop, &cluster->steering, cluster->steering_fd);
-    cluster->steering.data = cluster;
-    cluster->open_handles++;
     cluster->steers = true;
-    uv_poll_start(&cluster->steering, UV_READABLE, readable);
-    uv_unref((uv_handle_t *)&cluster->steering);
     return SKEP_OK;
 }
 

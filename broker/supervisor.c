@@ -24,15 +24,11 @@ static void emit(skep_child *child, enum skep_event_kind kind) {
 
 /* --- actions --- */
 
-static void tell(skep_child *child, const struct skep_command *command) {
-    if (skep__notify(child, command, -1) > 0 && child->link >= 0) skep__child_kill(child, "link");
-}
-
 static void tell_drain(skep_child *child) {
     struct skep_command command = {.id = SKEP_COMMAND_drain};
     command.drain.has = 0;
     SKEP_SET(drain, &command.drain, timeout_ms, child->cluster->settings.drain_timeout_ms);
-    tell(child, &command);
+    skep__tell(child, &command, NULL, -1);
 }
 
 static void welcome(skep_child *child) {
@@ -51,7 +47,7 @@ static void welcome(skep_child *child) {
                                                     .newsSeq = cluster->news_seq};
     unsigned beat_ms = skep__watchdog_start(child);
     if (beat_ms != 0) SKEP_SET(welcome, &command.welcome, beat_ms, beat_ms);
-    tell(child, &command);
+    skep__tell(child, &command, NULL, -1);
 }
 
 static void greet(skep_child *child) {
@@ -125,18 +121,20 @@ static const char *exit_reason(const skep_child *child) {
     return child->exit_code == 0 ? "exited" : "crashed";
 }
 
-static void bury(skep_child *child) {
-    skep_cluster *cluster = child->cluster;
-    struct skep__slot *slot = child->slot;
+static skep_event exit_event(skep_child *child) {
     skep_event event = skep__event(SKEP_EVENT_EXIT, child);
-    if (child->link >= 0) {
-        skep__child_close_link(child);
-        emit(child, SKEP_EVENT_DISCONNECT);
-    }
     event.code = child->exit_code;
     event.signal = child->exit_signal;
     event.reason = exit_reason(child);
-    event.uptime_ms = uv_now(cluster->loop) - child->spawned_ms;
+    event.uptime_ms = uv_now(child->cluster->loop) - child->spawned_ms;
+    return event;
+}
+
+static void bury(skep_child *child) {
+    skep_cluster *cluster = child->cluster;
+    struct skep__slot *slot = child->slot;
+    if (child->link >= 0) lose_link_draining(child);
+    skep_event event = exit_event(child);
     bool fails_reload = skep__reload_child_ends(child);
     event.delay_ms = skep__slot_vacate(child);
     if (slot->successor == child) slot->successor = NULL;

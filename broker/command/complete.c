@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "contact.h"
 #include "neighbours.h"
 #include "say.h"
@@ -36,7 +37,7 @@ static void on_queue(const struct skep_command *command, void *context) {
 
 static void on_instance(const char *name, void *context) {
     (void)context;
-    print_name((struct skep_bytes){name, strlen(name)});
+    print_name(bytes_of_text(name));
 }
 
 /* What is completed, and the question that is asked for it; names may be of two kinds. */

@@ -11,7 +11,11 @@
 #include "neighbours.h"
 #include "say.h"
 
-enum { TRIES = 3, LOOK_EVERY_MS = 10 };
+enum {
+    TRIES = 3,
+    END_MS = 5000, /* for a broker that does not answer any more to leave its directory */
+    LOOK_EVERY_MS = 10
+};
 
 /* Names of brokers, as many as a line holds. */
 struct names {
@@ -76,15 +80,22 @@ void contact_close(struct contact *contact) {
     skep__asker_free(&contact->asker);
 }
 
+/* A question that could not be asked anew leaves nothing open: the next one dials. */
+static int ask_once(struct contact *contact, const struct skep_command *command, unsigned timeout_ms, answer_cb *answer,
+                    void *context) {
+    int status = contact->asker == NULL ? dial(contact) : SKEP_OK;
+    if (status == SKEP_OK) return skep__ask(contact->asker, command, timeout_ms, answer, context, contact->why);
+    snprintf(contact->why, sizeof contact->why, "%s", skep_strerror(status));
+    return status;
+}
+
 int contact_ask(struct contact *contact, const struct skep_command *command, unsigned timeout_ms, answer_cb *answer,
                 void *context) {
     contact->why[0] = '\0';
-    int status = skep__ask(contact->asker, command, timeout_ms, answer, context, contact->why);
-    for (unsigned tries = 1; may_try_again(contact, status, tries); tries++) {
+    int status = ask_once(contact, command, timeout_ms, answer, context);
+    for (unsigned tries = 1; contact->asker != NULL && may_try_again(contact, status, tries); tries++) {
         skep__asker_free(&contact->asker);
-        status = dial(contact);
-        if (status != SKEP_OK) return status;
-        status = skep__ask(contact->asker, command, timeout_ms, answer, context, contact->why);
+        status = ask_once(contact, command, timeout_ms, answer, context);
     }
     return status;
 }
@@ -95,14 +106,18 @@ bool contact_is_there(const struct contact *contact) {
     return now.pid == contact->instance.pid && now.generation == contact->instance.generation;
 }
 
-/* A broker that stops takes its sockets with it; one that was killed leaves them for the next one to remove. */
-bool contact_has_stopped(const struct contact *contact, unsigned patience_ms) {
-    struct skep__instance other;
-    char url[SKEP_MAX_URL + 1];
+static bool is_gone_within(const struct contact *contact, unsigned timeout_ms) {
     for (unsigned waited_ms = 0; contact_is_there(contact); waited_ms += LOOK_EVERY_MS) {
-        if (waited_ms >= patience_ms) return false;
+        if (waited_ms >= timeout_ms) return false;
         poll(NULL, 0, LOOK_EVERY_MS);
     }
+    return true;
+}
+
+bool contact_has_stopped(const struct contact *contact) {
+    struct skep__instance other;
+    char url[SKEP_MAX_URL + 1];
+    if (!is_gone_within(contact, END_MS)) return false;
     skep__instance_url(&contact->instance, SKEP_FILE_CONTROL, url, sizeof url);
     bool is_clean = access(url + strlen("ipc://"), F_OK) != 0;
     return is_clean && skep__instance_find(contact->instance.dir, &other) == SKEP_ENOBROKER;

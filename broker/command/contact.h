@@ -29,16 +29,17 @@ void contact_close(struct contact *contact);
 /* How long a person is ready to wait */
 enum { ANSWER_TIMEOUT_MS = 5000 };
 
-/* Asks and waits for the answer. */
+/* Asks and waits for the answer; what went wrong is in why. */
 SKEP_MUST_USE int contact_ask(struct contact *contact, const struct skep_command *command, unsigned timeout_ms,
                               answer_cb *answer, void *context);
 
 /* True while the broker that was found owns its directory. */
 bool contact_is_there(const struct contact *contact);
 
-/* Waits so long for a broker that does not answer any more to leave its directory. True if it has left as one does that
- * stops; false if it was killed, or if another one is there already: that removes what would tell. */
-bool contact_has_stopped(const struct contact *contact, unsigned patience_ms);
+/* Whether the broker, which does not answer any more, has ended by itself: then it has taken its sockets with it; one
+ * that was killed has left them. False if another one is there already: it removes what would tell. Waits for it to
+ * leave its directory, 5 s at most. */
+bool contact_has_stopped(const struct contact *contact);
 
 /* Says that asking failed with this status; returns the exit status. */
 int contact_fail(const struct contact *contact, int status);

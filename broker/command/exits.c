@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fields.h"
 #include "notice.h"
 #include "print.h"
 #include "question.h"
@@ -11,10 +12,6 @@
 #include "table.h"
 
 /* --- for programs --- */
-
-static void set(json_t *object, const char *key, uint64_t number) {
-    json_object_set_new(object, key, json_of_count(number));
-}
 
 /* As in an exit event: what it has not is null. */
 static void set_end(json_t *object, const struct skep_command_exitStatus *e) {
@@ -42,17 +39,17 @@ static json_t *exit_json(const struct skep_command *command) {
     json_t *object = json_object();
     time_text(e->time, time);
     json_object_set_new(object, "time", json_string(time));
-    set(object, "worker", e->worker);
-    set(object, "pid", e->pid);
+    set_number(object, "worker", e->worker);
+    set_number(object, "pid", e->pid);
     if (SKEP_HAS(exitStatus, e, name)) json_object_set_new(object, "name", json_of_bytes(e->name));
-    set(object, "slot", e->slot);
+    set_number(object, "slot", e->slot);
     set_end(object, e);
     json_object_set_new(object, "uptime_s", json_of_ms(e->uptime_ms));
     json_object_set_new(object, "user_s", json_of_ms(e->user_ms));
     json_object_set_new(object, "system_s", json_of_ms(e->system_ms));
-    set(object, "rss_bytes", e->rss_bytes);
-    set(object, "connections", e->connections);
-    set(object, "jobs", e->jobs);
+    set_number(object, "rss_bytes", e->rss_bytes);
+    set_number(object, "connections", e->connections);
+    set_number(object, "jobs", e->jobs);
     json_object_set_new(object, "ready", json_boolean(e->ready));
     bool replaced = SKEP_HAS(exitStatus, e, delay_ms);
     json_object_set_new(object, "delay_ms", replaced ? json_integer((json_int_t)e->delay_ms) : json_null());
@@ -61,10 +58,6 @@ static json_t *exit_json(const struct skep_command *command) {
 }
 
 /* --- for people --- */
-
-static json_int_t number_of(const json_t *object, const char *key) {
-    return json_integer_value(json_object_get(object, key));
-}
 
 static void add_how(json_t *exit) {
     char text[32];
@@ -99,16 +92,16 @@ static void add_cpu(json_t *exit) {
 }
 
 static const struct column columns[] = {
-    {"TIME", "time", write_text, true},
-    {"WORKER", "worker", write_count, false},
-    {"PID", "pid", write_count, false},
-    {"HOW", "how", write_text, true},
-    {"REASON", "reason", write_text, true},
-    {"AGE", "uptime_s", write_age, false},
-    {"CPU", "cpu", write_text, false},
-    {"RSS", "rss_bytes", write_size, false},
-    {"HELD", "held", write_text, true},
-    {"REPLACEMENT", "replacement", write_text, true},
+    {"TIME", "time", write_text, COLUMN_LEFT},
+    {"WORKER", "worker", write_count, 0},
+    {"PID", "pid", write_count, 0},
+    {"HOW", "how", write_text, COLUMN_LEFT},
+    {"REASON", "reason", write_text, COLUMN_LEFT},
+    {"AGE", "uptime_s", write_age, 0},
+    {"CPU", "cpu", write_text, 0},
+    {"RSS", "rss_bytes", write_size, 0},
+    {"HELD", "held", write_text, COLUMN_LEFT},
+    {"REPLACEMENT", "replacement", write_text, COLUMN_LEFT},
     {0},
 };
 

@@ -5,7 +5,7 @@
  * was missed is asked for after every silence too. */
 #include "follow.h"
 
-#include <string.h>
+#include "bytes.h"
 
 enum { REPAIR_TIMEOUT_MS = 1000 };
 
@@ -15,8 +15,7 @@ struct beginning {
     void *context;
 };
 
-/* 0 for what is no item of news */
-static uint64_t number_of(const struct skep_command *command) {
+uint64_t follow_number(const struct skep_command *command) {
     switch (command->id) {
     case SKEP_COMMAND_event: return command->event.seq;
     case SKEP_COMMAND_broadcast: return command->broadcast.seq;
@@ -25,22 +24,18 @@ static uint64_t number_of(const struct skep_command *command) {
     }
 }
 
-static bool is_stop(const struct skep_command_event *event) {
-    return event->event.size_bytes == 4 && memcmp(event->event.data, "stop", 4) == 0;
-}
-
 /* An item that is the next one, or follows items that are lost for good. */
 static void take(const struct skep_command *command, void *context) {
     struct follower *follower = context;
-    uint64_t number = number_of(command);
+    uint64_t number = follow_number(command);
     if (number <= follower->latest) return;
     follower->latest = number;
     if (command->id != SKEP_COMMAND_event) return;
-    if (is_stop(&command->event)) follower->stopped = true;
+    if (bytes_are(command->event.event, "stop")) follower->stopped = true;
     follower->heard(&command->event, follower->context);
 }
 
-static void take_again(const struct skep_command *command, void *context) {
+void follow_take(const struct skep_command *command, void *context) {
     struct follower *follower = context;
     take(command, context);
     if (command->id != SKEP_COMMAND_newsEnd) return;
@@ -48,16 +43,15 @@ static void take_again(const struct skep_command *command, void *context) {
     if (command->newsEnd.seq > follower->latest) follower->latest = command->newsEnd.seq;
 }
 
-/* A broker that does not answer either hangs, and will go on, or is gone, which the news will tell. */
-static void repair(struct follower *follower) {
+void follow_catch_up(struct follower *follower) {
     struct skep_command question = {.id = SKEP_COMMAND_newsSince, .newsSince = {.seq = follower->latest}};
-    int status = contact_ask(follower->contact, &question, REPAIR_TIMEOUT_MS, take_again, follower);
+    int status = contact_ask(follower->contact, &question, REPAIR_TIMEOUT_MS, follow_take, follower);
     (void)status;
 }
 
 static void on_item(const struct skep_command *command, void *context) {
     struct follower *follower = context;
-    if (number_of(command) > follower->latest + 1) repair(follower);
+    if (follow_number(command) > follower->latest + 1) follow_catch_up(follower);
     take(command, context);
 }
 
@@ -67,20 +61,27 @@ static void on_status(const struct skep_command *command, void *context) {
     beginning->seen(command, beginning->context);
 }
 
+int follow_open(struct follower *follower, struct contact *contact) {
+    char url[SKEP_MAX_URL + 1];
+    skep__instance_url(&contact->instance, SKEP_FILE_NEWS, url, sizeof url);
+    follower->contact = contact;
+    return skep__news_reader_new(&follower->news, url);
+}
+
 /* First the subscription, then the number: so nothing falls between the two. */
 int follow_begin(struct follower *follower, struct contact *contact, answer_cb *seen, void *context) {
     struct beginning beginning = {.follower = follower, .seen = seen, .context = context};
     struct skep_command question = {.id = SKEP_COMMAND_status};
-    char url[SKEP_MAX_URL + 1];
-    skep__instance_url(&contact->instance, SKEP_FILE_NEWS, url, sizeof url);
-    follower->contact = contact;
-    int status = skep__news_reader_new(&follower->news, url);
-    if (status != SKEP_OK) return status;
-    return contact_ask(contact, &question, ANSWER_TIMEOUT_MS, on_status, &beginning);
+    int status = follow_open(follower, contact);
+    return status == SKEP_OK ? contact_ask(contact, &question, ANSWER_TIMEOUT_MS, on_status, &beginning) : status;
+}
+
+int follow_read(struct follower *follower, unsigned timeout_ms) {
+    return skep__news_read(follower->news, timeout_ms, on_item, follower);
 }
 
 int follow_next(struct follower *follower, unsigned silence_ms) {
-    int status = skep__news_read(follower->news, silence_ms, on_item, follower);
-    if (status == SKEP_ETIMEDOUT) repair(follower);
+    int status = follow_read(follower, silence_ms);
+    if (status == SKEP_ETIMEDOUT) follow_catch_up(follower);
     return status;
 }

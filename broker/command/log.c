@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "clocks.h"
 #include "notice.h"
 #include "say.h"
 

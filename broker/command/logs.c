@@ -3,16 +3,17 @@
  *
  * Following is asking again, from the number of the latest line on: nothing is lost between two questions as long as
  * the broker keeps it, and what was lost is counted. */
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdio_ext.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "clocks.h"
 #include "contact.h"
+#include "fields.h"
+#include "flush.h"
 #include "notice.h"
 #include "print.h"
 #include "say.h"
@@ -20,7 +21,7 @@
 #include "utf8.h"
 #include "values.h"
 
-enum { ASK_EVERY_MS = 100, GOING_MS = 5000 /* for a broker that does not answer any more to leave its directory */ };
+enum { ASK_EVERY_MS = 100 };
 
 struct reading {
     struct contact contact;
@@ -96,18 +97,6 @@ static void on_answer(const struct skep_command *command, void *context) {
     if (command->id == SKEP_COMMAND_logEnd) take_end(context, &command->logEnd);
 }
 
-/* What could not be written to a reader that left is no error, now or when the program ends. */
-static void flush(struct reading *reading) {
-    if (fflush(stdout) == 0) return;
-    if (errno != EPIPE) {
-        reading->error = errno;
-        return;
-    }
-    reading->deaf = true;
-    __fpurge(stdout);
-    clearerr(stdout);
-}
-
 /* --- asking --- */
 
 /* At first all that is kept, or the latest n. */
@@ -120,7 +109,7 @@ static int ask(struct reading *reading) {
     else SKEP_SET(logs, logs, since, reading->seq);
     int status = contact_ask(&reading->contact, &question, ANSWER_TIMEOUT_MS, on_answer, reading);
     if (status == SKEP_OK && (!reading->begun || reading->stuck)) status = SKEP_EPROTO;
-    flush(reading);
+    if (reading->error == 0) reading->error = flush_output(&reading->deaf);
     return status;
 }
 
@@ -129,10 +118,8 @@ static bool is_over(const struct reading *reading) {
     return !reading->options->follow && reading->begun && (reading->left == 0 || !reading->more);
 }
 
-/* A reader that left is noticed when there is nothing to write, too. */
 static void rest(struct reading *reading) {
-    struct pollfd output = {.fd = STDOUT_FILENO};
-    if (poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0) reading->deaf = true;
+    if (output_is_deaf()) reading->deaf = true;
     poll(NULL, 0, ASK_EVERY_MS);
 }
 
@@ -154,8 +141,7 @@ static int how_it_ended(const struct reading *reading, int status) {
     if (status == SKEP_OK) return 0;
     if (status == SKEP_ENOWORKER)
         return fail(status, "logs: %s: %s", reading->options->operands[0], skep_strerror(status));
-    if (status == SKEP_ECLOSED && reading->options->follow && reading->begun &&
-        contact_has_stopped(&reading->contact, GOING_MS))
+    if (status == SKEP_ECLOSED && reading->options->follow && reading->begun && contact_has_stopped(&reading->contact))
         return 0;
     return contact_fail(&reading->contact, status);
 }
@@ -170,7 +156,7 @@ int command_logs(const struct options *options) {
     struct reading reading = {.options = options, .until_ms = UINT64_MAX};
     const char *worker = options->operands[0];
     if (worker != NULL && !parse_unsigned(worker, 1, INT32_MAX, &reading.worker))
-        return fail(SKEP_EINVAL, "logs: %s: no id of a worker", worker);
+        return fail(SKEP_EINVAL, "logs: %s: expected a worker's id; skep status shows them", worker);
     reading.left = options->count != 0 ? options->count : UINT64_MAX;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGINT, on_signal);

@@ -86,9 +86,14 @@ static int help_all(void) {
     return 0;
 }
 
+static bool takes_worker(const struct subcommand *subcommand) {
+    return subcommand->bit & (FOR_RESTART | FOR_DRAIN | FOR_KILL | FOR_SIGNAL | FOR_LOGS);
+}
+
 static int help_one(const struct subcommand *subcommand) {
     printf("usage: skep %s %s\n%s\n\n", subcommand->name, subcommand->synopsis, subcommand->help);
     options_help(stdout, subcommand->bit);
+    if (takes_worker(subcommand)) printf("\nWORKER is an id: skep status shows them.\n");
     printf("\nexample: %s\n", subcommand->example);
     return 0;
 }

@@ -7,27 +7,25 @@
 #include <string.h>
 #include <time.h>
 
+#include "bytes.h"
+#include "clocks.h"
 #include "say.h"
-
-static struct skep_bytes bytes_of(const char *text) {
-    return (struct skep_bytes){.data = text, .size_bytes = text != NULL ? strlen(text) : 0};
-}
 
 struct notice notice_of_event(const skep_event *event) {
     bool is_exit = event->kind == SKEP_EVENT_EXIT;
     return (struct notice){
         .time_ms = wall_clock_ms(),
-        .event = bytes_of(skep_event_name(event->kind)),
+        .event = bytes_of_text(skep_event_name(event->kind)),
         .worker = event->child != NULL ? skep_child_id(event->child) : 0,
         .pid = event->child != NULL ? (int)skep_child_pid(event->child) : 0,
         .code = is_exit ? event->code : -1,
         .signal = is_exit ? event->signal : -1,
-        .reason = bytes_of(event->reason),
-        .url = bytes_of(event->url),
+        .reason = bytes_of_text(event->reason),
+        .url = bytes_of_text(event->url),
         .uptime_ms = event->uptime_ms,
         .delay_ms = is_exit ? event->delay_ms : -1,
-        .phase = bytes_of(event->phase),
-        .queue = bytes_of(event->queue),
+        .phase = bytes_of_text(event->phase),
+        .queue = bytes_of_text(event->queue),
         .has_steps = event->kind == SKEP_EVENT_RELOAD || event->kind == SKEP_EVENT_SCALE,
         .step = event->step,
         .steps = event->steps,
@@ -43,22 +41,16 @@ struct notice notice_of_news(const struct skep_command_event *event) {
         .pid = SKEP_HAS(event, event, pid) ? (int)event->pid : 0,
         .code = SKEP_HAS(event, event, code) ? (int)event->code : -1,
         .signal = SKEP_HAS(event, event, signal) ? (int)event->signal : -1,
-        .reason = SKEP_HAS(event, event, reason) ? event->reason : bytes_of(NULL),
-        .url = SKEP_HAS(event, event, url) ? event->url : bytes_of(NULL),
+        .reason = SKEP_HAS(event, event, reason) ? event->reason : bytes_of_text(NULL),
+        .url = SKEP_HAS(event, event, url) ? event->url : bytes_of_text(NULL),
         .uptime_ms = SKEP_HAS(event, event, uptime_ms) ? event->uptime_ms : 0,
         .delay_ms = SKEP_HAS(event, event, delay_ms) ? (int64_t)event->delay_ms : -1,
-        .phase = SKEP_HAS(event, event, phase) ? event->phase : bytes_of(NULL),
-        .queue = SKEP_HAS(event, event, queue) ? event->queue : bytes_of(NULL),
+        .phase = SKEP_HAS(event, event, phase) ? event->phase : bytes_of_text(NULL),
+        .queue = SKEP_HAS(event, event, queue) ? event->queue : bytes_of_text(NULL),
         .has_steps = SKEP_HAS(event, event, steps),
         .step = SKEP_HAS(event, event, step) ? (uint32_t)event->step : 0,
         .steps = SKEP_HAS(event, event, steps) ? (uint32_t)event->steps : 0,
     };
-}
-
-uint64_t wall_clock_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 void time_text(uint64_t time_ms, char text[32]) {
@@ -85,10 +77,6 @@ static const struct {
     {"drain", "draining"}, {"stop", "stopping"}, {"disconnect", "disconnected"},
 };
 
-static bool is(struct skep_bytes bytes, const char *text) {
-    return bytes.size_bytes == strlen(text) && memcmp(bytes.data, text, bytes.size_bytes) == 0;
-}
-
 static int size_of(struct skep_bytes bytes) {
     return (int)bytes.size_bytes;
 }
@@ -105,14 +93,16 @@ static void end_text(const struct notice *notice, char *text, size_t room) {
 }
 
 static void reload_text(const struct notice *notice, char *text, size_t room) {
-    int n = is(notice->phase, "step") ? snprintf(text, room, "reload")
-                                      : snprintf(text, room, "reload %.*s", size_of(notice->phase), notice->phase.data);
+    int n = bytes_are(notice->phase, "step")
+                ? snprintf(text, room, "reload")
+                : snprintf(text, room, "reload %.*s", size_of(notice->phase), notice->phase.data);
     if (notice->has_steps)
         n += snprintf(text + n, room - (size_t)n, ", %" PRIu32 " of %" PRIu32, notice->step, notice->steps);
     if (notice->reason.size_bytes > 0)
         snprintf(text + n, room - (size_t)n, ": %.*s", size_of(notice->reason), notice->reason.data);
 }
 
+/* The reason says the same in other words. */
 static void scale_text(const struct notice *notice, char *text, size_t room) {
     snprintf(text, room, "scaled from %" PRIu32 " to %" PRIu32 " workers", notice->steps, notice->step);
 }
@@ -122,7 +112,7 @@ static void pause_text(const struct notice *notice, char *text, size_t room) {
     struct skep_bytes what = notice->reason.size_bytes > 0  ? notice->reason
                              : notice->queue.size_bytes > 0 ? notice->queue
                                                             : notice->url;
-    snprintf(text, room, "%sd: %.*s", is(notice->event, "pause") ? "pause" : "resume", size_of(what), what.data);
+    snprintf(text, room, "%sd: %.*s", bytes_are(notice->event, "pause") ? "pause" : "resume", size_of(what), what.data);
 }
 
 /* Events that have words of their own, made of more than a reason */
@@ -136,7 +126,7 @@ static bool told_by_parts(const struct notice *notice, char *text, size_t room) 
                    {"pause", pause_text},
                    {"resume", pause_text}};
     for (size_t i = 0; i < sizeof tellers / sizeof *tellers; i++) {
-        if (!is(notice->event, tellers[i].event)) continue;
+        if (!bytes_are(notice->event, tellers[i].event)) continue;
         tellers[i].tell(notice, text, room);
         return true;
     }
@@ -146,23 +136,24 @@ static bool told_by_parts(const struct notice *notice, char *text, size_t room) 
 static void event_text(const struct notice *notice, char *text, size_t room) {
     struct skep_bytes event = notice->event, reason = notice->reason;
     for (size_t i = 0; i < sizeof wordings / sizeof *wordings; i++)
-        if (is(event, wordings[i].event)) {
+        if (bytes_are(event, wordings[i].event)) {
             snprintf(text, room, "%s", wordings[i].words);
             return;
         }
     if (told_by_parts(notice, text, room)) return;
-    if (is(event, "listening")) snprintf(text, room, "listening on %.*s", size_of(notice->url), notice->url.data);
+    if (bytes_are(event, "listening"))
+        snprintf(text, room, "listening on %.*s", size_of(notice->url), notice->url.data);
     else if (reason.size_bytes == 0) snprintf(text, room, "%.*s", size_of(event), event.data);
-    else if (is(event, "dead")) snprintf(text, room, "dead letter: %.*s", size_of(reason), reason.data);
-    else if (is(event, "signal")) snprintf(text, room, "sent %.*s", size_of(reason), reason.data);
-    else if (is(event, "breaker"))
+    else if (bytes_are(event, "dead")) snprintf(text, room, "dead letter: %.*s", size_of(reason), reason.data);
+    else if (bytes_are(event, "signal")) snprintf(text, room, "sent %.*s", size_of(reason), reason.data);
+    else if (bytes_are(event, "breaker"))
         snprintf(text, room, "breaker %.*s: %.*s", size_of(notice->phase), notice->phase.data, size_of(reason),
                  reason.data);
     else snprintf(text, room, "%.*s: %.*s", size_of(event), event.data, size_of(reason), reason.data);
 }
 
 static enum paint exit_paint(const struct notice *notice) {
-    if (is(notice->reason, "voluntary") || is(notice->reason, "killed")) return PAINT_NONE;
+    if (bytes_are(notice->reason, "voluntary") || bytes_are(notice->reason, "killed")) return PAINT_NONE;
     return notice->code == 0 ? PAINT_WARN : PAINT_BAD;
 }
 
@@ -173,9 +164,10 @@ enum paint notice_paint(const struct notice *notice) {
     } paints[] = {{"error", PAINT_BAD},   {"dead", PAINT_BAD},    {"opened", PAINT_BAD},
                   {"aborted", PAINT_BAD}, {"pause", PAINT_WARN},  {"stop", PAINT_WARN},
                   {"ready", PAINT_GOOD},  {"closed", PAINT_GOOD}, {"done", PAINT_GOOD}};
-    if (is(notice->event, "exit")) return exit_paint(notice);
+    if (bytes_are(notice->event, "exit")) return exit_paint(notice);
     for (size_t i = 0; i < sizeof paints / sizeof *paints; i++)
-        if (is(notice->event, paints[i].word) || is(notice->phase, paints[i].word)) return paints[i].paint;
+        if (bytes_are(notice->event, paints[i].word) || bytes_are(notice->phase, paints[i].word))
+            return paints[i].paint;
     return PAINT_NONE;
 }
 

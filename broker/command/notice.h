@@ -35,8 +35,6 @@ enum { NOTICE_TEXT_BYTES = 1024 };
 struct notice notice_of_event(const skep_event *event);
 struct notice notice_of_news(const struct skep_command_event *event);
 
-uint64_t wall_clock_ms(void);
-
 /* Writes the time as 2026-01-31T23:59:59.123Z. */
 void time_text(uint64_t time_ms, char text[32]);
 
@@ -51,14 +49,5 @@ enum paint notice_paint(const struct notice *notice);
 
 /* A new object; NULL if there is no memory. */
 json_t *notice_json(const struct notice *notice);
-
-/* A JSON string of bytes that may not be UTF-8. */
-json_t *json_of_bytes(struct skep_bytes bytes);
-
-/* The greatest integer that JSON has here, for what is greater: it never turns negative. */
-json_t *json_of_count(uint64_t count);
-
-/* Seconds with three decimals. */
-json_t *json_of_ms(uint64_t ms);
 
 #endif

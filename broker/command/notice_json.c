@@ -1,33 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Events as JSON objects: the lines of `skep events --json`. */
-#include <string.h>
-
+#include "bytes.h"
+#include "fields.h"
 #include "notice.h"
-
-/* Bytes of a peer's that are no UTF-8 lose what is not ASCII. */
-json_t *json_of_bytes(struct skep_bytes bytes) {
-    if (bytes.size_bytes == 0) return json_string("");
-    json_t *string = json_stringn(bytes.data, bytes.size_bytes);
-    if (string != NULL) return string;
-    char ascii[SKEP_MAX_PATH + 1]; /* the longest text that there is */
-    size_t size_bytes = bytes.size_bytes < sizeof ascii ? bytes.size_bytes : sizeof ascii;
-    memcpy(ascii, bytes.data, size_bytes);
-    for (size_t i = 0; i < size_bytes; i++)
-        if ((unsigned char)ascii[i] >= 0x80) ascii[i] = '?';
-    return json_stringn(ascii, size_bytes);
-}
-
-json_t *json_of_count(uint64_t count) {
-    return json_integer(count < INT64_MAX ? (json_int_t)count : INT64_MAX);
-}
-
-json_t *json_of_ms(uint64_t ms) {
-    return json_real((double)ms / 1000);
-}
-
-static bool is_exit(const struct notice *notice) {
-    return notice->event.size_bytes == 4 && memcmp(notice->event.data, "exit", 4) == 0;
-}
 
 static void add_exit(json_t *object, const struct notice *notice) {
     char name[16];
@@ -48,7 +23,7 @@ json_t *notice_json(const struct notice *notice) {
     if (notice->worker != 0)
         json_object_set_new(object, "worker",
                             json_pack("{s:I, s:i}", "id", (json_int_t)notice->worker, "pid", notice->pid));
-    if (is_exit(notice)) add_exit(object, notice);
+    if (bytes_are(notice->event, "exit")) add_exit(object, notice);
     else if (notice->reason.size_bytes > 0) json_object_set_new(object, "reason", json_of_bytes(notice->reason));
     if (notice->url.size_bytes > 0) json_object_set_new(object, "url", json_of_bytes(notice->url));
     if (notice->queue.size_bytes > 0) json_object_set_new(object, "queue", json_of_bytes(notice->queue));

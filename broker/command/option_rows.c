@@ -34,23 +34,25 @@ static const char *set_dir(struct options *options, const char *value) {
     return *value == '\0' ? "the directory is empty" : NULL;
 }
 
-static const char *set_json(struct options *options, const char *value) {
-    (void)value;
-    options->json = true;
-    return NULL;
-}
-
-static const char *set_now(struct options *options, const char *value) {
-    (void)value;
-    options->now = true;
-    return NULL;
-}
-
-static const char *set_help(struct options *options, const char *value) {
-    (void)value;
-    options->help = true;
-    return NULL;
-}
+/* Options without a value */
+#define FLAG(field)                                                              \
+    static const char *set_##field(struct options *options, const char *value) { \
+        (void)value;                                                             \
+        options->field = true;                                                   \
+        return NULL;                                                             \
+    }
+FLAG(all)
+FLAG(follow)
+FLAG(help)
+FLAG(json)
+FLAG(no_capture)
+FLAG(no_wait)
+FLAG(now)
+FLAG(once)
+FLAG(raw)
+FLAG(wait)
+FLAG(watch)
+#undef FLAG
 
 static const char *set_workers(struct options *options, const char *value) {
     if (strcmp(value, "auto") == 0) {
@@ -171,12 +173,6 @@ static const char *set_lines(struct options *options, const char *value) {
     return *value == '\0' ? "the name of the file is empty" : NULL;
 }
 
-static const char *set_wait(struct options *options, const char *value) {
-    (void)value;
-    options->wait = true;
-    return NULL;
-}
-
 static const char *set_delay(struct options *options, const char *value) {
     return parse_delay(value, &options->delay_ms);
 }
@@ -192,18 +188,6 @@ static const char *set_priority(struct options *options, const char *value) {
 static const char *set_key(struct options *options, const char *value) {
     options->key = value;
     return check_label(value);
-}
-
-static const char *set_no_capture(struct options *options, const char *value) {
-    (void)value;
-    options->no_capture = true;
-    return NULL;
-}
-
-static const char *set_follow(struct options *options, const char *value) {
-    (void)value;
-    options->follow = true;
-    return NULL;
 }
 
 static const char *set_log_count(struct options *options, const char *value) {
@@ -227,18 +211,6 @@ static const char *set_queue(struct options *options, const char *value) {
     return check_label(value);
 }
 
-static const char *set_all(struct options *options, const char *value) {
-    (void)value;
-    options->all = true;
-    return NULL;
-}
-
-static const char *set_raw(struct options *options, const char *value) {
-    (void)value;
-    options->raw = true;
-    return NULL;
-}
-
 static const char *set_timeout(struct options *options, const char *value) {
     return parse_seconds(value, &options->timeout_ms);
 }
@@ -248,12 +220,6 @@ static const char *set_script(struct options *options, const char *value) {
     return *value == '\0' ? "the name of the file is empty" : NULL;
 }
 
-static const char *set_watch(struct options *options, const char *value) {
-    (void)value;
-    options->watch = true;
-    return NULL;
-}
-
 static const char *set_every(struct options *options, const char *value) {
     const char *why = parse_seconds(value, &options->every_ms);
     return why == NULL && options->every_ms < 100 ? "expected at least 0.1 seconds" : why;
@@ -261,7 +227,8 @@ static const char *set_every(struct options *options, const char *value) {
 
 static const char *set_since(struct options *options, const char *value) {
     options->since_given = true;
-    return parse_number(value, 0, INT64_MAX, &options->since) ? NULL : "expected the number of an item of news";
+    return parse_number(value, 0, INT64_MAX, &options->since) ? NULL
+                                                              : "expected the number of an event, as --json tells it";
 }
 
 static const char *set_kinds(struct options *options, const char *value) {
@@ -273,12 +240,6 @@ static const char *set_worker(struct options *options, const char *value) {
     return parse_number(value, 1, UINT32_MAX, &options->worker) ? NULL : "expected the id of a worker";
 }
 
-static const char *set_once(struct options *options, const char *value) {
-    (void)value;
-    options->once = true;
-    return NULL;
-}
-
 static const char *set_program_to(struct options *options, const char *value) {
     options->program_to = value;
     if (*value == '\0') return "the program is empty";
@@ -287,12 +248,6 @@ static const char *set_program_to(struct options *options, const char *value) {
 
 static const char *set_at_once(struct options *options, const char *value) {
     return parse_unsigned(value, 1, SKEP_MAX_WORKERS, &options->at_once) ? NULL : "expected a number from 1 to 1000";
-}
-
-static const char *set_no_wait(struct options *options, const char *value) {
-    (void)value;
-    options->no_wait = true;
-    return NULL;
 }
 
 static const char *set_listener(struct options *options, const char *value) {
@@ -309,9 +264,10 @@ const struct option_row option_rows[] = {
     {"ready-timeout", 0, FOR_RUN, "SECONDS", set_ready_timeout, "how long a worker may take to become ready; 10"},
     {"drain-timeout", 0, FOR_RUN, "SECONDS", set_drain_timeout, "how long a worker may take to leave; 10"},
     {"watchdog", 0, FOR_RUN, "SECONDS", set_watchdog, "kill a worker whose loop stands still for so long; never"},
-    {"stable", 0, FOR_RUN, "SECONDS", set_stable, "a worker that was ready for so long has not failed quickly; 1"},
-    {"failures", 0, FOR_RUN, "N", set_failures, "quick failures that open the breaker; 10 and 2 for each worker"},
-    {"failures-period", 0, FOR_RUN, "SECONDS", set_failures_period, "those within so long count; 60"},
+    {"stable", 0, FOR_RUN, "SECONDS", set_stable,
+     "one that ends before it was ready for so long has failed quickly; 1"},
+    {"failures", 0, FOR_RUN, "N", set_failures, "quick failures that open the breaker; 10, and 2 more for each worker"},
+    {"failures-period", 0, FOR_RUN, "SECONDS", set_failures_period, "quick failures within so long count; 60"},
     {"breaker", 0, FOR_RUN, "SECONDS", set_breaker, "how long the open breaker waits before it tries a worker; 10"},
     {"credit", 0, FOR_RUN, "N", set_credit, "connections on their way to one worker at most, 1 to 253; 64"},
     {"lease", 0, FOR_RUN, "SECONDS", set_lease, "how long a worker may have a job before another gets it; 60"},
@@ -351,7 +307,8 @@ const struct option_row option_rows[] = {
     {"every", 0, FOR_STATUS, "SECONDS", set_every, "with --watch: how often; 1"},
     {"every", 0, FOR_TOP, "SECONDS", set_every, "how often it draws; 1"},
     {"once", 0, FOR_TOP, NULL, set_once, "print one frame as text, for a file or a terminal of any kind"},
-    {"since", 0, FOR_EVENTS, "SEQ", set_since, "first those after number SEQ; 0 is all that is kept"},
+    {"since", 0, FOR_EVENTS, "SEQ", set_since,
+     "first those after number SEQ, as --json tells it; 0: all that are kept"},
     {"kind", 0, FOR_EVENTS, "KIND,...", set_kinds, "only of these kinds, such as exit,ready"},
     {"worker", 0, FOR_EVENTS, "ID", set_worker, "only those of one worker"},
     {"once", 0, FOR_EVENTS, NULL, set_once, "only what is kept, or what is after --since; then end"},

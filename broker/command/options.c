@@ -169,14 +169,24 @@ bool options_parse(struct options *options, unsigned subcommand, int argc, char 
     return take_operands(options, subcommand, argv[0], &argv[optind], argc - optind);
 }
 
+enum { NAME_BYTES = 64 };
+
+static int name_text(const struct option_row *row, char text[NAME_BYTES]) {
+    char letter[] = {'-', row->letter, ',', ' ', '\0'};
+    return snprintf(text, NAME_BYTES, "%s--%s%s%s", row->letter != 0 ? letter : "    ", row->name,
+                    row->value != NULL ? " " : "", row->value != NULL ? row->value : "");
+}
+
 void options_help(FILE *file, unsigned subcommand) {
-    for (int i = 0; option_rows[i].name != NULL; i++) {
-        const struct option_row *row = &option_rows[i];
+    int width = 0;
+    char name[NAME_BYTES];
+    for (const struct option_row *row = option_rows; row->name != NULL; row++) {
+        int one = row->subcommands & subcommand ? name_text(row, name) : 0;
+        if (one > width) width = one;
+    }
+    for (const struct option_row *row = option_rows; row->name != NULL; row++) {
         if (!(row->subcommands & subcommand)) continue;
-        char letter[] = {'-', row->letter, ',', ' ', '\0'};
-        char name[64];
-        snprintf(name, sizeof name, "%s--%s%s%s", row->letter != 0 ? letter : "    ", row->name,
-                 row->value != NULL ? " " : "", row->value != NULL ? row->value : "");
-        fprintf(file, "  %-28s %s\n", name, row->help);
+        name_text(row, name);
+        fprintf(file, "  %-*s  %s\n", width, name, row->help);
     }
 }

@@ -13,9 +13,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clocks.h"
 #include "utf8.h"
 
 enum { MARK_BYTES = 64, END_MS = 1000 };
@@ -93,16 +93,10 @@ void passing_flush(struct passing *passing) {
     if (n < 0) give_up(passing, error);
 }
 
-static uint64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 void passing_close(struct passing *passing) {
     passing_flush(passing);
-    for (uint64_t end_ms = now_ms() + END_MS, left_ms; passing->used > 0; passing_flush(passing)) {
-        left_ms = end_ms - now_ms();
+    for (uint64_t end_ms = monotonic_ms() + END_MS, left_ms; passing->used > 0; passing_flush(passing)) {
+        left_ms = end_ms - monotonic_ms();
         if (left_ms > END_MS || !is_writable(passing, (int)left_ms)) break;
     }
     drop_rest(passing);

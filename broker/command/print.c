@@ -6,10 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "say.h"
 #include "utf8.h"
+
+unsigned window_columns(void) {
+    struct winsize size;
+    return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
 
 /* 15 digits show what was given; 17, the default, would show 0.1 as 0.10000000000000001. */
 void write_json(FILE *file, const json_t *value) {

@@ -20,6 +20,9 @@ void set_data(json_t *object, const char *key, struct skep_bytes bytes);
 /* Bytes as hexadecimal digits; NULL if there is no memory. */
 json_t *json_of_hex(struct skep_bytes bytes);
 
+/* Width of the terminal that stdout is; 0 if it is none. */
+unsigned window_columns(void);
+
 /* Writes a number with commas between thousands. */
 void grouped(uint64_t number, char text[32]);
 

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 
+#include "fields.h"
 #include "notice.h"
 #include "print.h"
 #include "times.h"
@@ -33,10 +34,6 @@ int ask_list(struct contact *contact, const struct skep_command *question, enum 
     return status == SKEP_OK ? 0 : contact_fail(contact, status);
 }
 
-static void set(json_t *object, const char *key, uint64_t number) {
-    json_object_set_new(object, key, json_of_count(number));
-}
-
 /* A histogram that this version cannot read is left out. */
 static void add_times(json_t *object, const struct skep_command_queueStatus *queue) {
     struct times times;
@@ -48,20 +45,20 @@ json_t *queue_json(const struct skep_command *command) {
     const struct skep_command_queueStatus *queue = &command->queueStatus;
     json_t *object = json_object();
     json_object_set_new(object, "name", json_of_bytes(queue->name));
-    set(object, "ready", queue->ready);
-    set(object, "reserved", queue->reserved);
-    set(object, "delayed", queue->delayed);
-    set(object, "dead", queue->dead);
-    set(object, "done", queue->done);
-    set(object, "redelivered", queue->redelivered);
+    set_number(object, "ready", queue->ready);
+    set_number(object, "reserved", queue->reserved);
+    set_number(object, "delayed", queue->delayed);
+    set_number(object, "dead", queue->dead);
+    set_number(object, "done", queue->done);
+    set_number(object, "redelivered", queue->redelivered);
     json_object_set_new(object, "oldest_s", json_of_ms(queue->oldest_ms));
-    set(object, "workers", queue->workers);
-    set(object, "submitted", queue->submitted);
-    set(object, "duplicates", queue->duplicates);
-    set(object, "declined", queue->declined);
-    set(object, "refused", queue->refused);
-    set(object, "unclaimed", queue->unclaimed);
-    set(object, "bytes", queue->bytes);
+    set_number(object, "workers", queue->workers);
+    set_number(object, "submitted", queue->submitted);
+    set_number(object, "duplicates", queue->duplicates);
+    set_number(object, "declined", queue->declined);
+    set_number(object, "refused", queue->refused);
+    set_number(object, "unclaimed", queue->unclaimed);
+    set_number(object, "bytes", queue->bytes);
     json_object_set_new(object, "paused", json_boolean(SKEP_HAS(queueStatus, queue, paused) && queue->paused));
     add_times(object, queue);
     return object;
@@ -76,8 +73,8 @@ static struct skep_bytes beginning(const struct skep_command_jobStatus *job) {
 
 static void add_end(json_t *object, const struct skep_command_jobStatus *job) {
     char name[16];
-    if (SKEP_HAS(jobStatus, job, pid)) set(object, "pid", job->pid);
-    if (SKEP_HAS(jobStatus, job, code)) set(object, "code", job->code);
+    if (SKEP_HAS(jobStatus, job, pid)) set_number(object, "pid", job->pid);
+    if (SKEP_HAS(jobStatus, job, code)) set_number(object, "code", job->code);
     if (SKEP_HAS(jobStatus, job, uptime_ms)) json_object_set_new(object, "uptime_s", json_of_ms(job->uptime_ms));
     if (!SKEP_HAS(jobStatus, job, signal)) return;
     signal_text((int)job->signal, name);
@@ -99,16 +96,16 @@ enum { MIDDLE_PRIORITY = 128 }; /* on the wire; people call it 0 */
 json_t *job_json(const struct skep_command *command) {
     const struct skep_command_jobStatus *job = &command->jobStatus;
     json_t *object = json_object();
-    set(object, "id", job->id);
+    set_number(object, "id", job->id);
     json_object_set_new(object, "queue", json_of_bytes(job->queue));
     json_object_set_new(object, "state", json_of_bytes(job->state));
     json_object_set_new(object, "priority", json_integer((json_int_t)job->priority - MIDDLE_PRIORITY));
-    set(object, "attempt", job->attempt);
-    set(object, "deaths", job->deaths);
+    set_number(object, "attempt", job->attempt);
+    set_number(object, "deaths", job->deaths);
     json_object_set_new(object, "age_s", json_of_ms(job->age_ms));
     if (SKEP_HAS(jobStatus, job, due_ms)) json_object_set_new(object, "due_s", json_of_ms(job->due_ms));
-    if (SKEP_HAS(jobStatus, job, worker)) set(object, "worker", job->worker);
-    set(object, "size", job->size);
+    if (SKEP_HAS(jobStatus, job, worker)) set_number(object, "worker", job->worker);
+    set_number(object, "size", job->size);
     set_data(object, "data", beginning(job));
     add_death(object, job);
     return object;

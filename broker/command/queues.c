@@ -6,8 +6,9 @@
 #include <skep/worker.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "clocks.h"
+#include "fields.h"
 #include "print.h"
 #include "question.h"
 #include "say.h"
@@ -16,16 +17,6 @@
 #include "times.h"
 
 enum { BETWEEN_MS = 250 }; /* the two questions that rates are made from */
-
-static uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static json_int_t count_of(const json_t *queue, const char *key) {
-    return json_integer_value(json_object_get(queue, key));
-}
 
 static const json_t *find(const json_t *queues, const char *name) {
     size_t i;
@@ -37,7 +28,7 @@ static const json_t *find(const json_t *queues, const char *name) {
 }
 
 static void add_rate(json_t *queue, const json_t *before, const char *count, const char *key, double seconds) {
-    json_int_t more = count_of(queue, count) - count_of(before, count);
+    json_int_t more = number_of(queue, count) - number_of(before, count);
     json_object_set_new(queue, key, json_real(more > 0 ? (double)more / seconds : 0));
 }
 
@@ -64,19 +55,19 @@ static void write_oldest(const json_t *value, char cell[CELL_BYTES]) {
 static const struct column columns[] = {
     {"QUEUE", "name", write_text, COLUMN_LEFT},
     {"STATE", "state", write_text, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_STATE},
-    {"WORKERS", "workers", write_count, false},
-    {"READY", "ready", write_count, false},
-    {"RESERVED", "reserved", write_count, false},
-    {"DELAYED", "delayed", write_count, false},
-    {"DEAD", "dead", write_count, false},
-    {"DONE", "done", write_count, false},
-    {"REDELIVERED", "redelivered", write_count, false},
-    {"IN/S", "in", write_rate, false},
-    {"DONE/S", "out", write_rate, false},
-    {"OLDEST", "oldest_s", write_oldest, false},
-    {"P50", "p50_ms", write_duration, COLUMN_OPTIONAL},
+    {"WORKERS", "workers", write_count, 0},
+    {"READY", "ready", write_count, 0},
+    {"RESERVED", "reserved", write_count, 0},
+    {"DELAYED", "delayed", write_count, 0},
+    {"DEAD", "dead", write_count, 0},
+    {"DONE", "done", write_count, COLUMN_RANK(3)},
+    {"REDELIVERED", "redelivered", write_count, COLUMN_RANK(5)},
+    {"IN/S", "in", write_rate, 0},
+    {"DONE/S", "out", write_rate, 0},
+    {"OLDEST", "oldest_s", write_oldest, COLUMN_RANK(2)},
+    {"P50", "p50_ms", write_duration, COLUMN_OPTIONAL | COLUMN_RANK(4)},
     {"P99", "p99_ms", write_duration, COLUMN_OPTIONAL},
-    {"MEMORY", "bytes", write_size, false},
+    {"MEMORY", "bytes", write_size, 0},
     {0},
 };
 
@@ -99,8 +90,8 @@ static void note_unhandled(const json_t *queues) {
     json_t *queue;
     json_array_foreach(queues, i, queue) {
         char name[CELL_BYTES];
-        uint64_t waiting = (uint64_t)count_of(queue, "ready") + (uint64_t)count_of(queue, "delayed");
-        if (waiting == 0 || count_of(queue, "workers") > 0) continue;
+        uint64_t waiting = (uint64_t)number_of(queue, "ready") + (uint64_t)number_of(queue, "delayed");
+        if (waiting == 0 || number_of(queue, "workers") > 0) continue;
         write_text(json_object_get(queue, "name"), name);
         printf("%s: %" PRIu64 " job%s, and nobody handles it\n", name, waiting, waiting == 1 ? "" : "s");
     }
@@ -111,7 +102,7 @@ static int ask(struct contact *contact, json_t **queues) {
     return ask_list(contact, &question, SKEP_COMMAND_queueStatus, queue_json, queues);
 }
 
-static int print_table(struct contact *contact, json_t *before, uint64_t then_ns) {
+static int print_table(struct contact *contact, json_t *before, uint64_t then_ms) {
     json_t *queues = NULL;
     if (json_array_size(before) == 0) {
         puts("no queues");
@@ -120,7 +111,7 @@ static int print_table(struct contact *contact, json_t *before, uint64_t then_ns
     poll(NULL, 0, BETWEEN_MS);
     int code = ask(contact, &queues);
     if (code != 0) return code;
-    add_rates(queues, before, (double)(now_ns() - then_ns) / 1e9);
+    add_rates(queues, before, (double)(monotonic_ms() - then_ms) / 1e3);
     note_queues(queues);
     table_print(queues, columns);
     note_unhandled(queues);
@@ -141,7 +132,7 @@ int command_queues(const struct options *options) {
     int code = contact_open(&contact, options);
     if (code != 0) return code;
     code = ask(&contact, &queues);
-    if (code == 0) code = options->json ? print_for_programs(queues) : print_table(&contact, queues, now_ns());
+    if (code == 0) code = options->json ? print_for_programs(queues) : print_table(&contact, queues, monotonic_ms());
     json_decref(queues);
     contact_close(&contact);
     return code;

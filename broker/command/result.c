@@ -2,9 +2,9 @@
  * What became of a job that was submitted, on stdout. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "print.h"
 #include "submission.h"
 
@@ -19,8 +19,8 @@ static void add_outcome(json_t *object, const skep_outcome *outcome) {
         set_data(object, "result", result);
         return;
     }
-    set_data(object, "cause", (struct skep_bytes){outcome->cause, strlen(outcome->cause)});
-    set_data(object, "reason", (struct skep_bytes){outcome->reason, strlen(outcome->reason)});
+    set_data(object, "cause", bytes_of_text(outcome->cause));
+    set_data(object, "reason", bytes_of_text(outcome->reason));
 }
 
 static void print_object(uint64_t id, uint64_t line, bool duplicate, const skep_outcome *outcome) {

@@ -12,10 +12,7 @@
 #include "subcommands.h"
 #include "watch.h"
 
-enum {
-    USUAL_EVERY_MS = 1000,
-    END_MS = 2000 /* for a broker that does not answer any more to leave its directory */
-};
+enum { USUAL_EVERY_MS = 1000 };
 
 static void on_answer(const struct skep_command *command, void *context) {
     status_add(context, command);
@@ -35,7 +32,7 @@ static int ask(struct contact *contact, json_t **report) {
 
 static void write_report(FILE *file, json_t *report, const struct options *options, const char *dir) {
     if (options->json) write_json(file, report);
-    else status_write_text(file, report, dir, paint_wanted());
+    else status_write_text(file, report, dir, paint_wanted(), window_columns());
 }
 
 static int show_once(struct contact *contact, const struct options *options) {
@@ -50,7 +47,7 @@ static int show_once(struct contact *contact, const struct options *options) {
 /* --- watching --- */
 
 static int end_of_watch(const struct contact *contact, int status) {
-    if (status != SKEP_ECLOSED || !contact_has_stopped(contact, END_MS)) return contact_fail(contact, status);
+    if (status != SKEP_ECLOSED || !contact_has_stopped(contact)) return contact_fail(contact, status);
     say("status: broker pid %d in %s has stopped", (int)contact->instance.pid, contact->instance.dir);
     return 0;
 }

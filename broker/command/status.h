@@ -17,7 +17,7 @@ struct status {
 void status_add(struct status *status, const struct skep_command *command);
 
 /* Writes the object as tables for people, in colours if they are wanted. Adds to it what only people need. */
-void status_write_text(FILE *file, json_t *status, const char *dir, bool colours);
+void status_write_text(FILE *file, json_t *status, const char *dir, bool colours, unsigned room);
 
 /* --- status_notes.c --- */
 

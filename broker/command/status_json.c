@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * The answer to `status` as JSON: the fixed names of skep status --json, and what the wire has beyond them. */
+#include "fields.h"
 #include "notice.h"
 #include "status.h"
 #include "times.h"
-
-static void set(json_t *object, const char *key, uint64_t number) {
-    json_object_set_new(object, key, json_of_count(number));
-}
 
 static void set_text(json_t *object, const char *key, struct skep_bytes text) {
     json_object_set_new(object, key, json_of_bytes(text));
@@ -24,7 +21,7 @@ static void add_empty_lists(json_t *status) {
 /* What steers it. A broker of an earlier version does not say how many workers it wants. */
 static void add_steering(json_t *status, const struct skep_command_brokerStatus *broker) {
     bool is_open = SKEP_HAS(brokerStatus, broker, breaker_ms), reloads = SKEP_HAS(brokerStatus, broker, reloadSteps);
-    if (SKEP_HAS(brokerStatus, broker, wanted)) set(status, "wanted", broker->wanted);
+    if (SKEP_HAS(brokerStatus, broker, wanted)) set_number(status, "wanted", broker->wanted);
     if (SKEP_HAS(brokerStatus, broker, program)) set_text(status, "program", broker->program);
     json_object_set_new(status, "breaker_s", is_open ? json_of_ms(broker->breaker_ms) : json_null());
     json_object_set_new(status, "reload",
@@ -35,7 +32,7 @@ static void add_steering(json_t *status, const struct skep_command_brokerStatus 
 
 static void add_broker(json_t *status, const struct skep_command_brokerStatus *broker) {
     set_text(status, "name", broker->name);
-    set(status, "pid", broker->pid);
+    set_number(status, "pid", broker->pid);
     set_text(status, "version", broker->version);
     set_text(status, "state", broker->state);
     json_object_set_new(status, "uptime_s", json_of_ms(broker->uptime_ms));
@@ -43,22 +40,22 @@ static void add_broker(json_t *status, const struct skep_command_brokerStatus *b
     add_steering(status, broker);
     add_empty_lists(status);
     json_t *totals = json_object_get(status, "totals");
-    set(totals, "accepted", broker->accepted);
-    set(totals, "requests", broker->requests);
-    set(totals, "connections", broker->connections);
-    set(totals, "restarts", broker->restarts);
-    set(totals, "messages", broker->messages);
-    set(totals, "redispatched", broker->redispatched);
-    set(totals, "stray_answers", broker->strayAnswers);
-    set(totals, "bad_frames", broker->badFrames);
-    set(totals, "unknown", broker->unknown);
+    set_number(totals, "accepted", broker->accepted);
+    set_number(totals, "requests", broker->requests);
+    set_number(totals, "connections", broker->connections);
+    set_number(totals, "restarts", broker->restarts);
+    set_number(totals, "messages", broker->messages);
+    set_number(totals, "redispatched", broker->redispatched);
+    set_number(totals, "stray_answers", broker->strayAnswers);
+    set_number(totals, "bad_frames", broker->badFrames);
+    set_number(totals, "unknown", broker->unknown);
 }
 
 static void add_listener(json_t *status, const struct skep_command_listenerStatus *listener) {
     json_t *object = json_object();
     set_text(object, "url", listener->url);
-    set(object, "accepted", listener->accepted);
-    set(object, "queued", listener->queued);
+    set_number(object, "accepted", listener->accepted);
+    set_number(object, "queued", listener->queued);
     json_object_set_new(object, "paused", json_boolean(listener->paused));
     json_object_set_new(object, "resting",
                         json_boolean(SKEP_HAS(listenerStatus, listener, resting) && listener->resting));
@@ -68,26 +65,26 @@ static void add_listener(json_t *status, const struct skep_command_listenerStatu
 
 static void add_work(json_t *object, const struct skep_command_workerStatus *worker) {
     if (SKEP_HAS(workerStatus, worker, cpu_ms)) json_object_set_new(object, "cpu_s", json_of_ms(worker->cpu_ms));
-    if (SKEP_HAS(workerStatus, worker, jobs)) set(object, "jobs", worker->jobs);
-    if (SKEP_HAS(workerStatus, worker, jobsDone)) set(object, "jobs_done", worker->jobsDone);
-    if (SKEP_HAS(workerStatus, worker, untaken)) set(object, "untaken", worker->untaken);
+    if (SKEP_HAS(workerStatus, worker, jobs)) set_number(object, "jobs", worker->jobs);
+    if (SKEP_HAS(workerStatus, worker, jobsDone)) set_number(object, "jobs_done", worker->jobsDone);
+    if (SKEP_HAS(workerStatus, worker, untaken)) set_number(object, "untaken", worker->untaken);
     if (SKEP_HAS(workerStatus, worker, drain_ms)) json_object_set_new(object, "drain_s", json_of_ms(worker->drain_ms));
     if (SKEP_HAS(workerStatus, worker, program)) set_text(object, "program", worker->program);
 }
 
 static void add_worker(json_t *status, const struct skep_command_workerStatus *worker) {
     json_t *object = json_object();
-    set(object, "id", worker->worker);
-    set(object, "pid", worker->pid);
+    set_number(object, "id", worker->worker);
+    set_number(object, "pid", worker->pid);
     set_text(object, "state", worker->state);
     json_object_set_new(object, "uptime_s", json_of_ms(worker->uptime_ms));
-    set(object, "restarts", worker->restarts);
-    set(object, "connections", worker->connections);
-    set(object, "accepted", worker->accepted);
-    set(object, "requests", worker->requests);
-    set(object, "rss_bytes", worker->rss_bytes);
-    set(object, "slot", worker->slot);
-    set(object, "messages", worker->messages);
+    set_number(object, "restarts", worker->restarts);
+    set_number(object, "connections", worker->connections);
+    set_number(object, "accepted", worker->accepted);
+    set_number(object, "requests", worker->requests);
+    set_number(object, "rss_bytes", worker->rss_bytes);
+    set_number(object, "slot", worker->slot);
+    set_number(object, "messages", worker->messages);
     if (SKEP_HAS(workerStatus, worker, name)) set_text(object, "name", worker->name);
     add_work(object, worker);
     json_array_append_new(json_object_get(status, "workers"), object);
@@ -96,7 +93,7 @@ static void add_worker(json_t *status, const struct skep_command_workerStatus *w
 /* The name is the user's own: a key must be terminated, and so it is copied. */
 static void add_counter(json_t *status, const struct skep_command_counterStatus *counter) {
     json_t *name = json_of_bytes(counter->name);
-    if (name != NULL) set(json_object_get(status, "counters"), json_string_value(name), counter->count);
+    if (name != NULL) set_number(json_object_get(status, "counters"), json_string_value(name), counter->count);
     json_decref(name);
 }
 

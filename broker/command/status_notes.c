@@ -4,14 +4,11 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "fields.h"
 #include "paint.h"
 #include "say.h"
 #include "status.h"
 #include "table.h"
-
-static json_int_t number(const json_t *object, const char *key) {
-    return json_integer_value(json_object_get(object, key));
-}
 
 /* --- warnings --- */
 
@@ -29,7 +26,9 @@ static void warn_of_breaker(FILE *file, const json_t *status, bool colours) {
     const json_t *breaker = json_object_get(status, "breaker_s");
     if (json_is_real(breaker))
         warn(file, colours,
-             "BREAKER OPEN: too many workers failed; one is tried in %.0f s; skep resume starts them now",
+             "BREAKER OPEN: too many workers failed; one is tried in %.0f s; skep exits says why, skep resume starts "
+             "them "
+             "now",
              json_real_value(breaker));
 }
 
@@ -48,7 +47,7 @@ static void warn_of_reload(FILE *file, const json_t *status, bool colours) {
     const json_t *reload = json_object_get(status, "reload");
     if (json_is_object(reload))
         warn(file, colours, "RELOAD: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " workers are new",
-             number(reload, "step"), number(reload, "steps"));
+             number_of(reload, "step"), number_of(reload, "steps"));
 }
 
 static json_int_t count_ready(const json_t *status) {
@@ -65,15 +64,25 @@ static json_int_t count_ready(const json_t *status) {
 /* While it stops, fewer is as it should be. */
 static void warn_of_too_few(FILE *file, const json_t *status, bool colours) {
     const char *state = json_string_value(json_object_get(status, "state"));
-    json_int_t ready = count_ready(status), wanted = number(status, "wanted");
+    json_int_t ready = count_ready(status), wanted = number_of(status, "wanted");
     if (ready >= wanted || (state != NULL && strcmp(state, "running") != 0)) return;
     warn(file, colours, "TOO FEW: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " workers are ready", ready,
          wanted);
 }
 
+/* On purpose, and easily forgotten */
+static void warn_of_none(FILE *file, const json_t *status, bool colours) {
+    const char *state = json_string_value(json_object_get(status, "state"));
+    const json_t *wanted = json_object_get(status, "wanted");
+    if (!json_is_integer(wanted) || json_integer_value(wanted) != 0) return;
+    if (state != NULL && strcmp(state, "running") == 0)
+        warn(file, colours, "NO WORKERS: none are wanted; skep scale 1 starts one");
+}
+
 void status_write_warnings(FILE *file, const json_t *status, bool colours) {
     warn_of_breaker(file, status, colours);
     warn_of_too_few(file, status, colours);
+    warn_of_none(file, status, colours);
     warn_of_listeners(file, status, colours);
     warn_of_reload(file, status, colours);
 }
@@ -95,9 +104,9 @@ static size_t add_count(char text[CELL_BYTES], size_t used, uint64_t count, cons
 static void note_wait(json_t *worker) {
     char text[CELL_BYTES] = "";
     const json_t *left = json_object_get(worker, "drain_s");
-    uint64_t connections = (uint64_t)number(worker, "connections") + (uint64_t)number(worker, "untaken");
+    uint64_t connections = (uint64_t)number_of(worker, "connections") + (uint64_t)number_of(worker, "untaken");
     size_t used = add_count(text, 0, connections, "connection");
-    used = add_count(text, used, (uint64_t)number(worker, "jobs"), "job");
+    used = add_count(text, used, (uint64_t)number_of(worker, "jobs"), "job");
     if (used == 0) used = (size_t)snprintf(text, sizeof text, "its end");
     if (left != NULL) snprintf(text + used, sizeof text - used, ", %.0f s left", json_number_value(left));
     json_object_set_new(worker, "waits_for", json_string(text));
@@ -109,7 +118,7 @@ static const char *handled_mostly(const json_t *times) {
     const char *found = NULL;
     json_int_t most = 0;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        json_int_t count = number(json_object_get(times, kinds[i]), "count");
+        json_int_t count = number_of(json_object_get(times, kinds[i]), "count");
         if (count <= most) continue;
         most = count;
         found = kinds[i];

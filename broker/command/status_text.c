@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * skep status for people: what needs somebody first, then aligned tables. */
 #include <stdint.h>
+#include <string.h>
 
 #include "paint.h"
 #include "print.h"
@@ -28,29 +29,29 @@ static const struct column listener_columns[] = {
 
 static const struct column worker_columns[] = {
     {"WORKER", "id", write_count, 0},
-    {"PID", "pid", write_count, 0},
+    {"PID", "pid", write_count, COLUMN_RANK(4)},
     {"STATE", "state", write_text, COLUMN_LEFT | COLUMN_STATE},
-    {"NAME", "name", write_text, COLUMN_LEFT | COLUMN_OPTIONAL},
-    {"AGE", "uptime_s", write_age, 0},
+    {"NAME", "name", write_text, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_RANK(9)},
+    {"AGE", "uptime_s", write_age, COLUMN_RANK(2)},
     {"RESTARTS", "restarts", write_count, 0},
-    {"CPU", "cpu_s", write_processor, COLUMN_OPTIONAL},
-    {"RSS", "rss_bytes", write_size, 0},
+    {"CPU", "cpu_s", write_processor, COLUMN_OPTIONAL | COLUMN_RANK(6)},
+    {"RSS", "rss_bytes", write_size, COLUMN_RANK(5)},
     {"CONNS", "connections", write_count, 0},
     {"REQUESTS", "requests", write_count, 0},
     {"JOBS", "jobs_done", write_count, COLUMN_OPTIONAL},
-    {"P50", "p50_ms", write_duration, COLUMN_OPTIONAL},
+    {"P50", "p50_ms", write_duration, COLUMN_OPTIONAL | COLUMN_RANK(8)},
     {"P99", "p99_ms", write_duration, COLUMN_OPTIONAL},
-    {"OF A", "of", write_text, COLUMN_LEFT | COLUMN_OPTIONAL},
+    {"OF A", "of", write_text, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_RANK(7)},
     {"WAITS FOR", "waits_for", write_text, COLUMN_LEFT | COLUMN_OPTIONAL},
-    {"PROGRAM", "program", write_text, COLUMN_LEFT | COLUMN_OPTIONAL},
+    {"PROGRAM", "program", write_text, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_RANK(3)},
     {0},
 };
 
 /* A table stands apart from what is above it. */
-static void write_table(FILE *file, const json_t *rows, const struct column *columns, bool colours) {
+static void write_table(FILE *file, const json_t *rows, const struct column *columns, bool colours, unsigned room) {
     if (json_array_size(rows) == 0) return;
     putc('\n', file);
-    table_write(file, rows, columns, colours);
+    table_write(file, rows, columns, colours, room);
 }
 
 static void write_broker(FILE *file, const json_t *status, const char *dir) {
@@ -64,6 +65,12 @@ static void write_broker(FILE *file, const json_t *status, const char *dir) {
             json_integer_value(json_object_get(status, "pid")), state, age, policy, version);
 }
 
+/* Names of ours only: those of a program's own counters are not ours to change. */
+static void make_singular(char *name) {
+    size_t length = strlen(name);
+    if (length > 0 && name[length - 1] == 's') name[length - 1] = '\0';
+}
+
 /* Those beyond the first few are of interest only if there are any. */
 static void write_counts(FILE *file, const char *title, json_t *counts, size_t always) {
     const char *key, *separator = "";
@@ -75,6 +82,7 @@ static void write_counts(FILE *file, const char *title, json_t *counts, size_t a
         char name[CELL_BYTES], digits[32];
         if (i++ >= always && json_integer_value(count) == 0) continue;
         snprintf(name, sizeof name, "%s", key);
+        if (always != SIZE_MAX && json_integer_value(count) == 1) make_singular(name);
         make_printable(name);
         grouped((uint64_t)json_integer_value(count), digits);
         fprintf(file, "%s %s %s", separator, digits, name);
@@ -116,7 +124,7 @@ static void note_listeners(json_t *listeners) {
     }
 }
 
-void status_write_text(FILE *file, json_t *status, const char *dir, bool colours) {
+void status_write_text(FILE *file, json_t *status, const char *dir, bool colours, unsigned room) {
     json_t *listeners = json_object_get(status, "listeners"), *workers = json_object_get(status, "workers"), *worker;
     size_t i;
     note_listeners(listeners);
@@ -124,6 +132,6 @@ void status_write_text(FILE *file, json_t *status, const char *dir, bool colours
     write_broker(file, status, dir);
     status_write_warnings(file, status, colours);
     write_totals(file, status);
-    write_table(file, listeners, listener_columns, colours);
-    write_table(file, workers, worker_columns, colours);
+    write_table(file, listeners, listener_columns, colours, room);
+    write_table(file, workers, worker_columns, colours, room);
 }

@@ -8,21 +8,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "clocks.h"
 #include "notice.h"
 #include "say.h"
 #include "values.h"
 
 enum { LOOK_EVERY_MS = 100, LOOK_TIMEOUT_MS = 1000, TEXT_BYTES = 1024 };
-
-bool bytes_are(struct skep_bytes bytes, const char *text) {
-    return bytes.size_bytes == strlen(text) && memcmp(bytes.data, text, bytes.size_bytes) == 0;
-}
-
-struct skep_bytes bytes_of_text(const char *text) {
-    return (struct skep_bytes){text, strlen(text)};
-}
 
 int parse_worker(const char *command, const char *operand, uint32_t *worker) {
     uint64_t id;
@@ -30,12 +22,6 @@ int parse_worker(const char *command, const char *operand, uint32_t *worker) {
         return fail(SKEP_EINVAL, "%s: %s: expected a worker's id; skep status shows them", command, operand);
     *worker = (uint32_t)id;
     return 0;
-}
-
-static uint64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* --- how it ends --- */
@@ -110,7 +96,7 @@ static void look(struct steering *steering) {
     question.status.has = 0;
     steering->outlook = (struct outlook){0};
     int status = contact_ask(&steering->contact, &question, LOOK_TIMEOUT_MS, see, steering);
-    steering->looked_ms = now_ms();
+    steering->looked_ms = monotonic_ms();
     steering->is_stale = status != SKEP_OK || steering->outlook.news_seq > steering->follower.latest;
     if (!steering->is_stale) steering->looked(steering);
 }
@@ -125,7 +111,7 @@ static void on_event(const struct skep_command_event *event, void *context) {
 
 static unsigned until_look_ms(const struct steering *steering) {
     if (!steering->is_stale) return SILENCE_MS;
-    uint64_t since_ms = now_ms() - steering->looked_ms;
+    uint64_t since_ms = monotonic_ms() - steering->looked_ms;
     return since_ms < LOOK_EVERY_MS ? (unsigned)(LOOK_EVERY_MS - since_ms) : 1;
 }
 

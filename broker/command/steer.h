@@ -3,6 +3,7 @@
 #ifndef SKEP_COMMAND_STEER_H
 #define SKEP_COMMAND_STEER_H
 
+#include "bytes.h"
 #include "contact.h"
 #include "follow.h"
 #include "ticker.h"
@@ -60,9 +61,6 @@ void steer_tell(struct steering *steering, const struct skep_command_event *even
 /* The failure of a question: in the broker's words if it refused, else where it is and what became of it. Returns the
  * exit status. */
 int steer_refused(const struct contact *contact, const char *command, int status);
-
-bool bytes_are(struct skep_bytes bytes, const char *text);
-struct skep_bytes bytes_of_text(const char *text);
 
 /* The operand WORKER as an id. Returns 0, or says that it is none and returns the exit status. */
 int parse_worker(const char *command, const char *operand, uint32_t *worker);

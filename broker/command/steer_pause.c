@@ -49,7 +49,7 @@ static void print_success(const struct wish *wish) {
     snprintf(text, sizeof text, "%s %s %s", wish->listener != NULL ? "listener" : "queue", name != NULL ? name : "",
              wish->paused ? "is paused" : "goes on");
     make_printable(text);
-    puts(name != NULL ? text : "workers that are missing are started");
+    puts(name != NULL ? text : "the breaker is closed: workers that are missing are started");
 }
 
 static int failed(const struct contact *contact, const struct wish *wish, const char *name, int status) {

@@ -24,6 +24,14 @@ static void show_done(struct steering *steering, const struct skep_command_event
     else steer_done(steering, "%" PRIu64 " worker%s replaced", event->steps, event->steps == 1 ? "" : "s");
 }
 
+/* What the worker wrote says more often than not why. */
+static void show_aborted(struct steering *steering, const struct skep_command_event *event) {
+    char more[64] = "";
+    if (event->worker != 0) snprintf(more, sizeof more, "; skep logs %" PRIu64 " shows what it wrote", event->worker);
+    steer_failed(steering, SKEP_EABORTED, "aborted: %.*s; the old workers go on%s", (int)event->reason.size_bytes,
+                 event->reason.data, more);
+}
+
 /* What comes before its beginning is the end of an earlier one. */
 static void heard(struct steering *steering, const struct skep_command_event *event) {
     if (!bytes_are(event->event, "reload")) return;
@@ -31,9 +39,7 @@ static void heard(struct steering *steering, const struct skep_command_event *ev
     if (!steering->has_begun) return;
     if (bytes_are(event->phase, "step")) show_step(steering, event);
     else if (bytes_are(event->phase, "done")) show_done(steering, event);
-    else if (bytes_are(event->phase, "aborted"))
-        steer_failed(steering, SKEP_EABORTED, "aborted: %.*s; the old workers go on", (int)event->reason.size_bytes,
-                     event->reason.data);
+    else if (bytes_are(event->phase, "aborted")) show_aborted(steering, event);
 }
 
 /* Its end may be among the news that are lost. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "paint.h"
+#include "print.h"
 #include "say.h"
 #include "utf8.h"
 
@@ -57,6 +58,8 @@ static int width_of(const json_t *rows, const struct column *column) {
     return width_of_cell(column->title) > width ? width_of_cell(column->title) : width;
 }
 
+enum { GAP = 2 };
+
 struct table {
     FILE *file;
     const struct column *columns;
@@ -72,7 +75,8 @@ static void print_cell(const struct table *table, int i, const char *cell, enum 
     if (!left) fprintf(table->file, "%*s", padding, "");
     fprintf(table->file, "%s%s%s", paint_begin(table->colours, paint), cell, paint_end(table->colours, paint));
     if (left && i < table->last) fprintf(table->file, "%*s", padding, "");
-    fputs(i < table->last ? "  " : "\n", table->file);
+    if (i < table->last) fprintf(table->file, "%*s", GAP, "");
+    else putc('\n', table->file);
 }
 
 static void print_titles(const struct table *table) {
@@ -90,14 +94,37 @@ static void print_row(const struct table *table, const json_t *row) {
     }
 }
 
-static void write_each(FILE *file, const json_t *rows, const struct column *columns, bool colours,
+static unsigned whole_width(const struct table *table) {
+    unsigned width = 0;
+    for (int i = 0; table->columns[i].title != NULL; i++)
+        if (table->widths[i] > 0) width += (unsigned)table->widths[i] + (width > 0 ? GAP : 0);
+    return width;
+}
+
+/* False if all that are left must stay. */
+static bool drop_one(struct table *table) {
+    int worst = -1;
+    for (int i = 0; table->columns[i].title != NULL; i++) {
+        unsigned rank = table->columns[i].how >> 8;
+        if (table->widths[i] > 0 && rank > 0 && (worst < 0 || rank > table->columns[worst].how >> 8)) worst = i;
+    }
+    if (worst >= 0) table->widths[worst] = 0;
+    return worst >= 0;
+}
+
+static void fit(struct table *table, const json_t *rows, unsigned room) {
+    for (int i = 0; table->columns[i].title != NULL; i++) table->widths[i] = width_of(rows, &table->columns[i]);
+    while (room > 0 && whole_width(table) > room && drop_one(table)) {
+    }
+    for (int i = 0; table->columns[i].title != NULL; i++)
+        if (table->widths[i] > 0) table->last = i;
+}
+
+static void write_each(FILE *file, const json_t *rows, const struct column *columns, bool colours, unsigned room,
                        void (*below)(const json_t *row)) {
     struct table table = {.file = file, .columns = columns, .colours = colours};
     if (json_array_size(rows) == 0) return;
-    for (int i = 0; columns[i].title != NULL; i++) {
-        table.widths[i] = width_of(rows, &columns[i]);
-        if (table.widths[i] > 0) table.last = i;
-    }
+    fit(&table, rows, room);
     print_titles(&table);
     for (size_t i = 0; i < json_array_size(rows); i++) {
         print_row(&table, json_array_get(rows, i));
@@ -105,12 +132,12 @@ static void write_each(FILE *file, const json_t *rows, const struct column *colu
     }
 }
 
-void table_write(FILE *file, const json_t *rows, const struct column *columns, bool colours) {
-    write_each(file, rows, columns, colours, NULL);
+void table_write(FILE *file, const json_t *rows, const struct column *columns, bool colours, unsigned room) {
+    write_each(file, rows, columns, colours, room, NULL);
 }
 
 void table_print_each(const json_t *rows, const struct column *columns, void (*below)(const json_t *row)) {
-    write_each(stdout, rows, columns, paint_wanted(), below);
+    write_each(stdout, rows, columns, paint_wanted(), window_columns(), below);
 }
 
 void table_print(const json_t *rows, const struct column *columns) {

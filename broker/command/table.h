@@ -19,6 +19,9 @@ enum {
     COLUMN_STATE = 4     /* a word that is coloured by what it means */
 };
 
+/* Where the lines would be too long, columns of a rank are left out, those of the highest first. */
+#define COLUMN_RANK(rank) ((unsigned)(rank) << 8)
+
 struct column {
     const char *title; /* NULL ends the columns */
     const char *key;
@@ -28,11 +31,14 @@ struct column {
 
 enum { MAX_COLUMNS = 16 };
 
-/* Prints a line of titles and one for each row; nothing if there are none. */
+/* Prints a line of titles and one for each row; nothing if there are none. On a terminal it fits the window if it can.
+ */
 void table_print(const json_t *rows, const struct column *columns);
 
-/* The same to a file, in colours if they are wanted. */
-void table_write(FILE *file, const json_t *rows, const struct column *columns, bool colours);
+/* The same to a file, in colours if they are wanted; for lines of so many characters, 0 if their length is of no
+ * matter. */
+void table_write(FILE *file, const json_t *rows, const struct column *columns, bool colours, unsigned room);
+
 /* As table_print; below (may be NULL) is called after each row, and may print lines of its own. */
 void table_print_each(const json_t *rows, const struct column *columns, void (*below)(const json_t *row));
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "contact.h"
 #include "packed.h"
 #include "print.h"
@@ -65,7 +66,7 @@ static int take_json(struct talk *talk, const char *text) {
 static int take_data(struct talk *talk, const char *data) {
     if (data == NULL) return 0;
     if (!talk->options->raw) return take_json(talk, data);
-    talk->data = (struct skep_bytes){data, strlen(data)};
+    talk->data = bytes_of_text(data);
     return 0;
 }
 

@@ -6,15 +6,15 @@
 #include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
-#include <news_reader.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clocks.h"
 #include "contact.h"
+#include "follow.h"
 #include "say.h"
 #include "subcommands.h"
 #include "top_frame.h"
@@ -32,10 +32,8 @@ enum {
 
 struct top {
     struct contact contact;
-    skep__news_reader *news;
+    struct follower follower;
     int news_fd;
-    uint64_t news_seq; /* of the latest item that was dealt with */
-    bool stopped;      /* the broker said that it stops */
     bool is_silent;    /* the broker did not answer the latest question in time */
     bool hurries;      /* something happened to a worker: the next snapshot is due soon */
     int lost;          /* status by which the broker was lost */
@@ -44,12 +42,6 @@ struct top {
     struct top_view view;
     struct top_canvas canvas;
 };
-
-static uint64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* --- snapshots --- */
 
@@ -70,7 +62,7 @@ static int ask(struct top *top, const struct skep_command *question, answer_cb *
 static int fill(struct top *top, struct taking *taking) {
     struct skep_command status_question = {.id = SKEP_COMMAND_status}, queues = {.id = SKEP_COMMAND_queues};
     SKEP_SET(status, &status_question.status, times, true);
-    taking->snapshot.time_ms = now_ms();
+    taking->snapshot.time_ms = monotonic_ms();
     int status = ask(top, &status_question, on_answer, taking);
     if (status == SKEP_OK && taking->snapshot.broker.pid == 0) status = SKEP_EPROTO;
     if (status == SKEP_OK) status = ask(top, &queues, on_answer, taking);
@@ -79,7 +71,7 @@ static int fill(struct top *top, struct taking *taking) {
 
 static int take_snapshot(struct top *top) {
     struct taking taking = {0};
-    top->asked_ms = now_ms();
+    top->asked_ms = monotonic_ms();
     top->hurries = false;
     int status = fill(top, &taking);
     if (status == SKEP_OK) top_model_take(&top->model, &taking.snapshot);
@@ -89,72 +81,32 @@ static int take_snapshot(struct top *top) {
 
 /* --- news --- */
 
-static bool is(struct skep_bytes bytes, const char *text) {
-    return bytes.size_bytes == strlen(text) && memcmp(bytes.data, text, bytes.size_bytes) == 0;
-}
-
-static void on_event(struct top *top, const struct skep_command_event *event) {
+static void on_event(const struct skep_command_event *event, void *context) {
+    struct top *top = context;
     struct notice notice = notice_of_news(event);
     top_model_note(&top->model, &notice);
-    if (is(event->event, "stop")) top->stopped = true;
     top->hurries = true;
-}
-
-static void on_past(const struct skep_command *command, void *context) {
-    struct top *top = context;
-    if (command->id == SKEP_COMMAND_event && command->event.seq > top->news_seq) {
-        top->news_seq = command->event.seq;
-        on_event(top, &command->event);
-    }
-    if (command->id == SKEP_COMMAND_newsEnd && command->newsEnd.seq > top->news_seq)
-        top->news_seq = command->newsEnd.seq;
-}
-
-/* What was missed, or came before. If there is no answer, the next snapshot tells why. */
-static void catch_up(struct top *top) {
-    struct skep_command question = {.id = SKEP_COMMAND_newsSince, .newsSince = {.seq = top->news_seq}};
-    int status = ask(top, &question, on_past, top);
-    (void)status;
-}
-
-static uint64_t number_of(const struct skep_command *command) {
-    switch (command->id) {
-    case SKEP_COMMAND_event: return command->event.seq;
-    case SKEP_COMMAND_broadcast: return command->broadcast.seq;
-    case SKEP_COMMAND_totals: return command->totals.seq;
-    default: return 0;
-    }
-}
-
-static void on_news(const struct skep_command *command, void *context) {
-    struct top *top = context;
-    uint64_t number = number_of(command);
-    if (number > top->news_seq + 1) catch_up(top);
-    if (number <= top->news_seq) return;
-    top->news_seq = number;
-    if (command->id == SKEP_COMMAND_event) on_event(top, &command->event);
 }
 
 /* At most so many at a time: keys are never kept waiting. */
 static void read_news(struct top *top) {
     enum { MOST = 100 };
     for (int i = 0; i < MOST; i++)
-        if (skep__news_read(top->news, 0, on_news, top) != SKEP_OK) return;
+        if (follow_read(&top->follower, 0) != SKEP_OK) return;
 }
 
 /* First the subscription, then the past: nothing falls between the two. */
 static int begin_news(struct top *top) {
-    char url[SKEP_MAX_URL + 1];
-    skep__instance_url(&top->contact.instance, SKEP_FILE_NEWS, url, sizeof url);
-    int status = skep__news_reader_new(&top->news, url);
-    if (status == SKEP_OK) status = skep__news_reader_fd(top->news, &top->news_fd);
+    top->follower = (struct follower){.heard = on_event, .context = top};
+    int status = follow_open(&top->follower, &top->contact);
+    if (status == SKEP_OK) status = skep__news_reader_fd(top->follower.news, &top->news_fd);
     return status;
 }
 
 static void begin_past(struct top *top) {
     uint64_t latest = top->model.now.broker.news_seq;
-    top->news_seq = latest > PAST_EVENTS ? latest - PAST_EVENTS : 0;
-    catch_up(top);
+    top->follower.latest = latest > PAST_EVENTS ? latest - PAST_EVENTS : 0;
+    follow_catch_up(&top->follower);
     top->hurries = false;
 }
 
@@ -204,7 +156,7 @@ static sigset_t hold_signals(void) {
 }
 
 static void end_on_signals(void) {
-    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     struct sigaction action = {.sa_handler = on_signal};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) sigaction(ends[i], &action, NULL);
 }
@@ -217,11 +169,16 @@ static int draw(struct top *top) {
     return status;
 }
 
+/* A frame that is held is asked for nothing: what has happened meanwhile is asked for afterwards. */
+static bool is_held(const struct top *top) {
+    return top->lost != SKEP_OK || top->view.paused;
+}
+
 static int until_snapshot_ms(const struct top *top) {
-    if (top->lost != SKEP_OK || (top->view.paused && !top->hurries)) return -1;
+    if (is_held(top)) return -1;
     unsigned interval_ms = top->model.interval_ms,
              wait_ms = top->hurries && interval_ms > SOON_MS ? SOON_MS : interval_ms;
-    uint64_t due_ms = top->asked_ms + wait_ms, now = now_ms();
+    uint64_t due_ms = top->asked_ms + wait_ms, now = monotonic_ms();
     return due_ms > now ? (int)(due_ms - now) : 0;
 }
 
@@ -230,7 +187,7 @@ static bool wait_for_more(struct top *top, const sigset_t *mask) {
     int timeout_ms = until_snapshot_ms(top);
     struct timespec timeout = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000L};
     struct pollfd waits[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = top->news_fd, .events = POLLIN}};
-    nfds_t count = top->lost == SKEP_OK ? 2 : 1;
+    nfds_t count = is_held(top) ? 1 : 2;
     int ready = ppoll(waits, count, timeout_ms < 0 ? NULL : &timeout, mask);
     if (ready > 0 && (waits[0].revents & (POLLHUP | POLLERR))) ended = 1;
     if (ready > 0 && waits[1].revents != 0) read_news(top);
@@ -245,8 +202,8 @@ static void go_on_without(struct top *top, int status) {
         return;
     }
     top->lost = status;
-    top_view_say(&top->view, true, "broker pid %d in %s: %s; any key ends", (int)top->contact.instance.pid,
-                 top->contact.instance.dir, top->contact.why);
+    top_view_say(&top->view, true, "%s; any key ends",
+                 status == SKEP_ECLOSED ? "the broker has vanished" : top->contact.why);
 }
 
 static void go_on_with(struct top *top) {
@@ -255,7 +212,7 @@ static void go_on_with(struct top *top) {
 }
 
 static bool goes_on(const struct top *top) {
-    return !ended && !(top->stopped && top->lost != SKEP_OK);
+    return !ended && !(top->follower.stopped && top->lost != SKEP_OK);
 }
 
 static int watch(struct top *top, const sigset_t *mask) {
@@ -280,7 +237,9 @@ static int watch_on_terminal(struct top *top, const sigset_t *mask) {
     top_screen_close();
     if (status != SKEP_OK) return fail(status, "top: %s", skep_strerror(status));
     if (top->lost == SKEP_OK) return 0;
-    return top->stopped ? 0 : contact_fail(&top->contact, top->lost);
+    if (!top->follower.stopped) return contact_fail(&top->contact, top->lost);
+    say("top: broker pid %d in %s has stopped", (int)top->contact.instance.pid, top->contact.instance.dir);
+    return 0;
 }
 
 /* --- one frame --- */

@@ -16,7 +16,7 @@ static int put_count(struct top_canvas *canvas, int at, uint64_t count, const ch
 static void put_broker(struct top_canvas *canvas, const struct top_model *model) {
     const struct top_broker *broker = &model->now.broker;
     unsigned ready = top_model_ready(model);
-    unsigned wanted = broker->wanted > 0 ? broker->wanted : (unsigned)model->now.workers_count;
+    unsigned wanted = broker->has_wanted ? broker->wanted : (unsigned)model->now.workers_count;
     uint64_t s = broker->uptime_ms / 1000;
     int at = top_canvas_print(canvas, 0, 0, TOP_STRONG, "%s", broker->name);
     at = top_canvas_print(canvas, 0, at, TOP_PLAIN, "  %s %" PRIu64 ":%02u:%02u, %s, ", broker->state, s / 3600,
@@ -44,7 +44,8 @@ static int put_warnings(struct top_canvas *canvas, int row, const struct top_mod
     const struct top_broker *broker = &model->now.broker;
     int at = 0;
     if (broker->has_breaker)
-        at = top_canvas_print(canvas, row, at, TOP_BAD, "BREAKER OPEN: tries a worker in %" PRIu64 " s; skep resume  ",
+        at = top_canvas_print(canvas, row, at, TOP_BAD,
+                              "BREAKER OPEN: tries a worker in %" PRIu64 " s; skep exits, skep resume  ",
                               (broker->breaker_ms + 999) / 1000);
     if (broker->has_reload)
         at = top_canvas_print(canvas, row, at, TOP_WARN, "reload %" PRIu32 " of %" PRIu32 "  ", broker->reload_step,
@@ -121,6 +122,7 @@ void top_foot(struct top_canvas *canvas, const struct top_model *model, const st
     if (view->mode == TOP_CONFIRMING)
         top_canvas_print(canvas, row, 0, TOP_BAD, "%s worker %" PRIu32 "? y/n", top_action_name(view->asked),
                          view->chosen);
+    else if (view->mode == TOP_HELPING) top_canvas_print(canvas, row, 0, TOP_FAINT, "any key goes back");
     else if (view->mode == TOP_FILTERING) top_canvas_print(canvas, row, 0, TOP_STRONG, "filter: %s_", view->filter);
     else if (view->message[0] != '\0')
         top_canvas_print(canvas, row, 0, view->is_bad ? TOP_BAD : TOP_STRONG, "%s", view->message);

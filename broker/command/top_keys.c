@@ -55,16 +55,19 @@ static void ask(struct top_view *view, enum top_action action) {
     view->asked = action;
 }
 
+static void sort(struct top_view *view, const struct top_model *model) {
+    update(view, model);
+    top_view_say(view, false, "sorted by %s%s", top_sort_name(view->sort), view->reversed ? ", in reverse" : "");
+}
+
 static void sort_next(struct top_view *view, const struct top_model *model) {
     view->sort = (enum top_sort)((view->sort + 1) % TOP_SORTS);
-    update(view, model);
-    top_view_say(view, false, "sorted by %s", top_sort_name(view->sort));
+    sort(view, model);
 }
 
 static void reverse(struct top_view *view, const struct top_model *model) {
     view->reversed = !view->reversed;
-    update(view, model);
-    top_view_say(view, false, "sorted by %s%s", top_sort_name(view->sort), view->reversed ? ", in reverse" : "");
+    sort(view, model);
 }
 
 static void show_next_kind(struct top_view *view, struct top_model *model) {

@@ -6,6 +6,7 @@
 #include <curses.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "top_view.h"
@@ -44,9 +45,18 @@ static void begin_colours(void) {
     init_pair(RED, COLOR_RED, -1);
 }
 
+/* ncurses would believe the environment and never follow the window, and reckon with whatever size it names. */
+static void believe_the_window(void) {
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0) return;
+    unsetenv("LINES");
+    unsetenv("COLUMNS");
+}
+
 const char *top_screen_open(void) {
     const char *why = top_terminal_lacks();
     if (why != NULL) return why;
+    believe_the_window();
     if (newterm(NULL, stdout, stdin) == NULL) return "the terminal cannot be used";
     if (wants_colours()) begin_colours();
     set_escdelay(ESCAPE_DELAY_MS);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
+
 /* Copies text that may not be terminated; room is enough for what the protocol allows. */
 static void copy(char *to, size_t room, struct skep_bytes from) {
     size_t size = from.size_bytes < room ? from.size_bytes : room - 1;
@@ -46,6 +48,7 @@ static void take_broker(struct top_broker *broker, const struct skep_command_bro
     broker->requests = from->requests;
     broker->connections = from->connections;
     broker->restarts = from->restarts;
+    broker->has_wanted = SKEP_HAS(brokerStatus, from, wanted);
     broker->wanted = (uint32_t)VALUE_OR_0(brokerStatus, from, wanted);
     broker->has_breaker = SKEP_HAS(brokerStatus, from, breaker_ms);
     broker->breaker_ms = VALUE_OR_0(brokerStatus, from, breaker_ms);
@@ -103,15 +106,11 @@ static int add_queue(struct top_snapshot *snapshot, const struct skep_command_qu
     return SKEP_HAS(queueStatus, from, times) ? keep_times(&queue->times, from->times) : SKEP_OK;
 }
 
-static bool is(struct skep_bytes bytes, const char *text) {
-    return bytes.size_bytes == strlen(text) && memcmp(bytes.data, text, bytes.size_bytes) == 0;
-}
-
 /* TOP_KINDS for what a later broker may measure */
 static enum top_kind kind_of(struct skep_bytes what) {
-    if (is(what, "connection")) return TOP_CONNECTION;
-    if (is(what, "request")) return TOP_REQUEST;
-    return is(what, "job") ? TOP_JOB : TOP_KINDS;
+    if (bytes_are(what, "connection")) return TOP_CONNECTION;
+    if (bytes_are(what, "request")) return TOP_REQUEST;
+    return bytes_are(what, "job") ? TOP_JOB : TOP_KINDS;
 }
 
 const struct top_worker *top_find_worker(const struct top_snapshot *snapshot, uint32_t id, size_t hint) {

@@ -20,8 +20,8 @@ struct top_broker {
     char name[TOP_NAME_BYTES], state[TOP_NAME_BYTES], policy[TOP_NAME_BYTES];
     int pid;
     uint64_t uptime_ms, news_seq, accepted, requests, connections, restarts;
-    uint32_t wanted; /* 0: the broker does not say */
-    bool has_breaker, has_reload;
+    uint32_t wanted; /* workers */
+    bool has_wanted, has_breaker, has_reload;
     uint64_t breaker_ms;
     uint32_t reload_step, reload_steps;
     struct top_times times[TOP_KINDS]; /* of all workers, those that have ended too */

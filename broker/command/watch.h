@@ -14,7 +14,4 @@ void watch_begin(void);
  * what is wrong and returns the exit status. *deaf: nobody reads any more. */
 int watch_show(const char *text, size_t size_bytes, bool *deaf);
 
-/* Writes to file, in one piece, what a window of so many rows shows of a text. */
-void watch_frame(const char *text, size_t size_bytes, unsigned rows, char **frame, size_t *frame_bytes);
-
 #endif

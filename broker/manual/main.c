@@ -32,8 +32,10 @@ static int write_template(const struct mark *marks, const char *path) {
         return EXIT_TEMPLATE;
     }
     while (fgets(line, sizeof line, file) != NULL) write_line(marks, line);
+    bool is_read = !ferror(file);
     fclose(file);
-    return fflush(stdout) == 0 ? 0 : EXIT_OUTPUT;
+    if (!is_read) return EXIT_TEMPLATE;
+    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : EXIT_OUTPUT;
 }
 
 int main(int argc, char **argv) {

@@ -23,8 +23,17 @@ from hive import Process, program, run, wait_until
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "clients"))
 from wire import PUB, PULL, PUSH, REP, pack, unpack  # noqa: E402
 
-__all__ = ["FakeBroker", "FakeHive", "pack", "unpack", "queue", "job"]
+__all__ = ["FakeBroker", "FakeHive", "pack", "unpack", "broker_status", "queue", "job"]
 GENERATION = 7
+
+
+def broker_status(**more):
+    """One brokerStatus, of this process; what is not told is 0."""
+    counts = ("newsSeq", "uptime_ms", "accepted", "requests", "connections", "restarts", "messages", "badFrames",
+              "unknown", "redispatched")
+    fields = {"name": "default", "pid": os.getpid(), "version": "0", "state": "running", "policy": "round-robin",
+              "news": "ipc:///nowhere"}
+    return pack("brokerStatus", **{**fields, **{count: 0 for count in counts}, **more})
 
 
 def queue(name, **more):
@@ -115,7 +124,7 @@ class FakeBroker:
         self.lock = os.open(self.path("lock"), os.O_RDWR | os.O_CREAT, 0o600)
         os.write(self.lock, f"{os.getpid()} {GENERATION} default\n".encode())
         fcntl.fcntl(self.lock, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
-        self.listen(f"control.{GENERATION}", REP, self._question)
+        self.listen_for_questions()
         self.listen(f"intake.{GENERATION}", PULL, self._intake)
 
     def __enter__(self):
@@ -131,6 +140,9 @@ class FakeBroker:
     def listen(self, name, protocol, on_message=None):
         self.listeners.append(Listener(self.path(name), protocol, on_message))
         return self.listeners[-1]
+
+    def listen_for_questions(self):
+        return self.listen(f"control.{GENERATION}", REP, self._question)
 
     def vanish(self):
         """As if it had been killed: its sockets and its lock are gone."""
@@ -216,11 +228,8 @@ class FakeHive(FakeBroker):
         self.news = self.listen(f"news.{GENERATION}", PUB)
 
     def status(self, _):
-        counts = ("accepted", "requests", "connections", "restarts", "messages", "badFrames", "unknown", "redispatched")
-        broker = {"name": "default", "pid": os.getpid(), "version": "0", "state": "running", "uptime_ms": 1000,
-                  "policy": "round-robin", "news": f"ipc://{self.path(f'news.{GENERATION}')}",
-                  "newsSeq": len(self.items), **{count: 0 for count in counts}, **self.about}
-        return pack("brokerStatus", **broker) + b"".join(self.worker(*one) for one in sorted(self.workers.items()))
+        broker = broker_status(**{"uptime_ms": 1000, "newsSeq": len(self.items), **self.about})
+        return broker + b"".join(self.worker(*one) for one in sorted(self.workers.items()))
 
     @staticmethod
     def worker(number, more):

@@ -44,6 +44,21 @@ class Help(unittest.TestCase):
             self.assertRegex(text, rf"\nexample: skep .*{name}.*\Z")
             self.assertEqual(run("skep", name, "--help").output("out"), text)
 
+    def test_options_and_what_they_mean_stand_in_two_columns(self):
+        for name in ALL:
+            for text in help_of(name).split("\n\nusage: "):
+                starts = {found.end() for line in text.split("\n")
+                          if (found := re.match(r"  (-\w, |    )--\S+( \S+)?  +(?=\S)", line))}
+                options = re.findall(r"(?m)^  (?:-\w, |    )--", text)
+                self.assertEqual(len(starts), 1, text)
+                self.assertGreater(len(options), 0)
+
+    def test_who_takes_a_worker_says_what_that_is(self):
+        for name in ALL:
+            if re.search(r"\Ausage: .*\] ?\[?WORKER\b|OPTION\]\.\.\. WORKER( SIGNAL)?$", help_of(name), re.M) \
+                    and name not in ("send", "call"):
+                self.assertIn("\nWORKER is an id: skep status shows them.\n", help_of(name))
+
     def test_the_first_steps_lead_on(self):
         steps = re.search(r"First steps:\n(.*?)\n\n", help_of(), re.S).group(1)
         names = re.findall(r"^  skep (\w+)", steps, re.M)

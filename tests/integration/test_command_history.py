@@ -6,7 +6,7 @@ import re
 import signal
 import unittest
 
-from fake_broker import FakeBroker, pack
+from fake_broker import FakeBroker, broker_status, pack
 from hive import Hive, Process, program, run, wait_until
 from terminal import Terminal
 from wire import PUB
@@ -70,6 +70,21 @@ class Scripted(unittest.TestCase):
             self.assertEqual(done.code, 0, done.describe())
             self.assertEqual([event["seq"] for event in objects(done)], [6])
             self.assertEqual(done.output("err").split("\n")[0], "skep: events: 5 items of news are not kept any more")
+
+    def test_a_control_socket_that_is_gone_for_a_while(self):
+        with FakeBroker() as broker:
+            news = self.keep(broker, *((n, item(n)) for n in range(7, 10)), latest=9)
+            broker.answers["status"] = lambda _: broker_status()
+            events = self.events(broker, "--json")
+            events.wait_line("from number 1 on")
+            broker.listeners[0].close()
+            os.unlink(broker.path("control.7"))
+            for number in (3, 6):  # each after a gap that cannot be mended
+                news.send_to_all(item(number))
+                events.wait_line(f'"seq":{number},')
+            broker.listen_for_questions()
+            news.send_to_all(item(9))
+            self.wait_numbers(events, [3, 6, 7, 8, 9])
 
     def test_a_number_of_an_earlier_broker_hides_nothing(self):
         with FakeBroker() as broker:

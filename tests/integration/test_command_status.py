@@ -4,12 +4,13 @@ import json
 import os
 import re
 import signal
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 
 from fake_broker import FakeBroker, pack, queue
-from hive import Hive, Process, connect, program
+from hive import DEADLINE_S, Hive, Process, connect, program
 from terminal import Terminal
 
 ACTOR, JOB_WORKER = (str(Path(os.environ["SKEP_TEST_BIN"]) / name) for name in ("actor", "job_worker"))
@@ -78,17 +79,28 @@ class Faked(unittest.TestCase):
     def test_what_needs_somebody_comes_first(self):
         lines = self.text(broker_status(wanted=4, breaker_ms=8000, reloadStep=1, reloadSteps=4),
                           listener_status(name="web", paused=True, resting=True), worker_status(1)).split("\n")
-        self.assertRegex(lines[1], r"^BREAKER OPEN: .* 8 s; .*skep resume")
+        self.assertRegex(lines[1], r"^BREAKER OPEN: .* 8 s; skep exits says why, skep resume starts them now$")
         self.assertEqual(lines[2], "TOO FEW: 1 of 4 workers are ready")
         self.assertRegex(lines[3], r"^PAUSED: web accepts nothing; skep resume web")
         self.assertEqual(lines[4], "RELOAD: 1 of 4 workers are new")
         self.assertRegex("\n".join(lines), r"(?m)^web +tcp://127.0.0.1:80 +paused ")
 
     def test_nothing_is_warned_of_without_a_cause(self):
-        for status in (broker_status(wanted=1), broker_status(), broker_status(wanted=2, state="stopping")):
+        for status in (broker_status(wanted=1), broker_status(), broker_status(wanted=2, state="stopping"),
+                       broker_status(wanted=0, state="stopping")):
             text = self.text(status, listener_status(), worker_status(1))
-            self.assertNotRegex(text, "BREAKER|TOO FEW|PAUSED|RELOAD")
+            self.assertNotRegex(text, "BREAKER|TOO FEW|NO WORKERS|PAUSED|RELOAD")
             self.assertRegex(text, "(?m)^tcp://127.0.0.1:80 +accepting ")
+
+    def test_a_hive_without_workers_says_so(self):
+        self.assertEqual(self.text(broker_status(wanted=0), listener_status()).split("\n")[1],
+                         "NO WORKERS: none are wanted; skep scale 1 starts one")
+
+    def test_one_is_one(self):
+        text = self.text(broker_status(wanted=1, connections=1, restarts=1, requests=2, redispatched=1, badFrames=1),
+                         pack("counterStatus", name="visits", count=1))
+        self.assertIn("total: 0 accepted, 2 requests, 1 connection, 1 restart, 1 redispatched, 1 bad_frame\n", text)
+        self.assertIn("counters: 1 visits", text)
 
     def test_a_worker_that_leaves_says_what_it_waits_for(self):
         text = self.text(broker_status(), worker_status(1),
@@ -202,6 +214,28 @@ class Faked(unittest.TestCase):
                 self.assertTrue(terminal.written.endswith(b"\x1b[?7h\r\n"), terminal.written[-40:])
 
 
+    def test_a_narrow_window_has_what_matters_and_no_line_is_too_long(self):
+        with FakeBroker() as broker:
+            self.answer(broker, broker_status(wanted=1),
+                        *(worker_status(number, name="a-worker", cpu_ms=10) for number in (1, 2)),
+                        pack("handlingStatus", what="connection", worker=1, times=histogram((10, 1))))
+            where = "skep", "status", "--dir", broker.folder
+            for columns, titles in ((200, "WORKER PID STATE NAME AGE RESTARTS CPU RSS CONNS REQUESTS P50 P99 OF A"),
+                                    (80, "WORKER PID STATE AGE RESTARTS CPU RSS CONNS REQUESTS P99"),
+                                    (30, "WORKER STATE RESTARTS CONNS REQUESTS P99")):
+                with self.subTest(columns=columns), Terminal(*where, columns=columns, env={"NO_COLOR": "1"}) as once:
+                    self.assertEqual(once.end(), 0)
+                    self.assertEqual(re.search(rb"WORKER .*\w", once.written)[0].decode().split(), titles.split())
+            for env in {"NO_COLOR": "1"}, {}:
+                with self.subTest(env=env), Terminal(*where, "--watch", "--every", "0.1", columns=30, env=env) as watch:
+                    watch.wait(FRAME, times=3)
+                    frame = re.split(FRAME, watch.written)[1].decode()
+                    lines = [re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", line) for line in frame.split("\r\n")]
+                    self.assertTrue(f"fake in {broker.folder}, pid ".startswith(lines[0][:8]) and len(lines[0]) == 30, lines[0])
+                    self.assertEqual(max(map(len, lines)), 30)
+                    self.assertEqual(frame.count("\x1b[0m"), len(re.findall(r"\x1b\[[1-9][0-9;]*m", frame)))
+
+
 class Real(unittest.TestCase):
     def test_usage_is_that_of_the_process_and_not_old(self):
         with Hive(ACTOR, "web", workers=1, listen=LISTEN) as hive:
@@ -296,6 +330,21 @@ class Real(unittest.TestCase):
             self.assertEqual(watching.wait_exit(), 0)
             self.assertEqual(watching.output("err"), "")
             hive.stop()
+
+    def test_a_terminal_that_hangs_up_without_a_signal_ends_a_watch(self):
+        with FakeBroker() as broker:
+            broker.answers["status"] = lambda _: broker_status()
+            for more in ([], ["--json"]):
+                master, slave = os.openpty()
+                with self.subTest(more):
+                    watching = subprocess.Popen([program("skep"), "status", "--watch", "--every", "0.1", "--dir",
+                                                 broker.folder, *more], stdin=slave, stdout=slave, stderr=slave,
+                                                start_new_session=True, env={**os.environ, "TERM": "xterm"})
+                    self.addCleanup(watching.kill)
+                    self.assertTrue(os.read(master, 1))
+                    os.close(slave)
+                    os.close(master)
+                    self.assertEqual(watching.wait(DEADLINE_S), 0)
 
     def test_every_needs_watch_and_a_time(self):
         with FakeBroker() as broker:

@@ -218,7 +218,7 @@ class Reload(Steering):
         self.reloaded("begun", 0)
         self.reloaded("aborted", 0, worker=9, reason=f"worker 9 exited with status 3 before it was ready{ESCAPE}")
         self.finish(process, 70, "", "skep: reload: aborted: worker 9 exited with status 3 before it was ready"
-                    r"\?\[2J; the old workers go on")
+                    r"\?\[2J; the old workers go on; skep logs 9 shows what it wrote")
 
     def test_what_it_asks(self):
         for arguments, asked in ((("--program", "./hello", "--at-once", "4"),
@@ -357,7 +357,7 @@ class Pause(Steering):
 
     def test_the_breaker(self):
         self.broker.answers["resume"] = done
-        self.skep("resume", out="workers that are missing are started")
+        self.skep("resume", out="the breaker is closed: workers that are missing are started")
         self.assertEqual(self.asked("resume"), [{}])
 
     def test_usage(self):

@@ -309,8 +309,8 @@ class Asking(unittest.TestCase):
             wait_lines(hive, 2)
             self.assertEqual(len(lines_of(hive, "1")), 1)
             for worker, code, text in (("99", 68, "skep: logs: 99: no such worker"),
-                                       ("x", 64, "skep: logs: x: no id of a worker"),
-                                       ("0", 64, "skep: logs: 0: no id of a worker")):
+                                       ("x", 64, "skep: logs: x: expected a worker's id; skep status shows them"),
+                                       ("0", 64, "skep: logs: 0: expected a worker's id; skep status shows them")):
                 done = hive.skep("logs", worker)
                 self.assertEqual((done.code, done.output()), (code, text))
             stop_now(hive)

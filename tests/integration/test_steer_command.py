@@ -68,7 +68,7 @@ class Scale(Steering):
                       err=r"(skep: scale: worker \d+ pid \d+: exited with status 3 \(crashed\).*\n)+"
                           r"skep: scale: no more workers are started: .*")
             flag.unlink()
-            self.skep(hive, "resume", out="workers that are missing are started")
+            self.skep(hive, "resume", out="the breaker is closed: workers that are missing are started")
             hive.wait_ready(3)
             hive.stop()
 
@@ -95,9 +95,10 @@ class Reload(Steering):
             hive.wait_ready(2)
             before = hive.pids()
             self.skep(hive, "reload", "--program", path, code=70,
-                      err=r"skep: reload: aborted: worker \d+ .*status 3.*; the old workers go on")
+                      err=r"skep: reload: aborted: worker \d+ .*status 3.*; the old workers go on; skep logs \d+ shows what it wrote")
             self.assertEqual(hive.pids(), before)
-            self.skep(hive, "reload", "--program", "/no/such/program", code=70, err="skep: reload: aborted: .*")
+            self.skep(hive, "reload", "--program", "/no/such/program", code=70,
+                      err="skep: reload: aborted: .*not found; the old workers go on")
             self.assertEqual(hive.pids(), before)
             hive.stop()
 

@@ -4,6 +4,7 @@
 what becomes of a program that cannot start (fault 13)."""
 import os
 import pty
+import resource
 import shutil
 import signal
 import threading
@@ -11,11 +12,11 @@ import unittest
 from pathlib import Path
 from tempfile import mkdtemp
 
-from faults import TCP, Client, Load, actor_path, actors, worker_at
+from faults import TCP, Client, Load, actor_path, actors, quiet_descriptors, worker_at
 from hive import Hive, program, run, wait_until
 from jobs import ask
 
-EINVAL, EPROTO, ETOOBIG, ENOWORKER, ESTATE = 1, 15, 17, 18, 23
+EINVAL, EMFILE, EPROTO, ETOOBIG, ENOWORKER, ESTATE = 1, 5, 15, 17, 18, 23
 WEB = f"web={TCP}"
 
 
@@ -86,7 +87,18 @@ class Scaling(Case):
                 self.assert_scaled(hive, 0, 1, more=1)
                 self.assertEqual(client.hear().split()[0], "3")
             self.assert_scaled(hive, 1, 3, more=2)
-            hive.wait_ready(3)
+            status = hive.wait_ready(3)
+            self.assertEqual(status["totals"]["restarts"], 0)
+            os.kill(status["workers"][0]["pid"], signal.SIGKILL)
+            wait_events(hive, 1, "exit", signal=signal.SIGKILL)
+            self.assertEqual([worker["restarts"] for worker in hive.wait_ready(3)["workers"]], [0, 0, 1])
+            self.assert_scaled(hive, 3, 0, workers=0)
+            wait_workers(hive, [])
+            self.assert_scaled(hive, 0, 3, workers=3)
+            status = hive.wait_ready(3)
+            self.assertEqual([worker["restarts"] for worker in status["workers"]], [0, 0, 0])
+            self.assertEqual(status["totals"]["restarts"], 1)
+            hive.wait_line(r"broker: scaled from 0 to 3 workers$")
             self.assert_scaled(hive, 3, 0, fewer=1000)
             wait_workers(hive, [])
             hive.stop()
@@ -104,6 +116,21 @@ class Scaling(Case):
                 client.say("leave")
                 self.assertEqual(client.hear(), "ok")
             self.assertEqual(hive.wait_exit(), 0)
+
+    def test_more_than_there_are_descriptors_for(self):
+        """What is left is enough to ask for fewer, and for a reload."""
+        with actors("web", listen=[WEB], workers=1) as hive:
+            hive.wait_ready(1)
+            resource.prlimit(hive.pid, resource.RLIMIT_NOFILE, (128, 128))
+            self.assert_failed(hive, EMFILE, "128 descriptors are too few for 10 workers", "scale", workers=100)
+            self.assertEqual([(e["steps"], e["step"]) for e in wait_events(hive, 2, "scale")], [(1, 100), (100, 9)])
+            hive.wait_ready(9)
+            quiet_descriptors(hive)  # its own connections to its sockets are among them
+            done = hive.skep("reload")
+            self.assertEqual(done.code, 0, done.describe())
+            self.assert_scaled(hive, 9, 1, workers=1)
+            hive.wait_ready(1)
+            hive.stop()
 
     def test_bad_input(self):
         one = "one of workers, more and fewer is needed"
@@ -253,7 +280,7 @@ class CannotStart(Case):
         self.check_siblings(hive)
         self.check_rate(hive)
         self.check_siblings(hive)
-        hive.wait_line(r"broker: breaker opened: ")
+        hive.wait_line(r"broker: breaker opened: 8 quick failures ")
         hive.stop()
 
     def check_siblings(self, hive):
@@ -323,7 +350,7 @@ class CannotStart(Case):
     def test_workers_that_never_get_ready_open_it(self):
         with Hive("/bin/sleep", "1000", workers=1,
                   options=["--failures", 1, "--breaker", 3600, "--ready-timeout", "0.2"]) as hive:
-            hive.wait_line(r"the last: worker 1 was ended by SIGKILL \(not-ready\) before it was ready; one worker")
+            hive.wait_line(r"the last: worker 1 was killed by SIGKILL \(not-ready\) before it was ready; one worker")
             hive.stop()
 
     def test_kills_do_not_open_it(self):

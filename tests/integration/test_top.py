@@ -6,21 +6,13 @@ import re
 import signal
 import unittest
 
-from fake_broker import GENERATION, FakeBroker, pack, queue
+from fake_broker import GENERATION, FakeBroker, broker_status, pack, queue
 from hive import Hive, program, run
 from screen import Terminal
 from wire import PUB  # fake_broker knows where it is
 
 LISTEN = ("--listen", "tcp://127.0.0.1:0")
 LEAVES = b"\x1b[?1049l"  # xterm's other screen
-
-
-def broker_status(**more):
-    counts = ("newsSeq", "accepted", "requests", "connections", "restarts", "messages", "badFrames", "unknown",
-              "redispatched")
-    fields = {"name": "default", "pid": os.getpid(), "version": "0", "state": "running", "uptime_ms": 1000,
-              "policy": "round-robin", "news": "ipc:///nowhere", **{count: 0 for count in counts}}
-    return pack("brokerStatus", **{**fields, **more})
 
 
 def worker_status(number, **more):
@@ -78,11 +70,12 @@ class Real(Top):
             top.wait_for(r"^ *2 +\d+ +ready")
             hive.stop()
             self.assert_left(top)
+            top.wait_for(rf"^skep: top: broker pid {hive.pid} in ")
 
     def test_signals_end_it_and_give_the_terminal_back(self):
         with Hive("hello", *LISTEN) as hive:
             hive.wait_ready(2)
-            for end in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, "\x03"):
+            for end in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, "\x03", "\x1c"):
                 top = self.top(hive.folder)
                 top.wait_for("q quit")
                 if isinstance(end, str):
@@ -123,6 +116,20 @@ class Real(Top):
                 top.wait_for("^default  running .*\nacc.*\nreq.*\njobs/s")
             top.press("q")
             self.assert_left(top)
+            hive.stop()
+
+    def test_the_window_counts_and_not_what_the_environment_says_of_it(self):
+        with Hive("hello", *LISTEN) as hive:
+            hive.wait_ready(2)
+            for size in ("50", "99999999"):
+                top = Terminal(["/usr/bin/env", f"COLUMNS={size}", f"LINES={size}", program("skep"), "top", "--dir",
+                                hive.folder], columns=120, rows=40)
+                with top:
+                    for columns, rows in ((120, 40), (90, 30)):
+                        top.resize(columns, rows)
+                        top.wait_until(lambda: top.lines()[-1].startswith("q quit"), f"keys at row {rows}")
+                    top.press("q")
+                    self.assertEqual(top.wait_exit(), 0)
             hive.stop()
 
     def test_once(self):
@@ -227,6 +234,23 @@ class Scripted(Top):
         self.news.send_to_all(event(3, "third"))
         top.wait_for("error: second\n12:34:56 broker: error: third$")
 
+    def test_a_frame_is_held_whatever_happens(self):
+        top = self.top(self.broker.folder, "--every", "0.25")
+        top.wait_for("^QUEUE")
+        top.press("p")
+        top.wait_for("^PAUSED")
+        before = len(self.broker.asked)
+        self.seq = 1
+        self.workers.append(worker_status(4))
+        self.news.send_to_all(pack("event", seq=1, time=45296000, event="error", reason="first"))
+        top.press("jdy")  # what comes of it shows that the event came before
+        top.wait_for("^drain worker 1: ")
+        self.assertEqual([question["cmd"] for question in self.broker.asked[before:]], ["drainWorker"])
+        self.assertNotIn("error: first", top.text())
+        top.press("p")
+        top.wait_for("error: first$")
+        top.wait_for(r"^ *4 +1004 +ready")
+
     def test_it_asks_no_more_often_than_it_draws(self):
         top = self.top(self.broker.folder, "--every", "16")
         top.wait_for("^QUEUE")
@@ -239,7 +263,7 @@ class Scripted(Top):
         top = self.top(self.broker.folder, "--every", "0.25")
         top.wait_for(r"^ *3 +1003 +ready")
         self.broker.vanish()
-        top.wait_for(r"^broker pid \d+ in .*; any key ends$|^broker pid \d+ in ")
+        top.wait_for(r"^the broker has vanished; any key ends$")
         top.wait_for(r"^ *3 +1003 +ready")
         top.press("x")
         self.assert_left(top, 69)

@@ -20,8 +20,8 @@ extern "C" {
 
 typedef struct skep_cluster skep_cluster;
 
-/* A worker as its primary sees it. Borrowed from the cluster; valid until the callbacks of its exit event have
- * returned. */
+/* A worker as its primary sees it. Borrowed from the cluster; valid until the callbacks of its exit event, and of the
+ * reload event that says that its end has aborted one, have returned. */
 typedef struct skep_child skep_child;
 
 /* How connections are distributed. */
@@ -91,7 +91,7 @@ typedef struct skep_settings {
     unsigned failures_period_ms; /* that is, within so long; 60,000 */
     unsigned breaker_ms;         /* how long it stays open before it tries one worker, 1,000 at least; 10,000 */
 
-    bool capture;       /* its stdout and stderr come by line: to skep_on_log, the log, the exits; not with stdio */
+    bool capture; /* its stdout and stderr come by line: to skep_on_log, the log, the exits; not with silent or stdio */
     uint64_t log_bytes; /* memory of the lines that are kept; 4 MiB */
 } skep_settings;
 
@@ -114,7 +114,8 @@ const char *skep_cluster_why(const skep_cluster *cluster);
  * before the cluster has started. Emits setup. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings);
 
-/* The settings in force, defaults filled in; borrowed until the next skep_setup_primary (Node: settings). */
+/* The settings in force, defaults filled in; borrowed until the next skep_setup_primary, or the end of a reload onto
+ * another program, whose exec and args they have then (Node: settings). */
 const skep_settings *skep_cluster_settings(const skep_cluster *cluster);
 
 /* Takes the directory and opens the sockets. The first skep_fork or skep_cluster_listen does it; call it to learn of
@@ -207,12 +208,14 @@ void skep_cluster_disconnect(skep_cluster *cluster, skep_disconnected_cb callbac
 /* --- Steering: what skep scale, reload, restart, pause and resume do. Each is told by an event. --- */
 
 /* Sets how many workers there are to be: starts what is missing, in the lowest places, or lets the workers of the
- * highest leave. A new place has the environment of the first. At 0 the cluster goes on until it is stopped. Errors:
+ * highest leave. A new place has the environment of the first. While the breaker is open none is started until it
+ * closes. At 0 the cluster goes on until it is stopped. Errors:
  * SKEP_EINVAL (more than 1,000), SKEP_EUNDERWAY, SKEP_ESTATE (stopping), and those of skep_fork; what could be started
  * is there then. */
 SKEP_MUST_USE int skep_cluster_scale(skep_cluster *cluster, unsigned workers);
 
-/* How many workers there are to be: those that were forked or scaled to, less those that left of their own accord. */
+/* How many workers there are to be: those that were forked or scaled to, less those that were asked to leave, left of
+ * their own accord, or ended and are not replaced. */
 unsigned skep_cluster_wanted(const skep_cluster *cluster);
 
 /* What a reload changes; zero-initialised: nothing but the processes. Strings and arrays are copied. */
@@ -224,22 +227,24 @@ typedef struct skep_reload_options {
 
 /* Replaces every worker by a new one, some at a time. A new one must be ready before its old one begins to leave. If
  * one of the new fails before all are there, the reload is aborted: the old ones that are left go on, and what was
- * replaced already is replaced back as it ends. Returns at once; events of kind reload tell how far it is. options may
- * be NULL. Errors: SKEP_EUNDERWAY, SKEP_EINVAL, SKEP_ESTATE (stopping, or no worker is wanted), SKEP_ENOMEM. */
+ * replaced already is replaced back as it ends. Once all are there the breaker is closed. Returns at once; events of
+ * kind reload tell how far it is. options may be NULL. Errors: SKEP_EUNDERWAY, SKEP_EINVAL, SKEP_ESTATE (stopping, or
+ * no worker is wanted), SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_cluster_reload(skep_cluster *cluster, const skep_reload_options *options);
 
-/* The same for one worker. Errors: the same, and SKEP_ESTATE (it is leaving). */
+/* The same for one worker; the breaker stays as it is. Errors: the same, and SKEP_ESTATE (it is leaving). */
 SKEP_MUST_USE int skep_child_restart(skep_child *child);
 
 /* A listener (by name or URL) accepts nothing, or goes on. Connections wait in the kernel's backlog meanwhile. Errors:
- * SKEP_ENOLISTENER, SKEP_ENOMEM. */
+ * SKEP_ENOLISTENER. */
 SKEP_MUST_USE int skep_cluster_pause_listener(skep_cluster *cluster, const char *listener, bool paused);
 
 /* A queue hands no job out, or goes on. It still accepts jobs, and what workers have they finish. Errors: SKEP_ENOQUEUE
- * (nobody has named it yet), SKEP_ENOMEM. */
+ * (nobody has named it yet). */
 SKEP_MUST_USE int skep_cluster_pause_queue(skep_cluster *cluster, const char *queue, bool paused);
 
-/* Closes the breaker: workers that are missing are started now. Does nothing if it is closed. */
+/* Closes the breaker: workers that are missing are started now. If that fails so often that it opens again, events tell
+ * it. Does nothing if it is closed. */
 void skep_cluster_close_breaker(skep_cluster *cluster);
 
 /* SIGHUP reloads, SIGTTIN starts a worker more, SIGTTOU lets one leave. The three are blocked in this thread, and other
@@ -308,20 +313,21 @@ const char *skep_event_name(enum skep_event_kind kind);
 
 typedef struct skep_event {
     enum skep_event_kind kind;
-    skep_child *child; /* NULL for setup, stop and some errors */
+    skep_child *child; /* NULL for what is about no worker: setup, stop, dead, scale, breaker, pause, resume, a reload
+                          as a whole, and some errors */
 
     /* exit: one of the two is -1 */
     int code;
     int signal;
     /* exit: "voluntary", "exited" (status 0, unasked), "crashed", "killed" (by a stop at once), "not-ready",
-     * "drain-timeout", "watchdog", "protocol", "link" (commands could not be sent to it), "reload" (a new worker of
-     * a reload that was aborted). Others: one line, or NULL */
+     * "drain-timeout", "watchdog", "protocol", "link" (commands could not be sent to it), "reload" (a new worker that
+     * was not ready when the reload ended, or its place was given up). Others: one line, or NULL */
     const char *reason;
     uint64_t uptime_ms; /* exit */
-    int64_t delay_ms;   /* exit: a replacement starts after this; -1: none is due */
+    int64_t delay_ms;   /* exit: a replacement starts after this; -1: none is due, or not until the breaker closes */
 
     const char *phase;    /* reload: "begun", "step", "done", "aborted"; breaker: "opened", "closed"; else NULL */
-    uint32_t step, steps; /* reload: places that have their new worker, of how many; scale */
+    uint32_t step, steps; /* reload: places that have their new worker, of how many; scale: wanted now, before */
     const char *queue;    /* pause, resume: NULL if it is a listener */
 
     /* listening; url of pause and resume too */

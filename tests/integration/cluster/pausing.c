@@ -89,6 +89,23 @@ static void test_reuseport(void **state) {
     pause_and_resume(*state, SKEP_POLICY_REUSEPORT);
 }
 
+/* While it rests it outlives its workers; afterwards there is nobody for those who connect. */
+static void test_without_workers(void **state) {
+    struct hive *hive = *state;
+    char url[256];
+    hive_start(hive, NULL);
+    serve_fork(hive, 1, NULL);
+    snprintf(url, sizeof url, "%s", serve_url_of(hive, 1, "url"));
+    assert_int_equal(skep_cluster_pause_listener(hive->cluster, url, true), SKEP_OK);
+    skep_child_disconnect(skep_child_by_id(hive->cluster, 1));
+    HIVE_UNTIL(hive, hive_find(hive, SKEP_EVENT_EXIT, 1) != NULL);
+    int client = client_connect(url);
+    assert_true(client >= 0);
+    close(client);
+    assert_int_equal(skep_cluster_pause_listener(hive->cluster, url, false), SKEP_OK);
+    assert_int_equal(client_connect(url), -ECONNREFUSED);
+}
+
 /* Workers that come while it rests know it before they accept. */
 static void test_newcomers(void **state) {
     struct hive *hive = *state;
@@ -144,8 +161,8 @@ static void test_a_queue(void **state) {
 int main(void) {
     if (skep_is_worker()) return role_play(roles);
     const struct CMUnitTest tests[] = {
-        HIVE_TEST(test_round_robin), HIVE_TEST(test_shared),  HIVE_TEST(test_reuseport),
-        HIVE_TEST(test_newcomers),   HIVE_TEST(test_a_queue),
+        HIVE_TEST(test_round_robin),     HIVE_TEST(test_shared),    HIVE_TEST(test_reuseport),
+        HIVE_TEST(test_without_workers), HIVE_TEST(test_newcomers), HIVE_TEST(test_a_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,17 +58,18 @@ static void test_the_old_one_ends_meanwhile(void **state) {
     assert_int_equal(skep_child_count(hive->cluster), 1);
 }
 
-/* The place is the new one's, and no one else's. */
+/* Nobody is replaced here, but the place has its new worker: the next one gets another. */
 static void test_the_old_one_ends_for_good_meanwhile(void **state) {
     struct hive *hive = *state;
     char gate[64];
-    reach_gate_with(hive, &(skep_settings){.respawn = false}, 1, gate);
+    reach_gate_with(hive, &(skep_settings){0}, 1, gate);
     assert_int_equal(skep_child_kill(skep_child_by_id(hive->cluster, 1), SIGKILL), SKEP_OK);
     expect_exit(hive, 1, "crashed");
     open_gate(gate);
     await(hive, "done");
     assert_int_equal(skep_cluster_wanted(hive->cluster), 1);
-    hive_fork(hive, "old", NULL);
+    assert_int_equal(skep_cluster_scale(hive->cluster, 2), SKEP_OK);
+    assert_int_equal(skep_child_count(hive->cluster), 2);
     assert_int_equal(skep_child_slot(skep_child_by_id(hive->cluster, 3)), 1);
 }
 
@@ -83,6 +84,23 @@ static void test_the_old_one_ends_and_the_new_one_fails(void **state) {
     HIVE_UNTIL(hive, hive_find(hive, SKEP_EVENT_READY, 3) != NULL);
     assert_string_equal(program_of(hive, 3), "old");
     unlink(gate);
+}
+
+static void send_away(skep_cluster *cluster, const skep_event *event, void *context) {
+    (void)cluster, (void)context;
+    skep_child_disconnect(event->child);
+}
+
+/* It does not get the place only to leave it. */
+static void test_the_new_one_is_sent_away_when_it_is_ready(void **state) {
+    struct hive *hive = *state;
+    begin(hive, &usual, 1, NULL);
+    assert_int_equal(skep_on(hive->cluster, SKEP_EVENT_READY, send_away, NULL), SKEP_OK);
+    assert_int_equal(reload_onto(hive, "new", 0), SKEP_OK);
+    await(hive, "aborted");
+    expect_phase(hive, "aborted", 0, 1, "worker 2 exited with status 0 after it was ready");
+    assert_string_equal(skep_child_state(skep_child_by_id(hive->cluster, 1)), "ready");
+    assert_int_equal(skep_cluster_wanted(hive->cluster), 1);
 }
 
 /* Who drains a worker wants one fewer. */
@@ -163,6 +181,7 @@ static int run_all(void) {
         HIVE_TEST(test_the_old_one_ends_meanwhile),
         HIVE_TEST(test_the_old_one_ends_for_good_meanwhile),
         HIVE_TEST(test_the_old_one_ends_and_the_new_one_fails),
+        HIVE_TEST(test_the_new_one_is_sent_away_when_it_is_ready),
         HIVE_TEST(test_the_old_one_is_drained_meanwhile),
         HIVE_TEST(test_a_worker_whose_turn_comes_is_replaced_as_it_was),
         HIVE_TEST(test_a_stop_ends_it_quietly),

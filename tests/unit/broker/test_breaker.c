@@ -3,6 +3,7 @@
  * at once. */
 #include "hatch.h"
 
+#include "event.h"
 #include "life.h"
 #include "reload.h"
 
@@ -63,6 +64,7 @@ static void open_bench(struct bench *bench, struct pump *pump, const skep_settin
 static void fail_times(struct bench *bench, unsigned times) {
     for (unsigned i = 0; i < times; i++) skep__breaker_failed(bench->cluster, 1, "worker 1 fell");
     skep__breaker_say(bench->cluster);
+    skep__emit_due(bench->cluster);
 }
 
 static void test_the_last_one_opens_it(void **state) {
@@ -119,6 +121,7 @@ static void test_one_is_tried(void **state) {
     assert_string_equal(bench.told, "o");
     skep__breaker_failed(bench.cluster, first->child->id, "it fell too");
     skep__breaker_say(bench.cluster);
+    skep__emit_due(bench.cluster);
     assert_string_equal(bench.told, "oo");
     assert_string_equal(bench.reason, "it failed again: it fell too; the next is tried in 1 s, or by skep resume");
     assert_true(skep__breaker_wait_ms(bench.cluster) > 0);
@@ -193,6 +196,33 @@ static void test_closing_by_hand(void **state) {
     hatch_free(bench.pump, &bench.cluster);
 }
 
+static void count_calls(skep_cluster *cluster, const skep_event *event, void *context) {
+    unsigned *calls = context;
+    (void)cluster, (void)event;
+    ++*calls;
+}
+
+/* What a call of the user's causes is told after it. */
+static void test_closing_by_hand_calls_nobody_back(void **state) {
+    struct bench bench;
+    unsigned calls = 0;
+    open_bench(&bench, *state, &(skep_settings){.failures = 1});
+    miss_one(&bench);
+    fail_times(&bench, 1);
+    assert_int_equal(
+        skep_setup_primary(bench.cluster, &(skep_settings){.exec = "/no/such", .respawn = true, .failures = 1}),
+        SKEP_OK);
+    pump_turns(bench.pump, 3);
+    assert_int_equal(skep_on(bench.cluster, SKEP_EVENT_BREAKER, count_calls, &calls), SKEP_OK);
+    assert_int_equal(skep_on(bench.cluster, SKEP_EVENT_ERROR, count_calls, &calls), SKEP_OK);
+    skep_cluster_close_breaker(bench.cluster);
+    assert_int_equal(calls, 0);
+    pump_turns(bench.pump, 3);
+    assert_int_equal(calls, 3); /* closed, an error, opened */
+    assert_string_equal(bench.told, "oco");
+    hatch_free(bench.pump, &bench.cluster);
+}
+
 /* A program that is not there any more, when one is tried. */
 static void test_who_is_tried_cannot_be_forked(void **state) {
     struct bench bench;
@@ -230,6 +260,7 @@ int main(void) {
         PUMP_TEST(test_who_is_tried_is_ready_during_a_reload),
         PUMP_TEST(test_an_old_worker_does_not_close_it),
         PUMP_TEST(test_closing_by_hand),
+        PUMP_TEST(test_closing_by_hand_calls_nobody_back),
         PUMP_TEST(test_who_is_tried_cannot_be_forked),
         PUMP_TEST(test_stopping_ends_it),
     };

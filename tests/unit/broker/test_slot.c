@@ -243,12 +243,36 @@ static void test_refill(void **state) {
     close_bench(&bench);
 }
 
+/* The end of a reload does not put off what is due elsewhere. */
+static void test_what_was_not_held_stays_due(void **state) {
+    struct pump *pump = *state;
+    struct skep__slot *slot;
+    skep_cluster *cluster = hatch_cluster(pump, &(skep_settings){.respawn = true});
+    assert_int_equal(skep__slot_get(cluster, &slot), SKEP_OK);
+    slot->wanted = true;
+    slot->failures = 20;
+    skep__slot_refill(slot, 700);
+    uint64_t due_ms = slot->refill.due_ms;
+    skep__slot_unhold(slot);
+    assert_int_equal(slot->refill.due_ms, due_ms);
+    skep__slot_hold(slot);
+    assert_false(skep__alarm_is_set(&slot->refill));
+    skep__slot_unhold(slot);
+    assert_true(slot->refill.due_ms >= due_ms + 5000);
+    hatch_free(pump, &cluster);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        PUMP_TEST(test_delays_double),         PUMP_TEST(test_what_is_a_quick_failure),
-        PUMP_TEST(test_who_is_replaced),       PUMP_TEST(test_whose_place_it_is),
-        PUMP_TEST(test_the_breaker_opens),     PUMP_TEST(test_the_lowest_free_place),
-        PUMP_TEST(test_environment_is_copied), PUMP_TEST(test_refill),
+        PUMP_TEST(test_delays_double),
+        PUMP_TEST(test_what_is_a_quick_failure),
+        PUMP_TEST(test_who_is_replaced),
+        PUMP_TEST(test_whose_place_it_is),
+        PUMP_TEST(test_the_breaker_opens),
+        PUMP_TEST(test_the_lowest_free_place),
+        PUMP_TEST(test_environment_is_copied),
+        PUMP_TEST(test_refill),
+        PUMP_TEST(test_what_was_not_held_stays_due),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

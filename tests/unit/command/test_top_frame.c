@@ -102,7 +102,7 @@ static void test_everything_has_its_place(void **state) {
     note(watching, "it smells");
     const char *text = frame(watching, 100, 30);
     assert_shows(text, "mail  running 1:02:05, round-robin, 3 of 4 ready");
-    assert_shows(text, "BREAKER OPEN: tries a worker in 3 s");
+    assert_shows(text, "BREAKER OPEN: tries a worker in 3 s; skep exits, skep resume");
     assert_shows(text, "reload 1 of 4");
     assert_shows(text, "web paused");
     assert_shows(text, "requests/s   12.0k");
@@ -112,6 +112,17 @@ static void test_everything_has_its_place(void **state) {
     assert_shows(text, "thumbs");
     assert_shows(text, "12:34:56 broker: error: it smells");
     assert_shows(text, "q quit");
+}
+
+static void test_a_hive_that_is_to_be_empty(void **state) {
+    struct watching *watching = *state;
+    struct top_snapshot snapshot = {0};
+    struct skep_command broker = broker_command();
+    SKEP_SET(brokerStatus, &broker.brokerStatus, wanted, 0);
+    add(&snapshot, &broker);
+    add_worker(&snapshot, 1, "draining", 0, 0);
+    take(&watching->model, &snapshot, 1000);
+    assert_shows(frame(watching, 80, 24), ", 0 of 0 ready");
 }
 
 /* Whatever the size is, nothing is written outside, and the workers are seen. */
@@ -183,6 +194,9 @@ static void test_questions_and_messages_stand_at_the_bottom(void **state) {
     assert_shows(frame(watching, 80, 24), "\n1 of 2 workers: 2  q quit");
     top_view_key(&watching->view, &watching->model, '?');
     assert_shows(frame(watching, 80, 24), "select a worker");
+    watching->view.mode = TOP_HELPING;
+    assert_shows(frame(watching, 80, 24), "\nany key goes back\n");
+    assert_not_there(frame(watching, 80, 24), "q quit");
 }
 
 static void test_sparklines(void **state) {
@@ -248,6 +262,7 @@ static void test_a_plain_frame_has_room_for_all(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_everything_has_its_place),
+        TEST(test_a_hive_that_is_to_be_empty),
         TEST(test_every_size),
         TEST(test_80_by_24_shows_all_parts),
         TEST(test_columns_go_by_their_rank),

@@ -184,6 +184,16 @@ static void test_the_interval_has_bounds(void **state) {
     assert_int_equal(watching->model.interval_ms, 16000);
 }
 
+static void test_an_order_that_stays_reversed_says_so(void **state) {
+    struct watching *watching = *state;
+    press(watching, 's');
+    assert_string_equal(watching->view.message, "sorted by STATE");
+    press(watching, 'S');
+    assert_string_equal(watching->view.message, "sorted by STATE, in reverse");
+    press(watching, 's');
+    assert_string_equal(watching->view.message, "sorted by CPU%, in reverse");
+}
+
 static void test_other_keys(void **state) {
     struct watching *watching = *state;
     assert_int_equal(press(watching, 'q'), TOP_QUIT);
@@ -210,6 +220,7 @@ int main(void) {
         TEST(test_filter),
         TEST(test_a_filter_has_an_end),
         TEST(test_the_interval_has_bounds),
+        TEST(test_an_order_that_stays_reversed_says_so),
         TEST(test_other_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT
+ * What was printed leaves at once, for whoever reads stdout as it comes. */
+#ifndef SKEP_COMMAND_FLUSH_H
+#define SKEP_COMMAND_FLUSH_H
+
+#include <stdbool.h>
+
+/* Returns 0, or the errno of what went wrong with this or with what was printed before. A reader that left is no error,
+ * now or when the program ends: *deaf is set then. SIGPIPE must be ignored. */
+int flush_output(bool *deaf);
+
+/* Whether nobody reads stdout any more. Notices it when there is nothing to write, too. */
+bool output_is_deaf(void);
+
+#endif
