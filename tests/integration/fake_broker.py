@@ -55,7 +55,9 @@ class Listener:
 
     def __init__(self, path, protocol, on_message=None):
         self.protocol, self.on_message = protocol, on_message
-        self.connections = []
+        self.accepted = []     # sockets
+        self.connections = []  # those of them whose other end has greeted
+        self.closed = False
         self.connected = threading.Event()
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.bind(path)
@@ -66,6 +68,9 @@ class Listener:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self.sock.accept()
+                self.accepted.append(connection)
+                if self.closed:  # meanwhile
+                    self._end(connection)
                 connection.sendall(b"\0SP\0" + struct.pack(">HH", self.protocol, 0))
                 threading.Thread(target=self._read, args=(connection,), daemon=True).start()
 
@@ -90,11 +95,17 @@ class Listener:
         for connection in list(self.connections):
             self.send(connection, body)
 
+    @staticmethod
+    def _end(sock):
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+        sock.close()
+
     def close(self):
-        for sock in [self.sock, *self.connections]:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-            sock.close()
+        """Ends those, too, that are in the midst of their greeting."""
+        self.closed = True
+        for sock in [self.sock, *self.accepted]:
+            self._end(sock)
 
 
 class FakeBroker:

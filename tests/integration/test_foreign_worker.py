@@ -7,7 +7,7 @@ import sys
 import unittest
 from pathlib import Path
 
-from hive import Connection, Hive, get, wait_until
+from hive import Connection, Hive, get, is_alive, wait_until
 
 CLIENTS = Path(__file__).resolve().parent.parent / "clients"
 sys.path.insert(0, str(CLIENTS))
@@ -214,7 +214,7 @@ class Leaving(unittest.TestCase):
             pids = hive.pids().values()
             os.kill(hive.status()["pid"], signal.SIGKILL)
             for pid in pids:
-                wait_until(lambda: not os.path.exists(f"/proc/{pid}"), f"worker {pid} to be gone", 2)
+                wait_until(lambda: not is_alive(pid), f"worker {pid} to be gone", 2)
 
 
 class Control(unittest.TestCase):
