@@ -158,12 +158,17 @@ static void adopt_program(struct skep__reload *reload) {
     reload->program = old;
 }
 
+/* A program that nobody has tried is not adopted. */
 static void finish(struct skep__reload *reload) {
     skep_cluster *cluster = reload->cluster;
     bool whole = reload->only == NULL;
     char reason[SKEP_MAX_REASON + 1];
     uint32_t progress[2];
     skep__reload_progress(cluster, &progress[0], &progress[1]);
+    if (progress[0] == 0) {
+        abort_reload(cluster, NULL, "no worker is left to be replaced");
+        return;
+    }
     snprintf(reason, sizeof reason, "%" PRIu32 " worker%s replaced", progress[0], progress[0] == 1 ? "" : "s");
     adopt_program(reload);
     free_reload(detach(cluster));

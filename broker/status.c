@@ -20,6 +20,8 @@ static uint64_t unknown_seen(const skep_cluster *cluster) {
 }
 
 /* What a limit of the protocol would cut is left out. */
+enum { ROOMY_BYTES = 2 * 1024 * 1024 /* of an answer: after so many, programs are left out */ };
+
 static bool fits(const char *program) {
     return strlen(program) <= SKEP_MAX_PATH;
 }
@@ -107,7 +109,8 @@ static int add_worker(const skep_child *child, struct skep_frame *frame) {
                                             .messages = child->messages,
                                             .rss_bytes = child->usage.rss_bytes};
     if (child->name[0] != '\0') SKEP_SET(workerStatus, w, name, skep__text(child->name));
-    if (strcmp(child->program, child->cluster->settings.exec) != 0 && fits(child->program))
+    bool differs = strcmp(child->program, child->cluster->settings.exec) != 0;
+    if (differs && fits(child->program) && frame->size_bytes < ROOMY_BYTES)
         SKEP_SET(workerStatus, w, program, skep__text(child->program));
     add_work(child, w);
     return skep__frame_add(frame, &command);

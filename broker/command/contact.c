@@ -89,10 +89,22 @@ static int ask_once(struct contact *contact, const struct skep_command *command,
     return status;
 }
 
+/* Such a command may have been carried out, though its answer was lost, and asking again would do it twice. */
+static bool adds_up(enum skep_command_id id) {
+    return id == SKEP_COMMAND_scale || id == SKEP_COMMAND_reload || id == SKEP_COMMAND_restartWorker ||
+           id == SKEP_COMMAND_drainWorker || id == SKEP_COMMAND_signalWorker;
+}
+
 int contact_ask(struct contact *contact, const struct skep_command *command, unsigned timeout_ms, answer_cb *answer,
                 void *context) {
     contact->why[0] = '\0';
     int status = ask_once(contact, command, timeout_ms, answer, context);
+    if (status == SKEP_ECLOSED && adds_up(command->id)) {
+        skep__asker_free(&contact->asker);
+        if (!contact_is_there(contact)) return status;
+        snprintf(contact->why, sizeof contact->why, "the answer was lost; it may have been done");
+        return status;
+    }
     for (unsigned tries = 1; contact->asker != NULL && may_try_again(contact, status, tries); tries++) {
         skep__asker_free(&contact->asker);
         status = ask_once(contact, command, timeout_ms, answer, context);

@@ -29,7 +29,8 @@ void contact_close(struct contact *contact);
 /* How long a person is ready to wait */
 enum { ANSWER_TIMEOUT_MS = 5000 };
 
-/* Asks and waits for the answer; what went wrong is in why. */
+/* Asks and waits for the answer; what went wrong is in why. Asks again if the connection ends, but not for what would
+ * be done twice then. */
 SKEP_MUST_USE int contact_ask(struct contact *contact, const struct skep_command *command, unsigned timeout_ms,
                               answer_cb *answer, void *context);
 

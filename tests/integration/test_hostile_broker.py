@@ -72,6 +72,22 @@ class Deaf(unittest.TestCase):
             connection.shutdown(socket.SHUT_RDWR)
         return refused
 
+    def test_what_would_be_done_twice_is_asked_once(self):
+        for arguments, name in ((["scale", "+2"], "scale"), (["kill", "1"], "signalWorker"),
+                                (["reload"], "reload"), (["drain", "1"], "drainWorker")):
+            with self.subTest(arguments), FakeHive(1, 2) as hive:
+                asked = []
+
+                def drop(question):
+                    asked.append(question)
+                    for connection in hive.listeners[0].connections:
+                        connection.shutdown(socket.SHUT_RDWR)
+                hive.answers[name] = drop
+                done = hive.skep(*arguments)
+                self.assertEqual(done.code, 69, done.describe())
+                self.assertRegex(done.output("err"), "the answer was lost; it may have been done$")
+                self.assertEqual(len(asked), 1)
+
     def test_who_is_not_heard_asks_again_until_it_is(self):
         exits = pack("event", seq=1, time=1767225600000, event="exit", worker=2, pid=1002, code=0, reason="voluntary")
         for arguments, line in ((["events"], r"\(voluntary\)"), (["drain", "2"], "worker 2 has left")):

@@ -118,6 +118,18 @@ static void test_the_old_one_is_drained_meanwhile(void **state) {
     assert_int_equal(skep_child_count(hive->cluster), 1);
 }
 
+/* Its program was not tried, and nobody is to run it. */
+static void test_the_only_one_is_drained_meanwhile(void **state) {
+    struct hive *hive = *state;
+    char gate[64];
+    reach_gate(hive, 1, gate);
+    assert_int_equal(skep_cluster_wanted(hive->cluster), 1);
+    skep_child_disconnect(skep_child_by_id(hive->cluster, 1));
+    await(hive, "aborted");
+    expect_phase(hive, "aborted", 0, 0, "no worker is left to be replaced");
+    unlink(gate);
+}
+
 static void test_a_worker_whose_turn_comes_is_replaced_as_it_was(void **state) {
     struct hive *hive = *state;
     char gate[64];
@@ -183,6 +195,7 @@ static int run_all(void) {
         HIVE_TEST(test_the_old_one_ends_and_the_new_one_fails),
         HIVE_TEST(test_the_new_one_is_sent_away_when_it_is_ready),
         HIVE_TEST(test_the_old_one_is_drained_meanwhile),
+        HIVE_TEST(test_the_only_one_is_drained_meanwhile),
         HIVE_TEST(test_a_worker_whose_turn_comes_is_replaced_as_it_was),
         HIVE_TEST(test_a_stop_ends_it_quietly),
         HIVE_TEST(test_a_stop_when_it_has_begun),
