@@ -354,7 +354,7 @@ static void occupy(struct skep__slot *slot, skep_child *child) {
 
 int skep__child_start(skep_cluster *cluster, struct skep__slot *slot, skep_child **out) {
     struct skep__program program = {.exec = cluster->settings.exec, .args = cluster->settings.args};
-    skep_child *child;
+    skep_child *child = NULL;
     int status = start(cluster, slot, &program, &child);
     if (status != SKEP_OK) return status;
     occupy(slot, child);

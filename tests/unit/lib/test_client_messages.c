@@ -103,13 +103,12 @@ static void test_no_reply(void **state) {
     struct hive hive;
     struct heard heard = {0};
     begin(&hive, *state);
-    nanosleep(&(struct timespec){.tv_nsec = 50000000},
-              NULL); /* the time that the user took before is not the question's */
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL); /* what the user's handler took is not the question's */
     uint64_t began_ns = uv_hrtime();
     assert_int_equal(skep_client_request(hive.client, 1, NULL, "x", NULL, 0, 20, on_reply, &heard), SKEP_OK);
     PUMP_UNTIL(hive.pump, heard.replies == 1);
     assert_int_equal(heard.status, SKEP_ETIMEDOUT);
-    assert_true(uv_hrtime() - began_ns > 18 * 1000000);
+    assert_true(uv_hrtime() - began_ns > UINT64_C(18000000));
     PUMP_UNTIL(hive.pump, hive.joined == 1);
     assert_int_equal(skep_client_request(hive.client, 1, NULL, "x", NULL, 0, 60000, on_reply, &heard), SKEP_OK);
     fake_stop(hive.fake);
