@@ -32,8 +32,9 @@ static int target_of(skep_cluster *cluster, const struct skep_command_scale *sca
     unsigned wanted = skep_cluster_wanted(cluster);
     if (to + more + fewer != 1)
         return skep__broker_fail(cluster, SKEP_EINVAL, "one of workers, more and fewer is needed");
-    uint64_t workers = to ? scale->workers : more ? wanted + scale->more : wanted;
-    if (fewer) workers -= scale->fewer < workers ? scale->fewer : workers;
+    if (fewer && scale->fewer > wanted) /* a slip of the finger is not to empty the hive */
+        return skep__broker_fail(cluster, SKEP_EINVAL, "%" PRIu64 " fewer than %u workers", scale->fewer, wanted);
+    uint64_t workers = to ? scale->workers : more ? wanted + scale->more : wanted - scale->fewer;
     if (workers > SKEP_MAX_WORKERS)
         return skep__broker_fail(cluster, SKEP_ETOOBIG, "%" PRIu64 " workers: at most %d", workers, SKEP_MAX_WORKERS);
     *target = (unsigned)workers;

@@ -99,7 +99,7 @@ class Scaling(Case):
             self.assertEqual([worker["restarts"] for worker in status["workers"]], [0, 0, 0])
             self.assertEqual(status["totals"]["restarts"], 1)
             hive.wait_line(r"broker: scaled from 0 to 3 workers$")
-            self.assert_scaled(hive, 3, 0, fewer=1000)
+            self.assert_scaled(hive, 3, 0, fewer=3)
             wait_workers(hive, [])
             hive.stop()
 
@@ -138,6 +138,7 @@ class Scaling(Case):
             hive.wait_ready(2)
             self.assert_failed(hive, EINVAL, one, "scale")
             self.assert_failed(hive, EINVAL, one, "scale", workers=3, more=1)
+            self.assert_failed(hive, EINVAL, "90 fewer than 2 workers", "scale", fewer=90)
             self.assert_failed(hive, ETOOBIG, "1001 workers: at most 1000", "scale", more=999)
             self.assertEqual(self.answer(hive, "scale", workers=1001)["status"], EPROTO)
             self.assertEqual(events(hive, "scale"), [])
