@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What workers cost: the time to replace one, and 200 that do nothing."""
-import time
 from pathlib import Path
 
 from hive import Hive
-from processes import Failure, figure
+from processes import cpu_percent, figure
 from report import AT_LEAST, AT_MOST, compare, interleave
 
 STABLE_MS = 200  # age at which the death of a worker is no quick failure any more, and is answered without a delay
@@ -35,19 +34,6 @@ def rss_mb(pid):
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")) / 1024
 
 
-def cpu_ns(pid):
-    """Processor time of all threads, as the scheduler counts it: ticks of 10 ms would be too coarse."""
-    return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat"))
-
-
-def idle_cpu_percent(hive, seconds):
-    before_ns, begin_ns = cpu_ns(hive.pid), time.monotonic_ns()
-    if before_ns == 0:
-        raise Failure("this kernel does not count processor time in schedstat")
-    hive.still_runs(seconds)
-    return 100 * (cpu_ns(hive.pid) - before_ns) / (time.monotonic_ns() - begin_ns)
-
-
 def idle(hall):
     program = [hall.program("closer"), "tcp://127.0.0.1:0"]
     load = hall.program("connect_load")
@@ -57,7 +43,7 @@ def idle(hall):
 
     with Hive(hall, "idle-many", MANY, "round-robin", program) as many:
         memory = rss_mb(many.pid)
-        processor = [idle_cpu_percent(many, hall.idle_seconds)]
+        processor = [cpu_percent(many, hall.idle_seconds)]
         with Hive(hall, "idle-few", FEW, "round-robin", program) as few:
             rates = interleave({"Skep": handed(many), f"{FEW} workers": handed(few)}, hall.runs, hall.quiet.wait)
         memory = max(memory, rss_mb(many.pid))

@@ -268,17 +268,12 @@ class Request:
         return f"{self.began_s:.3f}..{self.ended_s:.3f}: {self.error or self.worker}"
 
 
-class Load:
-    """Clients that ask, each on a new connection, one request after the other, until it is ended; it remembers all.
+class Clients:
+    """Threads that run from the beginning of a with statement until they have ended after its end."""
 
-    A request that has no answer after timeout_s hangs. With until_refused a client leaves when nobody listens any more.
-    """
-
-    def __init__(self, url, clients=8, timeout_s=DEADLINE_S, until_refused=False):
-        self.requests = []
-        self._url, self._timeout_s, self._until_refused = url, timeout_s, until_refused
-        self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(clients)]
+    def __init__(self, count, patience_s):
+        self._ended, self._patience_s = threading.Event(), patience_s
+        self._threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(count)]
 
     def __enter__(self):
         for thread in self._threads:
@@ -291,7 +286,19 @@ class Load:
 
     def join(self):
         for thread in self._threads:
-            thread.join(self._timeout_s * 2)
+            thread.join(self._patience_s)
+
+
+class Load(Clients):
+    """Clients that ask, each on a new connection, one request after the other, until it is ended; it remembers all.
+
+    A request that has no answer after timeout_s hangs. With until_refused a client leaves when nobody listens any more.
+    """
+
+    def __init__(self, url, clients=8, timeout_s=DEADLINE_S, until_refused=False):
+        super().__init__(clients, timeout_s * 2)
+        self.requests = []
+        self._url, self._timeout_s, self._until_refused = url, timeout_s, until_refused
 
     def wait_done(self, count):
         """Until so many more requests have been answered."""
@@ -311,7 +318,7 @@ class Load:
     def hung(self):
         return [request for request in self.failed if isinstance(request.error, TimeoutError)]
 
-    def _run(self):
+    def _run(self, _):
         while not self._ended.is_set():
             began_s = time.monotonic()
             try:
@@ -327,28 +334,15 @@ class Load:
             self.requests.append(request)
 
 
-class HttpLoad:
+class HttpLoad(Clients):
     """Clients that ask without a pause until it is ended, half of them each time on a connection of their own, the
     others on one that they keep until the server says that it closes it. What fails is in failed. With until_refused a
     client leaves when nobody listens any more."""
 
     def __init__(self, url, clients=4, until_refused=False):
+        super().__init__(clients, 2 * DEADLINE_S)
         self.failed, self.done, self.reopened = [], [0] * clients, 0
-        self._url, self._until_refused, self._ended = url, until_refused, threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(clients)]
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._ended.set()
-        self.join()
-
-    def join(self):
-        for thread in self._threads:
-            thread.join(2 * DEADLINE_S)
+        self._url, self._until_refused = url, until_refused
 
     def wait_more(self, count=5):
         """Until each client was served so many times more."""
