@@ -6,7 +6,7 @@ from hive import Hive
 from processes import cpu_percent, figure
 from report import AT_LEAST, AT_MOST, compare, interleave
 
-STABLE_MS = 200  # age at which the death of a worker is no quick failure any more, and is answered without a delay
+STABLE_MS = 200  # age of a worker when it is killed
 MANY, FEW, CONNECTIONS = 200, 2, 64
 
 
