@@ -97,12 +97,18 @@ static int receive(struct channel *channel, unsigned timeout_ms, nng_msg **messa
 
 /* --- ask.h --- */
 
+/* NNG would ask again by itself when a connection ends, though the broker may have done what was asked. */
+static int open_req(nng_socket *socket) {
+    int error = nng_req0_open(socket);
+    return error == 0 ? nng_socket_set_ms(*socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE) : error;
+}
+
 int skep__asker_new(skep__asker **out, const char *url) {
     int status = skep__nng_start();
     if (status != SKEP_OK) return status;
     skep__asker *asker = calloc(1, sizeof *asker);
     if (asker == NULL) return SKEP_ENOMEM;
-    status = open_channel(&asker->channel, SKEP_CHANNEL_ANSWER, nng_req0_open, url);
+    status = open_channel(&asker->channel, SKEP_CHANNEL_ANSWER, open_req, url);
     if (status == SKEP_OK) *out = asker;
     else free(asker);
     return status;
