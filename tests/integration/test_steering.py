@@ -118,7 +118,7 @@ class Scaling(Case):
             self.assertEqual(hive.wait_exit(), 0)
 
     def test_more_than_there_are_descriptors_for(self):
-        """What is left is enough to ask for fewer, and for a reload."""
+        """What is left is enough to ask for fewer; with fewer, old and new ones of a reload have room side by side."""
         with actors("web", listen=[WEB], workers=1) as hive:
             hive.wait_ready(1)
             resource.prlimit(hive.pid, resource.RLIMIT_NOFILE, (128, 128))
@@ -126,9 +126,11 @@ class Scaling(Case):
             self.assertEqual([(e["steps"], e["step"]) for e in wait_events(hive, 2, "scale")], [(1, 100), (100, 9)])
             hive.wait_ready(9)
             quiet_descriptors(hive)  # its own connections to its sockets are among them
+            self.assert_scaled(hive, 9, 4, workers=4)
+            wait_workers(hive, ["ready"] * 4)
             done = hive.skep("reload")
             self.assertEqual(done.code, 0, done.describe())
-            self.assert_scaled(hive, 9, 1, workers=1)
+            self.assert_scaled(hive, 4, 1, workers=1)
             hive.wait_ready(1)
             hive.stop()
 
