@@ -21,9 +21,9 @@
 #include "instance.h"
 #include "link.h"
 #include "log.h"
-#include "outlet.h"
-#include "port.h"
 #include "trace.h"
+#include "transport/outlet.h"
+#include "transport/transport.h"
 #include "url.h"
 #include "usage.h"
 
@@ -191,8 +191,9 @@ struct skep_child {
     struct skep__log_tail last_lines;
 
     struct skep__outlet *inbox;
-    uint64_t news_seen; /* it asked for what follows this */
-    bool owes_news;     /* and did not get all of it */
+    uint64_t inbox_connections, outbox_connections; /* of it so far; from the second on, the one before was cut */
+    uint64_t news_seen;                             /* it asked for what follows this */
+    bool owes_news;                                 /* and did not get all of it */
 
     uint64_t live; /* connections taken and not finished */
     uint64_t accepted, requests, messages;
@@ -341,6 +342,7 @@ struct skep_cluster {
 
     /* ledger: totals since the start */
     uint64_t accepted, requests, restarts, messages, bad_frames, redispatched;
+    uint64_t cut; /* connections of workers and clients that ended while both sides lived, and were made again */
     struct skep__counter_total counters[SKEP_MAX_COUNTERS];
     unsigned counter_count;
     struct skep__handling handling;

@@ -36,7 +36,7 @@ static void take_exit_status(skep_child *child, int status) {
     child->exit_signal = WIFSIGNALED(status) ? WTERMSIG(status) : -1;
 }
 
-/* What it said before it died still counts; the link's end closes it. */
+/* What it said before it died still counts, on the link here, on its outbox after it; the link's end closes it. */
 static void read_last_words(skep_child *child) {
     for (unsigned i = 0; i < LAST_WORDS && child->link >= 0; i++)
         if (skep__read_link(child) != SKEP_OK) return;
@@ -60,6 +60,7 @@ static void process_ended(uv_poll_t *poll, int status, int events) {
     take_exit_status(child, exit_status);
     uv_poll_stop(poll);
     read_last_words(child);
+    skep__port_read(child->cluster->outbox, child->pid);
     skep__output_finish(child);
     skep__life(child, SKEP__SIGNAL_EXIT);
 }
@@ -167,7 +168,9 @@ int skep__read_link(skep_child *child) {
     skep__emit_due(child->cluster);
     int status = skep__link_receive(child->link, child->cluster->link_message);
     if (status == SKEP_OK && !child->doomed) take_message(child);
-    if (status != SKEP_OK && status != SKEP_EAGAIN && child->link >= 0) skep__life(child, SKEP__SIGNAL_LINK_END);
+    if (status == SKEP_OK || status == SKEP_EAGAIN || child->link < 0) return status;
+    skep__port_read(child->cluster->outbox, child->pid); /* what it sent before it closed the link */
+    if (child->link >= 0) skep__life(child, SKEP__SIGNAL_LINK_END);
     return status;
 }
 
@@ -252,10 +255,12 @@ static int open_inbox(skep_child *child) {
                                            .flusher = child->cluster->flusher,
                                            .kind = SKEP__PORT_PUSH,
                                            .drained = skep__inbox_drained,
+                                           .connected = skep__inbox_connected,
                                            .refused = skep__inbox_refused,
                                            .context = child};
     skep__inbox_url(child, url, sizeof url);
     int status = skep__outlet_new(&child->inbox, &options);
+    if (status == SKEP_OK) skep__outlet_only(child->inbox, child->pid);
     if (status == SKEP_OK) status = skep__outlet_listen(child->inbox, url);
     if (status == SKEP_OK) return skep__directory_share(child->cluster, child->id);
     return skep__broker_fail(child->cluster, status, "inbox of worker %u: %s", child->id, skep_strerror(status));

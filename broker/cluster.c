@@ -142,7 +142,8 @@ static void raise_limits(skep_cluster *cluster) {
 }
 
 static int open_outbox(skep_cluster *cluster) {
-    static const struct skep__port_events events = {.received = skep__outbox_received, .refused = skep__peer_refused};
+    static const struct skep__port_events events = {
+        .received = skep__outbox_received, .connected = skep__outbox_connected, .refused = skep__peer_refused};
     char url[SKEP_MAX_URL + 1];
     skep__instance_url(&cluster->instance, SKEP_FILE_OUTBOX, url, sizeof url);
     int status = skep__port_new(&cluster->outbox, cluster->hub, SKEP__PORT_PULL, &events, cluster);
@@ -184,6 +185,7 @@ static void close_sockets(skep_cluster *cluster) {
 
 static int open_sockets(skep_cluster *cluster) {
     int status = skep__hub_new(&cluster->hub, cluster->loop);
+    if (status == SKEP_EINVAL) return skep__broker_fail(cluster, status, "%s", SKEP__UNKNOWN_TRANSPORT);
     if (status == SKEP_OK) status = open_outbox(cluster);
     if (status == SKEP_OK) status = open_news(cluster);
     if (status == SKEP_OK) status = open_intake(cluster);

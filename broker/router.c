@@ -228,7 +228,32 @@ void skep__inbox_drained(void *context) {
 
 void skep__inbox_refused(void *context, pid_t pid, uid_t uid) {
     const skep_child *child = context;
-    skep__peer_refused(child->cluster, pid, uid);
+    skep__emit_error(child->cluster, NULL,
+                     "refused process %d of user %u on the inbox of worker %u, which is process %d", (int)pid, uid,
+                     child->id, (int)child->pid);
+}
+
+/* --- connections --- */
+
+/* Connections are counted from 1; another one means that the one before has ended while both sides lived. */
+static void note_connection(skep_child *child, uint64_t *connections, const char *channel) {
+    if (++*connections == 1) return;
+    child->cluster->cut++;
+    skep__emit_error(child->cluster, child,
+                     "its connection to its %s was cut and has been made again; "
+                     "what was on its way then is lost",
+                     channel);
+}
+
+void skep__inbox_connected(void *context, const struct skep__peer *peer) {
+    skep_child *child = context;
+    (void)peer;
+    note_connection(child, &child->inbox_connections, "inbox");
+}
+
+void skep__outbox_connected(void *context, const struct skep__peer *peer) {
+    skep_child *child = skep__child_by_pid(context, peer->pid);
+    if (child != NULL) note_connection(child, &child->outbox_connections, "outbox");
 }
 
 /* --- frames --- */

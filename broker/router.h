@@ -8,11 +8,15 @@
 /* A frame arrived in the outbox; context is the cluster. */
 void skep__outbox_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer);
 
+/* A process has connected to the outbox; context is the cluster. */
+void skep__outbox_connected(void *context, const struct skep__peer *peer);
+
 /* A process of another user was turned away; context is the cluster. */
 void skep__peer_refused(void *context, pid_t pid, uid_t uid);
 
-/* A worker's inbox has drained, or turned a process of another user away; context is the worker. */
+/* A worker's inbox has drained, has its worker, or turned another process away; context is the worker. */
 void skep__inbox_drained(void *context);
+void skep__inbox_connected(void *context, const struct skep__peer *peer);
 void skep__inbox_refused(void *context, pid_t pid, uid_t uid);
 
 /* The worker that a message is for, by id or by name; NULL if there is none. */

@@ -84,7 +84,20 @@ static void drained(void *context) {
 
 static void refused(void *context, pid_t pid, uid_t uid) {
     const struct skep__session *session = context;
-    skep__peer_refused(session->cluster, pid, uid);
+    skep__emit_error(session->cluster, NULL,
+                     "refused process %d of user %u on the returns of client %u, which is process %d", (int)pid, uid,
+                     session->id, (int)session->pid);
+}
+
+/* The client knows it too, and no longer waits for outcomes that may have been lost. */
+static void connected(void *context, const struct skep__peer *peer) {
+    struct skep__session *session = context;
+    if (++session->connections == 1) return;
+    session->cluster->cut++;
+    skep__emit_error(session->cluster, NULL,
+                     "the connection of client %u pid %d to its returns was cut and has been made "
+                     "again; what was on its way then is lost",
+                     session->id, (int)peer->pid);
 }
 
 static void send_finished(struct skep__session *session) {
@@ -172,10 +185,16 @@ void skep__sessions_free(skep_cluster *cluster) {
     HASH_ITER(hh, cluster->sessions, session, next) skep__session_end(session);
 }
 
+/* What it sent before it ended still counts; that it left may be part of it. */
 static void process_ended(uv_poll_t *poll, int status, int events) {
+    const struct skep__session *ended = poll->data;
+    skep_cluster *cluster = ended->cluster;
+    uint32_t id = ended->id;
     (void)status;
     (void)events;
-    skep__session_end(poll->data);
+    skep__port_read(cluster->intake, ended->pid);
+    struct skep__session *session = find(cluster, id);
+    if (session != NULL) skep__session_end(session);
 }
 
 static void returns_url(const struct skep__session *session, char *url, size_t capacity_bytes) {
@@ -192,10 +211,12 @@ static int open_returns(struct skep__session *session) {
                                            .kind = SKEP__PORT_PUSH,
                                            .high_water_bytes = (size_t)cluster->settings.jobs_bytes,
                                            .drained = drained,
+                                           .connected = connected,
                                            .refused = refused,
                                            .context = session};
     returns_url(session, url, sizeof url);
     int status = skep__outlet_new(&session->returns, &options);
+    if (status == SKEP_OK) skep__outlet_only(session->returns, session->pid);
     return status == SKEP_OK ? skep__outlet_listen(session->returns, url) : status;
 }
 

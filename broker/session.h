@@ -23,11 +23,12 @@ struct skep__session {
     int pidfd;
     uv_poll_t pid_poll;
     struct skep__outlet *returns;
-    uint64_t expected; /* number of its next submission */
-    unsigned requests; /* of its own to workers, under way */
-    bool gap_told;     /* it knows that something was lost */
-    bool unheard;      /* it was not listened to, until it has read its answers */
-    bool overrun;      /* it does not read, and some of what it was owed has been dropped */
+    uint64_t connections; /* of it to its returns so far; from the second on, the one before was cut */
+    uint64_t expected;    /* number of its next submission */
+    unsigned requests;    /* of its own to workers, under way */
+    bool gap_told;        /* it knows that something was lost */
+    bool unheard;         /* it was not listened to, until it has read its answers */
+    bool overrun;         /* it does not read, and some of what it was owed has been dropped */
 
     struct skep__declined declined[SKEP__DECLINED_KEPT]; /* the latest, by declined_count modulo their number */
     uint64_t declined_count;

@@ -10,7 +10,7 @@
 enum {
     BUSY_TICK_MS = 200,  /* between looks after a broker from which something is expected */
     IDLE_TICK_MS = 1000, /* else */
-    FAREWELL_MS = 100,   /* for the last frame to leave, where the loop is ours */
+    FAREWELL_MS = 2000,  /* for the broker to read what was sent, where the loop is ours */
     FIRST_RETRY_MS = 10
 };
 
@@ -93,6 +93,7 @@ static int open_handles(skep_client *client) {
     uv_unref((uv_handle_t *)&client->seek);
     client->flush.flush = flush_client;
     int status = skep__hub_new(&client->hub, client->loop);
+    if (status == SKEP_EINVAL) return skep__client_fail(client, status, "%s", SKEP__UNKNOWN_TRANSPORT);
     return status == SKEP_OK ? skep__flusher_new(&client->flusher, client->loop) : status;
 }
 
@@ -169,7 +170,9 @@ static void leave(skep_client *client) {
     skep__client_send_more(client); /* messages that have not left; jobs, too */
     while (!client->wait_has_ended && skep__port_is_sending(client->intake, true)) uv_run(client->loop, UV_RUN_ONCE);
     skep__client_say_leave(client);
-    while (!client->wait_has_ended && skep__port_is_sending(client->intake, true)) uv_run(client->loop, UV_RUN_ONCE);
+    client->all_read = !skep__port_finish(client->intake); /* NNG cannot tell: then it is enough that all has left */
+    while (!client->wait_has_ended && (!client->all_read || skep__port_is_sending(client->intake, true)))
+        uv_run(client->loop, UV_RUN_ONCE);
 }
 
 static void close_handles(skep_client *client) {

@@ -7,12 +7,11 @@
 #include <sys/queue.h>
 #include <uthash.h>
 
-#include "caller.h"
 #include "command.h"
 #include "flusher.h"
 #include "instance.h"
-#include "port.h"
 #include "trace.h"
+#include "transport/transport.h"
 
 enum {
     SKEP__CLIENT_MAX_BYTES = 4 * 1024 * 1024, /* submissions that wait for their answers */
@@ -85,14 +84,17 @@ struct skep_client {
     struct skep__instance instance; /* the broker that was found last */
     bool only_this;                 /* another generation will not do: url, worker */
     enum skep__client_phase phase;
-    bool suspected;      /* the broker seems to be gone; what it said last may be on its way */
-    uint64_t retry_ms;   /* until the next try to join */
-    uint32_t client;     /* number from joined */
-    uv_timer_t tick;     /* looks after everything; keeps the loop alive while something is due */
-    uint64_t tick_ms;    /* its period */
-    uv_timer_t seek;     /* runs until the next try to join */
-    uv_timer_t wait;     /* of the blocking face */
-    bool wait_has_ended; /* its time is up */
+    bool suspected;    /* the broker seems to be gone; what it said last may be on its way */
+    uint64_t retry_ms; /* until the next try to join */
+    uint32_t client;   /* number from joined */
+    uint64_t intake_connections, returns_connections; /* in this session; from the second on, the one before was cut */
+    uint64_t cut_through; /* outcomes of jobs up to this number may have been lost with such a connection */
+    bool all_read;        /* the broker has read all that was sent, to its end */
+    uv_timer_t tick;      /* looks after everything; keeps the loop alive while something is due */
+    uint64_t tick_ms;     /* its period */
+    uv_timer_t seek;      /* runs until the next try to join */
+    uv_timer_t wait;      /* of the blocking face */
+    bool wait_has_ended;  /* its time is up */
 
     struct skep__hub *hub;
     struct skep__flusher *flusher;
@@ -224,6 +226,7 @@ void skep__client_go_back(skep_client *client, uint64_t number);
 void skep__client_say_leave(skep_client *client);
 
 void skep__client_sent(void *client);
+void skep__client_all_read(void *client);
 void skep__client_returned(void *client, const void *data, size_t size_bytes, const struct skep__peer *peer);
 
 /* --- client_submit.c --- */

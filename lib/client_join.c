@@ -118,10 +118,39 @@ static void try_later(skep_client *client) {
     client->retry_ms = client->retry_ms * 2 < LAST_RETRY_MS ? client->retry_ms * 2 : LAST_RETRY_MS;
 }
 
+/* What was on its way when a connection was cut may be lost. Submissions are sent again, and known by their numbers. */
+static void intake_connected(void *context, const struct skep__peer *peer) {
+    skep_client *client = context;
+    (void)peer;
+    if (client->intake_connections++ == 0) return;
+    skep__client_fail(client, SKEP_ECLOSED, "%s: the connection to the broker was cut; messages may be lost",
+                      client->instance.dir);
+    client->gone_back_to = 0;
+    if (client->unanswered > 0 && client->sent_through >= client->first) skep__client_go_back(client, client->first);
+}
+
+/* Outcomes are told once: of any that a job of ours had by now, nobody can say whether it was lost. */
+static void returns_connected(void *context, const struct skep__peer *peer) {
+    skep_client *client = context;
+    (void)peer;
+    if (client->returns_connections++ == 0) return;
+    skep__client_fail(client, SKEP_ECLOSED, "%s: the connection from the broker was cut; outcomes may be lost",
+                      client->instance.dir);
+    client->cut_through = client->sent_through;
+    skep__client_fail_unfinished(client);
+    skep__client_fail_requests(client);
+    client->gone_back_to = 0;
+    if (client->unanswered > 0 && client->sent_through >= client->first) skep__client_go_back(client, client->first);
+    skep__client_update_due(client);
+}
+
 static int dial(skep_client *client, const struct skep_command_joined *joined) {
-    static const struct skep__port_events intake_events = {.sent = skep__client_sent};
-    static const struct skep__port_events returns_events = {.received = skep__client_returned};
+    static const struct skep__port_events intake_events = {
+        .sent = skep__client_sent, .finished = skep__client_all_read, .connected = intake_connected};
+    static const struct skep__port_events returns_events = {.received = skep__client_returned,
+                                                            .connected = returns_connected};
     char url[SKEP_MAX_URL + 1];
+    client->intake_connections = client->returns_connections = client->cut_through = 0;
     int status = skep__port_new(&client->returns, client->hub, SKEP__PORT_PULL, &returns_events, client);
     if (status == SKEP_OK)
         status = skep__port_new(&client->intake, client->hub, SKEP__PORT_PUSH, &intake_events, client);

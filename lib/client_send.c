@@ -61,7 +61,7 @@ static int send_frame(skep_client *client) {
     if (status == SKEP_OK && chunk != NULL)
         status = skep__frame_append(&client->frame, chunk->frame.data, chunk->frame.size_bytes);
     if (status == SKEP_OK) status = add_batches(client, &rest);
-    if (status == SKEP_OK) status = skep__port_send(client->intake, client->frame.data, client->frame.size_bytes);
+    if (status == SKEP_OK) status = skep__port_send(client->intake, &client->frame);
     if (status != SKEP_OK) return status;
     if (chunk != NULL) skep__client_drop_chunk(client, chunk);
     note_sent(client, rest);
@@ -88,6 +88,11 @@ void skep__client_sent(void *context) {
     skep__client_tell_drained(context);
 }
 
+void skep__client_all_read(void *context) {
+    skep_client *client = context;
+    client->all_read = true;
+}
+
 /* Each frame after a lost one is answered as that is: once is enough, until something is answered or nothing for long.
  */
 void skep__client_go_back(skep_client *client, uint64_t number) {
@@ -108,7 +113,7 @@ void skep__client_say_leave(skep_client *client) {
     command.leave.has = 0;
     if (skep__port_is_sending(client->intake, false) || begin_frame(client) != SKEP_OK) return;
     int status = skep__frame_add(&client->frame, &command);
-    if (status == SKEP_OK) status = skep__port_send(client->intake, client->frame.data, client->frame.size_bytes);
+    if (status == SKEP_OK) status = skep__port_send(client->intake, &client->frame);
     (void)status; /* the broker sees that we are gone */
 }
 

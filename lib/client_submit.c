@@ -144,7 +144,7 @@ void skep__client_finish(skep_client *client, struct skep__unfinished *unfinishe
     callback(client, outcome, context);
 }
 
-/* Of a job that was never there. */
+/* Of a job that was never there, or whose outcome may have been lost. */
 static void finish_unaccepted(skep_client *client, struct skep__unfinished *unfinished, int status) {
     skep_outcome outcome = {.status = status, .cause = "", .reason = ""};
     skep_outcome_cb callback = unfinished->outcome;
@@ -158,12 +158,14 @@ void skep__client_settle(skep_client *client, int status, uint64_t id) {
     uint64_t number = client->first;
     struct skep__submission submission = pop(client);
     struct skep__unfinished *unfinished = submission.unfinished;
-    if (unfinished != NULL && status == SKEP_OK) {
+    int status_of_outcome = status;
+    if (unfinished != NULL && status == SKEP_OK && number <= client->cut_through) status_of_outcome = SKEP_ECLOSED;
+    if (unfinished != NULL && status_of_outcome == SKEP_OK) {
         unfinished->number = number;
         HASH_ADD(hh, client->unfinished, number, sizeof unfinished->number, unfinished);
     }
     if (submission.accepted != NULL) submission.accepted(client, status, id, submission.context);
-    if (unfinished != NULL && status != SKEP_OK) finish_unaccepted(client, unfinished, status);
+    if (unfinished != NULL && status_of_outcome != SKEP_OK) finish_unaccepted(client, unfinished, status_of_outcome);
 }
 
 /* Callbacks may submit again, to the next broker: only what is there now is meant. */

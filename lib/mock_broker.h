@@ -10,8 +10,8 @@
 #include "command.h"
 #include "flusher.h"
 #include "link.h"
-#include "outlet.h"
-#include "port.h"
+#include "transport/outlet.h"
+#include "transport/transport.h"
 
 enum {
     SKEP__MOCK_LINE_BYTES = 240,   /* of one line of history */

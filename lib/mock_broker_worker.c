@@ -240,6 +240,7 @@ void skep__mock_read_link(void *context) {
         int status = skep__link_receive(worker->link, m);
         if (status == SKEP_EAGAIN) return;
         if (status != SKEP_OK) {
+            skep__port_read(worker->outbox, worker->pid != 0 ? worker->pid : getpid()); /* what it sent before */
             skep__mock_note(worker->mock, "< worker %u: closed its link", worker->id);
             skep__mock_drop_link(worker);
             skep__mock_take_back(worker);

@@ -49,14 +49,32 @@ static bool is_idle(const skep_worker *worker) {
            STAILQ_EMPTY(&worker->arrivals);
 }
 
-void skep__worker_check_left(skep_worker *worker) {
-    if (worker->phase != SKEP__WORKER_LEAVING || !worker->leave_told || !is_idle(worker)) return;
+/* The broker's end-of-file says that it has read everything. NNG cannot tell: the broker is asked. */
+static bool all_is_read(skep_worker *worker) {
+    if (worker->all_read) return true;
+    if (!skep__outlet_is_empty(worker->outbox)) return false; /* drained follows */
+    worker->finishing = skep__outlet_finish(worker->outbox);
+    return !worker->finishing && skep__worker_is_confirmed(worker);
+}
+
+static bool send_last(skep_worker *worker) {
     skep__worker_send_counts(worker);
     skep__worker_send_times(worker);
     skep__worker_report(worker);
-    if (!skep__worker_send_acks(worker)) return; /* no memory: their flush tries again */
-    bool orphan = worker->result != SKEP_OK;     /* nobody reads the outbox any more */
-    if (orphan || skep__worker_is_confirmed(worker)) skep__worker_close_link(worker, worker->result);
+    return skep__worker_send_acks(worker);
+}
+
+void skep__worker_check_left(skep_worker *worker) {
+    if (worker->phase != SKEP__WORKER_LEAVING || !worker->leave_told || !is_idle(worker)) return;
+    if (!worker->finishing && !send_last(worker)) return; /* no memory: the acknowledgements' flush tries again */
+    bool orphan = worker->result != SKEP_OK;              /* nobody reads the outbox any more */
+    if (orphan || all_is_read(worker)) skep__worker_close_link(worker, worker->result);
+}
+
+static void outbox_finished(void *context) {
+    skep_worker *worker = context;
+    worker->all_read = true;
+    skep__worker_check_left(worker);
 }
 
 static void orphan_expired(uv_timer_t *timer) {
@@ -192,12 +210,14 @@ static int join(skep_worker *worker, const skep_worker_options *options) {
 static int open_channels(skep_worker *worker) {
     static const struct skep__port_events inbox_events = {.received = skep__worker_inbox_received};
     int status = skep__hub_new(&worker->hub, worker->loop);
+    if (status == SKEP_EINVAL) return skep__worker_fail(worker, status, "%s", SKEP__UNKNOWN_TRANSPORT);
     if (status == SKEP_OK) status = skep__flusher_new(&worker->flusher, worker->loop);
     if (status == SKEP_OK) status = skep__port_new(&worker->inbox, worker->hub, SKEP__PORT_PULL, &inbox_events, worker);
     struct skep__outlet_options outbox = {.hub = worker->hub,
                                           .flusher = worker->flusher,
                                           .kind = SKEP__PORT_PUSH,
                                           .drained = outbox_drained,
+                                          .finished = outbox_finished,
                                           .context = worker};
     if (status == SKEP_OK) status = skep__outlet_new(&worker->outbox, &outbox);
     return status;
@@ -379,6 +399,13 @@ int skep_worker_run(skep_worker *worker) {
     if (status != SKEP_OK) return status;
     uv_run(worker->loop, UV_RUN_DEFAULT);
     return worker->result;
+}
+
+int skep_flush(skep_worker *worker) {
+    if (worker->link < 0 || worker->finishing) return SKEP_ECLOSED;
+    skep__worker_send_counts(worker);
+    if (!skep__worker_send_acks(worker)) return SKEP_ENOMEM;
+    return skep__outlet_flush(worker->outbox) ? SKEP_OK : SKEP_EAGAIN;
 }
 
 uv_loop_t *skep_worker_loop(skep_worker *worker) {

@@ -5,7 +5,7 @@
 /* Their number is bounded by the broker's credit, so they may wait where messages may not. Without memory an answer is
  * lost: the job's lease ends then, as if this worker had died. */
 static int send_answer(skep_worker *worker, const struct skep_command *command) {
-    if (worker->link < 0) return SKEP_OK; /* nobody hears it any more */
+    if (worker->link < 0 || worker->finishing) return SKEP_OK; /* what was not begun goes to others at its end */
     int status = skep__outlet_add_answer(worker->outbox, command);
     if (status != SKEP_OK) return status;
     worker->unconfirmed = true;
@@ -139,16 +139,17 @@ static int send_extend(skep_worker *worker, uint64_t delivery) {
     return SKEP_OK;
 }
 
-/* While a handler works on something, the loop sends nothing. */
+/* While a handler works on something the loop sends nothing, and its time stands still. */
 int skep_job_extend(skep_job *public_job) {
     struct skep__job *job = (struct skep__job *)public_job;
     skep_worker *worker = job->worker;
     bool now = worker->jobs.running != NULL;
-    if (worker->link < 0) return SKEP_ECLOSED;
+    if (worker->link < 0 || worker->finishing) return SKEP_ECLOSED;
     if (now && !skep__worker_send_acks(worker)) return SKEP_ENOMEM;
     int status = send_extend(worker, job->delivery);
     if (status != SKEP_OK) return status;
-    if (now) skep__outlet_flush(worker->outbox);
+    if (now && !skep__outlet_flush(worker->outbox)) return SKEP_EAGAIN;
+    uv_update_time(worker->loop);
     job->job.deadline_ms = uv_now(worker->loop) + job->lease_ms;
     return SKEP_OK;
 }

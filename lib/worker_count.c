@@ -12,7 +12,7 @@ static void gathered(uv_timer_t *timer);
 
 static void send_and_gather(skep_worker *worker) {
     skep__worker_send_counts(worker);
-    if (worker->link >= 0) uv_timer_start(&worker->count_timer, gathered, COUNT_MS, 0);
+    if (worker->link >= 0 && !worker->finishing) uv_timer_start(&worker->count_timer, gathered, COUNT_MS, 0);
 }
 
 static void gathered(uv_timer_t *timer) {
@@ -76,7 +76,7 @@ void skep__worker_send_counts(skep_worker *worker) {
         struct skep__counter *counter = &worker->counters[i];
         uint32_t n = counter->unreported < UINT32_MAX ? (uint32_t)counter->unreported : UINT32_MAX;
         struct skep_command command;
-        if (n == 0) continue;
+        if (n == 0 || worker->finishing) continue;
         fill(&command, counter, n);
         if (skep__outlet_add(worker->outbox, &command) == SKEP_OK) {
             skep__trace_command(worker->trace, SKEP__TRACE_WIRE, ">", worker->id, &command);

@@ -11,9 +11,9 @@
 #include "flusher.h"
 #include "histogram.h"
 #include "link.h"
-#include "outlet.h"
-#include "port.h"
 #include "trace.h"
+#include "transport/outlet.h"
+#include "transport/transport.h"
 
 struct skep_listener {
     LIST_ENTRY(skep_listener) entry;
@@ -216,6 +216,8 @@ struct skep_worker {
     uv_timer_t leave_timer; /* the broker vanished: what may still finish has this long */
     struct skep__flush leave_flush;
     bool leave_told;
+    bool finishing; /* the outbox says that nothing follows */
+    bool all_read;  /* and the broker has read it to that end */
 
     skep_message_cb on_message;
     void *on_message_context;

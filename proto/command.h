@@ -142,6 +142,9 @@ SKEP_MUST_USE int skep__frame_add(struct skep_frame *frame, const struct skep_co
 /* Appends bytes as they are: commands that were encoded before. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__frame_append(struct skep_frame *frame, const void *data, size_t size_bytes);
 
+/* Appends so many bytes that the caller fills in. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__frame_extend(struct skep_frame *frame, size_t size_bytes);
+
 /* Appends one item of a list to a frame that holds nothing but items. Its size is the caller's to check against the
  * limit of the field that the list is for. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__list_add(struct skep_frame *items, const void *data, size_t size_bytes);

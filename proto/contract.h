@@ -43,6 +43,7 @@ enum {
 #define SKEP_ENV_DIR "SKEP_DIR"
 #define SKEP_ENV_POLICY "SKEP_POLICY"
 #define SKEP_ENV_TRACE "SKEP_TRACE"
+#define SKEP_ENV_TRANSPORT "SKEP_TRANSPORT"
 
 /* A page of memory that a worker and the broker share. The worker writes, with plain stores; the broker reads it when
  * the worker has died, or to see whether it lives. A worker that does not know of it leaves it alone: all zero but

@@ -27,6 +27,12 @@ int skep__frame_append(struct skep_frame *frame, const void *data, size_t size_b
     return SKEP_OK;
 }
 
+int skep__frame_extend(struct skep_frame *frame, size_t size_bytes) {
+    int status = reserve(frame, size_bytes);
+    if (status == SKEP_OK) frame->size_bytes += size_bytes;
+    return status;
+}
+
 void skep__frame_clear(struct skep_frame *frame) {
     frame->size_bytes = 0;
 }

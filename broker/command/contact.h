@@ -3,9 +3,9 @@
 #ifndef SKEP_COMMAND_CONTACT_H
 #define SKEP_COMMAND_CONTACT_H
 
-#include <ask.h>
 #include <command.h>
 #include <instance.h>
+#include <transport/ask.h>
 
 #include "options.h"
 

@@ -3,7 +3,7 @@
 #ifndef SKEP_COMMAND_FOLLOW_H
 #define SKEP_COMMAND_FOLLOW_H
 
-#include <news_reader.h>
+#include <transport/news_reader.h>
 
 #include "contact.h"
 

@@ -99,7 +99,7 @@ static void read_news(struct top *top) {
 static int begin_news(struct top *top) {
     top->follower = (struct follower){.heard = on_event, .context = top};
     int status = follow_open(&top->follower, &top->contact);
-    if (status == SKEP_OK) status = skep__news_reader_fd(top->follower.news, &top->news_fd);
+    if (status == SKEP_OK) top->news_fd = skep__news_reader_fd(top->follower.news);
     return status;
 }
 

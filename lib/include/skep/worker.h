@@ -154,6 +154,11 @@ SKEP_MUST_USE int skep_reply(skep_worker *worker, uint32_t to, uint64_t request,
 typedef void (*skep_undelivered_cb)(skep_worker *worker, uint32_t to, const char *name, int status, void *context);
 void skep_on_undelivered(skep_worker *worker, skep_undelivered_cb callback, void *context);
 
+/* Writes what waits to the broker's socket now, for handlers that block the loop: messages, counts, acknowledgements.
+ * Errors: SKEP_EAGAIN (the broker does not read now: what is left follows once the loop runs), SKEP_ECLOSED,
+ * SKEP_ENOMEM. */
+SKEP_MUST_USE int skep_flush(skep_worker *worker);
+
 /* What waited has left: sends that failed with SKEP_EAGAIN may be tried again. */
 typedef void (*skep_drain_cb)(skep_worker *worker, void *context);
 void skep_on_drain(skep_worker *worker, skep_drain_cb callback, void *context);
@@ -202,7 +207,9 @@ void skep_job_delay(skep_job *job, uint32_t delay_ms);
 /* Sets what goes with SKEP_RETRY and SKEP_FAILED: why, at most 512 bytes of it; copied. */
 void skep_job_reason(skep_job *job, const char *reason);
 
-/* Begins the lease anew, for work that takes long; moves deadline_ms. Errors: SKEP_EAGAIN, SKEP_ECLOSED, SKEP_ENOMEM.
+/* Begins the lease again, for work that takes long; moves deadline_ms. Within a handler it is written to the broker's
+ * socket before this returns, so that it works while the loop is blocked. Errors: SKEP_EAGAIN (the broker does not read
+ * now: the extension leaves as soon as it does, once the loop runs or with the next call), SKEP_ECLOSED, SKEP_ENOMEM.
  */
 SKEP_MUST_USE int skep_job_extend(skep_job *job);
 

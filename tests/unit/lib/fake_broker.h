@@ -11,8 +11,8 @@
 
 #include "command.h"
 #include "instance.h"
-#include "outlet.h"
-#include "port.h"
+#include "transport/outlet.h"
+#include "transport/transport.h"
 
 enum { FAKE_MAX_JOBS = 4096, FAKE_JOB_BYTES = 32 };
 
@@ -265,7 +265,7 @@ static inline void fake_called(void *context, struct skep__call *call, const voi
 static inline void fake_publish(struct fake *fake, bool lost) {
     struct skep_frame frame = {0};
     fake_item(&frame, ++fake->news_seq);
-    if (!lost && skep__port_send(fake->news, frame.data, frame.size_bytes) != SKEP_OK) abort();
+    if (!lost && skep__port_send(fake->news, &frame) != SKEP_OK) abort();
     skep__frame_free(&frame);
 }
 

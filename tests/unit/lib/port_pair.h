@@ -6,7 +6,7 @@
 #include "pump.h"
 
 #include "contract.h"
-#include "port.h"
+#include "transport/transport.h"
 
 enum { CHUNK_BYTES = 256 * 1024, SENT_AT_MOST = 256, /* chunks; far more than may be on the way */ MOVING = 16 };
 
@@ -74,9 +74,17 @@ static inline void close_pair(struct pair *pair) {
     skep__hub_free(&pair->hub);
 }
 
+static inline int send_bytes(struct skep__port *port, const void *data, size_t size_bytes) {
+    struct skep_frame frame = {0};
+    int status = skep__frame_append(&frame, data, size_bytes);
+    if (status == SKEP_OK) status = skep__port_send(port, &frame);
+    skep__frame_free(&frame);
+    return status;
+}
+
 static inline void send_and_wait(struct pump *pump, struct pair *pair, const void *data, size_t size_bytes) {
     unsigned before = pair->to.received;
-    assert_int_equal(skep__port_send(pair->from.port, data, size_bytes), SKEP_OK);
+    assert_int_equal(send_bytes(pair->from.port, data, size_bytes), SKEP_OK);
     PUMP_UNTIL(pump, pair->to.received > before && !skep__port_is_sending(pair->from.port, true));
 }
 
@@ -90,7 +98,7 @@ static inline void let_rest(struct pump *pump) {
 /* What is sent while a connection ends may be lost with it. */
 static inline bool send_again(struct pair *pair) {
     if (!skep__port_is_sending(pair->from.port, true))
-        assert_int_equal(skep__port_send(pair->from.port, "next", 4), SKEP_OK);
+        assert_int_equal(send_bytes(pair->from.port, "next", 4), SKEP_OK);
     return true;
 }
 

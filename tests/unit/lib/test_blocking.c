@@ -2,9 +2,9 @@
  * Asking and reading news without a loop, against a server and a publisher on a loop of another thread. */
 #include "pump.h"
 
-#include "ask.h"
-#include "news_reader.h"
-#include "port.h"
+#include "transport/ask.h"
+#include "transport/news_reader.h"
+#include "transport/transport.h"
 
 /* --- the other side, on its own thread --- */
 
@@ -57,7 +57,14 @@ static void publish(struct broker *broker, unsigned count) {
                                        .broadcast = {.seq = ++broker->next_news, .name = {"news", 4}}};
         add(&frame, &command);
     }
-    if (skep__port_send(broker->news, frame.data, frame.size_bytes) != SKEP_OK) abort();
+    if (skep__port_send(broker->news, &frame) != SKEP_OK) abort();
+    skep__frame_free(&frame);
+}
+
+static void publish_bytes(struct broker *broker, const char *data, size_t size_bytes) {
+    struct skep_frame frame = {0};
+    if (skep__frame_append(&frame, data, size_bytes) != SKEP_OK) abort();
+    if (skep__port_send(broker->news, &frame) != SKEP_OK) abort();
     skep__frame_free(&frame);
 }
 
@@ -81,7 +88,7 @@ static void called(void *context, struct skep__call *call, const void *data, siz
         if (broker->kept != NULL) answer_done(broker->kept, 1);
         broker->kept = NULL;
         if (command.newsSince.seq == 1) publish(broker, NEWS);
-        else if (skep__port_send(broker->news, "\xc1", 1) != SKEP_OK) abort();
+        else publish_bytes(broker, "\xc1", 1);
         answer_done(call, 1);
     }
 }

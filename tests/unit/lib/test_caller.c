@@ -2,7 +2,7 @@
  * Questions from a loop, to a server on the same one. */
 #include "pump.h"
 
-#include "caller.h"
+#include "transport/transport.h"
 
 struct talk {
     struct pump *pump;

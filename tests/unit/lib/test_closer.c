@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-#include "closer.h"
+#include "transport/closer.h"
 
 /* Stands in the way of the system's, so that there may be no more threads. */
 static bool no_threads;

@@ -2,7 +2,7 @@
  * Outlets: how commands become frames. */
 #include "pump.h"
 
-#include "outlet.h"
+#include "transport/outlet.h"
 
 enum { FRAMES = 512, COMMAND_BYTES = 1000 };
 

@@ -81,6 +81,8 @@ static int accept_by_hand(const struct pump *pump, struct skep__port *port) {
     return fd;
 }
 
+enum { MORE = 40 /* frames, which fit into the socket while nobody reads */ };
+
 /* Though frames keep coming until the socket is closed. */
 static void test_no_event_after_the_end(void **state) {
     struct pump *pump = *state;
@@ -91,7 +93,7 @@ static void test_no_event_after_the_end(void **state) {
         int fd = accept_by_hand(pump, pair.to.port);
         send_by_hand(fd, 5, "first");
         PUMP_UNTIL(pump, pair.to.received > 0);
-        for (unsigned k = 0; k < 300; k++) send_by_hand(fd, 4, "more");
+        for (unsigned k = 0; k < MORE; k++) send_by_hand(fd, 4, "more");
         unsigned before = pair.to.received;
         skep__port_free(&pair.to.port);
         let_rest(pump);
@@ -108,7 +110,7 @@ static void open_moving(struct pump *pump, struct skep__hub *hub, struct pair *p
     assert_int_equal(skep__port_listen(pair->to.port, pump->url), SKEP_OK);
     assert_int_equal(skep__port_dial(pair->from.port, pump->url), SKEP_OK);
     send_and_wait(pump, pair, "first", 5);
-    assert_int_equal(skep__port_send(pair->from.port, large, SKEP_MAX_FRAME), SKEP_OK);
+    assert_int_equal(send_bytes(pair->from.port, large, SKEP_MAX_FRAME), SKEP_OK);
 }
 
 /* NNG's closing waits for ever if a connection ends on this side while a frame moves, and so does all that it closes
@@ -142,7 +144,7 @@ static void test_publishing(void **state) {
     assert_int_equal(skep__port_new(&pair.from.port, pair.hub, SKEP__PORT_PUB, &events, &pair.from), SKEP_OK);
     assert_int_equal(skep__port_new(&pair.to.port, pair.hub, SKEP__PORT_SUB, &events, &pair.to), SKEP_OK);
     assert_int_equal(skep__port_listen(pair.from.port, pump->url), SKEP_OK);
-    assert_int_equal(skep__port_send(pair.from.port, "to nobody", 9), SKEP_OK);
+    assert_int_equal(send_bytes(pair.from.port, "to nobody", 9), SKEP_OK);
     PUMP_UNTIL(pump, !skep__port_is_sending(pair.from.port, true));
     assert_int_equal(skep__port_dial(pair.to.port, pump->url), SKEP_OK);
     PUMP_LOOK_UNTIL(pump, pair.to.received > 0 || !send_again(&pair)); /* the publisher hears of it a little later */
@@ -152,17 +154,16 @@ static void test_publishing(void **state) {
     close_pair(&pair);
 }
 
-/* Of what nobody takes, one message is under way and another waits behind it. Both are freed with the port. */
+/* What nobody takes is freed with the port: the frame under way and, with NNG, another that waits behind it. */
 static void test_freed_with_messages_unsent(void **state) {
     struct pump *pump = *state;
     struct side from = {.port = NULL};
     struct skep__hub *hub = NULL;
     assert_int_equal(skep__hub_new(&hub, &pump->loop), SKEP_OK);
     assert_int_equal(skep__port_new(&from.port, hub, SKEP__PORT_PUSH, &events, &from), SKEP_OK);
-    assert_int_equal(skep__port_send(from.port, "first", 5), SKEP_OK);
-    assert_true(skep__port_has_room(from.port));
-    assert_int_equal(skep__port_send(from.port, "second", 6), SKEP_OK);
-    assert_false(skep__port_has_room(from.port));
+    unsigned given = 0;
+    for (; skep__port_has_room(from.port); given++) assert_int_equal(send_bytes(from.port, "frame", 5), SKEP_OK);
+    assert_in_range(given, 1, 2);
     skep__port_free(&from.port);
     skep__hub_free(&hub);
     pump_turns(pump, 3);

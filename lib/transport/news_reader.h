@@ -15,9 +15,9 @@ SKEP_MUST_USE int skep__news_reader_new(skep__news_reader **reader, const char *
 SKEP_MUST_USE int skep__news_read(skep__news_reader *reader, unsigned timeout_ms,
                                   void (*item)(const struct skep_command *command, void *context), void *context);
 
-/* A descriptor that can be read from while there are news to be read: to be polled, not read. It does not tell that the
- * socket has gone. Errors: SKEP_ESYS. */
-SKEP_MUST_USE int skep__news_reader_fd(skep__news_reader *reader, int *fd);
+/* A descriptor that can be read from while there are news to be read, or the socket has gone: to be polled, not read.
+ */
+int skep__news_reader_fd(const skep__news_reader *reader);
 
 void skep__news_reader_free(skep__news_reader **reader);
 

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * One NNG socket with one receive or one send under way. */
-#include "port.h"
-
+ * Ports over NNG: one socket with one receive or one send under way. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <uthash.h>
 
 #include "contract.h"
-#include "ear.h"
 #include "nng.h"
+#include "nng_guard.h"
 
 enum {
     QUEUE_BYTES = 8 * 1024 * 1024, /* frames that wait for the loop before receiving pauses */
@@ -23,6 +21,7 @@ enum {
 struct pipe {
     uint32_t id;
     pid_t pid;
+    uid_t uid;
     unsigned blames; /* malformed messages */
     UT_hash_handle hh;
     STAILQ_ENTRY(pipe) gone;
@@ -38,17 +37,16 @@ struct refusal {
     uid_t uid;
 };
 
-struct skep__port {
-    struct skep__source source; /* first member */
-    struct skep__hub *hub;
-    enum skep__port_kind kind;
-    const struct skep__port_events *events;
-    void *context;
+struct nng_port {
+    struct skep__port common; /* first member */
+    struct skep__nng_hub *hub;
+    struct skep__source source;
     nng_socket socket;
-    struct skep__ear ear; /* if it listens */
+    struct skep__guard guard; /* if it listens */
     nng_aio *receive;
     nng_aio *send;
     bool receives;
+    bool delivering; /* what has come is being handed over */
 
     /* guarded */
     struct item *items;
@@ -67,17 +65,19 @@ struct skep__port {
 
 static void on_pipe_added(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     (void)event;
-    struct skep__port *port = argument;
+    struct nng_port *port = argument;
     struct refusal who;
-    atomic_fetch_add(&port->ear.heard, 1);
+    atomic_fetch_add(&port->guard.seen, 1);
     skep__nng_peer(pipe, &who.pid, &who.uid);
-    bool trusted = skep__hub_trusts(port->hub, who.uid);
+    bool meant = port->common.only == 0 || port->common.only == who.pid;
+    bool trusted = meant && skep__hub_trusts(&port->hub->common, who.uid);
     struct pipe *known = trusted ? calloc(1, sizeof *known) : NULL;
     if (known == NULL) nng_pipe_close(pipe);
     pthread_mutex_lock(&port->hub->mutex);
     if (known != NULL) {
         known->id = (uint32_t)nng_pipe_id(pipe);
         known->pid = who.pid;
+        known->uid = who.uid;
         HASH_ADD_INT(port->pipes, id, known);
     } else if (!trusted) {
         port->refusal = who;
@@ -87,7 +87,7 @@ static void on_pipe_added(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     pthread_mutex_unlock(&port->hub->mutex);
 }
 
-static void drop_pipe(struct skep__port *port, struct pipe *pipe) {
+static void drop_pipe(struct nng_port *port, struct pipe *pipe) {
     HASH_DEL(port->pipes, pipe); // NOLINT(clang-analyzer-unix.Malloc): it cannot see that this one is in the table
     free(pipe);
 }
@@ -95,7 +95,7 @@ static void drop_pipe(struct skep__port *port, struct pipe *pipe) {
 /* The last frames of a pipe may still be on their way when it has gone, so its pid is kept for a while. */
 static void on_pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     (void)event;
-    struct skep__port *port = argument;
+    struct nng_port *port = argument;
     uint32_t id = (uint32_t)nng_pipe_id(pipe);
     struct pipe *known;
     pthread_mutex_lock(&port->hub->mutex);
@@ -114,7 +114,7 @@ static void on_pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *argument) {
 }
 
 /* Under the mutex. */
-static struct pipe *find_pipe(const struct skep__port *port, uint32_t id) {
+static struct pipe *find_pipe(const struct nng_port *port, uint32_t id) {
     struct pipe *known;
     HASH_FIND_INT(port->pipes, &id, known);
     return known;
@@ -125,7 +125,7 @@ static bool is_muted(const struct pipe *known) {
 }
 
 /* Under the mutex. False if it is not wanted, or there is no memory. */
-static bool queue_message(struct skep__port *port, nng_msg *message) {
+static bool queue_message(struct nng_port *port, nng_msg *message) {
     uint32_t id = (uint32_t)nng_pipe_id(nng_msg_get_pipe(message));
     const struct pipe *known = find_pipe(port, id);
     if (is_muted(known)) return false;
@@ -136,14 +136,15 @@ static bool queue_message(struct skep__port *port, nng_msg *message) {
         port->items = items;
         port->item_capacity = capacity;
     }
-    port->items[port->item_count++] =
-        (struct item){.message = message, .peer = {.pipe = id, .pid = known != NULL ? known->pid : 0}};
+    port->items[port->item_count++] = (struct item){
+        .message = message,
+        .peer = {.pipe = id, .pid = known != NULL ? known->pid : 0, .uid = known != NULL ? known->uid : (uid_t)-1}};
     port->queued_bytes += nng_msg_len(message) + MESSAGE_COST_BYTES;
     return true;
 }
 
 static void on_received(void *argument) {
-    struct skep__port *port = argument;
+    struct nng_port *port = argument;
     if (nng_aio_result(port->receive) != 0) return; /* the socket is being closed */
     nng_msg *message = nng_aio_get_msg(port->receive);
     pthread_mutex_lock(&port->hub->mutex);
@@ -156,14 +157,14 @@ static void on_received(void *argument) {
     if (again) nng_recv_aio(port->socket, port->receive);
 }
 
-static void send_now(struct skep__port *port, nng_msg *message) {
+static void send_now(struct nng_port *port, nng_msg *message) {
     nng_aio_set_msg(port->send, message);
     nng_send_aio(port->socket, port->send);
 }
 
 /* Nothing begins any more on a socket that is about to be closed: NNG would keep it, and cancel it by freed memory. */
 static void on_sent(void *argument) {
-    struct skep__port *port = argument;
+    struct nng_port *port = argument;
     int error = nng_aio_result(port->send);
     if (error != 0) nng_msg_free(nng_aio_get_msg(port->send));
     nng_aio_set_msg(port->send, NULL);
@@ -181,25 +182,26 @@ static void on_sent(void *argument) {
 }
 
 /* Of what came in one go, a part may have been the third too many. */
-static bool is_heard(struct skep__port *port, uint32_t id) {
+static bool is_heard(struct nng_port *port, uint32_t id) {
     pthread_mutex_lock(&port->hub->mutex);
     bool heard = !is_muted(find_pipe(port, id));
     pthread_mutex_unlock(&port->hub->mutex);
     return heard;
 }
 
-static void deliver(struct skep__port *port, struct item *items, size_t count) {
+static void deliver(struct nng_port *port, struct item *items, size_t count) {
     for (size_t i = 0; i < count; i++) {
         nng_msg *message = items[i].message;
-        if (port->events->received != NULL && is_heard(port, items[i].peer.pipe))
-            port->events->received(port->context, nng_msg_body(message), nng_msg_len(message), &items[i].peer);
+        if (port->common.events->received != NULL && is_heard(port, items[i].peer.pipe))
+            port->common.events->received(port->common.context, nng_msg_body(message), nng_msg_len(message),
+                                          &items[i].peer);
         nng_msg_free(message);
     }
     free(items);
 }
 
 static void port_turn(struct skep__source *source) {
-    struct skep__port *port = (struct skep__port *)source;
+    struct nng_port *port = SKEP_CONTAINER(source, struct nng_port, source);
     pthread_mutex_lock(&port->hub->mutex);
     struct item *items = port->items;
     size_t count = port->item_count;
@@ -211,9 +213,12 @@ static void port_turn(struct skep__source *source) {
     pthread_mutex_unlock(&port->hub->mutex);
 
     if (paused) nng_recv_aio(port->socket, port->receive);
-    if (was_refused && port->events->refused != NULL) port->events->refused(port->context, refusal.pid, refusal.uid);
+    if (was_refused && port->common.events->refused != NULL)
+        port->common.events->refused(port->common.context, refusal.pid, refusal.uid);
+    port->delivering = true;
     deliver(port, items, count);
-    if (was_sent && port->events->sent != NULL) port->events->sent(port->context);
+    port->delivering = false;
+    if (was_sent && port->common.events->sent != NULL) port->common.events->sent(port->common.context);
 }
 
 static int open_socket(enum skep__port_kind kind, nng_socket *socket) {
@@ -226,63 +231,67 @@ static int open_socket(enum skep__port_kind kind, nng_socket *socket) {
     return NNG_EINVAL;
 }
 
-static int set_options(struct skep__port *port) {
+static int set_options(struct nng_port *port) {
     int error = nng_socket_set_size(port->socket, NNG_OPT_RECVMAXSZ, SKEP_MAX_FRAME);
-    if (error == 0 && port->kind == SKEP__PORT_PUB)
+    if (error == 0 && port->common.kind == SKEP__PORT_PUB)
         error = nng_socket_set_int(port->socket, NNG_OPT_SENDBUF, NEWS_DEPTH);
-    if (error == 0 && port->kind == SKEP__PORT_SUB) error = nng_socket_set(port->socket, NNG_OPT_SUB_SUBSCRIBE, "", 0);
+    if (error == 0 && port->common.kind == SKEP__PORT_SUB)
+        error = nng_socket_set(port->socket, NNG_OPT_SUB_SUBSCRIBE, "", 0);
     if (error == 0) error = nng_pipe_notify(port->socket, NNG_PIPE_EV_ADD_PRE, on_pipe_added, port);
     if (error == 0) error = nng_pipe_notify(port->socket, NNG_PIPE_EV_REM_POST, on_pipe_removed, port);
     return error;
 }
 
-int skep__port_new(struct skep__port **out, struct skep__hub *hub, enum skep__port_kind kind,
-                   const struct skep__port_events *events, void *context) {
-    struct skep__port *port = calloc(1, sizeof *port);
+static int open_port(struct nng_port *port) {
+    port->receives = port->common.kind == SKEP__PORT_PULL || port->common.kind == SKEP__PORT_SUB;
+    int error = set_options(port);
+    if (error == 0 && port->receives) error = nng_aio_alloc(&port->receive, on_received, port);
+    if (error == 0 && !port->receives) error = nng_aio_alloc(&port->send, on_sent, port);
+    if (error == 0 && port->receives) nng_recv_aio(port->socket, port->receive);
+    return error;
+}
+
+int skep__nng_port_new(struct skep__port **out, const struct skep__port *common) {
+    struct nng_port *port = calloc(1, sizeof *port);
     if (port == NULL) return SKEP_ENOMEM;
-    *port = (struct skep__port){
-        .source = {.handle = port_turn}, .hub = hub, .kind = kind, .events = events, .context = context};
+    port->common = *common;
+    port->hub = (struct skep__nng_hub *)common->hub;
+    port->source.handle = port_turn;
     STAILQ_INIT(&port->gone_pipes);
-    int error = open_socket(kind, &port->socket);
+    int error = open_socket(common->kind, &port->socket);
     if (error != 0) {
         free(port);
         return skep__status_of_nng(error);
     }
-    error = set_options(port);
-    port->receives = kind == SKEP__PORT_PULL || kind == SKEP__PORT_SUB;
-    if (error == 0 && port->receives) error = nng_aio_alloc(&port->receive, on_received, port);
-    if (error == 0 && !port->receives) error = nng_aio_alloc(&port->send, on_sent, port);
-    if (error != 0) {
-        skep__port_free(&port);
-        return skep__status_of_nng(error);
-    }
-    if (port->receives) nng_recv_aio(port->socket, port->receive);
-    *out = port;
-    return SKEP_OK;
+    error = open_port(port);
+    if (error == 0) *out = &port->common;
+    else skep__nng_port_free(&port->common);
+    return skep__status_of_nng(error);
 }
 
 /* A PUSH socket that listens is an inbox: it has one client only, who has come or never will. */
 static unsigned char watched_peer(enum skep__port_kind kind) {
-    if (kind == SKEP__PORT_PULL) return SKEP__PEER_PUSH;
-    return kind == SKEP__PORT_PUB ? SKEP__PEER_SUB : SKEP__PEER_NONE;
+    if (kind == SKEP__PORT_PULL) return SKEP__SP_PUSH;
+    return kind == SKEP__PORT_PUB ? SKEP__SP_SUB : 0;
 }
 
-int skep__port_listen(struct skep__port *port, const char *url) {
-    return skep__ear_open(port->hub, &port->ear, port->socket, url, watched_peer(port->kind));
+int skep__nng_port_listen(struct skep__port *common, const char *url) {
+    struct nng_port *port = (struct nng_port *)common;
+    return skep__guard_open(port->hub, &port->guard, port->socket, url, watched_peer(common->kind));
 }
 
-int skep__port_dial(struct skep__port *port, const char *url) {
-    return skep__nng_dial(port->socket, url, 0);
+int skep__nng_port_dial(struct skep__port *common, const char *url, bool wait) {
+    return skep__nng_dial(((struct nng_port *)common)->socket, url, wait ? 0 : NNG_FLAG_NONBLOCK);
 }
 
-int skep__port_dial_soon(struct skep__port *port, const char *url) {
-    return skep__nng_dial(port->socket, url, NNG_FLAG_NONBLOCK);
-}
-
-int skep__port_send(struct skep__port *port, const void *data, size_t size_bytes) {
+/* A second frame may be given while the first is under way: it leaves as soon as that is gone, without a turn of the
+ * loop in between. */
+int skep__nng_port_send(struct skep__port *common, struct skep_frame *frame) {
+    struct nng_port *port = (struct nng_port *)common;
     nng_msg *message;
-    if (nng_msg_alloc(&message, size_bytes) != 0) return SKEP_ENOMEM;
-    memcpy(nng_msg_body(message), data, size_bytes);
+    if (nng_msg_alloc(&message, frame->size_bytes) != 0) return SKEP_ENOMEM;
+    memcpy(nng_msg_body(message), frame->data, frame->size_bytes);
+    skep__frame_clear(frame);
     pthread_mutex_lock(&port->hub->mutex);
     bool now = !port->sending;
     port->sending = true;
@@ -292,14 +301,17 @@ int skep__port_send(struct skep__port *port, const void *data, size_t size_bytes
     return SKEP_OK;
 }
 
-bool skep__port_has_room(struct skep__port *port) {
+bool skep__nng_port_has_room(struct skep__port *common) {
+    struct nng_port *port = (struct nng_port *)common;
     pthread_mutex_lock(&port->hub->mutex);
     bool has_room = port->next == NULL;
     pthread_mutex_unlock(&port->hub->mutex);
     return has_room;
 }
 
-bool skep__port_is_sending(struct skep__port *port, bool wake) {
+/* A wake-up of the loop for each message would cost as much as the message. */
+bool skep__nng_port_is_sending(struct skep__port *common, bool wake) {
+    struct nng_port *port = (struct nng_port *)common;
     pthread_mutex_lock(&port->hub->mutex);
     bool sending = port->sending;
     port->wake_when_sent = sending && (wake || port->wake_when_sent);
@@ -307,7 +319,28 @@ bool skep__port_is_sending(struct skep__port *port, bool wake) {
     return sending;
 }
 
-bool skep__port_blame(struct skep__port *port, uint32_t id) {
+/* Its threads write by themselves. */
+bool skep__nng_port_push(struct skep__port *common) {
+    (void)common;
+    return true;
+}
+
+/* It calls a message sent that its peer may never see. */
+bool skep__nng_port_finish(struct skep__port *common) {
+    (void)common;
+    return false;
+}
+
+void skep__nng_port_read(struct skep__port *common, pid_t pid) {
+    struct nng_port *port = (struct nng_port *)common;
+    (void)pid;
+    if (!port->delivering) port_turn(&port->source);
+}
+
+/* The connection of a peer that is not heard any more stays open: NNG 1.5.2 may never finish with one that is closed
+ * here while a message moves. */
+bool skep__nng_port_blame(struct skep__port *common, uint32_t id) {
+    struct nng_port *port = (struct nng_port *)common;
     pthread_mutex_lock(&port->hub->mutex);
     struct pipe *known = find_pipe(port, id);
     if (known != NULL) known->blames++;
@@ -316,14 +349,14 @@ bool skep__port_blame(struct skep__port *port, uint32_t id) {
     return muted;
 }
 
-static void free_pipes(struct skep__port *port) {
+static void free_pipes(struct nng_port *port) {
     struct pipe *pipe, *next;
     HASH_ITER(hh, port->pipes, pipe, next) drop_pipe(port, pipe);
 }
 
 /* A callback must not begin anything on a socket that is being closed, which NNG would keep for ever: so both are
  * stopped before. What a callback could not send any more is still there then. */
-static void stop_moving(struct skep__port *port) {
+static void stop_moving(struct nng_port *port) {
     if (port->receive != NULL) nng_aio_stop(port->receive);
     if (port->send == NULL) return;
     nng_aio_stop(port->send);
@@ -335,7 +368,7 @@ static void stop_moving(struct skep__port *port) {
  * may never finish with a connection that ends while a frame moves. */
 static void close_port(void *what) {
     static const struct timespec settle = {.tv_nsec = SETTLE_MS * 1000000L};
-    struct skep__port *port = what;
+    struct nng_port *port = what;
     nanosleep(&settle, NULL);
     stop_moving(port);
     nng_close(port->socket);
@@ -347,11 +380,9 @@ static void close_port(void *what) {
     free(port);
 }
 
-void skep__port_free(struct skep__port **out) {
-    struct skep__port *port = *out;
-    if (port == NULL) return;
-    *out = NULL;
-    skep__ear_close(&port->ear);
+void skep__nng_port_free(struct skep__port *common) {
+    struct nng_port *port = (struct nng_port *)common;
+    skep__guard_close(&port->guard);
     skep__hub_forget(port->hub, &port->source);
     skep__closers_start(&port->hub->closers, close_port, port);
 }

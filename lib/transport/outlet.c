@@ -26,31 +26,29 @@ static bool is_under_way(struct skep__outlet *outlet) {
     return outlet->under_way;
 }
 
-static bool send_frame(struct skep__outlet *outlet, const struct skep_frame *frame) {
-    if (skep__port_send(outlet->port, frame->data, frame->size_bytes) != SKEP_OK) {
+/* The frame is empty afterwards. */
+static bool send_frame(struct skep__outlet *outlet, struct skep_frame *frame) {
+    size_t size_bytes = frame->size_bytes;
+    if (skep__port_send(outlet->port, frame) != SKEP_OK) {
         skep__flusher_mark(outlet->options.flusher, &outlet->flush); /* memory may be back on the next turn */
         return false;
     }
     outlet->under_way = true;
-    outlet->waiting_bytes -= frame->size_bytes;
+    outlet->waiting_bytes -= size_bytes;
     return true;
 }
 
-static void send_filling(struct skep__outlet *outlet) {
-    if (outlet->filling.size_bytes > 0 && send_frame(outlet, &outlet->filling)) skep__frame_clear(&outlet->filling);
-}
-
-static void send_full(struct skep__outlet *outlet, struct full_frame *oldest) {
-    if (!send_frame(outlet, &oldest->frame)) return;
+static bool send_full(struct skep__outlet *outlet, struct full_frame *oldest) {
+    if (!send_frame(outlet, &oldest->frame)) return false;
     STAILQ_REMOVE_HEAD(&outlet->full, entry);
     skep__frame_free(&oldest->frame);
     free(oldest);
+    return true;
 }
 
-static void next_frame(struct skep__outlet *outlet) {
+static bool next_frame(struct skep__outlet *outlet) {
     struct full_frame *oldest = STAILQ_FIRST(&outlet->full);
-    if (oldest != NULL) send_full(outlet, oldest);
-    else send_filling(outlet);
+    return oldest != NULL ? send_full(outlet, oldest) : send_frame(outlet, &outlet->filling);
 }
 
 /* Behind a frame that is under way there is room for one that is full; others grow meanwhile. */
@@ -65,9 +63,14 @@ static void tell_if_drained(struct skep__outlet *outlet) {
     if (outlet->options.drained != NULL) outlet->options.drained(outlet->options.context);
 }
 
+/* Without memory it stops, and is marked to go on. */
+static void send_what_may(struct skep__outlet *outlet) {
+    while (outlet->waiting_bytes > 0 && may_send(outlet) && next_frame(outlet)) continue;
+}
+
 static void flush_outlet(struct skep__flush *flush) {
     struct skep__outlet *outlet = (struct skep__outlet *)flush;
-    while (outlet->waiting_bytes > 0 && may_send(outlet) && !flush->marked) next_frame(outlet);
+    send_what_may(outlet);
     tell_if_drained(outlet);
 }
 
@@ -76,13 +79,24 @@ static void frame_sent(void *context) {
     flush_outlet(&outlet->flush);
 }
 
+static void finished(void *context) {
+    struct skep__outlet *outlet = context;
+    if (outlet->options.finished != NULL) outlet->options.finished(outlet->options.context);
+}
+
+static void connected(void *context, const struct skep__peer *peer) {
+    struct skep__outlet *outlet = context;
+    if (outlet->options.connected != NULL) outlet->options.connected(outlet->options.context, peer);
+}
+
 static void peer_refused(void *context, pid_t pid, uid_t uid) {
     struct skep__outlet *outlet = context;
     if (outlet->options.refused != NULL) outlet->options.refused(outlet->options.context, pid, uid);
 }
 
 int skep__outlet_new(struct skep__outlet **out, const struct skep__outlet_options *options) {
-    static const struct skep__port_events events = {.sent = frame_sent, .refused = peer_refused};
+    static const struct skep__port_events events = {
+        .sent = frame_sent, .finished = finished, .connected = connected, .refused = peer_refused};
     struct skep__outlet *outlet = calloc(1, sizeof *outlet);
     if (outlet == NULL) return SKEP_ENOMEM;
     outlet->flush.flush = flush_outlet;
@@ -93,6 +107,10 @@ int skep__outlet_new(struct skep__outlet **out, const struct skep__outlet_option
     if (status == SKEP_OK) *out = outlet;
     else free(outlet);
     return status;
+}
+
+void skep__outlet_only(struct skep__outlet *outlet, pid_t pid) {
+    skep__port_only(outlet->port, pid);
 }
 
 int skep__outlet_listen(struct skep__outlet *outlet, const char *url) {
@@ -164,9 +182,14 @@ int skep__outlet_append(struct skep__outlet *outlet, const void *data, size_t si
     return end_add(outlet, before_bytes, skep__frame_append(&outlet->filling, data, size_bytes));
 }
 
-void skep__outlet_flush(struct skep__outlet *outlet) {
-    if (outlet->waiting_bytes > 0 && may_send(outlet)) next_frame(outlet);
-    if (outlet->waiting_bytes > 0) skep__flusher_mark(outlet->options.flusher, &outlet->flush);
+bool skep__outlet_flush(struct skep__outlet *outlet) {
+    if (skep__port_push(outlet->port)) send_what_may(outlet);
+    if (outlet->waiting_bytes > 0 || outlet->tell_drained) skep__flusher_mark(outlet->options.flusher, &outlet->flush);
+    return outlet->waiting_bytes == 0 && skep__port_push(outlet->port);
+}
+
+bool skep__outlet_finish(struct skep__outlet *outlet) {
+    return skep__port_finish(outlet->port);
 }
 
 bool skep__outlet_is_empty(struct skep__outlet *outlet) {

@@ -4,12 +4,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "ear.h"
 #include "nng.h"
-#include "port.h"
+#include "nng_guard.h"
 
 enum {
-    LOOK_MS = 2000,   /* between looks after the ears */
+    LOOK_MS = 2000,   /* between looks after the listeners */
     CLOSING_MS = 1000 /* how long the end of the hub waits for sockets to be closed */
 };
 
@@ -61,33 +60,20 @@ void skep__nng_peer(nng_pipe pipe, pid_t *pid, uid_t *uid) {
     *uid = (uid_t)value_uid;
 }
 
-bool skep__hub_trusts(struct skep__hub *hub, uid_t uid) {
-    pthread_mutex_lock(&hub->mutex);
-    bool trusted = uid == geteuid() || uid == 0 || uid == hub->trusted;
-    pthread_mutex_unlock(&hub->mutex);
-    return trusted;
-}
-
-void skep__hub_trust(struct skep__hub *hub, uid_t uid) {
-    pthread_mutex_lock(&hub->mutex);
-    hub->trusted = uid;
-    pthread_mutex_unlock(&hub->mutex);
-}
-
-void skep__hub_wake(struct skep__hub *hub, struct skep__source *source) {
+void skep__hub_wake(struct skep__nng_hub *hub, struct skep__source *source) {
     if (source->listed || source->forgotten) return;
     source->listed = true;
     TAILQ_INSERT_TAIL(&hub->ready, source, entry);
     if (hub->ready_count++ == 0) uv_async_send(&hub->async);
 }
 
-static void unlist(struct skep__hub *hub, struct skep__source *source) {
+static void unlist(struct skep__nng_hub *hub, struct skep__source *source) {
     TAILQ_REMOVE(&hub->ready, source, entry);
     hub->ready_count--;
     source->listed = false;
 }
 
-void skep__hub_forget(struct skep__hub *hub, struct skep__source *source) {
+void skep__hub_forget(struct skep__nng_hub *hub, struct skep__source *source) {
     pthread_mutex_lock(&hub->mutex);
     if (source->listed) unlist(hub, source);
     source->forgotten = true;
@@ -95,9 +81,9 @@ void skep__hub_forget(struct skep__hub *hub, struct skep__source *source) {
 }
 
 /* Sources are taken one at a time, since handling one may free another. One that is listed again meanwhile waits for
- * the next turn, lest a busy one starves the loop. */
+ * the next turn, so that a busy one does not starve the loop. */
 static void hub_turn(uv_async_t *async) {
-    struct skep__hub *hub = async->data;
+    struct skep__nng_hub *hub = async->data;
     pthread_mutex_lock(&hub->mutex);
     for (size_t n = hub->ready_count; n > 0 && hub->ready_count > 0; n--) {
         struct skep__source *source = TAILQ_FIRST(&hub->ready);
@@ -111,15 +97,15 @@ static void hub_turn(uv_async_t *async) {
 }
 
 static void free_hub(struct skep__closers *closers) {
-    struct skep__hub *hub = (struct skep__hub *)((char *)closers - offsetof(struct skep__hub, closers));
+    struct skep__nng_hub *hub = SKEP_CONTAINER(closers, struct skep__nng_hub, closers);
     pthread_mutex_destroy(&hub->mutex);
     free(hub);
 }
 
-int skep__hub_new(struct skep__hub **out, uv_loop_t *loop) {
+static int hub_new(struct skep__hub **out, uv_loop_t *loop) {
     int status = skep__nng_start();
     if (status != SKEP_OK) return status;
-    struct skep__hub *hub = calloc(1, sizeof *hub);
+    struct skep__nng_hub *hub = calloc(1, sizeof *hub);
     if (hub == NULL) return SKEP_ENOMEM;
     if (uv_async_init(loop, &hub->async, hub_turn) != 0) {
         free(hub);
@@ -128,27 +114,51 @@ int skep__hub_new(struct skep__hub **out, uv_loop_t *loop) {
     hub->async.data = hub->look.data = hub;
     hub->open_handles = 2;
     uv_timer_init(loop, &hub->look);
-    uv_timer_start(&hub->look, skep__ears_look, LOOK_MS, LOOK_MS);
+#if SKEP__NNG_GOES_DEAF
+    uv_timer_start(&hub->look, skep__guards_look, LOOK_MS, LOOK_MS);
+#endif
     uv_unref((uv_handle_t *)&hub->look);
-    LIST_INIT(&hub->ears);
-    hub->trusted = geteuid();
+    LIST_INIT(&hub->guards);
     uv_unref((uv_handle_t *)&hub->async);
     pthread_mutex_init(&hub->mutex, NULL);
     skep__closers_init(&hub->closers, free_hub);
     TAILQ_INIT(&hub->ready);
-    *out = hub;
+    *out = &hub->common;
     return SKEP_OK;
 }
 
 static void hub_closed(uv_handle_t *handle) {
-    struct skep__hub *hub = handle->data;
+    struct skep__nng_hub *hub = handle->data;
     if (--hub->open_handles == 0) skep__closers_release(&hub->closers);
 }
 
-void skep__hub_free(struct skep__hub **hub) {
-    if (*hub == NULL) return;
-    skep__closers_wait(&(*hub)->closers, CLOSING_MS);
-    uv_close((uv_handle_t *)&(*hub)->async, hub_closed);
-    uv_close((uv_handle_t *)&(*hub)->look, hub_closed);
-    *hub = NULL;
+static void hub_free(struct skep__hub *common) {
+    struct skep__nng_hub *hub = (struct skep__nng_hub *)common;
+    skep__closers_wait(&hub->closers, CLOSING_MS);
+    uv_close((uv_handle_t *)&hub->async, hub_closed);
+    uv_close((uv_handle_t *)&hub->look, hub_closed);
 }
+
+const struct skep__transport skep__nng_transport = {
+    .name = "nng",
+    .hub_new = hub_new,
+    .hub_free = hub_free,
+    .port_new = skep__nng_port_new,
+    .port_listen = skep__nng_port_listen,
+    .port_dial = skep__nng_port_dial,
+    .port_send = skep__nng_port_send,
+    .port_has_room = skep__nng_port_has_room,
+    .port_is_sending = skep__nng_port_is_sending,
+    .port_push = skep__nng_port_push,
+    .port_finish = skep__nng_port_finish,
+    .port_read = skep__nng_port_read,
+    .port_blame = skep__nng_port_blame,
+    .port_free = skep__nng_port_free,
+    .server_new = skep__nng_server_new,
+    .call_answer = skep__nng_call_answer,
+    .server_free = skep__nng_server_free,
+    .caller_new = skep__nng_caller_new,
+    .caller_ask = skep__nng_caller_ask,
+    .caller_is_asking = skep__nng_caller_is_asking,
+    .caller_free = skep__nng_caller_free,
+};

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Questions: an NNG REQ socket with a context for each question. */
-#include "caller.h"
-
+ * Callers over NNG: a REQ socket with a context for each question. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +9,7 @@
 struct question {
     struct skep__source source; /* first member */
     LIST_ENTRY(question) entry;
-    struct skep__caller *caller;
+    struct nng_caller *caller;
     nng_ctx context;
     nng_aio *aio;
     bool sending; /* the aio sends, else it receives */
@@ -24,8 +22,9 @@ struct question {
     nng_msg *answer;
 };
 
-struct skep__caller {
-    struct skep__hub *hub;
+struct nng_caller {
+    struct skep__caller common; /* first member */
+    struct skep__nng_hub *hub;
     nng_socket socket;
     LIST_HEAD(, question) questions;
 };
@@ -85,10 +84,11 @@ static void question_turn(struct skep__source *source) {
 }
 
 /* A lost answer must not repeat the question: without a time for that, NNG ends it with the connection instead. */
-int skep__caller_new(struct skep__caller **out, struct skep__hub *hub, const char *url) {
-    struct skep__caller *caller = calloc(1, sizeof *caller);
+int skep__nng_caller_new(struct skep__caller **out, struct skep__hub *hub, const char *url) {
+    struct nng_caller *caller = calloc(1, sizeof *caller);
     if (caller == NULL) return SKEP_ENOMEM;
-    caller->hub = hub;
+    caller->common.hub = hub;
+    caller->hub = (struct skep__nng_hub *)hub;
     LIST_INIT(&caller->questions);
     int error = nng_req0_open(&caller->socket);
     if (error != 0) {
@@ -98,12 +98,12 @@ int skep__caller_new(struct skep__caller **out, struct skep__hub *hub, const cha
     error = nng_socket_set_size(caller->socket, NNG_OPT_RECVMAXSZ, SKEP_MAX_FRAME);
     if (error == 0) error = nng_socket_set_ms(caller->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
     int status = error == 0 ? skep__nng_dial(caller->socket, url, NNG_FLAG_NONBLOCK) : skep__status_of_nng(error);
-    if (status == SKEP_OK) *out = caller;
-    else skep__caller_free(&caller);
+    if (status == SKEP_OK) *out = &caller->common;
+    else skep__nng_caller_free(&caller->common);
     return status;
 }
 
-static int open_question(struct skep__caller *caller, struct question *question, nng_msg **message, size_t size_bytes) {
+static int open_question(struct nng_caller *caller, struct question *question, nng_msg **message, size_t size_bytes) {
     int error = nng_aio_alloc(&question->aio, on_completed, question);
     if (error != 0) return error;
     error = nng_ctx_open(&question->context, caller->socket);
@@ -116,8 +116,9 @@ static int open_question(struct skep__caller *caller, struct question *question,
     return error;
 }
 
-int skep__caller_ask(struct skep__caller *caller, const void *data, size_t size_bytes, unsigned timeout_ms,
-                     skep__answer_cb callback, void *context) {
+int skep__nng_caller_ask(struct skep__caller *common, const void *data, size_t size_bytes, unsigned timeout_ms,
+                         skep__answer_cb callback, void *context) {
+    struct nng_caller *caller = (struct nng_caller *)common;
     nng_msg *message;
     struct question *question = calloc(1, sizeof *question);
     if (question == NULL) return SKEP_ENOMEM;
@@ -140,13 +141,13 @@ int skep__caller_ask(struct skep__caller *caller, const void *data, size_t size_
     return SKEP_OK;
 }
 
-bool skep__caller_is_asking(const struct skep__caller *caller) {
-    return !LIST_EMPTY(&caller->questions);
+bool skep__nng_caller_is_asking(const struct skep__caller *common) {
+    return !LIST_EMPTY(&((const struct nng_caller *)common)->questions);
 }
 
 /* nng_close ends what is under way, and may hang (closer.h). */
 static void close_caller(void *what) {
-    struct skep__caller *caller = what;
+    struct nng_caller *caller = what;
     nng_close(caller->socket);
     for (struct question *question; (question = LIST_FIRST(&caller->questions)) != NULL;) {
         LIST_REMOVE(question, entry); // NOLINT(clang-analyzer-unix.Malloc): the first is another each time
@@ -155,11 +156,9 @@ static void close_caller(void *what) {
     free(caller);
 }
 
-void skep__caller_free(struct skep__caller **out) {
-    struct skep__caller *caller = *out;
+void skep__nng_caller_free(struct skep__caller *common) {
+    struct nng_caller *caller = (struct nng_caller *)common;
     struct question *question;
-    if (caller == NULL) return;
-    *out = NULL;
     LIST_FOREACH(question, &caller->questions, entry) skep__hub_forget(caller->hub, &question->source);
     LIST_FOREACH(question, &caller->questions, entry)
     question->callback(SKEP_ECLOSED, NULL, 0, question->callback_context);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Requests and answers: an NNG REP socket with several contexts. */
+ * Servers over NNG: a REP socket with several contexts. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "contract.h"
-#include "ear.h"
 #include "nng.h"
-#include "port.h"
+#include "nng_guard.h"
 
 enum {
     CALLS = 8,       /* requests answered at the same time */
@@ -18,30 +17,29 @@ struct refusal {
     uid_t uid;
 };
 
-struct skep__call {
-    struct skep__source source; /* first member */
-    struct skep__server *server;
+struct nng_call {
+    struct skep__call common; /* first member */
+    struct skep__source source;
+    struct nng_server *server;
     nng_ctx context;
     nng_aio *aio;
     bool answering;   /* the aio sends, else it receives */
-    pid_t pid;        /* who asks */
     nng_msg *request; /* guarded */
     bool completed;   /* guarded */
 };
 
-struct skep__server {
-    struct skep__source source; /* first member; for refusals */
-    struct skep__hub *hub;
-    const struct skep__server_events *events;
-    void *context;
+struct nng_server {
+    struct skep__server common; /* first member */
+    struct skep__nng_hub *hub;
+    struct skep__source source; /* for refusals */
     nng_socket socket;
-    struct skep__ear ear;
-    struct skep__call calls[CALLS];
+    struct skep__guard guard;
+    struct nng_call calls[CALLS];
     struct refusal refusal; /* guarded */
 };
 
 static void on_call_completed(void *argument) {
-    struct skep__call *call = argument;
+    struct nng_call *call = argument;
     int error = nng_aio_result(call->aio);
     if (call->answering && error != 0) nng_msg_free(nng_aio_get_msg(call->aio));
     if (error == NNG_ECLOSED || error == NNG_ECANCELED) return; /* the socket is being closed */
@@ -52,15 +50,15 @@ static void on_call_completed(void *argument) {
     pthread_mutex_unlock(&call->server->hub->mutex);
 }
 
-static void await_call(struct skep__call *call) {
+static void await_call(struct nng_call *call) {
     call->answering = false;
     nng_aio_set_timeout(call->aio, NNG_DURATION_INFINITE);
     nng_ctx_recv(call->context, call->aio);
 }
 
 static void call_turn(struct skep__source *source) {
-    struct skep__call *call = (struct skep__call *)source;
-    struct skep__server *server = call->server;
+    struct nng_call *call = SKEP_CONTAINER(source, struct nng_call, source);
+    struct nng_server *server = call->server;
     pthread_mutex_lock(&server->hub->mutex);
     nng_msg *request = call->request;
     bool completed = call->completed;
@@ -73,16 +71,13 @@ static void call_turn(struct skep__source *source) {
         return;
     }
     uid_t uid;
-    skep__nng_peer(nng_msg_get_pipe(request), &call->pid, &uid);
-    server->events->called(server->context, call, nng_msg_body(request), nng_msg_len(request));
+    skep__nng_peer(nng_msg_get_pipe(request), &call->common.pid, &uid);
+    server->common.events->called(server->common.context, &call->common, nng_msg_body(request), nng_msg_len(request));
     nng_msg_free(request);
 }
 
-pid_t skep__call_pid(const struct skep__call *call) {
-    return call->pid;
-}
-
-void skep__call_answer(struct skep__call *call, const void *data, size_t size_bytes) {
+void skep__nng_call_answer(struct skep__call *common, const void *data, size_t size_bytes) {
+    struct nng_call *call = (struct nng_call *)common;
     nng_msg *message;
     if (nng_msg_alloc(&message, size_bytes) != 0) {
         await_call(call);
@@ -97,11 +92,11 @@ void skep__call_answer(struct skep__call *call, const void *data, size_t size_by
 
 static void on_client_added(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     (void)event;
-    struct skep__server *server = argument;
+    struct nng_server *server = argument;
     struct refusal who;
-    atomic_fetch_add(&server->ear.heard, 1);
+    atomic_fetch_add(&server->guard.seen, 1);
     skep__nng_peer(pipe, &who.pid, &who.uid);
-    if (skep__hub_trusts(server->hub, who.uid)) return;
+    if (skep__hub_trusts(&server->hub->common, who.uid)) return;
     nng_pipe_close(pipe);
     pthread_mutex_lock(&server->hub->mutex);
     server->refusal = who;
@@ -110,17 +105,20 @@ static void on_client_added(nng_pipe pipe, nng_pipe_ev event, void *argument) {
 }
 
 static void refusal_turn(struct skep__source *source) {
-    struct skep__server *server = (struct skep__server *)source;
+    struct nng_server *server = SKEP_CONTAINER(source, struct nng_server, source);
     pthread_mutex_lock(&server->hub->mutex);
     struct refusal who = server->refusal;
     pthread_mutex_unlock(&server->hub->mutex);
-    server->events->refused(server->context, who.pid, who.uid);
+    if (server->common.events->refused != NULL)
+        server->common.events->refused(server->common.context, who.pid, who.uid);
 }
 
-static int open_calls(struct skep__server *server) {
+static int open_calls(struct nng_server *server) {
     for (unsigned i = 0; i < CALLS; i++) {
-        struct skep__call *call = &server->calls[i];
-        *call = (struct skep__call){.source = {.handle = call_turn}, .server = server};
+        struct nng_call *call = &server->calls[i];
+        call->common.transport = &skep__nng_transport;
+        call->source.handle = call_turn;
+        call->server = server;
         int error = nng_ctx_open(&call->context, server->socket);
         if (error == 0) error = nng_aio_alloc(&call->aio, on_call_completed, call);
         if (error != 0) return error;
@@ -129,12 +127,12 @@ static int open_calls(struct skep__server *server) {
     return 0;
 }
 
-int skep__server_new(struct skep__server **out, struct skep__hub *hub, const char *url,
-                     const struct skep__server_events *events, void *context) {
-    struct skep__server *server = calloc(1, sizeof *server);
+int skep__nng_server_new(struct skep__server **out, const struct skep__server *common, const char *url) {
+    struct nng_server *server = calloc(1, sizeof *server);
     if (server == NULL) return SKEP_ENOMEM;
-    *server =
-        (struct skep__server){.source = {.handle = refusal_turn}, .hub = hub, .events = events, .context = context};
+    server->common = *common;
+    server->hub = (struct skep__nng_hub *)common->hub;
+    server->source.handle = refusal_turn;
     int error = nng_rep0_open(&server->socket);
     if (error != 0) {
         free(server);
@@ -143,29 +141,27 @@ int skep__server_new(struct skep__server **out, struct skep__hub *hub, const cha
     error = nng_socket_set_size(server->socket, NNG_OPT_RECVMAXSZ, SKEP_MAX_FRAME);
     if (error == 0) error = nng_pipe_notify(server->socket, NNG_PIPE_EV_ADD_PRE, on_client_added, server);
     if (error == 0) error = open_calls(server);
-    int status = error == 0 ? skep__ear_open(hub, &server->ear, server->socket, url, SKEP__PEER_REQ)
-                            : skep__status_of_nng(error);
-    if (status == SKEP_OK) *out = server;
-    else skep__server_free(&server);
+    int status = skep__status_of_nng(error);
+    if (status == SKEP_OK) status = skep__guard_open(server->hub, &server->guard, server->socket, url, SKEP__SP_REQ);
+    if (status == SKEP_OK) *out = &server->common;
+    else skep__nng_server_free(&server->common);
     return status;
 }
 
 static void close_server(void *what) {
-    struct skep__server *server = what;
+    struct nng_server *server = what;
     nng_close(server->socket);
     for (unsigned i = 0; i < CALLS; i++) {
-        struct skep__call *call = &server->calls[i];
+        struct nng_call *call = &server->calls[i];
         nng_aio_free(call->aio);
         if (call->request != NULL) nng_msg_free(call->request);
     }
     free(server);
 }
 
-void skep__server_free(struct skep__server **out) {
-    struct skep__server *server = *out;
-    if (server == NULL) return;
-    *out = NULL;
-    skep__ear_close(&server->ear);
+void skep__nng_server_free(struct skep__server *common) {
+    struct nng_server *server = (struct nng_server *)common;
+    skep__guard_close(&server->guard);
     skep__hub_forget(server->hub, &server->source);
     for (unsigned i = 0; i < CALLS; i++) skep__hub_forget(server->hub, &server->calls[i].source);
     skep__closers_start(&server->hub->closers, close_server, server);

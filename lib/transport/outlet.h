@@ -6,7 +6,7 @@
 
 #include "command.h"
 #include "flusher.h"
-#include "port.h"
+#include "transport.h"
 
 enum { SKEP_HIGH_WATER = 4 * 1024 * 1024 /* bytes */ };
 
@@ -16,7 +16,10 @@ struct skep__outlet_options {
     enum skep__port_kind kind;      /* PUSH or PUB */
     size_t high_water_bytes;        /* bytes that may wait before senders are told; 0: SKEP_HIGH_WATER */
     void (*drained)(void *context); /* everything has left, after SKEP_EAGAIN or a look at skep__outlet_is_empty */
-    void (*refused)(void *context, pid_t pid, uid_t uid); /* as in port.h */
+    /* As in transport.h */
+    void (*finished)(void *context);
+    void (*connected)(void *context, const struct skep__peer *peer);
+    void (*refused)(void *context, pid_t pid, uid_t uid);
     void *context;
 };
 
@@ -25,7 +28,8 @@ struct skep__outlet;
 /* Errors: SKEP_ENOMEM, SKEP_ESYS. Free with skep__outlet_free. */
 SKEP_MUST_USE int skep__outlet_new(struct skep__outlet **outlet, const struct skep__outlet_options *options);
 
-/* As skep__port_listen and skep__port_dial_soon */
+/* As skep__port_only, skep__port_listen and skep__port_dial_soon */
+void skep__outlet_only(struct skep__outlet *outlet, pid_t pid);
 SKEP_MUST_USE int skep__outlet_listen(struct skep__outlet *outlet, const char *url);
 SKEP_MUST_USE int skep__outlet_dial(struct skep__outlet *outlet, const char *url);
 
@@ -47,8 +51,12 @@ bool skep__outlet_has_room(struct skep__outlet *outlet);
 /* Bytes that have not left. */
 size_t skep__outlet_waiting_bytes(const struct skep__outlet *outlet);
 
-/* Sends a frame now if none is under way, instead of at the end of the iteration. What is left follows by itself. */
-void skep__outlet_flush(struct skep__outlet *outlet);
+/* Sends now what the socket takes, instead of at the end of the iteration; what is left follows by itself. False if
+ * something is. */
+bool skep__outlet_flush(struct skep__outlet *outlet);
+
+/* As skep__port_finish; only if skep__outlet_is_empty. */
+SKEP_MUST_USE bool skep__outlet_finish(struct skep__outlet *outlet);
 
 /* True if nothing waits and nothing is under way; else drained is called when that is so. */
 bool skep__outlet_is_empty(struct skep__outlet *outlet);

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT
+ * Questions and news without a loop: ask.h and news_reader.h, over a blocking socket that speaks SP. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "ask.h"
+#include "contract.h"
+#include "news_reader.h"
+#include "private.h"
+#include "sp.h"
+
+enum {
+    GREETING_MS = 10000, /* for the broker to greet */
+    NUMBER_BYTES = 4     /* before a question and its answer */
+};
+#define NUMBER_END UINT32_C(0x80000000) /* marks the last number of a route; ours has one */
+
+typedef void (*command_cb)(const struct skep_command *command, void *context);
+
+/* A connection to the broker */
+struct channel {
+    int fd;
+    struct skep_reader reader;
+    struct skep_frame frame; /* the latest that came */
+};
+
+struct skep__asker {
+    struct channel channel;
+    uint32_t number; /* of the latest question */
+};
+
+struct skep__news_reader {
+    struct channel channel;
+};
+
+/* --- bytes, by a deadline --- */
+
+static uint64_t after(unsigned timeout_ms) {
+    return uv_hrtime() + timeout_ms * UINT64_C(1000000);
+}
+
+static int wait_for(int fd, short events, uint64_t deadline_ns) {
+    struct pollfd poll_fd = {.fd = fd, .events = events};
+    for (;;) {
+        uint64_t now_ns = uv_hrtime();
+        uint64_t left_ms = deadline_ns > now_ns ? (deadline_ns - now_ns) / 1000000 + 1 : 0;
+        int n = poll(&poll_fd, 1, (int)left_ms);
+        if (n > 0) return SKEP_OK;
+        if (n == 0) return SKEP_ETIMEDOUT;
+        if (errno != EINTR) return SKEP_ESYS;
+    }
+}
+
+static int write_all(int fd, const void *data, size_t size_bytes, uint64_t deadline_ns) {
+    const char *from = data;
+    int status = SKEP_OK;
+    while (size_bytes > 0 && status == SKEP_OK) {
+        ssize_t n = send(fd, from, size_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0) from += n, size_bytes -= (size_t)n;
+        else if (errno == EAGAIN) status = wait_for(fd, POLLOUT, deadline_ns);
+        else if (errno != EINTR) status = SKEP_ECLOSED;
+    }
+    return status;
+}
+
+/* What has come is taken even if the deadline has passed. */
+static int read_all(int fd, void *data, size_t size_bytes, uint64_t deadline_ns) {
+    char *to = data;
+    int status = SKEP_OK;
+    while (size_bytes > 0 && status == SKEP_OK) {
+        ssize_t n = recv(fd, to, size_bytes, MSG_DONTWAIT);
+        if (n > 0) to += n, size_bytes -= (size_t)n;
+        else if (n < 0 && errno == EAGAIN) status = wait_for(fd, POLLIN, deadline_ns);
+        else if (n == 0 || errno != EINTR) status = SKEP_ECLOSED;
+    }
+    return status;
+}
+
+/* --- frames --- */
+
+static int greet(struct channel *channel, enum skep__sp_protocol own) {
+    unsigned char ours[SKEP__SP_GREETING_BYTES], theirs[SKEP__SP_GREETING_BYTES], right[SKEP__SP_GREETING_BYTES];
+    uint64_t deadline_ns = after(GREETING_MS);
+    skep__sp_greeting(ours, own);
+    skep__sp_greeting(right, skep__sp_counterpart(own));
+    int status = write_all(channel->fd, ours, sizeof ours, deadline_ns);
+    if (status == SKEP_OK) status = read_all(channel->fd, theirs, sizeof theirs, deadline_ns);
+    if (status != SKEP_OK) return status;
+    return memcmp(theirs, right, sizeof right) == 0 ? SKEP_OK : SKEP_EPROTO;
+}
+
+static int read_size(struct channel *channel, uint64_t deadline_ns, size_t *size_bytes) {
+    unsigned char head[SKEP__SP_HEAD_BYTES], right[SKEP__SP_HEAD_BYTES];
+    uint64_t size = 0;
+    int status = read_all(channel->fd, head, sizeof head, deadline_ns);
+    if (status != SKEP_OK) return status;
+    for (unsigned i = 1; i < sizeof head; i++) size = size << 8 | head[i];
+    skep__sp_head(right, (size_t)size);
+    if (head[0] != right[0] || size > SKEP_MAX_FRAME) return SKEP_EPROTO;
+    *size_bytes = (size_t)size;
+    return SKEP_OK;
+}
+
+/* Frames are read one at a time, so that the descriptor is readable while there are others. A wait that ends in the
+ * midst of one ends the channel: what follows could not be told from it. */
+static int read_frame(struct channel *channel, uint64_t deadline_ns) {
+    size_t size_bytes;
+    int status = wait_for(channel->fd, POLLIN, deadline_ns);
+    if (status != SKEP_OK) return status;
+    deadline_ns += GREETING_MS * UINT64_C(1000000); /* what has begun is let come */
+    status = read_size(channel, deadline_ns, &size_bytes);
+    skep__frame_clear(&channel->frame);
+    if (status == SKEP_OK) status = skep__frame_extend(&channel->frame, size_bytes);
+    if (status == SKEP_OK) status = read_all(channel->fd, channel->frame.data, size_bytes, deadline_ns);
+    return status == SKEP_ETIMEDOUT ? SKEP_ECLOSED : status;
+}
+
+static int read_commands(struct channel *channel, size_t skipped_bytes, command_cb callback, void *context) {
+    const struct skep_frame *frame = &channel->frame;
+    struct skep_command command;
+    bool more = true;
+    int status = skep__reader_begin(&channel->reader, frame->data + skipped_bytes, frame->size_bytes - skipped_bytes);
+    while (status == SKEP_OK && more) {
+        status = skep__reader_next(&channel->reader, &command, &more);
+        if (status == SKEP_OK && more) callback(&command, context);
+    }
+    return status;
+}
+
+/* --- channels --- */
+
+static void close_channel(struct channel *channel) {
+    if (channel->fd >= 0) close(channel->fd);
+    skep__frame_free(&channel->frame);
+    skep__reader_free(&channel->reader);
+}
+
+static int connect_to(struct channel *channel, const char *url) {
+    struct sockaddr_un address;
+    int status = skep__ipc_address(url, &address);
+    if (status != SKEP_OK) return status;
+    channel->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (channel->fd < 0) return skep_status_of_errno(errno);
+    if (connect(channel->fd, (const struct sockaddr *)&address, sizeof address) == 0) return SKEP_OK;
+    return errno == ENOENT ? SKEP_ECLOSED : skep_status_of_errno(errno);
+}
+
+static int open_channel(struct channel *channel, enum skep_channel kind, enum skep__sp_protocol own, const char *url) {
+    channel->fd = -1;
+    int status = skep__reader_init(&channel->reader, kind);
+    if (status == SKEP_OK) status = connect_to(channel, url);
+    if (status == SKEP_OK) status = greet(channel, own);
+    if (status != SKEP_OK) close_channel(channel);
+    return status;
+}
+
+/* --- ask.h --- */
+
+int skep__asker_new(skep__asker **out, const char *url) {
+    skep__asker *asker = calloc(1, sizeof *asker);
+    if (asker == NULL) return SKEP_ENOMEM;
+    int status = open_channel(&asker->channel, SKEP_CHANNEL_ANSWER, SKEP__SP_REQ, url);
+    if (status == SKEP_OK) *out = asker;
+    else free(asker);
+    return status;
+}
+
+void skep__asker_free(skep__asker **asker) {
+    if (*asker == NULL) return;
+    close_channel(&(*asker)->channel);
+    free(*asker);
+    *asker = NULL;
+}
+
+static void put_number(unsigned char place[NUMBER_BYTES], uint32_t number) {
+    for (unsigned i = 0; i < NUMBER_BYTES; i++) place[i] = (unsigned char)(number >> (24 - 8 * i));
+}
+
+static int send_question(skep__asker *asker, const struct skep_command *command, uint64_t deadline_ns) {
+    struct skep_frame *frame = &asker->channel.frame;
+    unsigned char head[SKEP__SP_HEAD_BYTES + NUMBER_BYTES];
+    skep__frame_clear(frame);
+    int status = skep__frame_add(frame, command);
+    if (status != SKEP_OK) return status;
+    skep__sp_head(head, NUMBER_BYTES + frame->size_bytes);
+    put_number(head + SKEP__SP_HEAD_BYTES, ++asker->number | NUMBER_END);
+    status = write_all(asker->channel.fd, head, sizeof head, deadline_ns);
+    return status == SKEP_OK ? write_all(asker->channel.fd, frame->data, frame->size_bytes, deadline_ns) : status;
+}
+
+struct answer {
+    command_cb callback;
+    void *context;
+    int failed; /* status of a failed answer */
+    char *why;
+};
+
+static void take_answer(const struct skep_command *command, void *context) {
+    struct answer *answer = context;
+    if (command->id != SKEP_COMMAND_failed) {
+        answer->callback(command, answer->context);
+        return;
+    }
+    const struct skep_bytes *reason = &command->failed.reason;
+    answer->failed = (int)command->failed.status;
+    snprintf(answer->why, SKEP_MAX_REASON + 1, "%.*s", (int)reason->size_bytes, reason->data);
+}
+
+/* An answer to a question before, for which nobody waits any more, is passed over. */
+static int await_answer(skep__asker *asker, uint64_t deadline_ns) {
+    const struct skep_frame *frame = &asker->channel.frame;
+    unsigned char number[NUMBER_BYTES];
+    put_number(number, asker->number | NUMBER_END);
+    for (;;) {
+        int status = read_frame(&asker->channel, deadline_ns);
+        if (status != SKEP_OK) return status;
+        if (frame->size_bytes >= NUMBER_BYTES && memcmp(frame->data, number, NUMBER_BYTES) == 0) return SKEP_OK;
+    }
+}
+
+int skep__ask(skep__asker *asker, const struct skep_command *command, unsigned timeout_ms, command_cb callback,
+              void *context, char why[SKEP_MAX_REASON + 1]) {
+    struct answer answer = {.callback = callback, .context = context, .why = why};
+    uint64_t deadline_ns = after(timeout_ms);
+    why[0] = '\0';
+    int status = send_question(asker, command, deadline_ns);
+    if (status == SKEP_OK) status = await_answer(asker, deadline_ns);
+    bool empty = asker->channel.frame.size_bytes == NUMBER_BYTES; /* a list with nothing in it */
+    if (status == SKEP_OK && !empty) status = read_commands(&asker->channel, NUMBER_BYTES, take_answer, &answer);
+    if (status == SKEP_OK) status = answer.failed;
+    if (status != SKEP_OK && why[0] == '\0') snprintf(why, SKEP_MAX_REASON + 1, "%s", skep_strerror(status));
+    return status;
+}
+
+/* --- news_reader.h --- */
+
+int skep__news_reader_new(skep__news_reader **out, const char *url) {
+    skep__news_reader *reader = calloc(1, sizeof *reader);
+    if (reader == NULL) return SKEP_ENOMEM;
+    int status = open_channel(&reader->channel, SKEP_CHANNEL_NEWS, SKEP__SP_SUB, url);
+    if (status == SKEP_OK) *out = reader;
+    else free(reader);
+    return status;
+}
+
+void skep__news_reader_free(skep__news_reader **reader) {
+    if (*reader == NULL) return;
+    close_channel(&(*reader)->channel);
+    free(*reader);
+    *reader = NULL;
+}
+
+int skep__news_reader_fd(const skep__news_reader *reader) {
+    return reader->channel.fd;
+}
+
+int skep__news_read(skep__news_reader *reader, unsigned timeout_ms, command_cb callback, void *context) {
+    int status = read_frame(&reader->channel, after(timeout_ms));
+    return status == SKEP_OK ? read_commands(&reader->channel, 0, callback, context) : status;
+}

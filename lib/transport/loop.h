@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT
+ * The loop's own transport, inside: a hub, connections (pipes), and the two ways to get them. Everything runs on the
+ * loop's thread; there are no locks and no threads. */
+#ifndef SKEP_LOOP_H
+#define SKEP_LOOP_H
+
+#include <sys/queue.h>
+
+#include "private.h"
+#include "sp.h"
+
+/* --- hub --- */
+
+struct skep__loop_hub {
+    struct skep__hub common; /* first member */
+    char *buffer;            /* what is received lies here while its frames are handed over */
+    bool buffer_used;
+    uint32_t next_pipe;
+    uv_timer_t timer; /* runs while somebody is late, or a listener is out of descriptors */
+    LIST_HEAD(, skep__pipe) late;
+    LIST_HEAD(, skep__acceptor) starved;
+};
+
+/* Starts the timer, if it does not run. */
+void skep__loop_hub_watch(struct skep__loop_hub *hub);
+
+/* --- pipes: connections --- */
+
+/* Something that is being sent: SP's head, what a protocol puts before the body, the body. The sender's memory until
+ * done. */
+struct skep__outgoing {
+    STAILQ_ENTRY(skep__outgoing) entry;
+    unsigned char head[SKEP__SP_HEAD_BYTES + 4 * 8];
+    size_t head_bytes;
+    const char *body;
+    size_t body_bytes;
+    /* The kernel has all of it (left), or the pipe has ended or was closed before. Never inside skep__pipe_send. */
+    void (*done)(struct skep__outgoing *outgoing, bool left);
+};
+
+/* A connected descriptor and who is at its other end */
+struct skep__end {
+    int fd;
+    pid_t pid;
+    uid_t uid;
+};
+
+struct skep__pipe;
+
+/* What its owner learns of a pipe. Each may close it. */
+struct skep__pipe_events {
+    void (*greeted)(struct skep__pipe *pipe); /* the peer speaks the right protocol; optional */
+    /* A frame, borrowed until it returns. NULL: the peer may send none. */
+    void (*received)(struct skep__pipe *pipe, const char *data, size_t size_bytes);
+    void (*ended)(struct skep__pipe *pipe); /* the peer has closed, or broke a rule; then it is freed */
+};
+
+struct skep__pipe {
+    LIST_ENTRY(skep__pipe) entry; /* its owner's */
+    struct skep__loop_hub *hub;
+    const struct skep__pipe_events *events;
+    void *owner;
+    struct skep__peer peer;
+    unsigned count; /* the owner's: malformed frames, or calls that are open */
+    bool hurries;   /* the owner's: what waits must be read soon */
+
+    /* the pipe's own */
+    int fd; /* -1: closed */
+    uv_poll_t poll;
+    int watched; /* events that are polled for */
+    enum skep__sp_protocol protocol;
+    struct skep__sp_reader reader;
+    STAILQ_HEAD(, skep__outgoing) outgoing;
+    size_t outgoing_bytes;
+    size_t written_bytes; /* of the first */
+    bool shut;            /* nothing is sent after what waits */
+    bool broken;          /* writing has failed: reading will tell */
+    bool reading;         /* frames are being handed over */
+    bool is_late;         /* in hub->late */
+    unsigned ticks;       /* for how long */
+    LIST_ENTRY(skep__pipe) late_entry;
+};
+
+/* A connection to a peer over a descriptor, which belongs to the pipe, also if this fails; it greets at once. Errors:
+ * SKEP_ENOMEM, SKEP_ESYS. */
+SKEP_MUST_USE int skep__pipe_new(struct skep__pipe **pipe, struct skep__loop_hub *hub, const struct skep__end *end,
+                                 enum skep__sp_protocol protocol, const struct skep__pipe_events *events, void *owner);
+
+/* Queues something and writes as much as the socket takes. True if all of it has left: done is not called then. */
+bool skep__pipe_send(struct skep__pipe *pipe, struct skep__outgoing *outgoing);
+
+/* Writes what waits as far as the socket takes it; done is called for what has left. */
+void skep__pipe_write(struct skep__pipe *pipe);
+
+/* Takes back what has not begun to leave; done is not called. False if it has begun. */
+bool skep__pipe_unsend(struct skep__pipe *pipe, struct skep__outgoing *outgoing);
+
+/* Closes the sending half when what waits has left. */
+void skep__pipe_shut(struct skep__pipe *pipe);
+
+/* Hands over all that has arrived. */
+void skep__pipe_read_all(struct skep__pipe *pipe);
+
+/* Closes without an event; what waited is done and has not left. Allowed in the pipe's own events. */
+void skep__pipe_close(struct skep__pipe *pipe);
+
+/* --- acceptors and dialers: where pipes come from --- */
+
+/* Listens. Part of its owner. */
+struct skep__acceptor {
+    struct skep__loop_hub *hub;
+    /* A connection of a trusted user, and of the process that it is for; the descriptor is the callee's. */
+    void (*accepted)(void *owner, const struct skep__end *end);
+    void (*refused)(void *owner, pid_t pid, uid_t uid);
+    void *owner;
+    pid_t only;                           /* may connect; 0: all may */
+    struct skep__acceptor_handle *handle; /* NULL: not listening */
+    LIST_ENTRY(skep__acceptor) starved_entry;
+    bool is_starved;
+};
+
+/* Errors: as skep__port_listen. */
+SKEP_MUST_USE int skep__acceptor_listen(struct skep__acceptor *acceptor, const char *url);
+
+/* Accepts whatever waits, now. */
+void skep__acceptor_accept(struct skep__acceptor *acceptor);
+
+/* Stops listening and removes the socket's file, if it is still its own. */
+void skep__acceptor_close(struct skep__acceptor *acceptor);
+
+/* Connects, again and again. Part of its owner. */
+struct skep__dialer {
+    struct skep__loop_hub *hub;
+    void (*connected)(void *owner, const struct skep__end *end); /* the descriptor is the callee's */
+    void *owner;
+    char *url;         /* NULL: not dialing */
+    uv_timer_t *timer; /* allocated: it outlives the dialer until it has closed */
+    uint64_t delay_ms; /* before the next try */
+};
+
+/* The first try is made inside this call; wait: it must succeed. Errors: as skep__port_dial. */
+SKEP_MUST_USE int skep__dialer_dial(struct skep__dialer *dialer, const char *url, bool wait);
+
+/* Connects again, soon: the connection that there was has ended. */
+void skep__dialer_again(struct skep__dialer *dialer);
+
+void skep__dialer_close(struct skep__dialer *dialer);
+
+/* --- the objects of the transport --- */
+
+int skep__loop_port_new(struct skep__port **port, const struct skep__port *common);
+int skep__loop_port_listen(struct skep__port *port, const char *url);
+int skep__loop_port_dial(struct skep__port *port, const char *url, bool wait);
+int skep__loop_port_send(struct skep__port *port, struct skep_frame *frame);
+bool skep__loop_port_has_room(struct skep__port *port);
+bool skep__loop_port_is_sending(struct skep__port *port, bool wake);
+bool skep__loop_port_push(struct skep__port *port);
+bool skep__loop_port_finish(struct skep__port *port);
+void skep__loop_port_read(struct skep__port *port, pid_t pid);
+bool skep__loop_port_blame(struct skep__port *port, uint32_t pipe);
+void skep__loop_port_free(struct skep__port *port);
+int skep__loop_server_new(struct skep__server **server, const struct skep__server *common, const char *url);
+void skep__loop_call_answer(struct skep__call *call, const void *data, size_t size_bytes);
+void skep__loop_server_free(struct skep__server *server);
+int skep__loop_caller_new(struct skep__caller **caller, struct skep__hub *hub, const char *url);
+int skep__loop_caller_ask(struct skep__caller *caller, const void *data, size_t size_bytes, unsigned timeout_ms,
+                          skep__answer_cb callback, void *context);
+bool skep__loop_caller_is_asking(const struct skep__caller *caller);
+void skep__loop_caller_free(struct skep__caller *caller);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT
+ * REQ on the loop: questions, each with a number of its own before it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "loop.h"
+
+enum { NUMBER_BYTES = 4 };
+#define NUMBER_END UINT32_C(0x80000000) /* marks the last number of a route; ours has one */
+
+struct question {
+    struct skep__outgoing outgoing; /* first member */
+    TAILQ_ENTRY(question) entry;
+    struct loop_caller *caller;
+    uint32_t number;
+    bool sent; /* all of it has left: it may have been done, and is not asked again */
+    uint64_t deadline_ns;
+    skep__answer_cb callback;
+    void *context;
+    char body[];
+};
+
+struct loop_caller {
+    struct skep__caller common; /* first member */
+    struct skep__dialer dialer;
+    struct skep__pipe *pipe;          /* NULL: no connection */
+    TAILQ_HEAD(, question) questions; /* in the order in which they were asked */
+    uint32_t next_number;
+    uv_timer_t timer; /* set to the earliest deadline */
+};
+
+/* --- settling --- */
+
+static void settle(struct question *question, int status, const char *data, size_t size_bytes) {
+    skep__answer_cb callback = question->callback;
+    void *context = question->context;
+    TAILQ_REMOVE(&question->caller->questions, question, entry);
+    free(question);
+    callback(status, data, size_bytes, context);
+}
+
+static void set_timer(struct loop_caller *caller);
+
+/* Of what is not to be sent any more. False: a part of it has left, so that the connection has to end first. */
+static bool take_back(const struct loop_caller *caller, struct question *question) {
+    return question->sent || caller->pipe == NULL || skep__pipe_unsend(caller->pipe, &question->outgoing);
+}
+
+static void lose_connection(struct loop_caller *caller) {
+    struct skep__pipe *pipe = caller->pipe;
+    caller->pipe = NULL;
+    if (pipe != NULL) skep__pipe_close(pipe);
+    skep__dialer_again(&caller->dialer);
+}
+
+static struct question *first_sent(const struct loop_caller *caller) {
+    struct question *question;
+    TAILQ_FOREACH(question, &caller->questions, entry) if (question->sent) break;
+    return question;
+}
+
+/* Whoever has been asked over a connection that is lost does not answer any more. */
+static void settle_lost(struct loop_caller *caller) {
+    for (struct question *q; caller->pipe == NULL && (q = first_sent(caller)) != NULL;)
+        settle(q, SKEP_ECLOSED, NULL, 0);
+}
+
+static void look_for_expired(uv_timer_t *timer) {
+    struct loop_caller *caller = timer->data;
+    uint64_t now_ns = uv_hrtime();
+    struct question *question, *next;
+    for (question = TAILQ_FIRST(&caller->questions); question != NULL; question = next) {
+        next = TAILQ_NEXT(question, entry);
+        if (question->deadline_ns > now_ns) continue;
+        if (!take_back(caller, question)) lose_connection(caller);
+        settle(question, SKEP_ETIMEDOUT, NULL, 0);
+    }
+    settle_lost(caller);
+    set_timer(caller);
+}
+
+static void set_timer(struct loop_caller *caller) {
+    const struct question *question;
+    uint64_t earliest_ns = UINT64_MAX, now_ns = uv_hrtime();
+    TAILQ_FOREACH(question, &caller->questions, entry)
+    if (question->deadline_ns < earliest_ns) earliest_ns = question->deadline_ns;
+    uint64_t left_ns = earliest_ns > now_ns ? earliest_ns - now_ns : 0;
+    if (earliest_ns == UINT64_MAX) {
+        uv_timer_stop(&caller->timer);
+        return;
+    }
+    uv_update_time(caller->common.hub->loop); /* the loop may have been held up before it asked */
+    uv_timer_start(&caller->timer, look_for_expired, left_ns / 1000000 + 1, 0);
+}
+
+/* --- connections --- */
+
+static struct loop_caller *caller_of(const struct skep__pipe *pipe) {
+    return pipe->owner;
+}
+
+static void question_done(struct skep__outgoing *outgoing, bool left) {
+    ((struct question *)outgoing)->sent = left;
+}
+
+static void send_question(struct loop_caller *caller, struct question *question) {
+    if (caller->pipe != NULL) question->sent = skep__pipe_send(caller->pipe, &question->outgoing);
+}
+
+static void greeted(struct skep__pipe *pipe) {
+    caller_of(pipe)->dialer.delay_ms = 0;
+}
+
+static uint32_t read_number(const char *data) {
+    const unsigned char *bytes = (const unsigned char *)data;
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+/* An answer that nobody waits for any more is dropped. */
+static void received(struct skep__pipe *pipe, const char *data, size_t size_bytes) {
+    struct loop_caller *caller = caller_of(pipe);
+    struct question *question;
+    if (size_bytes < NUMBER_BYTES) return;
+    uint32_t number = read_number(data);
+    TAILQ_FOREACH(question, &caller->questions, entry) if (question->number == number) break;
+    if (question != NULL) settle(question, SKEP_OK, data + NUMBER_BYTES, size_bytes - NUMBER_BYTES);
+}
+
+static void ended(struct skep__pipe *pipe) {
+    struct loop_caller *caller = caller_of(pipe);
+    lose_connection(caller);
+    settle_lost(caller);
+}
+
+static void connected(void *owner, const struct skep__end *end) {
+    static const struct skep__pipe_events events = {.greeted = greeted, .received = received, .ended = ended};
+    struct loop_caller *caller = owner;
+    struct question *question;
+    if (skep__pipe_new(&caller->pipe, caller->dialer.hub, end, SKEP__SP_REQ, &events, caller) != SKEP_OK) {
+        caller->pipe = NULL;
+        skep__dialer_again(&caller->dialer);
+    }
+    TAILQ_FOREACH(question, &caller->questions, entry) send_question(caller, question);
+}
+
+/* --- the interface --- */
+
+static void closed(uv_handle_t *timer) {
+    free(timer->data);
+}
+
+int skep__loop_caller_new(struct skep__caller **out, struct skep__hub *hub, const char *url) {
+    struct loop_caller *caller = calloc(1, sizeof *caller);
+    if (caller == NULL) return SKEP_ENOMEM;
+    caller->common.hub = hub;
+    caller->dialer =
+        (struct skep__dialer){.hub = (struct skep__loop_hub *)hub, .connected = connected, .owner = caller};
+    TAILQ_INIT(&caller->questions);
+    uv_timer_init(hub->loop, &caller->timer);
+    uv_unref((uv_handle_t *)&caller->timer);
+    caller->timer.data = caller;
+    int status = skep__dialer_dial(&caller->dialer, url, false);
+    if (status == SKEP_OK) *out = &caller->common;
+    else uv_close((uv_handle_t *)&caller->timer, closed);
+    return status;
+}
+
+static struct question *new_question(uint32_t number, const void *data, size_t size_bytes) {
+    struct question *question = malloc(sizeof *question + size_bytes);
+    if (question == NULL) return NULL;
+    *question = (struct question){.number = number,
+                                  .outgoing = {.head_bytes = SKEP__SP_HEAD_BYTES + NUMBER_BYTES,
+                                               .body = question->body,
+                                               .body_bytes = size_bytes,
+                                               .done = question_done}};
+    unsigned char *place = question->outgoing.head + SKEP__SP_HEAD_BYTES;
+    skep__sp_head(question->outgoing.head, NUMBER_BYTES + size_bytes);
+    for (unsigned i = 0; i < NUMBER_BYTES; i++) place[i] = (unsigned char)(number >> (24 - 8 * i));
+    memcpy(question->body, data, size_bytes);
+    return question;
+}
+
+int skep__loop_caller_ask(struct skep__caller *common, const void *data, size_t size_bytes, unsigned timeout_ms,
+                          skep__answer_cb callback, void *context) {
+    struct loop_caller *caller = (struct loop_caller *)common;
+    struct question *question = new_question(++caller->next_number | NUMBER_END, data, size_bytes);
+    if (question == NULL) return SKEP_ENOMEM;
+    question->deadline_ns = uv_hrtime() + timeout_ms * UINT64_C(1000000);
+    question->callback = callback;
+    question->context = context;
+    TAILQ_INSERT_TAIL(&caller->questions, question, entry);
+    question->caller = caller;
+    send_question(caller, question);
+    set_timer(caller);
+    return SKEP_OK;
+}
+
+bool skep__loop_caller_is_asking(const struct skep__caller *common) {
+    return !TAILQ_EMPTY(&((const struct loop_caller *)common)->questions);
+}
+
+void skep__loop_caller_free(struct skep__caller *common) {
+    struct loop_caller *caller = (struct loop_caller *)common;
+    struct skep__pipe *pipe = caller->pipe;
+    caller->pipe = NULL;
+    skep__dialer_close(&caller->dialer);
+    if (pipe != NULL) skep__pipe_close(pipe);
+    for (struct question *q; (q = TAILQ_FIRST(&caller->questions)) != NULL;) settle(q, SKEP_ECLOSED, NULL, 0);
+    uv_timer_stop(&caller->timer);
+    uv_close((uv_handle_t *)&caller->timer, closed);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT
+ * Ports on the loop: PUSH, PULL and SUB here, what is PUB's own in loop_publish.c. */
+#include "loop_port.h"
+
+#include <stdlib.h>
+
+enum {
+    BLAMES = 3,             /* malformed frames after which a peer is not heard any more */
+    KEPT_BYTES = 256 * 1024 /* of a buffer that is kept for the next frame */
+};
+
+static enum skep__sp_protocol protocol_of(enum skep__port_kind kind) {
+    switch (kind) {
+    case SKEP__PORT_PUSH: return SKEP__SP_PUSH;
+    case SKEP__PORT_PULL: return SKEP__SP_PULL;
+    case SKEP__PORT_PUB: return SKEP__SP_PUB;
+    case SKEP__PORT_SUB: break;
+    }
+    return SKEP__SP_SUB;
+}
+
+/* --- sending --- */
+
+static void frame_done(struct skep__outgoing *outgoing, bool left);
+
+/* Who listens sends to nobody that has not greeted; who dials knows whom it speaks to. The latest connection is the one
+ * that lives, if a peer had to connect again. */
+static struct skep__pipe *find_carrier(const struct skep__loop_port *port) {
+    struct skep__pipe *pipe;
+    LIST_FOREACH(pipe, &port->pipes, entry)
+    if (pipe->reader.greeted || port->dialer.url != NULL) return pipe;
+    return NULL;
+}
+
+static void tell_sent(struct skep__loop_port *port) {
+    bool wake = port->wake_when_sent && !port->pushing;
+    port->wake_when_sent = false;
+    if (wake && port->common.events->sent != NULL) port->common.events->sent(port->common.context);
+}
+
+static void shut_if_finished(struct skep__loop_port *port) {
+    struct skep__pipe *carrier = find_carrier(port);
+    if (port->finishing && !port->sending && carrier != NULL) skep__pipe_shut(carrier);
+}
+
+static void frame_left(struct skep__loop_port *port) {
+    port->sending = false;
+    port->carrier = NULL;
+    if (port->frame.capacity_bytes > KEPT_BYTES) skep__frame_free(&port->frame);
+    skep__frame_clear(&port->frame);
+    shut_if_finished(port);
+}
+
+/* Gives the frame to a connection that has none. True if it has left. */
+static bool carry(struct skep__loop_port *port) {
+    struct skep__pipe *carrier = find_carrier(port);
+    if (carrier == NULL) return false;
+    skep__sp_head(port->outgoing.head, port->frame.size_bytes);
+    port->outgoing.head_bytes = SKEP__SP_HEAD_BYTES;
+    port->outgoing.body = port->frame.data;
+    port->outgoing.body_bytes = port->frame.size_bytes;
+    port->outgoing.done = frame_done;
+    port->carrier = carrier;
+    return skep__pipe_send(carrier, &port->outgoing);
+}
+
+static void carry_waiting(struct skep__loop_port *port) {
+    if (!port->sending || port->carrier != NULL || !carry(port)) return;
+    frame_left(port);
+    tell_sent(port);
+}
+
+/* A frame that was cut by the end of its connection has not been seen by the peer: it is sent again, whole. */
+static void frame_done(struct skep__outgoing *outgoing, bool left) {
+    struct skep__loop_port *port = SKEP_CONTAINER(outgoing, struct skep__loop_port, outgoing);
+    port->carrier = NULL;
+    if (left) {
+        frame_left(port);
+        tell_sent(port);
+    } else if (!port->freed) {
+        carry_waiting(port);
+    }
+}
+
+/* The caller gets the buffer of the frame before. */
+int skep__loop_port_send(struct skep__port *common, struct skep_frame *frame) {
+    struct skep__loop_port *port = (struct skep__loop_port *)common;
+    if (common->kind == SKEP__PORT_PUB) return skep__loop_publish(port, frame);
+    struct skep_frame before = port->frame;
+    port->frame = *frame;
+    *frame = before;
+    port->sending = true;
+    if (carry(port)) frame_left(port);
+    return SKEP_OK;
+}
+
+bool skep__loop_port_has_room(struct skep__port *common) {
+    return !((struct skep__loop_port *)common)->sending;
+}
+
+bool skep__loop_port_is_sending(struct skep__port *common, bool wake) {
+    struct skep__loop_port *port = (struct skep__loop_port *)common;
+    port->wake_when_sent = port->sending && (wake || port->wake_when_sent);
+    return port->sending;
+}
+
+bool skep__loop_port_push(struct skep__port *common) {
+    struct skep__loop_port *port = (struct skep__loop_port *)common;
+    port->pushing = true;
+    if (port->carrier != NULL) skep__pipe_write(port->carrier);
+    port->pushing = false;
+    return !port->sending;
+}
+
+bool skep__loop_port_finish(struct skep__port *common) {
+    struct skep__loop_port *port = (struct skep__loop_port *)common;
+    port->finishing = true;
+    shut_if_finished(port);
+    return true;
+}
+
+/* --- connections --- */
+
+static struct skep__loop_port *port_of(const struct skep__pipe *pipe) {
+    return pipe->owner;
+}
+
+static void greeted(struct skep__pipe *pipe) {
+    struct skep__loop_port *port = port_of(pipe);
+    port->dialer.delay_ms = 0;
+    if (port->common.events->connected != NULL) port->common.events->connected(port->common.context, &pipe->peer);
+    if (pipe->fd < 0) return;
+    carry_waiting(port);
+    shut_if_finished(port);
+}
+
+static void received(struct skep__pipe *pipe, const char *data, size_t size_bytes) {
+    const struct skep__loop_port *port = port_of(pipe);
+    if (pipe->count < BLAMES && port->common.events->received != NULL)
+        port->common.events->received(port->common.context, data, size_bytes, &pipe->peer);
+}
+
+static void tell_finished(struct skep__loop_port *port) {
+    if (!port->finishing || port->finished || port->sending) return;
+    port->finished = true;
+    if (port->common.events->finished != NULL) port->common.events->finished(port->common.context);
+}
+
+static void ended(struct skep__pipe *pipe) {
+    struct skep__loop_port *port = port_of(pipe);
+    LIST_REMOVE(pipe, entry);
+    skep__pipe_close(pipe);
+    if (port->finishing && !port->sending) tell_finished(port);
+    else skep__dialer_again(&port->dialer);
+}
+
+static const struct skep__pipe_events reading = {.greeted = greeted, .received = received, .ended = ended};
+static const struct skep__pipe_events writing = {.greeted = greeted, .ended = ended};
+
+static struct skep__pipe *add_pipe(struct skep__loop_port *port, const struct skep__end *end) {
+    bool reads = port->common.kind == SKEP__PORT_PULL || port->common.kind == SKEP__PORT_SUB;
+    struct skep__pipe *pipe;
+    if (skep__pipe_new(&pipe, port->acceptor.hub, end, protocol_of(port->common.kind), reads ? &reading : &writing,
+                       port) != SKEP_OK)
+        return NULL;
+    LIST_INSERT_HEAD(&port->pipes, pipe, entry);
+    return pipe;
+}
+
+static void accepted(void *owner, const struct skep__end *end) {
+    struct skep__loop_port *port = owner;
+    if (add_pipe(port, end) == NULL) return; /* no memory: the peer sees the end, and comes again */
+}
+
+static void refused(void *owner, pid_t pid, uid_t uid) {
+    const struct skep__loop_port *port = owner;
+    if (port->common.events->refused != NULL) port->common.events->refused(port->common.context, pid, uid);
+}
+
+static void connected(void *owner, const struct skep__end *end) {
+    struct skep__loop_port *port = owner;
+    if (add_pipe(port, end) == NULL) {
+        skep__dialer_again(&port->dialer);
+        return;
+    }
+    carry_waiting(port);
+    shut_if_finished(port);
+}
+
+/* --- the rest of the interface --- */
+
+int skep__loop_port_new(struct skep__port **out, const struct skep__port *common) {
+    struct skep__loop_port *port = calloc(1, sizeof *port);
+    if (port == NULL) return SKEP_ENOMEM;
+    struct skep__loop_hub *hub = (struct skep__loop_hub *)common->hub;
+    port->common = *common;
+    port->acceptor = (struct skep__acceptor){.hub = hub, .accepted = accepted, .refused = refused, .owner = port};
+    port->dialer = (struct skep__dialer){.hub = hub, .connected = connected, .owner = port};
+    LIST_INIT(&port->pipes);
+    *out = &port->common;
+    return SKEP_OK;
+}
+
+int skep__loop_port_listen(struct skep__port *common, const char *url) {
+    struct skep__loop_port *port = (struct skep__loop_port *)common;
+    port->acceptor.only = common->only;
+    return skep__acceptor_listen(&port->acceptor, url);
+}
+
+int skep__loop_port_dial(struct skep__port *common, const char *url, bool wait) {
+    return skep__dialer_dial(&((struct skep__loop_port *)common)->dialer, url, wait);
+}
+
+void skep__loop_port_read(struct skep__port *common, pid_t pid) {
+    struct skep__loop_port *port = (struct skep__loop_port *)common;
+    struct skep__pipe *pipe, *next;
+    skep__acceptor_accept(&port->acceptor);
+    for (pipe = LIST_FIRST(&port->pipes); pipe != NULL; pipe = next) {
+        next = LIST_NEXT(pipe, entry);
+        if (pipe->peer.pid == pid) skep__pipe_read_all(pipe);
+    }
+}
+
+bool skep__loop_port_blame(struct skep__port *common, uint32_t number) {
+    const struct skep__loop_port *port = (struct skep__loop_port *)common;
+    struct skep__pipe *pipe;
+    LIST_FOREACH(pipe, &port->pipes, entry)
+    if (pipe->peer.pipe == number) return ++pipe->count >= BLAMES;
+    return false;
+}
+
+void skep__loop_port_free(struct skep__port *common) {
+    struct skep__loop_port *port = (struct skep__loop_port *)common;
+    struct skep__pipe *pipe;
+    port->freed = true;
+    skep__acceptor_close(&port->acceptor);
+    skep__dialer_close(&port->dialer);
+    while ((pipe = LIST_FIRST(&port->pipes)) != NULL) {
+        LIST_REMOVE(pipe, entry);
+        skep__pipe_close(pipe);
+    }
+    skep__frame_free(&port->frame);
+    free(port);
+}

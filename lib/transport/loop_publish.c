@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ * PUB on the loop: one frame for all its peers, counted by those that have not had it yet. A peer that does not read
+ * costs a bounded number of frames; then it misses the oldest that has not begun to leave. */
+#include <stdlib.h>
+
+#include "contract.h"
+#include "loop_port.h"
+
+enum {
+    NEWS_DEPTH = 128,               /* frames that a peer may be behind */
+    NEWS_BYTES = 2 * SKEP_MAX_FRAME /* of them */
+};
+
+struct issue {
+    struct skep_frame frame;
+    unsigned readers; /* copies, and who makes them */
+};
+
+struct copy {
+    struct skep__outgoing outgoing; /* first member */
+    struct issue *issue;
+};
+
+static void release(struct issue *issue) {
+    if (--issue->readers > 0) return;
+    skep__frame_free(&issue->frame);
+    free(issue);
+}
+
+static void free_copy(struct copy *copy) {
+    release(copy->issue);
+    free(copy);
+}
+
+static void copy_done(struct skep__outgoing *outgoing, bool left) {
+    (void)left;
+    free_copy((struct copy *)outgoing);
+}
+
+static unsigned depth_of(const struct skep__pipe *pipe) {
+    const struct skep__outgoing *outgoing;
+    unsigned depth = 0;
+    STAILQ_FOREACH(outgoing, &pipe->outgoing, entry) depth++;
+    return depth;
+}
+
+/* The first may have begun to leave: then the second goes. */
+static void drop_oldest(struct skep__pipe *pipe) {
+    struct skep__outgoing *first = STAILQ_FIRST(&pipe->outgoing);
+    struct skep__outgoing *second = STAILQ_NEXT(first, entry);
+    if (skep__pipe_unsend(pipe, first)) free_copy((struct copy *)first);
+    else if (second != NULL && skep__pipe_unsend(pipe, second)) free_copy((struct copy *)second);
+}
+
+/* Without memory this peer misses it, as one that is behind would. */
+static void send_copy(struct skep__pipe *pipe, struct issue *issue) {
+    struct copy *copy = malloc(sizeof *copy);
+    if (copy == NULL) return;
+    *copy = (struct copy){.outgoing = {.head_bytes = SKEP__SP_HEAD_BYTES,
+                                       .body = issue->frame.data,
+                                       .body_bytes = issue->frame.size_bytes,
+                                       .done = copy_done},
+                          .issue = issue};
+    skep__sp_head(copy->outgoing.head, issue->frame.size_bytes);
+    issue->readers++;
+    if (skep__pipe_send(pipe, &copy->outgoing)) free_copy(copy);
+}
+
+int skep__loop_publish(struct skep__loop_port *port, struct skep_frame *frame) {
+    struct skep__pipe *pipe;
+    struct issue *issue = malloc(sizeof *issue);
+    if (issue == NULL) return SKEP_ENOMEM;
+    *issue = (struct issue){.frame = *frame, .readers = 1};
+    *frame = (struct skep_frame){0};
+    LIST_FOREACH(pipe, &port->pipes, entry) {
+        if (!pipe->reader.greeted) continue;
+        if (depth_of(pipe) >= NEWS_DEPTH || pipe->outgoing_bytes > NEWS_BYTES) drop_oldest(pipe);
+        send_copy(pipe, issue);
+    }
+    release(issue);
+    return SKEP_OK;
+}

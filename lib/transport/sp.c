@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT
+ * SP's greeting and frames: see sp.h. */
+#include "sp.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "contract.h"
+
+enum {
+    MESSAGE = 1,            /* first byte of a head: a message, the only kind there is */
+    FIRST_ROOM = 64 * 1024, /* bytes allocated for a frame that has come in part, whatever its head claims */
+    GROWTH = 4              /* times that, when they are full */
+};
+
+void skep__sp_greeting(unsigned char greeting[SKEP__SP_GREETING_BYTES], enum skep__sp_protocol own) {
+    const unsigned char bytes[SKEP__SP_GREETING_BYTES] = {0, 'S', 'P', 0, 0, (unsigned char)own, 0, 0};
+    memcpy(greeting, bytes, sizeof bytes);
+}
+
+void skep__sp_head(unsigned char head[SKEP__SP_HEAD_BYTES], size_t size_bytes) {
+    head[0] = MESSAGE;
+    for (unsigned i = 0; i < 8; i++) head[1 + i] = (unsigned char)((uint64_t)size_bytes >> (56 - 8 * i));
+}
+
+enum skep__sp_protocol skep__sp_counterpart(enum skep__sp_protocol own) {
+    return (enum skep__sp_protocol)(own ^ 1u); /* they come in pairs of an even and an odd number */
+}
+
+static int refuse(struct skep__sp_reader *reader, const char *why) {
+    reader->why = why;
+    return SKEP_EPROTO;
+}
+
+/* Completes the greeting or head from the bytes; false if they do not suffice. */
+static bool gather_head(struct skep__sp_reader *reader, size_t wanted_bytes, const char **data, size_t *left_bytes) {
+    size_t missing = wanted_bytes - reader->head_bytes;
+    size_t n = missing < *left_bytes ? missing : *left_bytes;
+    if (n > 0) memcpy(reader->head + reader->head_bytes, *data, n);
+    reader->head_bytes += n;
+    *data += n;
+    *left_bytes -= n;
+    return reader->head_bytes == wanted_bytes;
+}
+
+static int check_greeting(struct skep__sp_reader *reader) {
+    unsigned char right[SKEP__SP_GREETING_BYTES];
+    skep__sp_greeting(right, reader->expects);
+    reader->head_bytes = 0;
+    reader->greeted = true;
+    if (memcmp(reader->head, right, sizeof right) == 0) return SKEP_OK;
+    bool speaks_sp = memcmp(reader->head, right, 4) == 0;
+    return refuse(reader, speaks_sp ? "greets as another protocol" : "does not greet as SP does");
+}
+
+static int read_size(struct skep__sp_reader *reader) {
+    uint64_t size = 0;
+    reader->head_bytes = 0;
+    if (reader->head[0] != MESSAGE) return refuse(reader, "a frame begins with a wrong byte");
+    for (unsigned i = 0; i < 8; i++) size = size << 8 | reader->head[1 + i];
+    if (size > SKEP_MAX_FRAME) return refuse(reader, "a frame over the limit");
+    reader->whole_bytes = (size_t)size;
+    return SKEP_OK;
+}
+
+static void free_body(struct skep__sp_reader *reader) {
+    free(reader->body);
+    reader->body = NULL;
+    reader->body_bytes = reader->room_bytes = 0;
+    reader->body_delivered = false;
+}
+
+/* At least so much room, and more if much is there already. */
+static int make_room(struct skep__sp_reader *reader, size_t wanted_bytes) {
+    size_t room = reader->room_bytes * GROWTH > FIRST_ROOM ? reader->room_bytes * GROWTH : FIRST_ROOM;
+    if (room < wanted_bytes) room = wanted_bytes;
+    if (room > reader->whole_bytes) room = reader->whole_bytes;
+    char *body = realloc(reader->body, room);
+    if (body == NULL) return SKEP_ENOMEM;
+    reader->body = body;
+    reader->room_bytes = room;
+    return SKEP_OK;
+}
+
+/* Keeps what has come of a frame. */
+static int keep_part(struct skep__sp_reader *reader, const char **data, size_t *left_bytes) {
+    size_t missing = reader->whole_bytes - reader->body_bytes;
+    size_t n = missing < *left_bytes ? missing : *left_bytes;
+    if (reader->body_bytes + n > reader->room_bytes || reader->body == NULL) {
+        int status = make_room(reader, reader->body_bytes + n);
+        if (status != SKEP_OK) return status;
+    }
+    if (n > 0) memcpy(reader->body + reader->body_bytes, *data, n);
+    reader->body_bytes += n;
+    *data += n;
+    *left_bytes -= n;
+    return SKEP_OK;
+}
+
+static int finish_body(struct skep__sp_reader *reader, const char **data, size_t *left_bytes,
+                       struct skep_bytes *frame) {
+    int status = keep_part(reader, data, left_bytes);
+    if (status != SKEP_OK) return status;
+    if (reader->body_bytes < reader->whole_bytes) return SKEP_EAGAIN;
+    *frame = (struct skep_bytes){reader->body, reader->body_bytes};
+    reader->body_delivered = true;
+    return SKEP_OK;
+}
+
+int skep__sp_next(struct skep__sp_reader *reader, const char **data, size_t *left_bytes, struct skep_bytes *frame) {
+    int status = SKEP_OK;
+    if (reader->body_delivered) free_body(reader);
+    if (reader->body != NULL) return finish_body(reader, data, left_bytes, frame);
+    if (!reader->greeted) {
+        if (!gather_head(reader, SKEP__SP_GREETING_BYTES, data, left_bytes)) return SKEP_EAGAIN;
+        status = check_greeting(reader);
+    }
+    if (status == SKEP_OK && !gather_head(reader, SKEP__SP_HEAD_BYTES, data, left_bytes)) return SKEP_EAGAIN;
+    if (status == SKEP_OK) status = read_size(reader);
+    if (status != SKEP_OK) return status;
+    if (*left_bytes < reader->whole_bytes) return finish_body(reader, data, left_bytes, frame);
+    *frame = (struct skep_bytes){*data, reader->whole_bytes};
+    *data += reader->whole_bytes;
+    *left_bytes -= reader->whole_bytes;
+    return SKEP_OK;
+}
+
+size_t skep__sp_room(struct skep__sp_reader *reader, char **place, bool *rest) {
+    if (reader->body == NULL || reader->body_delivered) return 0;
+    if (reader->body_bytes == reader->room_bytes && make_room(reader, reader->body_bytes + 1) != SKEP_OK) return 0;
+    *place = reader->body + reader->body_bytes;
+    *rest = reader->room_bytes == reader->whole_bytes;
+    return reader->room_bytes - reader->body_bytes;
+}
+
+void skep__sp_filled(struct skep__sp_reader *reader, size_t size_bytes) {
+    reader->body_bytes += size_bytes;
+}
+
+bool skep__sp_is_between(const struct skep__sp_reader *reader) {
+    return !reader->greeted || reader->head_bytes > 0;
+}
+
+bool skep__sp_is_partial(const struct skep__sp_reader *reader) {
+    return reader->head_bytes > 0 || (reader->body != NULL && !reader->body_delivered);
+}
+
+void skep__sp_free(struct skep__sp_reader *reader) {
+    free_body(reader);
+}
