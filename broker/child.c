@@ -181,6 +181,7 @@ int skep__read_link(skep_child *child) {
 /* --- handles --- */
 
 static void free_child(skep_child *child) {
+    free(child->counted);
     free(child->program);
     free(child);
 }
