@@ -197,6 +197,7 @@ struct skep_child {
 
     uint64_t live; /* connections taken and not finished */
     uint64_t accepted, requests, messages;
+    uint64_t *counted; /* its share of each of cluster.counters; NULL: it has no share in any */
     uint64_t jobs_done;
     struct skep__usage usage;
     struct skep__handling handling;

@@ -153,7 +153,6 @@ static void take_message(skep_child *child) {
     struct skep_reader *reader = &cluster->link_reader;
     struct skep_command command;
     bool more = true;
-    for (unsigned i = 0; i < message->fd_count; i++) close(message->fds[i]); /* workers have none to give */
     int status = message->truncated ? SKEP_EPROTO : skep__reader_begin(reader, message->data, message->size_bytes);
     if (message->truncated) reader->why = "too long";
     while (status == SKEP_OK && more && child->link >= 0 && !child->doomed) {
@@ -164,9 +163,17 @@ static void take_message(skep_child *child) {
         skep__child_bad_frame(child, "link", status == SKEP_EPROTO ? reader->why : skep_strerror(status));
 }
 
+/* Workers have no descriptors to give: they are closed even if the message is ignored. */
+static int receive(const skep_child *child) {
+    struct skep__link_message *message = child->cluster->link_message;
+    int status = skep__link_receive(child->link, message);
+    for (unsigned i = 0; status == SKEP_OK && i < message->fd_count; i++) close(message->fds[i]);
+    return status;
+}
+
 int skep__read_link(skep_child *child) {
     skep__emit_due(child->cluster);
-    int status = skep__link_receive(child->link, child->cluster->link_message);
+    int status = receive(child);
     if (status == SKEP_OK && !child->doomed) take_message(child);
     if (status == SKEP_OK || status == SKEP_EAGAIN || child->link < 0) return status;
     skep__port_read(child->cluster->outbox, child->pid); /* what it sent before it closed the link */
@@ -177,6 +184,7 @@ int skep__read_link(skep_child *child) {
 /* --- handles --- */
 
 static void free_child(skep_child *child) {
+    free(child->counted);
     free(child->program);
     free(child);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "counts.h"
 #include "event.h"
 #include "ledger.h"
 #include "life.h"
@@ -29,30 +30,7 @@ static void push_or_drop(skep_child *child, const struct skep_command *command) 
         skep__trace(child->cluster->trace, SKEP__TRACE_WIRE, "worker %u: %s", child->id, skep_strerror(status));
 }
 
-/* --- counts --- */
-
-static struct skep__counter_total *find_counter(skep_cluster *cluster, const struct skep_bytes *name) {
-    for (unsigned i = 0; i < cluster->counter_count; i++) {
-        struct skep__counter_total *c = &cluster->counters[i];
-        if (strlen(c->name) == name->size_bytes && memcmp(c->name, name->data, name->size_bytes) == 0) return c;
-    }
-    if (cluster->counter_count == SKEP_MAX_COUNTERS) return NULL;
-    struct skep__counter_total *c = &cluster->counters[cluster->counter_count++];
-    skep__copy_text(c->name, sizeof c->name, name);
-    return c;
-}
-
-static void count_requests(skep_cluster *cluster, skep_child *child,
-                           const struct skep_command_incrementRequestCount *c) {
-    uint64_t n = SKEP_HAS(incrementRequestCount, c, n) ? c->n : 1;
-    cluster->requests += n;
-    if (child != NULL) child->requests += n;
-}
-
-static void count_other(skep_cluster *cluster, const struct skep_command_incrementCount *c) {
-    struct skep__counter_total *counter = find_counter(cluster, &c->name);
-    if (counter != NULL) counter->count += SKEP_HAS(incrementCount, c, n) ? c->n : 1;
-}
+/* --- requestCount --- */
 
 static int send_request_count(skep_child *child) {
     struct skep_command command = {.id = SKEP_COMMAND_requestCount};
@@ -281,8 +259,8 @@ static int take_command(skep_cluster *cluster, skep_child *child, const struct s
                         const char **why) {
     skep__trace_command(cluster->trace, SKEP__TRACE_WIRE, "<", child != NULL ? child->id : 0, command);
     if (command->id == SKEP_COMMAND_incrementRequestCount)
-        count_requests(cluster, child, &command->incrementRequestCount);
-    else if (command->id == SKEP_COMMAND_incrementCount) count_other(cluster, &command->incrementCount);
+        skep__count_requests(cluster, child, &command->incrementRequestCount);
+    else if (command->id == SKEP_COMMAND_incrementCount) skep__count_named(cluster, child, &command->incrementCount);
     else if (command->id == SKEP_COMMAND_handled) return skep__handled(cluster, child, &command->handled, why);
     else if (child != NULL) return take_from_child(child, command, why);
     return SKEP_OK;

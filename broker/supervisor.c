@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <signal.h>
 
+#include "counts.h"
 #include "dispatch.h"
 #include "event.h"
 #include "exits.h"
@@ -133,6 +134,7 @@ static skep_event exit_event(skep_child *child) {
 static void bury(skep_child *child) {
     skep_cluster *cluster = child->cluster;
     struct skep__slot *slot = child->slot;
+    skep__count_unreported(child); /* before anybody hears of the end */
     if (child->link >= 0) lose_link_draining(child);
     skep_event event = exit_event(child);
     bool fails_reload = skep__reload_child_ends(child);

@@ -53,6 +53,12 @@ static void detach(struct msghdr *header, struct skep__link_message *message) {
     }
 }
 
+/* An empty message looks like the end, but may carry descriptors. */
+static void drop(struct skep__link_message *message) {
+    for (unsigned i = 0; i < message->fd_count; i++) close(message->fds[i]);
+    message->fd_count = 0;
+}
+
 /* A peer that died with unread messages leaves ECONNRESET behind, once; what it had sent before can still be read then.
  */
 static ssize_t receive(int link, struct msghdr *header) {
@@ -71,12 +77,13 @@ int skep__link_receive(int link, struct skep__link_message *message) {
     struct msghdr header = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
     ssize_t n = receive(link, &header);
-    if (n == 0) return SKEP_ECLOSED;
     if (n < 0) return skep_status_of_errno(errno);
     message->size_bytes = (size_t)n;
     message->truncated = (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
     detach(&header, message);
-    return SKEP_OK;
+    if (n > 0) return SKEP_OK;
+    drop(message);
+    return SKEP_ECLOSED;
 }
 
 static int wait_for(int link, short events, unsigned timeout_ms) {

@@ -140,6 +140,7 @@ struct skep__mock_worker {
     LIST_HEAD(, skep__mock_queue) queues;
     LIST_HEAD(, skep__mock_listener) listeners;
     LIST_HEAD(, skep__mock_counter) counters;
+    bool counts_final; /* its page has given them: reports that are still on their way do not count again */
     uint32_t last_listener;
     uint64_t last_connection; /* handed over */
     uint64_t taken, finished;
@@ -236,6 +237,16 @@ void skep__mock_read_link(void *worker);
 /* Sends one command on the link, or by the inbox. */
 SKEP_MUST_USE int skep__mock_tell(struct skep__mock_worker *worker, const struct skep_command *command, int fd);
 SKEP_MUST_USE int skep__mock_put(struct skep__mock_worker *worker, const struct skep_command *command);
+
+/* --- mock_broker_counts.c --- */
+
+/* A worker's reports */
+void skep__mock_count_requests(struct skep__mock_worker *worker,
+                               const struct skep_command_incrementRequestCount *report);
+void skep__mock_count_named(struct skep__mock_worker *worker, const struct skep_command_incrementCount *report);
+
+/* Adds what a worker that ends has on its page and has not reported. */
+void skep__mock_count_unreported(struct skep__mock_worker *worker);
 
 /* --- mock_broker_spawn.c --- */
 

@@ -221,6 +221,7 @@ static void program_ended(uv_poll_t *poll, int status, int events) {
     stop_watching(worker);
     skep__mock_read_link(worker); /* what it said last */
     reap(worker);
+    skep__mock_count_unreported(worker);
     skep__mock_note(mock, "< %s", skep__mock_describe_worker(worker, text));
     if (mock->options.respawn && !worker->draining)
         worker->respawn_ms = mock->now_ms + backoff_ms(mock, worker->program);

@@ -128,24 +128,6 @@ static void subscribed(struct skep__mock_worker *worker, const struct skep_comma
     if (skep__mock_put(worker, &command) != SKEP_OK) skep__mock_note(worker->mock, "cannot answer newsSince");
 }
 
-static void count(struct skep__mock_worker *worker, const char *name, uint64_t n) {
-    struct skep__mock_counter *counter;
-    LIST_FOREACH(counter, &worker->counters, entry) if (strcmp(counter->name, name) == 0) break;
-    if (counter == NULL) {
-        counter = calloc(1, sizeof *counter);
-        if (counter == NULL) return;
-        snprintf(counter->name, sizeof counter->name, "%s", name);
-        LIST_INSERT_HEAD(&worker->counters, counter, entry);
-    }
-    counter->count += n;
-}
-
-static void count_named(struct skep__mock_worker *worker, const struct skep_command_incrementCount *c) {
-    char name[SKEP_MAX_NAME + 1];
-    copy_name(name, &c->name);
-    count(worker, name, SKEP_HAS(incrementCount, c, n) ? c->n : 1);
-}
-
 static void message(struct skep__mock_worker *worker, const struct skep_command_message *m) {
     bool wants_reply = SKEP_HAS(message, m, request);
     struct skep__mock_event event = {.what = wants_reply ? SKEP__MOCK_REQUEST : SKEP__MOCK_MESSAGE,
@@ -192,13 +174,9 @@ static void outbox_command(struct skep__mock_worker *worker, const struct skep_c
     case SKEP_COMMAND_message: message(worker, &command->message); break;
     case SKEP_COMMAND_reply: reply(worker, &command->reply); break;
     case SKEP_COMMAND_newsSince: subscribed(worker, &command->newsSince); break;
-    case SKEP_COMMAND_incrementCount: count_named(worker, &command->incrementCount); break;
+    case SKEP_COMMAND_incrementCount: skep__mock_count_named(worker, &command->incrementCount); break;
+    case SKEP_COMMAND_incrementRequestCount: skep__mock_count_requests(worker, &command->incrementRequestCount); break;
     case SKEP_COMMAND_handled: handled(worker, &command->handled); break;
-    case SKEP_COMMAND_incrementRequestCount:
-        count(worker, "requests",
-              SKEP_HAS(incrementRequestCount, &command->incrementRequestCount, n) ? command->incrementRequestCount.n
-                                                                                  : 1);
-        break;
     default: break;
     }
 }
@@ -375,6 +353,7 @@ int skep_mock_kill(skep_mock *mock, uint32_t id) {
     struct skep__mock_worker *worker = skep__mock_present(mock, id);
     if (worker == NULL) return SKEP_ENOWORKER;
     if (worker->pid != 0) kill(worker->pid, SIGKILL);
+    else skep__mock_count_unreported(worker);
     skep_worker_free(&worker->inside);
     return SKEP_OK;
 }

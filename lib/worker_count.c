@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Counters: added up here, sent together. */
+ * Counters: added up here, sent together. The page has their sums at any moment, for the broker to read should the
+ * worker be killed before it has sent them. */
 #include <string.h>
 
 #include "worker_internal.h"
@@ -24,8 +25,8 @@ static void flush_counts(struct skep__flush *flush) {
     send_and_gather((skep_worker *)((char *)flush - offsetof(skep_worker, counts_flush)));
 }
 
-/* The first counts leave at the end of this iteration, so that a worker that is killed takes little with it; under load
- * those that follow leave together. */
+/* The first counts leave at the end of this iteration, so that the totals are fresh; under load those that follow leave
+ * together. */
 static void send_soon(skep_worker *worker) {
     if (worker->counts_waiting || worker->link < 0) return;
     worker->counts_waiting = true;
@@ -34,11 +35,21 @@ static void send_soon(skep_worker *worker) {
     skep__flusher_mark(worker->flusher, &worker->counts_flush);
 }
 
+/* There are as many on the page as here, so there is room. The name is complete before the broker can see it. */
+static uint64_t *add_to_page(skep_worker *worker, const char *name, size_t size_bytes) {
+    struct skep_page_counter *counter = &worker->page->counters[worker->named_count++];
+    memcpy(counter->name, name, size_bytes + 1);
+    __atomic_store_n(&worker->page->counter_count, worker->named_count, __ATOMIC_RELEASE);
+    return &counter->count;
+}
+
 static struct skep__counter *add_counter(skep_worker *worker, const char *name) {
     size_t size_bytes = strlen(name);
     if (worker->counter_count == SKEP_MAX_COUNTERS || size_bytes == 0 || size_bytes > SKEP_MAX_NAME) return NULL;
     struct skep__counter *counter = &worker->counters[worker->counter_count++];
     memcpy(counter->name, name, size_bytes + 1);
+    bool is_requests = strcmp(name, requests_name) == 0;
+    counter->sum = is_requests ? &worker->page->requests : add_to_page(worker, name, size_bytes);
     return counter;
 }
 
@@ -51,6 +62,7 @@ static struct skep__counter *find_counter(skep_worker *worker, const char *name)
 void skep_count(skep_worker *worker, const char *name, uint32_t n) {
     struct skep__counter *counter = find_counter(worker, name);
     if (counter == NULL) return;
+    __atomic_store_n(counter->sum, *counter->sum + n, __ATOMIC_RELAXED); /* never less than what is reported */
     counter->unreported += n;
     if (!worker->counts_waiting) send_soon(worker);
 }

@@ -38,6 +38,7 @@ struct skep__arrival {
 struct skep__counter {
     char name[SKEP_MAX_NAME + 1];
     uint64_t unreported;
+    uint64_t *sum; /* on the page: all that was ever counted */
 };
 
 struct skep__pending_request {
@@ -200,6 +201,7 @@ struct skep_worker {
 
     struct skep__counter counters[SKEP_MAX_COUNTERS];
     unsigned counter_count;
+    unsigned named_count;   /* of them: all but requests; as many are on the page */
     bool counts_waiting;    /* some counter is not 0 */
     uv_timer_t count_timer; /* runs for a while after counts have left */
     struct skep__flush counts_flush;

@@ -6,7 +6,8 @@
 
 #include "worker_internal.h"
 
-/* A descriptor of this number may be anything, if the broker is of a version without pages. */
+/* A descriptor of this number may be anything, if the broker is of a version without pages. The page of one that knew
+ * no counts is too small: writing behind its end would kill this process. */
 static bool may_be_page(int fd) {
     struct stat info;
     return fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size >= SKEP_PAGE_BYTES;

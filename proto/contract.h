@@ -3,6 +3,8 @@
 #ifndef SKEP_CONTRACT_H
 #define SKEP_CONTRACT_H
 
+#include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -45,18 +47,33 @@ enum {
 #define SKEP_ENV_TRACE "SKEP_TRACE"
 #define SKEP_ENV_TRANSPORT "SKEP_TRANSPORT"
 
-/* A page of memory that a worker and the broker share. The worker writes, with plain stores; the broker reads it when
- * the worker has died, or to see whether it lives. A worker that does not know of it leaves it alone: all zero but
- * magic. */
-struct skep_page {
-    uint64_t magic;   /* SKEP_PAGE_MAGIC, from the broker */
-    uint64_t beats;   /* grows while the worker's loop runs, every welcome.beat_ms */
-    uint64_t begun;   /* number of the latest delivery that was begun: later ones have not been */
-    uint64_t running; /* number of the delivery whose handler runs right now; 0: none */
-    uint64_t writes;  /* 1: the worker keeps begun and running */
+/* A counter on the page. Its name is written once, before counter_count includes it. */
+struct skep_page_counter {
+    uint64_t count; /* all that the worker has ever added to it */
+    char name[72];  /* 1 to SKEP_MAX_NAME bytes and a zero byte */
 };
 
-enum { SKEP_PAGE_BYTES = 4096 };
+/* A page of memory that a worker and the broker share. The worker writes, with plain stores; the broker reads it when
+ * the worker has died, or to see whether it lives. A worker that does not know of it leaves it alone: all zero but
+ * magic. One may keep only what stands in the first 4096 bytes, or only the fields before requests: sums that are less
+ * than what the worker has reported by commands have no effect. */
+struct skep_page {
+    uint64_t magic;         /* SKEP_PAGE_MAGIC, from the broker */
+    uint64_t beats;         /* grows while the worker's loop runs, every welcome.beat_ms */
+    uint64_t begun;         /* number of the latest delivery that was begun: later ones have not been */
+    uint64_t running;       /* number of the delivery whose handler runs right now; 0: none */
+    uint64_t writes;        /* 1: the worker keeps begun and running, and what follows unless it is 0 */
+    uint64_t requests;      /* all that it has ever counted, whether or not it was reported */
+    uint64_t counter_count; /* how many of counters have a name */
+    struct skep_page_counter counters[SKEP_MAX_COUNTERS];
+};
+
+enum { SKEP_PAGE_BYTES = 8192 };
+static_assert(sizeof(struct skep_page) <= SKEP_PAGE_BYTES, "the page holds its struct");
+static_assert(offsetof(struct skep_page, requests) == 40 && offsetof(struct skep_page, counters) == 56 &&
+                  sizeof(struct skep_page_counter) == 80,
+              "docs/protocol.md says where things stand");
+static_assert(SKEP_MAX_NAME < sizeof(((struct skep_page_counter *)0)->name), "a name and its zero byte have room");
 #define SKEP_PAGE_MAGIC UINT64_C(0x31656761702d6b73) /* "sk-page1" */
 
 /* Files in the instance's directory. LOCK is held by the broker and contains "PID GENERATION NAME\n" */

@@ -88,8 +88,9 @@ uint64_t skep_worker_connections(const skep_worker *worker);
 /* --- Counters --- */
 
 /* Adds n to a counter; "requests" is the one that status shows and that requestCount reports. Costs nanoseconds; sums
- * travel together, at the end of the loop's iteration and then every 20 ms, and before the worker leaves. Names of at
- * most 64 bytes, 64 of them; others are ignored. */
+ * travel together, at the end of the loop's iteration and then every 20 ms, and before the worker leaves; what has not
+ * left when the worker is killed, the broker reads from memory that it shares. Names of at most 64 bytes, 64 of them;
+ * others are ignored. */
 void skep_count(skep_worker *worker, const char *name, uint32_t n);
 
 /* Notes that a request has been handled and how long that took, in nanoseconds, for skep status and skep top; does not

@@ -75,6 +75,7 @@ static inline void hatch_free_child(skep_child *child) {
     skep__flusher_unmark(child->cluster->flusher, &child->link_flush);
     child->cluster->child_count--;
     skep__handling_free(&child->handling);
+    free(child->counted);
     free(child->program);
     free(child->slot);
     free(child);

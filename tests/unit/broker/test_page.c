@@ -22,8 +22,11 @@ static void test_shared(void **state) {
     assert_ptr_not_equal(other, MAP_FAILED);
     assert_int_equal(other->magic, SKEP_PAGE_MAGIC);
     assert_int_equal(other->beats | other->begun | other->running | other->writes, 0);
+    assert_int_equal(other->requests | other->counter_count, 0);
     other->beats = 5;
     assert_int_equal(page->beats, 5);
+    other->counters[SKEP_MAX_COUNTERS - 1].count = 6;
+    assert_int_equal(page->counters[SKEP_MAX_COUNTERS - 1].count, 6);
     munmap(other, SKEP_PAGE_BYTES);
     skep__page_free(&page);
     assert_null(page);

@@ -59,6 +59,7 @@ struct bench {
     skep_child *child;
     char events[32];
     enum skep__child_state at_exit;
+    uint64_t requests_at_exit;
 };
 
 static char letter_of(enum skep_event_kind kind) {
@@ -78,7 +79,9 @@ static void see(skep_cluster *cluster, const skep_event *event, void *context) {
     (void)cluster;
     size_t used = strlen(bench->events);
     if (used + 1 < sizeof bench->events) bench->events[used] = letter_of(event->kind);
-    if (event->kind == SKEP_EVENT_EXIT) bench->at_exit = event->child->state;
+    if (event->kind != SKEP_EVENT_EXIT) return;
+    bench->at_exit = event->child->state;
+    bench->requests_at_exit = skep_child_requests(event->child);
 }
 
 static void open_bench(struct bench *bench, struct pump *pump) {
@@ -144,6 +147,20 @@ static void test_gone(void **state) {
     hatch_free(bench.pump, &bench.cluster);
 }
 
+/* What a worker has counted last is known to those who hear of its end. */
+static void test_counts_of_the_killed(void **state) {
+    struct bench bench;
+    open_bench(&bench, *state);
+    start_child(&bench, SKEP__CHILD_READY);
+    bench.child->page->writes = 1;
+    bench.child->page->requests = 7;
+    end_process(&bench);
+    skep__life(bench.child, SKEP__SIGNAL_EXIT);
+    assert_int_equal(bench.requests_at_exit, 7);
+    assert_int_equal(bench.cluster->requests, 7);
+    hatch_free(bench.pump, &bench.cluster);
+}
+
 static void test_names(void **state) {
     static const char *const names[] = {"spawning", "online", "ready", "draining", "gone"};
     (void)state;
@@ -181,6 +198,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_every_state_with_every_signal),
         PUMP_TEST(test_gone),
+        PUMP_TEST(test_counts_of_the_killed),
         PUMP_TEST(test_names),
         PUMP_TEST(test_deadlines),
     };

@@ -36,7 +36,6 @@ static inline skep_verdict do_job(skep_worker *worker, skep_job *job, void *cont
     struct kept *kept = context;
     char word[32] = "";
     memcpy(word, job->data, job->size_bytes < sizeof word ? job->size_bytes : sizeof word - 1);
-    (void)worker;
     if (strcmp(word, "result") == 0) return skep_job_result(job, "done!", 5) == SKEP_OK ? SKEP_DONE : SKEP_FAILED;
     if (strcmp(word, "retry") == 0) {
         skep_job_delay(job, 500);
@@ -50,6 +49,11 @@ static inline skep_verdict do_job(skep_worker *worker, skep_job *job, void *cont
     if (strcmp(word, "keep") == 0) {
         kept->job = job;
         return SKEP_KEEP;
+    }
+    if (strcmp(word, "count") == 0) {
+        skep_count(worker, "requests", 3);
+        skep_count(worker, "cats", 2);
+        raise(SIGKILL);
     }
     if (strcmp(word, "exit") == 0) exit(3);
     if (strcmp(word, "abort") == 0) raise(SIGKILL);

@@ -141,6 +141,20 @@ static void test_too_long(void **state) {
 
 /* --- the end --- */
 
+/* An empty message counts as the end; its descriptors are nobody's. */
+static void test_empty_with_descriptors(void **state) {
+    struct ends *ends = *state;
+    int pipes[2];
+    char byte;
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(skep__link_send(ends->a, "", 0, &pipes[1], 1), SKEP_OK);
+    close(pipes[1]);
+    assert_int_equal(skep__link_receive(ends->b, &ends->message), SKEP_ECLOSED);
+    assert_int_equal(fcntl(pipes[0], F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(read(pipes[0], &byte, 1), 0);
+    close(pipes[0]);
+}
+
 static void test_end(void **state) {
     struct ends *ends = *state;
     say(ends, "last words");
@@ -204,6 +218,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_descriptors_arrive_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_few_descriptors_free, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_long, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_empty_with_descriptors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_end_with_unread_messages, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_peer_is_behind, setup, teardown),

@@ -90,6 +90,19 @@ static void test_ends(void **state) {
     skep_mock_broker_free(&mock);
 }
 
+/* What it has counted and could not report is on its page. */
+static void test_counts_of_the_killed(void **state) {
+    skep_mock *mock = open_with(NULL);
+    uint32_t worker;
+    (void)state;
+    OK(skep_mock_broker_spawn(mock, this_program, NULL, &worker));
+    submit(mock, "count");
+    OK(skep_mock_expect_signal(mock, worker, SIGKILL, PATIENCE_MS));
+    OK(skep_mock_expect_count(mock, worker, "requests", 3, 0));
+    OK(skep_mock_expect_count(mock, worker, "cats", 2, 0));
+    skep_mock_broker_free(&mock);
+}
+
 static void test_programs_that_do_not_start(void **state) {
     static const char *const missing[] = {"/nowhere/at/all", NULL}, *const directory[] = {"/tmp", NULL};
     skep_mock *mock = open_with(NULL);
@@ -250,6 +263,7 @@ int main(void) {
         TEST(test_a_program),
         TEST(test_starting_again),
         TEST(test_ends),
+        TEST(test_counts_of_the_killed),
         TEST(test_programs_that_do_not_start),
         TEST(test_something_else_came),
         TEST(test_nothing_came),

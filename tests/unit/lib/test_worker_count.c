@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Counting: sums travel together, nothing is lost on the way, and names are bounded. */
+ * Counting: sums travel together, nothing is lost on the way, names are bounded, and the page has it all at once. */
 #include "pump.h"
 
 #include "worker_internal.h"
@@ -8,6 +8,7 @@
 struct counting {
     struct pump *pump;
     skep_worker worker;
+    struct skep_page page;
     struct skep__port *inlet;
     struct skep_reader reader;
     unsigned frames, commands, wrong;
@@ -48,6 +49,7 @@ static struct counting *open_counting(struct pump *pump) {
     assert_non_null(c);
     c->pump = pump;
     c->worker.loop = &pump->loop;
+    c->worker.page = &c->page;
     assert_int_equal(skep__hub_new(&c->worker.hub, &pump->loop), SKEP_OK);
     assert_int_equal(skep__flusher_new(&c->worker.flusher, &pump->loop), SKEP_OK);
     struct skep__outlet_options options = {
@@ -174,19 +176,77 @@ static void test_as_many_as_there_may_be(void **state) {
     close_counting(c);
 }
 
+/* --- the page --- */
+
+static void test_the_page_has_the_sums_at_once(void **state) {
+    struct counting *c = open_counting(*state);
+    for (unsigned i = 1; i <= 10; i++) {
+        skep_count(&c->worker, "requests", 1);
+        skep_count(&c->worker, "cats", UINT32_MAX);
+        skep_count(&c->worker, "dogs", 2);
+        assert_int_equal(c->page.requests, i);
+        assert_int_equal(c->page.counters[0].count, i * (uint64_t)UINT32_MAX);
+        assert_int_equal(c->page.counters[1].count, 2 * i);
+    }
+    assert_int_equal(c->page.counter_count, 2);
+    assert_string_equal(c->page.counters[0].name, "cats");
+    assert_string_equal(c->page.counters[1].name, "dogs");
+    close_counting(c);
+}
+
+/* They are sums of all, not of what waits to be sent. */
+static void test_the_page_after_reports(void **state) {
+    struct counting *c = open_counting(*state);
+    connect_inlet(c);
+    skep_count(&c->worker, "cats", 2);
+    PUMP_UNTIL(*state, c->others == 2);
+    skep_count(&c->worker, "cats", 3);
+    PUMP_UNTIL(*state, c->others == 5);
+    assert_int_equal(c->page.counters[0].count, 5);
+    assert_int_equal(c->page.requests, 0);
+    close_counting(c);
+}
+
+/* The longest names, on as many counters as there may be: all of them have room. */
+static void test_a_full_page(void **state) {
+    struct counting *c = open_counting(*state);
+    char name[SKEP_MAX_NAME + 1];
+    memset(name, 'n', sizeof name);
+    name[SKEP_MAX_NAME] = '\0';
+    for (unsigned i = 0; i < SKEP_MAX_COUNTERS + 1; i++) {
+        name[0] = (char)('0' + i);
+        skep_count(&c->worker, name, i + 1);
+    }
+    skep_count(&c->worker, "requests", 1); /* one too many */
+    assert_int_equal(c->page.counter_count, SKEP_MAX_COUNTERS);
+    assert_int_equal(c->page.counters[SKEP_MAX_COUNTERS - 1].count, SKEP_MAX_COUNTERS);
+    name[0] = (char)('0' + SKEP_MAX_COUNTERS - 1);
+    assert_string_equal(c->page.counters[SKEP_MAX_COUNTERS - 1].name, name);
+    assert_int_equal(c->page.requests, 0);
+    close_counting(c);
+}
+
 /* Without a link nobody would hear of it: no timer is left behind. */
 static void test_after_leaving(void **state) {
     struct counting *c = open_counting(*state);
     c->worker.link = -1;
     skep_count(&c->worker, "requests", 1);
     assert_false(uv_is_active((uv_handle_t *)&c->worker.count_timer));
+    assert_int_equal(c->page.requests, 1);
     close_counting(c);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        PUMP_TEST(test_sums_travel_together), PUMP_TEST(test_nothing_to_send), PUMP_TEST(test_large_sums),
-        PUMP_TEST(test_a_full_outbox),        PUMP_TEST(test_names),           PUMP_TEST(test_as_many_as_there_may_be),
+        PUMP_TEST(test_sums_travel_together),
+        PUMP_TEST(test_nothing_to_send),
+        PUMP_TEST(test_large_sums),
+        PUMP_TEST(test_a_full_outbox),
+        PUMP_TEST(test_names),
+        PUMP_TEST(test_as_many_as_there_may_be),
+        PUMP_TEST(test_the_page_has_the_sums_at_once),
+        PUMP_TEST(test_the_page_after_reports),
+        PUMP_TEST(test_a_full_page),
         PUMP_TEST(test_after_leaving),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,6 +36,17 @@ static void test_begun_never_goes_back(void **state) {
     close_hive(h);
 }
 
+static void test_counts(void **state) {
+    struct hive *h = open_hive(*state);
+    skep_count(h->worker, "requests", 3);
+    skep_count(h->worker, "cats", 2);
+    assert_int_equal(h->page->requests, 3);
+    assert_int_equal(h->page->counter_count, 1);
+    assert_string_equal(h->page->counters[0].name, "cats");
+    assert_int_equal(h->page->counters[0].count, 2);
+    close_hive(h);
+}
+
 static void test_beats(void **state) {
     struct hive *h = calloc(1, sizeof *h);
     assert_non_null(h);
@@ -66,6 +77,8 @@ static void try_foreign(struct pump *pump, int fd) {
     handle(h, "q");
     give(h, "q", "d");
     expect(h, 1, "completed {delivery: 1}\n");
+    skep_count(h->worker, "cats", 2);
+    expect(h, 1, "incrementCount {name: \"cats\", n: 2}\n");
     assert_same_file(fd, own);
     close_hive(h);
 }
@@ -83,12 +96,23 @@ static void test_foreign_descriptors(void **state) {
     try_foreign(*state, other);
 }
 
+/* That of an older broker has no room for counts: a store behind its end would be the worker's end. */
+static void test_a_smaller_page(void **state) {
+    enum { OLD_BYTES = 4096 };
+    int fd = memfd_create("old", MFD_CLOEXEC);
+    assert_int_equal(ftruncate(fd, OLD_BYTES), 0);
+    struct skep_page *page = mmap(NULL, OLD_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(page, MAP_FAILED);
+    page->magic = SKEP_PAGE_MAGIC;
+    try_foreign(*state, fd);
+    assert_int_equal(page->writes | page->begun | page->beats, 0);
+    munmap(page, OLD_BYTES);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        PUMP_TEST(test_the_page),
-        PUMP_TEST(test_begun_never_goes_back),
-        PUMP_TEST(test_beats),
-        PUMP_TEST(test_foreign_descriptors),
+        PUMP_TEST(test_the_page), PUMP_TEST(test_begun_never_goes_back), PUMP_TEST(test_counts),
+        PUMP_TEST(test_beats),    PUMP_TEST(test_foreign_descriptors),   PUMP_TEST(test_a_smaller_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
