@@ -58,6 +58,7 @@ static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
         .redispatched = cluster->redispatched,
     };
     SKEP_SET(brokerStatus, &command.brokerStatus, strayAnswers, cluster->stray_answers);
+    SKEP_SET(brokerStatus, &command.brokerStatus, cut, cluster->cut);
     SKEP_SET(brokerStatus, &command.brokerStatus, wanted, skep_cluster_wanted(cluster));
     if (cluster->breaker.open)
         SKEP_SET(brokerStatus, &command.brokerStatus, breaker_ms, skep__breaker_wait_ms(cluster));

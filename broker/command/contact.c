@@ -54,7 +54,8 @@ int contact_find(struct skep__instance *instance, const struct options *options)
     return 0;
 }
 
-/* A broker opens its control socket anew when NNG has let it go deaf: whoever was waiting there asks once more. */
+/* A broker that runs with NNG's sockets opens its control socket again when that had gone deaf: who was waiting there
+ * asks once more. */
 static bool may_try_again(const struct contact *contact, int status, unsigned tries) {
     return status == SKEP_ECLOSED && tries < TRIES && contact_is_there(contact);
 }

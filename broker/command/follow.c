@@ -76,6 +76,10 @@ int follow_begin(struct follower *follower, struct contact *contact, answer_cb *
     return status == SKEP_OK ? contact_ask(contact, &question, ANSWER_TIMEOUT_MS, on_status, &beginning) : status;
 }
 
+void follow_close(struct follower *follower) {
+    skep__news_reader_free(&follower->news);
+}
+
 int follow_read(struct follower *follower, unsigned timeout_ms) {
     return skep__news_read(follower->news, timeout_ms, on_item, follower);
 }

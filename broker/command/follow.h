@@ -30,6 +30,9 @@ SKEP_MUST_USE int follow_open(struct follower *follower, struct contact *contact
  * command of which goes to seen. Errors: those of follow_open and contact_ask. */
 SKEP_MUST_USE int follow_begin(struct follower *follower, struct contact *contact, answer_cb *seen, void *context);
 
+/* Unsubscribes, if that has ever begun. */
+void follow_close(struct follower *follower);
+
 /* Waits for news and calls back for the events among them; a gap is mended first. Errors: SKEP_ETIMEDOUT after
  * timeout_ms; SKEP_ECLOSED once the broker has gone; SKEP_EPROTO. */
 SKEP_MUST_USE int follow_read(struct follower *follower, unsigned timeout_ms);

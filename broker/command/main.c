@@ -81,8 +81,8 @@ static int help_all(void) {
     printf("  %-12s %s\n", "version", "Print the version.");
     help_first_steps();
     printf(
-        "\nEnvironment: SKEP_DIR, SKEP_POLICY, SKEP_TRACE, NO_COLOR. Exit statuses: 0, 64 for wrong usage, others by\n"
-        "cause: man skep lists them. skep help COMMAND explains a command and its options.\n");
+        "\nEnvironment: SKEP_DIR, SKEP_POLICY, SKEP_TRACE, SKEP_TRANSPORT, NO_COLOR. Exit statuses: 0, 64 for wrong\n"
+        "usage, others by cause: man skep lists them. skep help COMMAND explains a command and its options.\n");
     return 0;
 }
 

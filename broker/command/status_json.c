@@ -48,6 +48,7 @@ static void add_broker(json_t *status, const struct skep_command_brokerStatus *b
     set_number(totals, "redispatched", broker->redispatched);
     set_number(totals, "stray_answers", broker->strayAnswers);
     set_number(totals, "bad_frames", broker->badFrames);
+    set_number(totals, "cut", broker->cut);
     set_number(totals, "unknown", broker->unknown);
 }
 

@@ -142,10 +142,8 @@ int steer_ask(const struct options *options, const char *command, const struct s
     return code;
 }
 
-int steer_and_follow(struct steering *steering, const struct options *options, const struct skep_command *question,
-                     answer_cb *answer) {
-    int code = contact_open(&steering->contact, options);
-    if (code != 0) return code;
+static int ask_and_follow(struct steering *steering, const struct options *options, const struct skep_command *question,
+                          answer_cb *answer) {
     steering->follower = (struct follower){.heard = on_event, .context = steering};
     ticker_begin(&steering->ticker);
     int status = options->no_wait ? SKEP_OK : follow_begin(&steering->follower, &steering->contact, see, steering);
@@ -155,4 +153,14 @@ int steer_and_follow(struct steering *steering, const struct options *options, c
     steering->is_stale = true;
     while (!options->no_wait && !steering->is_over) step(steering);
     return steering->code;
+}
+
+int steer_and_follow(struct steering *steering, const struct options *options, const struct skep_command *question,
+                     answer_cb *answer) {
+    int code = contact_open(&steering->contact, options);
+    if (code != 0) return code;
+    code = ask_and_follow(steering, options, question, answer);
+    follow_close(&steering->follower);
+    contact_close(&steering->contact);
+    return code;
 }

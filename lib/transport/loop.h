@@ -114,6 +114,9 @@ struct skep__acceptor {
     void (*refused)(void *owner, pid_t pid, uid_t uid);
     void *owner;
     pid_t only;                           /* may connect; 0: all may */
+    enum skep__sp_protocol protocol;      /* its own */
+    pid_t refused_pid;                    /* who was turned away last, */
+    uint64_t refused_ms;                  /* and when that was told; the loop's time */
     struct skep__acceptor_handle *handle; /* NULL: not listening */
     LIST_ENTRY(skep__acceptor) starved_entry;
     bool is_starved;

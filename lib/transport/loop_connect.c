@@ -13,6 +13,7 @@
 enum {
     BACKLOG = 4096,        /* the kernel's own limit may be lower */
     ACCEPTED_AT_ONCE = 64, /* in a turn of the loop */
+    REFUSAL_MS = 1000,     /* between two words about one process that is turned away */
     FIRST_DELAY_MS = 10,
     LAST_DELAY_MS = 1000
 };
@@ -37,15 +38,27 @@ struct skep__acceptor_handle {
     ino_t inode;  /* so that nobody else's is removed */
 };
 
+/* It is greeted, so that it sees a connection that ends and not one that is reset. Who comes again and again is not
+ * told of each time. */
+static void refuse(struct skep__acceptor *acceptor, const struct skep__end *end) {
+    unsigned char greeting[SKEP__SP_GREETING_BYTES];
+    uint64_t now_ms = uv_now(acceptor->hub->common.loop);
+    bool again = acceptor->refused_pid == end->pid && now_ms - acceptor->refused_ms < REFUSAL_MS;
+    skep__sp_greeting(greeting, acceptor->protocol);
+    ssize_t sent = send(end->fd, greeting, sizeof greeting, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)sent; /* it may be gone */
+    close(end->fd);
+    if (again) return;
+    acceptor->refused_pid = end->pid;
+    acceptor->refused_ms = now_ms;
+    acceptor->refused(acceptor->owner, end->pid, end->uid);
+}
+
 static void admit(struct skep__acceptor *acceptor, struct skep__end *end) {
     find_peer(end);
     bool wanted = acceptor->only == 0 || acceptor->only == end->pid;
-    if (wanted && skep__hub_trusts(&acceptor->hub->common, end->uid)) {
-        acceptor->accepted(acceptor->owner, end);
-        return;
-    }
-    close(end->fd);
-    acceptor->refused(acceptor->owner, end->pid, end->uid);
+    if (wanted && skep__hub_trusts(&acceptor->hub->common, end->uid)) acceptor->accepted(acceptor->owner, end);
+    else refuse(acceptor, end);
 }
 
 static bool is_passing(int error) { /* of one connection, or of nothing to accept */

@@ -194,7 +194,8 @@ int skep__loop_port_new(struct skep__port **out, const struct skep__port *common
     if (port == NULL) return SKEP_ENOMEM;
     struct skep__loop_hub *hub = (struct skep__loop_hub *)common->hub;
     port->common = *common;
-    port->acceptor = (struct skep__acceptor){.hub = hub, .accepted = accepted, .refused = refused, .owner = port};
+    port->acceptor = (struct skep__acceptor){
+        .hub = hub, .accepted = accepted, .refused = refused, .owner = port, .protocol = protocol_of(common->kind)};
     port->dialer = (struct skep__dialer){.hub = hub, .connected = connected, .owner = port};
     LIST_INIT(&port->pipes);
     *out = &port->common;

@@ -140,8 +140,11 @@ int skep__loop_server_new(struct skep__server **out, const struct skep__server *
     struct loop_server *server = calloc(1, sizeof *server);
     if (server == NULL) return SKEP_ENOMEM;
     server->common = *common;
-    server->acceptor = (struct skep__acceptor){
-        .hub = (struct skep__loop_hub *)common->hub, .accepted = accepted, .refused = refused, .owner = server};
+    server->acceptor = (struct skep__acceptor){.hub = (struct skep__loop_hub *)common->hub,
+                                               .accepted = accepted,
+                                               .refused = refused,
+                                               .owner = server,
+                                               .protocol = SKEP__SP_REP};
     LIST_INIT(&server->pipes);
     LIST_INIT(&server->calls);
     int status = skep__acceptor_listen(&server->acceptor, url);
