@@ -3,7 +3,9 @@
 the older library that the wire comes from."""
 import contextlib
 import shutil
+import sys
 import unittest
+from pathlib import Path
 
 from hive import Process, wait_until
 from jobs import ask, wire
@@ -11,6 +13,20 @@ from nngs import QUEUE, Broker, Case, for_each_nng
 from wire import pack  # jobs.py has made it findable
 
 EPROTO = 15
+
+# Joins the broker of a folder, submits so many jobs to a queue, and becomes the tool, which connects to the returns.
+JOINS_AND_BECOMES = f"""
+import os, sys
+sys.path.insert(0, {str(Path(wire.__file__).parent)!r})
+import wire
+folder, queue, count, *tool = sys.argv[1:]
+joined, = wire.Asker(wire.control_url(folder)).ask("join")
+intake = wire.Pipe(joined["intake"], wire.PUSH)
+for number in range(1, int(count) + 1):
+    submit = wire.pack("submit", queue=queue, number=number, jobs=[b"z" * (number % 7 * 3000)], outcomes=True)
+    intake.send(wire.pack("client", client=joined["client"]) + submit)
+os.execv(tool[0], [*tool, joined["returns"]])
+"""
 
 
 class Tool(Case):
@@ -93,26 +109,33 @@ class Tool(Case):
             hive.stop()
 
     def test_pull_is_told_what_became_of_jobs(self):
-        """The one process joins and submits, the other pulls what the broker returns."""
+        """Returns are for the process that has joined: one that submits, and becomes the tool."""
+        count = 100
+        with Broker(self.nng_worker(), workers=1) as hive:
+            hive.wait_ready(1)
+            process = Process([sys.executable, "-B", "-c", JOINS_AND_BECOMES, str(hive.folder), QUEUE, str(count),
+                               *self.command(), "--pull", "--hex", "--connect"])
+            results = {}
+
+            def all_finished():
+                for command in self.heard(process):
+                    if command["cmd"] == "finished":
+                        results.update(enumerate(command["results"], command["number"]))
+                return len(results) == count
+            try:
+                wait_until(all_finished, "all results", context=lambda: hive.describe() + process.describe())
+            finally:
+                process.end()
+            self.assertEqual(results, {number: b"z" * (number % 7 * 3000) for number in range(1, count + 1)})
+            hive.stop()
+
+    def test_pull_of_a_stranger(self):
+        """Whoever is not the client that the returns are for is turned away, and that is said."""
         with Broker(self.nng_worker(), workers=1) as hive:
             hive.wait_ready(1)
             joined, = ask(hive, "join")
-            intake = wire.Pipe(joined["intake"], wire.PUSH)
-            with self.tool(hive, "pull", joined["returns"]) as tool:
-                jobs = [b"z" * (number % 7 * 3000) for number in range(1, 101)]
-                for number, job in enumerate(jobs, 1):
-                    intake.send(pack("client", client=joined["client"]) +
-                                pack("submit", queue=QUEUE, number=number, jobs=[job], outcomes=True))
-                results = {}
-
-                def all_finished():
-                    for command in self.heard(tool):
-                        if command["cmd"] == "finished":
-                            results.update(enumerate(command["results"], command["number"]))
-                    return len(results) == len(jobs)
-                wait_until(all_finished, "all results", context=hive.describe)
-                self.assertEqual(results, dict(enumerate(jobs, 1)))
-            intake.close()
+            with self.tool(hive, "pull", joined["returns"]):
+                wait_until(lambda: "on the returns of client" in hive.output("err"), "a refusal", context=hive.describe)
             hive.stop()
 
     def test_of_another_protocol(self):
