@@ -35,7 +35,7 @@ static int add_batches(skep_client *client, struct skep__batch **rest) {
     struct skep_frame *frame = &client->frame;
     struct skep__batch *batch = client->next;
     int status = SKEP_OK;
-    while (status == SKEP_OK && batch != NULL && frame->size_bytes < SKEP_FULL_FRAME) {
+    while (status == SKEP_OK && batch != NULL && skep__frame_bytes(frame) < SKEP_FULL_FRAME) {
         status = add_batch(frame, batch);
         if (status == SKEP_OK) batch = STAILQ_NEXT(batch, entry);
     }
@@ -57,11 +57,14 @@ static void note_sent(skep_client *client, struct skep__batch *rest) {
 static int send_frame(skep_client *client) {
     struct skep__chunk *chunk = TAILQ_FIRST(&client->messages);
     struct skep__batch *rest = client->next;
+    struct skep_loans loans = {.count = 0};
     int status = begin_frame(client);
+    client->frame.loans = &loans; /* batches stay until they are answered */
     if (status == SKEP_OK && chunk != NULL)
         status = skep__frame_append(&client->frame, chunk->frame.data, chunk->frame.size_bytes);
     if (status == SKEP_OK) status = add_batches(client, &rest);
     if (status == SKEP_OK) status = skep__port_send(client->intake, &client->frame);
+    client->frame.loans = NULL;
     if (status != SKEP_OK) return status;
     if (chunk != NULL) skep__client_drop_chunk(client, chunk);
     note_sent(client, rest);

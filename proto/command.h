@@ -128,11 +128,31 @@ const struct skep_spec *skep__spec(enum skep_command_id id);
 /* Name of one channel, such as "outbox"; borrowed. */
 const char *skep__channel_name(enum skep_channel channel);
 
+/* Bytes of somebody else's that belong into a frame, before its own byte number at */
+struct skep_loan {
+    const void *data;
+    size_t size_bytes;
+    size_t at;
+};
+
+enum {
+    SKEP_MAX_LOANS = 16,
+    SKEP_LEAST_LOAN = 8192 /* bytes: less is copied for as much as a vector costs */
+};
+
+/* What a frame has borrowed; zero-initialised is nothing. */
+struct skep_loans {
+    unsigned count;
+    size_t size_bytes; /* of all */
+    struct skep_loan loans[SKEP_MAX_LOANS];
+};
+
 /* Frames being written. Zero-initialised is empty; free with skep__frame_free. */
 struct skep_frame {
     char *data;
-    size_t size_bytes;
+    size_t size_bytes; /* of its own */
     size_t capacity_bytes;
+    struct skep_loans *loans; /* where large fields are noted instead of being copied; NULL: all are copied */
 };
 
 /* Appends one command. Errors: SKEP_ENOMEM, SKEP_ETOOBIG (a field over its limit, a list with too many items or, if it
@@ -157,6 +177,15 @@ static inline struct skep_bytes skep__list_at(const struct skep_list *list, uint
     if (list->items == NULL) return list->borrowed[index];
     const msgpack_object *item = &list->items[index];
     return (struct skep_bytes){item->via.bin.ptr, item->via.bin.size};
+}
+
+/* Copies what the frame has borrowed, after which it borrows nothing and loans is NULL. Errors: SKEP_ENOMEM; the frame
+ * is as before then. */
+SKEP_MUST_USE int skep__frame_settle(struct skep_frame *frame);
+
+/* Bytes of a frame with what it has borrowed. */
+static inline size_t skep__frame_bytes(const struct skep_frame *frame) {
+    return frame->size_bytes + (frame->loans != NULL ? frame->loans->size_bytes : 0);
 }
 
 /* Empties the frame and keeps its memory. */

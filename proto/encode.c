@@ -33,6 +33,27 @@ int skep__frame_extend(struct skep_frame *frame, size_t size_bytes) {
     return status;
 }
 
+/* From the last to the first, so that each byte moves once. */
+int skep__frame_settle(struct skep_frame *frame) {
+    struct skep_loans *loans = frame->loans;
+    size_t end = frame->size_bytes;
+    if (loans == NULL) return SKEP_OK;
+    int status = reserve(frame, loans->size_bytes);
+    if (status != SKEP_OK) return status;
+    size_t place = end + loans->size_bytes;
+    for (unsigned i = loans->count; i > 0; i--) {
+        const struct skep_loan *loan = &loans->loans[i - 1];
+        place -= end - loan->at;
+        memmove(frame->data + place, frame->data + loan->at, end - loan->at);
+        place -= loan->size_bytes;
+        memcpy(frame->data + place, loan->data, loan->size_bytes);
+        end = loan->at;
+    }
+    frame->size_bytes += loans->size_bytes;
+    frame->loans = NULL;
+    return SKEP_OK;
+}
+
 void skep__frame_clear(struct skep_frame *frame) {
     frame->size_bytes = 0;
 }
@@ -51,6 +72,24 @@ static int write_packed(void *context, const char *data, size_t size_bytes) {
     if (size_bytes == 1) *to = *data;
     else if (size_bytes > 0) memcpy(to, data, size_bytes);
     return 0;
+}
+
+static bool is_lent(const struct skep_frame *frame, size_t size_bytes) {
+    return frame->loans != NULL && size_bytes >= SKEP_LEAST_LOAN && frame->loans->count < SKEP_MAX_LOANS;
+}
+
+/* What a frame may borrow is noted. */
+static int write_body(struct skep_frame *frame, const void *data, size_t size_bytes) {
+    struct skep_loans *loans = frame->loans;
+    if (!is_lent(frame, size_bytes)) return write_packed(frame, data, size_bytes);
+    loans->loans[loans->count++] = (struct skep_loan){data, size_bytes, frame->size_bytes};
+    loans->size_bytes += size_bytes;
+    return 0;
+}
+
+static int pack_bin(msgpack_packer *packer, const struct skep_bytes *bytes) {
+    if (msgpack_pack_bin(packer, bytes->size_bytes) != 0) return -1;
+    return write_body(packer->data, bytes->data, bytes->size_bytes);
 }
 
 int skep__list_add(struct skep_frame *items, const void *data, size_t size_bytes) {
@@ -86,10 +125,10 @@ static bool within_limit(const struct skep_field *field, const void *place) {
 
 static int pack_list(msgpack_packer *packer, const struct skep_list *list) {
     int error = msgpack_pack_array(packer, list->count);
-    if (list->packed != NULL) return error != 0 ? error : write_packed(packer->data, list->packed, list->packed_bytes);
+    if (list->packed != NULL) return error != 0 ? error : write_body(packer->data, list->packed, list->packed_bytes);
     for (uint32_t i = 0; i < list->count && error == 0; i++) {
         struct skep_bytes item = skep__list_at(list, i);
-        error = msgpack_pack_bin_with_body(packer, item.data, item.size_bytes);
+        error = pack_bin(packer, &item);
     }
     return error;
 }
@@ -100,7 +139,7 @@ static int pack_value(msgpack_packer *packer, const struct skep_field *field, co
     case SKEP_TYPE_UINT: return msgpack_pack_uint64(packer, *(const uint64_t *)place);
     case SKEP_TYPE_BOOL: return *(const bool *)place ? msgpack_pack_true(packer) : msgpack_pack_false(packer);
     case SKEP_TYPE_STR: return msgpack_pack_str_with_body(packer, bytes->data, bytes->size_bytes);
-    case SKEP_TYPE_BIN: return msgpack_pack_bin_with_body(packer, bytes->data, bytes->size_bytes);
+    case SKEP_TYPE_BIN: return pack_bin(packer, bytes);
     case SKEP_TYPE_LIST: return pack_list(packer, place);
     }
     return -1;
@@ -127,6 +166,8 @@ int skep__frame_add(struct skep_frame *frame, const struct skep_command *command
     const struct skep_spec *spec = skep__spec(command->id);
     const uint32_t *has = &command->hello.has; /* first member of each command's struct */
     size_t before = frame->size_bytes;
+    struct skep_loans *loans = frame->loans;
+    unsigned lent = loans != NULL ? loans->count : 0;
     msgpack_packer packer;
     msgpack_packer_init(&packer, frame, write_packed);
     int status = SKEP_ENOMEM;
@@ -135,5 +176,7 @@ int skep__frame_add(struct skep_frame *frame, const struct skep_command *command
         msgpack_pack_str_with_body(&packer, spec->name, spec->name_size_bytes) == 0)
         status = pack_fields(&packer, spec, *has, (const char *)has);
     if (status != SKEP_OK) frame->size_bytes = before;
+    while (status != SKEP_OK && loans != NULL && loans->count > lent)
+        loans->size_bytes -= loans->loans[--loans->count].size_bytes;
     return status;
 }

@@ -5,6 +5,7 @@
 #define SKEP_LOOP_H
 
 #include <sys/queue.h>
+#include <sys/uio.h>
 
 #include "private.h"
 #include "sp.h"
@@ -86,11 +87,21 @@ struct skep__pipe {
 SKEP_MUST_USE int skep__pipe_new(struct skep__pipe **pipe, struct skep__loop_hub *hub, const struct skep__end *end,
                                  enum skep__sp_protocol protocol, const struct skep__pipe_events *events, void *owner);
 
+/* Writes vectors of a frame that is not queued, as far as the socket takes it; only if nothing waits. The number of
+ * bytes. */
+size_t skep__pipe_try(struct skep__pipe *pipe, const struct iovec *vectors, size_t count);
+
+/* Queues the rest of a frame that has begun to leave with skep__pipe_try. */
+void skep__pipe_send_rest(struct skep__pipe *pipe, struct skep__outgoing *outgoing, size_t written_bytes);
+
 /* Queues something and writes as much as the socket takes. True if all of it has left: done is not called then. */
 bool skep__pipe_send(struct skep__pipe *pipe, struct skep__outgoing *outgoing);
 
 /* Writes what waits as far as the socket takes it; done is called for what has left. */
 void skep__pipe_write(struct skep__pipe *pipe);
+
+/* Ends the connection as if the peer had: the ended event follows. */
+void skep__pipe_break(struct skep__pipe *pipe);
 
 /* Takes back what has not begun to leave; done is not called. False if it has begun. */
 bool skep__pipe_unsend(struct skep__pipe *pipe, struct skep__outgoing *outgoing);

@@ -84,9 +84,8 @@ static unsigned gather(const struct skep__pipe *pipe, struct iovec vectors[VECTO
 }
 
 /* How many bytes were taken; -1: no more are, now or ever. */
-static ssize_t write_vectors(struct skep__pipe *pipe) {
-    struct iovec vectors[VECTORS];
-    struct msghdr message = {.msg_iov = vectors, .msg_iovlen = gather(pipe, vectors)};
+static ssize_t write_vectors(struct skep__pipe *pipe, const struct iovec *vectors, size_t count) {
+    struct msghdr message = {.msg_iov = (struct iovec *)vectors, .msg_iovlen = count};
     ssize_t n;
     do n = sendmsg(pipe->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
@@ -108,8 +107,10 @@ static void take_written(struct skep__pipe *pipe, size_t n, struct outgoings *wr
 }
 
 static void write_out(struct skep__pipe *pipe, struct outgoings *written) {
-    ssize_t n = 0;
-    while (pipe->fd >= 0 && !pipe->broken && !STAILQ_EMPTY(&pipe->outgoing) && (n = write_vectors(pipe)) >= 0) {
+    struct iovec vectors[VECTORS];
+    while (pipe->fd >= 0 && !pipe->broken && !STAILQ_EMPTY(&pipe->outgoing)) {
+        ssize_t n = write_vectors(pipe, vectors, gather(pipe, vectors));
+        if (n < 0) break;
         pipe->ticks = 0;
         take_written(pipe, (size_t)n, written);
     }
@@ -143,11 +144,29 @@ bool skep__pipe_send(struct skep__pipe *pipe, struct skep__outgoing *outgoing) {
     return !STAILQ_EMPTY(&written);
 }
 
+size_t skep__pipe_try(struct skep__pipe *pipe, const struct iovec *vectors, size_t count) {
+    ssize_t n = pipe->broken || !STAILQ_EMPTY(&pipe->outgoing) ? -1 : write_vectors(pipe, vectors, count);
+    return n > 0 ? (size_t)n : 0;
+}
+
+void skep__pipe_send_rest(struct skep__pipe *pipe, struct skep__outgoing *outgoing, size_t written_bytes) {
+    STAILQ_INSERT_TAIL(&pipe->outgoing, outgoing, entry);
+    pipe->outgoing_bytes += size_of(outgoing) - written_bytes;
+    pipe->written_bytes = written_bytes;
+    watch(pipe);
+    note_late(pipe);
+}
+
 bool skep__pipe_unsend(struct skep__pipe *pipe, struct skep__outgoing *outgoing) {
     if (STAILQ_FIRST(&pipe->outgoing) == outgoing && pipe->written_bytes > 0) return false;
     STAILQ_REMOVE(&pipe->outgoing, outgoing, skep__outgoing, entry);
     pipe->outgoing_bytes -= size_of(outgoing);
     return true;
+}
+
+void skep__pipe_break(struct skep__pipe *pipe) {
+    pipe->broken = true;
+    shutdown(pipe->fd, SHUT_RDWR);
 }
 
 void skep__pipe_shut(struct skep__pipe *pipe) {

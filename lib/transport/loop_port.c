@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 enum {
-    BLAMES = 3,             /* malformed frames after which a peer is not heard any more */
+    BLAMES = 3, /* malformed frames after which a peer is not heard any more */
+    LOAN_VECTORS = 2 * SKEP_MAX_LOANS + 2,
     KEPT_BYTES = 256 * 1024 /* of a buffer that is kept for the next frame */
 };
 
@@ -51,16 +52,20 @@ static void frame_left(struct skep__loop_port *port) {
     shut_if_finished(port);
 }
 
-/* Gives the frame to a connection that has none. True if it has left. */
-static bool carry(struct skep__loop_port *port) {
-    struct skep__pipe *carrier = find_carrier(port);
-    if (carrier == NULL) return false;
+static void prepare(struct skep__loop_port *port, struct skep__pipe *carrier) {
     skep__sp_head(port->outgoing.head, port->frame.size_bytes);
     port->outgoing.head_bytes = SKEP__SP_HEAD_BYTES;
     port->outgoing.body = port->frame.data;
     port->outgoing.body_bytes = port->frame.size_bytes;
     port->outgoing.done = frame_done;
     port->carrier = carrier;
+}
+
+/* Gives the frame to a connection that has none. True if it has left. */
+static bool carry(struct skep__loop_port *port) {
+    struct skep__pipe *carrier = find_carrier(port);
+    if (carrier == NULL) return false;
+    prepare(port, carrier);
     return skep__pipe_send(carrier, &port->outgoing);
 }
 
@@ -82,15 +87,70 @@ static void frame_done(struct skep__outgoing *outgoing, bool left) {
     }
 }
 
+/* --- frames with loans --- */
+
+/* Head, own bytes and loans, in the frame's order. */
+static size_t lay_out(const struct skep_frame *frame, unsigned char head[SKEP__SP_HEAD_BYTES],
+                      struct iovec vectors[LOAN_VECTORS]) {
+    size_t n = 0, at = 0;
+    skep__sp_head(head, skep__frame_bytes(frame));
+    vectors[n++] = (struct iovec){head, SKEP__SP_HEAD_BYTES};
+    for (unsigned i = 0; i < frame->loans->count; i++) {
+        const struct skep_loan *loan = &frame->loans->loans[i];
+        vectors[n++] = (struct iovec){frame->data + at, loan->at - at};
+        vectors[n++] = (struct iovec){(void *)(uintptr_t)loan->data, loan->size_bytes};
+        at = loan->at;
+    }
+    vectors[n++] = (struct iovec){frame->data + at, frame->size_bytes - at};
+    return n;
+}
+
+/* Writes straight from where the bytes lie. True if all has left. */
+static bool write_lent(struct skep__pipe *carrier, const struct skep_frame *frame, size_t *written_bytes) {
+    unsigned char head[SKEP__SP_HEAD_BYTES];
+    struct iovec vectors[LOAN_VECTORS];
+    if (carrier == NULL || frame->loans == NULL || frame->loans->count == 0) return false;
+    *written_bytes = skep__pipe_try(carrier, vectors, lay_out(frame, head, vectors));
+    return *written_bytes == SKEP__SP_HEAD_BYTES + skep__frame_bytes(frame);
+}
+
+/* Without memory for what is left of a frame that has begun to leave, its connection has to end, so that the peer drops
+ * the part that it has. */
+static int settle(struct skep_frame *frame, struct skep__pipe *carrier, size_t written_bytes) {
+    int status = skep__frame_settle(frame);
+    if (status != SKEP_OK && written_bytes > 0) skep__pipe_break(carrier);
+    return status;
+}
+
+/* --- the port's own frame --- */
+
 /* The caller gets the buffer of the frame before. */
-int skep__loop_port_send(struct skep__port *common, struct skep_frame *frame) {
-    struct skep__loop_port *port = (struct skep__loop_port *)common;
-    if (common->kind == SKEP__PORT_PUB) return skep__loop_publish(port, frame);
+static void take_frame(struct skep__loop_port *port, struct skep_frame *frame) {
     struct skep_frame before = port->frame;
     port->frame = *frame;
     *frame = before;
     port->sending = true;
-    if (carry(port)) frame_left(port);
+}
+
+int skep__loop_port_send(struct skep__port *common, struct skep_frame *frame) {
+    struct skep__loop_port *port = (struct skep__loop_port *)common;
+    struct skep__pipe *carrier = find_carrier(port);
+    size_t written_bytes = 0;
+    if (common->kind != SKEP__PORT_PUB && write_lent(carrier, frame, &written_bytes)) {
+        skep__frame_clear(frame);
+        frame->loans = NULL;
+        return SKEP_OK;
+    }
+    int status = settle(frame, carrier, written_bytes);
+    if (status != SKEP_OK) return status;
+    if (common->kind == SKEP__PORT_PUB) return skep__loop_publish(port, frame);
+    take_frame(port, frame);
+    if (written_bytes > 0) {
+        prepare(port, carrier);
+        skep__pipe_send_rest(carrier, &port->outgoing, written_bytes);
+    } else if (carry(port)) {
+        frame_left(port);
+    }
     return SKEP_OK;
 }
 

@@ -289,7 +289,7 @@ int skep__nng_port_dial(struct skep__port *common, const char *url, bool wait) {
 int skep__nng_port_send(struct skep__port *common, struct skep_frame *frame) {
     struct nng_port *port = (struct nng_port *)common;
     nng_msg *message;
-    if (nng_msg_alloc(&message, frame->size_bytes) != 0) return SKEP_ENOMEM;
+    if (skep__frame_settle(frame) != SKEP_OK || nng_msg_alloc(&message, frame->size_bytes) != 0) return SKEP_ENOMEM;
     memcpy(nng_msg_body(message), frame->data, frame->size_bytes);
     skep__frame_clear(frame);
     pthread_mutex_lock(&port->hub->mutex);

@@ -146,40 +146,62 @@ static int begin_add(struct skep__outlet *outlet) {
     return skep__outlet_has_room(outlet) ? close_full_frame(outlet) : SKEP_EAGAIN;
 }
 
-static int end_add(struct skep__outlet *outlet, size_t before_bytes, int status) {
+/* What has borrowed something leaves before what it was borrowed from may go away. */
+static int send_lent(struct skep__outlet *outlet, size_t before_bytes) {
+    int status = skep__port_send(outlet->port, &outlet->filling);
+    outlet->filling.loans = NULL;
+    if (status != SKEP_OK) {
+        outlet->filling.size_bytes = before_bytes;
+        return status;
+    }
+    outlet->waiting_bytes -= before_bytes;
+    outlet->under_way = true;
+    return SKEP_OK;
+}
+
+/* Packs into the frame that is being filled. */
+static int pack(struct skep__outlet *outlet, const struct skep_command *command) {
+    struct skep_loans loans;
+    size_t before_bytes = outlet->filling.size_bytes;
+    bool may_leave = STAILQ_EMPTY(&outlet->full) && !is_under_way(outlet);
+    loans.count = 0;
+    loans.size_bytes = 0;
+    outlet->filling.loans = may_leave ? &loans : NULL;
+    int status = skep__frame_add(&outlet->filling, command);
+    if (status == SKEP_OK && loans.count > 0) return send_lent(outlet, before_bytes);
+    outlet->filling.loans = NULL;
     outlet->waiting_bytes += outlet->filling.size_bytes - before_bytes;
+    return status;
+}
+
+static int pack_and_mark(struct skep__outlet *outlet, const struct skep_command *command) {
+    int status = pack(outlet, command);
     skep__flusher_mark(outlet->options.flusher, &outlet->flush);
     return status;
 }
 
 int skep__outlet_add(struct skep__outlet *outlet, const struct skep_command *command) {
     int status = begin_add(outlet);
-    if (status != SKEP_OK) return status;
-    size_t before_bytes = outlet->filling.size_bytes;
-    return end_add(outlet, before_bytes, skep__frame_add(&outlet->filling, command));
+    return status == SKEP_OK ? pack_and_mark(outlet, command) : status;
 }
 
 int skep__outlet_add_quietly(struct skep__outlet *outlet, const struct skep_command *command) {
     int status = begin_add(outlet);
-    if (status != SKEP_OK) return status;
-    size_t before_bytes = outlet->filling.size_bytes;
-    status = skep__frame_add(&outlet->filling, command);
-    outlet->waiting_bytes += outlet->filling.size_bytes - before_bytes;
-    return status;
+    return status == SKEP_OK ? pack(outlet, command) : status;
 }
 
 int skep__outlet_add_answer(struct skep__outlet *outlet, const struct skep_command *command) {
     int status = close_full_frame(outlet);
-    if (status != SKEP_OK) return status;
-    size_t before_bytes = outlet->filling.size_bytes;
-    return end_add(outlet, before_bytes, skep__frame_add(&outlet->filling, command));
+    return status == SKEP_OK ? pack_and_mark(outlet, command) : status;
 }
 
 int skep__outlet_append(struct skep__outlet *outlet, const void *data, size_t size_bytes) {
     int status = begin_add(outlet);
     if (status != SKEP_OK) return status;
-    size_t before_bytes = outlet->filling.size_bytes;
-    return end_add(outlet, before_bytes, skep__frame_append(&outlet->filling, data, size_bytes));
+    status = skep__frame_append(&outlet->filling, data, size_bytes);
+    if (status == SKEP_OK) outlet->waiting_bytes += size_bytes;
+    skep__flusher_mark(outlet->options.flusher, &outlet->flush);
+    return status;
 }
 
 bool skep__outlet_flush(struct skep__outlet *outlet) {

@@ -33,7 +33,9 @@ void skep__outlet_only(struct skep__outlet *outlet, pid_t pid);
 SKEP_MUST_USE int skep__outlet_listen(struct skep__outlet *outlet, const char *url);
 SKEP_MUST_USE int skep__outlet_dial(struct skep__outlet *outlet, const char *url);
 
-/* Packs a command. Errors: SKEP_EAGAIN (too much waits), SKEP_ETOOBIG, SKEP_ENOMEM. */
+/* Packs a command. One with large fields leaves at once, if nothing is under way, with what was packed before it: its
+ * fields are then written from where they lie, and copied only if the socket does not take all of it. Errors:
+ * SKEP_EAGAIN (too much waits), SKEP_ETOOBIG, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__outlet_add(struct skep__outlet *outlet, const struct skep_command *command);
 
 /* The same without SKEP_EAGAIN: for answers, whose number the other side bounds and which must not be lost. */

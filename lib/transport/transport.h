@@ -75,9 +75,10 @@ SKEP_MUST_USE int skep__port_dial(struct skep__port *port, const char *url);
 /* The same without waiting: what is sent meanwhile leaves when the connection is there. */
 SKEP_MUST_USE int skep__port_dial_soon(struct skep__port *port, const char *url);
 
-/* Sends a frame, at once as far as the socket takes it; the rest follows by itself. *frame is empty afterwards; it may
- * have another buffer. Only if skep__port_has_room. To a PUB port's peers that are too far behind the oldest frames are
- * lost. Errors: SKEP_ENOMEM; the frame is as before then. */
+/* Sends a frame, at once as far as the socket takes it; the rest follows by itself. What the frame has borrowed is
+ * copied only if not all of it leaves at once. *frame is empty afterwards, without loans; it may have another buffer.
+ * Only if skep__port_has_room. To a PUB port's peers that are too far behind the oldest frames are lost. Errors:
+ * SKEP_ENOMEM; the frame is as before then. */
 SKEP_MUST_USE int skep__port_send(struct skep__port *port, struct skep_frame *frame);
 
 /* Whether a frame can be given to skep__port_send now: while one is under way it cannot, or, with NNG, only one more.
