@@ -7,9 +7,9 @@ from processes import Failure, Server, environment
 
 
 class Hive(Server):
-    def __init__(self, hall, name, workers, policy, program, options=()):
+    def __init__(self, hall, name, workers, policy, program, options=(), prefix=()):
         self.skep, self.workers, self.dir, self.port = hall.skep, workers, hall.folder / name, None
-        super().__init__(name, [hall.skep, "run", "-n", workers, "--policy", policy, "--dir", self.dir, *options, "--",
+        super().__init__(name, [*prefix, hall.skep, "run", "-n", workers, "--policy", policy, "--dir", self.dir, *options, "--",
                                 *program], hall.folder)
 
     def __enter__(self):

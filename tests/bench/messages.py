@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Message benches: programs of two processes each, which print one figure and end."""
-from processes import figure
+from processes import OVER_NNG, figure
 from report import AT_LEAST, AT_MOST, compare, interleave
 
 
@@ -19,6 +19,7 @@ def node(hall, script):
 def one_way(hall):
     contenders = {
         "Skep": contender(hall, "skep", hall.program("skep_one_way")),
+        "Skep over NNG": contender(hall, "over-nng", [*OVER_NNG, hall.program("skep_one_way")]),
         "bare NNG, receiving aio": contender(hall, "aio", hall.program("nng_one_way"), "aio"),
         "bare NNG, nng_recvmsg": contender(hall, "plain", hall.program("nng_one_way"), "plain"),
         "ZeroMQ": contender(hall, "zmq", hall.peer("zmq_one_way", "libzmq")),
@@ -27,14 +28,17 @@ def one_way(hall):
     figures = interleave({name: measure for name, measure in contenders.items() if measure}, hall.runs, hall.quiet.wait)
     return compare("one-way", "commands/s", figures, "Skep",
                    {5e6: (AT_LEAST, 1.0), "bare NNG, receiving aio": (AT_LEAST, 100.0),
-                    "bare NNG, nng_recvmsg": (AT_LEAST, 100.0), "ZeroMQ": (AT_LEAST, 1.0),
+                    "bare NNG, nng_recvmsg": (AT_LEAST, 100.0), "ZeroMQ": (AT_LEAST, 2.0),
                     "Node process.send": (AT_LEAST, 20.0)})
 
 
 def round_trip(hall):
     contenders = {
         "Skep": contender(hall, "skep", hall.program("skep_round_trip")),
+        "Skep over NNG": contender(hall, "over-nng", [*OVER_NNG, hall.program("skep_round_trip")]),
         "bare NNG in libuv loops": contender(hall, "nng", hall.program("nng_round_trip")),
+        "Node's IPC": contender(hall, "node", node(hall, "node_round_trip.js")),
     }
+    contenders = {name: measure for name, measure in contenders.items() if measure}
     figures = interleave(contenders, hall.runs, hall.quiet.wait)
-    return compare("round-trip", "µs, p50", figures, "Skep", {"bare NNG in libuv loops": (AT_MOST, 1.15)})
+    return compare("round-trip", "µs, p50", figures, "Skep", {"bare NNG in libuv loops": (AT_MOST, 0.25), "Node's IPC": (AT_MOST, 1.0)})

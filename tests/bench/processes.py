@@ -16,6 +16,9 @@ POLL_S = 0.05
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
+OVER_NNG = ("/usr/bin/env", "SKEP_TRANSPORT=nng")  # before a program of Skep's: with NNG's sockets
+
+
 class Failure(Exception):
     """A program did not do what it was started for; the text says which and what it printed."""
 

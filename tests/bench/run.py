@@ -29,6 +29,7 @@ BENCHES = {
     "round-trip": messages.round_trip,
     "replacement": workers.replacement,
     "idle-200": workers.idle,
+    "start-1000": workers.starting,
     "reload": reload.rolling,
     "jobs-64": jobs.jobs_64,
     "jobs-4k": jobs.jobs_4k,

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What workers cost: the time to replace one, and 200 that do nothing."""
+"""What workers cost: the time to replace one, 200 that do nothing, 1,000 that start."""
+import statistics
+import time
 from pathlib import Path
 
 from hive import Hive
@@ -8,6 +10,7 @@ from report import AT_LEAST, AT_MOST, compare, interleave
 
 STABLE_MS = 200  # age of a worker when it is killed
 MANY, FEW, CONNECTIONS = 200, 2, 64
+CROWD, LOOKED_AT = 1000, 50
 
 
 def replacement(hall):
@@ -32,6 +35,34 @@ def replacement(hall):
 def rss_mb(pid):
     status = Path(f"/proc/{pid}/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")) / 1024
+
+
+def threads(pid):
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("Threads:"))
+
+
+def pss_mb(pid):
+    """Its share of the memory that it uses."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1024
+
+
+def starting(hall):
+    """From the start of the broker until every worker is ready; then what the workers are made of."""
+    program = [hall.program("closer"), "tcp://127.0.0.1:0"]
+    seconds, memory, most = [], [], []
+    for run in range(hall.runs):
+        hall.quiet.wait()
+        begin = time.monotonic()
+        with Hive(hall, f"crowd-{run}", CROWD, "round-robin", program) as crowd:
+            seconds.append(time.monotonic() - begin)
+            pids = [worker["pid"] for worker in crowd.status()["workers"][:LOOKED_AT]]
+            memory.append(statistics.median(pss_mb(pid) for pid in pids))
+            most.append(max(threads(pid) for pid in pids))
+    return [*compare("start-1000", "s until all are ready", {"Skep": seconds}, "Skep", {4.0: (AT_MOST, 1.0)}),
+            *compare("start-1000 memory", "MB of a worker (PSS)", {"Skep": memory}, "Skep", {0.4: (AT_MOST, 1.0)}),
+            *compare("start-1000 threads", "of a worker", {"Skep": most}, "Skep", {1.0: (AT_MOST, 1.0)})]
 
 
 def idle(hall):

@@ -32,12 +32,14 @@ typedef struct skep_client_options {
 
 /* Finds the broker and begins to join it; submissions and messages may follow at once and leave when it has. A broker
  * that ends and comes back in the same place is joined again (with url: only as long as its sockets last).
- * Blocks all signals while NNG starts its threads. Errors: SKEP_ENOBROKER, SKEP_EACCES, SKEP_EDIR, SKEP_EURL,
- * SKEP_EINVAL, SKEP_ENOMEM, SKEP_ESYS. Free with skep_client_free, before the worker or the loop. */
+ * Errors: SKEP_ENOBROKER, SKEP_EACCES, SKEP_EDIR, SKEP_EURL, SKEP_EINVAL (also: SKEP_TRANSPORT names no transport),
+ * SKEP_ENOMEM, SKEP_ESYS. Free with skep_client_free, before the worker or the loop. */
 SKEP_MUST_USE int skep_client_new(skep_client **client, const skep_client_options *options);
 
-/* Leaves at once. Callbacks that are still due are called with SKEP_ECLOSED, inside this call; jobs that were accepted
- * stay with the broker, the others may go either way. Sets *client to NULL. NULL is allowed. Not from a callback. */
+/* Leaves: with a loop of its own when the broker has read what was sent, two seconds later at most; with another loop
+ * at once, so that messages that the broker's socket did not take yet are lost. Callbacks that are still due are called
+ * with SKEP_ECLOSED, inside this call; jobs that were accepted stay with the broker, the others may go either way. Sets
+ * *client to NULL. NULL is allowed. Not from a callback. */
 void skep_client_free(skep_client **client);
 
 uv_loop_t *skep_client_loop(skep_client *client);

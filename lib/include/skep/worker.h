@@ -27,8 +27,9 @@ typedef struct skep_worker_options {
 } skep_worker_options;
 
 /* Joins the broker that started this process: takes the link, shakes hands, dials the sockets. Blocks until the broker
- * has answered. Blocks all signals while NNG starts its threads. One worker a process. Errors: SKEP_ENOTWORKER,
- * SKEP_ETIMEDOUT, SKEP_ECLOSED, SKEP_EVERSION, SKEP_EPROTO, SKEP_ENOMEM, SKEP_ESYS. Free with skep_worker_free. */
+ * has answered. It starts no thread, unless SKEP_TRANSPORT=nng. One worker a process. Errors: SKEP_ENOTWORKER,
+ * SKEP_EINVAL (SKEP_TRANSPORT names no transport), SKEP_ETIMEDOUT, SKEP_ECLOSED, SKEP_EVERSION, SKEP_EPROTO,
+ * SKEP_ENOMEM, SKEP_ESYS. Free with skep_worker_free. */
 SKEP_MUST_USE int skep_worker_new(skep_worker **worker, const skep_worker_options *options);
 
 /* Leaves at once, without draining; frees everything, jobs that are kept too, and sets *worker to NULL. NULL is
