@@ -167,8 +167,19 @@ static struct skep__pipe *add_pipe(struct skep__loop_port *port, const struct sk
     return pipe;
 }
 
+static void read_pipes_of(struct skep__loop_port *port, pid_t pid) {
+    struct skep__pipe *pipe, *next;
+    for (pipe = LIST_FIRST(&port->pipes); pipe != NULL; pipe = next) {
+        next = LIST_NEXT(pipe, entry);
+        if (pipe->peer.pid == pid) skep__pipe_read_all(pipe);
+    }
+}
+
+/* A peer connects again when its connection has ended, perhaps before all that it sent there has been read: that is
+ * read first, or it would be overtaken. */
 static void accepted(void *owner, const struct skep__end *end) {
     struct skep__loop_port *port = owner;
+    if (port->common.kind == SKEP__PORT_PULL) read_pipes_of(port, end->pid);
     if (add_pipe(port, end) == NULL) return; /* no memory: the peer sees the end, and comes again */
 }
 
@@ -213,12 +224,8 @@ int skep__loop_port_dial(struct skep__port *common, const char *url, bool wait) 
 
 void skep__loop_port_read(struct skep__port *common, pid_t pid) {
     struct skep__loop_port *port = (struct skep__loop_port *)common;
-    struct skep__pipe *pipe, *next;
     skep__acceptor_accept(&port->acceptor);
-    for (pipe = LIST_FIRST(&port->pipes); pipe != NULL; pipe = next) {
-        next = LIST_NEXT(pipe, entry);
-        if (pipe->peer.pid == pid) skep__pipe_read_all(pipe);
-    }
+    read_pipes_of(port, pid);
 }
 
 bool skep__loop_port_blame(struct skep__port *common, uint32_t number) {
