@@ -17,7 +17,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from hive import DEADLINE_S, Hive, Process, program, wait_until
+from hive import DEADLINE_S, Hive, Process, is_alive, program, wait_until
 
 CLIENTS = Path(__file__).resolve().parent.parent / "clients"
 sys.path.insert(0, str(CLIENTS))
@@ -39,9 +39,20 @@ def job_worker_path():
     return test_program("job_worker")
 
 
+def dial_control(hive):
+    """NNG's control socket is opened anew when it has gone deaf: until then nobody gets through."""
+    def dial():
+        with contextlib.suppress(OSError):
+            return wire.Asker(wire.control_url(hive.folder))
+        if not is_alive(hive.pid):
+            raise AssertionError(f"the broker has ended\n{hive.describe()}")
+        return None
+    return wait_until(dial, "the control socket", context=hive.describe)
+
+
 def ask(hive, cmd, **fields):
     """The answer to one question on the control socket."""
-    asker = wire.Asker(wire.control_url(hive.folder))
+    asker = dial_control(hive)
     try:
         return asker.ask(cmd, **fields)
     finally:

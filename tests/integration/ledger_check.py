@@ -83,6 +83,8 @@ def unmarked(work, revived=()):
     """Run again without saying so. Attempts need not begin in their order: a worker may have stood still meanwhile."""
     found = []
     for job, starts in work.starts.items():
+        if len(starts) == 1:
+            continue
         for life in lives(starts, job in revived):
             life.sort(key=lambda start: (start.attempt, start.redelivered))
             for before, again in zip(life, life[1:]):
@@ -125,4 +127,5 @@ def violations(submitted, worked, dead=(), queued=(), revived=()):
 
 def repeats(worked):
     """How often a job was begun again."""
-    return sum(len(starts) - 1 for starts in Work(worked).starts.values())
+    jobs = [line.split(None, 3)[2] for line in worked if line.startswith("start ")]
+    return len(jobs) - len(set(jobs))

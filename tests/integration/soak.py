@@ -12,6 +12,7 @@ end. Needs SKEP_BIN; SKEP_TRANSPORT=nng needs --cuts 0, since NNG's sockets do n
 import argparse
 import collections
 import contextlib
+import gc
 import json
 import os
 import random
@@ -157,6 +158,7 @@ def main():
     parser.add_argument("--cuts", type=float, default=2, help="a second")
     parser.add_argument("--workers", type=int, default=4)
     options = parser.parse_args()
+    gc.disable()  # half of the time that checking takes; nothing here is a cycle
     try:
         print(json.dumps(soak(options.seconds, options.kills, options.cuts, options.workers)))
     except AssertionError as error:
