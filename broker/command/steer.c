@@ -142,12 +142,8 @@ int steer_ask(const struct options *options, const char *command, const struct s
     return code;
 }
 
-int steer_and_follow(struct steering *steering, const struct options *options, const struct skep_command *question,
-                     answer_cb *answer) {
-    int code = contact_open(&steering->contact, options);
-    if (code != 0) return code;
-    steering->follower = (struct follower){.heard = on_event, .context = steering};
-    ticker_begin(&steering->ticker);
+static int ask_and_follow(struct steering *steering, const struct options *options, const struct skep_command *question,
+                          answer_cb *answer) {
     int status = options->no_wait ? SKEP_OK : follow_begin(&steering->follower, &steering->contact, see, steering);
     if (status != SKEP_OK) return contact_fail(&steering->contact, status);
     status = contact_ask(&steering->contact, question, ANSWER_TIMEOUT_MS, answer, steering);
@@ -155,4 +151,16 @@ int steer_and_follow(struct steering *steering, const struct options *options, c
     steering->is_stale = true;
     while (!options->no_wait && !steering->is_over) step(steering);
     return steering->code;
+}
+
+int steer_and_follow(struct steering *steering, const struct options *options, const struct skep_command *question,
+                     answer_cb *answer) {
+    int code = contact_open(&steering->contact, options);
+    if (code != 0) return code;
+    steering->follower = (struct follower){.heard = on_event, .context = steering};
+    ticker_begin(&steering->ticker);
+    code = ask_and_follow(steering, options, question, answer);
+    skep__news_reader_free(&steering->follower.news);
+    contact_close(&steering->contact);
+    return code;
 }
