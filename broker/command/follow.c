@@ -80,8 +80,19 @@ void follow_close(struct follower *follower) {
     skep__news_reader_free(&follower->news);
 }
 
+/* The broker is there and the connection has ended, so it was cut: what was lost with it is a gap like any other. */
+static int subscribe_again(struct follower *follower) {
+    skep__news_reader *cut = follower->news;
+    if (follow_open(follower, follower->contact) != SKEP_OK) return SKEP_ECLOSED;
+    skep__news_reader_free(&cut);
+    follow_catch_up(follower);
+    return SKEP_OK;
+}
+
 int follow_read(struct follower *follower, unsigned timeout_ms) {
-    return skep__news_read(follower->news, timeout_ms, on_item, follower);
+    int status = skep__news_read(follower->news, timeout_ms, on_item, follower);
+    bool is_cut = status == SKEP_ECLOSED && !follower->stopped && contact_is_there(follower->contact);
+    return is_cut ? subscribe_again(follower) : status;
 }
 
 int follow_next(struct follower *follower, unsigned silence_ms) {

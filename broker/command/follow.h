@@ -33,8 +33,9 @@ SKEP_MUST_USE int follow_begin(struct follower *follower, struct contact *contac
 /* Unsubscribes, if that has ever begun. */
 void follow_close(struct follower *follower);
 
-/* Waits for news and calls back for the events among them; a gap is mended first. Errors: SKEP_ETIMEDOUT after
- * timeout_ms; SKEP_ECLOSED once the broker has gone; SKEP_EPROTO. */
+/* Waits for news and calls back for the events among them; a gap is mended first, and a connection that was cut is made
+ * again, as another descriptor. Errors: SKEP_ETIMEDOUT after timeout_ms; SKEP_ECLOSED once the broker has gone;
+ * SKEP_EPROTO. */
 SKEP_MUST_USE int follow_read(struct follower *follower, unsigned timeout_ms);
 
 /* The same, and after the silence asks for what was missed: nothing was if the broker answers. */

@@ -33,7 +33,6 @@ enum {
 struct top {
     struct contact contact;
     struct follower follower;
-    int news_fd;
     bool is_silent;    /* the broker did not answer the latest question in time */
     bool hurries;      /* something happened to a worker: the next snapshot is due soon */
     int lost;          /* status by which the broker was lost */
@@ -98,9 +97,7 @@ static void read_news(struct top *top) {
 /* First the subscription, then the past: nothing falls between the two. */
 static int begin_news(struct top *top) {
     top->follower = (struct follower){.heard = on_event, .context = top};
-    int status = follow_open(&top->follower, &top->contact);
-    if (status == SKEP_OK) top->news_fd = skep__news_reader_fd(top->follower.news);
-    return status;
+    return follow_open(&top->follower, &top->contact);
 }
 
 static void begin_past(struct top *top) {
@@ -186,7 +183,8 @@ static int until_snapshot_ms(const struct top *top) {
 static bool wait_for_more(struct top *top, const sigset_t *mask) {
     int timeout_ms = until_snapshot_ms(top);
     struct timespec timeout = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000L};
-    struct pollfd waits[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = top->news_fd, .events = POLLIN}};
+    int news_fd = skep__news_reader_fd(top->follower.news);
+    struct pollfd waits[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = news_fd, .events = POLLIN}};
     nfds_t count = is_held(top) ? 1 : 2;
     int ready = ppoll(waits, count, timeout_ms < 0 ? NULL : &timeout, mask);
     if (ready > 0 && (waits[0].revents & (POLLHUP | POLLERR))) ended = 1;

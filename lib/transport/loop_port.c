@@ -227,8 +227,19 @@ static struct skep__pipe *add_pipe(struct skep__loop_port *port, const struct sk
     return pipe;
 }
 
+/* The connection that a process made before; the latest is the first in the list. */
+static struct skep__pipe *latest_of(const struct skep__loop_port *port, pid_t pid) {
+    struct skep__pipe *pipe;
+    LIST_FOREACH(pipe, &port->pipes, entry) if (pipe->peer.pid == pid) break;
+    return pipe;
+}
+
+/* A peer connects again when its connection has ended, perhaps before all that it sent there has been read: that is
+ * read first, or it would be overtaken. */
 static void accepted(void *owner, const struct skep__end *end) {
     struct skep__loop_port *port = owner;
+    struct skep__pipe *before = port->common.kind == SKEP__PORT_PULL ? latest_of(port, end->pid) : NULL;
+    if (before != NULL) skep__pipe_read_all(before);
     if (add_pipe(port, end) == NULL) return; /* no memory: the peer sees the end, and comes again */
 }
 

@@ -8,14 +8,16 @@ worker of programs/job_worker.c with the log that it writes.
         self.assertEqual(violations(submitter.lines, hive.log()), [])
 """
 import contextlib
+import json
 import os
 import selectors
+import signal
 import sys
 import tempfile
 import threading
 from pathlib import Path
 
-from hive import DEADLINE_S, Hive, program, wait_until
+from hive import DEADLINE_S, Hive, Process, is_alive, program, wait_until
 
 CLIENTS = Path(__file__).resolve().parent.parent / "clients"
 sys.path.insert(0, str(CLIENTS))
@@ -27,15 +29,30 @@ JOBS_IN_ONE = 1000  # of one submit command
 EFULL, ENOQUEUE, ENOJOB = 24, 25, 26
 
 
-def job_worker_path():
-    """The worker of programs/job_worker.c, in $SKEP_TEST_BIN or where the build puts it beside $SKEP_BIN."""
+def test_program(name):
+    """A program of programs/, in $SKEP_TEST_BIN or where the build puts it beside $SKEP_BIN."""
     folder = os.environ.get("SKEP_TEST_BIN")
-    return str(Path(folder or Path(program("skep")).parent.parent / "tests/integration").resolve() / "job_worker")
+    return str(Path(folder or Path(program("skep")).parent.parent / "tests/integration").resolve() / name)
+
+
+def job_worker_path():
+    return test_program("job_worker")
+
+
+def dial_control(hive):
+    """NNG's control socket is opened anew when it has gone deaf: until then nobody gets through."""
+    def dial():
+        with contextlib.suppress(OSError):
+            return wire.Asker(wire.control_url(hive.folder))
+        if not is_alive(hive.pid):
+            raise AssertionError(f"the broker has ended\n{hive.describe()}")
+        return None
+    return wait_until(dial, "the control socket", context=hive.describe)
 
 
 def ask(hive, cmd, **fields):
     """The answer to one question on the control socket."""
-    asker = wire.Asker(wire.control_url(hive.folder))
+    asker = dial_control(hive)
     try:
         return asker.ask(cmd, **fields)
     finally:
@@ -100,6 +117,41 @@ class Workers(Hive):
 
 def workers(*queues, **options):
     return Workers(*queues, **options)
+
+
+class LibraryClient:
+    """A client of libskep in a process of its own, programs/submitter.c, which says there what its arguments are."""
+
+    def __init__(self, hive, window, requests=0, count=10**9, first=1, what=(), queue="q", env=None):
+        self._log = tempfile.NamedTemporaryFile("r", prefix="skep-submitted-")
+        argv = [test_program("submitter"), hive.folder, queue, first, count, window, requests, self._log.name, *what]
+        self.process = Process([str(word) for word in argv], env={**os.environ, **(env or {})})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.end()
+        self._log.close()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def stop(self):
+        """It submits no more, and ends when all has been answered."""
+        os.kill(self.pid, signal.SIGTERM)
+
+    def result(self):
+        """What it counted, at its end."""
+        if self.process.wait_exit(DEADLINE_JOBS_S * 3) != 0:
+            raise AssertionError(f"the client has failed\n{self.process.describe()}")
+        return json.loads(self.process.output("out"))
+
+    def lines(self):
+        """What it has written, as ledger_check.py reads it; after its end."""
+        self._log.seek(0)
+        return self._log.read().splitlines()
 
 
 class Submitter:

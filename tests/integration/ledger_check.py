@@ -4,7 +4,8 @@
 A submitter writes, by a key of its own that is also the first word of the job's payload,
 
     invoke KEY            before it submits
-    ok KEY ID             the job was accepted
+    ok KEY ID             the job was accepted; ID 0: it is there, and it was not told as which
+    outcome KEY STATUS    what it was told at the end, which says nothing that the others do not
     fail KEY              it was declined
     unknown KEY           nobody said
 
@@ -35,6 +36,8 @@ class Submissions:
                 self.failed.add(key)
             elif verb == "unknown":
                 self.unknown.add(key)
+            elif verb == "outcome":
+                continue
             else:
                 raise ValueError(f"a submitter's line that begins with {verb}")
 
@@ -55,12 +58,15 @@ class Work:
     def done_ids(self):
         return {job for _, job, _ in self.done}
 
+    def done_keys(self):
+        return {key for key, _, _ in self.done}
+
 
 def lost(submissions, work, dead, queued):
     """Acknowledged, and nowhere."""
-    there = work.done_ids() | set(dead) | set(queued)
+    there, keys = work.done_ids() | set(dead) | set(queued), work.done_keys()
     return [f"lost: job {job} (key {key}) was accepted and is neither done nor dead nor queued"
-            for key, job in submissions.ids.items() if job not in there]
+            for key, job in submissions.ids.items() if (key not in keys if job == 0 else job not in there)]
 
 
 def lives(starts, revived):
@@ -77,6 +83,8 @@ def unmarked(work, revived=()):
     """Run again without saying so. Attempts need not begin in their order: a worker may have stood still meanwhile."""
     found = []
     for job, starts in work.starts.items():
+        if len(starts) == 1:
+            continue
         for life in lives(starts, job in revived):
             life.sort(key=lambda start: (start.attempt, start.redelivered))
             for before, again in zip(life, life[1:]):
@@ -89,15 +97,16 @@ def unmarked(work, revived=()):
 
 def unsubmitted(submissions, work):
     """Run, and nobody had asked for it, or not for that."""
-    found = []
+    found, jobs = [], dict(submissions.ids)
     for job, starts in work.starts.items():
         for key in {start.key for start in starts}:
+            accepted = jobs[key] = jobs.get(key) or job
             if key not in submissions.invoked:
                 found.append(f"unsubmitted: job {job} ran with key {key}, which nobody submitted")
             elif key in submissions.failed:
                 found.append(f"declined: job {job} (key {key}) ran although it was declined")
-            elif submissions.ids.get(key, job) != job:
-                found.append(f"twice: key {key} was accepted as job {submissions.ids[key]} and ran as job {job}")
+            elif accepted != job:
+                found.append(f"twice: key {key} was accepted as job {accepted} and ran as job {job}")
     return found
 
 
@@ -118,4 +127,5 @@ def violations(submitted, worked, dead=(), queued=(), revived=()):
 
 def repeats(worked):
     """How often a job was begun again."""
-    return sum(len(starts) - 1 for starts in Work(worked).starts.values())
+    jobs = [line.split(None, 3)[2] for line in worked if line.startswith("start ")]
+    return len(jobs) - len(set(jobs))

@@ -222,6 +222,8 @@ class FakeBroker:
         send_message(self.peer, b"".join(map(msgpack.packb, items)))
 
     def vanish(self):
+        """As if it had been killed."""
+        self.lock.close()
         self.peer.close()
 
     def __enter__(self):

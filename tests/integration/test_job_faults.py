@@ -145,6 +145,24 @@ class StandingStill(Case):
                 self.assert_kept(hive, submitter)
             hive.stop()
 
+    def check_held(self, **options):
+        with Workers("q", count=2, options=["--lease", "1"], **options) as hive:
+            hive.wait_ready(2)
+            with Submitter(hive.folder) as submitter:
+                submitter.submit("q", 1, "hold 3000")
+                submitter.wait_outcomes()
+                self.assertEqual(len(hive.starts(1)), 1)
+                status = self.assert_empty(hive)
+                self.assertEqual((status["refused"], status["redelivered"], status["done"]), (0, 0, 1))
+                self.assert_kept(hive, submitter)
+            hive.stop()
+
+    def test_a_handler_that_extends_its_lease_while_the_loop_stands_still(self):
+        self.check_held()
+
+    def test_the_same_over_nng(self):
+        self.check_held(env={"SKEP_TRANSPORT": "nng"})
+
 
 class NeverAnswered(Case):
     """Fault 5."""

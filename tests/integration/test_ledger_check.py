@@ -45,6 +45,9 @@ class Good(unittest.TestCase):
         submitted = [*SUBMITTED, "invoke d", "invoke e", "unknown d", "unknown e"]
         self.check(submitted, [*WORKED, "start d 9 1 0", "done d 9 1"])
 
+    def test_accepted_without_an_id(self):
+        self.check(["invoke a", "invoke b", "ok a 0", "ok b 2", "outcome a ECLOSED", "outcome b OK"], WORKED)
+
 
 class Bad(unittest.TestCase):
     def check(self, submitted, worked, kind, **others):
@@ -85,6 +88,11 @@ class Bad(unittest.TestCase):
 
     def test_there_twice(self):
         self.check(SUBMITTED, [*WORKED, "start a 3 1 0", "done a 3 1"], "twice")
+
+    def test_accepted_without_an_id_and_lost_or_there_twice(self):
+        submitted = ["invoke a", "ok a 0"]
+        self.check(submitted, WORKED[:1], "lost")
+        self.check(submitted, [*WORKED[:2], "start a 3 1 0", "done a 3 1"], "twice")
 
     def test_done_and_never_begun(self):
         self.check(SUBMITTED, [*WORKED, "done a 1 2"], "unstarted")

@@ -66,8 +66,8 @@ typedef void (*skep_accepted_cb)(skep_client *client, int status, uint64_t id, v
 
 /* What became of a job */
 typedef struct skep_outcome {
-    int status;       /* SKEP_OK: done. SKEP_EDEAD: a dead letter. SKEP_ECLOSED: the broker is gone, nobody knows.
-                         What skep_accepted_cb tells otherwise: it was never there */
+    int status;       /* SKEP_OK: done. SKEP_EDEAD: a dead letter. SKEP_ECLOSED: the broker is gone, or the connection
+                         from it was cut, and nobody knows. What skep_accepted_cb tells otherwise: it was never there */
     const void *data; /* its result */
     size_t size_bytes;
     const char *cause;  /* SKEP_EDEAD: "attempts", "deaths", "expired" or "refused"; else "" */

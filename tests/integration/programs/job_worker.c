@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: MIT
  * A worker that does with each job what its payload says, and writes down what it does.
  *
- *   job_worker [--slow WORKER:MS] QUEUE[:CONCURRENCY]...
+ *   job_worker [--slow WORKER:MS] [--talk] QUEUE[:CONCURRENCY]...
  *
- * --slow: the worker with this id takes so long for each job, and does nothing else meanwhile. A payload is
- * "KEY VERB [ARGUMENT [UNTIL]]"; at attempts after UNTIL, if that is given, the job is simply done. Verbs:
+ * --slow: the worker with this id takes so long for each job, and does nothing else meanwhile. --talk: after each job
+ * that was done at once it sends "WORKER NUMBER" to a worker of its name, whose numbers grow; and it hears what is said
+ * to all. A payload is "KEY VERB [ARGUMENT [UNTIL]]"; at attempts after UNTIL, if that is given, the job is simply
+ * done. Verbs:
  *
  *   done [RESULT]    done, with a result or none
+ *   large BYTES      done, with a result of so many zero bytes
  *   retry MS         tried again, so much later
  *   fail REASON      failed
  *   keep MS          kept for so long, then done
  *   extend MS        the same, and its lease is extended all the time
  *   never            kept for ever
  *   spend MS         done, after the loop has stood still for so long
+ *   hold MS          the same, and its lease is extended all the time
  *   crash SIGNAL     the worker kills itself, unless the file $JOB_MENDED is there: then it is done
  *
  * To the file $JOB_LOG each job appends "start KEY ID ATTEMPT REDELIVERED WORKER PID" before anything else and "done
- * KEY ID ATTEMPT" before the broker is told. */
+ * KEY ID ATTEMPT" before the broker is told. Requests are answered with what they say. A message "SENDER NUMBER" whose
+ * number is not greater than that of the one before, by this sender, appends "wrong SENDER NUMBER AFTER". */
 #include <fcntl.h>
 #include <signal.h>
 #include <skep/worker.h>
@@ -26,12 +31,16 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAYLOAD_BYTES = 256, KEY_BYTES = 32, LINE_BYTES = 128, USAGE = 64, EXTEND_MS = 50 };
+enum { PAYLOAD_BYTES = 256, KEY_BYTES = 32, LINE_BYTES = 128, USAGE = 64, EXTEND_MS = 50, SENDERS = 65536 };
+enum { HOLD_MS = 300 /* between extensions of a lease while the loop stands still */ };
 
 struct program {
     skep_worker *worker;
     int log;
     unsigned long slow_ms; /* 0: this worker is not the slow one */
+    bool talks;
+    unsigned long long said;           /* numbers of messages */
+    unsigned long long heard[SENDERS]; /* the latest number of each sender */
 };
 
 /* What a payload says; borrowed from a copy of it */
@@ -111,6 +120,14 @@ static skep_verdict do_done(const struct task *task, skep_job *job) {
     return SKEP_DONE;
 }
 
+static skep_verdict do_large(const struct task *task, skep_job *job) {
+    void *result = calloc(1, task->number + 1);
+    if (result == NULL || skep_job_result(job, result, task->number) != SKEP_OK) abort();
+    free(result);
+    log_done(task->program, task->key, job);
+    return SKEP_DONE;
+}
+
 static skep_verdict do_retry(const struct task *task, skep_job *job) {
     skep_job_delay(job, (uint32_t)task->number);
     skep_job_reason(job, "as it was told");
@@ -147,6 +164,17 @@ static skep_verdict do_spend(const struct task *task, skep_job *job) {
     return SKEP_DONE;
 }
 
+static skep_verdict do_hold(const struct task *task, skep_job *job) {
+    unsigned long left_ms = task->number;
+    for (; left_ms > HOLD_MS; left_ms -= HOLD_MS) {
+        stand_still(HOLD_MS);
+        if (skep_job_extend(job) != SKEP_OK) abort();
+    }
+    stand_still(left_ms);
+    log_done(task->program, task->key, job);
+    return SKEP_DONE;
+}
+
 static skep_verdict do_crash(const struct task *task, skep_job *job) {
     const char *mended = getenv("JOB_MENDED");
     if (mended == NULL || access(mended, F_OK) != 0) kill(getpid(), (int)task->number);
@@ -158,8 +186,8 @@ static const struct {
     const char *name;
     skep_verdict (*act)(const struct task *task, skep_job *job);
 } verbs[] = {
-    {"done", do_done},     {"retry", do_retry}, {"fail", do_fail},   {"keep", do_keep},
-    {"extend", do_extend}, {"never", do_never}, {"spend", do_spend}, {"crash", do_crash},
+    {"done", do_done},   {"retry", do_retry}, {"fail", do_fail}, {"keep", do_keep},   {"extend", do_extend},
+    {"never", do_never}, {"spend", do_spend}, {"hold", do_hold}, {"crash", do_crash}, {"large", do_large},
 };
 
 static skep_verdict act(const struct task *task, skep_job *job) {
@@ -175,6 +203,39 @@ static const char *next_word(char **rest) {
     return word != NULL ? word : "";
 }
 
+/* --- messages --- */
+
+/* Numbers may be left out: what the broker does not take now is not said. */
+static void talk(struct program *program) {
+    char text[LINE_BYTES];
+    int size_bytes = snprintf(text, sizeof text, "%u %llu", (unsigned)skep_worker_id(program->worker), ++program->said);
+    int status = skep_send_to_name(program->worker, "job_worker", "said", text, (size_t)size_bytes);
+    if (status != SKEP_OK && status != SKEP_EAGAIN && status != SKEP_ECLOSED) abort();
+}
+
+static void check_order(struct program *program, const skep_message *message) {
+    char text[LINE_BYTES], line[LINE_BYTES];
+    unsigned long sender;
+    unsigned long long number;
+    snprintf(text, sizeof text, "%.*s", (int)message->size_bytes, (const char *)message->data);
+    if (sscanf(text, "%lu %llu", &sender, &number) != 2 || sender >= SENDERS) abort();
+    if (number <= program->heard[sender])
+        write_line(program, line,
+                   snprintf(line, sizeof line, "wrong %lu %llu %llu\n", sender, number, program->heard[sender]));
+    program->heard[sender] = number;
+}
+
+static void on_message(skep_worker *worker, const skep_message *message, void *context) {
+    if (message->request == 0) {
+        check_order(context, message);
+        return;
+    }
+    int status = skep_reply(worker, message->from, message->request, SKEP_OK, message->data, message->size_bytes);
+    if (status != SKEP_OK && status != SKEP_EAGAIN && status != SKEP_ECLOSED) abort();
+}
+
+/* --- jobs --- */
+
 static skep_verdict on_job(skep_worker *worker, skep_job *job, void *context) {
     struct program *program = context;
     char text[PAYLOAD_BYTES], *rest;
@@ -189,7 +250,9 @@ static skep_verdict on_job(skep_worker *worker, skep_job *job, void *context) {
     log_start(program, task.key, job);
     if (program->slow_ms > 0) stand_still(program->slow_ms);
     if (until > 0 && job->attempt > until) task.verb = "done";
-    return act(&task, job);
+    skep_verdict verdict = act(&task, job);
+    if (program->talks && verdict == SKEP_DONE) talk(program);
+    return verdict;
 }
 
 /* --- start --- */
@@ -205,13 +268,22 @@ static void handle(struct program *program, char *argument) {
     exit(skep_exit_status(status));
 }
 
-/* WORKER:MS; returns how many arguments that were. */
-static int take_slow(struct program *program, int argc, char **argv) {
-    if (argc < 3 || strcmp(argv[1], "--slow") != 0) return 0;
+/* WORKER:MS */
+static void take_slow(struct program *program, const char *value) {
     char *colon;
-    unsigned long id = strtoul(argv[2], &colon, 10);
+    unsigned long id = strtoul(value, &colon, 10);
     if (*colon == ':' && id == skep_worker_id(program->worker)) program->slow_ms = strtoul(colon + 1, NULL, 10);
-    return 2;
+}
+
+/* Returns the index of the first queue. */
+static int take_options(struct program *program, int argc, char **argv) {
+    int i = 1;
+    for (; i < argc && argv[i][0] == '-'; i++) {
+        if (strcmp(argv[i], "--talk") == 0) program->talks = true;
+        else if (strcmp(argv[i], "--slow") == 0 && i + 1 < argc) take_slow(program, argv[++i]);
+        else exit(USAGE);
+    }
+    return i;
 }
 
 static int open_log(void) {
@@ -222,14 +294,17 @@ static int open_log(void) {
 }
 
 int main(int argc, char **argv) {
-    struct program program = {.log = open_log()};
+    static struct program program;
+    program.log = open_log();
     int status = skep_worker_new(&program.worker, NULL);
     if (status != SKEP_OK) {
         fprintf(stderr, "job_worker: %s\n", skep_strerror(status));
         return skep_exit_status(status);
     }
-    int first = 1 + take_slow(&program, argc, argv);
+    int first = take_options(&program, argc, argv);
     if (first >= argc) return USAGE;
+    skep_on_message(program.worker, on_message, &program);
+    if (program.talks && skep_subscribe(program.worker) != SKEP_OK) return EXIT_FAILURE;
     for (int i = first; i < argc; i++) handle(&program, argv[i]);
     status = skep_worker_run(program.worker);
     skep_worker_free(&program.worker);
