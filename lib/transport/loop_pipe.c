@@ -147,6 +147,8 @@ bool skep__pipe_unsend(struct skep__pipe *pipe, struct skep__outgoing *outgoing)
     if (STAILQ_FIRST(&pipe->outgoing) == outgoing && pipe->written_bytes > 0) return false;
     STAILQ_REMOVE(&pipe->outgoing, outgoing, skep__outgoing, entry);
     pipe->outgoing_bytes -= size_of(outgoing);
+    watch(pipe);
+    note_late(pipe);
     return true;
 }
 
