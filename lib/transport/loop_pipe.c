@@ -18,9 +18,10 @@ enum {
 
 /* --- who is late --- */
 
-/* In the midst of a greeting or a head, which come in one piece; or with answers that it has not read. */
+/* In the midst of a greeting or a head, which come in one piece; or with answers that it has not read; or it has closed
+ * the half that it reads from, and nothing else tells of that. */
 static bool keeps_waiting(const struct skep__pipe *pipe) {
-    return skep__sp_is_between(&pipe->reader) || (pipe->hurries && !STAILQ_EMPTY(&pipe->outgoing));
+    return skep__sp_is_between(&pipe->reader) || (pipe->hurries && !STAILQ_EMPTY(&pipe->outgoing)) || pipe->broken;
 }
 
 static void forgive(struct skep__pipe *pipe) {
