@@ -112,7 +112,7 @@ static void take_written(struct skep__pipe *pipe, size_t n, struct outgoings *wr
 static void write_out(struct skep__pipe *pipe, struct outgoings *written) {
     ssize_t n = 0;
     while (pipe->fd >= 0 && !pipe->broken && !STAILQ_EMPTY(&pipe->outgoing) && (n = write_vectors(pipe)) >= 0) {
-        pipe->ticks = 0;
+        if (!skep__sp_is_between(&pipe->reader)) pipe->ticks = 0; /* who reads is late only with what it sends */
         take_written(pipe, (size_t)n, written);
     }
     shut_if_empty(pipe);

@@ -160,6 +160,23 @@ static void test_a_peer_that_closes_the_half_it_reads(void **state) {
     free_sender(&sender);
 }
 
+static bool sends_until_ended(struct sender *sender) {
+    if (sender->pipe != NULL) assert_true(send_piece(sender, 0, 10));
+    return hand_has_ended(sender->fd);
+}
+
+/* It is late with its head, however eagerly it reads. */
+static void test_half_a_head_from_who_is_sent_to(void **state) {
+    struct sender sender;
+    open_sender(&sender, *state);
+    hand_send(sender.fd, "\1\0\0", 3);
+    hand_turns(sender.pump, 2);
+    hand_hurry(sender.hub);
+    PUMP_LOOK_UNTIL(sender.pump, sends_until_ended(&sender));
+    assert_int_equal(sender.ended, 1);
+    free_sender(&sender);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_leaves_at_once),
@@ -169,6 +186,7 @@ int main(void) {
         PUMP_TEST(test_no_spinning_when_the_last_is_taken_back),
         PUMP_TEST(test_no_spinning_with_a_full_socket),
         PUMP_TEST(test_a_peer_that_closes_the_half_it_reads),
+        PUMP_TEST(test_half_a_head_from_who_is_sent_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
