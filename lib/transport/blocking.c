@@ -212,7 +212,7 @@ static void take_answer(const struct skep_command *command, void *context) {
     snprintf(answer->why, SKEP_MAX_REASON + 1, "%.*s", (int)reason->size_bytes, reason->data);
 }
 
-/* An answer to a question before, for which nobody waits any more, is passed over. */
+/* An answer to a question before, for which nobody waits any more, is passed over; but not for longer than so. */
 static int await_answer(skep__asker *asker, uint64_t deadline_ns) {
     const struct skep_frame *frame = &asker->channel.frame;
     unsigned char number[NUMBER_BYTES];
@@ -221,6 +221,7 @@ static int await_answer(skep__asker *asker, uint64_t deadline_ns) {
         int status = read_frame(&asker->channel, deadline_ns);
         if (status != SKEP_OK) return status;
         if (frame->size_bytes >= NUMBER_BYTES && memcmp(frame->data, number, NUMBER_BYTES) == 0) return SKEP_OK;
+        if (uv_hrtime() >= deadline_ns) return SKEP_ETIMEDOUT;
     }
 }
 
