@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -141,13 +142,17 @@ static void close_channel(struct channel *channel) {
     skep__reader_free(&channel->reader);
 }
 
+/* With a full backlog, as of a broker that stands still, connect waits; no longer than for the greeting. */
 static int connect_to(struct channel *channel, const char *url) {
+    static const struct timeval patience = {.tv_sec = GREETING_MS / 1000};
     struct sockaddr_un address;
     int status = skep__ipc_address(url, &address);
     if (status != SKEP_OK) return status;
     channel->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (channel->fd < 0) return skep_status_of_errno(errno);
+    setsockopt(channel->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     if (connect(channel->fd, (const struct sockaddr *)&address, sizeof address) == 0) return SKEP_OK;
+    if (errno == EAGAIN) return SKEP_ETIMEDOUT;
     return errno == ENOENT ? SKEP_ECLOSED : skep_status_of_errno(errno);
 }
 
