@@ -210,14 +210,14 @@ class Bus(unittest.TestCase):
         self.assert_nothing_is_left()
 
     def test_a_stranger_at_a_workers_inbox(self):
-        began = self.hive.count(rf"refused process {os.getpid()} ")
         stranger = self.send("inbox", greeting("inbox"))
-        self.wait_ended([stranger], "a stranger to be turned away")
         self.assert_serving()  # the job went to the worker
-        with self.assertRaises((ConnectionResetError, EOFError)):
-            if not self.send("inbox", greeting("inbox")).recv(1):
-                raise EOFError
-        self.hive.wait_line(rf"refused process {os.getpid()} .* inbox of worker 1", times=began + 2)
+        heard = b""
+        with contextlib.suppress(ConnectionResetError):
+            while data := stranger.recv(4096):
+                heard += data
+        self.assertLessEqual(len(heard), len(greeting("inbox")))
+        self.hive.wait_line(rf"refused process {os.getpid()} .* inbox of worker 1")
         self.assert_nothing_is_left()
 
 
