@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -141,13 +142,17 @@ static void close_channel(struct channel *channel) {
     skep__reader_free(&channel->reader);
 }
 
+/* With a full backlog, as of a broker that stands still, connect waits; no longer than for the greeting. */
 static int connect_to(struct channel *channel, const char *url) {
+    static const struct timeval patience = {.tv_sec = GREETING_MS / 1000};
     struct sockaddr_un address;
     int status = skep__ipc_address(url, &address);
     if (status != SKEP_OK) return status;
     channel->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (channel->fd < 0) return skep_status_of_errno(errno);
+    setsockopt(channel->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     if (connect(channel->fd, (const struct sockaddr *)&address, sizeof address) == 0) return SKEP_OK;
+    if (errno == EAGAIN) return SKEP_ETIMEDOUT;
     return errno == ENOENT ? SKEP_ECLOSED : skep_status_of_errno(errno);
 }
 
@@ -212,7 +217,7 @@ static void take_answer(const struct skep_command *command, void *context) {
     snprintf(answer->why, SKEP_MAX_REASON + 1, "%.*s", (int)reason->size_bytes, reason->data);
 }
 
-/* An answer to a question before, for which nobody waits any more, is passed over. */
+/* An answer to a question before, for which nobody waits any more, is passed over; but not for longer than so. */
 static int await_answer(skep__asker *asker, uint64_t deadline_ns) {
     const struct skep_frame *frame = &asker->channel.frame;
     unsigned char number[NUMBER_BYTES];
@@ -221,6 +226,7 @@ static int await_answer(skep__asker *asker, uint64_t deadline_ns) {
         int status = read_frame(&asker->channel, deadline_ns);
         if (status != SKEP_OK) return status;
         if (frame->size_bytes >= NUMBER_BYTES && memcmp(frame->data, number, NUMBER_BYTES) == 0) return SKEP_OK;
+        if (uv_hrtime() >= deadline_ns) return SKEP_ETIMEDOUT;
     }
 }
 

@@ -139,6 +139,9 @@ SKEP_MUST_USE int skep__acceptor_listen(struct skep__acceptor *acceptor, const c
 /* Accepts whatever waits, now. */
 void skep__acceptor_accept(struct skep__acceptor *acceptor);
 
+/* Accepts again, if it had stopped for want of descriptors. */
+void skep__acceptor_recover(struct skep__acceptor *acceptor);
+
 /* Stops listening and removes the socket's file, if it is still its own. */
 void skep__acceptor_close(struct skep__acceptor *acceptor);
 

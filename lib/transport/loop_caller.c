@@ -116,14 +116,15 @@ static uint32_t read_number(const char *data) {
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
-/* An answer that nobody waits for any more is dropped. */
+/* An answer that nobody waits for any more is dropped, and so is one to a question that has not been asked yet: numbers
+ * can be guessed. */
 static void received(struct skep__pipe *pipe, const char *data, size_t size_bytes) {
     struct loop_caller *caller = caller_of(pipe);
     struct question *question;
     if (size_bytes < NUMBER_BYTES) return;
     uint32_t number = read_number(data);
     TAILQ_FOREACH(question, &caller->questions, entry) if (question->number == number) break;
-    if (question != NULL) settle(question, SKEP_OK, data + NUMBER_BYTES, size_bytes - NUMBER_BYTES);
+    if (question != NULL && question->sent) settle(question, SKEP_OK, data + NUMBER_BYTES, size_bytes - NUMBER_BYTES);
 }
 
 static void ended(struct skep__pipe *pipe) {

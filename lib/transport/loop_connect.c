@@ -76,7 +76,7 @@ static void starve(struct skep__acceptor *acceptor) {
 
 static void on_connection(uv_poll_t *poll, int status, int events);
 
-static void recover(struct skep__acceptor *acceptor) {
+void skep__acceptor_recover(struct skep__acceptor *acceptor) {
     if (!acceptor->is_starved) return;
     acceptor->is_starved = false;
     LIST_REMOVE(acceptor, starved_entry);
@@ -90,7 +90,7 @@ static void accept_some(struct skep__acceptor *acceptor, unsigned most) {
             starve(acceptor);
             return;
         }
-        recover(acceptor);
+        skep__acceptor_recover(acceptor);
         if (end.fd < 0) return;
         admit(acceptor, &end);
     }

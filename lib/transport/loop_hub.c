@@ -10,22 +10,26 @@ enum {
                        loop that stood still blames nobody */
 };
 
+static struct skep__pipe *find_overdue(const struct skep__loop_hub *hub) {
+    struct skep__pipe *pipe;
+    LIST_FOREACH(pipe, &hub->late, late_entry) if (pipe->ticks >= LATE_TICKS) break;
+    return pipe;
+}
+
+/* What its owner does when it learns of the end may close others that are late: the list is looked through anew. */
 static void look_after_late(struct skep__loop_hub *hub) {
-    struct skep__pipe *pipe, *next;
-    for (pipe = LIST_FIRST(&hub->late); pipe != NULL; pipe = next) {
-        next = LIST_NEXT(pipe, late_entry);
-        if (++pipe->ticks < LATE_TICKS) continue;
+    struct skep__pipe *pipe;
+    LIST_FOREACH(pipe, &hub->late, late_entry) pipe->ticks++;
+    while ((pipe = find_overdue(hub)) != NULL) {
         pipe->events->ended(pipe);
         skep__pipe_close(pipe);
     }
 }
 
+/* They accept on the next turn, from where their owners may free others. */
 static void look_after_starved(struct skep__loop_hub *hub) {
-    struct skep__acceptor *acceptor, *next;
-    for (acceptor = LIST_FIRST(&hub->starved); acceptor != NULL; acceptor = next) {
-        next = LIST_NEXT(acceptor, starved_entry);
-        skep__acceptor_accept(acceptor);
-    }
+    struct skep__acceptor *acceptor;
+    while ((acceptor = LIST_FIRST(&hub->starved)) != NULL) skep__acceptor_recover(acceptor);
 }
 
 static void tick(uv_timer_t *timer) {

@@ -13,14 +13,16 @@ enum {
     SMALL_BYTES = 4096,           /* the same without memory */
     SEND_BUFFER = 2 * 256 * 1024, /* asked for: a full frame leaves in one piece. The kernel gives what it may */
     VECTORS = 16,
-    ALL_READS = 64 /* what a process has sent by its end is less; another may hold its socket, and go on writing */
+    ALL_BYTES = 16 * 1024 * 1024 /* what a process has sent by its end is less; another may hold its socket, and go on
+                                    writing */
 };
 
 /* --- who is late --- */
 
-/* In the midst of a greeting or a head, which come in one piece; or with answers that it has not read. */
+/* In the midst of a greeting or a head, which come in one piece; or with answers that it has not read; or it has closed
+ * the half that it reads from, and nothing else tells of that. */
 static bool keeps_waiting(const struct skep__pipe *pipe) {
-    return skep__sp_is_between(&pipe->reader) || (pipe->hurries && !STAILQ_EMPTY(&pipe->outgoing));
+    return skep__sp_is_between(&pipe->reader) || (pipe->hurries && !STAILQ_EMPTY(&pipe->outgoing)) || pipe->broken;
 }
 
 static void forgive(struct skep__pipe *pipe) {
@@ -111,7 +113,7 @@ static void write_out(struct skep__pipe *pipe, struct outgoings *written) {
     while (pipe->fd >= 0 && !pipe->broken && !STAILQ_EMPTY(&pipe->outgoing)) {
         ssize_t n = write_vectors(pipe, vectors, gather(pipe, vectors));
         if (n < 0) break;
-        pipe->ticks = 0;
+        if (!skep__sp_is_between(&pipe->reader)) pipe->ticks = 0; /* who reads is late only with what it sends */
         take_written(pipe, (size_t)n, written);
     }
     shut_if_empty(pipe);
@@ -161,6 +163,8 @@ bool skep__pipe_unsend(struct skep__pipe *pipe, struct skep__outgoing *outgoing)
     if (STAILQ_FIRST(&pipe->outgoing) == outgoing && pipe->written_bytes > 0) return false;
     STAILQ_REMOVE(&pipe->outgoing, outgoing, skep__outgoing, entry);
     pipe->outgoing_bytes -= size_of(outgoing);
+    watch(pipe);
+    note_late(pipe);
     return true;
 }
 
@@ -238,11 +242,12 @@ static void end(struct skep__pipe *pipe) {
     skep__pipe_close(pipe);
 }
 
-/* Reads once. True if there may be more. */
-static bool read_once(struct skep__pipe *pipe, char *buffer, size_t room_bytes) {
+/* Reads once, and takes what it has read off the limit. True if there may be more. */
+static bool read_once(struct skep__pipe *pipe, char *buffer, size_t room_bytes, size_t *limit_bytes) {
     size_t of_frame;
     ssize_t n = receive(pipe, buffer, room_bytes, &of_frame);
     if (n < 0) return false;
+    *limit_bytes -= (size_t)n < *limit_bytes ? (size_t)n : *limit_bytes;
     skep__sp_filled(&pipe->reader, n > 0 ? of_frame : 0);
     if (n == 0 || take_bytes(pipe, buffer, (size_t)n - of_frame) != SKEP_OK) end(pipe);
     if (pipe->fd >= 0) note_late(pipe);
@@ -250,20 +255,20 @@ static bool read_once(struct skep__pipe *pipe, char *buffer, size_t room_bytes) 
 }
 
 /* Within a callback of another pipe the hub's buffer is in use: what lies there is still being read. */
-static void read_pipe(struct skep__pipe *pipe, unsigned most) {
+static void read_pipe(struct skep__pipe *pipe, size_t limit_bytes) {
     char small[SMALL_BYTES];
     struct skep__loop_hub *hub = pipe->hub;
     if (pipe->reading) return;
     char *large = take_buffer(hub);
     pipe->reading = true;
-    for (bool more = true; more && most > 0; most--)
-        more = read_once(pipe, large != NULL ? large : small, large != NULL ? READ_BYTES : sizeof small);
+    for (bool more = true; more && limit_bytes > 0;)
+        more = read_once(pipe, large != NULL ? large : small, large != NULL ? READ_BYTES : sizeof small, &limit_bytes);
     pipe->reading = false;
     if (large != NULL) hub->buffer_used = false;
 }
 
 void skep__pipe_read_all(struct skep__pipe *pipe) {
-    if (pipe->fd >= 0) read_pipe(pipe, ALL_READS);
+    if (pipe->fd >= 0) read_pipe(pipe, ALL_BYTES);
 }
 
 /* libuv stops polling a socket with an error, such as a peer's that closed without reading everything: what it sent
@@ -271,7 +276,7 @@ void skep__pipe_read_all(struct skep__pipe *pipe) {
 static void on_poll(uv_poll_t *poll, int status, int events) {
     struct skep__pipe *pipe = poll->data;
     if (events & UV_WRITABLE) skep__pipe_write(pipe);
-    if (pipe->fd >= 0 && (status < 0 || (events & UV_READABLE))) read_pipe(pipe, status < 0 ? ALL_READS : 1);
+    if (pipe->fd >= 0 && (status < 0 || (events & UV_READABLE))) read_pipe(pipe, status < 0 ? ALL_BYTES : 1);
     if (status < 0) end(pipe);
 }
 

@@ -283,13 +283,23 @@ int skep__loop_port_dial(struct skep__port *common, const char *url, bool wait) 
     return skep__dialer_dial(&((struct skep__loop_port *)common)->dialer, url, wait);
 }
 
+/* The oldest connection of a process that is younger than this number. */
+static struct skep__pipe *next_of(const struct skep__loop_port *port, pid_t pid, uint32_t number) {
+    struct skep__pipe *pipe, *oldest = NULL;
+    LIST_FOREACH(pipe, &port->pipes, entry)
+    if (pipe->peer.pid == pid && pipe->peer.pipe > number && (oldest == NULL || pipe->peer.pipe < oldest->peer.pipe))
+        oldest = pipe;
+    return oldest;
+}
+
+/* In the order in which it connected, since that is the order in which it sent. What is read may end any of them. */
 void skep__loop_port_read(struct skep__port *common, pid_t pid) {
     struct skep__loop_port *port = (struct skep__loop_port *)common;
-    struct skep__pipe *pipe, *next;
+    uint32_t number = 0;
     skep__acceptor_accept(&port->acceptor);
-    for (pipe = LIST_FIRST(&port->pipes); pipe != NULL; pipe = next) {
-        next = LIST_NEXT(pipe, entry);
-        if (pipe->peer.pid == pid) skep__pipe_read_all(pipe);
+    for (struct skep__pipe *pipe; (pipe = next_of(port, pid, number)) != NULL;) {
+        number = pipe->peer.pipe;
+        skep__pipe_read_all(pipe);
     }
 }
 

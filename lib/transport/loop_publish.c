@@ -44,12 +44,19 @@ static unsigned depth_of(const struct skep__pipe *pipe) {
     return depth;
 }
 
-/* The first may have begun to leave: then the second goes. */
-static void drop_oldest(struct skep__pipe *pipe) {
-    struct skep__outgoing *first = STAILQ_FIRST(&pipe->outgoing);
-    struct skep__outgoing *second = STAILQ_NEXT(first, entry);
-    if (skep__pipe_unsend(pipe, first)) free_copy((struct copy *)first);
-    else if (second != NULL && skep__pipe_unsend(pipe, second)) free_copy((struct copy *)second);
+/* The first may have begun to leave: then the second goes. False if there is none that can. */
+static bool drop_oldest(struct skep__pipe *pipe) {
+    struct skep__outgoing *oldest = STAILQ_FIRST(&pipe->outgoing);
+    if (oldest != NULL && !skep__pipe_unsend(pipe, oldest)) {
+        oldest = STAILQ_NEXT(oldest, entry);
+        if (oldest != NULL && !skep__pipe_unsend(pipe, oldest)) oldest = NULL;
+    }
+    if (oldest != NULL) free_copy((struct copy *)oldest);
+    return oldest != NULL;
+}
+
+static bool is_behind(const struct skep__pipe *pipe) {
+    return depth_of(pipe) >= NEWS_DEPTH || pipe->outgoing_bytes > NEWS_BYTES;
 }
 
 /* Without memory this peer misses it, as one that is behind would. */
@@ -74,7 +81,7 @@ int skep__loop_publish(struct skep__loop_port *port, struct skep_frame *frame) {
     *frame = (struct skep_frame){0};
     LIST_FOREACH(pipe, &port->pipes, entry) {
         if (!pipe->reader.greeted) continue;
-        if (depth_of(pipe) >= NEWS_DEPTH || pipe->outgoing_bytes > NEWS_BYTES) drop_oldest(pipe);
+        while (is_behind(pipe) && drop_oldest(pipe)) continue;
         send_copy(pipe, issue);
     }
     release(issue);

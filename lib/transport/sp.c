@@ -141,10 +141,6 @@ bool skep__sp_is_between(const struct skep__sp_reader *reader) {
     return !reader->greeted || reader->head_bytes > 0;
 }
 
-bool skep__sp_is_partial(const struct skep__sp_reader *reader) {
-    return reader->head_bytes > 0 || (reader->body != NULL && !reader->body_delivered);
-}
-
 void skep__sp_free(struct skep__sp_reader *reader) {
     free_body(reader);
 }

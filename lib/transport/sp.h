@@ -61,9 +61,6 @@ void skep__sp_filled(struct skep__sp_reader *reader, size_t size_bytes);
 /* True in the midst of a greeting or of a head, which honest peers send in one piece. */
 bool skep__sp_is_between(const struct skep__sp_reader *reader);
 
-/* True in the midst of a frame. */
-bool skep__sp_is_partial(const struct skep__sp_reader *reader);
-
 void skep__sp_free(struct skep__sp_reader *reader);
 
 #endif

@@ -61,6 +61,13 @@ SCRIPTS = ["name a\nhandle q concurrency 2\nlisten tcp://127.0.0.1:0\nsubscribe 
 TIMES = ["", "0001", "c30302aa0d01", "d11c01", "00000000", "800081808000", "00ffffffffffffffffff01", "00feffffffffffffffff010001",
          "00feffffffffffffffff0100010001", "d21c01", "00ffffffffffffffffff02", "80", "0080", "000100", "ffffffffffffffffff0101"]
 
+# SP: a byte that chooses the pieces, a greeting, frames
+GREETING = b"\0SP\0\0\x50\0\0"
+FRAMES = b"".join(b"\1" + len(body).to_bytes(8, "big") + body for body in (b"", b"x", b"frame", b"y" * 300, b""))
+STREAMS = [GREETING, GREETING + FRAMES, GREETING + FRAMES[:-3], GREETING + FRAMES[:40], b"\0SP\0\0\x51\0\0", b"GET / HTTP/1.1",
+           *(GREETING + b"\1" + size.to_bytes(8, "big") + b"z" for size in (4194304, 4194305, 2**63, 2**64 - 1)),
+           GREETING + b"\2" + FRAMES, GREETING[:5], b""]
+
 
 def commands():
     """Every command's name and its fields as (name, type, needed)."""
@@ -109,6 +116,9 @@ def main():
         write("script", f"{i:02}", script.encode())
     for i, times in enumerate(TIMES):
         write("histogram", f"{i:02}", bytes.fromhex(times))
+    for i, stream in enumerate(STREAMS):
+        for choice in (0, 4, 8, 11):
+            write("sp", f"{i:02}-{choice:02}", bytes([choice]) + stream)
 
 
 if __name__ == "__main__":

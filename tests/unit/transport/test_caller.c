@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Questions from a loop, to a server on the same one. */
-#include "pump.h"
+#include "../lib/pump.h"
 
 #include "transport/transport.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Closing behind the loop's back: on threads without signals, waited for as long as is fair, outliving their owner. */
-#include "pump.h"
+#include "../lib/pump.h"
 
 #include <dlfcn.h>
 #include <errno.h>

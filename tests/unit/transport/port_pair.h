@@ -3,7 +3,7 @@
 #ifndef SKEP_TESTS_PORT_PAIR_H
 #define SKEP_TESTS_PORT_PAIR_H
 
-#include "pump.h"
+#include "../lib/pump.h"
 
 #include "contract.h"
 #include "transport/transport.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Outlets: how commands become frames. */
-#include "pump.h"
+#include "../lib/pump.h"
 
 #include "transport/outlet.h"
 

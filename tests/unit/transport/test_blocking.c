@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Asking and reading news without a loop, against a server and a publisher on a loop of another thread. */
-#include "pump.h"
+#include "../lib/pump.h"
 
 #include "transport/ask.h"
 #include "transport/news_reader.h"
