@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Outlets and large payloads: they are written from where they lie, so what is there afterwards must not matter. */
-#include "pump.h"
+#include "../lib/pump.h"
 
 #include "contract.h"
 #include "transport/outlet.h"
