@@ -120,6 +120,8 @@ struct skep_spec {
     const struct skep_field *fields;
     uint16_t name_size_bytes;
     uint16_t channels;
+    uint16_t size_bytes; /* of the command's struct */
+    uint32_t needed;     /* a bit for each field that must be there, as in has */
 };
 
 /* The table, by id; borrowed. */

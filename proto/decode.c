@@ -106,12 +106,6 @@ static const struct skep_field *find_field(const struct skep_spec *spec, const s
     return NULL;
 }
 
-static bool has_all_needed(const struct skep_spec *spec, uint32_t has) {
-    for (unsigned i = 0; spec->fields[i].name != NULL; i++)
-        if (spec->fields[i].needed && !(has >> i & 1)) return false;
-    return true;
-}
-
 static int store_fields(struct skep_reader *reader, const msgpack_object_map *map, const struct skep_spec *spec,
                         struct skep_command *command) {
     char *base = (char *)command + offsetof(struct skep_command, hello);
@@ -128,7 +122,20 @@ static int store_fields(struct skep_reader *reader, const msgpack_object_map *ma
         *has |= 1u << (field - spec->fields);
         next = field + 1;
     }
-    return has_all_needed(spec, *has) ? SKEP_OK : fail(reader, "a needed field is missing");
+    return (spec->needed & ~*has) == 0 ? SKEP_OK : fail(reader, "a needed field is missing");
+}
+
+/* Only the struct of this command is cleared and copied: the largest is ten times as large as the usual ones. */
+static int store_command(struct skep_reader *reader, const msgpack_object_map *map, enum skep_command_id id,
+                         struct skep_command *command) {
+    const struct skep_spec *spec = skep__spec(id);
+    const size_t at = offsetof(struct skep_command, hello);
+    struct skep_command decoded;
+    decoded.id = id;
+    memset((char *)&decoded + at, 0, spec->size_bytes); /* what is absent reads as 0, false or empty */
+    int status = store_fields(reader, map, spec, &decoded);
+    if (status == SKEP_OK) memcpy(command, &decoded, at + spec->size_bytes);
+    return status;
 }
 
 static int parse(struct skep_reader *reader, msgpack_object *object) {
@@ -155,14 +162,9 @@ int skep__reader_next(struct skep_reader *reader, struct skep_command *command, 
         }
         const struct skep_spec *spec = skep__spec(id);
         if (!(spec->channels & reader->channel)) return fail(reader, "a command of another channel");
-        struct skep_command decoded;
-        memset(&decoded, 0, sizeof decoded); /* what is absent reads as 0, false or empty */
-        decoded.id = id;
-        status = store_fields(reader, &object.via.map, spec, &decoded);
-        if (status != SKEP_OK) return status;
-        *command = decoded;
-        *more = true;
-        return SKEP_OK;
+        status = store_command(reader, &object.via.map, id, command);
+        if (status == SKEP_OK) *more = true;
+        return status;
     }
     *more = false;
     return SKEP_OK;

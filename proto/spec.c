@@ -33,15 +33,14 @@
 #define RETURNS SKEP_CHANNEL_RETURNS
 
 static const struct skep_spec specs[] = {
-#define COMMAND(id, channels_, answer_, doc_) \
-    {.name = #id,                             \
-     .answer = (answer_),                     \
-     .doc = (doc_),                           \
-     .fields = fields_##id,                   \
-     .name_size_bytes = sizeof #id - 1,       \
-     .channels = (channels_)},
-#define FIELD(command, name, type, need, limit, doc)
-#define END(id)
+#define COMMAND(id, channels_, answer_, doc_)                                                                      \
+    {                                                                                                              \
+        .name = #id, .answer = (answer_), .doc = (doc_), .fields = fields_##id, .name_size_bytes = sizeof #id - 1, \
+        .channels = (channels_), .size_bytes = sizeof(struct skep_command_##id), .needed = 0
+#define FIELD(command, name, type, need, limit, doc) | ((need) ? 1u << SKEP_AT_##command##_##name : 0u)
+#define END(id) \
+    }           \
+    ,
 #include "commands.def"
 #undef COMMAND
 #undef FIELD
