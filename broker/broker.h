@@ -27,6 +27,8 @@
 #include "url.h"
 #include "usage.h"
 
+enum { SKEP__COUNTED = 256 };
+
 enum skep__child_state {
 #define STATE(id, name) SKEP__CHILD_##id,
 #include "states.def"
@@ -191,6 +193,7 @@ struct skep_child {
     struct skep__log_tail last_lines;
 
     struct skep__outlet *inbox;
+    uint64_t cut_said_ms; /* when it was last said that one of these was cut; the loop's time; 0: never */
     uint64_t inbox_connections, outbox_connections; /* of it so far; from the second on, the one before was cut */
     uint64_t news_seen;                             /* it asked for what follows this */
     bool owes_news;                                 /* and did not get all of it */
@@ -343,6 +346,9 @@ struct skep_cluster {
 
     /* ledger: totals since the start */
     uint64_t accepted, requests, restarts, messages, bad_frames, redispatched;
+    uint64_t peers_starved_ms;    /* when it was last said that nobody can connect; the loop's time; 0: never */
+    pid_t counted[SKEP__COUNTED]; /* the latest workers that have ended: their pages were counted to the end */
+    unsigned counted_next;
     uint64_t cut; /* connections of workers and clients that ended while both sides lived, and were made again */
     struct skep__counter_total counters[SKEP_MAX_COUNTERS];
     unsigned counter_count;

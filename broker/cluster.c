@@ -143,7 +143,12 @@ static void raise_limits(skep_cluster *cluster) {
 
 static int open_outbox(skep_cluster *cluster) {
     static const struct skep__port_events events = {
-        .received = skep__outbox_received, .connected = skep__outbox_connected, .refused = skep__peer_refused};
+        .received = skep__outbox_received,
+        .connected = skep__outbox_connected,
+        .refused = skep__peer_refused,
+        .misspoke = skep__peer_misspoke,
+        .starved = skep__peers_starved,
+    };
     char url[SKEP_MAX_URL + 1];
     skep__instance_url(&cluster->instance, SKEP_FILE_OUTBOX, url, sizeof url);
     int status = skep__port_new(&cluster->outbox, cluster->hub, SKEP__PORT_PULL, &events, cluster);
@@ -151,7 +156,12 @@ static int open_outbox(skep_cluster *cluster) {
 }
 
 static int open_intake(skep_cluster *cluster) {
-    static const struct skep__port_events events = {.received = skep__intake_received, .refused = skep__peer_refused};
+    static const struct skep__port_events events = {
+        .received = skep__intake_received,
+        .refused = skep__peer_refused,
+        .misspoke = skep__peer_misspoke,
+        .starved = skep__peers_starved,
+    };
     char url[SKEP_MAX_URL + 1];
     skep__instance_url(&cluster->instance, SKEP_FILE_INTAKE, url, sizeof url);
     int status = skep__port_new(&cluster->intake, cluster->hub, SKEP__PORT_PULL, &events, cluster);

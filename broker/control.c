@@ -146,7 +146,7 @@ static void answer_parked(skep_cluster *cluster) {
     }
 }
 
-/* A server answers few calls at a time, so that few can be parked. */
+/* A connection may have 64 open: each costs less than a kilobyte here. */
 static bool park(skep_cluster *cluster, struct skep__call *call, const struct skep_command *question) {
     struct skep__parked *parked = malloc(sizeof *parked);
     if (parked == NULL) return false;
@@ -174,7 +174,8 @@ void skep__control_close(skep_cluster *cluster) {
 }
 
 int skep__control_open(skep_cluster *cluster) {
-    static const struct skep__server_events events = {.called = called, .refused = skep__peer_refused};
+    static const struct skep__server_events events = {
+        .called = called, .refused = skep__peer_refused, .starved = skep__peers_starved};
     char url[SKEP_MAX_URL + 1];
     STAILQ_INIT(&cluster->parked);
     skep__instance_url(&cluster->instance, SKEP_FILE_CONTROL, url, sizeof url);

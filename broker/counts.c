@@ -66,8 +66,22 @@ static void raise_named(skep_child *child, const struct skep_page_counter *count
     if (share != NULL) raise_share(&total->count, share, counter->count);
 }
 
+/* Only a worker that keeps sums on its page: of another one the late reports are all there is. */
+static void note_final(skep_child *child) {
+    skep_cluster *cluster = child->cluster;
+    if (skep__page_requests(child->page) == 0 && skep__page_counter_count(child->page) == 0) return;
+    cluster->counted[cluster->counted_next++ % SKEP__COUNTED] = child->pid;
+}
+
+bool skep__counts_are_final(const skep_cluster *cluster, pid_t pid) {
+    for (unsigned i = 0; i < SKEP__COUNTED && pid != 0; i++)
+        if (cluster->counted[i] == pid) return true;
+    return false;
+}
+
 void skep__count_unreported(skep_child *child) {
     struct skep_page_counter counter;
+    note_final(child);
     raise_share(&child->cluster->requests, &child->requests, skep__page_requests(child->page));
     for (unsigned i = 0, n = skep__page_counter_count(child->page); i < n; i++)
         if (skep__page_counter(child->page, i, &counter)) raise_named(child, &counter);

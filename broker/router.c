@@ -14,7 +14,11 @@
 #include "news.h"
 #include "session.h"
 
-enum { REQUEST_TIMEOUT_MS = 5000 };
+enum {
+    REQUEST_TIMEOUT_MS = 5000,
+    CUT_SAY_MS = 1000,     /* between two reports of a worker's connections that were cut */
+    STARVED_SAY_MS = 10000 /* between two reports that nobody can connect */
+};
 
 static int push(skep_child *child, const struct skep_command *command) {
     if (child->link < 0 || child->cluster->freed) return SKEP_ECLOSED;
@@ -213,13 +217,16 @@ void skep__inbox_refused(void *context, pid_t pid, uid_t uid) {
 
 /* --- connections --- */
 
-/* Connections are counted from 1; another one means that the one before has ended while both sides lived. */
+/* Connections are counted from 1; another one means that the one before has ended while both sides lived. Said once a
+ * second at most: a program that connects for each message would fill the log. */
 static void note_connection(skep_child *child, uint64_t *connections, const char *channel) {
+    uint64_t now_ms = uv_now(child->cluster->loop);
     if (++*connections == 1) return;
     child->cluster->cut++;
+    if (child->cut_said_ms != 0 && now_ms - child->cut_said_ms < CUT_SAY_MS) return;
+    child->cut_said_ms = now_ms;
     skep__emit_error(child->cluster, child,
-                     "its connection to its %s was cut and has been made again; "
-                     "what was on its way then is lost",
+                     "its connection to its %s was cut and has been made again; what was on its way may be lost",
                      channel);
 }
 
@@ -254,7 +261,7 @@ static int take_from_child(skep_child *child, const struct skep_command *command
     return SKEP_OK;
 }
 
-/* child is NULL for the last frames of a worker that is gone: what it counted still counts. */
+/* child is NULL for strangers, and for a worker that is gone. */
 static int take_command(skep_cluster *cluster, skep_child *child, const struct skep_command *command,
                         const char **why) {
     skep__trace_command(cluster->trace, SKEP__TRACE_WIRE, "<", child != NULL ? child->id : 0, command);
@@ -282,7 +289,7 @@ void skep__outbox_received(void *context, const void *data, size_t size_bytes, c
     struct skep_command command;
     bool more = true;
     skep_child *child = skep__child_by_pid(cluster, peer->pid);
-    if (child != NULL && child->doomed) return;
+    if (child != NULL ? child->doomed : skep__counts_are_final(cluster, peer->pid)) return;
     int status = skep__reader_begin(reader, data, size_bytes);
     while (status == SKEP_OK && more) {
         status = skep__reader_next(reader, &command, &more);
@@ -291,6 +298,20 @@ void skep__outbox_received(void *context, const void *data, size_t size_bytes, c
     if (child != NULL) skep__dispatch_child(child);
     skep__sessions_flush(cluster);
     if (status != SKEP_OK) bad_frame(cluster, child, peer, status == SKEP_EPROTO ? reader->why : skep_strerror(status));
+}
+
+void skep__peer_misspoke(void *context, const struct skep__peer *peer, const char *why) {
+    skep_cluster *cluster = context;
+    skep__emit_error(cluster, skep__child_by_pid(cluster, peer->pid),
+                     "process %d on a socket of the broker's: %s; its connection is closed", (int)peer->pid, why);
+}
+
+void skep__peers_starved(void *context) {
+    skep_cluster *cluster = context;
+    uint64_t now_ms = uv_now(cluster->loop);
+    if (cluster->peers_starved_ms != 0 && now_ms - cluster->peers_starved_ms < STARVED_SAY_MS) return;
+    cluster->peers_starved_ms = now_ms;
+    skep__emit_error(cluster, NULL, "out of descriptors; workers, clients and commands connect when some are free");
 }
 
 void skep__peer_refused(void *context, pid_t pid, uid_t uid) {

@@ -11,6 +11,10 @@ void skep__outbox_received(void *context, const void *data, size_t size_bytes, c
 /* A process has connected to the outbox; context is the cluster. */
 void skep__outbox_connected(void *context, const struct skep__peer *peer);
 
+/* A process does not speak SP as it should; nobody can connect for want of descriptors; context is the cluster. */
+void skep__peer_misspoke(void *context, const struct skep__peer *peer, const char *why);
+void skep__peers_starved(void *context);
+
 /* A process of another user was turned away; context is the cluster. */
 void skep__peer_refused(void *context, pid_t pid, uid_t uid);
 

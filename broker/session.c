@@ -96,7 +96,7 @@ static void connected(void *context, const struct skep__peer *peer) {
     session->cluster->cut++;
     skep__emit_error(session->cluster, NULL,
                      "the connection of client %u pid %d to its returns was cut and has been made "
-                     "again; what was on its way then is lost",
+                     "again; what was on its way may be lost",
                      session->id, (int)peer->pid);
 }
 

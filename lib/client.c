@@ -166,6 +166,7 @@ static void farewell_ended(uv_timer_t *timer) {
 static void leave(skep_client *client) {
     if (client->phase != SKEP__CLIENT_JOINED) return;
     client->wait_has_ended = !client->owns_loop;
+    uv_update_time(client->loop); /* the user may have taken long since its last turn */
     if (client->owns_loop) uv_timer_start(&client->wait, farewell_ended, FAREWELL_MS, 0);
     skep__client_send_more(client); /* messages that have not left; jobs, too */
     while (!client->wait_has_ended && skep__port_is_sending(client->intake, true)) uv_run(client->loop, UV_RUN_ONCE);

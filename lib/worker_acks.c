@@ -5,8 +5,9 @@
 /* Their number is bounded by the broker's credit, so they may wait where messages may not. Without memory an answer is
  * lost: the job's lease ends then, as if this worker had died. */
 static int send_answer(skep_worker *worker, const struct skep_command *command) {
-    if (worker->link < 0 || worker->finishing) return SKEP_OK; /* what was not begun goes to others at its end */
+    if (worker->link < 0) return SKEP_OK; /* nobody reads it any more */
     int status = skep__outlet_add_answer(worker->outbox, command);
+    if (status == SKEP_ECLOSED) return SKEP_OK; /* it has finished: what was not begun goes to others at its end */
     if (status != SKEP_OK) return status;
     worker->unconfirmed = true;
     skep__trace_command(worker->trace, SKEP__TRACE_WIRE, ">", worker->id, command);
@@ -144,7 +145,7 @@ int skep_job_extend(skep_job *public_job) {
     struct skep__job *job = (struct skep__job *)public_job;
     skep_worker *worker = job->worker;
     bool now = worker->jobs.running != NULL;
-    if (worker->link < 0 || worker->finishing) return SKEP_ECLOSED;
+    if (worker->link < 0) return SKEP_ECLOSED;
     if (now && !skep__worker_send_acks(worker)) return SKEP_ENOMEM;
     int status = send_extend(worker, job->delivery);
     if (status != SKEP_OK) return status;

@@ -13,7 +13,7 @@ enum {
 /* --- sending --- */
 
 static int queue(skep_worker *worker, const struct skep_command *command) {
-    if (worker->link < 0 || worker->finishing) return SKEP_ECLOSED;
+    if (worker->link < 0) return SKEP_ECLOSED;
     int status = skep__outlet_add(worker->outbox, command);
     if (status == SKEP_EAGAIN) worker->sender_waits = true;
     if (status == SKEP_OK) worker->unconfirmed = true;

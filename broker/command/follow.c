@@ -83,7 +83,8 @@ void follow_close(struct follower *follower) {
 /* The broker is there and the connection has ended, so it was cut: what was lost with it is a gap like any other. */
 static int subscribe_again(struct follower *follower) {
     skep__news_reader *cut = follower->news;
-    if (follow_open(follower, follower->contact) != SKEP_OK) return SKEP_ECLOSED;
+    int status = follow_open(follower, follower->contact);
+    if (status != SKEP_OK) return status;
     skep__news_reader_free(&cut);
     follow_catch_up(follower);
     return SKEP_OK;

@@ -58,16 +58,17 @@ static int wait_for(int fd, short events, uint64_t deadline_ns) {
     }
 }
 
+/* A wait that ends when a part has left ends the channel: what follows could not be told from the rest. */
 static int write_all(int fd, const void *data, size_t size_bytes, uint64_t deadline_ns) {
-    const char *from = data;
+    const char *from = data, *end = from + size_bytes;
     int status = SKEP_OK;
-    while (size_bytes > 0 && status == SKEP_OK) {
-        ssize_t n = send(fd, from, size_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n > 0) from += n, size_bytes -= (size_t)n;
+    while (from < end && status == SKEP_OK) {
+        ssize_t n = send(fd, from, (size_t)(end - from), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0) from += n;
         else if (errno == EAGAIN) status = wait_for(fd, POLLOUT, deadline_ns);
         else if (errno != EINTR) status = SKEP_ECLOSED;
     }
-    return status;
+    return status == SKEP_ETIMEDOUT && from > (const char *)data ? SKEP_ECLOSED : status;
 }
 
 /* What has come is taken even if the deadline has passed. */
@@ -144,14 +145,17 @@ static void close_channel(struct channel *channel) {
 
 /* With a full backlog, as of a broker that stands still, connect waits; no longer than for the greeting. */
 static int connect_to(struct channel *channel, const char *url) {
-    static const struct timeval patience = {.tv_sec = GREETING_MS / 1000};
+    static const struct timeval longest = {.tv_sec = GREETING_MS / 1000};
     struct sockaddr_un address;
     int status = skep__ipc_address(url, &address);
     if (status != SKEP_OK) return status;
     channel->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (channel->fd < 0) return skep_status_of_errno(errno);
-    setsockopt(channel->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    if (connect(channel->fd, (const struct sockaddr *)&address, sizeof address) == 0) return SKEP_OK;
+    setsockopt(channel->fd, SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof longest);
+    int error;
+    do error = connect(channel->fd, (const struct sockaddr *)&address, sizeof address);
+    while (error != 0 && errno == EINTR);
+    if (error == 0) return SKEP_OK;
     if (errno == EAGAIN) return SKEP_ETIMEDOUT;
     return errno == ENOENT ? SKEP_ECLOSED : skep_status_of_errno(errno);
 }
@@ -187,16 +191,18 @@ static void put_number(unsigned char place[NUMBER_BYTES], uint32_t number) {
     for (unsigned i = 0; i < NUMBER_BYTES; i++) place[i] = (unsigned char)(number >> (24 - 8 * i));
 }
 
+/* Head and number come before the command, in the same frame buffer. */
 static int send_question(skep__asker *asker, const struct skep_command *command, uint64_t deadline_ns) {
+    enum { BEFORE = SKEP__SP_HEAD_BYTES + NUMBER_BYTES };
     struct skep_frame *frame = &asker->channel.frame;
-    unsigned char head[SKEP__SP_HEAD_BYTES + NUMBER_BYTES];
     skep__frame_clear(frame);
-    int status = skep__frame_add(frame, command);
+    int status = skep__frame_extend(frame, BEFORE);
+    if (status == SKEP_OK) status = skep__frame_add(frame, command);
     if (status != SKEP_OK) return status;
-    skep__sp_head(head, NUMBER_BYTES + frame->size_bytes);
-    put_number(head + SKEP__SP_HEAD_BYTES, ++asker->number | NUMBER_END);
-    status = write_all(asker->channel.fd, head, sizeof head, deadline_ns);
-    return status == SKEP_OK ? write_all(asker->channel.fd, frame->data, frame->size_bytes, deadline_ns) : status;
+    unsigned char *before = (unsigned char *)frame->data;
+    skep__sp_head(before, frame->size_bytes - SKEP__SP_HEAD_BYTES);
+    put_number(before + SKEP__SP_HEAD_BYTES, ++asker->number | NUMBER_END);
+    return write_all(asker->channel.fd, frame->data, frame->size_bytes, deadline_ns);
 }
 
 struct answer {

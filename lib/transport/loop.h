@@ -42,6 +42,7 @@ struct skep__outgoing {
 /* A connected descriptor and who is at its other end */
 struct skep__end {
     int fd;
+    bool dialed; /* by us: the other end may not have been accepted yet */
     pid_t pid;
     uid_t uid;
 };
@@ -53,7 +54,9 @@ struct skep__pipe_events {
     void (*greeted)(struct skep__pipe *pipe); /* the peer speaks the right protocol; optional */
     /* A frame, borrowed until it returns. NULL: the peer may send none. */
     void (*received)(struct skep__pipe *pipe, const char *data, size_t size_bytes);
-    void (*ended)(struct skep__pipe *pipe); /* the peer has closed, or broke a rule; then it is freed */
+    /* The peer has closed, broke a rule (reader.why says which) or was overdue; then the pipe is freed. all_read: by an
+     * orderly end of file, which says that the peer had read everything. */
+    void (*ended)(struct skep__pipe *pipe, bool all_read);
 };
 
 struct skep__pipe {
@@ -62,8 +65,9 @@ struct skep__pipe {
     const struct skep__pipe_events *events;
     void *owner;
     struct skep__peer peer;
-    unsigned count; /* the owner's: malformed frames, or calls that are open */
-    bool hurries;   /* the owner's: what waits must be read soon */
+    uint64_t since_ms; /* the loop's time when it was made */
+    unsigned count;    /* the owner's: malformed frames, or calls that are open */
+    bool hurries;      /* the owner's: what waits must be read soon */
 
     /* the pipe's own */
     int fd; /* -1: closed */
@@ -74,11 +78,12 @@ struct skep__pipe {
     STAILQ_HEAD(, skep__outgoing) outgoing;
     size_t outgoing_bytes;
     size_t written_bytes; /* of the first */
-    bool shut;            /* nothing is sent after what waits */
-    bool broken;          /* writing has failed: reading will tell */
-    bool reading;         /* frames are being handed over */
-    bool is_late;         /* in hub->late */
-    unsigned ticks;       /* for how long */
+    bool dialed;
+    bool shut;      /* nothing is sent after what waits */
+    bool broken;    /* writing has failed: reading will tell */
+    bool reading;   /* frames are being handed over */
+    bool is_late;   /* in hub->late */
+    unsigned ticks; /* for how long */
     LIST_ENTRY(skep__pipe) late_entry;
 };
 
@@ -126,8 +131,9 @@ struct skep__acceptor {
     void *owner;
     pid_t only;                           /* may connect; 0: all may */
     enum skep__sp_protocol protocol;      /* its own */
-    pid_t refused_pid;                    /* who was turned away last, */
-    uint64_t refused_ms;                  /* and when that was told; the loop's time */
+    uint64_t told_since_ms;               /* when the present second of reports began; the loop's time */
+    unsigned told_count;                  /* reports in it */
+    void (*starved)(void *owner);         /* it stops accepting for want of descriptors or memory, and tries again */
     struct skep__acceptor_handle *handle; /* NULL: not listening */
     LIST_ENTRY(skep__acceptor) starved_entry;
     bool is_starved;
@@ -136,7 +142,10 @@ struct skep__acceptor {
 /* Errors: as skep__port_listen. */
 SKEP_MUST_USE int skep__acceptor_listen(struct skep__acceptor *acceptor, const char *url);
 
-/* Accepts whatever waits, now. */
+/* Whether another misbehaving peer may be reported: eight a second, so that none floods the log. Counts it. */
+bool skep__acceptor_may_tell(struct skep__acceptor *acceptor);
+
+/* Accepts what waits, 4,096 connections at most, now. */
 void skep__acceptor_accept(struct skep__acceptor *acceptor);
 
 /* Accepts again, if it had stopped for want of descriptors. */
@@ -158,8 +167,9 @@ struct skep__dialer {
 /* The first try is made inside this call; wait: it must succeed. Errors: as skep__port_dial. */
 SKEP_MUST_USE int skep__dialer_dial(struct skep__dialer *dialer, const char *url, bool wait);
 
-/* Connects again, soon: the connection that there was has ended. */
-void skep__dialer_again(struct skep__dialer *dialer);
+/* Connects again: soon if the connection that has ended lasted for a while, else twice as late as the time before. pipe
+ * is that connection; NULL: there was none. */
+void skep__dialer_again(struct skep__dialer *dialer, const struct skep__pipe *pipe);
 
 void skep__dialer_close(struct skep__dialer *dialer);
 

@@ -50,7 +50,7 @@ static void lose_connection(struct loop_caller *caller) {
     struct skep__pipe *pipe = caller->pipe;
     caller->pipe = NULL;
     if (pipe != NULL) skep__pipe_close(pipe);
-    skep__dialer_again(&caller->dialer);
+    skep__dialer_again(&caller->dialer, pipe);
 }
 
 static struct question *first_sent(const struct loop_caller *caller) {
@@ -59,7 +59,7 @@ static struct question *first_sent(const struct loop_caller *caller) {
     return question;
 }
 
-/* Whoever has been asked over a connection that is lost does not answer any more. */
+/* A question that was sent over a lost connection gets no answer. */
 static void settle_lost(struct loop_caller *caller) {
     for (struct question *q; caller->pipe == NULL && (q = first_sent(caller)) != NULL;)
         settle(q, SKEP_ECLOSED, NULL, 0);
@@ -107,10 +107,6 @@ static void send_question(struct loop_caller *caller, struct question *question)
     if (caller->pipe != NULL) question->sent = skep__pipe_send(caller->pipe, &question->outgoing);
 }
 
-static void greeted(struct skep__pipe *pipe) {
-    caller_of(pipe)->dialer.delay_ms = 0;
-}
-
 static uint32_t read_number(const char *data) {
     const unsigned char *bytes = (const unsigned char *)data;
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
@@ -127,19 +123,20 @@ static void received(struct skep__pipe *pipe, const char *data, size_t size_byte
     if (question != NULL && question->sent) settle(question, SKEP_OK, data + NUMBER_BYTES, size_bytes - NUMBER_BYTES);
 }
 
-static void ended(struct skep__pipe *pipe) {
+static void ended(struct skep__pipe *pipe, bool all_read) {
+    (void)all_read;
     struct loop_caller *caller = caller_of(pipe);
     lose_connection(caller);
     settle_lost(caller);
 }
 
 static void connected(void *owner, const struct skep__end *end) {
-    static const struct skep__pipe_events events = {.greeted = greeted, .received = received, .ended = ended};
+    static const struct skep__pipe_events events = {.received = received, .ended = ended};
     struct loop_caller *caller = owner;
     struct question *question;
     if (skep__pipe_new(&caller->pipe, caller->dialer.hub, end, SKEP__SP_REQ, &events, caller) != SKEP_OK) {
         caller->pipe = NULL;
-        skep__dialer_again(&caller->dialer);
+        skep__dialer_again(&caller->dialer, NULL);
     }
     TAILQ_FOREACH(question, &caller->questions, entry) send_question(caller, question);
 }

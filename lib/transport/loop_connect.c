@@ -13,7 +13,8 @@
 enum {
     BACKLOG = 4096,        /* the kernel's own limit may be lower */
     ACCEPTED_AT_ONCE = 64, /* in a turn of the loop */
-    REFUSAL_MS = 1000,     /* between two words about one process that is turned away */
+    TOLD_MS = 1000,        /* in which so many */
+    TOLD_MOST = 8,         /* peers that misbehave are reported */
     FIRST_DELAY_MS = 10,
     LAST_DELAY_MS = 1000
 };
@@ -38,20 +39,23 @@ struct skep__acceptor_handle {
     ino_t inode;  /* so that nobody else's is removed */
 };
 
-/* It is greeted, so that it sees a connection that ends and not one that is reset. Who comes again and again is not
- * told of each time. */
+bool skep__acceptor_may_tell(struct skep__acceptor *acceptor) {
+    uint64_t now_ms = uv_now(acceptor->hub->common.loop);
+    if (acceptor->told_count == 0 || now_ms - acceptor->told_since_ms >= TOLD_MS) {
+        acceptor->told_since_ms = now_ms;
+        acceptor->told_count = 0;
+    }
+    return acceptor->told_count++ < TOLD_MOST;
+}
+
+/* It is greeted first: programs that wait for that see an end, and not a reset before anything. */
 static void refuse(struct skep__acceptor *acceptor, const struct skep__end *end) {
     unsigned char greeting[SKEP__SP_GREETING_BYTES];
-    uint64_t now_ms = uv_now(acceptor->hub->common.loop);
-    bool again = acceptor->refused_pid == end->pid && now_ms - acceptor->refused_ms < REFUSAL_MS;
     skep__sp_greeting(greeting, acceptor->protocol);
     ssize_t sent = send(end->fd, greeting, sizeof greeting, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent; /* it may be gone */
     close(end->fd);
-    if (again) return;
-    acceptor->refused_pid = end->pid;
-    acceptor->refused_ms = now_ms;
-    acceptor->refused(acceptor->owner, end->pid, end->uid);
+    if (skep__acceptor_may_tell(acceptor)) acceptor->refused(acceptor->owner, end->pid, end->uid);
 }
 
 static void admit(struct skep__acceptor *acceptor, struct skep__end *end) {
@@ -61,8 +65,8 @@ static void admit(struct skep__acceptor *acceptor, struct skep__end *end) {
     else refuse(acceptor, end);
 }
 
-static bool is_passing(int error) { /* of one connection, or of nothing to accept */
-    return error == EAGAIN || error == EINTR || error == ECONNABORTED;
+static bool is_passing(int error) { /* of this connection alone */
+    return error == EINTR || error == ECONNABORTED;
 }
 
 /* Without descriptors it would be called again and again. */
@@ -72,6 +76,7 @@ static void starve(struct skep__acceptor *acceptor) {
     uv_poll_stop(&acceptor->handle->poll);
     LIST_INSERT_HEAD(&acceptor->hub->starved, acceptor, starved_entry);
     skep__loop_hub_watch(acceptor->hub);
+    acceptor->starved(acceptor->owner);
 }
 
 static void on_connection(uv_poll_t *poll, int status, int events);
@@ -86,7 +91,8 @@ void skep__acceptor_recover(struct skep__acceptor *acceptor) {
 static void accept_some(struct skep__acceptor *acceptor, unsigned most) {
     for (unsigned i = 0; i < most && acceptor->handle != NULL; i++) {
         struct skep__end end = {.fd = accept4(acceptor->handle->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)};
-        if (end.fd < 0 && !is_passing(errno)) {
+        if (end.fd < 0 && is_passing(errno)) continue;
+        if (end.fd < 0 && errno != EAGAIN) {
             starve(acceptor);
             return;
         }
@@ -128,8 +134,10 @@ static int open_handle(struct skep__acceptor *acceptor, struct skep__acceptor_ha
     handle->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (handle->fd < 0) return skep_status_of_errno(errno);
     int status = bind_and_listen(handle);
-    if (status == SKEP_OK && uv_poll_init(acceptor->hub->common.loop, &handle->poll, handle->fd) != 0)
+    if (status == SKEP_OK && uv_poll_init(acceptor->hub->common.loop, &handle->poll, handle->fd) != 0) {
+        unlink(handle->address.sun_path);
         status = SKEP_ESYS;
+    }
     if (status != SKEP_OK) close(handle->fd);
     return status;
 }
@@ -184,6 +192,7 @@ static int try_connect(const char *url, struct skep__end *end) {
     if (end->fd < 0) return skep_status_of_errno(errno);
     if (connect(end->fd, (const struct sockaddr *)&address, sizeof address) == 0) {
         find_peer(end);
+        end->dialed = true;
         return SKEP_OK;
     }
     status = status_of_connect(errno);
@@ -195,12 +204,12 @@ static void dial_again(uv_timer_t *timer) {
     struct skep__dialer *dialer = timer->data;
     struct skep__end end;
     if (try_connect(dialer->url, &end) == SKEP_OK) dialer->connected(dialer->owner, &end);
-    else skep__dialer_again(dialer);
+    else skep__dialer_again(dialer, NULL);
 }
 
-/* Twice as late each time, until a peer has greeted: its owner resets the delay then. */
-void skep__dialer_again(struct skep__dialer *dialer) {
-    uint64_t delay_ms = dialer->delay_ms != 0 ? dialer->delay_ms : FIRST_DELAY_MS;
+void skep__dialer_again(struct skep__dialer *dialer, const struct skep__pipe *pipe) {
+    bool lasted = pipe != NULL && uv_now(dialer->hub->common.loop) - pipe->since_ms >= LAST_DELAY_MS;
+    uint64_t delay_ms = dialer->delay_ms != 0 && !lasted ? dialer->delay_ms : FIRST_DELAY_MS;
     if (dialer->url == NULL) return;
     uv_timer_start(dialer->timer, dial_again, delay_ms, 0);
     dialer->delay_ms = delay_ms * 2 < LAST_DELAY_MS ? delay_ms * 2 : LAST_DELAY_MS;
@@ -231,7 +240,7 @@ int skep__dialer_dial(struct skep__dialer *dialer, const char *url, bool wait) {
     if (status != SKEP_OK && connected) close(end.fd);
     if (status != SKEP_OK) return status;
     if (connected) dialer->connected(dialer->owner, &end);
-    else skep__dialer_again(dialer);
+    else skep__dialer_again(dialer, NULL);
     return SKEP_OK;
 }
 

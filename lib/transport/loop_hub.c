@@ -6,8 +6,7 @@
 
 enum {
     TICK_MS = 250,
-    LATE_TICKS = 40 /* 10 s: what comes in one piece from any honest peer has come by then. Ticks of the loop, so that a
-                       loop that stood still blames nobody */
+    LATE_TICKS = 40 /* 10 s, in ticks of this loop, so that its own standing still ends nobody */
 };
 
 static struct skep__pipe *find_overdue(const struct skep__loop_hub *hub) {
@@ -16,12 +15,13 @@ static struct skep__pipe *find_overdue(const struct skep__loop_hub *hub) {
     return pipe;
 }
 
-/* What its owner does when it learns of the end may close others that are late: the list is looked through anew. */
+/* What its owner does when it learns of the end may close others that are late: so the search begins again. */
 static void look_after_late(struct skep__loop_hub *hub) {
     struct skep__pipe *pipe;
     LIST_FOREACH(pipe, &hub->late, late_entry) pipe->ticks++;
     while ((pipe = find_overdue(hub)) != NULL) {
-        pipe->events->ended(pipe);
+        if (pipe->reader.why == NULL) pipe->reader.why = "does not go on with what it has begun";
+        pipe->events->ended(pipe, false);
         skep__pipe_close(pipe);
     }
 }

@@ -13,16 +13,23 @@ enum {
     SMALL_BYTES = 4096,           /* the same without memory */
     SEND_BUFFER = 2 * 256 * 1024, /* asked for: a full frame leaves in one piece. The kernel gives what it may */
     VECTORS = 16,
+    RESET = -2,                  /* what receive returns of a broken connection */
     ALL_BYTES = 16 * 1024 * 1024 /* what a process has sent by its end is less; another may hold its socket, and go on
                                     writing */
 };
 
 /* --- who is late --- */
 
-/* In the midst of a greeting or a head, which come in one piece; or with answers that it has not read; or it has closed
- * the half that it reads from, and nothing else tells of that. */
+/* A greeting or a head that has come in part: honest peers send each in one piece. A peer that has not accepted us yet
+ * is not asked for anything. */
+static bool is_head_due(const struct skep__pipe *pipe) {
+    return pipe->dialed ? pipe->reader.head_bytes > 0 : skep__sp_is_between(&pipe->reader);
+}
+
+/* Or with answers that it has not read; or it has closed the half that it reads from, and nothing else tells of that.
+ */
 static bool keeps_waiting(const struct skep__pipe *pipe) {
-    return skep__sp_is_between(&pipe->reader) || (pipe->hurries && !STAILQ_EMPTY(&pipe->outgoing)) || pipe->broken;
+    return is_head_due(pipe) || (pipe->hurries && !STAILQ_EMPTY(&pipe->outgoing)) || pipe->broken;
 }
 
 static void forgive(struct skep__pipe *pipe) {
@@ -91,7 +98,7 @@ static ssize_t write_vectors(struct skep__pipe *pipe, const struct iovec *vector
     ssize_t n;
     do n = sendmsg(pipe->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
-    if (n < 0 && errno != EAGAIN && errno != ENOBUFS) pipe->broken = true;
+    if (n < 0 && errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM) pipe->broken = true;
     return n;
 }
 
@@ -113,7 +120,7 @@ static void write_out(struct skep__pipe *pipe, struct outgoings *written) {
     while (pipe->fd >= 0 && !pipe->broken && !STAILQ_EMPTY(&pipe->outgoing)) {
         ssize_t n = write_vectors(pipe, vectors, gather(pipe, vectors));
         if (n < 0) break;
-        if (!skep__sp_is_between(&pipe->reader)) pipe->ticks = 0; /* who reads is late only with what it sends */
+        if (!is_head_due(pipe)) pipe->ticks = 0; /* progress, unless a head is incomplete */
         take_written(pipe, (size_t)n, written);
     }
     shut_if_empty(pipe);
@@ -212,7 +219,8 @@ static int take_bytes(struct skep__pipe *pipe, const char *data, size_t size_byt
     return status == SKEP_EAGAIN ? SKEP_OK : status;
 }
 
-/* Receives behind what has come of a frame, and what follows it into the buffer. 0: the end; -1: nothing now. */
+/* Receives behind what has come of a frame, and what follows it into the buffer. 0: the end of file; -1: nothing now;
+ * RESET: the connection is broken. */
 static ssize_t receive(struct skep__pipe *pipe, char *buffer, size_t room_bytes, size_t *of_frame) {
     struct iovec vectors[2];
     struct msghdr message = {.msg_iov = vectors};
@@ -224,7 +232,7 @@ static ssize_t receive(struct skep__pipe *pipe, char *buffer, size_t room_bytes,
     ssize_t n;
     do n = recvmsg(pipe->fd, &message, MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
-    if (n < 0) return errno == EAGAIN ? -1 : 0;
+    if (n < 0) return errno == EAGAIN ? -1 : RESET;
     *of_frame = (size_t)n < missing ? (size_t)n : missing;
     return n;
 }
@@ -236,9 +244,9 @@ static char *take_buffer(struct skep__loop_hub *hub) {
     return hub->buffer;
 }
 
-static void end(struct skep__pipe *pipe) {
+static void end(struct skep__pipe *pipe, bool all_read) {
     if (pipe->fd < 0) return;
-    pipe->events->ended(pipe);
+    pipe->events->ended(pipe, all_read);
     skep__pipe_close(pipe);
 }
 
@@ -246,10 +254,14 @@ static void end(struct skep__pipe *pipe) {
 static bool read_once(struct skep__pipe *pipe, char *buffer, size_t room_bytes, size_t *limit_bytes) {
     size_t of_frame;
     ssize_t n = receive(pipe, buffer, room_bytes, &of_frame);
-    if (n < 0) return false;
+    if (n == -1) return false;
+    if (n <= 0) {
+        end(pipe, n == 0 && !pipe->broken); /* writing may have met the error that reading would show */
+        return false;
+    }
     *limit_bytes -= (size_t)n < *limit_bytes ? (size_t)n : *limit_bytes;
-    skep__sp_filled(&pipe->reader, n > 0 ? of_frame : 0);
-    if (n == 0 || take_bytes(pipe, buffer, (size_t)n - of_frame) != SKEP_OK) end(pipe);
+    skep__sp_filled(&pipe->reader, of_frame);
+    if (take_bytes(pipe, buffer, (size_t)n - of_frame) != SKEP_OK) end(pipe, false);
     if (pipe->fd >= 0) note_late(pipe);
     return pipe->fd >= 0;
 }
@@ -277,7 +289,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     struct skep__pipe *pipe = poll->data;
     if (events & UV_WRITABLE) skep__pipe_write(pipe);
     if (pipe->fd >= 0 && (status < 0 || (events & UV_READABLE))) read_pipe(pipe, status < 0 ? ALL_BYTES : 1);
-    if (status < 0) end(pipe);
+    if (status < 0) end(pipe, false);
 }
 
 /* --- making and closing --- */
@@ -302,6 +314,8 @@ int skep__pipe_new(struct skep__pipe **out, struct skep__loop_hub *hub, const st
     pipe->events = events;
     pipe->owner = owner;
     pipe->fd = end->fd;
+    pipe->dialed = end->dialed;
+    pipe->since_ms = uv_now(hub->common.loop);
     pipe->peer = (struct skep__peer){.pipe = ++hub->next_pipe, .pid = end->pid, .uid = end->uid};
     pipe->protocol = protocol;
     pipe->reader.expects = skep__sp_counterpart(protocol);

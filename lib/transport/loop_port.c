@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 enum {
-    BLAMES = 3, /* malformed frames after which a peer is not heard any more */
+    BLAMES = 3, /* malformed frames after which a peer is ignored */
     LOAN_VECTORS = 2 * SKEP_MAX_LOANS + 2,
     KEPT_BYTES = 256 * 1024 /* of a buffer that is kept for the next frame */
 };
@@ -24,8 +24,8 @@ static enum skep__sp_protocol protocol_of(enum skep__port_kind kind) {
 
 static void frame_done(struct skep__outgoing *outgoing, bool left);
 
-/* Who listens sends to nobody that has not greeted; who dials knows whom it speaks to. The latest connection is the one
- * that lives, if a peer had to connect again. */
+/* A listening port sends only to peers that have greeted; a dialing port sends at once. The latest connection is the
+ * one that lives, if a peer had to connect again. */
 static struct skep__pipe *find_carrier(const struct skep__loop_port *port) {
     struct skep__pipe *pipe;
     LIST_FOREACH(pipe, &port->pipes, entry)
@@ -187,7 +187,6 @@ static struct skep__loop_port *port_of(const struct skep__pipe *pipe) {
 
 static void greeted(struct skep__pipe *pipe) {
     struct skep__loop_port *port = port_of(pipe);
-    port->dialer.delay_ms = 0;
     if (port->common.events->connected != NULL) port->common.events->connected(port->common.context, &pipe->peer);
     if (pipe->fd < 0) return;
     carry_waiting(port);
@@ -201,17 +200,25 @@ static void received(struct skep__pipe *pipe, const char *data, size_t size_byte
 }
 
 static void tell_finished(struct skep__loop_port *port) {
-    if (!port->finishing || port->finished || port->sending) return;
+    if (port->finished) return;
     port->finished = true;
     if (port->common.events->finished != NULL) port->common.events->finished(port->common.context);
 }
 
-static void ended(struct skep__pipe *pipe) {
+static void tell_misspoken(struct skep__loop_port *port, const struct skep__pipe *pipe) {
+    if (pipe->reader.why == NULL || port->common.events->misspoke == NULL) return;
+    if (!skep__acceptor_may_tell(&port->acceptor)) return;
+    port->common.events->misspoke(port->common.context, &pipe->peer, pipe->reader.why);
+}
+
+/* If a connection breaks while the port is finishing, another one is finished in its place. */
+static void ended(struct skep__pipe *pipe, bool all_read) {
     struct skep__loop_port *port = port_of(pipe);
     LIST_REMOVE(pipe, entry);
     skep__pipe_close(pipe);
-    if (port->finishing && !port->sending) tell_finished(port);
-    else skep__dialer_again(&port->dialer);
+    tell_misspoken(port, pipe);
+    if (port->finishing && !port->sending && all_read) tell_finished(port);
+    else skep__dialer_again(&port->dialer, pipe);
 }
 
 static const struct skep__pipe_events reading = {.greeted = greeted, .received = received, .ended = ended};
@@ -240,7 +247,7 @@ static void accepted(void *owner, const struct skep__end *end) {
     struct skep__loop_port *port = owner;
     struct skep__pipe *before = port->common.kind == SKEP__PORT_PULL ? latest_of(port, end->pid) : NULL;
     if (before != NULL) skep__pipe_read_all(before);
-    if (add_pipe(port, end) == NULL) return; /* no memory: the peer sees the end, and comes again */
+    add_pipe(port, end); /* without memory the peer sees the end, and comes again */
 }
 
 static void refused(void *owner, pid_t pid, uid_t uid) {
@@ -248,10 +255,15 @@ static void refused(void *owner, pid_t pid, uid_t uid) {
     if (port->common.events->refused != NULL) port->common.events->refused(port->common.context, pid, uid);
 }
 
+static void starved(void *owner) {
+    const struct skep__loop_port *port = owner;
+    if (port->common.events->starved != NULL) port->common.events->starved(port->common.context);
+}
+
 static void connected(void *owner, const struct skep__end *end) {
     struct skep__loop_port *port = owner;
     if (add_pipe(port, end) == NULL) {
-        skep__dialer_again(&port->dialer);
+        skep__dialer_again(&port->dialer, NULL);
         return;
     }
     carry_waiting(port);
@@ -265,8 +277,12 @@ int skep__loop_port_new(struct skep__port **out, const struct skep__port *common
     if (port == NULL) return SKEP_ENOMEM;
     struct skep__loop_hub *hub = (struct skep__loop_hub *)common->hub;
     port->common = *common;
-    port->acceptor = (struct skep__acceptor){
-        .hub = hub, .accepted = accepted, .refused = refused, .owner = port, .protocol = protocol_of(common->kind)};
+    port->acceptor = (struct skep__acceptor){.hub = hub,
+                                             .accepted = accepted,
+                                             .refused = refused,
+                                             .starved = starved,
+                                             .owner = port,
+                                             .protocol = protocol_of(common->kind)};
     port->dialer = (struct skep__dialer){.hub = hub, .connected = connected, .owner = port};
     LIST_INIT(&port->pipes);
     *out = &port->common;

@@ -13,7 +13,7 @@ enum {
 
 struct issue {
     struct skep_frame frame;
-    unsigned readers; /* copies, and who makes them */
+    unsigned readers; /* references */
 };
 
 struct copy {
@@ -49,7 +49,7 @@ static bool drop_oldest(struct skep__pipe *pipe) {
     struct skep__outgoing *oldest = STAILQ_FIRST(&pipe->outgoing);
     if (oldest != NULL && !skep__pipe_unsend(pipe, oldest)) {
         oldest = STAILQ_NEXT(oldest, entry);
-        if (oldest != NULL && !skep__pipe_unsend(pipe, oldest)) oldest = NULL;
+        if (oldest != NULL) skep__pipe_unsend(pipe, oldest);
     }
     if (oldest != NULL) free_copy((struct copy *)oldest);
     return oldest != NULL;

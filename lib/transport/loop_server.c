@@ -10,7 +10,7 @@
 enum {
     NUMBER_BYTES = 4,
     MAX_ROUTE = 8,  /* numbers; NNG's own limit */
-    MAX_CALLS = 64, /* of one connection, that are open: who asks more at once is up to no good */
+    MAX_CALLS = 64, /* of one connection, that are open: a peer with more is disconnected */
     MAX_UNREAD = 2 * SKEP_MAX_FRAME + MAX_CALLS * 1024 /* bytes of answers that one connection has not read */
 };
 
@@ -55,17 +55,17 @@ static struct answer *new_answer(const struct loop_call *call, const void *data,
     return answer;
 }
 
-static void ended(struct skep__pipe *pipe);
+static void ended(struct skep__pipe *pipe, bool all_read);
 
 static void drop(struct skep__pipe *pipe) {
-    ended(pipe);
+    ended(pipe, false);
     skep__pipe_close(pipe);
 }
 
 static void send_answer(struct skep__pipe *pipe, struct answer *answer) {
     pipe->count--;
     if (answer != NULL && skep__pipe_send(pipe, &answer->outgoing)) free(answer);
-    if (pipe->outgoing_bytes > MAX_UNREAD) drop(pipe);
+    if (answer == NULL || pipe->outgoing_bytes > MAX_UNREAD) drop(pipe);
 }
 
 void skep__loop_call_answer(struct skep__call *common, const void *data, size_t size_bytes) {
@@ -115,7 +115,8 @@ static void received(struct skep__pipe *pipe, const char *data, size_t size_byte
 
 /* --- connections --- */
 
-static void ended(struct skep__pipe *pipe) {
+static void ended(struct skep__pipe *pipe, bool all_read) {
+    (void)all_read;
     struct loop_call *call;
     LIST_FOREACH(call, &server_of(pipe)->calls, entry)
     if (call->pipe == pipe) call->pipe = NULL;
@@ -136,6 +137,11 @@ static void refused(void *owner, pid_t pid, uid_t uid) {
     if (server->common.events->refused != NULL) server->common.events->refused(server->common.context, pid, uid);
 }
 
+static void starved(void *owner) {
+    const struct loop_server *server = owner;
+    if (server->common.events->starved != NULL) server->common.events->starved(server->common.context);
+}
+
 int skep__loop_server_new(struct skep__server **out, const struct skep__server *common, const char *url) {
     struct loop_server *server = calloc(1, sizeof *server);
     if (server == NULL) return SKEP_ENOMEM;
@@ -143,6 +149,7 @@ int skep__loop_server_new(struct skep__server **out, const struct skep__server *
     server->acceptor = (struct skep__acceptor){.hub = (struct skep__loop_hub *)common->hub,
                                                .accepted = accepted,
                                                .refused = refused,
+                                               .starved = starved,
                                                .owner = server,
                                                .protocol = SKEP__SP_REP};
     LIST_INIT(&server->pipes);

@@ -20,7 +20,9 @@
 #include "private.h"
 
 /* The first version whose listeners stay open when a client vanishes in its greeting (nanomsg/nng issue 1518) */
+#ifndef SKEP__NNG_GOES_DEAF
 #define SKEP__NNG_GOES_DEAF (NNG_MAJOR_VERSION == 1 && NNG_MINOR_VERSION < 6)
+#endif
 
 /* Something with completions for the loop. Guarded by the hub's mutex. */
 struct skep__source {

@@ -9,10 +9,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static const char *path_of(const struct skep__guard *guard) {
-    return guard->url + strlen("ipc://");
-}
-
 static int listen_on(struct skep__guard *guard) {
     int error = nng_listener_create(&guard->listener, guard->socket, guard->url);
     if (error == 0) error = nng_listener_set_int(guard->listener, NNG_OPT_IPC_PERMISSIONS, 0600);
@@ -46,6 +42,10 @@ void skep__guard_close(struct skep__guard *guard) {
 }
 
 #if SKEP__NNG_GOES_DEAF
+
+static const char *path_of(const struct skep__guard *guard) {
+    return guard->url + strlen("ipc://");
+}
 
 /* Its file may have been given to another user, whom the workers run as. */
 static void open_again(struct skep__guard *guard) {

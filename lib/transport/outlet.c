@@ -17,6 +17,7 @@ struct skep__outlet {
     STAILQ_HEAD(, full_frame) full; /* closed frames, older than the one being filled */
     size_t waiting_bytes;           /* in full and filling */
     bool under_way;                 /* a frame was sent; whether it has left is looked up when it matters */
+    bool finished;                  /* nothing more is taken */
     bool tell_drained;              /* somebody waits for everything to have left */
 };
 
@@ -143,6 +144,7 @@ size_t skep__outlet_waiting_bytes(const struct skep__outlet *outlet) {
 }
 
 static int begin_add(struct skep__outlet *outlet) {
+    if (outlet->finished) return SKEP_ECLOSED;
     return skep__outlet_has_room(outlet) ? close_full_frame(outlet) : SKEP_EAGAIN;
 }
 
@@ -191,7 +193,7 @@ int skep__outlet_add_quietly(struct skep__outlet *outlet, const struct skep_comm
 }
 
 int skep__outlet_add_answer(struct skep__outlet *outlet, const struct skep_command *command) {
-    int status = close_full_frame(outlet);
+    int status = outlet->finished ? SKEP_ECLOSED : close_full_frame(outlet);
     return status == SKEP_OK ? pack_and_mark(outlet, command) : status;
 }
 
@@ -211,7 +213,8 @@ bool skep__outlet_flush(struct skep__outlet *outlet) {
 }
 
 bool skep__outlet_finish(struct skep__outlet *outlet) {
-    return skep__port_finish(outlet->port);
+    outlet->finished = skep__port_finish(outlet->port);
+    return outlet->finished;
 }
 
 bool skep__outlet_is_empty(struct skep__outlet *outlet) {

@@ -57,7 +57,8 @@ size_t skep__outlet_waiting_bytes(const struct skep__outlet *outlet);
  * something is. */
 bool skep__outlet_flush(struct skep__outlet *outlet);
 
-/* As skep__port_finish; only if skep__outlet_is_empty. */
+/* As skep__port_finish; only if skep__outlet_is_empty. If true, what is added from then on is refused with
+ * SKEP_ECLOSED. */
 SKEP_MUST_USE bool skep__outlet_finish(struct skep__outlet *outlet);
 
 /* True if nothing waits and nothing is under way; else drained is called when that is so. */

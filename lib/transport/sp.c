@@ -47,8 +47,8 @@ static int check_greeting(struct skep__sp_reader *reader) {
     unsigned char right[SKEP__SP_GREETING_BYTES];
     skep__sp_greeting(right, reader->expects);
     reader->head_bytes = 0;
-    reader->greeted = true;
-    if (memcmp(reader->head, right, sizeof right) == 0) return SKEP_OK;
+    reader->greeted = memcmp(reader->head, right, sizeof right) == 0;
+    if (reader->greeted) return SKEP_OK;
     bool speaks_sp = memcmp(reader->head, right, 4) == 0;
     return refuse(reader, speaks_sp ? "greets as another protocol" : "does not greet as SP does");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * SP over Unix sockets, the wire of NNG's ipc transport: bytes in, frames out. No sockets, no clocks. The source is NNG
- * itself and docs/protocol.md, "NNG over ipc". */
+ * itself and docs/protocol.md, "SP over Unix sockets". */
 #ifndef SKEP_SP_H
 #define SKEP_SP_H
 

@@ -49,7 +49,8 @@ int skep__ipc_address(const char *url, struct sockaddr_un *address) {
     static const char scheme[] = "ipc://";
     const char *path = url + sizeof scheme - 1;
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (strncmp(url, scheme, sizeof scheme - 1) != 0 || strlen(path) >= sizeof address->sun_path) return SKEP_EURL;
+    if (strncmp(url, scheme, sizeof scheme - 1) != 0 || path[0] == '\0' || strlen(path) >= sizeof address->sun_path)
+        return SKEP_EURL;
     memcpy(address->sun_path, path, strlen(path) + 1);
     return SKEP_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Frames between processes, as a libuv loop sees them: hubs, ports, servers, callers. Every callback runs on the loop's
- * thread. Two transports speak the same wire, SP over Unix sockets (docs/protocol.md, "NNG over ipc"): the loop's own,
- * which is the default, and NNG's sockets, for who sets SKEP_TRANSPORT=nng. */
+ * thread. Two transports speak the same wire, SP over Unix sockets (docs/protocol.md, "SP over Unix sockets"): the
+ * loop's own, which is the default, and NNG's sockets, if SKEP_TRANSPORT=nng. */
 #ifndef SKEP_TRANSPORT_H
 #define SKEP_TRANSPORT_H
 
@@ -15,7 +15,7 @@
 #include "command.h"
 #include "contract.h"
 
-/* What SKEP_EINVAL of skep__hub_new means, for people */
+/* Message for SKEP_EINVAL of skep__hub_new */
 #define SKEP__UNKNOWN_TRANSPORT SKEP_ENV_TRANSPORT " names no transport: it is loop (the default) or nng"
 
 /* What the sockets of one loop share. Must outlive its ports, servers and callers. */
@@ -48,11 +48,16 @@ struct skep__port_events {
     /* A frame, borrowed until it returns. */
     void (*received)(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer);
     void (*sent)(void *context);     /* only after skep__port_is_sending was asked to wake */
-    void (*finished)(void *context); /* after skep__port_finish: the peer has read everything, or has gone */
+    void (*finished)(void *context); /* after skep__port_finish: the peer has read everything */
     /* A connection is there; the second one of a peer that lives means that the first was cut. Not with NNG. */
     void (*connected)(void *context, const struct skep__peer *peer);
-    /* A peer was turned away: it is of another user, or not the one that the port is for. */
+    /* A peer was turned away: it is of another user, or not the one that the port is for. This event and the next come
+     * eight times a second at most. */
     void (*refused)(void *context, pid_t pid, uid_t uid);
+    /* A peer does not speak SP as it should: its connection was closed. Not with NNG. */
+    void (*misspoke)(void *context, const struct skep__peer *peer, const char *why);
+    /* Nobody can connect for want of descriptors or memory; it tries again four times a second. Not with NNG. */
+    void (*starved)(void *context);
 };
 
 struct skep__port;
@@ -93,12 +98,15 @@ bool skep__port_is_sending(struct skep__port *port, bool wake);
 bool skep__port_push(struct skep__port *port);
 
 /* Nothing is sent any more: when all has left, the connection's sending half is closed, and the finished event follows
- * when the peer has read to the end. False if the transport cannot know that (NNG): no event follows. */
+ * when the peer has read to the end. If the connection breaks instead, it is made again, and that says nothing of what
+ * was sent on the one before. Nothing may be sent after this. False if the transport cannot know all that (NNG): no
+ * event follows. */
 SKEP_MUST_USE bool skep__port_finish(struct skep__port *port);
 
-/* Hands over, before it returns, everything that a process has sent so far and that has arrived, from connections that
- * were not accepted yet too. For a process that has ended, or says that it has sent all. With NNG: what NNG has handed
- * over so far. */
+/* Hands over, before it returns, what a process has sent so far, also on connections that were not accepted yet; 16 MiB
+ * of each at most. The received event comes inside, perhaps for other processes too. For a process that has ended, or
+ * says that it has sent all. Not complete without descriptors to accept with, nor with NNG: then it is what NNG has
+ * handed over so far. Not from the port's own events. */
 void skep__port_read(struct skep__port *port, pid_t pid);
 
 /* Notes that a frame of this connection (skep__peer.pipe) was malformed. From the third on nothing that it sends is
@@ -117,7 +125,8 @@ struct skep__call;
 struct skep__server_events {
     /* A question, borrowed until it returns. Exactly one skep__call_answer must follow, at once or later. */
     void (*called)(void *context, struct skep__call *call, const void *data, size_t size_bytes);
-    void (*refused)(void *context, pid_t pid, uid_t uid); /* optional; as of a port */
+    void (*refused)(void *context, pid_t pid, uid_t uid); /* optional, as the next; as of a port */
+    void (*starved)(void *context);
 };
 
 /* Binds as skep__port_listen does, with its errors. */
@@ -127,7 +136,7 @@ SKEP_MUST_USE int skep__server_new(struct skep__server **server, struct skep__hu
 /* The process that asks, as the kernel says; 0 if unknown. Only before the call is answered. */
 pid_t skep__call_pid(const struct skep__call *call);
 
-/* The bytes are copied. If the asker has gone, or there is no memory, nobody gets them. */
+/* The bytes are copied. If the asker has gone, nobody gets them; without memory its connection ends. */
 void skep__call_answer(struct skep__call *call, const void *data, size_t size_bytes);
 
 /* Calls that have not been answered are gone with it. Sets *server to NULL. */

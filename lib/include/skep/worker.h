@@ -157,8 +157,8 @@ typedef void (*skep_undelivered_cb)(skep_worker *worker, uint32_t to, const char
 void skep_on_undelivered(skep_worker *worker, skep_undelivered_cb callback, void *context);
 
 /* Writes what waits to the broker's socket now, for handlers that block the loop: messages, counts, acknowledgements.
- * Errors: SKEP_EAGAIN (the broker does not read now: what is left follows once the loop runs), SKEP_ECLOSED,
- * SKEP_ENOMEM. */
+ * With SKEP_TRANSPORT=nng it is given to NNG's threads. Errors: SKEP_EAGAIN (the broker does not read now: what is left
+ * follows once the loop runs), SKEP_ECLOSED, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_flush(skep_worker *worker);
 
 /* What waited has left: sends that failed with SKEP_EAGAIN may be tried again. */
@@ -211,8 +211,7 @@ void skep_job_reason(skep_job *job, const char *reason);
 
 /* Begins the lease again, for work that takes long; moves deadline_ms. Within a handler it is written to the broker's
  * socket before this returns, so that it works while the loop is blocked. Errors: SKEP_EAGAIN (the broker does not read
- * now: the extension leaves as soon as it does, once the loop runs or with the next call), SKEP_ECLOSED, SKEP_ENOMEM.
- */
+ * now; call again: what waits leaves with the next call, or once the loop runs), SKEP_ECLOSED, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_job_extend(skep_job *job);
 
 /* Completes a job that was kept, and frees it. verdict is SKEP_DONE, SKEP_RETRY or SKEP_FAILED. If the lease has ended

@@ -41,7 +41,8 @@ static void received(struct skep__pipe *pipe, const char *data, size_t size_byte
     if (end->closes_when_received) close_end(end);
 }
 
-static void ended(struct skep__pipe *pipe) {
+static void ended(struct skep__pipe *pipe, bool all_read) {
+    (void)all_read;
     struct end *end = pipe->owner;
     end->ended++;
     end->pipe = NULL;

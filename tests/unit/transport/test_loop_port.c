@@ -155,6 +155,8 @@ static void test_finish_before_connected(void **state) {
 }
 
 /* One that dies without reading has gone: that is an end, too. */
+/* A peer that closes with something unread has not read everything: that is no end of file, and the port connects again
+ * to finish. */
 static void test_finish_with_a_peer_that_dies(void **state) {
     struct pump *pump = *state;
     struct watched from;
@@ -165,8 +167,12 @@ static void test_finish_with_a_peer_that_dies(void **state) {
     assert_int_equal(send_bytes(from.side.port, "unread", 6), SKEP_OK);
     assert_true(skep__port_finish(from.side.port));
     close(fd);
-    close(listener);
+    fd = hand_accept(pump, listener, SKEP__SP_PULL);
+    assert_int_equal(from.finished, 0);
+    PUMP_LOOK_UNTIL(pump, hand_has_ended(fd)); /* the new one's sending half is closed at once */
+    close(fd);
     PUMP_UNTIL(pump, from.finished == 1);
+    close(listener);
     close_port(&from, hub);
 }
 

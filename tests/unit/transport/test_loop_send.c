@@ -21,7 +21,8 @@ struct sender {
     char body[PIECE_BYTES];
 };
 
-static void ended(struct skep__pipe *pipe) {
+static void ended(struct skep__pipe *pipe, bool all_read) {
+    (void)all_read;
     struct sender *sender = pipe->owner;
     sender->ended++;
     sender->pipe = NULL;
