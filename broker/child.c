@@ -36,7 +36,7 @@ static void take_exit_status(skep_child *child, int status) {
     child->exit_signal = WIFSIGNALED(status) ? WTERMSIG(status) : -1;
 }
 
-/* What it said before it died still counts, on the link here, on its outbox after it; the link's end closes it. */
+/* Its last messages are read: those on the link here, those on its outbox next. The link's end closes it. */
 static void read_last_words(skep_child *child) {
     for (unsigned i = 0; i < LAST_WORDS && child->link >= 0; i++)
         if (skep__read_link(child) != SKEP_OK) return;

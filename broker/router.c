@@ -16,7 +16,7 @@
 
 enum {
     REQUEST_TIMEOUT_MS = 5000,
-    CUT_SAY_MS = 1000,     /* between two reports of a worker's connections that were cut */
+    CUT_SAY_MS = 1000,     /* between two reports of one peer's connections that were cut */
     STARVED_SAY_MS = 10000 /* between two reports that nobody can connect */
 };
 
@@ -217,14 +217,18 @@ void skep__inbox_refused(void *context, pid_t pid, uid_t uid) {
 
 /* --- connections --- */
 
-/* Connections are counted from 1; another one means that the one before has ended while both sides lived. Said once a
- * second at most: a program that connects for each message would fill the log. */
+bool skep__may_say_cut(const skep_cluster *cluster, uint64_t *said_ms) {
+    uint64_t now_ms = uv_now(cluster->loop);
+    if (*said_ms != 0 && now_ms - *said_ms < CUT_SAY_MS) return false;
+    *said_ms = now_ms;
+    return true;
+}
+
+/* Connections are counted from 1; another one means that the one before has ended while both sides lived. */
 static void note_connection(skep_child *child, uint64_t *connections, const char *channel) {
-    uint64_t now_ms = uv_now(child->cluster->loop);
     if (++*connections == 1) return;
     child->cluster->cut++;
-    if (child->cut_said_ms != 0 && now_ms - child->cut_said_ms < CUT_SAY_MS) return;
-    child->cut_said_ms = now_ms;
+    if (!skep__may_say_cut(child->cluster, &child->cut_said_ms)) return;
     skep__emit_error(child->cluster, child,
                      "its connection to its %s was cut and has been made again; what was on its way may be lost",
                      channel);

@@ -23,6 +23,7 @@ struct skep__session {
     int pidfd;
     uv_poll_t pid_poll;
     struct skep__outlet *returns;
+    uint64_t cut_said_ms; /* as a worker's */
     uint64_t connections; /* of it to its returns so far; from the second on, the one before was cut */
     uint64_t expected;    /* number of its next submission */
     unsigned requests;    /* of its own to workers, under way */

@@ -2,7 +2,7 @@
  * Finding a broker, joining it, noticing that it is gone.
  *
  * A broker is gone when nobody holds the lock of its directory, or somebody of another generation does. A connection
- * that breaks is no sign of that: NNG connects again, and what was lost is sent again. */
+ * that breaks is no sign of that: the ports connect again, and what was lost is sent again. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -129,7 +129,7 @@ static void intake_connected(void *context, const struct skep__peer *peer) {
     if (client->unanswered > 0 && client->sent_through >= client->first) skep__client_go_back(client, client->first);
 }
 
-/* Outcomes are told once: of any that a job of ours had by now, nobody can say whether it was lost. */
+/* Outcomes are sent once: any that was sent before the cut may be lost. */
 static void returns_connected(void *context, const struct skep__peer *peer) {
     skep_client *client = context;
     (void)peer;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A mock broker's worker programs: started, and started again. posix_spawn, since NNG does not survive a fork. */
+ * A mock broker's worker programs: started, and started again. posix_spawn, since NNG, if it is
+ * used, does not survive a fork. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

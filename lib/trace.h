@@ -8,7 +8,7 @@
 enum skep__trace_token {
     SKEP__TRACE_SPAWN = 1 << 0,  /* lives of workers, transition by transition */
     SKEP__TRACE_LINK = 1 << 1,   /* commands on links */
-    SKEP__TRACE_WIRE = 1 << 2,   /* commands in NNG frames */
+    SKEP__TRACE_WIRE = 1 << 2,   /* commands in frames */
     SKEP__TRACE_LEDGER = 1 << 3, /* each step of a connection */
 };
 

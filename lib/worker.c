@@ -290,7 +290,7 @@ int skep__worker_join(skep_worker **out, const struct skep__meeting *meeting, co
     int status = open_readers(worker);
     if (status == SKEP_OK) status = open_handles(worker);
     if (status == SKEP_OK) status = say_hello(worker, name, meeting->generation);
-    if (status == SKEP_OK) status = open_channels(worker); /* NNG starts its threads while the broker answers */
+    if (status == SKEP_OK) status = open_channels(worker); /* while the broker answers */
     if (status == SKEP_OK) status = join(worker, options);
     if (status == SKEP_OK) {
         *out = worker;

@@ -341,8 +341,8 @@ void skep__worker_beat(skep_worker *worker, uint64_t beat_ms);
 void skep__worker_inbox_received(void *worker, const void *data, size_t size_bytes, const struct skep__peer *peer);
 void skep__worker_news_received(void *worker, const void *data, size_t size_bytes, const struct skep__peer *peer);
 
-/* Whether the broker has read all that was sent. If not, it is asked to answer what comes last, which leads to
- * skep__worker_check_left: what NNG has accepted may still be lost when the process ends. */
+/* With NNG: whether the broker has read all that was sent. If not, it is asked to answer what comes last, which leads
+ * to skep__worker_check_left. NNG itself cannot tell: what it has accepted may be lost when the process ends. */
 bool skep__worker_is_confirmed(skep_worker *worker);
 
 /* Calls back every pending request with a status. */

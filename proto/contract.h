@@ -17,7 +17,7 @@ enum {
     SKEP_MAX_URL = 256,               /* bytes of a URL */
     SKEP_MAX_REASON = 512,            /* bytes of an explanation */
     SKEP_MAX_PAYLOAD = 1024 * 1024,   /* bytes of a user's data in one message */
-    SKEP_MAX_FRAME = 4 * 1024 * 1024, /* bytes of an NNG message that is received at all */
+    SKEP_MAX_FRAME = 4 * 1024 * 1024, /* bytes of a frame that is received at all */
     SKEP_FULL_FRAME = 120 * 1024,     /* bytes at which a growing frame is closed and the next begun */
     SKEP_MAX_DEPTH = 8,               /* nesting of MessagePack */
     SKEP_MAX_COUNTERS = 64,           /* counters in one worker, requests among them */

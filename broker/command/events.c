@@ -149,6 +149,7 @@ int command_events(const struct options *options) {
     int status = begin(&reading, options);
     if (status == SKEP_OK && !options->once) status = follow(&reading);
     code = how_it_ended(&reading, status);
-    /* NNG 1.5.2 may never finish with a connection that is closed while a frame moves, and news may always come. */
-    _exit(code);
+    follow_close(&reading.follower);
+    contact_close(&reading.contact);
+    return code;
 }

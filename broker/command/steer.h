@@ -46,8 +46,7 @@ struct steering {
 int steer_ask(const struct options *options, const char *command, const struct skep_command *question);
 
 /* Asks, and if that went well follows the news until it is over; with options->no_wait it returns when the broker has
- * answered. answer and what it is given, the steering, see the answer. Never closes what it has opened: NNG 1.5.2 may
- * not finish with a connection that is closed while a frame moves, so the process is to end after this. */
+ * answered. answer and what it is given, the steering, see the answer. */
 int steer_and_follow(struct steering *steering, const struct options *options, const struct skep_command *question,
                      answer_cb *answer);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * skep top: snapshots, news and keys in; frames out.
  *
- * One thread waits for all of it. Signals are let through only while it waits, so that NNG's threads never get one and
- * nothing is interrupted halfway. */
+ * One thread waits for all of it. Signals are let through only while it waits, so that nothing is interrupted halfway.
+ */
 #include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
@@ -284,6 +284,7 @@ int command_top(const struct options *options) {
     top_model_free(&top.model);
     top_view_free(&top.view);
     top_canvas_free(&top.canvas);
-    /* NNG 1.5.2 may never finish with a connection that is closed while a frame moves, and news may always come. */
-    _exit(code);
+    follow_close(&top.follower);
+    contact_close(&top.contact);
+    return code;
 }

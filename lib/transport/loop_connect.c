@@ -16,7 +16,8 @@ enum {
     TOLD_MS = 1000,        /* in which so many */
     TOLD_MOST = 8,         /* peers that misbehave are reported */
     FIRST_DELAY_MS = 10,
-    LAST_DELAY_MS = 1000
+    LAST_DELAY_MS = 1000,
+    LASTED_MS = 100 /* a connection that a listener turns away ends sooner */
 };
 
 static void find_peer(struct skep__end *end) {
@@ -208,7 +209,7 @@ static void dial_again(uv_timer_t *timer) {
 }
 
 void skep__dialer_again(struct skep__dialer *dialer, const struct skep__pipe *pipe) {
-    bool lasted = pipe != NULL && uv_now(dialer->hub->common.loop) - pipe->since_ms >= LAST_DELAY_MS;
+    bool lasted = pipe != NULL && uv_now(dialer->hub->common.loop) - pipe->since_ms >= LASTED_MS;
     uint64_t delay_ms = dialer->delay_ms != 0 && !lasted ? dialer->delay_ms : FIRST_DELAY_MS;
     if (dialer->url == NULL) return;
     uv_timer_start(dialer->timer, dial_again, delay_ms, 0);
