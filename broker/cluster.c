@@ -142,13 +142,11 @@ static void raise_limits(skep_cluster *cluster) {
 }
 
 static int open_outbox(skep_cluster *cluster) {
-    static const struct skep__port_events events = {
-        .received = skep__outbox_received,
-        .connected = skep__outbox_connected,
-        .refused = skep__peer_refused,
-        .misspoke = skep__peer_misspoke,
-        .starved = skep__peers_starved,
-    };
+    static const struct skep__port_events events = {.received = skep__outbox_received,
+                                                    .connected = skep__outbox_connected,
+                                                    .refused = skep__peer_refused,
+                                                    .misspoke = skep__peer_misspoke,
+                                                    .starved = skep__peers_starved};
     char url[SKEP_MAX_URL + 1];
     skep__instance_url(&cluster->instance, SKEP_FILE_OUTBOX, url, sizeof url);
     int status = skep__port_new(&cluster->outbox, cluster->hub, SKEP__PORT_PULL, &events, cluster);
@@ -156,12 +154,10 @@ static int open_outbox(skep_cluster *cluster) {
 }
 
 static int open_intake(skep_cluster *cluster) {
-    static const struct skep__port_events events = {
-        .received = skep__intake_received,
-        .refused = skep__peer_refused,
-        .misspoke = skep__peer_misspoke,
-        .starved = skep__peers_starved,
-    };
+    static const struct skep__port_events events = {.received = skep__intake_received,
+                                                    .refused = skep__peer_refused,
+                                                    .misspoke = skep__peer_misspoke,
+                                                    .starved = skep__peers_starved};
     char url[SKEP_MAX_URL + 1];
     skep__instance_url(&cluster->instance, SKEP_FILE_INTAKE, url, sizeof url);
     int status = skep__port_new(&cluster->intake, cluster->hub, SKEP__PORT_PULL, &events, cluster);

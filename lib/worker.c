@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A worker's life: handshake, loop, leaving. */
+ * A worker's life: handshake, loop, freeing. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -12,10 +12,7 @@
 #include "identity.h"
 #include "worker_internal.h"
 
-enum {
-    HANDSHAKE_TIMEOUT_MS = 10000,
-    ORPHAN_TIMEOUT_MS = 10000 /* for live connections after the broker has vanished */
-};
+enum { HANDSHAKE_TIMEOUT_MS = 10000 };
 
 int skep__worker_fail(skep_worker *worker, int status, const char *format, ...) {
     va_list arguments;
@@ -23,102 +20,6 @@ int skep__worker_fail(skep_worker *worker, int status, const char *format, ...) 
     vsnprintf(worker->why, sizeof worker->why, format, arguments);
     va_end(arguments);
     return status;
-}
-
-/* --- leaving --- */
-
-void skep__worker_close_link(skep_worker *worker, int result) {
-    if (worker->link < 0) return;
-    worker->phase = SKEP__WORKER_LEFT;
-    worker->result = result;
-    skep__worker_close_listeners(worker);
-    uv_poll_stop(&worker->link_poll);
-    close(worker->link);
-    worker->link = -1;
-    uv_timer_stop(&worker->report_timer);
-    uv_timer_stop(&worker->count_timer);
-    uv_timer_stop(&worker->times.timer);
-    uv_timer_stop(&worker->leave_timer);
-    uv_timer_stop(&worker->rest_timer);
-    uv_timer_stop(&worker->beat_timer);
-    skep__worker_fail_requests(worker, SKEP_ECLOSED);
-}
-
-static bool is_idle(const skep_worker *worker) {
-    return worker->live == 0 && worker->jobs.kept_count == 0 && worker->requests == NULL &&
-           STAILQ_EMPTY(&worker->arrivals);
-}
-
-/* The broker's end-of-file says that it has read everything. NNG cannot tell: the broker is asked. */
-static bool all_is_read(skep_worker *worker) {
-    if (worker->all_read) return true;
-    if (!skep__outlet_is_empty(worker->outbox)) return false; /* drained follows */
-    worker->finishing = skep__outlet_finish(worker->outbox);
-    return !worker->finishing && skep__worker_is_confirmed(worker);
-}
-
-static bool send_last(skep_worker *worker) {
-    skep__worker_send_counts(worker);
-    skep__worker_send_times(worker);
-    skep__worker_report(worker);
-    return skep__worker_send_acks(worker);
-}
-
-void skep__worker_check_left(skep_worker *worker) {
-    if (worker->phase != SKEP__WORKER_LEAVING || !worker->leave_told || !is_idle(worker)) return;
-    if (!worker->finishing && !send_last(worker)) return; /* no memory: the acknowledgements' flush tries again */
-    bool orphan = worker->result != SKEP_OK;              /* nobody reads the outbox any more */
-    if (orphan || all_is_read(worker)) skep__worker_close_link(worker, worker->result);
-}
-
-static void outbox_finished(void *context) {
-    skep_worker *worker = context;
-    worker->all_read = true;
-    skep__worker_check_left(worker);
-}
-
-static void orphan_expired(uv_timer_t *timer) {
-    skep_worker *worker = timer->data;
-    skep__worker_close_link(worker, SKEP_ECLOSED);
-}
-
-static void tell_leave(struct skep__flush *flush) {
-    skep_worker *worker = (skep_worker *)((char *)flush - offsetof(skep_worker, leave_flush));
-    if (worker->phase != SKEP__WORKER_LEAVING) return;
-    if (!worker->leave_told && worker->on_leave != NULL) worker->on_leave(worker, worker->on_leave_context);
-    worker->leave_told = true;
-    skep__worker_check_left(worker);
-}
-
-void skep__worker_leave(skep_worker *worker) {
-    if (worker->phase >= SKEP__WORKER_LEAVING) return;
-    worker->phase = SKEP__WORKER_LEAVING;
-    skep__worker_stop_accepting(worker);
-    skep__worker_release_jobs(worker);
-    skep__flusher_mark(worker->flusher, &worker->leave_flush);
-}
-
-/* The broker has gone: live connections may still finish, messages cannot. */
-static void orphaned(skep_worker *worker, int result) {
-    worker->result = result;
-    skep__worker_leave(worker);
-    skep__flusher_mark(worker->flusher, &worker->leave_flush); /* also if it was leaving already */
-    uv_poll_stop(&worker->link_poll);
-    skep__worker_fail_requests(worker, SKEP_ECLOSED);
-    uv_timer_start(&worker->leave_timer, orphan_expired, ORPHAN_TIMEOUT_MS, 0);
-}
-
-void skep_on_leave(skep_worker *worker, skep_leave_cb callback, void *context) {
-    worker->on_leave = callback;
-    worker->on_leave_context = context;
-}
-
-void skep_disconnect(skep_worker *worker) {
-    if (worker->phase >= SKEP__WORKER_LEAVING) return;
-    struct skep_command command = {.id = SKEP_COMMAND_disconnect};
-    command.disconnect.has = 0;
-    if (skep__worker_tell(worker, &command) == SKEP_OK) skep__worker_leave(worker);
-    else orphaned(worker, SKEP_ECLOSED);
 }
 
 /* --- callbacks of the loop --- */
@@ -129,7 +30,7 @@ static void link_readable(uv_poll_t *poll, int status, int events) {
     skep_worker *worker = poll->data;
     int result = skep__worker_read_link(worker, 0, NULL, NULL);
     skep__worker_deliver(worker);
-    if (result != SKEP_OK && result != SKEP_EAGAIN) orphaned(worker, result);
+    if (result != SKEP_OK && result != SKEP_EAGAIN) skep__worker_orphaned(worker, result);
 }
 
 static void outbox_drained(void *context) {
@@ -217,7 +118,7 @@ static int open_channels(skep_worker *worker) {
                                           .flusher = worker->flusher,
                                           .kind = SKEP__PORT_PUSH,
                                           .drained = outbox_drained,
-                                          .finished = outbox_finished,
+                                          .finished = skep__worker_outbox_finished,
                                           .context = worker};
     if (status == SKEP_OK) status = skep__outlet_new(&worker->outbox, &outbox);
     return status;
@@ -265,7 +166,7 @@ static skep_worker *allocate(const struct skep__meeting *meeting, uv_loop_t *loo
     worker->link = meeting->link;
     worker->id = meeting->id;
     worker->trace = skep__trace_mask();
-    worker->leave_flush.flush = tell_leave;
+    worker->leave_flush.flush = skep__worker_tell_leave;
     worker->jobs.acks.hold_ns = SKEP__HOLD_NS;
     LIST_INIT(&worker->listeners);
     LIST_INIT(&worker->closed_listeners);

@@ -285,6 +285,15 @@ void skep__worker_take_held(skep_worker *worker);
 /* Begins to leave, if that has not begun. */
 void skep__worker_leave(skep_worker *worker);
 
+/* The end of an iteration: tells the user that the worker leaves. */
+void skep__worker_tell_leave(struct skep__flush *leave_flush);
+
+/* The broker has gone: live connections may still finish, messages cannot. result: of skep_worker_run. */
+void skep__worker_orphaned(skep_worker *worker, int result);
+
+/* The broker has read the outbox to its end; context is the worker. */
+void skep__worker_outbox_finished(void *context);
+
 /* Leaves for good if nothing is live any more. */
 void skep__worker_check_left(skep_worker *worker);
 

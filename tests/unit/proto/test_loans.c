@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../chance.h"
 #include "command.h"
 #include "contract.h"
 
@@ -81,9 +82,9 @@ static void test_more_than_can_be_borrowed(void **state) {
     struct skep_loans loans = {.count = 0};
     struct skep_frame copies = {0}, borrows = {.loans = &loans};
     (void)state;
-    srand(7);
+    uint64_t seed = 7;
     for (unsigned i = 0; i < COMMANDS; i++) {
-        struct skep_command command = message((size_t)rand() % LARGEST);
+        struct skep_command command = message(chance(&seed, LARGEST));
         add_both(&copies, &borrows, &command);
     }
     assert_int_equal(loans.count, SKEP_MAX_LOANS);

@@ -77,7 +77,7 @@ static unsigned expect_question(struct talk *talk, int fd, const char *text) {
 
 static void answer(int fd, unsigned number, const char *text) {
     char body[64] = {(char)0x80, 0, 0, (char)number};
-    memcpy(body + 4, text, strlen(text));
+    snprintf(body + 4, sizeof body - 4, "%s", text);
     hand_frame(fd, body, 4 + strlen(text));
 }
 

@@ -56,7 +56,7 @@ static void test_routes(void **state) {
         char question[MAX_ROUTE * 4 + 5] = {0}, got[sizeof question];
         memset(question, 0x7f, (numbers - 1) * 4);
         question[(numbers - 1) * 4] = (char)0x80;
-        memcpy(question + numbers * 4, "?\xff?", 3);
+        for (unsigned i = 0; i < 3; i++) question[numbers * 4 + i] = "?\xff?"[i];
         hand_frame(fd, question, numbers * 4 + 3);
         assert_int_equal(hand_expect_frame(served.pump, fd, got, sizeof got), numbers * 4 + 3);
         assert_memory_equal(got, question, numbers * 4 + 3);

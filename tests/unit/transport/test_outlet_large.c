@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Outlets and large payloads: they are written from where they lie, so what is there afterwards must not matter. */
+#include "../chance.h"
 #include "../lib/pump.h"
 
 #include "contract.h"
@@ -18,7 +19,7 @@ struct bench {
 };
 
 static char byte_of(unsigned number, size_t at) {
-    return (char)(number * 31 + at * 7 + at / 4099);
+    return (char)((size_t)number * 31 + at * 7 + at / 4099);
 }
 
 static void received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
@@ -67,11 +68,11 @@ static void close_bench(struct bench *bench) {
 }
 
 /* The payload is overwritten as soon as it was given. */
-static void give_all(struct bench *bench) {
+static void give_all(struct bench *bench, uint64_t seed) {
     char *payload = malloc(LARGEST);
     assert_non_null(payload);
     for (unsigned number = 0; number < MESSAGES; number++) {
-        size_t size_bytes = number % 3 == 0 ? (size_t)rand() % 200 : (size_t)rand() % LARGEST;
+        size_t size_bytes = chance(&seed, number % 3 == 0 ? 200 : LARGEST);
         struct skep_command command = {.id = SKEP_COMMAND_message, .message = {.name = {"large", 5}}};
         bench->sizes_bytes[number] = size_bytes;
         for (size_t i = 0; i < size_bytes; i++) payload[i] = byte_of(number, i);
@@ -85,9 +86,8 @@ static void give_all(struct bench *bench) {
 static void test_all_at_once(void **state) {
     struct bench bench;
     open_bench(&bench, *state);
-    srand(11);
     assert_int_equal(skep__outlet_dial(bench.outlet, ((struct pump *)*state)->url), SKEP_OK);
-    give_all(&bench);
+    give_all(&bench, 11);
     assert_false(skep__outlet_is_empty(bench.outlet));
     PUMP_UNTIL(*state, bench.received == MESSAGES && bench.drained > 0);
     close_bench(&bench);
@@ -96,8 +96,7 @@ static void test_all_at_once(void **state) {
 static void test_before_anybody_listens(void **state) {
     struct bench bench;
     open_bench(&bench, *state);
-    srand(12);
-    give_all(&bench);
+    give_all(&bench, 12);
     assert_int_equal(skep__outlet_dial(bench.outlet, ((struct pump *)*state)->url), SKEP_OK);
     PUMP_UNTIL(*state, bench.received == MESSAGES);
     close_bench(&bench);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../chance.h"
 #include "contract.h"
 #include "transport/sp.h"
 
@@ -281,14 +282,13 @@ static void test_a_claim_costs_nothing(void **state) {
 
 /* --- any pieces, in either way --- */
 
-static size_t random_size(void) {
-    size_t most_bytes = rand() % 4 == 0 ? 1200 : 12;
-    return (size_t)rand() % most_bytes;
+static size_t random_size(uint64_t *seed) {
+    return chance(seed, chance(seed, 4) == 0 ? 1200 : 12);
 }
 
-static void take_piece(struct read *read, const char *data, size_t size_bytes) {
+static void take_piece(struct read *read, const char *data, size_t size_bytes, uint64_t *seed) {
     bool rest = true;
-    size_t n = rand() % 2 == 0 ? fill(read, data, size_bytes, &rest) : 0;
+    size_t n = chance(seed, 2) == 0 ? fill(read, data, size_bytes, &rest) : 0;
     if (rest) take_copy(read, data + n, size_bytes - n);
     else assert_int_equal(n, size_bytes); /* these frames are small: there is room for all */
 }
@@ -297,20 +297,20 @@ static void test_random_pieces(void **state) {
     static char body[1200];
     static struct stream stream;
     (void)state;
-    for (unsigned seed = 0; seed < 300; seed++) {
+    for (uint64_t round = 1; round <= 300; round++) {
+        uint64_t seed = round;
         struct read read = begin_read();
         size_t sizes[FRAMES];
-        srand(seed);
         begin_stream(&stream);
         for (unsigned i = 0; i < FRAMES; i++) {
-            sizes[i] = random_size();
+            sizes[i] = random_size(&seed);
             memset(body, (int)i, sizes[i]);
             add_frame(&stream, body, sizes[i]);
         }
         for (size_t at = 0, n; at < stream.size_bytes; at += n) {
-            n = random_size() + 1;
+            n = random_size(&seed) + 1;
             if (n > stream.size_bytes - at) n = stream.size_bytes - at;
-            take_piece(&read, stream.bytes + at, n);
+            take_piece(&read, stream.bytes + at, n, &seed);
         }
         assert_int_equal(read.count, FRAMES);
         assert_memory_equal(read.sizes, sizes, sizeof sizes);
