@@ -118,6 +118,11 @@ static void try_later(skep_client *client) {
     client->retry_ms = client->retry_ms * 2 < LAST_RETRY_MS ? client->retry_ms * 2 : LAST_RETRY_MS;
 }
 
+static void submit_again(skep_client *client) {
+    client->gone_back_to = 0;
+    if (client->unanswered > 0 && client->sent_through >= client->first) skep__client_go_back(client, client->first);
+}
+
 /* What was on its way when a connection was cut may be lost. Submissions are sent again, and known by their numbers. */
 static void intake_connected(void *context, const struct skep__peer *peer) {
     skep_client *client = context;
@@ -125,8 +130,7 @@ static void intake_connected(void *context, const struct skep__peer *peer) {
     if (client->intake_connections++ == 0) return;
     skep__client_fail(client, SKEP_ECLOSED, "%s: the connection to the broker was cut; messages may be lost",
                       client->instance.dir);
-    client->gone_back_to = 0;
-    if (client->unanswered > 0 && client->sent_through >= client->first) skep__client_go_back(client, client->first);
+    submit_again(client);
 }
 
 /* Outcomes are sent once: any that was sent before the cut may be lost. */
@@ -139,8 +143,7 @@ static void returns_connected(void *context, const struct skep__peer *peer) {
     client->cut_through = client->sent_through;
     skep__client_fail_unfinished(client);
     skep__client_fail_requests(client);
-    client->gone_back_to = 0;
-    if (client->unanswered > 0 && client->sent_through >= client->first) skep__client_go_back(client, client->first);
+    submit_again(client);
     skep__client_update_due(client);
 }
 

@@ -17,7 +17,7 @@ struct skep__guard {
     nng_listener listener;
     char url[SKEP_MAX_URL + 1];
     unsigned char peer; /* protocol of its peers; 0: it is not watched */
-    atomic_uint seen;   /* pipes so far; counted by whoever owns the socket, on NNG's threads */
+    atomic_uint seen;   /* pipes so far; counted by the socket's owner, on NNG's threads */
     unsigned seen_before;
     int probe; /* our own connection, of the look before; -1: none */
 };

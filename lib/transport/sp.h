@@ -54,7 +54,7 @@ SKEP_MUST_USE int skep__sp_next(struct skep__sp_reader *reader, const char **dat
 
 /* Where the next bytes of a frame that has come in part belong, so that they can be received there; the number of
  * bytes, or 0 if there is no such frame, or no memory. *rest tells whether what follows the frame may be received
- * behind them. What was received is told to skep__sp_filled, before the next skep__sp_next. */
+ * behind them. The number of bytes received goes to skep__sp_filled, before the next skep__sp_next. */
 size_t skep__sp_room(struct skep__sp_reader *reader, char **place, bool *rest);
 void skep__sp_filled(struct skep__sp_reader *reader, size_t size_bytes);
 

@@ -48,14 +48,14 @@ class Nng:
 
     def __init__(self, folder=None):
         self.folder = folder and Path(folder).resolve()
-        self.library = self._find_library() if folder else None
+        self.libnng = self._find_libnng() if folder else None
         self.prefix = self._find_prefix() if folder else []
         self.version = version_with(self.prefix)
         if not self.version:
             raise AssertionError(f"{path_of('nng_client')} does not run with NNG of {self.folder or 'the system'}")
         self.label = self.version.replace(".", "_")
 
-    def _find_library(self):
+    def _find_libnng(self):
         found = next(self.folder.glob("nng/**/libnng.so.1"), None)
         if not found:
             raise AssertionError(f"no libnng.so.1 in {self.folder}")
@@ -63,11 +63,11 @@ class Nng:
 
     def _find_prefix(self):
         """What runs a program with it: the library alone, or the whole with the loader of its own Debian."""
-        wanted = self.library.name.removeprefix("libnng.so.")
-        for prefix in self._prefixes(self.library.parent):
+        wanted = self.libnng.name.removeprefix("libnng.so.")
+        for prefix in self._prefixes(self.libnng.parent):
             if version_with(prefix) == wanted:
                 return prefix
-        raise AssertionError(f"nothing runs with {self.library} on this system")
+        raise AssertionError(f"nothing runs with {self.libnng} on this system")
 
     def _prefixes(self, libraries):
         yield [ENV, f"LD_LIBRARY_PATH={libraries}"]
@@ -79,7 +79,7 @@ class Nng:
         """Whether a process has this NNG in its memory and no other."""
         maps = Path(f"/proc/{pid}/maps").read_text()
         found = {path for path in re.findall(r"/\S+$", maps, re.MULTILINE) if "/libnng.so" in path}
-        return found == {str(self.library)} if self.library else len(found) == 1
+        return found == {str(self.libnng)} if self.libnng else len(found) == 1
 
     def command(self, path, *args):
         return [*self.prefix, path, *args]
