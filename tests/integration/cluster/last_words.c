@@ -42,7 +42,7 @@ static void flush_and_die(skep_worker *worker) {
     kill(getpid(), SIGKILL);
 }
 
-/* Counts messages, and says how many there were to whoever asks. */
+/* Counts messages, and replies with their number when asked. */
 static void count(skep_worker *worker, const skep_message *message, void *context) {
     static unsigned counted;
     char text[16];

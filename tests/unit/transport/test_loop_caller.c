@@ -150,8 +150,8 @@ static void test_lost_before_it_was_sent(void **state) {
     end(&talk, fd);
 }
 
-/* The rest of a question that nobody waits for would take others' time: its connection ends. Who had asked over it
- * before is told; who waited behind it is asked over the next one. */
+/* The rest of a question that nobody waits for would delay others: its connection ends. Questions sent over it
+ * before end with SKEP_ECLOSED; those that waited behind it are sent over the next one. */
 static void test_expired_in_the_midst(void **state) {
     struct talk talk;
     int fd = begin(&talk, *state);

@@ -99,7 +99,7 @@ static void test_leaves_later(void **state) {
     free_sender(&sender);
 }
 
-/* Each is told once, also of those that have begun to leave. */
+/* done is called once for each, also for those that have begun to leave. */
 static void test_lost_when_closed(void **state) {
     struct sender sender;
     open_sender(&sender, *state);
@@ -147,7 +147,7 @@ static void test_no_spinning_with_a_full_socket(void **state) {
     free_sender(&sender);
 }
 
-/* A peer that reads no more, and stays, is not kept for ever. */
+/* A peer that stops reading and stays is disconnected after a while. */
 static void test_a_peer_that_closes_the_half_it_reads(void **state) {
     struct sender sender;
     open_sender(&sender, *state);

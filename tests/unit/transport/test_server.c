@@ -85,7 +85,7 @@ static void test_the_largest_question(void **state) {
     end(&talk);
 }
 
-/* In any order, by whoever asked. */
+/* Answers in any order reach the caller that asked. */
 static void test_answers_later(void **state) {
     struct talk talk;
     begin(&talk, *state, true);
