@@ -9,8 +9,10 @@
 #include "ledger.h"
 
 enum {
-    QUICK_MS = 20, /* a worker that answers within this may have more */
-    SLOW_MS = 200, /* one that takes longer may have less */
+    QUICK_MS = 20,   /* a worker that answers within this may have more */
+    SLOW_MS = 200,   /* one that takes longer may have less */
+    LOT_NS = 250000, /* of work that a worker is sent together: about ten times what a message costs all who touch it */
+    MAX_LOT = 1024,  /* jobs */
     MAX_RUN_BYTES = SKEP_FULL_FRAME
 };
 
@@ -132,8 +134,14 @@ void skep__consumer_judge(struct skep__consumer *consumer, uint64_t at_ms) {
     } else if (took_ms > SLOW_MS) {
         consumer->window = consumer->window / 2 > consumer->concurrency ? consumer->window / 2 : consumer->concurrency;
     }
-    if (consumer->window > queue->widest || took_ms > SLOW_MS) queue->widest = consumer->window;
     queue->typical_ms = (7 * queue->typical_ms + took_ms + 7) / 8;
+}
+
+/* Slower jobs count at once, quicker ones by and by: a lot that is too large makes jobs wait beside an idle worker, one
+ * that is too small only costs. */
+void skep__queue_timed(struct skep__queue *queue, const struct skep_histogram *times) {
+    uint64_t most_ns = skep__histogram_quantile_ns(times, 0.9);
+    queue->job_ns = most_ns > queue->job_ns ? most_ns : (7 * queue->job_ns + most_ns) / 8;
 }
 
 /* --- giving --- */
@@ -238,12 +246,11 @@ static void rouse(struct skep__queue *queue) {
     }
 }
 
-/* An even part of what is ready. Many quick workers get larger lots, in turn, since messages cost more than jobs: up to
- * a quarter of the widest window, which is some milliseconds' work, when there are 64. The lot is the same for all, so
- * that narrow windows fill and grow. */
+/* An even part of what is ready; or more, in turn, as long as that is soon done: messages cost more than small jobs. */
 static uint64_t share_of(const struct skep__queue *queue, size_t turns) {
     uint64_t even = (queue->ready_count + turns - 1) / turns;
-    uint64_t workers = queue->hungry_count < 64 ? queue->hungry_count : 64, lot = queue->widest * workers / 256;
+    uint64_t lot = queue->job_ns > 0 ? LOT_NS / queue->job_ns : 0;
+    if (lot > MAX_LOT) lot = MAX_LOT;
     return even > lot ? even : lot;
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "broker.h"
-#include "store.h"
+#include "ledger.h"
 
 enum { ANSWER_BYTES = 3 * 1024 * 1024 /* an answer that has so much gets no more: frames have a limit */ };
 
@@ -39,6 +39,7 @@ static void merge(skep_cluster *cluster, skep_child *child, const struct skep_co
     int status = skep__histogram_add(&cluster->handling.of[what], times);
     if (status == SKEP_OK && child != NULL) status = skep__histogram_add(&child->handling.of[what], times);
     if (status == SKEP_OK && queue != NULL) status = skep__histogram_add(&queue->times, times);
+    if (queue != NULL && times->total > 0) skep__queue_timed(queue, times);
     if (status != SKEP_OK) skep__trace(cluster->trace, SKEP__TRACE_WIRE, "handled: %s", skep_strerror(status));
 }
 

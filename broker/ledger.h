@@ -87,6 +87,9 @@ void skep__consumer_let_go(struct skep__job *job);
 /* The worker has answered a job that it had since at_ms. */
 void skep__consumer_judge(struct skep__consumer *consumer, uint64_t at_ms);
 
+/* A worker reports how long it has handled jobs of the queue; times is not empty. */
+void skep__queue_timed(struct skep__queue *queue, const struct skep_histogram *times);
+
 /* Looks again whether a worker can take jobs: its state, its inbox or what it has has changed. */
 void skep__consumers_update(skep_child *child);
 

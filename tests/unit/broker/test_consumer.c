@@ -108,6 +108,40 @@ static void test_a_run_is_consecutive(void **state) {
     bench_close(&bench);
 }
 
+/* --- lots --- */
+
+static void report(struct bench *bench, uint64_t job_ns) {
+    struct skep_histogram times = {0};
+    for (unsigned i = 0; i < 10; i++) assert_int_equal(skep__histogram_record(&times, job_ns), SKEP_OK);
+    skep__queue_timed(bench->queue, &times);
+    skep__histogram_free(&times);
+}
+
+static void assert_split(struct bench *bench, skep_child *const workers[4], const unsigned expected[4]) {
+    bench_submit(bench, 8, 1);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(bench_place(workers[i])->held, expected[i]);
+        if (expected[i] > 0) bench_complete(workers[i], workers[i]->deliveries.next - expected[i], expected[i]);
+    }
+}
+
+static void test_small_jobs_travel_in_lots(void **state) {
+    struct bench bench;
+    skep_child *workers[4];
+    bench_open(&bench, *state, NULL);
+    for (unsigned i = 0; i < 4; i++) workers[i] = bench_hire(&bench, i, WIDE);
+    assert_split(&bench, workers, (unsigned[]){2, 2, 2, 2}); /* nobody has said how long they take */
+    report(&bench, 60000);
+    assert_split(&bench, workers, (unsigned[]){4, 4, 0, 0});
+    assert_split(&bench, workers, (unsigned[]){0, 0, 4, 4}); /* whose turn it is */
+    report(&bench, 2500000);
+    assert_split(&bench, workers, (unsigned[]){2, 2, 2, 2});
+    for (unsigned i = 0; i < 200; i++) report(&bench, 100); /* quick again, by and by */
+    assert_split(&bench, workers, (unsigned[]){8, 0, 0, 0});
+    for (unsigned i = 0; i < 4; i++) bench_dismiss(workers[i]);
+    bench_close(&bench);
+}
+
 /* --- who gets nothing --- */
 
 static void test_a_full_inbox_waits_until_it_is_empty(void **state) {
@@ -296,6 +330,7 @@ int main(void) {
         PUMP_TEST(test_a_list_has_its_limit),
         PUMP_TEST(test_large_jobs_travel_alone),
         PUMP_TEST(test_a_run_is_consecutive),
+        PUMP_TEST(test_small_jobs_travel_in_lots),
         PUMP_TEST(test_a_full_inbox_waits_until_it_is_empty),
         PUMP_TEST(test_a_full_inbox_leaves_jobs_to_others),
         PUMP_TEST(test_a_stalled_worker_waits_for_its_own_words),
