@@ -139,9 +139,11 @@ void skep__consumer_judge(struct skep__consumer *consumer, uint64_t at_ms) {
 
 /* Slower jobs count at once, quicker ones by and by: a lot that is too large makes jobs wait beside an idle worker, one
  * that is too small only costs. */
-void skep__queue_timed(struct skep__queue *queue, const struct skep_histogram *times) {
+void skep__consumer_timed(skep_child *child, const struct skep__queue *queue, const struct skep_histogram *times) {
+    struct skep__consumer *consumer = find(child, queue);
     uint64_t most_ns = skep__histogram_quantile_ns(times, 0.9);
-    queue->job_ns = most_ns > queue->job_ns ? most_ns : (7 * queue->job_ns + most_ns) / 8;
+    if (consumer == NULL) return;
+    consumer->job_ns = most_ns > consumer->job_ns ? most_ns : (3 * consumer->job_ns + most_ns) / 4;
 }
 
 /* --- giving --- */
@@ -247,9 +249,9 @@ static void rouse(struct skep__queue *queue) {
 }
 
 /* An even part of what is ready; or more, in turn, as long as that is soon done: messages cost more than small jobs. */
-static uint64_t share_of(const struct skep__queue *queue, size_t turns) {
-    uint64_t even = (queue->ready_count + turns - 1) / turns;
-    uint64_t lot = queue->job_ns > 0 ? LOT_NS / queue->job_ns : 0;
+static uint64_t share_of(const struct skep__consumer *consumer, size_t turns) {
+    uint64_t even = (consumer->queue->ready_count + turns - 1) / turns;
+    uint64_t lot = consumer->job_ns > 0 ? LOT_NS / consumer->job_ns : 0;
     if (lot > MAX_LOT) lot = MAX_LOT;
     return even > lot ? even : lot;
 }
@@ -264,7 +266,7 @@ void skep__dispatch_jobs(skep_cluster *cluster, struct skep__queue *queue) {
            (status == SKEP_OK || status == SKEP_EAGAIN)) {
         struct skep__consumer *consumer = TAILQ_FIRST(&queue->hungry);
         if (turns == 0 || turns > queue->hungry_count) turns = queue->hungry_count;
-        status = give(consumer, share_of(queue, turns), now_ms);
+        status = give(consumer, share_of(consumer, turns), now_ms);
         turns--;
         to_tail(consumer);
         consumer->child->inbox_full = status == SKEP_EAGAIN;

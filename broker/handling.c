@@ -39,7 +39,7 @@ static void merge(skep_cluster *cluster, skep_child *child, const struct skep_co
     int status = skep__histogram_add(&cluster->handling.of[what], times);
     if (status == SKEP_OK && child != NULL) status = skep__histogram_add(&child->handling.of[what], times);
     if (status == SKEP_OK && queue != NULL) status = skep__histogram_add(&queue->times, times);
-    if (queue != NULL && times->total > 0) skep__queue_timed(queue, times);
+    if (child != NULL && queue != NULL && times->total > 0) skep__consumer_timed(child, queue, times);
     if (status != SKEP_OK) skep__trace(cluster->trace, SKEP__TRACE_WIRE, "handled: %s", skep_strerror(status));
 }
 

@@ -17,6 +17,7 @@ struct skep__consumer {
     unsigned concurrency; /* jobs that it works on at the same time */
     unsigned window;      /* at least concurrency */
     unsigned held;        /* jobs that it has */
+    uint64_t job_ns;      /* that it handles most jobs in, lately; 0 as long as it has not said */
     unsigned suspects;    /* while a dead worker's jobs are judged: how many more it can have been working on */
     bool hungry;          /* it can take jobs */
     bool starved;         /* it had all of its window at some time since it was last judged */
@@ -87,8 +88,8 @@ void skep__consumer_let_go(struct skep__job *job);
 /* The worker has answered a job that it had since at_ms. */
 void skep__consumer_judge(struct skep__consumer *consumer, uint64_t at_ms);
 
-/* A worker reports how long it has handled jobs of the queue; times is not empty. */
-void skep__queue_timed(struct skep__queue *queue, const struct skep_histogram *times);
+/* A worker reports how long it has handled jobs of a queue; times is not empty. */
+void skep__consumer_timed(skep_child *child, const struct skep__queue *queue, const struct skep_histogram *times);
 
 /* Looks again whether a worker can take jobs: its state, its inbox or what it has has changed. */
 void skep__consumers_update(skep_child *child);

@@ -83,7 +83,6 @@ struct skep__queue {
     LIST_HEAD(, skep__consumer) consumers; /* all workers that handle it */
     uint64_t consumer_count;
     uint64_t typical_ms; /* from delivery to answer, lately */
-    uint64_t job_ns;     /* that most of its jobs are handled in, lately; 0 as long as nobody has said */
     bool paused;         /* hands nothing out until it is resumed */
 };
 
