@@ -9,10 +9,11 @@
 #include "ledger.h"
 
 enum {
-    QUICK_MS = 20,   /* a worker that answers within this may have more */
-    SLOW_MS = 200,   /* one that takes longer may have less */
-    LOT_NS = 250000, /* of work that a worker is sent together: about ten times what a message costs all who touch it */
-    MAX_LOT = 1024,  /* jobs */
+    QUICK_MS = 20, /* a worker that answers within this may have more */
+    SLOW_MS = 200, /* one that takes longer may have less */
+    LOT_NS =
+        500000, /* of work that a worker is sent together: some twenty times what a message costs all who touch it */
+    MAX_LOT = 1024, /* jobs */
     MAX_RUN_BYTES = SKEP_FULL_FRAME
 };
 
