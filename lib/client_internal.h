@@ -84,11 +84,10 @@ struct skep_client {
     struct skep__instance instance; /* the broker that was found last */
     bool only_this;                 /* another generation will not do: url, worker */
     enum skep__client_phase phase;
-    bool suspected;    /* the broker seems to be gone; what it said last may be on its way */
-    uint64_t retry_ms; /* until the next try to join */
-    uint32_t client;   /* number from joined */
-    uint64_t intake_connections, returns_connections; /* in this session; from the second on, the one before was cut */
-    uint64_t cut_through; /* outcomes of jobs up to this number may have been lost with such a connection */
+    bool suspected;       /* the broker seems to be gone; what it said last may be on its way */
+    uint64_t retry_ms;    /* until the next try to join */
+    uint32_t client;      /* number from joined */
+    uint64_t cut_through; /* outcomes of jobs up to this number may have been lost with a connection of this session */
     bool all_read;        /* the broker has read all that was sent, to its end */
     uv_timer_t tick;      /* looks after everything; keeps the loop alive while something is due */
     uint64_t tick_ms;     /* its period */

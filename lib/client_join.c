@@ -126,8 +126,7 @@ static void submit_again(skep_client *client) {
 /* What was on its way when a connection was cut may be lost. Submissions are sent again, and known by their numbers. */
 static void intake_connected(void *context, const struct skep__peer *peer) {
     skep_client *client = context;
-    (void)peer;
-    if (client->intake_connections++ == 0) return;
+    if (!peer->again) return;
     skep__client_fail(client, SKEP_ECLOSED, "%s: the connection to the broker was cut; messages may be lost",
                       client->instance.dir);
     submit_again(client);
@@ -136,8 +135,7 @@ static void intake_connected(void *context, const struct skep__peer *peer) {
 /* Outcomes are sent once: any that was sent before the cut may be lost. */
 static void returns_connected(void *context, const struct skep__peer *peer) {
     skep_client *client = context;
-    (void)peer;
-    if (client->returns_connections++ == 0) return;
+    if (!peer->again) return;
     skep__client_fail(client, SKEP_ECLOSED, "%s: the connection from the broker was cut; outcomes may be lost",
                       client->instance.dir);
     client->cut_through = client->sent_through;
@@ -153,7 +151,7 @@ static int dial(skep_client *client, const struct skep_command_joined *joined) {
     static const struct skep__port_events returns_events = {.received = skep__client_returned,
                                                             .connected = returns_connected};
     char url[SKEP_MAX_URL + 1];
-    client->intake_connections = client->returns_connections = client->cut_through = 0;
+    client->cut_through = 0;
     int status = skep__port_new(&client->returns, client->hub, SKEP__PORT_PULL, &returns_events, client);
     if (status == SKEP_OK)
         status = skep__port_new(&client->intake, client->hub, SKEP__PORT_PUSH, &intake_events, client);

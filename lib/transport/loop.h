@@ -12,6 +12,8 @@
 
 /* --- hub --- */
 
+enum { SKEP__DISMISSED_MOST = 8 };
+
 struct skep__loop_hub {
     struct skep__hub common; /* first member */
     char *buffer;            /* what is received lies here while its frames are handed over */
@@ -20,7 +22,13 @@ struct skep__loop_hub {
     uv_timer_t timer; /* runs while somebody is late, or a listener is out of descriptors */
     LIST_HEAD(, skep__pipe) late;
     LIST_HEAD(, skep__acceptor) starved;
+    int dismissed[SKEP__DISMISSED_MOST]; /* descriptors to be closed at the next tick */
+    unsigned dismissed_count;
 };
+
+/* Ends a connection that is refused, so that its peer reads the end of it, and closes it a moment later: what the peer
+ * writes meanwhile, its greeting, is no error to it. */
+void skep__loop_hub_dismiss(struct skep__loop_hub *hub, int fd);
 
 /* Starts the timer, if it does not run. */
 void skep__loop_hub_watch(struct skep__loop_hub *hub);

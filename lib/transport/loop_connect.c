@@ -55,7 +55,7 @@ static void refuse(struct skep__acceptor *acceptor, const struct skep__end *end)
     skep__sp_greeting(greeting, acceptor->protocol);
     ssize_t sent = send(end->fd, greeting, sizeof greeting, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent; /* it may be gone */
-    close(end->fd);
+    skep__loop_hub_dismiss(acceptor->hub, end->fd);
     if (skep__acceptor_may_tell(acceptor)) acceptor->refused(acceptor->owner, end->pid, end->uid);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The loop's own transport: its hub and its table. */
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "loop.h"
 
@@ -32,8 +34,20 @@ static void look_after_starved(struct skep__loop_hub *hub) {
     while ((acceptor = LIST_FIRST(&hub->starved)) != NULL) skep__acceptor_recover(acceptor);
 }
 
+static void close_dismissed(struct skep__loop_hub *hub) {
+    while (hub->dismissed_count > 0) close(hub->dismissed[--hub->dismissed_count]);
+}
+
+void skep__loop_hub_dismiss(struct skep__loop_hub *hub, int fd) {
+    if (hub->dismissed_count == SKEP__DISMISSED_MOST) close_dismissed(hub);
+    shutdown(fd, SHUT_WR);
+    hub->dismissed[hub->dismissed_count++] = fd;
+    skep__loop_hub_watch(hub);
+}
+
 static void tick(uv_timer_t *timer) {
     struct skep__loop_hub *hub = timer->data;
+    close_dismissed(hub);
     look_after_late(hub);
     look_after_starved(hub);
     if (LIST_EMPTY(&hub->late) && LIST_EMPTY(&hub->starved)) uv_timer_stop(timer);
@@ -63,6 +77,7 @@ static void closed(uv_handle_t *handle) {
 
 static void hub_free(struct skep__hub *common) {
     struct skep__loop_hub *hub = (struct skep__loop_hub *)common;
+    close_dismissed(hub);
     uv_close((uv_handle_t *)&hub->timer, closed);
 }
 

@@ -262,10 +262,13 @@ static void starved(void *owner) {
 
 static void connected(void *owner, const struct skep__end *end) {
     struct skep__loop_port *port = owner;
-    if (add_pipe(port, end) == NULL) {
+    struct skep__pipe *pipe = add_pipe(port, end);
+    if (pipe == NULL) {
         skep__dialer_again(&port->dialer, NULL);
         return;
     }
+    pipe->peer.again = port->dialed;
+    port->dialed = true;
     carry_waiting(port);
     shut_if_finished(port);
 }

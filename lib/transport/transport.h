@@ -41,6 +41,7 @@ struct skep__peer {
     uint32_t pipe; /* number of the connection */
     pid_t pid;     /* 0 if unknown */
     uid_t uid;
+    bool again; /* this end dialed before: that connection was cut, perhaps before this end had read anything of it */
 };
 
 /* All optional */

@@ -13,6 +13,7 @@
 struct watched {
     struct side side; /* first member */
     unsigned finished, connected, refused;
+    bool again;
     pid_t refused_pid;
 };
 
@@ -21,8 +22,9 @@ static void finished(void *context) {
 }
 
 static void connected(void *context, const struct skep__peer *peer) {
-    (void)peer;
-    ((struct watched *)context)->connected++;
+    struct watched *watched = context;
+    watched->connected++;
+    watched->again = peer->again;
 }
 
 static void refused(void *context, pid_t pid, uid_t uid) {
@@ -132,8 +134,26 @@ static void test_finish(void **state) {
     let_rest(pump); /* it does not connect again */
     assert_int_equal(accept(listener, NULL, NULL), -1);
     assert_int_equal(from.connected, 1);
+    assert_false(from.again);
     close(listener);
     close_port(&from, hub);
+}
+
+/* A connection that ended before this end had read anything may have carried something all the same. */
+static void test_connected_again(void **state) {
+    struct pump *pump = *state;
+    struct watched to;
+    int listener = hand_listen(pump), fd = -1;
+    struct skep__hub *hub = open_port(pump, &to, SKEP__PORT_PULL);
+    assert_int_equal(skep__port_dial(to.side.port, pump->url), SKEP_OK);
+    PUMP_LOOK_UNTIL(pump, (fd = accept(listener, NULL, NULL)) >= 0);
+    close(fd);
+    fd = hand_accept(pump, listener, SKEP__SP_PUSH);
+    PUMP_UNTIL(pump, to.connected == 1);
+    assert_true(to.again);
+    close(fd);
+    close(listener);
+    close_port(&to, hub);
 }
 
 /* Nothing and nobody is there yet: all of it follows. */
@@ -199,6 +219,7 @@ static void try_to_connect(const struct pump *pump) {
     char bytes[SKEP__SP_GREETING_BYTES + 1];
     if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) _exit(1);
     if (recv(fd, bytes, sizeof bytes, MSG_WAITALL) == sizeof bytes) _exit(2); /* more than a greeting */
+    if (send(fd, bytes, 1, MSG_NOSIGNAL) != 1) _exit(3);                      /* it greets too late, and is not hurt */
 }
 
 static void test_only(void **state) {
@@ -344,6 +365,7 @@ int main(void) {
         PUMP_TEST(test_a_cut_frame),
         PUMP_TEST(test_pushing_on),
         PUMP_TEST(test_finish),
+        PUMP_TEST(test_connected_again),
         PUMP_TEST(test_finish_before_connected),
         PUMP_TEST(test_finish_with_a_peer_that_dies),
         PUMP_TEST(test_only),
