@@ -187,6 +187,7 @@ struct skep_child {
     bool stalled;                          /* the lease of one has ended and it has not said anything since */
     bool inbox_full;                       /* until it drains */
     struct skep__alarm jobs_alarm;         /* after the end of its link */
+    struct skep__alarm lease_alarm;        /* when the first of its leases may end */
     uint64_t jobs_given_back;              /* by its death */
 
     struct skep__output *output; /* NULL: it is not captured, or has ended */
@@ -306,7 +307,9 @@ struct skep_cluster {
     size_t exit_count;
 
     struct skep__store *store;
+    SLIST_HEAD(, skep__queue_settings) queue_settings;
     struct skep__alarm ledger_alarm;            /* when something in the store is due */
+    struct skep__alarm balance_alarm;           /* when jobs that were sent ahead have waited for long enough */
     struct skep_bytes run_items[SKEP_MAX_LIST]; /* of the jobs command being made */
     struct skep__alarm dead_alarm;              /* while it is set, dead letters were announced a moment ago */
     uint64_t dead_unsaid;                       /* dead letters since then */

@@ -17,7 +17,8 @@ struct skep__clock {
     uv_check_t polled;
     int open_handles;
     struct skep__heap alarms;
-    unsigned holding; /* of the alarms: those that keep the loop alive */
+    unsigned holding;   /* of the alarms: those that keep the loop alive */
+    uint64_t set_count; /* alarms, ever */
     uint64_t now_ms;
     uint64_t seen_ms; /* the loop's time when now_ms was reckoned */
 };
@@ -26,8 +27,10 @@ static struct skep__alarm *alarm_of(const struct skep__heap_node *node) {
     return (struct skep__alarm *)((char *)node - offsetof(struct skep__alarm, node));
 }
 
+/* Those that are due together ring in the order in which they were set. */
 static bool is_before(const struct skep__heap_node *a, const struct skep__heap_node *b) {
-    return alarm_of(a)->due_ms < alarm_of(b)->due_ms;
+    const struct skep__alarm *first = alarm_of(a), *second = alarm_of(b);
+    return first->due_ms != second->due_ms ? first->due_ms < second->due_ms : first->number < second->number;
 }
 
 uint64_t skep__clock_ms(struct skep__clock *clock) {
@@ -120,6 +123,7 @@ int skep__alarm_set(struct skep__clock *clock, struct skep__alarm *alarm, uint64
     if (delay_ms == 0) delay_ms = 1; /* not in the turn that sets it */
     skep__alarm_stop(alarm);         /* leaves room for it */
     alarm->due_ms = delay_ms < UINT64_MAX - now_ms ? now_ms + delay_ms : UINT64_MAX;
+    alarm->number = ++clock->set_count;
     if (skep__heap_add(&clock->alarms, &alarm->node) != SKEP_OK) return SKEP_ENOMEM;
     alarm->clock = clock;
     alarm->ring = ring;

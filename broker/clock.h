@@ -32,6 +32,7 @@ struct skep__alarm {
     struct skep__heap_node node;
     struct skep__clock *clock;
     uint64_t due_ms;
+    uint64_t number;                         /* of its setting */
     void (*ring)(struct skep__alarm *alarm); /* it is not set any more then; may set, stop or free any alarm */
     bool holds;                              /* keeps the loop alive while it is set; to be said before */
 };

@@ -18,6 +18,7 @@
 #include "life.h"
 #include "listener.h"
 #include "news.h"
+#include "queue_settings.h"
 #include "reload.h"
 #include "router.h"
 #include "scale.h"
@@ -332,6 +333,7 @@ int skep_cluster_stop_on_signals(skep_cluster *cluster) {
 /* --- freeing --- */
 
 static void release(skep_cluster *cluster) {
+    skep__queue_settings_free(cluster);
     skep__settings_free(&cluster->settings);
     free(cluster->link_message);
     skep__frame_free(&cluster->scratch);

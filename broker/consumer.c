@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "deliveries.h"
 #include "ledger.h"
+#include "page_claims.h"
 
 enum {
     QUICK_MS = 20, /* a worker that answers within this may have more */
@@ -36,21 +37,55 @@ static bool is_open(const skep_child *child) {
     return child->state == SKEP__CHILD_READY && child->link >= 0 && !child->stalled && !child->inbox_full;
 }
 
+/* Whether there is a number for another delivery: a claim is used again when what it was for has begun. */
+static bool has_number(const skep_child *child) {
+    uint64_t number = skep__deliveries_in_the_way(&child->deliveries);
+    return number == 0 || skep__claim_is_begun(child->page, number);
+}
+
 static bool can_take(const struct skep__consumer *consumer) {
     const skep_child *child = consumer->child;
     return is_open(child) && consumer->held < consumer->window &&
-           (child->held_bytes < child->cluster->settings.job_credit_bytes || child->held_bytes == 0);
+           (child->held_bytes < child->cluster->settings.job_credit_bytes || child->held_bytes == 0) &&
+           has_number(child);
+}
+
+/* As far as the broker knows: a handler of another queue's job may be what its only job waits for. */
+static bool is_ahead(const struct skep__consumer *consumer) {
+    const struct skep__consumer *other;
+    unsigned held = 0;
+    if (consumer->held == 0) return false;
+    LIST_FOREACH(other, &consumer->child->consumers, of_child) held += other->held;
+    return held > consumer->concurrency;
+}
+
+static enum skep__capacity capacity_of(const struct skep__consumer *consumer) {
+    if (!can_take(consumer)) return SKEP__FULL;
+    return consumer->held < consumer->concurrency && !consumer->ahead ? SKEP__IDLE : SKEP__BUSY;
+}
+
+static void leave_turns(struct skep__consumer *consumer) {
+    if (consumer->capacity == SKEP__FULL) return;
+    TAILQ_REMOVE(&consumer->queue->takers[consumer->capacity], consumer, turn);
+    consumer->queue->taker_count--;
+}
+
+static void enter_turns(struct skep__consumer *consumer) {
+    if (consumer->capacity == SKEP__FULL) return;
+    TAILQ_INSERT_TAIL(&consumer->queue->takers[consumer->capacity], consumer, turn);
+    consumer->queue->taker_count++;
 }
 
 static void update(struct skep__consumer *consumer) {
-    bool hungry = can_take(consumer);
-    struct skep__queue *queue = consumer->queue;
-    if (hungry == consumer->hungry) return;
-    if (hungry) TAILQ_INSERT_TAIL(&queue->hungry, consumer, turn);
-    else TAILQ_REMOVE(&queue->hungry, consumer, turn);
-    queue->hungry_count = hungry ? queue->hungry_count + 1 : queue->hungry_count - 1;
-    consumer->hungry = hungry;
+    bool ahead = is_ahead(consumer);
+    consumer->queue->ahead_count += (size_t)ahead - (size_t)consumer->ahead;
+    consumer->ahead = ahead;
+    enum skep__capacity capacity = capacity_of(consumer);
     if (consumer->held >= consumer->window) consumer->starved = true;
+    if (capacity == consumer->capacity) return;
+    leave_turns(consumer);
+    consumer->capacity = capacity;
+    enter_turns(consumer);
 }
 
 void skep__consumers_update(skep_child *child) {
@@ -69,14 +104,18 @@ static struct skep__consumer *add(skep_child *child, struct skep__queue *queue) 
     if (consumer == NULL) return NULL;
     consumer->child = child;
     consumer->queue = queue;
+    consumer->capacity = SKEP__FULL;
     LIST_INSERT_HEAD(&child->consumers, consumer, of_child);
     LIST_INSERT_HEAD(&queue->consumers, consumer, of_queue);
     queue->consumer_count++;
     return consumer;
 }
 
+/* From a worker that keeps no claims nothing can be taken back: it is sent nothing ahead. */
 static unsigned widest(const struct skep__consumer *consumer) {
-    unsigned credit = consumer->child->cluster->settings.job_credit;
+    unsigned credit = consumer->queue->options.job_credit;
+    if (credit == 0) credit = consumer->child->cluster->settings.job_credit;
+    if (!skep__claims_are_kept(consumer->child->page)) credit = 0;
     return credit > consumer->concurrency ? credit : consumer->concurrency;
 }
 
@@ -101,10 +140,8 @@ void skep__consumers_free(skep_child *child) {
     struct skep__consumer *next;
     for (struct skep__consumer *consumer = LIST_FIRST(&child->consumers); consumer != NULL; consumer = next) {
         next = LIST_NEXT(consumer, of_child);
-        if (consumer->hungry) {
-            TAILQ_REMOVE(&consumer->queue->hungry, consumer, turn);
-            consumer->queue->hungry_count--;
-        }
+        leave_turns(consumer);
+        consumer->queue->ahead_count -= consumer->ahead;
         consumer->queue->consumer_count--;
         LIST_REMOVE(consumer, of_child);
         LIST_REMOVE(consumer, of_queue);
@@ -117,6 +154,12 @@ void skep__consumers_free(skep_child *child) {
 void skep__consumer_let_go(struct skep__job *job) {
     job->holder->held--;
     job->holder->child->held_bytes -= job->size_bytes;
+}
+
+void skep__consumer_undo(struct skep__job *job) {
+    skep__consumer_let_go(job);
+    job->queue->redelivered -= job->attempt > 1;
+    job->attempt--;
 }
 
 /* On a machine with more workers than processors all wait for their turn: who is no slower than others is quick, too.
@@ -154,9 +197,7 @@ static void take_back(struct run *run) {
     skep_child *child = run->consumer->child;
     for (uint64_t n = run->last->delivery; n >= run->first->delivery; n--) {
         struct skep__job *job = skep__deliveries_find(&child->deliveries, n)->job;
-        skep__consumer_let_go(job);
-        job->queue->redelivered -= job->attempt > 1;
-        job->attempt--;
+        skep__consumer_undo(job);
         store(child->cluster)->recover(child->cluster->store, job);
     }
     child->deliveries.next = run->first->delivery;
@@ -169,7 +210,7 @@ static int send_run(const struct run *run) {
     *j = (struct skep_command_jobs){.queue = skep__text(run->consumer->queue->name),
                                     .delivery = run->first->delivery,
                                     .id = run->first->id,
-                                    .lease_ms = child->cluster->settings.lease_ms,
+                                    .lease_ms = skep__ledger_lease_ms(child->cluster, run->first),
                                     .jobs = {.count = run->count, .borrowed = run->items}};
     if (run->first->attempt > 1) {
         SKEP_SET(jobs, j, attempt, run->first->attempt);
@@ -190,7 +231,8 @@ static int end_run(struct run *run) {
 }
 
 static bool fits(const struct run *run, const struct skep__job *job) {
-    return job->id == run->last->id + 1 && job->attempt + 1 == run->first->attempt && run->count < SKEP_MAX_LIST &&
+    return job->id == run->last->id + 1 && job->attempt + 1 == run->first->attempt &&
+           job->lease_ms == run->first->lease_ms && run->count < SKEP_MAX_LIST &&
            run->size_bytes + job->size_bytes < MAX_RUN_BYTES;
 }
 
@@ -216,6 +258,7 @@ static void reserve(struct skep__consumer *consumer, struct skep__job *job, uint
     job->queue->redelivered += job->attempt > 1;
     consumer->held++;
     child->held_bytes += job->size_bytes;
+    skep__ledger_watch_lease(child, job, now_ms);
 }
 
 /* Gives at most n jobs. Errors: SKEP_EAGAIN (its inbox is full), SKEP_ENOMEM. */
@@ -235,8 +278,8 @@ static int give(struct skep__consumer *consumer, uint64_t n, uint64_t now_ms) {
 
 /* Its turn is over. */
 static void to_tail(struct skep__consumer *consumer) {
-    TAILQ_REMOVE(&consumer->queue->hungry, consumer, turn);
-    TAILQ_INSERT_TAIL(&consumer->queue->hungry, consumer, turn);
+    leave_turns(consumer);
+    enter_turns(consumer);
 }
 
 /* If every worker of the queue has let a lease end, they get jobs all the same: these must end somewhere. */
@@ -257,22 +300,37 @@ static uint64_t share_of(const struct skep__consumer *consumer, size_t turns) {
     return even > lot ? even : lot;
 }
 
+/* Whose turn it is: of those that can begin a job at once, else of those that it can be sent ahead to. */
+static struct skep__consumer *next_taker(const struct skep__queue *queue) {
+    struct skep__consumer *idle = TAILQ_FIRST(&queue->takers[SKEP__IDLE]);
+    return idle != NULL ? idle : TAILQ_FIRST(&queue->takers[SKEP__BUSY]);
+}
+
+/* How many jobs may be given: no more than the queue may have under way, over all workers. */
+static uint64_t allowed(const struct skep__queue *queue) {
+    uint64_t most = queue->options.concurrency;
+    if (queue->paused) return 0;
+    if (most == 0 || queue->ready_count + queue->reserved_count <= most) return queue->ready_count;
+    return most > queue->reserved_count ? most - queue->reserved_count : 0;
+}
+
 /* Without memory the jobs stay until something else happens to the queue. */
 void skep__dispatch_jobs(skep_cluster *cluster, struct skep__queue *queue) {
-    uint64_t now_ms = skep__clock_ms(cluster->clock);
+    uint64_t now_ms = skep__clock_ms(cluster->clock), left;
     int status = SKEP_OK;
     size_t turns = 0; /* of this round that are left */
-    if (queue->ready_count > 0 && queue->hungry_count == 0 && !queue->paused) rouse(queue);
-    while (!queue->paused && queue->ready_count > 0 && queue->hungry_count > 0 &&
-           (status == SKEP_OK || status == SKEP_EAGAIN)) {
-        struct skep__consumer *consumer = TAILQ_FIRST(&queue->hungry);
-        if (turns == 0 || turns > queue->hungry_count) turns = queue->hungry_count;
-        status = give(consumer, share_of(consumer, turns), now_ms);
+    if (queue->ready_count > 0 && queue->taker_count == 0 && !queue->paused) rouse(queue);
+    while ((left = allowed(queue)) > 0 && queue->taker_count > 0 && (status == SKEP_OK || status == SKEP_EAGAIN)) {
+        struct skep__consumer *consumer = next_taker(queue);
+        if (turns == 0 || turns > queue->taker_count) turns = queue->taker_count;
+        uint64_t share = share_of(consumer, turns);
+        status = give(consumer, share < left ? share : left, now_ms);
         turns--;
         to_tail(consumer);
         consumer->child->inbox_full = status == SKEP_EAGAIN;
         skep__consumers_update(consumer->child);
     }
+    skep__balance_watch(cluster, queue);
     skep__ledger_watch(cluster);
 }
 

@@ -6,18 +6,24 @@
 #include "store.h"
 
 struct skep__delivery {
-    struct skep__job *job;     /* NULL: it was taken back, or answered */
+    struct skep__job *job;     /* NULL: its lease has ended */
     struct skep__queue *queue; /* where it came from; NULL: answered */
 };
 
-/* A ring. Zero-initialised is empty, with first = next = 1 to be set. */
+/* The latest SKEP_CLAIMS deliveries are in a ring, in places as their claims have on the page. One that is not answered
+ * by the time its place is needed is a straggler. Zero-initialised is empty, with first = next = 1 to be set. */
 struct skep__deliveries {
     struct skep__delivery *ring;
-    size_t capacity;      /* a power of two */
-    uint64_t first, next; /* numbers: all before first have been answered */
+    size_t capacity;      /* a power of two, at most SKEP_CLAIMS */
+    uint64_t first, next; /* numbers in the ring: all before first have been answered, or are stragglers */
+    struct skep__straggler *stragglers;
 };
 
-/* Makes room for one more. Errors: SKEP_ENOMEM. */
+/* The delivery whose place the next one needs; 0: there is room. */
+uint64_t skep__deliveries_in_the_way(const struct skep__deliveries *deliveries);
+
+/* Makes room for one more. A job that is in the way becomes a straggler; a delivery whose lease has ended is forgotten.
+ * Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__deliveries_reserve(struct skep__deliveries *deliveries);
 
 /* Adds a job, for which there is room, and gives it its number. */
@@ -27,7 +33,15 @@ void skep__deliveries_add(struct skep__deliveries *deliveries, struct skep__job 
 struct skep__delivery *skep__deliveries_find(struct skep__deliveries *deliveries, uint64_t number);
 
 /* Marks one as answered. */
-void skep__deliveries_settle(struct skep__deliveries *deliveries, struct skep__delivery *delivery);
+void skep__deliveries_settle(struct skep__deliveries *deliveries, uint64_t number);
+
+/* Its lease has ended: a late answer is known for what it is as long as its place is not needed. */
+void skep__deliveries_take(struct skep__deliveries *deliveries, uint64_t number);
+
+/* The number of the first delivery after a number, or the last before one, that has not been answered; 0: there is
+ * none. */
+uint64_t skep__deliveries_after(const struct skep__deliveries *deliveries, uint64_t number);
+uint64_t skep__deliveries_before(const struct skep__deliveries *deliveries, uint64_t number);
 
 void skep__deliveries_free(struct skep__deliveries *deliveries);
 

@@ -32,10 +32,8 @@ struct skep__exit {
 /* Those that it still has, and those that went to others when its link ended. */
 static uint64_t jobs_of(skep_child *child) {
     uint64_t jobs = child->jobs_given_back;
-    for (uint64_t n = child->deliveries.first; n < child->deliveries.next; n++) {
-        const struct skep__delivery *delivery = skep__deliveries_find(&child->deliveries, n);
-        jobs += delivery != NULL && delivery->job != NULL;
-    }
+    for (uint64_t n = 0; (n = skep__deliveries_after(&child->deliveries, n)) != 0;)
+        jobs += skep__deliveries_find(&child->deliveries, n)->job != NULL;
     return jobs;
 }
 

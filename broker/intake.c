@@ -122,12 +122,15 @@ static uint32_t answer_again(struct skep__session *session, const struct skep_co
     return i;
 }
 
-static struct skep__submission submission_of(const struct intake *intake, const struct skep_command_submit *s) {
+static struct skep__submission submission_of(const struct intake *intake, const struct skep_command_submit *s,
+                                             const struct skep__queue *queue) {
     return (struct skep__submission){
         .client = intake->session->id,
         .delay_ms = (uint32_t)s->delay_ms,
         .ttl_ms = (uint32_t)s->ttl_ms,
-        .attempts = (uint16_t)(s->attempts != 0 ? s->attempts : intake->cluster->settings.attempts),
+        .lease_ms =
+            s->lease_ms == 0 || s->lease_ms >= SKEP_LEAST_LEASE_MS ? (uint32_t)s->lease_ms : SKEP_LEAST_LEASE_MS,
+        .attempts = queue != NULL ? skep__ledger_attempts(intake->cluster, queue, s->attempts) : 0,
         .priority = SKEP_HAS(submit, s, priority) ? (uint8_t)s->priority : SKEP__PRIORITY_MIDDLE,
         .wants_outcome = s->outcomes,
     };
@@ -136,7 +139,7 @@ static struct skep__submission submission_of(const struct intake *intake, const 
 static void put_all(struct intake *intake, const struct skep_command_submit *s, struct skep__queue *queue, uint32_t i) {
     struct skep__session *session = intake->session;
     struct answers answers = {.session = session, .quiet = s->outcomes};
-    struct skep__submission submission = submission_of(intake, s);
+    struct skep__submission submission = submission_of(intake, s, queue);
     for (; i < s->jobs.count; i++) {
         struct skep_bytes data = skep__list_at(&s->jobs, i), key = {0};
         if (s->keys.count > 0) key = skep__list_at(&s->keys, i);

@@ -10,9 +10,8 @@
 #include "clock.h"
 #include "deliveries.h"
 #include "event.h"
+#include "queue_settings.h"
 #include "session.h"
-
-static const char lease_ended[] = "its lease ended";
 
 static const struct skep__store_kind *store(const skep_cluster *cluster) {
     return cluster->store->kind;
@@ -30,11 +29,13 @@ int skep__ledger_open(skep_cluster *cluster) {
                                         .queue_bytes = settings->queue_bytes,
                                         .bytes = settings->jobs_bytes,
                                         .dedup_ms = settings->dedup_ms};
-    return skep__store_memory_new(&cluster->store, &limits);
+    int status = skep__store_memory_new(&cluster->store, &limits);
+    return status == SKEP_OK ? skep__queue_settings_apply(cluster) : status;
 }
 
 void skep__ledger_close(skep_cluster *cluster) {
     skep__alarm_stop(&cluster->ledger_alarm);
+    skep__alarm_stop(&cluster->balance_alarm);
     skep__alarm_stop(&cluster->dead_alarm);
     if (cluster->store != NULL) store(cluster)->free(&cluster->store);
 }
@@ -59,6 +60,11 @@ void skep__ledger_check_lost(skep_cluster *cluster) {
     if (!cluster->stopping || cluster->child_count > 0 || skep__ledger_unfinished(cluster) == 0) return;
     cluster->lost_flush.flush = say_lost;
     skep__flusher_mark(cluster->flusher, &cluster->lost_flush);
+}
+
+uint16_t skep__ledger_attempts(const skep_cluster *cluster, const struct skep__queue *queue, uint64_t wanted) {
+    if (wanted == 0) wanted = queue->options.attempts;
+    return (uint16_t)(wanted != 0 ? wanted : cluster->settings.attempts);
 }
 
 int skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue, const struct skep__submission *submission,
@@ -174,7 +180,7 @@ static struct skep__job *answered(skep_child *child, uint64_t number) {
         delivery->queue->refused++;
         child->cluster->stray_answers++;
     }
-    skep__deliveries_settle(&child->deliveries, delivery);
+    skep__deliveries_settle(&child->deliveries, number);
     child->stalled = false;
     return job;
 }
@@ -185,18 +191,9 @@ static void take_result(skep_cluster *cluster, struct skep__job *job, const stru
     else if (result.size_bytes > 0) job->queue->unclaimed++;
 }
 
-/* The deliveries that an answer to n of them can be about; the rest are strays. */
-struct span {
-    uint64_t first, end;
-};
-
-static struct span span_of(skep_child *child, uint64_t number, uint64_t n) {
-    const struct skep__deliveries *d = &child->deliveries;
-    uint64_t end = n < UINT64_MAX - number ? number + n : UINT64_MAX;
-    struct span span = {number > d->first ? number : d->first, end < d->next ? end : d->next};
-    if (span.first > span.end) span.first = span.end;
-    child->cluster->stray_answers += n - (span.end - span.first);
-    return span;
+/* The number behind the last one of an answer to n deliveries. */
+static uint64_t end_of(uint64_t number, uint64_t n) {
+    return n < UINT64_MAX - number ? number + n : UINT64_MAX;
 }
 
 static void complete(skep_child *child, uint64_t number, const struct skep_list *results, uint32_t index,
@@ -217,35 +214,47 @@ int skep__ledger_completed(skep_child *child, const struct skep_command_complete
     struct skep__consumer *judged = NULL; /* by the first job, which it had for longest */
     *why = "results are not as many as n says";
     if (SKEP_HAS(completed, c, results) && c->results.count != n) return SKEP_EPROTO;
-    struct span span = span_of(child, c->delivery, n);
-    for (uint64_t number = span.first; number < span.end; number++)
+    uint64_t number = c->delivery > 0 ? c->delivery - 1 : 0, end = end_of(c->delivery, n), strays = n;
+    while ((number = skep__deliveries_after(&child->deliveries, number)) != 0 && number < end) {
         complete(child, number, &c->results, (uint32_t)(number - c->delivery), &judged);
+        strays--;
+    }
+    child->cluster->stray_answers += strays;
     return SKEP_OK;
 }
 
-static void put_off(skep_cluster *cluster, struct skep__job *job, uint64_t delay_ms, const struct skep_bytes *reason,
-                    const struct skep__exit_record *record) {
+/* Twice as long after each failure. */
+static uint64_t backoff_ms(const struct skep__job *job) {
+    const skep_queue_options *options = &job->queue->options;
+    uint64_t delay_ms = options->backoff_ms;
+    for (unsigned i = 1; i < job->failures && delay_ms < options->backoff_max_ms; i++) delay_ms *= 2;
+    return delay_ms < options->backoff_max_ms ? delay_ms : options->backoff_max_ms;
+}
+
+void skep__ledger_put_off(skep_cluster *cluster, struct skep__job *job, uint64_t delay_ms,
+                          const struct skep_bytes *reason, const struct skep__exit_record *record) {
     uint64_t now = now_ms(cluster);
     job->failures++;
+    if (delay_ms == 0) delay_ms = backoff_ms(job);
     if (job->failures >= job->attempts) skep__ledger_bury(cluster, job, "attempts", reason, record);
     else store(cluster)->retry(cluster->store, job, now, now + delay_ms);
 }
 
-static struct skep__exit_record held_by(const skep_child *child) {
+struct skep__exit_record skep__ledger_held_by(const skep_child *child) {
     return (struct skep__exit_record){.worker = child->id, .pid = child->pid, .code = -1, .signal = -1};
 }
 
 void skep__ledger_retry(skep_child *child, const struct skep_command_retry *retry) {
     struct skep__job *job = answered(child, retry->delivery);
-    struct skep__exit_record record = held_by(child);
+    struct skep__exit_record record = skep__ledger_held_by(child);
     if (job == NULL) return;
     skep__consumer_let_go(job);
-    put_off(child->cluster, job, retry->delay_ms, &retry->reason, &record);
+    skep__ledger_put_off(child->cluster, job, retry->delay_ms, &retry->reason, &record);
 }
 
 void skep__ledger_fail(skep_child *child, const struct skep_command_fail *fail) {
     struct skep__job *job = answered(child, fail->delivery);
-    struct skep__exit_record record = held_by(child);
+    struct skep__exit_record record = skep__ledger_held_by(child);
     if (job == NULL) return;
     skep__consumer_let_go(job);
     skep__ledger_bury(child->cluster, job, "refused", &fail->reason, &record);
@@ -254,14 +263,15 @@ void skep__ledger_fail(skep_child *child, const struct skep_command_fail *fail) 
 /* The last first, since each goes before the others. */
 void skep__ledger_released(skep_child *child, const struct skep_command_released *r) {
     uint64_t n = SKEP_HAS(released, r, n) ? r->n : 1;
-    struct span span = span_of(child, r->delivery, n);
-    for (uint64_t number = span.end; number-- > span.first;) {
+    uint64_t number = end_of(r->delivery, n), strays = n;
+    while ((number = skep__deliveries_before(&child->deliveries, number)) != 0 && number >= r->delivery) {
         struct skep__job *job = answered(child, number);
+        strays--;
         if (job == NULL) continue;
-        skep__consumer_let_go(job);
-        job->attempt--;
+        skep__consumer_undo(job);
         store(child->cluster)->recover(child->cluster->store, job);
     }
+    child->cluster->stray_answers += strays;
 }
 
 void skep__ledger_extend(skep_child *child, const struct skep_command_extend *extend) {
@@ -271,60 +281,45 @@ void skep__ledger_extend(skep_child *child, const struct skep_command_extend *ex
         child->cluster->stray_answers++;
         return;
     }
-    store(child->cluster)->extend(child->cluster->store, delivery->job, now_ms(child->cluster));
+    delivery->job->at_ms = now_ms(child->cluster);
 }
 
 /* --- time --- */
 
-/* The worker keeps its place among the deliveries, so that its late answer is known for what it is, and gets no more
- * jobs until it says something. */
-static void end_lease(skep_cluster *cluster, struct skep__job *job) {
-    static const struct skep_bytes reason = {lease_ended, sizeof lease_ended - 1};
-    skep_child *child = job->holder->child;
-    struct skep__exit_record record = held_by(child);
-    skep__deliveries_find(&child->deliveries, job->delivery)->job = NULL;
-    skep__trace(cluster->trace, SKEP__TRACE_LEDGER, "job %" PRIu64 ": worker %u had its lease", job->id, child->id);
-    skep__consumer_let_go(job);
-    child->stalled = true;
-    skep__consumers_update(child);
-    put_off(cluster, job, 0, &reason, &record);
-}
-
-static void end_leases(skep_cluster *cluster, uint64_t now) {
-    struct skep__job *job;
-    while ((job = store(cluster)->oldest_reserved(cluster->store)) != NULL &&
-           job->at_ms + cluster->settings.lease_ms <= now) {
-        struct skep__queue *queue = job->queue;
-        end_lease(cluster, job);
-        skep__dispatch_jobs(cluster, queue);
-    }
-}
-
+/* What a worker has begun does not expire any more; what it was only sent does. */
 static void bury_expired(skep_cluster *cluster, uint64_t now) {
     static const struct skep_bytes none = {0};
     struct skep__job *job;
-    while ((job = store(cluster)->expired(cluster->store, now)) != NULL)
-        skep__ledger_bury(cluster, job, "expired", &none, NULL);
+    while ((job = store(cluster)->expired(cluster->store, now)) != NULL) {
+        skep_child *child = job->state == SKEP__JOB_RESERVED ? job->holder->child : NULL;
+        if (child == NULL || skep__take_back(job)) skep__ledger_bury(cluster, job, "expired", &none, NULL);
+        else store(cluster)->begun(cluster->store, job);
+        if (child != NULL) skep__dispatch_child(child);
+    }
+}
+
+/* All of them before any is given out: those of a higher priority come first. */
+static void ripen(skep_cluster *cluster, uint64_t now) {
+    struct skep__queue *queue;
+    bool any = false;
+    while ((queue = store(cluster)->ripen(cluster->store, now)) != NULL) any = true;
+    if (!any) return;
+    while ((queue = store(cluster)->next_queue(cluster->store, queue)) != NULL) skep__dispatch_jobs(cluster, queue);
 }
 
 static void look(struct skep__alarm *alarm) {
     skep_cluster *cluster = (skep_cluster *)((char *)alarm - offsetof(skep_cluster, ledger_alarm));
     uint64_t now = now_ms(cluster);
-    struct skep__queue *queue;
     bury_expired(cluster, now);
-    while ((queue = store(cluster)->ripen(cluster->store, now)) != NULL) skep__dispatch_jobs(cluster, queue);
-    end_leases(cluster, now);
+    ripen(cluster, now);
     skep__sessions_flush(cluster);
     skep__ledger_watch(cluster);
 }
 
 void skep__ledger_watch(skep_cluster *cluster) {
-    const struct skep__job *oldest = store(cluster)->oldest_reserved(cluster->store);
     uint64_t next = store(cluster)->next_ms(cluster->store), now = now_ms(cluster);
-    uint64_t lease_end = oldest != NULL ? oldest->at_ms + cluster->settings.lease_ms : UINT64_MAX;
-    if (lease_end < next) next = lease_end;
     if (next == UINT64_MAX || (skep__alarm_is_set(&cluster->ledger_alarm) && cluster->ledger_alarm.due_ms <= next))
         return;
     int status = skep__alarm_set(cluster->clock, &cluster->ledger_alarm, next > now ? next - now : 0, look);
-    if (status != SKEP_OK) skep__emit_error(cluster, NULL, "leases and delays: %s", skep_strerror(status));
+    if (status != SKEP_OK) skep__emit_error(cluster, NULL, "delays: %s", skep_strerror(status));
 }

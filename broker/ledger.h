@@ -11,7 +11,7 @@
 struct skep__consumer {
     LIST_ENTRY(skep__consumer) of_child;
     LIST_ENTRY(skep__consumer) of_queue;
-    TAILQ_ENTRY(skep__consumer) turn; /* in queue.hungry */
+    TAILQ_ENTRY(skep__consumer) turn; /* in queue.takers, by its capacity */
     skep_child *child;
     struct skep__queue *queue;
     unsigned concurrency; /* jobs that it works on at the same time */
@@ -19,8 +19,9 @@ struct skep__consumer {
     unsigned held;        /* jobs that it has */
     uint64_t job_ns;      /* that it handles most jobs in, lately; 0 as long as it has not said */
     unsigned suspects;    /* while a dead worker's jobs are judged: how many more it can have been working on */
-    bool hungry;          /* it can take jobs */
-    bool starved;         /* it had all of its window at some time since it was last judged */
+    enum skep__capacity capacity;
+    bool ahead;   /* it has jobs that it cannot begin at once, as far as the broker knows */
+    bool starved; /* it had all of its window at some time since it was last judged */
 };
 
 /* --- ledger.c --- */
@@ -38,6 +39,9 @@ uint64_t skep__ledger_unfinished(const skep_cluster *cluster);
  * event says how many are lost. */
 void skep__ledger_check_lost(skep_cluster *cluster);
 
+/* How often a job of the queue is tried, if its submitter wants that; 0: it has not said. */
+uint16_t skep__ledger_attempts(const skep_cluster *cluster, const struct skep__queue *queue, uint64_t wanted);
+
 /* Accepts a job. dispatch must follow. Errors: SKEP_EFULL, SKEP_EDUPLICATE (*id is the first one's), SKEP_ESTATE,
  * SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue,
@@ -50,6 +54,14 @@ void skep__ledger_retry(skep_child *child, const struct skep_command_retry *retr
 void skep__ledger_fail(skep_child *child, const struct skep_command_fail *fail);
 void skep__ledger_released(skep_child *child, const struct skep_command_released *released);
 void skep__ledger_extend(skep_child *child, const struct skep_command_extend *extend);
+
+/* The job has failed with a worker, which had let go of it: it is tried again after delay_ms (0: the queue's backoff),
+ * or is a dead letter. */
+void skep__ledger_put_off(skep_cluster *cluster, struct skep__job *job, uint64_t delay_ms,
+                          const struct skep_bytes *reason, const struct skep__exit_record *record);
+
+/* The record of a worker that lives. */
+struct skep__exit_record skep__ledger_held_by(const skep_child *child);
 
 /* Makes a dead letter; reason may be empty, record NULL. The submitter is told. */
 void skep__ledger_bury(skep_cluster *cluster, struct skep__job *job, const char *cause, const struct skep_bytes *reason,
@@ -65,6 +77,29 @@ uint64_t skep__ledger_drop(skep_cluster *cluster, struct skep__queue *queue, uin
 
 /* Rings when something in the store is due. To be called after a step that may have changed when. */
 void skep__ledger_watch(skep_cluster *cluster);
+
+/* --- ledger_lease.c --- */
+
+/* How long a worker may work on a job. */
+uint32_t skep__ledger_lease_ms(const skep_cluster *cluster, const struct skep__job *job);
+
+/* When the lease of a job that the worker has ends, if it is not extended, and if it was begun at all; by the clock. */
+uint64_t skep__ledger_lease_end_ms(const skep_child *child, const struct skep__job *job, uint64_t now_ms);
+
+/* To be called for each job that a worker is given. */
+void skep__ledger_watch_lease(skep_child *child, const struct skep__job *job, uint64_t now_ms);
+
+/* --- balance.c --- */
+
+/* Takes a job that is reserved from the worker that has it. The caller then moves it to another state, and has
+ * skep__consumers_update look again. False: the worker has begun it. */
+bool skep__take_back(struct skep__job *job);
+
+/* Takes back all that a worker has not begun; it is ready. dispatch must follow. */
+void skep__take_back_all(skep_child *child);
+
+/* To be called after a step that may have left jobs of a queue waiting behind others beside an idle worker. */
+void skep__balance_watch(skep_cluster *cluster, const struct skep__queue *queue);
 
 /* --- ledger_death.c --- */
 
@@ -84,6 +119,9 @@ void skep__consumers_free(skep_child *child);
 
 /* A job is not the worker's any more. */
 void skep__consumer_let_go(struct skep__job *job);
+
+/* The same for one that it had not begun: as if it had never been given. */
+void skep__consumer_undo(struct skep__job *job);
 
 /* The worker has answered a job that it had since at_ms. */
 void skep__consumer_judge(struct skep__consumer *consumer, uint64_t at_ms);

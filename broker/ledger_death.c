@@ -2,32 +2,31 @@
  * What a worker's death means for its jobs. Those that it had not begun go back as if it had never had them. Of the
  * others some are suspects: the one whose handler ran, as the page tells; without that, those that it can have been
  * working on. A job that too many workers died of is a dead letter. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
 #include "deliveries.h"
+#include "event.h"
 #include "ledger.h"
+#include "page_claims.h"
 #include "session.h"
 
 enum { END_MS = 100 /* from the end of the link to that of the process, as a rule much less */ };
 
 /* What is known of a worker's last moment */
 struct last_moment {
-    bool exact;       /* the worker kept its page */
-    uint64_t begun;   /* later deliveries were not */
-    uint64_t running; /* 0: no handler ran */
+    uint64_t running; /* 0: no handler ran, or nobody knows */
     bool blames;      /* it died of itself, and was not asked to end */
     struct skep__exit_record record;
 };
 
 static struct last_moment moment_of(const skep_child *child) {
     const struct skep_page *page = child->page;
-    bool exact = page != NULL && __atomic_load_n(&page->writes, __ATOMIC_ACQUIRE) == 1;
+    bool exact = page != NULL && __atomic_load_n(&page->writes, __ATOMIC_ACQUIRE) != 0;
     bool hung = child->reason != NULL && strcmp(child->reason, "watchdog") == 0;
     return (struct last_moment){
-        .exact = exact,
-        .begun = exact ? __atomic_load_n(&page->begun, __ATOMIC_ACQUIRE) : UINT64_MAX,
         .running = exact ? __atomic_load_n(&page->running, __ATOMIC_ACQUIRE) : 0,
         .blames = hung || (!child->voluntary && child->reason == NULL),
         .record = {.worker = child->id,
@@ -40,41 +39,75 @@ static struct last_moment moment_of(const skep_child *child) {
 
 /* In the order of delivery: the first that are not answered are those that it worked on. */
 static bool is_suspect(const struct last_moment *moment, struct skep__job *job) {
-    if (!moment->blames || job->delivery > moment->begun) return false;
+    if (!moment->blames) return false;
     if (moment->running != 0) return job->delivery == moment->running;
     if (job->holder->suspects == 0) return false;
     job->holder->suspects--;
     return true;
 }
 
+enum { FIRST_NOTICE = 4 /* interruptions of a job after which the first event says so; then after twice as many */ };
+
+/* Its worker ended for another reason, such as a reload that does not wait for so long. */
+static void interrupted(skep_child *child, struct skep__job *job) {
+    unsigned count = job->interruptions < UINT16_MAX ? ++job->interruptions : UINT16_MAX;
+    job->queue->interrupted++;
+    if (count < FIRST_NOTICE || (count & (count - 1)) != 0) return;
+    skep__emit_error(child->cluster, child,
+                     "job %" PRIu64 " of %s was interrupted %u times: workers end before it is done, this one: %s",
+                     job->id, job->queue->name, count, child->reason != NULL ? child->reason : "it left");
+}
+
 static void blame(skep_child *child, const struct last_moment *moment) {
     struct skep__consumer *consumer;
     LIST_FOREACH(consumer, &child->consumers, of_child) consumer->suspects = consumer->concurrency;
-    for (uint64_t n = child->deliveries.first; n < child->deliveries.next; n++) {
-        struct skep__delivery *delivery = skep__deliveries_find(&child->deliveries, n);
-        if (delivery != NULL && delivery->job != NULL) delivery->job->deaths += is_suspect(moment, delivery->job);
+    for (uint64_t n = 0; (n = skep__deliveries_after(&child->deliveries, n)) != 0;) {
+        struct skep__job *job = skep__deliveries_find(&child->deliveries, n)->job;
+        if (job == NULL || !skep__claim_is_begun(child->page, n)) continue;
+        if (is_suspect(moment, job)) job->deaths++;
+        else interrupted(child, job);
     }
 }
 
-static void bury(skep_child *child, struct skep__job *job, const struct last_moment *moment) {
-    char text[SKEP_MAX_REASON];
-    const struct skep__exit_record *end = &moment->record;
+/* Writes how the worker ended. */
+static void write_end(const struct skep__exit_record *end, char *text, size_t room) {
     const char *signal = end->signal >= 0 ? sigabbrev_np(end->signal) : NULL;
-    int n = snprintf(text, sizeof text, "%u workers died of it; the last ", job->deaths);
-    if (signal != NULL) snprintf(text + n, sizeof text - (size_t)n, "was killed by SIG%s", signal);
-    else if (end->signal >= 0) snprintf(text + n, sizeof text - (size_t)n, "was killed by signal %d", end->signal);
-    else if (end->code >= 0) snprintf(text + n, sizeof text - (size_t)n, "exited with status %d", end->code);
-    else snprintf(text + n, sizeof text - (size_t)n, "closed its link");
+    if (signal != NULL) snprintf(text, room, "was killed by SIG%s", signal);
+    else if (end->signal >= 0) snprintf(text, room, "was killed by signal %d", end->signal);
+    else if (end->code >= 0) snprintf(text, room, "exited with status %d", end->code);
+    else snprintf(text, room, "closed its link");
+}
+
+static void bury(skep_child *child, struct skep__job *job, const struct last_moment *moment, const char *cause,
+                 const char *what) {
+    char text[SKEP_MAX_REASON];
+    int n = snprintf(text, sizeof text, "%s; the last ", what);
+    write_end(&moment->record, text + n, sizeof text - (size_t)n);
     struct skep_bytes reason = skep__text(text);
-    skep__ledger_bury(child->cluster, job, "deaths", &reason, end);
+    skep__ledger_bury(child->cluster, job, cause, &reason, &moment->record);
+}
+
+static void bury_killer(skep_child *child, struct skep__job *job, const struct last_moment *moment) {
+    char what[80];
+    snprintf(what, sizeof what, "%u workers died of it", job->deaths);
+    bury(child, job, moment, "deaths", what);
+}
+
+static void bury_interrupted(skep_child *child, struct skep__job *job, const struct last_moment *moment) {
+    char what[80];
+    snprintf(what, sizeof what, "%u workers ended before it was done", job->interruptions);
+    bury(child, job, moment, "interrupted", what);
 }
 
 static void give_back(skep_child *child, struct skep__job *job, const struct last_moment *moment) {
     skep_cluster *cluster = child->cluster;
+    unsigned most = job->queue->options.interruptions;
     child->jobs_given_back++;
-    if (job->delivery > moment->begun) job->attempt--;
-    skep__consumer_let_go(job);
-    if (job->deaths >= cluster->settings.deaths) bury(child, job, moment);
+    bool begun = !skep__claim_take(child->page, job->delivery) && skep__claim_is_begun(child->page, job->delivery);
+    if (begun) skep__consumer_let_go(job); /* the process may live on, without a link: it begins nothing more */
+    else skep__consumer_undo(job);
+    if (job->deaths >= cluster->settings.deaths) bury_killer(child, job, moment);
+    else if (most > 0 && job->interruptions >= most) bury_interrupted(child, job, moment);
     else cluster->store->kind->recover(cluster->store, job);
 }
 
@@ -82,9 +115,9 @@ static void give_back(skep_child *child, struct skep__job *job, const struct las
 static void recover(skep_child *child) {
     struct last_moment moment = moment_of(child);
     blame(child, &moment);
-    for (uint64_t n = child->deliveries.next; n-- > child->deliveries.first;) {
-        struct skep__delivery *delivery = skep__deliveries_find(&child->deliveries, n);
-        if (delivery != NULL && delivery->job != NULL) give_back(child, delivery->job, &moment);
+    for (uint64_t n = UINT64_MAX; (n = skep__deliveries_before(&child->deliveries, n)) != 0;) {
+        struct skep__job *job = skep__deliveries_find(&child->deliveries, n)->job;
+        if (job != NULL) give_back(child, job, &moment);
     }
     skep__deliveries_free(&child->deliveries);
 }
@@ -114,6 +147,7 @@ void skep__ledger_link_ended(skep_child *child) {
 
 void skep__ledger_child_ended(skep_child *child) {
     skep__alarm_stop(&child->jobs_alarm);
+    skep__alarm_stop(&child->lease_alarm);
     skep__consumers_update(child);
     if (child->deliveries.first != child->deliveries.next) recover(child);
     dispatch_rest(child);

@@ -42,6 +42,9 @@ static int check(skep_cluster *cluster, const char *queue, size_t size_bytes, co
     if (options->priority < INT8_MIN || options->priority > INT8_MAX || options->attempts > UINT16_MAX)
         return skep__broker_fail(cluster, SKEP_EINVAL, "priority %d, attempts %u: out of range", options->priority,
                                  options->attempts);
+    if (options->lease_ms > 0 && options->lease_ms < SKEP_LEAST_LEASE_MS)
+        return skep__broker_fail(cluster, SKEP_EINVAL, "a lease of %u ms: at least %d", options->lease_ms,
+                                 SKEP_LEAST_LEASE_MS);
     if (size_bytes > SKEP_MAX_PAYLOAD)
         return skep__broker_fail(cluster, SKEP_ETOOBIG, "a job of %zu bytes: at most %d", size_bytes, SKEP_MAX_PAYLOAD);
     return SKEP_OK;
@@ -57,7 +60,8 @@ static struct skep__submission submission_of(skep_cluster *cluster, const void *
         .number = ++cluster->next_number,
         .delay_ms = options->delay_ms,
         .ttl_ms = options->ttl_ms,
-        .attempts = (uint16_t)(options->attempts != 0 ? options->attempts : cluster->settings.attempts),
+        .lease_ms = options->lease_ms,
+        .attempts = (uint16_t)options->attempts,
         .priority = (uint8_t)(options->priority + SKEP__PRIORITY_MIDDLE),
     };
 }
@@ -77,9 +81,10 @@ static void forget(skep_cluster *cluster, struct skep__awaited *awaited) {
     free(awaited);
 }
 
-static int put(skep_cluster *cluster, const char *name, const struct skep__submission *submission, uint64_t *id) {
+static int put(skep_cluster *cluster, const char *name, struct skep__submission *submission, uint64_t *id) {
     struct skep__queue *queue = cluster->store->kind->queue(cluster->store, name, strlen(name), true);
     if (queue == NULL) return skep__broker_fail(cluster, SKEP_ETOOBIG, "%s: too many queues", name);
+    submission->attempts = skep__ledger_attempts(cluster, queue, submission->attempts);
     int status = skep__ledger_submit(cluster, queue, submission, id);
     if (status == SKEP_OK) skep__dispatch_jobs(cluster, queue);
     else skep__broker_fail(cluster, status, "%s: %s", name, skep_strerror(status));

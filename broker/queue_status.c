@@ -21,6 +21,19 @@ static uint64_t oldest_ms(skep_cluster *cluster, struct skep__queue *queue) {
     return now - oldest;
 }
 
+static void fill_settings(const skep_cluster *cluster, const struct skep__queue *queue,
+                          struct skep_command_queueStatus *s) {
+    const skep_queue_options *options = &queue->options;
+    const skep_settings *settings = &cluster->settings;
+    SKEP_SET(queueStatus, s, lease_ms, options->lease_ms != 0 ? options->lease_ms : settings->lease_ms);
+    SKEP_SET(queueStatus, s, attempts, skep__ledger_attempts(cluster, queue, 0));
+    if (options->concurrency != 0) SKEP_SET(queueStatus, s, concurrency, options->concurrency);
+    SKEP_SET(queueStatus, s, credit, options->job_credit != 0 ? options->job_credit : settings->job_credit);
+    if (options->backoff_ms != 0) SKEP_SET(queueStatus, s, backoff_ms, options->backoff_ms);
+    if (options->backoff_max_ms != 0) SKEP_SET(queueStatus, s, backoff_max_ms, options->backoff_max_ms);
+    if (options->interruptions != 0) SKEP_SET(queueStatus, s, interruptions, options->interruptions);
+}
+
 static int add_queue(skep_cluster *cluster, struct skep__queue *queue, struct skep_frame *frame) {
     char packed[SKEP_MAX_TIMES];
     struct skep_command command = {.id = SKEP_COMMAND_queueStatus};
@@ -41,6 +54,9 @@ static int add_queue(skep_cluster *cluster, struct skep__queue *queue, struct sk
                                                             .oldest_ms = oldest_ms(cluster, queue)};
     struct skep_bytes times = skep__handling_pack(&queue->times, frame->size_bytes, packed);
     if (times.size_bytes > 0) SKEP_SET(queueStatus, &command.queueStatus, times, times);
+    if (queue->taken_back > 0) SKEP_SET(queueStatus, &command.queueStatus, taken_back, queue->taken_back);
+    if (queue->interrupted > 0) SKEP_SET(queueStatus, &command.queueStatus, interrupted, queue->interrupted);
+    fill_settings(cluster, queue, &command.queueStatus);
     if (queue->paused) SKEP_SET(queueStatus, &command.queueStatus, paused, true);
     return skep__frame_add(frame, &command);
 }
@@ -87,9 +103,10 @@ static int add_job(skep_cluster *cluster, const struct skep__job *job, struct sk
                                          .age_ms = now - job->accepted_ms,
                                          .size = job->size_bytes,
                                          .data = {job->data, shown_bytes}};
+    if (job->interruptions > 0) SKEP_SET(jobStatus, s, interruptions, job->interruptions);
     if (job->state == SKEP__JOB_DELAYED) SKEP_SET(jobStatus, s, due_ms, until(job->at_ms, now));
     if (job->state == SKEP__JOB_RESERVED) {
-        SKEP_SET(jobStatus, s, due_ms, until(job->at_ms + cluster->settings.lease_ms, now));
+        SKEP_SET(jobStatus, s, due_ms, until(skep__ledger_lease_end_ms(job->holder->child, job, now), now));
         SKEP_SET(jobStatus, s, worker, job->holder->child->id);
     }
     if (job->state == SKEP__JOB_DEAD && job->death != NULL) fill_death(s, job);

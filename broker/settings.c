@@ -20,7 +20,6 @@ enum {
     LOG_BYTES = 4 * 1024 * 1024,
 
     LEASE_MS = 60000,
-    LEAST_LEASE_MS = 100,
     ATTEMPTS = 5,
     DEATHS = 3,
     DEDUP_MS = 120000,
@@ -185,9 +184,12 @@ static int check_least(skep_cluster *cluster, const char *name, unsigned ms, uns
     return skep__broker_fail(cluster, SKEP_EINVAL, "%s of %u ms: at least %u", name, ms, least_ms);
 }
 
+int skep__settings_check_lease(skep_cluster *cluster, unsigned lease_ms) {
+    return check_least(cluster, "lease", lease_ms, SKEP_LEAST_LEASE_MS);
+}
+
 static int check_jobs(skep_cluster *cluster, const skep_settings *s) {
-    if (s->attempts <= UINT16_MAX && s->deaths <= UINT16_MAX)
-        return check_least(cluster, "lease", s->lease_ms, LEAST_LEASE_MS);
+    if (s->attempts <= UINT16_MAX && s->deaths <= UINT16_MAX) return skep__settings_check_lease(cluster, s->lease_ms);
     return skep__broker_fail(cluster, SKEP_EINVAL, "%u attempts, %u deaths: at most %d", s->attempts, s->deaths,
                              UINT16_MAX);
 }

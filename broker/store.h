@@ -5,6 +5,7 @@
 #ifndef SKEP_STORE_H
 #define SKEP_STORE_H
 
+#include <skep/cluster.h>
 #include <skep/status.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,7 +43,7 @@ struct skep__job {
     struct skep__queue *queue;
     uint64_t id;          /* from 1, in the order of acceptance */
     uint64_t accepted_ms; /* or put back from the dead letters */
-    uint64_t at_ms;       /* delayed: ready then; reserved: since then */
+    uint64_t at_ms;       /* delayed: ready then; reserved: since then, or since its lease was extended */
     uint64_t expires_ms;  /* dead if it was not begun by then; 0: never */
     struct skep__heap_node delay_node, expiry_node;
 
@@ -52,16 +53,26 @@ struct skep__job {
     struct skep__death *death;     /* dead */
     uint32_t client;               /* the submitter; 0: the primary */
     uint32_t size_bytes;
-    uint32_t attempt;   /* deliveries that were begun, the present one among them */
-    uint32_t failures;  /* of them, those that failed or whose lease ended */
-    uint16_t attempts;  /* failures that make it a dead letter */
-    uint16_t deaths;    /* workers that died of it */
-    uint8_t priority;   /* smaller ones come first */
-    uint8_t state;      /* enum skep__job_state */
-    bool wants_outcome; /* the submitter waits for it */
+    uint32_t attempt;       /* deliveries that were begun, the present one among them */
+    uint32_t failures;      /* of them, those that failed or whose lease ended */
+    uint32_t lease_ms;      /* its own; 0: the queue's */
+    uint16_t attempts;      /* failures that make it a dead letter */
+    uint16_t deaths;        /* workers that died of it */
+    uint16_t interruptions; /* workers that ended while they worked on it, and are not to be blamed on it */
+    uint8_t priority;       /* smaller ones come first */
+    uint8_t state;          /* enum skep__job_state */
+    bool wants_outcome;     /* the submitter waits for it */
     char data[];
 };
 TAILQ_HEAD(skep__jobs, skep__job);
+
+/* What a worker can do with a job */
+enum skep__capacity {
+    SKEP__IDLE, /* begin it */
+    SKEP__BUSY, /* begin it later: it is sent ahead */
+    SKEP__CAPACITIES,
+    SKEP__FULL = SKEP__CAPACITIES /* nothing */
+};
 
 struct skep__queue {
     UT_hash_handle hh;
@@ -75,15 +86,17 @@ struct skep__queue {
     uint64_t ready_count, reserved_count, delayed_count, dead_count;
     size_t bytes;
     /* ever */
-    uint64_t submitted, done, redelivered, duplicates, declined, refused, unclaimed;
+    uint64_t submitted, done, redelivered, duplicates, declined, refused, unclaimed, interrupted, taken_back;
     struct skep_histogram times; /* how long its jobs were handled */
 
-    TAILQ_HEAD(, skep__consumer) hungry; /* workers that can take jobs, in turn */
-    size_t hungry_count;
+    TAILQ_HEAD(skep__takers, skep__consumer) takers[SKEP__CAPACITIES]; /* workers that can take jobs, in turn */
+    size_t taker_count;
+    size_t ahead_count;                    /* workers that have jobs of it which they cannot begin at once */
     LIST_HEAD(, skep__consumer) consumers; /* all workers that handle it */
     uint64_t consumer_count;
-    uint64_t typical_ms; /* from delivery to answer, lately */
-    bool paused;         /* hands nothing out until it is resumed */
+    uint64_t typical_ms;        /* from delivery to answer, lately */
+    bool paused;                /* hands nothing out until it is resumed */
+    skep_queue_options options; /* 0: the broker's setting */
 };
 
 /* What is to be put; borrowed */
@@ -94,7 +107,7 @@ struct skep__submission {
     size_t key_bytes;
     uint64_t number;
     uint32_t client;
-    uint32_t delay_ms, ttl_ms;
+    uint32_t delay_ms, ttl_ms, lease_ms;
     uint16_t attempts;
     uint8_t priority;
     bool wants_outcome;
@@ -126,8 +139,8 @@ struct skep__store_kind {
     /* ready -> reserved */
     void (*reserve)(struct skep__store *store, struct skep__job *job, uint64_t now_ms);
 
-    /* reserved: since now */
-    void (*extend)(struct skep__store *store, struct skep__job *job, uint64_t now_ms);
+    /* reserved: it was begun, and does not expire any more */
+    void (*begun)(struct skep__store *store, struct skep__job *job);
 
     /* reserved -> done: forgets it */
     void (*ack)(struct skep__store *store, struct skep__job *job);
@@ -147,14 +160,12 @@ struct skep__store_kind {
     /* dead: forgets it */
     void (*drop)(struct skep__store *store, struct skep__job *job);
 
-    /* delayed -> ready, for each whose time has come, one at a time; its queue, or NULL when there is none */
+    /* delayed -> ready, for each whose time has come, in the order of their times and then of their acceptance, one at
+     * a time; its queue, or NULL when there is none */
     struct skep__queue *(*ripen)(struct skep__store *store, uint64_t now_ms);
 
-    /* A job, ready or delayed, that has expired; NULL: none has */
+    /* A job, ready, delayed or reserved and not said to be begun, that has expired; NULL: none has */
     struct skep__job *(*expired)(struct skep__store *store, uint64_t now_ms);
-
-    /* The job that has been reserved for longest; NULL: none is */
-    struct skep__job *(*oldest_reserved)(struct skep__store *store);
 
     /* When ripen or expired will have something, or a key is to be forgotten; UINT64_MAX: never */
     uint64_t (*next_ms)(struct skep__store *store);

@@ -10,7 +10,7 @@ enum { MALLOC_BYTES = 16 /* what an allocation costs besides its size */ };
 struct memory {
     struct skep__store store; /* first member */
     struct skep__queue *queues;
-    struct skep__jobs reserved; /* the one that has been so for longest first */
+    struct skep__jobs reserved; /* in the order of delivery */
     struct skep__heap delays, expiries;
     struct skep__keys keys;
     size_t bytes;
@@ -31,12 +31,15 @@ static struct skep__job *of_expiry(const struct skep__heap_node *node) {
     return (struct skep__job *)((const char *)node - offsetof(struct skep__job, expiry_node));
 }
 
+/* Those of the same time in the order of acceptance: a heap alone would keep none. */
 static bool is_due_before(const struct skep__heap_node *a, const struct skep__heap_node *b) {
-    return of_delay(a)->at_ms < of_delay(b)->at_ms;
+    const struct skep__job *first = of_delay(a), *second = of_delay(b);
+    return first->at_ms != second->at_ms ? first->at_ms < second->at_ms : first->id < second->id;
 }
 
 static bool expires_before(const struct skep__heap_node *a, const struct skep__heap_node *b) {
-    return of_expiry(a)->expires_ms < of_expiry(b)->expires_ms;
+    const struct skep__job *first = of_expiry(a), *second = of_expiry(b);
+    return first->expires_ms != second->expires_ms ? first->expires_ms < second->expires_ms : first->id < second->id;
 }
 
 static void leave_heap(struct skep__heap *heap, struct skep__heap_node *node) {
@@ -120,7 +123,7 @@ static struct skep__queue *new_queue(struct memory *memory, const char *name, si
     for (unsigned i = 0; i < SKEP__PRIORITIES; i++) TAILQ_INIT(&queue->ready[i]);
     TAILQ_INIT(&queue->delayed);
     TAILQ_INIT(&queue->dead);
-    TAILQ_INIT(&queue->hungry);
+    for (unsigned i = 0; i < SKEP__CAPACITIES; i++) TAILQ_INIT(&queue->takers[i]);
     LIST_INIT(&queue->consumers);
     HASH_ADD_KEYPTR(hh, memory->queues, queue->name, size_bytes, queue);
     return queue;
@@ -154,6 +157,7 @@ static struct skep__job *new_job(struct skep__queue *queue, const struct skep__s
                               .number = s->number,
                               .client = s->client,
                               .size_bytes = (uint32_t)s->size_bytes,
+                              .lease_ms = s->lease_ms,
                               .attempts = s->attempts,
                               .priority = s->priority,
                               .wants_outcome = s->wants_outcome};
@@ -175,12 +179,13 @@ static int put(struct memory *memory, struct skep__queue *queue, const struct sk
                uint64_t *id) {
     struct skep__job *job = new_job(queue, s, now_ms);
     if (job == NULL) return SKEP_ENOMEM;
+    job->id = memory->next_id + 1;
     int status = enter(memory, job, s, now_ms);
     if (status != SKEP_OK) {
         free(job);
         return status;
     }
-    job->id = ++memory->next_id;
+    memory->next_id = job->id;
     queue->bytes += cost_of(s->size_bytes);
     memory->bytes += cost_of(s->size_bytes);
     queue->submitted++;
@@ -235,13 +240,10 @@ static void memory_reserve(struct skep__store *store, struct skep__job *job, uin
     job->at_ms = now_ms;
     TAILQ_INSERT_TAIL(&memory->reserved, job, entry);
     job->queue->reserved_count++;
-    leave_heap(&memory->expiries, &job->expiry_node);
 }
 
-static void memory_extend(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
-    job->at_ms = now_ms;
-    TAILQ_REMOVE(&memory_of(store)->reserved, job, entry);
-    TAILQ_INSERT_TAIL(&memory_of(store)->reserved, job, entry);
+static void memory_begun(struct skep__store *store, struct skep__job *job) {
+    leave_heap(&memory_of(store)->expiries, &job->expiry_node);
 }
 
 static void memory_drop(struct skep__store *store, struct skep__job *job) {
@@ -254,22 +256,17 @@ static void memory_ack(struct skep__store *store, struct skep__job *job) {
     memory_drop(store, job);
 }
 
-/* A job that is given back unbegun may still expire. Without memory for that it lives on. */
-static void watch_expiry(struct memory *memory, struct skep__job *job) {
-    if (job->expires_ms != 0 && job->attempt == 0 && skep__heap_add(&memory->expiries, &job->expiry_node) != SKEP_OK)
-        job->expires_ms = 0;
-}
-
 static void memory_retry(struct skep__store *store, struct skep__job *job, uint64_t now_ms, uint64_t due_ms) {
     struct memory *memory = memory_of(store);
     leave_reserved(memory, job);
+    memory_begun(store, job);
     if (due_ms <= now_ms || enter_delayed(memory, job, due_ms) != SKEP_OK) enter_ready(job, false);
 }
 
 static void memory_recover(struct skep__store *store, struct skep__job *job) {
     leave_reserved(memory_of(store), job);
+    if (job->attempt > 0) memory_begun(store, job);
     enter_ready(job, true);
-    watch_expiry(memory_of(store), job);
 }
 
 static void memory_bury(struct skep__store *store, struct skep__job *job, struct skep__death *death) {
@@ -289,7 +286,7 @@ static void memory_revive(struct skep__store *store, struct skep__job *job, uint
     job->accepted_ms = now_ms;
     job->expires_ms = 0;
     job->attempt = job->failures = 0;
-    job->deaths = 0;
+    job->deaths = job->interruptions = 0;
     enter_ready(job, false);
 }
 
@@ -309,10 +306,6 @@ static struct skep__queue *memory_ripen(struct skep__store *store, uint64_t now_
 static struct skep__job *memory_expired(struct skep__store *store, uint64_t now_ms) {
     const struct skep__heap_node *node = skep__heap_first(&memory_of(store)->expiries);
     return node != NULL && of_expiry(node)->expires_ms <= now_ms ? of_expiry(node) : NULL;
-}
-
-static struct skep__job *memory_oldest_reserved(struct skep__store *store) {
-    return TAILQ_FIRST(&memory_of(store)->reserved);
 }
 
 static uint64_t memory_next_ms(struct skep__store *store) {
@@ -374,7 +367,7 @@ int skep__store_memory_new(struct skep__store **out, const struct skep__store_li
         .put = memory_put,
         .first = memory_first,
         .reserve = memory_reserve,
-        .extend = memory_extend,
+        .begun = memory_begun,
         .ack = memory_ack,
         .retry = memory_retry,
         .recover = memory_recover,
@@ -383,7 +376,6 @@ int skep__store_memory_new(struct skep__store **out, const struct skep__store_li
         .drop = memory_drop,
         .ripen = memory_ripen,
         .expired = memory_expired,
-        .oldest_reserved = memory_oldest_reserved,
         .next_ms = memory_next_ms,
         .next = memory_next,
         .free = memory_free,

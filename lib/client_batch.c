@@ -62,8 +62,9 @@ static bool belongs(const struct skep__batch *batch, const char *queue, const sk
                     bool outcomes) {
     const skep_job_options *same = &batch->options;
     return same->priority == options->priority && same->delay_ms == options->delay_ms &&
-           same->ttl_ms == options->ttl_ms && same->attempts == options->attempts &&
-           batch->has_keys == (options->key != NULL) && batch->outcomes == outcomes && strcmp(batch->queue, queue) == 0;
+           same->ttl_ms == options->ttl_ms && same->lease_ms == options->lease_ms &&
+           same->attempts == options->attempts && batch->has_keys == (options->key != NULL) &&
+           batch->outcomes == outcomes && strcmp(batch->queue, queue) == 0;
 }
 
 int skep__client_batch(skep_client *client, const char *queue, const skep_job_options *options, bool outcomes,

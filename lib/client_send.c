@@ -18,6 +18,7 @@ static int add_batch(struct skep_frame *frame, const struct skep__batch *batch) 
     if (options->priority != 0) SKEP_SET(submit, submit, priority, (uint64_t)(options->priority + 128));
     if (options->delay_ms != 0) SKEP_SET(submit, submit, delay_ms, options->delay_ms);
     if (options->ttl_ms != 0) SKEP_SET(submit, submit, ttl_ms, options->ttl_ms);
+    if (options->lease_ms != 0) SKEP_SET(submit, submit, lease_ms, options->lease_ms);
     if (options->attempts != 0) SKEP_SET(submit, submit, attempts, options->attempts);
     if (batch->outcomes) SKEP_SET(submit, submit, outcomes, true);
     return skep__frame_add(frame, &command);

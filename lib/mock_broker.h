@@ -53,6 +53,7 @@ struct skep__mock_job {
     char queue[SKEP_MAX_NAME + 1];
     skep_mock_job_state state;
     int priority;
+    uint32_t lease_ms;
     unsigned attempts; /* that it may have */
     unsigned attempt;
     bool redelivered;

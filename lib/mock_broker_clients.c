@@ -127,6 +127,7 @@ static skep_job_options options_of(const struct skep_command_submit *s) {
     return (skep_job_options){.priority = SKEP_HAS(submit, s, priority) ? (int)s->priority - MIDDLE : 0,
                               .delay_ms = (uint32_t)s->delay_ms,
                               .ttl_ms = (uint32_t)s->ttl_ms,
+                              .lease_ms = (uint32_t)s->lease_ms,
                               .attempts = (unsigned)s->attempts};
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mock_broker.h"
+#include "page_claims.h"
 
 struct skep__mock_job *skep__mock_job(const skep_mock *mock, uint64_t id) {
     struct skep__mock_job *job;
@@ -41,6 +42,7 @@ int skep_mock_submit(skep_mock *mock, const char *queue, const void *data, size_
     if (size_bytes > 0) memcpy(job->data, data, size_bytes);
     job->size_bytes = size_bytes;
     job->priority = options->priority;
+    job->lease_ms = options->lease_ms != 0 ? options->lease_ms : mock->options.lease_ms;
     job->attempts = options->attempts != 0 ? options->attempts : mock->options.attempts;
     job->expiry_ms = options->ttl_ms != 0 ? mock->now_ms + options->ttl_ms : UINT64_MAX;
     HASH_ADD(hh, mock->jobs, id, sizeof job->id, job);
@@ -93,7 +95,7 @@ static void send_batch(struct skep__mock_worker *worker) {
     *j = (struct skep_command_jobs){.queue = {first->queue, strlen(first->queue)},
                                     .delivery = batch->delivery,
                                     .id = first->id,
-                                    .lease_ms = worker->mock->options.lease_ms,
+                                    .lease_ms = first->lease_ms,
                                     .jobs = skep__list_of(&batch->items, batch->count)};
     if (first->attempt > 1) SKEP_SET(jobs, j, attempt, first->attempt);
     if (first->redelivered) SKEP_SET(jobs, j, redelivered, true);
@@ -106,7 +108,8 @@ static void send_batch(struct skep__mock_worker *worker) {
 static bool goes_with(const struct skep__mock_batch *batch, const struct skep__mock_job *job) {
     const struct skep__mock_job *first = batch->first;
     return first != NULL && strcmp(first->queue, job->queue) == 0 && job->id == first->id + batch->count &&
-           job->attempt == first->attempt && job->redelivered == first->redelivered && batch->count < SKEP_MAX_LIST &&
+           job->lease_ms == first->lease_ms && job->attempt == first->attempt &&
+           job->redelivered == first->redelivered && batch->count < SKEP_MAX_LIST &&
            batch->items.size_bytes + job->size_bytes < SKEP_FULL_FRAME;
 }
 
@@ -117,7 +120,7 @@ static void reserve(struct skep__mock_worker *worker, struct skep__mock_job *job
     job->state = SKEP_MOCK_RESERVED;
     job->worker = worker->id;
     job->attempt++;
-    job->due_ms = mock->now_ms + mock->options.lease_ms;
+    job->due_ms = mock->now_ms + job->lease_ms;
     job->delivery = delivery;
     delivery->number = ++worker->last_delivery;
     delivery->job = job->id;
@@ -253,7 +256,7 @@ void skep__mock_released(struct skep__mock_worker *worker, const struct skep_com
 void skep__mock_extend(struct skep__mock_worker *worker, const struct skep_command_extend *e) {
     struct skep__mock_job *job = settle(worker, e->delivery, true);
     if (job == NULL) return;
-    job->due_ms = worker->mock->now_ms + worker->mock->options.lease_ms;
+    job->due_ms = worker->mock->now_ms + job->lease_ms;
     answered(worker, SKEP__MOCK_EXTENDED, job->id, -1, (struct skep_bytes){0}, (struct skep_bytes){0});
 }
 
@@ -271,11 +274,8 @@ static void take_back(struct skep__mock_worker *worker, struct skep__mock_delive
 /* The page tells which had been begun, if the worker keeps it. */
 void skep__mock_take_back(struct skep__mock_worker *worker) {
     struct skep__mock_delivery *delivery, *next;
-    const struct skep_page *page = worker->page;
-    bool known = page != NULL && __atomic_load_n(&page->writes, __ATOMIC_ACQUIRE) == 1;
-    uint64_t begun = known ? __atomic_load_n(&page->begun, __ATOMIC_ACQUIRE) : UINT64_MAX;
     HASH_ITER(hh, worker->deliveries, delivery, next)
-    if (delivery->live) take_back(worker, delivery, delivery->number <= begun);
+    if (delivery->live) take_back(worker, delivery, skep__claim_is_begun(worker->page, delivery->number));
 }
 
 static void lease_ended(skep_mock *mock, struct skep__mock_job *job) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What becomes of jobs, on its way to the broker: those that are done in a row share one acknowledgement. */
+#include "page_claims.h"
 #include "worker_internal.h"
 
 /* Their number is bounded by the broker's credit, so they may wait where messages may not. Without memory an answer is
@@ -120,12 +121,23 @@ void skep__worker_answer(skep_worker *worker, const struct skep__job *job, skep_
     send_in_turn(worker, &command);
 }
 
-void skep__worker_release(skep_worker *worker, uint64_t delivery, uint32_t n) {
+static void send_released(skep_worker *worker, uint64_t delivery, uint32_t n) {
     struct skep_command command = {.id = SKEP_COMMAND_released};
     struct skep_command_released *r = &command.released;
     *r = (struct skep_command_released){.delivery = delivery};
     if (n > 1) SKEP_SET(released, r, n, n);
-    send_in_turn(worker, &command);
+    if (n > 0) send_in_turn(worker, &command);
+}
+
+/* What the broker has taken back already is not given back. */
+void skep__worker_release(skep_worker *worker, uint64_t delivery, uint32_t n) {
+    uint64_t end = delivery + n, first = delivery;
+    for (; delivery < end; delivery++) {
+        if (skep__claim_release(worker->page, delivery)) continue;
+        send_released(worker, first, (uint32_t)(delivery - first));
+        first = delivery + 1;
+    }
+    send_released(worker, first, (uint32_t)(end - first));
 }
 
 /* --- extending --- */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "page_claims.h"
 #include "worker_internal.h"
 
 enum { DEFAULT_ATTEMPT = 1, MAX_CONCURRENCY = UINT16_MAX, CONTINUED_MASK = 0xc0, CONTINUED = 0x80 };
@@ -38,14 +39,12 @@ static void prepare(struct skep__job *job, skep_worker *worker, struct skep__que
     job->job.id = jobs->id + index;
     job->job.attempt = SKEP_HAS(jobs, jobs, attempt) ? (unsigned)jobs->attempt : DEFAULT_ATTEMPT;
     job->job.redelivered = jobs->redelivered;
-    job->job.deadline_ms = uv_now(worker->loop) + jobs->lease_ms;
 }
 
 /* --- running --- */
 
 static skep_verdict call_handler(skep_worker *worker, struct skep__job *job) {
     struct skep_page *page = worker->page;
-    if (job->delivery > page->begun) __atomic_store_n(&page->begun, job->delivery, __ATOMIC_RELAXED);
     __atomic_store_n(&page->running, job->delivery, __ATOMIC_RELEASE);
     worker->jobs.running = job;
     skep_verdict verdict = job->from->handler(worker, &job->job, job->from->context);
@@ -76,9 +75,14 @@ static void keep(skep_worker *worker, struct skep__job *job) {
     skep__worker_answer(worker, job, SKEP_RETRY);
 }
 
-/* looked_ns must be of just before. */
+/* looked_ns must be of just before. What the broker has taken back is not begun: it is somebody else's. */
 static void run(skep_worker *worker, struct skep__job *job) {
-    uint64_t begun_ns = worker->jobs.looked_ns;
+    uint64_t begun_ns = worker->jobs.looked_ns, begun_ms = begun_ns / 1000000;
+    if (!skep__claim_begin(worker->page, job->delivery, begun_ms)) {
+        if (job != worker->jobs.scratch) free_job(job);
+        return;
+    }
+    job->job.deadline_ms = begun_ms + job->lease_ms;
     skep_verdict verdict = call_handler(worker, job);
     uint64_t now_ns = worker->jobs.looked_ns = uv_hrtime();
     if (verdict == SKEP_KEEP) {

@@ -27,7 +27,7 @@ void skep__worker_open_page(skep_worker *worker, int fd) {
     worker->page = page != NULL ? page : &worker->no_page;
     if (page == NULL) return;
     close(fd);
-    __atomic_store_n(&page->writes, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&page->writes, 2, __ATOMIC_RELEASE);
 }
 
 void skep__worker_close_page(skep_worker *worker) {

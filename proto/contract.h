@@ -29,7 +29,9 @@ enum {
     SKEP_MAX_PATH = 4095,             /* bytes of a program's path, or of one of its arguments */
     SKEP_MAX_LINE = 4096,             /* bytes of a worker's line of output that are kept */
     SKEP_MAX_TIMES = 32 * 1024,       /* bytes of a packed histogram */
-    SKEP_MAX_SIGNAL = 64,             /* the greatest number of a signal */
+    SKEP_LEAST_LEASE_MS = 100,
+    SKEP_MAX_SIGNAL = 64, /* the greatest number of a signal */
+    SKEP_CLAIMS = 4096,   /* claims on a page, a power of two: no two of so many deliveries in a row share one */
 
     SKEP_MAX_LINK = 64 * 1024, /* bytes of one message on the link */
     SKEP_MAX_BATCH = 253,      /* descriptors in one message: the kernel's SCM_MAX_FD */
@@ -53,25 +55,28 @@ struct skep_page_counter {
     char name[72];  /* 1 to SKEP_MAX_NAME bytes and a zero byte */
 };
 
-/* A page of memory that a worker and the broker share. The worker writes, with plain stores; the broker reads it when
- * the worker has died, or to see whether it lives. A worker that does not know of it leaves it alone: all zero but
- * magic. One may keep only what stands in the first 4096 bytes, or only the fields before requests: sums that are less
- * than what the worker has reported by commands have no effect. */
+/* A page of memory that a worker and the broker share. The worker writes, with plain stores, and both write claims, by
+ * comparing and swapping; the broker reads it when the worker has died, or to see what it does. A worker that does not
+ * know of it leaves it alone: all zero but magic. One may keep only what stands in the first 4096 bytes, or only the
+ * fields before requests: sums that are less than what the worker has reported by commands have no effect. */
 struct skep_page {
     uint64_t magic;         /* SKEP_PAGE_MAGIC, from the broker */
     uint64_t beats;         /* grows while the worker's loop runs, every welcome.beat_ms */
     uint64_t begun;         /* number of the latest delivery that was begun: later ones have not been */
     uint64_t running;       /* number of the delivery whose handler runs right now; 0: none */
-    uint64_t writes;        /* 1: the worker keeps begun and running, and what follows unless it is 0 */
+    uint64_t writes;        /* 1: the worker keeps begun and running, and the counts unless they are 0; 2: it keeps
+                               claims instead of begun */
     uint64_t requests;      /* all that it has ever counted, whether or not it was reported */
     uint64_t counter_count; /* how many of counters have a name */
     struct skep_page_counter counters[SKEP_MAX_COUNTERS];
+    char unused[8192 - 56 - 80 * SKEP_MAX_COUNTERS];
+    uint64_t claims[SKEP_CLAIMS]; /* by delivery: page_claims.h says how they are written and by whom */
 };
 
-enum { SKEP_PAGE_BYTES = 8192 };
-static_assert(sizeof(struct skep_page) <= SKEP_PAGE_BYTES, "the page holds its struct");
+enum { SKEP_PAGE_BYTES = 8192 + 8 * SKEP_CLAIMS };
+static_assert(sizeof(struct skep_page) == SKEP_PAGE_BYTES, "the page is its struct");
 static_assert(offsetof(struct skep_page, requests) == 40 && offsetof(struct skep_page, counters) == 56 &&
-                  sizeof(struct skep_page_counter) == 80,
+                  sizeof(struct skep_page_counter) == 80 && offsetof(struct skep_page, claims) == 8192,
               "docs/protocol.md says where things stand");
 static_assert(SKEP_MAX_NAME < sizeof(((struct skep_page_counter *)0)->name), "a name and its zero byte have room");
 #define SKEP_PAGE_MAGIC UINT64_C(0x31656761702d6b73) /* "sk-page1" */

@@ -5,7 +5,8 @@
 #include <string.h>
 
 static bool is_kept(const struct skep_page *page) {
-    return page != NULL && __atomic_load_n(&page->writes, __ATOMIC_ACQUIRE) == 1;
+    uint64_t writes = page != NULL ? __atomic_load_n(&page->writes, __ATOMIC_ACQUIRE) : 0;
+    return writes == 1 || writes == 2;
 }
 
 uint64_t skep__page_requests(const struct skep_page *page) {

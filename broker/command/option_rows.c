@@ -7,10 +7,10 @@
 #include <string.h>
 #include <url.h>
 
+#include "queue_option.h"
 #include "values.h"
 
 enum {
-    MIN_LEASE_MS = 100,
     MIN_BREAKER_MS = 1000,
     MAX_FAILURES = 4096,
     MAX_LINES = 1000000, /* of a log */
@@ -135,7 +135,7 @@ static const char *set_credit(struct options *options, const char *value) {
 static const char *set_lease(struct options *options, const char *value) {
     unsigned ms;
     const char *why = parse_seconds(value, &ms);
-    if (why != NULL || ms < MIN_LEASE_MS) return "expected seconds, such as 10 or 0.5, from 0.1 to 86400";
+    if (why != NULL || ms < SKEP_LEAST_LEASE_MS) return "expected seconds, such as 10 or 0.5, from 0.1 to 86400";
     options->lease_ms = ms;
     return NULL;
 }
@@ -270,7 +270,7 @@ const struct option_row option_rows[] = {
     {"failures-period", 0, FOR_RUN, "SECONDS", set_failures_period, "quick failures within so long count; 60"},
     {"breaker", 0, FOR_RUN, "SECONDS", set_breaker, "how long the open breaker waits before it tries a worker; 10"},
     {"credit", 0, FOR_RUN, "N", set_credit, "connections on their way to one worker at most, 1 to 253; 64"},
-    {"lease", 0, FOR_RUN, "SECONDS", set_lease, "how long a worker may have a job before another gets it; 60"},
+    {"lease", 0, FOR_RUN, "SECONDS", set_lease, "how long a worker may work on a job before another gets it; 60"},
     {"attempts", 0, FOR_RUN, "N", set_attempts, "how often a job is tried, if its submitter does not say; 5"},
     {"deaths", 0, FOR_RUN, "N", set_deaths, "workers that may die of a job before it is a dead letter; 3"},
     {"dedup", 0, FOR_RUN, "SECONDS", set_dedup, "how long the key of a job is remembered; 120"},
@@ -278,6 +278,8 @@ const struct option_row option_rows[] = {
     {"queue-bytes", 0, FOR_RUN, "SIZE", set_queue_bytes, "memory of one queue at most, such as 512M; 1G"},
     {"jobs-bytes", 0, FOR_RUN, "SIZE", set_jobs_bytes, "memory of all queues at most; 2G"},
     {"job-credit", 0, FOR_RUN, "N", set_job_credit, "jobs of one queue that one worker has at most; 4096"},
+    {"queue", 0, FOR_RUN, "NAME:KEY=VALUE,...", add_queue_setting,
+     "settings of one queue, such as mail:lease=30s,backoff=1s..5m; may be repeated"},
     {"no-capture", 0, FOR_RUN, NULL, set_no_capture,
      "workers write to this stdout and stderr themselves; no skep logs"},
     {"follow", 'f', FOR_LOGS, NULL, set_follow, "go on with what is written from now on"},
@@ -290,6 +292,7 @@ const struct option_row option_rows[] = {
     {"ttl", 0, FOR_SUBMIT, "SECONDS", set_ttl, "a dead letter if nobody has begun it after so long"},
     {"key", 0, FOR_SUBMIT, "KEY", set_key, "not taken if the queue had a job with this key lately"},
     {"attempts", 0, FOR_SUBMIT, "N", set_attempts, "how often it may be tried; as skep run says"},
+    {"lease", 0, FOR_SUBMIT, "SECONDS", set_lease, "how long a worker may work on it; as skep run says"},
     {"count", 'n', FOR_PEEK, "N", set_peek_count, "how many jobs, 1 to 500; 10"},
     {"count", 'n', FOR_DEAD, "N", set_dead_count, "list: how many at most, 1 to 10000; 100"},
     {"queue", 0, FOR_DEAD, "QUEUE", set_queue, "a queue whose name is a number"},

@@ -40,14 +40,20 @@ enum {
 };
 
 enum {
-    MAX_LISTENERS = 64, /* of -l */
-    MAX_DEAD = 10000,   /* dead letters in one list */
+    MAX_LISTENERS = 64,      /* of -l */
+    MAX_QUEUE_SETTINGS = 64, /* of --queue */
+    MAX_DEAD = 10000,        /* dead letters in one list */
     MAX_OPERANDS = 3,
 };
 
 struct named_url {
     char name[65]; /* SKEP_MAX_NAME and a terminator */
     const char *url;
+};
+
+struct queue_setting {
+    char name[65]; /* as above */
+    skep_queue_options options;
 };
 
 /* Strings are borrowed from argv. 0 and NULL mean the default of skep_settings, if nothing else is said. */
@@ -78,6 +84,8 @@ struct options {
     unsigned job_credit;
     struct named_url listeners[MAX_LISTENERS];
     size_t listeners_count;
+    struct queue_setting queues[MAX_QUEUE_SETTINGS];
+    size_t queues_count;
     char *const *program; /* PROGRAM and its arguments, NULL-terminated */
 
     const char *operands[MAX_OPERANDS]; /* of all but run; NULL: not there */

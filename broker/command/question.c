@@ -41,6 +41,22 @@ static void add_times(json_t *object, const struct skep_command_queueStatus *que
         json_object_set_new(object, "times", times_json(&times));
 }
 
+/* A limit that there is none of is null. */
+static void set_limit(json_t *object, const char *key, uint64_t limit) {
+    if (limit > 0) set_number(object, key, limit);
+    else json_object_set_new(object, key, json_null());
+}
+
+static void add_settings(json_t *object, const struct skep_command_queueStatus *queue) {
+    json_object_set_new(object, "lease_s", json_of_ms(queue->lease_ms));
+    set_number(object, "attempts", queue->attempts);
+    set_limit(object, "concurrency", queue->concurrency);
+    set_number(object, "credit", queue->credit);
+    json_object_set_new(object, "backoff_s", json_of_ms(queue->backoff_ms));
+    json_object_set_new(object, "backoff_max_s", json_of_ms(queue->backoff_max_ms));
+    set_limit(object, "interruptions", queue->interruptions);
+}
+
 json_t *queue_json(const struct skep_command *command) {
     const struct skep_command_queueStatus *queue = &command->queueStatus;
     json_t *object = json_object();
@@ -58,8 +74,11 @@ json_t *queue_json(const struct skep_command *command) {
     set_number(object, "declined", queue->declined);
     set_number(object, "refused", queue->refused);
     set_number(object, "unclaimed", queue->unclaimed);
+    set_number(object, "taken_back", queue->taken_back);
+    set_number(object, "interrupted", queue->interrupted);
     set_number(object, "bytes", queue->bytes);
     json_object_set_new(object, "paused", json_boolean(SKEP_HAS(queueStatus, queue, paused) && queue->paused));
+    add_settings(object, queue);
     add_times(object, queue);
     return object;
 }
@@ -102,6 +121,7 @@ json_t *job_json(const struct skep_command *command) {
     json_object_set_new(object, "priority", json_integer((json_int_t)job->priority - MIDDLE_PRIORITY));
     set_number(object, "attempt", job->attempt);
     set_number(object, "deaths", job->deaths);
+    set_number(object, "interruptions", job->interruptions);
     json_object_set_new(object, "age_s", json_of_ms(job->age_ms));
     if (SKEP_HAS(jobStatus, job, due_ms)) json_object_set_new(object, "due_s", json_of_ms(job->due_ms));
     if (SKEP_HAS(jobStatus, job, worker)) set_number(object, "worker", job->worker);

@@ -173,6 +173,8 @@ static int set_up(struct run *run) {
         .capture = !options->no_capture,
     };
     int status = skep_setup_primary(run->cluster, &settings);
+    for (size_t i = 0; i < options->queues_count && status == SKEP_OK; i++)
+        status = skep_setup_queue(run->cluster, options->queues[i].name, &options->queues[i].options);
     return status == SKEP_OK ? subscribe(run) : status;
 }
 

@@ -339,6 +339,7 @@ int command_submit(const struct options *options) {
     submission.terms = (skep_job_options){.priority = options->priority,
                                           .delay_ms = options->delay_ms,
                                           .ttl_ms = options->ttl_ms,
+                                          .lease_ms = options->lease_ms,
                                           .attempts = options->attempts};
     const char *why = check_label(queue);
     if (why != NULL) return fail(SKEP_EINVAL, "submit: %s: %s", queue, why);

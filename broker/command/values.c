@@ -65,6 +65,25 @@ const char *parse_ttl(const char *value, uint32_t *ms) {
                : "expected seconds, such as 10 or 0.5, more than 0 and at most 4000000";
 }
 
+bool parse_duration(const char *value, unsigned least_ms, unsigned *ms) {
+    static const struct {
+        const char *name;
+        double ms;
+    } units[] = {{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60000}, {"h", 3600000}};
+    size_t count = strspn(value, "0123456789.");
+    char *end;
+    double number = strtod(value, &end);
+    if (count == 0 || end != value + count) return false;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        double found_ms = number * units[i].ms;
+        if (strcmp(end, units[i].name) != 0) continue;
+        if (found_ms < least_ms || found_ms > MAX_SECONDS * 1000.0) return false;
+        *ms = (unsigned)(found_ms + 0.5);
+        return true;
+    }
+    return false;
+}
+
 /* 0 if it is no suffix. */
 static uint64_t unit_of(const char *suffix) {
     static const char suffixes[] = "KMG";

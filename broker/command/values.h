@@ -28,6 +28,9 @@ const char *parse_delay(const char *value, uint32_t *ms); /* may be 0 */
 const char *parse_ttl(const char *value, uint32_t *ms);
 const char *parse_size(const char *value, uint64_t *size_bytes);
 
+/* A time with a unit, ms, s, m or h; without one it is seconds. At most 24 h. */
+bool parse_duration(const char *value, unsigned least_ms, unsigned *ms);
+
 /* A name of an instance or a listener becomes a part of a path and of a line. */
 const char *check_name(const char *name, size_t size_bytes);
 

@@ -416,11 +416,14 @@ class Asking(Jobs):
 class Queues(Jobs):
     def test_for_programs(self):
         names = ("ready", "reserved", "delayed", "dead", "done", "redelivered", "workers", "submitted", "duplicates",
-                 "declined", "refused", "unclaimed", "bytes")
+                 "declined", "refused", "unclaimed", "bytes", "taken_back", "interrupted", "attempts", "credit")
         values = {name: number for number, name in enumerate(names, 1)}
-        self.broker.answers["queues"] = lambda question: queue("mail", **values, oldest_ms=1500) + queue("b")
+        self.broker.answers["queues"] = lambda question: (
+            queue("mail", **values, oldest_ms=1500, lease_ms=2500, concurrency=9, backoff_ms=100, backoff_max_ms=700) +
+            queue("b"))
         found = self.json("queues")["queues"]
-        self.assertEqual(found[0], {"name": "mail", **values, "oldest_s": 1.5, "paused": False})
+        self.assertEqual(found[0], {"name": "mail", **values, "oldest_s": 1.5, "paused": False, "lease_s": 2.5,
+                                    "concurrency": 9, "backoff_s": 0.1, "backoff_max_s": 0.7, "interruptions": None})
         self.assertEqual([one["name"] for one in found], ["mail", "b"])
         self.assertEqual(self.broker.asked, [{"cmd": "queues"}])
 
@@ -459,13 +462,15 @@ class Peek(Jobs):
     def test_for_programs(self):
         self.broker.answers["peek"] = lambda question: (
             job(1, priority=0, data="ä\0".encode(), size=3) +
-            job(2, state="reserved", worker=3, due_ms=1500, priority=255, data=b"\xff", size=1, attempt=2, deaths=1) +
+            job(2, state="reserved", worker=3, due_ms=1500, priority=255, data=b"\xff", size=1, attempt=2, deaths=1,
+                interruptions=4) +
             job(3, data="xä".encode()[:-1], size=100))
         first, second, third = self.json("peek", "mail")["jobs"]
         self.assertEqual(first, {"id": 1, "queue": "mail", "state": "ready", "priority": -128, "attempt": 1,
-                                 "deaths": 0, "age_s": 1.0, "size": 3, "data": "ä\0"})
+                                 "deaths": 0, "interruptions": 0, "age_s": 1.0, "size": 3, "data": "ä\0"})
         self.assertEqual(second, {"id": 2, "queue": "mail", "state": "reserved", "priority": 127, "attempt": 2,
-                                  "deaths": 1, "age_s": 1.0, "due_s": 1.5, "worker": 3, "size": 1, "data_hex": "ff"})
+                                  "deaths": 1, "interruptions": 4, "age_s": 1.0, "due_s": 1.5, "worker": 3, "size": 1,
+                                  "data_hex": "ff"})
         self.assertEqual(third["data"], "x")  # half a character at the end of what is shown
         self.assertEqual(self.broker.asked, [{"cmd": "peek", "queue": "mail"}])
 
@@ -528,7 +533,7 @@ class Dead(Jobs):
         self.pages(1)
         self.assertEqual(self.json("dead", "list", "mail")["dead"][0],
                          {"id": 1, "queue": "mail", "state": "dead", "priority": 0, "attempt": 3, "deaths": 3,
-                          "age_s": 1.0, "worker": 3, "size": 2, "data": "hi", "cause": "deaths", "reason": "no way",
+                          "interruptions": 0, "age_s": 1.0, "worker": 3, "size": 2, "data": "hi", "cause": "deaths", "reason": "no way",
                           "pid": 4711, "signal": "SIGSEGV", "uptime_s": 2.5, "died": "1970-01-01T00:00:01.000Z"})
         self.assertEqual(self.broker.asked[0]["queue"], "mail")
         titles, row = self.broker.skep("dead", "list").output("out").split("\n")

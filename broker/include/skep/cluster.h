@@ -75,7 +75,7 @@ typedef struct skep_settings {
     unsigned credit;           /* connections on their way to one worker at most, 1 to 253; 64 */
     unsigned watchdog_ms;      /* a worker whose loop shows no life for so long is killed, 100 at least; 0: never */
 
-    unsigned lease_ms;         /* how long a worker may have a job before another gets it, 100 at least; 60,000 */
+    unsigned lease_ms;         /* how long a worker may work on a job before another gets it, 100 at least; 60,000 */
     unsigned attempts;         /* how often a job is tried, if the submitter does not say, 65,535 at most; 5 */
     unsigned deaths;           /* workers that may die of a job before it is a dead letter, 65,535 at most; 3 */
     unsigned dedup_ms;         /* how long a job's key is remembered; 120,000 */
@@ -95,6 +95,18 @@ typedef struct skep_settings {
     uint64_t log_bytes; /* memory of the lines that are kept; 4 MiB */
 } skep_settings;
 
+/* Settings of one queue. Zero-initialised: those of skep_settings, and no limits. */
+typedef struct skep_queue_options {
+    unsigned lease_ms;       /* how long a worker may work on a job before another gets it, 100 at least */
+    unsigned attempts;       /* how often a job is tried, if the submitter does not say, 65,535 at most */
+    unsigned concurrency;    /* jobs that workers have at a time, all workers together; 0: no limit */
+    unsigned job_credit;     /* jobs that one worker has at most, those sent ahead among them */
+    unsigned backoff_ms;     /* before a job that failed is tried again, if the worker does not say; 0: at once */
+    unsigned backoff_max_ms; /* it doubles with each failure up to this; 0: it does not */
+    unsigned interruptions;  /* workers that may end in the middle of a job, not to be blamed on it, before it is a dead
+                                letter, 65,535 at most; 0: no limit */
+} skep_queue_options;
+
 /* Makes a primary. loop may be NULL for one of its own. Touches nothing outside the process.
  * Errors: SKEP_ESTATE (this process is a worker), SKEP_ENOMEM, SKEP_ESYS. Free with skep_cluster_free. */
 SKEP_MUST_USE int skep_cluster_new(skep_cluster **cluster, uv_loop_t *loop);
@@ -113,6 +125,10 @@ const char *skep_cluster_why(const skep_cluster *cluster);
 /* Settings for later forks (Node: setupPrimary); may be called again. policy, choose, name, dir, interval count only
  * before the cluster has started. Emits setup. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings);
+
+/* Settings of one queue, from now on, in place of those that it had; before or after the start. A queue that has been
+ * given some is there, even if it is empty. Errors: SKEP_EINVAL, SKEP_ETOOBIG (too many queues), SKEP_ENOMEM. */
+SKEP_MUST_USE int skep_setup_queue(skep_cluster *cluster, const char *name, const skep_queue_options *options);
 
 /* The settings in force, defaults filled in; borrowed until the next skep_setup_primary, or the end of a reload onto
  * another program, whose exec and args they have then (Node: settings). */
@@ -270,8 +286,8 @@ void skep_on_log(skep_cluster *cluster, skep_log_cb callback, void *context);
 
 /* --- Jobs --- */
 
-/* What became of a job: status SKEP_OK and its result, or SKEP_EDEAD and its cause ("attempts", "deaths", "expired"
- * or "refused") as text, or SKEP_ECLOSED: skep_cluster_free was called. */
+/* What became of a job: status SKEP_OK and its result, or SKEP_EDEAD and its cause ("attempts", "deaths",
+ * "interrupted", "expired" or "refused") as text, or SKEP_ECLOSED: skep_cluster_free was called. */
 typedef void (*skep_cluster_outcome_cb)(skep_cluster *cluster, uint64_t id, int status, const void *data,
                                         size_t size_bytes, void *context);
 

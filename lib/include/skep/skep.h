@@ -28,7 +28,8 @@ typedef struct skep_job_options {
     int priority;      /* -128 to 127: smaller ones come first; 0 */
     uint32_t delay_ms; /* not before this has passed */
     uint32_t ttl_ms;   /* a dead letter if nobody has begun it after so long; 0: never */
-    unsigned attempts; /* how often it may be tried; 0: the broker's setting */
+    uint32_t lease_ms; /* how long a worker may work on it before another gets it, 100 at least; 0: the queue's */
+    unsigned attempts; /* how often it may be tried; 0: the queue's setting */
     const char *key;   /* 1 to 64 bytes: a job with a key that the queue had a while ago is not taken again */
 } skep_job_options;
 

@@ -34,6 +34,15 @@ static inline void hatch_flush_nothing(struct skep__flush *flush) {
     (void)flush;
 }
 
+/* The page of a worker that keeps claims; to be freed (free). */
+static inline struct skep_page *hatch_page(void) {
+    struct skep_page *page = calloc(1, sizeof *page);
+    assert_non_null(page);
+    page->magic = SKEP_PAGE_MAGIC;
+    page->writes = 2;
+    return page;
+}
+
 /* Ready, connected to nothing, in a place of its own; known to nobody but the test. */
 static inline skep_child *hatch_child(skep_cluster *cluster, uint32_t place) {
     skep_child *child = calloc(1, sizeof *child);

@@ -6,6 +6,7 @@
 #include "hatch.h"
 
 #include "ledger.h"
+#include "page_claims.h"
 #include "router.h"
 #include "session.h"
 
@@ -43,6 +44,7 @@ static inline void bench_inbox_url(const struct bench *bench, uint32_t place, ch
 static inline skep_child *bench_hire(struct bench *bench, uint32_t place, unsigned concurrency) {
     char url[80];
     skep_child *child = hatch_child(bench->cluster, place);
+    child->page = hatch_page();
     struct skep__outlet_options options = {.hub = bench->cluster->hub,
                                            .flusher = bench->cluster->flusher,
                                            .kind = SKEP__PORT_PUSH,
@@ -59,6 +61,7 @@ static inline void bench_dismiss(skep_child *child) {
     child->state = SKEP__CHILD_GONE;
     skep__ledger_child_ended(child);
     skep__outlet_free(&child->inbox);
+    free(child->page);
     hatch_free_child(child);
 }
 

@@ -6,6 +6,7 @@
 #include "hatch.h"
 
 #include "ledger.h"
+#include "page_claims.h"
 #include "session.h"
 
 enum { LEASE_MS = 200 };
@@ -14,7 +15,6 @@ struct bench {
     struct pump *pump;
     skep_cluster *cluster;
     struct skep__queue *queue;
-    struct skep_page page;
 };
 
 static inline void open_bench(struct bench *bench, struct pump *pump, const skep_settings *settings) {
@@ -36,6 +36,7 @@ static inline void close_bench(struct bench *bench) {
 
 static inline skep_child *hire(struct bench *bench, uint32_t place, unsigned concurrency) {
     skep_child *child = hatch_child(bench->cluster, place);
+    child->page = hatch_page();
     struct skep__outlet_options options = {
         .hub = bench->cluster->hub, .flusher = bench->cluster->flusher, .kind = SKEP__PORT_PUSH};
     assert_int_equal(skep__outlet_new(&child->inbox, &options), SKEP_OK);
@@ -49,6 +50,7 @@ static inline void dismiss(skep_child *child) {
     child->state = SKEP__CHILD_GONE;
     skep__ledger_child_ended(child);
     skep__outlet_free(&child->inbox);
+    free(child->page);
     hatch_free_child(child);
 }
 
@@ -72,6 +74,11 @@ static inline void submit(struct bench *bench, unsigned count) {
     for (unsigned i = 0; i < count; i++)
         assert_int_equal(skep__ledger_submit(bench->cluster, bench->queue, &submission, &id), SKEP_OK);
     skep__dispatch_jobs(bench->cluster, bench->queue);
+}
+
+/* As the worker does. */
+static inline void begin(skep_child *child, uint64_t delivery, uint64_t n) {
+    for (; n > 0; n--) assert_true(skep__claim_begin(child->page, delivery++, uv_hrtime() / 1000000));
 }
 
 static inline void complete(skep_child *child, uint64_t delivery, uint64_t n) {

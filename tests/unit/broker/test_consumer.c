@@ -41,15 +41,47 @@ static void test_a_list_has_its_limit(void **state) {
     bench_open(&bench, *state, NULL);
     skep_child *child = bench_hire(&bench, 0, WIDE);
     bench_read_inbox(&bench, 0, &inlet);
-    bench_submit(&bench, SKEP_MAX_LIST * 2 + 1, 1);
-    PUMP_UNTIL(bench.pump, inlet.jobs == SKEP_MAX_LIST * 2 + 1);
-    assert_int_equal(inlet.count, 3);
+    bench_submit(&bench, SKEP_MAX_LIST * 2, 1);
+    PUMP_UNTIL(bench.pump, inlet.jobs == SKEP_MAX_LIST * 2);
+    assert_int_equal(inlet.count, 2);
     assert_int_equal(inlet.runs[0].count, SKEP_MAX_LIST);
     assert_int_equal(inlet.runs[1].count, SKEP_MAX_LIST);
-    assert_int_equal(inlet.runs[2].count, 1);
-    assert_runs_follow(0, SKEP_MAX_LIST * 2 + 1);
+    assert_runs_follow(0, SKEP_MAX_LIST * 2);
     bench_dismiss(child);
     bench_close_inlet(&inlet);
+    bench_close(&bench);
+}
+
+/* Two deliveries that share a claim are never both unbegun. */
+static void test_a_claim_is_used_again_when_its_job_has_begun(void **state) {
+    struct bench bench;
+    bench_open(&bench, *state, NULL);
+    skep_child *child = bench_hire(&bench, 0, WIDE);
+    bench_submit(&bench, SKEP_CLAIMS + 2, 1);
+    bench_assert(&bench, 2, SKEP_CLAIMS, 0);
+    bench_complete(child, 2, 10); /* these are not in the way */
+    bench_assert(&bench, 2, SKEP_CLAIMS - 10, 10);
+    assert_true(skep__claim_begin(child->page, 1, 0));
+    skep__dispatch_child(child);
+    bench_assert(&bench, 0, SKEP_CLAIMS - 8, 10);
+    bench_complete(child, 1, 1); /* a straggler */
+    bench_assert(&bench, 0, SKEP_CLAIMS - 9, 11);
+    bench_dismiss(child);
+    bench_close(&bench);
+}
+
+/* What cannot be taken back is not sent ahead. */
+static void test_a_worker_without_claims_gets_its_concurrency(void **state) {
+    struct bench bench;
+    bench_open(&bench, *state, NULL);
+    skep_child *child = bench_hire(&bench, 0, 0);
+    child->page->writes = 1;
+    bench_handle(child, "q", 3);
+    bench_submit(&bench, 100, 1);
+    bench_assert(&bench, 97, 3, 0);
+    for (unsigned i = 1; i < 20; i++) bench_complete(child, i, 1);
+    assert_int_equal(bench_place(child)->held, 3);
+    bench_dismiss(child);
     bench_close(&bench);
 }
 
@@ -187,6 +219,7 @@ static void test_a_stalled_worker_waits_for_its_own_words(void **state) {
     bench_open(&bench, *state, &(skep_settings){.lease_ms = LEASE_MS});
     skep_child *stalled = bench_hire(&bench, 0, 9);
     bench_submit(&bench, 1, 1);
+    assert_true(skep__claim_begin(stalled->page, 1, uv_hrtime() / 1000000));
     skep_child *works = bench_hire(&bench, 1, 9);
     PUMP_UNTIL(bench.pump, stalled->stalled);
     bench_submit(&bench, 3, 1);
@@ -210,7 +243,7 @@ static void test_stalled_workers_are_roused_when_nobody_else_is_there(void **sta
     a->stalled = b->stalled = true;
     skep__consumers_update(a);
     skep__consumers_update(b);
-    assert_int_equal(bench.queue->hungry_count, 0);
+    assert_int_equal(bench.queue->taker_count, 0);
     bench_submit(&bench, 2, 1);
     assert_false(a->stalled || b->stalled);
     assert_int_equal(bench_place(a)->held, 1);
@@ -247,14 +280,14 @@ static void test_a_worker_of_two_queues(void **state) {
     bench_assert(&bench, 1, 2, 0); /* bytes are counted over all queues */
     struct skep__queue *other = bench.cluster->store->kind->queue(bench.cluster->store, "r", 1, false);
     assert_non_null(other);
-    assert_int_equal(other->hungry_count, 0);
+    assert_int_equal(other->taker_count, 0);
     assert_int_equal(other->consumer_count, 1);
     bench_complete(child, 1, 2);
     bench_assert(&bench, 0, 1, 2);
-    assert_int_equal(other->hungry_count, 1);
+    assert_int_equal(other->taker_count, 1);
     bench_dismiss(child);
     assert_int_equal(other->consumer_count + bench.queue->consumer_count, 0);
-    assert_int_equal(other->hungry_count + bench.queue->hungry_count, 0);
+    assert_int_equal(other->taker_count + bench.queue->taker_count, 0);
     bench_close(&bench);
 }
 
@@ -328,6 +361,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_consecutive_jobs_travel_together),
         PUMP_TEST(test_a_list_has_its_limit),
+        PUMP_TEST(test_a_claim_is_used_again_when_its_job_has_begun),
+        PUMP_TEST(test_a_worker_without_claims_gets_its_concurrency),
         PUMP_TEST(test_large_jobs_travel_alone),
         PUMP_TEST(test_a_run_is_consecutive),
         PUMP_TEST(test_small_jobs_travel_in_lots),

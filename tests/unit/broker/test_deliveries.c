@@ -39,9 +39,8 @@ static void add(struct bench *bench, unsigned index) {
 }
 
 static void settle(struct bench *bench, uint64_t number) {
-    struct skep__delivery *delivery = skep__deliveries_find(&bench->deliveries, number);
-    assert_non_null(delivery);
-    skep__deliveries_settle(&bench->deliveries, delivery);
+    assert_non_null(skep__deliveries_find(&bench->deliveries, number));
+    skep__deliveries_settle(&bench->deliveries, number);
     assert_null(skep__deliveries_find(&bench->deliveries, number));
 }
 
@@ -121,6 +120,50 @@ static void test_the_ring_stays_small(void **state) {
     close_bench(&bench);
 }
 
+/* However long one job takes, the others go by, and memory is bounded. */
+static void test_stragglers(void **state) {
+    static struct bench bench;
+    struct skep__deliveries *deliveries = &bench.deliveries;
+    (void)state;
+    open_bench(&bench);
+    for (unsigned i = 0; i < 3; i++) add(&bench, i);
+    skep__deliveries_find(deliveries, 2)->job = NULL; /* its lease has ended: it is forgotten */
+    assert_int_equal(skep__deliveries_in_the_way(deliveries), 0);
+    for (unsigned i = 0; i < LONG_LIFE; i++) {
+        add(&bench, 3 + i % 10);
+        settle(&bench, 4 + i);
+    }
+    assert_int_equal(deliveries->capacity, SKEP_CLAIMS);
+    assert_ptr_equal(skep__deliveries_find(deliveries, 1)->job, bench.jobs[0]);
+    assert_null(skep__deliveries_find(deliveries, 2));
+    assert_ptr_equal(skep__deliveries_find(deliveries, 3)->job, bench.jobs[2]);
+    uint64_t last = deliveries->next;
+    add(&bench, 20);
+    const uint64_t all[] = {0, 1, 3, last, 0};
+    for (unsigned i = 0; i < 4; i++) assert_int_equal(skep__deliveries_after(deliveries, all[i]), all[i + 1]);
+    assert_int_equal(skep__deliveries_before(deliveries, UINT64_MAX), last);
+    for (unsigned i = 3; i > 0; i--) assert_int_equal(skep__deliveries_before(deliveries, all[i]), all[i - 1]);
+    settle(&bench, 1);
+    skep__deliveries_take(deliveries, 3);
+    assert_null(skep__deliveries_find(deliveries, 3));
+    assert_int_equal(skep__deliveries_after(deliveries, 0), last);
+    close_bench(&bench);
+}
+
+static void test_who_is_in_the_way(void **state) {
+    static struct bench bench;
+    (void)state;
+    open_bench(&bench);
+    for (unsigned i = 0; i < SKEP_CLAIMS; i++) {
+        assert_int_equal(skep__deliveries_in_the_way(&bench.deliveries), 0);
+        add(&bench, i % JOBS);
+    }
+    assert_int_equal(skep__deliveries_in_the_way(&bench.deliveries), 1);
+    settle(&bench, 1);
+    assert_int_equal(skep__deliveries_in_the_way(&bench.deliveries), 0);
+    close_bench(&bench);
+}
+
 /* A worker that is gone: its numbers are not given again. */
 static void test_freed_deliveries_are_answered(void **state) {
     static struct bench bench;
@@ -136,9 +179,14 @@ static void test_freed_deliveries_are_answered(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers_follow_each_other),      cmocka_unit_test(test_answers_in_any_order),
-        cmocka_unit_test(test_the_oldest_holds_the_others_up), cmocka_unit_test(test_a_job_that_was_taken_back),
-        cmocka_unit_test(test_the_ring_stays_small),           cmocka_unit_test(test_freed_deliveries_are_answered),
+        cmocka_unit_test(test_numbers_follow_each_other),
+        cmocka_unit_test(test_answers_in_any_order),
+        cmocka_unit_test(test_the_oldest_holds_the_others_up),
+        cmocka_unit_test(test_a_job_that_was_taken_back),
+        cmocka_unit_test(test_the_ring_stays_small),
+        cmocka_unit_test(test_freed_deliveries_are_answered),
+        cmocka_unit_test(test_stragglers),
+        cmocka_unit_test(test_who_is_in_the_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,60 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What leases and deaths do to jobs. */
+ * What deaths of workers do to their jobs, and time to those that wait. */
 #include "ledger_plain.h"
-
-/* --- leases --- */
-
-static void test_a_lease_ends(void **state) {
-    struct bench bench;
-    open_bench(&bench, *state, &(skep_settings){.lease_ms = LEASE_MS, .attempts = 3});
-    skep_child *hangs = hire(&bench, 0, 1);
-    submit(&bench, 1);
-    skep_child *works = hire(&bench, 1, 1);
-    PUMP_UNTIL(bench.pump, held(works) == 1);
-    assert_true(hangs->stalled); /* it gets nothing more */
-    assert_int_equal(held(hangs), 0);
-    complete(hangs, 1, 1);
-    assert_int_equal(bench.queue->refused, 1); /* too late */
-    assert_counts(&bench, 0, 1, 0, 0);
-    assert_false(hangs->stalled);
-    complete(works, 1, 1);
-    assert_counts(&bench, 0, 0, 0, 1);
-    dismiss(hangs);
-    dismiss(works);
-    close_bench(&bench);
-}
-
-/* Else its jobs would never come to an end. */
-static void test_a_worker_alone_gets_the_job_again(void **state) {
-    struct bench bench;
-    open_bench(&bench, *state, &(skep_settings){.lease_ms = LEASE_MS, .attempts = 2});
-    skep_child *hangs = hire(&bench, 0, 1);
-    submit(&bench, 1);
-    PUMP_UNTIL(bench.pump, bench.queue->redelivered == 1);
-    PUMP_UNTIL(bench.pump, bench.queue->dead_count == 1);
-    assert_string_equal(dead_letter(&bench)->death->cause, "attempts");
-    dismiss(hangs);
-    close_bench(&bench);
-}
-
-static void test_an_extended_lease_does_not_end(void **state) {
-    struct bench bench;
-    open_bench(&bench, *state, &(skep_settings){.lease_ms = LEASE_MS, .attempts = 3});
-    skep_child *child = hire(&bench, 0, 2);
-    submit(&bench, 2);
-    struct skep_command_extend extend = {.delivery = 1};
-    uint64_t deadline_ns = uv_hrtime() + PUMP_PATIENCE_MS * UINT64_C(1000000);
-    while (bench.queue->redelivered == 0) { /* until the other's has: nobody else is there to do it */
-        skep__ledger_extend(child, &extend);
-        pump_turn(bench.pump, deadline_ns, PUMP_LOOK_MS, "a lease to end");
-    }
-    assert_counts(&bench, 0, 2, 0, 0);
-    assert_int_equal(skep__deliveries_find(&child->deliveries, 1)->job->id, 1);
-    assert_null(skep__deliveries_find(&child->deliveries, 2)->job);
-    assert_int_equal(skep__deliveries_find(&child->deliveries, 3)->job->id, 2);
-    dismiss(child);
-    close_bench(&bench);
-}
 
 static void test_delays_and_times_to_live(void **state) {
     struct bench bench;
@@ -95,8 +41,8 @@ static void test_the_page_tells_who_is_to_blame(void **state) {
     open_plain(&bench, *state);
     skep_child *child = hire(&bench, 0, 10);
     submit(&bench, 5);
-    bench.page = (struct skep_page){.writes = 1, .begun = 3, .running = 3};
-    child->page = &bench.page;
+    begin(child, 1, 3);
+    child->page->running = 3;
     die(child);
     assert_counts(&bench, 5, 0, 0, 0);
     assert_deaths(&bench, "00100");
@@ -114,8 +60,7 @@ static void test_kept_jobs_are_suspects_when_no_handler_ran(void **state) {
     open_plain(&bench, *state);
     skep_child *child = hire(&bench, 0, 2);
     submit(&bench, 3);
-    bench.page = (struct skep_page){.writes = 1, .begun = 2};
-    child->page = &bench.page;
+    begin(child, 1, 2);
     die(child);
     assert_deaths(&bench, "110");
     close_bench(&bench);
@@ -126,6 +71,7 @@ static void test_without_a_page_the_first_are_suspects(void **state) {
     open_plain(&bench, *state);
     skep_child *child = hire(&bench, 0, 3);
     submit(&bench, 4);
+    child->page->writes = 0;
     complete(child, 1, 1);
     die(child);
     assert_deaths(&bench, "111");
@@ -137,9 +83,66 @@ static void test_nobody_is_blamed_for_an_end_that_was_asked_for(void **state) {
     open_plain(&bench, *state);
     skep_child *child = hire(&bench, 0, 3);
     submit(&bench, 2);
+    begin(child, 1, 2);
     child->voluntary = true;
     die(child);
     assert_deaths(&bench, "00");
+    close_bench(&bench);
+}
+
+/* A worker of another language that keeps the page's older fields only: later deliveries have not begun. */
+static void test_a_page_without_claims(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    skep_child *child = hire(&bench, 0, 4);
+    submit(&bench, 4);
+    *child->page = (struct skep_page){.writes = 1, .begun = 2, .running = 2};
+    die(child);
+    assert_deaths(&bench, "0100");
+    assert_int_equal(bench.queue->redelivered, 0);
+    close_bench(&bench);
+}
+
+static void count_notices(skep_cluster *cluster, const skep_event *event, void *context) {
+    (void)cluster;
+    *(unsigned *)context += strstr(event->reason, "job 1 of q was interrupted ") != NULL;
+}
+
+static void interrupt(struct bench *bench, uint32_t place) {
+    skep_child *child = hire(bench, place, 1);
+    begin(child, child->deliveries.next - 1, 1);
+    child->voluntary = true;
+    die(child);
+    pump_turns(bench->pump, 2);
+}
+
+/* It is nobody's fault, and costs nothing; but it is said after 4, 8, 16 times. */
+static void test_interruptions_are_counted_and_said(void **state) {
+    struct bench bench;
+    unsigned notices = 0;
+    open_plain(&bench, *state);
+    assert_int_equal(skep_on(bench.cluster, SKEP_EVENT_ERROR, count_notices, &notices), SKEP_OK);
+    submit(&bench, 1);
+    for (uint32_t i = 0; i < 9; i++) interrupt(&bench, i);
+    assert_counts(&bench, 1, 0, 0, 0);
+    const struct skep__job *job = bench.cluster->store->kind->first(bench.queue);
+    assert_int_equal(job->interruptions, 9);
+    assert_int_equal(job->failures, 0);
+    assert_int_equal(bench.queue->interrupted, 9);
+    assert_int_equal(notices, 2);
+    close_bench(&bench);
+}
+
+static void test_interruptions_can_be_limited(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    assert_int_equal(skep_setup_queue(bench.cluster, "q", &(skep_queue_options){.interruptions = 2}), SKEP_OK);
+    submit(&bench, 1);
+    interrupt(&bench, 0);
+    assert_counts(&bench, 1, 0, 0, 0);
+    interrupt(&bench, 1);
+    assert_counts(&bench, 0, 0, 1, 0);
+    assert_string_equal(dead_letter(&bench)->death->cause, "interrupted");
     close_bench(&bench);
 }
 
@@ -149,7 +152,9 @@ static void test_a_job_that_kills_is_quarantined(void **state) {
     submit(&bench, 1);
     for (uint32_t place = 0; place < 2; place++) {
         assert_counts(&bench, 1, 0, 0, 0);
-        die(hire(&bench, place, 1));
+        skep_child *child = hire(&bench, place, 1);
+        begin(child, 1, 1);
+        die(child);
     }
     assert_counts(&bench, 0, 0, 1, 0);
     const struct skep__death *death = dead_letter(&bench)->death;
@@ -161,14 +166,14 @@ static void test_a_job_that_kills_is_quarantined(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        PUMP_TEST(test_a_lease_ends),
-        PUMP_TEST(test_a_worker_alone_gets_the_job_again),
-        PUMP_TEST(test_an_extended_lease_does_not_end),
         PUMP_TEST(test_delays_and_times_to_live),
         PUMP_TEST(test_the_page_tells_who_is_to_blame),
         PUMP_TEST(test_kept_jobs_are_suspects_when_no_handler_ran),
         PUMP_TEST(test_without_a_page_the_first_are_suspects),
         PUMP_TEST(test_nobody_is_blamed_for_an_end_that_was_asked_for),
+        PUMP_TEST(test_a_page_without_claims),
+        PUMP_TEST(test_interruptions_are_counted_and_said),
+        PUMP_TEST(test_interruptions_can_be_limited),
         PUMP_TEST(test_a_job_that_kills_is_quarantined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

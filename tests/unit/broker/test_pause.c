@@ -159,6 +159,7 @@ static void test_leases_go_on(void **state) {
     bench_open(&bench, *state, &(skep_settings){.lease_ms = LEASE_MS});
     skep_child *child = bench_hire(&bench, 0, 9);
     bench_submit(&bench, 1, 1);
+    assert_true(skep__claim_begin(child->page, 1, uv_hrtime() / 1000000));
     assert_int_equal(skep_cluster_pause_queue(bench.cluster, "q", true), SKEP_OK);
     PUMP_UNTIL(bench.pump, bench.queue->ready_count == 1);
     assert_true(child->stalled);

@@ -170,28 +170,31 @@ static void test_jobs_expire_unless_begun(void **state) {
     put(&shelf, &submission, 0);
     submission.delay_ms = 500;
     put(&shelf, &submission, 0);
-    struct skep__job *begun = take(&shelf, "x", 50);
+    struct skep__job *taken = take(&shelf, "x", 50);
     assert_null(shelf.kind->expired(shelf.store, 99));
+    assert_ptr_equal(shelf.kind->expired(shelf.store, 100), taken); /* it was given to a worker, no more */
+    shelf.kind->begun(shelf.store, taken);
     for (unsigned i = 0; i < 2; i++) shelf.kind->bury(shelf.store, shelf.kind->expired(shelf.store, 100), NULL);
     assert_null(shelf.kind->expired(shelf.store, 1000));
     assert_counts(&shelf, 0, 1, 0, 2);
-    begun->attempt--; /* it was not begun after all */
-    shelf.kind->recover(shelf.store, begun);
-    assert_ptr_equal(shelf.kind->expired(shelf.store, 1000), begun);
     close_shelf(&shelf);
 }
 
-static void test_reserved_jobs_by_age(void **state) {
+static void test_delays_of_one_time_ripen_in_the_order_of_acceptance(void **state) {
     (void)state;
     struct shelf shelf = open_large();
-    put_plain(&shelf, "a");
-    put_plain(&shelf, "b");
-    struct skep__job *a = take(&shelf, "a", 1), *b = take(&shelf, "b", 2);
-    assert_ptr_equal(shelf.kind->oldest_reserved(shelf.store), a);
-    shelf.kind->extend(shelf.store, a, 3);
-    assert_ptr_equal(shelf.kind->oldest_reserved(shelf.store), b);
-    shelf.kind->ack(shelf.store, b);
-    assert_int_equal(shelf.kind->oldest_reserved(shelf.store)->at_ms, 3);
+    for (unsigned i = 0; i < 100; i++) {
+        struct skep__submission submission = plain("x");
+        submission.delay_ms = 100 - i / 2 % 2 * 50;
+        put(&shelf, &submission, 0);
+    }
+    while (shelf.kind->ripen(shelf.store, 100) != NULL) continue;
+    uint64_t before = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        const struct skep__job *job = take(&shelf, "x", 100);
+        if (i != 50) assert_true(job->id > before);
+        before = job->id;
+    }
     close_shelf(&shelf);
 }
 
@@ -314,7 +317,7 @@ int main(void) {
         cmocka_unit_test(test_retried_jobs_come_behind_or_wait),
         cmocka_unit_test(test_delays_ripen_in_order),
         cmocka_unit_test(test_jobs_expire_unless_begun),
-        cmocka_unit_test(test_reserved_jobs_by_age),
+        cmocka_unit_test(test_delays_of_one_time_ripen_in_the_order_of_acceptance),
         cmocka_unit_test(test_dead_letters),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_a_job_is_small),

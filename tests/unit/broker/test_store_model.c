@@ -20,6 +20,7 @@ struct model_job {
     enum skep__job_state state;
     uint8_t priority;
     unsigned attempt;
+    bool begun; /* as the store has been told */
 };
 
 struct model {
@@ -61,15 +62,8 @@ static const struct model_job *first_ready(const struct model *model, unsigned q
     return first;
 }
 
-static uint64_t oldest_reservation(const struct model *model) {
-    uint64_t oldest = UINT64_MAX;
-    for (unsigned i = 0; i < model->count; i++)
-        if (model->jobs[i].state == SKEP__JOB_RESERVED && model->jobs[i].at_ms < oldest) oldest = model->jobs[i].at_ms;
-    return oldest;
-}
-
 static bool can_expire(const struct model_job *m) {
-    return m->expires_ms != 0 && m->attempt == 0 && (m->state == SKEP__JOB_READY || m->state == SKEP__JOB_DELAYED);
+    return m->expires_ms != 0 && !m->begun && m->state != SKEP__JOB_DEAD;
 }
 
 static uint64_t next_ms(const struct model *model) {
@@ -126,7 +120,7 @@ static void put(struct model *model) {
                                  .size_bytes = chance(model, 10),
                                  .attempts = 3,
                                  .priority = priorities[chance(model, sizeof priorities)]};
-    if (chance(model, 3) == 0) s.delay_ms = 1 + chance(model, 200);
+    if (chance(model, 3) == 0) s.delay_ms = 10 * (1 + chance(model, 20)); /* many have the same time */
     if (chance(model, 3) == 0) s.ttl_ms = 1 + chance(model, 300);
     uint64_t id = 0;
     assert_int_equal(model->kind->put(model->store, model->queues[queue], &s, model->now_ms, &id), SKEP_OK);
@@ -159,18 +153,20 @@ static void answer(struct model *model, struct model_job *m) {
         forget(model, m);
         break;
     case 1:
-        model->kind->extend(model->store, m->job, model->now_ms);
-        m->at_ms = model->now_ms;
+        model->kind->begun(model->store, m->job);
+        m->begun = true;
         break;
     case 2:
         m->attempt -= chance(model, 2); /* it may be given back unbegun */
         m->job->attempt = m->attempt;
+        m->begun = m->begun || m->attempt > 0;
         model->kind->recover(model->store, m->job);
         to_ready(model, m, true);
         break;
     default: {
         uint64_t due_ms = model->now_ms + (uint64_t)chance(model, 2) * chance(model, 200);
         model->kind->retry(model->store, m->job, model->now_ms, due_ms);
+        m->begun = true;
         to_ready(model, m, false);
         if (due_ms > model->now_ms) m->state = SKEP__JOB_DELAYED, m->at_ms = due_ms;
     }
@@ -208,26 +204,32 @@ static void check_expired(struct model *model) {
     while ((job = model->kind->expired(model->store, model->now_ms)) != NULL) {
         struct model_job *m = of_job(model, job);
         assert_true(can_expire(m) && m->expires_ms <= model->now_ms);
+        if (m->state == SKEP__JOB_RESERVED && chance(model, 2) == 0) {
+            model->kind->begun(model->store, job);
+            m->begun = true;
+            continue;
+        }
         model->kind->bury(model->store, job, NULL);
         m->state = SKEP__JOB_DEAD;
     }
 }
 
-/* Those that are due become ready in the order of their times; which of two with the same time is not said. */
+/* The delayed job that comes first, of all queues: those of one time come in the order of their acceptance. */
+static struct model_job *first_delayed(struct model *model) {
+    struct model_job *first = NULL;
+    for (unsigned i = 0; i < model->count; i++) {
+        struct model_job *m = &model->jobs[i];
+        if (m->state != SKEP__JOB_DELAYED) continue;
+        if (first == NULL || m->at_ms < first->at_ms || (m->at_ms == first->at_ms && m->id < first->id)) first = m;
+    }
+    return first;
+}
+
 static void check_ripe(struct model *model) {
-    uint64_t due_ms;
-    while ((due_ms = next_ms(model)) <= model->now_ms) {
-        struct skep__queue *queue = model->kind->ripen(model->store, model->now_ms);
-        assert_non_null(queue);
-        struct model_job *ripe = NULL;
-        for (unsigned i = 0; i < model->count; i++) {
-            struct model_job *m = &model->jobs[i];
-            if (m->state == SKEP__JOB_DELAYED && m->job->state == SKEP__JOB_READY) ripe = m;
-        }
-        assert_non_null(ripe);
-        assert_int_equal(ripe->at_ms, due_ms);
-        assert_ptr_equal(model->queues[ripe->queue], queue);
-        to_ready(model, ripe, false);
+    for (struct model_job *m; (m = first_delayed(model)) != NULL && m->at_ms <= model->now_ms;) {
+        assert_ptr_equal(model->kind->ripen(model->store, model->now_ms), model->queues[m->queue]);
+        assert_int_equal(m->job->state, SKEP__JOB_READY);
+        to_ready(model, m, false);
     }
     assert_null(model->kind->ripen(model->store, model->now_ms));
 }
@@ -256,8 +258,6 @@ static void compare(const struct model *model) {
         const struct model_job *expected = first_ready(model, q);
         assert_ptr_equal(model->kind->first(model->queues[q]), expected != NULL ? expected->job : NULL);
     }
-    const struct skep__job *oldest = model->kind->oldest_reserved(model->store);
-    assert_int_equal(oldest != NULL ? oldest->at_ms : UINT64_MAX, oldest_reservation(model));
     assert_int_equal(model->kind->next_ms(model->store), next_ms(model));
 }
 

@@ -33,7 +33,7 @@ static void test_not_kept(void **state) {
     (void)state;
     assert_int_equal(skep__page_requests(&page), 0);
     assert_int_equal(skep__page_counter_count(&page), 0);
-    page.writes = 2;
+    page.writes = 3;
     assert_int_equal(skep__page_requests(&page), 0);
     assert_int_equal(skep__page_requests(NULL), 0);
     assert_int_equal(skep__page_counter_count(NULL), 0);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ * Taking back: a job that one worker was sent ahead and has not begun goes to another one that could begin it now. No
+ * message is needed, so that it works while a handler blocks the worker's loop. */
+#include <stdlib.h>
+
+#include "clock.h"
+#include "deliveries.h"
+#include "event.h"
+#include "ledger.h"
+#include "page_claims.h"
+
+enum { WAIT_MS = 2 /* that a job has its chance where it was sent: shorter waits are the rule when many are quick */ };
+
+/* What is taken back together. It becomes ready in the order of acceptance, whoever had it. */
+struct haul {
+    struct skep__job **jobs;
+    size_t count, room;
+    uint64_t by_ms; /* of what was delivered by then */
+    bool later;     /* something not begun is left, since it was delivered later */
+};
+
+bool skep__take_back(struct skep__job *job) {
+    skep_child *child = job->holder->child;
+    if (!skep__claim_take(child->page, job->delivery)) return false;
+    skep__deliveries_settle(&child->deliveries, job->delivery);
+    skep__consumer_undo(job);
+    job->queue->taken_back++;
+    return true;
+}
+
+/* The latest first: they would wait for longest. Those of one queue are begun in their order. */
+static void haul_from(struct haul *haul, const struct skep__consumer *consumer, size_t most) {
+    struct skep__deliveries *deliveries = &consumer->child->deliveries;
+    for (uint64_t n = skep__deliveries_before(deliveries, UINT64_MAX), before; n != 0 && most > 0; n = before) {
+        struct skep__job *job = skep__deliveries_find(deliveries, n)->job;
+        before = skep__deliveries_before(deliveries, n);
+        if (job == NULL || job->holder != consumer) continue;
+        if (job->at_ms > haul->by_ms) {
+            haul->later = haul->later || !skep__claim_is_begun(consumer->child->page, n);
+            continue;
+        }
+        if (!skep__take_back(job)) return;
+        haul->jobs[haul->count++] = job;
+        most--;
+    }
+}
+
+static int compare_ids(const void *a, const void *b) {
+    uint64_t first = (*(struct skep__job *const *)a)->id, second = (*(struct skep__job *const *)b)->id;
+    return (first > second) - (first < second);
+}
+
+/* The last first, since each goes before the others. */
+static void make_ready(skep_cluster *cluster, struct haul *haul) {
+    if (haul->count > 1) qsort(haul->jobs, haul->count, sizeof(struct skep__job *), compare_ids);
+    for (size_t i = haul->count; i-- > 0;) cluster->store->kind->recover(cluster->store, haul->jobs[i]);
+    free(haul->jobs);
+}
+
+static bool open_haul(struct haul *haul, size_t room) {
+    haul->room = room;
+    haul->jobs = malloc((room > 0 ? room : 1) * sizeof(struct skep__job *));
+    return haul->jobs != NULL;
+}
+
+void skep__take_back_all(skep_child *child) {
+    const struct skep__consumer *consumer;
+    size_t held = 0;
+    struct haul haul = {.by_ms = UINT64_MAX};
+    LIST_FOREACH(consumer, &child->consumers, of_child) held += consumer->held;
+    if (!open_haul(&haul, held)) return; /* they wait for its end, or for an idle worker */
+    LIST_FOREACH(consumer, &child->consumers, of_child) haul_from(&haul, consumer, held);
+    make_ready(child->cluster, &haul);
+    skep__consumers_update(child);
+}
+
+/* --- balance --- */
+
+/* Nothing that could be begun now would wait if it were evenly spread. */
+static bool is_balanced(const struct skep__queue *queue) {
+    return queue->paused || queue->ahead_count == 0 || TAILQ_EMPTY(&queue->takers[SKEP__IDLE]);
+}
+
+/* How many jobs idle workers may be given. */
+static size_t room_of_idle(const struct skep__queue *queue) {
+    const struct skep__consumer *consumer;
+    size_t room = 0;
+    TAILQ_FOREACH(consumer, &queue->takers[SKEP__IDLE], turn) room += consumer->window - consumer->held;
+    return room < queue->reserved_count ? room : queue->reserved_count;
+}
+
+/* An equal part from each that has some. It gets no more ahead before it has shown again that it is quick. */
+static void haul_evenly(struct haul *haul, struct skep__queue *queue) {
+    struct skep__consumer *consumer;
+    size_t victims = queue->ahead_count;
+    LIST_FOREACH(consumer, &queue->consumers, of_queue) {
+        size_t before = haul->count;
+        if (!consumer->ahead || haul->count == haul->room) continue;
+        haul_from(haul, consumer, (haul->room - haul->count + victims - 1) / victims);
+        if (victims > 1) victims--;
+        if (haul->count == before) continue;
+        consumer->window = consumer->held > consumer->concurrency ? consumer->held : consumer->concurrency;
+        skep__consumers_update(consumer->child);
+    }
+}
+
+static void balance(struct skep__alarm *alarm);
+
+static void look_again(skep_cluster *cluster) {
+    if (skep__alarm_is_set(&cluster->balance_alarm)) return;
+    int status = skep__alarm_set(cluster->clock, &cluster->balance_alarm, WAIT_MS, balance);
+    if (status != SKEP_OK) skep__emit_error(cluster, NULL, "jobs that wait: %s", skep_strerror(status));
+}
+
+static void balance_queue(skep_cluster *cluster, struct skep__queue *queue) {
+    struct haul haul = {.by_ms = skep__clock_ms(cluster->clock) - WAIT_MS};
+    if (!open_haul(&haul, room_of_idle(queue))) return;
+    haul_evenly(&haul, queue);
+    bool taken = haul.count > 0;
+    make_ready(cluster, &haul);
+    if (taken) skep__dispatch_jobs(cluster, queue);
+    else if (haul.later) look_again(cluster);
+}
+
+static void balance(struct skep__alarm *alarm) {
+    skep_cluster *cluster = (skep_cluster *)((char *)alarm - offsetof(skep_cluster, balance_alarm));
+    struct skep__store *store = cluster->store;
+    for (struct skep__queue *q = NULL; (q = store->kind->next_queue(store, q)) != NULL;)
+        if (!is_balanced(q)) balance_queue(cluster, q);
+}
+
+void skep__balance_watch(skep_cluster *cluster, const struct skep__queue *queue) {
+    if (!is_balanced(queue)) look_again(cluster);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ * Settings of single queues: skep_setup_queue. */
+#ifndef SKEP_QUEUE_SETTINGS_H
+#define SKEP_QUEUE_SETTINGS_H
+
+#include <skep/cluster.h>
+
+/* Makes the queues in a new store and gives them their settings. Errors: SKEP_ETOOBIG (too many queues). */
+SKEP_MUST_USE int skep__queue_settings_apply(skep_cluster *cluster);
+
+void skep__queue_settings_free(skep_cluster *cluster);
+
+#endif

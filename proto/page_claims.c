@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ * Claims on deliveries. */
+#include "page_claims.h"
+
+enum { WHAT_SHIFT = 32, NUMBER_SHIFT = 34 };
+
+enum what { NOTHING, BEGUN, TAKEN, RELEASED };
+
+static uint64_t claim_of(uint64_t delivery, enum what what, uint64_t now_ms) {
+    return delivery << NUMBER_SHIFT | (uint64_t)what << WHAT_SHIFT | (now_ms & UINT32_MAX);
+}
+
+static uint64_t *place_of(const struct skep_page *page, uint64_t delivery) {
+    return (uint64_t *)&page->claims[delivery % SKEP_CLAIMS];
+}
+
+static enum what what_of(uint64_t claim, uint64_t delivery) {
+    return claim >> NUMBER_SHIFT == (delivery << NUMBER_SHIFT) >> NUMBER_SHIFT ? claim >> WHAT_SHIFT & 3 : NOTHING;
+}
+
+/* For one who may have it only if nobody has. */
+static bool claim(struct skep_page *page, uint64_t delivery, enum what what, uint64_t now_ms) {
+    uint64_t *place = place_of(page, delivery), before = __atomic_load_n(place, __ATOMIC_RELAXED);
+    return what_of(before, delivery) == NOTHING &&
+           __atomic_compare_exchange_n(place, &before, claim_of(delivery, what, now_ms), false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_RELAXED);
+}
+
+bool skep__claim_begin(struct skep_page *page, uint64_t delivery, uint64_t now_ms) {
+    return claim(page, delivery, BEGUN, now_ms);
+}
+
+bool skep__claim_release(struct skep_page *page, uint64_t delivery) {
+    return claim(page, delivery, RELEASED, 0);
+}
+
+static uint64_t writes(const struct skep_page *page) {
+    return page != NULL ? __atomic_load_n(&page->writes, __ATOMIC_ACQUIRE) : 0;
+}
+
+bool skep__claims_are_kept(const struct skep_page *page) {
+    return writes(page) == 2;
+}
+
+bool skep__claim_take(struct skep_page *page, uint64_t delivery) {
+    return skep__claims_are_kept(page) && claim(page, delivery, TAKEN, 0);
+}
+
+static enum what look(const struct skep_page *page, uint64_t delivery, uint64_t *claim) {
+    *claim = __atomic_load_n(place_of(page, delivery), __ATOMIC_ACQUIRE);
+    return what_of(*claim, delivery);
+}
+
+bool skep__claim_is_begun(const struct skep_page *page, uint64_t delivery) {
+    uint64_t claim, kept = writes(page);
+    if (kept == 2) return look(page, delivery, &claim) == BEGUN;
+    return kept != 1 || delivery <= __atomic_load_n(&page->begun, __ATOMIC_ACQUIRE);
+}
+
+uint32_t skep__claim_age_ms(const struct skep_page *page, uint64_t delivery, uint64_t now_ms) {
+    uint64_t claim;
+    if (!skep__claims_are_kept(page) || look(page, delivery, &claim) != BEGUN) return UINT32_MAX;
+    return (uint32_t)(now_ms - claim);
+}

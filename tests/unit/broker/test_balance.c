@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ * Taking back: jobs that wait behind others go to workers that could begin them. */
+#include "ledger_plain.h"
+
+/* Two workers of which one has begun a long job, and was sent more. */
+static void test_an_idle_worker_gets_what_waits(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    skep_child *blocked = hire(&bench, 0, 1);
+    submit(&bench, 2);
+    begin(blocked, 1, 1);
+    assert_int_equal(held(blocked), 2);
+    skep_child *idle = hire(&bench, 1, 1);
+    PUMP_UNTIL(bench.pump, held(idle) == 1);
+    assert_int_equal(held(blocked), 1);
+    const struct skep__job *job = skep__deliveries_find(&idle->deliveries, 1)->job;
+    assert_int_equal(job->id, 2);
+    assert_int_equal(job->attempt, 1); /* it was not begun before */
+    assert_int_equal(bench.queue->redelivered, 0);
+    assert_int_equal(bench.queue->taken_back, 1);
+    assert_false(skep__claim_begin(blocked->page, 2, 0)); /* not even if it finds it in its inbox now */
+    assert_null(skep__deliveries_find(&blocked->deliveries, 2));
+    dismiss(idle);
+    dismiss(blocked);
+    close_bench(&bench);
+}
+
+static void test_what_has_begun_stays(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    skep_child *busy = hire(&bench, 0, 1);
+    submit(&bench, 2);
+    begin(busy, 1, 2); /* it has answered the first, though nobody has read that yet */
+    skep_child *idle = hire(&bench, 1, 1);
+    pump_turns(bench.pump, 3);
+    PUMP_UNTIL(bench.pump, !skep__alarm_is_set(&bench.cluster->balance_alarm));
+    assert_int_equal(held(busy), 2);
+    assert_int_equal(held(idle), 0);
+    dismiss(idle);
+    dismiss(busy);
+    close_bench(&bench);
+}
+
+/* The first to be taken are those that would wait for longest; they keep their order. */
+static void test_as_many_as_are_wanted_in_their_order(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    skep_child *blocked[2];
+    for (uint32_t i = 0; i < 2; i++) {
+        blocked[i] = hire(&bench, i, 1);
+        place_of(blocked[i])->window = 10;
+    }
+    submit(&bench, 20);
+    begin(blocked[0], 1, 1);
+    begin(blocked[1], 1, 1);
+    skep_child *idle = hire(&bench, 2, 4);
+    PUMP_UNTIL(bench.pump, held(idle) == 5); /* its window */
+    uint64_t before = 0;
+    for (uint64_t n = 0; (n = skep__deliveries_after(&idle->deliveries, n)) != 0;) {
+        const struct skep__job *job = skep__deliveries_find(&idle->deliveries, n)->job;
+        assert_true(job->id > before);
+        before = job->id;
+    }
+    assert_int_equal(held(blocked[0]) + held(blocked[1]), 15);
+    assert_in_range(held(blocked[0]), 7, 8);
+    dismiss(idle);
+    dismiss(blocked[0]);
+    dismiss(blocked[1]);
+    close_bench(&bench);
+}
+
+/* A handler of one queue holds up the jobs of another. */
+static void test_a_worker_of_two_queues(void **state) {
+    struct bench bench;
+    uint64_t id;
+    open_plain(&bench, *state);
+    struct skep__queue *other = bench.cluster->store->kind->queue(bench.cluster->store, "r", 1, true);
+    skep_child *blocked = hire(&bench, 0, 1);
+    struct skep_command_handle handle = {.queue = skep__text("r")};
+    assert_int_equal(skep__consumer_add(blocked, &handle), SKEP_OK);
+    submit(&bench, 1);
+    begin(blocked, 1, 1);
+    struct skep__submission submission = plain();
+    assert_int_equal(skep__ledger_submit(bench.cluster, other, &submission, &id), SKEP_OK);
+    skep__dispatch_jobs(bench.cluster, other);
+    assert_int_equal(other->reserved_count, 1);
+    skep_child *idle = hire(&bench, 1, 1);
+    assert_int_equal(skep__consumer_add(idle, &handle), SKEP_OK);
+    PUMP_UNTIL(bench.pump, other->taken_back == 1);
+    assert_int_equal(skep__deliveries_find(&idle->deliveries, 1)->job->id, id);
+    dismiss(idle);
+    dismiss(blocked);
+    close_bench(&bench);
+}
+
+/* Nobody is woken for nothing. */
+static void test_nobody_looks_while_nothing_waits(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    skep_child *a = hire(&bench, 0, 1), *b = hire(&bench, 1, 1);
+    submit(&bench, 1);
+    begin(a, 1, 1);
+    assert_false(skep__alarm_is_set(&bench.cluster->balance_alarm));
+    submit(&bench, 1);
+    assert_int_equal(held(a), 1);
+    assert_int_equal(held(b), 1); /* the idle one comes first */
+    assert_false(skep__alarm_is_set(&bench.cluster->balance_alarm));
+    dismiss(a);
+    dismiss(b);
+    close_bench(&bench);
+}
+
+/* A worker whose lease has ended loses what waits behind that job, too. */
+static void test_everything_from_a_worker_that_hangs(void **state) {
+    struct bench bench;
+    open_bench(&bench, *state, &(skep_settings){.lease_ms = LEASE_MS, .attempts = 1});
+    skep_child *hangs = hire(&bench, 0, 1);
+    place_of(hangs)->window = 10;
+    submit(&bench, 10);
+    begin(hangs, 1, 1);
+    PUMP_UNTIL(bench.pump, bench.queue->taken_back == 9);
+    for (uint64_t n = 2; n <= 10; n++) assert_false(skep__claim_begin(hangs->page, n, 0));
+    dismiss(hangs);
+    close_bench(&bench);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        PUMP_TEST(test_an_idle_worker_gets_what_waits),       PUMP_TEST(test_what_has_begun_stays),
+        PUMP_TEST(test_as_many_as_are_wanted_in_their_order), PUMP_TEST(test_a_worker_of_two_queues),
+        PUMP_TEST(test_nobody_looks_while_nothing_waits),     PUMP_TEST(test_everything_from_a_worker_that_hangs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
