@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import random
 import signal
 import unittest
 
@@ -85,6 +86,33 @@ class Leases(Case):
             self.assertEqual(queue_status(hive, "q")["reserved"], 1)  # which is still at work
             submitter.wait_outcomes()
             self.assertEqual(sorted(self.begun(hive)), list(range(1, 2202)))
+
+
+class Killed(Case):
+    JOBS, KILLS = 400, 20
+
+    def test_only_what_was_begun_counts(self):
+        """A job runs again only if its worker was killed in the middle of it, and each time counts once."""
+        options = ("--lease", "2", "--deaths", "1000")
+        with ready("q", count=4, options=options) as (hive, submitter):
+            for key in range(1, self.JOBS + 1):
+                submitter.submit("q", 1, f"spend {key % 50}", first=key)
+            for _ in range(self.KILLS):
+                words = random.choice(hive.starts()[-4:] or [None])
+                if words is not None and int(words[PID]) in hive.pids().values():
+                    os.kill(int(words[PID]), signal.SIGKILL)
+                before = len(hive.starts())
+                wait_until(lambda: len(hive.starts()) > before or len(submitter.results) == self.JOBS,
+                           "another job", context=hive.describe)
+            submitter.wait_outcomes()
+            attempts = {}
+            for words in hive.starts():
+                attempts.setdefault(words[1], []).append(int(words[ATTEMPT]))
+            self.assertEqual(len(attempts), self.JOBS)
+            self.assertEqual([tries for tries in attempts.values() if tries != list(range(1, len(tries) + 1))], [])
+            self.assertLessEqual(sum(len(tries) - 1 for tries in attempts.values()), self.KILLS)
+            status = queue_status(hive, "q")
+            self.assertEqual((status["done"], status["dead"], status["refused"]), (self.JOBS, 0, 0))
 
 
 class Order(Case):
