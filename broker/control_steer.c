@@ -6,6 +6,7 @@
 
 #include "control.h"
 #include "event.h"
+#include "ledger.h"
 #include "scale.h"
 
 /* --- answers --- */
@@ -97,6 +98,32 @@ static int reload(skep_cluster *cluster, const struct skep_command_reload *asked
     return status;
 }
 
+/* --- stop --- */
+
+static void add_count(char *text, size_t capacity, uint64_t count, const char *what) {
+    size_t used = strlen(text);
+    if (count == 0) return;
+    snprintf(text + used, capacity - used, "%s%" PRIu64 " %s%s", used > 0 ? " and " : "", count, what,
+             count == 1 ? "" : "s");
+}
+
+static int check_loss(skep_cluster *cluster, bool now) {
+    char text[64] = "";
+    uint64_t dead, jobs = skep__ledger_losable(cluster, now, &dead);
+    if (jobs + dead == 0) return SKEP_OK;
+    add_count(text, sizeof text, jobs, "job");
+    add_count(text, sizeof text, dead, "dead letter");
+    return skep__broker_fail(cluster, SKEP_ESTATE, "%s would be lost: they are in memory only", text);
+}
+
+static int stop(skep_cluster *cluster, const struct skep_command_stop *asked) {
+    bool now = SKEP_HAS(stop, asked, now) && asked->now;
+    bool keep_jobs = SKEP_HAS(stop, asked, keepJobs) && asked->keepJobs && !cluster->stopping;
+    int status = keep_jobs ? check_loss(cluster, now) : SKEP_OK;
+    if (status == SKEP_OK) skep_cluster_stop(cluster, now);
+    return status;
+}
+
 /* --- one worker --- */
 
 static int find_worker(skep_cluster *cluster, uint64_t id, skep_child **child) {
@@ -177,6 +204,7 @@ static int resume(skep_cluster *cluster, const struct skep_command_resume *asked
 
 static int steer(skep_cluster *cluster, const struct skep_command *command) {
     switch (command->id) {
+    case SKEP_COMMAND_stop: return stop(cluster, &command->stop);
     case SKEP_COMMAND_reload: return reload(cluster, &command->reload);
     case SKEP_COMMAND_restartWorker:
     case SKEP_COMMAND_drainWorker:

@@ -42,6 +42,7 @@ static int add_queue(skep_cluster *cluster, struct skep__queue *queue, struct sk
     struct skep_bytes times = skep__handling_pack(&queue->times, frame->size_bytes, packed);
     if (times.size_bytes > 0) SKEP_SET(queueStatus, &command.queueStatus, times, times);
     if (queue->paused) SKEP_SET(queueStatus, &command.queueStatus, paused, true);
+    if (!queue->handled) SKEP_SET(queueStatus, &command.queueStatus, unhandled, true);
     return skep__frame_add(frame, &command);
 }
 

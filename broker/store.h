@@ -84,6 +84,7 @@ struct skep__queue {
     uint64_t consumer_count;
     uint64_t typical_ms; /* from delivery to answer, lately */
     bool paused;         /* hands nothing out until it is resumed */
+    bool handled;        /* a worker has handled it, or does */
 };
 
 /* What is to be put; borrowed */
