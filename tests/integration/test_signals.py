@@ -327,7 +327,7 @@ class Stop(unittest.TestCase):
     def refuse(self, hive, lost, *options):
         done = self.stop(hive, *options)
         self.assertEqual(done.code, 70, done.describe())
-        self.assertEqual(done.output("err"), f"skep: stop: {lost} would be lost: they are in memory only; "
+        self.assertEqual(done.output("err"), f"skep: stop: {lost} in memory only; "
                                              "not stopped: --yes stops all the same")
         self.assertEqual(hive.count("broker: stopping"), 0)
 
@@ -335,8 +335,8 @@ class Stop(unittest.TestCase):
         with hive_of(1) as (hive, submitter):
             begin(hive, submitter, 1500, more=5)
             self.assertEqual(hive.skep("submit", "q", "--delay", "1000", "later done").code, 0)
-            self.refuse(hive, "6 jobs")
-            self.refuse(hive, "7 jobs", "--now")
+            self.refuse(hive, "6 jobs would be lost: they are")
+            self.refuse(hive, "7 jobs would be lost: they are", "--now")
             self.assertEqual(self.stop(hive, "--yes").code, 0)
             hive.wait_line("error: [56] jobs are lost")  # the one that was sent ahead may be begun
             self.assertEqual(hive.wait_exit(), 0)
@@ -353,9 +353,9 @@ class Stop(unittest.TestCase):
             hive.wait_ready(1)
             self.assertEqual(hive.skep("submit", "q", "1 fail never").code, 0)
             wait_queue(hive, "q", lambda queue: queue["dead"] == 1, "a dead letter")
-            self.refuse(hive, "1 dead letter")
+            self.refuse(hive, "1 dead letter would be lost: it is")
             self.assertEqual(hive.skep("submit", "--delay", "1000", "q", "2 done").code, 0)
-            self.refuse(hive, "1 job and 1 dead letter", "--now")
+            self.refuse(hive, "1 job and 1 dead letter would be lost: they are", "--now")
             self.assertEqual(self.stop(hive, "--now", "-y").code, 0)
             self.assertEqual(hive.wait_exit(), 0)
 
