@@ -348,15 +348,22 @@ class Stop(unittest.TestCase):
             self.assertEqual(hive.wait_exit(), 0)
             self.assertEqual(len([line for line in hive.log() if line.startswith("done ")]), 2)
 
-    def test_dead_letters_count(self):
+    def test_dead_letters_count_beside_jobs(self):
         with workers("q", count=1, options=PATIENT) as hive:
             hive.wait_ready(1)
             self.assertEqual(hive.skep("submit", "q", "1 fail never").code, 0)
             wait_queue(hive, "q", lambda queue: queue["dead"] == 1, "a dead letter")
-            self.refuse(hive, "1 dead letter would be lost: it is")
             self.assertEqual(hive.skep("submit", "--delay", "1000", "q", "2 done").code, 0)
             self.refuse(hive, "1 job and 1 dead letter would be lost: they are", "--now")
             self.assertEqual(self.stop(hive, "--now", "-y").code, 0)
+            self.assertEqual(hive.wait_exit(), 0)
+
+    def test_dead_letters_alone_hold_nothing_up(self):
+        with workers("q", count=1, options=PATIENT) as hive:
+            hive.wait_ready(1)
+            self.assertEqual(hive.skep("submit", "q", "1 fail never").code, 0)
+            wait_queue(hive, "q", lambda queue: queue["dead"] == 1, "a dead letter")
+            self.assertEqual(self.stop(hive).code, 0)
             self.assertEqual(hive.wait_exit(), 0)
 
 
