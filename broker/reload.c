@@ -22,7 +22,7 @@ struct skep__reload {
     unsigned at_once;              /* successors that are not ready yet, at most */
     const struct skep__slot *only; /* the place to be renewed; NULL: all */
     struct skep__flush flush;
-    bool has_next; /* another one was asked for meanwhile and follows */
+    bool has_next;             /* another one was asked for meanwhile and follows */
     struct skep__program next; /* its; owned; NULL: as it is then */
     unsigned next_at_once;     /* 0: the default */
 };
@@ -344,8 +344,7 @@ static int note_next(skep_cluster *cluster, const skep_reload_options *options) 
 /* What is wanted may have changed since it was asked for: that it comes to nothing is then told as of any other. An
  * event's callback may have begun one already, of which this one is the next. */
 static void begin_next(skep_cluster *cluster, struct skep__reload *ended) {
-    skep_reload_options options = {
-        .exec = ended->next.exec, .args = ended->next.args, .at_once = ended->next_at_once};
+    skep_reload_options options = {.exec = ended->next.exec, .args = ended->next.args, .at_once = ended->next_at_once};
     bool begins = ended->has_next && !cluster->stopping;
     int status = SKEP_OK;
     if (begins && cluster->reload != NULL) {

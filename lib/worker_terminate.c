@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A plain SIGTERM asks the worker to leave: whoever ends a whole service, as systemd does, sends it to the broker and to
- * every worker at once, and what a worker has in hand is to be finished then.
+ * A plain SIGTERM asks the worker to leave: whoever ends a whole service, as systemd does, sends it to the broker and
+ * to every worker at once, and what a worker has in hand is to be finished then.
  *
  * A handler belongs to the process, as the worker does, of which there is one: hence the global. A handler that the
  * program had before stays; one that it sets later takes this one's place. It is caught and not blocked, since what the

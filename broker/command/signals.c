@@ -16,8 +16,8 @@ enum { MOST_AT_ONCE = 16, SENDER_BYTES = 32 };
 
 /* The cluster's, those that end nothing, and those that a process gets for faults and from abort. */
 static bool is_others(int signal) {
-    static const int others[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,  SIGTTIN, SIGTTOU, SIGCHLD, SIGCONT, SIGSTOP,
-                                 SIGTSTP, SIGURG,  SIGWINCH, SIGKILL, SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGABRT};
+    static const int others[] = {SIGHUP,  SIGINT, SIGQUIT,  SIGTERM, SIGTTIN, SIGTTOU, SIGCHLD, SIGCONT, SIGSTOP,
+                                 SIGTSTP, SIGURG, SIGWINCH, SIGKILL, SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGABRT};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (others[i] == signal) return true;
     return false;

@@ -229,9 +229,10 @@ typedef struct skep_reload_options {
 /* Replaces every worker by a new one, some at a time. A new one must be ready before its old one begins to leave. If
  * one of the new fails before all are there, the reload is aborted: the old ones that are left go on, and what was
  * replaced already is replaced back as it ends. Once all are there the breaker is closed. Returns at once; events of
- * kind reload tell how far it is. options may be NULL. While one is under way, or the restart of one worker, the next is
- * remembered and begins when that has ended, however it ended; several that are asked for meanwhile become one, in which
- * what a later one says counts. Errors: SKEP_EINVAL, SKEP_ESTATE (stopping, or no worker is wanted), SKEP_ENOMEM. */
+ * kind reload tell how far it is. options may be NULL. While one is under way, or the restart of one worker, the next
+ * is remembered and begins when that has ended, however it ended; several that are asked for meanwhile become one, in
+ * which what a later one says counts. Errors: SKEP_EINVAL, SKEP_ESTATE (stopping, or no worker is wanted), SKEP_ENOMEM.
+ */
 SKEP_MUST_USE int skep_cluster_reload(skep_cluster *cluster, const skep_reload_options *options);
 
 /* The same for one worker, but not while another reload is under way; the breaker stays as it is. Errors: the same,
@@ -329,7 +330,8 @@ typedef struct skep_event {
     uint64_t uptime_ms; /* exit */
     int64_t delay_ms;   /* exit: a replacement starts after this; -1: none is due, or not until the breaker closes */
 
-    const char *phase;    /* reload: "pending", "begun", "step", "done", "aborted"; breaker: "opened", "closed"; else NULL */
+    const char
+        *phase; /* reload: "pending", "begun", "step", "done", "aborted"; breaker: "opened", "closed"; else NULL */
     uint32_t step, steps; /* reload: places that have their new worker, of how many; scale: wanted now, before */
     const char *queue;    /* pause, resume: NULL if it is a listener */
 

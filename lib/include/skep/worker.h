@@ -27,9 +27,9 @@ typedef struct skep_worker_options {
 } skep_worker_options;
 
 /* Joins the broker that started this process: takes the link, shakes hands, dials the sockets. Blocks until the broker
- * has answered. It starts no thread, unless SKEP_TRANSPORT=nng. One worker a process. From here until skep_worker_free a
- * SIGTERM asks the worker to leave, as skep_disconnect does, and another one takes its place, unless the program handles
- * or ignores SIGTERM before this, or sets its own handler later: see Leaving. Errors: SKEP_ENOTWORKER,
+ * has answered. It starts no thread, unless SKEP_TRANSPORT=nng. One worker a process. From here until skep_worker_free
+ * a SIGTERM asks the worker to leave, as skep_disconnect does, and another one takes its place, unless the program
+ * handles or ignores SIGTERM before this, or sets its own handler later: see Leaving. Errors: SKEP_ENOTWORKER,
  * SKEP_EINVAL (SKEP_TRANSPORT names no transport), SKEP_ETIMEDOUT, SKEP_ECLOSED, SKEP_EVERSION, SKEP_EPROTO,
  * SKEP_ENOMEM, SKEP_ESYS. Free with skep_worker_free. */
 SKEP_MUST_USE int skep_worker_new(skep_worker **worker, const skep_worker_options *options);
