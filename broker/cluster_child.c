@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The rest of skep/cluster.h: looking workers up, asking them to leave. */
+#include <contract.h>
 #include <errno.h>
 #include <signal.h>
 
@@ -121,10 +122,16 @@ void skep_child_disconnect(skep_child *child) {
     if (!child->exited) skep__child_leave(child);
 }
 
-int skep_child_kill(skep_child *child, int signal) {
+int skep__child_signal(skep_child *child, int signal, int value) {
     if (child->exited) return SKEP_ESTATE;
-    if (kill(child->pid, signal) == 0) return SKEP_OK;
+    int failed =
+        value != 0 ? sigqueue(child->pid, signal, (union sigval){.sival_int = value}) : kill(child->pid, signal);
+    if (failed == 0) return SKEP_OK;
     return errno == EINVAL ? SKEP_EINVAL : SKEP_ESTATE;
+}
+
+int skep_child_kill(skep_child *child, int signal) {
+    return skep__child_signal(child, signal, signal == SIGTERM ? SKEP_TERM_NOW : 0);
 }
 
 static bool any_connected(const skep_cluster *cluster) {

@@ -7,6 +7,7 @@
 #include "control.h"
 #include "event.h"
 #include "ledger.h"
+#include "life.h"
 #include "scale.h"
 
 /* --- answers --- */
@@ -149,7 +150,7 @@ static void say_signal(skep_child *child, int number) {
 
 /* 0 is no signal, though kill(2) takes it. */
 static int send_signal(skep_child *child, uint64_t number) {
-    int status = number > 0 ? skep_child_kill(child, (int)number) : SKEP_EINVAL;
+    int status = number > 0 ? skep__child_signal(child, (int)number, 0) : SKEP_EINVAL;
     if (status == SKEP_EINVAL) return skep__broker_fail(child->cluster, status, "no signal %" PRIu64, number);
     if (status != SKEP_OK) return skep__broker_fail(child->cluster, status, "worker %u has ended", child->id);
     say_signal(child, (int)number);

@@ -49,6 +49,9 @@ void skep__child_leave(skep_child *child);
  * long. */
 void skep__child_stand_down(skep_child *child);
 
+/* Sends a signal; value, if it is not 0, goes with it. Errors: as skep_child_kill. */
+int skep__child_signal(skep_child *child, int signal, int value);
+
 /* Ends a worker at once; reason (static text) goes into its exit event. */
 void skep__child_kill(skep_child *child, const char *reason);
 

@@ -111,7 +111,7 @@ static void press(skep_child *child) {
         child->reason = "drain-timeout";
         skep__emit_error(child->cluster, child, "still there %u ms after it was asked to leave",
                          child->cluster->settings.drain_timeout_ms);
-        sigqueue(child->pid, SIGTERM, (union sigval){.sival_int = SKEP_TERM_NOW});
+        skep__child_signal(child, SIGTERM, SKEP_TERM_NOW);
         set_deadline(child, child->cluster->settings.drain_timeout_ms);
     } else {
         skep__child_kill(child, "drain-timeout");

@@ -199,7 +199,8 @@ SKEP_MUST_USE int skep_child_reply(skep_child *child, uint64_t request, int stat
  */
 void skep_child_disconnect(skep_child *child);
 
-/* A plain signal. Errors: SKEP_ESTATE (it is dead), SKEP_EINVAL. */
+/* Sends a signal. SIGTERM ends a worker at once, as in Node, unless the program handles it; one that comes from
+ * elsewhere only asks it to leave (skep/worker.h). Errors: SKEP_ESTATE (it is dead), SKEP_EINVAL. */
 SKEP_MUST_USE int skep_child_kill(skep_child *child, int signal);
 
 /* Disconnects every worker; the callback (may be NULL) follows on a later turn, when all have disconnected. */
