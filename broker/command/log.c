@@ -69,10 +69,10 @@ static bool is_same(const struct stat *a, const struct stat *b) {
 
 /* The link of a file that was removed says " (deleted)" after its name: there is no such file, or another one. */
 static void note_file(int stream, char path[PATH_MAX]) {
-    char link[32];
+    char descriptor[32];
     struct stat opened, named;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", stream);
-    ssize_t length = readlink(link, path, PATH_MAX - 1);
+    snprintf(descriptor, sizeof descriptor, "/proc/self/fd/%d", stream);
+    ssize_t length = readlink(descriptor, path, PATH_MAX - 1);
     path[length > 0 ? length : 0] = '\0';
     bool is_file = fstat(stream, &opened) == 0 && S_ISREG(opened.st_mode) && path[0] == '/';
     if (!is_file || lstat(path, &named) != 0 || !is_same(&opened, &named)) path[0] = '\0';
@@ -96,7 +96,7 @@ static int reopen(int stream, const char *path) {
 }
 
 void log_reopen(struct log *log) {
-    int errors[LOG_STREAMS];
+    int errors[LOG_STREAMS] = {0};
     bool any = false;
     fflush(stderr);
     for (int i = 0; i < LOG_STREAMS; i++)
