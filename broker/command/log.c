@@ -68,14 +68,14 @@ static bool is_same(const struct stat *a, const struct stat *b) {
 }
 
 /* The link of a file that was removed says " (deleted)" after its name: there is no such file, or another one. */
-static void note_file(int stream, char path[PATH_MAX]) {
+static void note_file(int stream, char file[PATH_MAX]) {
     char descriptor[32];
     struct stat opened, named;
     snprintf(descriptor, sizeof descriptor, "/proc/self/fd/%d", stream);
-    ssize_t length = readlink(descriptor, path, PATH_MAX - 1);
-    path[length > 0 ? length : 0] = '\0';
-    bool is_file = fstat(stream, &opened) == 0 && S_ISREG(opened.st_mode) && path[0] == '/';
-    if (!is_file || lstat(path, &named) != 0 || !is_same(&opened, &named)) path[0] = '\0';
+    ssize_t length = readlink(descriptor, file, PATH_MAX - 1);
+    file[length > 0 ? length : 0] = '\0';
+    bool is_file = fstat(stream, &opened) == 0 && S_ISREG(opened.st_mode) && file[0] == '/';
+    if (!is_file || lstat(file, &named) != 0 || !is_same(&opened, &named)) file[0] = '\0';
 }
 
 void log_begin(struct log *log) {
