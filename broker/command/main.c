@@ -146,7 +146,8 @@ static int dispatch(int argc, char **argv) {
     if (argc < 2) return fail(SKEP_EINVAL, "COMMAND is missing; skep help lists the commands");
     const char *name = argv[1];
     if (means_help(name)) return help(argv[2]);
-    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) return version();
+    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0)
+        return argc > 2 && means_help(argv[2]) ? help_all() : version();
     if (strcmp(name, "mock") == 0) return run_mock(argc - 1, argv + 1);
     const struct subcommand *subcommand = find(name);
     return subcommand != NULL ? run(subcommand, argc - 1, argv + 1) : unknown(name);
