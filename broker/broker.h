@@ -28,6 +28,7 @@
 #include "usage.h"
 
 enum { SKEP__COUNTED = 256 };
+enum { SKEP__STOP_SIGNALS = 3 };
 
 enum skep__child_state {
 #define STATE(id, name) SKEP__CHILD_##id,
@@ -147,6 +148,7 @@ struct skep_child {
     char *program;                 /* what it was started from */
     uint64_t spawned_ms, ready_ms; /* the loop's time; ready_ms 0: never */
     bool voluntary;                /* it was asked to leave, or said so */
+    bool stood_down;               /* it said so because of somebody outside, and is to be replaced */
     const char *reason;            /* why the broker ends it; NULL: it does not */
     unsigned presses;              /* 1: SIGTERM was sent, 2: SIGKILL */
     int exit_code, exit_signal;
@@ -336,7 +338,7 @@ struct skep_cluster {
     uint64_t next_call;
 
     uv_timer_t interval_timer;
-    uv_signal_t signals[2];
+    uv_signal_t signals[SKEP__STOP_SIGNALS];
     bool has_signals;
     uv_poll_t steering; /* a signalfd */
     int steering_fd;

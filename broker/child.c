@@ -119,13 +119,9 @@ static void handle_asked(skep_child *child, const struct skep_command_handle *ha
                          handle->queue.data, skep_strerror(status));
 }
 
-void skep__child_leave(skep_child *child) {
-    child->voluntary = true;
-    if (child->slot->child == child) {
-        skep__slot_give_up(child->slot);
-        skep__reload_place_given_up(child->slot);
-    }
-    skep__life(child, SKEP__SIGNAL_LEAVE);
+static void disconnect_asked(skep_child *child, const struct skep_command_disconnect *disconnect) {
+    if (SKEP_HAS(disconnect, disconnect, replace) && disconnect->replace) skep__child_stand_down(child);
+    else skep__child_leave(child);
 }
 
 static void take_command(skep_child *child, const struct skep_command *command) {
@@ -142,7 +138,7 @@ static void take_command(skep_child *child, const struct skep_command *command) 
     case SKEP_COMMAND_taken: skep__taken(child, &command->taken); break;
     case SKEP_COMMAND_refused: skep__refused(child, command->refused.connection); break;
     case SKEP_COMMAND_handle: handle_asked(child, &command->handle); break;
-    case SKEP_COMMAND_disconnect: skep__child_leave(child); break;
+    case SKEP_COMMAND_disconnect: disconnect_asked(child, &command->disconnect); break;
     default: break;
     }
 }

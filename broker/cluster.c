@@ -306,21 +306,21 @@ void skep_cluster_stop(skep_cluster *cluster, bool now) {
     else if (first) drain_all(cluster);
 }
 
+/* SIGQUIT never kills: to users of nginx it is the graceful one. */
 static void signalled(uv_signal_t *handle, int number) {
-    (void)number;
     skep_cluster *cluster = handle->data;
-    skep_cluster_stop(cluster, cluster->stopping);
+    skep_cluster_stop(cluster, cluster->stopping && number != SIGQUIT);
 }
 
 int skep_cluster_stop_on_signals(skep_cluster *cluster) {
-    static const int numbers[2] = {SIGINT, SIGTERM};
+    static const int numbers[SKEP__STOP_SIGNALS] = {SIGINT, SIGTERM, SIGQUIT};
     if (cluster->has_signals) return SKEP_OK;
     cluster->has_signals = true;
     sigset_t wanted;
     sigemptyset(&wanted);
-    for (unsigned i = 0; i < 2; i++) sigaddset(&wanted, numbers[i]);
+    for (unsigned i = 0; i < SKEP__STOP_SIGNALS; i++) sigaddset(&wanted, numbers[i]);
     pthread_sigmask(SIG_UNBLOCK, &wanted, NULL); /* whoever started this may have blocked them */
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < SKEP__STOP_SIGNALS; i++) {
         uv_signal_init(cluster->loop, &cluster->signals[i]);
         cluster->signals[i].data = cluster;
         cluster->open_handles++;
@@ -372,7 +372,7 @@ static void close_handles(skep_cluster *cluster) {
     uv_close((uv_handle_t *)&cluster->starved_timer, skep__broker_handle_closed);
     uv_close((uv_handle_t *)&cluster->hush_timer, skep__broker_handle_closed);
     uv_close((uv_handle_t *)&cluster->usage_idle, skep__broker_handle_closed);
-    for (unsigned i = 0; i < 2 && cluster->has_signals; i++)
+    for (unsigned i = 0; i < SKEP__STOP_SIGNALS && cluster->has_signals; i++)
         uv_close((uv_handle_t *)&cluster->signals[i], skep__broker_handle_closed);
     skep__steering_close(cluster);
 }

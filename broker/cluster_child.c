@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * The rest of skep/cluster.h: looking workers up, asking them to leave. */
+#include <contract.h>
 #include <errno.h>
 #include <signal.h>
 
 #include "life.h"
+#include "reload.h"
 #include "router.h"
 
 uv_loop_t *skep_cluster_loop(skep_cluster *cluster) {
@@ -77,7 +79,7 @@ bool skep_child_is_dead(const skep_child *child) {
 }
 
 int skep_child_exited_after_disconnect(const skep_child *child) {
-    return child->exited ? child->voluntary : -1;
+    return child->exited ? child->voluntary && !child->stood_down : -1;
 }
 
 void skep_child_set_data(skep_child *child, void *data) {
@@ -88,14 +90,48 @@ void *skep_child_data(const skep_child *child) {
     return child->data;
 }
 
+void skep__child_leave(skep_child *child) {
+    child->voluntary = true;
+    if (child->slot->child == child) {
+        skep__slot_give_up(child->slot);
+        skep__reload_place_given_up(child->slot);
+    }
+    skep__life(child, SKEP__SIGNAL_LEAVE);
+}
+
+/* One that was never ready is replaced after its end, as any that fails to start. */
+void skep__child_stand_down(skep_child *child) {
+    struct skep__slot *slot = child->slot;
+    bool replace = slot->child == child && child->cluster->settings.respawn && !child->cluster->stopping;
+    if (child->ready_ms == 0) {
+        skep__life(child, SKEP__SIGNAL_LEAVE);
+        return;
+    }
+    child->stood_down = !child->voluntary;
+    if (!replace) {
+        skep__child_leave(child);
+        return;
+    }
+    child->voluntary = true;
+    slot->child = NULL;
+    skep__life(child, SKEP__SIGNAL_LEAVE);
+    skep__slot_refill(slot, 0);
+}
+
 void skep_child_disconnect(skep_child *child) {
     if (!child->exited) skep__child_leave(child);
 }
 
-int skep_child_kill(skep_child *child, int signal) {
+int skep__child_signal(skep_child *child, int signal, int value) {
     if (child->exited) return SKEP_ESTATE;
-    if (kill(child->pid, signal) == 0) return SKEP_OK;
+    int failed =
+        value != 0 ? sigqueue(child->pid, signal, (union sigval){.sival_int = value}) : kill(child->pid, signal);
+    if (failed == 0) return SKEP_OK;
     return errno == EINVAL ? SKEP_EINVAL : SKEP_ESTATE;
+}
+
+int skep_child_kill(skep_child *child, int signal) {
+    return skep__child_signal(child, signal, signal == SIGTERM ? SKEP_TERM_NOW : 0);
 }
 
 static bool any_connected(const skep_cluster *cluster) {

@@ -127,6 +127,7 @@ int skep__consumer_add(skep_child *child, const struct skep_command_handle *hand
     struct skep__consumer *consumer = find(child, queue);
     if (consumer == NULL) consumer = add(child, queue);
     if (consumer == NULL) return SKEP_ENOMEM;
+    queue->handled = true;
     unsigned concurrency = SKEP_HAS(handle, handle, concurrency) ? (unsigned)handle->concurrency : 1;
     consumer->concurrency = concurrency > 0 ? concurrency : 1;
     consumer->window = consumer->concurrency + 1; /* one waits while the others are worked on */

@@ -80,8 +80,6 @@ static int answer(skep_cluster *cluster, const struct skep_command *command, pid
     case SKEP_COMMAND_status: return answer_status(cluster, command->status.times, frame);
     case SKEP_COMMAND_newsSince: return skep__news_since(cluster, command->newsSince.seq, add_packed, frame);
     case SKEP_COMMAND_stop:
-        skep_cluster_stop(cluster, SKEP_HAS(stop, &command->stop, now) && command->stop.now);
-        return skep__done_add(frame);
     case SKEP_COMMAND_scale:
     case SKEP_COMMAND_reload:
     case SKEP_COMMAND_restartWorker:

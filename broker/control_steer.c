@@ -6,6 +6,8 @@
 
 #include "control.h"
 #include "event.h"
+#include "ledger.h"
+#include "life.h"
 #include "scale.h"
 
 /* --- answers --- */
@@ -97,6 +99,34 @@ static int reload(skep_cluster *cluster, const struct skep_command_reload *asked
     return status;
 }
 
+/* --- stop --- */
+
+static void add_count(char *text, size_t capacity, uint64_t count, const char *what) {
+    size_t used = strlen(text);
+    if (count == 0) return;
+    snprintf(text + used, capacity - used, "%s%" PRIu64 " %s%s", used > 0 ? " and " : "", count, what,
+             count == 1 ? "" : "s");
+}
+
+/* Dead letters alone hold nothing up: somebody has seen them, or nobody will. */
+static int check_loss(skep_cluster *cluster, bool now) {
+    char text[64] = "";
+    uint64_t dead, jobs = skep__ledger_losable(cluster, now, &dead);
+    if (jobs == 0) return SKEP_OK;
+    add_count(text, sizeof text, jobs, "job");
+    add_count(text, sizeof text, dead, "dead letter");
+    return skep__broker_fail(cluster, SKEP_ESTATE, "%s would be lost: %s in memory only", text,
+                             jobs + dead == 1 ? "it is" : "they are");
+}
+
+static int stop(skep_cluster *cluster, const struct skep_command_stop *asked) {
+    bool now = SKEP_HAS(stop, asked, now) && asked->now;
+    bool keep_jobs = SKEP_HAS(stop, asked, keepJobs) && asked->keepJobs && !cluster->stopping;
+    int status = keep_jobs ? check_loss(cluster, now) : SKEP_OK;
+    if (status == SKEP_OK) skep_cluster_stop(cluster, now);
+    return status;
+}
+
 /* --- one worker --- */
 
 static int find_worker(skep_cluster *cluster, uint64_t id, skep_child **child) {
@@ -120,7 +150,7 @@ static void say_signal(skep_child *child, int number) {
 
 /* 0 is no signal, though kill(2) takes it. */
 static int send_signal(skep_child *child, uint64_t number) {
-    int status = number > 0 ? skep_child_kill(child, (int)number) : SKEP_EINVAL;
+    int status = number > 0 ? skep__child_signal(child, (int)number, 0) : SKEP_EINVAL;
     if (status == SKEP_EINVAL) return skep__broker_fail(child->cluster, status, "no signal %" PRIu64, number);
     if (status != SKEP_OK) return skep__broker_fail(child->cluster, status, "worker %u has ended", child->id);
     say_signal(child, (int)number);
@@ -177,6 +207,7 @@ static int resume(skep_cluster *cluster, const struct skep_command_resume *asked
 
 static int steer(skep_cluster *cluster, const struct skep_command *command) {
     switch (command->id) {
+    case SKEP_COMMAND_stop: return stop(cluster, &command->stop);
     case SKEP_COMMAND_reload: return reload(cluster, &command->reload);
     case SKEP_COMMAND_restartWorker:
     case SKEP_COMMAND_drainWorker:

@@ -37,6 +37,27 @@ static struct last_moment moment_of(const skep_child *child) {
     };
 }
 
+/* Those that it works on, and so finishes when it is asked to leave. */
+static uint64_t count_begun(skep_child *child) {
+    struct last_moment moment = moment_of(child);
+    uint64_t count = 0;
+    for (uint64_t n = child->deliveries.first; n < child->deliveries.next && n <= moment.begun; n++) {
+        const struct skep__delivery *delivery = skep__deliveries_find(&child->deliveries, n);
+        count += delivery != NULL && delivery->job != NULL;
+    }
+    return count;
+}
+
+uint64_t skep__ledger_losable(const skep_cluster *cluster, bool now, uint64_t *dead) {
+    uint64_t jobs = skep__ledger_unfinished(cluster), begun = 0;
+    skep_child *child;
+    *dead = 0;
+    for (const struct skep__queue *q = NULL; (q = cluster->store->kind->next_queue(cluster->store, q)) != NULL;)
+        *dead += q->dead_count;
+    if (!now) TAILQ_FOREACH(child, &cluster->children, entry) begun += count_begun(child);
+    return jobs - begun;
+}
+
 /* In the order of delivery: the first that are not answered are those that it worked on. */
 static bool is_suspect(const struct last_moment *moment, struct skep__job *job) {
     if (!moment->blames) return false;

@@ -45,6 +45,13 @@ void skep__child_reap(skep_child *child);
 /* It leaves of its own accord, or because somebody wants it to: its place is given up. */
 void skep__child_leave(skep_child *child);
 
+/* It leaves since somebody outside has asked it to: another one has its place at once, not after a drain that may take
+ * long. */
+void skep__child_stand_down(skep_child *child);
+
+/* Sends a signal; value, if it is not 0, goes with it. Errors: as skep_child_kill. */
+int skep__child_signal(skep_child *child, int signal, int value);
+
 /* Ends a worker at once; reason (static text) goes into its exit event. */
 void skep__child_kill(skep_child *child, const char *reason);
 

@@ -58,6 +58,7 @@ static int add_queue(skep_cluster *cluster, struct skep__queue *queue, struct sk
     if (queue->interrupted > 0) SKEP_SET(queueStatus, &command.queueStatus, interrupted, queue->interrupted);
     fill_settings(cluster, queue, &command.queueStatus);
     if (queue->paused) SKEP_SET(queueStatus, &command.queueStatus, paused, true);
+    if (!queue->handled) SKEP_SET(queueStatus, &command.queueStatus, unhandled, true);
     return skep__frame_add(frame, &command);
 }
 

@@ -22,6 +22,9 @@ struct skep__reload {
     unsigned at_once;              /* successors that are not ready yet, at most */
     const struct skep__slot *only; /* the place to be renewed; NULL: all */
     struct skep__flush flush;
+    bool has_next;             /* another one was asked for meanwhile and follows */
+    struct skep__program next; /* its; owned; NULL: as it is then */
+    unsigned next_at_once;     /* 0: the default */
 };
 
 /* --- places --- */
@@ -117,9 +120,14 @@ static void emit_step(skep_child *child, uint32_t old) {
 
 /* --- ending --- */
 
+static void free_program(struct skep__program *program) {
+    free((void *)program->exec);
+    skep__free_args(program->args);
+}
+
 static void free_reload(struct skep__reload *reload) {
-    free((void *)reload->program.exec);
-    skep__free_args(reload->program.args);
+    free_program(&reload->program);
+    free_program(&reload->next);
     free(reload);
 }
 
@@ -141,11 +149,14 @@ void skep__reload_cancel(skep_cluster *cluster) {
     if (cluster->reload != NULL) free_reload(detach(cluster));
 }
 
+static void begin_next(skep_cluster *cluster, struct skep__reload *ended);
+
 static void abort_reload(skep_cluster *cluster, skep_child *failed, const char *reason) {
     uint32_t progress[2];
     skep__reload_progress(cluster, &progress[0], &progress[1]);
-    free_reload(detach(cluster));
+    struct skep__reload *ended = detach(cluster);
     emit(cluster, failed, "aborted", progress, reason);
+    begin_next(cluster, ended);
 }
 
 /* Later replacements run what the new workers run. */
@@ -171,9 +182,10 @@ static void finish(struct skep__reload *reload) {
     }
     snprintf(reason, sizeof reason, "%" PRIu32 " worker%s replaced", progress[0], progress[0] == 1 ? "" : "s");
     adopt_program(reload);
-    free_reload(detach(cluster));
+    detach(cluster);
     if (whole) skep_cluster_close_breaker(cluster);
     emit(cluster, NULL, "done", progress, reason);
+    begin_next(cluster, reload);
 }
 
 static void describe_end(const skep_child *child, char *text, size_t room) {
@@ -263,7 +275,6 @@ void skep__reload_child_ended(skep_child *child, bool fails_reload) {
 
 static int check(skep_cluster *cluster, const skep_reload_options *options) {
     if (cluster->stopping) return skep__broker_fail(cluster, SKEP_ESTATE, "the cluster is stopping");
-    if (cluster->reload != NULL) return skep__reload_refuse(cluster);
     if (options->exec != NULL && (options->exec[0] == '\0' || strlen(options->exec) > SKEP_MAX_PATH))
         return skep__broker_fail(cluster, SKEP_EINVAL, "a program's path has 1 to %d bytes", SKEP_MAX_PATH);
     return SKEP_OK;
@@ -284,11 +295,15 @@ static struct skep__reload *allocate(skep_cluster *cluster, const skep_reload_op
     return NULL;
 }
 
+static int no_memory(skep_cluster *cluster) {
+    return skep__broker_fail(cluster, SKEP_ENOMEM, "reload: %s", skep_strerror(SKEP_ENOMEM));
+}
+
 static int begin(skep_cluster *cluster, const skep_reload_options *options, const struct skep__slot *only) {
     int status = check(cluster, options);
     if (status != SKEP_OK) return status;
     struct skep__reload *reload = allocate(cluster, options);
-    if (reload == NULL) return skep__broker_fail(cluster, SKEP_ENOMEM, "reload: %s", skep_strerror(SKEP_ENOMEM));
+    if (reload == NULL) return no_memory(cluster);
     reload->only = only;
     if (next_place(reload) == NULL) {
         free_reload(reload);
@@ -299,9 +314,56 @@ static int begin(skep_cluster *cluster, const skep_reload_options *options, cons
     return SKEP_OK;
 }
 
+/* --- the next one --- */
+
+/* Several become one: what a later one says counts, and what it leaves open is as an earlier one said. */
+static int note_next(skep_cluster *cluster, const skep_reload_options *options) {
+    struct skep__reload *reload = cluster->reload;
+    struct skep__program next = {.exec = options->exec != NULL ? strdup(options->exec) : NULL,
+                                 .args = options->args != NULL ? (const char *const *)skep__copy_args(options->args)
+                                                               : NULL};
+    if ((options->exec != NULL && next.exec == NULL) || (options->args != NULL && next.args == NULL)) {
+        free_program(&next);
+        return no_memory(cluster);
+    }
+    struct skep__program old = {.exec = next.exec != NULL ? reload->next.exec : NULL,
+                                .args = next.args != NULL ? reload->next.args : NULL};
+    if (next.exec != NULL) reload->next.exec = next.exec;
+    if (next.args != NULL) reload->next.args = next.args;
+    if (options->at_once != 0) reload->next_at_once = options->at_once;
+    reload->has_next = true;
+    free_program(&old);
+    skep_event event = skep__event(SKEP_EVENT_RELOAD, NULL);
+    event.phase = "pending";
+    event.reason = "it begins when the one under way has ended";
+    skep__reload_progress(cluster, &event.step, &event.steps);
+    skep__emit_later(cluster, &event);
+    return SKEP_OK;
+}
+
+/* What is wanted may have changed since it was asked for: that it comes to nothing is then told as of any other. An
+ * event's callback may have begun one already, of which this one is the next. */
+static void begin_next(skep_cluster *cluster, struct skep__reload *ended) {
+    skep_reload_options options = {.exec = ended->next.exec, .args = ended->next.args, .at_once = ended->next_at_once};
+    bool begins = ended->has_next && !cluster->stopping;
+    int status = SKEP_OK;
+    if (begins && cluster->reload != NULL) {
+        status = note_next(cluster, &options);
+    } else if (begins) {
+        cluster->reload = allocate(cluster, &options);
+        if (cluster->reload == NULL) status = no_memory(cluster);
+        go_on_soon(cluster);
+    }
+    free_reload(ended);
+    if (status != SKEP_OK) skep__emit_error(cluster, NULL, "%s", cluster->why);
+}
+
 int skep_cluster_reload(skep_cluster *cluster, const skep_reload_options *options) {
     static const skep_reload_options nothing = {0};
-    return begin(cluster, options != NULL ? options : &nothing, NULL);
+    if (options == NULL) options = &nothing;
+    if (cluster->reload == NULL) return begin(cluster, options, NULL);
+    int status = check(cluster, options);
+    return status == SKEP_OK ? note_next(cluster, options) : status;
 }
 
 int skep_child_restart(skep_child *child) {

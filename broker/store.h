@@ -96,6 +96,7 @@ struct skep__queue {
     uint64_t consumer_count;
     uint64_t typical_ms;        /* from delivery to answer, lately */
     bool paused;                /* hands nothing out until it is resumed */
+    bool handled;               /* a worker has handled it, or does */
     skep_queue_options options; /* 0: the broker's setting */
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What happens to workers: the table of states.def and its actions. */
+#include <contract.h>
 #include <inttypes.h>
 #include <signal.h>
 
@@ -102,14 +103,15 @@ static void give_up(skep_child *child) {
     skep__child_kill(child, "not-ready");
 }
 
-/* The deadline of a drain: SIGTERM; once more: SIGKILL. */
+/* The deadline of a drain: SIGTERM, which ends a worker of libskep that a plain one only asks to leave; once more:
+ * SIGKILL. */
 static void press(skep_child *child) {
     if (child->presses == 0) {
         child->presses = 1;
         child->reason = "drain-timeout";
         skep__emit_error(child->cluster, child, "still there %u ms after it was asked to leave",
                          child->cluster->settings.drain_timeout_ms);
-        kill(child->pid, SIGTERM);
+        skep__child_signal(child, SIGTERM, SKEP_TERM_NOW);
         set_deadline(child, child->cluster->settings.drain_timeout_ms);
     } else {
         skep__child_kill(child, "drain-timeout");

@@ -208,7 +208,13 @@ int skep_worker_new(skep_worker **out, const skep_worker_options *options) {
                                     .id = skep__identity_worker(),
                                     .generation = skep__identity_generation()};
     if (!skep_is_worker() || !link_is_there()) return SKEP_ENOTWORKER;
-    return skep__worker_join(out, &meeting, options != NULL ? options : &defaults);
+    skep_worker *worker;
+    int status = skep__worker_join(&worker, &meeting, options != NULL ? options : &defaults);
+    if (status != SKEP_OK) return status;
+    status = skep__worker_catch_sigterm(worker);
+    if (status == SKEP_OK) *out = worker;
+    else skep_worker_free(&worker);
+    return status;
 }
 
 /* --- freeing --- */
@@ -248,7 +254,7 @@ static void close_handles(skep_worker *worker) {
     uv_handle_t *handles[] = {(uv_handle_t *)&worker->report_timer, (uv_handle_t *)&worker->count_timer,
                               (uv_handle_t *)&worker->leave_timer,  (uv_handle_t *)&worker->rest_timer,
                               (uv_handle_t *)&worker->beat_timer,   (uv_handle_t *)&worker->times.timer,
-                              (uv_handle_t *)&worker->link_poll};
+                              (uv_handle_t *)&worker->terminate,    (uv_handle_t *)&worker->link_poll};
     for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
         if (handles[i]->data != NULL) skep__worker_close_handle(worker, handles[i], NULL);
 }
@@ -272,6 +278,7 @@ void skep_worker_free(skep_worker **out) {
     if (worker == NULL) return;
     *out = NULL;
     skep__worker_close_link(worker, worker->result);
+    skep__worker_release_sigterm(worker);
     close_handles(worker);
     close_channels(worker);
     skep__worker_free_jobs(worker);

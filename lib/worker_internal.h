@@ -212,6 +212,8 @@ struct skep_worker {
     struct skep_page *page; /* shared with the broker, or no_page; NULL before it was opened */
     struct skep_page no_page;
     uv_timer_t beat_timer;
+    uv_async_t terminate; /* wakes the loop after a SIGTERM; not there if that is the program's own affair */
+    bool terminated;      /* by a handler of signals: a SIGTERM has asked the worker to leave */
 
     struct skep__pending_request *requests; /* by number */
     uint64_t next_request;
@@ -284,6 +286,14 @@ void skep__worker_take_held(skep_worker *worker);
 
 /* Begins to leave, if that has not begun. */
 void skep__worker_leave(skep_worker *worker);
+
+/* Lets a plain SIGTERM ask the worker to leave, unless the program handles or ignores it. To be given back before the
+ * handles are closed. */
+SKEP_MUST_USE int skep__worker_catch_sigterm(skep_worker *worker);
+void skep__worker_release_sigterm(skep_worker *worker);
+
+/* Begins to leave if a SIGTERM has asked for it. Between two jobs too: the loop may not have its turn for long. */
+void skep__worker_heed(skep_worker *worker);
 
 /* The end of an iteration: tells the user that the worker leaves. */
 void skep__worker_tell_leave(struct skep__flush *leave_flush);

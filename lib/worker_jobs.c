@@ -105,6 +105,7 @@ static bool has_room(const struct skep__queue *queue) {
 static void run_waiting(skep_worker *worker, struct skep__queue *queue) {
     if (!STAILQ_EMPTY(&queue->waiting_jobs)) worker->jobs.looked_ns = uv_hrtime();
     while (has_room(queue)) {
+        skep__worker_heed(worker);
         struct skep__job *job = STAILQ_FIRST(&queue->waiting_jobs);
         if (job == NULL) return;
         STAILQ_REMOVE_HEAD(&queue->waiting_jobs, waiting_entry);
@@ -178,9 +179,11 @@ static bool run_now(skep_worker *worker, struct skep__queue *queue, const struct
     return true;
 }
 
-/* Takes jobs in their order; returns how many. A handler may make the worker leave, then the rest go back. */
+/* Takes jobs in their order; returns how many. A handler or a signal may make the worker leave, then the rest go back.
+ */
 static uint32_t take(skep_worker *worker, struct skep__queue *queue, const struct skep_command_jobs *jobs) {
     for (uint32_t i = 0; i < jobs->jobs.count; i++) {
+        skep__worker_heed(worker);
         if (worker->phase >= SKEP__WORKER_LEAVING) return i;
         bool now = has_room(queue) && STAILQ_EMPTY(&queue->waiting_jobs);
         if (!(now ? run_now : hold)(worker, queue, jobs, i)) return i;

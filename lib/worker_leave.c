@@ -91,10 +91,20 @@ void skep_on_leave(skep_worker *worker, skep_leave_cb callback, void *context) {
     worker->on_leave_context = context;
 }
 
-void skep_disconnect(skep_worker *worker) {
+/* replace: another worker is to take its place. */
+static void disconnect(skep_worker *worker, bool replace) {
     if (worker->phase >= SKEP__WORKER_LEAVING) return;
     struct skep_command command = {.id = SKEP_COMMAND_disconnect};
     command.disconnect.has = 0;
+    if (replace) SKEP_SET(disconnect, &command.disconnect, replace, true);
     if (skep__worker_tell(worker, &command) == SKEP_OK) skep__worker_leave(worker);
     else skep__worker_orphaned(worker, SKEP_ECLOSED);
+}
+
+void skep_disconnect(skep_worker *worker) {
+    disconnect(worker, false);
+}
+
+void skep__worker_heed(skep_worker *worker) {
+    if (__atomic_load_n(&worker->terminated, __ATOMIC_RELAXED)) disconnect(worker, true);
 }

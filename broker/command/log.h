@@ -3,12 +3,24 @@
 #ifndef SKEP_COMMAND_LOG_H
 #define SKEP_COMMAND_LOG_H
 
+#include <limits.h>
 #include <skep/status.h>
 #include <stdint.h>
 
+enum { LOG_STREAMS = 2 };
+
 struct log {
     uint64_t dropped; /* lines since the last that was written */
+    /* Of the files that stdout and stderr were at first; "": no file, or one that has no name any more */
+    char files[LOG_STREAMS][PATH_MAX];
 };
+
+/* Notes where stdout and stderr lead, so that they can be opened anew later. */
+void log_begin(struct log *log);
+
+/* Opens the files of stdout and stderr anew by their names: whoever moves a log away calls for that. Says in the log
+ * what was opened, or why not: then the old one stays. */
+void log_reopen(struct log *log);
 
 /* Writes one line, given without its end; drops and counts it if nobody reads what was written before. */
 void log_line(struct log *log, const char *text);

@@ -90,10 +90,16 @@ static bool takes_worker(const struct subcommand *subcommand) {
     return subcommand->bit & (FOR_RESTART | FOR_DRAIN | FOR_KILL | FOR_SIGNAL | FOR_LOGS);
 }
 
+static bool loses_jobs(const struct subcommand *subcommand) {
+    return subcommand->bit & (FOR_RUN | FOR_STOP);
+}
+
 static int help_one(const struct subcommand *subcommand) {
     printf("usage: skep %s %s\n%s\n\n", subcommand->name, subcommand->synopsis, subcommand->help);
     options_help(stdout, subcommand->bit);
     if (takes_worker(subcommand)) printf("\nWORKER is an id: skep status shows them.\n");
+    if (loses_jobs(subcommand))
+        printf("\nJobs are kept in the memory of the broker only: those that are not done when it ends are lost.\n");
     printf("\nexample: %s\n", subcommand->example);
     return 0;
 }
@@ -103,8 +109,12 @@ static int version(void) {
     return 0;
 }
 
+static bool means_help(const char *word) {
+    return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 static int help(const char *name) {
-    if (name == NULL || strcmp(name, "help") == 0 || strcmp(name, "version") == 0) return help_all();
+    if (name == NULL || means_help(name) || strcmp(name, "version") == 0) return help_all();
     if (strcmp(name, "mock") == 0) {
         help_one(find("mock worker"));
         putchar('\n');
@@ -123,7 +133,7 @@ static int run(const struct subcommand *subcommand, int argc, char **argv) {
 static int run_mock(int argc, char **argv) {
     static char *const kinds[] = {"mock worker", "mock broker"};
     if (argc < 2) return fail(SKEP_EINVAL, "mock: worker or broker is missing; see skep help mock");
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) return help("mock");
+    if (means_help(argv[1])) return help("mock");
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(argv[1], kinds[i] + strlen("mock ")) == 0) {
             argv[1] = kinds[i];
@@ -135,8 +145,9 @@ static int run_mock(int argc, char **argv) {
 static int dispatch(int argc, char **argv) {
     if (argc < 2) return fail(SKEP_EINVAL, "COMMAND is missing; skep help lists the commands");
     const char *name = argv[1];
-    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return help(argv[2]);
-    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) return version();
+    if (means_help(name)) return help(argv[2]);
+    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0)
+        return argc > 2 && means_help(argv[2]) ? help_all() : version();
     if (strcmp(name, "mock") == 0) return run_mock(argc - 1, argv + 1);
     const struct subcommand *subcommand = find(name);
     return subcommand != NULL ? run(subcommand, argc - 1, argv + 1) : unknown(name);

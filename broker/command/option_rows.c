@@ -52,6 +52,7 @@ FLAG(once)
 FLAG(raw)
 FLAG(wait)
 FLAG(watch)
+FLAG(yes)
 #undef FLAG
 
 static const char *set_workers(struct options *options, const char *value) {
@@ -316,6 +317,7 @@ const struct option_row option_rows[] = {
     {"worker", 0, FOR_EVENTS, "ID", set_worker, "only those of one worker"},
     {"once", 0, FOR_EVENTS, NULL, set_once, "only what is kept, or what is after --since; then end"},
     {"now", 0, FOR_STOP, NULL, set_now, "kill the workers instead of letting them finish"},
+    {"yes", 'y', FOR_STOP, NULL, set_yes, "stop without asking, even if jobs are lost by it"},
     {"name", 0, FOR_BROKER, "NAME", set_name, "name of the instance; default"},
     {"dir", 0, FOR_BROKER, "DIR", set_dir, "directory of the instance; found by its name"},
     {"script", 0, FOR_MOCK, "FILE", set_script, "what it does, as docs/mock.md says; - is stdin"},

@@ -63,6 +63,7 @@ struct options {
     bool help;
     bool json;
     bool now;
+    bool yes;
 
     unsigned workers; /* filled in: one for each processor */
     enum skep_policy policy;

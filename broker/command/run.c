@@ -12,6 +12,7 @@
 #include "notice.h"
 #include "passing.h"
 #include "say.h"
+#include "signals.h"
 #include "subcommands.h"
 
 enum { PASS_AGAIN_MS = 50 /* after somebody did not read */ };
@@ -20,6 +21,7 @@ struct run {
     const struct options *options;
     skep_cluster *cluster;
     struct log log;
+    struct signals signals;
     struct passing *passing; /* stdout and stderr */
     uv_prepare_t pass;       /* what workers wrote in a turn of the loop leaves at its end */
     uv_timer_t pass_again;
@@ -119,7 +121,7 @@ static void on_event(skep_cluster *cluster, const skep_event *event, void *conte
     struct run *run = context;
     struct notice notice = notice_of_event(event);
     bool unstartable = event->kind == SKEP_EVENT_EXIT && says_unstartable(event) && !run->reloading;
-    if (event->kind == SKEP_EVENT_RELOAD)
+    if (event->kind == SKEP_EVENT_RELOAD && strcmp(event->phase, "pending") != 0)
         run->reloading = strcmp(event->phase, "begun") == 0 || strcmp(event->phase, "step") == 0;
     if (unstartable) notice.delay_ms = -1;
     char text[NOTICE_TEXT_BYTES];
@@ -224,6 +226,7 @@ static int run_to_end(struct run *run) {
     if (status == SKEP_OK) status = skep_cluster_run(run->cluster);
     int code = status == SKEP_OK ? 0 : fail(status, "%s", skep_cluster_why(run->cluster));
     end_passing(run);
+    signals_end(&run->signals);
     skep_cluster_free(&run->cluster);
     if (code != 0) return code;
     log_wait();
@@ -234,8 +237,14 @@ static int run_to_end(struct run *run) {
 int command_run(const struct options *options) {
     struct run run = {.options = options};
     signal(SIGPIPE, SIG_IGN); /* a log that nobody reads any more is no reason to end; workers start with the default */
+    log_begin(&run.log);
     int status = skep_cluster_new(&run.cluster, NULL);
     if (status != SKEP_OK) return fail(status, "run: %s", skep_strerror(status));
+    status = signals_begin(&run.signals, skep_cluster_loop(run.cluster), &run.log);
+    if (status != SKEP_OK) {
+        skep_cluster_free(&run.cluster);
+        return fail(status, "run: cannot watch signals: %s", skep_strerror(status));
+    }
     int code = run_to_end(&run);
     if (code != 0 || run.unstartable == 0) return code;
     say("%s: worker %u cannot start: it exited with status %d before it was ready", options->program[0],

@@ -32,10 +32,16 @@ static void show_aborted(struct steering *steering, const struct skep_command_ev
                  event->reason.data, more);
 }
 
+static void show_pending(struct steering *steering, const struct skep_command_event *event) {
+    ticker_step(&steering->ticker, "a reload is under way (%" PRIu64 " of %" PRIu64 "); this one follows", event->step,
+                event->steps);
+}
+
 /* What comes before its beginning is the end of an earlier one. */
 static void heard(struct steering *steering, const struct skep_command_event *event) {
     if (!bytes_are(event->event, "reload")) return;
     if (bytes_are(event->phase, "begun")) steering->has_begun = true;
+    if (bytes_are(event->phase, "pending") && !steering->has_begun) show_pending(steering, event);
     if (!steering->has_begun) return;
     if (bytes_are(event->phase, "step")) show_step(steering, event);
     else if (bytes_are(event->phase, "done")) show_done(steering, event);

@@ -31,6 +31,7 @@ struct submission {
     int signal;          /* that ended it; 0 */
     bool all_submitted;
     bool hinted; /* the broker was asked whether anybody handles the queue */
+    bool asking; /* and has not answered yet: waited for, though nobody waits for results */
     bool ended;  /* nothing is waited for any more */
 };
 
@@ -44,6 +45,10 @@ void submission_complain(struct submission *submission, uint64_t line, int code,
 
 /* Ends the submission at once, with this exit status. */
 void submission_end(struct submission *submission, int code);
+
+/* To be called when a job was accepted: if nobody waits for results, asks once whether a worker has ever handled the
+ * queue, and says so if none has. */
+void submission_accepted(struct submission *submission);
 
 /* To be called now and then: says once that no worker handles the queue, if results are waited for in vain. */
 void submission_hint(struct submission *submission, uint64_t now_ns);

@@ -86,6 +86,7 @@ static void note_accepted(struct submission *s, struct job *job, int status, uin
     s->duplicates += duplicate;
     if (duplicate && job->line == 0) say("submit: duplicate: job %" PRIu64 " had this key before", id);
     result_print(s, id, job->line, duplicate, NULL);
+    submission_accepted(s);
 }
 
 static void on_accepted(skep_client *client, int status, uint64_t id, void *context) {
@@ -168,6 +169,7 @@ static int add_one(struct submission *s, struct skep_bytes data) {
 
 static bool is_over(const struct submission *s) {
     if (s->ended) return true;
+    if (s->asking) return false;
     return s->all_submitted && skep_client_unaccepted(s->client) == 0 && skep_client_unfinished(s->client) == 0;
 }
 

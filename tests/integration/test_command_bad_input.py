@@ -312,7 +312,7 @@ class LivingHive(BadInput):
 
     def test_queue_full(self):
         for number in ("1", "2"):
-            self.assertEqual(self.hive.skep("submit", "mail", "x").output(), number)
+            self.assertEqual(self.hive.skep("submit", "mail", "x").output("out"), number)
         self.refuses(75, "submit: mail: the queue is full$", "submit", "mail", "x")
         self.assertEqual(self.hive.skep("submit", "other", "x").code, 0)
         self.goes_on(mail=2, other=1)

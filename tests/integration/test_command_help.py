@@ -59,6 +59,18 @@ class Help(unittest.TestCase):
                     and name not in ("send", "call"):
                 self.assertIn("\nWORKER is an id: skep status shows them.\n", help_of(name))
 
+    def test_help_about_help(self):
+        for words in (("help", "--help"), ("help", "-h"), ("help", "help"), ("--help",), ("-h",), ("-h", "--help"),
+                      ("version", "--help"), ("help", "version")):
+            done = run("skep", *words)
+            self.assertEqual((done.code, done.output("out"), done.output("err")), (0, help_of(), ""), words)
+
+    def test_that_jobs_are_in_memory_only_is_said(self):
+        for name in ("run", "stop"):
+            self.assertIn("\nJobs are kept in the memory of the broker only: those that are not done when it ends are lost.\n",
+                          help_of(name))
+        self.assertIn("Jobs are kept in its memory only", (MANUAL / "skep.1").read_text())
+
     def test_the_first_steps_lead_on(self):
         steps = re.search(r"First steps:\n(.*?)\n\n", help_of(), re.S).group(1)
         names = re.findall(r"^  skep (\w+)", steps, re.M)

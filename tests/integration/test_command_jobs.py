@@ -13,7 +13,7 @@ import unittest
 
 import msgpack
 
-from fake_broker import FakeBroker, job, pack, queue
+from fake_broker import FakeBroker, broker_status, job, pack, queue
 from hive import program, run, wait_until
 
 ENOWORKER, ENOHANDLER, ETOOBIG, EFULL, ENOQUEUE, ESTATE = 18, 19, 17, 24, 25, 23
@@ -163,6 +163,17 @@ class SubmitOne(Jobs):
         self.skep("submit", "mail", "x", code=75, err=self.where() + "no answer in time")
         self.broker.answers["join"] = lambda question: None
         self.skep("submit", "mail", "x", code=75, err=self.where() + "no answer in time")
+
+    def test_nobody_has_ever_handled_its_queue(self):
+        note = "skep: submit: no worker has ever handled queue mail: its jobs wait until one does"
+        for number, (facts, err) in enumerate((({"unhandled": True}, note), ({"unhandled": False}, ""), ({}, "")), 1):
+            self.broker.answers["status"] = lambda _: broker_status()
+            self.broker.answers["queues"] = lambda _: queue("mail", **facts) + queue("x", unhandled=True)
+            self.skep("submit", "mail", "x", out=str(number), err=err)
+
+    def test_no_answer_about_its_queue(self):
+        self.broker.answers["status"] = lambda _: None
+        self.skep("submit", "mail", "x", out="1")
 
     def test_a_reader_that_is_a_full_disk(self):
         with open("/dev/full", "w") as full:

@@ -6,12 +6,14 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import unittest
 from pathlib import Path
 
 from hive import Hive, Process, program, wait_until
 from jobs import job_worker_path, workers
 from mocked import Mocked
+from terminal import Terminal
 
 ACTOR = str(Path(job_worker_path()).parent / "actor")
 
@@ -48,12 +50,45 @@ class Commands(unittest.TestCase):
         return wait_until(look, f"queue {name} with {wanted}", context=hive.describe)
 
 
+def unhandled(queue):
+    return f"skep: submit: no worker has ever handled queue {queue}: its jobs wait until one does"
+
+
 class Stop(Commands):
+    def ask(self, hive, answer, *options):
+        """skep stop on a terminal, where somebody types the answer: its exit status, what it wrote."""
+        with Terminal("skep", "stop", "--dir", hive.folder, *options) as terminal:
+            terminal.wait(rb"Stop all the same\? \[y/N\] ")
+            os.write(terminal.master, answer)
+            return terminal.end(), terminal.written.decode()
+
+    def test_it_asks_on_a_terminal(self):
+        with Mocked("handle other") as hive:
+            hive.wait_ready(2)
+            self.skep(hive, "submit", "mail", "a", err=unhandled("mail"))
+            for answer in (b"\n", b"n\n", b"what?\n", b"\x04"):
+                code, text = self.ask(hive, answer, "--now")
+                self.assertEqual(code, 70, text)
+                self.assertIn("skep: stop: 1 job would be lost: it is in memory only\r\n", text)
+                self.assertIn("skep: stop: not stopped\r\n", text)
+            self.assertEqual(hive.count("broker: stopping"), 0)
+            self.assertEqual(self.ask(hive, b"y\n")[0], 0)
+            hive.wait_line("1 job is lost: it was in memory only")
+            self.assertEqual(hive.wait_exit(), 0)
+
+    def test_it_does_not_ask_if_nothing_is_lost(self):
+        with Mocked("handle mail", "job * reply done") as hive:
+            hive.wait_ready(2)
+            self.skep(hive, "submit", "mail", "a", "--wait")
+            with Terminal("skep", "stop", "--dir", hive.folder) as asked:
+                self.assertEqual((asked.end(), asked.written), (0, b""))
+            self.assertEqual(hive.wait_exit(), 0)
+
     def test_a_stop_says_what_is_lost(self):
         with workers("mail") as hive:
             hive.wait_ready(2)
-            self.skep(hive, "submit", "nobody", "a")
-            self.skep(hive, "submit", "nobody", "b", "--delay", "3600")
+            self.skep(hive, "submit", "nobody", "a", err=unhandled("nobody"))
+            self.skep(hive, "submit", "nobody", "b", "--delay", "3600", err=unhandled("nobody"))
             self.skep(hive, "submit", "mail", "c done", "--wait")
             hive.stop()
             hive.wait_line("2 jobs are lost: they were in memory only")
@@ -125,9 +160,23 @@ class Submit(Commands):
         with Mocked("handle other", options=["--queue-jobs", "2"]) as hive:
             hive.wait_ready(2)
             for number in (1, 2):
-                self.skep(hive, "submit", "mail", "x", out=str(number))
+                self.skep(hive, "submit", "mail", "x", out=str(number), err=unhandled("mail"))
             self.skep(hive, "submit", "mail", "x", code=75, err="skep: submit: mail: the queue is full")
             self.assertEqual(self.queue(hive, "mail")["declined"], 1)
+            hive.stop()
+
+    def test_a_queue_that_nobody_has_ever_handled(self):
+        with Mocked("handle mail", "job * reply done") as hive, tempfile.NamedTemporaryFile("w") as lines:
+            hive.wait_ready(2)
+            self.assertEqual(self.json(hive, "submit", "mial", "x", err=unhandled("mial"))["status"], "accepted")
+            lines.write("a\nb\nc\n")
+            lines.flush()
+            self.skep(hive, "submit", "mial", "--lines", lines.name,
+                      err=unhandled("mial") + r"\nskep: submit: 3 jobs accepted, 0 declined in .*")
+            self.assertEqual(self.queue(hive, "mial")["ready"], 4)
+            self.skep(hive, "submit", "mail", "x")
+            self.skep(hive, "scale", "0", out="2 -> 0 workers\n0 workers ready")
+            self.skep(hive, "submit", "mail", "x")  # somebody has
             hive.stop()
 
     def test_waiting_for_a_worker_that_is_not_there(self):
@@ -167,9 +216,9 @@ class Look(Commands):
             self.assertEqual(self.skep(hive, "peek", "mail"), "no jobs")
             self.assertEqual(self.skep(hive, "dead", "list"), "no dead letters")
             self.skep(hive, "peek", "none", code=68, err="skep: peek: none: no such queue")
-            self.skep(hive, "submit", "slow", "later", "--delay", "1000", out="1")
-            self.skep(hive, "submit", "slow", "last", "--priority", "5", out="2")
-            self.skep(hive, "submit", "slow", "first", "--priority", "-5", out="3")
+            self.skep(hive, "submit", "slow", "later", "--delay", "1000", out="1", err=unhandled("slow"))
+            self.skep(hive, "submit", "slow", "last", "--priority", "5", out="2", err=unhandled("slow"))
+            self.skep(hive, "submit", "slow", "first", "--priority", "-5", out="3", err=unhandled("slow"))
             found = self.json(hive, "peek", "slow")["jobs"]
             self.assertEqual([(one["id"], one["state"], one["priority"], one["data"]) for one in found],
                              [(3, "ready", -5, "first"), (2, "ready", 5, "last"), (1, "delayed", 0, "later")])

@@ -160,7 +160,7 @@ class UnderWay(unittest.TestCase):
             self.addCleanup(waiting.end)
             wait_until(lambda: 3 in hive.pids(), "a new worker", context=waiting.describe)
             self.assertEqual(progress(hive), (0, 2))
-            for command in (["reload"], ["restart", "1"], ["scale", "3"]):
+            for command in (["restart", "1"], ["scale", "3"]):
                 refused = hive.skep(*command)
                 self.assertEqual(refused.code, UNDERWAY, refused.describe())
                 self.assertIn("a reload is under way", refused.output("err"))
@@ -208,6 +208,62 @@ class Jobs(unittest.TestCase):
             submitter.submit("q", self.JOBS // self.ROUNDS)
             done = reload(hive)
             self.assertEqual(done.code, 0, done.describe())
+
+
+class Next(unittest.TestCase):
+    """Reloads that are asked for while one is under way: one follows it."""
+
+    def begin(self, hive, *program):
+        process = Process([path_of("skep"), "reload", "--dir", hive.folder, *program])
+        self.addCleanup(process.end)
+        return process
+
+    def test_commands_wait_for_their_own(self):
+        with actors(TCP) as hive:
+            hive.wait_ready(2)
+            first = self.begin(hive, "--program", "/bin/sleep", "--", "600")
+            hive.wait_line(r"worker 3 pid \d+: started")
+            second, third = self.begin(hive), self.begin(hive)
+            hive.wait_line("broker: reload pending, 0 of 2", times=2)
+            for process in (second, third):
+                process.wait_line(r"^a reload is under way \(0 of 2\); this one follows", stream="out")
+            os.kill(hive.pids()[3], signal.SIGKILL)
+            self.assertEqual(first.wait_exit(), ABORTED, first.describe())
+            for process in (second, third):
+                self.assertEqual(process.wait_exit(), 0, process.describe())
+                self.assertIn("2 workers replaced", process.output("out"))
+            self.assertEqual(sorted(hive.wait_ready(2) and hive.pids()), [4, 5])
+            hive.stop()
+
+    def test_hangups_in_a_row_are_one_more(self):
+        with actors(TCP) as hive:
+            hive.wait_ready(2)
+            first = self.begin(hive, "--program", "/bin/sleep", "--", "600")
+            hive.wait_line(r"worker 3 pid \d+: started")
+            for times in range(1, 6):
+                os.kill(hive.pid, signal.SIGHUP)
+                hive.wait_line("broker: reload pending", times=times)
+            os.kill(hive.pids()[3], signal.SIGKILL)
+            self.assertEqual(first.wait_exit(), ABORTED, first.describe())
+            hive.wait_line("broker: reload done, 2 of 2")
+            hive.wait_status(lambda status: [worker["id"] for worker in status["workers"]] == [4, 5], "the new alone")
+            self.assertIsNone(progress(hive))
+            self.assertEqual((hive.count("reload begun"), hive.count("error")), (2, 0))
+            hive.stop()
+
+    def test_it_takes_the_program_that_was_asked_for(self):
+        with actors(TCP, workers=1) as hive:
+            hive.wait_ready(1)
+            first = self.begin(hive, "--program", "/bin/sleep", "--", "600")
+            hive.wait_line(r"worker 2 pid \d+: started")
+            second = self.begin(hive, "--program", "/no/such/program")
+            hive.wait_line("broker: reload pending")
+            os.kill(hive.pids()[2], signal.SIGKILL)
+            self.assertEqual(first.wait_exit(), ABORTED, first.describe())
+            self.assertEqual(second.wait_exit(), ABORTED, second.describe())
+            self.assertIn("program not found", second.output("err"))
+            self.assertEqual(list(hive.pids()), [1])
+            hive.stop()
 
 
 class Signal(unittest.TestCase):

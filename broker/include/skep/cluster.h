@@ -154,7 +154,8 @@ SKEP_MUST_USE int skep_fork(skep_cluster *cluster, const char *const *env, skep_
 /* Runs the loop until no worker is left and nothing of the user's keeps it alive. */
 SKEP_MUST_USE int skep_cluster_run(skep_cluster *cluster);
 
-/* SIGINT and SIGTERM end the cluster: the first drains the workers, a second one kills them. Errors: SKEP_ESYS. */
+/* SIGINT, SIGTERM and SIGQUIT end the cluster: the first drains the workers, a second one kills them, unless it is
+ * SIGQUIT. Errors: SKEP_ESYS. */
 SKEP_MUST_USE int skep_cluster_stop_on_signals(skep_cluster *cluster);
 
 /* Ends the cluster: no more forks, no more jobs; workers drain, or are killed if now is true. skep_cluster_run returns
@@ -214,7 +215,8 @@ SKEP_MUST_USE int skep_child_reply(skep_child *child, uint64_t request, int stat
  */
 void skep_child_disconnect(skep_child *child);
 
-/* A plain signal. Errors: SKEP_ESTATE (it is dead), SKEP_EINVAL. */
+/* Sends a signal. SIGTERM ends a worker at once, as in Node, unless the program handles it; one that comes from
+ * elsewhere only asks it to leave (skep/worker.h). Errors: SKEP_ESTATE (it is dead), SKEP_EINVAL. */
 SKEP_MUST_USE int skep_child_kill(skep_child *child, int signal);
 
 /* Disconnects every worker; the callback (may be NULL) follows on a later turn, when all have disconnected. */
@@ -244,11 +246,14 @@ typedef struct skep_reload_options {
 /* Replaces every worker by a new one, some at a time. A new one must be ready before its old one begins to leave. If
  * one of the new fails before all are there, the reload is aborted: the old ones that are left go on, and what was
  * replaced already is replaced back as it ends. Once all are there the breaker is closed. Returns at once; events of
- * kind reload tell how far it is. options may be NULL. Errors: SKEP_EUNDERWAY, SKEP_EINVAL, SKEP_ESTATE (stopping, or
- * no worker is wanted), SKEP_ENOMEM. */
+ * kind reload tell how far it is. options may be NULL. While one is under way, or the restart of one worker, the next
+ * is remembered and begins when that has ended, however it ended; several that are asked for meanwhile become one, in
+ * which what a later one says counts. Errors: SKEP_EINVAL, SKEP_ESTATE (stopping, or no worker is wanted), SKEP_ENOMEM.
+ */
 SKEP_MUST_USE int skep_cluster_reload(skep_cluster *cluster, const skep_reload_options *options);
 
-/* The same for one worker; the breaker stays as it is. Errors: the same, and SKEP_ESTATE (it is leaving). */
+/* The same for one worker, but not while another reload is under way; the breaker stays as it is. Errors: the same,
+ * SKEP_EUNDERWAY, and SKEP_ESTATE (it is leaving). */
 SKEP_MUST_USE int skep_child_restart(skep_child *child);
 
 /* A listener (by name or URL) accepts nothing, or goes on. Connections wait in the kernel's backlog meanwhile. Errors:
@@ -342,7 +347,8 @@ typedef struct skep_event {
     uint64_t uptime_ms; /* exit */
     int64_t delay_ms;   /* exit: a replacement starts after this; -1: none is due, or not until the breaker closes */
 
-    const char *phase;    /* reload: "begun", "step", "done", "aborted"; breaker: "opened", "closed"; else NULL */
+    const char
+        *phase; /* reload: "pending", "begun", "step", "done", "aborted"; breaker: "opened", "closed"; else NULL */
     uint32_t step, steps; /* reload: places that have their new worker, of how many; scale: wanted now, before */
     const char *queue;    /* pause, resume: NULL if it is a listener */
 

@@ -125,6 +125,7 @@ void skep_on_client_undelivered(skep_client *client, skep_client_undelivered_cb 
 typedef struct skep_queue_info {
     const char *name;
     uint64_t workers; /* that handle it now */
+    bool unhandled;   /* no worker has ever handled it */
     uint64_t ready, reserved, delayed, dead;
     uint64_t submitted, done, redelivered; /* ever */
     uint64_t oldest_ms;                    /* age of the oldest job that is ready */

@@ -27,7 +27,9 @@ typedef struct skep_worker_options {
 } skep_worker_options;
 
 /* Joins the broker that started this process: takes the link, shakes hands, dials the sockets. Blocks until the broker
- * has answered. It starts no thread, unless SKEP_TRANSPORT=nng. One worker a process. Errors: SKEP_ENOTWORKER,
+ * has answered. It starts no thread, unless SKEP_TRANSPORT=nng. One worker a process. From here until skep_worker_free
+ * a SIGTERM asks the worker to leave, as skep_disconnect does, and another one takes its place, unless the program
+ * handles or ignores SIGTERM before this, or sets its own handler later: see Leaving. Errors: SKEP_ENOTWORKER,
  * SKEP_EINVAL (SKEP_TRANSPORT names no transport), SKEP_ETIMEDOUT, SKEP_ECLOSED, SKEP_EVERSION, SKEP_EPROTO,
  * SKEP_ENOMEM, SKEP_ESYS. Free with skep_worker_free. */
 SKEP_MUST_USE int skep_worker_new(skep_worker **worker, const skep_worker_options *options);
@@ -228,7 +230,11 @@ uint64_t skep_worker_jobs(const skep_worker *worker);
 typedef void (*skep_leave_cb)(skep_worker *worker, void *context);
 void skep_on_leave(skep_worker *worker, skep_leave_cb callback, void *context);
 
-/* Leaves of its own accord, as above (Node: worker.disconnect). */
+/* Leaves of its own accord, as above (Node: worker.disconnect). A program that handles SIGTERM by itself calls it when
+ * that has come, from its loop and not from the handler of the signal. The library's own handler lets the job that runs
+ * finish; it restarts system calls, but sleep, nanosleep, poll and the like return with EINTR, as after any handler.
+ * The process still ends at once by a SIGTERM that it sends to itself, and by the broker's, which comes when the drain
+ * timeout has passed. */
 void skep_disconnect(skep_worker *worker);
 
 #ifdef __cplusplus

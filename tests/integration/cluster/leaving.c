@@ -147,6 +147,28 @@ static void test_a_killed_worker_was_not_asked(void **state) {
     expect_exit(hive, 1, -1, SIGTERM, "crashed", 0);
 }
 
+/* From elsewhere it asks. To whoever starts workers again by himself this is an end that he did not ask for. */
+static void test_a_sigterm_from_elsewhere(void **state) {
+    struct hive *hive = *state;
+    hive_start(hive, NULL);
+    skep_child *child = hive_fork_ready(hive, "idle", NULL);
+    assert_int_equal(kill(skep_child_pid(child), SIGTERM), 0);
+    hive_run_dry(hive);
+    expect_exit(hive, 1, 0, -1, "voluntary", 0);
+}
+
+static void test_a_sigterm_from_elsewhere_with_respawn(void **state) {
+    struct hive *hive = *state;
+    hive_start(hive, &(skep_settings){.respawn = true});
+    skep_child *child = hive_fork_ready(hive, "idle", NULL);
+    assert_int_equal(kill(skep_child_pid(child), SIGTERM), 0);
+    HIVE_UNTIL(hive, hive_find(hive, SKEP_EVENT_EXIT, 1) != NULL && hive_find(hive, SKEP_EVENT_READY, 2) != NULL);
+    expect_exit(hive, 1, 0, -1, "voluntary", 0);
+    assert_int_equal(hive_find(hive, SKEP_EVENT_EXIT, 1)->delay_ms, -1);
+    assert_int_equal(skep_cluster_wanted(hive->cluster), 1);
+    assert_int_equal(skep_child_slot(skep_child_by_id(hive->cluster, 2)), 0);
+}
+
 /* --- deadlines --- */
 
 static void test_a_worker_that_lingers_is_pressed(void **state) {
@@ -296,6 +318,8 @@ int main(void) {
         HIVE_TEST(test_a_worker_is_asked_to_leave_at_once),
         HIVE_TEST(test_what_events_find),
         HIVE_TEST(test_a_killed_worker_was_not_asked),
+        HIVE_TEST(test_a_sigterm_from_elsewhere),
+        HIVE_TEST(test_a_sigterm_from_elsewhere_with_respawn),
         HIVE_TEST(test_a_worker_that_lingers_is_pressed),
         HIVE_TEST(test_disconnect_calls_back_when_all_have),
         HIVE_TEST(test_disconnect_calls_back_later),

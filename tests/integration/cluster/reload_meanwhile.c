@@ -37,12 +37,76 @@ static void test_one_at_a_time(void **state) {
     struct hive *hive = *state;
     char gate[64];
     reach_gate(hive, 2, gate);
-    assert_int_equal(reload_onto(hive, NULL, 0), SKEP_EUNDERWAY);
-    assert_string_equal(skep_cluster_why(hive->cluster), "a reload is under way: 0 of 2 workers");
     assert_int_equal(skep_child_restart(skep_child_by_id(hive->cluster, 1)), SKEP_EUNDERWAY);
+    assert_string_equal(skep_cluster_why(hive->cluster), "a reload is under way: 0 of 2 workers");
+    assert_int_equal(skep_cluster_scale(hive->cluster, 3), SKEP_EUNDERWAY);
     open_gate(gate);
     await(hive, "done");
     assert_string_equal(program_of(hive, 4), "new");
+}
+
+/* How many events of a reload had this phase. */
+static unsigned phases(const struct hive *hive, const char *name) {
+    unsigned count = 0;
+    for (size_t i = 0; i < hive->count; i++)
+        count += hive->log[i].kind == SKEP_EVENT_RELOAD && strcmp(hive->log[i].phase, name) == 0;
+    return count;
+}
+
+/* Three more that are asked for meanwhile are one, which does what the later ones say. */
+static void test_the_next_one_follows(void **state) {
+    struct hive *hive = *state;
+    char gate[64];
+    reach_gate(hive, 2, gate);
+    assert_int_equal(reload_onto(hive, "fail", 0), SKEP_OK);
+    assert_int_equal(reload_onto(hive, "old", 2), SKEP_OK);
+    assert_int_equal(skep_cluster_reload(hive->cluster, NULL), SKEP_OK);
+    HIVE_UNTIL(hive, phases(hive, "pending") == 3);
+    expect_phase(hive, "pending", 0, 2, "it begins when the one under way has ended");
+    assert_int_equal(phases(hive, "begun"), 1);
+    open_gate(gate);
+    HIVE_UNTIL(hive, phases(hive, "done") == 2);
+    assert_int_equal(phases(hive, "begun"), 2);
+    assert_int_equal(phases(hive, "aborted"), 0);
+    assert_int_equal(hive_count(hive, SKEP_EVENT_FORK, 0), 6);
+    assert_string_equal(program_of(hive, 5), "old");
+}
+
+/* It begins although the one before was aborted, and not if the cluster stops. */
+static void test_the_next_one_follows_an_abort(void **state) {
+    struct hive *hive = *state;
+    char gate[64];
+    reach_gate(hive, 1, gate);
+    assert_int_equal(reload_onto(hive, "new", 0), SKEP_OK);
+    assert_int_equal(skep_child_kill(skep_child_by_id(hive->cluster, 2), SIGKILL), SKEP_OK);
+    await(hive, "aborted");
+    await(hive, "done");
+    assert_string_equal(program_of(hive, 3), "new");
+    open_gate(gate);
+}
+
+/* No worker is wanted by then: that it comes to nothing is told. */
+static void test_the_next_one_comes_to_nothing(void **state) {
+    struct hive *hive = *state;
+    char gate[64];
+    reach_gate(hive, 1, gate);
+    assert_int_equal(skep_cluster_reload(hive->cluster, NULL), SKEP_OK);
+    skep_child_disconnect(skep_child_by_id(hive->cluster, 1));
+    HIVE_UNTIL(hive, phases(hive, "aborted") == 2);
+    assert_int_equal(phases(hive, "begun"), 2);
+    open_gate(gate);
+}
+
+static void test_the_next_one_when_it_stops(void **state) {
+    struct hive *hive = *state;
+    char gate[64];
+    reach_gate(hive, 1, gate);
+    assert_int_equal(skep_cluster_reload(hive->cluster, NULL), SKEP_OK);
+    open_gate(gate);
+    skep_cluster_stop(hive->cluster, false);
+    assert_int_equal(skep_cluster_run(hive->cluster), SKEP_OK);
+    assert_int_equal(phases(hive, "begun"), 1);
+    assert_int_equal(skep_child_count(hive->cluster), 0);
 }
 
 static void test_the_old_one_ends_meanwhile(void **state) {
@@ -190,6 +254,10 @@ static void test_a_free_in_the_midst(void **state) {
 static int run_all(void) {
     const struct CMUnitTest tests[] = {
         HIVE_TEST(test_one_at_a_time),
+        HIVE_TEST(test_the_next_one_follows),
+        HIVE_TEST(test_the_next_one_follows_an_abort),
+        HIVE_TEST(test_the_next_one_comes_to_nothing),
+        HIVE_TEST(test_the_next_one_when_it_stops),
         HIVE_TEST(test_the_old_one_ends_meanwhile),
         HIVE_TEST(test_the_old_one_ends_for_good_meanwhile),
         HIVE_TEST(test_the_old_one_ends_and_the_new_one_fails),
