@@ -206,6 +206,7 @@ static void interval_passed(uv_timer_t *timer) {
     skep_cluster *cluster = timer->data;
     skep__send_request_counts(cluster);
     skep__news_totals(cluster);
+    skep__ledger_tidy(cluster);
 }
 
 int skep_cluster_start(skep_cluster *cluster) {
@@ -215,10 +216,8 @@ int skep_cluster_start(skep_cluster *cluster) {
         raise_limits(cluster);
         status = open_sockets(cluster);
     }
-    if (status != SKEP_OK) {
-        close_sockets(cluster);
-        return status;
-    }
+    if (status != SKEP_OK) close_sockets(cluster);
+    if (status != SKEP_OK) return status;
     uv_update_time(cluster->loop);
     cluster->started_ms = uv_now(cluster->loop);
     cluster->started = true;

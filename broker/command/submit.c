@@ -27,6 +27,7 @@ struct job {
     struct submission *submission;
     uint64_t line;
     uint64_t id; /* 0: not accepted */
+    bool duplicate;
 };
 
 /* --- what goes wrong --- */
@@ -79,11 +80,14 @@ static void decline(struct submission *s, const struct job *job, int status) {
                         skep_strerror(status));
 }
 
+/* With --wait it is not known yet whether the outcome of the first job follows. */
 static void note_accepted(struct submission *s, struct job *job, int status, uint64_t id) {
     bool duplicate = status == SKEP_EDUPLICATE;
     job->id = id;
+    job->duplicate = duplicate;
     s->accepted += !duplicate;
     s->duplicates += duplicate;
+    if (s->options->wait) return;
     if (duplicate && job->line == 0) say("submit: duplicate: job %" PRIu64 " had this key before", id);
     result_print(s, id, job->line, duplicate, NULL);
 }
@@ -108,6 +112,20 @@ static void on_death(struct submission *s, const struct job *job, const skep_out
                         outcome->cause, has_reason ? ": " : "", outcome->reason);
 }
 
+static void on_done(struct submission *s, const struct job *job, const skep_outcome *outcome) {
+    s->done++;
+    if (job->duplicate && job->line == 0)
+        say("submit: duplicate: this is the result of job %" PRIu64 ", which had this key before", job->id);
+    result_print(s, job->id, job->line, false, outcome);
+}
+
+static void on_too_late(const struct submission *s, const struct job *job) {
+    if (job->line == 0)
+        say("submit: duplicate: job %" PRIu64 " had this key before and has come to its end; results are not kept",
+            job->id);
+    result_print(s, job->id, job->line, true, NULL);
+}
+
 /* What became of a job that was never there has been told. */
 static void on_outcome(skep_client *client, const skep_outcome *outcome, void *context) {
     (void)client;
@@ -115,10 +133,8 @@ static void on_outcome(skep_client *client, const skep_outcome *outcome, void *c
     struct submission *s = job->submission;
     if (outcome->status == SKEP_EDEAD) on_death(s, job, outcome);
     else if (outcome->status == SKEP_ECLOSED) lose(s);
-    else if (outcome->status == SKEP_OK) {
-        s->done++;
-        result_print(s, job->id, job->line, false, outcome);
-    }
+    else if (outcome->status == SKEP_EDUPLICATE) on_too_late(s, job);
+    else if (outcome->status == SKEP_OK) on_done(s, job, outcome);
     free(job);
     if (s->lines != NULL && !s->ended && skep_client_unfinished(s->client) == MAX_UNFINISHED / 2)
         lines_resume(s->lines);

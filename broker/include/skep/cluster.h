@@ -78,7 +78,7 @@ typedef struct skep_settings {
     unsigned lease_ms;         /* how long a worker may have a job before another gets it, 100 at least; 60,000 */
     unsigned attempts;         /* how often a job is tried, if the submitter does not say, 65,535 at most; 5 */
     unsigned deaths;           /* workers that may die of a job before it is a dead letter, 65,535 at most; 3 */
-    unsigned dedup_ms;         /* how long a job's key is remembered; 120,000 */
+    unsigned dedup_ms;         /* how long a job's key is remembered after its end; 120,000 */
     uint64_t queue_jobs;       /* jobs in one queue at most; 16,777,216 */
     uint64_t queue_bytes;      /* their memory at most; 1 GiB */
     uint64_t jobs_bytes;       /* memory of all queues at most; 2 GiB */
@@ -275,9 +275,11 @@ void skep_on_log(skep_cluster *cluster, skep_log_cb callback, void *context);
 typedef void (*skep_cluster_outcome_cb)(skep_cluster *cluster, uint64_t id, int status, const void *data,
                                         size_t size_bytes, void *context);
 
-/* Submits a job of the primary's own; the payload (at most 1 MiB) is copied, *id and outcome may be NULL. Errors:
- * SKEP_EFULL, SKEP_ETOOBIG, SKEP_EINVAL, SKEP_EDUPLICATE (*id is the first job with the key), SKEP_ESTATE (stopping),
- * SKEP_ENOMEM, and those of skep_cluster_start. */
+/* Submits a job of the primary's own; the payload (at most 1 MiB) is copied, *id and outcome may be NULL. A copy of a
+ * job that waits or runs is no error if an outcome is wanted: the outcome is that of the first job, and *id its id.
+ * Errors, after which no outcome follows: SKEP_EDUPLICATE (a job with the key was there; *id is that one's),
+ * SKEP_EFULL, SKEP_EQUEUES (too many queues), SKEP_ETOOBIG (payload), SKEP_EINVAL, SKEP_ESTATE (stopping), SKEP_ENOMEM,
+ * and those of skep_cluster_start. */
 SKEP_MUST_USE int skep_cluster_submit(skep_cluster *cluster, const char *queue, const void *data, size_t size_bytes,
                                       const skep_job_options *options, uint64_t *id, skep_cluster_outcome_cb outcome,
                                       void *context);

@@ -154,7 +154,7 @@ static void reserve(struct model *model) {
 static void answer(struct model *model, struct model_job *m) {
     switch (chance(model, 4)) {
     case 0:
-        model->kind->ack(model->store, m->job);
+        model->kind->ack(model->store, m->job, 0);
         model->done[m->queue]++;
         forget(model, m);
         break;
@@ -185,7 +185,7 @@ static void answer_any(struct model *model) {
 static void bury_any(struct model *model) {
     struct model_job *m = any(model, chance(model, 3)); /* ready, reserved or delayed */
     if (m == NULL) return;
-    model->kind->bury(model->store, m->job, calloc(1, sizeof(struct skep__death) + 1));
+    model->kind->bury(model->store, m->job, calloc(1, sizeof(struct skep__death) + 1), 0);
     m->state = SKEP__JOB_DEAD;
 }
 
@@ -208,7 +208,7 @@ static void check_expired(struct model *model) {
     while ((job = model->kind->expired(model->store, model->now_ms)) != NULL) {
         struct model_job *m = of_job(model, job);
         assert_true(can_expire(m) && m->expires_ms <= model->now_ms);
-        model->kind->bury(model->store, job, NULL);
+        model->kind->bury(model->store, job, NULL, 0);
         m->state = SKEP__JOB_DEAD;
     }
 }
