@@ -83,9 +83,9 @@ static int init_readers(skep_cluster *cluster) {
     return status;
 }
 
-static skep_cluster *allocate(uv_loop_t *loop) {
+static int allocate(skep_cluster **out, uv_loop_t *loop) {
     skep_cluster *cluster = calloc(1, sizeof *cluster);
-    if (cluster == NULL) return NULL;
+    if (cluster == NULL) return SKEP_ENOMEM;
     init_lists(cluster);
     cluster->trace = skep__trace_mask();
     cluster->lock = cluster->reserve = -1;
@@ -93,21 +93,23 @@ static skep_cluster *allocate(uv_loop_t *loop) {
              (int)getpid());
     cluster->owns_loop = loop == NULL;
     cluster->loop = loop != NULL ? loop : &cluster->own_loop;
-    if (!cluster->owns_loop || uv_loop_init(cluster->loop) == 0) return cluster;
-    free(cluster);
-    return NULL;
+    int error = cluster->owns_loop ? uv_loop_init(cluster->loop) : 0;
+    if (error == 0) *out = cluster;
+    else free(cluster);
+    return skep_status_of_errno(-error);
 }
 
 int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     static const skep_settings defaults = {0};
     if (skep_is_worker()) return SKEP_ESTATE;
-    skep_cluster *cluster = allocate(loop);
-    if (cluster == NULL) return SKEP_ENOMEM;
+    skep_cluster *cluster;
+    int status = allocate(&cluster, loop);
+    if (status != SKEP_OK) return status;
     init_timer(cluster, &cluster->interval_timer);
     init_timer(cluster, &cluster->starved_timer);
     init_timer(cluster, &cluster->hush_timer);
     init_idle(cluster, &cluster->usage_idle);
-    int status = init_readers(cluster);
+    status = init_readers(cluster);
     if (status == SKEP_OK) status = skep__clock_new(&cluster->clock, cluster->loop);
     if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
     if (status == SKEP_OK) status = skep__settings_take(cluster, &defaults);
@@ -322,7 +324,8 @@ int skep_cluster_stop_on_signals(skep_cluster *cluster) {
         uv_signal_init(cluster->loop, &cluster->signals[i]);
         cluster->signals[i].data = cluster;
         cluster->open_handles++;
-        if (uv_signal_start(&cluster->signals[i], signalled, numbers[i]) != 0) return SKEP_ESYS;
+        int error = uv_signal_start(&cluster->signals[i], signalled, numbers[i]);
+        if (error != 0) return skep_status_of_errno(-error);
         uv_unref((uv_handle_t *)&cluster->signals[i]);
     }
     return SKEP_OK;

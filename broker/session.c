@@ -243,10 +243,11 @@ static int open_returns(struct skep__session *session) {
 
 static int watch_process(struct skep__session *session) {
     session->pidfd = pidfd_open(session->pid, 0);
-    if (session->pidfd < 0) return errno == EMFILE || errno == ENFILE ? SKEP_EMFILE : SKEP_ECLOSED;
-    if (uv_poll_init(session->cluster->loop, &session->pid_poll, session->pidfd) != 0) {
+    if (session->pidfd < 0) return errno == ESRCH ? SKEP_ECLOSED : skep_status_of_errno(errno);
+    int error = uv_poll_init(session->cluster->loop, &session->pid_poll, session->pidfd);
+    if (error != 0) {
         close(session->pidfd);
-        return SKEP_ESYS;
+        return skep_status_of_errno(-error);
     }
     session->pid_poll.data = session;
     uv_poll_start(&session->pid_poll, UV_READABLE, process_ended);

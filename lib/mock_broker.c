@@ -60,7 +60,8 @@ static void set_options(skep_mock *mock, const skep_mock_options *given) {
 static int open_loop(skep_mock *mock) {
     mock->owns_loop = mock->options.loop == NULL;
     mock->loop = mock->owns_loop ? &mock->own_loop : mock->options.loop;
-    if (mock->owns_loop && uv_loop_init(mock->loop) != 0) return SKEP_ENOMEM;
+    int error = mock->owns_loop ? uv_loop_init(mock->loop) : 0;
+    if (error != 0) return skep_status_of_errno(-error);
     uv_timer_init(mock->loop, &mock->look_timer);
     mock->look_timer.data = mock;
     mock->open_handles = 1;

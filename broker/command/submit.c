@@ -68,10 +68,10 @@ bool submission_is_behind(const struct submission *s) {
 
 /* --- answers --- */
 
-static void lose(struct submission *s) {
+static void lose(struct submission *s, int status) {
     if (s->ended) return;
     progress_erase(&s->progress);
-    submission_end(s, contact_fail(&s->broker, SKEP_ECLOSED));
+    submission_end(s, contact_fail(&s->broker, status));
 }
 
 static void decline(struct submission *s, const struct job *job, int status) {
@@ -99,7 +99,7 @@ static void on_accepted(skep_client *client, int status, uint64_t id, void *cont
     s->silent_ticks = 0;
     s->unknown += status == SKEP_ECLOSED;
     if (status == SKEP_OK || status == SKEP_EDUPLICATE) note_accepted(s, job, status, id);
-    else if (status == SKEP_ECLOSED) lose(s);
+    else if (status == SKEP_ECLOSED) lose(s, SKEP_ECLOSED);
     else decline(s, job, status);
     if (!s->options->wait) free(job);
 }
@@ -132,7 +132,7 @@ static void on_outcome(skep_client *client, const skep_outcome *outcome, void *c
     struct job *job = context;
     struct submission *s = job->submission;
     if (outcome->status == SKEP_EDEAD) on_death(s, job, outcome);
-    else if (outcome->status == SKEP_ECLOSED) lose(s);
+    else if (outcome->status == SKEP_ECLOSED) lose(s, SKEP_ECLOSED);
     else if (outcome->status == SKEP_EDUPLICATE) on_too_late(s, job);
     else if (outcome->status == SKEP_OK) on_done(s, job, outcome);
     free(job);
@@ -142,7 +142,7 @@ static void on_outcome(skep_client *client, const skep_outcome *outcome, void *c
 
 static void on_state(skep_client *client, int status, void *context) {
     (void)client;
-    if (status != SKEP_OK) lose(context);
+    if (status != SKEP_OK) lose(context, status);
 }
 
 static void on_drain(skep_client *client, void *context) {
@@ -190,7 +190,7 @@ static bool is_over(const struct submission *s) {
 /* Whoever reads the results may have left, or the disk may be full. */
 static void flush_results(struct submission *s) {
     if (fflush(stdout) == 0 && !ferror(stdout)) return;
-    submission_end(s, fail(SKEP_ESYS, "submit: stdout: %s", strerror(errno)));
+    submission_end(s, fail(skep_status_of_errno(errno), "submit: stdout: %s", strerror(errno)));
 }
 
 static void on_tick(uv_timer_t *timer) {
@@ -200,10 +200,7 @@ static void on_tick(uv_timer_t *timer) {
     submission_hint(s, uv_hrtime());
     if (!shares_terminal) progress_show(&s->progress, s->submitted, s->accepted, uv_hrtime());
     if (skep_client_unaccepted(s->client) == 0) s->silent_ticks = 0;
-    else if (++s->silent_ticks > PATIENCE_TICKS && !s->ended) {
-        progress_erase(&s->progress);
-        submission_end(s, contact_fail(&s->broker, SKEP_ETIMEDOUT));
-    }
+    else if (++s->silent_ticks > PATIENCE_TICKS) lose(s, SKEP_ETIMEDOUT);
 }
 
 static void on_signal(uv_signal_t *handle, int signal) {
@@ -291,7 +288,8 @@ static int finish(struct submission *s) {
 }
 
 static int submit(struct submission *s, struct skep_bytes data) {
-    if (uv_loop_init(&s->loop) != 0) return fail(SKEP_ESYS, "submit: %s", skep_strerror(SKEP_ESYS));
+    int status = skep_status_of_errno(-uv_loop_init(&s->loop));
+    if (status != SKEP_OK) return fail(status, "submit: %s", skep_strerror(status));
     open_loop(s);
     s->begun_ns = uv_hrtime();
     int code = open_client(s);

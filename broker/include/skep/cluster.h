@@ -6,13 +6,13 @@
 #ifndef SKEP_CLUSTER_H
 #define SKEP_CLUSTER_H
 
+#include <skep/loop.h>
 #include <skep/skep.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
-#include <uv.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -8,12 +8,12 @@
 #ifndef SKEP_CLIENT_H
 #define SKEP_CLIENT_H
 
+#include <skep/loop.h>
 #include <skep/skep.h>
 #include <skep/worker.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
-#include <uv.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -50,8 +50,9 @@ const char *skep_client_why(const skep_client *client);
 /* Whether a broker has been joined and was there when last heard of. */
 bool skep_client_is_connected(const skep_client *client);
 
-/* Called when a broker has been joined (status SKEP_OK, also each time after it was lost) and when it was lost
- * (SKEP_ECLOSED). */
+/* Called when a broker has been joined (status SKEP_OK, also each time after it was lost), when it was lost
+ * (SKEP_ECLOSED), and each time that it refuses to be joined, which is tried again: SKEP_ECLIENTS, SKEP_EMFILE,
+ * SKEP_ENOMEM, ...: skep_client_why says more. */
 typedef void (*skep_client_state_cb)(skep_client *client, int status, void *context);
 void skep_on_client_state(skep_client *client, skep_client_state_cb callback, void *context);
 

@@ -169,6 +169,7 @@ static void test_a_copy_has_the_outcome_of_the_first(void **state) {
     say_with_key(&first, 1);
     say_with_key(&second, 1);
     bench_complete(child, 1, 1);
+    skep__sessions_flush(bench.cluster);
     say_with_key(&second, 2); /* too late */
     visitor_expect(&first, 1, SKEP_COMMAND_finished, 1, 1, 0);
     visitor_expect(&second, 0, SKEP_COMMAND_accepted, 1, 1, 1);

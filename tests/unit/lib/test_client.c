@@ -44,6 +44,7 @@ static void test_refused_joining(void **state) {
     hive.fake->refuses_joins = true;
     PUMP_UNTIL(hive.pump, hive.fake->joins >= 3);
     assert_int_equal(hive.joined, 0);
+    assert_int_equal(hive.refusal, SKEP_ESTATE);
     assert_non_null(strstr(skep_client_why(hive.client), "stopping"));
     hive.fake->refuses_joins = false;
     PUMP_UNTIL(hive.pump, hive.joined == 1);
