@@ -18,6 +18,7 @@
 #include "life.h"
 #include "listener.h"
 #include "news.h"
+#include "own_loop.h"
 #include "reload.h"
 #include "router.h"
 #include "scale.h"
@@ -93,17 +94,15 @@ static int allocate(skep_cluster **out, uv_loop_t *loop) {
              (int)getpid());
     cluster->owns_loop = loop == NULL;
     cluster->loop = loop != NULL ? loop : &cluster->own_loop;
-    int error = cluster->owns_loop ? uv_loop_init(cluster->loop) : 0;
-    if (error == 0) *out = cluster;
+    int status = cluster->owns_loop ? skep__own_loop_init(cluster->loop) : SKEP_OK;
+    if (status == SKEP_OK) *out = cluster;
     else free(cluster);
-    return skep_status_of_errno(-error);
+    return status;
 }
 
 int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
-    static const skep_settings defaults = {0};
-    if (skep_is_worker()) return SKEP_ESTATE;
-    skep_cluster *cluster;
-    int status = allocate(&cluster, loop);
+    skep_cluster *cluster = NULL;
+    int status = skep_is_worker() ? SKEP_ESTATE : allocate(&cluster, loop);
     if (status != SKEP_OK) return status;
     init_timer(cluster, &cluster->interval_timer);
     init_timer(cluster, &cluster->starved_timer);
@@ -112,7 +111,7 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     status = init_readers(cluster);
     if (status == SKEP_OK) status = skep__clock_new(&cluster->clock, cluster->loop);
     if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
-    if (status == SKEP_OK) status = skep__settings_take(cluster, &defaults);
+    if (status == SKEP_OK) status = skep__settings_take(cluster, &(skep_settings){0});
     if (status == SKEP_OK) *out = cluster;
     else skep_cluster_free(&cluster);
     return status;
@@ -120,10 +119,9 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
 
 int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings) {
     int status = skep__settings_take(cluster, settings);
-    if (status != SKEP_OK) return status;
     skep_event event = skep__event(SKEP_EVENT_SETUP, NULL);
-    skep__emit_later(cluster, &event);
-    return SKEP_OK;
+    if (status == SKEP_OK) skep__emit_later(cluster, &event);
+    return status;
 }
 
 /* --- starting --- */

@@ -243,7 +243,8 @@ static int open_returns(struct skep__session *session) {
 
 static int watch_process(struct skep__session *session) {
     session->pidfd = pidfd_open(session->pid, 0);
-    if (session->pidfd < 0) return errno == ESRCH ? SKEP_ECLOSED : skep_status_of_errno(errno);
+    bool gone = session->pidfd < 0 && (errno == ESRCH || errno == EINVAL); /* no process has this id, or none can */
+    if (session->pidfd < 0) return gone ? SKEP_ECLOSED : skep_status_of_errno(errno);
     int error = uv_poll_init(session->cluster->loop, &session->pid_poll, session->pidfd);
     if (error != 0) {
         close(session->pidfd);

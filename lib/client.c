@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "client_internal.h"
+#include "own_loop.h"
 
 enum {
     BUSY_TICK_MS = 200,  /* between looks after a broker from which something is expected */
@@ -110,10 +111,10 @@ static int allocate(skep_client **out, const skep_client_options *options) {
     client->loop = client->serves_worker ? skep_worker_loop(options->worker) : options->loop;
     client->owns_loop = client->loop == NULL;
     if (client->owns_loop) client->loop = &client->own_loop;
-    int error = client->owns_loop ? uv_loop_init(client->loop) : 0;
-    if (error == 0) *out = client;
+    int status = client->owns_loop ? skep__own_loop_init(client->loop) : SKEP_OK;
+    if (status == SKEP_OK) *out = client;
     else free(client);
-    return skep_status_of_errno(-error);
+    return status;
 }
 
 int skep_client_new(skep_client **out, const skep_client_options *options) {

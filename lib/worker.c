@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "identity.h"
+#include "own_loop.h"
 #include "worker_internal.h"
 
 enum { HANDSHAKE_TIMEOUT_MS = 10000 };
@@ -176,10 +177,10 @@ static int allocate(skep_worker **out, const struct skep__meeting *meeting, uv_l
     STAILQ_INIT(&worker->arrivals);
     worker->owns_loop = loop == NULL;
     worker->loop = loop != NULL ? loop : &worker->own_loop;
-    int error = worker->owns_loop ? uv_loop_init(worker->loop) : 0;
-    if (error == 0) *out = worker;
+    int status = worker->owns_loop ? skep__own_loop_init(worker->loop) : SKEP_OK;
+    if (status == SKEP_OK) *out = worker;
     else free(worker);
-    return skep_status_of_errno(-error);
+    return status;
 }
 
 int skep__worker_join(skep_worker **out, const struct skep__meeting *meeting, const skep_worker_options *options) {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "own_loop.h"
 #include "print.h"
 #include "say.h"
 #include "subcommands.h"
@@ -288,7 +289,7 @@ static int finish(struct submission *s) {
 }
 
 static int submit(struct submission *s, struct skep_bytes data) {
-    int status = skep_status_of_errno(-uv_loop_init(&s->loop));
+    int status = skep__own_loop_init(&s->loop);
     if (status != SKEP_OK) return fail(status, "submit: %s", skep_strerror(status));
     open_loop(s);
     s->begun_ns = uv_hrtime();

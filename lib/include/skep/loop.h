@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The loop that Skep runs on: libuv's. <uv.h> needs POSIX, which compilers hide under -std=c11 unless a program asks for
- * it (_POSIX_C_SOURCE=200809L, _DEFAULT_SOURCE or _GNU_SOURCE before its first header): then only the loop's name is
- * declared here, which is all that Skep's own headers need. */
+ * The loop that Skep runs on: libuv's. <uv.h> needs POSIX, which compilers hide under -std=c11 unless a program asks
+ * for it (_POSIX_C_SOURCE=200809L, _DEFAULT_SOURCE or _GNU_SOURCE before its first header): then only the loop's name
+ * is declared here, which is all that Skep's own headers need. */
 #ifndef SKEP_LOOP_H
 #define SKEP_LOOP_H
 

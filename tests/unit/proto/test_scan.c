@@ -197,8 +197,8 @@ static void test_one_value(void **state) {
     (void)state;
     assert_true(VALUE("\x07") && VALUE("\xa1x") && VALUE("\x92\x01\x91\x02") && VALUE("\x81\x01\x80"));
     assert_false(scan_value("", 0));
-    assert_false(VALUE("\x07\x07"));          /* two */
-    assert_false(VALUE("\x92\x01"));          /* a half */
+    assert_false(VALUE("\x07\x07"));         /* two */
+    assert_false(VALUE("\x92\x01"));         /* a half */
     assert_false(VALUE("\x91\x91\x91\x01")); /* too deep */
     assert_false(VALUE("\xdd\xff\xff\xff\xff"));
 }
