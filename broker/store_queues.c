@@ -32,6 +32,7 @@ void skep__queues_note(struct skep__queues *queues, struct skep__queue *queue) {
 }
 
 void skep__queues_remove(struct skep__queues *queues, struct skep__queue *queue) {
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it does not see that the table holds this queue
     HASH_DEL(queues->by_name, queue);
     if (queue->empty) TAILQ_REMOVE(&queues->empty, queue, entry);
     skep__histogram_free(&queue->times);
