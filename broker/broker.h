@@ -357,6 +357,7 @@ struct skep_cluster {
     uint64_t cut; /* connections of workers and clients that ended while both sides lived, and were made again */
     struct skep__counter_total counters[SKEP_MAX_COUNTERS];
     unsigned counter_count;
+    bool counters_said; /* an event has said that there are too many */
     struct skep__handling handling;
 };
 

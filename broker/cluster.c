@@ -18,6 +18,7 @@
 #include "life.h"
 #include "listener.h"
 #include "news.h"
+#include "own_loop.h"
 #include "queue_settings.h"
 #include "reload.h"
 #include "router.h"
@@ -84,9 +85,9 @@ static int init_readers(skep_cluster *cluster) {
     return status;
 }
 
-static skep_cluster *allocate(uv_loop_t *loop) {
+static int allocate(skep_cluster **out, uv_loop_t *loop) {
     skep_cluster *cluster = calloc(1, sizeof *cluster);
-    if (cluster == NULL) return NULL;
+    if (cluster == NULL) return SKEP_ENOMEM;
     init_lists(cluster);
     cluster->trace = skep__trace_mask();
     cluster->lock = cluster->reserve = -1;
@@ -94,24 +95,24 @@ static skep_cluster *allocate(uv_loop_t *loop) {
              (int)getpid());
     cluster->owns_loop = loop == NULL;
     cluster->loop = loop != NULL ? loop : &cluster->own_loop;
-    if (!cluster->owns_loop || uv_loop_init(cluster->loop) == 0) return cluster;
-    free(cluster);
-    return NULL;
+    int status = cluster->owns_loop ? skep__own_loop_init(cluster->loop) : SKEP_OK;
+    if (status == SKEP_OK) *out = cluster;
+    else free(cluster);
+    return status;
 }
 
 int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
-    static const skep_settings defaults = {0};
-    if (skep_is_worker()) return SKEP_ESTATE;
-    skep_cluster *cluster = allocate(loop);
-    if (cluster == NULL) return SKEP_ENOMEM;
+    skep_cluster *cluster = NULL;
+    int status = skep_is_worker() ? SKEP_ESTATE : allocate(&cluster, loop);
+    if (status != SKEP_OK) return status;
     init_timer(cluster, &cluster->interval_timer);
     init_timer(cluster, &cluster->starved_timer);
     init_timer(cluster, &cluster->hush_timer);
     init_idle(cluster, &cluster->usage_idle);
-    int status = init_readers(cluster);
+    status = init_readers(cluster);
     if (status == SKEP_OK) status = skep__clock_new(&cluster->clock, cluster->loop);
     if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
-    if (status == SKEP_OK) status = skep__settings_take(cluster, &defaults);
+    if (status == SKEP_OK) status = skep__settings_take(cluster, &(skep_settings){0});
     if (status == SKEP_OK) *out = cluster;
     else skep_cluster_free(&cluster);
     return status;
@@ -119,10 +120,9 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
 
 int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings) {
     int status = skep__settings_take(cluster, settings);
-    if (status != SKEP_OK) return status;
     skep_event event = skep__event(SKEP_EVENT_SETUP, NULL);
-    skep__emit_later(cluster, &event);
-    return SKEP_OK;
+    if (status == SKEP_OK) skep__emit_later(cluster, &event);
+    return status;
 }
 
 /* --- starting --- */
@@ -207,6 +207,7 @@ static void interval_passed(uv_timer_t *timer) {
     skep_cluster *cluster = timer->data;
     skep__send_request_counts(cluster);
     skep__news_totals(cluster);
+    skep__ledger_tidy(cluster);
 }
 
 int skep_cluster_start(skep_cluster *cluster) {
@@ -216,10 +217,8 @@ int skep_cluster_start(skep_cluster *cluster) {
         raise_limits(cluster);
         status = open_sockets(cluster);
     }
-    if (status != SKEP_OK) {
-        close_sockets(cluster);
-        return status;
-    }
+    if (status != SKEP_OK) close_sockets(cluster);
+    if (status != SKEP_OK) return status;
     uv_update_time(cluster->loop);
     cluster->started_ms = uv_now(cluster->loop);
     cluster->started = true;
@@ -324,7 +323,8 @@ int skep_cluster_stop_on_signals(skep_cluster *cluster) {
         uv_signal_init(cluster->loop, &cluster->signals[i]);
         cluster->signals[i].data = cluster;
         cluster->open_handles++;
-        if (uv_signal_start(&cluster->signals[i], signalled, numbers[i]) != 0) return SKEP_ESYS;
+        int error = uv_signal_start(&cluster->signals[i], signalled, numbers[i]);
+        if (error != 0) return skep_status_of_errno(-error);
         uv_unref((uv_handle_t *)&cluster->signals[i]);
     }
     return SKEP_OK;

@@ -123,7 +123,7 @@ int skep__consumer_add(skep_child *child, const struct skep_command_handle *hand
     skep_cluster *cluster = child->cluster;
     struct skep__queue *queue =
         store(cluster)->queue(cluster->store, handle->queue.data, handle->queue.size_bytes, true);
-    if (queue == NULL) return SKEP_ETOOBIG;
+    if (queue == NULL) return cluster->store->failure;
     struct skep__consumer *consumer = find(child, queue);
     if (consumer == NULL) consumer = add(child, queue);
     if (consumer == NULL) return SKEP_ENOMEM;

@@ -5,19 +5,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "event.h"
 #include "page_counts.h"
 
 static void add(uint64_t *sum, uint64_t n) {
     *sum = n < UINT64_MAX - *sum ? *sum + n : UINT64_MAX;
 }
 
-/* The total of a name; NULL: there are too many others. */
-static struct skep__counter_total *total_of(skep_cluster *cluster, const struct skep_bytes *name) {
+/* Once: a worker may name another one with each request. */
+static void say_too_many(skep_cluster *cluster, skep_child *child, const struct skep_bytes *name) {
+    if (cluster->counters_said) return;
+    cluster->counters_said = true;
+    skep__emit_error(cluster, child, "counter %.*s is not counted, nor any other new one: a broker has %d at most",
+                     (int)name->size_bytes, name->data, SKEP_MAX_COUNTERS);
+}
+
+/* The total of a name that a worker (NULL: a stranger) has named; NULL: there are too many others. */
+static struct skep__counter_total *total_of(skep_cluster *cluster, skep_child *child, const struct skep_bytes *name) {
     for (unsigned i = 0; i < cluster->counter_count; i++) {
         struct skep__counter_total *c = &cluster->counters[i];
         if (strlen(c->name) == name->size_bytes && memcmp(c->name, name->data, name->size_bytes) == 0) return c;
     }
-    if (cluster->counter_count == SKEP_MAX_COUNTERS) return NULL;
+    if (cluster->counter_count == SKEP_MAX_COUNTERS) {
+        say_too_many(cluster, child, name);
+        return NULL;
+    }
     struct skep__counter_total *c = &cluster->counters[cluster->counter_count++];
     skep__copy_text(c->name, sizeof c->name, name);
     return c;
@@ -39,7 +51,7 @@ void skep__count_requests(skep_cluster *cluster, skep_child *child,
 }
 
 void skep__count_named(skep_cluster *cluster, skep_child *child, const struct skep_command_incrementCount *report) {
-    struct skep__counter_total *total = total_of(cluster, &report->name);
+    struct skep__counter_total *total = total_of(cluster, child, &report->name);
     uint64_t n = SKEP_HAS(incrementCount, report, n) ? report->n : 1;
     if (total == NULL) return;
     if (child != NULL) {
@@ -61,7 +73,7 @@ static void raise_share(uint64_t *total, uint64_t *share, uint64_t sum) {
 
 static void raise_named(skep_child *child, const struct skep_page_counter *counter) {
     struct skep_bytes name = skep__text(counter->name);
-    struct skep__counter_total *total = counter->count > 0 ? total_of(child->cluster, &name) : NULL;
+    struct skep__counter_total *total = counter->count > 0 ? total_of(child->cluster, child, &name) : NULL;
     uint64_t *share = total != NULL ? share_of(child, total) : NULL;
     if (share != NULL) raise_share(&total->count, share, counter->count);
 }

@@ -40,6 +40,7 @@ struct answers {
     bool quiet; /* outcomes are wanted, too */
     uint64_t number, n, id;
     int status;
+    bool waits; /* a duplicate: the outcome of the first follows */
 };
 
 static void tell_declined(const struct answers *a) {
@@ -57,6 +58,7 @@ static void tell_accepted(const struct answers *a) {
     *c = (struct skep_command_accepted){.number = a->number, .id = a->id};
     SKEP_SET(accepted, c, n, a->n);
     if (a->status == SKEP_EDUPLICATE) SKEP_SET(accepted, c, duplicate, true);
+    if (a->waits) SKEP_SET(accepted, c, waits, true);
     if (a->quiet) skep__session_tell_quietly(a->session, &command);
     else skep__session_tell(a->session, &command);
 }
@@ -136,6 +138,15 @@ static struct skep__submission submission_of(const struct intake *intake, const 
     };
 }
 
+/* Who wants the outcome of a duplicate waits for that of the first job, unless that has had its own. */
+static void wait_for_first(struct intake *intake, struct skep__queue *queue, const struct skep__submission *submission,
+                           struct answers *a, uint64_t id) {
+    int status = skep__ledger_wait(intake->cluster, queue, submission);
+    bool over = status == SKEP_ENOJOB;
+    answer(a, submission->number, status == SKEP_OK || over ? SKEP_EDUPLICATE : status, id, false);
+    a->waits = status == SKEP_OK;
+}
+
 static void put_all(struct intake *intake, const struct skep_command_submit *s, struct skep__queue *queue, uint32_t i) {
     struct skep__session *session = intake->session;
     struct answers answers = {.session = session, .quiet = s->outcomes};
@@ -149,8 +160,10 @@ static void put_all(struct intake *intake, const struct skep_command_submit *s, 
         submission.key = key.size_bytes > 0 ? key.data : NULL;
         submission.key_bytes = key.size_bytes;
         submission.number = session->expected++;
-        int status = queue != NULL ? skep__ledger_submit(intake->cluster, queue, &submission, &id) : SKEP_ETOOBIG;
-        answer(&answers, submission.number, status, id, false);
+        int status = intake->cluster->store->failure;
+        if (queue != NULL) status = skep__ledger_submit(intake->cluster, queue, &submission, &id);
+        if (status == SKEP_EDUPLICATE && s->outcomes) wait_for_first(intake, queue, &submission, &answers, id);
+        else answer(&answers, submission.number, status, id, false);
     }
     end_answers(&answers, false);
 }
@@ -160,9 +173,16 @@ static void touch(struct intake *intake, struct skep__queue *queue) {
     intake->touched = queue;
 }
 
+/* The queue that was touched may be forgotten for a new one: its jobs are given out before. */
+static struct skep__queue *queue_of(struct intake *intake, const struct skep_bytes *name) {
+    struct skep__store *store = intake->cluster->store;
+    struct skep__queue *queue = store->kind->queue(store, name->data, name->size_bytes, false);
+    touch(intake, queue);
+    return queue != NULL ? queue : store->kind->queue(store, name->data, name->size_bytes, true);
+}
+
 static int submit(struct intake *intake, const struct skep_command_submit *s) {
     struct skep__session *session = intake->session;
-    struct skep__store *store = intake->cluster->store;
     if (s->keys.count > 0 && s->keys.count != s->jobs.count) return refuse(intake, "keys are not as many as jobs");
     if (s->queue.size_bytes == 0 || s->number == 0) return refuse(intake, "queue is empty, or number 0");
     if (!skep__session_reads(session)) return SKEP_OK;
@@ -172,8 +192,8 @@ static int submit(struct intake *intake, const struct skep_command_submit *s) {
     }
     session->gap_told = false;
     uint32_t known = answer_again(session, s);
-    struct skep__queue *queue = store->kind->queue(store, s->queue.data, s->queue.size_bytes, true);
-    if (queue != NULL) touch(intake, queue);
+    struct skep__queue *queue = queue_of(intake, &s->queue);
+    intake->touched = queue;
     put_all(intake, s, queue, known);
     return SKEP_OK;
 }

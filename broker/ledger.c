@@ -73,6 +73,14 @@ int skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue, const 
     return store(cluster)->put(cluster->store, queue, submission, now_ms(cluster), id);
 }
 
+int skep__ledger_wait(skep_cluster *cluster, struct skep__queue *queue, const struct skep__submission *submission) {
+    return store(cluster)->wait(cluster->store, queue, submission);
+}
+
+void skep__ledger_tidy(skep_cluster *cluster) {
+    if (cluster->store != NULL) store(cluster)->tidy(cluster->store, now_ms(cluster));
+}
+
 /* --- dead letters --- */
 
 static struct skep__death *new_death(const char *cause, const struct skep_bytes *reason,
@@ -113,7 +121,7 @@ static void announce(skep_cluster *cluster, const struct skep__job *job, const c
 
 void skep__ledger_bury(skep_cluster *cluster, struct skep__job *job, const char *cause, const struct skep_bytes *reason,
                        const struct skep__exit_record *record) {
-    store(cluster)->bury(cluster->store, job, new_death(cause, reason, record));
+    store(cluster)->bury(cluster->store, job, new_death(cause, reason, record), now_ms(cluster));
     if (job->wants_outcome) skep__session_died(cluster, job, cause, reason);
     job->wants_outcome = false;
     announce(cluster, job, cause, reason);
@@ -157,7 +165,7 @@ static void drop(skep_cluster *cluster, struct skep__job *job) {
 uint64_t skep__ledger_revive(skep_cluster *cluster, struct skep__queue *queue, uint64_t id) {
     uint64_t count = each_dead_of(cluster, queue, id, revive);
     for (struct skep__queue *q = NULL; (q = store(cluster)->next_queue(cluster->store, q)) != NULL;)
-        skep__dispatch_jobs(cluster, q);
+        if (q->ready_count > 0) skep__dispatch_jobs(cluster, q);
     return count;
 }
 
@@ -206,7 +214,7 @@ static void complete(skep_child *child, uint64_t number, const struct skep_list 
     *judged = consumer;
     take_result(child->cluster, job, results, index);
     child->jobs_done++;
-    store(child->cluster)->ack(child->cluster->store, job);
+    store(child->cluster)->ack(child->cluster->store, job, now_ms(child->cluster));
 }
 
 int skep__ledger_completed(skep_child *child, const struct skep_command_completed *c, const char **why) {

@@ -50,6 +50,14 @@ uint16_t skep__ledger_attempts(const skep_cluster *cluster, const struct skep__q
 SKEP_MUST_USE int skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue,
                                       const struct skep__submission *submission, uint64_t *id);
 
+/* After SKEP_EDUPLICATE, if the submission wants its outcome: it will be that of the first job with its key. Errors:
+ * SKEP_ENOJOB (that is done or dead already: no outcome follows), SKEP_EFULL, SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__ledger_wait(skep_cluster *cluster, struct skep__queue *queue,
+                                    const struct skep__submission *submission);
+
+/* To be called now and then: forgets queues that nobody uses. */
+void skep__ledger_tidy(skep_cluster *cluster);
+
 /* Answers of a worker's. Errors: SKEP_EPROTO, with *why. */
 SKEP_MUST_USE int skep__ledger_completed(skep_child *child, const struct skep_command_completed *completed,
                                          const char **why);
@@ -114,7 +122,7 @@ void skep__ledger_child_ended(skep_child *child);
 
 /* --- consumer.c --- */
 
-/* A worker handles a queue. Errors: SKEP_ETOOBIG (too many queues), SKEP_ENOMEM. */
+/* A worker handles a queue. Errors: SKEP_EQUEUES, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__consumer_add(skep_child *child, const struct skep_command_handle *handle);
 
 /* Forgets a worker's places. Its jobs are the caller's concern. */

@@ -39,12 +39,9 @@ static struct last_moment moment_of(const skep_child *child) {
 
 /* Those that it works on, and so finishes when it is asked to leave. */
 static uint64_t count_begun(skep_child *child) {
-    struct last_moment moment = moment_of(child);
     uint64_t count = 0;
-    for (uint64_t n = child->deliveries.first; n < child->deliveries.next && n <= moment.begun; n++) {
-        const struct skep__delivery *delivery = skep__deliveries_find(&child->deliveries, n);
-        count += delivery != NULL && delivery->job != NULL;
-    }
+    for (uint64_t n = 0; (n = skep__deliveries_after(&child->deliveries, n)) != 0;)
+        count += skep__deliveries_find(&child->deliveries, n)->job != NULL && skep__claim_is_begun(child->page, n);
     return count;
 }
 

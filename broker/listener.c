@@ -185,9 +185,10 @@ static int add_member(struct skep__listener *listener, int fd, struct skep__memb
     struct skep__member *member = calloc(1, sizeof *member);
     if (member == NULL) return SKEP_ENOMEM;
     *member = (struct skep__member){.listener = listener, .fd = fd};
-    if (uv_poll_init(listener->cluster->loop, &member->poll, fd) != 0) {
+    int error = uv_poll_init(listener->cluster->loop, &member->poll, fd);
+    if (error != 0) {
         free(member);
-        return SKEP_ESYS;
+        return skep_status_of_errno(-error);
     }
     member->poll.data = member;
     uv_unref((uv_handle_t *)&member->poll);

@@ -176,7 +176,8 @@ static void readable(uv_poll_t *poll, int status, int events) {
 
 static int open_stream(struct skep__output *output, int i, int fd) {
     struct stream *stream = &output->streams[i];
-    if (uv_poll_init(output->child->cluster->loop, &stream->poll, fd) != 0) return SKEP_ESYS;
+    int error = uv_poll_init(output->child->cluster->loop, &stream->poll, fd);
+    if (error != 0) return skep_status_of_errno(-error);
     output->open_handles++;
     stream->poll.data = output;
     stream->fd = fd;

@@ -15,13 +15,13 @@ struct skep__awaited {
     void *context;
 };
 
-void skep__primary_outcome(skep_cluster *cluster, const struct skep__job *job, int status,
+void skep__primary_outcome(skep_cluster *cluster, uint64_t number, uint64_t id, int status,
                            const struct skep_bytes *data) {
     struct skep__awaited *awaited;
-    HASH_FIND(hh, cluster->awaited, &job->number, sizeof job->number, awaited);
+    HASH_FIND(hh, cluster->awaited, &number, sizeof number, awaited);
     if (awaited == NULL) return;
     HASH_DEL(cluster->awaited, awaited);
-    awaited->callback(cluster, job->id, status, data->data, data->size_bytes, awaited->context);
+    awaited->callback(cluster, id, status, data->data, data->size_bytes, awaited->context);
     free(awaited);
 }
 
@@ -83,12 +83,14 @@ static void forget(skep_cluster *cluster, struct skep__awaited *awaited) {
 
 static int put(skep_cluster *cluster, const char *name, struct skep__submission *submission, uint64_t *id) {
     struct skep__queue *queue = cluster->store->kind->queue(cluster->store, name, strlen(name), true);
-    if (queue == NULL) return skep__broker_fail(cluster, SKEP_ETOOBIG, "%s: too many queues", name);
-    submission->attempts = skep__ledger_attempts(cluster, queue, submission->attempts);
-    int status = skep__ledger_submit(cluster, queue, submission, id);
+    int status = cluster->store->failure;
+    if (queue != NULL) submission->attempts = skep__ledger_attempts(cluster, queue, submission->attempts);
+    if (queue != NULL) status = skep__ledger_submit(cluster, queue, submission, id);
     if (status == SKEP_OK) skep__dispatch_jobs(cluster, queue);
-    else skep__broker_fail(cluster, status, "%s: %s", name, skep_strerror(status));
-    return status;
+    bool waits = status == SKEP_EDUPLICATE && submission->wants_outcome;
+    if (waits) status = skep__ledger_wait(cluster, queue, submission);
+    if (waits && status == SKEP_ENOJOB) status = SKEP_EDUPLICATE;
+    return status == SKEP_OK ? status : skep__broker_fail(cluster, status, "%s: %s", name, skep_strerror(status));
 }
 
 int skep_cluster_submit(skep_cluster *cluster, const char *queue, const void *data, size_t size_bytes,

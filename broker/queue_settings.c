@@ -17,8 +17,9 @@ struct skep__queue_settings {
 static int apply(skep_cluster *cluster, const struct skep__queue_settings *settings) {
     struct skep__store *store = cluster->store;
     struct skep__queue *queue = store->kind->queue(store, settings->name, strlen(settings->name), true);
-    if (queue == NULL) return SKEP_ETOOBIG;
+    if (queue == NULL) return store->failure;
     queue->options = settings->options;
+    queue->has_settings = true;
     return SKEP_OK;
 }
 
@@ -72,5 +73,5 @@ int skep_setup_queue(skep_cluster *cluster, const char *name, const skep_queue_o
     settings->options = *options;
     if (options->backoff_max_ms == 0) settings->options.backoff_max_ms = options->backoff_ms;
     status = cluster->store != NULL ? apply(cluster, settings) : SKEP_OK;
-    return status == SKEP_OK ? status : skep__broker_fail(cluster, status, "%s: too many queues", name);
+    return status == SKEP_OK ? status : skep__broker_fail(cluster, status, "%s: %s", name, skep_strerror(status));
 }

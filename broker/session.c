@@ -15,7 +15,6 @@
 #include "router.h"
 
 enum {
-    MAX_SESSIONS = 4096,
     HUSH_MS = 1,
     SLOW_BYTES = 4 * 1024 * 1024 /* of answers that a client has not read: it is not heard any more */
 };
@@ -121,14 +120,15 @@ static bool fits(const struct skep__session *session, uint64_t number, const str
            session->finished.size_bytes + result->size_bytes < SKEP_FULL_FRAME;
 }
 
-static void gather(struct skep__session *session, const struct skep__job *job, const struct skep_bytes *result) {
-    if (session->finished_count > 0 && !fits(session, job->number, result)) send_finished(session);
+static void gather(struct skep__session *session, uint64_t number, const struct skep__job *job,
+                   const struct skep_bytes *result) {
+    if (session->finished_count > 0 && !fits(session, number, result)) send_finished(session);
     if (skep__list_add(&session->finished, result->data, result->size_bytes) != SKEP_OK) {
         job->queue->unclaimed++;
         return;
     }
     if (session->finished_count++ > 0) return;
-    session->finished_number = job->number;
+    session->finished_number = number;
     LIST_INSERT_HEAD(&session->cluster->owed, session, owed);
 }
 
@@ -138,29 +138,49 @@ static struct skep__session *find(skep_cluster *cluster, uint32_t id) {
     return session;
 }
 
+/* An outcome that is being told */
+struct outcome {
+    const struct skep__job *job;
+    const char *cause;               /* NULL: it is done */
+    const struct skep_bytes *result; /* or the reason of its death */
+};
+
+static void tell_died(struct skep__session *session, uint64_t number, const struct outcome *o) {
+    struct skep_command command = {.id = SKEP_COMMAND_died};
+    command.died = (struct skep_command_died){.number = number, .cause = skep__text(o->cause)};
+    if (o->result->size_bytes > 0) SKEP_SET(died, &command.died, reason, *o->result);
+    skep__session_tell(session, &command);
+}
+
+static void tell_primary(skep_cluster *cluster, uint64_t number, const struct outcome *o) {
+    struct skep_bytes cause = o->cause != NULL ? skep__text(o->cause) : (struct skep_bytes){0};
+    if (o->cause != NULL) skep__primary_outcome(cluster, number, o->job->id, SKEP_EDEAD, &cause);
+    else skep__primary_outcome(cluster, number, o->job->id, SKEP_OK, o->result);
+}
+
+static void tell_one(skep_cluster *cluster, uint32_t client, uint64_t number, const struct outcome *o) {
+    struct skep__session *session = client != 0 ? find(cluster, client) : NULL;
+    if (client == 0) tell_primary(cluster, number, o);
+    else if (session == NULL) o->job->queue->unclaimed++;
+    else if (o->cause != NULL) tell_died(session, number, o);
+    else gather(session, number, o->job, o->result);
+}
+
+/* The submitter of a job with a key is one of those who wait for it. */
+static void tell_all(skep_cluster *cluster, const struct outcome *o) {
+    const struct skep__store_kind *kind = cluster->store->kind;
+    if (o->job->key == NULL) tell_one(cluster, o->job->client, o->job->number, o);
+    for (const struct skep__waiter *waiter = NULL; (waiter = kind->next_waiter(o->job, waiter)) != NULL;)
+        tell_one(cluster, waiter->client, waiter->number, o);
+}
+
 void skep__session_finished(skep_cluster *cluster, const struct skep__job *job, const struct skep_bytes *result) {
-    if (job->client == 0) {
-        skep__primary_outcome(cluster, job, SKEP_OK, result);
-        return;
-    }
-    struct skep__session *session = find(cluster, job->client);
-    if (session != NULL) gather(session, job, result);
-    else job->queue->unclaimed++;
+    tell_all(cluster, &(struct outcome){.job = job, .result = result});
 }
 
 void skep__session_died(skep_cluster *cluster, const struct skep__job *job, const char *cause,
                         const struct skep_bytes *reason) {
-    struct skep_bytes text = skep__text(cause);
-    if (job->client == 0) {
-        skep__primary_outcome(cluster, job, SKEP_EDEAD, &text);
-        return;
-    }
-    struct skep__session *session = find(cluster, job->client);
-    struct skep_command command = {.id = SKEP_COMMAND_died};
-    command.died = (struct skep_command_died){.number = job->number, .cause = text};
-    if (reason->size_bytes > 0) SKEP_SET(died, &command.died, reason, *reason);
-    if (session != NULL) skep__session_tell(session, &command);
-    else job->queue->unclaimed++;
+    tell_all(cluster, &(struct outcome){.job = job, .cause = cause, .result = reason});
 }
 
 /* --- life --- */
@@ -223,10 +243,12 @@ static int open_returns(struct skep__session *session) {
 
 static int watch_process(struct skep__session *session) {
     session->pidfd = pidfd_open(session->pid, 0);
-    if (session->pidfd < 0) return errno == EMFILE || errno == ENFILE ? SKEP_EMFILE : SKEP_ECLOSED;
-    if (uv_poll_init(session->cluster->loop, &session->pid_poll, session->pidfd) != 0) {
+    bool gone = session->pidfd < 0 && (errno == ESRCH || errno == EINVAL); /* no process has this id, or none can */
+    if (session->pidfd < 0) return gone ? SKEP_ECLOSED : skep_status_of_errno(errno);
+    int error = uv_poll_init(session->cluster->loop, &session->pid_poll, session->pidfd);
+    if (error != 0) {
         close(session->pidfd);
-        return SKEP_ESYS;
+        return skep_status_of_errno(-error);
     }
     session->pid_poll.data = session;
     uv_poll_start(&session->pid_poll, UV_READABLE, process_ended);
@@ -267,7 +289,7 @@ static int add_joined(const struct skep__session *session, struct skep_frame *fr
 
 int skep__session_join(skep_cluster *cluster, pid_t pid, struct skep_frame *frame) {
     struct skep__session *session;
-    if (HASH_COUNT(cluster->sessions) >= MAX_SESSIONS) return SKEP_ETOOBIG;
+    if (HASH_COUNT(cluster->sessions) >= SKEP_MAX_CLIENTS) return SKEP_ECLIENTS;
     int status = new_session(cluster, pid, &session);
     if (status != SKEP_OK) return status;
     status = add_joined(session, frame);

@@ -45,7 +45,7 @@ struct skep__session {
 
 /* --- session.c --- */
 
-/* Admits a client and adds the answer. Errors: SKEP_EMFILE, SKEP_ETOOBIG (too many clients), SKEP_ECLOSED (it is gone),
+/* Admits a client and adds the answer. Errors: SKEP_EMFILE, SKEP_ECLIENTS, SKEP_ECLOSED (it is gone),
  * SKEP_ENOMEM, SKEP_ESYS. */
 SKEP_MUST_USE int skep__session_join(skep_cluster *cluster, pid_t pid, struct skep_frame *frame);
 
@@ -69,7 +69,7 @@ void skep__session_tell_expected(struct skep__session *session);
  * told which number comes next. */
 bool skep__session_reads(struct skep__session *session);
 
-/* The outcome of a job that its submitter waits for. */
+/* The outcome of a job, to its submitter and to all that wait with a copy. */
 void skep__session_finished(skep_cluster *cluster, const struct skep__job *job, const struct skep_bytes *result);
 void skep__session_died(skep_cluster *cluster, const struct skep__job *job, const char *cause,
                         const struct skep_bytes *reason);
@@ -87,8 +87,9 @@ void skep__intake_received(void *context, const void *data, size_t size_bytes, c
 
 /* --- primary.c --- */
 
-/* The outcome of a job of the primary's own; and, for all that it still waits for, that there will be none. */
-void skep__primary_outcome(skep_cluster *cluster, const struct skep__job *job, int status,
+/* The outcome, by its number, of a job of the primary's own, or of the job that it has a copy of; and, for all that it
+ * still waits for, that there will be none. */
+void skep__primary_outcome(skep_cluster *cluster, uint64_t number, uint64_t id, int status,
                            const struct skep_bytes *data);
 void skep__primary_forget(skep_cluster *cluster);
 

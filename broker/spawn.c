@@ -186,6 +186,12 @@ static int await_exec(skep_cluster *cluster, const char *exec, int pipe, pid_t p
     return explain(cluster, exec, &report);
 }
 
+/* What fork says means many things; here it is a limit of processes. */
+static int fork_failed(skep_cluster *cluster, int error) {
+    if (error == EAGAIN) return skep__broker_fail(cluster, SKEP_ENPROC, "fork: %s", skep_strerror(SKEP_ENPROC));
+    return skep__broker_fail(cluster, skep_status_of_errno(error), "fork: %s", strerror(error));
+}
+
 static int fork_worker(skep_cluster *cluster, struct plan *plan, struct skep__spawned *spawned) {
     int pipe[2];
     sigset_t all, before;
@@ -203,8 +209,7 @@ static int fork_worker(skep_cluster *cluster, struct plan *plan, struct skep__sp
     int error = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     close(pipe[1]);
-    int status = pid > 0 ? await_exec(cluster, plan->program->exec, pipe[0], pid)
-                         : skep__broker_fail(cluster, skep_status_of_errno(error), "fork: %s", strerror(error));
+    int status = pid > 0 ? await_exec(cluster, plan->program->exec, pipe[0], pid) : fork_failed(cluster, error);
     close(pipe[0]);
     if (status != SKEP_OK) return status;
     spawned->pid = pid;
@@ -255,7 +260,7 @@ static int open_pipes(int ours[2], int theirs[2]) {
         if (pipe2(ends, O_CLOEXEC) != 0) return skep_status_of_errno(errno);
         ours[i] = ends[0];
         theirs[i] = ends[1];
-        if (fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0) return SKEP_ESYS;
+        if (fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0) return skep_status_of_errno(errno);
     }
     return SKEP_OK;
 }

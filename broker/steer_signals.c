@@ -57,11 +57,12 @@ int skep_cluster_steer_on_signals(skep_cluster *cluster) {
     sigaddset(&signals, SIGTTOU);
     cluster->steering_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     if (cluster->steering_fd < 0)
-        return skep__broker_fail(cluster, SKEP_ESYS, "cannot watch signals: %s", strerror(errno));
+        return skep__broker_fail(cluster, skep_status_of_errno(errno), "cannot watch signals: %s", strerror(errno));
     int status = watch(cluster);
     if (status != 0) {
         close(cluster->steering_fd);
-        return skep__broker_fail(cluster, SKEP_ESYS, "cannot watch signals: %s", uv_strerror(status));
+        return skep__broker_fail(cluster, skep_status_of_errno(-status), "cannot watch signals: %s",
+                                 uv_strerror(status));
     }
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     cluster->steers = true;

@@ -51,6 +51,7 @@ struct skep__job {
     uint64_t delivery;             /* reserved: its number there */
     uint64_t number;               /* the submitter's */
     struct skep__death *death;     /* dead */
+    struct skep__key *key;         /* NULL: it has none */
     uint32_t client;               /* the submitter; 0: the primary */
     uint32_t size_bytes;
     uint32_t attempt;       /* deliveries that were begun, the present one among them */
@@ -61,10 +62,18 @@ struct skep__job {
     uint16_t interruptions; /* workers that ended while they worked on it, and are not to be blamed on it */
     uint8_t priority;       /* smaller ones come first */
     uint8_t state;          /* enum skep__job_state */
-    bool wants_outcome;     /* the submitter waits for it */
+    bool wants_outcome;     /* the submitter waits for it, or somebody with a copy */
     char data[];
 };
 TAILQ_HEAD(skep__jobs, skep__job);
+TAILQ_HEAD(skep__queue_list, skep__queue);
+
+/* Who submitted a copy of a job and waits for the outcome of that job */
+struct skep__waiter {
+    LIST_ENTRY(skep__waiter) entry;
+    uint64_t number; /* the copy's */
+    uint32_t client; /* 0: the primary */
+};
 
 /* What a worker can do with a job */
 enum skep__capacity {
@@ -76,12 +85,15 @@ enum skep__capacity {
 
 struct skep__queue {
     UT_hash_handle hh;
+    TAILQ_ENTRY(skep__queue) entry; /* in the store's empty queues while empty */
+    uint64_t unused_ms;             /* empty: since then and a millisecond nobody has used it; 0: not yet */
+    bool empty;                     /* no job and no key is in it */
     char name[SKEP_MAX_NAME + 1];
     struct skep__jobs ready[SKEP__PRIORITIES]; /* each in the order of becoming ready */
     uint64_t busy[SKEP__PRIORITIES / 64];      /* a bit for each priority that has jobs */
     struct skep__jobs delayed;                 /* in no order */
     struct skep__jobs dead;                    /* the oldest first */
-    struct skep__key *keys;                    /* seen lately, by key */
+    struct skep__key *keys;                    /* held or remembered, by key */
 
     uint64_t ready_count, reserved_count, delayed_count, dead_count;
     size_t bytes;
@@ -97,6 +109,7 @@ struct skep__queue {
     uint64_t typical_ms;        /* from delivery to answer, lately */
     bool paused;                /* hands nothing out until it is resumed */
     bool handled;               /* a worker has handled it, or does */
+    bool has_settings;          /* of its own, in options */
     skep_queue_options options; /* 0: the broker's setting */
 };
 
@@ -123,7 +136,8 @@ struct skep__store;
 
 /* A kind of store. A job is in exactly one state, and only functions that say so take it. */
 struct skep__store_kind {
-    /* The queue of a name; makes it if make is true, else NULL if it is not there. NULL also if there are too many. */
+    /* The queue of a name; makes it if make is true, else NULL if it is not there. NULL also if it cannot be made:
+     * store.failure says why. That may forget a queue that is empty, has no worker and is not paused. */
     struct skep__queue *(*queue)(struct skep__store *store, const char *name, size_t size_bytes, bool make);
 
     /* All queues, in the order of their making: NULL gives the first, the last gives NULL. */
@@ -133,6 +147,14 @@ struct skep__store_kind {
      * Errors: SKEP_EFULL, SKEP_ENOMEM. */
     int (*put)(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *submission,
                uint64_t now_ms, uint64_t *id);
+
+    /* After SKEP_EDUPLICATE: the submitter waits for the outcome of the job that has the key. Errors: SKEP_ENOJOB (that
+     * is done or dead already), SKEP_EFULL, SKEP_ENOMEM. */
+    int (*wait)(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *submission);
+
+    /* Everybody who waits for a job's outcome, to whom it is being told: nobody can wait for it any more. NULL gives
+     * the first, the last gives NULL. The submitter is not among them if the job has no key. */
+    const struct skep__waiter *(*next_waiter)(const struct skep__job *job, const struct skep__waiter *waiter);
 
     /* The ready job that comes first; NULL: none is. */
     struct skep__job *(*first)(struct skep__queue *queue);
@@ -144,7 +166,7 @@ struct skep__store_kind {
     void (*begun)(struct skep__store *store, struct skep__job *job);
 
     /* reserved -> done: forgets it */
-    void (*ack)(struct skep__store *store, struct skep__job *job);
+    void (*ack)(struct skep__store *store, struct skep__job *job, uint64_t now_ms);
 
     /* reserved -> delayed until due_ms, or ready behind the others if that is now */
     void (*retry)(struct skep__store *store, struct skep__job *job, uint64_t now_ms, uint64_t due_ms);
@@ -153,7 +175,7 @@ struct skep__store_kind {
     void (*recover)(struct skep__store *store, struct skep__job *job);
 
     /* ready, delayed, reserved -> dead; death is the job's from here on, NULL if there was no memory for it */
-    void (*bury)(struct skep__store *store, struct skep__job *job, struct skep__death *death);
+    void (*bury)(struct skep__store *store, struct skep__job *job, struct skep__death *death, uint64_t now_ms);
 
     /* dead -> ready, as if it were new */
     void (*revive)(struct skep__store *store, struct skep__job *job, uint64_t now_ms);
@@ -171,6 +193,10 @@ struct skep__store_kind {
     /* When ripen or expired will have something, or a key is to be forgotten; UINT64_MAX: never */
     uint64_t (*next_ms)(struct skep__store *store);
 
+    /* To be called now and then: forgets the queues that have been empty, without a worker and not paused for a minute.
+     */
+    void (*tidy)(struct skep__store *store, uint64_t now_ms);
+
     /* The jobs of a queue in one state, ready ones in their order: NULL gives the first, the last gives NULL. */
     struct skep__job *(*next)(struct skep__store *store, struct skep__queue *queue, enum skep__job_state state,
                               const struct skep__job *job);
@@ -181,6 +207,7 @@ struct skep__store_kind {
 struct skep__store {
     const struct skep__store_kind *kind;
     struct skep__store_limits limits;
+    int failure; /* why a queue could not be made: SKEP_EINVAL (its name), SKEP_EQUEUES, SKEP_ENOMEM */
 };
 
 /* Jobs in memory. Errors: SKEP_ENOMEM. */

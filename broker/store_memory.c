@@ -3,13 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store_job.h"
 #include "store_keys.h"
-
-enum { MALLOC_BYTES = 16 /* what an allocation costs besides its size */ };
+#include "store_queues.h"
 
 struct memory {
     struct skep__store store; /* first member */
-    struct skep__queue *queues;
+    struct skep__queues queues;
     struct skep__jobs reserved; /* in the order of delivery */
     struct skep__heap delays, expiries;
     struct skep__keys keys;
@@ -99,70 +99,46 @@ static void leave(struct memory *memory, struct skep__job *job) {
     }
 }
 
-static size_t cost_of(size_t size_bytes) {
-    return sizeof(struct skep__job) + size_bytes + MALLOC_BYTES;
-}
-
 /* The job is in no list any more. */
 static void forget(struct memory *memory, struct skep__job *job) {
-    size_t cost = cost_of(job->size_bytes);
+    size_t cost = skep__job_cost(job->size_bytes);
     leave_heap(&memory->expiries, &job->expiry_node);
     job->queue->bytes -= cost;
     memory->bytes -= cost;
+    skep__keys_leave(&memory->keys, job);
+    skep__queues_note(&memory->queues, job->queue);
     free(job->death);
     free(job);
 }
 
 /* --- queues --- */
 
-static struct skep__queue *new_queue(struct memory *memory, const char *name, size_t size_bytes) {
-    if (HASH_COUNT(memory->queues) >= SKEP_MAX_QUEUES || size_bytes == 0 || size_bytes > SKEP_MAX_NAME) return NULL;
-    struct skep__queue *queue = calloc(1, sizeof *queue);
-    if (queue == NULL) return NULL;
-    memcpy(queue->name, name, size_bytes);
-    for (unsigned i = 0; i < SKEP__PRIORITIES; i++) TAILQ_INIT(&queue->ready[i]);
-    TAILQ_INIT(&queue->delayed);
-    TAILQ_INIT(&queue->dead);
-    for (unsigned i = 0; i < SKEP__CAPACITIES; i++) TAILQ_INIT(&queue->takers[i]);
-    LIST_INIT(&queue->consumers);
-    HASH_ADD_KEYPTR(hh, memory->queues, queue->name, size_bytes, queue);
+static struct skep__queue *memory_queue(struct skep__store *store, const char *name, size_t size_bytes, bool make) {
+    struct skep__queues *queues = &memory_of(store)->queues;
+    struct skep__queue *queue = skep__queues_find(queues, name, size_bytes);
+    if (queue != NULL || !make) return queue;
+    store->failure = skep__queues_make(queues, name, size_bytes, &queue);
     return queue;
 }
 
-static struct skep__queue *memory_queue(struct skep__store *store, const char *name, size_t size_bytes, bool make) {
-    struct skep__queue *queue;
-    HASH_FIND(hh, memory_of(store)->queues, name, size_bytes, queue);
-    return queue == NULL && make ? new_queue(memory_of(store), name, size_bytes) : queue;
+static struct skep__queue *memory_next_queue(struct skep__store *store, const struct skep__queue *queue) {
+    return queue != NULL ? queue->hh.next : memory_of(store)->queues.by_name;
 }
 
-static struct skep__queue *memory_next_queue(struct skep__store *store, const struct skep__queue *queue) {
-    return queue != NULL ? queue->hh.next : memory_of(store)->queues;
+static void memory_tidy(struct skep__store *store, uint64_t now_ms) {
+    skep__queues_tidy(&memory_of(store)->queues, now_ms);
 }
 
 /* --- putting --- */
 
+static bool has_memory(const struct memory *memory, size_t cost) {
+    return memory->bytes + memory->keys.bytes + cost <= memory->store.limits.bytes;
+}
+
 static bool has_room(const struct memory *memory, const struct skep__queue *queue, size_t cost) {
     const struct skep__store_limits *limits = &memory->store.limits;
     uint64_t count = queue->ready_count + queue->reserved_count + queue->delayed_count + queue->dead_count;
-    return count < limits->queue_jobs && queue->bytes + cost <= limits->queue_bytes &&
-           memory->bytes + cost <= limits->bytes;
-}
-
-static struct skep__job *new_job(struct skep__queue *queue, const struct skep__submission *s, uint64_t now_ms) {
-    struct skep__job *job = malloc(sizeof *job + s->size_bytes);
-    if (job == NULL) return NULL;
-    *job = (struct skep__job){.queue = queue,
-                              .accepted_ms = now_ms,
-                              .expires_ms = s->ttl_ms != 0 ? now_ms + s->ttl_ms : 0,
-                              .number = s->number,
-                              .client = s->client,
-                              .size_bytes = (uint32_t)s->size_bytes,
-                              .lease_ms = s->lease_ms,
-                              .attempts = s->attempts,
-                              .priority = s->priority,
-                              .wants_outcome = s->wants_outcome};
-    if (s->size_bytes > 0) memcpy(job->data, s->data, s->size_bytes);
-    return job;
+    return count < limits->queue_jobs && queue->bytes + cost <= limits->queue_bytes && has_memory(memory, cost);
 }
 
 /* Into the heaps and the list; what fails leaves nothing behind. */
@@ -175,9 +151,17 @@ static int enter(struct memory *memory, struct skep__job *job, const struct skep
     return status;
 }
 
+/* Without memory for its key the job is there all the same: better twice than never. */
+static void take_key(struct memory *memory, struct skep__job *job, const struct skep__submission *s) {
+    if (skep__keys_add(&memory->keys, job, s) != SKEP_OK || !s->wants_outcome) return;
+    if (skep__keys_wait(&memory->keys, job->key, s) == SKEP_OK) return;
+    skep__keys_leave(&memory->keys, job);
+    job->key = NULL;
+}
+
 static int put(struct memory *memory, struct skep__queue *queue, const struct skep__submission *s, uint64_t now_ms,
                uint64_t *id) {
-    struct skep__job *job = new_job(queue, s, now_ms);
+    struct skep__job *job = skep__job_new(queue, s, now_ms);
     if (job == NULL) return SKEP_ENOMEM;
     job->id = memory->next_id + 1;
     int status = enter(memory, job, s, now_ms);
@@ -185,36 +169,38 @@ static int put(struct memory *memory, struct skep__queue *queue, const struct sk
         free(job);
         return status;
     }
-    memory->next_id = job->id;
-    queue->bytes += cost_of(s->size_bytes);
-    memory->bytes += cost_of(s->size_bytes);
+    *id = memory->next_id = job->id;
+    queue->bytes += skep__job_cost(s->size_bytes);
+    memory->bytes += skep__job_cost(s->size_bytes);
     queue->submitted++;
-    *id = job->id;
+    if (s->key != NULL) take_key(memory, job, s);
+    skep__queues_note(&memory->queues, queue);
     return SKEP_OK;
-}
-
-/* Without memory for its key the job is there all the same: better twice than never. */
-static void remember_key(struct memory *memory, struct skep__queue *queue, const struct skep__submission *s,
-                         uint64_t id, uint64_t now_ms) {
-    if (skep__keys_add(&memory->keys, queue, s, id, now_ms + memory->store.limits.dedup_ms) != SKEP_OK) return;
-    memory->bytes += skep__key_cost(s->key_bytes);
 }
 
 static int memory_put(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *s,
                       uint64_t now_ms, uint64_t *id) {
     struct memory *memory = memory_of(store);
-    uint64_t first = s->key != NULL ? skep__keys_find(queue, s) : 0;
-    if (first != 0) {
+    const struct skep__key *first = s->key != NULL ? skep__keys_find(queue, s) : NULL;
+    if (first != NULL) {
         queue->duplicates++;
-        *id = first;
+        *id = first->id;
         return SKEP_EDUPLICATE;
     }
-    if (!has_room(memory, queue, cost_of(s->size_bytes))) {
+    if (!has_room(memory, queue, skep__job_cost(s->size_bytes))) {
         queue->declined++;
         return SKEP_EFULL;
     }
-    int status = put(memory, queue, s, now_ms, id);
-    if (status == SKEP_OK && s->key != NULL) remember_key(memory, queue, s, *id, now_ms);
+    return put(memory, queue, s, now_ms, id);
+}
+
+static int memory_wait(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *s) {
+    struct memory *memory = memory_of(store);
+    struct skep__key *key = skep__keys_find(queue, s);
+    if (key == NULL || key->settled) return SKEP_ENOJOB;
+    if (!has_memory(memory, skep__waiter_cost())) return SKEP_EFULL;
+    int status = skep__keys_wait(&memory->keys, key, s);
+    if (status == SKEP_OK) key->job->wants_outcome = true;
     return status;
 }
 
@@ -251,8 +237,9 @@ static void memory_drop(struct skep__store *store, struct skep__job *job) {
     forget(memory_of(store), job);
 }
 
-static void memory_ack(struct skep__store *store, struct skep__job *job) {
+static void memory_ack(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
     job->queue->done++;
+    skep__keys_end(&memory_of(store)->keys, job, now_ms + store->limits.dedup_ms);
     memory_drop(store, job);
 }
 
@@ -269,8 +256,9 @@ static void memory_recover(struct skep__store *store, struct skep__job *job) {
     enter_ready(job, true);
 }
 
-static void memory_bury(struct skep__store *store, struct skep__job *job, struct skep__death *death) {
+static void memory_bury(struct skep__store *store, struct skep__job *job, struct skep__death *death, uint64_t now_ms) {
     struct memory *memory = memory_of(store);
+    skep__keys_end(&memory->keys, job, now_ms + store->limits.dedup_ms);
     leave(memory, job);
     leave_heap(&memory->expiries, &job->expiry_node);
     job->state = SKEP__JOB_DEAD;
@@ -281,6 +269,7 @@ static void memory_bury(struct skep__store *store, struct skep__job *job, struct
 
 static void memory_revive(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
     leave(memory_of(store), job);
+    skep__keys_revive(&memory_of(store)->keys, job);
     free(job->death);
     job->death = NULL;
     job->accepted_ms = now_ms;
@@ -294,7 +283,8 @@ static void memory_revive(struct skep__store *store, struct skep__job *job, uint
 
 static struct skep__queue *memory_ripen(struct skep__store *store, uint64_t now_ms) {
     struct memory *memory = memory_of(store);
-    memory->bytes -= skep__keys_forget(&memory->keys, now_ms);
+    for (struct skep__queue *queue; (queue = skep__keys_forget(&memory->keys, now_ms)) != NULL;)
+        skep__queues_note(&memory->queues, queue);
     const struct skep__heap_node *node = skep__heap_first(&memory->delays);
     if (node == NULL || of_delay(node)->at_ms > now_ms) return NULL;
     struct skep__job *job = of_delay(node);
@@ -312,7 +302,7 @@ static uint64_t memory_next_ms(struct skep__store *store) {
     struct memory *memory = memory_of(store);
     const struct skep__heap_node *delay = skep__heap_first(&memory->delays);
     const struct skep__heap_node *expiry = skep__heap_first(&memory->expiries);
-    const struct skep__key *key = TAILQ_FIRST(&memory->keys);
+    const struct skep__key *key = TAILQ_FIRST(&memory->keys.ended);
     uint64_t next = delay != NULL ? of_delay(delay)->at_ms : UINT64_MAX;
     if (expiry != NULL && of_expiry(expiry)->expires_ms < next) next = of_expiry(expiry)->expires_ms;
     if (key != NULL && key->forget_ms < next) next = key->forget_ms;
@@ -343,17 +333,15 @@ static void free_queue(struct memory *memory, struct skep__queue *queue) {
     for (enum skep__job_state state = SKEP__JOB_READY; state <= SKEP__JOB_DEAD; state++)
         for (struct skep__job *job; (job = memory_next(&memory->store, queue, state, NULL)) != NULL;)
             memory_drop(&memory->store, job);
-    HASH_DEL(memory->queues, queue);
-    skep__histogram_free(&queue->times);
-    free(queue);
+    skep__queues_remove(&memory->queues, queue);
 }
 
 static void memory_free(struct skep__store **out) {
     if (*out == NULL) return;
     struct memory *memory = memory_of(*out);
-    skep__keys_forget(&memory->keys, UINT64_MAX);
+    while (skep__keys_forget(&memory->keys, UINT64_MAX) != NULL) continue;
     while (!TAILQ_EMPTY(&memory->reserved)) memory_drop(*out, TAILQ_FIRST(&memory->reserved)); // NOLINT(*-unix.Malloc)
-    while (memory->queues != NULL) free_queue(memory, memory->queues);
+    while (memory->queues.by_name != NULL) free_queue(memory, memory->queues.by_name);
     skep__heap_free(&memory->delays);
     skep__heap_free(&memory->expiries);
     free(memory);
@@ -365,6 +353,8 @@ int skep__store_memory_new(struct skep__store **out, const struct skep__store_li
         .queue = memory_queue,
         .next_queue = memory_next_queue,
         .put = memory_put,
+        .wait = memory_wait,
+        .next_waiter = skep__keys_next_waiter,
         .first = memory_first,
         .reserve = memory_reserve,
         .begun = memory_begun,
@@ -377,6 +367,7 @@ int skep__store_memory_new(struct skep__store **out, const struct skep__store_li
         .ripen = memory_ripen,
         .expired = memory_expired,
         .next_ms = memory_next_ms,
+        .tidy = memory_tidy,
         .next = memory_next,
         .free = memory_free,
     };
@@ -386,7 +377,8 @@ int skep__store_memory_new(struct skep__store **out, const struct skep__store_li
     memory->delays.before = is_due_before;
     memory->expiries.before = expires_before;
     TAILQ_INIT(&memory->reserved);
-    TAILQ_INIT(&memory->keys);
+    TAILQ_INIT(&memory->keys.ended);
+    TAILQ_INIT(&memory->queues.empty);
     *out = &memory->store;
     return SKEP_OK;
 }

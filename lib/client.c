@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "client_internal.h"
+#include "own_loop.h"
 
 enum {
     BUSY_TICK_MS = 200,  /* between looks after a broker from which something is expected */
@@ -97,9 +98,9 @@ static int open_handles(skep_client *client) {
     return status == SKEP_OK ? skep__flusher_new(&client->flusher, client->loop) : status;
 }
 
-static skep_client *allocate(const skep_client_options *options) {
+static int allocate(skep_client **out, const skep_client_options *options) {
     skep_client *client = calloc(1, sizeof *client);
-    if (client == NULL) return NULL;
+    if (client == NULL) return SKEP_ENOMEM;
     STAILQ_INIT(&client->batches);
     STAILQ_INIT(&client->spares);
     TAILQ_INIT(&client->messages);
@@ -109,19 +110,20 @@ static skep_client *allocate(const skep_client_options *options) {
     client->serves_worker = options->worker != NULL;
     client->loop = client->serves_worker ? skep_worker_loop(options->worker) : options->loop;
     client->owns_loop = client->loop == NULL;
-    if (!client->owns_loop) return client;
-    client->loop = &client->own_loop;
-    if (uv_loop_init(client->loop) == 0) return client;
-    free(client);
-    return NULL;
+    if (client->owns_loop) client->loop = &client->own_loop;
+    int status = client->owns_loop ? skep__own_loop_init(client->loop) : SKEP_OK;
+    if (status == SKEP_OK) *out = client;
+    else free(client);
+    return status;
 }
 
 int skep_client_new(skep_client **out, const skep_client_options *options) {
     static const skep_client_options defaults = {0};
     if (options == NULL) options = &defaults;
-    skep_client *client = allocate(options);
-    if (client == NULL) return SKEP_ENOMEM;
-    int status = skep__client_find(client, options);
+    skep_client *client;
+    int status = allocate(&client, options);
+    if (status != SKEP_OK) return status;
+    status = skep__client_find(client, options);
     if (status == SKEP_OK) status = open_readers(client);
     if (status == SKEP_OK) status = open_handles(client);
     if (status != SKEP_OK) {

@@ -205,10 +205,17 @@ static void join_answered(int status, const void *data, size_t size_bytes, void 
     skep_client *client = context;
     struct join_answer answer = {.client = client, .status = SKEP_EPROTO};
     if (client->phase != SKEP__CLIENT_JOINING) return; /* given up */
-    if (status == SKEP_OK) status = skep__client_read_answer(client, data, size_bytes, take_joined, &answer);
+    bool answered = status == SKEP_OK;
+    if (answered) status = skep__client_read_answer(client, data, size_bytes, take_joined, &answer);
     else skep__client_fail(client, status, "%s: cannot join: %s", client->instance.dir, skep_strerror(status));
-    if (status == SKEP_OK && answer.status == SKEP_OK) joined(client);
-    else try_later(client);
+    if (status == SKEP_OK) status = answer.status;
+    if (status == SKEP_OK) {
+        joined(client);
+        return;
+    }
+    try_later(client);
+    if (answered && status != SKEP_ECLOSED && client->on_state != NULL)
+        client->on_state(client, status, client->on_state_context);
 }
 
 /* Finds whom to ask. A broker that has come in the place of another has another socket. */

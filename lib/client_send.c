@@ -137,11 +137,11 @@ static bool is_next(skep_client *client, uint64_t number, uint64_t *n, uint64_t 
     return true;
 }
 
-static void answered(skep_client *client, uint64_t n, int status, uint64_t id) {
+static void answered(skep_client *client, uint64_t n, int status, uint64_t id, bool waits) {
     client->silent_ticks = 0;
     client->gone_back_to = 0;
     for (; n > 0; n--) {
-        skep__client_settle(client, status, id);
+        skep__client_settle(client, status, id, waits);
         if (id != 0) id++;
     }
     skep__client_retire_batches(client);
@@ -150,7 +150,8 @@ static void answered(skep_client *client, uint64_t n, int status, uint64_t id) {
 static void accepted(skep_client *client, const struct skep_command_accepted *a) {
     uint64_t n = SKEP_HAS(accepted, a, n) ? a->n : 1, skip;
     if (!is_next(client, a->number, &n, &skip)) return;
-    answered(client, n, a->duplicate ? SKEP_EDUPLICATE : SKEP_OK, a->id != 0 ? a->id + skip : 0);
+    answered(client, n, a->duplicate ? SKEP_EDUPLICATE : SKEP_OK, a->id != 0 ? a->id + skip : 0,
+             !a->duplicate || a->waits);
 }
 
 static void declined(skep_client *client, const struct skep_command_declined *d) {
@@ -159,7 +160,7 @@ static void declined(skep_client *client, const struct skep_command_declined *d)
     if (!is_next(client, d->number, &n, &skip)) return;
     skep__client_fail(client, status, "%s: job declined: %.*s", client->instance.dir, (int)d->reason.size_bytes,
                       d->reason.data);
-    answered(client, n, status, 0);
+    answered(client, n, status, 0, false);
 }
 
 static void expected(skep_client *client, uint64_t number) {

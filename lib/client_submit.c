@@ -157,12 +157,12 @@ static void finish_unaccepted(skep_client *client, struct skep__unfinished *unfi
     callback(client, &outcome, context);
 }
 
-void skep__client_settle(skep_client *client, int status, uint64_t id) {
+void skep__client_settle(skep_client *client, int status, uint64_t id, bool waits) {
     uint64_t number = client->first;
     struct skep__submission submission = pop(client);
     struct skep__unfinished *unfinished = submission.unfinished;
-    int status_of_outcome = status;
-    if (unfinished != NULL && status == SKEP_OK && number <= client->cut_through) status_of_outcome = SKEP_ECLOSED;
+    int status_of_outcome = waits ? SKEP_OK : status;
+    if (waits && number <= client->cut_through) status_of_outcome = SKEP_ECLOSED;
     if (unfinished != NULL && status_of_outcome == SKEP_OK) {
         unfinished->number = number;
         HASH_ADD(hh, client->unfinished, number, sizeof unfinished->number, unfinished);
@@ -174,7 +174,7 @@ void skep__client_settle(skep_client *client, int status, uint64_t id) {
 /* Callbacks may submit again, to the next broker: only what is there now is meant. */
 void skep__client_fail_submissions(skep_client *client) {
     skep__client_close_batch(client);
-    for (uint64_t left = client->unanswered; left > 0; left--) skep__client_settle(client, SKEP_ECLOSED, 0);
+    for (uint64_t left = client->unanswered; left > 0; left--) skep__client_settle(client, SKEP_ECLOSED, 0, false);
     skep__client_retire_batches(client);
 }
 

@@ -69,8 +69,7 @@ int skep__instance_find(const char *dir, struct skep__instance *instance) {
     if (strlen(dir) > SKEP_MAX_DIR) return SKEP_ENOBROKER;
     snprintf(path, sizeof path, "%s/%s", dir, SKEP_FILE_LOCK);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) return SKEP_EMFILE;
-    if (fd < 0) return errno == EACCES ? SKEP_EACCES : SKEP_ENOBROKER;
+    if (fd < 0) return errno == ENOENT || errno == ENOTDIR ? SKEP_ENOBROKER : skep_status_of_errno(errno);
     ssize_t n = is_held(fd) ? read(fd, text, sizeof text - 1) : -1;
     close(fd);
     if (n <= 0) return SKEP_ENOBROKER;

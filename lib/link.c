@@ -91,7 +91,7 @@ static int wait_for(int link, short events, unsigned timeout_ms) {
     int n;
     do n = poll(&poll_fd, 1, (int)timeout_ms);
     while (n < 0 && errno == EINTR);
-    if (n < 0) return SKEP_ESYS;
+    if (n < 0) return skep_status_of_errno(errno);
     return n == 0 ? SKEP_ETIMEDOUT : SKEP_OK;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "mock_broker_clients.h"
+#include "own_loop.h"
 
 enum {
     LOOK_MS = 5, /* between looks at what does not wake the loop */
@@ -60,7 +61,8 @@ static void set_options(skep_mock *mock, const skep_mock_options *given) {
 static int open_loop(skep_mock *mock) {
     mock->owns_loop = mock->options.loop == NULL;
     mock->loop = mock->owns_loop ? &mock->own_loop : mock->options.loop;
-    if (mock->owns_loop && uv_loop_init(mock->loop) != 0) return SKEP_ENOMEM;
+    int status = mock->owns_loop ? skep__own_loop_init(mock->loop) : SKEP_OK;
+    if (status != SKEP_OK) return status;
     uv_timer_init(mock->loop, &mock->look_timer);
     mock->look_timer.data = mock;
     mock->open_handles = 1;

@@ -93,7 +93,7 @@ static int status_of_spawn(int error) {
     if (error == 0) return SKEP_OK;
     if (error == ENOENT || error == ENOTDIR) return SKEP_ENOTFOUND;
     if (error == EACCES || error == ENOEXEC) return SKEP_ENOTEXEC;
-    return skep_status_of_errno(error);
+    return error == EAGAIN ? SKEP_ENPROC : skep_status_of_errno(error);
 }
 
 /* Its signals are as usual whatever the test does with its own; no descriptor but those of a worker is left open. */
@@ -132,7 +132,7 @@ static void program_ended(uv_poll_t *poll, int status, int events);
 
 static int watch_program(struct skep__mock_worker *worker) {
     worker->pidfd = (int)syscall(SYS_pidfd_open, worker->pid, 0);
-    if (worker->pidfd < 0) return SKEP_ESYS;
+    if (worker->pidfd < 0) return skep_status_of_errno(errno);
     uv_poll_init(worker->mock->loop, &worker->exit_poll, worker->pidfd);
     worker->mock->open_handles++;
     worker->exit_poll.data = worker;

@@ -239,9 +239,9 @@ static void link_readable(uv_poll_t *poll, int status, int events) {
 
 static int open_page(struct skep__mock_worker *worker) {
     worker->page_fd = memfd_create("skep-page", MFD_CLOEXEC);
-    if (worker->page_fd < 0 || ftruncate(worker->page_fd, SKEP_PAGE_BYTES) != 0) return SKEP_ESYS;
+    if (worker->page_fd < 0 || ftruncate(worker->page_fd, SKEP_PAGE_BYTES) != 0) return skep_status_of_errno(errno);
     struct skep_page *page = mmap(NULL, SKEP_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, worker->page_fd, 0);
-    if (page == MAP_FAILED) return SKEP_ENOMEM;
+    if (page == MAP_FAILED) return skep_status_of_errno(errno);
     page->magic = SKEP_PAGE_MAGIC;
     worker->page = page;
     return SKEP_OK;

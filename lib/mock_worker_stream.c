@@ -21,14 +21,15 @@ int skep__mock_stream_new(struct skep__mock_play *play, int fd) {
     stream->play = play;
     stream->pipe.data = stream;
     stream->mock = play->mock;
-    if (uv_pipe_open(&stream->pipe, fd) == 0) {
+    int error = uv_pipe_open(&stream->pipe, fd);
+    if (error == 0) {
         play->mock->open_handles++;
         play->stream = stream;
         LIST_INSERT_HEAD(&play->mock->streams, stream, entry);
         return SKEP_OK;
     }
     uv_close((uv_handle_t *)&stream->pipe, discarded);
-    return SKEP_ESYS;
+    return skep_status_of_errno(-error);
 }
 
 /* --- writing --- */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "identity.h"
+#include "own_loop.h"
 #include "worker_internal.h"
 
 enum { HANDSHAKE_TIMEOUT_MS = 10000 };
@@ -138,10 +139,12 @@ static int open_handles(skep_worker *worker) {
     add_timer(worker, &worker->leave_timer);
     add_timer(worker, &worker->rest_timer);
     add_timer(worker, &worker->beat_timer);
-    if (uv_poll_init(worker->loop, &worker->link_poll, worker->link) != 0) return SKEP_ENOTWORKER;
+    int error = uv_poll_init(worker->loop, &worker->link_poll, worker->link);
+    if (error == UV_EBADF || error == UV_EPERM) return SKEP_ENOTWORKER; /* no descriptor, or a file's */
+    if (error != 0) return skep_status_of_errno(-error);
     worker->link_poll.data = worker;
     worker->open_handles++;
-    return uv_poll_start(&worker->link_poll, UV_READABLE, link_readable) == 0 ? SKEP_OK : SKEP_ESYS;
+    return skep_status_of_errno(-uv_poll_start(&worker->link_poll, UV_READABLE, link_readable));
 }
 
 static bool link_is_there(void) {
@@ -159,9 +162,9 @@ static int open_readers(skep_worker *worker) {
     return status;
 }
 
-static skep_worker *allocate(const struct skep__meeting *meeting, uv_loop_t *loop) {
+static int allocate(skep_worker **out, const struct skep__meeting *meeting, uv_loop_t *loop) {
     skep_worker *worker = calloc(1, sizeof *worker);
-    if (worker == NULL) return NULL;
+    if (worker == NULL) return SKEP_ENOMEM;
     worker->meeting = *meeting;
     worker->link = meeting->link;
     worker->id = meeting->id;
@@ -174,21 +177,23 @@ static skep_worker *allocate(const struct skep__meeting *meeting, uv_loop_t *loo
     STAILQ_INIT(&worker->arrivals);
     worker->owns_loop = loop == NULL;
     worker->loop = loop != NULL ? loop : &worker->own_loop;
-    if (!worker->owns_loop || uv_loop_init(worker->loop) == 0) return worker;
-    free(worker);
-    return NULL;
+    int status = worker->owns_loop ? skep__own_loop_init(worker->loop) : SKEP_OK;
+    if (status == SKEP_OK) *out = worker;
+    else free(worker);
+    return status;
 }
 
 int skep__worker_join(skep_worker **out, const struct skep__meeting *meeting, const skep_worker_options *options) {
-    skep_worker *worker = allocate(meeting, options->loop);
-    if (worker == NULL) {
+    skep_worker *worker;
+    int status = allocate(&worker, meeting, options->loop);
+    if (status != SKEP_OK) {
         close(meeting->link);
-        return SKEP_ENOMEM;
+        return status;
     }
     fcntl(worker->link, F_SETFD, FD_CLOEXEC); /* children of this process must not hold the link open */
     skep__worker_open_page(worker, meeting->page);
     const char *name = options->name != NULL ? options->name : program_invocation_short_name;
-    int status = open_readers(worker);
+    status = open_readers(worker);
     if (status == SKEP_OK) status = open_handles(worker);
     if (status == SKEP_OK) status = say_hello(worker, name, meeting->generation);
     if (status == SKEP_OK) status = open_channels(worker); /* while the broker answers */

@@ -37,7 +37,8 @@ static int send_link(skep_worker *worker, const struct skep_frame *frame) {
     if (worker->link < 0) return SKEP_ECLOSED;
     while ((status = skep__link_send(worker->link, frame->data, frame->size_bytes, NULL, 0)) == SKEP_EAGAIN) {
         give_turn(worker);
-        if (skep__link_wait_writable(worker->link, SEND_WAIT_MS) == SKEP_ESYS) return SKEP_ESYS;
+        int waited = skep__link_wait_writable(worker->link, SEND_WAIT_MS);
+        if (waited != SKEP_OK && waited != SKEP_ETIMEDOUT) return waited;
     }
     return status;
 }

@@ -75,7 +75,8 @@ static void accept_ready(uv_poll_t *poll, int status, int events) {
 
 static int start_accepting(skep_worker *worker, skep_listener *listener) {
     if (listener->fd < 0) return SKEP_OK;
-    if (uv_poll_init(worker->loop, &listener->poll, listener->fd) != 0) return SKEP_ESYS;
+    int error = uv_poll_init(worker->loop, &listener->poll, listener->fd);
+    if (error != 0) return skep_status_of_errno(-error);
     worker->open_handles++;
     listener->poll.data = listener;
     update_polling(listener);

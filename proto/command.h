@@ -225,6 +225,10 @@ SKEP_MUST_USE int skep__reader_next(struct skep_reader *reader, struct skep_comm
 /* True if the bytes are complete MessagePack maps within SKEP_MAX_DEPTH, no count larger than what could follow. */
 bool skep__scan(const void *data, size_t size_bytes);
 
+/* True if the bytes are one complete MessagePack value of at most so many containers within each other, no count larger
+ * than what could follow. */
+bool skep__scan_value(const void *data, size_t size_bytes, unsigned depth);
+
 /* Prints a command readably, such as: connection {connection: 7, listener: 1}. Text is escaped, data are shown by size.
  * Always terminates; returns the length. */
 size_t skep__command_print(const struct skep_command *command, char *text, size_t capacity_bytes);

@@ -2,6 +2,8 @@
  * Walks MessagePack without allocating. msgpack-c limits no count: five bytes could make it reserve gigabytes. */
 #include "command.h"
 
+#include <limits.h>
+
 /* Values in one command, whatever contains them: msgpack-c spends 24 bytes on each, so that a frame of one-byte values
  * would grow to a hundred megabytes. The largest command of the table has two full lists, and some 40 values besides;
  * the rest is room for fields of later versions. */
@@ -10,7 +12,7 @@ enum { MAX_VALUES = 2 * SKEP_MAX_LIST + 256 };
 struct cursor {
     const uint8_t *at;
     const uint8_t *end;
-    unsigned values_left; /* of MAX_VALUES, in the command that is being walked */
+    unsigned values_left; /* in the command that is being walked */
 };
 
 static size_t left(const struct cursor *c) {
@@ -100,6 +102,11 @@ static bool skip_value(struct cursor *c, unsigned depth) {
 
 static bool is_map(uint8_t tag) {
     return (tag & 0xf0) == 0x80 || tag == 0xde || tag == 0xdf;
+}
+
+bool skep__scan_value(const void *data, size_t size_bytes, unsigned depth) {
+    struct cursor c = {.at = data, .end = (const uint8_t *)data + size_bytes, .values_left = UINT_MAX};
+    return skip_value(&c, depth) && left(&c) == 0;
 }
 
 bool skep__scan(const void *data, size_t size_bytes) {

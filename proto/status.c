@@ -40,15 +40,22 @@ int skep_exit_status(int status) {
 int skep_status_of_errno(int error) {
     switch (error) {
     case 0: return SKEP_OK;
+    case ENOBUFS:
     case ENOMEM: return SKEP_ENOMEM;
+    case ENOSPC:
+    case EDQUOT: return SKEP_ENOSPC;
     case EMFILE:
     case ENFILE: return SKEP_EMFILE;
     case EAGAIN: return SKEP_EAGAIN;
+    case ETIMEDOUT: return SKEP_ETIMEDOUT;
     case EADDRINUSE: return SKEP_EADDRINUSE;
     case EADDRNOTAVAIL:
+    case EAFNOSUPPORT:
+    case ENODEV:
     case ENOENT:
     case ENOTDIR: return SKEP_EADDR;
     case EACCES:
+    case EROFS:
     case EPERM: return SKEP_EACCES;
     case EPIPE:
     case ECONNRESET:

@@ -118,7 +118,8 @@ static int follow(struct reading *reading) {
 }
 
 static int how_it_ended(const struct reading *reading, int status) {
-    if (reading->error != 0) return fail(SKEP_ESYS, "events: stdout: %s", strerror(reading->error));
+    if (reading->error != 0)
+        return fail(skep_status_of_errno(reading->error), "events: stdout: %s", strerror(reading->error));
     if (status == SKEP_OK || (status == SKEP_ECLOSED && reading->follower.stopped)) return 0;
     return contact_fail(&reading->contact, status);
 }

@@ -185,7 +185,8 @@ int lines_begin(struct lines *lines, struct submission *submission) {
     lines->submission = submission;
     lines->poll.data = lines->idle.data = lines;
     uv_idle_init(&submission->loop, &lines->idle);
-    if (lines->epoll_fd >= 0 && uv_poll_init(&submission->loop, &lines->poll, lines->epoll_fd) != 0) return SKEP_ESYS;
+    int error = lines->epoll_fd >= 0 ? uv_poll_init(&submission->loop, &lines->poll, lines->epoll_fd) : 0;
+    if (error != 0) return skep_status_of_errno(-error);
     watch(lines);
     return SKEP_OK;
 }

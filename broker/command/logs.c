@@ -137,7 +137,8 @@ static int read_all(struct reading *reading) {
 /* --- the end --- */
 
 static int how_it_ended(const struct reading *reading, int status) {
-    if (reading->error != 0) return fail(SKEP_ESYS, "logs: stdout: %s", strerror(reading->error));
+    if (reading->error != 0)
+        return fail(skep_status_of_errno(reading->error), "logs: stdout: %s", strerror(reading->error));
     if (status == SKEP_OK) return 0;
     if (status == SKEP_ENOWORKER)
         return fail(status, "logs: %s: %s", reading->options->operands[0], skep_strerror(status));

@@ -164,6 +164,7 @@ static void fill_streams(void) {
 int main(int argc, char **argv) {
     fill_streams();
     int code = dispatch(argc, argv);
-    if (code == 0 && (fflush(stdout) != 0 || ferror(stdout))) return fail(SKEP_ESYS, "stdout: %s", strerror(errno));
+    if (code == 0 && (fflush(stdout) != 0 || ferror(stdout)))
+        return fail(skep_status_of_errno(errno), "stdout: %s", strerror(errno));
     return code;
 }

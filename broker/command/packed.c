@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * JSON to and from MessagePack. Reading builds the value as the bytes come, and so reserves nothing for what a count
- * promises and never brings. */
+ * JSON to and from MessagePack. The bytes are walked before msgpack-c sees them, which reserves what a count promises
+ * whether it comes or not. */
 #include "packed.h"
 
 #include <math.h>
@@ -10,7 +10,7 @@
 #include "print.h"
 #include "utf8.h"
 
-enum { MAX_DEPTH = 100 };
+enum { MAX_DEPTH = 32 /* containers within each other: more msgpack-c does not read */ };
 
 /* --- writing --- */
 
@@ -56,75 +56,55 @@ int pack_json(msgpack_packer *packer, const json_t *value) {
 
 /* --- reading --- */
 
-struct cursor {
-    const uint8_t *at;
-    size_t left;
-    unsigned depth;
-};
+static json_t *json_of(const msgpack_object *object);
 
-static json_t *read_value(struct cursor *c);
-
-static bool take(struct cursor *c, uint64_t size_bytes, const uint8_t **taken) {
-    if (size_bytes > c->left) return false;
-    *taken = c->at;
-    c->at += size_bytes;
-    c->left -= size_bytes;
-    return true;
+static json_t *text_or_hex(const char *data, size_t size_bytes) {
+    if (!utf8_is_text(data, size_bytes)) return json_of_hex((struct skep_bytes){data, size_bytes});
+    return size_bytes > 0 ? json_stringn(data, size_bytes) : json_string("");
 }
 
-static bool take_number(struct cursor *c, unsigned width_bytes, uint64_t *number) {
-    const uint8_t *bytes;
-    if (!take(c, width_bytes, &bytes)) return false;
-    *number = 0;
-    for (unsigned i = 0; i < width_bytes; i++) *number = *number << 8 | bytes[i];
-    return true;
+static json_t *json_of_ext(const msgpack_object_ext *ext) {
+    json_t *data = json_of_hex((struct skep_bytes){ext->ptr, ext->size});
+    return data != NULL ? json_pack("{s:i, s:o}", "ext", (int)ext->type, "data_hex", data) : NULL;
 }
 
-static json_t *read_text(struct cursor *c, uint64_t size_bytes) {
-    const uint8_t *text;
-    if (!take(c, size_bytes, &text)) return NULL;
-    struct skep_bytes bytes = {(const char *)text, size_bytes};
-    if (!utf8_is_text(bytes.data, bytes.size_bytes)) return json_of_hex(bytes);
-    return size_bytes > 0 ? json_stringn(bytes.data, bytes.size_bytes) : json_string("");
-}
-
-static json_t *read_bin(struct cursor *c, uint64_t size_bytes) {
-    const uint8_t *bytes;
-    return take(c, size_bytes, &bytes) ? json_of_hex((struct skep_bytes){(const char *)bytes, size_bytes}) : NULL;
-}
-
-static json_t *read_ext(struct cursor *c, uint64_t size_bytes) {
-    uint64_t type;
-    if (!take_number(c, 1, &type)) return NULL;
-    json_t *data = read_bin(c, size_bytes);
-    return data != NULL ? json_pack("{s:i, s:o}", "ext", (int)(int8_t)type, "data_hex", data) : NULL;
-}
-
-static json_t *read_array(struct cursor *c, uint64_t count) {
+static json_t *json_of_array(const msgpack_object_array *from) {
     json_t *array = json_array();
-    for (; count > 0; count--) {
-        if (json_array_append_new(array, read_value(c)) == 0) continue;
+    for (uint32_t i = 0; i < from->size; i++) {
+        if (json_array_append_new(array, json_of(&from->ptr[i])) == 0) continue;
         json_decref(array);
         return NULL;
     }
     return array;
 }
 
-static int set_member(json_t *object, const json_t *key, json_t *value) {
-    if (json_is_string(key)) return json_object_set_new(object, json_string_value(key), value);
+static bool is_scalar(const msgpack_object *object) {
+    return object->type != MSGPACK_OBJECT_ARRAY && object->type != MSGPACK_OBJECT_MAP &&
+           object->type != MSGPACK_OBJECT_EXT;
+}
+
+static int set_member(json_t *to, const json_t *key, json_t *value) {
+    if (json_is_string(key)) return json_object_set_new(to, json_string_value(key), value);
     char *text = json_dumps(key, JSON_COMPACT | JSON_ENCODE_ANY);
-    int failed = json_object_set_new(object, text, value);
+    int failed = text == NULL || json_object_set_new(to, text, value) != 0;
+    if (text == NULL) json_decref(value);
     free(text);
     return failed;
 }
 
-static json_t *read_map(struct cursor *c, uint64_t count) {
+/* A key that is a container would be text within text, escaped once more at each level. */
+static int add_member(json_t *to, const msgpack_object_kv *member) {
+    if (!is_scalar(&member->key)) return -1;
+    json_t *key = json_of(&member->key);
+    int failed = key == NULL || set_member(to, key, json_of(&member->val)) != 0;
+    json_decref(key);
+    return failed;
+}
+
+static json_t *json_of_map(const msgpack_object_map *from) {
     json_t *object = json_object();
-    for (; count > 0; count--) {
-        json_t *key = read_value(c);
-        int failed = key == NULL || set_member(object, key, read_value(c)) != 0;
-        json_decref(key);
-        if (!failed) continue;
+    for (uint32_t i = 0; i < from->size; i++) {
+        if (add_member(object, &from->ptr[i]) == 0) continue;
         json_decref(object);
         return NULL;
     }
@@ -132,106 +112,33 @@ static json_t *read_map(struct cursor *c, uint64_t count) {
 }
 
 /* What is larger than JSON's integers here loses its last digits. */
-static json_t *read_unsigned(struct cursor *c, unsigned width_bytes) {
-    uint64_t number;
-    if (!take_number(c, width_bytes, &number)) return NULL;
+static json_t *json_of_unsigned(uint64_t number) {
     return number <= INT64_MAX ? json_integer((json_int_t)number) : json_real((double)number);
 }
 
-static json_t *read_signed(struct cursor *c, unsigned width_bytes) {
-    uint64_t number;
-    unsigned shift = 64 - 8 * width_bytes;
-    return take_number(c, width_bytes, &number) ? json_integer((int64_t)(number << shift) >> shift) : NULL;
-}
-
-static json_t *real_or_null(double number) {
-    return isfinite(number) ? json_real(number) : json_null();
-}
-
-static json_t *read_float(struct cursor *c) {
-    uint64_t number;
-    float value;
-    if (!take_number(c, sizeof value, &number)) return NULL;
-    uint32_t bits = (uint32_t)number;
-    memcpy(&value, &bits, sizeof value);
-    return real_or_null((double)value);
-}
-
-static json_t *read_double(struct cursor *c) {
-    uint64_t bits;
-    double value;
-    if (!take_number(c, sizeof value, &bits)) return NULL;
-    memcpy(&value, &bits, sizeof value);
-    return real_or_null(value);
-}
-
-typedef json_t *read_sized(struct cursor *c, uint64_t size);
-
-static json_t *read_counted(struct cursor *c, unsigned width_bytes, read_sized *read) {
-    uint64_t size;
-    return take_number(c, width_bytes, &size) ? read(c, size) : NULL;
-}
-
-static json_t *read_tagged(struct cursor *c, uint8_t tag) {
-    /* clang-format off: a table */
-    switch (tag) {
-    case 0xc0: return json_null();
-    case 0xc2: return json_false();
-    case 0xc3: return json_true();
-    case 0xc4:
-    case 0xc5:
-    case 0xc6: return read_counted(c, 1u << (tag - 0xc4), read_bin);
-    case 0xc7:
-    case 0xc8:
-    case 0xc9: return read_counted(c, 1u << (tag - 0xc7), read_ext);
-    case 0xca: return read_float(c);
-    case 0xcb: return read_double(c);
-    case 0xcc:
-    case 0xcd:
-    case 0xce:
-    case 0xcf: return read_unsigned(c, 1u << (tag - 0xcc));
-    case 0xd0:
-    case 0xd1:
-    case 0xd2:
-    case 0xd3: return read_signed(c, 1u << (tag - 0xd0));
-    case 0xd4:
-    case 0xd5:
-    case 0xd6:
-    case 0xd7:
-    case 0xd8: return read_ext(c, 1u << (tag - 0xd4));
-    case 0xd9:
-    case 0xda:
-    case 0xdb: return read_counted(c, 1u << (tag - 0xd9), read_text);
-    case 0xdc:
-    case 0xdd: return read_counted(c, 2u << (tag - 0xdc), read_array);
-    case 0xde:
-    case 0xdf: return read_counted(c, 2u << (tag - 0xde), read_map);
-    default: return NULL;
+static json_t *json_of(const msgpack_object *o) {
+    switch (o->type) {
+    case MSGPACK_OBJECT_BOOLEAN: return json_boolean(o->via.boolean);
+    case MSGPACK_OBJECT_POSITIVE_INTEGER: return json_of_unsigned(o->via.u64);
+    case MSGPACK_OBJECT_NEGATIVE_INTEGER: return json_integer(o->via.i64);
+    case MSGPACK_OBJECT_FLOAT32:
+    case MSGPACK_OBJECT_FLOAT64: return isfinite(o->via.f64) ? json_real(o->via.f64) : json_null();
+    case MSGPACK_OBJECT_STR: return text_or_hex(o->via.str.ptr, o->via.str.size);
+    case MSGPACK_OBJECT_BIN: return json_of_hex((struct skep_bytes){o->via.bin.ptr, o->via.bin.size});
+    case MSGPACK_OBJECT_ARRAY: return json_of_array(&o->via.array);
+    case MSGPACK_OBJECT_MAP: return json_of_map(&o->via.map);
+    case MSGPACK_OBJECT_EXT: return json_of_ext(&o->via.ext);
+    default: return json_null();
     }
-    /* clang-format on */
-}
-
-static json_t *read_any(struct cursor *c, uint8_t tag) {
-    if (tag <= 0x7f) return json_integer(tag);
-    if (tag >= 0xe0) return json_integer((int8_t)tag);
-    if (tag <= 0x8f) return read_map(c, tag & 0x0f);
-    if (tag <= 0x9f) return read_array(c, tag & 0x0f);
-    return tag <= 0xbf ? read_text(c, tag & 0x1f) : read_tagged(c, tag);
-}
-
-static json_t *read_value(struct cursor *c) {
-    const uint8_t *tag;
-    if (c->depth == MAX_DEPTH || !take(c, 1, &tag)) return NULL;
-    c->depth++;
-    json_t *value = read_any(c, *tag);
-    c->depth--;
-    return value;
 }
 
 json_t *unpack_json(struct skep_bytes bytes) {
-    struct cursor c = {.at = (const uint8_t *)bytes.data, .left = bytes.size_bytes};
-    json_t *value = read_value(&c);
-    if (c.left == 0) return value;
-    json_decref(value);
-    return NULL;
+    msgpack_unpacked unpacked;
+    size_t at = 0;
+    if (!skep__scan_value(bytes.data, bytes.size_bytes, MAX_DEPTH)) return NULL;
+    msgpack_unpacked_init(&unpacked);
+    bool whole = msgpack_unpack_next(&unpacked, bytes.data, bytes.size_bytes, &at) == MSGPACK_UNPACK_SUCCESS;
+    json_t *value = whole ? json_of(&unpacked.data) : NULL;
+    msgpack_unpacked_destroy(&unpacked);
+    return value;
 }

@@ -7,11 +7,14 @@
 #include <jansson.h>
 #include <msgpack.h>
 
+enum { SKEP_PACKED_GROWTH = 16 };
+
 /* Appends a value. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int pack_json(msgpack_packer *packer, const json_t *value);
 
-/* A new value if the bytes are one complete MessagePack value, else NULL. What JSON has no word for becomes text: bytes
- * are hexadecimal digits, keys that are no text are written as JSON. */
+/* A new value if the bytes are one complete MessagePack value whose containers are at most 32 within each other and
+ * whose keys are no containers, else NULL. What JSON has no word for becomes text: bytes are hexadecimal digits, keys
+ * that are no text are written as JSON. Printed it has at most SKEP_PACKED_GROWTH times as many bytes. */
 json_t *unpack_json(struct skep_bytes bytes);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "own_loop.h"
 #include "print.h"
 #include "say.h"
 #include "subcommands.h"
@@ -27,6 +28,7 @@ struct job {
     struct submission *submission;
     uint64_t line;
     uint64_t id; /* 0: not accepted */
+    bool duplicate;
 };
 
 /* --- what goes wrong --- */
@@ -67,10 +69,10 @@ bool submission_is_behind(const struct submission *s) {
 
 /* --- answers --- */
 
-static void lose(struct submission *s) {
+static void lose(struct submission *s, int status) {
     if (s->ended) return;
     progress_erase(&s->progress);
-    submission_end(s, contact_fail(&s->broker, SKEP_ECLOSED));
+    submission_end(s, contact_fail(&s->broker, status));
 }
 
 static void decline(struct submission *s, const struct job *job, int status) {
@@ -79,11 +81,14 @@ static void decline(struct submission *s, const struct job *job, int status) {
                         skep_strerror(status));
 }
 
+/* With --wait it is not known yet whether the outcome of the first job follows. */
 static void note_accepted(struct submission *s, struct job *job, int status, uint64_t id) {
     bool duplicate = status == SKEP_EDUPLICATE;
     job->id = id;
+    job->duplicate = duplicate;
     s->accepted += !duplicate;
     s->duplicates += duplicate;
+    if (s->options->wait) return;
     if (duplicate && job->line == 0) say("submit: duplicate: job %" PRIu64 " had this key before", id);
     result_print(s, id, job->line, duplicate, NULL);
     submission_accepted(s);
@@ -96,7 +101,7 @@ static void on_accepted(skep_client *client, int status, uint64_t id, void *cont
     s->silent_ticks = 0;
     s->unknown += status == SKEP_ECLOSED;
     if (status == SKEP_OK || status == SKEP_EDUPLICATE) note_accepted(s, job, status, id);
-    else if (status == SKEP_ECLOSED) lose(s);
+    else if (status == SKEP_ECLOSED) lose(s, SKEP_ECLOSED);
     else decline(s, job, status);
     if (!s->options->wait) free(job);
 }
@@ -109,17 +114,29 @@ static void on_death(struct submission *s, const struct job *job, const skep_out
                         outcome->cause, has_reason ? ": " : "", outcome->reason);
 }
 
+static void on_done(struct submission *s, const struct job *job, const skep_outcome *outcome) {
+    s->done++;
+    if (job->duplicate && job->line == 0)
+        say("submit: duplicate: this is the result of job %" PRIu64 ", which had this key before", job->id);
+    result_print(s, job->id, job->line, false, outcome);
+}
+
+static void on_too_late(const struct submission *s, const struct job *job) {
+    if (job->line == 0)
+        say("submit: duplicate: job %" PRIu64 " had this key before and has come to its end; results are not kept",
+            job->id);
+    result_print(s, job->id, job->line, true, NULL);
+}
+
 /* What became of a job that was never there has been told. */
 static void on_outcome(skep_client *client, const skep_outcome *outcome, void *context) {
     (void)client;
     struct job *job = context;
     struct submission *s = job->submission;
     if (outcome->status == SKEP_EDEAD) on_death(s, job, outcome);
-    else if (outcome->status == SKEP_ECLOSED) lose(s);
-    else if (outcome->status == SKEP_OK) {
-        s->done++;
-        result_print(s, job->id, job->line, false, outcome);
-    }
+    else if (outcome->status == SKEP_ECLOSED) lose(s, SKEP_ECLOSED);
+    else if (outcome->status == SKEP_EDUPLICATE) on_too_late(s, job);
+    else if (outcome->status == SKEP_OK) on_done(s, job, outcome);
     free(job);
     if (s->lines != NULL && !s->ended && skep_client_unfinished(s->client) == MAX_UNFINISHED / 2)
         lines_resume(s->lines);
@@ -127,7 +144,7 @@ static void on_outcome(skep_client *client, const skep_outcome *outcome, void *c
 
 static void on_state(skep_client *client, int status, void *context) {
     (void)client;
-    if (status != SKEP_OK) lose(context);
+    if (status != SKEP_OK) lose(context, status);
 }
 
 static void on_drain(skep_client *client, void *context) {
@@ -176,7 +193,7 @@ static bool is_over(const struct submission *s) {
 /* Whoever reads the results may have left, or the disk may be full. */
 static void flush_results(struct submission *s) {
     if (fflush(stdout) == 0 && !ferror(stdout)) return;
-    submission_end(s, fail(SKEP_ESYS, "submit: stdout: %s", strerror(errno)));
+    submission_end(s, fail(skep_status_of_errno(errno), "submit: stdout: %s", strerror(errno)));
 }
 
 static void on_tick(uv_timer_t *timer) {
@@ -186,10 +203,7 @@ static void on_tick(uv_timer_t *timer) {
     submission_hint(s, uv_hrtime());
     if (!shares_terminal) progress_show(&s->progress, s->submitted, s->accepted, uv_hrtime());
     if (skep_client_unaccepted(s->client) == 0) s->silent_ticks = 0;
-    else if (++s->silent_ticks > PATIENCE_TICKS && !s->ended) {
-        progress_erase(&s->progress);
-        submission_end(s, contact_fail(&s->broker, SKEP_ETIMEDOUT));
-    }
+    else if (++s->silent_ticks > PATIENCE_TICKS) lose(s, SKEP_ETIMEDOUT);
 }
 
 static void on_signal(uv_signal_t *handle, int signal) {
@@ -277,7 +291,8 @@ static int finish(struct submission *s) {
 }
 
 static int submit(struct submission *s, struct skep_bytes data) {
-    if (uv_loop_init(&s->loop) != 0) return fail(SKEP_ESYS, "submit: %s", skep_strerror(SKEP_ESYS));
+    int status = skep__own_loop_init(&s->loop);
+    if (status != SKEP_OK) return fail(status, "submit: %s", skep_strerror(status));
     open_loop(s);
     s->begun_ns = uv_hrtime();
     int code = open_client(s);

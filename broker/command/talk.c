@@ -31,6 +31,7 @@ struct talk {
     struct contact broker; /* only who it is */
     skep_client *client;
     int undelivered; /* status of what could not be passed on */
+    int refused;     /* why the broker does not let this client join; it is tried again until the time is over */
 };
 
 /* --- arguments --- */
@@ -82,9 +83,16 @@ static int take_arguments(struct talk *talk) {
 
 static int talk_fail(const struct talk *talk, int status) {
     const char *why = skep_strerror(status);
+    if (status == SKEP_ETIMEDOUT && talk->refused != SKEP_OK) return contact_fail(&talk->broker, talk->refused);
     if (status == SKEP_ENOWORKER || status == SKEP_ENOHANDLER || status == SKEP_ETIMEDOUT || status == SKEP_ETOOBIG)
         return fail(status, "%s: %s %s: %s", talk->subcommand, talk->options->operands[0], talk->command, why);
     return contact_fail(&talk->broker, status);
+}
+
+static void on_state(skep_client *client, int status, void *context) {
+    (void)client;
+    struct talk *talk = context;
+    talk->refused = status != SKEP_ECLOSED ? status : SKEP_OK;
 }
 
 static int open_client(struct talk *talk) {
@@ -93,7 +101,9 @@ static int open_client(struct talk *talk) {
     if (code != 0) return code;
     skep__instance_url(&talk->broker.instance, SKEP_FILE_CONTROL, url, sizeof url);
     int status = skep_client_new(&talk->client, &(skep_client_options){.url = url});
-    return status == SKEP_OK ? 0 : talk_fail(talk, status);
+    if (status != SKEP_OK) return talk_fail(talk, status);
+    skep_on_client_state(talk->client, on_state, talk);
+    return 0;
 }
 
 /* --- send --- */

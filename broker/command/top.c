@@ -258,7 +258,7 @@ static int print_once(struct top *top) {
     status = top_frame_draw(&top->canvas, columns_wanted(), rows, &top->model, &top->view);
     if (status != SKEP_OK) return fail(status, "top: %s", skep_strerror(status));
     top_canvas_print_lines(&top->canvas, stdout);
-    return fflush(stdout) == 0 ? 0 : fail(SKEP_ESYS, "top: stdout: %s", strerror(errno));
+    return fflush(stdout) == 0 ? 0 : fail(skep_status_of_errno(errno), "top: stdout: %s", strerror(errno));
 }
 
 static bool locale_is_utf8(void) {

@@ -117,5 +117,5 @@ int watch_show(const char *text, size_t size_bytes, bool *deaf) {
     if (has_cursor()) show_in_place(text, size_bytes);
     else fwrite(text, 1, size_bytes, stdout);
     int error = flush_output(deaf);
-    return error == 0 ? 0 : fail(SKEP_ESYS, "stdout: %s", strerror(error));
+    return error == 0 ? 0 : fail(skep_status_of_errno(error), "stdout: %s", strerror(error));
 }

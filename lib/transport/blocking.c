@@ -54,7 +54,7 @@ static int wait_for(int fd, short events, uint64_t deadline_ns) {
         int n = poll(&poll_fd, 1, (int)left_ms);
         if (n > 0) return SKEP_OK;
         if (n == 0) return SKEP_ETIMEDOUT;
-        if (errno != EINTR) return SKEP_ESYS;
+        if (errno != EINTR) return skep_status_of_errno(errno);
     }
 }
 

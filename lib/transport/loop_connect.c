@@ -135,9 +135,9 @@ static int open_handle(struct skep__acceptor *acceptor, struct skep__acceptor_ha
     handle->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (handle->fd < 0) return skep_status_of_errno(errno);
     int status = bind_and_listen(handle);
-    if (status == SKEP_OK && uv_poll_init(acceptor->hub->common.loop, &handle->poll, handle->fd) != 0) {
-        unlink(handle->address.sun_path);
-        status = SKEP_ESYS;
+    if (status == SKEP_OK) {
+        status = skep_status_of_errno(-uv_poll_init(acceptor->hub->common.loop, &handle->poll, handle->fd));
+        if (status != SKEP_OK) unlink(handle->address.sun_path);
     }
     if (status != SKEP_OK) close(handle->fd);
     return status;

@@ -304,7 +304,7 @@ int skep__pipe_new(struct skep__pipe **out, struct skep__loop_hub *hub, const st
                    enum skep__sp_protocol protocol, const struct skep__pipe_events *events, void *owner) {
     struct skep__pipe *pipe = calloc(1, sizeof *pipe);
     int status = pipe != NULL ? SKEP_OK : SKEP_ENOMEM;
-    if (status == SKEP_OK && uv_poll_init(hub->common.loop, &pipe->poll, end->fd) != 0) status = SKEP_ESYS;
+    if (status == SKEP_OK) status = skep_status_of_errno(-uv_poll_init(hub->common.loop, &pipe->poll, end->fd));
     if (status != SKEP_OK) {
         close(end->fd);
         free(pipe);

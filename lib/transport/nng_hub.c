@@ -13,6 +13,7 @@ enum {
 };
 
 int skep__status_of_nng(int error) {
+    if ((error & NNG_ESYSERR) != 0) return skep_status_of_errno(error & ~NNG_ESYSERR);
     switch (error) {
     case 0: return SKEP_OK;
     case NNG_ENOMEM: return SKEP_ENOMEM;
@@ -20,6 +21,7 @@ int skep__status_of_nng(int error) {
     case NNG_EADDRINUSE: return SKEP_EADDRINUSE;
     case NNG_EPERM: return SKEP_EACCES;
     case NNG_ENOFILES: return SKEP_EMFILE;
+    case NNG_ENOSPC: return SKEP_ENOSPC;
     case NNG_EMSGSIZE: return SKEP_ETOOBIG;
     case NNG_ECLOSED:
     case NNG_ECANCELED:
@@ -38,7 +40,7 @@ int skep__nng_start(void) {
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = nng_aio_alloc(&aio, NULL, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error != 0) return SKEP_ENOMEM;
+    if (error != 0) return skep__status_of_nng(error);
     nng_aio_free(aio);
     return SKEP_OK;
 }
@@ -107,9 +109,10 @@ static int hub_new(struct skep__hub **out, uv_loop_t *loop) {
     if (status != SKEP_OK) return status;
     struct skep__nng_hub *hub = calloc(1, sizeof *hub);
     if (hub == NULL) return SKEP_ENOMEM;
-    if (uv_async_init(loop, &hub->async, hub_turn) != 0) {
+    int error = uv_async_init(loop, &hub->async, hub_turn);
+    if (error != 0) {
         free(hub);
-        return SKEP_ESYS;
+        return skep_status_of_errno(-error);
     }
     hub->async.data = hub->look.data = hub;
     hub->open_handles = 2;

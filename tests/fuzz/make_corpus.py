@@ -61,6 +61,12 @@ SCRIPTS = ["name a\nhandle q concurrency 2\nlisten tcp://127.0.0.1:0\nsubscribe 
 TIMES = ["", "0001", "c30302aa0d01", "d11c01", "00000000", "800081808000", "00ffffffffffffffffff01", "00feffffffffffffffff010001",
          "00feffffffffffffffff0100010001", "d21c01", "00ffffffffffffffffff02", "80", "0080", "000100", "ffffffffffffffffff0101"]
 
+# Replies: scalars, containers, keys of each kind, nesting, what only looks like MessagePack
+PACKED = [*map(msgpack.packb, [None, True, 7, -7, 1.5, 2**64 - 1, "text", b"\0\xff", [1, [2]], {"a": {"b": 1}}, {1: 2, None: 3, True: 4},
+                               {b"\xff": 1}, msgpack.ExtType(5, b"ab"), "\0"]),
+          b"\x81" * 24 + b'\xa1"' + b"\xc0" * 24, b"\x81\x91\x01\x02", b"\x91" * 32 + b"\x90", b"\x91" * 33, bytes.fromhex("dd05000000"),
+          bytes.fromhex("ca7f800000"), b"\xa1\xff", b"\x01\x02", b""]
+
 # SP: a byte that chooses the pieces, a greeting, frames
 GREETING = b"\0SP\0\0\x50\0\0"
 FRAMES = b"".join(b"\1" + len(body).to_bytes(8, "big") + body for body in (b"", b"x", b"frame", b"y" * 300, b""))
@@ -116,6 +122,8 @@ def main():
         write("script", f"{i:02}", script.encode())
     for i, times in enumerate(TIMES):
         write("histogram", f"{i:02}", bytes.fromhex(times))
+    for i, packed in enumerate(PACKED):
+        write("packed", f"{i:02}", packed)
     for i, stream in enumerate(STREAMS):
         for choice in (0, 4, 8, 11):
             write("sp", f"{i:02}-{choice:02}", bytes([choice]) + stream)

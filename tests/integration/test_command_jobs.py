@@ -17,6 +17,7 @@ from fake_broker import FakeBroker, broker_status, job, pack, queue
 from hive import program, run, wait_until
 
 ENOWORKER, ENOHANDLER, ETOOBIG, EFULL, ENOQUEUE, ESTATE = 18, 19, 17, 24, 25, 23
+EQUEUES, ECLIENTS = 34, 35
 MIB = 1 << 20
 
 
@@ -121,15 +122,31 @@ class SubmitOne(Jobs):
         self.broker.submitted = lambda command: [pack("accepted", number=1, id=4, duplicate=True)]
         said = "skep: submit: duplicate: job 4 had this key before"
         self.skep("submit", "mail", "x", "--key", "k", out="4", err=said)
-        self.skep("submit", "mail", "x", "--key", "k", "--wait", err=said)
         self.assertEqual(self.json("submit", "mail", "x", "--key", "k", err=said), {"id": 4, "status": "duplicate"})
+        said += " and has come to its end; results are not kept"
+        self.skep("submit", "mail", "x", "--key", "k", "--wait", err=said)
+        self.assertEqual(self.json("submit", "mail", "x", "--key", "k", "--wait", err=said),
+                         {"id": 4, "status": "duplicate"})
+
+    def test_a_duplicate_that_waits_has_the_result_of_the_first(self):
+        self.broker.submitted = lambda command: [pack("accepted", number=1, id=4, duplicate=True, waits=True),
+                                                 pack("finished", number=1, results=[b"its result"])]
+        said = "skep: submit: duplicate: this is the result of job 4, which had this key before"
+        self.skep("submit", "mail", "x", "--key", "k", "--wait", out="its result", err=said)
 
     def test_declined(self):
         for status, code, text in ((EFULL, 75, "the queue is full"), (ETOOBIG, 65, "over a limit"),
+                                   (EQUEUES, 75, "all 1024 queues are in use.*"),
                                    (ESTATE, 70, "not possible in this state")):
             self.broker.submitted = lambda command, s=status: [pack("declined", number=1, status=s, reason="because")]
             for more in ((), ("--wait",), ("--json",)):
                 self.skep("submit", "mail", "x", *more, code=code, err=f"skep: submit: mail: {text}")
+
+    def test_a_broker_that_refuses_clients(self):
+        text = "all 4096 clients that a broker can have are there"
+        self.broker.answers["join"] = lambda _: pack("failed", status=ECLIENTS, reason="because")
+        for command in (("submit", "mail", "x"), ("call", "1", "x", "--timeout", "0.3")):
+            self.skep(*command, code=75, err=rf"skep: broker pid \d+ in .*: {text}")
 
     def test_a_dead_letter(self):
         self.broker.submitted = lambda command: [pack("accepted", number=1, id=5),
@@ -181,6 +198,16 @@ class SubmitOne(Jobs):
                                   stderr=subprocess.PIPE, text=True)
         self.assertEqual(done.returncode, 71)
         self.assertRegex(done.stderr, r"\Askep: stdout: .*\n\Z")
+
+    def test_few_descriptors(self):
+        for limit in range(4, 20):  # with fewer no program is loaded
+            for command in (("submit", "mail", "x"), ("call", "1", "x", "--timeout", "0.1")):
+                done = subprocess.run(["prlimit", f"--nofile={limit}", program("skep"), *command, "--dir",
+                                       self.broker.folder], capture_output=True, text=True, timeout=60)
+                if done.returncode == 71:
+                    self.assertRegex(done.stderr, r"\Askep: .*(out of descriptors|Too many open files)\n\Z")
+                else:
+                    self.assertIn(done.returncode, (0, 68), (limit, command, done.stderr))  # 68: no such worker
 
     def test_usage(self):
         self.usage("submit: QUEUE is missing.*", "submit")

@@ -12,7 +12,8 @@ from jobs import (CLIENTS, DEADLINE_JOBS_S, EFULL, ENOJOB, ENOQUEUE, ask, dead_l
 from wire import pack  # jobs.py has made it findable
 
 PYTHON = "/usr/bin/python3"
-ENOWORKER, ETIMEDOUT, ENOHANDLER = 18, 7, 19
+ENOWORKER, ETIMEDOUT, ENOHANDLER, EQUEUES = 18, 7, 19, 34
+MAX_QUEUES = 1024
 NOBODY = "nobody-handles-this"
 
 
@@ -62,6 +63,10 @@ class Heard:
     def id(self, number):
         command = self.answer("accepted", number)
         return command["id"] + number - command["number"]
+
+    def declined(self):
+        """The status of each job that was declined."""
+        return [c["status"] for c in self.commands if c["cmd"] == "declined" for _ in range(c.get("n", 1))]
 
     def count(self, cmd):
         return sum(command["cmd"] == cmd for command in self.commands)
@@ -302,6 +307,30 @@ class Options(Case):
             heard.submit("sums", "sum 1 1", keys=[b"k"], outcomes=True)
             again = heard.answer("accepted", 2)
             self.assertEqual((again["id"], again["duplicate"]), (1, True))
+            self.assertNotIn("waits", again)  # nobody keeps its result
+            hive.stop()
+
+    def test_key_of_a_job_that_waits_longer_than_keys_are_remembered(self):
+        with foreign(options=["--dedup", "0.001"]) as hive, Heard(hive) as heard:
+            heard.submit(NOBODY, "a", keys=[b"k"], outcomes=True)
+            heard.submit(NOBODY, "b", ttl_ms=20, outcomes=True)
+            heard.answer("died", 2)  # so much time has passed
+            heard.submit(NOBODY, "a", keys=[b"k"], outcomes=True)
+            again = heard.answer("accepted", 3)
+            self.assertEqual((again["id"], again["duplicate"], again["waits"]), (1, True, True))
+            hive.stop()
+
+    def test_names_of_queues_do_not_run_out(self):
+        names, others = 1100, MAX_QUEUES - 1  # the workers' own is in use
+        with foreign() as hive, Heard(hive) as heard:
+            hive.wait_ready(2)
+            for turn in (1, 2):
+                for i in range(names):
+                    heard.submit(f"session-{turn}-{i}", "x", ttl_ms=1, outcomes=True)
+                while heard.count("died") + len(heard.declined()) < turn * names:
+                    heard.commands += heard.client.hear()
+                self.assertEqual(heard.declined(), [EQUEUES] * turn * (names - others))
+                self.assertEqual(ask(hive, "dropDead")[0]["n"], others)
             hive.stop()
 
     def test_full(self):

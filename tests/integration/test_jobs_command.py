@@ -156,6 +156,20 @@ class Submit(Commands):
             self.wait_queue(hive, "mail", submitted=3, duplicates=3)
             hive.stop()
 
+    def test_copies_wait_for_the_result_of_the_first(self):
+        with Mocked("handle mail", "job * reply hello") as hive:
+            hive.wait_ready(2)
+            self.skep(hive, "pause", "--queue", "mail")
+            arguments = ("mail", "a", "--key", "k")
+            with waiting(hive, *arguments) as first, waiting(hive, *arguments) as second:
+                self.wait_queue(hive, "mail", ready=1, duplicates=1)
+                self.skep(hive, "resume", "--queue", "mail")
+                for process in (first, second):
+                    self.assertEqual(process.wait_exit(), 0, process.describe())
+                    self.assertEqual(process.output("out"), "hello")
+            self.wait_queue(hive, "mail", done=1, unclaimed=0)
+            hive.stop()
+
     def test_a_full_queue(self):
         with Mocked("handle other", options=["--queue-jobs", "2"]) as hive:
             hive.wait_ready(2)

@@ -50,6 +50,12 @@ class ReadmeTest(unittest.TestCase):
                 self.assertIn(f'"is anybody there?"\n{done.output()}\n', README.read_text(encoding="utf-8"))
                 broker.stop()
 
+    def test_without_a_broker_it_says_what_to_do(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run([compile_program(folder, source())], capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stdout), (69, ""))
+            self.assertRegex(done.stderr, r"\Agreet: this process was not started by a broker; .* skep run -- .*\n\Z")
+
     @staticmethod
     def ask(url):
         with hive.connect(url) as connection:

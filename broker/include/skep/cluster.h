@@ -6,13 +6,13 @@
 #ifndef SKEP_CLUSTER_H
 #define SKEP_CLUSTER_H
 
+#include <skep/loop.h>
 #include <skep/skep.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
-#include <uv.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -78,7 +78,7 @@ typedef struct skep_settings {
     unsigned lease_ms;         /* how long a worker may work on a job before another gets it, 100 at least; 60,000 */
     unsigned attempts;         /* how often a job is tried, if the submitter does not say, 65,535 at most; 5 */
     unsigned deaths;           /* workers that may die of a job before it is a dead letter, 65,535 at most; 3 */
-    unsigned dedup_ms;         /* how long a job's key is remembered; 120,000 */
+    unsigned dedup_ms;         /* how long a job's key is remembered after its end; 120,000 */
     uint64_t queue_jobs;       /* jobs in one queue at most; 16,777,216 */
     uint64_t queue_bytes;      /* their memory at most; 1 GiB */
     uint64_t jobs_bytes;       /* memory of all queues at most; 2 GiB */
@@ -127,7 +127,7 @@ const char *skep_cluster_why(const skep_cluster *cluster);
 SKEP_MUST_USE int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings);
 
 /* Settings of one queue, from now on, in place of those that it had; before or after the start. A queue that has been
- * given some is there, even if it is empty. Errors: SKEP_EINVAL, SKEP_ETOOBIG (too many queues), SKEP_ENOMEM. */
+ * given some is there, even if it is empty. Errors: SKEP_EINVAL, SKEP_EQUEUES, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_setup_queue(skep_cluster *cluster, const char *name, const skep_queue_options *options);
 
 /* The settings in force, defaults filled in; borrowed until the next skep_setup_primary, or the end of a reload onto
@@ -296,9 +296,11 @@ void skep_on_log(skep_cluster *cluster, skep_log_cb callback, void *context);
 typedef void (*skep_cluster_outcome_cb)(skep_cluster *cluster, uint64_t id, int status, const void *data,
                                         size_t size_bytes, void *context);
 
-/* Submits a job of the primary's own; the payload (at most 1 MiB) is copied, *id and outcome may be NULL. Errors:
- * SKEP_EFULL, SKEP_ETOOBIG, SKEP_EINVAL, SKEP_EDUPLICATE (*id is the first job with the key), SKEP_ESTATE (stopping),
- * SKEP_ENOMEM, and those of skep_cluster_start. */
+/* Submits a job of the primary's own; the payload (at most 1 MiB) is copied, *id and outcome may be NULL. A copy of a
+ * job that waits or runs is no error if an outcome is wanted: the outcome is that of the first job, and *id its id.
+ * Errors, after which no outcome follows: SKEP_EDUPLICATE (a job with the key was there; *id is that one's),
+ * SKEP_EFULL, SKEP_EQUEUES (too many queues), SKEP_ETOOBIG (payload), SKEP_EINVAL, SKEP_ESTATE (stopping), SKEP_ENOMEM,
+ * and those of skep_cluster_start. */
 SKEP_MUST_USE int skep_cluster_submit(skep_cluster *cluster, const char *queue, const void *data, size_t size_bytes,
                                       const skep_job_options *options, uint64_t *id, skep_cluster_outcome_cb outcome,
                                       void *context);

@@ -8,12 +8,12 @@
 #ifndef SKEP_CLIENT_H
 #define SKEP_CLIENT_H
 
+#include <skep/loop.h>
 #include <skep/skep.h>
 #include <skep/worker.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
-#include <uv.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -50,8 +50,9 @@ const char *skep_client_why(const skep_client *client);
 /* Whether a broker has been joined and was there when last heard of. */
 bool skep_client_is_connected(const skep_client *client);
 
-/* Called when a broker has been joined (status SKEP_OK, also each time after it was lost) and when it was lost
- * (SKEP_ECLOSED). */
+/* Called when a broker has been joined (status SKEP_OK, also each time after it was lost), when it was lost
+ * (SKEP_ECLOSED), and each time that it refuses to be joined, which is tried again: SKEP_ECLIENTS, SKEP_EMFILE,
+ * SKEP_ENOMEM, ...: skep_client_why says more. */
 typedef void (*skep_client_state_cb)(skep_client *client, int status, void *context);
 void skep_on_client_state(skep_client *client, skep_client_state_cb callback, void *context);
 
@@ -59,15 +60,17 @@ void skep_on_client_state(skep_client *client, skep_client_state_cb callback, vo
 
 /* What became of a submission: status SKEP_OK, and the job is in the ledger: it will be done or be a dead letter;
  * SKEP_EDUPLICATE, and a job with its key was there before: id is that one's; or it is not there: SKEP_EFULL,
- * SKEP_ETOOBIG (too many queues), SKEP_ESTATE (the broker stops),
- * SKEP_ENOMEM; SKEP_ECLOSED: nobody knows (skep_client_free was called, or with url or worker the broker is gone).
- * Called once for each, in the order of submission. */
+ * SKEP_EQUEUES (the broker has as many queues as it can have), SKEP_ESTATE (the broker stops), SKEP_ENOMEM;
+ * SKEP_ECLOSED: nobody knows (skep_client_free was called, or with url or worker the broker is gone). Called once for
+ * each, in the order of submission. */
 typedef void (*skep_accepted_cb)(skep_client *client, int status, uint64_t id, void *context);
 
 /* What became of a job */
 typedef struct skep_outcome {
     int status;       /* SKEP_OK: done. SKEP_EDEAD: a dead letter. SKEP_ECLOSED: the broker is gone, or the connection
-                         from it was cut, and nobody knows. What skep_accepted_cb tells otherwise: it was never there */
+                         from it was cut, and nobody knows. SKEP_EDUPLICATE: the first job with its key had its outcome
+                         before, which is not kept; while that waits or runs, its outcome is told here, too. What
+                         skep_accepted_cb tells otherwise: it was never there */
     const void *data; /* its result */
     size_t size_bytes;
     const char *cause;  /* SKEP_EDEAD: "attempts", "deaths", "expired" or "refused"; else "" */
@@ -196,7 +199,8 @@ SKEP_MUST_USE int skep_submit_wait(skep_client *client, const char *queue, const
                                    const skep_job_options *options, unsigned timeout_ms, uint64_t *id);
 
 /* Submits a job and waits for its result, which is the caller's to free (free); it is terminated by a zero byte that
- * does not count. Errors: as skep_submit_wait, and SKEP_EDEAD: skep_client_why says more. */
+ * does not count. Of a job whose key is held by one that waits or runs it is that one's result. Errors: as
+ * skep_submit_wait, and SKEP_EDEAD: skep_client_why says more. */
 SKEP_MUST_USE int skep_result_wait(skep_client *client, const char *queue, const void *data, size_t size_bytes,
                                    const skep_job_options *options, unsigned timeout_ms, void **result,
                                    size_t *result_bytes);

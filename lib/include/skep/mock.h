@@ -25,12 +25,12 @@
 #define SKEP_MOCK_H
 
 #include <skep/client.h>
+#include <skep/loop.h>
 #include <skep/skep.h>
 #include <skep/worker.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <uv.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -7,10 +7,10 @@
 #ifndef SKEP_WORKER_H
 #define SKEP_WORKER_H
 
+#include <skep/loop.h>
 #include <skep/skep.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <uv.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -31,7 +31,8 @@ const char *skep_status_name(int status);
 /* Exit status with which Skep's own commands end for this status (docs/exit-status.md). */
 int skep_exit_status(int status);
 
-/* The status for an errno; SKEP_ESYS for one that has no row of its own. */
+/* The status for an errno; SKEP_ESYS for one that has no row of its own. EAGAIN is SKEP_EAGAIN, though fork and
+ * pthread_create mean SKEP_ENPROC by it. */
 int skep_status_of_errno(int error);
 
 #ifdef __cplusplus

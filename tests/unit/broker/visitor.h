@@ -11,7 +11,7 @@ enum { VISITOR_ANSWERS = 8192 };
 struct returned {
     enum skep_command_id id;
     uint64_t number, n, job, status;
-    bool duplicate;
+    bool duplicate, waits;
     char text[64]; /* cause, reason, data, or the results one after the other */
 };
 
@@ -45,6 +45,7 @@ static inline void visitor_note(struct visitor *visitor, const struct skep_comma
         r->n = SKEP_HAS(accepted, &c->accepted, n) ? c->accepted.n : 1;
         r->job = c->accepted.id;
         r->duplicate = c->accepted.duplicate;
+        r->waits = c->accepted.waits;
         break;
     case SKEP_COMMAND_declined:
         r->number = c->declined.number;

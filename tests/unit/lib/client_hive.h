@@ -12,6 +12,7 @@ struct hive {
     struct fake *fake;
     skep_client *client;
     unsigned joined, lost;
+    int refusal; /* why the broker did not let it join, the last time */
     unsigned accepted, answered, outcomes, drained;
     uint64_t ids[FAKE_MAX_JOBS]; /* by answer */
     int status;                  /* the last one */
@@ -23,7 +24,8 @@ static inline void on_state(skep_client *client, int status, void *context) {
     struct hive *hive = context;
     assert_int_equal(skep_client_is_connected(client), status == SKEP_OK);
     if (status == SKEP_OK) hive->joined++;
-    else hive->lost++;
+    else if (status == SKEP_ECLOSED) hive->lost++;
+    else hive->refusal = status;
 }
 
 static inline void on_accepted(skep_client *client, int status, uint64_t id, void *context) {

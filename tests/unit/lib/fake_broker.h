@@ -36,6 +36,7 @@ struct fake {
     unsigned lose_submits;    /* so many, then no more */
     int declines;             /* status to decline with; 0 */
     bool says_duplicate;      /* every job's key was there */
+    bool says_waits;          /* and the outcome of the first follows */
     bool finishes;            /* every job at once, with its payload as the result */
     bool silent_about_status; /* never answers that */
 
@@ -71,6 +72,7 @@ static inline void fake_accept(struct fake *fake, uint64_t number, uint64_t n, u
     struct skep_command command = {.id = SKEP_COMMAND_accepted, .accepted = {.number = number, .id = id}};
     SKEP_SET(accepted, &command.accepted, n, n);
     if (fake->says_duplicate) SKEP_SET(accepted, &command.accepted, duplicate, true);
+    if (fake->says_waits) SKEP_SET(accepted, &command.accepted, waits, true);
     fake_return(fake, &command);
 }
 

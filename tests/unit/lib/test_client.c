@@ -44,6 +44,7 @@ static void test_refused_joining(void **state) {
     hive.fake->refuses_joins = true;
     PUMP_UNTIL(hive.pump, hive.fake->joins >= 3);
     assert_int_equal(hive.joined, 0);
+    assert_int_equal(hive.refusal, SKEP_ESTATE);
     assert_non_null(strstr(skep_client_why(hive.client), "stopping"));
     hive.fake->refuses_joins = false;
     PUMP_UNTIL(hive.pump, hive.joined == 1);
@@ -184,6 +185,20 @@ static void test_duplicate(void **state) {
     end(&hive);
 }
 
+static void test_a_duplicate_that_waits(void **state) {
+    struct hive hive;
+    begin(&hive, *state);
+    hive.fake->says_duplicate = hive.fake->says_waits = true;
+    submit(&hive, 1, 1, on_outcome);
+    PUMP_UNTIL(hive.pump, hive.answered == 1);
+    assert_int_equal(hive.status, SKEP_EDUPLICATE);
+    assert_int_equal(skep_client_unfinished(hive.client), 1);
+    fake_finish(hive.fake, 1, "result", 6);
+    PUMP_UNTIL(hive.pump, hive.outcomes == 1);
+    assert_int_equal(hive.outcome.status, SKEP_OK);
+    end(&hive);
+}
+
 /* --- outcomes --- */
 
 static void test_outcome(void **state) {
@@ -305,6 +320,7 @@ int main(void) {
         PUMP_TEST(test_bad_submissions),
         PUMP_TEST(test_decline),
         PUMP_TEST(test_duplicate),
+        PUMP_TEST(test_a_duplicate_that_waits),
         PUMP_TEST(test_outcome),
         PUMP_TEST(test_death),
         PUMP_TEST(test_behind),

@@ -188,6 +188,21 @@ static void test_truncated_at_every_byte(void **state) {
     for (size_t i = 0; i < size_bytes; i++) assert_false(scan(whole, i));
 }
 
+static bool scan_value(const char *data, size_t size_bytes) {
+    return skep__scan_value(data, size_bytes, 2);
+}
+#define VALUE(literal) scan_value(literal, sizeof(literal) - 1)
+
+static void test_one_value(void **state) {
+    (void)state;
+    assert_true(VALUE("\x07") && VALUE("\xa1x") && VALUE("\x92\x01\x91\x02") && VALUE("\x81\x01\x80"));
+    assert_false(scan_value("", 0));
+    assert_false(VALUE("\x07\x07"));         /* two */
+    assert_false(VALUE("\x92\x01"));         /* a half */
+    assert_false(VALUE("\x91\x91\x91\x01")); /* too deep */
+    assert_false(VALUE("\xdd\xff\xff\xff\xff"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_maps_only),
@@ -198,6 +213,7 @@ int main(void) {
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_values_in_one_command),
         cmocka_unit_test(test_truncated_at_every_byte),
+        cmocka_unit_test(test_one_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

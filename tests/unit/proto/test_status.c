@@ -9,7 +9,10 @@
 #include <errno.h>
 #include <skep/status.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "contract.h"
 
 static const int all[] = {
 #define ERROR(name, value, exit_status, text) SKEP_##name,
@@ -64,6 +67,16 @@ static void test_unknown(void **state) {
     }
 }
 
+/* A message names the limit that it is about. */
+static void test_texts_name_their_limits(void **state) {
+    char number[16];
+    (void)state;
+    snprintf(number, sizeof number, " %d ", SKEP_MAX_QUEUES);
+    assert_non_null(strstr(skep_strerror(SKEP_EQUEUES), number));
+    snprintf(number, sizeof number, " %d ", SKEP_MAX_CLIENTS);
+    assert_non_null(strstr(skep_strerror(SKEP_ECLIENTS), number));
+}
+
 static void test_of_errno(void **state) {
     (void)state;
     static const struct {
@@ -81,6 +94,13 @@ static void test_of_errno(void **state) {
         {ENOTDIR, SKEP_EADDR},
         {EACCES, SKEP_EACCES},
         {EPERM, SKEP_EACCES},
+        {EAFNOSUPPORT, SKEP_EADDR},
+        {ENODEV, SKEP_EADDR},
+        {EROFS, SKEP_EACCES},
+        {ENOSPC, SKEP_ENOSPC},
+        {EDQUOT, SKEP_ENOSPC},
+        {ENOBUFS, SKEP_ENOMEM},
+        {ETIMEDOUT, SKEP_ETIMEDOUT},
         {EPIPE, SKEP_ECLOSED},
         {ECONNRESET, SKEP_ECLOSED},
         {ECONNREFUSED, SKEP_ECLOSED},
@@ -96,7 +116,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_success_is_zero),   cmocka_unit_test(test_rows),
         cmocka_unit_test(test_rows_are_distinct), cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_of_errno),
+        cmocka_unit_test(test_of_errno),          cmocka_unit_test(test_texts_name_their_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ * A store under test, with one queue. */
+#ifndef SKEP_TESTS_SHELF_H
+#define SKEP_TESTS_SHELF_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+/* the four above come before */
+#include <cmocka.h>
+
+#include "store.h"
+
+enum { SHELF_DEDUP_MS = 1000 };
+
+struct shelf {
+    struct skep__store *store;
+    const struct skep__store_kind *kind;
+    struct skep__queue *queue;
+};
+
+static inline struct shelf shelf_open(uint64_t jobs, uint64_t bytes) {
+    struct skep__store_limits limits = {
+        .queue_jobs = jobs, .queue_bytes = bytes, .bytes = 2 * bytes, .dedup_ms = SHELF_DEDUP_MS};
+    struct shelf shelf;
+    assert_int_equal(skep__store_memory_new(&shelf.store, &limits), SKEP_OK);
+    shelf.kind = shelf.store->kind;
+    shelf.queue = shelf.kind->queue(shelf.store, "q", 1, true);
+    assert_non_null(shelf.queue);
+    return shelf;
+}
+
+static inline struct shelf shelf_open_large(void) {
+    return shelf_open(1000, 1 << 20);
+}
+
+static inline void shelf_close(struct shelf *shelf) {
+    shelf->kind->free(&shelf->store);
+    assert_null(shelf->store);
+}
+
+static inline struct skep__submission shelf_plain(const char *data) {
+    return (struct skep__submission){
+        .data = data, .size_bytes = strlen(data), .attempts = 3, .priority = SKEP__PRIORITY_MIDDLE};
+}
+
+static inline uint64_t shelf_put(struct shelf *shelf, const struct skep__submission *submission, uint64_t now_ms) {
+    uint64_t id = 0;
+    assert_int_equal(shelf->kind->put(shelf->store, shelf->queue, submission, now_ms, &id), SKEP_OK);
+    return id;
+}
+
+/* Reserves the first and checks which it is. */
+static inline struct skep__job *shelf_take(struct shelf *shelf, const char *data, uint64_t now_ms) {
+    struct skep__job *job = shelf->kind->first(shelf->queue);
+    assert_non_null(job);
+    assert_int_equal(job->size_bytes, strlen(data));
+    assert_memory_equal(job->data, data, job->size_bytes);
+    shelf->kind->reserve(shelf->store, job, now_ms);
+    job->attempt++;
+    return job;
+}
+
+#endif
