@@ -116,12 +116,18 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     return status;
 }
 
-int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings) {
-    int status = skep__settings_take(cluster, settings);
-    if (status != SKEP_OK) return status;
+static int tell_setup(skep_cluster *cluster, int status) {
     skep_event event = skep__event(SKEP_EVENT_SETUP, NULL);
-    skep__emit_later(cluster, &event);
-    return SKEP_OK;
+    if (status == SKEP_OK) skep__emit_later(cluster, &event);
+    return status;
+}
+
+int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings) {
+    return tell_setup(cluster, skep__settings_add(cluster, settings));
+}
+
+int skep_reset_primary(skep_cluster *cluster, const skep_settings *settings) {
+    return tell_setup(cluster, skep__settings_take(cluster, settings));
 }
 
 /* --- starting --- */
@@ -361,6 +367,7 @@ static void end_children(skep_cluster *cluster) {
         skep__subscribers_free(&child->subscribers);
         if (!child->exited) skep__child_reap(child);
         skep__child_close_link(child);
+        skep__child_unlist(child);
         skep__child_release(child);
     }
 }

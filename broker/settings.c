@@ -230,6 +230,57 @@ static void keep_frozen(skep_cluster *cluster, skep_settings *copy) {
     swap(&copy->dir, &old->dir);
 }
 
+#define KEEP(field) \
+    if (!s.field) s.field = now->field
+
+static void keep_what_belongs_together(skep_settings *s, const skep_settings *now) {
+    if (!s->set_ids) {
+        s->set_ids = now->set_ids;
+        s->uid = now->uid;
+        s->gid = now->gid;
+    }
+    if (s->choose == NULL) {
+        s->choose = now->choose;
+        s->choose_context = now->choose_context;
+    }
+}
+
+int skep__settings_add(skep_cluster *cluster, const skep_settings *settings) {
+    const skep_settings *now = &cluster->settings;
+    skep_settings s = *settings;
+    keep_what_belongs_together(&s, now);
+    KEEP(exec);
+    KEEP(args);
+    KEEP(cwd);
+    KEEP(silent);
+    KEEP(stdio);
+    KEEP(policy);
+    KEEP(name);
+    KEEP(dir);
+    KEEP(interval_ms);
+    KEEP(ready_timeout_ms);
+    KEEP(drain_timeout_ms);
+    KEEP(credit);
+    KEEP(watchdog_ms);
+    KEEP(lease_ms);
+    KEEP(attempts);
+    KEEP(deaths);
+    KEEP(dedup_ms);
+    KEEP(queue_jobs);
+    KEEP(queue_bytes);
+    KEEP(jobs_bytes);
+    KEEP(job_credit);
+    KEEP(job_credit_bytes);
+    KEEP(respawn);
+    KEEP(stable_ms);
+    KEEP(failures);
+    KEEP(failures_period_ms);
+    KEEP(breaker_ms);
+    KEEP(capture);
+    KEEP(log_bytes);
+    return skep__settings_take(cluster, &s);
+}
+
 int skep__settings_take(skep_cluster *cluster, const skep_settings *s) {
     skep_settings copy = *s;
     int status = check(cluster, s);

@@ -141,6 +141,8 @@ static void bury(skep_child *child) {
     event.delay_ms = skep__slot_vacate(child);
     if (slot->successor == child) slot->successor = NULL;
     skep__exits_add(child, &event);
+    skep__emit_due(cluster);
+    skep__child_unlist(child); /* as in Node: gone when its exit is told */
     skep__emit(cluster, &event);
     if (event.delay_ms >= 0) skep__slot_refill(slot, event.delay_ms); /* first: releasing takes milliseconds */
     skep__breaker_say(cluster);

@@ -21,7 +21,8 @@ extern "C" {
 typedef struct skep_cluster skep_cluster;
 
 /* A worker as its primary sees it. Borrowed from the cluster; valid until the callbacks of its exit event, and of the
- * reload event that says that its end has aborted one, have returned. */
+ * reload event that says that its end has aborted one, have returned. In these it is no longer counted or found by
+ * skep_child_by_id and skep_child_next. */
 typedef struct skep_child skep_child;
 
 /* How connections are distributed. */
@@ -110,9 +111,14 @@ uv_loop_t *skep_cluster_loop(skep_cluster *cluster);
  * NULL. */
 const char *skep_cluster_why(const skep_cluster *cluster);
 
-/* Settings for later forks (Node: setupPrimary); may be called again. policy, choose, name, dir, interval count only
- * before the cluster has started. Emits setup. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
+/* Settings for later forks (Node: setupPrimary). May be called again, and adds up: what is 0, NULL or false keeps the
+ * value it has, at first the default. uid and gid follow set_ids, choose_context follows choose. policy, choose, name,
+ * dir, interval count only before the cluster has started. Emits setup. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings);
+
+/* The same, but what is 0, NULL or false gets its default again. To turn one thing off, change a copy of
+ * *skep_cluster_settings and hand it back by this. */
+SKEP_MUST_USE int skep_reset_primary(skep_cluster *cluster, const skep_settings *settings);
 
 /* The settings in force, defaults filled in; borrowed until the next skep_setup_primary, or the end of a reload onto
  * another program, whose exec and args they have then (Node: settings). */
@@ -147,10 +153,11 @@ void skep_cluster_stop(skep_cluster *cluster, bool now);
 
 /* --- Workers --- */
 
-/* A worker by id; NULL if it is gone (Node: cluster.workers[id]). */
+/* A worker by id; NULL if it is gone, in its exit event too (Node: cluster.workers[id]). */
 skep_child *skep_child_by_id(skep_cluster *cluster, uint32_t id);
 
-/* Iterates in the order of ids: child NULL gives the first, the last gives NULL. */
+/* Iterates in the order of ids: child NULL gives the first, the last gives NULL. child may be one that is just being
+ * told to have exited. */
 skep_child *skep_child_next(skep_cluster *cluster, const skep_child *child);
 
 size_t skep_child_count(const skep_cluster *cluster);
