@@ -248,32 +248,6 @@ int skep_fork(skep_cluster *cluster, const char *const *env, skep_child **child)
     return status;
 }
 
-/* How many listeners of this URL have names: the next one is another, or fails if its port is not 0. */
-static uint64_t named_before(const skep_cluster *cluster, const char *url) {
-    const struct skep__listener *l;
-    size_t length = strlen(url);
-    uint64_t count = 0;
-    LIST_FOREACH(l, &cluster->listeners, entry) {
-        count += l->name[0] != '\0' && strncmp(l->key, url, length) == 0 && l->key[length] == '#';
-    }
-    return count;
-}
-
-int skep_cluster_listen(skep_cluster *cluster, const char *name, const char *url, const char **bound) {
-    struct skep__listener *listener;
-    char why[SKEP_MAX_REASON + 1];
-    int status = skep__cluster_begin(cluster);
-    if (status != SKEP_OK) return status;
-    if (name != NULL && (name[0] == '\0' || strlen(name) > SKEP_MAX_NAME))
-        return skep__broker_fail(cluster, SKEP_EINVAL, "%s: a listener's name has 1 to %d bytes", name, SKEP_MAX_NAME);
-    status = skep__listener_get(cluster, url, name != NULL ? named_before(cluster, url) : 0, 0, &listener, why);
-    if (status != SKEP_OK) return skep__broker_fail(cluster, status, "cannot listen on %s", why);
-    listener->kept = true;
-    if (name != NULL) snprintf(listener->name, sizeof listener->name, "%s", name);
-    if (bound != NULL) *bound = listener->url;
-    return SKEP_OK;
-}
-
 /* --- running and stopping --- */
 
 int skep_cluster_run(skep_cluster *cluster) {

@@ -81,7 +81,7 @@ bool skep_child_is_dead(const skep_child *child) {
 }
 
 int skep_child_exited_after_disconnect(const skep_child *child) {
-    return child->exited ? child->voluntary : -1;
+    return child->exited || child->link < 0 ? child->voluntary : -1;
 }
 
 void skep_child_set_data(skep_child *child, void *data) {

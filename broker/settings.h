@@ -5,6 +5,8 @@
 
 #include "broker.h"
 
+enum { SKEP__MOST_EXTRA = 64 /* descriptors of a worker besides its stdio */ };
+
 /* Checks the settings, fills defaults in, and takes a copy of them, which may be of the cluster's own; what is frozen
  * stays. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__settings_take(skep_cluster *cluster, const skep_settings *settings);

@@ -87,9 +87,18 @@ static void begin_drain(skep_child *child) {
     announce_drain(child);
 }
 
+static const char *exit_reason(const skep_child *child) {
+    if (child->reason != NULL) return child->reason;
+    if (child->voluntary) return "voluntary";
+    return child->exit_code == 0 ? "exited" : "crashed";
+}
+
 static void lose_link_draining(skep_child *child) {
+    bool known = child->exited || child->voluntary || child->reason != NULL;
     skep__child_close_link(child);
-    emit(child, SKEP_EVENT_DISCONNECT);
+    skep_event event = skep__event(SKEP_EVENT_DISCONNECT, child);
+    event.reason = known ? exit_reason(child) : "lost";
+    skep__emit(child->cluster, &event);
 }
 
 static void lose_link(skep_child *child) {
@@ -114,12 +123,6 @@ static void press(skep_child *child) {
     } else {
         skep__child_kill(child, "drain-timeout");
     }
-}
-
-static const char *exit_reason(const skep_child *child) {
-    if (child->reason != NULL) return child->reason;
-    if (child->voluntary) return "voluntary";
-    return child->exit_code == 0 ? "exited" : "crashed";
 }
 
 static skep_event exit_event(skep_child *child) {

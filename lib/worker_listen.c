@@ -234,13 +234,15 @@ static int add_listener(skep_worker *worker, struct skep__asked *asked, const st
     return SKEP_OK;
 }
 
-static int check_url(skep_worker *worker, const char *url) {
+/* A relative path is relative to where the worker is, not its broker. */
+static int check_url(skep_worker *worker, const char *url, char resolved[SKEP_MAX_URL + 1]) {
     struct skep_url parsed;
     const char *why = "a name of 1 to 256 bytes is needed";
     size_t size_bytes = strlen(url);
-    if (size_bytes > 0 && size_bytes <= SKEP_MAX_URL)
-        if (!skep__url_is(url) || skep__url_parse(url, &parsed, &why) == SKEP_OK) return SKEP_OK;
-    return skep__worker_fail(worker, SKEP_EURL, "%s: %s", url, why);
+    int status = size_bytes > 0 && size_bytes <= SKEP_MAX_URL ? SKEP_OK : SKEP_EURL;
+    if (status == SKEP_OK) status = skep__url_resolve(url, resolved, SKEP_MAX_URL + 1, &why);
+    if (status == SKEP_OK && skep__url_is(resolved)) status = skep__url_parse(resolved, &parsed, &why);
+    return status == SKEP_OK ? SKEP_OK : skep__worker_fail(worker, status, "%s: %s", url, why);
 }
 
 int skep_listen(skep_worker *worker, const char *url, skep_connection_cb callback, void *context, skep_listener **out) {
@@ -248,10 +250,11 @@ int skep_listen(skep_worker *worker, const char *url, skep_connection_cb callbac
     skep_listener *listener;
     int fd = -1;
     uint32_t request = ++worker->next_listen;
-    int status = check_url(worker, url);
+    char resolved[SKEP_MAX_URL + 1];
+    int status = check_url(worker, url, resolved);
     if (worker->phase >= SKEP__WORKER_LEAVING)
         return skep__worker_fail(worker, SKEP_ECLOSED, "%s: this worker is leaving", url);
-    struct skep__asked *asked = status == SKEP_OK ? asked_for(worker, url) : NULL;
+    struct skep__asked *asked = status == SKEP_OK ? asked_for(worker, resolved) : NULL;
     if (status == SKEP_OK && asked == NULL)
         status = skep__worker_fail(worker, SKEP_ENOMEM, "%s: %s", url, skep_strerror(SKEP_ENOMEM));
     if (status == SKEP_OK) status = ask(worker, asked, request);
