@@ -20,7 +20,7 @@ struct skep__asked {
     LIST_ENTRY(skep__asked) entry;
     uint64_t next; /* index of the next listener of it; never that of one before, as long as one of them is open */
     unsigned open; /* its listeners */
-    char url[];
+    char url[SKEP_MAX_URL + 1];
 };
 
 struct skep_listener {

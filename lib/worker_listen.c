@@ -169,10 +169,9 @@ void skep__worker_close_listeners(skep_worker *worker) {
 static struct skep__asked *asked_for(skep_worker *worker, const char *url) {
     struct skep__asked *asked;
     LIST_FOREACH(asked, &worker->asked, entry) if (strcmp(asked->url, url) == 0) return asked;
-    size_t size_bytes = strlen(url) + 1;
-    asked = calloc(1, sizeof *asked + size_bytes);
+    asked = calloc(1, sizeof *asked);
     if (asked == NULL) return NULL;
-    memcpy(asked->url, url, size_bytes);
+    snprintf(asked->url, sizeof asked->url, "%s", url);
     LIST_INSERT_HEAD(&worker->asked, asked, entry);
     return asked;
 }
@@ -256,7 +255,7 @@ int skep_listen(skep_worker *worker, const char *url, skep_connection_cb callbac
         return skep__worker_fail(worker, SKEP_ECLOSED, "%s: this worker is leaving", url);
     struct skep__asked *asked = status == SKEP_OK ? asked_for(worker, resolved) : NULL;
     if (status == SKEP_OK && asked == NULL)
-        status = skep__worker_fail(worker, SKEP_ENOMEM, "%s: %s", url, skep_strerror(SKEP_ENOMEM));
+        return skep__worker_fail(worker, SKEP_ENOMEM, "%s: %s", url, skep_strerror(SKEP_ENOMEM));
     if (status == SKEP_OK) status = ask(worker, asked, request);
     if (status == SKEP_OK) status = await_answer(worker, url, request, &answer, &fd);
     skep__worker_deliver_later(worker); /* what arrived for other listeners meanwhile */
