@@ -55,7 +55,7 @@ static int refuse(const char **why, const char *reason) {
 
 static int look_up_owner(struct skep_url *url, const char **why) {
     char user[SKEP__OWNER_SIZE];
-    strcpy(user, url->owner);
+    memcpy(user, url->owner, sizeof user);
     char *group = strchr(user, ':');
     if (group != NULL) *group++ = '\0';
     url->uid = (uid_t)-1;

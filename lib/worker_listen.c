@@ -132,13 +132,17 @@ static void forget_if_unused(struct skep__asked *asked) {
     free(asked);
 }
 
-static void stop(skep_worker *worker, skep_listener *listener) {
+/* False: it was closed before. */
+static bool stop(skep_worker *worker, skep_listener *listener) {
+    struct skep__asked *asked = listener->asked;
+    if (asked == NULL) return false;
     TAILQ_REMOVE(&worker->listeners, listener, entry);
     TAILQ_INSERT_TAIL(&worker->closed_listeners, listener, entry);
-    listener->asked->open--;
-    forget_if_unused(listener->asked);
     listener->asked = NULL;
+    asked->open--;
+    forget_if_unused(asked);
     close_socket(listener);
+    return true;
 }
 
 void skep__worker_unlisten(skep_worker *worker, uint64_t number) {
@@ -150,13 +154,11 @@ void skep__worker_unlisten(skep_worker *worker, uint64_t number) {
 
 void skep_listener_close(skep_listener *listener) {
     skep_worker *worker = listener->worker;
-    if (listener->asked == NULL) return;
-    stop(worker, listener);
-    skep__worker_unlisten(worker, listener->number);
+    if (stop(worker, listener)) skep__worker_unlisten(worker, listener->number);
 }
 
 void skep__worker_close_listeners(skep_worker *worker) {
-    for (skep_listener *l; (l = TAILQ_FIRST(&worker->listeners)) != NULL;) stop(worker, l);
+    for (skep_listener *l; (l = TAILQ_FIRST(&worker->listeners)) != NULL && stop(worker, l);) continue;
     for (struct skep__arrival *a; (a = STAILQ_FIRST(&worker->arrivals)) != NULL;) {
         STAILQ_REMOVE_HEAD(&worker->arrivals, entry);
         close(a->fd);

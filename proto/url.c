@@ -195,7 +195,7 @@ void skep__url_print_host(const struct sockaddr_storage *address, char text[SKEP
     const struct sockaddr_in *in = (const struct sockaddr_in *)address;
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
     char zone[IF_NAMESIZE];
-    strcpy(text, "?");
+    snprintf(text, SKEP__ADDRESS_SIZE, "?");
     if (address->ss_family != AF_INET6) {
         inet_ntop(AF_INET, &in->sin_addr, text, SKEP__ADDRESS_SIZE);
         return;
