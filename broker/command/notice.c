@@ -73,8 +73,8 @@ static const struct {
     const char *event;
     const char *words;
 } wordings[] = {
-    {"setup", "set up"}, {"fork", "started"},   {"online", "online"},
-    {"ready", "ready"},  {"drain", "draining"}, {"stop", "stopping"},
+    {"setup", "set up"},   {"fork", "started"},  {"online", "online"},           {"ready", "ready"},
+    {"drain", "draining"}, {"stop", "stopping"}, {"disconnect", "disconnected"},
 };
 
 static int size_of(struct skep_bytes bytes) {
@@ -90,12 +90,6 @@ static void end_text(const struct notice *notice, char *text, size_t room) {
     if (notice->reason.size_bytes > 0)
         used += (size_t)snprintf(text + used, room - used, " (%.*s)", size_of(notice->reason), notice->reason.data);
     if (notice->delay_ms >= 0) snprintf(text + used, room - used, ", replacement in %" PRId64 " ms", notice->delay_ms);
-}
-
-/* A broker of before says no reason. */
-static void disconnect_text(const struct notice *notice, char *text, size_t room) {
-    if (notice->reason.size_bytes == 0) snprintf(text, room, "disconnected");
-    else snprintf(text, room, "disconnected (%.*s)", size_of(notice->reason), notice->reason.data);
 }
 
 static void reload_text(const struct notice *notice, char *text, size_t room) {
@@ -126,8 +120,11 @@ static bool told_by_parts(const struct notice *notice, char *text, size_t room) 
     static const struct {
         const char *event;
         void (*tell)(const struct notice *notice, char *text, size_t room);
-    } tellers[] = {{"exit", end_text},    {"disconnect", disconnect_text}, {"reload", reload_text},
-                   {"scale", scale_text}, {"pause", pause_text},           {"resume", pause_text}};
+    } tellers[] = {{"exit", end_text},
+                   {"reload", reload_text},
+                   {"scale", scale_text},
+                   {"pause", pause_text},
+                   {"resume", pause_text}};
     for (size_t i = 0; i < sizeof tellers / sizeof *tellers; i++) {
         if (!bytes_are(notice->event, tellers[i].event)) continue;
         tellers[i].tell(notice, text, room);
