@@ -164,7 +164,8 @@ static bool give(struct skep__listener *listener, int fd) {
 /* Accepts only what somebody can take: the rest is better off in the kernel's queue. */
 static void accept_some(struct skep__member *member, unsigned limit) {
     struct skep__listener *listener = member->listener;
-    for (unsigned i = 0; i < limit && !listener->starved && !listener->resting && !listener->paused; i++) {
+    bool paused = listener->paused; /* at a stop: what somebody can take now is accepted all the same */
+    for (unsigned i = 0; i < limit && !listener->starved && !listener->resting && listener->paused == paused; i++) {
         if (!skep__can_dispatch(listener)) {
             pause_accepting(listener);
             return;
