@@ -1,31 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * Listening sockets of each kind, and addresses that are taken, stale or none. */
-#include "../lib/pump.h"
+#include "sockets.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-
-#include "socket.h"
-
-static struct skep_url parse(const char *text) {
-    struct skep_url url;
-    const char *why = NULL;
-    if (skep__url_parse(text, &url, &why) != SKEP_OK) fail_msg("%s: %s", text, why);
-    return url;
-}
-
-static int bind_to(struct skep_url *url) {
-    int fd = -1;
-    assert_int_equal(skep__socket_bind(url, 16, false, &fd), SKEP_OK);
-    assert_true(fd >= 0);
-    return fd;
-}
 
 static void expect_refused(const char *text, int status) {
     struct skep_url url = parse(text), before = url;
@@ -40,21 +20,6 @@ static unsigned port_of(const struct skep_url *url) {
     return ntohs(((const struct sockaddr_in *)&url->address)->sin_port);
 }
 
-static int option(int fd, int level, int name) {
-    int value = -1;
-    socklen_t size_bytes = sizeof value;
-    assert_int_equal(getsockopt(fd, level, name, &value, &size_bytes), 0);
-    return value;
-}
-
-/* Whether a connection to an address can be made. */
-static bool connects(const struct skep_url *url) {
-    int fd = socket(url->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool connected = connect(fd, (const struct sockaddr *)&url->address, url->address_size_bytes) == 0;
-    close(fd);
-    return connected;
-}
-
 static bool connects_to(const char *format, unsigned port) {
     char text[64];
     snprintf(text, sizeof text, format, port);
@@ -63,18 +28,6 @@ static bool connects_to(const char *format, unsigned port) {
 }
 
 /* --- TCP --- */
-
-static void expect_listening(int fd, const struct skep_url *url) {
-    assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
-    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
-    assert_int_equal(option(fd, SOL_SOCKET, SO_ACCEPTCONN), 1);
-    assert_int_equal(accept(fd, NULL, NULL), -1);
-    assert_int_equal(errno, EAGAIN);
-    if (url->address.ss_family == AF_UNIX) return;
-    assert_int_not_equal(option(fd, IPPROTO_TCP, TCP_NODELAY), 0);
-    assert_int_not_equal(option(fd, SOL_SOCKET, SO_REUSEADDR), 0);
-    assert_int_equal(option(fd, SOL_SOCKET, SO_REUSEPORT), 0);
-}
 
 static void test_ipv4(void **state) {
     (void)state;
@@ -179,16 +132,6 @@ static void test_again(void **state) {
 
 /* --- Unix --- */
 
-static struct skep_url unix_url(const struct pump *pump, const char *name) {
-    char text[96];
-    snprintf(text, sizeof text, "unix://%s/%s", pump->dir, name);
-    return parse(text);
-}
-
-static const char *path_of(const struct skep_url *url) {
-    return ((const struct sockaddr_un *)&url->address)->sun_path;
-}
-
 static void test_a_path(void **state) {
     struct skep_url url = unix_url(*state, "here");
     int fd = bind_to(&url);
@@ -243,135 +186,6 @@ static void test_a_path_that_is_no_socket(void **state) {
     assert_int_equal(st.st_size, 4);
 }
 
-/* --- mode and owner --- */
-
-static struct skep_url looked_up(const struct pump *pump, const char *rest) {
-    const char *why = NULL;
-    struct skep_url url = unix_url(pump, rest);
-    if (skep__socket_look_up(&url, &why) != SKEP_OK) fail_msg("%s: %s", rest, why);
-    return url;
-}
-
-static void expect_mode(const struct pump *pump, const char *rest, mode_t mode) {
-    struct skep_url url = looked_up(pump, rest);
-    struct stat st;
-    int fd = bind_to(&url);
-    assert_int_equal(lstat(path_of(&url), &st), 0);
-    assert_int_equal(st.st_mode & 07777, mode);
-    assert_true(S_ISSOCK(st.st_mode));
-    assert_true(connects(&url));
-    skep__socket_unlink(&url);
-    close(fd);
-}
-
-/* Neither less nor more than asked for, whatever the umask. */
-static void test_mode(void **state) {
-    mode_t before = umask(022);
-    expect_mode(*state, "plain", 0755);
-    expect_mode(*state, "mode?mode=0600", 0600);
-    expect_mode(*state, "mode?mode=666", 0666);
-    umask(0);
-    expect_mode(*state, "mode?mode=0660", 0660);
-    umask(before);
-}
-
-static void test_owner(void **state) {
-    struct skep_url url = looked_up(*state, "owned?owner=12345:23456&mode=0660");
-    struct stat st;
-    int fd = -1, status = skep__socket_bind(&url, 16, false, &fd);
-    if (geteuid() != 0) { /* nothing is left behind */
-        assert_int_equal(status, SKEP_EACCES);
-        assert_int_equal(access(path_of(&url), F_OK), -1);
-        return;
-    }
-    assert_int_equal(status, SKEP_OK);
-    assert_int_equal(lstat(path_of(&url), &st), 0);
-    assert_int_equal(st.st_uid, 12345);
-    assert_int_equal(st.st_gid, 23456);
-    assert_int_equal(st.st_mode & 07777, 0660);
-    skep__socket_unlink(&url);
-    close(fd);
-}
-
-static void expect_owner(const struct pump *pump, const char *rest, uid_t uid, gid_t gid) {
-    struct skep_url url = looked_up(pump, rest);
-    assert_int_equal(url.uid, uid);
-    assert_int_equal(url.gid, gid);
-}
-
-static void expect_not_looked_up(struct skep_url url, const char *reason) {
-    const char *why = "";
-    assert_int_equal(skep__socket_look_up(&url, &why), SKEP_EURL);
-    assert_non_null(strstr(why, reason));
-}
-
-static void test_names_of_owners(void **state) {
-    expect_owner(*state, "x?owner=root", 0, (gid_t)-1);
-    expect_owner(*state, "x?owner=:root", (uid_t)-1, 0);
-    expect_owner(*state, "x?owner=daemon:7", 1, 7);
-    expect_not_looked_up(unix_url(*state, "x?owner=no-such-user"), "no such user");
-    expect_not_looked_up(unix_url(*state, "x?owner=4294967295"), "no such user");
-    expect_not_looked_up(unix_url(*state, "x?owner=root:no-such-group"), "no such group");
-    expect_not_looked_up(unix_url(*state, "x?owner=root:"), "no such group");
-}
-
-/* --- descriptors that were given --- */
-
-static struct skep_url url_of_fd(int fd) {
-    char text[24];
-    snprintf(text, sizeof text, "fd://%d", fd);
-    return parse(text);
-}
-
-/* The copy listens where it was bound; closing it leaves the one that was given, and its path. */
-static void check_given(const struct skep_url *bound, int fd) {
-    struct skep_url url = url_of_fd(fd);
-    const char *why = NULL;
-    int copy = -1;
-    assert_int_equal(skep__socket_look_up(&url, &why), SKEP_OK);
-    assert_int_equal(url.address_size_bytes, bound->address_size_bytes);
-    assert_memory_equal(&url.address, &bound->address, url.address_size_bytes);
-    assert_int_equal(url.any, bound->any);
-    assert_int_equal(skep__socket_bind(&url, 16, false, &copy), SKEP_OK);
-    assert_int_not_equal(copy, fd);
-    expect_listening(copy, &url);
-    assert_true(connects(&url));
-    skep__socket_turn_away(copy, &url);
-    skep__socket_unlink(&url);
-    close(copy);
-    assert_true(connects(&url));
-}
-
-static void test_given(void **state) {
-    static const char *const texts[] = {"tcp://127.0.0.1:0", "tcp://[::1]:0", "tcp://*:0"};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        struct skep_url bound = parse(texts[i]);
-        int fd = bind_to(&bound);
-        check_given(&bound, fd);
-        close(fd);
-    }
-    struct skep_url path = unix_url(*state, "given");
-    int fd = bind_to(&path);
-    check_given(&path, fd);
-    skep__socket_unlink(&path);
-    close(fd);
-}
-
-static void test_what_cannot_be_given(void **state) {
-    (void)state;
-    int ends[2], datagrams = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    int unbound = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    expect_not_looked_up(url_of_fd(datagrams), "no stream socket");
-    expect_not_looked_up(url_of_fd(999999), "no stream socket");
-    expect_not_looked_up(url_of_fd(unbound), "not bound");
-    expect_not_looked_up(url_of_fd(ends[0]), "connection");
-    close(datagrams);
-    close(unbound);
-    close(ends[0]);
-    close(ends[1]);
-}
-
 static void test_unlink_of_tcp_does_nothing(void **state) {
     (void)state;
     struct skep_url url = parse("tcp://127.0.0.1:0");
@@ -415,11 +229,6 @@ int main(void) {
         PUMP_TEST(test_a_stale_path),
         PUMP_TEST(test_a_path_with_a_full_backlog),
         PUMP_TEST(test_a_path_that_is_no_socket),
-        PUMP_TEST(test_mode),
-        PUMP_TEST(test_owner),
-        PUMP_TEST(test_names_of_owners),
-        PUMP_TEST(test_given),
-        cmocka_unit_test(test_what_cannot_be_given),
         cmocka_unit_test(test_unlink_of_tcp_does_nothing),
         cmocka_unit_test(test_turned_away),
     };
