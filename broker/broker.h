@@ -69,6 +69,9 @@ struct skep__subscriber {
     enum skep_event_kind kind;
     skep_event_cb callback;
     void *context;
+    uint64_t number; /* in the order in which they were added to any list of the cluster */
+    bool once;
+    bool removed; /* freed when no callback is being called */
 };
 STAILQ_HEAD(skep__subscribers, skep__subscriber);
 
@@ -295,6 +298,8 @@ struct skep_cluster {
     uint64_t starved_said_ms; /* when this was last said */
 
     struct skep__subscribers subscribers;
+    uint64_t subscriptions; /* ever */
+    unsigned telling;       /* events that callbacks are being called for, one inside another */
     STAILQ_HEAD(, skep__due_event) due_events;
     struct skep__flush events_flush;
 

@@ -209,14 +209,18 @@ void skep__child_close_link(skep_child *child) {
     skep__check_disconnected(child->cluster);
 }
 
-void skep__child_release(skep_child *child) {
+void skep__child_unlist(skep_child *child) {
     skep_cluster *cluster = child->cluster;
-    skep__forget_due(cluster, child);
-    skep__ledger_child_ended(child);
     TAILQ_REMOVE(&cluster->children, child, entry);
     HASH_DELETE(by_id, cluster->by_id, child);
     HASH_DELETE(by_pid, cluster->by_pid, child);
     cluster->child_count--;
+}
+
+void skep__child_release(skep_child *child) {
+    skep_cluster *cluster = child->cluster;
+    skep__forget_due(cluster, child);
+    skep__ledger_child_ended(child);
     skep__outlet_free(&child->inbox);
     skep__page_free(&child->page);
     skep__output_close(child);

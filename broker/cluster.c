@@ -118,11 +118,18 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     return status;
 }
 
-int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings) {
-    int status = skep__settings_take(cluster, settings);
+static int tell_setup(skep_cluster *cluster, int status) {
     skep_event event = skep__event(SKEP_EVENT_SETUP, NULL);
     if (status == SKEP_OK) skep__emit_later(cluster, &event);
     return status;
+}
+
+int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings) {
+    return tell_setup(cluster, skep__settings_add(cluster, settings));
+}
+
+int skep_reset_primary(skep_cluster *cluster, const skep_settings *settings) {
+    return tell_setup(cluster, skep__settings_take(cluster, settings));
 }
 
 /* --- starting --- */
@@ -242,32 +249,6 @@ int skep_fork(skep_cluster *cluster, const char *const *env, skep_child **child)
     return status;
 }
 
-/* How many listeners of this URL have names: the next one is another, or fails if its port is not 0. */
-static uint64_t named_before(const skep_cluster *cluster, const char *url) {
-    const struct skep__listener *l;
-    size_t length = strlen(url);
-    uint64_t count = 0;
-    LIST_FOREACH(l, &cluster->listeners, entry) {
-        count += l->name[0] != '\0' && strncmp(l->key, url, length) == 0 && l->key[length] == '#';
-    }
-    return count;
-}
-
-int skep_cluster_listen(skep_cluster *cluster, const char *name, const char *url, const char **bound) {
-    struct skep__listener *listener;
-    char why[SKEP_MAX_REASON + 1];
-    int status = skep__cluster_begin(cluster);
-    if (status != SKEP_OK) return status;
-    if (name != NULL && (name[0] == '\0' || strlen(name) > SKEP_MAX_NAME))
-        return skep__broker_fail(cluster, SKEP_EINVAL, "%s: a listener's name has 1 to %d bytes", name, SKEP_MAX_NAME);
-    status = skep__listener_get(cluster, url, name != NULL ? named_before(cluster, url) : 0, 0, &listener, why);
-    if (status != SKEP_OK) return skep__broker_fail(cluster, status, "cannot listen on %s", why);
-    listener->kept = true;
-    if (name != NULL) snprintf(listener->name, sizeof listener->name, "%s", name);
-    if (bound != NULL) *bound = listener->url;
-    return SKEP_OK;
-}
-
 /* --- running and stopping --- */
 
 int skep_cluster_run(skep_cluster *cluster) {
@@ -363,6 +344,7 @@ static void end_children(skep_cluster *cluster) {
         skep__subscribers_free(&child->subscribers);
         if (!child->exited) skep__child_reap(child);
         skep__child_close_link(child);
+        skep__child_unlist(child);
         skep__child_release(child);
     }
 }

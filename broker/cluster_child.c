@@ -34,8 +34,12 @@ skep_child *skep_child_by_id(skep_cluster *cluster, uint32_t id) {
     return child;
 }
 
+/* One that has exited is no longer in the list: what follows is found by its id. */
 skep_child *skep_child_next(skep_cluster *cluster, const skep_child *child) {
-    return child == NULL ? TAILQ_FIRST(&cluster->children) : TAILQ_NEXT(child, entry);
+    if (child != NULL && child->state != SKEP__CHILD_GONE) return TAILQ_NEXT(child, entry);
+    skep_child *next = TAILQ_FIRST(&cluster->children);
+    while (child != NULL && next != NULL && next->id < child->id) next = TAILQ_NEXT(next, entry);
+    return next;
 }
 
 size_t skep_child_count(const skep_cluster *cluster) {
@@ -79,7 +83,7 @@ bool skep_child_is_dead(const skep_child *child) {
 }
 
 int skep_child_exited_after_disconnect(const skep_child *child) {
-    return child->exited ? child->voluntary && !child->stood_down : -1;
+    return child->exited || child->link < 0 ? child->voluntary && !child->stood_down : -1;
 }
 
 void skep_child_set_data(skep_child *child, void *data) {

@@ -23,7 +23,9 @@ static bool is_open(const skep_child *child) {
 }
 
 static bool has_room(const skep_child *child) {
-    return is_open(child) && child->untaken_count < child->cluster->settings.credit;
+    const skep_settings *settings = &child->cluster->settings;
+    if (!is_open(child) || child->untaken_count >= settings->credit) return false;
+    return settings->max_connections == 0 || child->live + child->untaken_count < settings->max_connections;
 }
 
 /* This bound is no worker's own: who has room stays in the heap meanwhile. */
@@ -211,16 +213,19 @@ static struct skep__seat *choose_custom(const struct skep__listener *listener, c
     struct skep__seat **seats = calloc(capacity, sizeof(struct skep__seat *));
     skep_candidate *candidates = calloc(capacity, sizeof *candidates);
     struct skep__seat *chosen = NULL;
+    bool nobody = false;
     if (seats != NULL && candidates != NULL) {
         size_t count = list_candidates(listener, seats, candidates, capacity);
         size_t index =
             count > 0 ? settings->choose((const struct sockaddr *)client, candidates, count, settings->choose_context)
                       : 0;
         if (index < count) chosen = seats[index];
+        nobody = count > 0 && index == SKEP_NOBODY;
     }
     free(seats);
     free(candidates);
-    return chosen != NULL ? chosen : choose_best(listener);
+    if (nobody) skep__listeners_retry_soon(listener->cluster); /* what it goes by may change without our knowing */
+    return chosen != NULL || nobody ? chosen : choose_best(listener);
 }
 
 static bool needs_client(enum skep_policy policy) {

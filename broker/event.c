@@ -30,17 +30,39 @@ skep_event skep__event(enum skep_event_kind kind, skep_child *child) {
         .kind = kind, .child = child, .code = -1, .signal = -1, .delay_ms = -1, .fd = -1, .address_type = -1};
 }
 
-static void call_all(skep_cluster *cluster, const struct skep__subscribers *subscribers, const skep_event *event) {
+/* Not while one of the list may be calling back. */
+static void free_removed(const skep_cluster *cluster, struct skep__subscribers *subscribers) {
+    struct skep__subscriber *next;
+    if (cluster->telling > 0) return;
+    for (struct skep__subscriber *s = STAILQ_FIRST(subscribers); s != NULL; s = next) {
+        next = STAILQ_NEXT(s, entry);
+        if (!s->removed) continue;
+        STAILQ_REMOVE(subscribers, s, skep__subscriber, entry);
+        free(s);
+    }
+}
+
+/* Those that were added up to a number; callbacks may add and remove others. */
+static void call_all(skep_cluster *cluster, struct skep__subscribers *subscribers, const skep_event *event,
+                     uint64_t through) {
     struct skep__subscriber *s;
-    STAILQ_FOREACH(s, subscribers, entry) if (s->kind == event->kind) s->callback(cluster, event, s->context);
+    cluster->telling++;
+    STAILQ_FOREACH(s, subscribers, entry) {
+        if (s->kind != event->kind || s->removed || s->number > through) continue;
+        s->removed = s->once;
+        s->callback(cluster, event, s->context);
+    }
+    cluster->telling--;
+    free_removed(cluster, subscribers);
 }
 
 /* As in Node: a worker's own listeners first, except for messages. */
 static void call_back(skep_cluster *cluster, const skep_event *event) {
+    uint64_t through = cluster->subscriptions;
     bool cluster_first = event->kind == SKEP_EVENT_MESSAGE;
-    if (cluster_first) call_all(cluster, &cluster->subscribers, event);
-    if (event->child != NULL) call_all(cluster, &event->child->subscribers, event);
-    if (!cluster_first) call_all(cluster, &cluster->subscribers, event);
+    if (cluster_first) call_all(cluster, &cluster->subscribers, event, through);
+    if (event->child != NULL) call_all(cluster, &event->child->subscribers, event, through);
+    if (!cluster_first) call_all(cluster, &cluster->subscribers, event, through);
 }
 
 static void emit_now(skep_cluster *cluster, const skep_event *event) {
@@ -125,7 +147,7 @@ void skep__events_free(skep_cluster *cluster) {
 
 static bool has_kind(const struct skep__subscribers *subscribers, enum skep_event_kind kind) {
     const struct skep__subscriber *s;
-    STAILQ_FOREACH(s, subscribers, entry) if (s->kind == kind) return true;
+    STAILQ_FOREACH(s, subscribers, entry) if (s->kind == kind && !s->removed) return true;
     return false;
 }
 
@@ -133,22 +155,58 @@ bool skep__has_message_handler(const skep_cluster *cluster, const skep_child *ch
     return has_kind(&cluster->subscribers, SKEP_EVENT_MESSAGE) || has_kind(&child->subscribers, SKEP_EVENT_MESSAGE);
 }
 
-static int subscribe(struct skep__subscribers *subscribers, enum skep_event_kind kind, skep_event_cb callback,
-                     void *context) {
-    if ((unsigned)kind >= SKEP_EVENT_KINDS || callback == NULL) return SKEP_EINVAL;
+static int subscribe(skep_cluster *cluster, struct skep__subscribers *subscribers, struct skep__subscriber wanted) {
+    if ((unsigned)wanted.kind >= SKEP_EVENT_KINDS || wanted.callback == NULL) return SKEP_EINVAL;
     struct skep__subscriber *s = malloc(sizeof *s);
     if (s == NULL) return SKEP_ENOMEM;
-    *s = (struct skep__subscriber){.kind = kind, .callback = callback, .context = context};
+    *s = wanted;
+    s->number = ++cluster->subscriptions;
+    free_removed(cluster, subscribers);
     STAILQ_INSERT_TAIL(subscribers, s, entry);
     return SKEP_OK;
 }
 
+static bool unsubscribe(const skep_cluster *cluster, struct skep__subscribers *subscribers,
+                        struct skep__subscriber wanted) {
+    struct skep__subscriber *s, *last = NULL;
+    STAILQ_FOREACH(s, subscribers, entry) {
+        bool same = s->kind == wanted.kind && s->callback == wanted.callback && s->context == wanted.context;
+        if (same && !s->removed) last = s;
+    }
+    if (last == NULL) return false;
+    last->removed = true;
+    free_removed(cluster, subscribers);
+    return true;
+}
+
 int skep_on(skep_cluster *cluster, enum skep_event_kind kind, skep_event_cb callback, void *context) {
-    return subscribe(&cluster->subscribers, kind, callback, context);
+    struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context};
+    return subscribe(cluster, &cluster->subscribers, s);
 }
 
 int skep_child_on(skep_child *child, enum skep_event_kind kind, skep_event_cb callback, void *context) {
-    return subscribe(&child->subscribers, kind, callback, context);
+    struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context};
+    return subscribe(child->cluster, &child->subscribers, s);
+}
+
+int skep_once(skep_cluster *cluster, enum skep_event_kind kind, skep_event_cb callback, void *context) {
+    struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context, .once = true};
+    return subscribe(cluster, &cluster->subscribers, s);
+}
+
+int skep_child_once(skep_child *child, enum skep_event_kind kind, skep_event_cb callback, void *context) {
+    struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context, .once = true};
+    return subscribe(child->cluster, &child->subscribers, s);
+}
+
+bool skep_off(skep_cluster *cluster, enum skep_event_kind kind, skep_event_cb callback, void *context) {
+    struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context};
+    return unsubscribe(cluster, &cluster->subscribers, s);
+}
+
+bool skep_child_off(skep_child *child, enum skep_event_kind kind, skep_event_cb callback, void *context) {
+    struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context};
+    return unsubscribe(child->cluster, &child->subscribers, s);
 }
 
 void skep__subscribers_free(struct skep__subscribers *subscribers) {

@@ -2,6 +2,7 @@
  * Exit records. */
 #include "exits.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,8 @@ struct skep__exit {
     uint64_t uptime_ms;
     struct rusage usage;
     uint64_t connections, jobs;
-    bool ready;
+    uint64_t accepted, requests, messages, jobs_done;
+    bool ready, voluntary;
     int64_t delay_ms; /* -1: no replacement */
     struct skep__log_tail lines;
 };
@@ -60,7 +62,12 @@ void skep__exits_add(skep_child *child, const skep_event *event) {
                                   .usage = child->rusage,
                                   .connections = child->live,
                                   .jobs = jobs_of(child),
+                                  .accepted = child->accepted,
+                                  .requests = child->requests,
+                                  .messages = child->messages,
+                                  .jobs_done = child->jobs_done,
                                   .ready = child->ready_ms != 0,
+                                  .voluntary = child->voluntary,
                                   .delay_ms = event->delay_ms,
                                   .lines = child->last_lines};
     memcpy(record->name, child->name, sizeof record->name);
@@ -71,6 +78,36 @@ void skep__exits_add(skep_child *child, const skep_event *event) {
 
 void skep__exits_free(skep_cluster *cluster) {
     while (!STAILQ_EMPTY(&cluster->exits)) drop_oldest(cluster);
+}
+
+static const struct skep__exit *find(const skep_cluster *cluster, uint32_t worker) {
+    const struct skep__exit *record;
+    STAILQ_FOREACH(record, &cluster->exits, entry) if (record->worker == worker) return record;
+    return NULL;
+}
+
+int skep_child_exit_facts(const skep_cluster *cluster, uint32_t id, skep_exit_facts *facts) {
+    const struct skep__exit *record = find(cluster, id);
+    if (record == NULL) return SKEP_ENOWORKER;
+    *facts = (skep_exit_facts){.id = record->worker,
+                               .slot = record->slot,
+                               .pid = record->pid,
+                               .code = record->code,
+                               .signal = record->signal,
+                               .reason = record->reason,
+                               .uptime_ms = record->uptime_ms,
+                               .delay_ms = record->delay_ms,
+                               .time_ms = record->time_ms,
+                               .voluntary = record->voluntary,
+                               .ready = record->ready,
+                               .accepted = record->accepted,
+                               .requests = record->requests,
+                               .messages = record->messages,
+                               .jobs_done = record->jobs_done,
+                               .connections = record->connections};
+    static_assert(sizeof facts->name == sizeof record->name, "a name fits");
+    memcpy(facts->name, record->name, sizeof record->name);
+    return SKEP_OK;
 }
 
 /* --- words --- */

@@ -36,7 +36,10 @@ int skep__read_link(skep_child *child);
 /* Closes the link; what was not taken goes to others. */
 void skep__child_close_link(skep_child *child);
 
-/* Reads what the worker said last, forgets it everywhere, frees it with its last handle. */
+/* The process has ended: nobody finds the worker any more, by id or process, nor counts it. */
+void skep__child_unlist(skep_child *child);
+
+/* Forgets a worker that is not listed any more; frees it with its last handle. */
 void skep__child_release(skep_child *child);
 
 /* Waits for the end of a worker that was killed. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Workers that ask to listen. */
-#include <arpa/inet.h>
+ * Asking to listen: the primary and workers, by URL or name. */
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +12,101 @@
 #include "life.h"
 #include "listener.h"
 #include "pause.h"
+#include "socket.h"
+
+static struct skep__listener *by_name(const skep_cluster *cluster, const char *name) {
+    struct skep__listener *l;
+    LIST_FOREACH(l, &cluster->listeners, entry) if (l->name[0] != '\0' && strcmp(l->name, name) == 0) return l;
+    return NULL;
+}
+
+static struct skep__listener *by_key(const skep_cluster *cluster, const char *key) {
+    struct skep__listener *l;
+    LIST_FOREACH(l, &cluster->listeners, entry) if (strcmp(l->key, key) == 0) return l;
+    return NULL;
+}
+
+/* Who asks for a listener, and for which */
+struct wish {
+    const char *url;
+    uint64_t index; /* which of the asker's listeners of this URL it is */
+    int backlog;
+    bool primary; /* the primary asks */
+};
+
+static int look_up(const struct wish *wish, const char *text, struct skep_url *url, const char **why) {
+    *why = "no listener has this name";
+    int status = skep__url_is(text) ? skep__url_parse(text, url, why) : SKEP_EURL;
+    if (status == SKEP_OK && url->given && !wish->primary) { /* it might be any descriptor of the broker's */
+        *why = "the primary does not listen on this descriptor";
+        return SKEP_EACCES;
+    }
+    return status == SKEP_OK ? skep__socket_look_up(url, why) : status;
+}
+
+/* Finds the listener, or binds it. On failure why says more. Errors: as skep_listen. */
+static int get(skep_cluster *cluster, const struct wish *wish, struct skep__listener **listener,
+               char why[SKEP_MAX_REASON + 1]) {
+    char text[SKEP_MAX_URL + 1], key[SKEP_MAX_URL + 16];
+    struct skep_url url;
+    const char *reason = NULL;
+    int status = skep__url_resolve(wish->url, text, sizeof text, &reason);
+    if (status == SKEP_OK) {
+        bool is_descriptor = strncmp(text, "fd://", 5) == 0; /* there is but one under each number */
+        snprintf(key, sizeof key, "%s#%" PRIu64, text, is_descriptor ? 0 : wish->index);
+        *listener = by_key(cluster, key);
+        if (*listener == NULL) *listener = by_name(cluster, text);
+        if (*listener != NULL) return SKEP_OK;
+        status = look_up(wish, text, &url, &reason);
+    }
+    if (status == SKEP_OK) {
+        status = skep__listener_open(cluster, key, &url, wish->backlog, listener);
+        reason = skep_strerror(status);
+    }
+    if (status != SKEP_OK) snprintf(why, SKEP_MAX_REASON + 1, "%s: %s", wish->url, reason);
+    return status;
+}
+
+/* --- the primary --- */
+
+/* How many listeners of this URL have names: the next one is another, or fails if its port is not 0. */
+static uint64_t named_before(const skep_cluster *cluster, const char *url) {
+    const struct skep__listener *l;
+    size_t length = strlen(url);
+    uint64_t count = 0;
+    LIST_FOREACH(l, &cluster->listeners, entry) {
+        count += l->name[0] != '\0' && strncmp(l->key, url, length) == 0 && l->key[length] == '#';
+    }
+    return count;
+}
+
+static int check_name(skep_cluster *cluster, const char *name) {
+    if (name[0] == '\0' || strlen(name) > SKEP_MAX_NAME)
+        return skep__broker_fail(cluster, SKEP_EINVAL, "%s: a listener's name has 1 to %d bytes", name, SKEP_MAX_NAME);
+    if (by_name(cluster, name) != NULL)
+        return skep__broker_fail(cluster, SKEP_EADDRINUSE, "%s: another listener has this name", name);
+    return SKEP_OK;
+}
+
+int skep_cluster_listen(skep_cluster *cluster, const char *name, const char *url, const char **bound) {
+    struct skep__listener *listener;
+    struct wish wish = {.url = url, .primary = true};
+    char why[SKEP_MAX_REASON + 1];
+    int status = skep__cluster_begin(cluster);
+    if (status == SKEP_OK && name != NULL) status = check_name(cluster, name);
+    if (status != SKEP_OK) return status;
+    if (name != NULL) wish.index = named_before(cluster, url);
+    status = get(cluster, &wish, &listener, why);
+    if (status != SKEP_OK) return skep__broker_fail(cluster, status, "cannot listen on %s", why);
+    if (name != NULL && listener->name[0] != '\0')
+        return skep__broker_fail(cluster, SKEP_EADDRINUSE, "cannot listen on %s: it is %s", url, listener->name);
+    listener->kept = true;
+    if (name != NULL) snprintf(listener->name, sizeof listener->name, "%s", name);
+    if (bound != NULL) *bound = listener->url;
+    return SKEP_OK;
+}
+
+/* --- workers --- */
 
 static void refuse(skep_child *child, uint64_t request, int status, const char *why) {
     struct skep_command command = {.id = SKEP_COMMAND_listenFailed};
@@ -21,7 +116,7 @@ static void refuse(skep_child *child, uint64_t request, int status, const char *
     skep__tell(child, &command, NULL, -1);
 }
 
-static void describe(skep_event *event, const struct skep__listener *listener, char text[INET6_ADDRSTRLEN]) {
+static void describe(skep_event *event, const struct skep__listener *listener, char text[SKEP__ADDRESS_SIZE]) {
     const struct sockaddr_storage *a = &listener->address.address;
     const struct sockaddr_in *in = (const struct sockaddr_in *)a;
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
@@ -32,16 +127,16 @@ static void describe(skep_event *event, const struct skep__listener *listener, c
     } else if (a->ss_family == AF_INET6) {
         event->address_type = 6;
         event->port = ntohs(in6->sin6_port);
-        inet_ntop(AF_INET6, &in6->sin6_addr, text, INET6_ADDRSTRLEN);
+        skep__url_print_host(a, text);
     } else {
         event->address_type = 4;
         event->port = ntohs(in->sin_port);
-        inet_ntop(AF_INET, &in->sin_addr, text, INET6_ADDRSTRLEN);
+        skep__url_print_host(a, text);
     }
 }
 
 static void emit_listening(skep_child *child, const struct skep__listener *listener, int fd) {
-    char address[INET6_ADDRSTRLEN];
+    char address[SKEP__ADDRESS_SIZE];
     skep_event event = skep__event(SKEP_EVENT_LISTENING, child);
     describe(&event, listener, address);
     event.fd = fd >= 0 ? fd : LIST_EMPTY(&listener->members) ? -1 : LIST_FIRST(&listener->members)->fd;
@@ -66,12 +161,13 @@ void skep__listen_asked(skep_child *child, const struct skep_command_listen *lis
     char url[SKEP_MAX_URL + 1], why[SKEP_MAX_REASON + 1];
     int fd = -1;
     skep__copy_text(url, sizeof url, &listen->url);
-    uint64_t index = SKEP_HAS(listen, listen, index) ? listen->index : 0;
-    int backlog = SKEP_HAS(listen, listen, backlog) ? (int)listen->backlog : 0;
+    struct wish wish = {.url = url,
+                        .index = SKEP_HAS(listen, listen, index) ? listen->index : 0,
+                        .backlog = SKEP_HAS(listen, listen, backlog) ? (int)listen->backlog : 0};
     int status = cluster->stopping || child->state == SKEP__CHILD_DRAINING ? SKEP_ESTATE : SKEP_OK;
     if (status != SKEP_OK)
         snprintf(why, sizeof why, "%s: the %s", url, cluster->stopping ? "broker is stopping" : "worker is leaving");
-    if (status == SKEP_OK) status = skep__listener_get(cluster, url, index, backlog, &listener, why);
+    if (status == SKEP_OK) status = get(cluster, &wish, &listener, why);
     if (status == SKEP_OK) {
         status = skep__listener_join(listener, child, &fd);
         if (status != SKEP_OK) snprintf(why, sizeof why, "%s: %s", url, skep_strerror(status));

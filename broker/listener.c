@@ -128,6 +128,7 @@ static void retry(uv_timer_t *timer) {
     LIST_FOREACH(listener, &cluster->listeners, entry) {
         listener->starved = false;
         skep__listener_update(listener);
+        skep__listener_resume(listener); /* a policy of the user's may have answered that nobody is to have one */
     }
     retry_workers(cluster);
 }
@@ -163,7 +164,8 @@ static bool give(struct skep__listener *listener, int fd) {
 /* Accepts only what somebody can take: the rest is better off in the kernel's queue. */
 static void accept_some(struct skep__member *member, unsigned limit) {
     struct skep__listener *listener = member->listener;
-    for (unsigned i = 0; i < limit && !listener->starved && !listener->resting; i++) {
+    bool paused = listener->paused; /* at a stop: what somebody can take now is accepted all the same */
+    for (unsigned i = 0; i < limit && !listener->starved && !listener->resting && listener->paused == paused; i++) {
         if (!skep__can_dispatch(listener)) {
             pause_accepting(listener);
             return;
@@ -230,14 +232,19 @@ static void disown(struct skep__listener *listener, const skep_child *child) {
     skep__listener_update(listener);
 }
 
+bool skep__listener_workers_accept(const struct skep__listener *listener) {
+    enum skep_policy policy = listener->cluster->settings.policy;
+    bool one_socket = listener->address.given || listener->address.address.ss_family == AF_UNIX;
+    return policy == SKEP_POLICY_SHARED || (policy == SKEP_POLICY_REUSEPORT && !one_socket);
+}
+
 int skep__listener_join(struct skep__listener *listener, skep_child *child, int *fd) {
     enum skep_policy policy = listener->cluster->settings.policy;
     struct skep__seat *seat = skep__seat_find(listener, child);
     int status = seat == NULL ? skep__seat_add(listener, child, &seat) : SKEP_OK;
     *fd = -1;
     if (status == SKEP_OK && policy == SKEP_POLICY_SHARED) *fd = LIST_FIRST(&listener->members)->fd;
-    if (status == SKEP_OK && policy == SKEP_POLICY_REUSEPORT && listener->address.address.ss_family != AF_UNIX)
-        status = own_member(listener, child, fd);
+    else if (status == SKEP_OK && skep__listener_workers_accept(listener)) status = own_member(listener, child, fd);
     if (status != SKEP_OK && seat != NULL) skep__listener_part(seat);
     return status;
 }
@@ -274,13 +281,6 @@ struct skep__listener *skep__listener_by_number(skep_cluster *cluster, uint64_t 
     return NULL;
 }
 
-static struct skep__listener *find(skep_cluster *cluster, const char *url, const char *key) {
-    struct skep__listener *l;
-    LIST_FOREACH(l, &cluster->listeners, entry)
-    if (strcmp(l->key, key) == 0 || (l->name[0] != '\0' && strcmp(l->name, url) == 0)) return l;
-    return NULL;
-}
-
 static void free_listener(struct skep__listener *listener) {
     skep__heap_free(&listener->heap);
     free(listener);
@@ -290,8 +290,8 @@ void skep__listener_check_free(struct skep__listener *listener) {
     if (listener->closed && listener->open_polls == 0 && listener->queued == 0) free_listener(listener);
 }
 
-static int open_listener(skep_cluster *cluster, const char *key, const struct skep_url *address, int backlog,
-                         struct skep__listener **out) {
+int skep__listener_open(skep_cluster *cluster, const char *key, const struct skep_url *address, int backlog,
+                        struct skep__listener **out) {
     struct skep__listener *listener = calloc(1, sizeof *listener);
     struct skep__member *member;
     int fd;
@@ -318,24 +318,6 @@ static int open_listener(skep_cluster *cluster, const char *key, const struct sk
     pause_accepting(listener); /* until somebody can take a connection */
     *out = listener;
     return SKEP_OK;
-}
-
-int skep__listener_get(skep_cluster *cluster, const char *url, uint64_t index, int backlog,
-                       struct skep__listener **listener, char why[SKEP_MAX_REASON + 1]) {
-    char key[SKEP_MAX_URL + 16];
-    struct skep_url address;
-    const char *reason = "no listener has this name";
-    snprintf(key, sizeof key, "%s#%" PRIu64, url, index);
-    *listener = find(cluster, url, key);
-    if (*listener != NULL) return SKEP_OK;
-    int status = skep__url_is(url) ? skep__url_parse(url, &address, &reason) : SKEP_EURL;
-    if (status != SKEP_OK) {
-        snprintf(why, SKEP_MAX_REASON + 1, "%s: %s", url, reason);
-        return status;
-    }
-    status = open_listener(cluster, key, &address, backlog, listener);
-    if (status != SKEP_OK) snprintf(why, SKEP_MAX_REASON + 1, "%s: %s", url, skep_strerror(status));
-    return status;
 }
 
 static void member_closed(uv_handle_t *handle) {

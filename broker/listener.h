@@ -5,10 +5,13 @@
 
 #include "broker.h"
 
-/* Finds the listener that a worker may use by this URL or name, or binds it. index is how many times the asker had
- * asked before. On failure why says more. Errors: as skep_listen. */
-SKEP_MUST_USE int skep__listener_get(skep_cluster *cluster, const char *url, uint64_t index, int backlog,
-                                     struct skep__listener **listener, char why[SKEP_MAX_REASON + 1]);
+/* Binds, and listens. key is what siblings find it by. Errors: as skep_listen. */
+SKEP_MUST_USE int skep__listener_open(skep_cluster *cluster, const char *key, const struct skep_url *address,
+                                      int backlog, struct skep__listener **listener);
+
+/* Whether workers accept from it by themselves. With policy reuseport a Unix path, or a descriptor that was given, has
+ * one socket, which the broker accepts from. */
+bool skep__listener_workers_accept(const struct skep__listener *listener);
 
 /* Gives a worker a place at a listener. *fd is the descriptor that it accepts from by itself, borrowed; -1: the broker
  * accepts. */

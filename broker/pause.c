@@ -20,13 +20,6 @@ struct skep_command skep__rest_command(const struct skep__listener *listener) {
     return command;
 }
 
-/* With policy reuseport a Unix path has one socket, which the broker accepts from. */
-static bool workers_accept(const struct skep__listener *listener) {
-    enum skep_policy policy = listener->cluster->settings.policy;
-    bool is_path = listener->address.address.ss_family == AF_UNIX;
-    return policy == SKEP_POLICY_SHARED || (policy == SKEP_POLICY_REUSEPORT && !is_path);
-}
-
 static void tell_workers(const struct skep__listener *listener) {
     struct skep_command command = skep__rest_command(listener);
     struct skep__seat *seat;
@@ -39,7 +32,7 @@ void skep__listener_set_resting(struct skep__listener *listener, bool resting) {
     if (listener->resting == resting) return;
     listener->resting = resting;
     skep__listener_update(listener);
-    if (workers_accept(listener)) tell_workers(listener);
+    if (skep__listener_workers_accept(listener)) tell_workers(listener);
 }
 
 /* By its name, by where it is bound, or as it was asked for: there may be several of these, as with port 0. */

@@ -109,9 +109,9 @@ static char *copy_or_null(const char *text) {
     return text != NULL ? strdup(text) : NULL;
 }
 
-static const int *copy_stdio(const int *stdio) {
-    int *copy = stdio != NULL ? malloc(3 * sizeof *copy) : NULL;
-    if (copy != NULL) memcpy(copy, stdio, 3 * sizeof *copy);
+static const int *copy_fds(const int *fds, size_t count) {
+    int *copy = fds != NULL ? malloc(count * sizeof *copy) : NULL;
+    if (copy != NULL) memcpy(copy, fds, count * sizeof *copy);
     return copy;
 }
 
@@ -126,6 +126,7 @@ void skep__settings_free(skep_settings *settings) {
     free((void *)settings->name);
     free((void *)settings->dir);
     free((void *)settings->stdio);
+    free((void *)settings->extra_stdio);
     skep__free_args(settings->args);
     *settings = (skep_settings){0};
 }
@@ -200,7 +201,20 @@ static int check_policy_of_restarts(skep_cluster *cluster, const skep_settings *
     return skep__broker_fail(cluster, SKEP_EINVAL, "%u failures: at most %d", s->failures, SKEP__MOST_FAILURES);
 }
 
+static int check_max_connections(skep_cluster *cluster, const skep_settings *s) {
+    enum skep_policy policy = s->policy != SKEP_POLICY_DEFAULT ? s->policy : default_policy();
+    if (cluster->policy_frozen) policy = cluster->settings.policy;
+    bool by_workers = policy == SKEP_POLICY_SHARED || policy == SKEP_POLICY_REUSEPORT;
+    if (s->max_connections == 0 || !by_workers) return SKEP_OK;
+    return skep__broker_fail(cluster, SKEP_EINVAL,
+                             "at most %u connections: not with policy %s, by which workers accept", s->max_connections,
+                             skep_policy_name(policy));
+}
+
 static int check(skep_cluster *cluster, const skep_settings *s) {
+    if (s->extra_stdio != NULL && s->extra_count > SKEP__MOST_EXTRA)
+        return skep__broker_fail(cluster, SKEP_EINVAL, "%u descriptors besides stdio: at most %d", s->extra_count,
+                                 SKEP__MOST_EXTRA);
     if (s->credit > SKEP_MAX_BATCH)
         return skep__broker_fail(cluster, SKEP_EINVAL, "credit %u: at most %d", s->credit, SKEP_MAX_BATCH);
     if (s->name != NULL && strlen(s->name) > SKEP_MAX_NAME)
@@ -209,6 +223,7 @@ static int check(skep_cluster *cluster, const skep_settings *s) {
         return skep__broker_fail(cluster, SKEP_EINVAL, "a policy of one's own needs choose");
     int status = check_least(cluster, "watchdog", s->watchdog_ms, LEAST_WATCHDOG_MS);
     if (status == SKEP_OK) status = check_policy_of_restarts(cluster, s);
+    if (status == SKEP_OK) status = check_max_connections(cluster, s);
     return status == SKEP_OK ? check_jobs(cluster, s) : status;
 }
 
@@ -232,6 +247,62 @@ static void keep_frozen(skep_cluster *cluster, skep_settings *copy) {
     swap(&copy->dir, &old->dir);
 }
 
+#define KEEP(field) \
+    if (!s.field) s.field = now->field
+
+static void keep_what_belongs_together(skep_settings *s, const skep_settings *now) {
+    if (!s->set_ids) {
+        s->set_ids = now->set_ids;
+        s->uid = now->uid;
+        s->gid = now->gid;
+    }
+    if (s->extra_stdio == NULL) {
+        s->extra_stdio = now->extra_stdio;
+        s->extra_count = now->extra_count;
+    }
+    if (s->choose == NULL) {
+        s->choose = now->choose;
+        s->choose_context = now->choose_context;
+    }
+}
+
+int skep__settings_add(skep_cluster *cluster, const skep_settings *settings) {
+    const skep_settings *now = &cluster->settings;
+    skep_settings s = *settings;
+    keep_what_belongs_together(&s, now);
+    KEEP(exec);
+    KEEP(args);
+    KEEP(cwd);
+    KEEP(silent);
+    KEEP(stdio);
+    KEEP(policy);
+    KEEP(name);
+    KEEP(dir);
+    KEEP(interval_ms);
+    KEEP(ready_timeout_ms);
+    KEEP(drain_timeout_ms);
+    KEEP(credit);
+    KEEP(max_connections);
+    KEEP(watchdog_ms);
+    KEEP(lease_ms);
+    KEEP(attempts);
+    KEEP(deaths);
+    KEEP(dedup_ms);
+    KEEP(queue_jobs);
+    KEEP(queue_bytes);
+    KEEP(jobs_bytes);
+    KEEP(job_credit);
+    KEEP(job_credit_bytes);
+    KEEP(respawn);
+    KEEP(stable_ms);
+    KEEP(failures);
+    KEEP(failures_period_ms);
+    KEEP(breaker_ms);
+    KEEP(capture);
+    KEEP(log_bytes);
+    return skep__settings_take(cluster, &s);
+}
+
 int skep__settings_take(skep_cluster *cluster, const skep_settings *s) {
     skep_settings copy = *s;
     int status = check(cluster, s);
@@ -241,11 +312,14 @@ int skep__settings_take(skep_cluster *cluster, const skep_settings *s) {
     copy.cwd = copy_or_null(s->cwd);
     copy.name = copy_or_null(s->name);
     copy.dir = copy_or_null(s->dir);
-    copy.stdio = copy_stdio(s->stdio);
+    copy.stdio = copy_fds(s->stdio, 3);
+    if (s->extra_stdio == NULL) copy.extra_count = 0;
+    copy.extra_stdio = copy.extra_count > 0 ? copy_fds(s->extra_stdio, s->extra_count) : NULL;
     if (copy.policy == SKEP_POLICY_DEFAULT) copy.policy = default_policy();
     fill_in(&copy);
     fill_in_jobs(&copy);
-    if (copy.exec == NULL || copy.args == NULL || (s->stdio != NULL && copy.stdio == NULL)) {
+    bool no_fds = (s->stdio != NULL && copy.stdio == NULL) || (copy.extra_count > 0 && copy.extra_stdio == NULL);
+    if (copy.exec == NULL || copy.args == NULL || no_fds) {
         skep__settings_free(&copy);
         return SKEP_ENOMEM;
     }

@@ -16,8 +16,9 @@
 
 #include "life.h"
 #include "page.h"
+#include "settings.h"
 
-enum { REPORT_FD = SKEP_PAGE_FD + 1 };
+static_assert(SKEP_EXTRA_FD == SKEP_PAGE_FD + 1, "they follow the link and the page");
 
 enum stage { STAGE_SETUP, STAGE_CWD, STAGE_IDS, STAGE_EXEC };
 
@@ -58,7 +59,11 @@ static void reset_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Copies out of the way first: each of them may have one of the numbers that they are to get. */
+/* A copy that is out of the way: each descriptor may have one of the numbers that are to be given. */
+static int move_away(const struct plan *plan, int fd) {
+    return fcntl(fd, F_DUPFD_CLOEXEC, SKEP_EXTRA_FD + (int)plan->settings->extra_count + 1);
+}
+
 static bool set_stdio(const struct plan *plan, int null) {
     const skep_settings *settings = plan->settings;
     const int inherited[3] = {-1, settings->silent ? -1 : STDOUT_FILENO, settings->silent ? -1 : STDERR_FILENO};
@@ -67,24 +72,39 @@ static bool set_stdio(const struct plan *plan, int null) {
     const int *wanted = settings->stdio != NULL ? settings->stdio : usual;
     int copies[3];
     for (int i = 0; i < 3; i++) {
-        copies[i] = fcntl(wanted[i] >= 0 ? wanted[i] : null, F_DUPFD_CLOEXEC, 10);
-        if (copies[i] < 0 && wanted == usual) copies[i] = fcntl(null, F_DUPFD_CLOEXEC, 10); /* the broker has none */
+        copies[i] = move_away(plan, wanted[i] >= 0 ? wanted[i] : null);
+        if (copies[i] < 0 && wanted == usual) copies[i] = move_away(plan, null); /* the broker has none */
         if (copies[i] < 0) return false;
     }
     return dup2(copies[0], 0) >= 0 && dup2(copies[1], 1) >= 0 && dup2(copies[2], 2) >= 0;
 }
 
-/* The link becomes descriptor 3, the page 4 and the report 5; all others are closed. */
+static bool move_extra_away(const struct plan *plan, int null, int copies[SKEP__MOST_EXTRA]) {
+    const skep_settings *settings = plan->settings;
+    for (unsigned i = 0; i < settings->extra_count; i++) {
+        copies[i] = move_away(plan, settings->extra_stdio[i] >= 0 ? settings->extra_stdio[i] : null);
+        if (copies[i] < 0) return false;
+    }
+    return true;
+}
+
+/* The link becomes descriptor 3 and the page 4; those of the user's follow, and the report; all others are closed. */
 static bool arrange_descriptors(struct plan *plan) {
-    int null = fcntl(open("/dev/null", O_RDWR | O_CLOEXEC), F_DUPFD_CLOEXEC, 10);
-    int link = fcntl(plan->link, F_DUPFD_CLOEXEC, 10);
-    int page = fcntl(plan->page, F_DUPFD_CLOEXEC, 10);
-    int report = fcntl(plan->report, F_DUPFD_CLOEXEC, 10);
-    if (null < 0 || link < 0 || page < 0 || report < 0 || !set_stdio(plan, null)) return false;
+    int extra[SKEP__MOST_EXTRA];
+    int count = (int)plan->settings->extra_count, report_fd = SKEP_EXTRA_FD + count;
+    int null = move_away(plan, open("/dev/null", O_RDWR | O_CLOEXEC));
+    int link = move_away(plan, plan->link);
+    int page = move_away(plan, plan->page);
+    int report = move_away(plan, plan->report);
+    if (null < 0 || link < 0 || page < 0 || report < 0) return false;
+    plan->report = report; /* its number may be one of those that are given now */
+    if (!move_extra_away(plan, null, extra) || !set_stdio(plan, null)) return false;
     if (dup2(link, SKEP_LINK_FD) < 0 || dup2(page, SKEP_PAGE_FD) < 0) return false;
-    if (dup3(report, REPORT_FD, O_CLOEXEC) < 0) return false;
-    plan->report = REPORT_FD;
-    return syscall(SYS_close_range, REPORT_FD + 1, ~0u, 0) == 0;
+    for (int i = 0; i < count; i++)
+        if (dup2(extra[i], SKEP_EXTRA_FD + i) < 0) return false;
+    if (dup3(report, report_fd, O_CLOEXEC) < 0) return false;
+    plan->report = report_fd;
+    return syscall(SYS_close_range, report_fd + 1, ~0u, 0) == 0;
 }
 
 /* By system calls: the library's functions would change the broker's threads too. */

@@ -88,9 +88,18 @@ static void begin_drain(skep_child *child) {
     announce_drain(child);
 }
 
+static const char *exit_reason(const skep_child *child) {
+    if (child->reason != NULL) return child->reason;
+    if (child->voluntary) return "voluntary";
+    return child->exit_code == 0 ? "exited" : "crashed";
+}
+
 static void lose_link_draining(skep_child *child) {
+    bool known = child->exited || child->voluntary || child->reason != NULL;
     skep__child_close_link(child);
-    emit(child, SKEP_EVENT_DISCONNECT);
+    skep_event event = skep__event(SKEP_EVENT_DISCONNECT, child);
+    event.reason = known ? exit_reason(child) : "lost";
+    skep__emit(child->cluster, &event);
 }
 
 static void lose_link(skep_child *child) {
@@ -118,12 +127,6 @@ static void press(skep_child *child) {
     }
 }
 
-static const char *exit_reason(const skep_child *child) {
-    if (child->reason != NULL) return child->reason;
-    if (child->voluntary) return "voluntary";
-    return child->exit_code == 0 ? "exited" : "crashed";
-}
-
 static skep_event exit_event(skep_child *child) {
     skep_event event = skep__event(SKEP_EVENT_EXIT, child);
     event.code = child->exit_code;
@@ -143,6 +146,8 @@ static void bury(skep_child *child) {
     event.delay_ms = skep__slot_vacate(child);
     if (slot->successor == child) slot->successor = NULL;
     skep__exits_add(child, &event);
+    skep__emit_due(cluster);
+    skep__child_unlist(child); /* as in Node: gone when its exit is told */
     skep__emit(cluster, &event);
     if (event.delay_ms >= 0) skep__slot_refill(slot, event.delay_ms); /* first: releasing takes milliseconds */
     skep__breaker_say(cluster);

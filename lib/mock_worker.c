@@ -217,8 +217,8 @@ static void let_go(skep_mock_worker *mock) {
     skep_listener *l;
     for (unsigned i = 0; i < worker->jobs.queue_count; i++)
         if (worker->jobs.queues[i].handler == on_job) worker->jobs.queues[i].handler = give_back;
-    LIST_FOREACH(l, &worker->listeners, entry) if (l->callback == on_connection) l->callback = turn_away;
-    LIST_FOREACH(l, &worker->closed_listeners, entry) if (l->callback == on_connection) l->callback = turn_away;
+    TAILQ_FOREACH(l, &worker->listeners, entry) if (l->callback == on_connection) l->callback = turn_away;
+    TAILQ_FOREACH(l, &worker->closed_listeners, entry) if (l->callback == on_connection) l->callback = turn_away;
     skep_on_message(worker, NULL, NULL);
     skep_on_leave(worker, NULL, NULL);
     worker->take = NULL;

@@ -171,8 +171,8 @@ static int allocate(skep_worker **out, const struct skep__meeting *meeting, uv_l
     worker->trace = skep__trace_mask();
     worker->leave_flush.flush = skep__worker_tell_leave;
     worker->jobs.acks.hold_ns = SKEP__HOLD_NS;
-    LIST_INIT(&worker->listeners);
-    LIST_INIT(&worker->closed_listeners);
+    TAILQ_INIT(&worker->listeners);
+    TAILQ_INIT(&worker->closed_listeners);
     LIST_INIT(&worker->jobs.kept);
     STAILQ_INIT(&worker->arrivals);
     worker->owns_loop = loop == NULL;
@@ -232,8 +232,8 @@ static void release(skep_worker *worker) {
     skep__reader_free(&worker->link_reader);
     skep__reader_free(&worker->inbox_reader);
     skep__reader_free(&worker->news_reader);
-    for (struct skep_listener *l; (l = LIST_FIRST(&worker->closed_listeners)) != NULL;) {
-        LIST_REMOVE(l, entry);
+    for (struct skep_listener *l; (l = TAILQ_FIRST(&worker->closed_listeners)) != NULL;) {
+        TAILQ_REMOVE(&worker->closed_listeners, l, entry);
         free(l);
     }
     if (worker->owns_loop) uv_loop_close(worker->loop);

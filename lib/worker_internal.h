@@ -15,12 +15,20 @@
 #include "transport/outlet.h"
 #include "transport/transport.h"
 
-struct skep_listener {
-    LIST_ENTRY(skep_listener) entry;
-    skep_worker *worker;
-    uint32_t number; /* the broker's */
+/* A URL or name that this worker listens on, as skep_listen was called */
+struct skep__asked {
+    LIST_ENTRY(skep__asked) entry;
+    uint64_t next; /* index of the next listener of it; never that of one before, as long as one of them is open */
+    unsigned open; /* its listeners */
     char url[SKEP_MAX_URL + 1];
-    char asked[SKEP_MAX_URL + 1]; /* as skep_listen was called */
+};
+
+struct skep_listener {
+    TAILQ_ENTRY(skep_listener) entry; /* in worker.listeners or worker.closed_listeners */
+    skep_worker *worker;
+    struct skep__asked *asked; /* NULL: it is closed */
+    uint32_t number;           /* the broker's; listeners on one name, or on a name and its URL, have the same */
+    char url[SKEP_MAX_URL + 1];
     skep_connection_cb callback;
     void *context;
     int fd;       /* shared and reuseport: accept from it; else -1 */
@@ -181,8 +189,10 @@ struct skep_worker {
     uint64_t repair_asked_ms;
     bool unconfirmed; /* something was sent after the latest newsSince */
 
-    LIST_HEAD(, skep_listener) listeners;
-    LIST_HEAD(, skep_listener) closed_listeners; /* freed with the worker: arrivals and users may still point at them */
+    TAILQ_HEAD(, skep_listener) listeners; /* the one that was given a connection last is the last */
+    TAILQ_HEAD(, skep_listener)
+    closed_listeners; /* freed with the worker: arrivals and users may still point at them */
+    LIST_HEAD(, skep__asked) asked;
     uint32_t next_listen;
     bool answer_rests; /* the listener of the latest answer is paused */
     STAILQ_HEAD(, skep__arrival) arrivals;
@@ -319,11 +329,11 @@ void skep__worker_set_resting(skep_worker *worker, uint64_t number, bool resting
 /* Gives up every listener; closes what arrived and was not given to the user. */
 void skep__worker_close_listeners(skep_worker *worker);
 
-/* Gives a listener back to the broker. */
+/* Gives a listener back to the broker, unless one of this number is open. */
 void skep__worker_unlisten(skep_worker *worker, uint64_t number);
 
-/* The listener of a number; NULL if it is closed. */
-struct skep_listener *skep__worker_listener(skep_worker *worker, uint64_t number);
+/* The listener that gets the next connection of a number: those of the same number take turns. NULL: all are closed. */
+struct skep_listener *skep__worker_next_listener(skep_worker *worker, uint64_t number);
 
 /* Jobs from the inbox */
 void skep__worker_jobs_received(skep_worker *worker, const struct skep_command_jobs *jobs);

@@ -149,7 +149,7 @@ static enum skep__take how_to_take(skep_worker *worker, uint64_t connection) {
 
 static int take_connection(skep_worker *worker, const struct skep_command_connection *c, struct delivery *d) {
     int fd = take_fd(worker->link_message, d);
-    struct skep_listener *listener = skep__worker_listener(worker, c->listener);
+    struct skep_listener *listener = skep__worker_next_listener(worker, c->listener);
     enum skep__take how = how_to_take(worker, c->connection);
     d->through = c->connection;
     if (how == SKEP__TAKE_LATER) worker->held = c->connection;

@@ -17,10 +17,18 @@ enum {
     LAST_BURST = 1024  /* connections accepted when leaving: nobody else may come for them */
 };
 
-struct skep_listener *skep__worker_listener(skep_worker *worker, uint64_t number) {
+static struct skep_listener *find(const skep_worker *worker, uint64_t number) {
     struct skep_listener *l;
-    LIST_FOREACH(l, &worker->listeners, entry) if (l->number == number) return l;
+    TAILQ_FOREACH(l, &worker->listeners, entry) if (l->number == number) return l;
     return NULL;
+}
+
+struct skep_listener *skep__worker_next_listener(skep_worker *worker, uint64_t number) {
+    struct skep_listener *l = find(worker, number);
+    if (l == NULL) return NULL;
+    TAILQ_REMOVE(&worker->listeners, l, entry);
+    TAILQ_INSERT_TAIL(&worker->listeners, l, entry);
+    return l;
 }
 
 const char *skep_listener_url(const skep_listener *listener) {
@@ -41,14 +49,14 @@ static void rested(uv_timer_t *timer) {
     skep_worker *worker = timer->data;
     skep_listener *l;
     if (worker->phase >= SKEP__WORKER_LEAVING) return;
-    LIST_FOREACH(l, &worker->listeners, entry) update_polling(l);
+    TAILQ_FOREACH(l, &worker->listeners, entry) update_polling(l);
 }
 
 /* Out of descriptors: what comes stays in the kernel's queue, or goes to others, for a while. */
 static void rest(skep_worker *worker) {
     skep_listener *l;
     uv_timer_start(&worker->rest_timer, rested, REST_MS, 0);
-    LIST_FOREACH(l, &worker->listeners, entry) update_polling(l);
+    TAILQ_FOREACH(l, &worker->listeners, entry) update_polling(l);
 }
 
 static void accept_some(skep_listener *listener, unsigned limit) {
@@ -99,7 +107,7 @@ static void close_socket(skep_listener *listener) {
 /* One that was asked for twice has its number twice. */
 void skep__worker_set_resting(skep_worker *worker, uint64_t number, bool resting) {
     skep_listener *l;
-    LIST_FOREACH(l, &worker->listeners, entry) {
+    TAILQ_FOREACH(l, &worker->listeners, entry) {
         if (l->number != number) continue;
         l->resting = resting;
         update_polling(l);
@@ -110,7 +118,7 @@ void skep__worker_set_resting(skep_worker *worker, uint64_t number, bool resting
  * that is paused goes on waiting, in the broker's copy. */
 void skep__worker_stop_accepting(skep_worker *worker) {
     skep_listener *l;
-    LIST_FOREACH(l, &worker->listeners, entry) {
+    TAILQ_FOREACH(l, &worker->listeners, entry) {
         if (l->fd >= 0 && !l->resting) accept_some(l, LAST_BURST);
         close_socket(l);
     }
@@ -119,28 +127,39 @@ void skep__worker_stop_accepting(skep_worker *worker) {
 
 /* --- closing --- */
 
-static void stop(skep_worker *worker, skep_listener *listener) {
-    LIST_REMOVE(listener, entry);
-    LIST_INSERT_HEAD(&worker->closed_listeners, listener, entry);
+static void forget_if_unused(struct skep__asked *asked) {
+    if (asked == NULL || asked->open > 0) return;
+    LIST_REMOVE(asked, entry);
+    free(asked);
+}
+
+/* False: it was closed before. */
+static bool stop(skep_worker *worker, skep_listener *listener) {
+    struct skep__asked *asked = listener->asked;
+    if (asked == NULL) return false;
+    TAILQ_REMOVE(&worker->listeners, listener, entry);
+    TAILQ_INSERT_TAIL(&worker->closed_listeners, listener, entry);
+    listener->asked = NULL;
+    asked->open--;
+    forget_if_unused(asked);
     close_socket(listener);
+    return true;
 }
 
 void skep__worker_unlisten(skep_worker *worker, uint64_t number) {
     struct skep_command command = {.id = SKEP_COMMAND_unlisten};
+    if (find(worker, number) != NULL) return;
     command.unlisten = (struct skep_command_unlisten){.listener = number};
     if (worker->link >= 0 && skep__worker_tell(worker, &command) != SKEP_OK) return; /* the link's end will tell */
 }
 
 void skep_listener_close(skep_listener *listener) {
     skep_worker *worker = listener->worker;
-    struct skep_listener *l = skep__worker_listener(worker, listener->number);
-    if (l != listener) return;
-    stop(worker, listener);
-    skep__worker_unlisten(worker, listener->number);
+    if (stop(worker, listener)) skep__worker_unlisten(worker, listener->number);
 }
 
 void skep__worker_close_listeners(skep_worker *worker) {
-    for (skep_listener *l; (l = LIST_FIRST(&worker->listeners)) != NULL;) stop(worker, l);
+    for (skep_listener *l; (l = TAILQ_FIRST(&worker->listeners)) != NULL && stop(worker, l);) continue;
     for (struct skep__arrival *a; (a = STAILQ_FIRST(&worker->arrivals)) != NULL;) {
         STAILQ_REMOVE_HEAD(&worker->arrivals, entry);
         close(a->fd);
@@ -150,18 +169,22 @@ void skep__worker_close_listeners(skep_worker *worker) {
 
 /* --- asking --- */
 
-static uint64_t times_asked(skep_worker *worker, const char *url) {
-    uint64_t count = 0;
-    skep_listener *l;
-    LIST_FOREACH(l, &worker->listeners, entry) count += strcmp(l->asked, url) == 0;
-    return count;
+static struct skep__asked *asked_for(skep_worker *worker, const char *url) {
+    struct skep__asked *asked;
+    LIST_FOREACH(asked, &worker->asked, entry) if (strcmp(asked->url, url) == 0) return asked;
+    asked = calloc(1, sizeof *asked);
+    if (asked == NULL) return NULL;
+    snprintf(asked->url, sizeof asked->url, "%s", url);
+    LIST_INSERT_HEAD(&worker->asked, asked, entry);
+    return asked;
 }
 
-static int ask(skep_worker *worker, const char *url, uint32_t request) {
+static int ask(skep_worker *worker, const struct skep__asked *asked, uint32_t request) {
     struct skep_command command = {.id = SKEP_COMMAND_listen};
     struct skep_command_listen *c = &command.listen;
+    const char *url = asked->url;
     *c = (struct skep_command_listen){.request = request, .url = {url, strlen(url)}};
-    SKEP_SET(listen, c, index, times_asked(worker, url));
+    SKEP_SET(listen, c, index, asked->next);
     int status = skep__worker_tell(worker, &command);
     return status == SKEP_OK ? SKEP_OK : skep__worker_fail(worker, status, "%s: %s", url, skep_strerror(status));
 }
@@ -191,7 +214,7 @@ static int check_answer(skep_worker *worker, const char *url, const struct skep_
     return SKEP_OK;
 }
 
-static int add_listener(skep_worker *worker, const char *url, const struct skep_command_listening *l, int fd,
+static int add_listener(skep_worker *worker, struct skep__asked *asked, const struct skep_command_listening *l, int fd,
                         skep_listener **out) {
     skep_listener *listener = calloc(1, sizeof *listener);
     if (listener == NULL) return SKEP_ENOMEM;
@@ -199,25 +222,29 @@ static int add_listener(skep_worker *worker, const char *url, const struct skep_
     listener->number = (uint32_t)l->listener;
     listener->fd = fd;
     listener->resting = worker->answer_rests;
-    snprintf(listener->asked, sizeof listener->asked, "%s", url);
     snprintf(listener->url, sizeof listener->url, "%.*s", (int)l->url.size_bytes, l->url.data);
     int status = start_accepting(worker, listener);
     if (status != SKEP_OK) {
         free(listener);
         return status;
     }
-    LIST_INSERT_HEAD(&worker->listeners, listener, entry);
+    TAILQ_INSERT_TAIL(&worker->listeners, listener, entry);
+    listener->asked = asked;
+    asked->next++; /* one that failed is no listener: the next to ask may share what siblings have as theirs */
+    asked->open++;
     *out = listener;
     return SKEP_OK;
 }
 
-static int check_url(skep_worker *worker, const char *url) {
+/* A relative path is relative to where the worker is, not its broker. */
+static int check_url(skep_worker *worker, const char *url, char resolved[SKEP_MAX_URL + 1]) {
     struct skep_url parsed;
     const char *why = "a name of 1 to 256 bytes is needed";
     size_t size_bytes = strlen(url);
-    if (size_bytes > 0 && size_bytes <= SKEP_MAX_URL)
-        if (!skep__url_is(url) || skep__url_parse(url, &parsed, &why) == SKEP_OK) return SKEP_OK;
-    return skep__worker_fail(worker, SKEP_EURL, "%s: %s", url, why);
+    int status = size_bytes > 0 && size_bytes <= SKEP_MAX_URL ? SKEP_OK : SKEP_EURL;
+    if (status == SKEP_OK) status = skep__url_resolve(url, resolved, SKEP_MAX_URL + 1, &why);
+    if (status == SKEP_OK && skep__url_is(resolved)) status = skep__url_parse(resolved, &parsed, &why);
+    return status == SKEP_OK ? SKEP_OK : skep__worker_fail(worker, status, "%s: %s", url, why);
 }
 
 int skep_listen(skep_worker *worker, const char *url, skep_connection_cb callback, void *context, skep_listener **out) {
@@ -225,15 +252,20 @@ int skep_listen(skep_worker *worker, const char *url, skep_connection_cb callbac
     skep_listener *listener;
     int fd = -1;
     uint32_t request = ++worker->next_listen;
-    int status = check_url(worker, url);
+    char resolved[SKEP_MAX_URL + 1];
+    int status = check_url(worker, url, resolved);
     if (worker->phase >= SKEP__WORKER_LEAVING)
         return skep__worker_fail(worker, SKEP_ECLOSED, "%s: this worker is leaving", url);
-    if (status == SKEP_OK) status = ask(worker, url, request);
+    struct skep__asked *asked = status == SKEP_OK ? asked_for(worker, resolved) : NULL;
+    if (status == SKEP_OK && asked == NULL)
+        return skep__worker_fail(worker, SKEP_ENOMEM, "%s: %s", url, skep_strerror(SKEP_ENOMEM));
+    if (status == SKEP_OK) status = ask(worker, asked, request);
     if (status == SKEP_OK) status = await_answer(worker, url, request, &answer, &fd);
     skep__worker_deliver_later(worker); /* what arrived for other listeners meanwhile */
     if (status == SKEP_OK) status = check_answer(worker, url, &answer, fd);
-    if (status == SKEP_OK) status = add_listener(worker, url, &answer.listening, fd, &listener);
+    if (status == SKEP_OK) status = add_listener(worker, asked, &answer.listening, fd, &listener);
     if (status != SKEP_OK) {
+        forget_if_unused(asked);
         if (fd >= 0) close(fd);
         if (answer.id == SKEP_COMMAND_listening) skep__worker_unlisten(worker, answer.listening.listener);
         return status;

@@ -4,6 +4,7 @@
 
 #include <contract.h>
 #include <sched.h>
+#include <socket.h>
 #include <string.h>
 #include <url.h>
 
@@ -70,7 +71,8 @@ static bool is_taken(const struct options *options, const char *name) {
     return false;
 }
 
-/* The URL is checked here, so that a mistake is found before anything has been touched. */
+/* The URL is checked here, so that a mistake is found before anything has been touched, or opened under the number of a
+ * descriptor that was not given. */
 static const char *add_listener(struct options *options, const char *value) {
     const char *equals = strchr(value, '=');
     if (equals == NULL) return "expected NAME=URL";
@@ -85,6 +87,7 @@ static const char *add_listener(struct options *options, const char *value) {
     if (is_taken(options, listener->name)) return "this name was given before";
     struct skep_url parsed;
     if (skep__url_parse(listener->url, &parsed, &why) != SKEP_OK) return why;
+    if (skep__socket_look_up(&parsed, &why) != SKEP_OK) return why;
     options->listeners_count++;
     return NULL;
 }
@@ -163,6 +166,10 @@ static const char *set_queue_bytes(struct options *options, const char *value) {
 
 static const char *set_jobs_bytes(struct options *options, const char *value) {
     return parse_size(value, &options->jobs_bytes);
+}
+
+static const char *set_max_connections(struct options *options, const char *value) {
+    return parse_unsigned(value, 1, UINT32_MAX, &options->max_connections) ? NULL : "expected a number from 1 on";
 }
 
 static const char *set_job_credit(struct options *options, const char *value) {
@@ -271,6 +278,7 @@ const struct option_row option_rows[] = {
     {"failures-period", 0, FOR_RUN, "SECONDS", set_failures_period, "quick failures within so long count; 60"},
     {"breaker", 0, FOR_RUN, "SECONDS", set_breaker, "how long the open breaker waits before it tries a worker; 10"},
     {"credit", 0, FOR_RUN, "N", set_credit, "connections on their way to one worker at most, 1 to 253; 64"},
+    {"max-connections", 0, FOR_RUN, "N", set_max_connections, "live connections of one worker at most; no limit"},
     {"lease", 0, FOR_RUN, "SECONDS", set_lease, "how long a worker may work on a job before another gets it; 60"},
     {"attempts", 0, FOR_RUN, "N", set_attempts, "how often a job is tried, if its submitter does not say; 5"},
     {"deaths", 0, FOR_RUN, "N", set_deaths, "workers that may die of a job before it is a dead letter; 3"},

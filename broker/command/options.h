@@ -76,6 +76,7 @@ struct options {
     unsigned failures_period_ms;
     unsigned breaker_ms;
     unsigned credit;
+    unsigned max_connections;
     unsigned lease_ms;
     unsigned deaths;
     unsigned dedup_ms;

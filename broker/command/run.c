@@ -163,6 +163,7 @@ static int set_up(struct run *run) {
         .failures_period_ms = options->failures_period_ms,
         .breaker_ms = options->breaker_ms,
         .credit = options->credit,
+        .max_connections = options->max_connections,
         .lease_ms = options->lease_ms,
         .attempts = options->attempts,
         .deaths = options->deaths,

@@ -37,8 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes) {
     memset(&before, 0x5a, sizeof before);
     url = before;
     int status = skep__url_parse(text, &url, &why);
-    if (status == SKEP_OK) check_print(&url);
-    else must(status == SKEP_EURL && why != NULL && memcmp(&url, &before, sizeof url) == 0);
+    if (status == SKEP_OK && !url.given) check_print(&url); /* the address of a descriptor is not known yet */
+    if (status != SKEP_OK) must(status == SKEP_EURL && why != NULL && memcmp(&url, &before, sizeof url) == 0);
     free(text);
     return 0;
 }

@@ -78,6 +78,9 @@ class Usage(BadInput):
                            "-n", value, "--", "/bin/true")
         for value in ("0", "254", "many"):
             self.untouched(f"run: --credit {value}: expected a number from 1 to 253$", "--credit", value, "/bin/true")
+        for value in ("0", "-1", "many", "4294967296"):
+            self.untouched(f"run: --max-connections {value}: expected a number from 1 on$", "--max-connections", value,
+                           "/bin/true")
         for option in ("--interval", "--ready-timeout", "--drain-timeout"):
             for value in ("0", "-1", "soon", "nan", "inf", "86401", "1e3", "0x10", "1.2.3", "."):
                 self.untouched(f"run: {option} {re.escape(value)}: expected seconds", option, value, "/bin/true")
@@ -85,6 +88,11 @@ class Usage(BadInput):
     def test_policy(self):
         for value in ("fair", "custom", ""):
             self.untouched(f"run: --policy {value}: expected round-robin, ", "--policy", value, "/bin/true")
+
+    def test_a_limit_where_workers_accept(self):
+        for policy in ("shared", "reuseport"):
+            self.untouched(f"at most 5 connections: not with policy {policy}, by which workers accept$", "--policy",
+                           policy, "--max-connections", "5", "/bin/true")
 
     def test_policy_of_the_environment(self):
         done = run("skep", "run", "-n", 1, "--dir", self.path("hive"), "--", "/bin/true", env={"SKEP_POLICY": "fair"})
@@ -95,7 +103,10 @@ class Usage(BadInput):
         for value, why in (("web", "expected NAME=URL"), ("=tcp://127.0.0.1:0", "the name is empty"),
                            ("web=", "."), ("web=8000", "."), ("web=http://127.0.0.1:80", "."),
                            ("web=tcp://127.0.0.1", "."), ("web=tcp://127.0.0.1:65536", "."),
-                           ("web=tcp://no.such.host:80", "."), ("web=unix://relative", "."),
+                           ("web=tcp://no.such.host:80", "."), ("web=unix://", "the path is missing"),
+                           ("web=unix:///x?mode=8", "the mode is not octal"), ("web=fd://x", "."),
+                           ("web=unix:///x?owner=no-such-user", "there is no such user"),
+                           ("web=fd://77", "there is no stream socket under this number"),
                            ("web=unix:///" + "x" * 200, "."), ("tcp://127.0.0.1:0", "expected NAME=URL"),
                            ("x" * 65 + "=tcp://127.0.0.1:0", "the name is longer")):
             self.untouched(f"run: --listen {re.escape(value)}: {why}", "-l", value, "--", "/bin/true")

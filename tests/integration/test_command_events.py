@@ -57,11 +57,14 @@ class Real(unittest.TestCase):
         ended = next(event for event in killed if event["event"] == "exit")
         self.assertEqual((ended["code"], ended["signal"], ended["reason"]), (None, "SIGKILL", "crashed"))
         self.assertGreaterEqual(ended["delay_ms"], 0)
+        parted = next(event for event in killed if event["event"] == "disconnect")
+        self.assertIn(parted["reason"], ("lost", "crashed"))  # the link's end may come first
         born = [event for event in found if event.get("worker", {}).get("id") == 3]
         self.assertEqual([event["event"] for event in born[:4]], ["fork", "online", "listening", "ready"])
         self.assertEqual(born[2]["url"], url)
         left = next(event for event in born if event["event"] == "exit")
         self.assertEqual((left["code"], left["signal"], left["reason"], left["delay_ms"]), (0, None, "voluntary", None))
+        self.assertEqual(next(event["reason"] for event in born if event["event"] == "disconnect"), "voluntary")
         stop = next(event for event in found if event["event"] == "stop")
         self.assertNotIn("worker", stop)
 

@@ -4,6 +4,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 import unittest
 from pathlib import Path
@@ -11,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from faults import (TCP, Client, actor_path, actors, answers, ask, crowd, disperse, port_of, quiet_port, refuses,
                     stopped, worker_at)
-from hive import Hive, run, wait_until
+from hive import Hive, program, run, wait_until
 
 HAS_IPV6 = socket.has_ipv6 and Path("/proc/net/if_inet6").exists() and Path("/proc/net/if_inet6").read_text() != ""
 needs_ipv6 = unittest.skipUnless(HAS_IPV6, "this machine has no IPv6")
@@ -226,7 +228,7 @@ class Failing(Listening):
     def test_what_is_no_url(self):
         hive = self.start(TCP)
         for url, why in (("tcp://127.0.0.1", ""), ("tcp://127.0.0.1:65536", ""), ("tcp://example.com:80", ""),
-                         ("udp://127.0.0.1:1", ""), ("unix://relative", "unix:// needs an absolute path"),
+                         ("udp://127.0.0.1:1", ""), ("unix://", "the path is missing"),
                          ("nobody", "no listener has this name"), ("x" * 257, "a name of 1 to 256 bytes is needed")):
             self.assertRegex(self.listen(hive.bound[0], 1, url), rf"^failed EURL {url}: .*{why}", url)
         self.assertEqual(urls(hive.status()), hive.bound)
@@ -313,6 +315,46 @@ class Names(Listening):
         self.assertEqual(hive.count(rf"worker \d pid \d+: listening on {self.named['web']}$"), 2)
         hive.stop()
         self.assertEqual(os.listdir(self.folder), [])
+
+    def test_a_relative_path_and_a_mode(self):
+        here = os.getcwd()
+        os.chdir(self.folder)
+        self.addCleanup(os.chdir, here)
+        with Hive(actor_path(), "local", listen=["local=unix://socket?mode=0666"]) as hive:
+            url = hive.wait_ready(2)["listeners"][0]["url"]
+            self.assertEqual(url, f"unix://{self.folder}/socket")
+            self.assertEqual(os.stat("socket").st_mode & 0o777, 0o666)
+            self.check_all_serve(url)
+            hive.stop()
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_a_descriptor_that_is_bound_already(self):
+        """As systemd gives it: bound, listening, under number 3; it outlives the broker, with who waits there."""
+        with socket.create_server(("127.0.0.1", 0)) as given:
+            url = f"tcp://127.0.0.1:{given.getsockname()[1]}"
+            start = (f"import os; os.dup2({given.fileno()}, 3); "
+                     f"os.execl({program('skep')!r}, 'skep', 'run', '-n', '2', '--dir', {self.folder + '/hive'!r}, "
+                     f"'-l', 'web=fd://3', '--', {actor_path()!r}, 'web')")
+            broker = subprocess.Popen([sys.executable, "-c", start], pass_fds=[given.fileno()],
+                                      stderr=subprocess.DEVNULL)
+            try:
+                wait_until(lambda: {worker_at(url), worker_at(url)} == {1, 2}, "both workers", deadline_s=30)
+            finally:
+                broker.terminate()
+                broker.wait(30)
+            self.assertEqual(broker.returncode, 0)
+            with socket.create_connection(given.getsockname()) as client:
+                accepted = wait_until(lambda: self.accept(given), "the connection")
+                self.assertEqual(accepted.getpeername(), client.getsockname())
+                accepted.close()
+
+    @staticmethod
+    def accept(listener):
+        listener.setblocking(False)
+        try:
+            return listener.accept()[0]
+        except BlockingIOError:
+            return None
 
     def test_a_name_that_was_not_given(self):
         hive = self.start_named()

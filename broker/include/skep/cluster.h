@@ -21,7 +21,8 @@ extern "C" {
 typedef struct skep_cluster skep_cluster;
 
 /* A worker as its primary sees it. Borrowed from the cluster; valid until the callbacks of its exit event, and of the
- * reload event that says that its end has aborted one, have returned. */
+ * reload event that says that its end has aborted one, have returned. In these it is no longer counted or found by
+ * skep_child_by_id and skep_child_next; skep_child_exit_facts says of it what is known later. */
 typedef struct skep_child skep_child;
 
 /* How connections are distributed. */
@@ -48,7 +49,15 @@ typedef struct skep_candidate {
     uint64_t connections; /* live ones, those on their way to it among them */
 } skep_candidate;
 
-/* A policy of the user's own: returns an index into candidates, or count for "any". Runs for each connection. */
+enum { SKEP_EXTRA_FD = 5 /* the first of a worker's descriptors of settings.extra_stdio */ };
+
+/* As a policy's answer: the connection waits, and those behind it at this listener too. The policy is asked again when
+ * a worker becomes ready or takes or finishes a connection, and ten times a second. */
+#define SKEP_NOBODY SIZE_MAX
+
+/* A policy of the user's own: returns an index into candidates, SKEP_NOBODY, or count for "any". Candidates are those
+ * that have room: less than their credit and settings.max_connections. If none has any the connection waits, and the
+ * policy is not asked. Runs for each connection. */
 typedef size_t (*skep_choose_cb)(const struct sockaddr *client, const skep_candidate *candidates, size_t count,
                                  void *context);
 
@@ -59,7 +68,9 @@ typedef struct skep_settings {
     const char *cwd;         /* its working directory; this one's */
     bool silent;             /* its stdout and stderr go to /dev/null */
     const int *stdio;        /* three descriptors for its 0, 1 and 2, -1 is /dev/null; /dev/null and this process's */
-    bool set_ids;            /* uid and gid below are meant */
+    const int *extra_stdio;  /* extra_count more (64 at most) for its SKEP_EXTRA_FD and what follows; none */
+    unsigned extra_count;
+    bool set_ids; /* uid and gid below are meant */
     uid_t uid;
     gid_t gid;
 
@@ -73,6 +84,8 @@ typedef struct skep_settings {
     unsigned ready_timeout_ms; /* for a new worker to become ready; 10,000 */
     unsigned drain_timeout_ms; /* then SIGTERM, and as long again, then SIGKILL; 10,000 */
     unsigned credit;           /* connections on their way to one worker at most, 1 to 253; 64 */
+    unsigned max_connections;  /* live ones of one worker at most, those on their way to it among them; when all have so
+                                  many, others wait in the kernel's queue. Not with shared and reuseport; 0: no limit */
     unsigned watchdog_ms;      /* a worker whose loop shows no life for so long is killed, 100 at least; 0: never */
 
     unsigned lease_ms;         /* how long a worker may work on a job before another gets it, 100 at least; 60,000 */
@@ -122,10 +135,15 @@ uv_loop_t *skep_cluster_loop(skep_cluster *cluster);
  * NULL. */
 const char *skep_cluster_why(const skep_cluster *cluster);
 
-/* Settings for later forks (Node: setupPrimary); may be called again. policy, choose, name, dir, interval count only
- * before the cluster has started. Emits setup. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
+/* Settings for later forks (Node: setupPrimary). May be called again, and adds up: what is 0, NULL or false keeps the
+ * value it has, at first the default. uid and gid follow set_ids, extra_count follows
+ * extra_stdio, choose_context follows choose. policy, choose, name,
+ * dir, interval count only before the cluster has started. Emits setup. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings);
 
+/* The same, but what is 0, NULL or false gets its default again. To turn one thing off, change a copy of
+ * *skep_cluster_settings and hand it back by this. */
+SKEP_MUST_USE int skep_reset_primary(skep_cluster *cluster, const skep_settings *settings);
 /* Settings of one queue, from now on, in place of those that it had; before or after the start. A queue that has been
  * given some is there, even if it is empty. Errors: SKEP_EINVAL, SKEP_EQUEUES, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_setup_queue(skep_cluster *cluster, const char *name, const skep_queue_options *options);
@@ -142,8 +160,11 @@ SKEP_MUST_USE int skep_cluster_start(skep_cluster *cluster);
 const char *skep_cluster_dir(const skep_cluster *cluster);
 const char *skep_cluster_name(const skep_cluster *cluster);
 
-/* Binds a URL at once and keeps it bound, by a name that workers may listen on (NULL: by its URL). *bound (may be NULL)
- * is the URL with the real port, borrowed as long as the cluster lives. Errors: as skep_listen of skep/worker.h. */
+/* Binds a URL at once and keeps it bound, by a name that workers may listen on (NULL: by its URL). fd://N is a
+ * descriptor of this process that is bound already: it stays the caller's, becomes non-blocking, and a copy of it is
+ * listened on; workers may listen on it by fd://N as well. *bound (may be NULL) is the URL with the real port, borrowed
+ * as long as the cluster lives. Errors: as skep_listen of skep/worker.h; SKEP_EINVAL (the name is empty or longer than
+ * 64 bytes), SKEP_EADDRINUSE (the name, or the descriptor, belongs to another listener). */
 SKEP_MUST_USE int skep_cluster_listen(skep_cluster *cluster, const char *name, const char *url, const char **bound);
 
 /* Starts a worker. env holds NAME=VALUE strings beside the inherited ones, NULL-terminated; may be NULL. The fork event
@@ -164,10 +185,11 @@ void skep_cluster_stop(skep_cluster *cluster, bool now);
 
 /* --- Workers --- */
 
-/* A worker by id; NULL if it is gone (Node: cluster.workers[id]). */
+/* A worker by id; NULL if it is gone, in its exit event too (Node: cluster.workers[id]). */
 skep_child *skep_child_by_id(skep_cluster *cluster, uint32_t id);
 
-/* Iterates in the order of ids: child NULL gives the first, the last gives NULL. */
+/* Iterates in the order of ids: child NULL gives the first, the last gives NULL. child may be one that is just being
+ * told to have exited. */
 skep_child *skep_child_next(skep_cluster *cluster, const skep_child *child);
 
 size_t skep_child_count(const skep_cluster *cluster);
@@ -185,7 +207,8 @@ const char *skep_child_state(const skep_child *child);
 bool skep_child_is_connected(const skep_child *child); /* its link is up */
 bool skep_child_is_dead(const skep_child *child);      /* its process has ended */
 
-/* Whether its exit was asked for: 1 yes, 0 no, -1 it has not exited (Node: exitedAfterDisconnect). */
+/* Whether its exit was asked for: 1 yes, 0 no, -1 it has neither disconnected nor exited (Node:
+ * exitedAfterDisconnect). */
 int skep_child_exited_after_disconnect(const skep_child *child);
 
 /* A pointer of the user's, NULL at first. */
@@ -305,77 +328,10 @@ SKEP_MUST_USE int skep_cluster_submit(skep_cluster *cluster, const char *queue, 
                                       const skep_job_options *options, uint64_t *id, skep_cluster_outcome_cb outcome,
                                       void *context);
 
-/* --- Events --- */
-
-enum skep_event_kind {
-    SKEP_EVENT_SETUP,      /* skep_setup_primary was called */
-    SKEP_EVENT_FORK,       /* a process was started */
-    SKEP_EVENT_ONLINE,     /* its runtime is up */
-    SKEP_EVENT_LISTENING,  /* it listens; once per listen */
-    SKEP_EVENT_READY,      /* it may be given work (Skep's own) */
-    SKEP_EVENT_MESSAGE,    /* it sent a message to the primary */
-    SKEP_EVENT_DRAIN,      /* it begins to leave (Skep's own) */
-    SKEP_EVENT_DISCONNECT, /* its link is closed */
-    SKEP_EVENT_EXIT,       /* its process has ended */
-    SKEP_EVENT_ERROR,      /* something failed; reason says what. child may be NULL */
-    SKEP_EVENT_STOP,       /* the cluster begins to stop (Skep's own) */
-    SKEP_EVENT_DEAD,       /* jobs became dead letters; reason says which and why (Skep's own) */
-    /* All that follow are Skep's own; reason says more in words */
-    SKEP_EVENT_SCALE,   /* another number of workers is wanted: step, before: steps */
-    SKEP_EVENT_RELOAD,  /* phase says how far it is; child of a step is the new worker, of an abort the one that failed
-                         */
-    SKEP_EVENT_BREAKER, /* phase: it opened, and no worker is started; it closed */
-    SKEP_EVENT_PAUSE,   /* a listener (url) or a queue was paused */
-    SKEP_EVENT_RESUME,  /* it goes on */
-    SKEP_EVENT_SIGNAL,  /* a signal was sent to the worker at an operator's wish */
-    SKEP_EVENT_KINDS
-};
-
-/* Name of an event such as "listening"; borrowed. */
-const char *skep_event_name(enum skep_event_kind kind);
-
-typedef struct skep_event {
-    enum skep_event_kind kind;
-    skep_child *child; /* NULL for what is about no worker: setup, stop, dead, scale, breaker, pause, resume, a reload
-                          as a whole, and some errors */
-
-    /* exit: one of the two is -1 */
-    int code;
-    int signal;
-    /* exit: "voluntary", "exited" (status 0, unasked), "crashed", "killed" (by a stop at once), "not-ready",
-     * "drain-timeout", "watchdog", "protocol", "link" (commands could not be sent to it), "reload" (a new worker that
-     * was not ready when the reload ended, or its place was given up). Others: one line, or NULL */
-    const char *reason;
-    uint64_t uptime_ms; /* exit */
-    int64_t delay_ms;   /* exit: a replacement starts after this; -1: none is due, or not until the breaker closes */
-
-    const char
-        *phase; /* reload: "pending", "begun", "step", "done", "aborted"; breaker: "opened", "closed"; else NULL */
-    uint32_t step, steps; /* reload: places that have their new worker, of how many; scale: wanted now, before */
-    const char *queue;    /* pause, resume: NULL if it is a listener */
-
-    /* listening; url of pause and resume too */
-    const char *url;
-    int address_type; /* 4, 6 or -1 for a Unix path */
-    const char *address;
-    uint16_t port;
-    int fd; /* the listening descriptor, borrowed; -1 if there is none yet */
-
-    /* message */
-    const char *name;
-    const void *data;
-    size_t size_bytes;
-    uint64_t request; /* not 0: the worker waits for skep_child_reply */
-} skep_event;
-
-typedef void (*skep_event_cb)(skep_cluster *cluster, const skep_event *event, void *context);
-
-/* Calls back for events of a kind from now on. Listeners of one worker are called before those of the cluster, except
- * for message, where the cluster's come first. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
-SKEP_MUST_USE int skep_on(skep_cluster *cluster, enum skep_event_kind kind, skep_event_cb callback, void *context);
-SKEP_MUST_USE int skep_child_on(skep_child *child, enum skep_event_kind kind, skep_event_cb callback, void *context);
-
 #ifdef __cplusplus
 }
 #endif
+
+#include <skep/events.h>
+
 #endif

@@ -179,6 +179,47 @@ static void test_ids_are_never_reused(void **state) {
     }
 }
 
+/* --- who is there --- */
+
+struct counting {
+    unsigned at_disconnect, at_exit, wrong;
+};
+
+/* Of a worker that is told to have exited nothing is found any more; the others follow it. */
+static void count_at_exit(skep_cluster *cluster, const skep_event *event, void *context) {
+    struct counting *counting = context;
+    uint32_t id = skep_child_id(event->child);
+    const skep_child *next = skep_child_next(cluster, event->child);
+    counting->at_exit = (unsigned)skep_child_count(cluster);
+    counting->wrong += skep_child_by_id(cluster, id) != NULL;
+    counting->wrong += id == 2 ? next != skep_child_by_id(cluster, 3) : next != NULL;
+    for (const skep_child *c = skep_child_next(cluster, NULL); c != NULL; c = skep_child_next(cluster, c))
+        counting->wrong += c == event->child;
+}
+
+static void count_at_disconnect(skep_cluster *cluster, const skep_event *event, void *context) {
+    struct counting *counting = context;
+    counting->at_disconnect = (unsigned)skep_child_count(cluster);
+    counting->wrong += skep_child_by_id(cluster, skep_child_id(event->child)) != event->child;
+}
+
+static void test_gone_before_the_exit_is_told(void **state) {
+    struct hive *hive = *state;
+    struct counting counting = {0};
+    hive_start(hive, NULL);
+    assert_int_equal(skep_on(hive->cluster, SKEP_EVENT_EXIT, count_at_exit, &counting), SKEP_OK);
+    assert_int_equal(skep_on(hive->cluster, SKEP_EVENT_DISCONNECT, count_at_disconnect, &counting), SKEP_OK);
+    for (unsigned i = 0; i < 3; i++) hive_fork_ready(hive, "idle", NULL);
+    assert_int_equal(skep_child_kill(skep_child_by_id(hive->cluster, 2), SIGKILL), SKEP_OK);
+    HIVE_UNTIL(hive, hive_find(hive, SKEP_EVENT_EXIT, 2) != NULL);
+    assert_int_equal(counting.at_disconnect, 3);
+    assert_int_equal(counting.at_exit, 2);
+    skep_child_disconnect(skep_child_by_id(hive->cluster, 3));
+    HIVE_UNTIL(hive, hive_find(hive, SKEP_EVENT_EXIT, 3) != NULL);
+    assert_int_equal(counting.at_exit, 1);
+    assert_int_equal(counting.wrong, 0);
+}
+
 /* --- who hears first --- */
 
 struct hearing {
@@ -258,6 +299,7 @@ int main(void) {
         HIVE_TEST(test_exit_has_a_code_or_a_signal),
         HIVE_TEST(test_disconnect_and_exit_come_once_each),
         HIVE_TEST(test_ids_are_never_reused),
+        HIVE_TEST(test_gone_before_the_exit_is_told),
         HIVE_TEST(test_the_worker_hears_before_the_cluster),
         HIVE_TEST(test_of_messages_the_cluster_hears_first),
         HIVE_TEST(test_listeners_of_one_worker),

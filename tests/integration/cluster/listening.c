@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Listening: who shares what, what cannot be bound, when a listener ends. */
-#include "serve.h"
+#include "hold.h"
 
-#include <fcntl.h>
 #include <signal.h>
 
 /* --- workers --- */
@@ -38,45 +37,9 @@ static void close_when_told(skep_worker *worker) {
     skep_on_message(worker, close_listener, listener);
 }
 
-struct held {
-    skep_worker *worker;
-    uv_poll_t poll;
-    int fd;
-};
-
-static void forget(uv_handle_t *handle) {
-    struct held *held = handle->data;
-    close(held->fd);
-    skep_connection_finished(held->worker, held->fd);
-    free(held);
-}
-
-static void client_closed(uv_poll_t *poll, int status, int events) {
-    (void)status;
-    (void)events;
-    uv_close((uv_handle_t *)poll, forget);
-}
-
-/* Keeps a connection until the client closes it. */
-static void hold(skep_worker *worker, skep_listener *listener, int fd, void *context) {
-    struct held *held = malloc(sizeof *held);
-    bool as_promised = (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0;
-    (void)listener;
-    (void)context;
-    *held = (struct held){.worker = worker, .fd = fd};
-    uv_poll_init(skep_worker_loop(worker), &held->poll, fd);
-    held->poll.data = held;
-    uv_poll_start(&held->poll, UV_READABLE, client_closed);
-    role_tell_number(worker, as_promised ? "live" : "bad descriptor", skep_worker_connections(worker));
-}
-
-static void serve_holding(skep_worker *worker) {
-    role_need(skep_listen(worker, serve_url(), hold, NULL, NULL), "listen");
-}
-
 static const struct role roles[] = {
-    {"serve", serve_begin},     {"twice", serve_twice},  {"try", try_when_told},
-    {"close", close_when_told}, {"hold", serve_holding}, {NULL, NULL},
+    {"serve", serve_begin},     {"twice", serve_twice}, {"try", try_when_told},
+    {"close", close_when_told}, {"hold", hold_begin},   {NULL, NULL},
 };
 
 /* --- who shares what --- */

@@ -102,11 +102,11 @@ static void test_who_is_captured(void **state) {
     hive_fork(hive, "go-on", NULL);
     expect_stdout(hive, 2, "/dev");
     const int stdio[] = {-1, -1, -1};
-    assert_int_equal(skep_setup_primary(hive->cluster, &(skep_settings){.capture = true, .stdio = stdio}), SKEP_OK);
+    assert_int_equal(skep_reset_primary(hive->cluster, &(skep_settings){.capture = true, .stdio = stdio}), SKEP_OK);
     hive_fork(hive, "go-on", NULL);
     expect_stdout(hive, 3, "/dev");
     skep_on_log(hive->cluster, NULL, NULL);
-    assert_int_equal(skep_setup_primary(hive->cluster, &(skep_settings){.capture = true}), SKEP_OK);
+    assert_int_equal(skep_reset_primary(hive->cluster, &(skep_settings){.capture = true}), SKEP_OK);
     hive_fork(hive, "exit", NULL);
     HIVE_UNTIL(hive, hive_find(hive, SKEP_EVENT_EXIT, 4) != NULL);
     assert_int_equal(record.count, 1);

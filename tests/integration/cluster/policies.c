@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Policies: how connections are shared out among workers. */
-#include "serve.h"
+#include "hold.h"
 
 enum { WORKERS = 3, EACH = 8 };
 
-static const struct role roles[] = {{"serve", serve_begin}, {NULL, NULL}};
+static const struct role roles[] = {{"serve", serve_begin}, {"hold", hold_begin}, {NULL, NULL}};
 
 struct shares {
     unsigned of[WORKERS + 1];
@@ -95,6 +95,84 @@ static void test_a_policy_that_says_any(void **state) {
     for (unsigned id = 1; id <= WORKERS; id++) assert_int_equal(shares.of[id], EACH);
 }
 
+/* --- limits --- */
+
+/* Connects; the worker is the one that says so. */
+static int connect_held(struct hive *hive, const char *url) {
+    size_t before = hive_messages(hive, 0, "live");
+    int fd = client_connect(url);
+    assert_true(fd >= 0);
+    HIVE_UNTIL(hive, hive_messages(hive, 0, "live") == before + 1);
+    return fd;
+}
+
+/* Whoever comes when all have as many as they may waits until one has ended. */
+static void test_a_limit_of_connections(void **state) {
+    struct hive *hive = *state;
+    int fds[4], waits[3];
+    hive_start(hive, &(skep_settings){.max_connections = 2, .policy = SKEP_POLICY_LEAST_CONNECTIONS});
+    hive_fork_ready(hive, "hold", NULL);
+    hive_fork_ready(hive, "hold", NULL);
+    const char *url = hive_find(hive, SKEP_EVENT_LISTENING, 1)->url;
+    for (unsigned i = 0; i < 4; i++) fds[i] = connect_held(hive, url);
+    assert_int_equal(hive_messages(hive, 1, "live"), 2);
+    for (unsigned i = 0; i < 3; i++) waits[i] = client_connect(url);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(hive_messages(hive, 0, "live"), 4 + i);
+        close(fds[i]);
+        HIVE_UNTIL(hive, hive_messages(hive, 0, "live") == 4 + i + 1);
+    }
+    for (size_t i = 0; i < hive->count; i++) /* how many it has then */
+        if (hive->log[i].kind == SKEP_EVENT_MESSAGE) assert_true(strtoul(hive->log[i].text, NULL, 10) <= 2);
+    close(fds[3]);
+    for (unsigned i = 0; i < 3; i++) close(waits[i]);
+}
+
+struct gate {
+    bool open;
+    unsigned calls;
+};
+
+static size_t choose_if_open(const struct sockaddr *client, const skep_candidate *candidates, size_t count,
+                             void *context) {
+    struct gate *gate = context;
+    (void)client;
+    (void)candidates;
+    (void)count;
+    gate->calls++;
+    return gate->open ? 0 : SKEP_NOBODY;
+}
+
+/* It is asked again by and by, though nothing happens to the workers, and for one connection only: others wait. */
+static void test_a_policy_that_says_nobody(void **state) {
+    struct hive *hive = *state;
+    struct gate gate = {.open = false};
+    int fds[5];
+    hive_start(hive, &(skep_settings){.policy = SKEP_POLICY_CUSTOM, .choose = choose_if_open, .choose_context = &gate});
+    serve_fork(hive, 1, NULL);
+    const char *url = serve_url_of(hive, 1, "url");
+    for (unsigned i = 0; i < 5; i++) fds[i] = client_connect(url);
+    HIVE_LOOK_UNTIL(hive, gate.calls >= 3);
+    assert_int_equal(gate.calls, 3);
+    assert_int_equal(skep_child_accepted(skep_child_by_id(hive->cluster, 1)), 0);
+    gate.open = true;
+    for (unsigned i = 0; i < 5; i++) {
+        char text[64];
+        client_read(hive, fds[i], text, sizeof text);
+        assert_string_equal(text, "1\n");
+    }
+    assert_in_range(gate.calls, 8, 9);
+}
+
+static void test_where_there_is_no_limit(void **state) {
+    struct hive *hive = *state;
+    hive_start(hive, &(skep_settings){.policy = SKEP_POLICY_SHARED});
+    assert_int_equal(skep_setup_primary(hive->cluster, &(skep_settings){.max_connections = 2}), SKEP_EINVAL);
+    assert_non_null(strstr(skep_cluster_why(hive->cluster), "not with policy shared"));
+    assert_int_equal(skep_setup_primary(hive->cluster, &(skep_settings){.policy = SKEP_POLICY_STICKY}), SKEP_OK);
+    assert_int_equal(skep_setup_primary(hive->cluster, &(skep_settings){.max_connections = 2}), SKEP_OK);
+}
+
 int main(void) {
     if (skep_is_worker()) return role_play(roles);
     const struct CMUnitTest tests[] = {
@@ -105,6 +183,9 @@ int main(void) {
         HIVE_TEST(test_reuseport),
         HIVE_TEST(test_a_policy_of_ones_own),
         HIVE_TEST(test_a_policy_that_says_any),
+        HIVE_TEST(test_a_limit_of_connections),
+        HIVE_TEST(test_a_policy_that_says_nobody),
+        HIVE_TEST(test_where_there_is_no_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -151,7 +151,7 @@ static void test_no_program_any_more(void **state) {
     HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_ERROR, 0) == 2);
     assert_string_equal(hive_find(hive, SKEP_EVENT_ERROR, 0)->reason,
                         "no replacement: /no/such/program: program not found");
-    assert_int_equal(skep_setup_primary(hive->cluster, &(skep_settings){.respawn = true}), SKEP_OK);
+    assert_int_equal(skep_reset_primary(hive->cluster, &(skep_settings){.respawn = true}), SKEP_OK);
     HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_READY, 0) == 2);
     assert_int_equal(skep_child_slot(skep_child_next(hive->cluster, NULL)), 0);
 }

@@ -141,7 +141,7 @@ static void test_folder(void **state) {
     assert_non_null(getcwd(here, sizeof here));
     hive_start(hive, &(skep_settings){.cwd = "/"});
     hive_fork(hive, "folder", NULL);
-    assert_int_equal(skep_setup_primary(hive->cluster, &(skep_settings){.cwd = NULL}), SKEP_OK);
+    assert_int_equal(skep_reset_primary(hive->cluster, &(skep_settings){.cwd = NULL}), SKEP_OK);
     hive_fork(hive, "folder", NULL);
     expect_said(hive, 1, "cwd", "/");
     expect_said(hive, 2, "cwd", here);
@@ -153,7 +153,7 @@ static void test_output(void **state) {
     assert_true(readlink("/proc/self/fd/1", mine, sizeof mine - 1) > 0);
     hive_start(hive, &(skep_settings){.silent = true});
     hive_fork(hive, "output", NULL);
-    assert_int_equal(skep_setup_primary(hive->cluster, &(skep_settings){.silent = false}), SKEP_OK);
+    assert_int_equal(skep_reset_primary(hive->cluster, &(skep_settings){.silent = false}), SKEP_OK);
     hive_fork(hive, "output", NULL);
     expect_said(hive, 1, "stdout", "/dev/null");
     expect_said(hive, 1, "stderr", "/dev/null");
@@ -189,7 +189,7 @@ static void test_another_program(void **state) {
 
 static void expect_fork_fails(struct hive *hive, const skep_settings *settings, int status, const char *why) {
     skep_child *child = NULL;
-    assert_int_equal(skep_setup_primary(hive->cluster, settings), SKEP_OK);
+    assert_int_equal(skep_reset_primary(hive->cluster, settings), SKEP_OK);
     assert_int_equal(skep_fork(hive->cluster, NULL, &child), status);
     assert_null(child);
     assert_non_null(strstr(skep_cluster_why(hive->cluster), why));

@@ -80,6 +80,75 @@ static void test_in_the_order_of_subscription(void **state) {
     hatch_free(*state, &cluster);
 }
 
+/* --- once, and no more --- */
+
+static void test_once(void **state) {
+    skep_cluster *cluster = open_cluster(*state);
+    skep_child *child = hatch_child(cluster, 0);
+    assert_int_equal(skep_once(cluster, SKEP_EVENT_READY, hear, (void *)"c"), SKEP_OK);
+    assert_int_equal(skep_child_once(child, SKEP_EVENT_READY, hear, (void *)"w"), SKEP_OK);
+    assert_int_equal(skep_once(cluster, SKEP_EVENT_MESSAGE, hear, (void *)"m"), SKEP_OK);
+    emit(cluster, SKEP_EVENT_EXIT, child);
+    for (unsigned i = 0; i < 3; i++) emit(cluster, SKEP_EVENT_READY, child);
+    assert_string_equal(heard.order, "w:ready c:ready ");
+    assert_true(skep__has_message_handler(cluster, child));
+    emit(cluster, SKEP_EVENT_MESSAGE, child);
+    assert_false(skep__has_message_handler(cluster, child));
+    assert_null(STAILQ_FIRST(&cluster->subscribers));
+    assert_null(STAILQ_FIRST(&child->subscribers));
+    hatch_free_child(child);
+    hatch_free(*state, &cluster);
+}
+
+static void test_off(void **state) {
+    skep_cluster *cluster = open_cluster(*state);
+    skep_child *child = hatch_child(cluster, 0);
+    static char names[][2] = {"1", "2"};
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(skep_on(cluster, SKEP_EVENT_STOP, hear, names[i / 2]), SKEP_OK); /* 1 1 2 2 */
+    assert_false(skep_off(cluster, SKEP_EVENT_SETUP, hear, names[0]));
+    assert_false(skep_off(cluster, SKEP_EVENT_STOP, hear_and_do, names[0]));
+    assert_false(skep_off(cluster, SKEP_EVENT_STOP, hear, NULL));
+    assert_true(skep_off(cluster, SKEP_EVENT_STOP, hear, names[0]));
+    emit(cluster, SKEP_EVENT_STOP, NULL);
+    assert_string_equal(heard.order, "1:stop 2:stop 2:stop ");
+    assert_true(skep_off(cluster, SKEP_EVENT_STOP, hear, names[0]));
+    assert_false(skep_off(cluster, SKEP_EVENT_STOP, hear, names[0]));
+    assert_int_equal(skep_child_on(child, SKEP_EVENT_EXIT, hear, names[0]), SKEP_OK);
+    assert_false(skep_off(cluster, SKEP_EVENT_EXIT, hear, names[0]));
+    assert_true(skep_child_off(child, SKEP_EVENT_EXIT, hear, names[0]));
+    assert_null(STAILQ_FIRST(&child->subscribers));
+    hatch_free_child(child);
+    hatch_free(*state, &cluster);
+}
+
+/* Removes itself and the one behind it, adds one, and causes an event of the same kind inside. */
+static void change_all(skep_cluster *cluster, const skep_event *event, void *name) {
+    note(name, event);
+    if (!skep_off(cluster, event->kind, change_all, name)) note("again", event);
+    skep_off(cluster, event->kind, hear, (void *)name);
+    if (skep_once(cluster, event->kind, hear, heard.order) != SKEP_OK) note("failed", event);
+    if (!heard.emits) return;
+    heard.emits = false;
+    skep_off(cluster, event->kind, hear, heard.order);
+    emit(cluster, event->kind, NULL);
+}
+
+/* One that was removed is not called any more; one that was added is not called yet. */
+static void test_changes_while_told(void **state) {
+    skep_cluster *cluster = open_cluster(*state);
+    static char name[] = "x", last[] = "last";
+    assert_int_equal(skep_on(cluster, SKEP_EVENT_STOP, change_all, name), SKEP_OK);
+    assert_int_equal(skep_on(cluster, SKEP_EVENT_STOP, hear, name), SKEP_OK);
+    assert_int_equal(skep_on(cluster, SKEP_EVENT_STOP, hear, last), SKEP_OK);
+    heard.emits = true;
+    emit(cluster, SKEP_EVENT_STOP, NULL);
+    assert_string_equal(heard.order, "x:stop last:stop last:stop ");
+    assert_true(skep_off(cluster, SKEP_EVENT_STOP, hear, last));
+    assert_null(STAILQ_FIRST(&cluster->subscribers));
+    hatch_free(*state, &cluster);
+}
+
 /* --- later --- */
 
 static void test_later_is_the_next_turn(void **state) {
@@ -200,6 +269,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_who_hears_first),
         PUMP_TEST(test_in_the_order_of_subscription),
+        PUMP_TEST(test_once),
+        PUMP_TEST(test_off),
+        PUMP_TEST(test_changes_while_told),
         PUMP_TEST(test_later_is_the_next_turn),
         PUMP_TEST(test_due_comes_first),
         PUMP_TEST(test_callbacks_that_cause_events),

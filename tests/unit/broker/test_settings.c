@@ -126,6 +126,70 @@ static void test_taken_from_itself(void **state) {
     hatch_free(*state, &cluster);
 }
 
+/* --- adding up --- */
+
+static void add(skep_cluster *cluster, const skep_settings *settings) {
+    if (skep_setup_primary(cluster, settings) != SKEP_OK) fail_msg("%s", skep_cluster_why(cluster));
+}
+
+/* Node: the defaults of later calls are the current values. */
+static void test_later_calls_add_up(void **state) {
+    skep_cluster *cluster = hatch_cluster(*state, NULL);
+    add(cluster, &(skep_settings){.exec = "program", .set_ids = true, .uid = 7, .gid = 8, .silent = true});
+    add(cluster, &(skep_settings){.args = (const char *const[]){"one", NULL}, .lease_ms = 500, .uid = 9});
+    add(cluster, &(skep_settings){.stdio = (const int[]){-1, 1, 2}, .cwd = "/folder", .respawn = true});
+    add(cluster, &(skep_settings){.policy = SKEP_POLICY_CUSTOM, .choose = choose_none, .choose_context = &cluster});
+    add(cluster, &(skep_settings){0});
+    const skep_settings *s = skep_cluster_settings(cluster);
+    assert_string_equal(s->exec, "program");
+    assert_string_equal(s->args[0], "one");
+    assert_string_equal(s->cwd, "/folder");
+    assert_int_equal(s->stdio[2], 2);
+    assert_true(s->silent && s->respawn && s->set_ids);
+    assert_int_equal(s->uid, 7); /* what goes without set_ids is not meant */
+    assert_int_equal(s->gid, 8);
+    assert_int_equal(s->lease_ms, 500);
+    assert_int_equal(s->policy, SKEP_POLICY_CUSTOM);
+    assert_ptr_equal(s->choose_context, &cluster);
+    hatch_free(*state, &cluster);
+}
+
+/* Numbers that are set survive a call that sets none. */
+static void test_numbers_are_kept(void **state) {
+    skep_cluster *cluster = hatch_cluster(*state, NULL);
+    skep_settings s = {.interval_ms = 1, .ready_timeout_ms = 2, .drain_timeout_ms = 3, .credit = 4, .watchdog_ms = 500};
+    s.lease_ms = 600, s.attempts = 7, s.deaths = 8, s.dedup_ms = 9, s.queue_jobs = 10, s.queue_bytes = 11;
+    s.jobs_bytes = 12, s.job_credit = 13, s.job_credit_bytes = 14, s.stable_ms = 15, s.failures = 16;
+    s.failures_period_ms = 17, s.breaker_ms = 1800, s.log_bytes = 19, s.capture = true;
+    add(cluster, &s);
+    add(cluster, &(skep_settings){0});
+    const skep_settings *now = skep_cluster_settings(cluster);
+    assert_int_equal(now->interval_ms + now->ready_timeout_ms + now->drain_timeout_ms + now->credit, 10);
+    assert_int_equal(now->watchdog_ms, 500);
+    assert_int_equal(now->lease_ms, 600);
+    assert_int_equal(now->attempts + now->deaths + now->dedup_ms, 24);
+    assert_int_equal(now->queue_jobs + now->queue_bytes + now->jobs_bytes, 33);
+    assert_int_equal(now->job_credit + now->job_credit_bytes, 27);
+    assert_int_equal(now->stable_ms + now->failures + now->failures_period_ms, 48);
+    assert_int_equal(now->breaker_ms, 1800);
+    assert_int_equal(now->log_bytes, 19);
+    assert_true(now->capture);
+    hatch_free(*state, &cluster);
+}
+
+static void test_reset(void **state) {
+    skep_cluster *cluster = hatch_cluster(*state, &(skep_settings){.credit = 9, .silent = true, .cwd = "/folder"});
+    skep_settings changed = *skep_cluster_settings(cluster);
+    changed.silent = false;
+    assert_int_equal(skep_reset_primary(cluster, &changed), SKEP_OK);
+    assert_false(skep_cluster_settings(cluster)->silent);
+    assert_string_equal(skep_cluster_settings(cluster)->cwd, "/folder");
+    assert_int_equal(skep_reset_primary(cluster, &(skep_settings){0}), SKEP_OK);
+    assert_null(skep_cluster_settings(cluster)->cwd);
+    assert_int_equal(skep_cluster_settings(cluster)->credit, 64);
+    hatch_free(*state, &cluster);
+}
+
 /* --- frozen --- */
 
 static void test_policy_is_frozen(void **state) {
@@ -233,6 +297,9 @@ int main(void) {
         PUMP_TEST(test_values_of_jobs),
         PUMP_TEST(test_copies),
         PUMP_TEST(test_taken_from_itself),
+        PUMP_TEST(test_later_calls_add_up),
+        PUMP_TEST(test_numbers_are_kept),
+        PUMP_TEST(test_reset),
         PUMP_TEST(test_policy_is_frozen),
         PUMP_TEST(test_policy_of_the_environment),
         PUMP_TEST(test_bad_policy_of_the_environment),

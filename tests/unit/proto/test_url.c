@@ -3,6 +3,8 @@
 #include "url.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 static void assert_prints(const struct skep_url *url, const char *expected) {
     char text[256];
@@ -109,16 +112,105 @@ static void test_hosts(void **state) {
     assert_refused("tcp://[*]:80", "host");
     assert_refused("tcp://**:80", "host");
     assert_refused("tcp:// 127.0.0.1:80", "host");
-    assert_refused("tcp://0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:80", "host is too long");
+    assert_refused("tcp://0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:80", "host is too long");
 }
 
 static void test_unix(void **state) {
     (void)state;
     assert_parses("unix:///tmp/x.sock", "unix:///tmp/x.sock");
     assert_parses("unix:///a b:c", "unix:///a b:c");
-    assert_refused("unix://", "absolute path");
-    assert_refused("unix://relative", "absolute path");
-    assert_refused("unix://@abstract", "absolute path");
+    assert_parses("unix://relative/x", "unix://relative/x");
+    assert_refused("unix://", "path is missing");
+    assert_refused("unix://?mode=0600", "path is missing");
+}
+
+static void expect_options(const char *text, bool has_mode, unsigned mode, const char *owner) {
+    struct skep_url url;
+    const char *why = NULL;
+    if (skep__url_parse(text, &url, &why) != SKEP_OK) fail_msg("%s: %s", text, why);
+    assert_int_equal(url.has_mode, has_mode);
+    assert_int_equal(url.mode, mode);
+    assert_string_equal(url.owner, owner);
+    assert_prints(&url, "unix:///x");
+}
+
+static void test_unix_options(void **state) {
+    (void)state;
+    expect_options("unix:///x", false, 0, "");
+    expect_options("unix:///x?mode=0660", true, 0660, "");
+    expect_options("unix:///x?mode=7", true, 7, "");
+    expect_options("unix:///x?owner=www-data:adm", false, 0, "www-data:adm");
+    expect_options("unix:///x?owner=:33&mode=777", true, 0777, ":33");
+    assert_refused("unix:///x?", "neither mode=OCTAL nor owner");
+    assert_refused("unix:///x?mode", "neither mode=OCTAL nor owner");
+    assert_refused("unix:///x?mode=0600&", "neither mode=OCTAL nor owner");
+    assert_refused("unix:///x?mode=", "not octal");
+    assert_refused("unix:///x?mode=0680", "not octal");
+    assert_refused("unix:///x?mode=00600", "not octal");
+    assert_refused("unix:///x?mode=1777", "more than 0777");
+    assert_refused("unix:///x?owner=", "the owner is not");
+    assert_refused("unix:///x?owner=0123456789012345678901234567890123456789012345678901234567890123456789",
+                   "the owner is not");
+}
+
+static void expect_resolved(const char *text, const char *expected) {
+    char resolved[257];
+    const char *why = NULL;
+    assert_int_equal(skep__url_resolve(text, resolved, sizeof resolved, &why), SKEP_OK);
+    assert_string_equal(resolved, expected);
+}
+
+static void test_resolve(void **state) {
+    (void)state;
+    char before[PATH_MAX], resolved[12] = "as before";
+    const char *why = NULL;
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir("/tmp"), 0);
+    expect_resolved("unix://a/b?mode=0600", "unix:///tmp/a/b?mode=0600");
+    expect_resolved("unix:///a", "unix:///a");
+    expect_resolved("unix://", "unix://");
+    expect_resolved("tcp://*:80", "tcp://*:80");
+    expect_resolved("web", "web");
+    assert_int_equal(skep__url_resolve("unix://abcd", resolved, sizeof resolved, &why), SKEP_EURL);
+    assert_int_equal(chdir("/"), 0);
+    expect_resolved("unix://a", "unix:///a");
+    assert_int_equal(chdir(before), 0);
+}
+
+/* Link-local addresses are those of an interface: by its name or number. */
+static void test_zones(void **state) {
+    (void)state;
+    unsigned lo = if_nametoindex("lo");
+    struct skep_url url;
+    const char *why = NULL;
+    char text[64];
+    assert_true(lo > 0);
+    assert_parses("tcp://[fe80::1%lo]:8000", "tcp://[fe80::1%lo]:8000");
+    snprintf(text, sizeof text, "tcp://[fe80::1%%%u]:8000", lo);
+    assert_parses(text, "tcp://[fe80::1%lo]:8000");
+    assert_parses("tcp://[fe80::1%123456]:8000", "tcp://[fe80::1%123456]:8000");
+    assert_int_equal(skep__url_parse("tcp://[fe80::1%lo]:8000", &url, &why), SKEP_OK);
+    assert_int_equal(((const struct sockaddr_in6 *)&url.address)->sin6_scope_id, lo);
+    assert_refused("tcp://[fe80::1%]:80", "no such network interface");
+    assert_refused("tcp://[fe80::1%0]:80", "no such network interface");
+    assert_refused("tcp://[fe80::1%nonsense]:80", "no such network interface");
+    assert_refused("tcp://[nonsense%lo]:80", "host");
+    assert_refused("tcp://127.0.0.1%lo:80", "host");
+}
+
+static void test_descriptors(void **state) {
+    (void)state;
+    struct skep_url url;
+    const char *why = NULL;
+    assert_int_equal(skep__url_parse("fd://3", &url, &why), SKEP_OK);
+    assert_true(url.given);
+    assert_int_equal(url.fd, 3);
+    assert_int_equal(skep__url_parse("tcp://*:1", &url, &why), SKEP_OK);
+    assert_false(url.given);
+    assert_refused("fd://", "number of a descriptor");
+    assert_refused("fd://-1", "number of a descriptor");
+    assert_refused("fd://3x", "number of a descriptor");
+    assert_refused("fd://12345678901", "number of a descriptor");
 }
 
 static void test_unix_longest(void **state) {
@@ -135,7 +227,8 @@ static void test_schemes(void **state) {
     (void)state;
     const char *const texts[] = {
         "", "web", "tcp:/127.0.0.1:80", "TCP://127.0.0.1:80", "http://127.0.0.1:80", "://", " tcp://1.1.1.1:1"};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) assert_refused(texts[i], "neither tcp:// nor unix://");
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        assert_refused(texts[i], "neither tcp://, unix:// nor fd://");
 }
 
 static void test_is(void **state) {
@@ -187,6 +280,10 @@ int main(void) {
         cmocka_unit_test(test_ports),
         cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_unix),
+        cmocka_unit_test(test_unix_options),
+        cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_zones),
+        cmocka_unit_test(test_descriptors),
         cmocka_unit_test(test_unix_longest),
         cmocka_unit_test(test_schemes),
         cmocka_unit_test(test_is),
