@@ -22,8 +22,15 @@ static bool is_open(const skep_child *child) {
     return child->state == SKEP__CHILD_READY && child->link >= 0 && !child->refusing;
 }
 
+/* One that hangs must not have all that may be in flight: each worker has its share. */
+static unsigned credit(const skep_cluster *cluster) {
+    unsigned share = cluster->child_count > 0 ? cluster->max_in_flight / (unsigned)cluster->child_count : 1;
+    if (share == 0) share = 1;
+    return share < cluster->settings.credit ? share : cluster->settings.credit;
+}
+
 static bool has_room(const skep_child *child) {
-    return is_open(child) && child->untaken_count < child->cluster->settings.credit;
+    return is_open(child) && child->untaken_count < credit(child->cluster);
 }
 
 /* This bound is no worker's own: who has room stays in the heap meanwhile. */

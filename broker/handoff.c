@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "dispatch.h"
+#include "lack.h"
 #include "life.h"
 #include "listener.h"
 
@@ -97,12 +98,25 @@ static void watch(skep_child *child, int events) {
     uv_unref((uv_handle_t *)&child->link_poll);
 }
 
+/* It is the kernel that cannot take more, not the worker: the link stays writable all the while. */
+static bool is_lack(skep_child *child, int status) {
+    skep_cluster *cluster = child->cluster;
+    if (status == SKEP_EMFILE)
+        skep__lack_say(cluster, SKEP__LACK_REFERENCES,
+                       "too many descriptors of this user are in flight; connections wait until there are fewer");
+    if (status == SKEP_ENOMEM)
+        skep__lack_say(cluster, SKEP__LACK_MEMORY, "no memory for a message to a worker; connections wait");
+    return status == SKEP_EMFILE || status == SKEP_ENOMEM;
+}
+
 /* A link that is closed is seen at its end, when it is read. */
 void skep__link_watch(skep_child *child) {
     if (child->link < 0) return;
     int status = send_all(child);
+    child->blocked = is_lack(child, status);
     watch(child, status == SKEP_EAGAIN ? UV_READABLE | UV_WRITABLE : UV_READABLE);
-    if (status != SKEP_OK && status != SKEP_EAGAIN && status != SKEP_ECLOSED) skep__child_kill(child, "link");
+    if (child->blocked) skep__lack_retry_soon(child->cluster);
+    else if (status != SKEP_OK && status != SKEP_EAGAIN && status != SKEP_ECLOSED) skep__child_kill(child, "link");
 }
 
 static int pack(struct skep__notice *notice, const skep_child *child, const struct skep_command *command) {
@@ -194,7 +208,7 @@ void skep__refused(skep_child *child, uint64_t number) {
     STAILQ_REMOVE(&child->untaken, c, skep__connection, entry);
     settle(child);
     child->refusing = true; /* lest it gets the same connection at once */
-    skep__listeners_retry_soon(child->cluster);
+    skep__lack_retry_soon(child->cluster);
     skep__dispatch_update(child);
     hand_on(c);
 }
