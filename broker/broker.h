@@ -193,7 +193,8 @@ struct skep_child {
     bool behind; /* it has not acknowledged for a while */
     struct skep__flush link_flush;
     LIST_HEAD(, skep__seat) seats;
-    uint64_t listen_said_ms; /* when it was last said that it has too many listeners; the loop's time; 0: never */
+    unsigned listen_refusals; /* in a row, because it has too many listeners */
+    uint64_t listen_said_ms;  /* when it was last said that it has too many listeners; the loop's time; 0: never */
 
     LIST_HEAD(, skep__consumer) consumers; /* its places at queues */
     struct skep__deliveries deliveries;    /* the jobs that it has */

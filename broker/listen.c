@@ -13,7 +13,10 @@
 #include "listener.h"
 #include "pause.h"
 
-enum { SAY_MS = 10000 /* between lines about one worker's wish for more listeners */ };
+enum {
+    SAY_MS = 10000,      /* between lines about one worker's wish for more listeners */
+    MAX_REFUSALS = 1000, /* in a row: it asks in an endless loop, and the broker would be busy with refusing */
+};
 
 /* Who asks for more than there is may go on asking. */
 static bool may_say(skep_child *child, int status) {
@@ -29,6 +32,12 @@ static void refuse(skep_child *child, uint64_t request, int status, const char *
     command.listenFailed =
         (struct skep_command_listenFailed){.request = request, .status = (uint64_t)status, .reason = skep__text(why)};
     if (may_say(child, status)) skep__emit_error(child->cluster, child, "cannot listen on %s", why);
+    if (status == SKEP_ETOOBIG && ++child->listen_refusals == MAX_REFUSALS) {
+        skep__emit_error(child->cluster, child, "it has asked %d times for more than %d listeners; killed",
+                         MAX_REFUSALS, SKEP_MAX_LISTENERS);
+        child->doomed = true;
+        skep__child_kill(child, "protocol");
+    }
     skep__tell(child, &command, NULL, -1);
 }
 
@@ -101,6 +110,7 @@ static int join(skep_child *child, uint64_t request, struct skep__listener *list
     if (status != SKEP_OK) return status;
     status = accept_request(child, request, listener, fd);
     if (status != SKEP_OK) skep__listener_part(skep__seat_find(listener, child));
+    else child->listen_refusals = 0;
     return status;
 }
 

@@ -79,6 +79,15 @@ class Workers(unittest.TestCase, Quiet):
             client.close()
             hive.stop()
 
+    def test_one_that_asks_for_listeners_without_end_is_replaced(self):
+        with actors(TCP, workers=1) as hive, Client((hive.wait_ready(1), hive.url)[1]) as client:
+            client.sock.sendall(f"listen {TCP}\n".encode() * 1127)
+            hive.wait_line("worker 1 pid .*: error: it has asked 1000 times for more than 128 listeners; killed")
+            hive.wait_line(r"worker 1 pid .*: killed by SIGKILL \(protocol\)")
+            hive.wait_line("worker 2 pid .*: ready")
+            client.close()
+            hive.stop()
+
     def test_reuseport_beside_one_without_descriptors(self):
         with actors(TCP, workers=3, policy="reuseport") as hive:
             pids = hive.wait_ready(3) and hive.pids()
