@@ -185,6 +185,7 @@ struct skep_child {
     STAILQ_HEAD(, skep__notice) notices;
     unsigned notice_count;
     bool refusing;                    /* it could not take a connection; it gets none until lack_timer fires */
+    uint64_t refused_said_ms;         /* when it was last said that it refuses; the loop's time; 0: never */
     bool blocked;                     /* descriptors cannot be sent to it before lack_timer fires */
     struct skep__connections untaken; /* handed to it, oldest first */
     struct skep__connection *unsent;  /* the first that has not left yet; NULL: none */

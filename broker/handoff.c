@@ -8,11 +8,15 @@
 #include <unistd.h>
 
 #include "dispatch.h"
+#include "event.h"
 #include "lack.h"
 #include "life.h"
 #include "listener.h"
 
-enum { MAX_NOTICES = 1024 /* that wait on one link */ };
+enum {
+    MAX_NOTICES = 1024, /* that wait on one link */
+    SAY_MS = 10000      /* between lines about one worker's refusing */
+};
 
 void skep__hand(skep_child *child, struct skep__connection *connection) {
     skep_cluster *cluster = child->cluster;
@@ -201,10 +205,19 @@ static void hand_on(struct skep__connection *c) {
     skep__listener_give_back(c->listener, c);
 }
 
+static void say_refusing(skep_child *child) {
+    uint64_t now_ms = uv_now(child->cluster->loop);
+    if (child->refused_said_ms != 0 && now_ms - child->refused_said_ms < SAY_MS) return;
+    child->refused_said_ms = now_ms;
+    skep__emit_error(child->cluster, child, "it has no descriptors for more connections; they go to others");
+}
+
 void skep__refused(skep_child *child, uint64_t number) {
     struct skep__connection *c;
     STAILQ_FOREACH(c, &child->untaken, entry) if (c->number == number) break;
+    if (number == 0) say_refusing(child);
     if (c == NULL || c == child->unsent) return;
+    if (skep__seat_find(c->listener, child) != NULL) say_refusing(child); /* else it has given the listener back */
     STAILQ_REMOVE(&child->untaken, c, skep__connection, entry);
     settle(child);
     child->refusing = true; /* lest it gets the same connection at once */

@@ -45,7 +45,10 @@ static void rested(uv_timer_t *timer) {
 
 /* Out of descriptors or memory: what comes stays in the kernel's queue, or goes to others, for a while. */
 static void rest(skep_worker *worker) {
+    struct skep_command command = {.id = SKEP_COMMAND_refused, .refused = {.connection = 0}};
     skep_listener *l;
+    int status = skep__worker_tell(worker, &command); /* so that the broker says it */
+    (void)status;
     uv_timer_start(&worker->rest_timer, rested, REST_MS, 0);
     LIST_FOREACH(l, &worker->listeners, entry) update_polling(l);
 }

@@ -96,12 +96,29 @@ class Workers(unittest.TestCase, Quiet):
             heard = answers(clients)
             self.assertEqual(resting(heard), [])
             self.assertEqual(set(workers_of(heard)), {1, 3})
+            hive.wait_line("worker 2 pid .*: error: it has no descriptors for more connections; they go to others")
             self.check_quiet(pids[2])
             self.check_quiet(hive.pid)
             disperse(clients)
             limit_descriptors(pids[2], before)
             wait_until(lambda: worker_at(hive.url) == 2, "worker 2 to accept again")
             hive.stop()
+
+    def test_others_serve_the_clients_of_one_without_descriptors(self):
+        for policy in ("round-robin", "least-connections", "sticky", "shared"):
+            with self.subTest(policy), actors(TCP, workers=3, policy=policy) as hive:
+                pids = hive.wait_ready(3) and hive.pids()
+                poor = worker_at(hive.url)
+                before = limit_descriptors(pids[poor], (3, resource.prlimit(pids[poor], resource.RLIMIT_NOFILE)[1]))
+                clients = crowd(hive.url, 30)
+                heard = answers(clients)
+                self.assertEqual(resting(heard), [])
+                self.assertNotIn(poor, workers_of(heard))
+                if policy != "shared":  # there it may be that the others are always quicker
+                    hive.wait_line(f"worker {poor} pid .*: error: it has no descriptors for more connections")
+                disperse(clients)
+                limit_descriptors(pids[poor], before)
+                hive.stop()
 
     def test_reuseport_beside_one_that_stands_still(self):
         with actors(TCP, workers=3, policy="reuseport") as hive:
