@@ -274,10 +274,18 @@ static bool is_captured(const skep_settings *settings) {
     return settings->capture && !settings->silent && settings->stdio == NULL;
 }
 
+/* The soft limit that the broker was started with, unless the hard one has been lowered since. */
+static struct rlimit files_of_worker(const skep_cluster *cluster) {
+    struct rlimit now = cluster->files;
+    getrlimit(RLIMIT_NOFILE, &now);
+    now.rlim_cur = cluster->files.rlim_cur < now.rlim_max ? cluster->files.rlim_cur : now.rlim_max;
+    return now;
+}
+
 int skep__spawn(skep_cluster *cluster, uint32_t id, const struct skep__program *program, char *const *env,
                 struct skep__spawned *spawned) {
     struct plan plan = {
-        .settings = &cluster->settings, .program = program, .output = {-1, -1}, .files = cluster->files};
+        .settings = &cluster->settings, .program = program, .output = {-1, -1}, .files = files_of_worker(cluster)};
     spawned->output[0] = spawned->output[1] = -1;
     int status = is_captured(plan.settings) ? open_pipes(spawned->output, plan.output) : SKEP_OK;
     if (status != SKEP_OK) status = skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
