@@ -256,8 +256,8 @@ class Hive(Process):
     """`skep run -n WORKERS --dir DIR [...] -- NAME ARGS`, or with primary=True `NAME ARGS` with SKEP_DIR set.
 
     options: further options of skep run; listen: its -l NAME=URL; env: added to the environment; folder: the instance's
-    directory, by default a new one under /tmp that is removed at the end; user: the number of another user, whose hive it
-    is.
+    directory, by default a new one under /tmp that is removed at the end; user: the number of another user, whose hive
+    it is.
     """
 
     def __init__(self, name, *args, workers=2, primary=False, listen=(), policy=None, interval_s=None, options=(),

@@ -9,8 +9,8 @@ import subprocess
 import time
 import unittest
 
-from faults import (PROMPT_S, TCP, Client, actor_path, actors, answers, crowd, disperse, processor_s, resting, stopped, worker_at,
-                    workers_of)
+from faults import (PROMPT_S, TCP, Client, actor_path, actors, answers, crowd, disperse, processor_s, resting,
+                    stopped, worker_at, workers_of)
 from hive import DEADLINE_S, Hive, program, wait_until
 
 SOMEBODY = 65533
@@ -168,7 +168,8 @@ class Users(unittest.TestCase, Quiet):
     def test_references_in_flight(self):
         hive = self.enterContext(FewDescriptors(actor_path(), TCP, workers=2, user=SOMEBODY))
         pids = hive.wait_ready(2) and hive.pids()
-        with subprocess.Popen(as_somebody("/usr/bin/python3", "-c", FILL), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as full:
+        filling = as_somebody("/usr/bin/python3", "-c", FILL)
+        with subprocess.Popen(filling, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as full:
             self.addCleanup(full.kill)
             self.assertEqual(full.stdout.readline(), b"full\n")
             clients = crowd(hive.url, 4)

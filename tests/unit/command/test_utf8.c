@@ -36,7 +36,7 @@ static void test_controls(void **state) {
 }
 
 /* Each would show what follows, or the line, in another order than it is. */
-static void test_directions(void **state) {
+static void test_directions(void **state) { /* NOLINTBEGIN(misc-misleading-bidirectional) */
     static const char *const turns[] = {"\u200e", "\u200f", "\u202a", "\u202b", "\u202c", "\u202d", "\u202e",
                                         "\u2066", "\u2067", "\u2068", "\u2069", "\u2028", "\u2029"};
     (void)state;
@@ -47,7 +47,7 @@ static void test_directions(void **state) {
     }
     expect_printed("\u061c", "??");
     expect_printed("exe.\u202egnp", "exe.???gnp");
-}
+} /* NOLINTEND(misc-misleading-bidirectional) */
 
 int main(void) {
     const struct CMUnitTest tests[] = {
