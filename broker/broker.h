@@ -27,8 +27,16 @@
 #include "url.h"
 #include "usage.h"
 
-enum { SKEP__COUNTED = 256 };
-enum { SKEP__STOP_SIGNALS = 3 };
+enum { SKEP__COUNTED = 256, SKEP__STOP_SIGNALS = 3 };
+
+enum skep__lack { /* what there may be too little of */
+                  SKEP__LACK_DESCRIPTORS,
+                  SKEP__LACK_PEERS,      /* descriptors for connections of workers, clients and commands */
+                  SKEP__LACK_REFERENCES, /* to descriptors in flight */
+                  SKEP__LACK_PROCESSES,
+                  SKEP__LACK_MEMORY,
+                  SKEP__LACKS
+};
 
 enum skep__child_state {
 #define STATE(id, name) SKEP__CHILD_##id,
@@ -95,6 +103,7 @@ struct skep__member {
     int fd;
     uv_poll_t poll;
     bool polling;
+    bool waits; /* somebody did when the broker looked last: overdue.c */
 };
 
 struct skep__listener {
@@ -147,13 +156,14 @@ struct skep_child {
     uint32_t id;
     pid_t pid;
     enum skep__child_state state;
-    char name[SKEP_MAX_NAME + 1];  /* as it said in hello */
-    char *program;                 /* what it was started from */
-    uint64_t spawned_ms, ready_ms; /* the loop's time; ready_ms 0: never */
-    bool voluntary;                /* it was asked to leave, or said so */
-    bool stood_down;               /* it said so because of somebody outside, and is to be replaced */
-    const char *reason;            /* why the broker ends it; NULL: it does not */
-    unsigned presses;              /* 1: SIGTERM was sent, 2: SIGKILL */
+    char name[SKEP_MAX_NAME + 1]; /* as it said in hello */
+    char *program;                /* what it was started from */
+    uint64_t spawned_ms;          /* the loop's time */
+    uint64_t ready_ms;            /* the broker's clock; 0: never */
+    bool voluntary;               /* it was asked to leave, or said so */
+    bool stood_down;              /* it said so because of somebody outside, and is to be replaced */
+    const char *reason;           /* why the broker ends it; NULL: it does not */
+    unsigned presses;             /* 1: SIGTERM was sent, 2: SIGKILL */
     int exit_code, exit_signal;
     struct rusage rusage; /* once it has exited */
     bool exited;
@@ -177,7 +187,9 @@ struct skep_child {
 
     STAILQ_HEAD(, skep__notice) notices;
     unsigned notice_count;
-    bool refusing;                    /* it could not take a connection; it gets none until starved_timer fires */
+    bool refusing;                    /* it could not take a connection; it gets none until lack_timer fires */
+    uint64_t refused_said_ms;         /* when it was last said that it refuses; the loop's time; 0: never */
+    bool blocked;                     /* descriptors cannot be sent to it before lack_timer fires */
     struct skep__connections untaken; /* handed to it, oldest first */
     struct skep__connection *unsent;  /* the first that has not left yet; NULL: none */
     unsigned untaken_count;
@@ -185,6 +197,8 @@ struct skep_child {
     bool behind; /* it has not acknowledged for a while */
     struct skep__flush link_flush;
     LIST_HEAD(, skep__seat) seats;
+    unsigned listen_refusals; /* in a row, because it has too many listeners */
+    uint64_t listen_said_ms;  /* when it was last said that it has too many listeners; the loop's time; 0: never */
 
     LIST_HEAD(, skep__consumer) consumers; /* its places at queues */
     struct skep__deliveries deliveries;    /* the jobs that it has */
@@ -244,7 +258,7 @@ struct skep__call_to_child {
     uint32_t child;
     skep_child_reply_cb callback;
     void *context;
-    uv_timer_t timer;
+    struct skep__alarm expiry;
 };
 
 struct skep_cluster {
@@ -291,11 +305,13 @@ struct skep_cluster {
 
     LIST_HEAD(, skep__listener) listeners;
     uint32_t next_listener;
-    unsigned in_flight;       /* connections on their way to workers */
-    unsigned max_in_flight;   /* by RLIMIT_NOFILE */
-    int reserve;              /* a descriptor to spare */
-    uv_timer_t starved_timer; /* runs while a listener or a worker is out of descriptors */
-    uint64_t starved_said_ms; /* when this was last said */
+    unsigned in_flight;                 /* connections on their way to workers */
+    unsigned max_in_flight;             /* by RLIMIT_NOFILE */
+    struct rlimit files;                /* RLIMIT_NOFILE as the broker was started with; it is the workers' */
+    int reserve;                        /* a descriptor to spare */
+    uv_timer_t lack_timer;              /* runs while a listener or a worker waits for what ran out */
+    uint64_t lack_said_ms[SKEP__LACKS]; /* when each was last said; the loop's time; 0: never */
+    struct skep__alarm overdue_alarm;   /* set while workers accept from sockets of their own */
 
     struct skep__subscribers subscribers;
     uint64_t subscriptions; /* ever */
@@ -356,7 +372,6 @@ struct skep_cluster {
 
     /* ledger: totals since the start */
     uint64_t accepted, requests, restarts, messages, bad_frames, redispatched;
-    uint64_t peers_starved_ms;    /* when it was last said that nobody can connect; the loop's time; 0: never */
     pid_t counted[SKEP__COUNTED]; /* the latest workers that have ended: their pages were counted to the end */
     unsigned counted_next;
     uint64_t cut; /* connections of workers and clients that ended while both sides lived, and were made again */

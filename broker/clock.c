@@ -90,6 +90,7 @@ int skep__clock_new(struct skep__clock **out, uv_loop_t *loop) {
     clock->look.data = clock->polled.data = clock;
     clock->open_handles = 2;
     clock->seen_ms = uv_now(loop);
+    clock->now_ms = 1; /* 0 is never */
     *out = clock;
     return SKEP_OK;
 }

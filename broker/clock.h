@@ -19,9 +19,9 @@ SKEP_MUST_USE int skep__clock_new(struct skep__clock **clock, uv_loop_t *loop);
  * more, and none may be touched any more that is still set. */
 void skep__clock_free(struct skep__clock **clock);
 
-/* Milliseconds since the clock was made; never goes back, and stands still within a turn of the loop. While alarms are
- * set, a stretch of more than a second in which the loop did not turn does not count; while none is set, nobody looks
- * and every stretch counts in full. */
+/* Milliseconds since the clock was made, from 1 on; never goes back, and stands still within a turn of the loop. While
+ * alarms are set, a stretch of more than a second in which the loop did not turn does not count; while none is set,
+ * nobody looks and every stretch counts in full. */
 uint64_t skep__clock_ms(struct skep__clock *clock);
 
 /* The wall clock, for people to read: milliseconds since 1970. */

@@ -14,10 +14,12 @@
 #include "directory.h"
 #include "event.h"
 #include "exits.h"
+#include "lack.h"
 #include "ledger.h"
 #include "life.h"
 #include "listener.h"
 #include "news.h"
+#include "overdue.h"
 #include "own_loop.h"
 #include "queue_settings.h"
 #include "reload.h"
@@ -26,8 +28,6 @@
 #include "session.h"
 #include "settings.h"
 #include "steer_signals.h"
-
-enum { SPARE_DESCRIPTORS = 64 /* besides connections in flight: sockets, links, files */ };
 
 int skep__broker_fail(skep_cluster *cluster, int status, const char *format, ...) {
     va_list arguments;
@@ -91,6 +91,7 @@ static int allocate(skep_cluster **out, uv_loop_t *loop) {
     init_lists(cluster);
     cluster->trace = skep__trace_mask();
     cluster->lock = cluster->reserve = -1;
+    getrlimit(RLIMIT_NOFILE, &cluster->files);
     snprintf(cluster->default_name, sizeof cluster->default_name, "%.48s-%d", program_invocation_short_name,
              (int)getpid());
     cluster->owns_loop = loop == NULL;
@@ -106,7 +107,7 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     int status = skep_is_worker() ? SKEP_ESTATE : allocate(&cluster, loop);
     if (status != SKEP_OK) return status;
     init_timer(cluster, &cluster->interval_timer);
-    init_timer(cluster, &cluster->starved_timer);
+    init_timer(cluster, &cluster->lack_timer);
     init_timer(cluster, &cluster->hush_timer);
     init_idle(cluster, &cluster->usage_idle);
     status = init_readers(cluster);
@@ -133,21 +134,6 @@ int skep_reset_primary(skep_cluster *cluster, const skep_settings *settings) {
 }
 
 /* --- starting --- */
-
-/* As many descriptors as the system allows; a quarter of them for connections in flight, since the kernel limits those
- * too. */
-static void raise_limits(skep_cluster *cluster) {
-    struct rlimit limit = {.rlim_cur = 1024, .rlim_max = 1024};
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        rlim_t before = limit.rlim_cur;
-        limit.rlim_cur = limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = before;
-    }
-    rlim_t usable = limit.rlim_cur > SPARE_DESCRIPTORS ? limit.rlim_cur - SPARE_DESCRIPTORS : limit.rlim_cur;
-    cluster->max_in_flight = usable / 4 < UINT16_MAX ? (unsigned)(usable / 4) : UINT16_MAX;
-    if (cluster->max_in_flight == 0) cluster->max_in_flight = 1;
-    cluster->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
 
 static int open_outbox(skep_cluster *cluster) {
     static const struct skep__port_events events = {.received = skep__outbox_received,
@@ -221,7 +207,7 @@ int skep_cluster_start(skep_cluster *cluster) {
     if (cluster->started) return SKEP_OK;
     int status = skep__directory_take(cluster);
     if (status == SKEP_OK) {
-        raise_limits(cluster);
+        skep__lack_prepare(cluster);
         status = open_sockets(cluster);
     }
     if (status != SKEP_OK) close_sockets(cluster);
@@ -351,7 +337,7 @@ static void end_children(skep_cluster *cluster) {
 
 static void close_handles(skep_cluster *cluster) {
     uv_close((uv_handle_t *)&cluster->interval_timer, skep__broker_handle_closed);
-    uv_close((uv_handle_t *)&cluster->starved_timer, skep__broker_handle_closed);
+    uv_close((uv_handle_t *)&cluster->lack_timer, skep__broker_handle_closed);
     uv_close((uv_handle_t *)&cluster->hush_timer, skep__broker_handle_closed);
     uv_close((uv_handle_t *)&cluster->usage_idle, skep__broker_handle_closed);
     for (unsigned i = 0; i < SKEP__STOP_SIGNALS && cluster->has_signals; i++)
@@ -373,6 +359,7 @@ void skep_cluster_free(skep_cluster **out) {
     for (struct skep__listener *l; (l = LIST_FIRST(&cluster->listeners)) != NULL;) skep__listener_close(l);
     skep__slots_free(cluster);
     skep__breaker_stop(cluster);
+    skep__overdue_stop(cluster);
     skep__events_free(cluster);
     close_sockets(cluster);
     skep__flusher_free(&cluster->flusher);

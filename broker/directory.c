@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * The instance's directory. The lock is an open file description lock: it ends with the broker, however that ends, and
- * looking at it disturbs nobody. The lock file stays, lest two brokers lock two files of one name. */
+ * looking at it disturbs nobody. The lock file stays, lest two brokers lock two files of one name. Nothing is written
+ * or removed before all that is there is known to be Skep's. */
 #include "directory.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +16,28 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "safe_path.h"
+
 enum {
     ENDING_MS = 1000, /* how long to wait for a broker that was killed to let go of the lock */
     ENDING_STEP_MS = 5
 };
 
+/* The lock while it is being taken */
+struct taking {
+    int lock;    /* -1: not opened */
+    bool is_new; /* this broker has made it */
+};
+
 static int unusable(skep_cluster *cluster, const char *dir, const char *why) {
     return skep__broker_fail(cluster, SKEP_EDIR, "%s: directory cannot be used: %s", dir, why);
+}
+
+/* Something that no broker has made. */
+static int strange(skep_cluster *cluster, const char *dir, const char *name) {
+    char why[NAME_MAX + 64];
+    snprintf(why, sizeof why, "%s in it is not Skep's", name);
+    return unusable(cluster, dir, why);
 }
 
 /* Makes what is missing of a path. */
@@ -34,6 +51,11 @@ static int make_path(skep_cluster *cluster, const char *dir) {
         if (slash != NULL) *slash = '/';
     }
     return SKEP_OK;
+}
+
+static int check_path(skep_cluster *cluster, const char *dir) {
+    char why[SKEP_MAX_REASON + 1];
+    return skep__safe_path(dir, geteuid(), why) == SKEP_OK ? SKEP_OK : unusable(cluster, dir, why);
 }
 
 static int check_private(skep_cluster *cluster, const char *dir) {
@@ -87,18 +109,48 @@ static bool take_lock(int fd) {
     return true;
 }
 
-static int lock_file(skep_cluster *cluster, const char *dir) {
+static bool is_text_of_lock(const char *text) {
+    int pid, end = 0;
+    uint64_t generation;
+    char line_feed;
+    return sscanf(text, "%d %" SCNu64 " %*[^\n]%c%n", &pid, &generation, &line_feed, &end) == 3 && text[end] == '\0';
+}
+
+/* Whether a file of that name is a broker's. One that is empty was left by a broker that ended as it began. */
+static bool is_lock(int fd, const struct stat *st) {
+    char text[128];
+    if (!S_ISREG(st->st_mode) || st->st_uid != geteuid() || st->st_nlink != 1) return false;
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    if (n < 0 || st->st_size != n) return false;
+    text[n] = '\0';
+    return n == 0 || is_text_of_lock(text);
+}
+
+static int open_lock(skep_cluster *cluster, const char *dir, struct taking *taking) {
+    static const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY; /* it may be anything */
     char path[SKEP_MAX_DIR + 16];
+    struct stat st;
     snprintf(path, sizeof path, "%s/%s", dir, SKEP_FILE_LOCK);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) return unusable(cluster, dir, strerror(errno));
-    if (take_lock(fd)) {
-        cluster->lock = fd;
-        return SKEP_OK;
+    taking->lock = open(path, flags | O_CREAT | O_EXCL, 0600);
+    taking->is_new = taking->lock >= 0;
+    if (taking->lock < 0 && errno == EEXIST) taking->lock = open(path, flags);
+    if (taking->lock < 0 && (errno == ELOOP || errno == EISDIR || errno == ENXIO))
+        return strange(cluster, dir, SKEP_FILE_LOCK);
+    if (taking->lock < 0) return unusable(cluster, dir, strerror(errno));
+    if (fstat(taking->lock, &st) != 0) return unusable(cluster, dir, strerror(errno));
+    return S_ISREG(st.st_mode) ? SKEP_OK : strange(cluster, dir, SKEP_FILE_LOCK);
+}
+
+static int lock_file(skep_cluster *cluster, const char *dir, struct taking *taking) {
+    struct stat st;
+    int status = open_lock(cluster, dir, taking);
+    if (status != SKEP_OK) return status;
+    if (!take_lock(taking->lock)) {
+        taking->is_new = false;
+        return errno == EAGAIN || errno == EACCES ? busy(cluster, dir) : unusable(cluster, dir, strerror(errno));
     }
-    int error = errno;
-    close(fd);
-    return error == EAGAIN || error == EACCES ? busy(cluster, dir) : unusable(cluster, dir, strerror(error));
+    if (fstat(taking->lock, &st) == 0 && is_lock(taking->lock, &st)) return SKEP_OK;
+    return strange(cluster, dir, SKEP_FILE_LOCK);
 }
 
 static uint64_t last_generation(int lock) {
@@ -110,34 +162,94 @@ static uint64_t last_generation(int lock) {
     return sscanf(text, "%*d %" SCNu64, &generation) == 1 ? generation : 0;
 }
 
-static int write_lock(skep_cluster *cluster) {
+/* Over what is there, which stays if the disk is full. */
+static int write_lock(skep_cluster *cluster, int lock, uint64_t generation) {
     char text[128];
     struct skep__instance *instance = &cluster->instance;
     instance->pid = getpid();
-    instance->generation = last_generation(cluster->lock) + 1;
-    int length =
-        snprintf(text, sizeof text, "%d %" PRIu64 " %s\n", (int)instance->pid, instance->generation, instance->name);
-    if (ftruncate(cluster->lock, 0) == 0 && pwrite(cluster->lock, text, (size_t)length, 0) == length) return SKEP_OK;
+    instance->generation = generation;
+    int length = snprintf(text, sizeof text, "%d %" PRIu64 " %s\n", (int)instance->pid, generation, instance->name);
+    if (pwrite(lock, text, (size_t)length, 0) == length && ftruncate(lock, length) == 0) return SKEP_OK;
     return unusable(cluster, instance->dir, strerror(errno));
 }
 
-/* --- sockets --- */
+/* --- what is there --- */
 
-static bool is_socket_name(const char *name) {
-    static const char *const prefixes[] = {SKEP_FILE_CONTROL ".", SKEP_FILE_NEWS ".",   SKEP_FILE_OUTBOX ".",
-                                           SKEP_FILE_INBOX ".",   SKEP_FILE_INTAKE ".", SKEP_FILE_RETURNS "."};
-    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
-        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0) return true;
+/* Takes ".NUMBER" off a name. */
+static bool take_number(const char **name, uint64_t *number) {
+    char *end;
+    if ((*name)[0] != '.' || (*name)[1] < '1' || (*name)[1] > '9') return false;
+    errno = 0;
+    *number = strtoull(*name + 1, &end, 10);
+    *name = end;
+    return errno == 0;
+}
+
+/* SOCKET.GENERATION or SOCKET.GENERATION.NUMBER, of a generation that there was. */
+static bool is_socket_name(const char *name, uint64_t last) {
+    static const char *const sockets[] = {SKEP_FILE_CONTROL, SKEP_FILE_NEWS,   SKEP_FILE_OUTBOX,
+                                          SKEP_FILE_INBOX,   SKEP_FILE_INTAKE, SKEP_FILE_RETURNS};
+    for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++) {
+        size_t length = strlen(sockets[i]);
+        const char *rest = name + length;
+        uint64_t generation, number;
+        if (strncmp(name, sockets[i], length) != 0 || !take_number(&rest, &generation) || generation > last) continue;
+        if (rest[0] == '\0' || (take_number(&rest, &number) && rest[0] == '\0')) return true;
+    }
     return false;
 }
 
-/* Whoever holds the lock owns every socket here. */
-static void remove_sockets(const char *dir) {
+/* A socket that root gave to the user of its workers is of that user's. */
+static bool is_own_socket(int dir, const char *name, uint64_t last) {
+    struct stat st;
+    if (!is_socket_name(name, last) || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return false;
+    return S_ISSOCK(st.st_mode) && (st.st_uid == geteuid() || geteuid() == 0);
+}
+
+/* The sockets of listeners may be there; they are not touched here. */
+static bool may_be_here(int dir, const char *name, uint64_t last) {
+    struct stat st;
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, SKEP_FILE_LOCK) == 0) return true;
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT;
+    return S_ISSOCK(st.st_mode) && (is_own_socket(dir, name, last) || !is_socket_name(name, UINT64_MAX));
+}
+
+static int check_contents(skep_cluster *cluster, const char *dir, uint64_t last) {
+    DIR *entries = opendir(dir);
+    int status = SKEP_OK;
+    if (entries == NULL) return unusable(cluster, dir, strerror(errno));
+    for (const struct dirent *e; status == SKEP_OK && (e = readdir(entries)) != NULL;)
+        if (!may_be_here(dirfd(entries), e->d_name, last)) status = strange(cluster, dir, e->d_name);
+    closedir(entries);
+    return status;
+}
+
+/* Whoever holds the lock owns every socket of these generations. */
+static void remove_sockets(const char *dir, uint64_t last) {
     DIR *entries = opendir(dir);
     if (entries == NULL) return;
     for (const struct dirent *e; (e = readdir(entries)) != NULL;)
-        if (is_socket_name(e->d_name)) unlinkat(dirfd(entries), e->d_name, 0);
+        if (is_own_socket(dirfd(entries), e->d_name, last)) unlinkat(dirfd(entries), e->d_name, 0);
     closedir(entries);
+}
+
+/* Locks the directory, if all that it holds is Skep's. */
+static int take(skep_cluster *cluster, const char *dir) {
+    char path[SKEP_MAX_DIR + 16];
+    struct taking taking = {.lock = -1};
+    int status = lock_file(cluster, dir, &taking);
+    uint64_t last = status == SKEP_OK ? last_generation(taking.lock) : 0;
+    if (status == SKEP_OK) status = check_contents(cluster, dir, last);
+    if (status == SKEP_OK) status = write_lock(cluster, taking.lock, last + 1);
+    if (status == SKEP_OK) {
+        remove_sockets(dir, last);
+        cluster->lock = taking.lock;
+        return SKEP_OK;
+    }
+    snprintf(path, sizeof path, "%s/%s", dir, SKEP_FILE_LOCK);
+    if (taking.is_new) unlink(path);
+    if (taking.lock >= 0) close(taking.lock);
+    return status;
 }
 
 int skep__directory_take(skep_cluster *cluster) {
@@ -149,12 +261,12 @@ int skep__directory_take(skep_cluster *cluster) {
     if (status != SKEP_OK) return unusable(cluster, settings->dir != NULL ? settings->dir : name, why);
     snprintf(cluster->instance.name, sizeof cluster->instance.name, "%s", name);
     cluster->ephemeral = settings->name == NULL && settings->dir == NULL && getenv(SKEP_ENV_DIR) == NULL;
-    status = make_path(cluster, dir);
+    if (access(dir, F_OK) == 0) status = check_private(cluster, dir);
+    if (status == SKEP_OK) status = check_path(cluster, dir); /* nothing is made in the places of others */
+    if (status == SKEP_OK) status = make_path(cluster, dir);
     if (status == SKEP_OK) status = check_private(cluster, dir);
-    if (status == SKEP_OK) status = lock_file(cluster, dir);
-    if (status == SKEP_OK) status = write_lock(cluster);
-    if (status == SKEP_OK) remove_sockets(dir);
-    return status;
+    if (status == SKEP_OK) status = check_path(cluster, dir);
+    return status == SKEP_OK ? take(cluster, dir) : status;
 }
 
 static bool give_socket(const skep_cluster *cluster, const char *socket, uid_t uid) {
@@ -180,7 +292,7 @@ void skep__directory_release(skep_cluster *cluster) {
     char path[SKEP_MAX_DIR + 16];
     const char *dir = cluster->instance.dir;
     if (cluster->lock < 0) return;
-    remove_sockets(dir);
+    remove_sockets(dir, cluster->instance.generation);
     if (cluster->ephemeral) {
         snprintf(path, sizeof path, "%s/%s", dir, SKEP_FILE_LOCK);
         unlink(path);

@@ -5,8 +5,9 @@
 
 #include "broker.h"
 
-/* Makes the directory (0700) if it is missing, checks that it is private, takes its lock, removes the sockets of
- * brokers that are gone. Fills cluster.instance and cluster.lock. Errors: SKEP_EDIR, SKEP_EBUSY, SKEP_ESYS. */
+/* Makes the directory (0700) if it is missing, checks that it is private, that nobody else may write above it and that
+ * it holds nothing but Skep's files and sockets, takes its lock, removes the sockets of brokers that are gone. Fills
+ * cluster.instance and cluster.lock. Errors: SKEP_EDIR and SKEP_EBUSY, with nothing touched. */
 SKEP_MUST_USE int skep__directory_take(skep_cluster *cluster);
 
 /* If workers run as another user: lets that user reach this worker's sockets, and nothing else. Errors: SKEP_EACCES. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "handoff.h"
+#include "lack.h"
 #include "listener.h"
 
 enum {
@@ -22,10 +23,17 @@ static bool is_open(const skep_child *child) {
     return child->state == SKEP__CHILD_READY && child->link >= 0 && !child->refusing;
 }
 
+/* One that hangs must not have all that may be in flight: each worker has its share. */
+static unsigned credit(const skep_cluster *cluster) {
+    unsigned share = cluster->child_count > 0 ? cluster->max_in_flight / (unsigned)cluster->child_count : 1;
+    if (share == 0) share = 1;
+    return share < cluster->settings.credit ? share : cluster->settings.credit;
+}
+
 static bool has_room(const skep_child *child) {
-    const skep_settings *settings = &child->cluster->settings;
-    if (!is_open(child) || child->untaken_count >= settings->credit) return false;
-    return settings->max_connections == 0 || child->live + child->untaken_count < settings->max_connections;
+    unsigned most = child->cluster->settings.max_connections;
+    if (!is_open(child) || child->untaken_count >= credit(child->cluster)) return false;
+    return most == 0 || child->live + child->untaken_count < most;
 }
 
 /* This bound is no worker's own: who has room stays in the heap meanwhile. */
@@ -224,7 +232,7 @@ static struct skep__seat *choose_custom(const struct skep__listener *listener, c
     }
     free(seats);
     free(candidates);
-    if (nobody) skep__listeners_retry_soon(listener->cluster); /* what it goes by may change without our knowing */
+    if (nobody) skep__lack_retry_soon(listener->cluster); /* what it goes by may change without our knowing */
     return chosen != NULL || nobody ? chosen : choose_best(listener);
 }
 

@@ -8,10 +8,15 @@
 #include <unistd.h>
 
 #include "dispatch.h"
+#include "event.h"
+#include "lack.h"
 #include "life.h"
 #include "listener.h"
 
-enum { MAX_NOTICES = 1024 /* that wait on one link */ };
+enum {
+    MAX_NOTICES = 1024, /* that wait on one link */
+    SAY_MS = 10000      /* between lines about one worker's refusing */
+};
 
 void skep__hand(skep_child *child, struct skep__connection *connection) {
     skep_cluster *cluster = child->cluster;
@@ -97,12 +102,25 @@ static void watch(skep_child *child, int events) {
     uv_unref((uv_handle_t *)&child->link_poll);
 }
 
+/* It is the kernel that cannot take more, not the worker: the link stays writable all the while. */
+static bool is_lack(skep_child *child, int status) {
+    skep_cluster *cluster = child->cluster;
+    if (status == SKEP_EMFILE)
+        skep__lack_say(cluster, SKEP__LACK_REFERENCES,
+                       "too many descriptors of this user are in flight; connections wait until there are fewer");
+    if (status == SKEP_ENOMEM)
+        skep__lack_say(cluster, SKEP__LACK_MEMORY, "no memory for a message to a worker; connections wait");
+    return status == SKEP_EMFILE || status == SKEP_ENOMEM;
+}
+
 /* A link that is closed is seen at its end, when it is read. */
 void skep__link_watch(skep_child *child) {
     if (child->link < 0) return;
     int status = send_all(child);
+    child->blocked = is_lack(child, status);
     watch(child, status == SKEP_EAGAIN ? UV_READABLE | UV_WRITABLE : UV_READABLE);
-    if (status != SKEP_OK && status != SKEP_EAGAIN && status != SKEP_ECLOSED) skep__child_kill(child, "link");
+    if (child->blocked) skep__lack_retry_soon(child->cluster);
+    else if (status != SKEP_OK && status != SKEP_EAGAIN && status != SKEP_ECLOSED) skep__child_kill(child, "link");
 }
 
 static int pack(struct skep__notice *notice, const skep_child *child, const struct skep_command *command) {
@@ -187,14 +205,23 @@ static void hand_on(struct skep__connection *c) {
     skep__listener_give_back(c->listener, c);
 }
 
+static void say_refusing(skep_child *child) {
+    uint64_t now_ms = uv_now(child->cluster->loop);
+    if (child->refused_said_ms != 0 && now_ms - child->refused_said_ms < SAY_MS) return;
+    child->refused_said_ms = now_ms;
+    skep__emit_error(child->cluster, child, "it has no descriptors for more connections; they go to others");
+}
+
 void skep__refused(skep_child *child, uint64_t number) {
     struct skep__connection *c;
     STAILQ_FOREACH(c, &child->untaken, entry) if (c->number == number) break;
+    if (number == 0) say_refusing(child);
     if (c == NULL || c == child->unsent) return;
+    if (skep__seat_find(c->listener, child) != NULL) say_refusing(child); /* else it has given the listener back */
     STAILQ_REMOVE(&child->untaken, c, skep__connection, entry);
     settle(child);
     child->refusing = true; /* lest it gets the same connection at once */
-    skep__listeners_retry_soon(child->cluster);
+    skep__lack_retry_soon(child->cluster);
     skep__dispatch_update(child);
     hand_on(c);
 }

@@ -108,11 +108,31 @@ int skep_cluster_listen(skep_cluster *cluster, const char *name, const char *url
 
 /* --- workers --- */
 
+enum {
+    SAY_MS = 10000,      /* between lines about one worker's wish for more listeners */
+    MAX_REFUSALS = 1000, /* in a row: it asks in an endless loop, and the broker would be busy with refusing */
+};
+
+/* Who asks for more than there is may go on asking. */
+static bool may_say(skep_child *child, int status) {
+    uint64_t now_ms = uv_now(child->cluster->loop);
+    if (status != SKEP_ETOOBIG && status != SKEP_EMFILE) return true;
+    if (child->listen_said_ms != 0 && now_ms - child->listen_said_ms < SAY_MS) return false;
+    child->listen_said_ms = now_ms;
+    return true;
+}
+
 static void refuse(skep_child *child, uint64_t request, int status, const char *why) {
     struct skep_command command = {.id = SKEP_COMMAND_listenFailed};
     command.listenFailed =
         (struct skep_command_listenFailed){.request = request, .status = (uint64_t)status, .reason = skep__text(why)};
-    skep__emit_error(child->cluster, child, "cannot listen on %s", why);
+    if (may_say(child, status)) skep__emit_error(child->cluster, child, "cannot listen on %s", why);
+    if (status == SKEP_ETOOBIG && ++child->listen_refusals == MAX_REFUSALS) {
+        skep__emit_error(child->cluster, child, "it has asked %d times for more than %d listeners; killed",
+                         MAX_REFUSALS, SKEP_MAX_LISTENERS);
+        child->doomed = true;
+        skep__child_kill(child, "protocol");
+    }
     skep__tell(child, &command, NULL, -1);
 }
 
@@ -143,7 +163,8 @@ static void emit_listening(skep_child *child, const struct skep__listener *liste
     skep__emit(child->cluster, &event);
 }
 
-static void accept_request(skep_child *child, uint64_t request, const struct skep__listener *listener, int fd) {
+/* Errors: SKEP_EMFILE, and the worker has not been told. */
+static int accept_request(skep_child *child, uint64_t request, const struct skep__listener *listener, int fd) {
     struct skep_command command = {.id = SKEP_COMMAND_listening};
     struct skep_command_listening *l = &command.listening;
     *l = (struct skep_command_listening){
@@ -151,29 +172,57 @@ static void accept_request(skep_child *child, uint64_t request, const struct ske
     if (fd >= 0) SKEP_SET(listening, l, shared, true);
     struct skep_command rest = skep__rest_command(listener);
     /* In the same message, so that it accepts nothing before it knows. */
-    skep__tell(child, &command, fd >= 0 && listener->resting ? &rest : NULL, fd);
+    int status = skep__notify_both(child, &command, fd >= 0 && listener->resting ? &rest : NULL, fd);
+    if (status == SKEP_EMFILE) return status;
+    if (status != SKEP_OK && child->link >= 0) skep__child_kill(child, "link");
     emit_listening(child, listener, fd);
+    return SKEP_OK;
+}
+
+static bool has_all_its_listeners(const skep_child *child) {
+    const struct skep__seat *seat;
+    unsigned count = 0;
+    LIST_FOREACH(seat, &child->seats, of_child) count++;
+    return count >= SKEP_MAX_LISTENERS;
+}
+
+static int check(const skep_child *child, const char *url, char why[SKEP_MAX_REASON + 1]) {
+    if (child->cluster->stopping || child->state == SKEP__CHILD_DRAINING) {
+        snprintf(why, SKEP_MAX_REASON + 1, "%s: the %s", url,
+                 child->cluster->stopping ? "broker is stopping" : "worker is leaving");
+        return SKEP_ESTATE;
+    }
+    if (!has_all_its_listeners(child)) return SKEP_OK;
+    snprintf(why, SKEP_MAX_REASON + 1, "%s: this worker has %d listeners, the most that one may have", url,
+             SKEP_MAX_LISTENERS);
+    return SKEP_ETOOBIG;
+}
+
+/* Gives the worker its place and answers. */
+static int join(skep_child *child, uint64_t request, struct skep__listener *listener) {
+    int fd = -1;
+    int status = skep__listener_join(listener, child, &fd);
+    if (status != SKEP_OK) return status;
+    status = accept_request(child, request, listener, fd);
+    if (status != SKEP_OK) skep__listener_part(skep__seat_find(listener, child));
+    else child->listen_refusals = 0;
+    return status;
 }
 
 void skep__listen_asked(skep_child *child, const struct skep_command_listen *listen) {
-    skep_cluster *cluster = child->cluster;
     struct skep__listener *listener;
     char url[SKEP_MAX_URL + 1], why[SKEP_MAX_REASON + 1];
-    int fd = -1;
     skep__copy_text(url, sizeof url, &listen->url);
     struct wish wish = {.url = url,
                         .index = SKEP_HAS(listen, listen, index) ? listen->index : 0,
                         .backlog = SKEP_HAS(listen, listen, backlog) ? (int)listen->backlog : 0};
-    int status = cluster->stopping || child->state == SKEP__CHILD_DRAINING ? SKEP_ESTATE : SKEP_OK;
-    if (status != SKEP_OK)
-        snprintf(why, sizeof why, "%s: the %s", url, cluster->stopping ? "broker is stopping" : "worker is leaving");
-    if (status == SKEP_OK) status = get(cluster, &wish, &listener, why);
+    int status = check(child, url, why);
+    if (status == SKEP_OK) status = get(child->cluster, &wish, &listener, why);
     if (status == SKEP_OK) {
-        status = skep__listener_join(listener, child, &fd);
+        status = join(child, listen->request, listener);
         if (status != SKEP_OK) snprintf(why, sizeof why, "%s: %s", url, skep_strerror(status));
     }
-    if (status == SKEP_OK) accept_request(child, listen->request, listener, fd);
-    else refuse(child, listen->request, status, why);
+    if (status != SKEP_OK) refuse(child, listen->request, status, why);
 }
 
 void skep__unlisten_asked(skep_child *child, uint64_t number) {

@@ -3,7 +3,6 @@
 #include "listener.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,16 +13,16 @@
 #include "dispatch.h"
 #include "event.h"
 #include "handoff.h"
+#include "lack.h"
 #include "life.h"
+#include "overdue.h"
 #include "pause.h"
 #include "socket.h"
 
 enum {
     ACCEPT_BURST = 64, /* connections accepted before the rest of the loop has a turn */
     DEFAULT_BACKLOG = 511,
-    STARVED_MS = 100,       /* between tries while there are no descriptors */
-    STARVED_SAY_MS = 10000, /* between complaints */
-    HANDSHAKES_MS = 5       /* for those under way when the broker stops to end up in the kernel's queue */
+    HANDSHAKES_MS = 5 /* for those under way when the broker stops to end up in the kernel's queue */
 };
 
 static bool workers_accept(const skep_cluster *cluster) {
@@ -84,66 +83,11 @@ void skep__listener_give_back(struct skep__listener *listener, struct skep__conn
 
 /* --- accepting --- */
 
-/* Out of descriptors: one connection is accepted on the reserve; the rest stay in the kernel's queue until a while
- * later. */
-static void retry_workers(skep_cluster *cluster) {
-    skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) {
-        if (!child->refusing) continue;
-        child->refusing = false;
-        skep__dispatch_update(child);
-    }
-}
-
-static void say_starved(const struct skep__listener *listener) {
-    skep_cluster *cluster = listener->cluster;
-    uint64_t now_ms = uv_now(cluster->loop);
-    if (cluster->starved_said_ms != 0 && now_ms - cluster->starved_said_ms < STARVED_SAY_MS) return;
-    cluster->starved_said_ms = now_ms;
-    skep__emit_error(cluster, NULL, "%s: out of descriptors; accepting slowly until some are free", listener->url);
-}
-
-static int accept_starved(struct skep__member *member) {
-    struct skep__listener *listener = member->listener;
-    skep_cluster *cluster = listener->cluster;
-    int fd = -1;
-    if (cluster->reserve >= 0) {
-        close(cluster->reserve);
-        cluster->reserve = -1;
-        fd = accept4(member->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        say_starved(listener);
-    }
-    listener->starved = true;
-    skep__listener_update(listener);
-    skep__listeners_retry_soon(cluster);
-    return fd;
-}
-
-static void retry(uv_timer_t *timer) {
-    skep_cluster *cluster = timer->data;
-    struct skep__listener *listener;
-    if (cluster->reserve < 0) cluster->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (cluster->reserve < 0) return;
-    uv_timer_stop(timer);
-    LIST_FOREACH(listener, &cluster->listeners, entry) {
-        listener->starved = false;
-        skep__listener_update(listener);
-        skep__listener_resume(listener); /* a policy of the user's may have answered that nobody is to have one */
-    }
-    retry_workers(cluster);
-}
-
-void skep__listeners_retry_soon(skep_cluster *cluster) {
-    if (!uv_is_active((uv_handle_t *)&cluster->starved_timer))
-        uv_timer_start(&cluster->starved_timer, retry, STARVED_MS, STARVED_MS);
-}
-
 static int accept_one(struct skep__member *member) {
     for (;;) {
         int fd = accept4(member->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0 || errno == EAGAIN) return fd;
-        if (errno == EMFILE || errno == ENFILE) return accept_starved(member);
-        if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO) return -1;
+        if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO) return skep__lack_accept(member, errno);
     }
 }
 
@@ -175,10 +119,14 @@ static void accept_some(struct skep__member *member, unsigned limit) {
     }
 }
 
+void skep__member_accept(struct skep__member *member) {
+    accept_some(member, ACCEPT_BURST);
+}
+
 static void accept_ready(uv_poll_t *poll, int status, int events) {
     (void)status;
     (void)events;
-    accept_some(poll->data, ACCEPT_BURST);
+    skep__member_accept(poll->data);
 }
 
 /* --- members --- */
@@ -210,18 +158,31 @@ static struct skep__member *own_or_free_member(const struct skep__listener *list
     return free_one;
 }
 
+/* What listens has half of the descriptors at most; connections in flight have a quarter. */
+static bool may_open(const skep_cluster *cluster) {
+    const struct skep__listener *listener;
+    const struct skep__member *member;
+    unsigned count = 0;
+    LIST_FOREACH(listener, &cluster->listeners, entry)
+    LIST_FOREACH(member, &listener->members, entry) count++;
+    return count / 2 < cluster->max_in_flight;
+}
+
 /* With policy reuseport: a socket that no worker accepts from, or one more. */
 static int own_member(struct skep__listener *listener, skep_child *child, int *fd) {
     struct skep__member *member = own_or_free_member(listener, child);
     int status = SKEP_OK;
     if (member == NULL) {
         int new_fd;
+        if (!may_open(listener->cluster)) return SKEP_EMFILE;
         status = skep__socket_again(&listener->address, listener->backlog, &new_fd);
         if (status == SKEP_OK) status = add_member(listener, new_fd, &member);
         if (status != SKEP_OK) return status;
     }
     member->owner = child;
+    member->waits = false;
     set_polling(member, false);
+    skep__overdue_watch(listener->cluster);
     *fd = member->fd;
     return SKEP_OK;
 }
@@ -292,6 +253,7 @@ void skep__listener_check_free(struct skep__listener *listener) {
 
 int skep__listener_open(skep_cluster *cluster, const char *key, const struct skep_url *address, int backlog,
                         struct skep__listener **out) {
+    if (!may_open(cluster)) return SKEP_EMFILE;
     struct skep__listener *listener = calloc(1, sizeof *listener);
     struct skep__member *member;
     int fd;

@@ -30,6 +30,9 @@ void skep__listener_update(struct skep__listener *listener);
 /* The worker accepts no more: with policy reuseport the broker accepts from its socket until another worker does. */
 void skep__listener_adopt(skep_child *child);
 
+/* Accepts some of what waits at a socket and hands it on, as far as somebody can take it. */
+void skep__member_accept(struct skep__member *member);
+
 /* Accepts again, if accepting was paused and somebody can take what comes; what was given back goes first. */
 void skep__listener_resume(struct skep__listener *listener);
 
@@ -44,9 +47,6 @@ void skep__listeners_finish(skep_cluster *cluster);
  * untaken. */
 void skep__listener_close(struct skep__listener *listener);
 void skep__listener_check_free(struct skep__listener *listener);
-
-/* Tries again, a little later, for listeners and workers that ran out of descriptors. */
-void skep__listeners_retry_soon(skep_cluster *cluster);
 
 /* The listener of a number; NULL if there is none. */
 struct skep__listener *skep__listener_by_number(skep_cluster *cluster, uint64_t number);

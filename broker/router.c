@@ -9,6 +9,7 @@
 
 #include "counts.h"
 #include "event.h"
+#include "lack.h"
 #include "ledger.h"
 #include "life.h"
 #include "news.h"
@@ -16,8 +17,7 @@
 
 enum {
     REQUEST_TIMEOUT_MS = 5000,
-    CUT_SAY_MS = 1000,     /* between two reports of one peer's connections that were cut */
-    STARVED_SAY_MS = 10000 /* between two reports that nobody can connect */
+    CUT_SAY_MS = 1000 /* between two reports of one peer's connections that were cut */
 };
 
 static int push(skep_child *child, const struct skep_command *command) {
@@ -140,18 +140,16 @@ static void message(skep_child *sender, const struct skep_command_message *m) {
 
 /* --- requests of the primary's --- */
 
-static void call_closed(uv_handle_t *handle) {
-    free(handle->data);
-}
-
 static void settle(struct skep__call_to_child *call, int status, const void *data, size_t size_bytes) {
     HASH_DEL(call->cluster->calls, call);
+    skep__alarm_stop(&call->expiry);
     call->callback(call->cluster, status, data, size_bytes, call->context);
-    uv_close((uv_handle_t *)&call->timer, call_closed);
+    free(call);
 }
 
-static void call_expired(uv_timer_t *timer) {
-    settle(timer->data, SKEP_ETIMEDOUT, NULL, 0);
+static void call_expired(struct skep__alarm *alarm) {
+    settle((struct skep__call_to_child *)((char *)alarm - offsetof(struct skep__call_to_child, expiry)), SKEP_ETIMEDOUT,
+           NULL, 0);
 }
 
 void skep__calls_fail(const skep_child *child) {
@@ -161,7 +159,8 @@ void skep__calls_fail(const skep_child *child) {
 }
 
 void skep__calls_free(skep_cluster *cluster) {
-    while (cluster->calls != NULL) settle(cluster->calls, SKEP_ECLOSED, NULL, 0);
+    while (cluster->calls != NULL) /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): settling takes it off the table */
+        settle(cluster->calls, SKEP_ECLOSED, NULL, 0);
 }
 
 static void reply_here(skep_child *sender, const struct skep_command_reply *r) {
@@ -311,11 +310,8 @@ void skep__peer_misspoke(void *context, const struct skep__peer *peer, const cha
 }
 
 void skep__peers_starved(void *context) {
-    skep_cluster *cluster = context;
-    uint64_t now_ms = uv_now(cluster->loop);
-    if (cluster->peers_starved_ms != 0 && now_ms - cluster->peers_starved_ms < STARVED_SAY_MS) return;
-    cluster->peers_starved_ms = now_ms;
-    skep__emit_error(cluster, NULL, "out of descriptors; workers, clients and commands connect when some are free");
+    skep__lack_say(context, SKEP__LACK_PEERS,
+                   "out of descriptors; workers, clients and commands connect when some are free");
 }
 
 void skep__peer_refused(void *context, pid_t pid, uid_t uid) {
@@ -352,9 +348,12 @@ static int await_reply(skep_child *child, uint64_t request, unsigned timeout_ms,
     *call = (struct skep__call_to_child){
         .request = request, .cluster = cluster, .child = child->id, .callback = callback, .context = context};
     uv_update_time(cluster->loop); /* the user may have taken long before the question */
-    uv_timer_init(cluster->loop, &call->timer);
-    call->timer.data = call;
-    uv_timer_start(&call->timer, call_expired, timeout_ms != 0 ? timeout_ms : REQUEST_TIMEOUT_MS, 0);
+    call->expiry.holds = true;
+    if (timeout_ms == 0) timeout_ms = REQUEST_TIMEOUT_MS;
+    if (skep__alarm_set(cluster->clock, &call->expiry, timeout_ms, call_expired) != SKEP_OK) {
+        free(call);
+        return SKEP_ENOMEM;
+    }
     HASH_ADD(hh, cluster->calls, request, sizeof call->request, call);
     return SKEP_OK;
 }

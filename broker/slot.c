@@ -10,11 +10,13 @@
 
 #include "event.h"
 #include "exits.h"
+#include "lack.h"
 #include "life.h"
 
 enum {
     FIRST_DELAY_MS = 100, /* after the first quick failure; doubles with each */
     LONGEST_DELAY_MS = 10000,
+    LACK_DELAY_MS = 500, /* between tries while there is no process to be had */
 
     DESCRIPTORS_A_WORKER = 7, /* process, link, both outputs; its inbox, and connections to it and to the outbox */
     OWN_DESCRIPTORS = 64      /* the broker's, and some for operators and for a reload */
@@ -74,7 +76,7 @@ int skep__slot_set_env(struct skep__slot *slot, const char *const *env) {
 
 static bool was_stable(const skep_child *child) {
     unsigned stable_ms = child->cluster->settings.stable_ms;
-    return child->ready_ms != 0 && uv_now(child->cluster->loop) - child->ready_ms >= stable_ms;
+    return child->ready_ms != 0 && skep__clock_ms(child->cluster->clock) - child->ready_ms >= stable_ms;
 }
 
 /* A SIGKILL that the broker did not send comes from outside and says nothing about a worker that was ready. */
@@ -102,7 +104,7 @@ static bool wants_replacement(const skep_child *child) {
 
 static void describe(const skep_child *child, char *text, size_t capacity_bytes) {
     char how[SKEP__HOW_SIZE], when[48] = "before it was ready";
-    uint64_t ready_for_ms = uv_now(child->cluster->loop) - child->ready_ms;
+    uint64_t ready_for_ms = skep__clock_ms(child->cluster->clock) - child->ready_ms;
     skep__exit_text(child, how);
     if (child->ready_ms != 0) snprintf(when, sizeof when, "%.2f s after it was ready", (double)ready_for_ms / 1000);
     snprintf(text, capacity_bytes, "worker %u %s %s", child->id, how, when);
@@ -147,10 +149,24 @@ static void say_no_replacement(skep_cluster *cluster, const char *why) {
     skep__emit_later(cluster, &event);
 }
 
+/* That the machine has none to give says nothing about the program: it is tried until it works. */
+static bool is_lack(int status, enum skep__lack *lack) {
+    *lack = status == SKEP_ENPROC   ? SKEP__LACK_PROCESSES
+            : status == SKEP_EMFILE ? SKEP__LACK_DESCRIPTORS
+                                    : SKEP__LACK_MEMORY;
+    return status == SKEP_ENPROC || status == SKEP_EMFILE || status == SKEP_ENOMEM;
+}
+
 void skep__slot_start(struct skep__slot *slot) {
     skep_cluster *cluster = slot->cluster;
+    enum skep__lack lack;
     int status = skep__child_start(cluster, slot, NULL);
     if (status == SKEP_OK) return;
+    if (is_lack(status, &lack)) {
+        skep__lack_say(cluster, lack, "no replacement: %.400s; trying again", cluster->why);
+        skep__slot_refill(slot, LACK_DELAY_MS);
+        return;
+    }
     slot->failures++;
     say_no_replacement(cluster, cluster->why);
     skep__breaker_failed(cluster, 0, cluster->why);

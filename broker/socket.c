@@ -146,12 +146,12 @@ static bool is_refused(const struct skep_url *url) {
 }
 
 /* A Unix path whose owner was killed: nobody answers there. A file that is no socket refuses connections, too, but is
- * somebody's. */
+ * somebody's, as is another user's socket. */
 static bool is_abandoned(const struct skep_url *url) {
     struct stat st;
     if (url->address.ss_family != AF_UNIX || errno != EADDRINUSE) return false;
     bool is_socket = lstat(path_of(url), &st) == 0 && S_ISSOCK(st.st_mode);
-    bool abandoned = is_socket && is_refused(url);
+    bool abandoned = is_socket && st.st_uid == geteuid() && is_refused(url);
     errno = EADDRINUSE;
     return abandoned;
 }

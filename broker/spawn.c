@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,6 +40,7 @@ struct plan {
     int report;
     int output[2]; /* its stdout and stderr; -1: as the settings say */
     pid_t parent;
+    struct rlimit files;
 };
 
 /* --- in the child, which shares the broker's memory until exec: nothing that takes locks or memory, or changes what is
@@ -123,7 +125,7 @@ static void die_with_parent(const struct plan *plan) {
 __attribute__((noinline)) _Noreturn static void become_worker(struct plan *plan) {
     reset_signals();
     setpgid(0, 0);
-    if (!arrange_descriptors(plan)) fail(plan, STAGE_SETUP);
+    if (!arrange_descriptors(plan) || setrlimit(RLIMIT_NOFILE, &plan->files) != 0) fail(plan, STAGE_SETUP);
     if (plan->settings->cwd != NULL && chdir(plan->settings->cwd) != 0) fail(plan, STAGE_CWD);
     if (!set_ids(plan->settings)) fail(plan, STAGE_IDS);
     die_with_parent(plan);
@@ -177,6 +179,15 @@ static int plan_argv(struct plan *plan) {
     return SKEP_OK;
 }
 
+/* Of fork and, if the worker is another user's, exec: what the kernel says means many things; here it is a limit of
+ * processes. */
+static int no_process(skep_cluster *cluster, const char *what, int error) {
+    if (error != EAGAIN)
+        return skep__broker_fail(cluster, skep_status_of_errno(error), "%s: %s", what, strerror(error));
+    return skep__broker_fail(cluster, SKEP_ENPROC, "%s: out of processes, by the limit of the user or of the system",
+                             what);
+}
+
 static int explain(skep_cluster *cluster, const char *exec, const struct report *report) {
     const skep_settings *settings = &cluster->settings;
     const char *why = strerror(report->error);
@@ -184,6 +195,7 @@ static int explain(skep_cluster *cluster, const char *exec, const struct report 
     case STAGE_EXEC:
         if (report->error == ENOENT || report->error == ENOTDIR)
             return skep__broker_fail(cluster, SKEP_ENOTFOUND, "%s: program not found", exec);
+        if (report->error == EAGAIN || report->error == ENOMEM) return no_process(cluster, exec, report->error);
         return skep__broker_fail(cluster, SKEP_ENOTEXEC, "%s: program cannot be executed: %s", exec, why);
     case STAGE_CWD:
         return skep__broker_fail(cluster, SKEP_ESYS, "%s: cannot be the working directory: %s", settings->cwd, why);
@@ -206,12 +218,6 @@ static int await_exec(skep_cluster *cluster, const char *exec, int pipe, pid_t p
     return explain(cluster, exec, &report);
 }
 
-/* What fork says means many things; here it is a limit of processes. */
-static int fork_failed(skep_cluster *cluster, int error) {
-    if (error == EAGAIN) return skep__broker_fail(cluster, SKEP_ENPROC, "fork: %s", skep_strerror(SKEP_ENPROC));
-    return skep__broker_fail(cluster, skep_status_of_errno(error), "fork: %s", strerror(error));
-}
-
 static int fork_worker(skep_cluster *cluster, struct plan *plan, struct skep__spawned *spawned) {
     int pipe[2];
     sigset_t all, before;
@@ -229,7 +235,7 @@ static int fork_worker(skep_cluster *cluster, struct plan *plan, struct skep__sp
     int error = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     close(pipe[1]);
-    int status = pid > 0 ? await_exec(cluster, plan->program->exec, pipe[0], pid) : fork_failed(cluster, error);
+    int status = pid > 0 ? await_exec(cluster, plan->program->exec, pipe[0], pid) : no_process(cluster, "fork", error);
     close(pipe[0]);
     if (status != SKEP_OK) return status;
     spawned->pid = pid;
@@ -289,9 +295,18 @@ static bool is_captured(const skep_settings *settings) {
     return settings->capture && !settings->silent && settings->stdio == NULL;
 }
 
+/* The soft limit that the broker was started with, unless the hard one has been lowered since. */
+static struct rlimit files_of_worker(const skep_cluster *cluster) {
+    struct rlimit now = cluster->files;
+    getrlimit(RLIMIT_NOFILE, &now);
+    now.rlim_cur = cluster->files.rlim_cur < now.rlim_max ? cluster->files.rlim_cur : now.rlim_max;
+    return now;
+}
+
 int skep__spawn(skep_cluster *cluster, uint32_t id, const struct skep__program *program, char *const *env,
                 struct skep__spawned *spawned) {
-    struct plan plan = {.settings = &cluster->settings, .program = program, .output = {-1, -1}};
+    struct plan plan = {
+        .settings = &cluster->settings, .program = program, .output = {-1, -1}, .files = files_of_worker(cluster)};
     spawned->output[0] = spawned->output[1] = -1;
     int status = is_captured(plan.settings) ? open_pipes(spawned->output, plan.output) : SKEP_OK;
     if (status != SKEP_OK) status = skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));

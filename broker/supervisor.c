@@ -63,7 +63,7 @@ static void greet_and_dismiss(skep_child *child) {
 }
 
 static void admit(skep_child *child) {
-    child->ready_ms = uv_now(child->cluster->loop);
+    child->ready_ms = skep__clock_ms(child->cluster->clock);
     skep__alarm_stop(&child->deadline);
     skep__dispatch_update(child);
     skep__dispatch_child(child);

@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "safe_path.h"
 
 static bool is_set(const char *text) {
     return text != NULL && text[0] != '\0';
@@ -63,13 +66,46 @@ static bool is_held(int fd) {
     return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
-int skep__instance_find(const char *dir, struct skep__instance *instance) {
+/* Whether the user can believe what is there: root may look into the directories of others. */
+static int check(const char *dir, uid_t *owner, char why[SKEP_MAX_REASON + 1]) {
+    struct stat st;
+    if (stat(dir, &st) != 0) {
+        snprintf(why, SKEP_MAX_REASON + 1, "%s", strerror(errno));
+        return errno == EACCES ? SKEP_EACCES : SKEP_ENOBROKER;
+    }
+    if (!S_ISDIR(st.st_mode)) return SKEP_ENOBROKER;
+    snprintf(why, SKEP_MAX_REASON + 1, "it belongs to another user");
+    if (geteuid() != 0 && st.st_uid != geteuid()) return SKEP_EACCES;
+    *owner = st.st_uid;
+    return skep__safe_path(dir, st.st_uid, why);
+}
+
+/* A FIFO of that name makes nobody wait. Errors: as skep__instance_find. */
+static int open_lock(const char *dir, uid_t owner, int *out) {
     char path[SKEP_MAX_DIR + 16];
-    char text[128];
-    if (strlen(dir) > SKEP_MAX_DIR) return SKEP_ENOBROKER;
+    struct stat st;
     snprintf(path, sizeof path, "%s/%s", dir, SKEP_FILE_LOCK);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 && (errno == ELOOP || errno == ENXIO)) return SKEP_EDIR;
     if (fd < 0) return errno == ENOENT || errno == ENOTDIR ? SKEP_ENOBROKER : skep_status_of_errno(errno);
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == owner) {
+        *out = fd;
+        return SKEP_OK;
+    }
+    close(fd);
+    return SKEP_EDIR;
+}
+
+int skep__instance_find_or_say(const char *dir, struct skep__instance *instance, char why[SKEP_MAX_REASON + 1]) {
+    char text[128];
+    uid_t owner;
+    if (strlen(dir) > SKEP_MAX_DIR) return SKEP_ENOBROKER;
+    int fd, status = check(dir, &owner, why);
+    if (status != SKEP_OK) return status;
+    status = open_lock(dir, owner, &fd);
+    snprintf(why, SKEP_MAX_REASON + 1, "%s",
+             status == SKEP_EDIR ? "its lock is not a file of its owner" : skep_strerror(status));
+    if (status != SKEP_OK) return status;
     ssize_t n = is_held(fd) ? read(fd, text, sizeof text - 1) : -1;
     close(fd);
     if (n <= 0) return SKEP_ENOBROKER;
@@ -77,6 +113,11 @@ int skep__instance_find(const char *dir, struct skep__instance *instance) {
     if (!parse_lock(text, instance)) return SKEP_ENOBROKER;
     snprintf(instance->dir, sizeof instance->dir, "%s", dir);
     return SKEP_OK;
+}
+
+int skep__instance_find(const char *dir, struct skep__instance *instance) {
+    char why[SKEP_MAX_REASON + 1];
+    return skep__instance_find_or_say(dir, instance, why);
 }
 
 void skep__instance_url(const struct skep__instance *instance, const char *socket, char *url, size_t capacity_bytes) {

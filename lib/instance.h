@@ -24,9 +24,15 @@ SKEP_MUST_USE int skep__instance_dir(const char *dir, const char *name, char out
 /* The same if neither a directory is given nor SKEP_DIR is set. Errors: SKEP_EDIR (too long). */
 SKEP_MUST_USE int skep__instance_default_dir(const char *name, char out[SKEP_MAX_DIR + 1]);
 
-/* Reads the lock file of a running broker. Errors: SKEP_ENOBROKER (no file, or nobody holds it), SKEP_EACCES,
+/* Reads the lock file of a running broker, and waits for nothing. Root may look into the directories of others.
+ * Errors: SKEP_ENOBROKER (no directory, no file, or nobody holds it), SKEP_EACCES (it is another user's), SKEP_EDIR (it
+ * cannot be believed: somebody else may write there or above, or the lock is not a file of the directory's owner),
  * SKEP_EMFILE. */
 SKEP_MUST_USE int skep__instance_find(const char *dir, struct skep__instance *instance);
+
+/* The same; on failure why says more. */
+SKEP_MUST_USE int skep__instance_find_or_say(const char *dir, struct skep__instance *instance,
+                                             char why[SKEP_MAX_REASON + 1]);
 
 /* URL of one of its sockets, such as SKEP_FILE_CONTROL. */
 void skep__instance_url(const struct skep__instance *instance, const char *socket, char *url, size_t capacity_bytes);

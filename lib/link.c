@@ -41,7 +41,8 @@ int skep__link_send(int link, const void *data, size_t size_bytes, const int *fd
     do n = sendmsg(link, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     if (n >= 0) return SKEP_OK;
-    return errno == ETOOMANYREFS || errno == ENOBUFS ? SKEP_EAGAIN : skep_status_of_errno(errno);
+    if (errno == ETOOMANYREFS) return SKEP_EMFILE;
+    return errno == ENOBUFS ? SKEP_ENOMEM : skep_status_of_errno(errno);
 }
 
 static void detach(struct msghdr *header, struct skep__link_message *message) {
@@ -89,7 +90,7 @@ int skep__link_receive(int link, struct skep__link_message *message) {
 static int wait_for(int link, short events, unsigned timeout_ms) {
     struct pollfd poll_fd = {.fd = link, .events = events};
     int n;
-    do n = poll(&poll_fd, 1, (int)timeout_ms);
+    do n = poll(&poll_fd, 1, timeout_ms < SKEP__NO_TIMEOUT ? (int)timeout_ms : -1);
     while (n < 0 && errno == EINTR);
     if (n < 0) return skep_status_of_errno(errno);
     return n == 0 ? SKEP_ETIMEDOUT : SKEP_OK;

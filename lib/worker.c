@@ -13,8 +13,6 @@
 #include "own_loop.h"
 #include "worker_internal.h"
 
-enum { HANDSHAKE_TIMEOUT_MS = 10000 };
-
 int skep__worker_fail(skep_worker *worker, int status, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
@@ -96,7 +94,7 @@ static int dial(skep_worker *worker, const struct skep_command_welcome *welcome)
 }
 
 static int join(skep_worker *worker, const skep_worker_options *options) {
-    unsigned timeout_ms = options->handshake_timeout_ms != 0 ? options->handshake_timeout_ms : HANDSHAKE_TIMEOUT_MS;
+    unsigned timeout_ms = options->handshake_timeout_ms != 0 ? options->handshake_timeout_ms : SKEP__NO_TIMEOUT;
     struct skep_command answer = {.id = SKEP_COMMAND_COUNT};
     int status = skep__worker_wait_link(worker, timeout_ms);
     if (status != SKEP_OK)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A worker's end of the link: connections in, acknowledgements and reports out. */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,16 +32,22 @@ int skep__worker_wait_link(skep_worker *worker, unsigned timeout_ms) {
     return skep__link_wait(worker->link, timeout_ms);
 }
 
+static int wait_to_send(const skep_worker *worker, int status) {
+    if (status == SKEP_EAGAIN) return skep__link_wait_writable(worker->link, SEND_WAIT_MS);
+    poll(NULL, 0, SEND_WAIT_MS); /* no memory, of which the link knows nothing */
+    return SKEP_OK;
+}
+
 /* The broker always reads its links, so waiting here ends; messages are small and rare enough for that. */
 static int send_link(skep_worker *worker, const struct skep_frame *frame) {
-    int status;
-    if (worker->link < 0) return SKEP_ECLOSED;
-    while ((status = skep__link_send(worker->link, frame->data, frame->size_bytes, NULL, 0)) == SKEP_EAGAIN) {
+    for (;;) {
+        if (worker->link < 0) return SKEP_ECLOSED;
+        int status = skep__link_send(worker->link, frame->data, frame->size_bytes, NULL, 0);
+        if (status != SKEP_EAGAIN && status != SKEP_ENOMEM) return status;
         give_turn(worker);
-        int waited = skep__link_wait_writable(worker->link, SEND_WAIT_MS);
+        int waited = wait_to_send(worker, status);
         if (waited != SKEP_OK && waited != SKEP_ETIMEDOUT) return waited;
     }
-    return status;
 }
 
 static int add(skep_worker *worker, struct skep_frame *frame, const struct skep_command *command) {

@@ -11,7 +11,6 @@
 #include "worker_internal.h"
 
 enum {
-    LISTEN_TIMEOUT_MS = 10000,
     REST_MS = 100,     /* between tries while there are no descriptors */
     ACCEPT_BURST = 16, /* connections accepted before the other workers and the loop have a turn */
     LAST_BURST = 1024  /* connections accepted when leaving: nobody else may come for them */
@@ -52,9 +51,12 @@ static void rested(uv_timer_t *timer) {
     TAILQ_FOREACH(l, &worker->listeners, entry) update_polling(l);
 }
 
-/* Out of descriptors: what comes stays in the kernel's queue, or goes to others, for a while. */
+/* Out of descriptors or memory: what comes stays in the kernel's queue, or goes to others, for a while. */
 static void rest(skep_worker *worker) {
+    struct skep_command command = {.id = SKEP_COMMAND_refused, .refused = {.connection = 0}};
     skep_listener *l;
+    int status = skep__worker_tell(worker, &command); /* so that the broker says it */
+    (void)status;
     uv_timer_start(&worker->rest_timer, rested, REST_MS, 0);
     TAILQ_FOREACH(l, &worker->listeners, entry) update_polling(l);
 }
@@ -64,7 +66,7 @@ static void accept_some(skep_listener *listener, unsigned limit) {
     for (unsigned i = 0; i < limit; i++) {
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE) rest(worker);
+            if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED && errno != EPROTO) rest(worker);
             return;
         }
         worker->unreported_accepted++;
@@ -189,16 +191,14 @@ static int ask(skep_worker *worker, const struct skep__asked *asked, uint32_t re
     return status == SKEP_OK ? SKEP_OK : skep__worker_fail(worker, status, "%s: %s", url, skep_strerror(status));
 }
 
+/* Without a deadline: a broker that is stopped answers when it goes on, and the end of one that dies is read here. */
 static int await_answer(skep_worker *worker, const char *url, uint32_t request, struct skep_command *answer, int *fd) {
-    uint64_t deadline_ms = uv_hrtime() / 1000000 + LISTEN_TIMEOUT_MS;
     for (;;) {
         int status = skep__worker_read_link(worker, request, answer, fd);
         if (status == SKEP_OK && answer->id != SKEP_COMMAND_COUNT) return SKEP_OK;
         if (status != SKEP_OK && status != SKEP_EAGAIN)
             return skep__worker_fail(worker, status, "%s: the broker is gone", url);
-        uint64_t now_ms = uv_hrtime() / 1000000;
-        status =
-            now_ms < deadline_ms ? skep__worker_wait_link(worker, (unsigned)(deadline_ms - now_ms)) : SKEP_ETIMEDOUT;
+        status = skep__worker_wait_link(worker, SKEP__NO_TIMEOUT);
         if (status != SKEP_OK) return skep__worker_fail(worker, status, "%s: %s", url, skep_strerror(status));
     }
 }

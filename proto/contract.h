@@ -24,6 +24,7 @@ enum {
     SKEP_MAX_LIST = 2048,             /* items of a list */
     SKEP_MAX_PEEK = 500,              /* jobs in one answer about jobs */
     SKEP_MAX_SNIPPET = 4096,          /* bytes of a payload in such an answer */
+    SKEP_MAX_LISTENERS = 128,         /* at which one worker listens at a time */
     SKEP_MAX_QUEUES = 1024,           /* queues of a broker */
     SKEP_MAX_CLIENTS = 4096,          /* clients that have joined one broker */
     SKEP_MAX_WORKERS = 1000,          /* workers that a broker may be told to have */

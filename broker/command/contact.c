@@ -43,14 +43,15 @@ static int no_broker(const char *dir, const struct options *options) {
 }
 
 int contact_find(struct skep__instance *instance, const struct options *options) {
-    char dir[SKEP_MAX_DIR + 1];
+    char dir[SKEP_MAX_DIR + 1], reason[SKEP_MAX_REASON + 1];
     const char *why = NULL;
     int status = skep__instance_dir(options->dir, options->name, dir, &why);
     const char *asked = options->dir != NULL ? options->dir : options->name;
     if (status != SKEP_OK) return fail(status, "%s: %s", asked, why != NULL ? why : skep_strerror(status));
-    status = skep__instance_find(dir, instance);
+    status = skep__instance_find_or_say(dir, instance, reason);
     if (status == SKEP_ENOBROKER) return no_broker(dir, options);
-    if (status != SKEP_OK) return fail(status, "%s: %s", dir, skep_strerror(status));
+    if (status == SKEP_EDIR) return fail(status, "%s: %s: %s", dir, skep_strerror(status), reason);
+    if (status != SKEP_OK) return fail(status, "%s: %s", dir, reason);
     return 0;
 }
 

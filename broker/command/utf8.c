@@ -29,11 +29,23 @@ static size_t character(const char *text, size_t size_bytes) {
     return size;
 }
 
+static bool is_control(const unsigned char *c, size_t size) {
+    return (size == 1 && (c[0] < 0x20 || c[0] == 0x7f)) || (size == 2 && c[0] == 0xc2 && c[1] < 0xa0);
+}
+
+/* What changes the order in which a terminal shows a line: U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069;
+ * and U+2028 and U+2029, which end a line. */
+static bool turns_text(const unsigned char *c, size_t size) {
+    if (size == 2) return c[0] == 0xd8 && c[1] == 0x9c;
+    if (size != 3 || c[0] != 0xe2) return false;
+    if (c[1] == 0x81) return c[2] >= 0xa6 && c[2] <= 0xa9;
+    return c[1] == 0x80 && (c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xa8 && c[2] <= 0xae));
+}
+
 size_t utf8_printable(const char *text, size_t size_bytes) {
     const unsigned char *c = (const unsigned char *)text;
     size_t size = character(text, size_bytes);
-    bool is_control = (size == 1 && (c[0] < 0x20 || c[0] == 0x7f)) || (size == 2 && c[0] == 0xc2 && c[1] < 0xa0);
-    return is_control ? 0 : size;
+    return is_control(c, size) || turns_text(c, size) ? 0 : size;
 }
 
 bool utf8_is_text(const char *text, size_t size_bytes) {

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /* Size of the character at the beginning of the bytes; 0 if it is none that may be printed: a control character, of
- * eight bits too, or no UTF-8. */
+ * eight bits too, one that turns the direction of text, or no UTF-8. */
 size_t utf8_printable(const char *text, size_t size_bytes);
 
 /* Whether all of it is UTF-8; control characters are allowed. */

@@ -256,11 +256,12 @@ class Hive(Process):
     """`skep run -n WORKERS --dir DIR [...] -- NAME ARGS`, or with primary=True `NAME ARGS` with SKEP_DIR set.
 
     options: further options of skep run; listen: its -l NAME=URL; env: added to the environment; folder: the instance's
-    directory, by default a new one under /tmp that is removed at the end.
+    directory, by default a new one under /tmp that is removed at the end; user: the number of another user, whose hive
+    it is.
     """
 
     def __init__(self, name, *args, workers=2, primary=False, listen=(), policy=None, interval_s=None, options=(),
-                 env=None, folder=None):
+                 env=None, folder=None, user=None):
         self.own_folder = None if folder else tempfile.mkdtemp(prefix="skep-", dir="/tmp")
         self.folder = folder or self.own_folder
         self.env = {**os.environ, **(env or {})}
@@ -271,6 +272,9 @@ class Hive(Process):
         else:
             self.env.pop("SKEP_DIR", None)
             command = self._run_options(workers, listen, policy, interval_s, options) + ["--"] + command
+        if user:
+            os.chown(self.folder, user, user)
+            command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *command]
         try:
             super().__init__(command + [str(arg) for arg in args], env=self.env)
         except OSError:  # the program is not there

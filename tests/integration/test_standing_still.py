@@ -168,6 +168,20 @@ class BrokerStopped(unittest.TestCase):
                 self.assertEqual(hive.count("not ready"), 0, hive.describe())
                 hive.stop()
 
+    def test_no_end_of_the_handshake(self):
+        """A worker waits for its welcome as long as the broker lives."""
+        with TemporaryDirectory(prefix="skep-", dir="/tmp") as folder:
+            os.mkfifo(f"{folder}/go")
+            script = f"read go < {folder}/go; exec {actor_path()} {TCP}"
+            with Hive(None, "/bin/sh", "-c", script, workers=1) as hive:
+                hive.wait_line("worker 1 pid .*: started")
+                with stopped(hive.pid):
+                    Path(folder, "go").write_text("\n")
+                    pause_s(11)
+                hive.wait_ready(1)
+                self.assertEqual(hive.count("worker 1 pid .*: exited"), 0, hive.describe())
+                hive.stop()
+
     def test_no_drain_timeout(self):
         with actors(TCP, workers=1, options=["--drain-timeout", 3]) as hive:
             pids = hive.wait_ready(1) and hive.pids()

@@ -23,7 +23,7 @@ typedef struct skep_listener skep_listener;
 typedef struct skep_worker_options {
     const char *name;              /* by which other workers reach it, at most 64 bytes; the program's file name */
     uv_loop_t *loop;               /* a loop of the user's, which must outlive the worker; one of the worker's own */
-    unsigned handshake_timeout_ms; /* how long the broker may take to answer; 10,000 */
+    unsigned handshake_timeout_ms; /* how long the broker may take to answer; as long as it lives */
 } skep_worker_options;
 
 /* Joins the broker that started this process: takes the link, shakes hands, dials the sockets. Blocks until the broker
@@ -73,7 +73,8 @@ typedef void (*skep_connection_cb)(skep_worker *worker, skep_listener *listener,
  * brackets, localhost or a star (every address, IPv6 and IPv4). With policies shared and reuseport this process accepts
  * by itself, which the callback does not notice. *listener (may be NULL) is borrowed, valid until skep_listener_close
  * or the worker's end. Errors: SKEP_EURL, SKEP_EADDRINUSE, SKEP_EADDR (it is not this machine's; no such directory),
- * SKEP_EACCES, SKEP_EMFILE, SKEP_ENOMEM and SKEP_ESYS, of this process or the broker; SKEP_ESTATE (the broker is
+ * SKEP_EACCES, SKEP_EMFILE, SKEP_ENOMEM and SKEP_ESYS, of this process or the broker; SKEP_ETOOBIG (a worker has 128
+ * listeners at most); SKEP_ESTATE (the broker is
  * stopping, or wants this worker to leave), SKEP_ECLOSED (the worker is leaving, or its broker is gone), SKEP_ETIMEDOUT
  * (no answer for 10 s), SKEP_EPROTO; skep_worker_why says more. */
 SKEP_MUST_USE int skep_listen(skep_worker *worker, const char *url, skep_connection_cb callback, void *context,

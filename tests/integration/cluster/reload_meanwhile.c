@@ -8,7 +8,7 @@
 /* --- the gate --- */
 
 static void make_gate(const struct hive *hive, char path[64], char variable[80]) {
-    snprintf(path, 64, "%s/gate", hive->dir);
+    snprintf(path, 64, "%s.gate", hive->dir);
     snprintf(variable, 80, "SKEP_TEST_GATE=%s", path);
     assert_int_equal(mkfifo(path, 0600), 0);
 }

@@ -23,7 +23,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { LISTENERS = 16, LINE_BYTES = 512, ANSWER_BYTES = 1024, CRASHED = 3 };
+enum { LISTENERS = 256, LINE_BYTES = 512, ANSWER_BYTES = 1024, CRASHED = 3 };
 
 struct actor {
     skep_worker *worker;

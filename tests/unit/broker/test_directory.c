@@ -3,7 +3,9 @@
 #include "hatch.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "directory.h"
 
@@ -44,12 +46,38 @@ static bool exists(const struct place *place, const char *name) {
     return access(path, F_OK) == 0;
 }
 
-static void make_file(const struct place *place, const char *name) {
+static void make_text(const struct place *place, const char *name, const char *text) {
     char path[128];
     snprintf(path, sizeof path, "%s/%s", place->dir, name);
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
     close(fd);
+}
+
+static void expect_text(const struct place *place, const char *name, const char *expected) {
+    char path[128], text[128];
+    snprintf(path, sizeof path, "%s/%s", place->dir, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    assert_string_equal(text, expected);
+}
+
+static void make_socket(const struct place *place, const char *name) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int length = snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", place->dir, name);
+    assert_true(length > 0 && (size_t)length < sizeof address.sun_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    close(fd);
+}
+
+/* The directory as a broker leaves it that was killed in this generation. */
+static void open_left(struct place *place, struct pump *pump, const char *lock) {
+    open_place(place, pump, "left");
+    assert_int_equal(mkdir(place->dir, 0700), 0);
+    if (lock != NULL) make_text(place, "lock", lock);
 }
 
 static void test_made_and_private(void **state) {
@@ -142,7 +170,7 @@ static void test_two_brokers(void **state) {
     open_place(&first, *state, "one");
     open_place(&second, *state, "one");
     expect_taken(&first);
-    make_file(&first, "control.1");
+    make_socket(&first, "control.1");
     assert_int_equal(skep__directory_take(second.cluster), SKEP_EBUSY);
     snprintf(why, sizeof why, "%s: another broker owns it (pid %d)", first.dir, (int)getpid());
     assert_string_equal(skep_cluster_why(second.cluster), why);
@@ -177,23 +205,113 @@ static void test_generations_grow(void **state) {
 /* --- files --- */
 
 static void test_sockets_of_the_dead(void **state) {
+    static const char *const theirs[] = {"control.7", "outbox.7", "news.7", "inbox.7.3", "intake.6", "returns.7.12"};
     struct place place;
-    open_place(&place, *state, "left");
-    assert_int_equal(mkdir(place.dir, 0700), 0);
-    make_file(&place, "control.7");
-    make_file(&place, "outbox.7");
-    make_file(&place, "news.7");
-    make_file(&place, "inbox.7.3");
-    make_file(&place, "notes");
+    open_left(&place, *state, "4711 7 left\n");
+    for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++) make_socket(&place, theirs[i]);
+    make_socket(&place, "web.sock"); /* of a listener, perhaps */
     expect_taken(&place);
-    assert_false(exists(&place, "control.7") || exists(&place, "outbox.7") || exists(&place, "news.7"));
-    assert_false(exists(&place, "inbox.7.3"));
-    assert_true(exists(&place, "notes")); /* not ours */
-    make_file(&place, "control.8");
+    assert_int_equal(place.cluster->instance.generation, 8);
+    for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++) assert_false(exists(&place, theirs[i]));
+    make_socket(&place, "control.8");
     skep__directory_release(place.cluster);
     assert_false(exists(&place, "control.8"));
-    assert_true(exists(&place, "notes") && exists(&place, "lock"));
+    assert_true(exists(&place, "web.sock") && exists(&place, "lock"));
     close_place(&place);
+}
+
+/* What bears a name like one of Skep's, and everything else, is somebody's. */
+static void test_files_of_the_user(void **state) {
+    static const char *const names[] = {"news.txt",  "control.conf", "inbox.mbox", "control.7",
+                                        "news.7",    "inbox.7.3",    "notes",      ".hidden",
+                                        "control.0", "control.",     "outbox.7.x", "lock.old"};
+    struct place place;
+    char reason[64];
+    open_left(&place, *state, "4711 7 left\n");
+    make_socket(&place, "outbox.7");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[128];
+        make_text(&place, names[i], "precious");
+        snprintf(reason, sizeof reason, "%s in it is not Skep's", names[i]);
+        expect_unusable(&place, reason);
+        expect_text(&place, names[i], "precious");
+        snprintf(path, sizeof path, "%s/%s", place.dir, names[i]);
+        unlink(path);
+    }
+    expect_text(&place, "lock", "4711 7 left\n");
+    assert_true(exists(&place, "outbox.7"));
+    expect_taken(&place);
+    close_place(&place);
+}
+
+/* A refused directory has no lock that it did not have before. */
+static void test_sockets_of_the_user(void **state) {
+    struct place place;
+    open_left(&place, *state, NULL);
+    make_socket(&place, "control.1");
+    expect_unusable(&place, "control.1 in it is not Skep's");
+    assert_true(exists(&place, "control.1"));
+    assert_false(exists(&place, "lock"));
+    make_text(&place, "lock", "4711 1 left\n");
+    make_socket(&place, "control.2");
+    expect_unusable(&place, "control.2 in it is not Skep's");
+    assert_true(exists(&place, "control.1") && exists(&place, "control.2"));
+    close_place(&place);
+}
+
+static void test_locks_of_the_user(void **state) {
+    static const char *const texts[] = {"precious lock", "4711 7", "4711 7 name", "4711 7 name\nand more", "\n"};
+    struct place place;
+    char path[128];
+    open_left(&place, *state, NULL);
+    snprintf(path, sizeof path, "%s/lock", place.dir);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        make_text(&place, "lock", texts[i]);
+        expect_unusable(&place, "lock in it is not Skep's");
+        expect_text(&place, "lock", texts[i]);
+    }
+    unlink(path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    expect_unusable(&place, "lock in it is not Skep's");
+    unlink(path);
+    make_text(&place, "elsewhere", "4711 7 left\n");
+    assert_int_equal(symlink("elsewhere", path), 0);
+    expect_unusable(&place, "lock in it is not Skep's");
+    expect_text(&place, "elsewhere", "4711 7 left\n");
+    unlink(path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    expect_unusable(&place, "lock in it is not Skep's");
+    rmdir(path);
+    make_text(&place, "lock", "");
+    snprintf(path, sizeof path, "%s/elsewhere", place.dir);
+    unlink(path);
+    expect_taken(&place); /* of a broker that was killed as it began */
+    close_place(&place);
+}
+
+/* --- what is above --- */
+
+static void test_others_may_write_above(void **state) {
+    struct place place;
+    char why[160], above[80];
+    open_place(&place, *state, "above/hive");
+    snprintf(above, sizeof above, "%s", place.dir);
+    *strrchr(above, '/') = '\0';
+    snprintf(why, sizeof why, "others may write to %s", above);
+    assert_int_equal(mkdir(above, 0700), 0);
+    assert_int_equal(chmod(above, 0777), 0);
+    expect_unusable(&place, why);
+    assert_int_equal(access(place.dir, F_OK), -1);
+    assert_int_equal(chmod(above, 01777), 0);
+    expect_taken(&place);
+    skep__directory_release(place.cluster);
+    if (geteuid() == 0) {
+        snprintf(why, sizeof why, "%s belongs to another user", above);
+        assert_int_equal(chown(above, 65534, 65534), 0);
+        expect_unusable(&place, why);
+    }
+    close_place(&place);
+    rmdir(above);
 }
 
 /* A directory that nobody named goes with its broker. */
@@ -263,6 +381,10 @@ int main(void) {
         PUMP_TEST(test_two_brokers),
         PUMP_TEST(test_generations_grow),
         PUMP_TEST(test_sockets_of_the_dead),
+        PUMP_TEST(test_files_of_the_user),
+        PUMP_TEST(test_sockets_of_the_user),
+        PUMP_TEST(test_locks_of_the_user),
+        PUMP_TEST(test_others_may_write_above),
         PUMP_TEST(test_ephemeral),
         PUMP_TEST(test_named_by_the_environment),
         PUMP_TEST(test_shared_with_another_user),

@@ -156,15 +156,22 @@ static void test_credit(void **state) {
     close_bench(&bench);
 }
 
+/* What may be in flight is shared out, so that no worker has all of it. */
 static void test_in_flight(void **state) {
     struct bench bench;
     open_bench(&bench, *state, SKEP_POLICY_ROUND_ROBIN);
-    bench.cluster->max_in_flight = 5;
-    for (unsigned i = 0; i < 5; i++) assert_int_not_equal(give(&bench), WORKERS);
-    assert_int_equal(bench.cluster->in_flight, 5);
+    bench.cluster->max_in_flight = 3 * WORKERS - 1;
+    for (unsigned i = 0; i < 2 * WORKERS; i++) assert_int_not_equal(give(&bench), WORKERS);
+    for (unsigned i = 0; i < WORKERS; i++) assert_int_equal(bench.children[i]->untaken_count, 2);
     assert_int_equal(give(&bench), WORKERS);
     take_all(bench.children[0]);
-    assert_int_not_equal(give(&bench), WORKERS);
+    assert_int_equal(give(&bench), 0);
+    take_all(bench.children[0]);
+    bench.cluster->max_in_flight = 2; /* fewer than there are workers */
+    for (unsigned i = 1; i < WORKERS; i++) take_all(bench.children[i]);
+    for (unsigned i = 0; i < 2; i++) assert_int_not_equal(give(&bench), WORKERS);
+    assert_int_equal(bench.cluster->in_flight, 2);
+    assert_int_equal(give(&bench), WORKERS);
     close_bench(&bench);
 }
 
@@ -319,6 +326,24 @@ static void test_sticky_replacement(void **state) {
 }
 
 /* An IPv4 client is the same one over a dual-stack socket. */
+/* Its clients go elsewhere when it has its share, and nobody else waits for it. */
+static void test_sticky_beside_one_that_hangs(void **state) {
+    struct bench bench;
+    uint16_t port;
+    int listening = listen_on(AF_INET, &port);
+    open_bench(&bench, *state, SKEP_POLICY_STICKY);
+    bench.cluster->max_in_flight = 3 * WORKERS;
+    unsigned hanging = give_fd(&bench, accept_client(listening, port, 0));
+    for (unsigned i = 0; i < 50; i++) {
+        unsigned place = give_fd(&bench, accept_client(listening, port, i % 5));
+        assert_int_not_equal(place, WORKERS);
+        if (place != hanging) take_all(bench.children[place]);
+    }
+    assert_int_equal(bench.children[hanging]->untaken_count, 3);
+    close(listening);
+    close_bench(&bench);
+}
+
 static void test_sticky_mapped_addresses(void **state) {
     struct bench bench;
     unsigned over_4[CLIENTS], over_6[CLIENTS];
@@ -356,6 +381,7 @@ int main(void) {
         PUMP_TEST(test_least_connections),
         PUMP_TEST(test_sticky),
         PUMP_TEST(test_sticky_replacement),
+        PUMP_TEST(test_sticky_beside_one_that_hangs),
         PUMP_TEST(test_sticky_mapped_addresses),
         PUMP_TEST(test_sticky_without_an_address),
     };

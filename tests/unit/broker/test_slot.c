@@ -74,7 +74,7 @@ static void test_delays_double(void **state) {
 /* --- what is a failure --- */
 
 static void be_ready_for(struct bench *bench, uint64_t ms) {
-    bench->child->ready_ms = uv_now(&bench->pump->loop) - ms;
+    bench->child->ready_ms = skep__clock_ms(bench->cluster->clock) - ms;
 }
 
 static void end_by(struct bench *bench, int code, int signal, const char *reason) {
@@ -124,7 +124,7 @@ static void test_who_is_replaced(void **state) {
     child->voluntary = false;
     child->exit_code = SKEP_EXIT_UNSTARTABLE;
     assert_int_equal(end(&bench), -1);
-    child->ready_ms = uv_now(&bench.pump->loop);
+    child->ready_ms = skep__clock_ms(bench.cluster->clock);
     assert_true(end(&bench) > 0);
     bench.cluster->stopping = true;
     assert_int_equal(end(&bench), -1);

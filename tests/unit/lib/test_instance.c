@@ -172,6 +172,44 @@ static void test_nonsense(void **state) {
     }
 }
 
+static void expect_disbelief(const struct place *place, int expected, const char *reason) {
+    struct skep__instance instance = {.pid = 1};
+    char why[SKEP_MAX_REASON + 1];
+    assert_int_equal(skep__instance_find_or_say(place->dir, &instance, why), expected);
+    assert_string_equal(why, reason);
+    assert_int_equal(instance.pid, 1);
+}
+
+/* Nobody is held up by what somebody has put there. */
+static void test_no_file(void **state) {
+    struct place *place = *state;
+    assert_int_equal(mkfifo(place->lock, 0600), 0);
+    expect_disbelief(place, SKEP_EDIR, "its lock is not a file of its owner");
+    unlink(place->lock);
+    assert_int_equal(symlink("/dev/null", place->lock), 0);
+    expect_disbelief(place, SKEP_EDIR, "its lock is not a file of its owner");
+}
+
+static void test_somebody_else(void **state) {
+    struct place *place = *state;
+    struct skep__instance instance;
+    char why[160];
+    write_lock(place, "4711 3 name\n", true);
+    snprintf(why, sizeof why, "others may write to %s", place->dir);
+    assert_int_equal(chmod(place->dir, 0777), 0);
+    expect_disbelief(place, SKEP_EDIR, why);
+    assert_int_equal(chmod(place->dir, 0700), 0);
+    if (geteuid() != 0) return;
+    assert_int_equal(chown(place->lock, 65533, 65533), 0);
+    expect_disbelief(place, SKEP_EDIR, "its lock is not a file of its owner");
+    assert_int_equal(chown(place->lock, 65534, 65534), 0);
+    assert_int_equal(chown(place->dir, 65534, 65534), 0);
+    assert_int_equal(skep__instance_find(place->dir, &instance), SKEP_OK); /* to root all are open */
+    assert_int_equal(seteuid(65533), 0);
+    expect_disbelief(place, SKEP_EACCES, "it belongs to another user");
+    assert_int_equal(seteuid(0), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_defaults, clear_environment),
@@ -182,6 +220,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_somebody, make_place, remove_place),
         cmocka_unit_test_setup_teardown(test_looking_disturbs_nobody, make_place, remove_place),
         cmocka_unit_test_setup_teardown(test_nonsense, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(test_no_file, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(test_somebody_else, make_place, remove_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The end of what the machine gives: whoever has none is hurt and nobody else, little time is spent on it, a line says
+what ran out, and it goes on as soon as there is some again."""
+import os
+import resource
+import signal
+import subprocess
+import time
+import unittest
+
+from faults import (PROMPT_S, TCP, Client, actor_path, actors, answers, crowd, disperse, processor_s, resting,
+                    stopped, worker_at, workers_of)
+from hive import DEADLINE_S, Hive, program, wait_until
+
+SOMEBODY = 65533
+LITTLE = 0.25 if PROMPT_S > 1 else 0.05  # of a processor
+
+FILL = """
+import os, socket, sys
+ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+for _ in range(4): socket.send_fds(ends[0], [b"x"], [0] * 200)
+print("full", flush=True)
+sys.stdin.read()
+"""
+
+
+def as_somebody(*argv):
+    return ["setpriv", f"--reuid={SOMEBODY}", f"--regid={SOMEBODY}", "--clear-groups", *map(str, argv)]
+
+
+def limit_processes(pid, limit):
+    subprocess.run(as_somebody("prlimit", "--pid", pid, f"--nproc={limit}:"), check=True)
+
+
+class FewDescriptors(Hive):
+    """A broker that cannot raise its limit."""
+
+    def _run_options(self, *arguments):
+        return ["prlimit", "--nofile=128:128", *super()._run_options(*arguments)]
+
+
+def limit_descriptors(pid, limit):
+    """Sets the limit of a process and returns the one before."""
+    return resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+
+
+class Quiet:
+    """Measures a process for a second."""
+
+    def check_quiet(self, pid):
+        began_s, used_s = time.monotonic(), processor_s(pid)
+        wait_until(lambda: time.monotonic() - began_s >= 1, "a second")
+        self.assertLess((processor_s(pid) - used_s) / (time.monotonic() - began_s), LITTLE)
+
+
+class Workers(unittest.TestCase, Quiet):
+    def test_have_the_limit_that_the_broker_was_started_with(self):
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (300, before[1]))
+        try:
+            hive = self.enterContext(actors(TCP, workers=1))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        pids = hive.wait_ready(1) and hive.pids()
+        self.assertEqual(resource.prlimit(pids[1], resource.RLIMIT_NOFILE)[0], 300)
+        self.assertGreater(resource.prlimit(hive.pid, resource.RLIMIT_NOFILE)[0], 300)
+        hive.stop()
+
+    def test_one_does_not_take_all_listeners(self):
+        with actors(TCP, workers=1) as hive, Client((hive.wait_ready(1), hive.url)[1]) as client:
+            heard = [client.ask(f"listen {TCP}") for _ in range(150)]
+            self.assertEqual([answer for answer in heard[:127] if not answer.startswith("ok ")], [])
+            self.assertEqual([answer for answer in heard[127:] if not answer.startswith("failed ETOOBIG ")], [])
+            self.assertRegex(heard[-1], "this worker has 128 listeners, the most that one may have")
+            self.assertEqual(hive.count("worker 1 pid .*: error: cannot listen on .*: this worker has 128"), 1)
+            self.assertEqual(client.ask(f"close {heard[0].split()[1]}"), "ok")
+            self.assertRegex(client.ask(f"listen {TCP}"), "^ok ")
+            client.close()
+            hive.stop()
+
+    def test_one_that_asks_for_listeners_without_end_is_replaced(self):
+        with actors(TCP, workers=1) as hive, Client((hive.wait_ready(1), hive.url)[1]) as client:
+            client.sock.sendall(f"listen {TCP}\n".encode() * 1127)
+            hive.wait_line("worker 1 pid .*: error: it has asked 1000 times for more than 128 listeners; killed")
+            hive.wait_line(r"worker 1 pid .*: killed by SIGKILL \(protocol\)")
+            hive.wait_line("worker 2 pid .*: ready")
+            client.close()
+            hive.stop()
+
+    def test_reuseport_beside_one_without_descriptors(self):
+        with actors(TCP, workers=3, policy="reuseport") as hive:
+            pids = hive.wait_ready(3) and hive.pids()
+            before = limit_descriptors(pids[2], (3, resource.prlimit(pids[2], resource.RLIMIT_NOFILE)[1]))
+            clients = crowd(hive.url, 60)
+            heard = answers(clients)
+            self.assertEqual(resting(heard), [])
+            self.assertEqual(set(workers_of(heard)), {1, 3})
+            hive.wait_line("worker 2 pid .*: error: it has no descriptors for more connections; they go to others")
+            self.check_quiet(pids[2])
+            self.check_quiet(hive.pid)
+            disperse(clients)
+            limit_descriptors(pids[2], before)
+            wait_until(lambda: worker_at(hive.url) == 2, "worker 2 to accept again")
+            hive.stop()
+
+    def test_others_serve_the_clients_of_one_without_descriptors(self):
+        for policy in ("round-robin", "least-connections", "sticky", "shared"):
+            with self.subTest(policy), actors(TCP, workers=3, policy=policy) as hive:
+                pids = hive.wait_ready(3) and hive.pids()
+                poor = worker_at(hive.url)
+                before = limit_descriptors(pids[poor], (3, resource.prlimit(pids[poor], resource.RLIMIT_NOFILE)[1]))
+                clients = crowd(hive.url, 30)
+                heard = answers(clients)
+                self.assertEqual(resting(heard), [])
+                self.assertNotIn(poor, workers_of(heard))
+                if policy != "shared":  # there it may be that the others are always quicker
+                    hive.wait_line(f"worker {poor} pid .*: error: it has no descriptors for more connections")
+                disperse(clients)
+                limit_descriptors(pids[poor], before)
+                hive.stop()
+
+    def test_reuseport_beside_one_that_stands_still(self):
+        with actors(TCP, workers=3, policy="reuseport") as hive:
+            pids = hive.wait_ready(3) and hive.pids()
+            with stopped(pids[1]):
+                clients = crowd(hive.url, 60)
+                heard = answers(clients, enough=60 - 16)
+                self.assertLessEqual(len(resting(heard)), 16)
+                self.assertNotIn(1, workers_of(heard))
+            self.assertEqual(resting(answers([clients[index] for index in resting(heard)])), [])
+            disperse(clients)
+            hive.stop()
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root can act for others and lift limits")
+class Users(unittest.TestCase, Quiet):
+    """Limits of one user, which are not root's."""
+
+    def test_processes(self):
+        with actors(TCP, workers=2, user=SOMEBODY) as hive:
+            pids = hive.wait_ready(2) and hive.pids()
+            before = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+            limit_processes(hive.pid, 1)
+            os.kill(pids[1], signal.SIGKILL)
+            hive.wait_line("broker: error: no replacement: fork: out of processes, .*; trying again")
+            self.check_quiet(hive.pid)
+            self.assertEqual(worker_at(hive.url), 2)
+            self.assertEqual(hive.count("no replacement"), 1)
+            self.assertEqual(hive.status()["breaker_s"], None)
+            released_s = time.monotonic()
+            limit_processes(hive.pid, before if before != resource.RLIM_INFINITY else "unlimited")
+            hive.wait_line(r"worker \d+ pid \d+: ready", times=3)
+            self.assertLess(time.monotonic() - released_s, 2 * PROMPT_S)
+            hive.stop()
+
+    def test_commands_without_processes(self):
+        with actors(TCP, workers=1, user=SOMEBODY) as hive:
+            hive.wait_ready(1)
+            for command in (("status",), ("queues",), ("exits",), ("submit", "mail", "x"), ("scale", "1"), ("stop",)):
+                with self.subTest(command):
+                    argv = as_somebody("prlimit", "--nproc=1:1", program("skep"), *command, "--dir", hive.folder)
+                    env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
+                    done = subprocess.run(argv, capture_output=True, text=True, timeout=DEADLINE_S, env=env)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(hive.wait_exit(), 0)
+
+    def test_references_in_flight(self):
+        hive = self.enterContext(FewDescriptors(actor_path(), TCP, workers=2, user=SOMEBODY))
+        pids = hive.wait_ready(2) and hive.pids()
+        filling = as_somebody("/usr/bin/python3", "-c", FILL)
+        with subprocess.Popen(filling, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as full:
+            self.addCleanup(full.kill)
+            self.assertEqual(full.stdout.readline(), b"full\n")
+            clients = crowd(hive.url, 4)
+            hive.wait_line("broker: error: too many descriptors of this user are in flight; connections wait .*")
+            self.check_quiet(hive.pid)
+            self.assertEqual(len(resting(answers(clients, deadline_s=0))), 4)
+            full.stdin.close()
+            full.wait()
+            heard = answers(clients, deadline_s=PROMPT_S)
+            self.assertEqual(resting(heard), [])
+        disperse(clients)
+        self.assertEqual(hive.pids(), pids)
+        hive.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()
