@@ -43,6 +43,18 @@ enum skep__child_signal {
     SKEP__SIGNALS
 };
 
+/* What a worker is started from, and as whom */
+struct skep__program {
+    const char *exec;
+    const char *const *args; /* from argv[1] on */
+    const char *cwd;         /* NULL: the broker's */
+    const char *const *env;  /* beside the inherited variables; NULL: nothing */
+    bool set_ids, set_umask;
+    uid_t uid;
+    gid_t gid;
+    mode_t umask;
+};
+
 /* A connection from its acceptance until a worker has taken it */
 struct skep__connection {
     STAILQ_ENTRY(skep__connection) entry; /* in child.untaken or in listener.waiting */
@@ -152,7 +164,8 @@ struct skep_child {
     int exit_code, exit_signal;
     struct rusage rusage; /* once it has exited */
     bool exited;
-    bool greeted; /* it has said hello */
+    bool greeted;    /* it has said hello */
+    bool said_ready; /* it becomes ready when its inbox and outbox are connected */
     bool doomed;  /* killed on account of its link: what it still says does not matter */
 
     int pidfd;

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "admission.h"
 #include "directory.h"
 #include "dispatch.h"
 #include "event.h"
@@ -18,6 +19,7 @@
 #include "listener.h"
 #include "output.h"
 #include "page.h"
+#include "program.h"
 #include "reload.h"
 #include "router.h"
 #include "watchdog.h"
@@ -95,7 +97,7 @@ static void reject(skep_child *child, int status, const char *reason) {
 }
 
 static void hello(skep_child *child, const struct skep_command_hello *h) {
-    char reason[SKEP_MAX_REASON];
+    char reason[SKEP_MAX_REASON + 1];
     if (child->greeted) return; /* once is enough */
     child->greeted = true;
     if (h->protocol != SKEP_PROTOCOL) {
@@ -106,6 +108,10 @@ static void hello(skep_child *child, const struct skep_command_hello *h) {
     if (h->pid != (uint64_t)child->pid) { /* its outbox would be taken for somebody else's */
         snprintf(reason, sizeof reason, "process %" PRIu64 " says hello, but %d was started", h->pid, (int)child->pid);
         reject(child, SKEP_EPROTO, reason);
+        return;
+    }
+    if (!skep__admission_allows(child, reason)) {
+        reject(child, SKEP_EACCES, reason);
         return;
     }
     if (SKEP_HAS(hello, h, name)) skep__copy_text(child->name, sizeof child->name, &h->name);
@@ -128,6 +134,11 @@ void skep__child_leave(skep_child *child) {
     skep__life(child, SKEP__SIGNAL_LEAVE);
 }
 
+static void say_ready(skep_child *child) {
+    child->said_ready = true;
+    skep__admission_check(child);
+}
+
 static void take_command(skep_child *child, const struct skep_command *command) {
     skep__trace_command(child->cluster->trace, SKEP__TRACE_LINK, "<", child->id, command);
     if (!child->greeted && command->id != SKEP_COMMAND_hello) {
@@ -136,7 +147,7 @@ static void take_command(skep_child *child, const struct skep_command *command) 
     }
     switch (command->id) {
     case SKEP_COMMAND_hello: hello(child, &command->hello); break;
-    case SKEP_COMMAND_ready: skep__life(child, SKEP__SIGNAL_SAYS_READY); break;
+    case SKEP_COMMAND_ready: say_ready(child); break;
     case SKEP_COMMAND_listen: skep__listen_asked(child, &command->listen); break;
     case SKEP_COMMAND_unlisten: skep__unlisten_asked(child, command->unlisten.listener); break;
     case SKEP_COMMAND_taken: skep__taken(child, &command->taken); break;
@@ -257,7 +268,7 @@ void skep__inbox_url(const skep_child *child, char *url, size_t capacity_bytes) 
     snprintf(url + length, capacity_bytes - length, ".%u", child->id);
 }
 
-static int open_inbox(skep_child *child) {
+static int open_inbox(skep_child *child, const struct skep__program *program) {
     char url[SKEP_MAX_URL + 1];
     struct skep__outlet_options options = {.hub = child->cluster->hub,
                                            .flusher = child->cluster->flusher,
@@ -270,7 +281,7 @@ static int open_inbox(skep_child *child) {
     int status = skep__outlet_new(&child->inbox, &options);
     if (status == SKEP_OK) skep__outlet_only(child->inbox, child->pid);
     if (status == SKEP_OK) status = skep__outlet_listen(child->inbox, url);
-    if (status == SKEP_OK) return skep__directory_share(child->cluster, child->id);
+    if (status == SKEP_OK) return skep__directory_give_inbox(child->cluster, child->id, program);
     return skep__broker_fail(child->cluster, status, "inbox of worker %u: %s", child->id, skep_strerror(status));
 }
 
@@ -324,13 +335,13 @@ static int open_output(skep_child *child, const int fds[2]) {
 }
 
 /* The process is the child's from here on. */
-static int adopt(skep_child *child, const struct skep__spawned *spawned) {
+static int adopt(skep_child *child, const struct skep__program *program, const struct skep__spawned *spawned) {
     child->pid = spawned->pid;
     child->pidfd = spawned->pidfd;
     child->link = spawned->link;
     child->page = spawned->page;
     int status = open_output(child, spawned->output);
-    if (status == SKEP_OK) status = open_inbox(child); /* while the program loads; the welcome names it */
+    if (status == SKEP_OK) status = open_inbox(child, program); /* while the program loads; the welcome names it */
     if (status != SKEP_OK) return status;
     open_handles(child);
     enlist(child);
@@ -344,12 +355,13 @@ static int start(skep_cluster *cluster, struct skep__slot *slot, const struct sk
     struct skep__spawned spawned;
     skep_child *child = allocate(cluster, slot, program->exec);
     if (child == NULL) return skep__broker_fail(cluster, SKEP_ENOMEM, "fork: %s", skep_strerror(SKEP_ENOMEM));
-    int status = skep__spawn(cluster, child->id, program, slot->env, &spawned);
+    int status = skep__directory_share(cluster, program);
+    if (status == SKEP_OK) status = skep__spawn(cluster, child->id, program, slot->env, &spawned);
     if (status != SKEP_OK) {
         free_child(child);
         return status;
     }
-    status = adopt(child, &spawned);
+    status = adopt(child, program, &spawned);
     if (status == SKEP_OK) *out = child;
     else abandon(child);
     return status;
@@ -366,7 +378,7 @@ static void occupy(struct skep__slot *slot, skep_child *child) {
 }
 
 int skep__child_start(skep_cluster *cluster, struct skep__slot *slot, skep_child **out) {
-    struct skep__program program = {.exec = cluster->settings.exec, .args = cluster->settings.args};
+    struct skep__program program = skep__program_of(&cluster->settings);
     skep_child *child = NULL;
     int status = start(cluster, slot, &program, &child);
     if (status != SKEP_OK) return status;

@@ -157,23 +157,53 @@ int skep__directory_take(skep_cluster *cluster) {
     return status;
 }
 
-static bool give_socket(const skep_cluster *cluster, const char *socket, uid_t uid) {
-    char path[SKEP_MAX_DIR + 48];
-    snprintf(path, sizeof path, "%s/%s.%" PRIu64, cluster->instance.dir, socket, cluster->instance.generation);
-    return chown(path, uid, (gid_t)-1) == 0;
+/* --- workers of another user --- */
+
+static bool is_shared(const struct skep__program *program) {
+    return program->set_ids && program->uid != geteuid();
 }
 
-int skep__directory_share(skep_cluster *cluster, uint32_t worker) {
-    uid_t uid = cluster->settings.uid;
-    char inbox[SKEP_MAX_DIR + 48];
-    const struct skep__instance *instance = &cluster->instance;
-    if (!cluster->settings.set_ids || uid == geteuid()) return SKEP_OK;
-    skep__hub_trust(cluster->hub, uid);
-    snprintf(inbox, sizeof inbox, "%s/%s.%" PRIu64 ".%u", instance->dir, SKEP_FILE_INBOX, instance->generation, worker);
-    if (chmod(instance->dir, 0711) == 0 && give_socket(cluster, SKEP_FILE_OUTBOX, uid) &&
-        give_socket(cluster, SKEP_FILE_NEWS, uid) && chown(inbox, uid, (gid_t)-1) == 0)
-        return SKEP_OK;
+/* What was made for the brokers of this user, if the directory is where its name says, may be passed through too. */
+static bool open_folder_above(const struct skep__instance *instance) {
+    char path[SKEP_MAX_DIR + 1];
+    struct stat st;
+    if (skep__instance_default_dir(instance->name, path) != SKEP_OK || strcmp(path, instance->dir) != 0) return true;
+    *strrchr(path, '/') = '\0';
+    return lstat(path, &st) == 0 && (st.st_uid != geteuid() || chmod(path, 0711) == 0);
+}
+
+/* A socket for several workers belongs to their user. If they are of several users, its mode lets everybody connect:
+ * whom the broker admits is decided by what the kernel says of the peer, as always. */
+static bool give_socket(const struct skep__instance *instance, const char *socket, uid_t uid) {
+    char path[SKEP_MAX_DIR + 48];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/%s.%" PRIu64, instance->dir, socket, instance->generation);
+    if (lstat(path, &st) != 0) return false;
+    if (st.st_uid == uid) return true;
+    return st.st_uid == geteuid() ? chown(path, uid, (gid_t)-1) == 0 : chmod(path, 0666) == 0;
+}
+
+static int cannot_give(skep_cluster *cluster, uid_t uid) {
     return skep__broker_fail(cluster, SKEP_EACCES, "cannot give the sockets to user %u: %s", uid, strerror(errno));
+}
+
+int skep__directory_share(skep_cluster *cluster, const struct skep__program *program) {
+    const struct skep__instance *instance = &cluster->instance;
+    if (!is_shared(program)) return SKEP_OK;
+    if (!skep__hub_trust(cluster->hub, program->uid))
+        return skep__broker_fail(cluster, SKEP_ETOOBIG, "workers have had too many different users");
+    if (open_folder_above(instance) && chmod(instance->dir, 0711) == 0 &&
+        give_socket(instance, SKEP_FILE_OUTBOX, program->uid) && give_socket(instance, SKEP_FILE_NEWS, program->uid))
+        return SKEP_OK;
+    return cannot_give(cluster, program->uid);
+}
+
+int skep__directory_give_inbox(skep_cluster *cluster, uint32_t worker, const struct skep__program *program) {
+    char path[SKEP_MAX_DIR + 48];
+    const struct skep__instance *instance = &cluster->instance;
+    snprintf(path, sizeof path, "%s/%s.%" PRIu64 ".%u", instance->dir, SKEP_FILE_INBOX, instance->generation, worker);
+    if (!is_shared(program) || chown(path, program->uid, (gid_t)-1) == 0) return SKEP_OK;
+    return cannot_give(cluster, program->uid);
 }
 
 void skep__directory_release(skep_cluster *cluster) {

@@ -5,12 +5,6 @@
 
 #include "broker.h"
 
-/* What a worker is started from. Borrowed. */
-struct skep__program {
-    const char *exec;
-    const char *const *args; /* from argv[1] on */
-};
-
 /* --- supervisor.c --- */
 
 /* Something has happened to a worker: looks up the transition and takes it. */
@@ -113,7 +107,7 @@ struct skep__spawned {
     int output[2];          /* where to read its stdout and stderr; -1: they are not captured */
 };
 
-/* Forks and executes a worker. env holds what it has beside the inherited environment. Errors: as skep_fork. */
+/* Forks and executes a worker. env holds what it alone has beside the program's environment. Errors: as skep_fork. */
 SKEP_MUST_USE int skep__spawn(skep_cluster *cluster, uint32_t id, const struct skep__program *program, char *const *env,
                               struct skep__spawned *spawned);
 

@@ -12,12 +12,13 @@
 #include "event.h"
 #include "exits.h"
 #include "life.h"
-#include "settings.h"
+#include "program.h"
 
 struct skep__reload {
     skep_cluster *cluster;
     struct skep__program program;  /* of the successors; owned */
-    bool changes_program;          /* later replacements are to run it too */
+    bool changes_program;          /* exec or args */
+    bool changes_settings;         /* these, or as whom or where workers run */
     bool begun;                    /* and said so */
     unsigned at_once;              /* successors that are not ready yet, at most */
     const struct skep__slot *only; /* the place to be renewed; NULL: all */
@@ -118,8 +119,7 @@ static void emit_step(skep_child *child, uint32_t old) {
 /* --- ending --- */
 
 static void free_reload(struct skep__reload *reload) {
-    free((void *)reload->program.exec);
-    skep__free_args(reload->program.args);
+    skep__program_free(&reload->program);
     free(reload);
 }
 
@@ -148,17 +148,7 @@ static void abort_reload(skep_cluster *cluster, skep_child *failed, const char *
     emit(cluster, failed, "aborted", progress, reason);
 }
 
-/* Later replacements run what the new workers run. */
-static void adopt_program(struct skep__reload *reload) {
-    skep_settings *settings = &reload->cluster->settings;
-    struct skep__program old = {.exec = settings->exec, .args = settings->args};
-    if (!reload->changes_program) return;
-    settings->exec = reload->program.exec;
-    settings->args = reload->program.args;
-    reload->program = old;
-}
-
-/* A program that nobody has tried is not adopted. */
+/* A program that nobody has tried is not adopted; else later replacements run what the new workers run. */
 static void finish(struct skep__reload *reload) {
     skep_cluster *cluster = reload->cluster;
     bool whole = reload->only == NULL;
@@ -170,7 +160,7 @@ static void finish(struct skep__reload *reload) {
         return;
     }
     snprintf(reason, sizeof reason, "%" PRIu32 " worker%s replaced", progress[0], progress[0] == 1 ? "" : "s");
-    adopt_program(reload);
+    if (reload->changes_settings) skep__program_adopt(&reload->program, &cluster->settings);
     free_reload(detach(cluster));
     if (whole) skep_cluster_close_breaker(cluster);
     emit(cluster, NULL, "done", progress, reason);
@@ -266,21 +256,22 @@ static int check(skep_cluster *cluster, const skep_reload_options *options) {
     if (cluster->reload != NULL) return skep__reload_refuse(cluster);
     if (options->exec != NULL && (options->exec[0] == '\0' || strlen(options->exec) > SKEP_MAX_PATH))
         return skep__broker_fail(cluster, SKEP_EINVAL, "a program's path has 1 to %d bytes", SKEP_MAX_PATH);
+    if (!skep__env_is_valid(options->env))
+        return skep__broker_fail(cluster, SKEP_EINVAL, "env: expected NAME=VALUE");
     return SKEP_OK;
 }
 
 static struct skep__reload *allocate(skep_cluster *cluster, const skep_reload_options *options) {
-    const skep_settings *settings = &cluster->settings;
     struct skep__reload *reload = calloc(1, sizeof *reload);
     if (reload == NULL) return NULL;
     reload->cluster = cluster;
     reload->flush.flush = go_on;
     reload->at_once = options->at_once != 0 ? options->at_once : 1;
     reload->changes_program = options->exec != NULL || options->args != NULL;
-    reload->program.exec = strdup(options->exec != NULL ? options->exec : settings->exec);
-    reload->program.args = (const char *const *)skep__copy_args(options->args != NULL ? options->args : settings->args);
-    if (reload->program.exec != NULL && reload->program.args != NULL) return reload;
-    free_reload(reload);
+    reload->changes_settings = reload->changes_program || options->cwd != NULL || options->env != NULL ||
+                               options->set_ids || options->set_umask;
+    if (skep__program_changed(&reload->program, &cluster->settings, options) == SKEP_OK) return reload;
+    free(reload);
     return NULL;
 }
 

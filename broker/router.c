@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admission.h"
 #include "counts.h"
 #include "event.h"
 #include "ledger.h"
@@ -238,11 +239,14 @@ void skep__inbox_connected(void *context, const struct skep__peer *peer) {
     skep_child *child = context;
     (void)peer;
     note_connection(child, &child->inbox_connections, "inbox");
+    skep__admission_check(child);
 }
 
 void skep__outbox_connected(void *context, const struct skep__peer *peer) {
     skep_child *child = skep__child_by_pid(context, peer->pid);
-    if (child != NULL) note_connection(child, &child->outbox_connections, "outbox");
+    if (child == NULL) return;
+    note_connection(child, &child->outbox_connections, "outbox");
+    skep__admission_check(child);
 }
 
 /* --- frames --- */

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "program.h"
+
 enum {
     INTERVAL_MS = 10000,
     READY_TIMEOUT_MS = 10000,
@@ -128,6 +130,7 @@ void skep__settings_free(skep_settings *settings) {
     free((void *)settings->dir);
     free((void *)settings->stdio);
     skep__free_args(settings->args);
+    skep__free_args(settings->env);
     *settings = (skep_settings){0};
 }
 
@@ -205,6 +208,7 @@ static int check(skep_cluster *cluster, const skep_settings *s) {
         return skep__broker_fail(cluster, SKEP_EINVAL, "name %s: at most %d bytes", s->name, SKEP_MAX_NAME);
     if (s->policy == SKEP_POLICY_CUSTOM && s->choose == NULL)
         return skep__broker_fail(cluster, SKEP_EINVAL, "a policy of one's own needs choose");
+    if (!skep__env_is_valid(s->env)) return skep__broker_fail(cluster, SKEP_EINVAL, "env: expected NAME=VALUE");
     int status = check_least(cluster, "watchdog", s->watchdog_ms, LEAST_WATCHDOG_MS);
     if (status == SKEP_OK) status = check_policy_of_restarts(cluster, s);
     return status == SKEP_OK ? check_jobs(cluster, s) : status;
@@ -240,10 +244,12 @@ int skep__settings_take(skep_cluster *cluster, const skep_settings *s) {
     copy.name = copy_or_null(s->name);
     copy.dir = copy_or_null(s->dir);
     copy.stdio = copy_stdio(s->stdio);
+    copy.env = s->env != NULL ? (const char *const *)skep__copy_args(s->env) : NULL;
     if (copy.policy == SKEP_POLICY_DEFAULT) copy.policy = default_policy();
     fill_in(&copy);
     fill_in_jobs(&copy);
-    if (copy.exec == NULL || copy.args == NULL || (s->stdio != NULL && copy.stdio == NULL)) {
+    if (copy.exec == NULL || copy.args == NULL || (s->stdio != NULL && copy.stdio == NULL) ||
+        (s->env != NULL && copy.env == NULL)) {
         skep__settings_free(&copy);
         return SKEP_ENOMEM;
     }

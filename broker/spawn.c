@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,7 +20,7 @@
 
 enum { REPORT_FD = SKEP_PAGE_FD + 1 };
 
-enum stage { STAGE_SETUP, STAGE_CWD, STAGE_IDS, STAGE_EXEC };
+enum stage { STAGE_SETUP, STAGE_CWD, STAGE_IDS, STAGE_REACH, STAGE_EXEC };
 
 /* What the child writes to the parent if it cannot become a worker */
 struct report {
@@ -30,6 +31,7 @@ struct report {
 struct plan {
     const skep_settings *settings;
     const struct skep__program *program;
+    const char *dir; /* the instance's */
     char **argv;
     char **envp;
     char own[2][48]; /* SKEP_WORKER_ID and SKEP_GENERATION, part of envp */
@@ -88,10 +90,11 @@ static bool arrange_descriptors(struct plan *plan) {
 }
 
 /* By system calls: the library's functions would change the broker's threads too. */
-static bool set_ids(const skep_settings *settings) {
-    if (!settings->set_ids) return true;
-    return syscall(SYS_setgroups, 0, NULL) == 0 && syscall(SYS_setgid, settings->gid) == 0 &&
-           syscall(SYS_setuid, settings->uid) == 0;
+static bool set_ids(const struct skep__program *program) {
+    bool is_already = geteuid() != 0 && program->uid == geteuid() && program->gid == getegid();
+    if (!program->set_ids || is_already) return true;
+    return syscall(SYS_setgroups, 0, NULL) == 0 && syscall(SYS_setgid, program->gid) == 0 &&
+           syscall(SYS_setuid, program->uid) == 0;
 }
 
 /* The signal follows the death of the thread that forked, which is the loop's; it is lost if that happened before. */
@@ -104,8 +107,10 @@ __attribute__((noinline)) _Noreturn static void become_worker(struct plan *plan)
     reset_signals();
     setpgid(0, 0);
     if (!arrange_descriptors(plan)) fail(plan, STAGE_SETUP);
-    if (plan->settings->cwd != NULL && chdir(plan->settings->cwd) != 0) fail(plan, STAGE_CWD);
-    if (!set_ids(plan->settings)) fail(plan, STAGE_IDS);
+    if (plan->program->set_umask) umask(plan->program->umask);
+    if (plan->program->cwd != NULL && chdir(plan->program->cwd) != 0) fail(plan, STAGE_CWD);
+    if (!set_ids(plan->program)) fail(plan, STAGE_IDS);
+    if (plan->program->set_ids && access(plan->dir, X_OK) != 0) fail(plan, STAGE_REACH);
     die_with_parent(plan);
     execvpe(plan->program->exec, plan->argv, plan->envp);
     fail(plan, STAGE_EXEC);
@@ -135,10 +140,12 @@ static void set_variable(char **envp, size_t *used, char *variable) {
 }
 
 static int plan_env(struct plan *plan, uint32_t id, uint64_t generation, char *const *env) {
+    char *const *program_env = (char *const *)plan->program->env;
     size_t used = 0;
-    plan->envp = calloc(count(environ) + count(env) + 3, sizeof *plan->envp);
+    plan->envp = calloc(count(environ) + count(program_env) + count(env) + 3, sizeof *plan->envp);
     if (plan->envp == NULL) return SKEP_ENOMEM;
     for (char **v = environ; v != NULL && *v != NULL; v++) plan->envp[used++] = *v;
+    for (size_t i = 0; i < count(program_env); i++) set_variable(plan->envp, &used, program_env[i]);
     for (size_t i = 0; env != NULL && env[i] != NULL; i++) set_variable(plan->envp, &used, env[i]);
     snprintf(plan->own[0], sizeof plan->own[0], SKEP_ENV_WORKER_ID "=%u", id);
     snprintf(plan->own[1], sizeof plan->own[1], SKEP_ENV_GENERATION "=%" PRIu64, generation);
@@ -157,8 +164,8 @@ static int plan_argv(struct plan *plan) {
     return SKEP_OK;
 }
 
-static int explain(skep_cluster *cluster, const char *exec, const struct report *report) {
-    const skep_settings *settings = &cluster->settings;
+static int explain(skep_cluster *cluster, const struct skep__program *program, const struct report *report) {
+    const char *exec = program->exec;
     const char *why = strerror(report->error);
     switch (report->stage) {
     case STAGE_EXEC:
@@ -166,24 +173,27 @@ static int explain(skep_cluster *cluster, const char *exec, const struct report 
             return skep__broker_fail(cluster, SKEP_ENOTFOUND, "%s: program not found", exec);
         return skep__broker_fail(cluster, SKEP_ENOTEXEC, "%s: program cannot be executed: %s", exec, why);
     case STAGE_CWD:
-        return skep__broker_fail(cluster, SKEP_ESYS, "%s: cannot be the working directory: %s", settings->cwd, why);
+        return skep__broker_fail(cluster, SKEP_ESYS, "%s: cannot be the working directory: %s", program->cwd, why);
     case STAGE_IDS:
-        return skep__broker_fail(cluster, SKEP_EACCES, "cannot become user %u, group %u: %s", settings->uid,
-                                 settings->gid, why);
+        return skep__broker_fail(cluster, SKEP_EACCES, "cannot become user %u, group %u: %s", program->uid,
+                                 program->gid, why);
+    case STAGE_REACH:
+        return skep__broker_fail(cluster, SKEP_EACCES, "%s: user %u of the workers cannot reach this directory: %s",
+                                 cluster->instance.dir, program->uid, why);
     case STAGE_SETUP: break;
     }
     return skep__broker_fail(cluster, skep_status_of_errno(report->error), "cannot set up a worker: %s", why);
 }
 
 /* The report's pipe closes when exec succeeds. */
-static int await_exec(skep_cluster *cluster, const char *exec, int pipe, pid_t pid) {
+static int await_exec(skep_cluster *cluster, const struct skep__program *program, int pipe, pid_t pid) {
     struct report report;
     ssize_t n;
     do n = read(pipe, &report, sizeof report);
     while (n < 0 && errno == EINTR);
     if (n != sizeof report) return SKEP_OK;
     waitpid(pid, NULL, 0);
-    return explain(cluster, exec, &report);
+    return explain(cluster, program, &report);
 }
 
 static int fork_worker(skep_cluster *cluster, struct plan *plan, struct skep__spawned *spawned) {
@@ -203,7 +213,7 @@ static int fork_worker(skep_cluster *cluster, struct plan *plan, struct skep__sp
     int error = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     close(pipe[1]);
-    int status = pid > 0 ? await_exec(cluster, plan->program->exec, pipe[0], pid)
+    int status = pid > 0 ? await_exec(cluster, plan->program, pipe[0], pid)
                          : skep__broker_fail(cluster, skep_status_of_errno(error), "fork: %s", strerror(error));
     close(pipe[0]);
     if (status != SKEP_OK) return status;
@@ -266,7 +276,10 @@ static bool is_captured(const skep_settings *settings) {
 
 int skep__spawn(skep_cluster *cluster, uint32_t id, const struct skep__program *program, char *const *env,
                 struct skep__spawned *spawned) {
-    struct plan plan = {.settings = &cluster->settings, .program = program, .output = {-1, -1}};
+    struct plan plan = {.settings = &cluster->settings,
+                        .program = program,
+                        .dir = cluster->instance.dir,
+                        .output = {-1, -1}};
     spawned->output[0] = spawned->output[1] = -1;
     int status = is_captured(plan.settings) ? open_pipes(spawned->output, plan.output) : SKEP_OK;
     if (status != SKEP_OK) status = skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));

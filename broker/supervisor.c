@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <signal.h>
 
+#include "admission.h"
 #include "counts.h"
 #include "dispatch.h"
 #include "event.h"
@@ -98,7 +99,10 @@ static void lose_link(skep_child *child) {
 }
 
 static void give_up(skep_child *child) {
-    skep__emit_error(child->cluster, child, "not ready after %u ms", child->cluster->settings.ready_timeout_ms);
+    char why[SKEP_MAX_REASON + 1];
+    skep__admission_missing(child, why);
+    skep__emit_error(child->cluster, child, "not ready after %u ms%s%s", child->cluster->settings.ready_timeout_ms,
+                     why[0] != '\0' ? ": " : "", why);
     skep__child_kill(child, "not-ready");
 }
 
