@@ -169,6 +169,7 @@ struct skep_child {
     bool doomed;  /* killed on account of its link: what it still says does not matter */
 
     int pidfd;
+    int guard[2]; /* a pipe by which the kernel kills its process group; -1: none */
     uv_poll_t pid_poll;
     int link; /* -1: closed */
     uv_poll_t link_poll;
@@ -273,6 +274,8 @@ struct skep_cluster {
 
     struct skep__instance instance;
     int lock;
+    pid_t left_by; /* the broker that had the directory before; 0: nobody */
+    uint64_t left_generation;
     bool ephemeral; /* the directory goes with the broker */
 
     struct skep__hub *hub;
@@ -348,6 +351,10 @@ struct skep_cluster {
     uv_timer_t interval_timer;
     uv_signal_t signals[2];
     bool has_signals;
+    bool adopts;              /* processes that workers leave behind become children of this one */
+    uv_signal_t child_signal; /* if it adopts */
+    pid_t *own_children;      /* that this process had before */
+    size_t own_child_count;
     uv_poll_t steering; /* a signalfd */
     int steering_fd;
     bool steers;

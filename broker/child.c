@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "admission.h"
+#include "belongings.h"
 #include "directory.h"
 #include "dispatch.h"
 #include "event.h"
@@ -46,6 +47,7 @@ static void read_last_words(skep_child *child) {
 
 void skep__child_reap(skep_child *child) {
     int status;
+    skep__group_end(child, true);
     while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR) continue;
     child->exited = true;
 }
@@ -54,17 +56,22 @@ static void process_ended(uv_poll_t *poll, int status, int events) {
     (void)status;
     (void)events;
     skep_child *child = poll->data;
+    siginfo_t ended = {0};
     int exit_status;
-    pid_t ended = wait4(child->pid, &exit_status, WNOHANG, &child->rusage);
-    if (ended == 0) return;
-    if (ended < 0) exit_status = UNKNOWN_STATUS << 8; /* somebody else in this process has reaped it */
+    bool is_there = waitid(P_PID, (id_t)child->pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0;
+    if (is_there && ended.si_pid == 0) return;
+    skep__group_end(child, is_there);
+    if (wait4(child->pid, &exit_status, 0, &child->rusage) < 0)
+        exit_status = UNKNOWN_STATUS << 8; /* somebody else in this process has reaped it */
     skep__emit_due(child->cluster);
     take_exit_status(child, exit_status);
     uv_poll_stop(poll);
     read_last_words(child);
     skep__port_read(child->cluster->outbox, child->pid);
     skep__output_finish(child);
+    skep_cluster *cluster = child->cluster;
     skep__life(child, SKEP__SIGNAL_EXIT);
+    skep__orphans_look(cluster);
 }
 
 void skep__child_kill(skep_child *child, const char *reason) {
@@ -262,29 +269,6 @@ static void open_handles(skep_child *child) {
 
 /* --- making --- */
 
-void skep__inbox_url(const skep_child *child, char *url, size_t capacity_bytes) {
-    skep__instance_url(&child->cluster->instance, SKEP_FILE_INBOX, url, capacity_bytes);
-    size_t length = strlen(url);
-    snprintf(url + length, capacity_bytes - length, ".%u", child->id);
-}
-
-static int open_inbox(skep_child *child, const struct skep__program *program) {
-    char url[SKEP_MAX_URL + 1];
-    struct skep__outlet_options options = {.hub = child->cluster->hub,
-                                           .flusher = child->cluster->flusher,
-                                           .kind = SKEP__PORT_PUSH,
-                                           .drained = skep__inbox_drained,
-                                           .connected = skep__inbox_connected,
-                                           .refused = skep__inbox_refused,
-                                           .context = child};
-    skep__inbox_url(child, url, sizeof url);
-    int status = skep__outlet_new(&child->inbox, &options);
-    if (status == SKEP_OK) skep__outlet_only(child->inbox, child->pid);
-    if (status == SKEP_OK) status = skep__outlet_listen(child->inbox, url);
-    if (status == SKEP_OK) return skep__directory_give_inbox(child->cluster, child->id, program);
-    return skep__broker_fail(child->cluster, status, "inbox of worker %u: %s", child->id, skep_strerror(status));
-}
-
 static void abandon(skep_child *child) {
     skep__output_close(child);
     kill(child->pid, SIGKILL);
@@ -308,7 +292,7 @@ static skep_child *allocate(skep_cluster *cluster, struct skep__slot *slot, cons
     child->slot = slot;
     child->id = ++cluster->next_child;
     child->link = -1;
-    child->exit_code = child->exit_signal = -1;
+    child->exit_code = child->exit_signal = child->guard[0] = child->guard[1] = -1;
     child->spawned_ms = uv_now(cluster->loop);
     child->link_flush.flush = flush_link;
     STAILQ_INIT(&child->notices);
@@ -340,8 +324,9 @@ static int adopt(skep_child *child, const struct skep__program *program, const s
     child->pidfd = spawned->pidfd;
     child->link = spawned->link;
     child->page = spawned->page;
+    skep__group_guard(child);
     int status = open_output(child, spawned->output);
-    if (status == SKEP_OK) status = open_inbox(child, program); /* while the program loads; the welcome names it */
+    if (status == SKEP_OK) status = skep__inbox_open(child, program); /* while the program loads; the welcome names it */
     if (status != SKEP_OK) return status;
     open_handles(child);
     enlist(child);

@@ -101,20 +101,21 @@ static int lock_file(skep_cluster *cluster, const char *dir) {
     return error == EAGAIN || error == EACCES ? busy(cluster, dir) : unusable(cluster, dir, strerror(error));
 }
 
-static uint64_t last_generation(int lock) {
+static void read_predecessor(skep_cluster *cluster) {
     char text[64];
-    uint64_t generation = 0;
-    ssize_t n = pread(lock, text, sizeof text - 1, 0);
-    if (n <= 0) return 0;
-    text[n] = '\0';
-    return sscanf(text, "%*d %" SCNu64, &generation) == 1 ? generation : 0;
+    int pid;
+    ssize_t n = pread(cluster->lock, text, sizeof text - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    if (sscanf(text, "%d %" SCNu64, &pid, &cluster->left_generation) == 2) cluster->left_by = pid;
+    else cluster->left_generation = 0;
 }
 
 static int write_lock(skep_cluster *cluster) {
     char text[128];
     struct skep__instance *instance = &cluster->instance;
     instance->pid = getpid();
-    instance->generation = last_generation(cluster->lock) + 1;
+    read_predecessor(cluster);
+    instance->generation = cluster->left_generation + 1;
     int length =
         snprintf(text, sizeof text, "%d %" PRIu64 " %s\n", (int)instance->pid, instance->generation, instance->name);
     if (ftruncate(cluster->lock, 0) == 0 && pwrite(cluster->lock, text, (size_t)length, 0) == length) return SKEP_OK;

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "belongings.h"
 #include "life.h"
 #include "page.h"
 
@@ -34,7 +35,7 @@ struct plan {
     const char *dir; /* the instance's */
     char **argv;
     char **envp;
-    char own[2][48]; /* SKEP_WORKER_ID and SKEP_GENERATION, part of envp */
+    char own[3][SKEP__MARK_BYTES]; /* SKEP_WORKER_ID, SKEP_GENERATION and the mark, part of envp */
     int link;        /* the worker's end */
     int page;
     int report;
@@ -139,18 +140,19 @@ static void set_variable(char **envp, size_t *used, char *variable) {
     envp[(*used)++] = variable;
 }
 
-static int plan_env(struct plan *plan, uint32_t id, uint64_t generation, char *const *env) {
+static int plan_env(skep_cluster *cluster, struct plan *plan, uint32_t id, char *const *env) {
     char *const *program_env = (char *const *)plan->program->env;
     size_t used = 0;
-    plan->envp = calloc(count(environ) + count(program_env) + count(env) + 3, sizeof *plan->envp);
+    plan->envp = calloc(count(environ) + count(program_env) + count(env) + 4, sizeof *plan->envp);
     if (plan->envp == NULL) return SKEP_ENOMEM;
     for (char **v = environ; v != NULL && *v != NULL; v++) plan->envp[used++] = *v;
     for (size_t i = 0; i < count(program_env); i++) set_variable(plan->envp, &used, program_env[i]);
     for (size_t i = 0; env != NULL && env[i] != NULL; i++) set_variable(plan->envp, &used, env[i]);
     snprintf(plan->own[0], sizeof plan->own[0], SKEP_ENV_WORKER_ID "=%u", id);
-    snprintf(plan->own[1], sizeof plan->own[1], SKEP_ENV_GENERATION "=%" PRIu64, generation);
-    set_variable(plan->envp, &used, plan->own[0]);
-    set_variable(plan->envp, &used, plan->own[1]);
+    snprintf(plan->own[1], sizeof plan->own[1], SKEP_ENV_GENERATION "=%" PRIu64, cluster->instance.generation);
+    skep__mark(cluster, id, plan->own[2]);
+    for (size_t i = 0; i < sizeof plan->own / sizeof *plan->own; i++)
+        set_variable(plan->envp, &used, plan->own[i]);
     return SKEP_OK;
 }
 
@@ -232,7 +234,7 @@ static int spawn_on_link(skep_cluster *cluster, uint32_t id, char *const *env, s
     int status = skep__link_pair(link);
     if (status != SKEP_OK) return skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
     plan->link = link[1];
-    status = plan_env(plan, id, cluster->instance.generation, env);
+    status = plan_env(cluster, plan, id, env);
     if (status == SKEP_OK) status = plan_argv(plan);
     if (status == SKEP_OK) status = fork_worker(cluster, plan, spawned);
     free(plan->argv);

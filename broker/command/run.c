@@ -189,6 +189,7 @@ static int set_up(struct run *run) {
         .jobs_bytes = options->jobs_bytes,
         .job_credit = options->job_credit,
         .respawn = true,
+        .adopt = true,
         .capture = !options->no_capture,
     };
     char room[SKEP_MAX_PATH + 1];
