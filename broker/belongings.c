@@ -224,8 +224,13 @@ void skep__orphans_end(skep_cluster *cluster) {
 
 /* --- those of a broker that was killed --- */
 
-static bool is_alive(pid_t pid) {
-    return kill(pid, 0) == 0 || errno == EPERM;
+/* One that has ended may not have been reaped yet. */
+static bool is_running(pid_t pid) {
+    struct pollfd end = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+    if (end.fd < 0) return errno != ESRCH;
+    bool runs = poll(&end, 1, 0) == 0;
+    close(end.fd);
+    return runs;
 }
 
 /* By a descriptor, so that nobody else is killed who gets the number meanwhile. */
@@ -240,7 +245,7 @@ static void kill_if_left(pid_t pid, pid_t broker, uint64_t generation) {
 }
 
 void skep__orphans_inherit(pid_t broker, uint64_t generation) {
-    bool is_gone = broker > 0 && (broker == getpid() || !is_alive(broker)); /* numbers come back */
+    bool is_gone = broker > 0 && (broker == getpid() || !is_running(broker)); /* numbers come back */
     DIR *processes = is_gone ? opendir("/proc") : NULL;
     if (processes == NULL) return;
     for (const struct dirent *e; (e = readdir(processes)) != NULL;) {
