@@ -32,8 +32,10 @@ bool skep__admission_allows(const skep_child *child, char why[SKEP_MAX_REASON + 
 }
 
 void skep__admission_check(skep_child *child) {
-    if (!child->said_ready || child->inbox_connections == 0 || child->outbox_connections == 0) return;
-    if (child->state != SKEP__CHILD_ONLINE || child->doomed) return;
+    bool connected = child->inbox_live > 0 && child->outbox_live > 0;
+    if (child->doomed || !child->said_ready) return;
+    if (child->state == SKEP__CHILD_READY) skep__watch_channels(child, connected);
+    if (child->state != SKEP__CHILD_ONLINE || !connected) return;
     skep__emit_due(child->cluster);
     skep__life(child, SKEP__SIGNAL_SAYS_READY);
 }
@@ -46,12 +48,11 @@ static bool has_own_root(pid_t pid) {
 }
 
 void skep__admission_missing(const skep_child *child, char why[SKEP_MAX_REASON + 1]) {
-    const char *channels = child->inbox_connections > 0    ? "outbox"
-                           : child->outbox_connections > 0 ? "inbox"
-                                                           : "inbox and outbox";
+    const char *channels = child->inbox_live > 0 ? "outbox" : child->outbox_live > 0 ? "inbox" : "inbox and outbox";
     why[0] = '\0';
     if (child->said_ready)
-        snprintf(why, SKEP_MAX_REASON + 1, "it said that it is ready, but has not connected to its %s in %s%s", channels,
+        snprintf(why, SKEP_MAX_REASON + 1, "it said that it is ready, but %s its %s in %s%s",
+                 child->ready_ms != 0 ? "has lost the connection to" : "has not connected to", channels,
                  child->cluster->instance.dir,
                  has_own_root(child->pid) ? ", which is not in its root directory" : "");
 }

@@ -209,6 +209,7 @@ struct skep_child {
     struct skep__outlet *inbox;
     uint64_t cut_said_ms; /* when it was last said that one of these was cut; the loop's time; 0: never */
     uint64_t inbox_connections, outbox_connections; /* of it so far; from the second on, the one before was cut */
+    unsigned inbox_live, outbox_live;               /* of these; it is ready only while there is one of each */
     uint64_t news_seen;                             /* it asked for what follows this */
     bool owes_news;                                 /* and did not get all of it */
 

@@ -145,6 +145,7 @@ static void raise_limits(skep_cluster *cluster) {
 static int open_outbox(skep_cluster *cluster) {
     static const struct skep__port_events events = {.received = skep__outbox_received,
                                                     .connected = skep__outbox_connected,
+                                                    .disconnected = skep__outbox_disconnected,
                                                     .refused = skep__peer_refused,
                                                     .misspoke = skep__peer_misspoke,
                                                     .starved = skep__peers_starved};

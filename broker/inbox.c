@@ -20,6 +20,7 @@ int skep__inbox_open(skep_child *child, const struct skep__program *program) {
                                            .kind = SKEP__PORT_PUSH,
                                            .drained = skep__inbox_drained,
                                            .connected = skep__inbox_connected,
+                                           .disconnected = skep__inbox_disconnected,
                                            .refused = skep__inbox_refused,
                                            .context = child};
     skep__inbox_url(child, url, sizeof url);

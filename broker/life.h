@@ -16,6 +16,9 @@ const char *skep__state_name(enum skep__child_state state);
 /* Gives a new worker its time to become ready. */
 void skep__watch_ready(skep_child *child);
 
+/* A ready worker's inbox and outbox are connected, or one of them is not: it has so long to connect again. */
+void skep__watch_channels(skep_child *child, bool connected);
+
 /* --- child.c --- */
 
 /* Starts a process in a slot. Errors: as skep_fork. */

@@ -208,3 +208,8 @@ static void set_deadline(skep_child *child, unsigned timeout_ms) {
 void skep__watch_ready(skep_child *child) {
     set_deadline(child, child->cluster->settings.ready_timeout_ms);
 }
+
+void skep__watch_channels(skep_child *child, bool connected) {
+    if (connected) skep__alarm_stop(&child->deadline);
+    else if (!skep__alarm_is_set(&child->deadline)) skep__watch_ready(child);
+}

@@ -55,6 +55,8 @@ struct skep__port_events {
     void (*finished)(void *context); /* after skep__port_finish: the peer has read everything */
     /* A connection is there; the second one of a peer that lives means that the first was cut. */
     void (*connected)(void *context, const struct skep__peer *peer);
+    /* It has ended. Not with NNG. */
+    void (*disconnected)(void *context, const struct skep__peer *peer);
     /* A peer was turned away: it is of another user, or not the one that the port is for. This event and the next come
      * eight times a second at most. */
     void (*refused)(void *context, pid_t pid, uid_t uid);

@@ -17,7 +17,7 @@ PYTHON = "/usr/bin/python3"
 NOBODY, SOMEBODY = 65534, 65533
 needs_root = unittest.skipIf(os.geteuid() != 0, "needs root, to become somebody else")
 
-# Says that it is ready at once, connects what each line of a FIFO names, and ends with its link.
+# Says that it is ready at once, connects what each line of a file names, disconnects "-NAME", and ends with its link.
 SLOW = f"""
 import os, socket, sys
 sys.path.insert(0, {str(CLIENTS)!r})
@@ -26,8 +26,12 @@ link = wire.Link()
 link.send(wire.pack("hello", protocol=1, pid=os.getpid()))
 welcome = link.receive()[0][0]
 link.send(wire.pack("ready"))
-kept = [wire.Pipe(welcome[line.strip()], {{"inbox": wire.PULL, "outbox": wire.PUSH}}[line.strip()])
-        for line in open(sys.argv[1])]
+protocols, pipes = {{"inbox": wire.PULL, "outbox": wire.PUSH}}, {{}}
+for line in map(str.strip, open(sys.argv[1])):
+    if line in protocols:
+        pipes[line] = wire.Pipe(welcome[line], protocols[line])
+    else:
+        pipes.pop(line[1:]).close()
 link.receive()
 """
 
@@ -87,6 +91,20 @@ class Readiness(Case):
                 print(channel, file=said)
         hive.wait_line(r"worker 1 pid \d+: ready$")
         hive.wait_ready(1)
+
+    def test_a_channel_that_is_lost(self):
+        fifo = f"{self.folder}/fifo"
+        os.mkfifo(fifo)
+        hive = self.hive(PYTHON, "-B", "-c", SLOW, fifo, workers=1, options=("--ready-timeout", "1"))
+        with open(fifo, "w", buffering=1) as said:
+            print("inbox\noutbox", file=said)
+            hive.wait_ready(1)
+            print("-outbox\noutbox\n-inbox\ninbox", file=said)  # within the time
+            hive.wait_line(r"worker 1 pid \d+: error: its connection to its (in|out)box was cut")
+            print("-outbox", file=said)
+            hive.wait_line("error: not ready after 1000 ms: it said that it is ready, but has lost the connection to its "
+                           f"outbox in {self.folder}/d$")
+            hive.wait_line(r"worker 1 .*\(not-ready\)")
 
     def test_what_never_connects_is_ended_with_a_reason(self):
         for channels, missing in (("", "inbox and outbox"), ("inbox", "outbox"), ("outbox", "inbox")):
