@@ -53,6 +53,5 @@ void skep__admission_missing(const skep_child *child, char why[SKEP_MAX_REASON +
     if (child->said_ready)
         snprintf(why, SKEP_MAX_REASON + 1, "it said that it is ready, but %s its %s in %s%s",
                  child->ready_ms != 0 ? "has lost the connection to" : "has not connected to", channels,
-                 child->cluster->instance.dir,
-                 has_own_root(child->pid) ? ", which is not in its root directory" : "");
+                 child->cluster->instance.dir, has_own_root(child->pid) ? ", which is not in its root directory" : "");
 }

@@ -3,8 +3,8 @@
  *
  * - Its process group, killed when it ends. The kernel kills it when the broker ends: each group owns a pipe of which
  *   the broker holds both ends and which never carries anything; when one end closes, the other one's "input is
- *   possible" is delivered as SIGKILL (F_SETSIG) to its owner (F_SETOWN), the group. That takes no process that watches,
- *   and a worker's change of user, which makes the kernel forget a parent-death signal, does not undo it.
+ *   possible" is delivered as SIGKILL (F_SETSIG) to its owner (F_SETOWN), the group. That takes no process that
+ * watches, and a worker's change of user, which makes the kernel forget a parent-death signal, does not undo it.
  * - A process that has left the group is adopted by the broker when its parent ends (PR_SET_CHILD_SUBREAPER), and known
  *   by its mark. Only what has emptied its environment stays until the broker stops.
  * - What a broker that was killed has left, by the same mark, when the next one starts in its directory.

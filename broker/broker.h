@@ -166,7 +166,7 @@ struct skep_child {
     bool exited;
     bool greeted;    /* it has said hello */
     bool said_ready; /* it becomes ready when its inbox and outbox are connected */
-    bool doomed;  /* killed on account of its link: what it still says does not matter */
+    bool doomed;     /* killed on account of its link: what it still says does not matter */
 
     int pidfd;
     int guard[2]; /* a pipe by which the kernel kills its process group; -1: none */

@@ -326,7 +326,8 @@ static int adopt(skep_child *child, const struct skep__program *program, const s
     child->page = spawned->page;
     skep__group_guard(child);
     int status = open_output(child, spawned->output);
-    if (status == SKEP_OK) status = skep__inbox_open(child, program); /* while the program loads; the welcome names it */
+    if (status == SKEP_OK)
+        status = skep__inbox_open(child, program); /* while the program loads; the welcome names it */
     if (status != SKEP_OK) return status;
     open_handles(child);
     enlist(child);

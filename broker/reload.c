@@ -256,8 +256,7 @@ static int check(skep_cluster *cluster, const skep_reload_options *options) {
     if (cluster->reload != NULL) return skep__reload_refuse(cluster);
     if (options->exec != NULL && (options->exec[0] == '\0' || strlen(options->exec) > SKEP_MAX_PATH))
         return skep__broker_fail(cluster, SKEP_EINVAL, "a program's path has 1 to %d bytes", SKEP_MAX_PATH);
-    if (!skep__env_is_valid(options->env))
-        return skep__broker_fail(cluster, SKEP_EINVAL, "env: expected NAME=VALUE");
+    if (!skep__env_is_valid(options->env)) return skep__broker_fail(cluster, SKEP_EINVAL, "env: expected NAME=VALUE");
     return SKEP_OK;
 }
 

@@ -36,7 +36,7 @@ struct plan {
     char **argv;
     char **envp;
     char own[3][SKEP__MARK_BYTES]; /* SKEP_WORKER_ID, SKEP_GENERATION and the mark, part of envp */
-    int link;        /* the worker's end */
+    int link;                      /* the worker's end */
     int page;
     int report;
     int output[2]; /* its stdout and stderr; -1: as the settings say */
@@ -151,8 +151,7 @@ static int plan_env(skep_cluster *cluster, struct plan *plan, uint32_t id, char 
     snprintf(plan->own[0], sizeof plan->own[0], SKEP_ENV_WORKER_ID "=%u", id);
     snprintf(plan->own[1], sizeof plan->own[1], SKEP_ENV_GENERATION "=%" PRIu64, cluster->instance.generation);
     skep__mark(cluster, id, plan->own[2]);
-    for (size_t i = 0; i < sizeof plan->own / sizeof *plan->own; i++)
-        set_variable(plan->envp, &used, plan->own[i]);
+    for (size_t i = 0; i < sizeof plan->own / sizeof *plan->own; i++) set_variable(plan->envp, &used, plan->own[i]);
     return SKEP_OK;
 }
 
@@ -278,10 +277,8 @@ static bool is_captured(const skep_settings *settings) {
 
 int skep__spawn(skep_cluster *cluster, uint32_t id, const struct skep__program *program, char *const *env,
                 struct skep__spawned *spawned) {
-    struct plan plan = {.settings = &cluster->settings,
-                        .program = program,
-                        .dir = cluster->instance.dir,
-                        .output = {-1, -1}};
+    struct plan plan = {
+        .settings = &cluster->settings, .program = program, .dir = cluster->instance.dir, .output = {-1, -1}};
     spawned->output[0] = spawned->output[1] = -1;
     int status = is_captured(plan.settings) ? open_pipes(spawned->output, plan.output) : SKEP_OK;
     if (status != SKEP_OK) status = skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));

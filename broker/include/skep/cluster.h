@@ -94,8 +94,9 @@ typedef struct skep_settings {
     unsigned failures_period_ms; /* that is, within so long; 60,000 */
     unsigned breaker_ms;         /* how long it stays open before it tries one worker, 1,000 at least; 10,000 */
 
-    bool adopt; /* processes that workers leave behind become children of this process, which reaps them, kills them when
-                 * their worker has ended, and kills all at its own end: it must have no children but its workers */
+    bool
+        adopt; /* processes that workers leave behind become children of this process, which reaps them, kills them when
+                * their worker has ended, and kills all at its own end: it must have no children but its workers */
 
     bool capture; /* its stdout and stderr come by line: to skep_on_log, the log, the exits; not with silent or stdio */
     uint64_t log_bytes; /* memory of the lines that are kept; 4 MiB */
