@@ -19,8 +19,10 @@
 #include "handling.h"
 #include "heap.h"
 #include "instance.h"
+#include "lacks.h"
 #include "link.h"
 #include "log.h"
+#include "program.h"
 #include "trace.h"
 #include "transport/outlet.h"
 #include "transport/transport.h"
@@ -28,15 +30,6 @@
 #include "usage.h"
 
 enum { SKEP__COUNTED = 256, SKEP__STOP_SIGNALS = 3 };
-
-enum skep__lack { /* what there may be too little of */
-                  SKEP__LACK_DESCRIPTORS,
-                  SKEP__LACK_PEERS,      /* descriptors for connections of workers, clients and commands */
-                  SKEP__LACK_REFERENCES, /* to descriptors in flight */
-                  SKEP__LACK_PROCESSES,
-                  SKEP__LACK_MEMORY,
-                  SKEP__LACKS
-};
 
 enum skep__child_state {
 #define STATE(id, name) SKEP__CHILD_##id,
@@ -167,10 +160,12 @@ struct skep_child {
     int exit_code, exit_signal;
     struct rusage rusage; /* once it has exited */
     bool exited;
-    bool greeted; /* it has said hello */
-    bool doomed;  /* killed on account of its link: what it still says does not matter */
+    bool greeted;    /* it has said hello */
+    bool said_ready; /* it becomes ready when its inbox and outbox are connected */
+    bool doomed;     /* killed on account of its link: what it still says does not matter */
 
     int pidfd;
+    int guard[2]; /* a pipe by which the kernel kills its process group; -1: none */
     uv_poll_t pid_poll;
     int link; /* -1: closed */
     uv_poll_t link_poll;
@@ -215,6 +210,7 @@ struct skep_child {
     struct skep__outlet *inbox;
     uint64_t cut_said_ms; /* when it was last said that one of these was cut; the loop's time; 0: never */
     uint64_t inbox_connections, outbox_connections; /* of it so far; from the second on, the one before was cut */
+    unsigned inbox_live, outbox_live;               /* of these; it is ready only while there is one of each */
     uint64_t news_seen;                             /* it asked for what follows this */
     bool owes_news;                                 /* and did not get all of it */
 
@@ -280,16 +276,16 @@ struct skep_cluster {
 
     struct skep__instance instance;
     int lock;
+    pid_t left_by; /* the broker that had the directory before; 0: nobody */
+    uint64_t left_generation;
     bool ephemeral; /* the directory goes with the broker */
 
     struct skep__hub *hub;
     struct skep__flusher *flusher;
     struct skep__port *outbox;
-    struct skep_reader outbox_reader;
     struct skep__outlet *news;
     struct skep__server *control;
-    struct skep_reader control_reader;
-    struct skep_reader link_reader;
+    struct skep_reader outbox_reader, control_reader, link_reader;
     struct skep__link_message *link_message;
     struct skep_frame scratch; /* reused */
 
@@ -361,6 +357,10 @@ struct skep_cluster {
     uv_timer_t interval_timer;
     uv_signal_t signals[SKEP__STOP_SIGNALS];
     bool has_signals;
+    bool adopts;              /* processes that workers leave behind become children of this one */
+    uv_signal_t child_signal; /* if it adopts */
+    pid_t *own_children;      /* that this process had before */
+    size_t own_child_count;
     uv_poll_t steering; /* a signalfd */
     int steering_fd;
     bool steers;

@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "admission.h"
+#include "belongings.h"
 #include "directory.h"
 #include "dispatch.h"
 #include "event.h"
@@ -18,6 +20,7 @@
 #include "listener.h"
 #include "output.h"
 #include "page.h"
+#include "program.h"
 #include "reload.h"
 #include "router.h"
 #include "watchdog.h"
@@ -44,6 +47,7 @@ static void read_last_words(skep_child *child) {
 
 void skep__child_reap(skep_child *child) {
     int status;
+    skep__group_end(child, true);
     while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR) continue;
     child->exited = true;
 }
@@ -52,17 +56,22 @@ static void process_ended(uv_poll_t *poll, int status, int events) {
     (void)status;
     (void)events;
     skep_child *child = poll->data;
+    siginfo_t ended = {0};
     int exit_status;
-    pid_t ended = wait4(child->pid, &exit_status, WNOHANG, &child->rusage);
-    if (ended == 0) return;
-    if (ended < 0) exit_status = UNKNOWN_STATUS << 8; /* somebody else in this process has reaped it */
+    bool is_there = waitid(P_PID, (id_t)child->pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0;
+    if (is_there && ended.si_pid == 0) return;
+    skep__group_end(child, is_there);
+    if (wait4(child->pid, &exit_status, 0, &child->rusage) < 0)
+        exit_status = UNKNOWN_STATUS << 8; /* somebody else in this process has reaped it */
     skep__emit_due(child->cluster);
     take_exit_status(child, exit_status);
     uv_poll_stop(poll);
     read_last_words(child);
     skep__port_read(child->cluster->outbox, child->pid);
     skep__output_finish(child);
+    skep_cluster *cluster = child->cluster;
     skep__life(child, SKEP__SIGNAL_EXIT);
+    skep__orphans_look(cluster);
 }
 
 void skep__child_kill(skep_child *child, const char *reason) {
@@ -95,7 +104,7 @@ static void reject(skep_child *child, int status, const char *reason) {
 }
 
 static void hello(skep_child *child, const struct skep_command_hello *h) {
-    char reason[SKEP_MAX_REASON];
+    char reason[SKEP_MAX_REASON + 1];
     if (child->greeted) return; /* once is enough */
     child->greeted = true;
     if (h->protocol != SKEP_PROTOCOL) {
@@ -106,6 +115,10 @@ static void hello(skep_child *child, const struct skep_command_hello *h) {
     if (h->pid != (uint64_t)child->pid) { /* its outbox would be taken for somebody else's */
         snprintf(reason, sizeof reason, "process %" PRIu64 " says hello, but %d was started", h->pid, (int)child->pid);
         reject(child, SKEP_EPROTO, reason);
+        return;
+    }
+    if (!skep__admission_allows(child, reason)) {
+        reject(child, SKEP_EACCES, reason);
         return;
     }
     if (SKEP_HAS(hello, h, name)) skep__copy_text(child->name, sizeof child->name, &h->name);
@@ -124,6 +137,11 @@ static void disconnect_asked(skep_child *child, const struct skep_command_discon
     else skep__child_leave(child);
 }
 
+static void say_ready(skep_child *child) {
+    child->said_ready = true;
+    skep__admission_check(child);
+}
+
 static void take_command(skep_child *child, const struct skep_command *command) {
     skep__trace_command(child->cluster->trace, SKEP__TRACE_LINK, "<", child->id, command);
     if (!child->greeted && command->id != SKEP_COMMAND_hello) {
@@ -132,7 +150,7 @@ static void take_command(skep_child *child, const struct skep_command *command) 
     }
     switch (command->id) {
     case SKEP_COMMAND_hello: hello(child, &command->hello); break;
-    case SKEP_COMMAND_ready: skep__life(child, SKEP__SIGNAL_SAYS_READY); break;
+    case SKEP_COMMAND_ready: say_ready(child); break;
     case SKEP_COMMAND_listen: skep__listen_asked(child, &command->listen); break;
     case SKEP_COMMAND_unlisten: skep__unlisten_asked(child, command->unlisten.listener); break;
     case SKEP_COMMAND_taken: skep__taken(child, &command->taken); break;
@@ -251,29 +269,6 @@ static void open_handles(skep_child *child) {
 
 /* --- making --- */
 
-void skep__inbox_url(const skep_child *child, char *url, size_t capacity_bytes) {
-    skep__instance_url(&child->cluster->instance, SKEP_FILE_INBOX, url, capacity_bytes);
-    size_t length = strlen(url);
-    snprintf(url + length, capacity_bytes - length, ".%u", child->id);
-}
-
-static int open_inbox(skep_child *child) {
-    char url[SKEP_MAX_URL + 1];
-    struct skep__outlet_options options = {.hub = child->cluster->hub,
-                                           .flusher = child->cluster->flusher,
-                                           .kind = SKEP__PORT_PUSH,
-                                           .drained = skep__inbox_drained,
-                                           .connected = skep__inbox_connected,
-                                           .refused = skep__inbox_refused,
-                                           .context = child};
-    skep__inbox_url(child, url, sizeof url);
-    int status = skep__outlet_new(&child->inbox, &options);
-    if (status == SKEP_OK) skep__outlet_only(child->inbox, child->pid);
-    if (status == SKEP_OK) status = skep__outlet_listen(child->inbox, url);
-    if (status == SKEP_OK) return skep__directory_share(child->cluster, child->id);
-    return skep__broker_fail(child->cluster, status, "inbox of worker %u: %s", child->id, skep_strerror(status));
-}
-
 static void abandon(skep_child *child) {
     skep__output_close(child);
     kill(child->pid, SIGKILL);
@@ -297,7 +292,7 @@ static skep_child *allocate(skep_cluster *cluster, struct skep__slot *slot, cons
     child->slot = slot;
     child->id = ++cluster->next_child;
     child->link = -1;
-    child->exit_code = child->exit_signal = -1;
+    child->exit_code = child->exit_signal = child->guard[0] = child->guard[1] = -1;
     child->spawned_ms = uv_now(cluster->loop);
     child->link_flush.flush = flush_link;
     STAILQ_INIT(&child->notices);
@@ -324,13 +319,15 @@ static int open_output(skep_child *child, const int fds[2]) {
 }
 
 /* The process is the child's from here on. */
-static int adopt(skep_child *child, const struct skep__spawned *spawned) {
+static int adopt(skep_child *child, const struct skep__program *program, const struct skep__spawned *spawned) {
     child->pid = spawned->pid;
     child->pidfd = spawned->pidfd;
     child->link = spawned->link;
     child->page = spawned->page;
+    skep__group_guard(child);
     int status = open_output(child, spawned->output);
-    if (status == SKEP_OK) status = open_inbox(child); /* while the program loads; the welcome names it */
+    if (status == SKEP_OK)
+        status = skep__inbox_open(child, program); /* while the program loads; the welcome names it */
     if (status != SKEP_OK) return status;
     open_handles(child);
     enlist(child);
@@ -344,12 +341,13 @@ static int start(skep_cluster *cluster, struct skep__slot *slot, const struct sk
     struct skep__spawned spawned;
     skep_child *child = allocate(cluster, slot, program->exec);
     if (child == NULL) return skep__broker_fail(cluster, SKEP_ENOMEM, "fork: %s", skep_strerror(SKEP_ENOMEM));
-    int status = skep__spawn(cluster, child->id, program, slot->env, &spawned);
+    int status = skep__directory_share(cluster, program);
+    if (status == SKEP_OK) status = skep__spawn(cluster, child->id, program, slot->env, &spawned);
     if (status != SKEP_OK) {
         free_child(child);
         return status;
     }
-    status = adopt(child, &spawned);
+    status = adopt(child, program, &spawned);
     if (status == SKEP_OK) *out = child;
     else abandon(child);
     return status;
@@ -366,7 +364,7 @@ static void occupy(struct skep__slot *slot, skep_child *child) {
 }
 
 int skep__child_start(skep_cluster *cluster, struct skep__slot *slot, skep_child **out) {
-    struct skep__program program = {.exec = cluster->settings.exec, .args = cluster->settings.args};
+    struct skep__program program = skep__program_of(&cluster->settings);
     skep_child *child = NULL;
     int status = start(cluster, slot, &program, &child);
     if (status != SKEP_OK) return status;

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "belongings.h"
 #include "control.h"
 #include "directory.h"
 #include "event.h"
@@ -138,6 +139,7 @@ int skep_reset_primary(skep_cluster *cluster, const skep_settings *settings) {
 static int open_outbox(skep_cluster *cluster) {
     static const struct skep__port_events events = {.received = skep__outbox_received,
                                                     .connected = skep__outbox_connected,
+                                                    .disconnected = skep__outbox_disconnected,
                                                     .refused = skep__peer_refused,
                                                     .misspoke = skep__peer_misspoke,
                                                     .starved = skep__peers_starved};
@@ -207,9 +209,11 @@ int skep_cluster_start(skep_cluster *cluster) {
     if (cluster->started) return SKEP_OK;
     int status = skep__directory_take(cluster);
     if (status == SKEP_OK) {
+        skep__orphans_inherit(cluster->left_by, cluster->left_generation);
         skep__lack_prepare(cluster);
         status = open_sockets(cluster);
     }
+    if (status == SKEP_OK) status = skep__orphans_adopt(cluster);
     if (status != SKEP_OK) close_sockets(cluster);
     if (status != SKEP_OK) return status;
     uv_update_time(cluster->loop);
@@ -322,19 +326,6 @@ void skep__broker_handle_closed(uv_handle_t *handle) {
     if (--cluster->open_handles == 0 && cluster->freed && !cluster->owns_loop) release(cluster);
 }
 
-/* Children are killed and reaped here, without their events: the user has let go of the cluster. */
-static void end_children(skep_cluster *cluster) {
-    skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) skep__child_kill(child, "killed");
-    while ((child = TAILQ_FIRST(&cluster->children)) != NULL) {
-        skep__subscribers_free(&child->subscribers);
-        if (!child->exited) skep__child_reap(child);
-        skep__child_close_link(child);
-        skep__child_unlist(child);
-        skep__child_release(child);
-    }
-}
-
 static void close_handles(skep_cluster *cluster) {
     uv_close((uv_handle_t *)&cluster->interval_timer, skep__broker_handle_closed);
     uv_close((uv_handle_t *)&cluster->lack_timer, skep__broker_handle_closed);
@@ -355,7 +346,8 @@ void skep_cluster_free(skep_cluster **out) {
     cluster->disconnecting = false;
     skep__reload_cancel(cluster);
     skep__subscribers_free(&cluster->subscribers);
-    end_children(cluster);
+    skep__children_end(cluster);
+    skep__orphans_end(cluster);
     for (struct skep__listener *l; (l = LIST_FIRST(&cluster->listeners)) != NULL;) skep__listener_close(l);
     skep__slots_free(cluster);
     skep__breaker_stop(cluster);

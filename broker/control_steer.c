@@ -79,23 +79,46 @@ static bool has_zero(const struct skep_list *list) {
     return false;
 }
 
+/* Errors: SKEP_EINVAL, SKEP_ENOMEM. To be freed. */
+static int take_list(skep_cluster *cluster, const struct skep_list *list, const char *what, char ***copy) {
+    if (has_zero(list)) return skep__broker_fail(cluster, SKEP_EINVAL, "%s with a zero byte", what);
+    *copy = copy_args(list);
+    return *copy != NULL ? SKEP_OK : SKEP_ENOMEM;
+}
+
+static int take_surroundings(skep_cluster *cluster, const struct skep_command_reload *asked,
+                             skep_reload_options *options) {
+    options->set_ids = SKEP_HAS(reload, asked, uid);
+    options->set_umask = SKEP_HAS(reload, asked, umask);
+    if (options->set_ids != SKEP_HAS(reload, asked, gid))
+        return skep__broker_fail(cluster, SKEP_EINVAL, "uid and gid go together");
+    if (options->set_ids) options->uid = (uid_t)asked->uid, options->gid = (gid_t)asked->gid;
+    if (options->set_umask) options->umask = (mode_t)asked->umask;
+    return SKEP_OK;
+}
+
 static int reload(skep_cluster *cluster, const struct skep_command_reload *asked) {
-    char program[SKEP_MAX_PATH + 1];
-    char **args = NULL;
+    char program[SKEP_MAX_PATH + 1], cwd[SKEP_MAX_PATH + 1];
+    char **args = NULL, **env = NULL;
     skep_reload_options options = {0};
     if (SKEP_HAS(reload, asked, program)) {
         skep__copy_text(program, sizeof program, &asked->program);
         options.exec = program;
     }
     if (SKEP_HAS(reload, asked, atOnce)) options.at_once = (unsigned)asked->atOnce;
-    if (SKEP_HAS(reload, asked, args)) {
-        if (has_zero(&asked->args)) return skep__broker_fail(cluster, SKEP_EINVAL, "an argument with a zero byte");
-        args = copy_args(&asked->args);
-        if (args == NULL) return SKEP_ENOMEM;
-        options.args = (const char *const *)args;
+    if (SKEP_HAS(reload, asked, cwd)) {
+        skep__copy_text(cwd, sizeof cwd, &asked->cwd);
+        options.cwd = cwd;
     }
-    int status = skep_cluster_reload(cluster, &options);
+    int status = take_surroundings(cluster, asked, &options);
+    if (status == SKEP_OK && SKEP_HAS(reload, asked, args))
+        status = take_list(cluster, &asked->args, "an argument", &args);
+    if (status == SKEP_OK && SKEP_HAS(reload, asked, env)) status = take_list(cluster, &asked->env, "a variable", &env);
+    options.args = (const char *const *)args;
+    options.env = (const char *const *)env;
+    if (status == SKEP_OK) status = skep_cluster_reload(cluster, &options);
     free(args);
+    free(env);
     return status;
 }
 

@@ -153,13 +153,13 @@ static int lock_file(skep_cluster *cluster, const char *dir, struct taking *taki
     return strange(cluster, dir, SKEP_FILE_LOCK);
 }
 
-static uint64_t last_generation(int lock) {
+static void read_predecessor(skep_cluster *cluster, int lock) {
     char text[64];
-    uint64_t generation = 0;
+    int pid;
     ssize_t n = pread(lock, text, sizeof text - 1, 0);
-    if (n <= 0) return 0;
-    text[n] = '\0';
-    return sscanf(text, "%*d %" SCNu64, &generation) == 1 ? generation : 0;
+    text[n > 0 ? n : 0] = '\0';
+    if (sscanf(text, "%d %" SCNu64, &pid, &cluster->left_generation) == 2) cluster->left_by = pid;
+    else cluster->left_generation = 0;
 }
 
 /* Over what is there, which stays if the disk is full. */
@@ -238,11 +238,11 @@ static int take(skep_cluster *cluster, const char *dir) {
     char path[SKEP_MAX_DIR + 16];
     struct taking taking = {.lock = -1};
     int status = lock_file(cluster, dir, &taking);
-    uint64_t last = status == SKEP_OK ? last_generation(taking.lock) : 0;
-    if (status == SKEP_OK) status = check_contents(cluster, dir, last);
-    if (status == SKEP_OK) status = write_lock(cluster, taking.lock, last + 1);
+    if (status == SKEP_OK) read_predecessor(cluster, taking.lock);
+    if (status == SKEP_OK) status = check_contents(cluster, dir, cluster->left_generation);
+    if (status == SKEP_OK) status = write_lock(cluster, taking.lock, cluster->left_generation + 1);
     if (status == SKEP_OK) {
-        remove_sockets(dir, last);
+        remove_sockets(dir, cluster->left_generation);
         cluster->lock = taking.lock;
         return SKEP_OK;
     }
@@ -269,23 +269,53 @@ int skep__directory_take(skep_cluster *cluster) {
     return status == SKEP_OK ? take(cluster, dir) : status;
 }
 
-static bool give_socket(const skep_cluster *cluster, const char *socket, uid_t uid) {
-    char path[SKEP_MAX_DIR + 48];
-    snprintf(path, sizeof path, "%s/%s.%" PRIu64, cluster->instance.dir, socket, cluster->instance.generation);
-    return chown(path, uid, (gid_t)-1) == 0;
+/* --- workers of another user --- */
+
+static bool is_shared(const struct skep__program *program) {
+    return program->set_ids && program->uid != geteuid();
 }
 
-int skep__directory_share(skep_cluster *cluster, uint32_t worker) {
-    uid_t uid = cluster->settings.uid;
-    char inbox[SKEP_MAX_DIR + 48];
-    const struct skep__instance *instance = &cluster->instance;
-    if (!cluster->settings.set_ids || uid == geteuid()) return SKEP_OK;
-    skep__hub_trust(cluster->hub, uid);
-    snprintf(inbox, sizeof inbox, "%s/%s.%" PRIu64 ".%u", instance->dir, SKEP_FILE_INBOX, instance->generation, worker);
-    if (chmod(instance->dir, 0711) == 0 && give_socket(cluster, SKEP_FILE_OUTBOX, uid) &&
-        give_socket(cluster, SKEP_FILE_NEWS, uid) && chown(inbox, uid, (gid_t)-1) == 0)
-        return SKEP_OK;
+/* What was made for the brokers of this user, if the directory is where its name says, may be passed through too. */
+static bool open_folder_above(const struct skep__instance *instance) {
+    char path[SKEP_MAX_DIR + 1];
+    struct stat st;
+    if (skep__instance_default_dir(instance->name, path) != SKEP_OK || strcmp(path, instance->dir) != 0) return true;
+    *strrchr(path, '/') = '\0';
+    return lstat(path, &st) == 0 && (st.st_uid != geteuid() || chmod(path, 0711) == 0);
+}
+
+/* A socket for several workers belongs to their user. If they are of several users, its mode lets everybody connect:
+ * whom the broker admits is decided by what the kernel says of the peer, as always. */
+static bool give_socket(const struct skep__instance *instance, const char *socket, uid_t uid) {
+    char path[SKEP_MAX_DIR + 48];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/%s.%" PRIu64, instance->dir, socket, instance->generation);
+    if (lstat(path, &st) != 0) return false;
+    if (st.st_uid == uid) return true;
+    return st.st_uid == geteuid() ? chown(path, uid, (gid_t)-1) == 0 : chmod(path, 0666) == 0;
+}
+
+static int cannot_give(skep_cluster *cluster, uid_t uid) {
     return skep__broker_fail(cluster, SKEP_EACCES, "cannot give the sockets to user %u: %s", uid, strerror(errno));
+}
+
+int skep__directory_share(skep_cluster *cluster, const struct skep__program *program) {
+    const struct skep__instance *instance = &cluster->instance;
+    if (!is_shared(program)) return SKEP_OK;
+    if (!skep__hub_trust(cluster->hub, program->uid))
+        return skep__broker_fail(cluster, SKEP_ETOOBIG, "workers have had too many different users");
+    if (open_folder_above(instance) && chmod(instance->dir, 0711) == 0 &&
+        give_socket(instance, SKEP_FILE_OUTBOX, program->uid) && give_socket(instance, SKEP_FILE_NEWS, program->uid))
+        return SKEP_OK;
+    return cannot_give(cluster, program->uid);
+}
+
+int skep__directory_give_inbox(skep_cluster *cluster, uint32_t worker, const struct skep__program *program) {
+    char path[SKEP_MAX_DIR + 48];
+    const struct skep__instance *instance = &cluster->instance;
+    snprintf(path, sizeof path, "%s/%s.%" PRIu64 ".%u", instance->dir, SKEP_FILE_INBOX, instance->generation, worker);
+    if (!is_shared(program) || chown(path, program->uid, (gid_t)-1) == 0) return SKEP_OK;
+    return cannot_give(cluster, program->uid);
 }
 
 void skep__directory_release(skep_cluster *cluster) {

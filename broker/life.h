@@ -5,12 +5,6 @@
 
 #include "broker.h"
 
-/* What a worker is started from. Borrowed. */
-struct skep__program {
-    const char *exec;
-    const char *const *args; /* from argv[1] on */
-};
-
 /* --- supervisor.c --- */
 
 /* Something has happened to a worker: looks up the transition and takes it. */
@@ -21,6 +15,9 @@ const char *skep__state_name(enum skep__child_state state);
 
 /* Gives a new worker its time to become ready. */
 void skep__watch_ready(skep_child *child);
+
+/* A ready worker's inbox and outbox are connected, or one of them is not: it has so long to connect again. */
+void skep__watch_channels(skep_child *child, bool connected);
 
 /* --- child.c --- */
 
@@ -42,7 +39,7 @@ void skep__child_unlist(skep_child *child);
 /* Forgets a worker that is not listed any more; frees it with its last handle. */
 void skep__child_release(skep_child *child);
 
-/* Waits for the end of a worker that was killed. */
+/* Waits for the end of a worker that was killed, and kills its group. */
 void skep__child_reap(skep_child *child);
 
 /* It leaves of its own accord, or because somebody wants it to: its place is given up. */
@@ -60,9 +57,6 @@ void skep__child_kill(skep_child *child, const char *reason);
 
 /* A frame or message of this worker was malformed: after three within a minute it is ended. */
 void skep__child_bad_frame(skep_child *child, const char *channel, const char *why);
-
-/* URL of a worker's inbox. */
-void skep__inbox_url(const skep_child *child, char *url, size_t capacity_bytes);
 
 /* The worker of a process; NULL if there is none. */
 skep_child *skep__child_by_pid(skep_cluster *cluster, pid_t pid);
@@ -109,6 +103,9 @@ void skep__slots_forgive(skep_cluster *cluster);
 /* Whether a worker is being started, or one is missing that is to come. */
 bool skep__slots_are_filling(const skep_cluster *cluster);
 
+/* Kills and reaps all workers, without their events: the user has let go of the cluster. */
+void skep__children_end(skep_cluster *cluster);
+
 /* No more replacements. */
 void skep__slots_stop(skep_cluster *cluster);
 void skep__slots_free(skep_cluster *cluster);
@@ -123,9 +120,17 @@ struct skep__spawned {
     int output[2];          /* where to read its stdout and stderr; -1: they are not captured */
 };
 
-/* Forks and executes a worker. env holds what it has beside the inherited environment. Errors: as skep_fork. */
+/* Forks and executes a worker. env holds what it alone has beside the program's environment. Errors: as skep_fork. */
 SKEP_MUST_USE int skep__spawn(skep_cluster *cluster, uint32_t id, const struct skep__program *program, char *const *env,
                               struct skep__spawned *spawned);
+
+/* --- inbox.c --- */
+
+/* URL of a worker's inbox. */
+void skep__inbox_url(const skep_child *child, char *url, size_t capacity_bytes);
+
+/* Opens the inbox of a new worker, for its user if that is another one. Errors: as skep_fork. */
+SKEP_MUST_USE int skep__inbox_open(skep_child *child, const struct skep__program *program);
 
 /* --- listen.c --- */
 

@@ -12,12 +12,13 @@
 #include "event.h"
 #include "exits.h"
 #include "life.h"
-#include "settings.h"
+#include "program.h"
 
 struct skep__reload {
     skep_cluster *cluster;
     struct skep__program program;  /* of the successors; owned */
-    bool changes_program;          /* later replacements are to run it too */
+    bool changes_program;          /* exec or args */
+    bool changes_settings;         /* these, or as whom or where workers run */
     bool begun;                    /* and said so */
     unsigned at_once;              /* successors that are not ready yet, at most */
     const struct skep__slot *only; /* the place to be renewed; NULL: all */
@@ -120,14 +121,9 @@ static void emit_step(skep_child *child, uint32_t old) {
 
 /* --- ending --- */
 
-static void free_program(struct skep__program *program) {
-    free((void *)program->exec);
-    skep__free_args(program->args);
-}
-
 static void free_reload(struct skep__reload *reload) {
-    free_program(&reload->program);
-    free_program(&reload->next);
+    skep__program_free(&reload->program);
+    skep__program_free(&reload->next);
     free(reload);
 }
 
@@ -159,17 +155,7 @@ static void abort_reload(skep_cluster *cluster, skep_child *failed, const char *
     begin_next(cluster, ended);
 }
 
-/* Later replacements run what the new workers run. */
-static void adopt_program(struct skep__reload *reload) {
-    skep_settings *settings = &reload->cluster->settings;
-    struct skep__program old = {.exec = settings->exec, .args = settings->args};
-    if (!reload->changes_program) return;
-    settings->exec = reload->program.exec;
-    settings->args = reload->program.args;
-    reload->program = old;
-}
-
-/* A program that nobody has tried is not adopted. */
+/* A program that nobody has tried is not adopted; else later replacements run what the new workers run. */
 static void finish(struct skep__reload *reload) {
     skep_cluster *cluster = reload->cluster;
     bool whole = reload->only == NULL;
@@ -181,7 +167,7 @@ static void finish(struct skep__reload *reload) {
         return;
     }
     snprintf(reason, sizeof reason, "%" PRIu32 " worker%s replaced", progress[0], progress[0] == 1 ? "" : "s");
-    adopt_program(reload);
+    if (reload->changes_settings) skep__program_adopt(&reload->program, &cluster->settings);
     detach(cluster);
     if (whole) skep_cluster_close_breaker(cluster);
     emit(cluster, NULL, "done", progress, reason);
@@ -277,21 +263,22 @@ static int check(skep_cluster *cluster, const skep_reload_options *options) {
     if (cluster->stopping) return skep__broker_fail(cluster, SKEP_ESTATE, "the cluster is stopping");
     if (options->exec != NULL && (options->exec[0] == '\0' || strlen(options->exec) > SKEP_MAX_PATH))
         return skep__broker_fail(cluster, SKEP_EINVAL, "a program's path has 1 to %d bytes", SKEP_MAX_PATH);
+    if (!skep__env_is_valid(options->env)) return skep__broker_fail(cluster, SKEP_EINVAL, "env: expected NAME=VALUE");
     return SKEP_OK;
 }
 
 static struct skep__reload *allocate(skep_cluster *cluster, const skep_reload_options *options) {
-    const skep_settings *settings = &cluster->settings;
     struct skep__reload *reload = calloc(1, sizeof *reload);
     if (reload == NULL) return NULL;
     reload->cluster = cluster;
     reload->flush.flush = go_on;
     reload->at_once = options->at_once != 0 ? options->at_once : 1;
     reload->changes_program = options->exec != NULL || options->args != NULL;
-    reload->program.exec = strdup(options->exec != NULL ? options->exec : settings->exec);
-    reload->program.args = (const char *const *)skep__copy_args(options->args != NULL ? options->args : settings->args);
-    if (reload->program.exec != NULL && reload->program.args != NULL) return reload;
-    free_reload(reload);
+    reload->changes_settings = reload->changes_program || options->cwd != NULL || options->env != NULL ||
+                               options->set_ids || options->set_umask;
+    struct skep__program now = skep__program_of(&cluster->settings);
+    if (skep__program_changed(&reload->program, &now, options) == SKEP_OK) return reload;
+    free(reload);
     return NULL;
 }
 
@@ -319,20 +306,12 @@ static int begin(skep_cluster *cluster, const skep_reload_options *options, cons
 /* Several become one: what a later one says counts, and what it leaves open is as an earlier one said. */
 static int note_next(skep_cluster *cluster, const skep_reload_options *options) {
     struct skep__reload *reload = cluster->reload;
-    struct skep__program next = {.exec = options->exec != NULL ? strdup(options->exec) : NULL,
-                                 .args = options->args != NULL ? (const char *const *)skep__copy_args(options->args)
-                                                               : NULL};
-    if ((options->exec != NULL && next.exec == NULL) || (options->args != NULL && next.args == NULL)) {
-        free_program(&next);
-        return no_memory(cluster);
-    }
-    struct skep__program old = {.exec = next.exec != NULL ? reload->next.exec : NULL,
-                                .args = next.args != NULL ? reload->next.args : NULL};
-    if (next.exec != NULL) reload->next.exec = next.exec;
-    if (next.args != NULL) reload->next.args = next.args;
+    struct skep__program next;
+    if (skep__program_changed(&next, &reload->next, options) != SKEP_OK) return no_memory(cluster);
+    skep__program_free(&reload->next);
+    reload->next = next;
     if (options->at_once != 0) reload->next_at_once = options->at_once;
     reload->has_next = true;
-    free_program(&old);
     skep_event event = skep__event(SKEP_EVENT_RELOAD, NULL);
     event.phase = "pending";
     event.reason = "it begins when the one under way has ended";
@@ -344,7 +323,17 @@ static int note_next(skep_cluster *cluster, const skep_reload_options *options) 
 /* What is wanted may have changed since it was asked for: that it comes to nothing is then told as of any other. An
  * event's callback may have begun one already, of which this one is the next. */
 static void begin_next(skep_cluster *cluster, struct skep__reload *ended) {
-    skep_reload_options options = {.exec = ended->next.exec, .args = ended->next.args, .at_once = ended->next_at_once};
+    const struct skep__program *next = &ended->next;
+    skep_reload_options options = {.exec = next->exec,
+                                   .args = next->args,
+                                   .cwd = next->cwd,
+                                   .env = next->env,
+                                   .set_ids = next->set_ids,
+                                   .uid = next->uid,
+                                   .gid = next->gid,
+                                   .set_umask = next->set_umask,
+                                   .umask = next->umask,
+                                   .at_once = ended->next_at_once};
     bool begins = ended->has_next && !cluster->stopping;
     int status = SKEP_OK;
     if (begins && cluster->reload != NULL) {

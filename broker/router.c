@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admission.h"
 #include "counts.h"
 #include "event.h"
 #include "lack.h"
@@ -236,12 +237,31 @@ static void note_connection(skep_child *child, uint64_t *connections, const char
 void skep__inbox_connected(void *context, const struct skep__peer *peer) {
     skep_child *child = context;
     (void)peer;
+    child->inbox_live++;
     note_connection(child, &child->inbox_connections, "inbox");
+    skep__admission_check(child);
+}
+
+void skep__inbox_disconnected(void *context, const struct skep__peer *peer) {
+    skep_child *child = context;
+    (void)peer;
+    child->inbox_live--;
+    skep__admission_check(child);
 }
 
 void skep__outbox_connected(void *context, const struct skep__peer *peer) {
     skep_child *child = skep__child_by_pid(context, peer->pid);
-    if (child != NULL) note_connection(child, &child->outbox_connections, "outbox");
+    if (child == NULL) return;
+    child->outbox_live++;
+    note_connection(child, &child->outbox_connections, "outbox");
+    skep__admission_check(child);
+}
+
+void skep__outbox_disconnected(void *context, const struct skep__peer *peer) {
+    skep_child *child = skep__child_by_pid(context, peer->pid);
+    if (child == NULL) return;
+    child->outbox_live--;
+    skep__admission_check(child);
 }
 
 /* --- frames --- */

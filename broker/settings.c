@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "program.h"
+
 enum {
     INTERVAL_MS = 10000,
     READY_TIMEOUT_MS = 10000,
@@ -128,6 +130,7 @@ void skep__settings_free(skep_settings *settings) {
     free((void *)settings->stdio);
     free((void *)settings->extra_stdio);
     skep__free_args(settings->args);
+    skep__free_args(settings->env);
     *settings = (skep_settings){0};
 }
 
@@ -221,6 +224,7 @@ static int check(skep_cluster *cluster, const skep_settings *s) {
         return skep__broker_fail(cluster, SKEP_EINVAL, "name %s: at most %d bytes", s->name, SKEP_MAX_NAME);
     if (s->policy == SKEP_POLICY_CUSTOM && s->choose == NULL)
         return skep__broker_fail(cluster, SKEP_EINVAL, "a policy of one's own needs choose");
+    if (!skep__env_is_valid(s->env)) return skep__broker_fail(cluster, SKEP_EINVAL, "env: expected NAME=VALUE");
     int status = check_least(cluster, "watchdog", s->watchdog_ms, LEAST_WATCHDOG_MS);
     if (status == SKEP_OK) status = check_policy_of_restarts(cluster, s);
     if (status == SKEP_OK) status = check_max_connections(cluster, s);
@@ -256,6 +260,10 @@ static void keep_what_belongs_together(skep_settings *s, const skep_settings *no
         s->uid = now->uid;
         s->gid = now->gid;
     }
+    if (!s->set_umask) {
+        s->set_umask = now->set_umask;
+        s->umask = now->umask;
+    }
     if (s->extra_stdio == NULL) {
         s->extra_stdio = now->extra_stdio;
         s->extra_count = now->extra_count;
@@ -273,6 +281,8 @@ int skep__settings_add(skep_cluster *cluster, const skep_settings *settings) {
     KEEP(exec);
     KEEP(args);
     KEEP(cwd);
+    KEEP(env);
+    KEEP(adopt);
     KEEP(silent);
     KEEP(stdio);
     KEEP(policy);
@@ -313,13 +323,14 @@ int skep__settings_take(skep_cluster *cluster, const skep_settings *s) {
     copy.name = copy_or_null(s->name);
     copy.dir = copy_or_null(s->dir);
     copy.stdio = copy_fds(s->stdio, 3);
+    copy.env = s->env != NULL ? (const char *const *)skep__copy_args(s->env) : NULL;
     if (s->extra_stdio == NULL) copy.extra_count = 0;
     copy.extra_stdio = copy.extra_count > 0 ? copy_fds(s->extra_stdio, s->extra_count) : NULL;
     if (copy.policy == SKEP_POLICY_DEFAULT) copy.policy = default_policy();
     fill_in(&copy);
     fill_in_jobs(&copy);
     bool no_fds = (s->stdio != NULL && copy.stdio == NULL) || (copy.extra_count > 0 && copy.extra_stdio == NULL);
-    if (copy.exec == NULL || copy.args == NULL || no_fds) {
+    if (copy.exec == NULL || copy.args == NULL || no_fds || (s->env != NULL && copy.env == NULL)) {
         skep__settings_free(&copy);
         return SKEP_ENOMEM;
     }

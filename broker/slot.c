@@ -18,7 +18,7 @@ enum {
     LONGEST_DELAY_MS = 10000,
     LACK_DELAY_MS = 500, /* between tries while there is no process to be had */
 
-    DESCRIPTORS_A_WORKER = 7, /* process, link, both outputs; its inbox, and connections to it and to the outbox */
+    DESCRIPTORS_A_WORKER = 9, /* process, link, guard, outputs; its inbox, and connections to it and to the outbox */
     OWN_DESCRIPTORS = 64      /* the broker's, and some for operators and for a reload */
 };
 
@@ -229,6 +229,18 @@ bool skep__slots_are_filling(const skep_cluster *cluster) {
 
 void skep__slots_stop(skep_cluster *cluster) {
     for (size_t i = 0; i < cluster->slot_count; i++) skep__alarm_stop(&cluster->slots[i]->refill);
+}
+
+void skep__children_end(skep_cluster *cluster) {
+    skep_child *child;
+    TAILQ_FOREACH(child, &cluster->children, entry) skep__child_kill(child, "killed");
+    while ((child = TAILQ_FIRST(&cluster->children)) != NULL) {
+        skep__subscribers_free(&child->subscribers);
+        if (!child->exited) skep__child_reap(child);
+        skep__child_close_link(child);
+        skep__child_unlist(child);
+        skep__child_release(child);
+    }
 }
 
 void skep__slots_free(skep_cluster *cluster) {

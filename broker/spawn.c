@@ -11,17 +11,19 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "belongings.h"
 #include "life.h"
 #include "page.h"
 #include "settings.h"
 
 static_assert(SKEP_EXTRA_FD == SKEP_PAGE_FD + 1, "they follow the link and the page");
 
-enum stage { STAGE_SETUP, STAGE_CWD, STAGE_IDS, STAGE_EXEC };
+enum stage { STAGE_SETUP, STAGE_CWD, STAGE_IDS, STAGE_REACH, STAGE_EXEC };
 
 /* What the child writes to the parent if it cannot become a worker */
 struct report {
@@ -32,10 +34,11 @@ struct report {
 struct plan {
     const skep_settings *settings;
     const struct skep__program *program;
+    const char *dir; /* the instance's */
     char **argv;
     char **envp;
-    char own[2][48]; /* SKEP_WORKER_ID and SKEP_GENERATION, part of envp */
-    int link;        /* the worker's end */
+    char own[3][SKEP__MARK_BYTES]; /* SKEP_WORKER_ID, SKEP_GENERATION and the mark, part of envp */
+    int link;                      /* the worker's end */
     int page;
     int report;
     int output[2]; /* its stdout and stderr; -1: as the settings say */
@@ -110,10 +113,11 @@ static bool arrange_descriptors(struct plan *plan) {
 }
 
 /* By system calls: the library's functions would change the broker's threads too. */
-static bool set_ids(const skep_settings *settings) {
-    if (!settings->set_ids) return true;
-    return syscall(SYS_setgroups, 0, NULL) == 0 && syscall(SYS_setgid, settings->gid) == 0 &&
-           syscall(SYS_setuid, settings->uid) == 0;
+static bool set_ids(const struct skep__program *program) {
+    bool is_already = geteuid() != 0 && program->uid == geteuid() && program->gid == getegid();
+    if (!program->set_ids || is_already) return true;
+    return syscall(SYS_setgroups, 0, NULL) == 0 && syscall(SYS_setgid, program->gid) == 0 &&
+           syscall(SYS_setuid, program->uid) == 0;
 }
 
 /* The signal follows the death of the thread that forked, which is the loop's; it is lost if that happened before. */
@@ -126,8 +130,10 @@ __attribute__((noinline)) _Noreturn static void become_worker(struct plan *plan)
     reset_signals();
     setpgid(0, 0);
     if (!arrange_descriptors(plan) || setrlimit(RLIMIT_NOFILE, &plan->files) != 0) fail(plan, STAGE_SETUP);
-    if (plan->settings->cwd != NULL && chdir(plan->settings->cwd) != 0) fail(plan, STAGE_CWD);
-    if (!set_ids(plan->settings)) fail(plan, STAGE_IDS);
+    if (plan->program->set_umask) umask(plan->program->umask);
+    if (plan->program->cwd != NULL && chdir(plan->program->cwd) != 0) fail(plan, STAGE_CWD);
+    if (!set_ids(plan->program)) fail(plan, STAGE_IDS);
+    if (plan->program->set_ids && access(plan->dir, X_OK) != 0) fail(plan, STAGE_REACH);
     die_with_parent(plan);
     execvpe(plan->program->exec, plan->argv, plan->envp);
     fail(plan, STAGE_EXEC);
@@ -156,16 +162,18 @@ static void set_variable(char **envp, size_t *used, char *variable) {
     envp[(*used)++] = variable;
 }
 
-static int plan_env(struct plan *plan, uint32_t id, uint64_t generation, char *const *env) {
+static int plan_env(skep_cluster *cluster, struct plan *plan, uint32_t id, char *const *env) {
+    char *const *program_env = (char *const *)plan->program->env;
     size_t used = 0;
-    plan->envp = calloc(count(environ) + count(env) + 3, sizeof *plan->envp);
+    plan->envp = calloc(count(environ) + count(program_env) + count(env) + 4, sizeof *plan->envp);
     if (plan->envp == NULL) return SKEP_ENOMEM;
     for (char **v = environ; v != NULL && *v != NULL; v++) plan->envp[used++] = *v;
+    for (size_t i = 0; i < count(program_env); i++) set_variable(plan->envp, &used, program_env[i]);
     for (size_t i = 0; env != NULL && env[i] != NULL; i++) set_variable(plan->envp, &used, env[i]);
     snprintf(plan->own[0], sizeof plan->own[0], SKEP_ENV_WORKER_ID "=%u", id);
-    snprintf(plan->own[1], sizeof plan->own[1], SKEP_ENV_GENERATION "=%" PRIu64, generation);
-    set_variable(plan->envp, &used, plan->own[0]);
-    set_variable(plan->envp, &used, plan->own[1]);
+    snprintf(plan->own[1], sizeof plan->own[1], SKEP_ENV_GENERATION "=%" PRIu64, cluster->instance.generation);
+    skep__mark(cluster, id, plan->own[2]);
+    for (size_t i = 0; i < sizeof plan->own / sizeof *plan->own; i++) set_variable(plan->envp, &used, plan->own[i]);
     return SKEP_OK;
 }
 
@@ -188,8 +196,8 @@ static int no_process(skep_cluster *cluster, const char *what, int error) {
                              what);
 }
 
-static int explain(skep_cluster *cluster, const char *exec, const struct report *report) {
-    const skep_settings *settings = &cluster->settings;
+static int explain(skep_cluster *cluster, const struct skep__program *program, const struct report *report) {
+    const char *exec = program->exec;
     const char *why = strerror(report->error);
     switch (report->stage) {
     case STAGE_EXEC:
@@ -198,24 +206,27 @@ static int explain(skep_cluster *cluster, const char *exec, const struct report 
         if (report->error == EAGAIN || report->error == ENOMEM) return no_process(cluster, exec, report->error);
         return skep__broker_fail(cluster, SKEP_ENOTEXEC, "%s: program cannot be executed: %s", exec, why);
     case STAGE_CWD:
-        return skep__broker_fail(cluster, SKEP_ESYS, "%s: cannot be the working directory: %s", settings->cwd, why);
+        return skep__broker_fail(cluster, SKEP_ESYS, "%s: cannot be the working directory: %s", program->cwd, why);
     case STAGE_IDS:
-        return skep__broker_fail(cluster, SKEP_EACCES, "cannot become user %u, group %u: %s", settings->uid,
-                                 settings->gid, why);
+        return skep__broker_fail(cluster, SKEP_EACCES, "cannot become user %u, group %u: %s", program->uid,
+                                 program->gid, why);
+    case STAGE_REACH:
+        return skep__broker_fail(cluster, SKEP_EACCES, "%s: user %u of the workers cannot reach this directory: %s",
+                                 cluster->instance.dir, program->uid, why);
     case STAGE_SETUP: break;
     }
     return skep__broker_fail(cluster, skep_status_of_errno(report->error), "cannot set up a worker: %s", why);
 }
 
 /* The report's pipe closes when exec succeeds. */
-static int await_exec(skep_cluster *cluster, const char *exec, int pipe, pid_t pid) {
+static int await_exec(skep_cluster *cluster, const struct skep__program *program, int pipe, pid_t pid) {
     struct report report;
     ssize_t n;
     do n = read(pipe, &report, sizeof report);
     while (n < 0 && errno == EINTR);
     if (n != sizeof report) return SKEP_OK;
     waitpid(pid, NULL, 0);
-    return explain(cluster, exec, &report);
+    return explain(cluster, program, &report);
 }
 
 static int fork_worker(skep_cluster *cluster, struct plan *plan, struct skep__spawned *spawned) {
@@ -235,7 +246,7 @@ static int fork_worker(skep_cluster *cluster, struct plan *plan, struct skep__sp
     int error = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     close(pipe[1]);
-    int status = pid > 0 ? await_exec(cluster, plan->program->exec, pipe[0], pid) : no_process(cluster, "fork", error);
+    int status = pid > 0 ? await_exec(cluster, plan->program, pipe[0], pid) : no_process(cluster, "fork", error);
     close(pipe[0]);
     if (status != SKEP_OK) return status;
     spawned->pid = pid;
@@ -253,7 +264,7 @@ static int spawn_on_link(skep_cluster *cluster, uint32_t id, char *const *env, s
     int status = skep__link_pair(link);
     if (status != SKEP_OK) return skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
     plan->link = link[1];
-    status = plan_env(plan, id, cluster->instance.generation, env);
+    status = plan_env(cluster, plan, id, env);
     if (status == SKEP_OK) status = plan_argv(plan);
     if (status == SKEP_OK) status = fork_worker(cluster, plan, spawned);
     free(plan->argv);
@@ -306,7 +317,12 @@ static struct rlimit files_of_worker(const skep_cluster *cluster) {
 int skep__spawn(skep_cluster *cluster, uint32_t id, const struct skep__program *program, char *const *env,
                 struct skep__spawned *spawned) {
     struct plan plan = {
-        .settings = &cluster->settings, .program = program, .output = {-1, -1}, .files = files_of_worker(cluster)};
+        .settings = &cluster->settings,
+        .program = program,
+        .dir = cluster->instance.dir,
+        .output = {-1, -1},
+        .files = files_of_worker(cluster),
+    };
     spawned->output[0] = spawned->output[1] = -1;
     int status = is_captured(plan.settings) ? open_pipes(spawned->output, plan.output) : SKEP_OK;
     if (status != SKEP_OK) status = skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <signal.h>
 
+#include "admission.h"
 #include "counts.h"
 #include "dispatch.h"
 #include "event.h"
@@ -108,7 +109,10 @@ static void lose_link(skep_child *child) {
 }
 
 static void give_up(skep_child *child) {
-    skep__emit_error(child->cluster, child, "not ready after %u ms", child->cluster->settings.ready_timeout_ms);
+    char why[SKEP_MAX_REASON + 1];
+    skep__admission_missing(child, why);
+    skep__emit_error(child->cluster, child, "not ready after %u ms%s%s", child->cluster->settings.ready_timeout_ms,
+                     why[0] != '\0' ? ": " : "", why);
     skep__child_kill(child, "not-ready");
 }
 
@@ -210,4 +214,9 @@ static void set_deadline(skep_child *child, unsigned timeout_ms) {
 
 void skep__watch_ready(skep_child *child) {
     set_deadline(child, child->cluster->settings.ready_timeout_ms);
+}
+
+void skep__watch_channels(skep_child *child, bool connected) {
+    if (connected) skep__alarm_stop(&child->deadline);
+    else if (!skep__alarm_is_set(&child->deadline)) skep__watch_ready(child);
 }

@@ -2,10 +2,12 @@
  * A worker's life: handshake, loop, freeing. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -290,14 +292,22 @@ void skep_worker_free(skep_worker **out) {
         if (worker->open_handles == 0) release(worker);
         return;
     }
-    uv_run(worker->loop, UV_RUN_NOWAIT); /* close callbacks; handles of the user's do not hold this up */
+    for (unsigned i = 0; i < 2; i++)         /* the first does nothing if the loop was stopped while it did not run */
+        uv_run(worker->loop, UV_RUN_NOWAIT); /* close callbacks; handles of the user's do not hold this up */
     release(worker);
 }
 
 /* --- running --- */
 
+/* The kernel forgets it when a process changes its user. */
+static void end_with_broker(void) {
+    int signal = 0;
+    if (skep_is_worker() && prctl(PR_GET_PDEATHSIG, &signal) == 0 && signal == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 int skep_worker_ready(skep_worker *worker) {
     if (worker->phase != SKEP__WORKER_JOINED) return SKEP_OK;
+    end_with_broker();
     struct skep_command command = {.id = SKEP_COMMAND_ready};
     command.ready.has = 0;
     int status = skep__worker_tell(worker, &command);

@@ -43,11 +43,18 @@ static bool send_last(skep_worker *worker) {
     return skep__worker_send_acks(worker);
 }
 
+/* Handles of the user's would keep it for ever, and there is no broker that would end it. */
+static void end_orphan(skep_worker *worker) {
+    skep__worker_close_link(worker, worker->result);
+    uv_stop(worker->loop);
+}
+
 void skep__worker_check_left(skep_worker *worker) {
     if (worker->phase != SKEP__WORKER_LEAVING || !worker->leave_told || !is_idle(worker)) return;
     if (!worker->finishing && !send_last(worker)) return; /* no memory: the acknowledgements' flush tries again */
     bool orphan = worker->result != SKEP_OK;              /* nobody reads the outbox any more */
-    if (orphan || all_is_read(worker)) skep__worker_close_link(worker, worker->result);
+    if (orphan) end_orphan(worker);
+    else if (all_is_read(worker)) skep__worker_close_link(worker, SKEP_OK);
 }
 
 void skep__worker_outbox_finished(void *context) {
@@ -57,8 +64,7 @@ void skep__worker_outbox_finished(void *context) {
 }
 
 static void orphan_expired(uv_timer_t *timer) {
-    skep_worker *worker = timer->data;
-    skep__worker_close_link(worker, SKEP_ECLOSED);
+    end_orphan(timer->data);
 }
 
 void skep__worker_tell_leave(struct skep__flush *flush) {

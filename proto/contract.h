@@ -45,6 +45,10 @@ enum {
 #define SKEP_ENV_WORKER_ID "SKEP_WORKER_ID"
 #define SKEP_ENV_GENERATION "SKEP_GENERATION"
 
+/* Stays in the environment of a worker and of what it starts: "BROKER'S PID.GENERATION.WORKER". By it the broker knows
+ * what a worker has left behind. */
+#define SKEP_ENV_MARK "SKEP_HIVE"
+
 /* Environment that people set */
 #define SKEP_ENV_DIR "SKEP_DIR"
 #define SKEP_ENV_POLICY "SKEP_POLICY"

@@ -258,6 +258,30 @@ static const char *set_at_once(struct options *options, const char *value) {
     return parse_unsigned(value, 1, SKEP_MAX_WORKERS, &options->at_once) ? NULL : "expected a number from 1 to 1000";
 }
 
+static const char *set_user(struct options *options, const char *value) {
+    options->has_user = true;
+    return parse_user(value, &options->uid, &options->gid);
+}
+
+static const char *set_umask(struct options *options, const char *value) {
+    options->has_umask = true;
+    return parse_umask(value, &options->umask);
+}
+
+static const char *set_cwd(struct options *options, const char *value) {
+    options->cwd = value;
+    if (*value == '\0') return "the directory is empty";
+    return strlen(value) > SKEP_MAX_PATH ? "the path is longer than 4095 bytes" : NULL;
+}
+
+static const char *add_env(struct options *options, const char *value) {
+    if (value[0] == '=' || strchr(value, '=') == NULL) return "expected NAME=VALUE";
+    if (strlen(value) > SKEP_MAX_PATH) return "it is longer than 4095 bytes";
+    if (options->env_count == MAX_ENV) return "more than 256 variables";
+    options->env[options->env_count++] = value;
+    return NULL;
+}
+
 static const char *set_listener(struct options *options, const char *value) {
     options->listener = value;
     if (*value == '\0') return "the name is empty";
@@ -268,6 +292,10 @@ const struct option_row option_rows[] = {
     {"workers", 'n', FOR_RUN, "N", set_workers, "workers; auto, the default, is one for each processor"},
     {"listen", 'l', FOR_RUN, "NAME=URL", add_listener, "bind URL, for workers that listen on NAME; may be repeated"},
     {"policy", 0, FOR_RUN, "P", set_policy, "round-robin (default), least-connections, sticky, shared, reuseport"},
+    {"user", 0, FOR_RUN | FOR_RELOAD, "NAME[:GROUP]", set_user, "run workers as this user; needs root"},
+    {"cwd", 0, FOR_RUN | FOR_RELOAD, "DIR", set_cwd, "working directory of the workers (default: the broker's)"},
+    {"env", 0, FOR_RUN | FOR_RELOAD, "NAME=VALUE", add_env, "set a variable for the workers; may be repeated"},
+    {"umask", 0, FOR_RUN | FOR_RELOAD, "MODE", set_umask, "umask of the workers, octal (default: the broker's)"},
     {"interval", 0, FOR_RUN, "SECONDS", set_interval, "how often counts are published; 10"},
     {"ready-timeout", 0, FOR_RUN, "SECONDS", set_ready_timeout, "how long a worker may take to become ready; 10"},
     {"drain-timeout", 0, FOR_RUN, "SECONDS", set_drain_timeout, "how long a worker may take to leave; 10"},

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 /* The subcommands by number, and which of them take an option */
 enum subcommand_number {
@@ -43,6 +44,7 @@ enum {
     MAX_LISTENERS = 64,      /* of -l */
     MAX_QUEUE_SETTINGS = 64, /* of --queue */
     MAX_DEAD = 10000,        /* dead letters in one list */
+    MAX_ENV = 256,           /* of --env */
     MAX_OPERANDS = 3,
 };
 
@@ -84,6 +86,14 @@ struct options {
     uint64_t queue_bytes;
     uint64_t jobs_bytes;
     unsigned job_credit;
+    bool has_user; /* run, reload: uid and gid are meant */
+    uid_t uid;
+    gid_t gid;
+    const char *cwd;              /* run, reload; NULL: as it is */
+    const char *env[MAX_ENV + 1]; /* run, reload: NAME=VALUE, NULL-terminated */
+    size_t env_count;
+    bool has_umask; /* run, reload: umask is meant */
+    mode_t umask;
     struct named_url listeners[MAX_LISTENERS];
     size_t listeners_count;
     struct queue_setting queues[MAX_QUEUE_SETTINGS];

@@ -6,6 +6,7 @@
 #include <skep/cluster.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -14,6 +15,7 @@
 #include "say.h"
 #include "signals.h"
 #include "subcommands.h"
+#include "values.h"
 
 enum { PASS_AGAIN_MS = 50 /* after somebody did not read */ };
 
@@ -146,11 +148,28 @@ static int subscribe(struct run *run) {
     return SKEP_OK;
 }
 
+/* The working directory by the name under which the shell knows it, so that a symbolic link in it which is changed
+ * leads new workers to the new place; NULL: it is no other. */
+static const char *named_directory(void) {
+    char plain[SKEP_MAX_PATH + 1];
+    struct stat here, named;
+    const char *name = getenv("PWD");
+    if (name == NULL || name[0] != '/' || getcwd(plain, sizeof plain) == NULL || strcmp(name, plain) == 0) return NULL;
+    if (stat(".", &here) != 0 || stat(name, &named) != 0) return NULL;
+    return here.st_dev == named.st_dev && here.st_ino == named.st_ino ? name : NULL;
+}
+
 static int set_up(struct run *run) {
     const struct options *options = run->options;
     skep_settings settings = {
         .exec = options->program[0],
         .args = (const char *const *)&options->program[1],
+        .env = options->env,
+        .set_ids = options->has_user,
+        .uid = options->uid,
+        .gid = options->gid,
+        .set_umask = options->has_umask,
+        .umask = options->umask,
         .policy = options->policy,
         .name = options->name,
         .dir = options->dir,
@@ -173,8 +192,11 @@ static int set_up(struct run *run) {
         .jobs_bytes = options->jobs_bytes,
         .job_credit = options->job_credit,
         .respawn = true,
+        .adopt = true,
         .capture = !options->no_capture,
     };
+    char room[SKEP_MAX_PATH + 1];
+    settings.cwd = options->cwd != NULL ? absolute_path(options->cwd, room) : named_directory();
     int status = skep_setup_primary(run->cluster, &settings);
     for (size_t i = 0; i < options->queues_count && status == SKEP_OK; i++)
         status = skep_setup_queue(run->cluster, options->queues[i].name, &options->queues[i].options);

@@ -4,11 +4,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "say.h"
 #include "steer.h"
 #include "subcommands.h"
+#include "values.h"
 
 static void show_step(struct steering *steering, const struct skep_command_event *event) {
     if (event->reason.size_bytes > 0)
@@ -56,24 +56,18 @@ static void looked(struct steering *steering) {
 
 /* The broker may have another working directory. */
 static const char *whole_path(const char *program, char path[SKEP_MAX_PATH + 1]) {
-    char here[SKEP_MAX_PATH + 1];
-    if (strchr(program, '/') == NULL || program[0] == '/') return program;
-    if (getcwd(here, sizeof here) == NULL) return NULL;
-    int length = snprintf(path, SKEP_MAX_PATH + 1, "%s/%s", here, program);
-    if (length <= SKEP_MAX_PATH) return path;
-    errno = ENAMETOOLONG;
-    return NULL;
+    return strchr(program, '/') != NULL ? absolute_path(program, path) : program;
 }
 
 /* Empty if none were given: the new workers then have no arguments. */
-static struct skep_list list_of(char *const *args, struct skep_bytes items[SKEP_MAX_LIST]) {
+static struct skep_list list_of(const char *const *args, struct skep_bytes *items) {
     struct skep_list list = {.borrowed = items};
     for (; args[list.count] != NULL && list.count < SKEP_MAX_LIST; list.count++)
         items[list.count] = bytes_of_text(args[list.count]);
     return list;
 }
 
-static const char *check_args(char *const *args) {
+static const char *check_args(const char *const *args) {
     for (size_t i = 0; args[i] != NULL; i++) {
         if (i == SKEP_MAX_LIST) return "too many arguments";
         if (strlen(args[i]) > SKEP_MAX_PATH) return "an argument is longer than 4095 bytes";
@@ -81,22 +75,41 @@ static const char *check_args(char *const *args) {
     return NULL;
 }
 
+/* As whom and where the new workers run */
+static int set_surroundings(const struct options *options, struct skep_command_reload *reload,
+                            char path[SKEP_MAX_PATH + 1], struct skep_bytes items[MAX_ENV]) {
+    if (options->cwd != NULL) {
+        const char *cwd = absolute_path(options->cwd, path);
+        if (cwd == NULL) return fail(SKEP_ESYS, "reload: %s: %s", options->cwd, strerror(errno));
+        SKEP_SET(reload, reload, cwd, bytes_of_text(cwd));
+    }
+    if (options->env_count > 0) SKEP_SET(reload, reload, env, list_of(options->env, items));
+    if (options->has_user) {
+        SKEP_SET(reload, reload, uid, options->uid);
+        SKEP_SET(reload, reload, gid, options->gid);
+    }
+    if (options->has_umask) SKEP_SET(reload, reload, umask, options->umask);
+    return 0;
+}
+
 int command_reload(const struct options *options) {
     struct steering steering = {.command = "reload", .heard = heard, .looked = looked};
     struct skep_command question = {.id = SKEP_COMMAND_reload};
-    struct skep_bytes items[SKEP_MAX_LIST];
-    char path[SKEP_MAX_PATH + 1];
+    struct skep_bytes items[SKEP_MAX_LIST], variables[MAX_ENV];
+    const char *const *args = (const char *const *)options->args;
+    char path[SKEP_MAX_PATH + 1], cwd[SKEP_MAX_PATH + 1];
     question.reload.has = 0;
-    const char *why = options->args != NULL ? check_args(options->args) : NULL;
+    const char *why = args != NULL ? check_args(args) : NULL;
     if (why != NULL) return fail(SKEP_EINVAL, "reload: %s", why);
     if (options->program_to != NULL) {
         const char *program = whole_path(options->program_to, path);
         if (program == NULL) return fail(SKEP_ESYS, "reload: %s: %s", options->program_to, strerror(errno));
         SKEP_SET(reload, &question.reload, program, bytes_of_text(program));
     }
-    if (options->args != NULL) SKEP_SET(reload, &question.reload, args, list_of(options->args, items));
+    if (args != NULL) SKEP_SET(reload, &question.reload, args, list_of(args, items));
     if (options->at_once != 0) SKEP_SET(reload, &question.reload, atOnce, options->at_once);
-    return steer_and_follow(&steering, options, &question, ignore_answer);
+    int code = set_surroundings(options, &question.reload, cwd, variables);
+    return code == 0 ? steer_and_follow(&steering, options, &question, ignore_answer) : code;
 }
 
 int command_restart(const struct options *options) {

@@ -2,11 +2,14 @@
  * Values of options and operands. */
 #include "values.h"
 
-#include <contract.h>
 #include <ctype.h>
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 bool is_number(const char *text) {
     return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0';
@@ -102,6 +105,67 @@ const char *parse_size(const char *value, uint64_t *size_bytes) {
     digits[count] = '\0';
     if (!parse_number(digits, 1, UINT64_MAX / unit, &number)) return wanted;
     *size_bytes = number * unit;
+    return NULL;
+}
+
+/* -1, as every bit is set, means "no change" to the kernel: it is nobody's number. */
+static bool parse_id(const char *text, unsigned *id) {
+    return parse_unsigned(text, 0, UINT32_MAX - 1, id);
+}
+
+/* A number needs no entry, but then a group must be given. */
+static const char *find_user(const char *name, uid_t *uid, gid_t *gid, bool *has_group) {
+    const struct passwd *entry = getpwnam(name);
+    if (entry == NULL && parse_id(name, uid)) {
+        entry = getpwuid(*uid);
+        *has_group = entry != NULL;
+        if (entry == NULL) return NULL;
+    }
+    if (entry == NULL) return "there is no such user";
+    *uid = entry->pw_uid;
+    *gid = entry->pw_gid;
+    *has_group = true;
+    return NULL;
+}
+
+static const char *find_group(const char *name, gid_t *gid) {
+    const struct group *entry = getgrnam(name);
+    if (entry == NULL && parse_id(name, gid)) return NULL;
+    if (entry == NULL) return "there is no such group";
+    *gid = entry->gr_gid;
+    return NULL;
+}
+
+const char *parse_user(const char *value, uid_t *uid, gid_t *gid) {
+    char name[256];
+    bool has_group = false;
+    const char *colon = strchrnul(value, ':');
+    size_t length = (size_t)(colon - value);
+    if (length == 0 || length >= sizeof name) return "expected NAME or NAME:GROUP";
+    memcpy(name, value, length);
+    name[length] = '\0';
+    const char *why = find_user(name, uid, gid, &has_group);
+    if (why == NULL && *colon == ':') return find_group(colon + 1, gid);
+    if (why == NULL && !has_group) return "this user has no entry: expected USER:GROUP";
+    return why;
+}
+
+const char *parse_umask(const char *value, mode_t *umask) {
+    unsigned bits = 0;
+    bool is_octal = value[0] != '\0' && value[strspn(value, "01234567")] == '\0' && strlen(value) <= 4;
+    for (const char *digit = value; is_octal && *digit != '\0'; digit++) bits = bits * 8 + (unsigned)(*digit - '0');
+    if (!is_octal || bits > 0777) return "expected an octal number, such as 022, at most 777";
+    *umask = bits;
+    return NULL;
+}
+
+const char *absolute_path(const char *path, char room[SKEP_MAX_PATH + 1]) {
+    char here[SKEP_MAX_PATH + 1];
+    if (path[0] == '/') return path;
+    if (getcwd(here, sizeof here) == NULL) return NULL;
+    int length = snprintf(room, SKEP_MAX_PATH + 1, "%s/%s", here, path);
+    if (length <= SKEP_MAX_PATH) return room;
+    errno = ENAMETOOLONG;
     return NULL;
 }
 

@@ -3,9 +3,11 @@
 #ifndef SKEP_COMMAND_VALUES_H
 #define SKEP_COMMAND_VALUES_H
 
+#include <contract.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum {
     MAX_SECONDS = 86400,        /* of an interval, a timeout or a lease */
@@ -30,6 +32,15 @@ const char *parse_size(const char *value, uint64_t *size_bytes);
 
 /* A time with a unit, ms, s, m or h; without one it is seconds. At most 24 h. */
 bool parse_duration(const char *value, unsigned least_ms, unsigned *ms);
+
+/* NAME, NAME:GROUP, or numbers in their place; without a group it is the user's own. */
+const char *parse_user(const char *value, uid_t *uid, gid_t *gid);
+
+/* Octal digits, at most 777. */
+const char *parse_umask(const char *value, mode_t *umask);
+
+/* The path from the root, in room if it has to be made; symbolic links stay. NULL: see errno. */
+const char *absolute_path(const char *path, char room[SKEP_MAX_PATH + 1]);
 
 /* A name of an instance or a listener becomes a part of a path and of a line. */
 const char *check_name(const char *name, size_t size_bytes);

@@ -59,10 +59,15 @@ static void refuse(struct skep__acceptor *acceptor, const struct skep__end *end)
     if (skep__acceptor_may_tell(acceptor)) acceptor->refused(acceptor->owner, end->pid, end->uid);
 }
 
+static bool trusts(const struct skep__acceptor *acceptor, uid_t uid) {
+    if (acceptor->protocol == SKEP__SP_REP) return skep__is_own_user(uid);
+    return skep__hub_trusts(&acceptor->hub->common, uid);
+}
+
 static void admit(struct skep__acceptor *acceptor, struct skep__end *end) {
     find_peer(end);
     bool wanted = acceptor->only == 0 || acceptor->only == end->pid;
-    if (wanted && skep__hub_trusts(&acceptor->hub->common, end->uid)) acceptor->accepted(acceptor->owner, end);
+    if (wanted && trusts(acceptor, end->uid)) acceptor->accepted(acceptor->owner, end);
     else refuse(acceptor, end);
 }
 

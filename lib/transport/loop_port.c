@@ -214,9 +214,11 @@ static void tell_misspoken(struct skep__loop_port *port, const struct skep__pipe
 /* If a connection breaks while the port is finishing, another one is finished in its place. */
 static void ended(struct skep__pipe *pipe, bool all_read) {
     struct skep__loop_port *port = port_of(pipe);
+    bool was_there = pipe->reader.greeted && port->common.events->disconnected != NULL;
     LIST_REMOVE(pipe, entry);
     skep__pipe_close(pipe);
     tell_misspoken(port, pipe);
+    if (was_there) port->common.events->disconnected(port->common.context, &pipe->peer);
     if (port->finishing && !port->sending && all_read) tell_finished(port);
     else skep__dialer_again(&port->dialer, pipe);
 }

@@ -55,6 +55,7 @@ static void open_again(struct skep__guard *guard) {
     if (listen_on(guard) != SKEP_OK || !known || stat(path_of(guard), &after) != 0)
         return; /* the next look tries again */
     if (after.st_uid != before.st_uid && chown(path_of(guard), before.st_uid, (gid_t)-1) != 0) return;
+    if (after.st_mode != before.st_mode && chmod(path_of(guard), before.st_mode & 0777) != 0) return;
 }
 
 /* Connects and greets as SP does. The connection stays until the next look: it must not go away in the greeting. */

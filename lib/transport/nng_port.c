@@ -22,6 +22,7 @@ struct pipe {
     uint32_t id;
     pid_t pid;
     uid_t uid;
+    bool announced;  /* by the connected event */
     unsigned blames; /* malformed messages */
     UT_hash_handle hh;
     STAILQ_ENTRY(pipe) gone;
@@ -79,6 +80,7 @@ static void on_pipe_added(nng_pipe pipe, nng_pipe_ev event, void *argument) {
         known->pid = who.pid;
         known->uid = who.uid;
         HASH_ADD_INT(port->pipes, id, known);
+        skep__hub_wake(port->hub, &port->source);
     } else if (!trusted) {
         port->refusal = who;
         port->was_refused = true;
@@ -181,7 +183,7 @@ static void on_sent(void *argument) {
     else nng_msg_free(next);
 }
 
-/* Of what came in one go, a part may have been the third too many. */
+/* Part of what came in one go may have been the third too many. */
 static bool is_heard(struct nng_port *port, uint32_t id) {
     pthread_mutex_lock(&port->hub->mutex);
     bool heard = !is_muted(find_pipe(port, id));
@@ -200,6 +202,26 @@ static void deliver(struct nng_port *port, struct item *items, size_t count) {
     free(items);
 }
 
+/* Under the mutex. The oldest: the table is in the order in which they came. */
+static struct pipe *next_unannounced(const struct nng_port *port) {
+    struct pipe *pipe = port->pipes;
+    while (pipe != NULL && pipe->announced) pipe = pipe->hh.next;
+    return pipe;
+}
+
+static void announce_pipes(struct nng_port *port) {
+    if (port->common.events->connected == NULL) return;
+    pthread_mutex_lock(&port->hub->mutex);
+    for (struct pipe *pipe; (pipe = next_unannounced(port)) != NULL;) {
+        struct skep__peer peer = {.pipe = pipe->id, .pid = pipe->pid, .uid = pipe->uid};
+        pipe->announced = true;
+        pthread_mutex_unlock(&port->hub->mutex);
+        port->common.events->connected(port->common.context, &peer);
+        pthread_mutex_lock(&port->hub->mutex);
+    }
+    pthread_mutex_unlock(&port->hub->mutex);
+}
+
 static void port_turn(struct skep__source *source) {
     struct nng_port *port = SKEP_CONTAINER(source, struct nng_port, source);
     pthread_mutex_lock(&port->hub->mutex);
@@ -211,25 +233,20 @@ static void port_turn(struct skep__source *source) {
     port->item_count = port->item_capacity = port->queued_bytes = 0;
     port->paused = port->was_sent = port->was_refused = false;
     pthread_mutex_unlock(&port->hub->mutex);
-
     if (paused) nng_recv_aio(port->socket, port->receive);
     if (was_refused && port->common.events->refused != NULL)
         port->common.events->refused(port->common.context, refusal.pid, refusal.uid);
+    announce_pipes(port);
     port->delivering = true;
     deliver(port, items, count);
     port->delivering = false;
     if (was_sent && port->common.events->sent != NULL) port->common.events->sent(port->common.context);
 }
 
-static int open_socket(enum skep__port_kind kind, nng_socket *socket) {
-    switch (kind) {
-    case SKEP__PORT_PUSH: return nng_push0_open(socket);
-    case SKEP__PORT_PULL: return nng_pull0_open(socket);
-    case SKEP__PORT_PUB: return nng_pub0_open(socket);
-    case SKEP__PORT_SUB: return nng_sub0_open(socket);
-    }
-    return NNG_EINVAL;
-}
+static int (*const open_socket[])(nng_socket *socket) = {[SKEP__PORT_PUSH] = nng_push0_open,
+                                                         [SKEP__PORT_PULL] = nng_pull0_open,
+                                                         [SKEP__PORT_PUB] = nng_pub0_open,
+                                                         [SKEP__PORT_SUB] = nng_sub0_open};
 
 static int set_options(struct nng_port *port) {
     int error = nng_socket_set_size(port->socket, NNG_OPT_RECVMAXSZ, SKEP_MAX_FRAME);
@@ -258,7 +275,7 @@ int skep__nng_port_new(struct skep__port **out, const struct skep__port *common)
     port->hub = (struct skep__nng_hub *)common->hub;
     port->source.handle = port_turn;
     STAILQ_INIT(&port->gone_pipes);
-    int error = open_socket(common->kind, &port->socket);
+    int error = open_socket[common->kind](&port->socket);
     if (error != 0) {
         free(port);
         return skep__status_of_nng(error);
@@ -349,19 +366,13 @@ bool skep__nng_port_blame(struct skep__port *common, uint32_t id) {
     return muted;
 }
 
-static void free_pipes(struct nng_port *port) {
-    struct pipe *pipe, *next;
-    HASH_ITER(hh, port->pipes, pipe, next) drop_pipe(port, pipe);
-}
-
 /* A callback must not begin anything on a socket that is being closed, which NNG would keep for ever: so both are
  * stopped before. What a callback could not send any more is still there then. */
 static void stop_moving(struct nng_port *port) {
     if (port->receive != NULL) nng_aio_stop(port->receive);
     if (port->send == NULL) return;
     nng_aio_stop(port->send);
-    nng_msg *unsent = nng_aio_get_msg(port->send);
-    if (unsent != NULL) nng_msg_free(unsent);
+    nng_msg_free(nng_aio_get_msg(port->send));
 }
 
 /* nng_close ends what is under way and waits for the callbacks. What still moves has a moment to end before, since NNG
@@ -369,6 +380,7 @@ static void stop_moving(struct nng_port *port) {
 static void close_port(void *what) {
     static const struct timespec settle = {.tv_nsec = SETTLE_MS * 1000000L};
     struct nng_port *port = what;
+    struct pipe *pipe, *next;
     nanosleep(&settle, NULL);
     stop_moving(port);
     nng_close(port->socket);
@@ -376,7 +388,7 @@ static void close_port(void *what) {
     nng_aio_free(port->send);
     for (size_t i = 0; i < port->item_count; i++) nng_msg_free(port->items[i].message);
     free(port->items);
-    free_pipes(port);
+    HASH_ITER(hh, port->pipes, pipe, next) drop_pipe(port, pipe);
     free(port);
 }
 

@@ -96,7 +96,7 @@ static void on_client_added(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     struct refusal who;
     atomic_fetch_add(&server->guard.seen, 1);
     skep__nng_peer(pipe, &who.pid, &who.uid);
-    if (skep__hub_trusts(&server->hub->common, who.uid)) return;
+    if (skep__is_own_user(who.uid)) return;
     nng_pipe_close(pipe);
     pthread_mutex_lock(&server->hub->mutex);
     server->refusal = who;

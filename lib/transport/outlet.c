@@ -90,14 +90,22 @@ static void connected(void *context, const struct skep__peer *peer) {
     if (outlet->options.connected != NULL) outlet->options.connected(outlet->options.context, peer);
 }
 
+static void disconnected(void *context, const struct skep__peer *peer) {
+    struct skep__outlet *outlet = context;
+    if (outlet->options.disconnected != NULL) outlet->options.disconnected(outlet->options.context, peer);
+}
+
 static void peer_refused(void *context, pid_t pid, uid_t uid) {
     struct skep__outlet *outlet = context;
     if (outlet->options.refused != NULL) outlet->options.refused(outlet->options.context, pid, uid);
 }
 
 int skep__outlet_new(struct skep__outlet **out, const struct skep__outlet_options *options) {
-    static const struct skep__port_events events = {
-        .sent = frame_sent, .finished = finished, .connected = connected, .refused = peer_refused};
+    static const struct skep__port_events events = {.sent = frame_sent,
+                                                    .finished = finished,
+                                                    .connected = connected,
+                                                    .disconnected = disconnected,
+                                                    .refused = peer_refused};
     struct skep__outlet *outlet = calloc(1, sizeof *outlet);
     if (outlet == NULL) return SKEP_ENOMEM;
     outlet->flush.flush = flush_outlet;

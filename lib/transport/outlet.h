@@ -19,6 +19,7 @@ struct skep__outlet_options {
     /* As in transport.h */
     void (*finished)(void *context);
     void (*connected)(void *context, const struct skep__peer *peer);
+    void (*disconnected)(void *context, const struct skep__peer *peer);
     void (*refused)(void *context, pid_t pid, uid_t uid);
     void *context;
 };

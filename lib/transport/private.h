@@ -8,11 +8,14 @@
 /* The object that has a member at this address */
 #define SKEP_CONTAINER(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
+enum { SKEP__MAX_TRUSTED = 16 };
+
 /* First member of each transport's own hub, port, server, call and caller */
 struct skep__hub {
     const struct skep__transport *transport;
     uv_loop_t *loop;
-    uid_t trusted; /* besides this process's user and root; read and written atomically */
+    uid_t trusted[SKEP__MAX_TRUSTED]; /* besides this process's user and root; read and written atomically */
+    unsigned trusted_count;           /* this too */
 };
 
 struct skep__port {
@@ -71,8 +74,8 @@ struct skep__transport {
 extern const struct skep__transport skep__loop_transport;
 extern const struct skep__transport skep__nng_transport;
 
-/* True if the user may connect: this process's, root, or the trusted one. On any thread. */
-bool skep__hub_trusts(const struct skep__hub *hub, uid_t uid);
+/* Whether it is this process's user, or root. On any thread, as skep__hub_trusts. */
+bool skep__is_own_user(uid_t uid);
 
 /* The Unix address of an ipc URL. Errors: SKEP_EURL. */
 struct sockaddr_un;

@@ -26,7 +26,7 @@ int skep__hub_new(struct skep__hub **out, uv_loop_t *loop) {
     if (status != SKEP_OK) return status;
     hub->transport = transport;
     hub->loop = loop;
-    hub->trusted = geteuid();
+    hub->trusted_count = 0;
     *out = hub;
     return SKEP_OK;
 }
@@ -37,12 +37,24 @@ void skep__hub_free(struct skep__hub **out) {
     if (hub != NULL) hub->transport->hub_free(hub);
 }
 
-void skep__hub_trust(struct skep__hub *hub, uid_t uid) {
-    __atomic_store_n(&hub->trusted, uid, __ATOMIC_RELAXED);
+bool skep__is_own_user(uid_t uid) {
+    return uid == geteuid() || uid == 0;
 }
 
 bool skep__hub_trusts(const struct skep__hub *hub, uid_t uid) {
-    return uid == geteuid() || uid == 0 || uid == __atomic_load_n(&hub->trusted, __ATOMIC_RELAXED);
+    unsigned count = __atomic_load_n(&hub->trusted_count, __ATOMIC_ACQUIRE);
+    for (unsigned i = 0; i < count; i++)
+        if (__atomic_load_n(&hub->trusted[i], __ATOMIC_RELAXED) == uid) return true;
+    return skep__is_own_user(uid);
+}
+
+/* An entry is written before the count includes it: NNG's threads look at any time. */
+bool skep__hub_trust(struct skep__hub *hub, uid_t uid) {
+    if (skep__hub_trusts(hub, uid)) return true;
+    if (hub->trusted_count == SKEP__MAX_TRUSTED) return false;
+    __atomic_store_n(&hub->trusted[hub->trusted_count], uid, __ATOMIC_RELAXED);
+    __atomic_store_n(&hub->trusted_count, hub->trusted_count + 1, __ATOMIC_RELEASE);
+    return true;
 }
 
 int skep__ipc_address(const char *url, struct sockaddr_un *address) {

@@ -29,8 +29,12 @@ SKEP_MUST_USE int skep__hub_new(struct skep__hub **hub, uv_loop_t *loop);
  * sockets that are being closed, a second at most: what hangs then stays behind. */
 void skep__hub_free(struct skep__hub **hub);
 
-/* Lets processes of one more user connect: workers that run as another one than the broker. */
-void skep__hub_trust(struct skep__hub *hub, uid_t uid);
+/* Lets processes of one more user connect to ports: workers that run as another one than this process. Servers answer
+ * this process's user and root only. False: there are 16 already. */
+SKEP_MUST_USE bool skep__hub_trust(struct skep__hub *hub, uid_t uid);
+
+/* Whether a user may connect to ports. */
+bool skep__hub_trusts(const struct skep__hub *hub, uid_t uid);
 
 /* --- ports: one way --- */
 
@@ -50,8 +54,10 @@ struct skep__port_events {
     void (*received)(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer);
     void (*sent)(void *context);     /* only after skep__port_is_sending was asked to wake */
     void (*finished)(void *context); /* after skep__port_finish: the peer has read everything */
-    /* A connection is there; the second one of a peer that lives means that the first was cut. Not with NNG. */
+    /* A connection is there; the second one of a peer that lives means that the first was cut. */
     void (*connected)(void *context, const struct skep__peer *peer);
+    /* It has ended. Not with NNG. */
+    void (*disconnected)(void *context, const struct skep__peer *peer);
     /* A peer was turned away: it is of another user, or not the one that the port is for. This event and the next come
      * eight times a second at most. */
     void (*refused)(void *context, pid_t pid, uid_t uid);

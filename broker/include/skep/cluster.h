@@ -65,14 +65,17 @@ typedef size_t (*skep_choose_cb)(const struct sockaddr *client, const skep_candi
 typedef struct skep_settings {
     const char *exec;        /* program of later forks, searched in PATH if it has no slash; this program */
     const char *const *args; /* its arguments from argv[1] on, NULL-terminated; this program's */
-    const char *cwd;         /* its working directory; this one's */
+    const char *cwd;         /* its working directory; this one's. A relative exec is looked for there */
+    const char *const *env;  /* NAME=VALUE beside the inherited variables, NULL-terminated; none */
     bool silent;             /* its stdout and stderr go to /dev/null */
     const int *stdio;        /* three descriptors for its 0, 1 and 2, -1 is /dev/null; /dev/null and this process's */
     const int *extra_stdio;  /* extra_count more (64 at most) for its SKEP_EXTRA_FD and what follows; none */
     unsigned extra_count;
-    bool set_ids; /* uid and gid below are meant */
-    uid_t uid;
+    bool set_ids; /* uid and gid below are meant; there are no supplementary groups then */
+    uid_t uid;    /* the directory and the sockets that workers need are made accessible to this user */
     gid_t gid;
+    bool set_umask; /* umask below is meant */
+    mode_t umask;
 
     enum skep_policy policy; /* frozen at the first fork or listener */
     skep_choose_cb choose;   /* with SKEP_POLICY_CUSTOM */
@@ -103,6 +106,10 @@ typedef struct skep_settings {
     unsigned failures;           /* so many quick ones open the breaker, 4,096 at most; 10 and 2 a worker */
     unsigned failures_period_ms; /* that is, within so long; 60,000 */
     unsigned breaker_ms;         /* how long it stays open before it tries one worker, 1,000 at least; 10,000 */
+
+    bool
+        adopt; /* processes that workers leave behind become children of this process, which reaps them, kills them when
+                * their worker has ended, and kills all at its own end: it must have no children but its workers */
 
     bool capture; /* its stdout and stderr come by line: to skep_on_log, the log, the exits; not with silent or stdio */
     uint64_t log_bytes; /* memory of the lines that are kept; 4 MiB */
@@ -149,7 +156,7 @@ SKEP_MUST_USE int skep_reset_primary(skep_cluster *cluster, const skep_settings 
 SKEP_MUST_USE int skep_setup_queue(skep_cluster *cluster, const char *name, const skep_queue_options *options);
 
 /* The settings in force, defaults filled in; borrowed until the next skep_setup_primary, or the end of a reload onto
- * another program, whose exec and args they have then (Node: settings). */
+ * another program, whose exec, args, cwd, env, user and umask they have then (Node: settings). */
 const skep_settings *skep_cluster_settings(const skep_cluster *cluster);
 
 /* Takes the directory and opens the sockets. The first skep_fork or skep_cluster_listen does it; call it to learn of
@@ -167,7 +174,7 @@ const char *skep_cluster_name(const skep_cluster *cluster);
  * 64 bytes), SKEP_EADDRINUSE (the name, or the descriptor, belongs to another listener). */
 SKEP_MUST_USE int skep_cluster_listen(skep_cluster *cluster, const char *name, const char *url, const char **bound);
 
-/* Starts a worker. env holds NAME=VALUE strings beside the inherited ones, NULL-terminated; may be NULL. The fork event
+/* Starts a worker. env holds NAME=VALUE strings beside settings.env, NULL-terminated; may be NULL. The fork event
  * follows on the next turn of the loop. *child (may be NULL) is borrowed. Errors: SKEP_ENOTFOUND, SKEP_ENOTEXEC,
  * SKEP_EMFILE, SKEP_ENOMEM, SKEP_ESYS, SKEP_ESTATE (stopping), and those of skep_cluster_start. */
 SKEP_MUST_USE int skep_fork(skep_cluster *cluster, const char *const *env, skep_child **child);
@@ -263,7 +270,14 @@ unsigned skep_cluster_wanted(const skep_cluster *cluster);
 typedef struct skep_reload_options {
     const char *exec;        /* program of the new workers and their replacements; the present one */
     const char *const *args; /* its arguments from argv[1] on, NULL-terminated; the present ones */
-    unsigned at_once;        /* workers replaced at a time; 1 */
+    const char *cwd;         /* their working directory; the present one */
+    const char *const *env;  /* NAME=VALUE beside the present ones, of which it replaces those of the same names */
+    bool set_ids;            /* uid and gid below are meant; else the present user's */
+    uid_t uid;
+    gid_t gid;
+    bool set_umask; /* umask below is meant; else the present one */
+    mode_t umask;
+    unsigned at_once; /* workers replaced at a time; 1 */
 } skep_reload_options;
 
 /* Replaces every worker by a new one, some at a time. A new one must be ready before its old one begins to leave. If

@@ -52,11 +52,15 @@ const char *skep_worker_why(const skep_worker *worker);
 
 /* Tells the broker that this worker is ready for work, then runs the loop until the worker has drained and nothing of
  * the user's keeps the loop alive. Returns SKEP_OK after a drain, whoever asked for it; SKEP_ECLOSED if the broker
- * closed the link unasked (live connections and kept jobs were finished first, for 10 s at most; a broker that is
- * killed takes its workers with it); SKEP_EPROTO if the broker sent what it must not. */
+ * closed the link unasked; SKEP_EPROTO if the broker sent what it must not. In the latter two cases live connections
+ * and kept jobs are finished first, for 10 s at most, and then the loop is stopped (uv_stop), whatever handles of the
+ * user's are active: there is no broker that would end the process. A broker that is killed takes its workers with it,
+ * also those that have changed their user before this call. */
 SKEP_MUST_USE int skep_worker_run(skep_worker *worker);
 
-/* Tells the broker that this worker is ready: for users who run the loop themselves. Does nothing the second time. */
+/* Tells the broker that this worker is ready: for users who run the loop themselves. Does nothing the second time. The
+ * worker gets connections and jobs when it is connected to the broker's sockets too; one that cannot connect is ended
+ * after the ready timeout. */
 SKEP_MUST_USE int skep_worker_ready(skep_worker *worker);
 
 /* --- Connections --- */

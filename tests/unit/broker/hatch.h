@@ -58,7 +58,7 @@ static inline skep_child *hatch_child(skep_cluster *cluster, uint32_t place) {
     assert_non_null(child->program);
     child->id = place + 1;
     child->state = SKEP__CHILD_READY;
-    child->exit_code = child->exit_signal = -1;
+    child->exit_code = child->exit_signal = child->guard[0] = child->guard[1] = -1;
     child->link_flush.flush = hatch_flush_nothing;
     STAILQ_INIT(&child->notices);
     STAILQ_INIT(&child->untaken);

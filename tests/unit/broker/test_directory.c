@@ -349,27 +349,6 @@ static void test_named_by_the_environment(void **state) {
     pump_remove(dir);
 }
 
-/* --- workers of another user --- */
-
-static void test_shared_with_another_user(void **state) {
-    struct pump *pump = *state;
-    struct stat st;
-    char inbox[128];
-    if (geteuid() != 0) skip();
-    skep_cluster *cluster = hatch_cluster(pump, &(skep_settings){.set_ids = true, .uid = 65534, .gid = 65534});
-    assert_int_equal(skep_cluster_start(cluster), SKEP_OK);
-    snprintf(inbox, sizeof inbox, "%s/inbox.%d.5", pump->dir, (int)cluster->instance.generation);
-    close(open(inbox, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-    assert_int_equal(skep__directory_share(cluster, 5), SKEP_OK);
-    assert_int_equal(stat(inbox, &st), 0);
-    assert_int_equal(st.st_uid, 65534);
-    assert_int_equal(stat(pump->dir, &st), 0);
-    assert_int_equal(st.st_mode & 0777, 0711); /* passed through, not looked into */
-    unlink(inbox);
-    assert_int_equal(skep__directory_share(cluster, 5), SKEP_EACCES);
-    hatch_free(pump, &cluster);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_made_and_private),
@@ -387,7 +366,6 @@ int main(void) {
         PUMP_TEST(test_others_may_write_above),
         PUMP_TEST(test_ephemeral),
         PUMP_TEST(test_named_by_the_environment),
-        PUMP_TEST(test_shared_with_another_user),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

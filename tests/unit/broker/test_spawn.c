@@ -14,6 +14,7 @@
 
 #include "life.h"
 #include "page.h"
+#include "program.h"
 
 /* --- what the worker tells over its link --- */
 
@@ -54,6 +55,7 @@ static int tell(const char *what) {
     else if (strcmp(what, "signals") == 0)
         snprintf(text, sizeof text, "%s", signals_are_default() ? "default" : "changed");
     else if (strcmp(what, "cwd") == 0 && getcwd(text, sizeof text) == NULL) return 1;
+    else if (strcmp(what, "umask") == 0) snprintf(text, sizeof text, "%03o", (unsigned)umask(0));
     else if (text[0] == '\0') snprintf(text, sizeof text, "%s", variable != NULL ? variable : "(unset)");
     return send(SKEP_LINK_FD, text, strlen(text), 0) == (ssize_t)strlen(text) ? 0 : 1;
 }
@@ -87,8 +89,7 @@ static void close_bench(struct bench *bench) {
 
 /* Starts what the settings say. */
 static int spawn(struct bench *bench, uint32_t id, char *const *env) {
-    const skep_settings *settings = skep_cluster_settings(bench->cluster);
-    const struct skep__program program = {.exec = settings->exec, .args = settings->args};
+    const struct skep__program program = skep__program_of(skep_cluster_settings(bench->cluster));
     return skep__spawn(bench->cluster, id, &program, env, &bench->spawned);
 }
 
@@ -182,6 +183,26 @@ static void test_own_variables(void **state) {
     close_bench(bench);
 }
 
+/* The settings' variables beside the inherited ones, the worker's own beside both. */
+static void test_environment_of_the_settings(void **state) {
+    static const char *const of_all[] = {"SKEP_TEST_A=all", "SKEP_TEST_B=all", NULL};
+    char *env[] = {(char *)"SKEP_TEST_B=its", NULL};
+    static const char *const expected[][2] = {{"SKEP_TEST_A", "all"}, {"SKEP_TEST_B", "its"}};
+    setenv("SKEP_TEST_A", "mine", 1);
+    for (unsigned i = 0; i < 2; i++) {
+        struct bench *bench = open_bench(*state, expected[i][0], &(skep_settings){.env = of_all});
+        assert_string_equal(ask(bench, env), expected[i][1]);
+        close_bench(bench);
+    }
+    unsetenv("SKEP_TEST_A");
+}
+
+static void test_umask(void **state) {
+    struct bench *bench = open_bench(*state, "umask", &(skep_settings){.set_umask = true, .umask = 0});
+    assert_string_equal(ask(bench, NULL), "000");
+    close_bench(bench);
+}
+
 static void test_working_directory(void **state) {
     struct bench *bench = open_bench(*state, "cwd", &(skep_settings){.cwd = "/"});
     assert_string_equal(ask(bench, NULL), "/");
@@ -247,9 +268,17 @@ static void test_no_descriptors(void **state) {
 int main(int argc, char **argv) {
     if (argc == 3 && strcmp(argv[1], "tell") == 0) return tell(argv[2]);
     const struct CMUnitTest tests[] = {
-        PUMP_TEST(test_descriptors),    PUMP_TEST(test_page),           PUMP_TEST(test_signals),
-        PUMP_TEST(test_environment),    PUMP_TEST(test_own_variables),  PUMP_TEST(test_working_directory),
-        PUMP_TEST(test_not_found),      PUMP_TEST(test_not_executable), PUMP_TEST(test_bad_working_directory),
+        PUMP_TEST(test_descriptors),
+        PUMP_TEST(test_page),
+        PUMP_TEST(test_signals),
+        PUMP_TEST(test_environment),
+        PUMP_TEST(test_own_variables),
+        PUMP_TEST(test_environment_of_the_settings),
+        PUMP_TEST(test_umask),
+        PUMP_TEST(test_working_directory),
+        PUMP_TEST(test_not_found),
+        PUMP_TEST(test_not_executable),
+        PUMP_TEST(test_bad_working_directory),
         PUMP_TEST(test_no_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,7 +39,7 @@ static const struct row table[SKEP__CHILD_STATES][SKEP__SIGNALS] = {
             [SKEP__SIGNAL_SAYS_READY] = {SKEP__CHILD_READY, ""},
             [SKEP__SIGNAL_LEAVE] = {SKEP__CHILD_DRAINING, "D"},
             [SKEP__SIGNAL_LINK_END] = {SKEP__CHILD_DRAINING, "C"},
-            [SKEP__SIGNAL_DEADLINE] = {SKEP__CHILD_READY, ""},
+            [SKEP__SIGNAL_DEADLINE] = {SKEP__CHILD_DRAINING, "E"},
             [SKEP__SIGNAL_EXIT] = {SKEP__CHILD_GONE, "CX"},
         },
     [SKEP__CHILD_DRAINING] =
