@@ -19,8 +19,14 @@ struct haul {
     bool later;     /* something not begun is left, since it was delivered later */
 };
 
+/* The claim of a straggler is another delivery's by now. */
+bool skep__is_begun(const skep_child *child, uint64_t delivery) {
+    return skep__deliveries_is_straggler(&child->deliveries, delivery) || skep__claim_is_begun(child->page, delivery);
+}
+
 bool skep__take_back(struct skep__job *job) {
     skep_child *child = job->holder->child;
+    if (skep__deliveries_is_straggler(&child->deliveries, job->delivery)) return false;
     if (!skep__claim_take(child->page, job->delivery)) return false;
     skep__deliveries_settle(&child->deliveries, job->delivery);
     skep__consumer_undo(job);
@@ -36,7 +42,7 @@ static void haul_from(struct haul *haul, const struct skep__consumer *consumer, 
         before = skep__deliveries_before(deliveries, n);
         if (job == NULL || job->holder != consumer) continue;
         if (job->at_ms > haul->by_ms) {
-            haul->later = haul->later || !skep__claim_is_begun(consumer->child->page, n);
+            haul->later = haul->later || !skep__is_begun(consumer->child, n);
             continue;
         }
         if (!skep__take_back(job)) return;

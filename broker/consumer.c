@@ -237,10 +237,16 @@ static bool fits(const struct run *run, const struct skep__job *job) {
            run->size_bytes + job->size_bytes < MAX_RUN_BYTES;
 }
 
+static int make_room(skep_child *child) {
+    uint64_t number = skep__deliveries_in_the_way(&child->deliveries);
+    if (number != 0) skep__ledger_note_begun(child, number, skep__clock_ms(child->cluster->clock));
+    return skep__deliveries_reserve(&child->deliveries);
+}
+
 static int add_to_run(struct run *run, struct skep__job *job) {
     int status = run->count > 0 && !fits(run, job) ? end_run(run) : SKEP_OK;
     if (status == SKEP_OK && !skep__outlet_has_room(run->consumer->child->inbox)) status = SKEP_EAGAIN;
-    if (status == SKEP_OK) status = skep__deliveries_reserve(&run->consumer->child->deliveries);
+    if (status == SKEP_OK) status = make_room(run->consumer->child);
     if (status != SKEP_OK) return status;
     if (run->count == 0) run->first = job;
     run->items[run->count++] = (struct skep_bytes){job->data, job->size_bytes};

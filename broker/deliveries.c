@@ -87,6 +87,10 @@ struct skep__delivery *skep__deliveries_find(struct skep__deliveries *d, uint64_
     return delivery->queue != NULL ? delivery : NULL;
 }
 
+bool skep__deliveries_is_straggler(const struct skep__deliveries *d, uint64_t number) {
+    return number < d->first;
+}
+
 void skep__deliveries_settle(struct skep__deliveries *d, uint64_t number) {
     if (number < d->first) {
         drop_straggler(d, find_straggler(d, number));

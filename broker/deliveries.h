@@ -32,6 +32,9 @@ void skep__deliveries_add(struct skep__deliveries *deliveries, struct skep__job 
 /* The delivery of a number; NULL if there is none that has not been answered. */
 struct skep__delivery *skep__deliveries_find(struct skep__deliveries *deliveries, uint64_t number);
 
+/* Whether it has outlasted the ring. Then its job has begun: none else was allowed to be in the way. */
+bool skep__deliveries_is_straggler(const struct skep__deliveries *deliveries, uint64_t number);
+
 /* Marks one as answered. */
 void skep__deliveries_settle(struct skep__deliveries *deliveries, uint64_t number);
 

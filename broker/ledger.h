@@ -97,10 +97,16 @@ uint32_t skep__ledger_lease_ms(const skep_cluster *cluster, const struct skep__j
 /* When the lease of a job that the worker has ends, if it is not extended, and if it was begun at all; by the clock. */
 uint64_t skep__ledger_lease_end_ms(const skep_child *child, const struct skep__job *job, uint64_t now_ms);
 
+/* To be called before the claim of a delivery is used for another one: when it was begun is remembered. */
+void skep__ledger_note_begun(skep_child *child, uint64_t delivery, uint64_t now_ms);
+
 /* To be called for each job that a worker is given. */
 void skep__ledger_watch_lease(skep_child *child, const struct skep__job *job, uint64_t now_ms);
 
 /* --- balance.c --- */
+
+/* Whether a worker has begun a delivery that is not answered, as far as the broker can know. */
+bool skep__is_begun(const skep_child *child, uint64_t delivery);
 
 /* Takes a job that is reserved from the worker that has it. The caller then moves it to another state, and has
  * skep__consumers_update look again. False: the worker has begun it. */

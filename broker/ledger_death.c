@@ -41,7 +41,7 @@ static struct last_moment moment_of(const skep_child *child) {
 static uint64_t count_begun(skep_child *child) {
     uint64_t count = 0;
     for (uint64_t n = 0; (n = skep__deliveries_after(&child->deliveries, n)) != 0;)
-        count += skep__deliveries_find(&child->deliveries, n)->job != NULL && skep__claim_is_begun(child->page, n);
+        count += skep__deliveries_find(&child->deliveries, n)->job != NULL && skep__is_begun(child, n);
     return count;
 }
 
@@ -81,7 +81,7 @@ static void blame(skep_child *child, const struct last_moment *moment) {
     LIST_FOREACH(consumer, &child->consumers, of_child) consumer->suspects = consumer->concurrency;
     for (uint64_t n = 0; (n = skep__deliveries_after(&child->deliveries, n)) != 0;) {
         struct skep__job *job = skep__deliveries_find(&child->deliveries, n)->job;
-        if (job == NULL || !skep__claim_is_begun(child->page, n)) continue;
+        if (job == NULL || !skep__is_begun(child, n)) continue;
         if (is_suspect(moment, job)) job->deaths++;
         else interrupted(child, job);
     }
@@ -121,8 +121,8 @@ static void give_back(skep_child *child, struct skep__job *job, const struct las
     skep_cluster *cluster = child->cluster;
     unsigned most = job->queue->options.interruptions;
     child->jobs_given_back++;
-    bool begun = !skep__claim_take(child->page, job->delivery) && skep__claim_is_begun(child->page, job->delivery);
-    if (begun) skep__consumer_let_go(job); /* the process may live on, without a link: it begins nothing more */
+    if (!skep__is_begun(child, job->delivery)) skep__claim_take(child->page, job->delivery); /* it may live on */
+    if (skep__is_begun(child, job->delivery)) skep__consumer_let_go(job);
     else skep__consumer_undo(job);
     if (job->deaths >= cluster->settings.deaths) bury_killer(child, job, moment);
     else if (most > 0 && job->interruptions >= most) bury_interrupted(child, job, moment);

@@ -19,7 +19,8 @@ uint32_t skep__ledger_lease_ms(const skep_cluster *cluster, const struct skep__j
 
 /* When it was begun, extended, or at the latest delivered; now if it was not begun yet. */
 static uint64_t since_ms(const skep_child *child, const struct skep__job *job, uint64_t now_ms) {
-    if (!skep__claim_is_begun(child->page, job->delivery)) return now_ms;
+    if (!skep__is_begun(child, job->delivery)) return now_ms;
+    if (skep__deliveries_is_straggler(&child->deliveries, job->delivery)) return job->at_ms;
     uint64_t age_ms = skep__claim_age_ms(child->page, job->delivery, uv_hrtime() / 1000000);
     return age_ms < now_ms - job->at_ms ? now_ms - age_ms : job->at_ms;
 }
@@ -40,18 +41,34 @@ static void end_lease(skep_child *child, struct skep__job *job) {
     skep__ledger_put_off(cluster, job, 0, &reason, &record);
 }
 
-/* Ends the leases that have passed. Returns when the next one may end; UINT64_MAX: there is none. */
-static uint64_t end_leases(skep_child *child, uint64_t now_ms) {
-    uint64_t next_ms = UINT64_MAX, next;
+/* What a look at a worker's deliveries finds */
+struct view {
+    uint64_t next_ms; /* when the next lease may end; UINT64_MAX: there is none */
+    bool works;       /* on a job whose lease has not ended */
+    bool waits;       /* something has waited for a lease, and has not begun */
+};
+
+/* Ends the leases that have passed. */
+static struct view end_leases(skep_child *child, uint64_t now_ms) {
+    struct view view = {.next_ms = UINT64_MAX};
+    uint64_t next;
     for (uint64_t n = skep__deliveries_after(&child->deliveries, 0); n != 0; n = next) {
         struct skep__job *job = skep__deliveries_find(&child->deliveries, n)->job;
         next = skep__deliveries_after(&child->deliveries, n);
         if (job == NULL) continue;
         uint64_t end_ms = skep__ledger_lease_end_ms(child, job, now_ms);
+        bool begun = skep__is_begun(child, n);
         if (end_ms <= now_ms) end_lease(child, job);
-        else if (end_ms < next_ms) next_ms = end_ms;
+        else if (end_ms < view.next_ms) view.next_ms = end_ms;
+        view.works = view.works || (begun && end_ms > now_ms);
+        view.waits = view.waits || (!begun && job->at_ms + skep__ledger_lease_ms(child->cluster, job) <= now_ms);
     }
-    return next_ms;
+    return view;
+}
+
+void skep__ledger_note_begun(skep_child *child, uint64_t delivery, uint64_t now_ms) {
+    struct skep__job *job = skep__deliveries_find(&child->deliveries, delivery)->job;
+    if (job != NULL) job->at_ms = since_ms(child, job, now_ms);
 }
 
 static void look(struct skep__alarm *alarm);
@@ -63,9 +80,10 @@ static void look_after(skep_child *child, uint64_t delay_ms) {
 
 static void look(struct skep__alarm *alarm) {
     skep_child *child = (skep_child *)((char *)alarm - offsetof(skep_child, lease_alarm));
-    uint64_t now_ms = skep__clock_ms(child->cluster->clock), next_ms = end_leases(child, now_ms);
-    if (next_ms != UINT64_MAX) look_after(child, next_ms - now_ms);
-    if (!child->stalled) return;
+    uint64_t now_ms = skep__clock_ms(child->cluster->clock);
+    struct view view = end_leases(child, now_ms);
+    if (view.next_ms != UINT64_MAX) look_after(child, view.next_ms - now_ms);
+    if (!child->stalled && (view.works || !view.waits)) return; /* what waits for nothing was lost on its way */
     skep__take_back_all(child);
     skep__dispatch_child(child);
     skep__sessions_flush(child->cluster);

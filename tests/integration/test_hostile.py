@@ -21,7 +21,7 @@ import wire  # noqa: E402
 PYTHON = "/usr/bin/python3"
 RSS_GROWTH_BYTES = 16 * 1024 * 1024
 STRANGER = 65534
-MAX_QUEUES, ETOOBIG = 1024, 17
+MAX_QUEUES, EQUEUES = 1024, 34
 
 
 def hostile(*args, **options):
@@ -458,7 +458,7 @@ class Intake(Case):
             bad = Joined(self, hive)
             bad.say(b"".join(wire.pack("submit", queue=f"queue-{number}", number=number, jobs=[b"x"])
                              for number in range(1, MAX_QUEUES + 101)))
-            self.assertEqual(bad.hear("declined")["status"], ETOOBIG)
+            self.assertEqual(bad.hear("declined")["status"], EQUEUES)
             self.assertEqual(len(self.asker(hive).ask("queues")), MAX_QUEUES)
             self.assert_serving(hive, 1)
             hive.stop()

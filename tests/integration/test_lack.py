@@ -157,7 +157,7 @@ class Users(unittest.TestCase, Quiet):
     def test_commands_without_processes(self):
         with actors(TCP, workers=1, user=SOMEBODY) as hive:
             hive.wait_ready(1)
-            for command in (("status",), ("queues",), ("exits",), ("submit", "mail", "x"), ("scale", "1"), ("stop",)):
+            for command in (("status",), ("queues",), ("exits",), ("submit", "mail", "x"), ("scale", "1"), ("stop", "--yes")):
                 with self.subTest(command):
                     argv = as_somebody("prlimit", "--nproc=1:1", program("skep"), *command, "--dir", hive.folder)
                     env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}

@@ -57,7 +57,8 @@ static void test_what_waits_has_no_lease(void **state) {
     submit(&bench, 2);
     pass(&bench, 3 * LEASE_MS);
     assert_counts(&bench, 0, 2, 0, 0);
-    begin(child, 1, 1);
+    assert_true(bench.queue->taken_back > 0); /* it was sent again, since it may have been lost on its way */
+    begin(child, child->deliveries.first, 1);
     PUMP_UNTIL(bench.pump, bench.queue->redelivered == 1); /* only the one that was begun */
     assert_counts(&bench, 0, 2, 0, 0);
     unsigned attempts = 0;
