@@ -109,8 +109,9 @@ class Killed(Case):
             for words in hive.starts():
                 attempts.setdefault(words[1], []).append(int(words[ATTEMPT]))
             self.assertEqual(len(attempts), self.JOBS)
-            self.assertEqual([tries for tries in attempts.values() if tries != list(range(1, len(tries) + 1))], [])
-            self.assertLessEqual(sum(len(tries) - 1 for tries in attempts.values()), self.KILLS)
+            # A job counts as begun a moment before its handler writes that down.
+            self.assertEqual([tries for tries in attempts.values() if tries != sorted(set(tries))], [])
+            self.assertLessEqual(sum(tries[-1] - 1 for tries in attempts.values()), self.KILLS)
             status = queue_status(hive, "q")
             self.assertEqual((status["done"], status["dead"], status["refused"]), (self.JOBS, 0, 0))
 

@@ -82,8 +82,9 @@ static void join(struct worker *worker, const char *queue) {
     put_field_text(&frame, "name", queue);
     link_send(&frame);
     if (!link_receive(on_welcome, worker)) peer_fail("link", "it ended before welcome");
-    put_command(&frame, "handle", 1);
+    put_command(&frame, "handle", 2); /* without claims it is sent no more ahead */
     put_field_text(&frame, "queue", queue);
+    put_field_uint(&frame, "concurrency", 4096);
     put_command(&frame, "ready", 0);
     link_send(&frame);
 }
