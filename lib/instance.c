@@ -100,7 +100,7 @@ int skep__instance_find_or_say(const char *dir, struct skep__instance *instance,
     char text[128];
     uid_t owner;
     if (strlen(dir) > SKEP_MAX_DIR) return SKEP_ENOBROKER;
-    int fd, status = check(dir, &owner, why);
+    int fd = -1, status = check(dir, &owner, why);
     if (status != SKEP_OK) return status;
     status = open_lock(dir, owner, &fd);
     snprintf(why, SKEP_MAX_REASON + 1, "%s",
