@@ -199,6 +199,7 @@ class SubmitOne(Jobs):
         self.assertEqual(done.returncode, 71)
         self.assertRegex(done.stderr, r"\Askep: stdout: .*\n\Z")
 
+    @unittest.skipIf(os.environ.get("SKEP_TRANSPORT") == "nng", "NNG does not say why it fails")
     def test_few_descriptors(self):
         for limit in range(4, 20):  # with fewer no program is loaded
             for command in (("submit", "mail", "x"), ("call", "1", "x", "--timeout", "0.1")):

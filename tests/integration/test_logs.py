@@ -146,7 +146,7 @@ class Lines(unittest.TestCase):
         self.assertLess(text.index("no end"), ended)
 
     def test_a_child_of_the_worker_that_keeps_the_pipe_holds_nothing_up(self):
-        with script("env -u SKEP_HIVE setsid -f sh -c 'echo $$; exec sleep 600'; exit 3") as hive:
+        with script("exec 5>&1; echo $(env -u SKEP_HIVE setsid -f sh -c 'echo $$; exec sleep 600 >&5'); exit 3") as hive:
             grandchild = int(hive.wait_line(r"^(\d+)$", stream="out").group(1))
             hive.wait_line(r"worker 1 pid \d+: exited with status 3")
             hive.wait_line(r"worker 2 pid \d+: started")
