@@ -171,13 +171,16 @@ static bool may_open(const skep_cluster *cluster) {
 /* With policy reuseport: a socket that no worker accepts from, or one more. */
 static int own_member(struct skep__listener *listener, skep_child *child, int *fd) {
     struct skep__member *member = own_or_free_member(listener, child);
-    int status = SKEP_OK;
     if (member == NULL) {
-        int new_fd;
+        int new_fd, status;
         if (!may_open(listener->cluster)) return SKEP_EMFILE;
         status = skep__socket_again(&listener->address, listener->backlog, &new_fd);
-        if (status == SKEP_OK) status = add_member(listener, new_fd, &member);
         if (status != SKEP_OK) return status;
+        status = add_member(listener, new_fd, &member);
+        if (member == NULL) {
+            close(new_fd);
+            return status;
+        }
     }
     member->owner = child;
     member->waits = false;
