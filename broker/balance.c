@@ -11,7 +11,7 @@
 
 enum { WAIT_MS = 2 /* that a job has its chance where it was sent: shorter waits are the rule when many are quick */ };
 
-/* What is taken back together. It becomes ready in the order of acceptance, whoever had it. */
+/* Jobs that are taken back together, from one worker or several. They become ready in the order of acceptance. */
 struct haul {
     struct skep__job **jobs;
     size_t count, room;

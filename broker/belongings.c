@@ -190,7 +190,7 @@ static void child_ended(uv_signal_t *handle, int number) {
     skep__orphans_look(handle->data);
 }
 
-/* Whoever started this may have blocked or ignored the signal. */
+/* The parent process may have blocked or ignored the signal. */
 int skep__orphans_adopt(skep_cluster *cluster) {
     sigset_t wanted;
     if (!cluster->settings.adopt || cluster->adopts) return SKEP_OK;

@@ -160,7 +160,7 @@ struct skep_child {
     int exit_code, exit_signal;
     struct rusage rusage; /* once it has exited */
     bool exited;
-    bool greeted;    /* it has said hello */
+    bool greeted;    /* it has sent hello */
     bool said_ready; /* it becomes ready when its inbox and outbox are connected */
     bool doomed;     /* killed on account of its link: what it still says does not matter */
 
@@ -377,7 +377,7 @@ struct skep_cluster {
     uint64_t cut; /* connections of workers and clients that ended while both sides lived, and were made again */
     struct skep__counter_total counters[SKEP_MAX_COUNTERS];
     unsigned counter_count;
-    bool counters_said; /* an event has said that there are too many */
+    bool counters_said; /* an event has reported that there are too many */
     struct skep__handling handling;
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Hints that nobody handles the queue: to whoever waits for results that cannot come, and to whoever may have mistyped
- * its name. */
+ * Hints that nobody handles the queue: to a user who waits for results that cannot come, and to one who may have
+ * mistyped its name. */
 #include <string.h>
 
 #include "say.h"

@@ -82,7 +82,7 @@ void log_begin(struct log *log) {
     for (int i = 0; i < LOG_STREAMS; i++) note_file(streams[i], log->files[i]);
 }
 
-/* Whoever may write to the directory may have put something else there, which must not hold the broker up. Returns 0 or
+/* Another user of the directory may have put something else there, which must not hold the broker up. Returns 0 or
  * an errno. */
 static int reopen(int stream, const char *path) {
     struct stat old, opened;
