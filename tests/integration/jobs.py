@@ -102,8 +102,7 @@ class Workers(Hive):
 
     def log(self):
         """What the workers have written so far; a line that a killed one did not finish is not there."""
-        text = self.log_path.read_text()
-        return text[:text.rfind("\n") + 1].splitlines()
+        return [line.removesuffix(" .") for line in self.log_path.read_text().splitlines() if line.endswith(" .")]
 
     def starts(self, key=None):
         """The start lines, of one job if its key is given, as lists of words."""

@@ -9,12 +9,12 @@ enum { MOST = 64 };
 /* Tells what each of its descriptors from the first extra one on is. */
 static void tell_all(skep_worker *worker) {
     for (int fd = SKEP_EXTRA_FD; fd < SKEP_EXTRA_FD + MOST; fd++) {
-        char link[32], path[256] = "", line[300];
-        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        char name[32], target[256] = "", line[300];
+        snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
         if (fcntl(fd, F_GETFD) < 0) continue;
-        if (readlink(link, path, sizeof path - 1) < 0) continue;
-        if (strncmp(path, "/tmp/", 5) != 0 && strcmp(path, "/dev/null") != 0) continue; /* the library's own */
-        snprintf(line, sizeof line, "%d %s%s", fd, path, fcntl(fd, F_GETFD) == 0 ? "" : " closed on exec");
+        if (readlink(name, target, sizeof target - 1) < 0) continue;
+        if (strncmp(target, "/tmp/", 5) != 0 && strcmp(target, "/dev/null") != 0) continue; /* the library's own */
+        snprintf(line, sizeof line, "%d %s%s", fd, target, fcntl(fd, F_GETFD) == 0 ? "" : " closed on exec");
         role_tell(worker, "has", line);
     }
     role_tell(worker, "end", "");

@@ -25,6 +25,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <skep/worker.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,25 +61,29 @@ struct kept {
     char key[KEY_BYTES];
 };
 
-/* --- the log: one write a line, so that lines of several workers stay whole --- */
+/* --- the log --- */
 
-static void write_line(const struct program *program, const char *line, int size_bytes) {
+/* In one write, so that lines of several workers stay whole. A worker that is killed may write a part only: a line that
+ * does not end in a dot. Nothing is written behind it. */
+__attribute__((format(printf, 2, 3))) static void write_line(const struct program *program, const char *format, ...) {
+    char line[LINE_BYTES] = "\n";
+    va_list arguments;
     if (program->log < 0) return;
-    if (size_bytes < 0 || size_bytes >= LINE_BYTES || write(program->log, line, (size_t)size_bytes) != size_bytes)
-        abort();
+    va_start(arguments, format);
+    int text_bytes = vsnprintf(line + 1, sizeof line - 1, format, arguments);
+    va_end(arguments);
+    if (text_bytes < 0 || (size_t)text_bytes + sizeof " .\n" >= sizeof line) abort();
+    size_t size_bytes = (size_t)stpcpy(line + 1 + text_bytes, " .\n") - (size_t)line;
+    if (write(program->log, line, size_bytes) != (ssize_t)size_bytes) abort();
 }
 
 static void log_start(const struct program *program, const char *key, const skep_job *job) {
-    char line[LINE_BYTES];
-    write_line(program, line,
-               snprintf(line, sizeof line, "start %s %llu %u %d %u %d\n", key, (unsigned long long)job->id,
-                        job->attempt, job->redelivered, (unsigned)skep_worker_id(program->worker), (int)getpid()));
+    write_line(program, "start %s %llu %u %d %u %d", key, (unsigned long long)job->id, job->attempt, job->redelivered,
+               (unsigned)skep_worker_id(program->worker), (int)getpid());
 }
 
 static void log_done(const struct program *program, const char *key, const skep_job *job) {
-    char line[LINE_BYTES];
-    write_line(program, line,
-               snprintf(line, sizeof line, "done %s %llu %u\n", key, (unsigned long long)job->id, job->attempt));
+    write_line(program, "done %s %llu %u", key, (unsigned long long)job->id, job->attempt);
 }
 
 /* --- jobs that are kept --- */
@@ -214,14 +219,13 @@ static void talk(struct program *program) {
 }
 
 static void check_order(struct program *program, const skep_message *message) {
-    char text[LINE_BYTES], line[LINE_BYTES];
+    char text[LINE_BYTES];
     unsigned long sender;
     unsigned long long number;
     snprintf(text, sizeof text, "%.*s", (int)message->size_bytes, (const char *)message->data);
     if (sscanf(text, "%lu %llu", &sender, &number) != 2 || sender >= SENDERS) abort();
     if (number <= program->heard[sender])
-        write_line(program, line,
-                   snprintf(line, sizeof line, "wrong %lu %llu %llu\n", sender, number, program->heard[sender]));
+        write_line(program, "wrong %lu %llu %llu", sender, number, program->heard[sender]);
     program->heard[sender] = number;
 }
 

@@ -37,16 +37,17 @@ static void assert_runs_follow(unsigned from, uint64_t jobs) {
 }
 
 static void test_a_list_has_its_limit(void **state) {
+    const uint64_t jobs = 2 * (uint64_t)SKEP_MAX_LIST;
     struct bench bench;
     bench_open(&bench, *state, NULL);
     skep_child *child = bench_hire(&bench, 0, WIDE);
     bench_read_inbox(&bench, 0, &inlet);
-    bench_submit(&bench, SKEP_MAX_LIST * 2, 1);
-    PUMP_UNTIL(bench.pump, inlet.jobs == SKEP_MAX_LIST * 2);
+    bench_submit(&bench, jobs, 1);
+    PUMP_UNTIL(bench.pump, inlet.jobs == jobs);
     assert_int_equal(inlet.count, 2);
     assert_int_equal(inlet.runs[0].count, SKEP_MAX_LIST);
     assert_int_equal(inlet.runs[1].count, SKEP_MAX_LIST);
-    assert_runs_follow(0, SKEP_MAX_LIST * 2);
+    assert_runs_follow(0, jobs);
     bench_dismiss(child);
     bench_close_inlet(&inlet);
     bench_close(&bench);

@@ -55,7 +55,7 @@ static void test_what_waits_has_no_lease(void **state) {
     open_leases(&bench, *state, 2);
     skep_child *child = hire(&bench, 0, 2);
     submit(&bench, 2);
-    pass(&bench, 3 * LEASE_MS);
+    pass(&bench, UINT64_C(3) * LEASE_MS);
     assert_counts(&bench, 0, 2, 0, 0);
     assert_true(bench.queue->taken_back > 0); /* it was sent again, since it may have been lost on its way */
     begin(child, child->deliveries.first, 1);

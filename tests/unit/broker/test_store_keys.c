@@ -4,7 +4,7 @@
 
 #include "store_keys.h"
 
-enum { LONG_MS = 1000000 };
+static const uint64_t LONG_MS = 1000000;
 
 static struct skep__submission keyed(const char *key) {
     struct skep__submission submission = shelf_plain("x");

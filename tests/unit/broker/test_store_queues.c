@@ -99,21 +99,22 @@ static void test_what_nobody_uses_is_forgotten_in_a_minute(void **state) {
     shelf_close(&shelf);
 }
 
-static void test_what_is_used_again_begins_anew(void **state) {
+static void test_what_is_used_again_stays_for_as_long(void **state) {
     (void)state;
+    const uint64_t kept_ms = SKEP__QUEUE_KEPT_MS;
     struct shelf shelf = shelf_open_large();
     struct skep__submission submission = shelf_plain("x");
     shelf.kind->tidy(shelf.store, 0);
     shelf_put(&shelf, &submission, 1);
-    shelf.kind->tidy(shelf.store, 2 * SKEP__QUEUE_KEPT_MS);
+    shelf.kind->tidy(shelf.store, 2 * kept_ms);
     shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 2), 3);
-    shelf.kind->tidy(shelf.store, 2 * SKEP__QUEUE_KEPT_MS);
+    shelf.kind->tidy(shelf.store, 2 * kept_ms);
     shelf.queue->consumer_count = 1; /* a worker comes and goes */
-    shelf.kind->tidy(shelf.store, 3 * SKEP__QUEUE_KEPT_MS - 1);
+    shelf.kind->tidy(shelf.store, 3 * kept_ms - 1);
     shelf.queue->consumer_count = 0;
-    shelf.kind->tidy(shelf.store, 3 * SKEP__QUEUE_KEPT_MS);
+    shelf.kind->tidy(shelf.store, 3 * kept_ms);
     assert_int_equal(count(&shelf), 1);
-    shelf.kind->tidy(shelf.store, 4 * SKEP__QUEUE_KEPT_MS);
+    shelf.kind->tidy(shelf.store, 4 * kept_ms);
     assert_int_equal(count(&shelf), 0);
     shelf_close(&shelf);
 }
@@ -124,7 +125,7 @@ int main(void) {
         cmocka_unit_test(test_the_one_that_has_been_empty_for_longest_goes_first),
         cmocka_unit_test(test_queues_in_use_stay),
         cmocka_unit_test(test_what_nobody_uses_is_forgotten_in_a_minute),
-        cmocka_unit_test(test_what_is_used_again_begins_anew),
+        cmocka_unit_test(test_what_is_used_again_stays_for_as_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
