@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "belongings.h"
+#include "channels.h"
 #include "control.h"
 #include "directory.h"
 #include "event.h"

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "channels.h"
 #include "exits.h"
 #include "ledger.h"
 #include "news.h"

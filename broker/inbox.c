@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "channels.h"
 #include "directory.h"
 #include "life.h"
 #include "router.h"

@@ -5,21 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "admission.h"
 #include "counts.h"
 #include "event.h"
-#include "lack.h"
 #include "ledger.h"
 #include "life.h"
 #include "news.h"
 #include "session.h"
 
-enum {
-    REQUEST_TIMEOUT_MS = 5000,
-    CUT_SAY_MS = 1000 /* between two reports of one peer's connections that were cut */
-};
+enum { REQUEST_TIMEOUT_MS = 5000 };
 
 static int push(skep_child *child, const struct skep_command *command) {
     if (child->link < 0 || child->cluster->freed) return SKEP_ECLOSED;
@@ -208,62 +202,6 @@ void skep__inbox_drained(void *context) {
     skep__dispatch_child(child);
 }
 
-void skep__inbox_refused(void *context, pid_t pid, uid_t uid) {
-    const skep_child *child = context;
-    skep__emit_error(child->cluster, NULL,
-                     "refused process %d of user %u on the inbox of worker %u, which is process %d", (int)pid, uid,
-                     child->id, (int)child->pid);
-}
-
-/* --- connections --- */
-
-bool skep__may_say_cut(const skep_cluster *cluster, uint64_t *said_ms) {
-    uint64_t now_ms = uv_now(cluster->loop);
-    if (*said_ms != 0 && now_ms - *said_ms < CUT_SAY_MS) return false;
-    *said_ms = now_ms;
-    return true;
-}
-
-/* Connections are counted from 1; another one means that the one before has ended while both sides lived. */
-static void note_connection(skep_child *child, uint64_t *connections, const char *channel) {
-    if (++*connections == 1) return;
-    child->cluster->cut++;
-    if (!skep__may_say_cut(child->cluster, &child->cut_said_ms)) return;
-    skep__emit_error(child->cluster, child,
-                     "its connection to its %s was cut and has been made again; what was on its way may be lost",
-                     channel);
-}
-
-void skep__inbox_connected(void *context, const struct skep__peer *peer) {
-    skep_child *child = context;
-    (void)peer;
-    child->inbox_live++;
-    note_connection(child, &child->inbox_connections, "inbox");
-    skep__admission_check(child);
-}
-
-void skep__inbox_disconnected(void *context, const struct skep__peer *peer) {
-    skep_child *child = context;
-    (void)peer;
-    child->inbox_live--;
-    skep__admission_check(child);
-}
-
-void skep__outbox_connected(void *context, const struct skep__peer *peer) {
-    skep_child *child = skep__child_by_pid(context, peer->pid);
-    if (child == NULL) return;
-    child->outbox_live++;
-    note_connection(child, &child->outbox_connections, "outbox");
-    skep__admission_check(child);
-}
-
-void skep__outbox_disconnected(void *context, const struct skep__peer *peer) {
-    skep_child *child = skep__child_by_pid(context, peer->pid);
-    if (child == NULL) return;
-    child->outbox_live--;
-    skep__admission_check(child);
-}
-
 /* --- frames --- */
 
 /* A worker's own words. Errors: SKEP_EPROTO, with *why. */
@@ -321,23 +259,6 @@ void skep__outbox_received(void *context, const void *data, size_t size_bytes, c
     if (child != NULL) skep__dispatch_child(child);
     skep__sessions_flush(cluster);
     if (status != SKEP_OK) bad_frame(cluster, child, peer, status == SKEP_EPROTO ? reader->why : skep_strerror(status));
-}
-
-void skep__peer_misspoke(void *context, const struct skep__peer *peer, const char *why) {
-    skep_cluster *cluster = context;
-    skep__emit_error(cluster, skep__child_by_pid(cluster, peer->pid),
-                     "process %d on a socket of the broker's: %s; its connection is closed", (int)peer->pid, why);
-}
-
-void skep__peers_starved(void *context) {
-    skep__lack_say(context, SKEP__LACK_PEERS,
-                   "out of descriptors; workers, clients and commands connect when some are free");
-}
-
-void skep__peer_refused(void *context, pid_t pid, uid_t uid) {
-    skep_cluster *cluster = context;
-    skep__emit_error(cluster, NULL, "refused process %d of user %u: only user %u may connect", (int)pid, uid,
-                     geteuid());
 }
 
 /* --- messages from the primary --- */

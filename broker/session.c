@@ -10,9 +10,9 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
+#include "channels.h"
 #include "directory.h"
 #include "event.h"
-#include "router.h"
 
 enum {
     HUSH_MS = 1,

@@ -96,7 +96,8 @@ class Outbox(Case):
 
 class Inbox(Case):
     def test_lost_jobs(self):
-        with self.hive() as hive, Submitter(hive.folder) as submitter:
+        """They do not wait for the end of a lease."""
+        with self.hive(options=("--lease", "600")) as hive, Submitter(hive.folder) as submitter:
             worker = self.worker(hive)
             with stopped(worker):
                 submitter.submit("q", 5)

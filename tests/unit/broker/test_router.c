@@ -3,6 +3,7 @@
  * made up. */
 #include "hatch.h"
 
+#include "channels.h"
 #include "control.h"
 #include "event.h"
 #include "router.h"
