@@ -16,11 +16,7 @@
 #include "private.h"
 #include "sp.h"
 
-enum {
-    GREETING_MS = 10000, /* for the broker to greet */
-    NUMBER_BYTES = 4     /* before a question and its answer */
-};
-#define NUMBER_END UINT32_C(0x80000000) /* marks the last number of a route; ours has one */
+enum { GREETING_MS = 10000 /* for the broker to greet */ };
 
 typedef void (*command_cb)(const struct skep_command *command, void *context);
 
@@ -187,13 +183,9 @@ void skep__asker_free(skep__asker **asker) {
     *asker = NULL;
 }
 
-static void put_number(unsigned char place[NUMBER_BYTES], uint32_t number) {
-    for (unsigned i = 0; i < NUMBER_BYTES; i++) place[i] = (unsigned char)(number >> (24 - 8 * i));
-}
-
 /* Head and number come before the command, in the same frame buffer. */
 static int send_question(skep__asker *asker, const struct skep_command *command, uint64_t deadline_ns) {
-    enum { BEFORE = SKEP__SP_HEAD_BYTES + NUMBER_BYTES };
+    enum { BEFORE = SKEP__SP_HEAD_BYTES + SKEP__SP_NUMBER_BYTES };
     struct skep_frame *frame = &asker->channel.frame;
     skep__frame_clear(frame);
     int status = skep__frame_extend(frame, BEFORE);
@@ -201,7 +193,7 @@ static int send_question(skep__asker *asker, const struct skep_command *command,
     if (status != SKEP_OK) return status;
     unsigned char *before = (unsigned char *)frame->data;
     skep__sp_head(before, frame->size_bytes - SKEP__SP_HEAD_BYTES);
-    put_number(before + SKEP__SP_HEAD_BYTES, ++asker->number | NUMBER_END);
+    skep__sp_put_number(before + SKEP__SP_HEAD_BYTES, ++asker->number);
     return write_all(asker->channel.fd, frame->data, frame->size_bytes, deadline_ns);
 }
 
@@ -226,12 +218,13 @@ static void take_answer(const struct skep_command *command, void *context) {
 /* An answer to a question before, for which nobody waits any more, is passed over; but not for longer than so. */
 static int await_answer(skep__asker *asker, uint64_t deadline_ns) {
     const struct skep_frame *frame = &asker->channel.frame;
-    unsigned char number[NUMBER_BYTES];
-    put_number(number, asker->number | NUMBER_END);
+    unsigned char number[SKEP__SP_NUMBER_BYTES];
+    skep__sp_put_number(number, asker->number);
     for (;;) {
         int status = read_frame(&asker->channel, deadline_ns);
         if (status != SKEP_OK) return status;
-        if (frame->size_bytes >= NUMBER_BYTES && memcmp(frame->data, number, NUMBER_BYTES) == 0) return SKEP_OK;
+        if (frame->size_bytes >= SKEP__SP_NUMBER_BYTES && memcmp(frame->data, number, SKEP__SP_NUMBER_BYTES) == 0)
+            return SKEP_OK;
         if (uv_hrtime() >= deadline_ns) return SKEP_ETIMEDOUT;
     }
 }
@@ -243,8 +236,9 @@ int skep__ask(skep__asker *asker, const struct skep_command *command, unsigned t
     why[0] = '\0';
     int status = send_question(asker, command, deadline_ns);
     if (status == SKEP_OK) status = await_answer(asker, deadline_ns);
-    bool empty = asker->channel.frame.size_bytes == NUMBER_BYTES; /* a list with nothing in it */
-    if (status == SKEP_OK && !empty) status = read_commands(&asker->channel, NUMBER_BYTES, take_answer, &answer);
+    bool empty = asker->channel.frame.size_bytes == SKEP__SP_NUMBER_BYTES; /* a list with nothing in it */
+    if (status == SKEP_OK && !empty)
+        status = read_commands(&asker->channel, SKEP__SP_NUMBER_BYTES, take_answer, &answer);
     if (status == SKEP_OK) status = answer.failed;
     if (status != SKEP_OK && why[0] == '\0') snprintf(why, SKEP_MAX_REASON + 1, "%s", skep_strerror(status));
     return status;

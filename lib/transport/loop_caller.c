@@ -5,14 +5,10 @@
 
 #include "loop.h"
 
-enum { NUMBER_BYTES = 4 };
-#define NUMBER_END UINT32_C(0x80000000) /* marks the last number of a route; ours has one */
-
 struct question {
     struct skep__outgoing outgoing; /* first member */
     TAILQ_ENTRY(question) entry;
     struct loop_caller *caller;
-    uint32_t number;
     bool sent; /* all of it has left: it may have been done, and is not asked again */
     uint64_t deadline_ns;
     skep__answer_cb callback;
@@ -109,9 +105,8 @@ static void send_question(struct loop_caller *caller, struct question *question)
     if (caller->pipe != NULL) question->sent = skep__pipe_send(caller->pipe, &question->outgoing);
 }
 
-static uint32_t read_number(const char *data) {
-    const unsigned char *bytes = (const unsigned char *)data;
-    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+static unsigned char *route_of(struct question *question) {
+    return question->outgoing.head + SKEP__SP_HEAD_BYTES;
 }
 
 /* An answer that nobody waits for any more is dropped, and so is one to a question that has not been asked yet: numbers
@@ -119,10 +114,10 @@ static uint32_t read_number(const char *data) {
 static void received(struct skep__pipe *pipe, const char *data, size_t size_bytes) {
     struct loop_caller *caller = caller_of(pipe);
     struct question *question;
-    if (size_bytes < NUMBER_BYTES) return;
-    uint32_t number = read_number(data);
-    TAILQ_FOREACH(question, &caller->questions, entry) if (question->number == number) break;
-    if (question != NULL && question->sent) settle(question, SKEP_OK, data + NUMBER_BYTES, size_bytes - NUMBER_BYTES);
+    const size_t route_bytes = SKEP__SP_NUMBER_BYTES;
+    if (size_bytes < route_bytes) return;
+    TAILQ_FOREACH(question, &caller->questions, entry) if (memcmp(data, route_of(question), route_bytes) == 0) break;
+    if (question != NULL && question->sent) settle(question, SKEP_OK, data + route_bytes, size_bytes - route_bytes);
 }
 
 static void ended(struct skep__pipe *pipe, bool all_read) {
@@ -168,14 +163,12 @@ int skep__loop_caller_new(struct skep__caller **out, struct skep__hub *hub, cons
 static struct question *new_question(uint32_t number, const void *data, size_t size_bytes) {
     struct question *question = malloc(sizeof *question + size_bytes);
     if (question == NULL) return NULL;
-    *question = (struct question){.number = number,
-                                  .outgoing = {.head_bytes = SKEP__SP_HEAD_BYTES + NUMBER_BYTES,
+    *question = (struct question){.outgoing = {.head_bytes = SKEP__SP_HEAD_BYTES + SKEP__SP_NUMBER_BYTES,
                                                .body = question->body,
                                                .body_bytes = size_bytes,
                                                .done = question_done}};
-    unsigned char *place = question->outgoing.head + SKEP__SP_HEAD_BYTES;
-    skep__sp_head(question->outgoing.head, NUMBER_BYTES + size_bytes);
-    for (unsigned i = 0; i < NUMBER_BYTES; i++) place[i] = (unsigned char)(number >> (24 - 8 * i));
+    skep__sp_head(question->outgoing.head, SKEP__SP_NUMBER_BYTES + size_bytes);
+    skep__sp_put_number(route_of(question), number);
     memcpy(question->body, data, size_bytes);
     return question;
 }
@@ -183,7 +176,7 @@ static struct question *new_question(uint32_t number, const void *data, size_t s
 int skep__loop_caller_ask(struct skep__caller *common, const void *data, size_t size_bytes, unsigned timeout_ms,
                           skep__answer_cb callback, void *context) {
     struct loop_caller *caller = (struct loop_caller *)common;
-    struct question *question = new_question(++caller->next_number | NUMBER_END, data, size_bytes);
+    struct question *question = new_question(++caller->next_number, data, size_bytes);
     if (question == NULL) return SKEP_ENOMEM;
     question->deadline_ns = uv_hrtime() + timeout_ms * UINT64_C(1000000);
     question->callback = callback;

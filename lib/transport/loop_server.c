@@ -8,8 +8,6 @@
 #include "loop.h"
 
 enum {
-    NUMBER_BYTES = 4,
-    MAX_ROUTE = 8,  /* numbers; NNG's own limit */
     MAX_CALLS = 64, /* of one connection, that are open: a peer with more is disconnected */
     MAX_UNREAD = 2 * SKEP_MAX_FRAME + MAX_CALLS * 1024 /* bytes of answers that one connection has not read */
 };
@@ -26,7 +24,7 @@ struct loop_call {
     LIST_ENTRY(loop_call) entry;
     struct skep__pipe *pipe; /* NULL: the asker has gone */
     size_t route_bytes;
-    char route[MAX_ROUTE * NUMBER_BYTES];
+    char route[SKEP__SP_MAX_ROUTE * SKEP__SP_NUMBER_BYTES];
 };
 
 struct answer {
@@ -82,13 +80,6 @@ static struct loop_server *server_of(const struct skep__pipe *pipe) {
     return pipe->owner;
 }
 
-/* The length of the route; 0: there is none. */
-static size_t measure_route(const char *data, size_t size_bytes) {
-    for (size_t n = NUMBER_BYTES; n <= size_bytes && n <= (size_t)MAX_ROUTE * NUMBER_BYTES; n += NUMBER_BYTES)
-        if ((unsigned char)data[n - NUMBER_BYTES] & 0x80) return n;
-    return 0;
-}
-
 static struct loop_call *new_call(struct skep__pipe *pipe, const char *route, size_t route_bytes) {
     struct loop_server *server = server_of(pipe);
     struct loop_call *call = calloc(1, sizeof *call);
@@ -104,7 +95,7 @@ static struct loop_call *new_call(struct skep__pipe *pipe, const char *route, si
 
 static void received(struct skep__pipe *pipe, const char *data, size_t size_bytes) {
     struct loop_server *server = server_of(pipe);
-    size_t route_bytes = measure_route(data, size_bytes);
+    size_t route_bytes = skep__sp_route_bytes(data, size_bytes);
     bool allowed = route_bytes > 0 && pipe->count < MAX_CALLS;
     struct loop_call *call = allowed ? new_call(pipe, data, route_bytes) : NULL;
     if (call == NULL) drop(pipe);

@@ -10,7 +10,8 @@
 enum {
     MESSAGE = 1,            /* first byte of a head: a message, the only kind there is */
     FIRST_ROOM = 64 * 1024, /* bytes allocated for a frame that has come in part, whatever its head claims */
-    GROWTH = 4              /* times that, when they are full */
+    GROWTH = 4,             /* times that, when they are full */
+    LAST = 0x80             /* in the first byte of a number: the last one of a route */
 };
 
 void skep__sp_greeting(unsigned char greeting[SKEP__SP_GREETING_BYTES], enum skep__sp_protocol own) {
@@ -21,6 +22,18 @@ void skep__sp_greeting(unsigned char greeting[SKEP__SP_GREETING_BYTES], enum ske
 void skep__sp_head(unsigned char head[SKEP__SP_HEAD_BYTES], size_t size_bytes) {
     head[0] = MESSAGE;
     for (unsigned i = 0; i < 8; i++) head[1 + i] = (unsigned char)((uint64_t)size_bytes >> (56 - 8 * i));
+}
+
+void skep__sp_put_number(unsigned char route[SKEP__SP_NUMBER_BYTES], uint32_t number) {
+    for (unsigned i = 0; i < SKEP__SP_NUMBER_BYTES; i++) route[i] = (unsigned char)(number >> (24 - 8 * i));
+    route[0] |= LAST;
+}
+
+size_t skep__sp_route_bytes(const char *data, size_t size_bytes) {
+    const size_t most = (size_t)SKEP__SP_MAX_ROUTE * SKEP__SP_NUMBER_BYTES;
+    for (size_t n = SKEP__SP_NUMBER_BYTES; n <= size_bytes && n <= most; n += SKEP__SP_NUMBER_BYTES)
+        if ((unsigned char)data[n - SKEP__SP_NUMBER_BYTES] & LAST) return n;
+    return 0;
 }
 
 enum skep__sp_protocol skep__sp_counterpart(enum skep__sp_protocol own) {

@@ -21,13 +21,24 @@ enum skep__sp_protocol {
     SKEP__SP_PULL = 0x51
 };
 
-enum { SKEP__SP_GREETING_BYTES = 8, SKEP__SP_HEAD_BYTES = 9 };
+enum {
+    SKEP__SP_GREETING_BYTES = 8,
+    SKEP__SP_HEAD_BYTES = 9,
+    SKEP__SP_NUMBER_BYTES = 4, /* of a route: before each question and its answer */
+    SKEP__SP_MAX_ROUTE = 8     /* numbers; NNG's own limit */
+};
 
 /* What each side sends first, without waiting for the other's. */
 void skep__sp_greeting(unsigned char greeting[SKEP__SP_GREETING_BYTES], enum skep__sp_protocol own);
 
 /* What precedes a frame of so many bytes. */
 void skep__sp_head(unsigned char head[SKEP__SP_HEAD_BYTES], size_t size_bytes);
+
+/* The route of a question that is asked directly: one number, with the bit set that marks the last. */
+void skep__sp_put_number(unsigned char route[SKEP__SP_NUMBER_BYTES], uint32_t number);
+
+/* The bytes of the route before a question or an answer; 0: there is none. */
+size_t skep__sp_route_bytes(const char *data, size_t size_bytes);
 
 /* The protocol that one of this protocol talks to. */
 enum skep__sp_protocol skep__sp_counterpart(enum skep__sp_protocol own);

@@ -319,6 +319,22 @@ static void test_random_pieces(void **state) {
     }
 }
 
+static void test_a_route_ends_with_a_marked_number(void **state) {
+    (void)state;
+    enum { LONGEST = SKEP__SP_MAX_ROUTE * SKEP__SP_NUMBER_BYTES };
+    char route[LONGEST + SKEP__SP_NUMBER_BYTES] = {0};
+    for (size_t n = SKEP__SP_NUMBER_BYTES; n <= LONGEST; n += SKEP__SP_NUMBER_BYTES) {
+        skep__sp_put_number((unsigned char *)route + n - SKEP__SP_NUMBER_BYTES, 0x01020304);
+        assert_int_equal(skep__sp_route_bytes(route, sizeof route), n);
+        assert_int_equal(skep__sp_route_bytes(route, n), n);
+        assert_int_equal(skep__sp_route_bytes(route, n - 1), 0);
+        assert_memory_equal(route + n - SKEP__SP_NUMBER_BYTES, "\x81\x02\x03\x04", SKEP__SP_NUMBER_BYTES);
+        memset(route, 0, sizeof route);
+    }
+    skep__sp_put_number((unsigned char *)route + LONGEST, 1);
+    assert_int_equal(skep__sp_route_bytes(route, sizeof route), 0); /* too long */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_protocols),
@@ -332,6 +348,7 @@ int main(void) {
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_a_claim_costs_nothing),
         cmocka_unit_test(test_random_pieces),
+        cmocka_unit_test(test_a_route_ends_with_a_marked_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
