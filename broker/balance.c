@@ -9,7 +9,10 @@
 #include "ledger.h"
 #include "page_claims.h"
 
-enum { WAIT_MS = 2 /* that a job has its chance where it was sent: shorter waits are the rule when many are quick */ };
+enum {
+    WAIT_MS = 2,    /* that a job has its chance where it was sent: shorter waits are the rule when many are quick */
+    HELD_UP_MS = 20 /* in one handler: what is sent to such a worker may have to wait for long */
+};
 
 /* Jobs that are taken back together, from one worker or several. They become ready in the order of acceptance. */
 struct haul {
@@ -87,11 +90,21 @@ static bool is_balanced(const struct skep__queue *queue) {
     return queue->paused || queue->ahead_count == 0 || TAILQ_EMPTY(&queue->takers[SKEP__IDLE]);
 }
 
-/* How many jobs idle workers may be given. */
+/* It works on jobs of other queues, and may do so on several at a time; but the handler of one does not return. */
+static bool is_held_up(const skep_child *child, uint64_t now_ms) {
+    if (!skep__claims_are_kept(child->page)) return true; /* nobody knows */
+    uint64_t running = __atomic_load_n(&child->page->running, __ATOMIC_ACQUIRE);
+    return running != 0 && skep__claim_age_ms(child->page, running, now_ms) >= HELD_UP_MS;
+}
+
+/* How many jobs may be given to idle workers that would begin them at once. */
 static size_t room_of_idle(const struct skep__queue *queue) {
     const struct skep__consumer *consumer;
+    uint64_t now_ms = uv_hrtime() / 1000000;
     size_t room = 0;
-    TAILQ_FOREACH(consumer, &queue->takers[SKEP__IDLE], turn) room += consumer->window - consumer->held;
+    TAILQ_FOREACH(consumer, &queue->takers[SKEP__IDLE], turn)
+    if (consumer->child->deliveries.jobs < consumer->concurrency || !is_held_up(consumer->child, now_ms))
+        room += consumer->window - consumer->held;
     return room < queue->reserved_count ? room : queue->reserved_count;
 }
 
@@ -112,7 +125,7 @@ static void haul_evenly(struct haul *haul, struct skep__queue *queue) {
 
 static void balance(struct skep__alarm *alarm);
 
-static void look_again(skep_cluster *cluster) {
+void skep__balance_later(skep_cluster *cluster) {
     if (skep__alarm_is_set(&cluster->balance_alarm)) return;
     int status = skep__alarm_set(cluster->clock, &cluster->balance_alarm, WAIT_MS, balance);
     if (status != SKEP_OK) skep__emit_error(cluster, NULL, "jobs that wait: %s", skep_strerror(status));
@@ -125,16 +138,18 @@ static void balance_queue(skep_cluster *cluster, struct skep__queue *queue) {
     bool taken = haul.count > 0;
     make_ready(cluster, &haul);
     if (taken) skep__dispatch_jobs(cluster, queue);
-    else if (haul.later) look_again(cluster);
+    else if (haul.later) skep__balance_later(cluster);
 }
 
 static void balance(struct skep__alarm *alarm) {
     skep_cluster *cluster = (skep_cluster *)((char *)alarm - offsetof(skep_cluster, balance_alarm));
     struct skep__store *store = cluster->store;
-    for (struct skep__queue *q = NULL; (q = store->kind->next_queue(store, q)) != NULL;)
+    for (struct skep__queue *q = NULL; (q = store->kind->next_queue(store, q)) != NULL;) {
+        if (q->ready_count > 0) skep__dispatch_jobs(cluster, q);
         if (!is_balanced(q)) balance_queue(cluster, q);
+    }
 }
 
 void skep__balance_watch(skep_cluster *cluster, const struct skep__queue *queue) {
-    if (!is_balanced(queue)) look_again(cluster);
+    if (!is_balanced(queue)) skep__balance_later(cluster);
 }

@@ -21,6 +21,7 @@ struct skep__clock {
     uint64_t set_count; /* alarms, ever */
     uint64_t now_ms;
     uint64_t seen_ms; /* the loop's time when now_ms was reckoned */
+    uint64_t gap_ms;  /* now_ms at the latest stretch that did not count */
 };
 
 static struct skep__alarm *alarm_of(const struct skep__heap_node *node) {
@@ -37,7 +38,12 @@ uint64_t skep__clock_ms(struct skep__clock *clock) {
     uint64_t loop_ms = uv_now(clock->look.loop), gap_ms = loop_ms - clock->seen_ms;
     clock->seen_ms = loop_ms;
     if (gap_ms <= LONGEST_GAP_MS || clock->alarms.size == 0) clock->now_ms += gap_ms;
+    else clock->gap_ms = clock->now_ms;
     return clock->now_ms;
+}
+
+uint64_t skep__clock_gap_ms(const struct skep__clock *clock) {
+    return clock->gap_ms;
 }
 
 /* The first alarm that is due by then; NULL if there is none. */

@@ -24,6 +24,9 @@ void skep__clock_free(struct skep__clock **clock);
  * nobody looks and every stretch counts in full. */
 uint64_t skep__clock_ms(struct skep__clock *clock);
 
+/* When the latest stretch was that did not count; 0: there was none. */
+uint64_t skep__clock_gap_ms(const struct skep__clock *clock);
+
 /* The wall clock, for people to read: milliseconds since 1970. */
 uint64_t skep__wall_ms(void);
 

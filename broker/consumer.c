@@ -37,26 +37,31 @@ static bool is_open(const skep_child *child) {
     return child->state == SKEP__CHILD_READY && child->link >= 0 && !child->stalled && !child->inbox_full;
 }
 
-/* Whether there is a number for another delivery: a claim is used again when what it was for has begun. */
-static bool has_number(const skep_child *child) {
+/* The job whose claim the next delivery needs; NULL: none. */
+static struct skep__job *job_in_the_way(skep_child *child) {
     uint64_t number = skep__deliveries_in_the_way(&child->deliveries);
-    return number == 0 || skep__claim_is_begun(child->page, number);
+    return number != 0 ? skep__deliveries_find(&child->deliveries, number)->job : NULL;
+}
+
+/* Whether there is a number for another delivery: a claim is used again when what it was for has begun, or was sent
+ * ahead of time and makes room for a job of another queue that can begin. */
+static bool has_number(const struct skep__consumer *consumer) {
+    const struct skep__job *job = job_in_the_way(consumer->child);
+    if (job == NULL || skep__is_begun(consumer->child, job->delivery)) return true;
+    return skep__claims_are_kept(consumer->child->page) && job->holder != consumer &&
+           job->holder->held > job->holder->concurrency && consumer->held < consumer->concurrency;
 }
 
 static bool can_take(const struct skep__consumer *consumer) {
     const skep_child *child = consumer->child;
     return is_open(child) && consumer->held < consumer->window &&
            (child->held_bytes < child->cluster->settings.job_credit_bytes || child->held_bytes == 0) &&
-           has_number(child);
+           has_number(consumer);
 }
 
 /* As far as the broker knows: a handler of another queue's job may be what its only job waits for. */
 static bool is_ahead(const struct skep__consumer *consumer) {
-    const struct skep__consumer *other;
-    unsigned held = 0;
-    if (consumer->held == 0) return false;
-    LIST_FOREACH(other, &consumer->child->consumers, of_child) held += other->held;
-    return held > consumer->concurrency;
+    return consumer->held > 0 && consumer->child->deliveries.jobs > consumer->concurrency;
 }
 
 static enum skep__capacity capacity_of(const struct skep__consumer *consumer) {
@@ -201,7 +206,7 @@ static void take_back(struct run *run) {
         skep__consumer_undo(job);
         store(child->cluster)->recover(child->cluster->store, job);
     }
-    child->deliveries.next = run->first->delivery;
+    skep__deliveries_undo(&child->deliveries, run->first->delivery);
 }
 
 static int send_run(const struct run *run) {
@@ -237,9 +242,15 @@ static bool fits(const struct run *run, const struct skep__job *job) {
            run->size_bytes + job->size_bytes < MAX_RUN_BYTES;
 }
 
+/* What is in the way and has not begun is ready again. */
 static int make_room(skep_child *child) {
-    uint64_t number = skep__deliveries_in_the_way(&child->deliveries);
-    if (number != 0) skep__ledger_note_begun(child, number, skep__clock_ms(child->cluster->clock));
+    struct skep__job *job = job_in_the_way(child);
+    if (job != NULL && skep__take_back(job)) {
+        store(child->cluster)->recover(child->cluster->store, job);
+        skep__balance_later(child->cluster);
+    } else if (job != NULL) {
+        skep__ledger_note_begun(child, job, skep__clock_ms(child->cluster->clock));
+    }
     return skep__deliveries_reserve(&child->deliveries);
 }
 
@@ -339,6 +350,15 @@ void skep__dispatch_jobs(skep_cluster *cluster, struct skep__queue *queue) {
     }
     skep__balance_watch(cluster, queue);
     skep__ledger_watch(cluster);
+}
+
+void skep__consumers_reset(struct skep__queue *queue) {
+    struct skep__consumer *consumer;
+    LIST_FOREACH(consumer, &queue->consumers, of_queue) {
+        unsigned most = widest(consumer);
+        if (consumer->window > most) consumer->window = most;
+        skep__consumers_update(consumer->child);
+    }
 }
 
 void skep__dispatch_child(skep_child *child) {

@@ -73,6 +73,12 @@ int skep__deliveries_reserve(struct skep__deliveries *d) {
 void skep__deliveries_add(struct skep__deliveries *d, struct skep__job *job) {
     job->delivery = d->next++;
     *at(d, job->delivery) = (struct skep__delivery){.job = job, .queue = job->queue};
+    d->jobs++;
+}
+
+void skep__deliveries_undo(struct skep__deliveries *d, uint64_t from) {
+    d->jobs -= d->next - from;
+    d->next = from;
 }
 
 /* --- finding --- */
@@ -94,15 +100,21 @@ bool skep__deliveries_is_straggler(const struct skep__deliveries *d, uint64_t nu
 void skep__deliveries_settle(struct skep__deliveries *d, uint64_t number) {
     if (number < d->first) {
         drop_straggler(d, find_straggler(d, number));
+        d->jobs--;
         return;
     }
+    d->jobs -= at(d, number)->job != NULL;
     *at(d, number) = (struct skep__delivery){0};
     advance(d);
 }
 
 void skep__deliveries_take(struct skep__deliveries *d, uint64_t number) {
-    if (number < d->first) skep__deliveries_settle(d, number);
-    else at(d, number)->job = NULL;
+    if (number < d->first) {
+        skep__deliveries_settle(d, number);
+        return;
+    }
+    at(d, number)->job = NULL;
+    d->jobs--;
 }
 
 static const struct skep__straggler *last_straggler(const struct skep__deliveries *d) {
@@ -147,4 +159,5 @@ void skep__deliveries_free(struct skep__deliveries *d) {
     d->ring = NULL;
     d->capacity = 0;
     d->first = d->next;
+    d->jobs = 0;
 }

@@ -17,6 +17,7 @@ struct skep__deliveries {
     size_t capacity;      /* a power of two, at most SKEP_CLAIMS */
     uint64_t first, next; /* numbers in the ring: all before first have been answered, or are stragglers */
     struct skep__straggler *stragglers;
+    size_t jobs; /* that it has, in the ring and outside */
 };
 
 /* The delivery whose place the next one needs; 0: there is room. */
@@ -34,6 +35,9 @@ struct skep__delivery *skep__deliveries_find(struct skep__deliveries *deliveries
 
 /* Whether it has outlasted the ring. Then its job has begun: none else was allowed to be in the way. */
 bool skep__deliveries_is_straggler(const struct skep__deliveries *deliveries, uint64_t number);
+
+/* Forgets those from this number on, as if they had not been added; they were added last. */
+void skep__deliveries_undo(struct skep__deliveries *deliveries, uint64_t from);
 
 /* Marks one as answered. */
 void skep__deliveries_settle(struct skep__deliveries *deliveries, uint64_t number);

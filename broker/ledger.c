@@ -204,6 +204,12 @@ static uint64_t end_of(uint64_t number, uint64_t n) {
     return n < UINT64_MAX - number ? number + n : UINT64_MAX;
 }
 
+/* The first number from this one on that is not answered; 0: there is none. */
+static uint64_t first_from(skep_child *child, uint64_t number) {
+    bool is_there = skep__deliveries_find(&child->deliveries, number) != NULL;
+    return is_there ? number : skep__deliveries_after(&child->deliveries, number);
+}
+
 static void complete(skep_child *child, uint64_t number, const struct skep_list *results, uint32_t index,
                      struct skep__consumer **judged) {
     struct skep__job *job = answered(child, number);
@@ -222,9 +228,11 @@ int skep__ledger_completed(skep_child *child, const struct skep_command_complete
     struct skep__consumer *judged = NULL; /* by the first job, which it had for longest */
     *why = "results are not as many as n says";
     if (SKEP_HAS(completed, c, results) && c->results.count != n) return SKEP_EPROTO;
-    uint64_t number = c->delivery > 0 ? c->delivery - 1 : 0, end = end_of(c->delivery, n), strays = n;
-    while ((number = skep__deliveries_after(&child->deliveries, number)) != 0 && number < end) {
+    uint64_t number = first_from(child, c->delivery), end = end_of(c->delivery, n), strays = n;
+    while (number != 0 && number < end) {
+        uint64_t next = skep__deliveries_after(&child->deliveries, number);
         complete(child, number, &c->results, (uint32_t)(number - c->delivery), &judged);
+        number = next;
         strays--;
     }
     child->cluster->stray_answers += strays;
@@ -268,18 +276,17 @@ void skep__ledger_fail(skep_child *child, const struct skep_command_fail *fail) 
     skep__ledger_bury(child->cluster, job, "refused", &fail->reason, &record);
 }
 
-/* The last first, since each goes before the others. */
+/* The last first, since each goes before the others. What was taken back meanwhile is no stray. */
 void skep__ledger_released(skep_child *child, const struct skep_command_released *r) {
-    uint64_t n = SKEP_HAS(released, r, n) ? r->n : 1;
-    uint64_t number = end_of(r->delivery, n), strays = n;
+    uint64_t number = end_of(r->delivery, SKEP_HAS(released, r, n) ? r->n : 1);
+    uint64_t known = r->delivery > child->deliveries.next ? r->delivery : child->deliveries.next;
+    if (number > known) child->cluster->stray_answers += number - known;
     while ((number = skep__deliveries_before(&child->deliveries, number)) != 0 && number >= r->delivery) {
         struct skep__job *job = answered(child, number);
-        strays--;
         if (job == NULL) continue;
         skep__consumer_undo(job);
         store(child->cluster)->recover(child->cluster->store, job);
     }
-    child->cluster->stray_answers += strays;
 }
 
 void skep__ledger_extend(skep_child *child, const struct skep_command_extend *extend) {

@@ -97,8 +97,8 @@ uint32_t skep__ledger_lease_ms(const skep_cluster *cluster, const struct skep__j
 /* When the lease of a job that the worker has ends, if it is not extended, and if it was begun at all; by the clock. */
 uint64_t skep__ledger_lease_end_ms(const skep_child *child, const struct skep__job *job, uint64_t now_ms);
 
-/* To be called before the claim of a delivery is used for another one: when it was begun is remembered. */
-void skep__ledger_note_begun(skep_child *child, uint64_t delivery, uint64_t now_ms);
+/* To be called before the claim of a job that has begun is used for another one: when it was begun is remembered. */
+void skep__ledger_note_begun(const skep_child *child, struct skep__job *job, uint64_t now_ms);
 
 /* To be called for each job that a worker is given. */
 void skep__ledger_watch_lease(skep_child *child, const struct skep__job *job, uint64_t now_ms);
@@ -114,6 +114,9 @@ bool skep__take_back(struct skep__job *job);
 
 /* Takes back all that a worker has not begun; it is ready. dispatch must follow. */
 void skep__take_back_all(skep_child *child);
+
+/* Soon gives out what is ready, and what waits behind other jobs beside an idle worker, of all queues. */
+void skep__balance_later(skep_cluster *cluster);
 
 /* To be called after a step that may have left jobs of a queue waiting behind others beside an idle worker. */
 void skep__balance_watch(skep_cluster *cluster, const struct skep__queue *queue);
@@ -148,6 +151,9 @@ void skep__consumer_timed(skep_child *child, const struct skep__queue *queue, co
 
 /* Looks again whether a worker can take jobs: its state, its inbox or what it has has changed. */
 void skep__consumers_update(skep_child *child);
+
+/* Brings what workers may have of a queue in line with its options. */
+void skep__consumers_reset(struct skep__queue *queue);
 
 /* Gives the ready jobs of a queue to the workers that can take them. */
 void skep__dispatch_jobs(skep_cluster *cluster, struct skep__queue *queue);

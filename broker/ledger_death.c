@@ -159,7 +159,7 @@ static void waited(struct skep__alarm *alarm) {
 /* How the process ended is known with its end only, and what it said last is read by then. */
 void skep__ledger_link_ended(skep_child *child) {
     skep__consumers_update(child);
-    if (child->deliveries.first == child->deliveries.next) return;
+    if (child->deliveries.jobs == 0) return;
     if (skep__alarm_set(child->cluster->clock, &child->jobs_alarm, END_MS, waited) != SKEP_OK) hand_over(child);
 }
 
@@ -167,7 +167,7 @@ void skep__ledger_child_ended(skep_child *child) {
     skep__alarm_stop(&child->jobs_alarm);
     skep__alarm_stop(&child->lease_alarm);
     skep__consumers_update(child);
-    if (child->deliveries.first != child->deliveries.next) recover(child);
+    recover(child);
     dispatch_rest(child);
     skep__consumers_free(child);
     skep__deliveries_free(&child->deliveries);

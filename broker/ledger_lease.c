@@ -17,12 +17,19 @@ uint32_t skep__ledger_lease_ms(const skep_cluster *cluster, const struct skep__j
     return job->queue->options.lease_ms != 0 ? job->queue->options.lease_ms : cluster->settings.lease_ms;
 }
 
-/* When it was begun, extended, or at the latest delivered; now if it was not begun yet. */
+static uint64_t later(uint64_t a_ms, uint64_t b_ms) {
+    return a_ms > b_ms ? a_ms : b_ms;
+}
+
+/* When it was begun, extended, or at the latest delivered; now if it was not begun yet. A claim knows nothing of a time
+ * in which the broker stood still, and the worker perhaps, too: the lease begins again then. */
 static uint64_t since_ms(const skep_child *child, const struct skep__job *job, uint64_t now_ms) {
     if (!skep__is_begun(child, job->delivery)) return now_ms;
     if (skep__deliveries_is_straggler(&child->deliveries, job->delivery)) return job->at_ms;
-    uint64_t age_ms = skep__claim_age_ms(child->page, job->delivery, uv_hrtime() / 1000000);
-    return age_ms < now_ms - job->at_ms ? now_ms - age_ms : job->at_ms;
+    uint32_t age_ms = skep__claim_age_ms(child->page, job->delivery, uv_hrtime() / 1000000);
+    if (age_ms == UINT32_MAX) return job->at_ms;
+    uint64_t begun_ms = later(now_ms, age_ms) - age_ms;
+    return later(job->at_ms, later(begun_ms, skep__clock_gap_ms(child->cluster->clock)));
 }
 
 uint64_t skep__ledger_lease_end_ms(const skep_child *child, const struct skep__job *job, uint64_t now_ms) {
@@ -66,9 +73,8 @@ static struct view end_leases(skep_child *child, uint64_t now_ms) {
     return view;
 }
 
-void skep__ledger_note_begun(skep_child *child, uint64_t delivery, uint64_t now_ms) {
-    struct skep__job *job = skep__deliveries_find(&child->deliveries, delivery)->job;
-    if (job != NULL) job->at_ms = since_ms(child, job, now_ms);
+void skep__ledger_note_begun(const skep_child *child, struct skep__job *job, uint64_t now_ms) {
+    job->at_ms = since_ms(child, job, now_ms);
 }
 
 static void look(struct skep__alarm *alarm);

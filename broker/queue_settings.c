@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker.h"
+#include "ledger.h"
 #include "settings.h"
 
 struct skep__queue_settings {
@@ -64,6 +64,13 @@ static int check(skep_cluster *cluster, const char *name, const skep_queue_optio
     return skep__settings_check_lease(cluster, options->lease_ms);
 }
 
+/* For what workers have, and what is ready. */
+static void begin_to_hold(skep_cluster *cluster, const char *name) {
+    struct skep__queue *queue = cluster->store->kind->queue(cluster->store, name, strlen(name), false);
+    skep__consumers_reset(queue);
+    skep__dispatch_jobs(cluster, queue);
+}
+
 int skep_setup_queue(skep_cluster *cluster, const char *name, const skep_queue_options *options) {
     int status = check(cluster, name, options);
     if (status != SKEP_OK) return status;
@@ -72,6 +79,9 @@ int skep_setup_queue(skep_cluster *cluster, const char *name, const skep_queue_o
     if (settings == NULL) return skep__broker_fail(cluster, SKEP_ENOMEM, "%s: %s", name, skep_strerror(SKEP_ENOMEM));
     settings->options = *options;
     if (options->backoff_max_ms == 0) settings->options.backoff_max_ms = options->backoff_ms;
-    status = cluster->store != NULL ? apply(cluster, settings) : SKEP_OK;
-    return status == SKEP_OK ? status : skep__broker_fail(cluster, status, "%s: %s", name, skep_strerror(status));
+    if (cluster->store == NULL) return SKEP_OK;
+    status = apply(cluster, settings);
+    if (status != SKEP_OK) return skep__broker_fail(cluster, status, "%s: %s", name, skep_strerror(status));
+    begin_to_hold(cluster, name);
+    return SKEP_OK;
 }

@@ -78,16 +78,9 @@ static int add_listener(const struct skep__listener *listener, struct skep_frame
     return skep__frame_add(frame, &command);
 }
 
-static uint64_t jobs_held(const skep_child *child) {
-    uint64_t sum = 0;
-    const struct skep__consumer *consumer;
-    LIST_FOREACH(consumer, &child->consumers, of_child) sum += consumer->held;
-    return sum;
-}
-
 static void add_work(const skep_child *child, struct skep_command_workerStatus *w) {
     SKEP_SET(workerStatus, w, cpu_ms, child->usage.cpu_ms);
-    SKEP_SET(workerStatus, w, jobs, jobs_held(child));
+    SKEP_SET(workerStatus, w, jobs, child->deliveries.jobs);
     SKEP_SET(workerStatus, w, jobsDone, child->jobs_done);
     SKEP_SET(workerStatus, w, untaken, child->untaken_count);
     if (child->state != SKEP__CHILD_DRAINING || !skep__alarm_is_set(&child->deadline)) return;

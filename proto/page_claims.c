@@ -18,10 +18,12 @@ static enum what what_of(uint64_t claim, uint64_t delivery) {
     return claim >> NUMBER_SHIFT == (delivery << NUMBER_SHIFT) >> NUMBER_SHIFT ? claim >> WHAT_SHIFT & 3 : NOTHING;
 }
 
-/* For one who may have it only if nobody has. */
+/* For one who may have it only if nobody else has it: not even the worker that has given it back, unless the broker
+ * wants it. */
 static bool claim(struct skep_page *page, uint64_t delivery, enum what what, uint64_t now_ms) {
     uint64_t *place = place_of(page, delivery), before = __atomic_load_n(place, __ATOMIC_RELAXED);
-    return what_of(before, delivery) == NOTHING &&
+    enum what is = what_of(before, delivery);
+    return (is == NOTHING || (is == RELEASED && what == TAKEN)) &&
            __atomic_compare_exchange_n(place, &before, claim_of(delivery, what, now_ms), false, __ATOMIC_SEQ_CST,
                                        __ATOMIC_RELAXED);
 }

@@ -89,6 +89,16 @@ static inline void complete(skep_child *child, uint64_t delivery, uint64_t n) {
     skep__dispatch_child(child);
 }
 
+/* Quick jobs, one after the other, until the worker has had so many deliveries. */
+static inline void run_past(struct bench *bench, skep_child *child, uint64_t deliveries) {
+    while (child->deliveries.next <= deliveries) {
+        uint64_t number = child->deliveries.next;
+        submit(bench, 1);
+        begin(child, number, 1);
+        complete(child, number, 1);
+    }
+}
+
 static inline void retry(skep_child *child, uint64_t delivery) {
     struct skep_command_retry command = {.delivery = delivery, .reason = skep__text("later")};
     skep__ledger_retry(child, &command);

@@ -127,13 +127,15 @@ static void test_stragglers(void **state) {
     (void)state;
     open_bench(&bench);
     for (unsigned i = 0; i < 3; i++) add(&bench, i);
-    skep__deliveries_find(deliveries, 2)->job = NULL; /* its lease has ended: it is forgotten */
+    skep__deliveries_take(deliveries, 2); /* its lease has ended: it is forgotten */
+    assert_int_equal(deliveries->jobs, 2);
     assert_int_equal(skep__deliveries_in_the_way(deliveries), 0);
     for (unsigned i = 0; i < LONG_LIFE; i++) {
         add(&bench, 3 + i % 10);
         settle(&bench, 4 + i);
     }
     assert_int_equal(deliveries->capacity, SKEP_CLAIMS);
+    assert_int_equal(deliveries->jobs, 2);
     assert_ptr_equal(skep__deliveries_find(deliveries, 1)->job, bench.jobs[0]);
     assert_null(skep__deliveries_find(deliveries, 2));
     assert_ptr_equal(skep__deliveries_find(deliveries, 3)->job, bench.jobs[2]);
@@ -147,6 +149,10 @@ static void test_stragglers(void **state) {
     skep__deliveries_take(deliveries, 3);
     assert_null(skep__deliveries_find(deliveries, 3));
     assert_int_equal(skep__deliveries_after(deliveries, 0), last);
+    assert_int_equal(deliveries->jobs, 1);
+    skep__deliveries_undo(deliveries, last);
+    assert_int_equal(deliveries->jobs, 0);
+    assert_int_equal(skep__deliveries_after(deliveries, 0), 0);
     close_bench(&bench);
 }
 

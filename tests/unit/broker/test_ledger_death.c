@@ -164,6 +164,23 @@ static void test_a_job_that_kills_is_quarantined(void **state) {
     close_bench(&bench);
 }
 
+/* One that is at work for so long that all numbers since have been used again. */
+static void test_a_straggler_is_not_forgotten(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    skep_child *child = hire(&bench, 0, 2);
+    submit(&bench, 1);
+    begin(child, 1, 1);
+    run_past(&bench, child, SKEP_CLAIMS + 1);
+    assert_true(skep__deliveries_is_straggler(&child->deliveries, 1));
+    assert_int_equal(held(child), 1);
+    assert_counts(&bench, 0, 1, 0, SKEP_CLAIMS);
+    die(child);
+    assert_counts(&bench, 1, 0, 0, SKEP_CLAIMS);
+    assert_int_equal(bench.cluster->store->kind->first(bench.queue)->deaths, 1);
+    close_bench(&bench);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_delays_and_times_to_live),
@@ -172,6 +189,7 @@ int main(void) {
         PUMP_TEST(test_without_a_page_the_first_are_suspects),
         PUMP_TEST(test_nobody_is_blamed_for_an_end_that_was_asked_for),
         PUMP_TEST(test_a_page_without_claims),
+        PUMP_TEST(test_a_straggler_is_not_forgotten),
         PUMP_TEST(test_interruptions_are_counted_and_said),
         PUMP_TEST(test_interruptions_can_be_limited),
         PUMP_TEST(test_a_job_that_kills_is_quarantined),

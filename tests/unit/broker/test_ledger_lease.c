@@ -71,6 +71,25 @@ static void test_what_waits_has_no_lease(void **state) {
     close_bench(&bench);
 }
 
+/* A job that had waited, and was at work while the broker, and perhaps the worker, stood still. */
+static void test_a_lease_begins_again_after_a_gap(void **state) {
+    enum { WAITED_MS = 50, GAP_MS = 1500 };
+    struct bench bench;
+    open_leases(&bench, *state, 2);
+    skep_child *child = hire(&bench, 0, 1);
+    submit(&bench, 1);
+    pass(&bench, WAITED_MS);
+    begin(child, 1, 1);
+    pump_stall(GAP_MS);
+    uv_update_time(&bench.pump->loop);
+    uint64_t now_ms = skep__clock_ms(bench.cluster->clock);
+    const struct skep__job *job = skep__deliveries_find(&child->deliveries, 1)->job;
+    assert_in_range(skep__ledger_lease_end_ms(child, job, now_ms), now_ms + LEASE_MS, now_ms + LEASE_MS + WAITED_MS);
+    PUMP_UNTIL(bench.pump, bench.queue->redelivered == 1);
+    dismiss(child);
+    close_bench(&bench);
+}
+
 static void test_an_extended_lease_does_not_end(void **state) {
     struct bench bench;
     open_leases(&bench, *state, 3);
@@ -181,6 +200,7 @@ int main(void) {
         PUMP_TEST(test_a_lease_ends),
         PUMP_TEST(test_a_worker_alone_gets_the_job_again),
         PUMP_TEST(test_what_waits_has_no_lease),
+        PUMP_TEST(test_a_lease_begins_again_after_a_gap),
         PUMP_TEST(test_an_extended_lease_does_not_end),
         PUMP_TEST(test_which_lease_it_is),
         PUMP_TEST(test_a_short_lease_among_long_ones),

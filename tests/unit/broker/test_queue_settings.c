@@ -79,8 +79,10 @@ static void test_credit_and_concurrency(void **state) {
     for (unsigned i = 0; i < 4; i++) assert_in_range(bench_place(workers[i])->held, 0, 2);
     options.concurrency = 0;
     assert_int_equal(skep_setup_queue(bench.cluster, "q", &options), SKEP_OK);
-    skep__dispatch_jobs(bench.cluster, bench.queue);
-    bench_assert(&bench, 11, 8, 1);
+    bench_assert(&bench, 11, 8, 1); /* at once */
+    options.job_credit = 1;
+    assert_int_equal(skep_setup_queue(bench.cluster, "q", &options), SKEP_OK);
+    for (unsigned i = 0; i < 4; i++) assert_int_equal(bench_place(workers[i])->window, 1);
     for (unsigned i = 0; i < 4; i++) bench_dismiss(workers[i]);
     bench_close(&bench);
 }

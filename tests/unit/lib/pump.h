@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -52,6 +53,12 @@ static inline void pump_turn(struct pump *pump, uint64_t deadline_ns, uint64_t l
 /* Turns of the loop that wait for nothing. */
 static inline void pump_turns(struct pump *pump, unsigned count) {
     for (unsigned i = 0; i < count; i++) uv_run(&pump->loop, UV_RUN_NOWAIT);
+}
+
+/* The loop stands still: what it does in place of turning takes this long. */
+static inline void pump_stall(unsigned ms) {
+    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    while (nanosleep(&time, &time) != 0) continue;
 }
 
 static inline int pump_setup(void **state) {
