@@ -22,7 +22,7 @@ struct skep__mock_clients {
     uint32_t last_client;
     int answer;                       /* to submissions: SKEP_OK, SKEP_MOCK_SILENT, or why they are declined */
     uint64_t last_seen;               /* job that skep_mock_expect_submitted gave last */
-    uint64_t owed;                    /* jobs whose outcome is wanted and was not told */
+    uint64_t owed;                    /* outcomes that are waited for and were not told */
     struct skep__mock_client *speaks; /* in the frame at hand; NULL: nobody who is known */
 };
 

@@ -10,8 +10,6 @@
 #include "mock_broker.h"
 #include "worker_internal.h"
 
-enum { GENERATION = 1 };
-
 static struct skep_bytes text_of(const char *string) {
     return (struct skep_bytes){string, strlen(string)};
 }
@@ -53,10 +51,10 @@ static void welcome(struct skep__mock_worker *worker) {
     struct skep_command_welcome *w = &command.welcome;
     skep__mock_url(mock, SKEP_FILE_INBOX, worker->id, inbox);
     skep__mock_url(mock, SKEP_FILE_OUTBOX, worker->id, outbox);
-    skep__mock_url(mock, SKEP_FILE_NEWS, 0, news);
+    skep__mock_url(mock, SKEP_FILE_NEWS, SKEP__MOCK_GENERATION, news);
     *w = (struct skep_command_welcome){.protocol = SKEP_PROTOCOL,
                                        .worker = worker->id,
-                                       .generation = GENERATION,
+                                       .generation = SKEP__MOCK_GENERATION,
                                        .inbox = text_of(inbox),
                                        .outbox = text_of(outbox),
                                        .news = text_of(news),
@@ -89,16 +87,20 @@ static void unlisten(struct skep__mock_worker *worker, uint64_t number) {
 
 static void handle_queue(struct skep__mock_worker *worker, const struct skep_command_handle *handle) {
     char name[SKEP_MAX_NAME + 1];
-    struct skep__mock_queue *queue;
+    struct skep__mock_place *place;
     copy_name(name, &handle->queue);
-    LIST_FOREACH(queue, &worker->queues, entry) if (strcmp(queue->name, name) == 0) break;
-    if (queue == NULL) {
-        queue = calloc(1, sizeof *queue);
-        if (queue == NULL) return;
-        memcpy(queue->name, name, sizeof name);
-        LIST_INSERT_HEAD(&worker->queues, queue, entry);
+    struct skep__mock_queue *queue = skep__mock_queue(worker->mock, name);
+    if (queue == NULL) return;
+    LIST_FOREACH(place, &worker->places, entry) if (place->queue == queue) break;
+    if (place == NULL) {
+        place = calloc(1, sizeof *place);
+        if (place == NULL) return;
+        place->queue = queue;
+        LIST_INSERT_HEAD(&worker->places, place, entry);
     }
-    queue->concurrency = SKEP_HAS(handle, handle, concurrency) ? (unsigned)handle->concurrency : 1;
+    queue->handled = true;
+    place->concurrency = SKEP_HAS(handle, handle, concurrency) ? (unsigned)handle->concurrency : 1;
+    if (place->concurrency == 0) place->concurrency = 1;
 }
 
 static void taken(struct skep__mock_worker *worker, const struct skep_command_taken *t) {
@@ -209,6 +211,16 @@ void skep__mock_drop_link(struct skep__mock_worker *worker) {
     close(worker->link);
     worker->link = -1;
     worker->left = true;
+    worker->left_ns = uv_hrtime();
+}
+
+/* What a program's jobs become is known when it has ended, which is soon. */
+void skep__mock_link_ended(struct skep__mock_worker *worker) {
+    if (worker->link < 0) return;
+    skep__port_read(worker->outbox, worker->pid != 0 ? worker->pid : getpid()); /* what it sent before */
+    skep__mock_note(worker->mock, "< worker %u: closed its link", worker->id);
+    skep__mock_drop_link(worker);
+    if (worker->pid == 0) skep__mock_give_back(worker, !worker->draining);
 }
 
 void skep__mock_read_link(void *context) {
@@ -218,10 +230,7 @@ void skep__mock_read_link(void *context) {
         int status = skep__link_receive(worker->link, m);
         if (status == SKEP_EAGAIN) return;
         if (status != SKEP_OK) {
-            skep__port_read(worker->outbox, worker->pid != 0 ? worker->pid : getpid()); /* what it sent before */
-            skep__mock_note(worker->mock, "< worker %u: closed its link", worker->id);
-            skep__mock_drop_link(worker);
-            skep__mock_take_back(worker);
+            skep__mock_link_ended(worker);
             return;
         }
         for (unsigned i = 0; i < m->fd_count; i++) close(m->fds[i]);
@@ -308,7 +317,7 @@ void skep__mock_free_worker(struct skep__mock_worker *worker) {
         next = delivery->hh.next;
         free(delivery);
     }
-    FREE_LIST(&worker->queues, skep__mock_queue)
+    FREE_LIST(&worker->places, skep__mock_place)
     FREE_LIST(&worker->listeners, skep__mock_listener)
     FREE_LIST(&worker->counters, skep__mock_counter)
     skep__reader_free(&worker->link_reader);
@@ -329,7 +338,7 @@ int skep_mock_broker_worker(skep_mock *mock, skep_worker **out, const char *name
     struct skep__meeting meeting = {.link = link,
                                     .page = fcntl(worker->page_fd, F_DUPFD_CLOEXEC, 0),
                                     .id = worker->id,
-                                    .generation = GENERATION,
+                                    .generation = SKEP__MOCK_GENERATION,
                                     .turn = skep__mock_read_link,
                                     .context = worker};
     status = skep__worker_join(&worker->inside, &meeting, &options);
@@ -352,8 +361,13 @@ int skep_mock_drain(skep_mock *mock, uint32_t id) {
 int skep_mock_kill(skep_mock *mock, uint32_t id) {
     struct skep__mock_worker *worker = skep__mock_present(mock, id);
     if (worker == NULL) return SKEP_ENOWORKER;
-    if (worker->pid != 0) kill(worker->pid, SIGKILL);
-    else skep__mock_count_unreported(worker);
+    if (worker->pid != 0) {
+        kill(worker->pid, SIGKILL);
+        return SKEP_OK;
+    }
+    skep__mock_count_unreported(worker);
+    worker->exited = true; /* as a program that ends in this way */
+    worker->signal = SIGKILL;
     skep_worker_free(&worker->inside);
     return SKEP_OK;
 }
@@ -365,7 +379,7 @@ int skep_mock_close_link(skep_mock *mock, uint32_t id) {
     skep__mock_drop_link(worker);
     skep__outlet_free(&worker->inbox);
     skep__port_free(&worker->outbox);
-    skep__mock_take_back(worker);
+    skep__mock_give_back(worker, false);
     return SKEP_OK;
 }
 

@@ -130,7 +130,7 @@ static void test_something_else_came(void **state) {
                      "came instead: job 1 to be tried again after 500 ms, the reason \"out of paper\", by worker 1\n"
                      "worker 1 is ready, handles \"q\" (1 at a time)\n"
                      "latest commands (< from workers, > to them), clock at 0 ms:\n");
-    assert_why(mock, "\n  > worker 1: jobs {queue: \"q\", delivery: 1, id: 1, lease_ms: 30000, jobs: 1 items}\n"
+    assert_why(mock, "\n  > worker 1: jobs {queue: \"q\", delivery: 1, id: 1, lease_ms: 60000, jobs: 1 items}\n"
                      "  < worker 1: retry {delivery: 1, delay_ms: 500, reason: \"out of paper\"}");
     FAILS(SKEP_EPROTO, skep_mock_expect_quiet(mock, PATIENCE_MS));
     assert_why(mock, "expected for 10000 ms: nothing more\ncame instead:\n  job 1 to be tried again after 500 ms");
