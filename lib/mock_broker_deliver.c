@@ -24,12 +24,12 @@ static bool is_open(const struct skep__mock_worker *worker) {
     return worker->ready && !worker->draining && !worker->left && !worker->stalled;
 }
 
-/* From a worker that keeps no claims nothing can be taken back: it is sent nothing ahead. */
+/* One job waits while others are worked on, as with a real broker that does not know yet how quick a worker is. From a
+ * worker that keeps no claims nothing can be taken back: it is sent nothing ahead. */
 static unsigned window_of(const struct skep__mock_worker *worker, const struct skep__mock_place *place) {
     unsigned credit = place->queue->options.job_credit;
     if (credit == 0) credit = worker->mock->options.credit;
-    if (!skep__claims_are_kept(worker->page)) credit = 0;
-    return credit > place->concurrency ? credit : place->concurrency;
+    return place->concurrency + (credit > place->concurrency && skep__claims_are_kept(worker->page));
 }
 
 /* It has jobs that it cannot begin at once. */

@@ -48,7 +48,8 @@ typedef struct skep_mock_options {
     unsigned attempts;      /* how often a job may be tried, if its own options do not say; 5 */
     unsigned deaths;        /* of workers, that make the job they worked on a dead letter; 3 */
     uint32_t dedup_ms;      /* a key keeps copies out for so long after its job is done or dead; 120,000 */
-    unsigned credit;        /* jobs that one worker has of a queue, those sent ahead among them; 64 */
+    unsigned credit;        /* jobs that one worker has of a queue at most: those that it works on at the same time, and
+                               one more, which is sent ahead, if this is not less; 64 */
     uint32_t beat_ms;       /* how often workers show signs of life on their page; 0: not at all */
     bool respawn;           /* a program that ends is started again, once its backoff has passed on the mock's clock */
     uint32_t backoff_ms;    /* before the first such start; doubled each time, up to 64 times as long; 1,000 */
