@@ -146,6 +146,7 @@ struct skep__mock_worker {
     TAILQ_ENTRY(skep__mock_worker) entry;
     skep_mock *mock;
     uint32_t id;
+    char name[SKEP_MAX_NAME + 1];       /* as it said in hello */
     skep_worker *inside;                /* in this process; NULL: a program */
     struct skep__mock_program *program; /* NULL: in this process, or it has a successor */
     uint32_t successor;
@@ -211,6 +212,7 @@ struct skep_mock {
     struct skep__mock_jobs ready;    /* by priority */
     struct skep__mock_events events; /* that no expectation has taken */
     uint64_t last_request;
+    uint32_t name_turn; /* of the workers with one name */
     struct skep__mock_clients *clients;
 
     STAILQ_HEAD(, skep__mock_line) history;
@@ -277,6 +279,20 @@ void skep__mock_read_link(void *worker);
 /* Sends one command on the link, or by the inbox. */
 SKEP_MUST_USE int skep__mock_tell(struct skep__mock_worker *worker, const struct skep_command *command, int fd);
 SKEP_MUST_USE int skep__mock_put(struct skep__mock_worker *worker, const struct skep_command *command);
+
+/* --- mock_broker_messages.c --- */
+
+/* To all workers that have subscribed. */
+SKEP_MUST_USE int skep__mock_broadcast(skep_mock *mock, uint32_t from, const struct skep_command_message *message);
+
+/* The worker that a message is for; NULL: it is for the mock, or there is none. */
+struct skep__mock_worker *skep__mock_receiver(skep_mock *mock, const struct skep_command_message *message);
+
+/* A worker's message for other workers that the mock has. */
+void skep__mock_pass_on(struct skep__mock_worker *sender, const struct skep_command_message *message);
+
+/* A worker's reply, if somebody other than the test has asked. False: the test has. */
+bool skep__mock_pass_reply(struct skep__mock_worker *sender, const struct skep_command_reply *reply);
 
 /* --- mock_broker_counts.c --- */
 

@@ -20,13 +20,14 @@ static void copy_name(char *to, const struct skep_bytes *from) {
     to[from->size_bytes] = '\0';
 }
 
-static struct skep__mock_client *find_client(const skep_mock *mock, uint64_t id) {
+struct skep__mock_client *skep__mock_client(const skep_mock *mock, uint64_t id) {
     struct skep__mock_client *client;
     LIST_FOREACH(client, &mock->clients->list, entry) if (client->id == id) return client;
     return NULL;
 }
 
-static void tell(skep_mock *mock, const struct skep__mock_client *client, const struct skep_command *command) {
+void skep__mock_tell_client(skep_mock *mock, const struct skep__mock_client *client,
+                            const struct skep_command *command) {
     char text[SKEP__MOCK_LINE_BYTES];
     skep__command_print(command, text, sizeof text);
     int status = skep__outlet_add_answer(client->returns, command);
@@ -123,7 +124,7 @@ static void tell_accepted(const struct answers *a) {
     if (a->n > 1) SKEP_SET(accepted, &command.accepted, n, a->n);
     if (a->status == SKEP_EDUPLICATE) SKEP_SET(accepted, &command.accepted, duplicate, true);
     if (a->waits) SKEP_SET(accepted, &command.accepted, waits, true);
-    tell(a->mock, a->client, &command);
+    skep__mock_tell_client(a->mock, a->client, &command);
 }
 
 static void tell_declined(const struct answers *a) {
@@ -131,7 +132,7 @@ static void tell_declined(const struct answers *a) {
     command.declined = (struct skep_command_declined){
         .number = a->number, .status = (uint64_t)a->status, .reason = text_of(skep_strerror(a->status))};
     if (a->n > 1) SKEP_SET(declined, &command.declined, n, a->n);
-    tell(a->mock, a->client, &command);
+    skep__mock_tell_client(a->mock, a->client, &command);
 }
 
 static void end_answers(struct answers *a) {
@@ -221,28 +222,18 @@ static void submit(skep_mock *mock, struct skep__mock_client *client, const stru
     }
 }
 
-/* As of a broker without workers: who submits jobs is not who talks to workers. */
-static void refuse_message(skep_mock *mock, const struct skep__mock_client *client,
-                           const struct skep_command_message *m) {
-    struct skep_command command = {.id = SKEP_COMMAND_reply};
-    if (!SKEP_HAS(message, m, request)) return;
-    command.reply = (struct skep_command_reply){.request = m->request};
-    SKEP_SET(reply, &command.reply, status, SKEP_ENOWORKER);
-    tell(mock, client, &command);
-}
-
 static void take_command(skep_mock *mock, const struct skep_command *command) {
     struct skep__mock_clients *clients = mock->clients;
     char text[SKEP__MOCK_LINE_BYTES];
     if (command->id == SKEP_COMMAND_client) {
-        clients->speaks = find_client(mock, command->client.client);
+        clients->speaks = skep__mock_client(mock, command->client.client);
         return;
     }
     if (clients->speaks == NULL) return;
     skep__command_print(command, text, sizeof text);
     skep__mock_note(mock, "< client %u: %.200s", clients->speaks->id, text);
     if (command->id == SKEP_COMMAND_submit) submit(mock, clients->speaks, &command->submit);
-    if (command->id == SKEP_COMMAND_message) refuse_message(mock, clients->speaks, &command->message);
+    if (command->id == SKEP_COMMAND_message) skep__mock_client_message(mock, clients->speaks, &command->message);
     if (command->id == SKEP_COMMAND_leave) free_client(clients->speaks), clients->speaks = NULL;
 }
 
@@ -269,7 +260,7 @@ static void tell_finished(skep_mock *mock, const struct skep__mock_client *clien
     struct skep_command command = {.id = SKEP_COMMAND_finished};
     if (skep__list_add(&items, job->result != NULL ? job->result : "", job->result_bytes) == SKEP_OK) {
         command.finished = (struct skep_command_finished){.number = number, .results = skep__list_of(&items, 1)};
-        tell(mock, client, &command);
+        skep__mock_tell_client(mock, client, &command);
     }
     skep__frame_free(&items);
 }
@@ -279,12 +270,12 @@ static void tell_died(skep_mock *mock, const struct skep__mock_client *client, u
     struct skep_command command = {.id = SKEP_COMMAND_died};
     command.died = (struct skep_command_died){.number = number, .cause = text_of(job->cause)};
     if (job->reason[0] != '\0') SKEP_SET(died, &command.died, reason, text_of(job->reason));
-    tell(mock, client, &command);
+    skep__mock_tell_client(mock, client, &command);
 }
 
 static void tell_outcome(skep_mock *mock, struct skep__mock_job *job) {
     for (struct skep__mock_waiter *waiter; (waiter = STAILQ_FIRST(&job->waiters)) != NULL;) {
-        const struct skep__mock_client *client = find_client(mock, waiter->client);
+        const struct skep__mock_client *client = skep__mock_client(mock, waiter->client);
         STAILQ_REMOVE_HEAD(&job->waiters, entry);
         mock->clients->owed--;
         if (client != NULL)
@@ -338,6 +329,7 @@ void skep__mock_clients_close(skep_mock *mock) {
         next = LIST_NEXT(c, entry);
         free_client(c);
     }
+    skep__mock_forget_calls(clients);
     skep__server_free(&clients->control);
     skep__port_free(&clients->intake);
     skep__reader_free(&clients->control_reader);

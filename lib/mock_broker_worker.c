@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "mock_broker.h"
+#include "mock_broker_clients.h"
 #include "worker_internal.h"
 
 static struct skep_bytes text_of(const char *string) {
@@ -44,11 +45,12 @@ static void tell_or_note(struct skep__mock_worker *worker, const struct skep_com
 
 /* --- the link --- */
 
-static void welcome(struct skep__mock_worker *worker) {
+static void welcome(struct skep__mock_worker *worker, const struct skep_command_hello *hello) {
     skep_mock *mock = worker->mock;
     char inbox[SKEP_MAX_URL + 1], outbox[SKEP_MAX_URL + 1], news[SKEP_MAX_URL + 1];
     struct skep_command command = {.id = SKEP_COMMAND_welcome};
     struct skep_command_welcome *w = &command.welcome;
+    if (SKEP_HAS(hello, hello, name)) copy_name(worker->name, &hello->name);
     skep__mock_url(mock, SKEP_FILE_INBOX, worker->id, inbox);
     skep__mock_url(mock, SKEP_FILE_OUTBOX, worker->id, outbox);
     skep__mock_url(mock, SKEP_FILE_NEWS, SKEP__MOCK_GENERATION, news);
@@ -111,7 +113,7 @@ static void taken(struct skep__mock_worker *worker, const struct skep_command_ta
 static void link_command(struct skep__mock_worker *worker, const struct skep_command *command) {
     skep__mock_note_command(worker->mock, "<", worker->id, command);
     switch (command->id) {
-    case SKEP_COMMAND_hello: welcome(worker); break;
+    case SKEP_COMMAND_hello: welcome(worker, &command->hello); break;
     case SKEP_COMMAND_ready: worker->ready = true; break;
     case SKEP_COMMAND_listen: listen_for(worker, &command->listen); break;
     case SKEP_COMMAND_unlisten: unlisten(worker, command->unlisten.listener); break;
@@ -139,6 +141,7 @@ static void message(struct skep__mock_worker *worker, const struct skep_command_
                                      .text = m->name,
                                      .data = SKEP_HAS(message, m, data) ? m->data : (struct skep_bytes){"", 0}};
     skep__mock_happened(worker->mock, &event);
+    skep__mock_pass_on(worker, m);
 }
 
 static void reply(struct skep__mock_worker *worker, const struct skep_command_reply *r) {
@@ -147,7 +150,7 @@ static void reply(struct skep__mock_worker *worker, const struct skep_command_re
                                      .number = r->request,
                                      .value = SKEP_HAS(reply, r, status) ? (int64_t)r->status : SKEP_OK,
                                      .data = SKEP_HAS(reply, r, data) ? r->data : (struct skep_bytes){"", 0}};
-    skep__mock_happened(worker->mock, &event);
+    if (!skep__mock_pass_reply(worker, r)) skep__mock_happened(worker->mock, &event);
 }
 
 static void bad_frame(struct skep__mock_worker *worker, const char *why) {
@@ -212,6 +215,7 @@ void skep__mock_drop_link(struct skep__mock_worker *worker) {
     worker->link = -1;
     worker->left = true;
     worker->left_ns = uv_hrtime();
+    skep__mock_fail_calls(worker);
 }
 
 /* What a program's jobs become is known when it has ended, which is soon. */

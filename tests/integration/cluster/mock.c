@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * The same scenes under a mock broker and under a real one: what submitters are told, which tells what handlers saw,
- * and what queues count must be the same. Real time passes under the one, the mock's clock under the other. */
-#include "hive.h"
+ * and what queues count must be the same. */
 #include "roles.h"
+#include "stages.h"
 
 #include <signal.h>
-#include <skep/client.h>
-#include <skep/mock.h>
 
-enum { MAX_JOBS = 16, TEXT_BYTES = 192, QUEUES_BYTES = 512, TURN_MS = 10, STEP_MS = 50 };
+enum { TEXT_BYTES = 192 };
 
 /* ===== Workers: a job's payload says what is done with it ===== */
 
@@ -24,10 +22,11 @@ static skep_verdict say(skep_job *job) {
     return SKEP_DONE;
 }
 
-static skep_verdict misbehave(skep_job *job, const char *how) {
+static skep_verdict misbehave(skep_worker *worker, skep_job *job, const char *how) {
     if (strcmp(how, "die") == 0) raise(SIGKILL);
     if (strcmp(how, "exit") == 0) _exit(3);
-    if (strcmp(how, "hold") == 0) {
+    if (strcmp(how, "quit") == 0) skep_disconnect(worker);
+    if (strcmp(how, "hold") == 0 || strcmp(how, "quit") == 0) {
         kept = job;
         return SKEP_KEEP;
     }
@@ -35,17 +34,17 @@ static skep_verdict misbehave(skep_job *job, const char *how) {
     return SKEP_RETRY;
 }
 
-/* retry N, die N, exit N, hold N: so in the first N attempts, and done in the next one. late: when the lease has ended
- * and another attempt has begun, the first one is answered. */
+/* retry N, die N, exit N, hold N, quit N: so in the first N attempts, and done in the next one. quit leaves, and dies
+ * on its way out. late: when the lease has ended and another attempt has begun, the first one is answered. */
 static skep_verdict act(skep_worker *worker, skep_job *job, void *context) {
     char text[TEXT_BYTES] = "", how[TEXT_BYTES] = "";
     unsigned times = 0;
-    (void)worker;
     (void)context;
     memcpy(text, job->data, job->size_bytes < sizeof text ? job->size_bytes : sizeof text - 1);
     handled++;
-    if (sscanf(text, "%191s %u", how, &times) == 2) return job->attempt <= times ? misbehave(job, how) : say(job);
-    if (strcmp(how, "late") == 0 && job->attempt == 1) return misbehave(job, "hold");
+    if (sscanf(text, "%191s %u", how, &times) == 2)
+        return job->attempt <= times ? misbehave(worker, job, how) : say(job);
+    if (strcmp(how, "late") == 0 && job->attempt == 1) return misbehave(worker, job, "hold");
     if (strcmp(how, "late") == 0) skep_job_complete(kept, SKEP_DONE);
     if (strcmp(how, "fail") == 0) {
         skep_job_reason(job, "no such file");
@@ -74,7 +73,14 @@ static void leave(skep_worker *worker, void *context) {
     skep_client_free(&inside);
 }
 
+static void die(skep_worker *worker, void *context) {
+    (void)worker;
+    (void)context;
+    if (kept != NULL) raise(SIGKILL);
+}
+
 static void begin(skep_worker *worker) {
+    skep_on_leave(worker, die, NULL);
     role_need(skep_on_job(worker, "one", act, NULL), "one");
     role_need(skep_on_job(worker, "many", act, NULL), "many");
     role_need(skep_job_concurrency(worker, "many", 8), "concurrency");
@@ -87,171 +93,39 @@ static void begin_passing(skep_worker *worker) {
     skep_on_leave(worker, leave, NULL);
 }
 
-static const struct role roles[] = {{"plain", begin}, {"passing", begin_passing}, {NULL, NULL}};
+/* ask: whether it has heard a broadcast. relay: what the second worker says to that. mute: nothing, and it ends. */
+static unsigned heard;
+static uint64_t relayed;
 
-/* ===== Stages ===== */
-
-struct told {
-    struct stage *stage;
-    char payload[TEXT_BYTES];
-    char text[TEXT_BYTES * 3]; /* "": not yet */
-};
-
-struct stage {
-    struct hive *hive;
-    skep_mock *mock; /* NULL: the broker is a real one */
-    skep_client *client;
-    struct told told[MAX_JOBS];
-    size_t count, left;
-    char queues[QUEUES_BYTES];
-};
-
-/* How a broker is set up */
-struct terms {
-    unsigned lease_ms, attempts, deaths;
-    const char *queue; /* that has options; NULL: none */
-    skep_queue_options options;
-};
-
-static void need(const struct stage *stage, int status, const char *what) {
-    if (status == SKEP_OK) return;
-    fail_msg("%s: %s: %s\n%s", stage->mock != NULL ? "mock" : "real", what, skep_strerror(status),
-             stage->mock != NULL ? skep_mock_why(stage->mock) : skep_cluster_why(stage->hive->cluster));
+static void relay(skep_worker *worker, int status, const void *data, size_t size_bytes, void *context) {
+    (void)context;
+    role_need(skep_reply(worker, 0, relayed, status, data, size_bytes), "reply");
 }
 
-static void open_mock(struct stage *stage, const struct terms *terms) {
-    skep_mock_options options = {
-        .lease_ms = terms->lease_ms, .attempts = terms->attempts, .deaths = terms->deaths, .respawn = true};
-    need(stage, skep_mock_broker_new(&stage->mock, &options), "mock");
-    if (terms->queue != NULL) need(stage, skep_mock_setup_queue(stage->mock, terms->queue, &terms->options), "queue");
-}
-
-static void open_real(struct stage *stage, const struct terms *terms) {
-    hive_start(stage->hive,
-               &(skep_settings){
-                   .lease_ms = terms->lease_ms, .attempts = terms->attempts, .deaths = terms->deaths, .respawn = true});
-    skep_cluster *cluster = stage->hive->cluster;
-    if (terms->queue != NULL) need(stage, skep_setup_queue(cluster, terms->queue, &terms->options), "queue");
-    need(stage, skep_cluster_start(cluster), "start");
-}
-
-static void open_stage(struct stage *stage, struct hive *hive, bool mocked, const struct terms *terms) {
-    *stage = (struct stage){.hive = hive};
-    if (mocked) open_mock(stage, terms);
-    else open_real(stage, terms);
-    skep_client_options options = {.dir = mocked ? skep_mock_broker_dir(stage->mock) : skep_cluster_dir(hive->cluster),
-                                   .loop = mocked ? skep_mock_loop(stage->mock) : skep_cluster_loop(hive->cluster)};
-    need(stage, skep_client_new(&stage->client, &options), "client");
-}
-
-static void close_stage(struct stage *stage) {
-    skep_client_free(&stage->client);
-    if (stage->mock == NULL) hive_end(stage->hive);
-    skep_mock_broker_free(&stage->mock);
-}
-
-static void add_worker(struct stage *stage, const char *role) {
-    char text[64];
-    uint32_t worker;
-    snprintf(text, sizeof text, "SKEP_TEST_ROLE=%s", role);
-    const char *const argv[] = {"/proc/self/exe", NULL}, *const env[] = {text, NULL};
-    if (stage->mock == NULL) {
-        hive_fork_ready(stage->hive, role, NULL);
+static void listen_to(skep_worker *worker, const skep_message *message, void *context) {
+    char text[TEXT_BYTES];
+    (void)context;
+    heard += message->broadcast;
+    if (message->request == 0) return;
+    if (strcmp(message->name, "mute") == 0) _exit(0);
+    relayed = message->request;
+    if (strcmp(message->name, "relay") == 0) {
+        role_need(skep_request(worker, 2, "ask", NULL, 0, 0, relay, NULL), "request");
         return;
     }
-    need(stage, skep_mock_broker_spawn(stage->mock, argv, env, &worker), "spawn");
-    need(stage, skep_mock_expect_ready(stage->mock, worker, HIVE_PATIENCE_MS), "ready");
+    int size = snprintf(text, sizeof text, "worker %u has heard %s", skep_worker_id(worker),
+                        heard > 0 ? "something" : "nothing");
+    role_need(skep_reply(worker, message->from, message->request, SKEP_OK, text, (size_t)size), "reply");
 }
 
-/* Time passes by itself, or by steps when nothing else happens. */
-static void wait_for(struct stage *stage, skep_mock_cb is_so, void *context, const char *what) {
-    uint64_t deadline_ns = hive_deadline_ns();
-    while (!is_so(context)) {
-        if (stage->mock == NULL) {
-            hive_turn(stage->hive, deadline_ns, HIVE_LOOK_MS, what);
-            continue;
-        }
-        if (uv_hrtime() > deadline_ns) fail_msg("waited in vain for: %s", what);
-        if (skep_mock_run_until(stage->mock, is_so, context, what, TURN_MS) == SKEP_ETIMEDOUT)
-            skep_mock_advance(stage->mock, STEP_MS);
-    }
+static void begin_talking(skep_worker *worker) {
+    begin(worker);
+    skep_on_message(worker, listen_to, NULL);
+    role_need(skep_subscribe(worker), "subscribe");
 }
 
-/* ===== What is seen ===== */
-
-static void ended(skep_client *client, const skep_outcome *outcome, void *context) {
-    struct told *told = context;
-    (void)client;
-    snprintf(told->text, sizeof told->text, "%s: %s %s%s%s%.*s", told->payload, skep_strerror(outcome->status),
-             outcome->cause, outcome->cause[0] != '\0' ? ": " : "", outcome->reason, (int)outcome->size_bytes,
-             (const char *)outcome->data);
-    told->stage->left--;
-}
-
-static void submit(struct stage *stage, const char *queue, const char *payload, const skep_job_options *options) {
-    struct told *told = &stage->told[stage->count++];
-    told->stage = stage;
-    stage->left++;
-    snprintf(told->payload, sizeof told->payload, "%s", payload);
-    int status = skep_submit(stage->client, queue, payload, strlen(payload), options, NULL, ended, told);
-    need(stage, status, "submit");
-}
-
-static bool all_ended(void *context) {
-    const struct stage *stage = context;
-    return stage->left == 0;
-}
-
-static bool all_accepted(void *context) {
-    const struct stage *stage = context;
-    return skep_client_unaccepted(stage->client) == 0;
-}
-
-static bool has_queues(void *context) {
-    const struct stage *stage = context;
-    return stage->queues[0] != '\0';
-}
-
-static void note_queues(skep_client *client, int status, const skep_broker_info *info, void *context) {
-    char *text = context;
-    (void)client;
-    snprintf(text, QUEUES_BYTES, "%s", status == SKEP_OK ? "queues:" : skep_strerror(status));
-    for (size_t i = 0; status == SKEP_OK && i < info->queue_count; i++) {
-        const skep_queue_info *q = &info->queues[i];
-        size_t used = strlen(text);
-        if (q->submitted == 0) continue;
-        snprintf(text + used, QUEUES_BYTES - used,
-                 " %s%s: %d ready, %d reserved, %d delayed, %d dead, %d submitted, %d done, %d redelivered", q->name,
-                 q->unhandled ? " (unhandled)" : "", (int)q->ready, (int)q->reserved, (int)q->delayed, (int)q->dead,
-                 (int)q->submitted, (int)q->done, (int)q->redelivered);
-    }
-}
-
-static void finish(struct stage *stage) {
-    wait_for(stage, all_ended, stage, "all outcomes");
-    stage->queues[0] = '\0';
-    need(stage, skep_client_status(stage->client, note_queues, stage->queues), "status");
-    wait_for(stage, has_queues, stage, "the queues");
-}
-
-/* ===== Scenes ===== */
-
-typedef void scene(struct stage *stage);
-
-static void compare(struct hive *hive, scene *play, const struct terms *terms) {
-    struct stage mocked, real;
-    open_stage(&mocked, hive, true, terms);
-    play(&mocked);
-    close_stage(&mocked);
-    open_stage(&real, hive, false, terms);
-    play(&real);
-    close_stage(&real);
-    assert_int_equal(mocked.count, real.count);
-    for (size_t i = 0; i < real.count; i++) assert_string_equal(mocked.told[i].text, real.told[i].text);
-    assert_string_equal(mocked.queues, real.queues);
-    for (size_t i = 0; i < real.count; i++) print_message("  %s\n", real.told[i].text);
-    print_message("  %s\n", real.queues);
-}
+static const struct role roles[] = {
+    {"talking", begin_talking}, {"plain", begin}, {"passing", begin_passing}, {NULL, NULL}};
 
 static void play_retries(struct stage *stage) {
     add_worker(stage, "plain");
@@ -273,6 +147,7 @@ static void play_leases(struct stage *stage) {
     submit(stage, "many", "hold 1", NULL);
     finish(stage);
     submit(stage, "many", "hold 9", NULL);
+    finish(stage);
     submit(stage, "many", "hold 1", &(skep_job_options){.lease_ms = 100});
     finish(stage);
     submit(stage, "many", "late", NULL);
@@ -280,7 +155,7 @@ static void play_leases(struct stage *stage) {
 }
 
 static void test_ends_of_leases(void **state) {
-    compare(*state, play_leases, &(struct terms){.lease_ms = 200, .attempts = 3});
+    compare(*state, play_leases, &(struct terms){.lease_ms = 300, .attempts = 3});
 }
 
 static void play_deaths(struct stage *stage) {
@@ -333,7 +208,8 @@ static void play_order(struct stage *stage) {
 }
 
 static void test_priorities(void **state) {
-    compare(*state, play_order, &(struct terms){0});
+    const skep_queue_options options = {.job_credit = 1}; /* what was sent ahead has its order already */
+    compare(*state, play_order, &(struct terms){.queue = "one", .options = options});
 }
 
 static void play_delays(struct stage *stage) {
@@ -355,7 +231,9 @@ static void test_delays_and_expiry(void **state) {
 static void play_queue(struct stage *stage) {
     add_worker(stage, "plain");
     submit(stage, "many", "retry 9", NULL);
+    finish(stage);
     submit(stage, "many", "hold 9", NULL);
+    finish(stage);
     submit(stage, "one", "retry 2", NULL);
     finish(stage);
 }
@@ -391,12 +269,64 @@ static void test_a_client_of_a_worker(void **state) {
     compare(*state, play_passing, &(struct terms){0});
 }
 
+/* It hears broadcasts once its subscription has come to the broker. */
+static void broadcast_to(struct stage *stage, uint32_t worker) {
+    const struct told *told = &stage->told[stage->count];
+    uint64_t deadline_ns = hive_deadline_ns();
+    do {
+        need(stage, skep_client_broadcast(stage->client, "all", "x", 1), "broadcast");
+        ask(stage, worker, NULL, "ask");
+        wait_for(stage, all_ended, stage, "the reply");
+        stage->count--;
+    } while (strstr(told->text, "nothing") != NULL && uv_hrtime() < deadline_ns);
+    stage->count++;
+}
+
+/* Workers that leave are not to be blamed on their jobs, but so many are enough. */
+static void play_interruptions(struct stage *stage) {
+    add_worker(stage, "plain");
+    submit(stage, "many", "quit 1", NULL);
+    finish(stage);
+    add_worker(stage, "plain");
+    add_worker(stage, "plain");
+    submit(stage, "one", "quit 1", NULL);
+    finish(stage);
+}
+
+static void test_interruptions(void **state) {
+    const skep_queue_options options = {.interruptions = 1};
+    compare(*state, play_interruptions, &(struct terms){.queue = "many", .options = options});
+}
+
+static void play_messages(struct stage *stage) {
+    add_worker(stage, "talking");
+    add_worker(stage, "talking");
+    skep_on_client_undelivered(stage->client, not_delivered, stage);
+    broadcast_to(stage, 1);
+    broadcast_to(stage, 2);
+    need(stage, skep_client_send(stage->client, 1, NULL, "one", "x", 1), "send");
+    need(stage, skep_client_send(stage->client, 9, NULL, "nobody", "x", 1), "send");
+    ask(stage, 1, NULL, "relay");
+    finish(stage);
+    ask(stage, 9, NULL, "ask");
+    ask(stage, 0, "no such name", "ask");
+    ask(stage, 0, NULL, "ask");
+    finish(stage);
+    ask(stage, 2, NULL, "mute");
+    finish(stage);
+}
+
+static void test_messages(void **state) {
+    compare(*state, play_messages, &(struct terms){0});
+}
+
 int main(void) {
     if (skep_is_worker()) return role_play(roles);
     const struct CMUnitTest tests[] = {
         HIVE_TEST(test_retries),     HIVE_TEST(test_ends_of_leases),      HIVE_TEST(test_deaths_of_workers),
         HIVE_TEST(test_keys),        HIVE_TEST(test_priorities),          HIVE_TEST(test_delays_and_expiry),
         HIVE_TEST(test_taking_back), HIVE_TEST(test_settings_of_a_queue), HIVE_TEST(test_a_client_of_a_worker),
+        HIVE_TEST(test_messages),    HIVE_TEST(test_interruptions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
