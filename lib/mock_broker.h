@@ -167,6 +167,7 @@ struct skep__mock_worker {
     bool exited;
     int code, signal; /* -1: not that way */
 
+    bool said_ready, has_inbox, has_outbox; /* it is ready when all are so */
     bool ready, draining, left, subscribed;
     bool stalled;     /* the lease of a job has ended and it has not answered anything since */
     uint64_t left_ns; /* by uv_hrtime */
@@ -288,11 +289,10 @@ SKEP_MUST_USE int skep__mock_broadcast(skep_mock *mock, uint32_t from, const str
 /* The worker that a message is for; NULL: it is for the mock, or there is none. */
 struct skep__mock_worker *skep__mock_receiver(skep_mock *mock, const struct skep_command_message *message);
 
-/* A worker's message for other workers that the mock has. */
-void skep__mock_pass_on(struct skep__mock_worker *sender, const struct skep_command_message *message);
-
-/* A worker's reply, if somebody other than the test has asked. False: the test has. */
-bool skep__mock_pass_reply(struct skep__mock_worker *sender, const struct skep_command_reply *reply);
+/* A worker's message, which the test sees and other workers get that it is for; and its reply, for whoever has asked.
+ */
+void skep__mock_message(struct skep__mock_worker *sender, const struct skep_command_message *message);
+void skep__mock_replied(struct skep__mock_worker *sender, const struct skep_command_reply *reply);
 
 /* --- mock_broker_counts.c --- */
 

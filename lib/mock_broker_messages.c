@@ -78,7 +78,7 @@ struct skep__mock_worker *skep__mock_receiver(skep_mock *mock, const struct skep
     return worker != NULL && !worker->left ? worker : NULL;
 }
 
-void skep__mock_pass_on(struct skep__mock_worker *sender, const struct skep_command_message *m) {
+static void pass_on(struct skep__mock_worker *sender, const struct skep_command_message *m) {
     skep_mock *mock = sender->mock;
     struct skep_command command = {.id = SKEP_COMMAND_message, .message = *m};
     bool to_all = SKEP_HAS(message, m, toAll) && m->toAll;
@@ -89,13 +89,35 @@ void skep__mock_pass_on(struct skep__mock_worker *sender, const struct skep_comm
     if (status != SKEP_OK) skep__mock_note(mock, "cannot pass on a message of worker %u", sender->id);
 }
 
-bool skep__mock_pass_reply(struct skep__mock_worker *sender, const struct skep_command_reply *r) {
+/* False: the test has asked. */
+static bool pass_reply(struct skep__mock_worker *sender, const struct skep_command_reply *r) {
     struct skep_command command = {.id = SKEP_COMMAND_reply, .reply = *r};
     if (!SKEP_HAS(reply, r, to) || r->to == 0) return skep__mock_client_reply(sender, r);
     struct skep__mock_worker *asker = skep__mock_worker(sender->mock, (uint32_t)r->to);
     if (asker != NULL && !asker->left && skep__mock_put(asker, &command) != SKEP_OK)
         skep__mock_note(sender->mock, "cannot pass on a reply of worker %u", sender->id);
     return true;
+}
+
+void skep__mock_message(struct skep__mock_worker *worker, const struct skep_command_message *m) {
+    bool wants_reply = SKEP_HAS(message, m, request);
+    struct skep__mock_event event = {.what = wants_reply ? SKEP__MOCK_REQUEST : SKEP__MOCK_MESSAGE,
+                                     .worker = worker->id,
+                                     .number = wants_reply ? m->request : 0,
+                                     .value = -1,
+                                     .text = m->name,
+                                     .data = SKEP_HAS(message, m, data) ? m->data : (struct skep_bytes){"", 0}};
+    skep__mock_happened(worker->mock, &event);
+    pass_on(worker, m);
+}
+
+void skep__mock_replied(struct skep__mock_worker *worker, const struct skep_command_reply *r) {
+    struct skep__mock_event event = {.what = SKEP__MOCK_REPLY,
+                                     .worker = worker->id,
+                                     .number = r->request,
+                                     .value = SKEP_HAS(reply, r, status) ? (int64_t)r->status : SKEP_OK,
+                                     .data = SKEP_HAS(reply, r, data) ? r->data : (struct skep_bytes){"", 0}};
+    if (!pass_reply(worker, r)) skep__mock_happened(worker->mock, &event);
 }
 
 /* --- replies of the test --- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * How a mock broker's workers are, and become. */
+ * How a mock broker's workers are, and become; what the test does to them. */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -194,4 +195,49 @@ int skep_mock_expect_dead(skep_mock *mock, uint64_t id, const char *cause, const
     skep__mock_explain_job(mock, id);
     skep__mock_explain_workers(mock, 0);
     return skep__mock_failed(mock, status != SKEP_OK ? status : SKEP_EPROTO);
+}
+
+/* --- what the test does to workers --- */
+
+int skep_mock_drain(skep_mock *mock, uint32_t id) {
+    struct skep_command command = {.id = SKEP_COMMAND_drain};
+    struct skep__mock_worker *worker = skep__mock_present(mock, id);
+    if (worker == NULL) return SKEP_ENOWORKER;
+    command.drain.has = 0;
+    worker->draining = true;
+    return skep__mock_tell(worker, &command, -1);
+}
+
+int skep_mock_kill(skep_mock *mock, uint32_t id) {
+    struct skep__mock_worker *worker = skep__mock_present(mock, id);
+    if (worker == NULL) return SKEP_ENOWORKER;
+    if (worker->pid != 0) {
+        kill(worker->pid, SIGKILL);
+        return SKEP_OK;
+    }
+    skep__mock_count_unreported(worker);
+    worker->exited = true; /* as a program that ends in this way */
+    worker->signal = SIGKILL;
+    skep_worker_free(&worker->inside);
+    return SKEP_OK;
+}
+
+int skep_mock_close_link(skep_mock *mock, uint32_t id) {
+    struct skep__mock_worker *worker = skep__mock_present(mock, id);
+    if (worker == NULL) return SKEP_ENOWORKER;
+    skep__mock_note(mock, "> worker %u: the link is closed", worker->id);
+    skep__mock_drop_link(worker);
+    skep__outlet_free(&worker->inbox);
+    skep__port_free(&worker->outbox);
+    skep__mock_give_back(worker, false);
+    return SKEP_OK;
+}
+
+int skep_mock_send_raw(skep_mock *mock, uint32_t id, enum skep_mock_channel channel, const void *data,
+                       size_t size_bytes) {
+    struct skep__mock_worker *worker = skep__mock_present(mock, id);
+    if (worker == NULL) return SKEP_ENOWORKER;
+    skep__mock_note(mock, "> worker %u: %zu bytes, raw", worker->id, size_bytes);
+    if (channel == SKEP_MOCK_LINK) return skep__link_send(worker->link, data, size_bytes, NULL, 0);
+    return skep__outlet_append(worker->inbox, data, size_bytes);
 }

@@ -110,11 +110,35 @@ static void taken(struct skep__mock_worker *worker, const struct skep_command_ta
     if (SKEP_HAS(taken, t, finished)) worker->finished += t->finished;
 }
 
+/* It is ready when its channels are, too. */
+static void admit(struct skep__mock_worker *worker) {
+    if (worker->said_ready && worker->has_inbox && worker->has_outbox) worker->ready = true;
+}
+
+static void said_ready(struct skep__mock_worker *worker) {
+    worker->said_ready = true;
+    admit(worker);
+}
+
+static void inbox_connected(void *context, const struct skep__peer *peer) {
+    struct skep__mock_worker *worker = context;
+    (void)peer;
+    worker->has_inbox = true;
+    admit(worker);
+}
+
+static void outbox_connected(void *context, const struct skep__peer *peer) {
+    struct skep__mock_worker *worker = context;
+    (void)peer;
+    worker->has_outbox = true;
+    admit(worker);
+}
+
 static void link_command(struct skep__mock_worker *worker, const struct skep_command *command) {
     skep__mock_note_command(worker->mock, "<", worker->id, command);
     switch (command->id) {
     case SKEP_COMMAND_hello: welcome(worker, &command->hello); break;
-    case SKEP_COMMAND_ready: worker->ready = true; break;
+    case SKEP_COMMAND_ready: said_ready(worker); break;
     case SKEP_COMMAND_listen: listen_for(worker, &command->listen); break;
     case SKEP_COMMAND_unlisten: unlisten(worker, command->unlisten.listener); break;
     case SKEP_COMMAND_handle: handle_queue(worker, &command->handle); break;
@@ -130,27 +154,6 @@ static void subscribed(struct skep__mock_worker *worker, const struct skep_comma
     struct skep_command command = {.id = SKEP_COMMAND_newsEnd, .newsEnd = {.seq = worker->mock->news_seq}};
     if (since->seq != UINT64_MAX) worker->subscribed = true; /* else it only wants to know what has been read */
     if (skep__mock_put(worker, &command) != SKEP_OK) skep__mock_note(worker->mock, "cannot answer newsSince");
-}
-
-static void message(struct skep__mock_worker *worker, const struct skep_command_message *m) {
-    bool wants_reply = SKEP_HAS(message, m, request);
-    struct skep__mock_event event = {.what = wants_reply ? SKEP__MOCK_REQUEST : SKEP__MOCK_MESSAGE,
-                                     .worker = worker->id,
-                                     .number = wants_reply ? m->request : 0,
-                                     .value = -1,
-                                     .text = m->name,
-                                     .data = SKEP_HAS(message, m, data) ? m->data : (struct skep_bytes){"", 0}};
-    skep__mock_happened(worker->mock, &event);
-    skep__mock_pass_on(worker, m);
-}
-
-static void reply(struct skep__mock_worker *worker, const struct skep_command_reply *r) {
-    struct skep__mock_event event = {.what = SKEP__MOCK_REPLY,
-                                     .worker = worker->id,
-                                     .number = r->request,
-                                     .value = SKEP_HAS(reply, r, status) ? (int64_t)r->status : SKEP_OK,
-                                     .data = SKEP_HAS(reply, r, data) ? r->data : (struct skep_bytes){"", 0}};
-    if (!skep__mock_pass_reply(worker, r)) skep__mock_happened(worker->mock, &event);
 }
 
 static void bad_frame(struct skep__mock_worker *worker, const char *why) {
@@ -176,8 +179,8 @@ static void outbox_command(struct skep__mock_worker *worker, const struct skep_c
     case SKEP_COMMAND_fail: skep__mock_fail(worker, &command->fail); break;
     case SKEP_COMMAND_released: skep__mock_released(worker, &command->released); break;
     case SKEP_COMMAND_extend: skep__mock_extend(worker, &command->extend); break;
-    case SKEP_COMMAND_message: message(worker, &command->message); break;
-    case SKEP_COMMAND_reply: reply(worker, &command->reply); break;
+    case SKEP_COMMAND_message: skep__mock_message(worker, &command->message); break;
+    case SKEP_COMMAND_reply: skep__mock_replied(worker, &command->reply); break;
     case SKEP_COMMAND_newsSince: subscribed(worker, &command->newsSince); break;
     case SKEP_COMMAND_incrementCount: skep__mock_count_named(worker, &command->incrementCount); break;
     case SKEP_COMMAND_incrementRequestCount: skep__mock_count_requests(worker, &command->incrementRequestCount); break;
@@ -261,10 +264,14 @@ static int open_page(struct skep__mock_worker *worker) {
 }
 
 static int open_sockets(struct skep__mock_worker *worker) {
-    static const struct skep__port_events events = {.received = outbox_received};
+    static const struct skep__port_events events = {.received = outbox_received, .connected = outbox_connected};
     skep_mock *mock = worker->mock;
     char url[SKEP_MAX_URL + 1];
-    struct skep__outlet_options inbox = {.hub = mock->hub, .flusher = mock->flusher, .kind = SKEP__PORT_PUSH};
+    struct skep__outlet_options inbox = {.hub = mock->hub,
+                                         .flusher = mock->flusher,
+                                         .kind = SKEP__PORT_PUSH,
+                                         .connected = inbox_connected,
+                                         .context = worker};
     int status = skep__outlet_new(&worker->inbox, &inbox);
     skep__mock_url(mock, SKEP_FILE_INBOX, worker->id, url);
     if (status == SKEP_OK) status = skep__outlet_listen(worker->inbox, url);
@@ -349,49 +356,4 @@ int skep_mock_broker_worker(skep_mock *mock, skep_worker **out, const char *name
     if (status == SKEP_OK) *out = worker->inside;
     else skep__mock_drop_link(worker);
     return status;
-}
-
-/* --- what the test does to workers --- */
-
-int skep_mock_drain(skep_mock *mock, uint32_t id) {
-    struct skep_command command = {.id = SKEP_COMMAND_drain};
-    struct skep__mock_worker *worker = skep__mock_present(mock, id);
-    if (worker == NULL) return SKEP_ENOWORKER;
-    command.drain.has = 0;
-    worker->draining = true;
-    return skep__mock_tell(worker, &command, -1);
-}
-
-int skep_mock_kill(skep_mock *mock, uint32_t id) {
-    struct skep__mock_worker *worker = skep__mock_present(mock, id);
-    if (worker == NULL) return SKEP_ENOWORKER;
-    if (worker->pid != 0) {
-        kill(worker->pid, SIGKILL);
-        return SKEP_OK;
-    }
-    skep__mock_count_unreported(worker);
-    worker->exited = true; /* as a program that ends in this way */
-    worker->signal = SIGKILL;
-    skep_worker_free(&worker->inside);
-    return SKEP_OK;
-}
-
-int skep_mock_close_link(skep_mock *mock, uint32_t id) {
-    struct skep__mock_worker *worker = skep__mock_present(mock, id);
-    if (worker == NULL) return SKEP_ENOWORKER;
-    skep__mock_note(mock, "> worker %u: the link is closed", worker->id);
-    skep__mock_drop_link(worker);
-    skep__outlet_free(&worker->inbox);
-    skep__port_free(&worker->outbox);
-    skep__mock_give_back(worker, false);
-    return SKEP_OK;
-}
-
-int skep_mock_send_raw(skep_mock *mock, uint32_t id, enum skep_mock_channel channel, const void *data,
-                       size_t size_bytes) {
-    struct skep__mock_worker *worker = skep__mock_present(mock, id);
-    if (worker == NULL) return SKEP_ENOWORKER;
-    skep__mock_note(mock, "> worker %u: %zu bytes, raw", worker->id, size_bytes);
-    if (channel == SKEP_MOCK_LINK) return skep__link_send(worker->link, data, size_bytes, NULL, 0);
-    return skep__outlet_append(worker->inbox, data, size_bytes);
 }

@@ -2,15 +2,37 @@
  * The mock broker with a real worker program, which is this one; and what it tells when an expectation is not met. */
 #include "mocked.h"
 
+#include "command.h"
+#include "link.h"
+
 #include <dirent.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 /* --- this program as a worker --- */
+
+/* Until the link is closed */
+static int be_ready_without_channels(void) {
+    static struct skep__link_message message;
+    const struct skep_command hello = {.id = SKEP_COMMAND_hello,
+                                       .hello = {.protocol = SKEP_PROTOCOL, .pid = (uint64_t)getpid()}};
+    const struct skep_command ready = {.id = SKEP_COMMAND_ready};
+    struct skep_frame frame = {0};
+    int status = skep__frame_add(&frame, &hello);
+    if (status == SKEP_OK) status = skep__frame_add(&frame, &ready);
+    if (status == SKEP_OK) status = skep__link_send(SKEP_LINK_FD, frame.data, frame.size_bytes, NULL, 0);
+    skep__frame_free(&frame);
+    struct pollfd link = {.fd = SKEP_LINK_FD, .events = POLLIN};
+    while ((status == SKEP_OK || status == SKEP_EAGAIN) && poll(&link, 1, -1) == 1)
+        status = skep__link_receive(SKEP_LINK_FD, &message);
+    return 0;
+}
 
 static int be_worker(void) {
     skep_worker *worker;
     const char *status = getenv("TEST_EXIT");
     if (status != NULL) return atoi(status);
+    if (getenv("TEST_LINK_ONLY") != NULL) return be_ready_without_channels();
     if (skep_worker_new(&worker, NULL) != SKEP_OK) return 70;
     if (skep_on_job(worker, "q", do_job, NULL) != SKEP_OK) return 71;
     int result = skep_worker_run(worker);
@@ -100,6 +122,19 @@ static void test_counts_of_the_killed(void **state) {
     OK(skep_mock_expect_signal(mock, worker, SIGKILL, PATIENCE_MS));
     OK(skep_mock_expect_count(mock, worker, "requests", 3, 0));
     OK(skep_mock_expect_count(mock, worker, "cats", 2, 0));
+    skep_mock_broker_free(&mock);
+}
+
+/* Its inbox and outbox belong to a worker that is ready. */
+static void test_ready_with_its_channels(void **state) {
+    static const char *const link_only[] = {"TEST_LINK_ONLY=1", NULL};
+    skep_mock *mock = open_with(NULL);
+    uint32_t worker;
+    (void)state;
+    OK(skep_mock_broker_spawn(mock, this_program, link_only, &worker));
+    FAILS(SKEP_ETIMEDOUT, skep_mock_expect_ready(mock, worker, 10 * SOON_MS));
+    assert_non_null(
+        strstr(skep_mock_why(mock), "worker 1 is not ready, has said so, but has not connected its outbox\n"));
     skep_mock_broker_free(&mock);
 }
 
@@ -264,6 +299,7 @@ int main(void) {
         TEST(test_starting_again),
         TEST(test_ends),
         TEST(test_counts_of_the_killed),
+        TEST(test_ready_with_its_channels),
         TEST(test_programs_that_do_not_start),
         TEST(test_something_else_came),
         TEST(test_nothing_came),
