@@ -190,7 +190,8 @@ SKEP_MUST_USE int skep_mock_expect_released(skep_mock *mock, uint64_t job, unsig
 /* An answer to it came too late, and was refused: its lease had ended. */
 SKEP_MUST_USE int skep_mock_expect_refused(skep_mock *mock, uint64_t job, unsigned timeout_ms);
 
-/* --- Messages: the mock is all the world to its workers, what they send to anybody comes here --- */
+/* --- Messages: the test sees all that workers send, and stands for the broker's program and for workers that the mock
+ * does not have. What is for a worker that it has, or for all, goes there, too --- */
 
 /* As the broker's own: from is 0. Errors of all: SKEP_ENOWORKER, SKEP_EAGAIN, SKEP_ETOOBIG, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_mock_send(skep_mock *mock, uint32_t worker, const char *name, const void *data,
