@@ -283,12 +283,6 @@ SKEP_MUST_USE int skep__mock_put(struct skep__mock_worker *worker, const struct 
 
 /* --- mock_broker_messages.c --- */
 
-/* To all workers that have subscribed. */
-SKEP_MUST_USE int skep__mock_broadcast(skep_mock *mock, uint32_t from, const struct skep_command_message *message);
-
-/* The worker that a message is for; NULL: it is for the mock, or there is none. */
-struct skep__mock_worker *skep__mock_receiver(skep_mock *mock, const struct skep_command_message *message);
-
 /* A worker's message, which the test sees and other workers get that it is for; and its reply, for whoever has asked.
  */
 void skep__mock_message(struct skep__mock_worker *sender, const struct skep_command_message *message);

@@ -48,6 +48,14 @@ void skep__mock_tell_client(skep_mock *mock, const struct skep__mock_client *cli
 /* Tells clients what has become of their jobs. */
 void skep__mock_tell_outcomes(skep_mock *mock);
 
+/* --- mock_broker_messages.c: what workers get that the test has not sent --- */
+
+/* To all workers that have subscribed. */
+SKEP_MUST_USE int skep__mock_broadcast(skep_mock *mock, uint32_t from, const struct skep_command_message *message);
+
+/* The worker that a message is for; NULL: it is for the mock, or there is none. */
+struct skep__mock_worker *skep__mock_receiver(skep_mock *mock, const struct skep_command_message *message);
+
 /* --- mock_broker_calls.c: messages of clients to workers --- */
 
 void skep__mock_client_message(skep_mock *mock, const struct skep__mock_client *client,
