@@ -13,10 +13,12 @@
 #include "own_loop.h"
 
 enum {
-    LOOK_MS = 5, /* between looks at what does not wake the loop */
-    DEFAULT_LEASE_MS = 30000,
-    DEFAULT_ATTEMPTS = 3,
-    DEFAULT_CREDIT = 64,
+    LOOK_MS = 5,              /* between looks at what does not wake the loop */
+    DEFAULT_LEASE_MS = 60000, /* what follows is the broker's, too */
+    DEFAULT_ATTEMPTS = 5,
+    DEFAULT_DEATHS = 3,
+    DEFAULT_DEDUP_MS = 120000,
+    DEFAULT_CREDIT = 64, /* what follows is not */
     DEFAULT_BACKOFF_MS = 1000,
     DEFAULT_HISTORY_LINES = 12
 };
@@ -53,6 +55,8 @@ static void set_options(skep_mock *mock, const skep_mock_options *given) {
     if (given != NULL) *o = *given;
     if (o->lease_ms == 0) o->lease_ms = DEFAULT_LEASE_MS;
     if (o->attempts == 0) o->attempts = DEFAULT_ATTEMPTS;
+    if (o->deaths == 0) o->deaths = DEFAULT_DEATHS;
+    if (o->dedup_ms == 0) o->dedup_ms = DEFAULT_DEDUP_MS;
     if (o->credit == 0) o->credit = DEFAULT_CREDIT;
     if (o->backoff_ms == 0) o->backoff_ms = DEFAULT_BACKOFF_MS;
     if (o->history_lines == 0) o->history_lines = DEFAULT_HISTORY_LINES;
@@ -76,7 +80,7 @@ static int open_sockets(skep_mock *mock) {
     if (status == SKEP_OK) status = skep__hub_new(&mock->hub, mock->loop);
     if (status == SKEP_OK) status = skep__flusher_new(&mock->flusher, mock->loop);
     if (status == SKEP_OK) status = skep__port_new(&mock->news, mock->hub, SKEP__PORT_PUB, &no_events, mock);
-    skep__mock_url(mock, SKEP_FILE_NEWS, 0, url);
+    skep__mock_url(mock, SKEP_FILE_NEWS, SKEP__MOCK_GENERATION, url);
     if (status == SKEP_OK) status = skep__port_listen(mock->news, url);
     return status == SKEP_OK ? skep__mock_clients_open(mock) : status;
 }
@@ -86,6 +90,7 @@ int skep_mock_broker_new(skep_mock **out, const skep_mock_options *options) {
     if (mock == NULL) return SKEP_ENOMEM;
     TAILQ_INIT(&mock->workers);
     TAILQ_INIT(&mock->ready);
+    STAILQ_INIT(&mock->queues);
     TAILQ_INIT(&mock->events);
     STAILQ_INIT(&mock->history);
     set_options(mock, options);
@@ -155,6 +160,16 @@ struct skep__mock_worker *skep__mock_worker(const skep_mock *mock, uint32_t work
     struct skep__mock_worker *w;
     TAILQ_FOREACH(w, &mock->workers, entry) if (w->id == worker) return w;
     return NULL;
+}
+
+bool skep__mock_is_gone(const struct skep__mock_worker *worker) {
+    return worker->left && worker->pid == 0;
+}
+
+bool skep__mock_all_gone(const skep_mock *mock) {
+    const struct skep__mock_worker *w;
+    TAILQ_FOREACH(w, &mock->workers, entry) if (!skep__mock_is_gone(w)) return false;
+    return !TAILQ_EMPTY(&mock->workers);
 }
 
 struct skep__mock_worker *skep__mock_present(skep_mock *mock, uint32_t worker) {

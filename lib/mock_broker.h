@@ -14,6 +14,7 @@
 #include "transport/transport.h"
 
 enum {
+    SKEP__MOCK_GENERATION = 1,     /* of the broker's sockets */
     SKEP__MOCK_LINE_BYTES = 240,   /* of one line of history */
     SKEP__MOCK_WHY_BYTES = 16384,  /* of what skep_mock_why gives */
     SKEP__MOCK_SUBJECT_BYTES = 640 /* of one thing that happened, in words */
@@ -46,37 +47,62 @@ struct skep__mock_event {
 };
 TAILQ_HEAD(skep__mock_events, skep__mock_event);
 
+/* A queue: how it is set up, and what has happened to its jobs */
+struct skep__mock_queue {
+    STAILQ_ENTRY(skep__mock_queue) entry;
+    char name[SKEP_MAX_NAME + 1];
+    skep_queue_options options; /* 0: the mock's setting */
+    bool handled;               /* a worker has handled it, or does */
+    uint64_t reserved;          /* jobs that workers have */
+    uint64_t submitted, done, redelivered, duplicates, refused, unclaimed, interrupted, taken_back; /* ever */
+};
+
+/* A client that waits for the outcome of a job */
+struct skep__mock_waiter {
+    STAILQ_ENTRY(skep__mock_waiter) entry;
+    uint32_t client;
+    uint64_t number; /* the client's */
+};
+
 struct skep__mock_job {
     uint64_t id;
     UT_hash_handle hh;
     TAILQ_ENTRY(skep__mock_job) ready_entry;
-    char queue[SKEP_MAX_NAME + 1];
+    struct skep__mock_queue *queue;
     skep_mock_job_state state;
     int priority;
-    uint32_t lease_ms;
-    unsigned attempts; /* that it may have */
-    unsigned attempt;
-    bool redelivered;
+    uint64_t accepted_ms;
+    uint32_t lease_ms; /* its own; 0: the queue's */
+    unsigned attempts; /* failures that make it a dead letter */
+    unsigned attempt;  /* deliveries that were begun, the present one among them */
+    unsigned failures; /* of them, those that failed or whose lease ended */
+    unsigned deaths;   /* workers that died of it */
+    unsigned interruptions;
     uint32_t worker;
     struct skep__mock_delivery *delivery; /* while it is reserved */
-    uint64_t due_ms;                      /* while it is reserved or delayed */
-    uint64_t expiry_ms;                   /* nobody wants it any more; UINT64_MAX: never */
+    bool begun;                           /* reserved: it was, when the clock moved last */
+    uint64_t at_ms;     /* reserved: begun or extended then, or not begun by then; delayed: ready then */
+    uint64_t expiry_ms; /* dead if it was not begun by then; UINT64_MAX: never */
+    uint64_t ended_ms;  /* done or dead since then */
     char *result;
     size_t result_bytes;
     char reason[SKEP_MAX_REASON + 1];
     const char *cause; /* when it is dead */
-    uint32_t client;   /* that has submitted it; 0: the test */
-    uint64_t number;   /* the client's */
-    bool wants_outcome;
+    char key[SKEP_MAX_NAME + 1];
+    uint32_t client; /* that has submitted it; 0: the test */
+    STAILQ_HEAD(, skep__mock_waiter) waiters;
     size_t size_bytes;
     char data[];
 };
+TAILQ_HEAD(skep__mock_jobs, skep__mock_job);
 
-/* A delivery that was not answered. One whose job was taken back stays, so that a late answer is known as such. */
+/* A delivery that was not answered. One whose lease has ended stays, so that a late answer is known as such. */
 struct skep__mock_delivery {
     uint64_t number;
     UT_hash_handle hh;
-    uint64_t job;
+    struct skep__mock_job *job;
+    struct skep__mock_place *place;
+    uint64_t sent_ns; /* by uv_hrtime */
     bool live;
 };
 
@@ -88,10 +114,13 @@ struct skep__mock_batch {
     uint32_t count;
 };
 
-struct skep__mock_queue {
-    LIST_ENTRY(skep__mock_queue) entry;
-    char name[SKEP_MAX_NAME + 1];
+/* A worker's place at a queue */
+struct skep__mock_place {
+    LIST_ENTRY(skep__mock_place) entry;
+    struct skep__mock_queue *queue;
     unsigned concurrency;
+    unsigned held;     /* jobs that the worker has */
+    unsigned suspects; /* while a dead worker's jobs are judged: how many more it can have been working on */
 };
 
 struct skep__mock_listener {
@@ -117,6 +146,7 @@ struct skep__mock_worker {
     TAILQ_ENTRY(skep__mock_worker) entry;
     skep_mock *mock;
     uint32_t id;
+    char name[SKEP_MAX_NAME + 1];       /* as it said in hello */
     skep_worker *inside;                /* in this process; NULL: a program */
     struct skep__mock_program *program; /* NULL: in this process, or it has a successor */
     uint32_t successor;
@@ -137,8 +167,11 @@ struct skep__mock_worker {
     bool exited;
     int code, signal; /* -1: not that way */
 
+    bool said_ready, has_inbox, has_outbox; /* it is ready when all are so */
     bool ready, draining, left, subscribed;
-    LIST_HEAD(, skep__mock_queue) queues;
+    bool stalled;     /* the lease of a job has ended and it has not answered anything since */
+    uint64_t left_ns; /* by uv_hrtime */
+    LIST_HEAD(, skep__mock_place) places;
     LIST_HEAD(, skep__mock_listener) listeners;
     LIST_HEAD(, skep__mock_counter) counters;
     bool counts_final; /* its page has given them: reports that are still on their way do not count again */
@@ -174,11 +207,13 @@ struct skep_mock {
 
     TAILQ_HEAD(, skep__mock_worker) workers; /* those that have ended, too */
     uint32_t last_worker;
+    STAILQ_HEAD(, skep__mock_queue) queues;
     struct skep__mock_job *jobs; /* by id */
     uint64_t last_job;
-    TAILQ_HEAD(skep__mock_ready, skep__mock_job) ready; /* by priority, then id */
-    struct skep__mock_events events;                    /* that no expectation has taken */
+    struct skep__mock_jobs ready;    /* by priority */
+    struct skep__mock_events events; /* that no expectation has taken */
     uint64_t last_request;
+    uint32_t name_turn; /* of the workers with one name */
     struct skep__mock_clients *clients;
 
     STAILQ_HEAD(, skep__mock_line) history;
@@ -196,6 +231,10 @@ void skep__mock_url(const skep_mock *mock, const char *socket, uint32_t worker, 
 
 /* A worker of this id that has not left; 0 is the first. NULL and skep_mock_why: there is none. */
 struct skep__mock_worker *skep__mock_present(skep_mock *mock, uint32_t worker);
+
+/* Nothing comes from this worker any more; from none of those that there were. */
+bool skep__mock_is_gone(const struct skep__mock_worker *worker);
+bool skep__mock_all_gone(const skep_mock *mock);
 
 /* A worker of this id, whether it has left or not; NULL. */
 struct skep__mock_worker *skep__mock_worker(const skep_mock *mock, uint32_t worker);
@@ -232,12 +271,22 @@ SKEP_MUST_USE int skep__mock_add_worker(skep_mock *mock, struct skep__mock_worke
 void skep__mock_free_worker(struct skep__mock_worker *worker);
 void skep__mock_drop_link(struct skep__mock_worker *worker);
 
+/* The worker's end of the link is closed, or the worker has ended: reads what it said last. */
+void skep__mock_link_ended(struct skep__mock_worker *worker);
+
 /* Reads all that is there on the link; void * because a worker in this process calls it when it waits. */
 void skep__mock_read_link(void *worker);
 
 /* Sends one command on the link, or by the inbox. */
 SKEP_MUST_USE int skep__mock_tell(struct skep__mock_worker *worker, const struct skep_command *command, int fd);
 SKEP_MUST_USE int skep__mock_put(struct skep__mock_worker *worker, const struct skep_command *command);
+
+/* --- mock_broker_messages.c --- */
+
+/* A worker's message, which the test sees and other workers get that it is for; and its reply, for whoever has asked.
+ */
+void skep__mock_message(struct skep__mock_worker *sender, const struct skep_command_message *message);
+void skep__mock_replied(struct skep__mock_worker *sender, const struct skep_command_reply *reply);
 
 /* --- mock_broker_counts.c --- */
 
@@ -259,13 +308,51 @@ void skep__mock_start_due(skep_mock *mock);
 void skep__mock_end_program(struct skep__mock_worker *worker);
 void skep__mock_free_program(struct skep__mock_program *program);
 
-/* --- mock_broker_ledger.c --- */
+/* --- mock_broker_jobs.c --- */
+
+/* The queue of a name, which is made if it is not there; NULL: no memory. */
+struct skep__mock_queue *skep__mock_queue(skep_mock *mock, const char *name);
 
 /* The job of an id; NULL: there is none. */
 struct skep__mock_job *skep__mock_job(const skep_mock *mock, uint64_t id);
 
-/* Gives jobs to workers that can take them. */
+uint32_t skep__mock_lease_ms(const skep_mock *mock, const struct skep__mock_job *job);
+
+/* It waits for a worker, before or behind the others of its priority. */
+void skep__mock_make_ready(skep_mock *mock, struct skep__mock_job *job, bool first);
+
+void skep__mock_set_reason(struct skep__mock_job *job, struct skep_bytes reason);
+
+/* It is over. The result is copied; data NULL: none. cause is static text. */
+void skep__mock_end_done(skep_mock *mock, struct skep__mock_job *job, struct skep_bytes result);
+void skep__mock_end_dead(skep_mock *mock, struct skep__mock_job *job, const char *cause, struct skep_bytes reason);
+
+void skep__mock_free_jobs(skep_mock *mock);
+
+/* --- mock_broker_deliver.c --- */
+
+/* Gives jobs to workers that can take them; takes back what waits behind another job beside an idle worker. */
 void skep__mock_deliver(skep_mock *mock);
+
+/* A live delivery is none any more: the job is not the worker's. */
+void skep__mock_let_go(struct skep__mock_worker *worker, struct skep__mock_delivery *delivery);
+
+/* The same for one that was not begun: as if it had never been given. */
+void skep__mock_undo(struct skep__mock_worker *worker, struct skep__mock_delivery *delivery);
+
+/* Forgets a delivery that is not live any more. */
+void skep__mock_forget(struct skep__mock_worker *worker, struct skep__mock_delivery *delivery);
+
+/* Whether the worker has begun a live delivery, as far as the mock can know. */
+bool skep__mock_is_begun(const struct skep__mock_worker *worker, const struct skep__mock_delivery *delivery);
+
+/* Takes back all that a worker has not begun. */
+void skep__mock_take_back_all(struct skep__mock_worker *worker);
+
+/* Whether each worker has begun what it can begin. */
+bool skep__mock_all_begun(void *mock);
+
+/* --- mock_broker_ledger.c --- */
 
 /* Answers to deliveries */
 void skep__mock_completed(struct skep__mock_worker *worker, const struct skep_command_completed *completed);
@@ -274,10 +361,14 @@ void skep__mock_fail(struct skep__mock_worker *worker, const struct skep_command
 void skep__mock_released(struct skep__mock_worker *worker, const struct skep_command_released *released);
 void skep__mock_extend(struct skep__mock_worker *worker, const struct skep_command_extend *extend);
 
-/* Takes back what a worker has that is gone. */
-void skep__mock_take_back(struct skep__mock_worker *worker);
+/* --- mock_broker_death.c --- */
 
-void skep__mock_free_jobs(skep_mock *mock);
+/* The worker is gone: what it had goes to others, or to the dead letters. blames: it died of itself, and was not asked
+ * to end. */
+void skep__mock_give_back(struct skep__mock_worker *worker, bool blames);
+
+/* The same for programs that closed their link a while ago and have not ended since. */
+void skep__mock_give_back_overdue(skep_mock *mock);
 
 /* --- mock_broker_expect.c --- */
 

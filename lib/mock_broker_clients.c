@@ -11,19 +11,23 @@
 
 #include "mock_broker.h"
 
-enum { GENERATION = 1 };
-
 static struct skep_bytes text_of(const char *string) {
     return (struct skep_bytes){string, strlen(string)};
 }
 
-static struct skep__mock_client *find_client(const skep_mock *mock, uint64_t id) {
+static void copy_name(char *to, const struct skep_bytes *from) {
+    if (from->size_bytes > 0) memcpy(to, from->data, from->size_bytes);
+    to[from->size_bytes] = '\0';
+}
+
+struct skep__mock_client *skep__mock_client(const skep_mock *mock, uint64_t id) {
     struct skep__mock_client *client;
     LIST_FOREACH(client, &mock->clients->list, entry) if (client->id == id) return client;
     return NULL;
 }
 
-static void tell(skep_mock *mock, const struct skep__mock_client *client, const struct skep_command *command) {
+void skep__mock_tell_client(skep_mock *mock, const struct skep__mock_client *client,
+                            const struct skep_command *command) {
     char text[SKEP__MOCK_LINE_BYTES];
     skep__command_print(command, text, sizeof text);
     int status = skep__outlet_add_answer(client->returns, command);
@@ -59,11 +63,11 @@ static int answer_join(skep_mock *mock, struct skep_frame *frame) {
     struct skep__mock_client *client;
     int status = new_client(mock, &client);
     if (status != SKEP_OK) return status;
-    skep__mock_url(mock, SKEP_FILE_INTAKE, GENERATION, intake);
+    skep__mock_url(mock, SKEP_FILE_INTAKE, SKEP__MOCK_GENERATION, intake);
     skep__mock_url(mock, SKEP_FILE_RETURNS, client->id, returns);
-    skep__mock_url(mock, SKEP_FILE_NEWS, 0, news);
+    skep__mock_url(mock, SKEP_FILE_NEWS, SKEP__MOCK_GENERATION, news);
     command.joined = (struct skep_command_joined){.client = client->id,
-                                                  .generation = GENERATION,
+                                                  .generation = SKEP__MOCK_GENERATION,
                                                   .intake = text_of(intake),
                                                   .returns = text_of(returns),
                                                   .news = text_of(news)};
@@ -106,89 +110,130 @@ static void called(void *context, struct skep__call *call, const void *data, siz
 
 /* --- submissions --- */
 
-static void tell_accepted(skep_mock *mock, const struct skep__mock_client *client, uint64_t number, uint64_t n,
-                          uint64_t id) {
-    struct skep_command command = {.id = SKEP_COMMAND_accepted, .accepted = {.number = number, .id = id}};
-    if (n > 1) SKEP_SET(accepted, &command.accepted, n, n);
-    tell(mock, client, &command);
+/* Answers that travel together: to consecutive numbers, of one kind */
+struct answers {
+    skep_mock *mock;
+    const struct skep__mock_client *client;
+    uint64_t number, n, id;
+    int status;
+    bool waits; /* a duplicate: the outcome of the first follows */
+};
+
+static void tell_accepted(const struct answers *a) {
+    struct skep_command command = {.id = SKEP_COMMAND_accepted, .accepted = {.number = a->number, .id = a->id}};
+    if (a->n > 1) SKEP_SET(accepted, &command.accepted, n, a->n);
+    if (a->status == SKEP_EDUPLICATE) SKEP_SET(accepted, &command.accepted, duplicate, true);
+    if (a->waits) SKEP_SET(accepted, &command.accepted, waits, true);
+    skep__mock_tell_client(a->mock, a->client, &command);
 }
 
-static void tell_declined(skep_mock *mock, const struct skep__mock_client *client, uint64_t number, uint64_t n,
-                          int status) {
+static void tell_declined(const struct answers *a) {
     struct skep_command command = {.id = SKEP_COMMAND_declined};
     command.declined = (struct skep_command_declined){
-        .number = number, .status = (uint64_t)status, .reason = text_of(skep_strerror(status))};
-    if (n > 1) SKEP_SET(declined, &command.declined, n, n);
-    tell(mock, client, &command);
+        .number = a->number, .status = (uint64_t)a->status, .reason = text_of(skep_strerror(a->status))};
+    if (a->n > 1) SKEP_SET(declined, &command.declined, n, a->n);
+    skep__mock_tell_client(a->mock, a->client, &command);
+}
+
+static void end_answers(struct answers *a) {
+    if (a->n == 0) return;
+    if (a->status == SKEP_OK || a->status == SKEP_EDUPLICATE) tell_accepted(a);
+    else tell_declined(a);
+    a->n = 0;
+}
+
+/* The ids of jobs that were accepted together follow each other. */
+static void answer_one(struct answers *a, uint64_t number, int status, uint64_t id) {
+    bool follows = a->n > 0 && a->status == status && status != SKEP_EDUPLICATE && id == (id != 0 ? a->id + a->n : 0);
+    if (!follows) {
+        end_answers(a);
+        *a = (struct answers){.mock = a->mock, .client = a->client, .number = number, .id = id, .status = status};
+    }
+    a->n++;
+}
+
+static bool is_over(const struct skep__mock_job *job) {
+    return job->state == SKEP_MOCK_DONE || job->state == SKEP_MOCK_DEAD;
+}
+
+/* The client waits for the outcome of a job, unless that is known. */
+static bool wait_for(skep_mock *mock, struct skep__mock_job *job, const struct skep__mock_client *client,
+                     uint64_t number) {
+    struct skep__mock_waiter *waiter = is_over(job) ? NULL : calloc(1, sizeof *waiter);
+    if (waiter == NULL) return false;
+    *waiter = (struct skep__mock_waiter){.client = client->id, .number = number};
+    STAILQ_INSERT_TAIL(&job->waiters, waiter, entry);
+    mock->clients->owed++;
+    return true;
 }
 
 static skep_job_options options_of(const struct skep_command_submit *s) {
     enum { MIDDLE = 128 };
+    uint32_t lease_ms = (uint32_t)s->lease_ms;
     return (skep_job_options){.priority = SKEP_HAS(submit, s, priority) ? (int)s->priority - MIDDLE : 0,
                               .delay_ms = (uint32_t)s->delay_ms,
                               .ttl_ms = (uint32_t)s->ttl_ms,
-                              .lease_ms = (uint32_t)s->lease_ms,
+                              .lease_ms =
+                                  lease_ms > 0 && lease_ms < SKEP_LEAST_LEASE_MS ? SKEP_LEAST_LEASE_MS : lease_ms,
                               .attempts = (unsigned)s->attempts};
 }
 
-/* Their ids follow each other, so that one answer does for all. Returns how many there was memory for. */
-static uint32_t put_all(skep_mock *mock, struct skep__mock_client *client, const struct skep_command_submit *s,
-                        uint64_t *first) {
+static void put(struct answers *answers, const struct skep_command_submit *s, uint32_t i, const char *queue,
+                skep_job_options *options) {
+    struct skep_bytes data = skep__list_at(&s->jobs, i), key_bytes = {0};
+    char key[SKEP_MAX_NAME + 1];
+    uint64_t id = 0, number = answers->client->expected;
+    if (s->keys.count > 0) key_bytes = skep__list_at(&s->keys, i);
+    copy_name(key, &key_bytes);
+    options->key = key_bytes.size_bytes > 0 ? key : NULL;
+    int status = skep_mock_submit(answers->mock, queue, data.data, data.size_bytes, options, &id);
+    struct skep__mock_job *job = skep__mock_job(answers->mock, id);
+    if (status == SKEP_OK) job->client = answers->client->id;
+    answer_one(answers, number, status, id);
+    bool waits = job != NULL && s->outcomes && wait_for(answers->mock, job, answers->client, number);
+    answers->waits = waits && status == SKEP_EDUPLICATE;
+}
+
+static void put_all(skep_mock *mock, struct skep__mock_client *client, const struct skep_command_submit *s) {
+    struct answers answers = {.mock = mock, .client = client};
     skep_job_options options = options_of(s);
     char queue[SKEP_MAX_NAME + 1];
-    uint64_t id;
-    uint32_t i = 0;
-    memcpy(queue, s->queue.data, s->queue.size_bytes);
-    queue[s->queue.size_bytes] = '\0';
-    for (; i < s->jobs.count; i++) {
-        struct skep_bytes data = skep__list_at(&s->jobs, i);
-        if (skep_mock_submit(mock, queue, data.data, data.size_bytes, &options, &id) != SKEP_OK) break;
-        struct skep__mock_job *job = skep__mock_job(mock, id);
-        job->client = client->id;
-        job->number = client->expected + i;
-        job->wants_outcome = s->outcomes;
-        mock->clients->owed += job->wants_outcome;
-        if (i == 0) *first = id;
-    }
-    return i;
+    copy_name(queue, &s->queue);
+    for (uint32_t i = 0; i < s->jobs.count; i++, client->expected++) put(&answers, s, i, queue, &options);
+    end_answers(&answers);
 }
 
 static void submit(skep_mock *mock, struct skep__mock_client *client, const struct skep_command_submit *s) {
-    uint64_t n = s->jobs.count, first = 0;
+    struct answers answers = {.mock = mock, .client = client, .number = s->number, .n = s->jobs.count};
     int answer = mock->clients->answer;
     if (answer == SKEP_MOCK_SILENT || s->number > client->expected) return; /* the client asks again */
-    if (s->number < client->expected) {
-        tell_accepted(mock, client, s->number, n, 0);
+    if (s->keys.count > 0 && s->keys.count != s->jobs.count) {
+        skep__mock_note(mock, "< client %u: keys are not as many as jobs", client->id);
         return;
     }
-    uint32_t put = answer == SKEP_OK ? put_all(mock, client, s, &first) : 0;
-    if (put > 0) tell_accepted(mock, client, s->number, put, first);
-    if (put < n) tell_declined(mock, client, s->number + put, n - put, answer != SKEP_OK ? answer : SKEP_ENOMEM);
-    client->expected += n;
-}
-
-/* As of a broker without workers: who submits jobs is not who talks to workers. */
-static void refuse_message(skep_mock *mock, const struct skep__mock_client *client,
-                           const struct skep_command_message *m) {
-    struct skep_command command = {.id = SKEP_COMMAND_reply};
-    if (!SKEP_HAS(message, m, request)) return;
-    command.reply = (struct skep_command_reply){.request = m->request};
-    SKEP_SET(reply, &command.reply, status, SKEP_ENOWORKER);
-    tell(mock, client, &command);
+    if (s->number < client->expected) {
+        end_answers(&answers);
+    } else if (answer != SKEP_OK) {
+        answers.status = answer;
+        client->expected += s->jobs.count;
+        end_answers(&answers);
+    } else {
+        put_all(mock, client, s);
+    }
 }
 
 static void take_command(skep_mock *mock, const struct skep_command *command) {
     struct skep__mock_clients *clients = mock->clients;
     char text[SKEP__MOCK_LINE_BYTES];
     if (command->id == SKEP_COMMAND_client) {
-        clients->speaks = find_client(mock, command->client.client);
+        clients->speaks = skep__mock_client(mock, command->client.client);
         return;
     }
     if (clients->speaks == NULL) return;
     skep__command_print(command, text, sizeof text);
     skep__mock_note(mock, "< client %u: %.200s", clients->speaks->id, text);
     if (command->id == SKEP_COMMAND_submit) submit(mock, clients->speaks, &command->submit);
-    if (command->id == SKEP_COMMAND_message) refuse_message(mock, clients->speaks, &command->message);
+    if (command->id == SKEP_COMMAND_message) skep__mock_client_message(mock, clients->speaks, &command->message);
     if (command->id == SKEP_COMMAND_leave) free_client(clients->speaks), clients->speaks = NULL;
 }
 
@@ -209,32 +254,39 @@ static void intake_received(void *context, const void *data, size_t size_bytes, 
 
 /* --- outcomes --- */
 
-static void tell_finished(skep_mock *mock, const struct skep__mock_client *client, const struct skep__mock_job *job) {
+static void tell_finished(skep_mock *mock, const struct skep__mock_client *client, uint64_t number,
+                          const struct skep__mock_job *job) {
     struct skep_frame items = {0};
     struct skep_command command = {.id = SKEP_COMMAND_finished};
     if (skep__list_add(&items, job->result != NULL ? job->result : "", job->result_bytes) == SKEP_OK) {
-        command.finished = (struct skep_command_finished){.number = job->number, .results = skep__list_of(&items, 1)};
-        tell(mock, client, &command);
+        command.finished = (struct skep_command_finished){.number = number, .results = skep__list_of(&items, 1)};
+        skep__mock_tell_client(mock, client, &command);
     }
     skep__frame_free(&items);
 }
 
-static void tell_died(skep_mock *mock, const struct skep__mock_client *client, const struct skep__mock_job *job) {
+static void tell_died(skep_mock *mock, const struct skep__mock_client *client, uint64_t number,
+                      const struct skep__mock_job *job) {
     struct skep_command command = {.id = SKEP_COMMAND_died};
-    command.died = (struct skep_command_died){.number = job->number, .cause = text_of(job->cause)};
+    command.died = (struct skep_command_died){.number = number, .cause = text_of(job->cause)};
     if (job->reason[0] != '\0') SKEP_SET(died, &command.died, reason, text_of(job->reason));
-    tell(mock, client, &command);
+    skep__mock_tell_client(mock, client, &command);
+}
+
+static void tell_outcome(skep_mock *mock, struct skep__mock_job *job) {
+    for (struct skep__mock_waiter *waiter; (waiter = STAILQ_FIRST(&job->waiters)) != NULL;) {
+        const struct skep__mock_client *client = skep__mock_client(mock, waiter->client);
+        STAILQ_REMOVE_HEAD(&job->waiters, entry);
+        mock->clients->owed--;
+        if (client != NULL)
+            (job->state == SKEP_MOCK_DONE ? tell_finished : tell_died)(mock, client, waiter->number, job);
+        free(waiter);
+    }
 }
 
 void skep__mock_tell_outcomes(skep_mock *mock) {
-    struct skep__mock_clients *clients = mock->clients;
-    for (struct skep__mock_job *j = mock->jobs; j != NULL && clients->owed > 0; j = j->hh.next) {
-        if (!j->wants_outcome || (j->state != SKEP_MOCK_DONE && j->state != SKEP_MOCK_DEAD)) continue;
-        const struct skep__mock_client *client = find_client(mock, j->client);
-        j->wants_outcome = false;
-        clients->owed--;
-        if (client != NULL) (j->state == SKEP_MOCK_DONE ? tell_finished : tell_died)(mock, client, j);
-    }
+    for (struct skep__mock_job *j = mock->jobs; j != NULL && mock->clients->owed > 0; j = j->hh.next)
+        if (is_over(j)) tell_outcome(mock, j);
 }
 
 /* --- life --- */
@@ -243,7 +295,7 @@ static int take_lock(const skep_mock *mock) {
     char path[SKEP_MAX_DIR + 16], text[64];
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     snprintf(path, sizeof path, "%s/" SKEP_FILE_LOCK, mock->dir);
-    int n = snprintf(text, sizeof text, "%d %d mock\n", (int)getpid(), GENERATION);
+    int n = snprintf(text, sizeof text, "%d %d mock\n", (int)getpid(), SKEP__MOCK_GENERATION);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return -1;
     if (fcntl(fd, F_OFD_SETLK, &lock) == 0 && write(fd, text, (size_t)n) == n) return fd;
@@ -262,10 +314,10 @@ int skep__mock_clients_open(skep_mock *mock) {
     int status = clients->lock >= 0 ? SKEP_OK : SKEP_EDIR;
     if (status == SKEP_OK) status = skep__reader_init(&clients->control_reader, SKEP_CHANNEL_ASK);
     if (status == SKEP_OK) status = skep__reader_init(&clients->intake_reader, SKEP_CHANNEL_INTAKE);
-    skep__mock_url(mock, SKEP_FILE_CONTROL, GENERATION, url);
+    skep__mock_url(mock, SKEP_FILE_CONTROL, SKEP__MOCK_GENERATION, url);
     if (status == SKEP_OK) status = skep__server_new(&clients->control, mock->hub, url, &control, mock);
     if (status == SKEP_OK) status = skep__port_new(&clients->intake, mock->hub, SKEP__PORT_PULL, &intake, mock);
-    skep__mock_url(mock, SKEP_FILE_INTAKE, GENERATION, url);
+    skep__mock_url(mock, SKEP_FILE_INTAKE, SKEP__MOCK_GENERATION, url);
     return status == SKEP_OK ? skep__port_listen(clients->intake, url) : status;
 }
 
@@ -277,6 +329,7 @@ void skep__mock_clients_close(skep_mock *mock) {
         next = LIST_NEXT(c, entry);
         free_client(c);
     }
+    skep__mock_forget_calls(clients);
     skep__server_free(&clients->control);
     skep__port_free(&clients->intake);
     skep__reader_free(&clients->control_reader);

@@ -87,6 +87,8 @@ void skep__mock_explain_job(skep_mock *mock, uint64_t id) {
     skep_mock_job job;
     if (skep_mock_look(mock, id, &job) != SKEP_OK) return;
     skep__mock_explain_more(mock, "\njob %" PRIu64 " %s, attempt %u", id, states[job.state], job.attempt);
+    if (job.cause[0] != '\0') skep__mock_explain_more(mock, ", cause %s", job.cause);
+    if (job.reason[0] != '\0') skep__mock_explain_more(mock, ", reason \"%s\"", job.reason);
     if (job.worker != 0) skep__mock_explain_more(mock, ", given to worker %u", job.worker);
 }
 
@@ -97,19 +99,26 @@ void skep__mock_explain_workers(skep_mock *mock, uint32_t worker) {
     if (worker == 0 || w->id == worker) skep__mock_explain_more(mock, "\n%s", skep__mock_describe_worker(w, text));
 }
 
+/* Without workers nothing happens any more. */
+static bool is_decided(void *context) {
+    const struct wait *wait = context;
+    return has_happened(context) || skep__mock_all_gone(wait->mock);
+}
+
 /* Waits for the next thing of this kind, takes it if it is the one, and gives its number. */
 static int expect(skep_mock *mock, const struct skep__mock_event *wanted, unsigned timeout_ms, uint64_t *number) {
     struct wait wait = {.mock = mock, .wanted = wanted};
     char text[SKEP__MOCK_SUBJECT_BYTES];
-    int status = skep__mock_run(mock, has_happened, &wait, timeout_ms);
-    if (status == SKEP_OK && matches(wanted, wait.found)) {
+    int status = skep__mock_run(mock, is_decided, &wait, timeout_ms);
+    if (status == SKEP_OK && wait.found != NULL && matches(wanted, wait.found)) {
         if (number != NULL) *number = wait.found->number;
         take(mock, wait.found);
         return SKEP_OK;
     }
     skep__mock_explain(mock, "expected within %u ms: %s", timeout_ms, skep__mock_describe(wanted, text));
-    if (status == SKEP_OK) skep__mock_explain_more(mock, "\ncame instead: %s", skep__mock_describe(wait.found, text));
-    else if (subject_of(wanted->what) == SUBJECT_JOB) skep__mock_explain_job(mock, wanted->number);
+    if (wait.found != NULL) skep__mock_explain_more(mock, "\ncame instead: %s", skep__mock_describe(wait.found, text));
+    else if (status == SKEP_OK) skep__mock_explain_more(mock, "\ncame instead: no worker is left");
+    if (wait.found == NULL && subject_of(wanted->what) == SUBJECT_JOB) skep__mock_explain_job(mock, wanted->number);
     skep__mock_explain_workers(mock, 0);
     return skep__mock_failed(mock, status == SKEP_OK ? SKEP_EPROTO : status);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What a test says to a mock broker's clients, and expects of them. */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "mock_broker_clients.h"
@@ -26,7 +25,7 @@ static struct skep__mock_job *next_submitted(const skep_mock *mock) {
 }
 
 static bool is_the_one(const struct skep__mock_job *job, const char *queue, const struct skep_bytes *data) {
-    if (queue != NULL && strcmp(job->queue, queue) != 0) return false;
+    if (queue != NULL && strcmp(job->queue->name, queue) != 0) return false;
     if (data->data == NULL) return true;
     return job->size_bytes == data->size_bytes && memcmp(job->data, data->data, data->size_bytes) == 0;
 }
@@ -50,7 +49,7 @@ int skep_mock_expect_submitted(skep_mock *mock, const char *queue, const void *d
     skep__mock_explain(mock, "expected within %u ms: ", timeout_ms);
     explain(mock, "", queue, &wanted);
     if (job == NULL) return skep__mock_failed(mock, status);
-    explain(mock, "\ncame instead: ", job->queue, &(struct skep_bytes){job->data, job->size_bytes});
+    explain(mock, "\ncame instead: ", job->queue->name, &(struct skep_bytes){job->data, job->size_bytes});
     return skep__mock_failed(mock, SKEP_EPROTO);
 }
 
@@ -69,22 +68,14 @@ static int take_from_ledger(skep_mock *mock, uint64_t id, struct skep__mock_job 
 int skep_mock_finish(skep_mock *mock, uint64_t id, const void *result, size_t size_bytes) {
     struct skep__mock_job *job;
     if (size_bytes > SKEP_MAX_PAYLOAD) return SKEP_ETOOBIG;
-    char *copy = calloc(1, size_bytes + 1);
-    if (copy == NULL) return SKEP_ENOMEM;
     int status = take_from_ledger(mock, id, &job);
-    if (status != SKEP_OK) {
-        free(copy);
-        return status;
-    }
-    if (size_bytes > 0) memcpy(copy, result, size_bytes);
-    job->state = SKEP_MOCK_DONE;
-    job->result = copy;
-    job->result_bytes = size_bytes;
-    return SKEP_OK;
+    if (status == SKEP_OK)
+        skep__mock_end_done(mock, job, (struct skep_bytes){result != NULL ? result : "", size_bytes});
+    return status;
 }
 
 static const char *find_cause(const char *cause) {
-    static const char *const causes[] = {"attempts", "deaths", "expired", "refused"};
+    static const char *const causes[] = {"attempts", "deaths", "expired", "interrupted", "refused"};
     for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
         if (strcmp(causes[i], cause) == 0) return causes[i];
     return NULL;
@@ -97,8 +88,6 @@ int skep_mock_bury(skep_mock *mock, uint64_t id, const char *cause, const char *
     if (strlen(reason) > SKEP_MAX_REASON) return SKEP_ETOOBIG;
     int status = take_from_ledger(mock, id, &job);
     if (status != SKEP_OK) return status;
-    job->state = SKEP_MOCK_DEAD;
-    job->cause = known;
-    memcpy(job->reason, reason, strlen(reason) + 1);
+    skep__mock_end_dead(mock, job, known, (struct skep_bytes){reason, strlen(reason)});
     return SKEP_OK;
 }

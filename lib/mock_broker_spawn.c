@@ -220,9 +220,11 @@ static void program_ended(uv_poll_t *poll, int status, int events) {
     (void)status;
     (void)events;
     stop_watching(worker);
-    skep__mock_read_link(worker); /* what it said last */
+    skep__mock_read_link(worker);  /* what it said last */
+    skep__mock_link_ended(worker); /* something that it has started may have the link, too */
     reap(worker);
     skep__mock_count_unreported(worker);
+    skep__mock_give_back(worker, !worker->draining);
     skep__mock_note(mock, "< %s", skep__mock_describe_worker(worker, text));
     if (mock->options.respawn && !worker->draining)
         worker->respawn_ms = mock->now_ms + backoff_ms(mock, worker->program);

@@ -10,45 +10,64 @@ static struct skep_bytes text_of(const char *string) {
     return (struct skep_bytes){string, strlen(string)};
 }
 
-static uint64_t count_workers(const skep_mock *mock, const char *queue) {
+static uint64_t count_workers(const skep_mock *mock, const struct skep__mock_queue *queue) {
     const struct skep__mock_worker *w;
-    const struct skep__mock_queue *q;
+    const struct skep__mock_place *place;
     uint64_t count = 0;
     TAILQ_FOREACH(w, &mock->workers, entry)
-    LIST_FOREACH(q, &w->queues, entry) count += !w->left && strcmp(q->name, queue) == 0;
+    LIST_FOREACH(place, &w->places, entry) count += !w->left && place->queue == queue;
     return count;
 }
 
-static int add_queue(const skep_mock *mock, const char *name, struct skep_frame *frame) {
-    uint64_t counts[SKEP_MOCK_DEAD + 1] = {0}, submitted = 0;
+static uint64_t oldest_ms(const skep_mock *mock, const struct skep__mock_queue *queue) {
+    const struct skep__mock_job *job;
+    uint64_t oldest = mock->now_ms;
+    TAILQ_FOREACH(job, &mock->ready, ready_entry)
+    if (job->queue == queue && job->accepted_ms < oldest) oldest = job->accepted_ms;
+    return mock->now_ms - oldest;
+}
+
+static void fill_settings(const skep_mock *mock, const struct skep__mock_queue *queue,
+                          struct skep_command_queueStatus *s) {
+    const skep_queue_options *o = &queue->options;
+    SKEP_SET(queueStatus, s, lease_ms, o->lease_ms != 0 ? o->lease_ms : mock->options.lease_ms);
+    SKEP_SET(queueStatus, s, attempts, o->attempts != 0 ? o->attempts : mock->options.attempts);
+    if (o->concurrency != 0) SKEP_SET(queueStatus, s, concurrency, o->concurrency);
+    SKEP_SET(queueStatus, s, credit, o->job_credit != 0 ? o->job_credit : mock->options.credit);
+    if (o->backoff_ms != 0) SKEP_SET(queueStatus, s, backoff_ms, o->backoff_ms);
+    if (o->backoff_max_ms != 0) SKEP_SET(queueStatus, s, backoff_max_ms, o->backoff_max_ms);
+    if (o->interruptions != 0) SKEP_SET(queueStatus, s, interruptions, o->interruptions);
+}
+
+static int add_queue(const skep_mock *mock, const struct skep__mock_queue *queue, struct skep_frame *frame) {
+    uint64_t counts[SKEP_MOCK_DEAD + 1] = {0};
     struct skep_command command = {.id = SKEP_COMMAND_queueStatus};
-    for (const struct skep__mock_job *j = mock->jobs; j != NULL; j = j->hh.next) {
-        if (strcmp(j->queue, name) != 0) continue;
-        counts[j->state]++;
-        submitted++;
-    }
-    command.queueStatus = (struct skep_command_queueStatus){.name = text_of(name),
-                                                            .workers = count_workers(mock, name),
-                                                            .ready = counts[SKEP_MOCK_READY],
-                                                            .reserved = counts[SKEP_MOCK_RESERVED],
-                                                            .delayed = counts[SKEP_MOCK_DELAYED],
-                                                            .dead = counts[SKEP_MOCK_DEAD],
-                                                            .done = counts[SKEP_MOCK_DONE],
-                                                            .submitted = submitted};
+    struct skep_command_queueStatus *s = &command.queueStatus;
+    for (const struct skep__mock_job *j = mock->jobs; j != NULL; j = j->hh.next) counts[j->state] += j->queue == queue;
+    *s = (struct skep_command_queueStatus){.name = text_of(queue->name),
+                                           .workers = count_workers(mock, queue),
+                                           .ready = counts[SKEP_MOCK_READY],
+                                           .reserved = counts[SKEP_MOCK_RESERVED],
+                                           .delayed = counts[SKEP_MOCK_DELAYED],
+                                           .dead = counts[SKEP_MOCK_DEAD],
+                                           .submitted = queue->submitted,
+                                           .done = queue->done,
+                                           .redelivered = queue->redelivered,
+                                           .duplicates = queue->duplicates,
+                                           .refused = queue->refused,
+                                           .unclaimed = queue->unclaimed,
+                                           .oldest_ms = oldest_ms(mock, queue)};
+    if (queue->taken_back > 0) SKEP_SET(queueStatus, s, taken_back, queue->taken_back);
+    if (queue->interrupted > 0) SKEP_SET(queueStatus, s, interrupted, queue->interrupted);
+    if (!queue->handled) SKEP_SET(queueStatus, s, unhandled, true);
+    fill_settings(mock, queue, s);
     return skep__frame_add(frame, &command);
 }
 
-static bool is_first_of_queue(const skep_mock *mock, const struct skep__mock_job *job) {
-    const struct skep__mock_job *j = mock->jobs;
-    while (j != job && strcmp(j->queue, job->queue) != 0) j = j->hh.next;
-    return j == job;
-}
-
-/* Queues that jobs were submitted to. */
 int skep__mock_add_queues(const skep_mock *mock, struct skep_frame *frame) {
+    const struct skep__mock_queue *queue;
     int status = SKEP_OK;
-    for (const struct skep__mock_job *j = mock->jobs; j != NULL && status == SKEP_OK; j = j->hh.next)
-        if (is_first_of_queue(mock, j)) status = add_queue(mock, j->queue, frame);
+    STAILQ_FOREACH(queue, &mock->queues, entry) if (status == SKEP_OK) status = add_queue(mock, queue, frame);
     return status;
 }
 
@@ -71,7 +90,7 @@ static int add_workers(const skep_mock *mock, struct skep_frame *frame) {
 int skep__mock_add_status(const skep_mock *mock, struct skep_frame *frame) {
     char news[SKEP_MAX_URL + 1];
     struct skep_command command = {.id = SKEP_COMMAND_brokerStatus};
-    skep__mock_url(mock, SKEP_FILE_NEWS, 0, news);
+    skep__mock_url(mock, SKEP_FILE_NEWS, SKEP__MOCK_GENERATION, news);
     command.brokerStatus = (struct skep_command_brokerStatus){.name = text_of("mock"),
                                                               .pid = (uint64_t)getpid(),
                                                               .version = text_of(SKEP_VERSION),

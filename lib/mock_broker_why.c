@@ -148,13 +148,15 @@ SKEP_PRINTF(2, 3) static void put(char text[SKEP__MOCK_SUBJECT_BYTES], const cha
 }
 
 const char *skep__mock_describe_worker(const struct skep__mock_worker *worker, char text[SKEP__MOCK_SUBJECT_BYTES]) {
-    const struct skep__mock_queue *queue;
+    const struct skep__mock_place *place;
     const struct skep__mock_listener *listener;
     const struct skep__mock_counter *counter;
     snprintf(text, SKEP__MOCK_SUBJECT_BYTES, "worker %u %s", worker->id, worker->ready ? "is ready" : "is not ready");
+    if (worker->said_ready && !worker->ready)
+        put(text, ", has said so, but has not connected its %s", worker->has_outbox ? "inbox" : "outbox");
     if (worker->draining) put(text, ", drains");
-    LIST_FOREACH(queue, &worker->queues, entry)
-    put(text, ", handles \"%s\" (%u at a time)", queue->name, queue->concurrency);
+    LIST_FOREACH(place, &worker->places, entry)
+    put(text, ", handles \"%s\" (%u at a time)", place->queue->name, place->concurrency);
     LIST_FOREACH(listener, &worker->listeners, entry) put(text, ", listens on %s", listener->url);
     LIST_FOREACH(counter, &worker->counters, entry)
     put(text, ", has counted %s: %" PRIu64, counter->name, counter->count);

@@ -8,9 +8,8 @@
 #include <unistd.h>
 
 #include "mock_broker.h"
+#include "mock_broker_clients.h"
 #include "worker_internal.h"
-
-enum { GENERATION = 1 };
 
 static struct skep_bytes text_of(const char *string) {
     return (struct skep_bytes){string, strlen(string)};
@@ -46,17 +45,18 @@ static void tell_or_note(struct skep__mock_worker *worker, const struct skep_com
 
 /* --- the link --- */
 
-static void welcome(struct skep__mock_worker *worker) {
+static void welcome(struct skep__mock_worker *worker, const struct skep_command_hello *hello) {
     skep_mock *mock = worker->mock;
     char inbox[SKEP_MAX_URL + 1], outbox[SKEP_MAX_URL + 1], news[SKEP_MAX_URL + 1];
     struct skep_command command = {.id = SKEP_COMMAND_welcome};
     struct skep_command_welcome *w = &command.welcome;
+    if (SKEP_HAS(hello, hello, name)) copy_name(worker->name, &hello->name);
     skep__mock_url(mock, SKEP_FILE_INBOX, worker->id, inbox);
     skep__mock_url(mock, SKEP_FILE_OUTBOX, worker->id, outbox);
-    skep__mock_url(mock, SKEP_FILE_NEWS, 0, news);
+    skep__mock_url(mock, SKEP_FILE_NEWS, SKEP__MOCK_GENERATION, news);
     *w = (struct skep_command_welcome){.protocol = SKEP_PROTOCOL,
                                        .worker = worker->id,
-                                       .generation = GENERATION,
+                                       .generation = SKEP__MOCK_GENERATION,
                                        .inbox = text_of(inbox),
                                        .outbox = text_of(outbox),
                                        .news = text_of(news),
@@ -89,16 +89,20 @@ static void unlisten(struct skep__mock_worker *worker, uint64_t number) {
 
 static void handle_queue(struct skep__mock_worker *worker, const struct skep_command_handle *handle) {
     char name[SKEP_MAX_NAME + 1];
-    struct skep__mock_queue *queue;
+    struct skep__mock_place *place;
     copy_name(name, &handle->queue);
-    LIST_FOREACH(queue, &worker->queues, entry) if (strcmp(queue->name, name) == 0) break;
-    if (queue == NULL) {
-        queue = calloc(1, sizeof *queue);
-        if (queue == NULL) return;
-        memcpy(queue->name, name, sizeof name);
-        LIST_INSERT_HEAD(&worker->queues, queue, entry);
+    struct skep__mock_queue *queue = skep__mock_queue(worker->mock, name);
+    if (queue == NULL) return;
+    LIST_FOREACH(place, &worker->places, entry) if (place->queue == queue) break;
+    if (place == NULL) {
+        place = calloc(1, sizeof *place);
+        if (place == NULL) return;
+        place->queue = queue;
+        LIST_INSERT_HEAD(&worker->places, place, entry);
     }
-    queue->concurrency = SKEP_HAS(handle, handle, concurrency) ? (unsigned)handle->concurrency : 1;
+    queue->handled = true;
+    place->concurrency = SKEP_HAS(handle, handle, concurrency) ? (unsigned)handle->concurrency : 1;
+    if (place->concurrency == 0) place->concurrency = 1;
 }
 
 static void taken(struct skep__mock_worker *worker, const struct skep_command_taken *t) {
@@ -106,11 +110,35 @@ static void taken(struct skep__mock_worker *worker, const struct skep_command_ta
     if (SKEP_HAS(taken, t, finished)) worker->finished += t->finished;
 }
 
+/* It is ready when its channels are, too. */
+static void admit(struct skep__mock_worker *worker) {
+    if (worker->said_ready && worker->has_inbox && worker->has_outbox) worker->ready = true;
+}
+
+static void said_ready(struct skep__mock_worker *worker) {
+    worker->said_ready = true;
+    admit(worker);
+}
+
+static void inbox_connected(void *context, const struct skep__peer *peer) {
+    struct skep__mock_worker *worker = context;
+    (void)peer;
+    worker->has_inbox = true;
+    admit(worker);
+}
+
+static void outbox_connected(void *context, const struct skep__peer *peer) {
+    struct skep__mock_worker *worker = context;
+    (void)peer;
+    worker->has_outbox = true;
+    admit(worker);
+}
+
 static void link_command(struct skep__mock_worker *worker, const struct skep_command *command) {
     skep__mock_note_command(worker->mock, "<", worker->id, command);
     switch (command->id) {
-    case SKEP_COMMAND_hello: welcome(worker); break;
-    case SKEP_COMMAND_ready: worker->ready = true; break;
+    case SKEP_COMMAND_hello: welcome(worker, &command->hello); break;
+    case SKEP_COMMAND_ready: said_ready(worker); break;
     case SKEP_COMMAND_listen: listen_for(worker, &command->listen); break;
     case SKEP_COMMAND_unlisten: unlisten(worker, command->unlisten.listener); break;
     case SKEP_COMMAND_handle: handle_queue(worker, &command->handle); break;
@@ -126,26 +154,6 @@ static void subscribed(struct skep__mock_worker *worker, const struct skep_comma
     struct skep_command command = {.id = SKEP_COMMAND_newsEnd, .newsEnd = {.seq = worker->mock->news_seq}};
     if (since->seq != UINT64_MAX) worker->subscribed = true; /* else it only wants to know what has been read */
     if (skep__mock_put(worker, &command) != SKEP_OK) skep__mock_note(worker->mock, "cannot answer newsSince");
-}
-
-static void message(struct skep__mock_worker *worker, const struct skep_command_message *m) {
-    bool wants_reply = SKEP_HAS(message, m, request);
-    struct skep__mock_event event = {.what = wants_reply ? SKEP__MOCK_REQUEST : SKEP__MOCK_MESSAGE,
-                                     .worker = worker->id,
-                                     .number = wants_reply ? m->request : 0,
-                                     .value = -1,
-                                     .text = m->name,
-                                     .data = SKEP_HAS(message, m, data) ? m->data : (struct skep_bytes){"", 0}};
-    skep__mock_happened(worker->mock, &event);
-}
-
-static void reply(struct skep__mock_worker *worker, const struct skep_command_reply *r) {
-    struct skep__mock_event event = {.what = SKEP__MOCK_REPLY,
-                                     .worker = worker->id,
-                                     .number = r->request,
-                                     .value = SKEP_HAS(reply, r, status) ? (int64_t)r->status : SKEP_OK,
-                                     .data = SKEP_HAS(reply, r, data) ? r->data : (struct skep_bytes){"", 0}};
-    skep__mock_happened(worker->mock, &event);
 }
 
 static void bad_frame(struct skep__mock_worker *worker, const char *why) {
@@ -171,8 +179,8 @@ static void outbox_command(struct skep__mock_worker *worker, const struct skep_c
     case SKEP_COMMAND_fail: skep__mock_fail(worker, &command->fail); break;
     case SKEP_COMMAND_released: skep__mock_released(worker, &command->released); break;
     case SKEP_COMMAND_extend: skep__mock_extend(worker, &command->extend); break;
-    case SKEP_COMMAND_message: message(worker, &command->message); break;
-    case SKEP_COMMAND_reply: reply(worker, &command->reply); break;
+    case SKEP_COMMAND_message: skep__mock_message(worker, &command->message); break;
+    case SKEP_COMMAND_reply: skep__mock_replied(worker, &command->reply); break;
     case SKEP_COMMAND_newsSince: subscribed(worker, &command->newsSince); break;
     case SKEP_COMMAND_incrementCount: skep__mock_count_named(worker, &command->incrementCount); break;
     case SKEP_COMMAND_incrementRequestCount: skep__mock_count_requests(worker, &command->incrementRequestCount); break;
@@ -209,6 +217,17 @@ void skep__mock_drop_link(struct skep__mock_worker *worker) {
     close(worker->link);
     worker->link = -1;
     worker->left = true;
+    worker->left_ns = uv_hrtime();
+    skep__mock_fail_calls(worker);
+}
+
+/* What a program's jobs become is known when it has ended, which is soon. */
+void skep__mock_link_ended(struct skep__mock_worker *worker) {
+    if (worker->link < 0) return;
+    skep__port_read(worker->outbox, worker->pid != 0 ? worker->pid : getpid()); /* what it sent before */
+    skep__mock_note(worker->mock, "< worker %u: closed its link", worker->id);
+    skep__mock_drop_link(worker);
+    if (worker->pid == 0) skep__mock_give_back(worker, !worker->draining);
 }
 
 void skep__mock_read_link(void *context) {
@@ -218,10 +237,7 @@ void skep__mock_read_link(void *context) {
         int status = skep__link_receive(worker->link, m);
         if (status == SKEP_EAGAIN) return;
         if (status != SKEP_OK) {
-            skep__port_read(worker->outbox, worker->pid != 0 ? worker->pid : getpid()); /* what it sent before */
-            skep__mock_note(worker->mock, "< worker %u: closed its link", worker->id);
-            skep__mock_drop_link(worker);
-            skep__mock_take_back(worker);
+            skep__mock_link_ended(worker);
             return;
         }
         for (unsigned i = 0; i < m->fd_count; i++) close(m->fds[i]);
@@ -248,10 +264,14 @@ static int open_page(struct skep__mock_worker *worker) {
 }
 
 static int open_sockets(struct skep__mock_worker *worker) {
-    static const struct skep__port_events events = {.received = outbox_received};
+    static const struct skep__port_events events = {.received = outbox_received, .connected = outbox_connected};
     skep_mock *mock = worker->mock;
     char url[SKEP_MAX_URL + 1];
-    struct skep__outlet_options inbox = {.hub = mock->hub, .flusher = mock->flusher, .kind = SKEP__PORT_PUSH};
+    struct skep__outlet_options inbox = {.hub = mock->hub,
+                                         .flusher = mock->flusher,
+                                         .kind = SKEP__PORT_PUSH,
+                                         .connected = inbox_connected,
+                                         .context = worker};
     int status = skep__outlet_new(&worker->inbox, &inbox);
     skep__mock_url(mock, SKEP_FILE_INBOX, worker->id, url);
     if (status == SKEP_OK) status = skep__outlet_listen(worker->inbox, url);
@@ -308,7 +328,7 @@ void skep__mock_free_worker(struct skep__mock_worker *worker) {
         next = delivery->hh.next;
         free(delivery);
     }
-    FREE_LIST(&worker->queues, skep__mock_queue)
+    FREE_LIST(&worker->places, skep__mock_place)
     FREE_LIST(&worker->listeners, skep__mock_listener)
     FREE_LIST(&worker->counters, skep__mock_counter)
     skep__reader_free(&worker->link_reader);
@@ -329,51 +349,11 @@ int skep_mock_broker_worker(skep_mock *mock, skep_worker **out, const char *name
     struct skep__meeting meeting = {.link = link,
                                     .page = fcntl(worker->page_fd, F_DUPFD_CLOEXEC, 0),
                                     .id = worker->id,
-                                    .generation = GENERATION,
+                                    .generation = SKEP__MOCK_GENERATION,
                                     .turn = skep__mock_read_link,
                                     .context = worker};
     status = skep__worker_join(&worker->inside, &meeting, &options);
     if (status == SKEP_OK) *out = worker->inside;
     else skep__mock_drop_link(worker);
     return status;
-}
-
-/* --- what the test does to workers --- */
-
-int skep_mock_drain(skep_mock *mock, uint32_t id) {
-    struct skep_command command = {.id = SKEP_COMMAND_drain};
-    struct skep__mock_worker *worker = skep__mock_present(mock, id);
-    if (worker == NULL) return SKEP_ENOWORKER;
-    command.drain.has = 0;
-    worker->draining = true;
-    return skep__mock_tell(worker, &command, -1);
-}
-
-int skep_mock_kill(skep_mock *mock, uint32_t id) {
-    struct skep__mock_worker *worker = skep__mock_present(mock, id);
-    if (worker == NULL) return SKEP_ENOWORKER;
-    if (worker->pid != 0) kill(worker->pid, SIGKILL);
-    else skep__mock_count_unreported(worker);
-    skep_worker_free(&worker->inside);
-    return SKEP_OK;
-}
-
-int skep_mock_close_link(skep_mock *mock, uint32_t id) {
-    struct skep__mock_worker *worker = skep__mock_present(mock, id);
-    if (worker == NULL) return SKEP_ENOWORKER;
-    skep__mock_note(mock, "> worker %u: the link is closed", worker->id);
-    skep__mock_drop_link(worker);
-    skep__outlet_free(&worker->inbox);
-    skep__port_free(&worker->outbox);
-    skep__mock_take_back(worker);
-    return SKEP_OK;
-}
-
-int skep_mock_send_raw(skep_mock *mock, uint32_t id, enum skep_mock_channel channel, const void *data,
-                       size_t size_bytes) {
-    struct skep__mock_worker *worker = skep__mock_present(mock, id);
-    if (worker == NULL) return SKEP_ENOWORKER;
-    skep__mock_note(mock, "> worker %u: %zu bytes, raw", worker->id, size_bytes);
-    if (channel == SKEP_MOCK_LINK) return skep__link_send(worker->link, data, size_bytes, NULL, 0);
-    return skep__outlet_append(worker->inbox, data, size_bytes);
 }

@@ -65,9 +65,12 @@ static int start_and_run(struct drive *drive, const struct steps *steps, char *c
 static int drive(const struct steps *steps, char *const *program) {
     struct drive drive = {.fd = -1};
     signal(SIGPIPE, SIG_IGN);
-    int status = skep_mock_broker_new(&drive.mock, &steps->options);
-    if (status != SKEP_OK) return fail(status, "mock broker: %s", skep_strerror(status));
-    int code = start_and_run(&drive, steps, program);
+    int status = skep_mock_broker_new(&drive.mock, &steps->terms.options);
+    for (size_t i = 0; i < steps->terms.queues.count && status == SKEP_OK; i++)
+        status =
+            skep_mock_setup_queue(drive.mock, steps->terms.queues.list[i].name, &steps->terms.queues.list[i].options);
+    int code = status == SKEP_OK ? start_and_run(&drive, steps, program)
+                                 : fail(status, "mock broker: %s", skep_strerror(status));
     skep_mock_broker_free(&drive.mock);
     return code;
 }

@@ -46,6 +46,7 @@ static int take_argument(struct skep__words *words, char argument, struct step *
     case 'S': return take_signal(words, step);
     case 'T': return skep__words_time(words, &step->number);
     case 'U': return take_url(words, step);
+    case 'O': return take_job_options(words, &step->options);
     default: return take_delay(words, step);
     }
 }
@@ -102,25 +103,9 @@ static int parse_step(struct steps *steps, struct skep__words *words, const char
 
 /* How the broker is: only before the first step. *known is false if the line is none of these. */
 static int parse_setting(struct steps *steps, struct skep__words *words, bool *known) {
-    skep_mock_options *o = &steps->options;
-    uint64_t number = 0;
-    int status = SKEP_OK;
     *known = steps->count == 0;
     if (!*known) return SKEP_OK;
-    if (skep__words_accept(words, "lease")) {
-        status = skep__words_time(words, &number);
-        o->lease_ms = (uint32_t)number;
-    } else if (skep__words_accept(words, "attempts")) {
-        status = skep__words_number(words, 1, UINT16_MAX, &number);
-        o->attempts = (unsigned)number;
-    } else if (skep__words_accept(words, "credit")) {
-        status = skep__words_number(words, 1, UINT16_MAX, &number);
-        o->credit = (unsigned)number;
-    } else if (skep__words_accept(words, "respawn")) {
-        o->respawn = true;
-    } else {
-        *known = false;
-    }
+    int status = take_setting(words, &steps->terms, known);
     return status == SKEP_OK && *known ? skep__words_end(words) : status;
 }
 

@@ -8,6 +8,8 @@
 #include <skep/mock.h>
 #include <sys/queue.h>
 
+#include "mock_terms.h"
+
 /* A mock broker that drives a worker program */
 struct drive {
     skep_mock *mock;
@@ -30,11 +32,12 @@ struct step {
     int64_t delay_ms;
     const char *name;
     struct skep__word data; /* text NULL: any */
+    skep_job_options options;
 };
 
 struct steps {
     char *text, *lines; /* for words, and as it was */
-    skep_mock_options options;
+    struct mock_terms terms;
     unsigned count;
     STAILQ_HEAD(, step) list;
 };
@@ -45,8 +48,8 @@ void steps_free(struct steps *steps);
 
 /* --- mock_verbs.c --- */
 
-/* arguments: N name, D data, C number from 1, J the same, of a job, X exit status, S signal, T time, U URL, R delay;
- * small letters: if they are there */
+/* arguments: N name, D data, C number from 1, J the same, of a job, X exit status, S signal, T time, U URL, R delay,
+ * O options of a job, if there are any; small letters: if they are there */
 struct verb {
     const char *name; /* of one word or two */
     const char *arguments;

@@ -10,7 +10,7 @@
 /* --- done to the worker --- */
 
 static int run_submit(struct drive *drive, const struct step *step) {
-    return skep_mock_submit(drive->mock, step->name, step->data.text, step->data.size_bytes, NULL, NULL);
+    return skep_mock_submit(drive->mock, step->name, step->data.text, step->data.size_bytes, &step->options, NULL);
 }
 
 static int run_advance(struct drive *drive, const struct step *step) {
@@ -97,6 +97,15 @@ static int expect_retry(struct drive *drive, const struct step *step) {
 
 static int expect_fail(struct drive *drive, const struct step *step) {
     return skep_mock_expect_failed(drive->mock, step->number, step->data.text, step->timeout_ms);
+}
+
+static int expect_dead(struct drive *drive, const struct step *step) {
+    return skep_mock_expect_dead(drive->mock, step->number, step->name, step->data.text, step->timeout_ms);
+}
+
+static int expect_submitted(struct drive *drive, const struct step *step) {
+    return skep_mock_expect_submitted(drive->mock, step->name, step->data.text, step->data.size_bytes, NULL,
+                                      step->timeout_ms);
 }
 
 static int expect_extended(struct drive *drive, const struct step *step) {
@@ -189,7 +198,7 @@ static int expect_quiet(struct drive *drive, const struct step *step) {
 /* --- which there are --- */
 
 static const struct verb verbs[] = {
-    {"submit", "ND", run_submit},
+    {"submit", "NDO", run_submit},
     {"advance", "T", run_advance},
     {"connect", "U", run_connect},
     {"write", "D", run_write},
@@ -211,6 +220,8 @@ static const struct verb verbs[] = {
     {"expect done", "Jd", expect_done},
     {"expect retry", "Jrd", expect_retry},
     {"expect fail", "Jd", expect_fail},
+    {"expect dead", "Jnd", expect_dead},
+    {"expect submitted", "Nd", expect_submitted},
     {"expect extended", "J", expect_extended},
     {"expect released", "J", expect_released},
     {"expect refused", "J", expect_refused},

@@ -58,6 +58,11 @@ struct queue_setting {
     skep_queue_options options;
 };
 
+struct queue_settings {
+    struct queue_setting list[MAX_QUEUE_SETTINGS];
+    size_t count;
+};
+
 /* Strings are borrowed from argv. 0 and NULL mean the default of skep_settings, if nothing else is said. */
 struct options {
     const char *name; /* "default" */
@@ -96,8 +101,7 @@ struct options {
     mode_t umask;
     struct named_url listeners[MAX_LISTENERS];
     size_t listeners_count;
-    struct queue_setting queues[MAX_QUEUE_SETTINGS];
-    size_t queues_count;
+    struct queue_settings queues;
     char *const *program; /* PROGRAM and its arguments, NULL-terminated */
 
     const char *operands[MAX_OPERANDS]; /* of all but run; NULL: not there */

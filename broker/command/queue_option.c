@@ -74,23 +74,27 @@ static const char *end_of_name(const char *text) {
     return equals != NULL ? memrchr(text, ':', (size_t)(equals - text)) : NULL;
 }
 
-const char *add_queue_setting(struct options *options, const char *text) {
-    struct queue_setting *queue = &options->queues[options->queues_count];
+const char *parse_queue_setting(struct queue_settings *queues, const char *text) {
+    struct queue_setting *queue = &queues->list[queues->count];
     const char *colon = end_of_name(text);
     if (colon == NULL) return "expected NAME:KEY=VALUE,...";
-    if (options->queues_count == MAX_QUEUE_SETTINGS) return "more than 64 queues";
+    if (queues->count == MAX_QUEUE_SETTINGS) return "more than 64 queues";
     if (colon == text) return "the name is empty";
     if (colon - text > SKEP_MAX_NAME) return "the name is longer than 64 bytes";
     *queue = (struct queue_setting){0};
     memcpy(queue->name, text, (size_t)(colon - text));
-    for (size_t i = 0; i < options->queues_count; i++)
-        if (strcmp(options->queues[i].name, queue->name) == 0) return "this queue was given before";
+    for (size_t i = 0; i < queues->count; i++)
+        if (strcmp(queues->list[i].name, queue->name) == 0) return "this queue was given before";
     for (const char *at = colon; *at != '\0';) {
         size_t size_bytes = strcspn(++at, ",");
         const char *why = set_one(&queue->options, at, size_bytes);
         if (why != NULL) return why;
         at += size_bytes;
     }
-    options->queues_count++;
+    queues->count++;
     return NULL;
+}
+
+const char *add_queue_setting(struct options *options, const char *text) {
+    return parse_queue_setting(&options->queues, text);
 }

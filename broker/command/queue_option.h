@@ -6,6 +6,7 @@
 #include "options.h"
 
 /* Takes NAME:KEY=VALUE,... Returns what is wrong with it, or NULL. */
+const char *parse_queue_setting(struct queue_settings *queues, const char *text);
 const char *add_queue_setting(struct options *options, const char *text);
 
 #endif

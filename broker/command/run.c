@@ -198,8 +198,8 @@ static int set_up(struct run *run) {
     char room[SKEP_MAX_PATH + 1];
     settings.cwd = options->cwd != NULL ? absolute_path(options->cwd, room) : named_directory();
     int status = skep_setup_primary(run->cluster, &settings);
-    for (size_t i = 0; i < options->queues_count && status == SKEP_OK; i++)
-        status = skep_setup_queue(run->cluster, options->queues[i].name, &options->queues[i].options);
+    for (size_t i = 0; i < options->queues.count && status == SKEP_OK; i++)
+        status = skep_setup_queue(run->cluster, options->queues.list[i].name, &options->queues.list[i].options);
     return status == SKEP_OK ? subscribe(run) : status;
 }
 

@@ -6,19 +6,17 @@ import hashlib
 import os
 import random
 import signal
-import struct
 import subprocess
 import tempfile
 import unittest
-import zlib
 from pathlib import Path
 
 from faults import stopped
 from hive import Hive, program, wait_until
 from jobs import DEADLINE_JOBS_S, Submitter, dead_letters, queue_status, wait_queue
+from pictures import png, size_of
 
 MIB = 1 << 20
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def submit(hive, queue, payload):
@@ -26,22 +24,6 @@ def submit(hive, queue, payload):
     done = subprocess.run([program("skep"), "submit", "--dir", hive.folder, "--wait", queue, "-"], input=payload,
                           capture_output=True, timeout=DEADLINE_JOBS_S)
     return done.returncode, done.stdout, done.stderr.decode()
-
-
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def png(width, height, rows=None):
-    """A picture in colours of its own."""
-    rows = rows or b"".join(b"\0" + bytes(3 * width * [y % 256]) for y in range(height))
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-
-
-def size_of(picture):
-    assert picture.startswith(SIGNATURE + b"\0\0\0\rIHDR"), picture[:40]
-    return struct.unpack(">II", picture[16:24])
 
 
 class Sha256(unittest.TestCase):

@@ -4,12 +4,14 @@ import os
 import re
 import signal
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
 from hive import connect, program, run
 from jobs import Submitter, dead_letters, job_worker_path, queue_status, wait_queue
 from mocked import Mocked
+from pictures import png
 
 NEVER = ["--drain-timeout", "0.5"]  # for workers that keep something to themselves
 
@@ -259,6 +261,45 @@ class Broker(unittest.TestCase):
         self.assert_ok(["respawn", "expect ready", f"submit q \"1 crash {int(signal.SIGTERM)}\"", "expect signal SIGTERM",
                         "advance 1s", "expect respawned", "expect signal 15", "expect quiet 10ms"], job_worker_path(), "q")
 
+    def test_the_pipeline(self):
+        """An example whose workers submit jobs by themselves."""
+        with tempfile.TemporaryDirectory(prefix="skep-picture-") as folder:
+            picture = Path(folder, "picture.png")
+            picture.write_bytes(png(300, 200))
+            self.assert_ok([
+                "expect ready", "expect handles fetch 4", "expect handles thumbnail 1",
+                f'submit fetch "{picture}"', "expect submitted thumbnail", "expect done 2", "expect done 1",
+                'submit fetch "/no/such/file"', 'expect dead 3 refused "No such file or directory"',
+                "drain", "expect exit 0"], "pipeline")
+
+    def test_jobs_that_are_tried_again(self):
+        self.assert_ok([
+            "lease 20s", "attempts 2", "deaths 2", "dedup 10s", "queue q:attempts=3,backoff=1s..2s", "respawn",
+            "expect ready",
+            'submit q "1 retry 0" attempts 2', 'expect retry 1 "as it was told"', "advance 1s", "expect retry 1",
+            "expect dead 1 attempts",
+            "submit q \"2 keep 100000\" lease 5s", "expect delivered 2", "advance 5s", "advance 1s", "expect delivered 2",
+            "advance 5s", "advance 2s", "expect delivered 2", "advance 5s", 'expect dead 2 attempts "its lease ended"',
+            f'submit q "3 crash {int(signal.SIGTERM)}"', "expect signal SIGTERM", "advance 1s", "expect respawned",
+            "expect signal SIGTERM", 'expect dead 3 deaths "2 workers died of it; the last was killed by SIGTERM"'],
+            job_worker_path(), "q:5")
+
+    def test_options_of_jobs(self):
+        self.assert_ok([
+            "submit other x key k", "submit other \"y\" delay 60m ttl 1s priority -3", "submit q \"1 done it\" key k delay 1s",
+            "expect ready", "expect quiet 20ms", "advance 1s", "expect dead 2 expired", "expect done 3 it"],
+            job_worker_path(), "q")
+        done = self.drive(["submit q x key k", "submit q y key k"], "basic")
+        self.assertEqual((done.code, done.output("out").splitlines()[2:4]),
+                         (1, ["not ok 2 - submit q y key k", "# its key was there before"]))
+
+    def test_a_program_that_ends_early(self):
+        began = time.monotonic()
+        done = self.drive(["expect ready within 60m"], "/bin/false")
+        self.assertEqual(done.code, 1)
+        self.assertIn("# worker 1 is not ready, has left, exited with status 1", done.output("out").splitlines())
+        self.assertLess(time.monotonic() - began, 60)
+
     def test_basic(self):
         self.assert_ok(["expect ready", "drain", "expect left", "expect exit 0"], "basic")
 
@@ -292,7 +333,13 @@ class Broker(unittest.TestCase):
         for lines, what in ((["expect"], "line 1: it ends, expected what can be expected"),
                             (["", "submit q"], "line 2: it ends, expected data"),
                             (["expect ready", "lease 1s"], "line 2: lease: expected a step"),
-                            (["expect done 1 x within 5"], "line 1: 5: expected a time")):
+                            (["expect done 1 x within 5"], "line 1: 5: expected a time"),
+                            (["submit q x key"], "line 1: it ends, expected a key of 1 to 64 bytes"),
+                            (["submit q x priority 128"], "line 1: 128: expected a number from -128 to 127"),
+                            (["submit q x lease 99ms"], "line 1: 99ms: expected a time of at least 100ms"),
+                            (["submit q x y"], "line 1: y: expected key, priority, delay, ttl, lease or attempts"),
+                            (["queue q"], "line 1: q: expected NAME:KEY=VALUE,..."),
+                            (["queue q:lease=1s", "queue q:lease=1s"], "line 2: q:lease=1s: this queue was given before")):
             done = self.drive(lines, "basic")
             self.assertEqual((done.code, done.output("out")), (64, ""))
             self.assertIn(what, done.output("err"))

@@ -115,18 +115,6 @@ typedef struct skep_settings {
     uint64_t log_bytes; /* memory of the lines that are kept; 4 MiB */
 } skep_settings;
 
-/* Settings of one queue. Zero-initialised: those of skep_settings, and no limits. */
-typedef struct skep_queue_options {
-    unsigned lease_ms;       /* how long a worker may work on a job before another gets it, 100 at least */
-    unsigned attempts;       /* how often a job is tried, if the submitter does not say, 65,535 at most */
-    unsigned concurrency;    /* jobs that workers have at a time, all workers together; 0: no limit */
-    unsigned job_credit;     /* jobs that one worker has at most, those sent ahead among them */
-    unsigned backoff_ms;     /* before a job that failed is tried again, if the worker does not say; 0: at once */
-    unsigned backoff_max_ms; /* it doubles with each failure up to this; 0: it does not */
-    unsigned interruptions;  /* workers that may end in the middle of a job, not to be blamed on it, before it is a dead
-                                letter, 65,535 at most; 0: no limit */
-} skep_queue_options;
-
 /* Makes a primary. loop may be NULL for one of its own. Touches nothing outside the process.
  * Errors: SKEP_ESTATE (this process is a worker), SKEP_ENOMEM, SKEP_ESYS. Free with skep_cluster_free. */
 SKEP_MUST_USE int skep_cluster_new(skep_cluster **cluster, uv_loop_t *loop);

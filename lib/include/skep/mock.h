@@ -15,10 +15,11 @@
  *     skep_mock_broker_free(&mock);
  *
  * An expectation runs the loop until what is expected has come. It returns SKEP_OK; SKEP_ETIMEDOUT if it did not come
- * in time (of the real clock, milliseconds); SKEP_EPROTO at once if something else came instead; SKEP_ENOWORKER or
- * SKEP_ENOJOB if what it is about was never there. skep_mock_why then tells what was expected, what came instead and
- * the latest commands exchanged. What happens to a job, and what a worker sends, is expected in its order: each
- * expectation takes the next thing. Leases, delays and backoff follow the mock's own clock, which only the test moves.
+ * in time (of the real clock, milliseconds); SKEP_EPROTO at once if something else came instead, or if it cannot come
+ * any more, since the worker, or each that there was, has ended; SKEP_ENOWORKER or SKEP_ENOJOB if what it is about was
+ * never there. skep_mock_why then tells what was expected, what came instead and the latest commands exchanged. What
+ * happens to a job, and what a worker sends, is expected in its order: each expectation takes the next thing. Leases,
+ * delays and backoff follow the mock's own clock, which only the test moves.
  *
  * All functions are called on the loop's thread, not from callbacks. Pointers that they give are borrowed. */
 #ifndef SKEP_MOCK_H
@@ -43,9 +44,12 @@ typedef struct skep_mock skep_mock;
 /* All optional: NULL options, or zero-initialised ones, mean the defaults. */
 typedef struct skep_mock_options {
     uv_loop_t *loop;        /* of the user's, which must outlive the mock; one of the mock's own */
-    uint32_t lease_ms;      /* on the mock's clock; 30,000 */
-    unsigned attempts;      /* how often a job may be tried, if its own options do not say; 3 */
-    unsigned credit;        /* jobs that one worker has at a time; 64 */
+    uint32_t lease_ms;      /* on the mock's clock; 60,000 */
+    unsigned attempts;      /* how often a job may be tried, if its own options do not say; 5 */
+    unsigned deaths;        /* of workers, that make the job they worked on a dead letter; 3 */
+    uint32_t dedup_ms;      /* a key keeps copies out for so long after its job is done or dead; 120,000 */
+    unsigned credit;        /* jobs that one worker has of a queue at most: those that it works on at the same time, and
+                               one more, which is sent ahead, if this is not less; 64 */
     uint32_t beat_ms;       /* how often workers show signs of life on their page; 0: not at all */
     bool respawn;           /* a program that ends is started again, once its backoff has passed on the mock's clock */
     uint32_t backoff_ms;    /* before the first such start; doubled each time, up to 64 times as long; 1,000 */
@@ -76,8 +80,9 @@ SKEP_MUST_USE int skep_mock_run_until(skep_mock *mock, skep_mock_cb is_so, void 
 
 uint64_t skep_mock_now(const skep_mock *mock);
 
-/* Moves the clock; what falls due on the way happens in its order: delayed jobs become ready, leases end, programs are
- * started again. */
+/* Moves the clock, once workers have begun what they can begin of what they were given (the loop runs until then, for a
+ * second of the real clock at most); what falls due on the way happens in its order: delayed jobs become ready, leases
+ * end, programs are started again. A lease begins when the job does, as with a real broker. */
 void skep_mock_advance(skep_mock *mock, uint64_t duration_ms);
 
 /* --- Workers: each has an id from 1. Where a function takes one, 0 means any --- */
@@ -100,7 +105,8 @@ pid_t skep_mock_pid(const skep_mock *mock, uint32_t worker);
 /* Asks a worker to leave: it finishes what is live. Errors: SKEP_ENOWORKER. */
 SKEP_MUST_USE int skep_mock_drain(skep_mock *mock, uint32_t worker);
 
-/* Ends a worker at once: a program with SIGKILL; one in this process is freed. Errors: SKEP_ENOWORKER. */
+/* Ends a worker at once: a program with SIGKILL; one in this process is freed, and counts as ended by SIGKILL. Errors:
+ * SKEP_ENOWORKER. */
 SKEP_MUST_USE int skep_mock_kill(skep_mock *mock, uint32_t worker);
 
 /* It has set itself up and may be given work. */
@@ -122,8 +128,12 @@ SKEP_MUST_USE int skep_mock_expect_respawned(skep_mock *mock, uint32_t worker, u
 
 /* --- Jobs --- */
 
-/* Puts a job into a queue; it is delivered once a worker handles that. options may be NULL; a key is ignored. *job (may
- * be NULL) is its id, from 1. Errors: SKEP_EINVAL (queue), SKEP_ETOOBIG, SKEP_ENOMEM. */
+/* Sets up one queue, as skep_setup_queue does; zeros are the mock's own settings. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
+SKEP_MUST_USE int skep_mock_setup_queue(skep_mock *mock, const char *name, const skep_queue_options *options);
+
+/* Puts a job into a queue; it is delivered once a worker handles that. options may be NULL. *job (may be NULL) is its
+ * id, from 1. Errors: SKEP_EDUPLICATE (a job with its key was there: *job is that one), SKEP_EINVAL (queue, options),
+ * SKEP_ETOOBIG, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_mock_submit(skep_mock *mock, const char *queue, const void *data, size_t size_bytes,
                                    const skep_job_options *options, uint64_t *job);
 
@@ -132,7 +142,7 @@ typedef enum skep_mock_job_state {
     SKEP_MOCK_RESERVED, /* a worker has it */
     SKEP_MOCK_DELAYED,  /* waits for its time */
     SKEP_MOCK_DONE,
-    SKEP_MOCK_DEAD /* failed, had all its attempts, or nobody had begun it in time */
+    SKEP_MOCK_DEAD /* a dead letter: cause says why */
 } skep_mock_job_state;
 
 typedef struct skep_mock_job {
@@ -143,7 +153,10 @@ typedef struct skep_mock_job {
     uint64_t due_ms;    /* on the mock's clock: when its lease or its delay ends */
     const void *result; /* when it is done; NULL: it has none */
     size_t size_bytes;
-    const char *reason; /* of the latest retry or failure; "" */
+    const char *reason; /* of the latest retry, failure or end of a lease, or how the last worker died; "" */
+    const char *cause;  /* of a dead letter: attempts, deaths, expired, interrupted or refused; else "" */
+    unsigned failures;  /* retries and leases that ended: so many as it has attempts make it a dead letter */
+    unsigned deaths, interruptions; /* workers that died of it; that ended while they worked on it, without its fault */
 } skep_mock_job;
 
 /* How a job is at this moment. Errors: SKEP_ENOJOB. */
@@ -164,6 +177,10 @@ SKEP_MUST_USE int skep_mock_expect_retried(skep_mock *mock, uint64_t job, int64_
 /* It cannot be done. */
 SKEP_MUST_USE int skep_mock_expect_failed(skep_mock *mock, uint64_t job, const char *reason, unsigned timeout_ms);
 
+/* It is a dead letter, of this cause. Causes of NULL are any. Can be expected any number of times. */
+SKEP_MUST_USE int skep_mock_expect_dead(skep_mock *mock, uint64_t job, const char *cause, const char *reason,
+                                        unsigned timeout_ms);
+
 /* Its lease was begun anew. */
 SKEP_MUST_USE int skep_mock_expect_extended(skep_mock *mock, uint64_t job, unsigned timeout_ms);
 
@@ -173,7 +190,8 @@ SKEP_MUST_USE int skep_mock_expect_released(skep_mock *mock, uint64_t job, unsig
 /* An answer to it came too late, and was refused: its lease had ended. */
 SKEP_MUST_USE int skep_mock_expect_refused(skep_mock *mock, uint64_t job, unsigned timeout_ms);
 
-/* --- Messages: the mock is all the world to its workers, what they send to anybody comes here --- */
+/* --- Messages: the test sees all that workers send, and stands for the broker's program and for workers that the mock
+ * does not have. What is for a worker that it has, or for all, goes there, too --- */
 
 /* As the broker's own: from is 0. Errors of all: SKEP_ENOWORKER, SKEP_EAGAIN, SKEP_ETOOBIG, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_mock_send(skep_mock *mock, uint32_t worker, const char *name, const void *data,

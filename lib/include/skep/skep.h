@@ -33,6 +33,18 @@ typedef struct skep_job_options {
     const char *key;   /* 1 to 64 bytes: a job with a key that the queue had a while ago is not taken again */
 } skep_job_options;
 
+/* Settings of one queue. Zero-initialised: those of skep_settings, and no limits. */
+typedef struct skep_queue_options {
+    unsigned lease_ms;       /* how long a worker may work on a job before another gets it, 100 at least */
+    unsigned attempts;       /* how often a job is tried, if the submitter does not say, 65,535 at most */
+    unsigned concurrency;    /* jobs that workers have at a time, all workers together; 0: no limit */
+    unsigned job_credit;     /* jobs that one worker has at most, those sent ahead among them */
+    unsigned backoff_ms;     /* before a job that failed is tried again, if the worker does not say; 0: at once */
+    unsigned backoff_max_ms; /* it doubles with each failure up to this; 0: it does not */
+    unsigned interruptions;  /* workers that may end in the middle of a job, not to be blamed on it, before it is a dead
+                                letter, 65,535 at most; 0: no limit */
+} skep_queue_options;
+
 #ifdef __cplusplus
 }
 #endif

@@ -2,15 +2,37 @@
  * The mock broker with a real worker program, which is this one; and what it tells when an expectation is not met. */
 #include "mocked.h"
 
+#include "command.h"
+#include "link.h"
+
 #include <dirent.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 /* --- this program as a worker --- */
+
+/* Until the link is closed */
+static int be_ready_without_channels(void) {
+    static struct skep__link_message message;
+    const struct skep_command hello = {.id = SKEP_COMMAND_hello,
+                                       .hello = {.protocol = SKEP_PROTOCOL, .pid = (uint64_t)getpid()}};
+    const struct skep_command ready = {.id = SKEP_COMMAND_ready};
+    struct skep_frame frame = {0};
+    int status = skep__frame_add(&frame, &hello);
+    if (status == SKEP_OK) status = skep__frame_add(&frame, &ready);
+    if (status == SKEP_OK) status = skep__link_send(SKEP_LINK_FD, frame.data, frame.size_bytes, NULL, 0);
+    skep__frame_free(&frame);
+    struct pollfd link = {.fd = SKEP_LINK_FD, .events = POLLIN};
+    while ((status == SKEP_OK || status == SKEP_EAGAIN) && poll(&link, 1, -1) == 1)
+        status = skep__link_receive(SKEP_LINK_FD, &message);
+    return 0;
+}
 
 static int be_worker(void) {
     skep_worker *worker;
     const char *status = getenv("TEST_EXIT");
     if (status != NULL) return atoi(status);
+    if (getenv("TEST_LINK_ONLY") != NULL) return be_ready_without_channels();
     if (skep_worker_new(&worker, NULL) != SKEP_OK) return 70;
     if (skep_on_job(worker, "q", do_job, NULL) != SKEP_OK) return 71;
     int result = skep_worker_run(worker);
@@ -103,6 +125,19 @@ static void test_counts_of_the_killed(void **state) {
     skep_mock_broker_free(&mock);
 }
 
+/* Its inbox and outbox belong to a worker that is ready. */
+static void test_ready_with_its_channels(void **state) {
+    static const char *const link_only[] = {"TEST_LINK_ONLY=1", NULL};
+    skep_mock *mock = open_with(NULL);
+    uint32_t worker;
+    (void)state;
+    OK(skep_mock_broker_spawn(mock, this_program, link_only, &worker));
+    FAILS(SKEP_ETIMEDOUT, skep_mock_expect_ready(mock, worker, 10 * SOON_MS));
+    assert_non_null(
+        strstr(skep_mock_why(mock), "worker 1 is not ready, has said so, but has not connected its outbox\n"));
+    skep_mock_broker_free(&mock);
+}
+
 static void test_programs_that_do_not_start(void **state) {
     static const char *const missing[] = {"/nowhere/at/all", NULL}, *const directory[] = {"/tmp", NULL};
     skep_mock *mock = open_with(NULL);
@@ -130,7 +165,7 @@ static void test_something_else_came(void **state) {
                      "came instead: job 1 to be tried again after 500 ms, the reason \"out of paper\", by worker 1\n"
                      "worker 1 is ready, handles \"q\" (1 at a time)\n"
                      "latest commands (< from workers, > to them), clock at 0 ms:\n");
-    assert_why(mock, "\n  > worker 1: jobs {queue: \"q\", delivery: 1, id: 1, lease_ms: 30000, jobs: 1 items}\n"
+    assert_why(mock, "\n  > worker 1: jobs {queue: \"q\", delivery: 1, id: 1, lease_ms: 60000, jobs: 1 items}\n"
                      "  < worker 1: retry {delivery: 1, delay_ms: 500, reason: \"out of paper\"}");
     FAILS(SKEP_EPROTO, skep_mock_expect_quiet(mock, PATIENCE_MS));
     assert_why(mock, "expected for 10000 ms: nothing more\ncame instead:\n  job 1 to be tried again after 500 ms");
@@ -264,6 +299,7 @@ int main(void) {
         TEST(test_starting_again),
         TEST(test_ends),
         TEST(test_counts_of_the_killed),
+        TEST(test_ready_with_its_channels),
         TEST(test_programs_that_do_not_start),
         TEST(test_something_else_came),
         TEST(test_nothing_came),
