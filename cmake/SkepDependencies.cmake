@@ -3,7 +3,7 @@
 find_package(PkgConfig REQUIRED)
 find_package(nng 1.5 CONFIG REQUIRED)
 pkg_check_modules(libuv REQUIRED IMPORTED_TARGET libuv>=1.44)
-pkg_search_module(msgpackc REQUIRED IMPORTED_TARGET msgpack-c msgpack>=4.0)
+include(SkepMsgpack)
 pkg_check_modules(jansson REQUIRED IMPORTED_TARGET jansson>=2.14)
 pkg_check_modules(ncursesw REQUIRED IMPORTED_TARGET ncursesw>=6.0)
 

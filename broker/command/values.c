@@ -80,7 +80,7 @@ bool parse_duration(const char *value, unsigned least_ms, unsigned *ms) {
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         double found_ms = number * units[i].ms;
         if (strcmp(end, units[i].name) != 0) continue;
-        if (found_ms < least_ms || found_ms > MAX_SECONDS * 1000.0) return false;
+        if (found_ms < least_ms || found_ms > (double)MAX_SECONDS * 1000) return false;
         *ms = (unsigned)(found_ms + 0.5);
         return true;
     }

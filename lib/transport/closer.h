@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Closing what may hang, on threads of their own. NNG 1.5.2 does when a connection ends on this side in the middle of a
- * frame (docs/design.md): the loop must not stand still with it. */
+ * Closing what may hang, on threads of their own. NNG 1.5.2 and 1.12 do when a connection ends on this side in the
+ * middle of a frame (docs/design.md): the loop must not stand still with it. */
 #ifndef SKEP_CLOSER_H
 #define SKEP_CLOSER_H
 

@@ -127,8 +127,7 @@ class Adopted(Case):
         with subprocess.Popen(["sh", "-c", shell], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
             sidecar = int(run.stdout.readline())
             self.addCleanup(os.kill, sidecar, signal.SIGKILL)
-            while ": ready" not in run.stderr.readline():
-                pass
+            self.assertTrue(any(": ready" in line for line in run.stderr), "it has ended")
             run.terminate()
             run.communicate()
         self.assertTrue(is_alive(sidecar))
@@ -139,8 +138,7 @@ class Adopted(Case):
         command = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child", f"{os.environ['SKEP_BIN']}/skep", "run",
                    "-n", "1", "--dir", folder + "y", "--", PROGRAM, *["brief"] * 20]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
-            while ": ready" not in run.stderr.readline():
-                pass
+            self.assertTrue(any(": ready" in line for line in run.stderr), "it has ended")
             inner = int(Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text())
             worker = Path(f"/proc/{inner}/task/{inner}/children")
             wait_until(lambda: len(worker.read_text().split()) == 1, "one child of process 1: the worker", 5)

@@ -247,7 +247,7 @@ class Fish(Asked):
         self.assertEqual(self.offers(""), sorted([*ALL, "help", "version"]))
         self.assertEqual(self.offers("help", "rel"), ["reload"])
         self.assertEqual(self.offers("mock", ""), ["broker", "worker"])
-        self.assertEqual(self.offers("reload", "--at"), ["--at-once"])
+        self.assertEqual(self.offers("reload", "--at-"), ["--at-once"])
         self.assertEqual(self.offers("run", "--policy", "r"), ["reuseport", "round-robin"])
         self.assertEqual(self.here("drain", ""), ["14", "3"])
         self.assertEqual(self.here("drain", "3", ""), [])

@@ -108,8 +108,9 @@ static void test_quantiles_of_random_values(void **state) {
     }
     qsort(values_ns, MANY, sizeof *values_ns, compare);
     for (unsigned i = 0; i < sizeof shares / sizeof *shares; i++) {
-        size_t rank = (size_t)(shares[i] * MANY);
-        if ((double)rank < shares[i] * MANY) rank++;
+        double count = shares[i] * (double)MANY;
+        size_t rank = (size_t)count;
+        if ((double)rank < count) rank++;
         assert_near(skep__histogram_quantile_ns(&histogram, shares[i]), values_ns[rank - 1]);
     }
     skep__histogram_free(&histogram);
