@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Seed 001: "An example of clusters" on port 3000, with either way of distributing connections (--policy). With
- * --tour it shows each property, method and event that the seed lists, in the order of a worker's life, and ends by
+ * "An example of clusters" on port 3000, with either way of distributing connections (--policy). With
+ * --tour it shows each property, method and event of Node's cluster, in the order of a worker's life, and ends by
  * itself. */
 #include <signal.h>
 #include <skep/cluster.h>

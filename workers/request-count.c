@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Seed 004, counting: workers tell the primary of each request (incrementRequestCount), the primary counts for each
+ * Workers tell the primary of each request (incrementRequestCount), the primary counts for each
  * worker and sends it its requestCount every interval. A replaced worker counts from 0. skep_count makes one
  * command of many requests, and so the primary logs its counts every interval and not at each request. */
 #include <skep/cluster.h>

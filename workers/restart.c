@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Seed 003, the text: a primary forks a worker for each processor, of this program or of another (--exec), and
+ * A primary forks a worker for each processor, of this program or of another (--exec), and
  * forks again whenever one bites the dust. The worker here has a small memory leak, which would take a service down
  * in two weeks; it dies of it after some requests, and nobody notices.
  *

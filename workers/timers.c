@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Seed 003, index.js and cluster.js: workers that serve nothing. Each waits for a random time, says so and exits;
+ * Workers that serve nothing. Each waits for a random time, says so and exits;
  * the primary counts the exits and ends by itself when all are done. */
 #include <skep/cluster.h>
 #include <skep/worker.h>
