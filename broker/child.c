@@ -113,7 +113,7 @@ static void hello(skep_child *child, const struct skep_command_hello *h) {
         return;
     }
     if (h->pid != (uint64_t)child->pid) { /* its outbox would be taken for somebody else's */
-        snprintf(reason, sizeof reason, "process %" PRIu64 " says hello, but %d was started", h->pid, (int)child->pid);
+        snprintf(reason, sizeof reason, "process %" PRIu64 " sent hello, but %d was started", h->pid, (int)child->pid);
         reject(child, SKEP_EPROTO, reason);
         return;
     }

@@ -66,7 +66,7 @@ static int answer_logs(skep_cluster *cluster, const struct skep_command_logs *lo
     bool named = SKEP_HAS(logs, logs, worker);
     if (named && (logs->worker == 0 || logs->worker > cluster->next_child)) return SKEP_ENOWORKER;
     if (cluster->settings.capture || cluster->log.seq > 0) return skep__log_answer(&cluster->log, logs, frame);
-    return skep__failed_add(SKEP_ESTATE, "what its workers write is not captured", frame);
+    return skep__failed_add(SKEP_ESTATE, "the output of its workers is not captured", frame);
 }
 
 static int answer_status(skep_cluster *cluster, bool times, struct skep_frame *frame) {

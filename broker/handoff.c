@@ -109,7 +109,7 @@ static bool is_lack(skep_child *child, int status) {
         skep__lack_say(cluster, SKEP__LACK_REFERENCES,
                        "too many descriptors of this user are in flight; connections wait until there are fewer");
     if (status == SKEP_ENOMEM)
-        skep__lack_say(cluster, SKEP__LACK_MEMORY, "no memory for a message to a worker; connections wait");
+        skep__lack_say(cluster, SKEP__LACK_MEMORY, "out of memory for a message to a worker; connections wait");
     return status == SKEP_EMFILE || status == SKEP_ENOMEM;
 }
 

@@ -72,7 +72,7 @@ static void interrupted(skep_child *child, struct skep__job *job) {
     job->queue->interrupted++;
     if (count < FIRST_NOTICE || (count & (count - 1)) != 0) return;
     skep__emit_error(child->cluster, child,
-                     "job %" PRIu64 " of %s was interrupted %u times: workers end before it is done, this one: %s",
+                     "job %" PRIu64 " of %s was interrupted %u times: workers end before it is done; the latest: %s",
                      job->id, job->queue->name, count, child->reason != NULL ? child->reason : "it left");
 }
 

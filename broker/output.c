@@ -139,7 +139,7 @@ static void say_slowed(struct skep__output *output, uint64_t now_ms) {
     if (output->slowed_said_ms != 0 && now_ms - output->slowed_said_ms < SLOWED_SAID_EVERY_MS) return;
     output->slowed_said_ms = now_ms;
     skep__emit_error(output->child->cluster, output->child,
-                     "it writes more on stdout and stderr than %d KiB a second, and is slowed down",
+                     "it writes more than %d KiB a second to stdout and stderr, and is slowed down",
                      SKEP__BUCKET_RATE / 1024);
 }
 

@@ -10,7 +10,7 @@
 SKEP_MUST_USE int skep__output_new(skep_child *child, const int fds[2]);
 
 /* The worker has ended: reads what it left in the pipes, within bounds, and closes them. Whoever else still holds the
- * other ends is not heard any more. */
+ * other ends is ignored from now on. */
 void skep__output_finish(skep_child *child);
 
 /* Closes them as they are. */

@@ -163,7 +163,7 @@ static void finish(struct skep__reload *reload) {
     uint32_t progress[2];
     skep__reload_progress(cluster, &progress[0], &progress[1]);
     if (progress[0] == 0) {
-        abort_reload(cluster, NULL, "no worker is left to be replaced");
+        abort_reload(cluster, NULL, "no worker is left to replace");
         return;
     }
     snprintf(reason, sizeof reason, "%" PRIu32 " worker%s replaced", progress[0], progress[0] == 1 ? "" : "s");
@@ -314,7 +314,7 @@ static int note_next(skep_cluster *cluster, const skep_reload_options *options) 
     reload->has_next = true;
     skep_event event = skep__event(SKEP_EVENT_RELOAD, NULL);
     event.phase = "pending";
-    event.reason = "it begins when the one under way has ended";
+    event.reason = "it begins when the current one has ended";
     skep__reload_progress(cluster, &event.step, &event.steps);
     skep__emit_later(cluster, &event);
     return SKEP_OK;

@@ -303,7 +303,7 @@ static void bad_frame(skep_cluster *cluster, skep_child *child, const struct ske
     }
     cluster->bad_frames++;
     skep__emit_error(cluster, NULL, "malformed frame in the outbox from process %d (%s); %s", (int)peer->pid, why,
-                     skep__port_blame(cluster->outbox, peer->pipe) ? "not heard any more" : "dropped");
+                     skep__port_blame(cluster->outbox, peer->pipe) ? "ignored from now on" : "dropped");
 }
 
 void skep__outbox_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {

@@ -16,7 +16,7 @@
 
 enum {
     HUSH_MS = 1,
-    SLOW_BYTES = 4 * 1024 * 1024 /* of answers that a client has not read: it is not heard any more */
+    SLOW_BYTES = 4 * 1024 * 1024 /* of answers that a client has not read: it is ignored from now on */
 };
 
 /* --- what is owed --- */

@@ -122,8 +122,8 @@ static void press(skep_child *child) {
     if (child->presses == 0) {
         child->presses = 1;
         child->reason = "drain-timeout";
-        skep__emit_error(child->cluster, child, "still there %u ms after it was asked to leave",
-                         child->cluster->settings.drain_timeout_ms);
+        skep__emit_error(child->cluster, child, "did not exit within the drain timeout (%.3g s); sending SIGTERM",
+                         child->cluster->settings.drain_timeout_ms / 1000.0);
         skep__child_signal(child, SIGTERM, SKEP_TERM_NOW);
         set_deadline(child, child->cluster->settings.drain_timeout_ms);
     } else {
@@ -209,7 +209,7 @@ static void deadline_passed(struct skep__alarm *alarm) {
 
 static void set_deadline(skep_child *child, unsigned timeout_ms) {
     if (skep__alarm_set(child->cluster->clock, &child->deadline, timeout_ms, deadline_passed) != SKEP_OK)
-        skep__emit_error(child->cluster, child, "no memory for its deadline: it has none");
+        skep__emit_error(child->cluster, child, "out of memory: it has no deadline");
 }
 
 void skep__watch_ready(skep_child *child) {

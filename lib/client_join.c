@@ -79,7 +79,7 @@ static void take_command(skep_client *client, struct reading *reading, const str
     }
     const struct skep_bytes *reason = &command->failed.reason;
     reading->failed = command->failed.status != SKEP_OK ? (int)command->failed.status : SKEP_EPROTO;
-    skep__client_fail(client, reading->failed, "%s: the broker says: %.*s", client->instance.dir,
+    skep__client_fail(client, reading->failed, "%s: the broker reports: %.*s", client->instance.dir,
                       (int)reason->size_bytes, reason->data);
 }
 

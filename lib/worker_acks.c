@@ -109,7 +109,7 @@ static void fill_fail(struct skep_command *command, const struct skep__job *job)
 /* The acknowledgements of the jobs before it go first: in the ledger's view things happen in the worker's order. */
 static void send_in_turn(skep_worker *worker, const struct skep_command *command) {
     if (!skep__worker_send_acks(worker) || send_answer(worker, command) != SKEP_OK)
-        skep__trace(worker->trace, SKEP__TRACE_WIRE, "no memory to answer a job");
+        skep__trace(worker->trace, SKEP__TRACE_WIRE, "out of memory to answer a job");
 }
 
 void skep__worker_answer(skep_worker *worker, const struct skep__job *job, skep_verdict verdict) {

@@ -4,7 +4,7 @@
 
 #include "worker_internal.h"
 
-enum { ORPHAN_TIMEOUT_MS = 10000 /* for live connections after the broker has vanished */ };
+enum { ORPHAN_TIMEOUT_MS = 10000 /* for live connections after the broker is gone */ };
 
 void skep__worker_close_link(skep_worker *worker, int result) {
     if (worker->link < 0) return;

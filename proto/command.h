@@ -218,7 +218,7 @@ SKEP_MUST_USE int skep__reader_begin(struct skep_reader *reader, const void *dat
 
 /* Decodes the next command that is known; unknown ones are skipped and counted. *more is false at the frame's end.
  * Fields that are absent are 0, false or empty. The command's bytes and strings are borrowed from the frame. Errors:
- * SKEP_EPROTO (type, limit, a needed field is missing, a command of another channel), SKEP_ENOMEM; the rest of the
+ * SKEP_EPROTO (type, limit, a required field is missing, a command of another channel), SKEP_ENOMEM; the rest of the
  * frame is to be dropped then. */
 SKEP_MUST_USE int skep__reader_next(struct skep_reader *reader, struct skep_command *command, bool *more);
 

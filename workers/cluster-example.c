@@ -181,15 +181,14 @@ static int worker(void) {
 
 int main(int argc, char **argv) {
     options.workers = program_cpus();
-    options_read(
-        argc, argv, "Answers \"An example of clusters\" on every processor.",
-        (struct option_row[]){
-            OPTION_TEXT("listen", "URL", "where to listen", &options.listen),
-            OPTION_NUMBER("workers", "N", "workers to fork", &options.workers, 1, 1000),
-            OPTION_TEXT("policy", "POLICY", "round-robin, least-connections, sticky, shared or reuseport",
-                        &options.policy),
-            OPTION_FLAG("tour", "show each property, method and event; with 3 workers at least", &options.tour),
-            OPTION_END});
+    options_read(argc, argv, "Answers \"An example of clusters\" on every processor.",
+                 (struct option_row[]){
+                     OPTION_TEXT("listen", "URL", "where to listen", &options.listen),
+                     OPTION_NUMBER("workers", "N", "workers to fork", &options.workers, 1, 1000),
+                     OPTION_TEXT("policy", "POLICY", "round-robin, least-connections, sticky, shared or reuseport",
+                                 &options.policy),
+                     OPTION_FLAG("tour", "show each property, method and event; needs 3 workers", &options.tour),
+                     OPTION_END});
     if (options.tour && options.workers < 3) options.workers = 3;
     return skep_is_worker() ? worker() : primary();
 }

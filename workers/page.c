@@ -58,7 +58,7 @@ static int worker(void) {
 }
 
 int main(int argc, char **argv) {
-    options_read(argc, argv, "Answers a page from two workers, and forks again whenever one ends.",
+    options_read(argc, argv, "Answers a page from two workers, and forks another one whenever one ends.",
                  (struct option_row[]){OPTION_TEXT("listen", "URL", "where to listen", &options.listen),
                                        OPTION_NUMBER("workers", "N", "workers to fork", &options.workers, 1, 1000), //
                                        OPTION_END});

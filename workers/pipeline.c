@@ -284,7 +284,7 @@ static int primary(void) {
     if (!status) status = skep_cluster_stop_on_signals(cluster);
     if (!status) status = fork_workers(cluster, options.fetchers, ROLE "=fetch");
     if (!status) status = fork_workers(cluster, options.thumbnailers, ROLE "=thumbnail");
-    if (!status) printf("pipeline: jobs for fetch are taken in %s\n", skep_cluster_dir(cluster));
+    if (!status) printf("pipeline: accepting jobs for fetch in %s\n", skep_cluster_dir(cluster));
     if (!status) status = skep_cluster_run(cluster);
     status = primary_end("pipeline", cluster, status, EXIT_SUCCESS);
     skep_cluster_free(&cluster);

@@ -59,7 +59,7 @@ static int ask_for(struct contact *contact, const char *what) {
         status = contact_ask(contact, &question, PATIENCE_MS, rows[i].answer, NULL);
         if (status != SKEP_OK) return contact_fail(contact, status);
     }
-    return status == SKEP_OK ? 0 : fail(status, "complete: %s: nothing of that kind", what);
+    return status == SKEP_OK ? 0 : fail(status, "complete: %s: unknown kind", what);
 }
 
 static int complete_instances(void) {

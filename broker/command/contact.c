@@ -104,7 +104,7 @@ int contact_ask(struct contact *contact, const struct skep_command *command, uns
     if (status == SKEP_ECLOSED && adds_up(command->id)) {
         skep__asker_free(&contact->asker);
         if (!contact_is_there(contact)) return status;
-        snprintf(contact->why, sizeof contact->why, "the answer was lost; it may have been done");
+        snprintf(contact->why, sizeof contact->why, "the answer was lost; the request may have been executed");
         return status;
     }
     for (unsigned tries = 1; contact->asker != NULL && may_try_again(contact, status, tries); tries++) {

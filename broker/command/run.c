@@ -37,8 +37,7 @@ static void tell_dropped(struct run *run, struct passing *passing) {
     uint64_t dropped = passing->dropped;
     if (dropped == 0 || passing->used > 0) return;
     passing->dropped = 0;
-    log_broker(&run->log,
-               "%" PRIu64 " lines that workers wrote were dropped here, since nobody read them; see skep logs",
+    log_broker(&run->log, "%" PRIu64 " lines of workers were dropped here, because they were not read; see skep logs",
                dropped);
 }
 

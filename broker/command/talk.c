@@ -42,7 +42,7 @@ static int usage(const struct talk *talk, const char *what, const char *why) {
 
 static int take_worker(struct talk *talk, const char *worker) {
     if (is_number(worker))
-        return parse_unsigned(worker, 0, INT32_MAX, &talk->worker) ? 0 : usage(talk, worker, "no id of a worker");
+        return parse_unsigned(worker, 0, INT32_MAX, &talk->worker) ? 0 : usage(talk, worker, "not a worker id");
     const char *why = check_label(worker);
     if (why != NULL) return usage(talk, worker, why);
     talk->to_all = strcmp(worker, "all") == 0;

@@ -72,7 +72,7 @@ static void follow_chosen(struct top_view *view, const struct top_model *model) 
         }
     bool is_gone = top_find_worker(&model->now, view->chosen, 0) == NULL;
     if (view->mode == TOP_CONFIRMING) view->mode = TOP_WATCHING;
-    if (is_gone) top_view_say(view, false, "worker %" PRIu32 ", which was selected, is gone", view->chosen);
+    if (is_gone) top_view_say(view, false, "worker %" PRIu32 ", which was selected, has gone", view->chosen);
     view->chosen = 0;
 }
 

@@ -174,7 +174,7 @@ const char *check_name(const char *name, size_t size_bytes) {
     if (size_bytes > SKEP_MAX_NAME) return "the name is longer than 64 bytes";
     if (name[0] == '.') return "the name begins with a dot";
     for (size_t i = 0; i < size_bytes; i++)
-        if (name[i] == '/' || !isgraph((unsigned char)name[i])) return "the name has a character that it must not have";
+        if (name[i] == '/' || !isgraph((unsigned char)name[i])) return "the name has a character that is not allowed";
     return NULL;
 }
 

@@ -57,7 +57,7 @@ class Help(unittest.TestCase):
         for name in ALL:
             if re.search(r"\Ausage: .*\] ?\[?WORKER\b|OPTION\]\.\.\. WORKER( SIGNAL)?$", help_of(name), re.M) \
                     and name not in ("send", "call"):
-                self.assertIn("\nWORKER is an id: skep status shows them.\n", help_of(name))
+                self.assertIn("\nWORKER is an id, as shown by skep status.\n", help_of(name))
 
     def test_help_about_help(self):
         for words in (("help", "--help"), ("help", "-h"), ("help", "help"), ("--help",), ("-h",), ("-h", "--help"),
@@ -229,7 +229,7 @@ class Bash(Asked):
 
     def test_what_is_no_kind(self):
         done = self.broker.skep("complete", "nothing")
-        self.assertEqual((done.code, done.output()), (64, "skep: complete: nothing: nothing of that kind"))
+        self.assertEqual((done.code, done.output()), (64, "skep: complete: nothing: unknown kind"))
 
 
 @unittest.skipUnless(shutil.which("fish"), "fish is not installed")

@@ -328,7 +328,7 @@ class Stop(unittest.TestCase):
         done = self.stop(hive, *options)
         self.assertEqual(done.code, 70, done.describe())
         self.assertEqual(done.output("err"), f"skep: stop: {lost} in memory only; "
-                                             "not stopped: --yes stops all the same")
+                                             "not stopped: --yes stops anyway")
         self.assertEqual(hive.count("broker: stopping"), 0)
 
     def test_without_a_terminal_it_refuses(self):

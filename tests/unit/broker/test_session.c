@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-enum { SLOW_BYTES = 4 * 1024 * 1024 /* unread, and a client is not heard any more */ };
+enum { SLOW_BYTES = 4 * 1024 * 1024 /* unread, and a client is ignored from now on */ };
 
 static void open_with(struct bench *bench, struct visitor *visitor, void **state) {
     bench_open(bench, *state, &(skep_settings){.job_credit_bytes = 64 << 20});
