@@ -23,14 +23,14 @@ bool skep_is_primary(void);
 /* Version of the library that is running, such as "0.1.0"; borrowed. */
 const char *skep_version(void);
 
-/* How a job is to be done, for whoever submits it (skep/client.h, skep/cluster.h). Zero-initialised is the default. */
+/* Options of a submission (skep/client.h, skep/cluster.h). Zero-initialised is the default. */
 typedef struct skep_job_options {
-    int priority;      /* -128 to 127: smaller ones come first; 0 */
-    uint32_t delay_ms; /* not before this has passed */
-    uint32_t ttl_ms;   /* a dead letter if nobody has begun it after so long; 0: never */
-    uint32_t lease_ms; /* how long a worker may work on it before another gets it, 100 at least; 0: the queue's */
-    unsigned attempts; /* how often it may be tried; 0: the queue's setting */
-    const char *key;   /* 1 to 64 bytes: a job with a key that the queue had a while ago is not taken again */
+    int priority;      /* -128 to 127: smaller ones come first (default: 0) */
+    uint32_t delay_ms; /* delay it this long (default: 0) */
+    uint32_t ttl_ms;   /* a dead letter if no worker has begun it within this time (default: 0, never) */
+    uint32_t lease_ms; /* time for a worker to do it, before another gets it, 100 at least (default: the queue's) */
+    unsigned attempts; /* maximum of attempts (default: the queue's setting) */
+    const char *key;   /* 1 to 64 bytes: not accepted while its queue holds or remembers a job with this key */
 } skep_job_options;
 
 #ifdef __cplusplus
