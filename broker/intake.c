@@ -185,7 +185,7 @@ static int submit(struct intake *intake, const struct skep_command_submit *s) {
     struct skep__session *session = intake->session;
     if (s->keys.count > 0 && s->keys.count != s->jobs.count)
         return refuse(intake, "the number of keys is not that of jobs");
-    if (s->queue.size_bytes == 0 || s->number == 0) return refuse(intake, "empty queue, or number 0");
+    if (s->queue.size_bytes == 0 || s->number == 0) return refuse(intake, "queue is empty, or number 0");
     if (!skep__session_reads(session)) return SKEP_OK;
     if (s->number > session->expected) {
         skep__session_tell_expected(session);

@@ -130,7 +130,7 @@ class Readiness(Case):
     def test_a_user_who_may_not_connect(self):
         hive = self.hive("/usr/bin/setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", PROGRAM,
                          workers=1)
-        hive.wait_line(rf"worker 1 pid \d+: error: it runs as user {NOBODY}, who may not connect .*--user")
+        hive.wait_line(rf"worker 1 pid \d+: error: it runs as user {NOBODY}, which may not connect .*--user")
         hive.wait_line(r"worker 1 pid \d+: exited with status \d+ \(protocol\)")
         self.assertEqual(hive.count(r": ready$"), 0)
 
