@@ -123,7 +123,7 @@ class SubmitOne(Jobs):
         said = "skep: submit: duplicate: job 4 had this key before"
         self.skep("submit", "mail", "x", "--key", "k", out="4", err=said)
         self.assertEqual(self.json("submit", "mail", "x", "--key", "k", err=said), {"id": 4, "status": "duplicate"})
-        said += " and has come to its end; results are not kept"
+        said += " and has ended; results are not kept"
         self.skep("submit", "mail", "x", "--key", "k", "--wait", err=said)
         self.assertEqual(self.json("submit", "mail", "x", "--key", "k", "--wait", err=said),
                          {"id": 4, "status": "duplicate"})
@@ -602,8 +602,8 @@ class Dead(Jobs):
         self.usage("dead list: --all is only for retry and drop.*", "dead", "list", "--all")
         self.usage("dead drop: --count is only for list.*", "dead", "drop", "mail", "-n", "3")
         self.usage("dead drop: QUEUE, ID, --queue QUEUE or --all is missing.*", "dead", "drop")
-        self.usage("dead retry: only one of .*", "dead", "retry", "mail", "--all")
-        self.usage("dead retry: only one of .*", "dead", "retry", "--queue", "1", "2")
+        self.usage("dead retry: give only one of .*", "dead", "retry", "mail", "--all")
+        self.usage("dead retry: give only one of .*", "dead", "retry", "--queue", "1", "2")
         self.usage("dead retry: 0: not a job id", "dead", "retry", "0")
         self.usage("dead retry: 9{20}: not a job id", "dead", "retry", "9" * 20)
         self.usage("dead list: : the name is empty", "dead", "list", "")

@@ -233,7 +233,7 @@ class Flood(unittest.TestCase):
         process.stderr.close()
         lines = texts["out"].split()
         numbers = [int(line) for line in lines if line != b"end"]
-        dropped = re.search(rb"broker: (\d+) lines that workers wrote were dropped here", texts["err"])
+        dropped = re.search(rb"broker: (\d+) lines of workers were dropped here", texts["err"])
         self.assertEqual(numbers, sorted(set(numbers)))
         self.assertLess(len(numbers), 100000)
         self.assertEqual(len(lines) + int(dropped.group(1)), 100001)
