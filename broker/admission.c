@@ -33,7 +33,7 @@ bool skep__admission_allows(const skep_child *child, char why[SKEP_MAX_REASON + 
 
 void skep__admission_check(skep_child *child) {
     bool connected = child->inbox_live > 0 && child->outbox_live > 0;
-    if (child->doomed || !child->said_ready) return;
+    if (child->discarding || !child->said_ready) return;
     if (child->state == SKEP__CHILD_READY) skep__watch_channels(child, connected);
     if (child->state != SKEP__CHILD_ONLINE || !connected) return;
     skep__emit_due(child->cluster);

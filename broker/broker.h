@@ -156,13 +156,13 @@ struct skep_child {
     bool voluntary;               /* it was asked to leave, or said so */
     bool stood_down;              /* it said so because of somebody outside, and is to be replaced */
     const char *reason;           /* why the broker ends it; NULL: it does not */
-    unsigned presses;             /* 1: SIGTERM was sent, 2: SIGKILL */
+    unsigned escalation;          /* signals sent to a leaving worker: 1: SIGTERM, 2: SIGKILL */
     int exit_code, exit_signal;
     struct rusage rusage; /* once it has exited */
     bool exited;
     bool greeted;    /* it has sent hello */
     bool said_ready; /* it becomes ready when its inbox and outbox are connected */
-    bool doomed;     /* killed on account of its link: what it still says does not matter */
+    bool discarding; /* killed because of its link: its further commands are discarded */
 
     int pidfd;
     int guard[2]; /* a pipe by which the kernel kills its process group; -1: none */
@@ -340,11 +340,11 @@ struct skep_cluster {
     struct skep_reader intake_reader;
     struct skep__session *sessions; /* clients that have joined, by number */
     uint32_t next_session;
-    LIST_HEAD(, skep__session) owed;   /* have outcomes gathered */
-    LIST_HEAD(, skep__session) hushed; /* have acceptances that wait for an outcome to leave with */
-    uv_timer_t hush_timer;             /* but not for long */
-    struct skep__awaited *awaited;     /* outcomes that the primary waits for, by number */
-    uint64_t next_number;              /* of the primary's jobs */
+    LIST_HEAD(, skep__session) pending; /* have outcomes gathered */
+    LIST_HEAD(, skep__session) delayed; /* have acceptances that wait for an outcome to leave with */
+    uv_timer_t hush_timer;              /* but not for long */
+    struct skep__awaited *awaited;      /* outcomes that the primary waits for, by number */
+    uint64_t next_number;               /* of the primary's jobs */
 
     uv_idle_t usage_idle; /* runs while workers are left to look at */
     uint64_t usage_began_ms;

@@ -108,7 +108,7 @@ static int read_question(struct skep_reader *reader, const void *data, size_t si
     return SKEP_EPROTO;
 }
 
-/* A client that sends rubbish is told so; it can do no harm by sending more. */
+/* A client that sends malformed frames gets an error; it can do no harm by sending more. */
 static void add_failed(skep_cluster *cluster, int status, struct skep_frame *frame) {
     const char *why = status == SKEP_EPROTO && cluster->control_reader.why != NULL ? cluster->control_reader.why
                                                                                    : skep_strerror(status);

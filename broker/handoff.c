@@ -220,7 +220,7 @@ void skep__refused(skep_child *child, uint64_t number) {
     if (skep__seat_find(c->listener, child) != NULL) say_refusing(child); /* else it has given the listener back */
     STAILQ_REMOVE(&child->untaken, c, skep__connection, entry);
     settle(child);
-    child->refusing = true; /* lest it gets the same connection at once */
+    child->refusing = true; /* so that it does not get the same connection at once */
     skep__lack_retry_soon(child->cluster);
     skep__dispatch_update(child);
     hand_on(c);

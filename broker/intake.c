@@ -67,7 +67,7 @@ static bool is_accepted(int status) {
     return status == SKEP_OK || status == SKEP_EDUPLICATE;
 }
 
-/* One range for what was declined in a row, lest many small submissions push each other out. */
+/* One range for submissions that were declined in a row, so that many small ones do not displace each other. */
 static void note_declined(const struct answers *a) {
     struct skep__session *session = a->session;
     struct skep__declined *last = &session->declined[(session->declined_count - 1) % SKEP__DECLINED_KEPT];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The end of what the machine gives. Whoever waits for it is tried again by a timer: a poll would call at once, again
+ * Exhausted resources. What waits for them is retried by a timer: a poll would call at once, again
  * and again. */
 #include "lack.h"
 

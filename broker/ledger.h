@@ -74,7 +74,7 @@ void skep__ledger_put_off(skep_cluster *cluster, struct skep__job *job, uint64_t
 /* The record of a worker that lives. */
 struct skep__exit_record skep__ledger_held_by(const skep_child *child);
 
-/* Makes a dead letter; reason may be empty, record NULL. The submitter is told. */
+/* Makes a dead letter; reason may be empty, record NULL. Notifies the submitter. */
 void skep__ledger_bury(skep_cluster *cluster, struct skep__job *job, const char *cause, const struct skep_bytes *reason,
                        const struct skep__exit_record *record);
 

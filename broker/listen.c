@@ -130,7 +130,7 @@ static void refuse(skep_child *child, uint64_t request, int status, const char *
     if (status == SKEP_ETOOBIG && ++child->listen_refusals == MAX_REFUSALS) {
         skep__emit_error(child->cluster, child, "it asked %d times for more than %d listeners; killed", MAX_REFUSALS,
                          SKEP_MAX_LISTENERS);
-        child->doomed = true;
+        child->discarding = true;
         skep__child_kill(child, "protocol");
     }
     skep__tell(child, &command, NULL, -1);

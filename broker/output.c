@@ -17,7 +17,7 @@ enum {
     LINE_COST_BYTES = 64,    /* a line costs the broker something, however short it is */
     LAST_BYTES = 256 * 1024, /* read after the end; a child of the worker's may go on writing */
     PARTIAL_MS = 1000,       /* a line that has begun is shown after such a silence: somebody may wait for the answer */
-    SLOWED_MS = 1000,        /* what is slowed down for so long is told, */
+    SLOWED_MS = 1000,        /* a worker that is slowed down for this long gets an error event, */
     SLOWED_SAID_EVERY_MS = 60 * 1000 /* though not more often than this */
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Pausing, by an operator or the primary: a listener that rests accepts nothing, a queue that is paused hands nothing
- * out, until it is resumed. What was accepted or given out before goes its way. */
+ * out, until it is resumed. What was accepted or delivered before is not affected. */
 #include "pause.h"
 
 #include <stdio.h>

@@ -18,7 +18,7 @@ struct skep__reload {
     skep_cluster *cluster;
     struct skep__program program;  /* of the successors; owned */
     bool changes_program;          /* exec or args */
-    bool changes_settings;         /* these, or as whom or where workers run */
+    bool changes_settings;         /* these, or the workers' user or directory */
     bool begun;                    /* and said so */
     unsigned at_once;              /* successors that are not ready yet, at most */
     const struct skep__slot *only; /* the place to be renewed; NULL: all */
@@ -83,7 +83,7 @@ static void withdraw(struct skep__slot *slot) {
         skep_child_disconnect(child);
         return;
     }
-    child->doomed = true; /* lest it becomes ready while it is dying */
+    child->discarding = true; /* it must not become ready any more */
     skep__child_kill(child, "reload");
 }
 
@@ -229,7 +229,7 @@ static void promote(skep_child *child) {
 
 void skep__reload_child_ready(skep_child *child) {
     struct skep__slot *slot = child->slot;
-    if (slot->successor != child || child->voluntary) return; /* it leaves already: whoever heard of it said so */
+    if (slot->successor != child || child->voluntary) return; /* a callback of its event has asked it to leave */
     promote(child);
     go_on_soon(child->cluster);
 }

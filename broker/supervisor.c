@@ -119,8 +119,8 @@ static void give_up(skep_child *child) {
 /* The deadline of a drain: SIGTERM, which ends a worker of libskep that a plain one only asks to leave; once more:
  * SIGKILL. */
 static void press(skep_child *child) {
-    if (child->presses == 0) {
-        child->presses = 1;
+    if (child->escalation == 0) {
+        child->escalation = 1;
         child->reason = "drain-timeout";
         skep__emit_error(child->cluster, child, "did not exit within the drain timeout (%.3g s); sending SIGTERM",
                          child->cluster->settings.drain_timeout_ms / 1000.0);
@@ -151,7 +151,7 @@ static void bury(skep_child *child) {
     if (slot->successor == child) slot->successor = NULL;
     skep__exits_add(child, &event);
     skep__emit_due(cluster);
-    skep__child_unlist(child); /* as in Node: gone when its exit is told */
+    skep__child_unlist(child); /* before its exit event, as in Node */
     skep__emit(cluster, &event);
     if (event.delay_ms >= 0) skep__slot_refill(slot, event.delay_ms); /* first: releasing takes milliseconds */
     skep__breaker_say(cluster);

@@ -218,7 +218,7 @@ static void join_answered(int status, const void *data, size_t size_bytes, void 
         client->on_state(client, status, client->on_state_context);
 }
 
-/* Finds whom to ask. A broker that has come in the place of another has another socket. */
+/* Finds the control socket. A broker that succeeds another one has another socket. */
 static int open_caller(skep_client *client) {
     char url[SKEP_MAX_URL + 1];
     struct skep__instance found = client->instance;

@@ -66,7 +66,7 @@ int skep_client_run_wait(skep_client *client, unsigned duration_ms) {
 
 /* --- waiting for one answer --- */
 
-/* What a callback fills in. The callback may come after the wait has ended in vain: then it frees this. */
+/* What a callback fills in. The callback may come after the wait has timed out: then it frees this. */
 struct answer {
     bool is_there;
     bool abandoned;

@@ -43,7 +43,7 @@ static bool send_last(skep_worker *worker) {
     return skep__worker_send_acks(worker);
 }
 
-/* Handles of the user's would keep it for ever, and there is no broker that would end it. */
+/* Handles of the user's would keep the loop alive, and there is no broker that would end the process. */
 static void end_orphan(skep_worker *worker) {
     skep__worker_close_link(worker, worker->result);
     uv_stop(worker->loop);

@@ -12,7 +12,7 @@
 
 #include "contract.h"
 
-/* Borrowed bytes: of the frame that was decoded, or of whoever fills a command to be encoded. Not terminated. */
+/* Borrowed bytes: of the decoded frame, or of the caller that fills a command to encode. Not terminated. */
 struct skep_bytes {
     const char *data;
     size_t size_bytes;

@@ -82,7 +82,7 @@ void contact_close(struct contact *contact) {
     skep__asker_free(&contact->asker);
 }
 
-/* A question that could not be asked anew leaves nothing open: the next one dials. */
+/* A question that could not be repeated leaves nothing open: the next one dials. */
 static int ask_once(struct contact *contact, const struct skep_command *command, unsigned timeout_ms, answer_cb *answer,
                     void *context) {
     int status = contact->asker == NULL ? dial(contact) : SKEP_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What was printed leaves at once, for whoever reads stdout as it comes. */
+ * Flushes output at once, for programs that read stdout as it comes. */
 #ifndef SKEP_COMMAND_FLUSH_H
 #define SKEP_COMMAND_FLUSH_H
 

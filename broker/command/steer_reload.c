@@ -75,7 +75,7 @@ static const char *check_args(const char *const *args) {
     return NULL;
 }
 
-/* As whom and where the new workers run */
+/* User and directory of the new workers */
 static int set_surroundings(const struct options *options, struct skep_command_reload *reload,
                             char path[SKEP_MAX_PATH + 1], struct skep_bytes items[MAX_ENV]) {
     if (options->cwd != NULL) {

@@ -29,7 +29,7 @@ static bool can_ask(void) {
     return isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
 }
 
-/* Whoever says nothing means no. */
+/* No answer means no. */
 static bool is_confirmed(const char *why) {
     char answer[16];
     say("stop: %s", why);

@@ -189,7 +189,7 @@ static bool is_over(const struct submission *s) {
     return s->all_submitted && skep_client_unaccepted(s->client) == 0 && skep_client_unfinished(s->client) == 0;
 }
 
-/* Whoever reads the results may have left, or the disk may be full. */
+/* The reader of the results may have ended, or the disk may be full. */
 static void flush_results(struct submission *s) {
     if (fflush(stdout) == 0 && !ferror(stdout)) return;
     submission_end(s, fail(skep_status_of_errno(errno), "submit: stdout: %s", strerror(errno)));

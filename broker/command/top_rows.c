@@ -6,7 +6,7 @@
 
 #include "top_view.h"
 
-/* A worker with what it is sorted by, which costs too much to be found anew for each comparison */
+/* A worker with what it is sorted by, which is too expensive to compute for each comparison */
 struct place {
     const struct top_worker *worker;
     double key;

@@ -58,7 +58,7 @@ struct top_view {
     size_t rows_count;
 };
 
-/* Filters and sorts anew: after each snapshot. Errors: SKEP_ENOMEM. */
+/* Filters and sorts again, after each snapshot. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int top_view_update(struct top_view *view, const struct top_model *model);
 
 /* What a key does. An action other than TOP_QUIT is about view->chosen. */

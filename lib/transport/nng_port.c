@@ -366,7 +366,7 @@ bool skep__nng_port_blame(struct skep__port *common, uint32_t id) {
     return muted;
 }
 
-/* A callback must not begin anything on a socket that is being closed, which NNG would keep for ever: so both are
+/* A callback must not begin anything on a socket that is being closed, which NNG would never complete: so both are
  * stopped before. What a callback could not send any more is still there then. */
 static void stop_moving(struct nng_port *port) {
     if (port->receive != NULL) nng_aio_stop(port->receive);

@@ -200,8 +200,8 @@ static void test_a_client_leaves(void **state) {
     assert_int_equal(skep__frame_add(&frame, &leave), SKEP_OK);
     visitor_end(&visitor, &frame);
     assert_null(visitor_session(&visitor));
-    assert_true(LIST_EMPTY(&bench.cluster->owed));
-    assert_true(LIST_EMPTY(&bench.cluster->hushed));
+    assert_true(LIST_EMPTY(&bench.cluster->pending));
+    assert_true(LIST_EMPTY(&bench.cluster->delayed));
     complete(child, 2, 1, 2); /* its jobs stay, their results are nobody's */
     struct skep_command_fail fail = {.delivery = 3};
     skep__ledger_fail(child, &fail);
