@@ -26,7 +26,7 @@
 #include "watchdog.h"
 
 enum {
-    UNKNOWN_STATUS = 255, /* of a worker whose exit status nobody can tell */
+    UNKNOWN_STATUS = 255, /* of a worker whose exit status is unknown */
     LAST_WORDS = 1024,    /* messages read after the end; a child of the worker's may go on writing */
     BAD_FRAMES_MS = 60000 /* three malformed frames within this end a worker */
 };
@@ -62,7 +62,7 @@ static void process_ended(uv_poll_t *poll, int status, int events) {
     if (is_there && ended.si_pid == 0) return;
     skep__group_end(child, is_there);
     if (wait4(child->pid, &exit_status, 0, &child->rusage) < 0)
-        exit_status = UNKNOWN_STATUS << 8; /* somebody else in this process has reaped it */
+        exit_status = UNKNOWN_STATUS << 8; /* other code of this process has reaped it */
     skep__emit_due(child->cluster);
     take_exit_status(child, exit_status);
     uv_poll_stop(poll);
@@ -112,7 +112,7 @@ static void hello(skep_child *child, const struct skep_command_hello *h) {
         reject(child, SKEP_EVERSION, reason);
         return;
     }
-    if (h->pid != (uint64_t)child->pid) { /* its outbox would be taken for somebody else's */
+    if (h->pid != (uint64_t)child->pid) { /* its outbox could not be attributed to it */
         snprintf(reason, sizeof reason, "process %" PRIu64 " sent hello, but %d was started", h->pid, (int)child->pid);
         reject(child, SKEP_EPROTO, reason);
         return;

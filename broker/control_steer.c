@@ -130,7 +130,7 @@ static void add_count(char *text, size_t capacity, uint64_t count, const char *w
              count == 1 ? "" : "s");
 }
 
-/* Dead letters alone hold nothing up: somebody has seen them, or nobody will. */
+/* Dead letters alone do not prevent a stop. */
 static int check_loss(skep_cluster *cluster, bool now) {
     char text[64] = "";
     uint64_t dead, jobs = skep__ledger_losable(cluster, now, &dead);

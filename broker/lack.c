@@ -61,7 +61,7 @@ static void retry_listeners(skep_cluster *cluster) {
     LIST_FOREACH(listener, &cluster->listeners, entry) {
         listener->starved = false;
         skep__listener_update(listener);
-        skep__listener_resume(listener); /* a policy of the user's may have answered that nobody is to have one */
+        skep__listener_resume(listener); /* a custom policy may have returned SKEP_NOBODY */
     }
 }
 

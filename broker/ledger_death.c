@@ -17,7 +17,7 @@ enum { END_MS = 100 /* from the end of the link to that of the process, as a rul
 
 /* What is known of a worker's last moment */
 struct last_moment {
-    uint64_t running; /* 0: no handler ran, or nobody knows */
+    uint64_t running; /* 0: no handler ran, or unknown */
     bool blames;      /* it died of itself, and was not asked to end */
     struct skep__exit_record record;
 };

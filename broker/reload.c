@@ -155,7 +155,7 @@ static void abort_reload(skep_cluster *cluster, skep_child *failed, const char *
     begin_next(cluster, ended);
 }
 
-/* A program that nobody has tried is not adopted; else later replacements run what the new workers run. */
+/* A program that has not been tried is not adopted; else later replacements run what the new workers run. */
 static void finish(struct skep__reload *reload) {
     skep_cluster *cluster = reload->cluster;
     bool whole = reload->only == NULL;

@@ -15,7 +15,7 @@ void skep__outbox_disconnected(void *context, const struct skep__peer *peer);
 /* Whether a peer's connection that was cut may be said: once a second. *said_ms is its latest time; 0: never. */
 bool skep__may_say_cut(const skep_cluster *cluster, uint64_t *said_ms);
 
-/* A process does not speak SP as it should; nobody can connect for want of descriptors; context is the cluster. */
+/* A process violates SP; no peer can connect, because descriptors have run out; context is the cluster. */
 void skep__peer_misspoke(void *context, const struct skep__peer *peer, const char *why);
 void skep__peers_starved(void *context);
 

@@ -143,7 +143,7 @@ static skep_event exit_event(skep_child *child) {
 static void bury(skep_child *child) {
     skep_cluster *cluster = child->cluster;
     struct skep__slot *slot = child->slot;
-    skep__count_unreported(child); /* before anybody hears of the end */
+    skep__count_unreported(child); /* before the exit event */
     if (child->link >= 0) lose_link_draining(child);
     skep_event event = exit_event(child);
     bool fails_reload = skep__reload_child_ends(child);

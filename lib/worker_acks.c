@@ -6,7 +6,7 @@
 /* Their number is bounded by the broker's credit, so they may wait where messages may not. Without memory an answer is
  * lost: the job's lease ends then, as if this worker had died. */
 static int send_answer(skep_worker *worker, const struct skep_command *command) {
-    if (worker->link < 0) return SKEP_OK; /* nobody reads it any more */
+    if (worker->link < 0) return SKEP_OK; /* the broker does not read it any more */
     int status = skep__outlet_add_answer(worker->outbox, command);
     if (status == SKEP_ECLOSED) return SKEP_OK; /* it has finished: what was not begun goes to others at its end */
     if (status != SKEP_OK) return status;

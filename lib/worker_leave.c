@@ -52,7 +52,7 @@ static void end_orphan(skep_worker *worker) {
 void skep__worker_check_left(skep_worker *worker) {
     if (worker->phase != SKEP__WORKER_LEAVING || !worker->leave_told || !is_idle(worker)) return;
     if (!worker->finishing && !send_last(worker)) return; /* no memory: the acknowledgements' flush tries again */
-    bool orphan = worker->result != SKEP_OK;              /* nobody reads the outbox any more */
+    bool orphan = worker->result != SKEP_OK;              /* the outbox is not read any more */
     if (orphan) end_orphan(worker);
     else if (all_is_read(worker)) skep__worker_close_link(worker, SKEP_OK);
 }

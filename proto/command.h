@@ -130,7 +130,7 @@ const struct skep_spec *skep__spec(enum skep_command_id id);
 /* Name of one channel, such as "outbox"; borrowed. */
 const char *skep__channel_name(enum skep_channel channel);
 
-/* Bytes of somebody else's that belong into a frame, before its own byte number at */
+/* Borrowed bytes that belong into a frame, before its own byte number at */
 struct skep_loan {
     const void *data;
     size_t size_bytes;

@@ -10,7 +10,7 @@
 #include "say.h"
 #include "subcommands.h"
 
-enum { PATIENCE_MS = 500 /* of somebody who has pressed the tabulator */ };
+enum { PATIENCE_MS = 500 /* a user waits for the completion */ };
 
 /* Names are chosen by workers and clients, and shells may read more into them than a name. */
 static void print_name(struct skep_bytes name) {

@@ -24,7 +24,7 @@ struct reading {
     uint64_t worker; /* the one to print; 0: all */
     bool in_history; /* what comes is from before the beginning */
     uint64_t told;   /* items that were said to be lost */
-    bool deaf;       /* nobody reads the output any more */
+    bool deaf;       /* the reader of the output has ended */
     int error;       /* errno of writing */
 };
 

@@ -22,7 +22,7 @@ void log_begin(struct log *log);
  * what was opened, or why not: then the old one stays. */
 void log_reopen(struct log *log);
 
-/* Writes one line, given without its end; drops and counts it if nobody reads what was written before. */
+/* Writes one line, given without its end; drops and counts it if earlier output is not read. */
 void log_line(struct log *log, const char *text);
 
 /* The same with time and "broker: " before it. */

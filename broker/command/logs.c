@@ -33,7 +33,7 @@ struct reading {
     bool begun; /* seq is known */
     bool stuck; /* the broker says that there is more, and gives nothing */
     bool more;
-    bool deaf; /* nobody reads the output any more */
+    bool deaf; /* the reader of the output has ended */
     int error; /* errno of writing */
 };
 

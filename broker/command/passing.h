@@ -13,7 +13,7 @@ enum passing_way {
     PASSING_OWN,   /* opened again, so that only this description does not block: others share the stream */
     PASSING_SOCKET,
     PASSING_POLL, /* could not be opened again: written to in pieces that fit */
-    PASSING_NONE  /* nobody reads it any more */
+    PASSING_NONE  /* the reader has ended */
 };
 
 struct passing {

@@ -17,7 +17,7 @@
 #include "subcommands.h"
 #include "values.h"
 
-enum { PASS_AGAIN_MS = 50 /* after somebody did not read */ };
+enum { PASS_AGAIN_MS = 50 /* after output was not read */ };
 
 struct run {
     const struct options *options;
@@ -258,7 +258,7 @@ static int run_to_end(struct run *run) {
 
 int command_run(const struct options *options) {
     struct run run = {.options = options};
-    signal(SIGPIPE, SIG_IGN); /* a log that nobody reads any more is no reason to end; workers start with the default */
+    signal(SIGPIPE, SIG_IGN); /* a log whose reader has ended is no reason to end; workers start with the default */
     log_begin(&run.log);
     int status = skep_cluster_new(&run.cluster, NULL);
     if (status != SKEP_OK) return fail(status, "run: %s", skep_strerror(status));

@@ -40,7 +40,7 @@ static void heard(struct steering *steering, const struct skep_command_event *ev
                      event->reason.data);
 }
 
-/* Somebody else may have scaled meanwhile: what is wanted now counts. */
+/* Another command may have scaled meanwhile: the number wanted now counts. */
 static void looked(struct steering *steering) {
     const struct outlook *outlook = &steering->outlook;
     uint64_t wanted = outlook->is_told ? outlook->wanted : steering->target;

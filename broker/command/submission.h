@@ -30,8 +30,8 @@ struct submission {
     int code;            /* exit status: the worst so far */
     int signal;          /* that ended it; 0 */
     bool all_submitted;
-    bool hinted; /* the broker was asked whether anybody handles the queue */
-    bool asking; /* and has not answered yet: waited for, though nobody waits for results */
+    bool hinted; /* the broker was asked whether a worker handles the queue */
+    bool asking; /* and has not answered yet: waited for, also if results are not */
     bool ended;  /* nothing is waited for any more */
 };
 

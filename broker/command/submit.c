@@ -33,7 +33,7 @@ struct job {
 
 /* --- what goes wrong --- */
 
-/* Where nobody knows what became of jobs nothing can be done; a full queue will be less full later. */
+/* Unknown outcomes are the worst; a full queue is temporary. */
 static int badness(int code) {
     static const int order[] = {0, EX_TEMPFAIL, EX_DATAERR};
     for (size_t i = 0; i < sizeof order / sizeof *order; i++)

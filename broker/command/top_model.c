@@ -110,7 +110,7 @@ void top_model_next_kind(struct top_model *model) {
     }
 }
 
-/* Unless somebody has chosen: requests say more than connections, and are there when jobs are not. */
+/* Unless the user has chosen: requests say more than connections, and are there when jobs are not. */
 static void choose_kind(struct top_model *model) {
     static const enum top_kind order[] = {TOP_CONNECTION, TOP_JOB, TOP_REQUEST};
     for (int i = 0; i < TOP_KINDS; i++)

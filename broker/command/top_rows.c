@@ -19,7 +19,7 @@ static double state_rank(const struct top_worker *worker) {
     return -1;
 }
 
-/* Sorted from the least to the greatest: what somebody looks for first is negative. */
+/* Sorted from the least to the greatest: keys that sort first in descending order are negative. */
 static double key_of(const struct top_model *model, const struct top_worker *worker, enum top_sort sort) {
     switch (sort) {
     case TOP_BY_STATE: return state_rank(worker);

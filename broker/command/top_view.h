@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * How somebody looks at a hive: which workers, in which order, which one is chosen, what is being asked; and what keys
+ * The view of a hive: which workers, in which order, which one is chosen, what is being asked; and what keys
  * do to that. No terminal: keys come as numbers. */
 #ifndef SKEP_COMMAND_TOP_VIEW_H
 #define SKEP_COMMAND_TOP_VIEW_H

@@ -108,7 +108,7 @@ const char *parse_size(const char *value, uint64_t *size_bytes) {
     return NULL;
 }
 
-/* -1, as every bit is set, means "no change" to the kernel: it is nobody's number. */
+/* -1, as every bit is set, means "no change" to the kernel: no user has this number. */
 static bool parse_id(const char *text, unsigned *id) {
     return parse_unsigned(text, 0, UINT32_MAX - 1, id);
 }

@@ -114,7 +114,7 @@ static uint32_t read_number(const char *data) {
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
-/* An answer that nobody waits for any more is dropped, and so is one to a question that has not been asked yet: numbers
+/* An answer that is no longer waited for is dropped, and so is one to a question that has not been asked yet: numbers
  * can be guessed. */
 static void received(struct skep__pipe *pipe, const char *data, size_t size_bytes) {
     struct loop_caller *caller = caller_of(pipe);
