@@ -54,7 +54,7 @@ class Broker(unittest.TestCase):
             for number in (signal.SIGRTMIN, signal.SIGRTMIN + 7, signal.SIGRTMAX):
                 os.kill(hive.pid, number)
                 hive.wait_line(rf"broker: SIG(RTMIN|RTMAX|{int(number)}) from pid {sender}: ignored")
-            hive.wait_line("broker: SIGUSR2 from .*: ignored: it is kept for")
+            hive.wait_line("broker: SIGUSR2 from .*: ignored: it is reserved for")
             hive.wait_line("broker: nothing to reopen: neither stdout nor stderr is a file")
             submitter.wait_outcomes()
             self.assertEqual(violations(submitter.lines, hive.log()), [])

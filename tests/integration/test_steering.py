@@ -353,7 +353,7 @@ class CannotStart(Case):
     def test_workers_that_never_get_ready_open_it(self):
         with Hive("/bin/sleep", "1000", workers=1,
                   options=["--failures", 1, "--breaker", 3600, "--ready-timeout", "0.2"]) as hive:
-            hive.wait_line(r"the last: worker 1 was killed by SIGKILL \(not-ready\) before it was ready; one worker")
+            hive.wait_line(r"the last: worker 1 was killed by SIGKILL \(not-ready\) before it was ready; trying one worker")
             hive.stop()
 
     def test_kills_do_not_open_it(self):
