@@ -25,15 +25,15 @@ bool skep__admission_allows(const skep_child *child, char why[SKEP_MAX_REASON + 
     uid_t uid;
     if (!find_user(child->pid, &uid) || skep__hub_trusts(child->cluster->hub, uid)) return true;
     snprintf(why, SKEP_MAX_REASON + 1,
-             "it runs as user %u, who may not connect to its inbox and outbox; the broker starts workers as another "
-             "user with --user (skep_settings.uid)",
+             "it runs as user %u, which may not connect to its inbox and outbox; to start workers as another "
+             "user use --user (skep_settings.uid)",
              uid);
     return false;
 }
 
 void skep__admission_check(skep_child *child) {
     bool connected = child->inbox_live > 0 && child->outbox_live > 0;
-    if (child->doomed || !child->said_ready) return;
+    if (child->discarding || !child->said_ready) return;
     if (child->state == SKEP__CHILD_READY) skep__watch_channels(child, connected);
     if (child->state != SKEP__CHILD_ONLINE || !connected) return;
     skep__emit_due(child->cluster);
@@ -51,7 +51,7 @@ void skep__admission_missing(const skep_child *child, char why[SKEP_MAX_REASON +
     const char *channels = child->inbox_live > 0 ? "outbox" : child->outbox_live > 0 ? "inbox" : "inbox and outbox";
     why[0] = '\0';
     if (child->said_ready)
-        snprintf(why, SKEP_MAX_REASON + 1, "it said that it is ready, but %s its %s in %s%s",
+        snprintf(why, SKEP_MAX_REASON + 1, "it reported ready, but %s its %s in %s%s",
                  child->ready_ms != 0 ? "has lost the connection to" : "has not connected to", channels,
                  child->cluster->instance.dir, has_own_root(child->pid) ? ", which is not in its root directory" : "");
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a worker needs before it may be given work: a user whom its channels admit, both of them, and its word. */
+ * Conditions for giving work to a worker: its user may use both of its channels, they are connected, it sent `ready`.
+ */
 #ifndef SKEP_ADMISSION_H
 #define SKEP_ADMISSION_H
 

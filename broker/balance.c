@@ -128,7 +128,7 @@ static void balance(struct skep__alarm *alarm);
 void skep__balance_later(skep_cluster *cluster) {
     if (skep__alarm_is_set(&cluster->balance_alarm)) return;
     int status = skep__alarm_set(cluster->clock, &cluster->balance_alarm, WAIT_MS, balance);
-    if (status != SKEP_OK) skep__emit_error(cluster, NULL, "jobs that wait: %s", skep_strerror(status));
+    if (status != SKEP_OK) skep__emit_error(cluster, NULL, "waiting jobs: %s", skep_strerror(status));
 }
 
 static void balance_queue(skep_cluster *cluster, struct skep__queue *queue) {

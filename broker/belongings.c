@@ -59,7 +59,7 @@ void skep__group_guard(skep_child *child) {
     close(ends[1]);
 }
 
-/* The number of a group is nobody else's as long as its worker was not reaped, or a member is left. */
+/* The number of a group is not reused as long as its worker was not reaped, or a member is left. */
 void skep__group_end(skep_child *child, bool is_there) {
     if (is_there) kill(-child->pid, SIGKILL);
     for (unsigned i = 0; i < 2; i++) {
@@ -233,7 +233,7 @@ static bool is_running(pid_t pid) {
     return runs;
 }
 
-/* By a descriptor, so that nobody else is killed who gets the number meanwhile. */
+/* By a descriptor, so that no other process with the same number is killed. */
 static void kill_if_left(pid_t pid, pid_t broker, uint64_t generation) {
     struct mark mark;
     struct pollfd end = {.fd = pidfd_open(pid, 0), .events = POLLIN};

@@ -34,7 +34,7 @@ static void wait_to_retry(skep_cluster *cluster) {
     struct skep__breaker *breaker = &cluster->breaker;
     breaker->retry.holds = true;
     if (skep__alarm_set(cluster->clock, &breaker->retry, cluster->settings.breaker_ms, try_one) != SKEP_OK)
-        skep__emit_error(cluster, NULL, "no memory: no worker is tried any more, until skep resume");
+        skep__emit_error(cluster, NULL, "out of memory: no worker is tried until skep resume");
 }
 
 static void open_breaker(skep_cluster *cluster, unsigned count, const char *how) {
@@ -43,7 +43,7 @@ static void open_breaker(skep_cluster *cluster, unsigned count, const char *how)
     breaker->open = breaker->unsaid = true;
     breaker->newest = cluster->next_child;
     snprintf(breaker->why, sizeof breaker->why,
-             "%u quick failures in %.1f s, the last: %s; one worker is tried in %.3g s, or by skep resume", count,
+             "%u quick failures in %.1f s, the last: %s; trying one worker in %.3g s, or on skep resume", count,
              (double)span_ms / 1000, how, cluster->settings.breaker_ms / 1000.0);
     skep__slots_stop(cluster);
     wait_to_retry(cluster);
@@ -52,7 +52,7 @@ static void open_breaker(skep_cluster *cluster, unsigned count, const char *how)
 static void stay_open(skep_cluster *cluster, const char *how) {
     struct skep__breaker *breaker = &cluster->breaker;
     breaker->unsaid = true;
-    snprintf(breaker->why, sizeof breaker->why, "it failed again: %s; the next is tried in %.3g s, or by skep resume",
+    snprintf(breaker->why, sizeof breaker->why, "it failed again: %s; trying the next in %.3g s, or on skep resume",
              how, cluster->settings.breaker_ms / 1000.0);
     wait_to_retry(cluster);
 }

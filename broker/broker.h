@@ -96,7 +96,7 @@ struct skep__member {
     int fd;
     uv_poll_t poll;
     bool polling;
-    bool waits; /* somebody did when the broker looked last: overdue.c */
+    bool waits; /* a connection did when the broker looked last: overdue.c */
 };
 
 struct skep__listener {
@@ -121,7 +121,7 @@ struct skep__listener {
     struct skep__connections waiting; /* accepted, then given back; for the next worker that can take them */
     uint64_t accepted;                /* by the broker */
     uint64_t queued;                  /* accepted and not yet taken */
-    bool paused;                      /* nobody can take a connection */
+    bool paused;                      /* no worker has room for a connection */
     bool starved;                     /* out of descriptors */
     bool resting;                     /* paused until it is resumed: pause.c */
 };
@@ -154,15 +154,15 @@ struct skep_child {
     uint64_t spawned_ms;          /* the loop's time */
     uint64_t ready_ms;            /* the broker's clock; 0: never */
     bool voluntary;               /* it was asked to leave, or said so */
-    bool stood_down;              /* it said so because of somebody outside, and is to be replaced */
+    bool stood_down;              /* it was asked to leave from outside, and will be replaced */
     const char *reason;           /* why the broker ends it; NULL: it does not */
-    unsigned presses;             /* 1: SIGTERM was sent, 2: SIGKILL */
+    unsigned escalation;          /* signals sent to a leaving worker: 1: SIGTERM, 2: SIGKILL */
     int exit_code, exit_signal;
     struct rusage rusage; /* once it has exited */
     bool exited;
     bool greeted;    /* it has sent hello */
     bool said_ready; /* it becomes ready when its inbox and outbox are connected */
-    bool doomed;     /* killed on account of its link: what it still says does not matter */
+    bool discarding; /* killed because of its link: its further commands are discarded */
 
     int pidfd;
     int guard[2]; /* a pipe by which the kernel kills its process group; -1: none */
@@ -276,7 +276,7 @@ struct skep_cluster {
 
     struct skep__instance instance;
     int lock;
-    pid_t left_by; /* the broker that had the directory before; 0: nobody */
+    pid_t left_by; /* the broker that had the directory before, or 0 */
     uint64_t left_generation;
     bool ephemeral; /* the directory goes with the broker */
 
@@ -340,11 +340,11 @@ struct skep_cluster {
     struct skep_reader intake_reader;
     struct skep__session *sessions; /* clients that have joined, by number */
     uint32_t next_session;
-    LIST_HEAD(, skep__session) owed;   /* have outcomes gathered */
-    LIST_HEAD(, skep__session) hushed; /* have acceptances that wait for an outcome to leave with */
-    uv_timer_t hush_timer;             /* but not for long */
-    struct skep__awaited *awaited;     /* outcomes that the primary waits for, by number */
-    uint64_t next_number;              /* of the primary's jobs */
+    LIST_HEAD(, skep__session) pending; /* have outcomes gathered */
+    LIST_HEAD(, skep__session) delayed; /* have acceptances that wait for an outcome to leave with */
+    uv_timer_t hush_timer;              /* but not for long */
+    struct skep__awaited *awaited;      /* outcomes that the primary waits for, by number */
+    uint64_t next_number;               /* of the primary's jobs */
 
     uv_idle_t usage_idle; /* runs while workers are left to look at */
     uint64_t usage_began_ms;

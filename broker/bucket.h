@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 enum {
-    SKEP__BUCKET_RATE = 1024 * 1024, /* bytes a second, for ever */
+    SKEP__BUCKET_RATE = 1024 * 1024, /* bytes a second */
     SKEP__BUCKET_BURST = 256 * 1024, /* bytes at once */
     SKEP__BUCKET_LEAST = 32 * 1024   /* bytes that an empty one waits for: what comes drop by drop costs wake-ups */
 };

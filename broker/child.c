@@ -26,7 +26,7 @@
 #include "watchdog.h"
 
 enum {
-    UNKNOWN_STATUS = 255, /* of a worker whose exit status nobody can tell */
+    UNKNOWN_STATUS = 255, /* of a worker whose exit status is unknown */
     LAST_WORDS = 1024,    /* messages read after the end; a child of the worker's may go on writing */
     BAD_FRAMES_MS = 60000 /* three malformed frames within this end a worker */
 };
@@ -62,7 +62,7 @@ static void process_ended(uv_poll_t *poll, int status, int events) {
     if (is_there && ended.si_pid == 0) return;
     skep__group_end(child, is_there);
     if (wait4(child->pid, &exit_status, 0, &child->rusage) < 0)
-        exit_status = UNKNOWN_STATUS << 8; /* somebody else in this process has reaped it */
+        exit_status = UNKNOWN_STATUS << 8; /* other code of this process has reaped it */
     skep__emit_due(child->cluster);
     take_exit_status(child, exit_status);
     uv_poll_stop(poll);
@@ -88,7 +88,7 @@ void skep__child_bad_frame(skep_child *child, const char *channel, const char *w
     child->cluster->bad_frames++;
     skep__emit_error(child->cluster, child, "malformed frame on its %s (%s); dropped", channel, why);
     if (!third) return;
-    child->doomed = true;
+    child->discarding = true;
     skep__child_kill(child, "protocol");
 }
 
@@ -98,7 +98,7 @@ static void reject(skep_child *child, int status, const char *reason) {
     struct skep_command command = {.id = SKEP_COMMAND_reject};
     command.reject = (struct skep_command_reject){.status = (uint64_t)status, .reason = skep__text(reason)};
     skep__emit_error(child->cluster, child, "%s", reason);
-    child->doomed = true;
+    child->discarding = true;
     if (skep__notify(child, &command, -1) != SKEP_OK) skep__child_kill(child, "protocol");
     child->reason = "protocol";
 }
@@ -112,8 +112,8 @@ static void hello(skep_child *child, const struct skep_command_hello *h) {
         reject(child, SKEP_EVERSION, reason);
         return;
     }
-    if (h->pid != (uint64_t)child->pid) { /* its outbox would be taken for somebody else's */
-        snprintf(reason, sizeof reason, "process %" PRIu64 " says hello, but %d was started", h->pid, (int)child->pid);
+    if (h->pid != (uint64_t)child->pid) { /* its outbox could not be attributed to it */
+        snprintf(reason, sizeof reason, "process %" PRIu64 " sent hello, but %d was started", h->pid, (int)child->pid);
         reject(child, SKEP_EPROTO, reason);
         return;
     }
@@ -169,7 +169,7 @@ static void take_message(skep_child *child) {
     bool more = true;
     int status = message->truncated ? SKEP_EPROTO : skep__reader_begin(reader, message->data, message->size_bytes);
     if (message->truncated) reader->why = "too long";
-    while (status == SKEP_OK && more && child->link >= 0 && !child->doomed) {
+    while (status == SKEP_OK && more && child->link >= 0 && !child->discarding) {
         status = skep__reader_next(reader, &command, &more);
         if (status == SKEP_OK && more) take_command(child, &command);
     }
@@ -188,7 +188,7 @@ static int receive(const skep_child *child) {
 int skep__read_link(skep_child *child) {
     skep__emit_due(child->cluster);
     int status = receive(child);
-    if (status == SKEP_OK && !child->doomed) take_message(child);
+    if (status == SKEP_OK && !child->discarding) take_message(child);
     if (status == SKEP_OK || status == SKEP_EAGAIN || child->link < 0) return status;
     skep__port_read(child->cluster->outbox, child->pid); /* what it sent before it closed the link */
     if (child->link >= 0) skep__life(child, SKEP__SIGNAL_LINK_END);

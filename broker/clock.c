@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Time that counts only while the loop turns, and alarms by it. A timer looks at the clock twice a second or more
  * often; what is due then rings in the check phase of the loop, behind the poll: libuv's timers come before it, and
- * after a stall they would find everybody late whose sign of life has only to be read. */
+ * after a stall they would treat as late what has arrived but was not yet read. */
 #include "clock.h"
 
 #include <stdlib.h>

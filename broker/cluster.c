@@ -73,8 +73,8 @@ static void init_lists(skep_cluster *cluster) {
     STAILQ_INIT(&cluster->news_items);
     TAILQ_INIT(&cluster->log.lines);
     STAILQ_INIT(&cluster->exits);
-    LIST_INIT(&cluster->owed);
-    LIST_INIT(&cluster->hushed);
+    LIST_INIT(&cluster->pending);
+    LIST_INIT(&cluster->delayed);
 }
 
 static int init_readers(skep_cluster *cluster) {
@@ -290,7 +290,7 @@ int skep_cluster_stop_on_signals(skep_cluster *cluster) {
     sigset_t wanted;
     sigemptyset(&wanted);
     for (unsigned i = 0; i < SKEP__STOP_SIGNALS; i++) sigaddset(&wanted, numbers[i]);
-    pthread_sigmask(SIG_UNBLOCK, &wanted, NULL); /* whoever started this may have blocked them */
+    pthread_sigmask(SIG_UNBLOCK, &wanted, NULL); /* the parent process may have blocked them */
     for (unsigned i = 0; i < SKEP__STOP_SIGNALS; i++) {
         uv_signal_init(cluster->loop, &cluster->signals[i]);
         cluster->signals[i].data = cluster;

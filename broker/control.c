@@ -67,7 +67,7 @@ static int answer_logs(skep_cluster *cluster, const struct skep_command_logs *lo
     bool named = SKEP_HAS(logs, logs, worker);
     if (named && (logs->worker == 0 || logs->worker > cluster->next_child)) return SKEP_ENOWORKER;
     if (cluster->settings.capture || cluster->log.seq > 0) return skep__log_answer(&cluster->log, logs, frame);
-    return skep__failed_add(SKEP_ESTATE, "what its workers write is not captured", frame);
+    return skep__failed_add(SKEP_ESTATE, "the output of its workers is not captured", frame);
 }
 
 static int answer_status(skep_cluster *cluster, bool times, struct skep_frame *frame) {
@@ -109,7 +109,7 @@ static int read_question(struct skep_reader *reader, const void *data, size_t si
     return SKEP_EPROTO;
 }
 
-/* A client that sends rubbish is told so; it can do no harm by sending more. */
+/* A client that sends malformed frames gets an error; it can do no harm by sending more. */
 static void add_failed(skep_cluster *cluster, int status, struct skep_frame *frame) {
     const char *why = status == SKEP_EPROTO && cluster->control_reader.why != NULL ? cluster->control_reader.why
                                                                                    : skep_strerror(status);

@@ -32,8 +32,7 @@ static int target_of(skep_cluster *cluster, const struct skep_command_scale *sca
     bool to = SKEP_HAS(scale, scale, workers), more = SKEP_HAS(scale, scale, more),
          fewer = SKEP_HAS(scale, scale, fewer);
     unsigned wanted = skep_cluster_wanted(cluster);
-    if (to + more + fewer != 1)
-        return skep__broker_fail(cluster, SKEP_EINVAL, "one of workers, more and fewer is needed");
+    if (to + more + fewer != 1) return skep__broker_fail(cluster, SKEP_EINVAL, "give one of workers, more and fewer");
     if (fewer && scale->fewer > wanted) /* a slip of the finger is not to empty the hive */
         return skep__broker_fail(cluster, SKEP_EINVAL, "%" PRIu64 " fewer than %u workers", scale->fewer, wanted);
     uint64_t workers = to ? scale->workers : more ? wanted + scale->more : wanted - scale->fewer;
@@ -91,7 +90,7 @@ static int take_surroundings(skep_cluster *cluster, const struct skep_command_re
     options->set_ids = SKEP_HAS(reload, asked, uid);
     options->set_umask = SKEP_HAS(reload, asked, umask);
     if (options->set_ids != SKEP_HAS(reload, asked, gid))
-        return skep__broker_fail(cluster, SKEP_EINVAL, "uid and gid go together");
+        return skep__broker_fail(cluster, SKEP_EINVAL, "give both uid and gid");
     if (options->set_ids) options->uid = (uid_t)asked->uid, options->gid = (gid_t)asked->gid;
     if (options->set_umask) options->umask = (mode_t)asked->umask;
     return SKEP_OK;
@@ -131,7 +130,7 @@ static void add_count(char *text, size_t capacity, uint64_t count, const char *w
              count == 1 ? "" : "s");
 }
 
-/* Dead letters alone hold nothing up: somebody has seen them, or nobody will. */
+/* Dead letters alone do not prevent a stop. */
 static int check_loss(skep_cluster *cluster, bool now) {
     char text[64] = "";
     uint64_t dead, jobs = skep__ledger_losable(cluster, now, &dead);
@@ -209,7 +208,7 @@ static int pause_queue(skep_cluster *cluster, const struct skep_bytes *name, boo
 static int pause_work(skep_cluster *cluster, const struct skep_bytes *listener, const struct skep_bytes *queue,
                       bool paused) {
     if ((listener == NULL) == (queue == NULL))
-        return skep__broker_fail(cluster, SKEP_EINVAL, "one of listener and queue is needed");
+        return skep__broker_fail(cluster, SKEP_EINVAL, "give one of listener and queue");
     return listener != NULL ? pause_listener(cluster, listener, paused) : pause_queue(cluster, queue, paused);
 }
 

@@ -16,7 +16,7 @@ static void add(uint64_t *sum, uint64_t n) {
 static void say_too_many(skep_cluster *cluster, skep_child *child, const struct skep_bytes *name) {
     if (cluster->counters_said) return;
     cluster->counters_said = true;
-    skep__emit_error(cluster, child, "counter %.*s is not counted, nor any other new one: a broker has %d at most",
+    skep__emit_error(cluster, child, "counter %.*s and other new ones are ignored: a broker has %d at most",
                      (int)name->size_bytes, name->data, SKEP_MAX_COUNTERS);
 }
 

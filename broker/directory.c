@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The instance's directory. The lock is an open file description lock: it ends with the broker, however that ends, and
- * looking at it disturbs nobody. The lock file stays, lest two brokers lock two files of one name. Nothing is written
- * or removed before all that is there is known to be Skep's. */
+ * looking at it disturbs nobody. The lock file is never removed: two brokers could then lock two files of one name.
+ * Nothing is written or removed before all that is there is known to be Skep's. */
 #include "directory.h"
 
 #include <dirent.h>
@@ -224,7 +224,7 @@ static int check_contents(skep_cluster *cluster, const char *dir, uint64_t last)
     return status;
 }
 
-/* Whoever holds the lock owns every socket of these generations. */
+/* The holder of the lock owns every socket of these generations. */
 static void remove_sockets(const char *dir, uint64_t last) {
     DIR *entries = opendir(dir);
     if (entries == NULL) return;

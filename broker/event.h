@@ -30,7 +30,7 @@ void skep__emit_dead(skep_cluster *cluster, const char *text);
 /* Drops what is due about a worker. */
 void skep__forget_due(skep_cluster *cluster, const skep_child *child);
 
-/* Whether anybody listens for messages of this worker. */
+/* Whether there is a callback for messages of this worker. */
 bool skep__has_message_handler(const skep_cluster *cluster, const skep_child *child);
 
 /* Drops all that is due. */

@@ -109,7 +109,7 @@ static bool is_lack(skep_child *child, int status) {
         skep__lack_say(cluster, SKEP__LACK_REFERENCES,
                        "too many descriptors of this user are in flight; connections wait until there are fewer");
     if (status == SKEP_ENOMEM)
-        skep__lack_say(cluster, SKEP__LACK_MEMORY, "no memory for a message to a worker; connections wait");
+        skep__lack_say(cluster, SKEP__LACK_MEMORY, "out of memory for a message to a worker; connections wait");
     return status == SKEP_EMFILE || status == SKEP_ENOMEM;
 }
 
@@ -220,7 +220,7 @@ void skep__refused(skep_child *child, uint64_t number) {
     if (skep__seat_find(c->listener, child) != NULL) say_refusing(child); /* else it has given the listener back */
     STAILQ_REMOVE(&child->untaken, c, skep__connection, entry);
     settle(child);
-    child->refusing = true; /* lest it gets the same connection at once */
+    child->refusing = true; /* so that it does not get the same connection at once */
     skep__lack_retry_soon(child->cluster);
     skep__dispatch_update(child);
     hand_on(c);

@@ -31,7 +31,7 @@ void skep__give_back(skep_child *child);
 /* Watches the link; sends what waits when it can. */
 void skep__link_watch(skep_child *child);
 
-/* Closes a connection for good: nobody can take it any more. */
+/* Closes a connection that no worker can take. */
 void skep__connection_drop(struct skep__connection *connection);
 
 #endif

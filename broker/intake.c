@@ -67,7 +67,7 @@ static bool is_accepted(int status) {
     return status == SKEP_OK || status == SKEP_EDUPLICATE;
 }
 
-/* One range for what was declined in a row, lest many small submissions push each other out. */
+/* One range for submissions that were declined in a row, so that many small ones do not displace each other. */
 static void note_declined(const struct answers *a) {
     struct skep__session *session = a->session;
     struct skep__declined *last = &session->declined[(session->declined_count - 1) % SKEP__DECLINED_KEPT];
@@ -183,7 +183,8 @@ static struct skep__queue *queue_of(struct intake *intake, const struct skep_byt
 
 static int submit(struct intake *intake, const struct skep_command_submit *s) {
     struct skep__session *session = intake->session;
-    if (s->keys.count > 0 && s->keys.count != s->jobs.count) return refuse(intake, "keys are not as many as jobs");
+    if (s->keys.count > 0 && s->keys.count != s->jobs.count)
+        return refuse(intake, "the number of keys is not that of jobs");
     if (s->queue.size_bytes == 0 || s->number == 0) return refuse(intake, "queue is empty, or number 0");
     if (!skep__session_reads(session)) return SKEP_OK;
     if (s->number > session->expected) {
@@ -283,7 +284,7 @@ static int take_command(struct intake *intake, const struct skep_command *comman
         return SKEP_OK;
     }
     if (intake->gone) return SKEP_OK;
-    if (intake->session == NULL) return refuse(intake, "no client of this process says so");
+    if (intake->session == NULL) return refuse(intake, "not a client of this process");
     switch (command->id) {
     case SKEP_COMMAND_submit: return submit(intake, &command->submit);
     case SKEP_COMMAND_message: message(intake, &command->message); return SKEP_OK;
@@ -299,7 +300,7 @@ static int take_command(struct intake *intake, const struct skep_command *comman
 static void bad_frame(skep_cluster *cluster, const struct skep__peer *peer, const char *why) {
     cluster->bad_frames++;
     skep__emit_error(cluster, NULL, "malformed frame in the intake from process %d (%s); %s", (int)peer->pid, why,
-                     skep__port_blame(cluster->intake, peer->pipe) ? "not heard any more" : "dropped");
+                     skep__port_blame(cluster->intake, peer->pipe) ? "ignored from now on" : "dropped");
 }
 
 void skep__intake_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The end of what the machine gives. Whoever waits for it is tried again by a timer: a poll would call at once, again
+ * Exhausted resources. What waits for them is retried by a timer: a poll would call at once, again
  * and again. */
 #include "lack.h"
 
@@ -61,7 +61,7 @@ static void retry_listeners(skep_cluster *cluster) {
     LIST_FOREACH(listener, &cluster->listeners, entry) {
         listener->starved = false;
         skep__listener_update(listener);
-        skep__listener_resume(listener); /* a policy of the user's may have answered that nobody is to have one */
+        skep__listener_resume(listener); /* a custom policy may have returned SKEP_NOBODY */
     }
 }
 

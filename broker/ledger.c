@@ -113,7 +113,7 @@ static void announce(skep_cluster *cluster, const struct skep__job *job, const c
     cluster->dead_unsaid++;
     int n = snprintf(text, size, "job %" PRIu64 " of %s: %s", job->id, job->queue->name, cause);
     if (cluster->dead_unsaid > 1)
-        n += snprintf(text + n, size - (size_t)n, " (and %" PRIu64 " more since the last of these)",
+        n += snprintf(text + n, size - (size_t)n, " (and %" PRIu64 " more since the last report)",
                       cluster->dead_unsaid - 1);
     if (reason->size_bytes > 0) snprintf(text + n, size - (size_t)n, ": %.*s", (int)reason->size_bytes, reason->data);
     if (!skep__alarm_is_set(&cluster->dead_alarm)) say_dead(&cluster->dead_alarm);
@@ -226,7 +226,7 @@ static void complete(skep_child *child, uint64_t number, const struct skep_list 
 int skep__ledger_completed(skep_child *child, const struct skep_command_completed *c, const char **why) {
     uint64_t n = SKEP_HAS(completed, c, n) ? c->n : 1;
     struct skep__consumer *judged = NULL; /* by the first job, which it had for longest */
-    *why = "results are not as many as n says";
+    *why = "the number of results is not n";
     if (SKEP_HAS(completed, c, results) && c->results.count != n) return SKEP_EPROTO;
     uint64_t number = first_from(child, c->delivery), end = end_of(c->delivery, n), strays = n;
     while (number != 0 && number < end) {

@@ -29,7 +29,7 @@ struct skep__consumer {
 /* Opens the store. Its bounds and the time of keys are from here on what the settings say now. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__ledger_open(skep_cluster *cluster);
 
-/* Forgets all jobs, without a word to anybody. */
+/* Deletes all jobs, without notifications. */
 void skep__ledger_close(skep_cluster *cluster);
 
 /* The number of jobs that are not done and not dead. */
@@ -55,7 +55,7 @@ SKEP_MUST_USE int skep__ledger_submit(skep_cluster *cluster, struct skep__queue 
 SKEP_MUST_USE int skep__ledger_wait(skep_cluster *cluster, struct skep__queue *queue,
                                     const struct skep__submission *submission);
 
-/* To be called now and then: forgets queues that nobody uses. */
+/* Call it repeatedly: removes unused queues. */
 void skep__ledger_tidy(skep_cluster *cluster);
 
 /* Answers of a worker's. Errors: SKEP_EPROTO, with *why. */
@@ -74,7 +74,7 @@ void skep__ledger_put_off(skep_cluster *cluster, struct skep__job *job, uint64_t
 /* The record of a worker that lives. */
 struct skep__exit_record skep__ledger_held_by(const skep_child *child);
 
-/* Makes a dead letter; reason may be empty, record NULL. The submitter is told. */
+/* Makes a dead letter; reason may be empty, record NULL. Notifies the submitter. */
 void skep__ledger_bury(skep_cluster *cluster, struct skep__job *job, const char *cause, const struct skep_bytes *reason,
                        const struct skep__exit_record *record);
 

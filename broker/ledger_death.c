@@ -17,7 +17,7 @@ enum { END_MS = 100 /* from the end of the link to that of the process, as a rul
 
 /* What is known of a worker's last moment */
 struct last_moment {
-    uint64_t running; /* 0: no handler ran, or nobody knows */
+    uint64_t running; /* 0: no handler ran, or unknown */
     bool blames;      /* it died of itself, and was not asked to end */
     struct skep__exit_record record;
 };
@@ -72,7 +72,7 @@ static void interrupted(skep_child *child, struct skep__job *job) {
     job->queue->interrupted++;
     if (count < FIRST_NOTICE || (count & (count - 1)) != 0) return;
     skep__emit_error(child->cluster, child,
-                     "job %" PRIu64 " of %s was interrupted %u times: workers end before it is done, this one: %s",
+                     "job %" PRIu64 " of %s was interrupted %u times: workers end before it is done; the latest: %s",
                      job->id, job->queue->name, count, child->reason != NULL ? child->reason : "it left");
 }
 

@@ -33,7 +33,7 @@ int skep__read_link(skep_child *child);
 /* Closes the link; what was not taken goes to others. */
 void skep__child_close_link(skep_child *child);
 
-/* The process has ended: nobody finds the worker any more, by id or process, nor counts it. */
+/* The process has ended: the worker is no longer found by id or process, nor counted. */
 void skep__child_unlist(skep_child *child);
 
 /* Forgets a worker that is not listed any more; frees it with its last handle. */
@@ -42,10 +42,10 @@ void skep__child_release(skep_child *child);
 /* Waits for the end of a worker that was killed, and kills its group. */
 void skep__child_reap(skep_child *child);
 
-/* It leaves of its own accord, or because somebody wants it to: its place is given up. */
+/* It leaves by itself, or was asked to: its slot is released. */
 void skep__child_leave(skep_child *child);
 
-/* It leaves since somebody outside has asked it to: another one has its place at once, not after a drain that may take
+/* It was asked to leave from outside: it is replaced at once, not after a drain that may take
  * long. */
 void skep__child_stand_down(skep_child *child);
 

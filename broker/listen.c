@@ -128,9 +128,9 @@ static void refuse(skep_child *child, uint64_t request, int status, const char *
         (struct skep_command_listenFailed){.request = request, .status = (uint64_t)status, .reason = skep__text(why)};
     if (may_say(child, status)) skep__emit_error(child->cluster, child, "cannot listen on %s", why);
     if (status == SKEP_ETOOBIG && ++child->listen_refusals == MAX_REFUSALS) {
-        skep__emit_error(child->cluster, child, "it has asked %d times for more than %d listeners; killed",
-                         MAX_REFUSALS, SKEP_MAX_LISTENERS);
-        child->doomed = true;
+        skep__emit_error(child->cluster, child, "it asked %d times for more than %d listeners; killed", MAX_REFUSALS,
+                         SKEP_MAX_LISTENERS);
+        child->discarding = true;
         skep__child_kill(child, "protocol");
     }
     skep__tell(child, &command, NULL, -1);
@@ -193,7 +193,7 @@ static int check(const skep_child *child, const char *url, char why[SKEP_MAX_REA
         return SKEP_ESTATE;
     }
     if (!has_all_its_listeners(child)) return SKEP_OK;
-    snprintf(why, SKEP_MAX_REASON + 1, "%s: this worker has %d listeners, the most that one may have", url,
+    snprintf(why, SKEP_MAX_REASON + 1, "%s: this worker has %d listeners, which is the maximum", url,
              SKEP_MAX_LISTENERS);
     return SKEP_ETOOBIG;
 }

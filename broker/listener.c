@@ -105,10 +105,10 @@ static bool give(struct skep__listener *listener, int fd) {
     return true;
 }
 
-/* Accepts only what somebody can take: the rest is better off in the kernel's queue. */
+/* Accepts only what workers have room for: the rest stays in the kernel's queue. */
 static void accept_some(struct skep__member *member, unsigned limit) {
     struct skep__listener *listener = member->listener;
-    bool paused = listener->paused; /* at a stop: what somebody can take now is accepted all the same */
+    bool paused = listener->paused; /* at a stop: what workers have room for is accepted */
     for (unsigned i = 0; i < limit && !listener->starved && !listener->resting && listener->paused == paused; i++) {
         if (!skep__can_dispatch(listener)) {
             pause_accepting(listener);
@@ -280,7 +280,7 @@ int skep__listener_open(skep_cluster *cluster, const char *key, const struct ske
                     listener->url, sizeof listener->url);
     cluster->next_listener++;
     LIST_INSERT_HEAD(&cluster->listeners, listener, entry);
-    pause_accepting(listener); /* until somebody can take a connection */
+    pause_accepting(listener); /* until a worker has room for a connection */
     *out = listener;
     return SKEP_OK;
 }
@@ -310,7 +310,7 @@ static void close_sockets(struct skep__listener *listener) {
 
 static void turn_away(struct skep__listener *listener) {
     struct skep__member *member;
-    skep__listener_set_resting(listener, false); /* nobody will resume it, and clients wait in its queue */
+    skep__listener_set_resting(listener, false); /* it would not be resumed, and clients wait in its queue */
     skep__socket_unlink(&listener->address);
     LIST_FOREACH(member, &listener->members, entry) skep__socket_turn_away(member->fd, &listener->address);
 }

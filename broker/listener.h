@@ -30,17 +30,17 @@ void skep__listener_update(struct skep__listener *listener);
 /* The worker accepts no more: with policy reuseport the broker accepts from its socket until another worker does. */
 void skep__listener_adopt(skep_child *child);
 
-/* Accepts some of what waits at a socket and hands it on, as far as somebody can take it. */
+/* Accepts some of what waits at a socket and hands it on, as far as workers have room. */
 void skep__member_accept(struct skep__member *member);
 
-/* Accepts again, if accepting was paused and somebody can take what comes; what was given back goes first. */
+/* Accepts again, if accepting was paused and a worker has room; returned connections go first. */
 void skep__listener_resume(struct skep__listener *listener);
 
-/* A connection has come back from a worker: it is the next to be handed out, now or as soon as somebody can take it. */
+/* A connection has come back from a worker: it is the next to be handed out, now or as soon as a worker has room. */
 void skep__listener_give_back(struct skep__listener *listener, struct skep__connection *connection);
 
-/* Turns newcomers away, accepts what the kernel holds and somebody can take, then closes the sockets. The listeners
- * stay for what is handed on. Takes a few milliseconds. */
+/* Refuses new connections, accepts those in the kernel's queue that workers have room for, then closes the sockets. The
+ * listeners stay for what is handed on. Takes a few milliseconds. */
 void skep__listeners_finish(skep_cluster *cluster);
 
 /* Closes the listener and what waits. It is freed when its handles have closed and no worker holds a connection

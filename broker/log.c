@@ -103,7 +103,7 @@ static uint64_t count_lost(const struct skep__log *log, const struct skep_comman
     return asked && before_all > question->since ? before_all - question->since : 0;
 }
 
-/* rest is the first line that did not fit, or NULL: whoever asks next begins there, past lines of other workers. */
+/* rest is the first line that did not fit, or NULL: the next question begins there, past lines of other workers. */
 static int add_end(const struct skep__log *log, const struct skep_command_logs *question,
                    const struct skep__log_line *rest, struct skep_frame *frame) {
     struct skep_command command = {.id = SKEP_COMMAND_logEnd};

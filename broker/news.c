@@ -68,7 +68,7 @@ void skep__news_event(skep_cluster *cluster, const skep_event *event) {
         SKEP_SET(event, e, step, event->step);
         SKEP_SET(event, e, steps, event->steps);
     }
-    if (publish(cluster, &command) != SKEP_OK) return; /* no memory: nobody is told, nothing else is harmed */
+    if (publish(cluster, &command) != SKEP_OK) return; /* out of memory: not published, without other effects */
 }
 
 int skep__news_broadcast(skep_cluster *cluster, uint32_t from, const struct skep_bytes *name,

@@ -13,11 +13,11 @@
 #include "splitter.h"
 
 enum {
-    READ_BYTES = 8192,       /* in one turn of the loop */
-    LINE_COST_BYTES = 64,    /* a line costs the broker something, however short it is */
-    LAST_BYTES = 256 * 1024, /* read after the end; a child of the worker's may go on writing */
-    PARTIAL_MS = 1000,       /* a line that has begun is shown after such a silence: somebody may wait for the answer */
-    SLOWED_MS = 1000,        /* what is slowed down for so long is told, */
+    READ_BYTES = 8192,               /* in one turn of the loop */
+    LINE_COST_BYTES = 64,            /* a line costs the broker something, however short it is */
+    LAST_BYTES = 256 * 1024,         /* read after the end; a child of the worker's may go on writing */
+    PARTIAL_MS = 1000,               /* a line that has begun is shown after this time: it may be a prompt */
+    SLOWED_MS = 1000,                /* a worker that is slowed down for this long gets an error event, */
     SLOWED_SAID_EVERY_MS = 60 * 1000 /* though not more often than this */
 };
 
@@ -132,14 +132,14 @@ static void resume(struct skep__alarm *alarm) {
     }
 }
 
-/* Somebody should know why this worker hangs in its writing. */
+/* The event explains why this worker blocks in its writes. */
 static void say_slowed(struct skep__output *output, uint64_t now_ms) {
     if (output->slowed_ms == 0) output->slowed_ms = now_ms;
     if (now_ms - output->slowed_ms < SLOWED_MS) return;
     if (output->slowed_said_ms != 0 && now_ms - output->slowed_said_ms < SLOWED_SAID_EVERY_MS) return;
     output->slowed_said_ms = now_ms;
     skep__emit_error(output->child->cluster, output->child,
-                     "it writes more on stdout and stderr than %d KiB a second, and is slowed down",
+                     "it writes more than %d KiB a second to stdout and stderr, and is slowed down",
                      SKEP__BUCKET_RATE / 1024);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What a worker writes on stdout and stderr: read line by line, into the log and to whoever listens. */
+ * What a worker writes to stdout and stderr: read line by line, for the log and the subscribers. */
 #ifndef SKEP_OUTPUT_H
 #define SKEP_OUTPUT_H
 
@@ -9,8 +9,8 @@
  * fails. Errors: SKEP_ENOMEM, SKEP_ESYS. */
 SKEP_MUST_USE int skep__output_new(skep_child *child, const int fds[2]);
 
-/* The worker has ended: reads what it left in the pipes, within bounds, and closes them. Whoever else still holds the
- * other ends is not heard any more. */
+/* The worker has ended: reads what it left in the pipes, within bounds, and closes them. A process that still holds the
+ * other ends is ignored from now on. */
 void skep__output_finish(skep_child *child);
 
 /* Closes them as they are. */

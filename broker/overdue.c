@@ -44,7 +44,7 @@ static void look(struct skep__alarm *alarm) {
 void skep__overdue_watch(skep_cluster *cluster) {
     if (skep__alarm_is_set(&cluster->overdue_alarm)) return;
     if (skep__alarm_set(cluster->clock, &cluster->overdue_alarm, LOOK_MS, look) != SKEP_OK)
-        skep__emit_error(cluster, NULL, "no memory to look after the workers' sockets");
+        skep__emit_error(cluster, NULL, "out of memory: the workers' sockets are not watched");
 }
 
 void skep__overdue_stop(skep_cluster *cluster) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Shared pages: files without a name, of a size that no worker can change, lest the broker reads what is not there. */
+ * Shared pages: files without a name, of a size that no worker can change, so that the broker never reads beyond the
+ * end. */
 #include "page.h"
 
 #include <errno.h>

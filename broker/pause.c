@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Pausing, by an operator or the primary: a listener that rests accepts nothing, a queue that is paused hands nothing
- * out, until it is resumed. What was accepted or given out before goes its way. */
+ * out, until it is resumed. What was accepted or delivered before is not affected. */
 #include "pause.h"
 
 #include <stdio.h>
@@ -82,7 +82,7 @@ static void emit_queue(skep_cluster *cluster, const struct skep__queue *queue) {
 int skep_cluster_pause_queue(skep_cluster *cluster, const char *name, bool paused) {
     struct skep__queue *queue = NULL;
     if (cluster->store != NULL) queue = cluster->store->kind->queue(cluster->store, name, strlen(name), false);
-    if (queue == NULL) return skep__broker_fail(cluster, SKEP_ENOQUEUE, "%s: nobody has named this queue yet", name);
+    if (queue == NULL) return skep__broker_fail(cluster, SKEP_ENOQUEUE, "%s: no such queue", name);
     if (queue->paused == paused) return SKEP_OK;
     queue->paused = paused;
     skep__dispatch_jobs(cluster, queue);

@@ -8,7 +8,7 @@
 /* A listener accepts nothing, or goes on; workers that accept from it by themselves are told. No event. */
 void skep__listener_set_resting(struct skep__listener *listener, bool resting);
 
-/* What such a worker is told. */
+/* The message to such a worker. */
 struct skep_command skep__rest_command(const struct skep__listener *listener);
 
 #endif

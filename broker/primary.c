@@ -43,10 +43,11 @@ static int check(skep_cluster *cluster, const char *queue, size_t size_bytes, co
         return skep__broker_fail(cluster, SKEP_EINVAL, "priority %d, attempts %u: out of range", options->priority,
                                  options->attempts);
     if (options->lease_ms > 0 && options->lease_ms < SKEP_LEAST_LEASE_MS)
-        return skep__broker_fail(cluster, SKEP_EINVAL, "a lease of %u ms: at least %d", options->lease_ms,
+        return skep__broker_fail(cluster, SKEP_EINVAL, "a lease of %u ms: %d is the minimum", options->lease_ms,
                                  SKEP_LEAST_LEASE_MS);
     if (size_bytes > SKEP_MAX_PAYLOAD)
-        return skep__broker_fail(cluster, SKEP_ETOOBIG, "a job of %zu bytes: at most %d", size_bytes, SKEP_MAX_PAYLOAD);
+        return skep__broker_fail(cluster, SKEP_ETOOBIG, "a job of %zu bytes: %d is the maximum", size_bytes,
+                                 SKEP_MAX_PAYLOAD);
     return SKEP_OK;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What workers are started from, and as whom: what the settings say, or what a reload brings in their place. */
+ * Program and user of the workers: from the settings, or from a reload. */
 #ifndef SKEP_PROGRAM_H
 #define SKEP_PROGRAM_H
 
@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* What a worker is started from, and as whom */
+/* Program and user of a worker */
 struct skep__program {
     const char *exec;
     const char *const *args; /* from argv[1] on */

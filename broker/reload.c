@@ -18,7 +18,7 @@ struct skep__reload {
     skep_cluster *cluster;
     struct skep__program program;  /* of the successors; owned */
     bool changes_program;          /* exec or args */
-    bool changes_settings;         /* these, or as whom or where workers run */
+    bool changes_settings;         /* these, or the workers' user or directory */
     bool begun;                    /* and said so */
     unsigned at_once;              /* successors that are not ready yet, at most */
     const struct skep__slot *only; /* the place to be renewed; NULL: all */
@@ -83,7 +83,7 @@ static void withdraw(struct skep__slot *slot) {
         skep_child_disconnect(child);
         return;
     }
-    child->doomed = true; /* lest it becomes ready while it is dying */
+    child->discarding = true; /* it must not become ready any more */
     skep__child_kill(child, "reload");
 }
 
@@ -155,7 +155,7 @@ static void abort_reload(skep_cluster *cluster, skep_child *failed, const char *
     begin_next(cluster, ended);
 }
 
-/* A program that nobody has tried is not adopted; else later replacements run what the new workers run. */
+/* A program that has not been tried is not adopted; else later replacements run what the new workers run. */
 static void finish(struct skep__reload *reload) {
     skep_cluster *cluster = reload->cluster;
     bool whole = reload->only == NULL;
@@ -163,7 +163,7 @@ static void finish(struct skep__reload *reload) {
     uint32_t progress[2];
     skep__reload_progress(cluster, &progress[0], &progress[1]);
     if (progress[0] == 0) {
-        abort_reload(cluster, NULL, "no worker is left to be replaced");
+        abort_reload(cluster, NULL, "no worker is left to replace");
         return;
     }
     snprintf(reason, sizeof reason, "%" PRIu32 " worker%s replaced", progress[0], progress[0] == 1 ? "" : "s");
@@ -229,7 +229,7 @@ static void promote(skep_child *child) {
 
 void skep__reload_child_ready(skep_child *child) {
     struct skep__slot *slot = child->slot;
-    if (slot->successor != child || child->voluntary) return; /* it leaves already: whoever heard of it said so */
+    if (slot->successor != child || child->voluntary) return; /* a callback of its event has asked it to leave */
     promote(child);
     go_on_soon(child->cluster);
 }
@@ -314,7 +314,7 @@ static int note_next(skep_cluster *cluster, const skep_reload_options *options) 
     reload->has_next = true;
     skep_event event = skep__event(SKEP_EVENT_RELOAD, NULL);
     event.phase = "pending";
-    event.reason = "it begins when the one under way has ended";
+    event.reason = "it begins when the current one has ended";
     skep__reload_progress(cluster, &event.step, &event.steps);
     skep__emit_later(cluster, &event);
     return SKEP_OK;

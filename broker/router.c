@@ -184,7 +184,7 @@ static int add_to_inbox(void *context, const void *data, size_t size_bytes) {
     return skep__outlet_append(child->inbox, data, size_bytes);
 }
 
-/* If not all of it fits into the inbox now, it is told again when that has drained: the worker drops what it has seen.
+/* If not all of it fits into the inbox now, it is sent again when that has drained: the worker drops what it has seen.
  */
 static void news_since(skep_child *child, uint64_t seq) {
     if (child->link < 0) return;
@@ -241,7 +241,7 @@ static void bad_frame(skep_cluster *cluster, skep_child *child, const struct ske
     }
     cluster->bad_frames++;
     skep__emit_error(cluster, NULL, "malformed frame in the outbox from process %d (%s); %s", (int)peer->pid, why,
-                     skep__port_blame(cluster->outbox, peer->pipe) ? "not heard any more" : "dropped");
+                     skep__port_blame(cluster->outbox, peer->pipe) ? "ignored from now on" : "dropped");
 }
 
 void skep__outbox_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
@@ -250,7 +250,7 @@ void skep__outbox_received(void *context, const void *data, size_t size_bytes, c
     struct skep_command command;
     bool more = true;
     skep_child *child = skep__child_by_pid(cluster, peer->pid);
-    if (child != NULL ? child->doomed : skep__counts_are_final(cluster, peer->pid)) return;
+    if (child != NULL ? child->discarding : skep__counts_are_final(cluster, peer->pid)) return;
     int status = skep__reader_begin(reader, data, size_bytes);
     while (status == SKEP_OK && more) {
         status = skep__reader_next(reader, &command, &more);

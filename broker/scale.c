@@ -22,7 +22,7 @@ static int add_one(skep_cluster *cluster) {
     if (status == SKEP_OK && !slot->used && slot->index > 0)
         status = skep__slot_set_env(slot, (const char *const *)cluster->slots[0]->env);
     if (status != SKEP_OK) return status;
-    slot->used = false; /* a place that was given up begins anew: nobody failed there */
+    slot->used = false; /* a released slot begins again, without failures */
     slot->restarts = 0;
     if (cluster->breaker.open) slot->wanted = true; /* until it closes */
     else status = skep__child_start(cluster, slot, NULL);

@@ -8,7 +8,7 @@
 /* An operator wants a worker to leave: there is one fewer from then on. Errors: SKEP_ESTATE (it is leaving). */
 SKEP_MUST_USE int skep__scale_drain(skep_child *child);
 
-/* The cluster stops: that there is nobody keeps it no longer. */
+/* The cluster stops: having no workers no longer keeps it running. */
 void skep__scale_stop(skep_cluster *cluster);
 
 #endif

@@ -16,10 +16,10 @@
 
 enum {
     HUSH_MS = 1,
-    SLOW_BYTES = 4 * 1024 * 1024 /* of answers that a client has not read: it is not heard any more */
+    SLOW_BYTES = 4 * 1024 * 1024 /* of answers that a client has not read: it is ignored from now on */
 };
 
-/* --- what is owed --- */
+/* --- pending outcomes --- */
 
 typedef int (*add_cb)(struct skep__outlet *outlet, const struct skep_command *command);
 
@@ -39,24 +39,24 @@ void skep__session_tell(struct skep__session *session, const struct skep_command
     tell(session, command, skep__outlet_add);
 }
 
-static void end_hush(struct skep__session *session) {
-    LIST_REMOVE(session, hush);
-    session->hushed = false;
+static void end_delay(struct skep__session *session) {
+    LIST_REMOVE(session, of_delayed);
+    session->is_delayed = false;
 }
 
 static void hush_ended(uv_timer_t *timer) {
     skep_cluster *cluster = timer->data;
-    for (struct skep__session *session; (session = LIST_FIRST(&cluster->hushed)) != NULL;) {
-        end_hush(session);
+    for (struct skep__session *session; (session = LIST_FIRST(&cluster->delayed)) != NULL;) {
+        end_delay(session);
         skep__outlet_flush(session->returns);
     }
 }
 
 void skep__session_tell_quietly(struct skep__session *session, const struct skep_command *command) {
     skep_cluster *cluster = session->cluster;
-    if (!tell(session, command, skep__outlet_add_quietly) || session->hushed) return;
-    LIST_INSERT_HEAD(&cluster->hushed, session, hush);
-    session->hushed = true;
+    if (!tell(session, command, skep__outlet_add_quietly) || session->is_delayed) return;
+    LIST_INSERT_HEAD(&cluster->delayed, session, of_delayed);
+    session->is_delayed = true;
     if (!uv_is_active((uv_handle_t *)&cluster->hush_timer))
         uv_timer_start(&cluster->hush_timer, hush_ended, HUSH_MS, 0);
 }
@@ -105,14 +105,14 @@ static void send_finished(struct skep__session *session) {
     command.finished = (struct skep_command_finished){
         .number = session->finished_number, .results = skep__list_of(&session->finished, session->finished_count)};
     if (session->finished_count == 0) return;
-    LIST_REMOVE(session, owed);
+    LIST_REMOVE(session, of_pending);
     tell(session, &command, skep__outlet_add);
     session->finished_count = 0;
     skep__frame_clear(&session->finished);
 }
 
 void skep__sessions_flush(skep_cluster *cluster) {
-    for (struct skep__session *session; (session = LIST_FIRST(&cluster->owed)) != NULL;) send_finished(session);
+    for (struct skep__session *session; (session = LIST_FIRST(&cluster->pending)) != NULL;) send_finished(session);
 }
 
 static bool fits(const struct skep__session *session, uint64_t number, const struct skep_bytes *result) {
@@ -129,7 +129,7 @@ static void gather(struct skep__session *session, uint64_t number, const struct 
     }
     if (session->finished_count++ > 0) return;
     session->finished_number = number;
-    LIST_INSERT_HEAD(&session->cluster->owed, session, owed);
+    LIST_INSERT_HEAD(&session->cluster->pending, session, of_pending);
 }
 
 static struct skep__session *find(skep_cluster *cluster, uint32_t id) {
@@ -193,8 +193,8 @@ static void closed(uv_handle_t *handle) {
 
 void skep__session_end(struct skep__session *session) {
     HASH_DEL(session->cluster->sessions, session);
-    if (session->finished_count > 0) LIST_REMOVE(session, owed);
-    if (session->hushed) end_hush(session);
+    if (session->finished_count > 0) LIST_REMOVE(session, of_pending);
+    if (session->is_delayed) end_delay(session);
     skep__frame_free(&session->finished);
     skep__outlet_free(&session->returns);
     uv_poll_stop(&session->pid_poll);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Clients that have joined: what they are owed, and what they say by the intake. */
+ * Clients that have joined: their pending answers, and their submissions by the intake. */
 #ifndef SKEP_SESSION_H
 #define SKEP_SESSION_H
 
@@ -29,7 +29,7 @@ struct skep__session {
     unsigned requests;    /* of its own to workers, under way */
     bool gap_told;        /* it knows that something was lost */
     bool unheard;         /* it was not listened to, until it has read its answers */
-    bool overrun;         /* it does not read, and some of what it was owed has been dropped */
+    bool overrun;         /* it does not read, and some of its answers were dropped */
 
     struct skep__declined declined[SKEP__DECLINED_KEPT]; /* the latest, by declined_count modulo their number */
     uint64_t declined_count;
@@ -38,9 +38,9 @@ struct skep__session {
     uint64_t finished_number;
     uint32_t finished_count;
     struct skep_frame finished;
-    LIST_ENTRY(skep__session) owed; /* in cluster.owed while finished_count > 0 */
-    LIST_ENTRY(skep__session) hush; /* in cluster.hushed while hushed */
-    bool hushed;
+    LIST_ENTRY(skep__session) of_pending; /* in cluster.pending while finished_count > 0 */
+    LIST_ENTRY(skep__session) of_delayed; /* in cluster.delayed while is_delayed */
+    bool is_delayed;
 };
 
 /* --- session.c --- */

@@ -223,7 +223,7 @@ static int check(skep_cluster *cluster, const skep_settings *s) {
     if (s->name != NULL && strlen(s->name) > SKEP_MAX_NAME)
         return skep__broker_fail(cluster, SKEP_EINVAL, "name %s: at most %d bytes", s->name, SKEP_MAX_NAME);
     if (s->policy == SKEP_POLICY_CUSTOM && s->choose == NULL)
-        return skep__broker_fail(cluster, SKEP_EINVAL, "a policy of one's own needs choose");
+        return skep__broker_fail(cluster, SKEP_EINVAL, "the custom policy needs choose");
     if (!skep__env_is_valid(s->env)) return skep__broker_fail(cluster, SKEP_EINVAL, "env: expected NAME=VALUE");
     int status = check_least(cluster, "watchdog", s->watchdog_ms, LEAST_WATCHDOG_MS);
     if (status == SKEP_OK) status = check_policy_of_restarts(cluster, s);

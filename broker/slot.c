@@ -186,7 +186,7 @@ void skep__slot_hold(struct skep__slot *slot) {
     skep__alarm_stop(&slot->refill);
 }
 
-/* Never at once: whoever gives several places up is not to hear of new workers in between. */
+/* Never at once: a caller that releases several slots should not get events of new workers in between. */
 void skep__slot_unhold(struct skep__slot *slot) {
     if (skep__alarm_is_set(&slot->refill)) return; /* it was not held */
     int64_t delay_ms = backoff_ms(slot->failures);

@@ -19,8 +19,8 @@ SKEP_MUST_USE int skep__socket_bind(struct skep_url *url, int backlog, bool reus
 /* One more socket on an address bound with reuse_port. */
 SKEP_MUST_USE int skep__socket_again(const struct skep_url *url, int backlog, int *fd);
 
-/* Nobody new gets in, while those whom the kernel holds can still be accepted: closing at once would reset them.
- * Without effect on a Unix socket, whose path is to be removed for that. */
+/* New connections are refused, while those in the kernel's queue can still be accepted: closing at once would reset
+ * them. Without effect on a Unix socket, whose path is to be removed for that. */
 void skep__socket_turn_away(int fd, const struct skep_url *url);
 
 /* Removes a Unix path that was bound here. */

@@ -55,7 +55,7 @@ static void fail(const struct plan *plan, enum stage stage) {
     _exit(n == sizeof report ? 127 : 126);
 }
 
-/* The broker has blocked them all, lest one of its handlers runs here. */
+/* The broker has blocked them all, so that none of its handlers runs here. */
 static void reset_signals(void) {
     const struct sigaction plain = {.sa_handler = SIG_DFL};
     sigset_t none;

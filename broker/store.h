@@ -152,7 +152,7 @@ struct skep__store_kind {
      * is done or dead already), SKEP_EFULL, SKEP_ENOMEM. */
     int (*wait)(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *submission);
 
-    /* Everybody who waits for a job's outcome, to whom it is being told: nobody can wait for it any more. NULL gives
+    /* Removes and returns all that wait for a job's outcome: no more can wait for it. NULL gives
      * the first, the last gives NULL. The submitter is not among them if the job has no key. */
     const struct skep__waiter *(*next_waiter)(const struct skep__job *job, const struct skep__waiter *waiter);
 

@@ -17,7 +17,7 @@ struct skep__key {
     uint64_t forget_ms;    /* remembered: until then; 0: held */
     uint64_t id;           /* of the job */
     size_t size_bytes;
-    bool settled;   /* the outcome is known: nobody can wait for it any more */
+    bool settled;   /* the outcome is known: it can no longer be waited for */
     bool forgotten; /* a dead letter's, which keeps no copies out */
     char key[];
 };

@@ -39,7 +39,7 @@ void skep__queues_remove(struct skep__queues *queues, struct skep__queue *queue)
     free(queue);
 }
 
-/* Those in use go to the tail, so that nobody comes upon them again and again. */
+/* Those in use go to the tail, so that they are not checked repeatedly. */
 static bool make_room(struct skep__queues *queues) {
     struct skep__queue *queue;
     if (HASH_COUNT(queues->by_name) < SKEP_MAX_QUEUES) return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The queues of a store. One is made when somebody names it, and forgotten when nothing is in it and nobody uses it. */
+ * The queues of a store. One is created when it is named, and removed when it is empty and unused. */
 #ifndef SKEP_STORE_QUEUES_H
 #define SKEP_STORE_QUEUES_H
 

@@ -119,11 +119,11 @@ static void give_up(skep_child *child) {
 /* The deadline of a drain: SIGTERM, which ends a worker of libskep that a plain one only asks to leave; once more:
  * SIGKILL. */
 static void press(skep_child *child) {
-    if (child->presses == 0) {
-        child->presses = 1;
+    if (child->escalation == 0) {
+        child->escalation = 1;
         child->reason = "drain-timeout";
-        skep__emit_error(child->cluster, child, "still there %u ms after it was asked to leave",
-                         child->cluster->settings.drain_timeout_ms);
+        skep__emit_error(child->cluster, child, "did not exit within the drain timeout (%.3g s); sending SIGTERM",
+                         child->cluster->settings.drain_timeout_ms / 1000.0);
         skep__child_signal(child, SIGTERM, SKEP_TERM_NOW);
         set_deadline(child, child->cluster->settings.drain_timeout_ms);
     } else {
@@ -143,7 +143,7 @@ static skep_event exit_event(skep_child *child) {
 static void bury(skep_child *child) {
     skep_cluster *cluster = child->cluster;
     struct skep__slot *slot = child->slot;
-    skep__count_unreported(child); /* before anybody hears of the end */
+    skep__count_unreported(child); /* before the exit event */
     if (child->link >= 0) lose_link_draining(child);
     skep_event event = exit_event(child);
     bool fails_reload = skep__reload_child_ends(child);
@@ -151,7 +151,7 @@ static void bury(skep_child *child) {
     if (slot->successor == child) slot->successor = NULL;
     skep__exits_add(child, &event);
     skep__emit_due(cluster);
-    skep__child_unlist(child); /* as in Node: gone when its exit is told */
+    skep__child_unlist(child); /* before its exit event, as in Node */
     skep__emit(cluster, &event);
     if (event.delay_ms >= 0) skep__slot_refill(slot, event.delay_ms); /* first: releasing takes milliseconds */
     skep__breaker_say(cluster);
@@ -209,7 +209,7 @@ static void deadline_passed(struct skep__alarm *alarm) {
 
 static void set_deadline(skep_child *child, unsigned timeout_ms) {
     if (skep__alarm_set(child->cluster->clock, &child->deadline, timeout_ms, deadline_passed) != SKEP_OK)
-        skep__emit_error(child->cluster, child, "no memory for its deadline: it has none");
+        skep__emit_error(child->cluster, child, "out of memory: it has no deadline");
 }
 
 void skep__watch_ready(skep_child *child) {

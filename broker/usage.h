@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What workers use of the machine, read off /proc while somebody asks, and never for many workers in one turn. */
+ * Memory and processor time of workers, read from /proc on request, and never for many workers in one turn. */
 #ifndef SKEP_USAGE_H
 #define SKEP_USAGE_H
 

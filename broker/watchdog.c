@@ -13,7 +13,7 @@ static void look(struct skep__alarm *alarm);
 
 static void look_again(skep_child *child) {
     if (skep__alarm_set(child->cluster->clock, &child->watchdog, child->watchdog_ms / LOOKS, look) == SKEP_OK) return;
-    skep__emit_error(child->cluster, child, "no memory to watch it any longer");
+    skep__emit_error(child->cluster, child, "out of memory: it is no longer watched");
 }
 
 /* A worker that has closed its link has left its loop. One that never beat does not know how, or its loop has not begun
@@ -32,7 +32,7 @@ static void look(struct skep__alarm *alarm) {
         look_again(child);
         return;
     }
-    skep__emit_error(child->cluster, child, "no sign of life for %u ms; killed", child->watchdog_ms);
+    skep__emit_error(child->cluster, child, "its event loop was blocked for %u ms; killed", child->watchdog_ms);
     skep__child_kill(child, "watchdog");
 }
 

@@ -29,8 +29,11 @@ foreach(module IN ITEMS skep skep-broker)
   install(FILES ${PROJECT_BINARY_DIR}/${module}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endforeach()
 
-install(FILES LICENSE ${PROJECT_BINARY_DIR}/docs/commands.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
+# As in the source tree, so that the pages' links to each other and to the examples hold.
+install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${PROJECT_BINARY_DIR}/docs/commands.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
+install(DIRECTORY workers DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.[ch]")
 
 set(manual_dir ${PROJECT_BINARY_DIR}/manual)
 install(FILES ${manual_dir}/skep.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)

@@ -58,7 +58,7 @@ static bool is_due(const skep_client *client) {
            !TAILQ_EMPTY(&client->messages);
 }
 
-/* Whoever only watches wants the loop to go on as well; but not a worker that is about to leave. */
+/* Watching alone also keeps the loop alive; but not in a worker that is about to leave. */
 void skep__client_update_due(skep_client *client) {
     bool watches = client->on_news != NULL;
     bool due = is_due(client);

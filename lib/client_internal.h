@@ -45,7 +45,7 @@ struct skep__unfinished {
 struct skep__submission {
     skep_accepted_cb accepted;
     void *context;
-    struct skep__unfinished *unfinished; /* NULL: nobody wants its outcome */
+    struct skep__unfinished *unfinished; /* NULL: its outcome is not wanted */
 };
 
 /* A message frame that waits */
@@ -133,7 +133,7 @@ struct skep_client {
     char news_url[SKEP_MAX_URL + 1];
     struct skep__port *news; /* NULL: none, or not joined */
     struct skep_reader news_reader;
-    skep_news_cb on_news; /* NULL: nobody watches */
+    skep_news_cb on_news; /* NULL: not watching */
     void *on_news_context;
     bool news_known;     /* news_seq is known, else it is the first thing to be asked for */
     uint64_t news_seq;   /* latest item seen, none missing before it */
@@ -236,7 +236,7 @@ void skep__client_settle(skep_client *client, int status, uint64_t id, bool wait
 /* Tells what became of a job and forgets it. */
 void skep__client_finish(skep_client *client, struct skep__unfinished *unfinished, const skep_outcome *outcome);
 
-/* Tells of every accepted job that nobody knows its outcome. */
+/* Reports the outcome of every accepted job as unknown. */
 void skep__client_fail_unfinished(skep_client *client);
 
 /* The same for everything that was submitted and not answered. */
@@ -255,7 +255,7 @@ void skep__client_drop_chunk(skep_client *client, struct skep__chunk *chunk);
 
 /* --- client_watch.c --- */
 
-/* Begins to receive the news, once joined and if somebody watches; ends it if nobody does. */
+/* Begins to receive the news, once joined and if there is a callback; ends it if there is none. */
 SKEP_MUST_USE int skep__client_begin_news(skep_client *client);
 void skep__client_end_news(skep_client *client);
 

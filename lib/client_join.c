@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Finding a broker, joining it, noticing that it is gone.
  *
- * A broker is gone when nobody holds the lock of its directory, or somebody of another generation does. A connection
+ * A broker has ended when the lock of its directory is not held, or held by another generation. A connection
  * that breaks is no sign of that: the ports connect again, and what was lost is sent again. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@ enum {
     FIRST_RETRY_MS = 10,
     LAST_RETRY_MS = 1000,
     SECOND_LOOK_MS = 50, /* what a broker said last may be on its way when it has ended */
-    SILENT_TICKS = 10    /* of 200 ms, without an answer; ticks, so that a loop that was held up blames nobody */
+    SILENT_TICKS = 10    /* of 200 ms, without an answer; ticks, so that a loop that was blocked does not count */
 };
 
 /* --- finding --- */
@@ -79,7 +79,7 @@ static void take_command(skep_client *client, struct reading *reading, const str
     }
     const struct skep_bytes *reason = &command->failed.reason;
     reading->failed = command->failed.status != SKEP_OK ? (int)command->failed.status : SKEP_EPROTO;
-    skep__client_fail(client, reading->failed, "%s: the broker says: %.*s", client->instance.dir,
+    skep__client_fail(client, reading->failed, "%s: the broker reports: %.*s", client->instance.dir,
                       (int)reason->size_bytes, reason->data);
 }
 
@@ -218,7 +218,7 @@ static void join_answered(int status, const void *data, size_t size_bytes, void 
         client->on_state(client, status, client->on_state_context);
 }
 
-/* Finds whom to ask. A broker that has come in the place of another has another socket. */
+/* Finds the control socket. A broker that succeeds another one has another socket. */
 static int open_caller(skep_client *client) {
     char url[SKEP_MAX_URL + 1];
     struct skep__instance found = client->instance;
@@ -292,7 +292,7 @@ static void check_silence(skep_client *client) {
     skep__client_go_back(client, client->first);
 }
 
-/* Nobody comes back there: what is submitted now ends as what was. */
+/* No broker will succeed it: what is submitted now ends as earlier submissions. */
 static void end_hopeless(skep_client *client) {
     if (!client->only_this || check_instance(client) != SKEP_ENOBROKER) return;
     skep__client_drop_messages(client);

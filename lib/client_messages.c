@@ -51,7 +51,7 @@ static int check_message(skep_client *client, const char *to_name, const char *n
                                  size_bytes, SKEP_MAX_PAYLOAD);
     if (client->message_bytes <= SKEP__CLIENT_MAX_BYTES) return SKEP_OK;
     client->sender_waits = true;
-    return skep__client_fail(client, SKEP_EAGAIN, "%s: too many messages wait to leave", client->instance.dir);
+    return skep__client_fail(client, SKEP_EAGAIN, "%s: too many messages are waiting to be sent", client->instance.dir);
 }
 
 static int send_message(skep_client *client, struct skep_command *command, const char *name, const void *data,

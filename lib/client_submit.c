@@ -44,7 +44,7 @@ static int check_room(skep_client *client) {
     if (client->unanswered_bytes <= SKEP__CLIENT_MAX_BYTES && client->unanswered < SKEP__CLIENT_MAX_JOBS)
         return SKEP_OK;
     client->sender_waits = true;
-    return skep__client_fail(client, SKEP_EAGAIN, "%s: too many jobs wait to be accepted", client->instance.dir);
+    return skep__client_fail(client, SKEP_EAGAIN, "%s: too many jobs are waiting to be accepted", client->instance.dir);
 }
 
 static int check_terms(skep_client *client, const char *queue, const skep_job_options *options) {
@@ -57,8 +57,8 @@ static int check_terms(skep_client *client, const char *queue, const skep_job_op
         return skep__client_fail(client, SKEP_EINVAL, "%u attempts: at most %d are possible", options->attempts,
                                  UINT16_MAX);
     if (options->lease_ms > 0 && options->lease_ms < SKEP_LEAST_LEASE_MS)
-        return skep__client_fail(client, SKEP_EINVAL, "a lease of %u ms: at least %d are possible", options->lease_ms,
-                                 SKEP_LEAST_LEASE_MS);
+        return skep__client_fail(client, SKEP_EINVAL, "a lease of %u ms: %d is the minimum are possible",
+                                 options->lease_ms, SKEP_LEAST_LEASE_MS);
     return SKEP_OK;
 }
 

@@ -20,7 +20,8 @@ static void look_again(uv_timer_t *timer) {
 static int run_until(skep_client *client, bool (*is_so)(const skep_client *client, const void *context),
                      const void *context, unsigned timeout_ms) {
     if (!client->owns_loop || client->running || client->closing)
-        return skep__client_fail(client, SKEP_ESTATE, "only a client whose own loop stands still can wait");
+        return skep__client_fail(client, SKEP_ESTATE,
+                                 "only a client with a loop of its own that is not running can wait");
     client->wait_has_ended = false;
     client->running = true;
     uv_update_time(client->loop);
@@ -65,7 +66,7 @@ int skep_client_run_wait(skep_client *client, unsigned duration_ms) {
 
 /* --- waiting for one answer --- */
 
-/* What a callback fills in. The callback may come after the wait has ended in vain: then it frees this. */
+/* What a callback fills in. The callback may come after the wait has timed out: then it frees this. */
 struct answer {
     bool is_there;
     bool abandoned;
@@ -130,7 +131,8 @@ static struct answer *begin(skep_client *client, int *status) {
     *status = SKEP_ENOMEM;
     struct answer *answer = NULL;
     if (!client->owns_loop || client->running || client->closing)
-        *status = skep__client_fail(client, SKEP_ESTATE, "only a client whose own loop stands still can wait");
+        *status =
+            skep__client_fail(client, SKEP_ESTATE, "only a client with a loop of its own that is not running can wait");
     else answer = calloc(1, sizeof *answer);
     return answer;
 }

@@ -74,7 +74,7 @@ static void totals_heard(skep_client *client, const struct skep_command_totals *
     if (is_next(client, t->seq, answered)) tell(client, &news, t->seq);
 }
 
-/* Items that the broker has and did not send are lost; whoever begins to watch wants none of them. */
+/* Items that the broker has and did not send are lost; at the beginning of watching none are wanted. */
 static void repair_ended(skep_client *client, const struct skep_command_newsEnd *end) {
     if (end->seq <= client->news_seq && client->news_known) return;
     if (client->news_known) client->news_lost += end->seq - client->news_seq;
@@ -105,7 +105,7 @@ static void answered_again(int status, const void *data, size_t size_bytes, void
     if (status == SKEP_OK && client->news_heard > client->news_seq) ask_again(client); /* items overtook the answer */
 }
 
-/* Whoever begins to watch asks with a number of the future: the answer is the number of the latest item. */
+/* To begin watching, ask with a number of the future: the answer is the number of the latest item. */
 static void ask_again(skep_client *client) {
     struct skep_command command = {.id = SKEP_COMMAND_newsSince};
     command.newsSince = (struct skep_command_newsSince){.seq = client->news_known ? client->news_seq : UINT64_MAX};

@@ -80,7 +80,7 @@ static int check(const char *dir, uid_t *owner, char why[SKEP_MAX_REASON + 1]) {
     return skep__safe_path(dir, st.st_uid, why);
 }
 
-/* A FIFO of that name makes nobody wait. Errors: as skep__instance_find. */
+/* A FIFO of that name does not block. Errors: as skep__instance_find. */
 static int open_lock(const char *dir, uid_t owner, int *out) {
     char path[SKEP_MAX_DIR + 16];
     struct stat st;

@@ -25,8 +25,8 @@ SKEP_MUST_USE int skep__instance_dir(const char *dir, const char *name, char out
 SKEP_MUST_USE int skep__instance_default_dir(const char *name, char out[SKEP_MAX_DIR + 1]);
 
 /* Reads the lock file of a running broker, and waits for nothing. Root may look into the directories of others.
- * Errors: SKEP_ENOBROKER (no directory, no file, or nobody holds it), SKEP_EACCES (it is another user's), SKEP_EDIR (it
- * cannot be believed: somebody else may write there or above, or the lock is not a file of the directory's owner),
+ * Errors: SKEP_ENOBROKER (no directory, no file, or it is not held), SKEP_EACCES (it is another user's), SKEP_EDIR (it
+ * cannot be believed: another user may write there or above, or the lock is not a file of the directory's owner),
  * SKEP_EMFILE. */
 SKEP_MUST_USE int skep__instance_find(const char *dir, struct skep__instance *instance);
 

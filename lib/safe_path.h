@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Whether a path can be believed: nobody but its owner and root may put something else in its place. */
+ * Whether a path can be trusted: only its owner and root may replace it. */
 #ifndef SKEP_SAFE_PATH_H
 #define SKEP_SAFE_PATH_H
 

@@ -6,7 +6,7 @@
 /* Their number is bounded by the broker's credit, so they may wait where messages may not. Without memory an answer is
  * lost: the job's lease ends then, as if this worker had died. */
 static int send_answer(skep_worker *worker, const struct skep_command *command) {
-    if (worker->link < 0) return SKEP_OK; /* nobody reads it any more */
+    if (worker->link < 0) return SKEP_OK; /* the broker does not read it any more */
     int status = skep__outlet_add_answer(worker->outbox, command);
     if (status == SKEP_ECLOSED) return SKEP_OK; /* it has finished: what was not begun goes to others at its end */
     if (status != SKEP_OK) return status;
@@ -109,7 +109,7 @@ static void fill_fail(struct skep_command *command, const struct skep__job *job)
 /* The acknowledgements of the jobs before it go first: in the ledger's view things happen in the worker's order. */
 static void send_in_turn(skep_worker *worker, const struct skep_command *command) {
     if (!skep__worker_send_acks(worker) || send_answer(worker, command) != SKEP_OK)
-        skep__trace(worker->trace, SKEP__TRACE_WIRE, "no memory to answer a job");
+        skep__trace(worker->trace, SKEP__TRACE_WIRE, "out of memory to answer a job");
 }
 
 void skep__worker_answer(skep_worker *worker, const struct skep__job *job, skep_verdict verdict) {

@@ -141,7 +141,7 @@ enum skep__worker_phase {
 struct skep__meeting {
     int link;            /* SOCK_SEQPACKET */
     int page;            /* -1: none; what is no page is left alone */
-    uint32_t id;         /* until the broker has said it */
+    uint32_t id;         /* valid after `welcome` */
     uint64_t generation; /* 0: unknown */
     /* A broker in the same thread has its turn when the worker is about to wait for it; NULL: it is elsewhere */
     void (*turn)(void *context);
@@ -347,7 +347,7 @@ void skep__worker_free_jobs(skep_worker *worker);
 /* Begins to gather acknowledgements, if that has not begun in this iteration of the loop. */
 void skep__worker_gather(skep_worker *worker);
 
-/* After each job: sends what has gathered for too long, lest slow handlers hold it up. */
+/* After each job: sends what has waited for too long, so that slow handlers do not delay it. */
 void skep__worker_pace(skep_worker *worker, uint64_t now_ns);
 
 /* Notes what has become of a job; it leaves at the end of the iteration. */

@@ -75,7 +75,7 @@ static void keep(skep_worker *worker, struct skep__job *job) {
     skep__worker_answer(worker, job, SKEP_RETRY);
 }
 
-/* looked_ns must be of just before. What the broker has taken back is not begun: it is somebody else's. */
+/* looked_ns must be of just before. What the broker has taken back is not begun: another worker has it. */
 static void run(skep_worker *worker, struct skep__job *job) {
     uint64_t begun_ns = worker->jobs.looked_ns, begun_ms = begun_ns / 1000000;
     if (!skep__claim_begin(worker->page, job->delivery, begun_ms)) {

@@ -4,7 +4,7 @@
 
 #include "worker_internal.h"
 
-enum { ORPHAN_TIMEOUT_MS = 10000 /* for live connections after the broker has vanished */ };
+enum { ORPHAN_TIMEOUT_MS = 10000 /* for live connections after the broker is gone */ };
 
 void skep__worker_close_link(skep_worker *worker, int result) {
     if (worker->link < 0) return;
@@ -43,7 +43,7 @@ static bool send_last(skep_worker *worker) {
     return skep__worker_send_acks(worker);
 }
 
-/* Handles of the user's would keep it for ever, and there is no broker that would end it. */
+/* Handles of the user's would keep the loop alive, and there is no broker that would end the process. */
 static void end_orphan(skep_worker *worker) {
     skep__worker_close_link(worker, worker->result);
     uv_stop(worker->loop);
@@ -52,7 +52,7 @@ static void end_orphan(skep_worker *worker) {
 void skep__worker_check_left(skep_worker *worker) {
     if (worker->phase != SKEP__WORKER_LEAVING || !worker->leave_told || !is_idle(worker)) return;
     if (!worker->finishing && !send_last(worker)) return; /* no memory: the acknowledgements' flush tries again */
-    bool orphan = worker->result != SKEP_OK;              /* nobody reads the outbox any more */
+    bool orphan = worker->result != SKEP_OK;              /* the outbox is not read any more */
     if (orphan) end_orphan(worker);
     else if (all_is_read(worker)) skep__worker_close_link(worker, SKEP_OK);
 }

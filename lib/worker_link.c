@@ -172,7 +172,7 @@ static int take_answer(skep_worker *worker, const struct skep_command *command, 
     bool has_fd = command->id == SKEP_COMMAND_listening && command->listening.shared;
     int fd = has_fd ? take_fd(worker->link_message, d) : -1;
     if (d->request == 0 || request != d->request) {
-        if (fd >= 0) close(fd); /* an answer nobody waits for any more */
+        if (fd >= 0) close(fd); /* an answer that is no longer waited for */
         if (command->id == SKEP_COMMAND_listening) d->given_back = command->listening.listener;
         return SKEP_OK;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A plain SIGTERM asks the worker to leave: whoever ends a whole service, as systemd does, sends it to the broker and
- * to every worker at once, and what a worker has in hand is to be finished then.
+ * A plain SIGTERM asks the worker to leave: a service manager such as systemd sends it to the broker and to every
+ * worker at once, and unfinished work should be finished then.
  *
  * A handler belongs to the process, as the worker does, of which there is one: hence the global. A handler that the
  * program had before stays; one that it sets later takes this one's place. It is caught and not blocked, since what the
@@ -12,7 +12,7 @@
 
 #include "worker_internal.h"
 
-static skep_worker *guarded; /* whom the signal asks; NULL: nobody */
+static skep_worker *guarded; /* that the signal asks to leave, or NULL */
 static pid_t guarded_pid;
 
 /* The default action follows when the handler returns. */
@@ -21,7 +21,7 @@ static void die(int number) {
     raise(number);
 }
 
-/* Ends the process: the broker, to whom the drain takes too long; the process itself; a copy of it that was forked. */
+/* Signals that end the process: from the broker, after the drain timeout; from the process itself; in a forked copy. */
 static bool is_final(const siginfo_t *info) {
     bool by_broker = info->si_code == SI_QUEUE && info->si_value.sival_int == SKEP_TERM_NOW;
     pid_t own = getpid();

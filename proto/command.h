@@ -12,7 +12,7 @@
 
 #include "contract.h"
 
-/* Borrowed bytes: of the frame that was decoded, or of whoever fills a command to be encoded. Not terminated. */
+/* Borrowed bytes: of the decoded frame, or of the caller that fills a command to encode. Not terminated. */
 struct skep_bytes {
     const char *data;
     size_t size_bytes;
@@ -130,7 +130,7 @@ const struct skep_spec *skep__spec(enum skep_command_id id);
 /* Name of one channel, such as "outbox"; borrowed. */
 const char *skep__channel_name(enum skep_channel channel);
 
-/* Bytes of somebody else's that belong into a frame, before its own byte number at */
+/* Borrowed bytes that belong into a frame, before its own byte number at */
 struct skep_loan {
     const void *data;
     size_t size_bytes;
@@ -218,7 +218,7 @@ SKEP_MUST_USE int skep__reader_begin(struct skep_reader *reader, const void *dat
 
 /* Decodes the next command that is known; unknown ones are skipped and counted. *more is false at the frame's end.
  * Fields that are absent are 0, false or empty. The command's bytes and strings are borrowed from the frame. Errors:
- * SKEP_EPROTO (type, limit, a needed field is missing, a command of another channel), SKEP_ENOMEM; the rest of the
+ * SKEP_EPROTO (type, limit, a required field is missing, a command of another channel), SKEP_ENOMEM; the rest of the
  * frame is to be dropped then. */
 SKEP_MUST_USE int skep__reader_next(struct skep_reader *reader, struct skep_command *command, bool *more);
 

@@ -76,7 +76,7 @@ struct skep_page {
     uint64_t counter_count; /* how many of counters have a name */
     struct skep_page_counter counters[SKEP_MAX_COUNTERS];
     char unused[8192 - 56 - 80 * SKEP_MAX_COUNTERS];
-    uint64_t claims[SKEP_CLAIMS]; /* by delivery: page_claims.h says how they are written and by whom */
+    uint64_t claims[SKEP_CLAIMS]; /* by delivery: see page_claims.h */
 };
 
 enum { SKEP_PAGE_BYTES = 8192 + 8 * SKEP_CLAIMS };

@@ -122,7 +122,7 @@ static int store_fields(struct skep_reader *reader, const msgpack_object_map *ma
         *has |= 1u << (field - spec->fields);
         next = field + 1;
     }
-    return (spec->needed & ~*has) == 0 ? SKEP_OK : fail(reader, "a needed field is missing");
+    return (spec->needed & ~*has) == 0 ? SKEP_OK : fail(reader, "a required field is missing");
 }
 
 /* Only the struct of this command is cleared and copied: the largest is ten times as large as the usual ones. */

@@ -109,7 +109,7 @@ static bool is_bytes(const struct skep_field *field) {
     return field->type == SKEP_TYPE_STR || field->type == SKEP_TYPE_BIN;
 }
 
-/* Items that were packed are not looked at again: whoever added them has checked their sizes. */
+/* Packed items are not checked again: their sizes were checked when they were added. */
 static bool list_within_limit(const struct skep_field *field, const struct skep_list *list) {
     if (list->count > SKEP_MAX_LIST) return false;
     for (uint32_t i = 0; i < list->count && list->packed == NULL; i++)

@@ -18,8 +18,7 @@ static enum what what_of(uint64_t claim, uint64_t delivery) {
     return claim >> NUMBER_SHIFT == (delivery << NUMBER_SHIFT) >> NUMBER_SHIFT ? claim >> WHAT_SHIFT & 3 : NOTHING;
 }
 
-/* For one who may have it only if nobody else has it: not even the worker that has given it back, unless the broker
- * wants it. */
+/* Takes it only if it is free. What the worker has given back is free for the broker. */
 static bool claim(struct skep_page *page, uint64_t delivery, enum what what, uint64_t now_ms) {
     uint64_t *place = place_of(page, delivery), before = __atomic_load_n(place, __ATOMIC_RELAXED);
     enum what is = what_of(before, delivery);

@@ -35,7 +35,7 @@ bool skep__claim_take(struct skep_page *page, uint64_t delivery);
  * knows. */
 bool skep__claim_is_begun(const struct skep_page *page, uint64_t delivery);
 
-/* How long ago a delivery was begun that is. If nobody knows: UINT32_MAX. */
+/* How long ago a begun delivery was begun; UINT32_MAX if unknown. */
 uint32_t skep__claim_age_ms(const struct skep_page *page, uint64_t delivery, uint64_t now_ms);
 
 #endif

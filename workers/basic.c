@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Seed 004, basic: each worker says hello with its pid and then computes for a while, after the reply has left; a
+ * Each worker says hello with its pid and then computes for a while, after the reply has left; a
  * worker that crashes is replaced. While a worker computes it acknowledges nothing, so round robin passes it over. */
 #include <skep/cluster.h>
 #include <skep/worker.h>

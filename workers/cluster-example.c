@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Seed 001: "An example of clusters" on port 3000, with either way of distributing connections (--policy). With
- * --tour it shows each property, method and event that the seed lists, in the order of a worker's life, and ends by
+ * "An example of clusters" on port 3000, with either way of distributing connections (--policy). With
+ * --tour it shows each property, method and event of Node's cluster, in the order of a worker's life, and ends by
  * itself. */
 #include <signal.h>
 #include <skep/cluster.h>
@@ -181,15 +181,14 @@ static int worker(void) {
 
 int main(int argc, char **argv) {
     options.workers = program_cpus();
-    options_read(
-        argc, argv, "Answers \"An example of clusters\" on every processor.",
-        (struct option_row[]){
-            OPTION_TEXT("listen", "URL", "where to listen", &options.listen),
-            OPTION_NUMBER("workers", "N", "workers to fork", &options.workers, 1, 1000),
-            OPTION_TEXT("policy", "POLICY", "round-robin, least-connections, sticky, shared or reuseport",
-                        &options.policy),
-            OPTION_FLAG("tour", "show each property, method and event; with 3 workers at least", &options.tour),
-            OPTION_END});
+    options_read(argc, argv, "Answers \"An example of clusters\" on every processor.",
+                 (struct option_row[]){
+                     OPTION_TEXT("listen", "URL", "where to listen", &options.listen),
+                     OPTION_NUMBER("workers", "N", "workers to fork", &options.workers, 1, 1000),
+                     OPTION_TEXT("policy", "POLICY", "round-robin, least-connections, sticky, shared or reuseport",
+                                 &options.policy),
+                     OPTION_FLAG("tour", "show each property, method and event; needs 3 workers", &options.tour),
+                     OPTION_END});
     if (options.tour && options.workers < 3) options.workers = 3;
     return skep_is_worker() ? worker() : primary();
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Seed 002: the basic structure. A primary forks a worker for each processor and logs their deaths; the workers answer
+ * The basic structure. A primary forks a worker for each processor and logs their deaths; the workers answer
  * "Hello, world!" on port 8000. */
 #include <skep/cluster.h>
 #include <skep/worker.h>

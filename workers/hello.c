@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Seed 000: a cluster with a worker for each processor. The primary logs what happens to its workers; each worker
+ * A cluster with a worker for each processor. The primary logs what happens to its workers; each worker
  * answers "Hello, World!" on port 3000. */
 #include <skep/cluster.h>
 #include <skep/worker.h>

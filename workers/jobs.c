@@ -18,7 +18,7 @@ static skep_verdict digest(skep_worker *worker, skep_job *job, void *context) {
     sha256_update(&sha256, job->size_bytes, job->data);
     sha256_digest(&sha256, sizeof bytes, bytes);
     base16_encode_update(digits, sizeof bytes, bytes);
-    /* Only memory can be wanting, and another time or another worker may have it. */
+    /* Fails only without memory: a later attempt, or another worker, may succeed. */
     return skep_job_result(job, digits, sizeof digits) ? SKEP_RETRY : SKEP_DONE;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Seed 003, server.js: two workers answer a page on port 5000; whenever one ends, however it ended, another is
+ * Two workers answer a page on port 5000; whenever one ends, however it ended, another is
  * forked. */
 #include <skep/cluster.h>
 #include <skep/worker.h>
@@ -12,7 +12,7 @@ static struct {
     unsigned workers;
 } options = {.listen = "tcp://*:5000", .workers = 2};
 
-/* The seed prints the primary's pid here; the one that stopped says more. */
+/* Node's program prints the primary's pid here; that of the worker that stopped is more useful. */
 static void on_worker_exit(skep_cluster *cluster, const skep_event *event, void *workers_status) {
     printf("this process stopped %d\n", (int)skep_child_pid(event->child));
     if (!primary_give_up(cluster, event, workers_status)) primary_fork_again(cluster, event);
@@ -58,7 +58,7 @@ static int worker(void) {
 }
 
 int main(int argc, char **argv) {
-    options_read(argc, argv, "Answers a page from two workers, and forks again whenever one ends.",
+    options_read(argc, argv, "Answers a page from two workers, and forks another one whenever one ends.",
                  (struct option_row[]){OPTION_TEXT("listen", "URL", "where to listen", &options.listen),
                                        OPTION_NUMBER("workers", "N", "workers to fork", &options.workers, 1, 1000), //
                                        OPTION_END});

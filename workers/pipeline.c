@@ -7,8 +7,8 @@
  *     pipeline
  *     skep submit --name pipeline --wait fetch /tmp/cat.png > small-cat.png
  *
- * A fetch keeps its job until the thumbnail is there, and has its outcome for its own. So whoever is killed, the
- * broker still has the first job, and begins anew what was lost. Under `skep run -- pipeline` each worker is both. */
+ * A fetch keeps its job until the thumbnail is done, and passes its outcome on. So if any worker is killed, the
+ * broker still has the first job, and repeats what was lost. Under `skep run -- pipeline` each worker is both. */
 #include <errno.h>
 #include <fcntl.h>
 #include <leptonica/allheaders.h>
@@ -213,7 +213,7 @@ static void forget_thumbnails(uv_timer_t *timer) {
 }
 
 /* The thumbnailers may be leaving too, and then nobody would answer. So each job that waits goes back to the broker, by
- * on_thumbnail, and another worker begins anew. The client must not be freed in a callback, but a moment later. */
+ * on_thumbnail, and another worker begins again. The client must not be freed in a callback, but a moment later. */
 static void on_leave(skep_worker *worker, void *context) {
     struct fetcher *fetcher = context;
     (void)worker;
@@ -284,7 +284,7 @@ static int primary(void) {
     if (!status) status = skep_cluster_stop_on_signals(cluster);
     if (!status) status = fork_workers(cluster, options.fetchers, ROLE "=fetch");
     if (!status) status = fork_workers(cluster, options.thumbnailers, ROLE "=thumbnail");
-    if (!status) printf("pipeline: jobs for fetch are taken in %s\n", skep_cluster_dir(cluster));
+    if (!status) printf("pipeline: accepting jobs for fetch in %s\n", skep_cluster_dir(cluster));
     if (!status) status = skep_cluster_run(cluster);
     status = primary_end("pipeline", cluster, status, EXIT_SUCCESS);
     skep_cluster_free(&cluster);

@@ -43,7 +43,7 @@ static inline void option_help(const char *program, const char *purpose, const s
         if (row->number) printf(" [%u]", *row->number);
         printf("\n");
     }
-    printf("  --help\n        this text\n");
+    printf("  --help\n        print this help\n");
     exit(EXIT_SUCCESS);
 }
 

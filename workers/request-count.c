@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Seed 004, counting: workers tell the primary of each request (incrementRequestCount), the primary counts for each
+ * Workers tell the primary of each request (incrementRequestCount), the primary counts for each
  * worker and sends it its requestCount every interval. A replaced worker counts from 0. skep_count makes one
  * command of many requests, and so the primary logs its counts every interval and not at each request. */
 #include <skep/cluster.h>
@@ -33,7 +33,7 @@ static void on_worker_exit(skep_cluster *cluster, const skep_event *event, void 
     if (skep_child_exited_after_disconnect(child) != 1) primary_fork_again(cluster, event);
 }
 
-/* The counting itself is the cluster's: this sets how often each worker is told, and logs as often. */
+/* The counting itself is the cluster's: this sets the interval of the workers' messages and of its own log. */
 static int count(skep_cluster *cluster, uv_timer_t *timer) {
     skep_settings settings = {.interval_ms = options.interval_s * 1000};
     uv_timer_init(skep_cluster_loop(cluster), timer);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Seed 003, the text: a primary forks a worker for each processor, of this program or of another (--exec), and
+ * A primary forks a worker for each processor, of this program or of another (--exec), and
  * forks again whenever one bites the dust. The worker here has a small memory leak, which would take a service down
  * in two weeks; it dies of it after some requests, and nobody notices.
  *
@@ -110,14 +110,14 @@ static int worker(void) {
 int main(int argc, char **argv) {
     options.workers = program_cpus();
     int rest = options_read(
-        argc, argv, "Forks again whenever a worker ends. After -- stand the arguments of the --exec program.",
+        argc, argv, "Forks another worker whenever one ends. Arguments of the --exec program follow --.",
         (struct option_row[]){
             OPTION_TEXT("listen", "URL", "where to listen", &options.listen),
             OPTION_NUMBER("workers", "N", "workers to fork", &options.workers, 1, 1000),
-            OPTION_TEXT("exec", "PROGRAM", "run this one as worker; searched in PATH if it has no slash",
+            OPTION_TEXT("exec", "PROGRAM", "program to run as worker; searched in PATH if it has no slash",
                         &options.exec),
-            OPTION_NUMBER("leak-kib", "KIB", "that each request leaks", &options.leak_kib, 0, 65536),
-            OPTION_NUMBER("limit-kib", "KIB", "of leaks at which a worker dies", &options.limit_kib, 1, 1048576),
+            OPTION_NUMBER("leak-kib", "KIB", "leaked by each request", &options.leak_kib, 0, 65536),
+            OPTION_NUMBER("limit-kib", "KIB", "leaked when a worker crashes", &options.limit_kib, 1, 1048576),
             OPTION_END});
     return skep_is_worker() ? worker() : primary(argv + rest);
 }

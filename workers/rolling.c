@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Seed 004, rolling: restarts every worker without downtime. For each in turn a new one is forked, and once that
+ * Restarts every worker without downtime. For each in turn a new one is forked, and once that
  * listens the old one is disconnected: it finishes what it has and leaves. Workers that die unexpectedly are
  * replaced at any time. */
 #include <skep/cluster.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Seed 003, index.js and cluster.js: workers that serve nothing. Each waits for a random time, says so and exits;
+ * Workers that serve nothing. Each waits for a random time, says so and exits;
  * the primary counts the exits and ends by itself when all are done. */
 #include <skep/cluster.h>
 #include <skep/worker.h>
@@ -62,7 +62,7 @@ static int worker(void) {
     if (status) return worker_stray("timers", status);
     uv_timer_init(skep_worker_loop(self), &timer);
     uv_timer_start(&timer, on_timeout, random_ms(options.min_ms, options.max_ms), 0);
-    uv_unref((uv_handle_t *)&timer); /* it does not keep a worker that is told to leave */
+    uv_unref((uv_handle_t *)&timer); /* it does not keep a leaving worker alive */
     status = skep_worker_run(self);
     uv_close((uv_handle_t *)&timer, NULL);
     skep_worker_free(&self);

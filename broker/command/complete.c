@@ -10,7 +10,7 @@
 #include "say.h"
 #include "subcommands.h"
 
-enum { PATIENCE_MS = 500 /* of somebody who has pressed the tabulator */ };
+enum { PATIENCE_MS = 500 /* a user waits for the completion */ };
 
 /* Names are chosen by workers and clients, and shells may read more into them than a name. */
 static void print_name(struct skep_bytes name) {
@@ -59,7 +59,7 @@ static int ask_for(struct contact *contact, const char *what) {
         status = contact_ask(contact, &question, PATIENCE_MS, rows[i].answer, NULL);
         if (status != SKEP_OK) return contact_fail(contact, status);
     }
-    return status == SKEP_OK ? 0 : fail(status, "complete: %s: nothing of that kind", what);
+    return status == SKEP_OK ? 0 : fail(status, "complete: %s: unknown kind", what);
 }
 
 static int complete_instances(void) {

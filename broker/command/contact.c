@@ -82,7 +82,7 @@ void contact_close(struct contact *contact) {
     skep__asker_free(&contact->asker);
 }
 
-/* A question that could not be asked anew leaves nothing open: the next one dials. */
+/* A question that could not be repeated leaves nothing open: the next one dials. */
 static int ask_once(struct contact *contact, const struct skep_command *command, unsigned timeout_ms, answer_cb *answer,
                     void *context) {
     int status = contact->asker == NULL ? dial(contact) : SKEP_OK;
@@ -104,7 +104,7 @@ int contact_ask(struct contact *contact, const struct skep_command *command, uns
     if (status == SKEP_ECLOSED && adds_up(command->id)) {
         skep__asker_free(&contact->asker);
         if (!contact_is_there(contact)) return status;
-        snprintf(contact->why, sizeof contact->why, "the answer was lost; it may have been done");
+        snprintf(contact->why, sizeof contact->why, "the answer was lost; the request may have been executed");
         return status;
     }
     for (unsigned tries = 1; contact->asker != NULL && may_try_again(contact, status, tries); tries++) {

@@ -142,9 +142,9 @@ static const struct verb *find_verb(const char *name) {
 /* What is wrong with the arguments, or NULL. */
 static const char *check_usage(const struct options *options, const struct verb *verb) {
     int ways = (options->operands[1] != NULL) + (options->queue != NULL) + options->all;
-    if (!verb->changes && options->all) return "--all is for retry and drop";
-    if (verb->changes && options->count != 0) return "--count is for list";
-    if (ways > 1) return "only one of QUEUE, ID, --queue and --all can be meant";
+    if (!verb->changes && options->all) return "--all is only for retry and drop";
+    if (verb->changes && options->count != 0) return "--count is only for list";
+    if (ways > 1) return "give only one of QUEUE, ID, --queue and --all";
     if (verb->changes && ways == 0) return "QUEUE, ID, --queue QUEUE or --all is missing";
     return NULL;
 }
@@ -154,7 +154,7 @@ static const char *find_which(const struct options *options, const struct verb *
     *which = (struct which){.queue = options->queue};
     if (operand == NULL) return NULL;
     if (verb->changes && is_number(operand))
-        return parse_number(operand, 1, UINT64_MAX, &which->id) ? NULL : "no id of a job";
+        return parse_number(operand, 1, UINT64_MAX, &which->id) ? NULL : "not a job id";
     which->queue = operand;
     return check_label(operand);
 }

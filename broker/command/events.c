@@ -24,7 +24,7 @@ struct reading {
     uint64_t worker; /* the one to print; 0: all */
     bool in_history; /* what comes is from before the beginning */
     uint64_t told;   /* items that were said to be lost */
-    bool deaf;       /* nobody reads the output any more */
+    bool deaf;       /* the reader of the output has ended */
     int error;       /* errno of writing */
 };
 
@@ -65,7 +65,7 @@ static void tell_beginning(const struct reading *reading, uint64_t number) {
 /* What is kept is kept without gaps: if there is one, it is before the first. */
 static void begin_at(struct reading *reading, uint64_t number) {
     uint64_t *latest = &reading->follower.latest;
-    if (number > *latest + 1) say("events: %" PRIu64 " items of news are not kept any more", number - *latest - 1);
+    if (number > *latest + 1) say("events: %" PRIu64 " items are no longer kept", number - *latest - 1);
     tell_beginning(reading, number);
     reading->in_history = false;
     *latest = number - 1;
@@ -103,7 +103,7 @@ static int begin(struct reading *reading, const struct options *options) {
 
 static void tell_lost(struct reading *reading) {
     uint64_t lost = reading->follower.lost - reading->told;
-    if (lost > 0) say("events: %" PRIu64 " items of news are lost", lost);
+    if (lost > 0) say("events: %" PRIu64 " items are lost", lost);
     reading->told += lost;
 }
 
@@ -135,7 +135,7 @@ static int set_filters(struct reading *reading, const struct options *options) {
     reading->worker = options->worker;
     if (options->kinds == NULL || kinds_parse(options->kinds, &reading->kinds)) return 0;
     kinds_text(known);
-    return fail(SKEP_EINVAL, "events: --kind %s: expected some of %s, with commas between", options->kinds, known);
+    return fail(SKEP_EINVAL, "events: --kind %s: expected a list, separated by commas, of %s", options->kinds, known);
 }
 
 int command_events(const struct options *options) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What was printed leaves at once, for whoever reads stdout as it comes. */
+ * Flushes output at once, for programs that read stdout as it comes. */
 #ifndef SKEP_COMMAND_FLUSH_H
 #define SKEP_COMMAND_FLUSH_H
 
@@ -9,7 +9,7 @@
  * now or when the program ends: *deaf is set then. SIGPIPE must be ignored. */
 int flush_output(bool *deaf);
 
-/* Whether nobody reads stdout any more. Notices it when there is nothing to write, too. */
+/* Whether the reader of stdout has ended, also if there is nothing to write. */
 bool output_is_deaf(void);
 
 #endif

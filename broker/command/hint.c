@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Hints that nobody handles the queue: to a user who waits for results that cannot come, and to one who may have
+ * Hints that no worker handles the queue: to a user who waits for results that cannot come, and to one who may have
  * mistyped its name. */
 #include <string.h>
 

@@ -35,7 +35,7 @@ static void write_short(const json_t *value, char cell[CELL_BYTES]) {
     shorten(cell);
 }
 
-/* Whoever had it last, and what became of that. */
+/* The last worker that had it, and how that ended. */
 static void add_last(json_t *job) {
     const char *signal = json_string_value(json_object_get(job, "signal"));
     const json_t *worker = json_object_get(job, "worker"), *pid = json_object_get(job, "pid");

@@ -32,7 +32,7 @@ static size_t stamp(char text[NOTICE_TEXT_BYTES]) {
 static void tell_dropped(struct log *log) {
     uint64_t dropped = log->dropped;
     log->dropped = 0;
-    log_broker(log, "%" PRIu64 " lines of this log were dropped, since nobody read it", dropped);
+    log_broker(log, "%" PRIu64 " lines of this log were dropped, because it was not read", dropped);
 }
 
 void log_line(struct log *log, const char *text) {
@@ -108,7 +108,7 @@ void log_reopen(struct log *log) {
         any = true;
         if (said) continue;
         if (errors[i] == 0) log_broker(log, "reopened %s", path);
-        else log_broker(log, "cannot reopen %s: %s; the old file is written to", path, strerror(errors[i]));
+        else log_broker(log, "cannot reopen %s: %s; continuing with the old file", path, strerror(errors[i]));
     }
     if (!any) log_broker(log, "nothing to reopen: neither stdout nor stderr is a file");
 }

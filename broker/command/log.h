@@ -15,20 +15,20 @@ struct log {
     char files[LOG_STREAMS][PATH_MAX];
 };
 
-/* Notes where stdout and stderr lead, so that they can be opened anew later. */
+/* Notes where stdout and stderr lead, so that they can be opened again later. */
 void log_begin(struct log *log);
 
-/* Opens the files of stdout and stderr anew by their names: whoever moves a log away calls for that. Says in the log
+/* Opens the files of stdout and stderr again by their names, after they were moved. Says in the log
  * what was opened, or why not: then the old one stays. */
 void log_reopen(struct log *log);
 
-/* Writes one line, given without its end; drops and counts it if nobody reads what was written before. */
+/* Writes one line, given without its end; drops and counts it if earlier output is not read. */
 void log_line(struct log *log, const char *text);
 
 /* The same with time and "broker: " before it. */
 SKEP_PRINTF(2, 3) void log_broker(struct log *log, const char *format, ...);
 
-/* Waits for whoever reads the log, a second at most: the last line should not be dropped. */
+/* Waits until the log can be written, a second at most: the last line should not be dropped. */
 void log_wait(void);
 
 #endif

@@ -33,7 +33,7 @@ struct reading {
     bool begun; /* seq is known */
     bool stuck; /* the broker says that there is more, and gives nothing */
     bool more;
-    bool deaf; /* nobody reads the output any more */
+    bool deaf; /* the reader of the output has ended */
     int error; /* errno of writing */
 };
 
@@ -157,7 +157,7 @@ int command_logs(const struct options *options) {
     struct reading reading = {.options = options, .until_ms = UINT64_MAX};
     const char *worker = options->operands[0];
     if (worker != NULL && !parse_unsigned(worker, 1, INT32_MAX, &reading.worker))
-        return fail(SKEP_EINVAL, "logs: %s: expected a worker's id; skep status shows them", worker);
+        return fail(SKEP_EINVAL, "logs: %s: expected a worker's id, as shown by skep status", worker);
     reading.left = options->count != 0 ? options->count : UINT64_MAX;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGINT, on_signal);

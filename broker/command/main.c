@@ -58,14 +58,14 @@ static void help_first_steps(void) {
     static const struct {
         const char *type, *purpose;
     } steps[] = {
-        {"skep run -n 4 -- ./hello", "start a hive; the rest in another terminal"},
-        {"skep top", "which worker is slow: its P99 stands out; s sorts"},
-        {"skep status", "the same once, and what is wrong, at the top"},
-        {"skep exits", "why a worker was restarted: how it ended and its last lines"},
-        {"skep logs -f 3", "what worker 3 writes"},
-        {"skep scale +2", "two workers more"},
-        {"skep reload --program ./hello-2", "onto a new binary, without losing a request"},
-        {"skep stop", "finish what is live, then end"},
+        {"skep run -n 4 -- ./hello", "start a hive; use another terminal for what follows"},
+        {"skep top", "find a slow worker by its P99; s sorts"},
+        {"skep status", "print the state once, problems first"},
+        {"skep exits", "show why workers ended, and their last lines"},
+        {"skep logs -f 3", "follow what worker 3 writes"},
+        {"skep scale +2", "add two workers"},
+        {"skep reload --program ./hello-2", "deploy a new binary, without losing a request"},
+        {"skep stop", "let the workers finish, then stop"},
     };
     printf("\nFirst steps:\n");
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) printf("  %-32s %s\n", steps[i].type, steps[i].purpose);
@@ -82,7 +82,7 @@ static int help_all(void) {
     help_first_steps();
     printf(
         "\nEnvironment: SKEP_DIR, SKEP_POLICY, SKEP_TRACE, SKEP_TRANSPORT, NO_COLOR. Exit statuses: 0, 64 for wrong\n"
-        "usage, others by cause: man skep lists them. skep help COMMAND explains a command and its options.\n");
+        "usage, others by cause, see man skep. skep help COMMAND explains a command and its options.\n");
     return 0;
 }
 
@@ -97,7 +97,7 @@ static bool loses_jobs(const struct subcommand *subcommand) {
 static int help_one(const struct subcommand *subcommand) {
     printf("usage: skep %s %s\n%s\n\n", subcommand->name, subcommand->synopsis, subcommand->help);
     options_help(stdout, subcommand->bit);
-    if (takes_worker(subcommand)) printf("\nWORKER is an id: skep status shows them.\n");
+    if (takes_worker(subcommand)) printf("\nWORKER is an id, as shown by skep status.\n");
     if (loses_jobs(subcommand))
         printf("\nJobs are kept in the memory of the broker only: those that are not done when it ends are lost.\n");
     printf("\nexample: %s\n", subcommand->example);

@@ -44,7 +44,7 @@ void signal_text(int signal, char text[16]);
 /* Writes one line without its end, such as: TIME worker 3 pid 47: killed by SIGKILL (crashed), replacement in 10 ms */
 void notice_text(const struct notice *notice, char text[NOTICE_TEXT_BYTES]);
 
-/* What somebody should look at stands out. */
+/* Problems are coloured. */
 enum paint notice_paint(const struct notice *notice);
 
 /* A new object; NULL if there is no memory. */

@@ -97,7 +97,7 @@ static const struct operands {
     {FOR_SIGNAL, 2, {"WORKER", "SIGNAL"}},
     {FOR_PAUSE, 0, {"NAME"}},
     {FOR_RESUME, 0, {"NAME"}},
-    {FOR_COMPLETE, 1, {"what is to be completed"}},
+    {FOR_COMPLETE, 1, {"what to complete"}},
 };
 
 static const struct operands *operands_of(unsigned subcommand) {
@@ -134,7 +134,7 @@ static bool take_operands(struct options *options, unsigned subcommand, const ch
 static bool take_args(struct options *options, char **argv, int count) {
     bool is_told = strcmp(argv[-1], "--") == 0;
     if (is_told) options->args = argv;
-    else if (count > 0) say("reload: %s: unexpected argument; those of the workers follow --", argv[0]);
+    else if (count > 0) say("reload: %s: unexpected argument; arguments of the workers follow --", argv[0]);
     return is_told || count == 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A stream on a pipe that is full, or on a terminal that is stopped, would stop the broker: what cannot be written
  * waits here, and when too much waits lines are dropped and counted. The stream itself stays blocking, since it is
- * shared with whoever started this. */
+ * shared with the parent process. */
 #include "passing.h"
 
 #include <errno.h>

@@ -10,10 +10,10 @@ enum { PASSING_BYTES = 128 * 1024 };
 
 enum passing_way {
     PASSING_PLAIN, /* a file, or something else that never waits for long */
-    PASSING_OWN,   /* opened anew, so that only this description does not block: others share the stream */
+    PASSING_OWN,   /* opened again, so that only this description does not block: others share the stream */
     PASSING_SOCKET,
-    PASSING_POLL, /* could not be opened anew: written to in pieces that fit */
-    PASSING_NONE  /* nobody reads it any more */
+    PASSING_POLL, /* could not be opened again: written to in pieces that fit */
+    PASSING_NONE  /* the reader has ended */
 };
 
 struct passing {
@@ -33,7 +33,7 @@ void passing_add(struct passing *passing, struct skep_bytes line, uint64_t cut);
 /* Writes as much as can be written now. */
 void passing_flush(struct passing *passing);
 
-/* Writes the rest, waits a second at most for whoever reads it, and closes; what is left then was dropped. */
+/* Writes the rest, waits a second at most for the reader, and closes; what is left then is dropped. */
 void passing_close(struct passing *passing);
 
 #endif

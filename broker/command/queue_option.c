@@ -84,7 +84,7 @@ const char *parse_queue_setting(struct queue_settings *queues, const char *text)
     *queue = (struct queue_setting){0};
     memcpy(queue->name, text, (size_t)(colon - text));
     for (size_t i = 0; i < queues->count; i++)
-        if (strcmp(queues->list[i].name, queue->name) == 0) return "this queue was given before";
+        if (strcmp(queues->list[i].name, queue->name) == 0) return "this queue is set twice";
     for (const char *at = colon; *at != '\0';) {
         size_t size_bytes = strcspn(++at, ",");
         const char *why = set_one(&queue->options, at, size_bytes);

@@ -93,7 +93,7 @@ static void note_unhandled(const json_t *queues) {
         uint64_t waiting = (uint64_t)number_of(queue, "ready") + (uint64_t)number_of(queue, "delayed");
         if (waiting == 0 || number_of(queue, "workers") > 0) continue;
         write_text(json_object_get(queue, "name"), name);
-        printf("%s: %" PRIu64 " job%s, and nobody handles it\n", name, waiting, waiting == 1 ? "" : "s");
+        printf("%s: %" PRIu64 " job%s, and no worker handles it\n", name, waiting, waiting == 1 ? "" : "s");
     }
 }
 

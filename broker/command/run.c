@@ -17,7 +17,7 @@
 #include "subcommands.h"
 #include "values.h"
 
-enum { PASS_AGAIN_MS = 50 /* after somebody did not read */ };
+enum { PASS_AGAIN_MS = 50 /* after output was not read */ };
 
 struct run {
     const struct options *options;
@@ -37,8 +37,7 @@ static void tell_dropped(struct run *run, struct passing *passing) {
     uint64_t dropped = passing->dropped;
     if (dropped == 0 || passing->used > 0) return;
     passing->dropped = 0;
-    log_broker(&run->log,
-               "%" PRIu64 " lines that workers wrote were dropped here, since nobody read them; see skep logs",
+    log_broker(&run->log, "%" PRIu64 " lines of workers were dropped here, because they were not read; see skep logs",
                dropped);
 }
 
@@ -259,7 +258,7 @@ static int run_to_end(struct run *run) {
 
 int command_run(const struct options *options) {
     struct run run = {.options = options};
-    signal(SIGPIPE, SIG_IGN); /* a log that nobody reads any more is no reason to end; workers start with the default */
+    signal(SIGPIPE, SIG_IGN); /* a log whose reader has ended is no reason to end; workers start with the default */
     log_begin(&run.log);
     int status = skep_cluster_new(&run.cluster, NULL);
     if (status != SKEP_OK) return fail(status, "run: %s", skep_strerror(status));

@@ -56,8 +56,8 @@ static void take(struct signals *signals, const struct signalfd_siginfo *info) {
     if (is_of_own_writing(info)) return;
     log_broker(signals->log, "%s%s: %s", name, sender,
                info->ssi_signo == SIGUSR1   ? "reopening the log"
-               : info->ssi_signo == SIGUSR2 ? "ignored: it is kept for replacing the broker itself, which cannot be "
-                                              "done yet; SIGHUP replaces the workers"
+               : info->ssi_signo == SIGUSR2 ? "ignored: it is reserved for replacing the broker itself, which is not "
+                                              "possible yet; SIGHUP replaces the workers"
                                             : "ignored; SIGTERM stops the broker");
     if (info->ssi_signo == SIGUSR1) log_reopen(signals->log);
 }

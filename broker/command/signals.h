@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The signals of `skep run` that are not the cluster's: SIGUSR1 opens the log anew, and no other ends the broker, which
+ * The signals of `skep run` that are not the cluster's: SIGUSR1 reopens the log, and no other ends the broker, which
  * would take all jobs with it, unless it is SIGKILL or says that the program is broken. */
 #ifndef SKEP_COMMAND_SIGNALS_H
 #define SKEP_COMMAND_SIGNALS_H

@@ -21,7 +21,7 @@ void status_write_text(FILE *file, json_t *status, const char *dir, bool colours
 
 /* --- status_notes.c --- */
 
-/* Writes a line for each thing that somebody should see to. */
+/* Writes a line for each problem. */
 void status_write_warnings(FILE *file, const json_t *status, bool colours);
 
 /* Sets what a draining worker waits for, and how long it took for what it handles mostly. */

@@ -26,7 +26,7 @@ static void warn_of_breaker(FILE *file, const json_t *status, bool colours) {
     const json_t *breaker = json_object_get(status, "breaker_s");
     if (json_is_real(breaker))
         warn(file, colours,
-             "BREAKER OPEN: too many workers failed; one is tried in %.0f s; skep exits says why, skep resume starts "
+             "BREAKER OPEN: too many workers failed; trying one in %.0f s; skep exits shows why, skep resume starts "
              "them "
              "now",
              json_real_value(breaker));
@@ -39,7 +39,7 @@ static void warn_of_listeners(FILE *file, const json_t *status, bool colours) {
         const char *name = json_string_value(json_object_get(listener, "name"));
         if (name == NULL) name = json_string_value(json_object_get(listener, "url"));
         if (json_is_true(json_object_get(listener, "resting")))
-            warn(file, colours, "PAUSED: %s accepts nothing; skep resume %s lets it go on", name, name);
+            warn(file, colours, "PAUSED: %s accepts nothing; skep resume %s resumes it", name, name);
     }
 }
 
@@ -76,7 +76,7 @@ static void warn_of_none(FILE *file, const json_t *status, bool colours) {
     const json_t *wanted = json_object_get(status, "wanted");
     if (!json_is_integer(wanted) || json_integer_value(wanted) != 0) return;
     if (state != NULL && strcmp(state, "running") == 0)
-        warn(file, colours, "NO WORKERS: none are wanted; skep scale 1 starts one");
+        warn(file, colours, "NO WORKERS: the number wanted is 0; skep scale 1 starts one");
 }
 
 void status_write_warnings(FILE *file, const json_t *status, bool colours) {

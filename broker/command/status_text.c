@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * skep status for people: what needs somebody first, then aligned tables. */
+ * skep status as text: problems first, then aligned tables. */
 #include <stdint.h>
 #include <string.h>
 

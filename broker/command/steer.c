@@ -19,7 +19,7 @@ enum { LOOK_EVERY_MS = 100, LOOK_TIMEOUT_MS = 1000, TEXT_BYTES = 1024 };
 int parse_worker(const char *command, const char *operand, uint32_t *worker) {
     uint64_t id;
     if (!parse_number(operand, 1, UINT32_MAX, &id))
-        return fail(SKEP_EINVAL, "%s: %s: expected a worker's id; skep status shows them", command, operand);
+        return fail(SKEP_EINVAL, "%s: %s: expected a worker's id, as shown by skep status", command, operand);
     *worker = (uint32_t)id;
     return 0;
 }

@@ -49,7 +49,7 @@ static void print_success(const struct wish *wish) {
     snprintf(text, sizeof text, "%s %s %s", wish->listener != NULL ? "listener" : "queue", name != NULL ? name : "",
              wish->paused ? "is paused" : "goes on");
     make_printable(text);
-    puts(name != NULL ? text : "the breaker is closed: workers that are missing are started");
+    puts(name != NULL ? text : "the breaker is closed: missing workers are started");
 }
 
 static int failed(const struct contact *contact, const struct wish *wish, const char *name, int status) {
@@ -77,7 +77,7 @@ static int pause_or_resume(const struct options *options, const char *command, b
     struct wish wish = {.command = command, .paused = paused, .listener = options->listener, .queue = options->queue};
     const char *name = options->operands[0];
     int ways = (name != NULL) + (options->queue != NULL) + (options->listener != NULL);
-    if (ways > 1) return fail(SKEP_EINVAL, "%s: only one of NAME, --listener and --queue can be meant", command);
+    if (ways > 1) return fail(SKEP_EINVAL, "%s: give only one of NAME, --listener and --queue", command);
     if (ways == 0 && paused) return fail(SKEP_EINVAL, "pause: NAME is missing; see skep help pause");
     if (name != NULL && (name[0] == '\0' || strlen(name) > SKEP_MAX_URL))
         return fail(SKEP_EINVAL, "%s: %s: expected 1 to %d bytes", command, name, SKEP_MAX_URL);

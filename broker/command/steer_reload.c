@@ -28,7 +28,7 @@ static void show_done(struct steering *steering, const struct skep_command_event
 static void show_aborted(struct steering *steering, const struct skep_command_event *event) {
     char more[64] = "";
     if (event->worker != 0) snprintf(more, sizeof more, "; skep logs %" PRIu64 " shows what it wrote", event->worker);
-    steer_failed(steering, SKEP_EABORTED, "aborted: %.*s; the old workers go on%s", (int)event->reason.size_bytes,
+    steer_failed(steering, SKEP_EABORTED, "aborted: %.*s; the old workers continue%s", (int)event->reason.size_bytes,
                  event->reason.data, more);
 }
 
@@ -51,7 +51,7 @@ static void heard(struct steering *steering, const struct skep_command_event *ev
 /* Its end may be among the news that are lost. */
 static void looked(struct steering *steering) {
     if (steering->outlook.is_reloading || steering->follower.lost == 0) return;
-    steer_failed(steering, SKEP_ESTATE, "it has ended, but the news of how are lost; see skep status");
+    steer_failed(steering, SKEP_ESTATE, "it has ended, but its result was lost; see skep status");
 }
 
 /* The broker may have another working directory. */
@@ -75,7 +75,7 @@ static const char *check_args(const char *const *args) {
     return NULL;
 }
 
-/* As whom and where the new workers run */
+/* User and directory of the new workers */
 static int set_surroundings(const struct options *options, struct skep_command_reload *reload,
                             char path[SKEP_MAX_PATH + 1], struct skep_bytes items[MAX_ENV]) {
     if (options->cwd != NULL) {

@@ -21,7 +21,7 @@ static bool parse_scale(const char *operand, struct skep_command_scale *scale) {
 static void take_scaled(const struct skep_command *command, void *context) {
     struct steering *steering = context;
     if (command->id != SKEP_COMMAND_scaled) {
-        steer_failed(steering, SKEP_EPROTO, "the broker did not answer what was asked");
+        steer_failed(steering, SKEP_EPROTO, "unexpected answer from the broker");
         return;
     }
     steering->target = command->scaled.to;
@@ -40,7 +40,7 @@ static void heard(struct steering *steering, const struct skep_command_event *ev
                      event->reason.data);
 }
 
-/* Somebody else may have scaled meanwhile: what is wanted now counts. */
+/* Another command may have scaled meanwhile: the number wanted now counts. */
 static void looked(struct steering *steering) {
     const struct outlook *outlook = &steering->outlook;
     uint64_t wanted = outlook->is_told ? outlook->wanted : steering->target;
@@ -48,7 +48,7 @@ static void looked(struct steering *steering) {
     if (outlook->ready == wanted && is_left)
         steer_done(steering, "%" PRIu64 " worker%s ready", wanted, wanted == 1 ? "" : "s");
     else if (outlook->is_broken && outlook->ready < wanted)
-        steer_failed(steering, SKEP_ESTATE, "no more workers are started, since too many failed; see skep exits");
+        steer_failed(steering, SKEP_ESTATE, "no more workers are started, because too many failed; see skep exits");
     else
         ticker_wait(&steering->ticker, "%u of %" PRIu64 " ready, %u leaving", outlook->ready, wanted, outlook->leaving);
 }

@@ -29,18 +29,18 @@ static bool can_ask(void) {
     return isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
 }
 
-/* Whoever says nothing means no. */
+/* No answer means no. */
 static bool is_confirmed(const char *why) {
     char answer[16];
     say("stop: %s", why);
-    fprintf(stderr, "Stop all the same? [y/N] ");
+    fprintf(stderr, "Stop anyway? [y/N] ");
     fflush(stderr);
     return fgets(answer, sizeof answer, stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
 static int refused(const struct contact *contact) {
     if (can_ask()) return fail(SKEP_ESTATE, "stop: not stopped");
-    return fail(SKEP_ESTATE, "stop: %s; not stopped: --yes stops all the same", contact->why);
+    return fail(SKEP_ESTATE, "stop: %s; not stopped: --yes stops anyway", contact->why);
 }
 
 static int stop(struct contact *contact, const struct options *options) {

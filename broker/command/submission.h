@@ -30,8 +30,8 @@ struct submission {
     int code;            /* exit status: the worst so far */
     int signal;          /* that ended it; 0 */
     bool all_submitted;
-    bool hinted; /* the broker was asked whether anybody handles the queue */
-    bool asking; /* and has not answered yet: waited for, though nobody waits for results */
+    bool hinted; /* the broker was asked whether a worker handles the queue */
+    bool asking; /* and has not answered yet: waited for, also if results are not */
     bool ended;  /* nothing is waited for any more */
 };
 
@@ -50,7 +50,7 @@ void submission_end(struct submission *submission, int code);
  * queue, and says so if none has. */
 void submission_accepted(struct submission *submission);
 
-/* To be called now and then: says once that no worker handles the queue, if results are waited for in vain. */
+/* Call it repeatedly: reports once that no worker handles the queue, if results are waited for. */
 void submission_hint(struct submission *submission, uint64_t now_ns);
 
 /* True as long as so many results are due that no more jobs should be submitted. */

@@ -33,7 +33,7 @@ struct job {
 
 /* --- what goes wrong --- */
 
-/* Where nobody knows what became of jobs nothing can be done; a full queue will be less full later. */
+/* Unknown outcomes are the worst; a full queue is temporary. */
 static int badness(int code) {
     static const int order[] = {0, EX_TEMPFAIL, EX_DATAERR};
     for (size_t i = 0; i < sizeof order / sizeof *order; i++)
@@ -123,8 +123,7 @@ static void on_done(struct submission *s, const struct job *job, const skep_outc
 
 static void on_too_late(const struct submission *s, const struct job *job) {
     if (job->line == 0)
-        say("submit: duplicate: job %" PRIu64 " had this key before and has come to its end; results are not kept",
-            job->id);
+        say("submit: duplicate: job %" PRIu64 " had this key before and has ended; results are not kept", job->id);
     result_print(s, job->id, job->line, true, NULL);
 }
 
@@ -190,7 +189,7 @@ static bool is_over(const struct submission *s) {
     return s->all_submitted && skep_client_unaccepted(s->client) == 0 && skep_client_unfinished(s->client) == 0;
 }
 
-/* Whoever reads the results may have left, or the disk may be full. */
+/* The reader of the results may have ended, or the disk may be full. */
 static void flush_results(struct submission *s) {
     if (fflush(stdout) == 0 && !ferror(stdout)) return;
     submission_end(s, fail(skep_status_of_errno(errno), "submit: stdout: %s", strerror(errno)));
@@ -343,10 +342,10 @@ static int submit_lines(struct submission *s) {
 static const char *check_usage(const struct options *options) {
     enum { LINE_DIGITS = 20 };
     const char *data = options->operands[1];
-    if (options->lines != NULL && data != NULL) return "DATA and --lines cannot both be meant";
+    if (options->lines != NULL && data != NULL) return "give only one of DATA and --lines";
     if (options->lines == NULL && data == NULL && isatty(STDIN_FILENO)) return "DATA is missing";
     if (options->lines != NULL && options->key != NULL && strlen(options->key) > SKEP_MAX_NAME - 1 - LINE_DIGITS)
-        return "with --lines the key may have 43 bytes: the number of the line follows";
+        return "with --lines the key may have 43 bytes: the line number is added";
     return NULL;
 }
 

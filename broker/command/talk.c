@@ -42,7 +42,7 @@ static int usage(const struct talk *talk, const char *what, const char *why) {
 
 static int take_worker(struct talk *talk, const char *worker) {
     if (is_number(worker))
-        return parse_unsigned(worker, 0, INT32_MAX, &talk->worker) ? 0 : usage(talk, worker, "no id of a worker");
+        return parse_unsigned(worker, 0, INT32_MAX, &talk->worker) ? 0 : usage(talk, worker, "not a worker id");
     const char *why = check_label(worker);
     if (why != NULL) return usage(talk, worker, why);
     talk->to_all = strcmp(worker, "all") == 0;
@@ -120,8 +120,8 @@ static int send_message(const struct talk *talk) {
     return skep_client_send(talk->client, talk->worker, talk->to_name, talk->command, data->data, data->size_bytes);
 }
 
-/* A message has no answer. But the broker takes what it is sent in order: when it has said that there is no such worker
- * as this one, the message has been passed on, or else that has been said before. */
+/* A message has no answer. But the broker takes what it is sent in order: when it has answered that there is no such
+ * worker as this one, the message has been passed on, or else that has been said before. */
 static int wait_until_taken(const struct talk *talk) {
     void *reply = NULL;
     size_t reply_bytes;

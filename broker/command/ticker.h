@@ -16,7 +16,7 @@ void ticker_begin(struct ticker *ticker);
 /* A step that was made. */
 SKEP_PRINTF(2, 3) void ticker_step(struct ticker *ticker, const char *format, ...);
 
-/* What is waited for, which only somebody who looks on wants to know. */
+/* What is waited for; shown on terminals only. */
 SKEP_PRINTF(2, 3) void ticker_wait(struct ticker *ticker, const char *format, ...);
 
 /* A line that stays, whatever follows. */

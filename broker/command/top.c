@@ -200,8 +200,8 @@ static void go_on_without(struct top *top, int status) {
         return;
     }
     top->lost = status;
-    top_view_say(&top->view, true, "%s; any key ends",
-                 status == SKEP_ECLOSED ? "the broker has vanished" : top->contact.why);
+    top_view_say(&top->view, true, "%s; press any key to quit",
+                 status == SKEP_ECLOSED ? "the broker is gone" : top->contact.why);
 }
 
 static void go_on_with(struct top *top) {

@@ -122,7 +122,7 @@ void top_foot(struct top_canvas *canvas, const struct top_model *model, const st
     if (view->mode == TOP_CONFIRMING)
         top_canvas_print(canvas, row, 0, TOP_BAD, "%s worker %" PRIu32 "? y/n", top_action_name(view->asked),
                          view->chosen);
-    else if (view->mode == TOP_HELPING) top_canvas_print(canvas, row, 0, TOP_FAINT, "any key goes back");
+    else if (view->mode == TOP_HELPING) top_canvas_print(canvas, row, 0, TOP_FAINT, "press any key to go back");
     else if (view->mode == TOP_FILTERING) top_canvas_print(canvas, row, 0, TOP_STRONG, "filter: %s_", view->filter);
     else if (view->message[0] != '\0')
         top_canvas_print(canvas, row, 0, view->is_bad ? TOP_BAD : TOP_STRONG, "%s", view->message);
@@ -132,12 +132,12 @@ void top_foot(struct top_canvas *canvas, const struct top_model *model, const st
 void top_help(struct top_canvas *canvas) {
     static const char *const lines[] = {
         "arrows, j k, PgUp PgDn   select a worker",
-        "d  r  K                  drain it, restart it, kill it; each asks",
-        "s  S                     sort by the next column, in reverse",
+        "d  r  K                  drain, restart or kill it, after a question",
+        "s  S                     sort by the next column; reverse",
         "/  Esc                   show only workers with this id, pid, state, name",
         "t                        P50 and P99 of requests, jobs or connections",
-        "p                        hold the frame, go on",
-        "+  -                     draw half as often, twice as often",
+        "p                        freeze the display; continue",
+        "+  -                     refresh half as often; twice as often",
         "q                        quit",
     };
     for (int i = 0; i < (int)(sizeof lines / sizeof *lines) && i < canvas->rows - 1; i++)

@@ -16,7 +16,7 @@ static double seconds_between(const struct top_model *model) {
     return (double)(model->now.time_ms - model->before.time_ms) / 1000;
 }
 
-/* What began anew, or was not there before, has counted from 0. */
+/* What was restarted, or did not exist before, has counted from 0. */
 static double per_second(const struct top_model *model, uint64_t now, uint64_t before) {
     if (model->taken < 2 || model->now.time_ms <= model->before.time_ms) return -1;
     return (double)(now - (before <= now ? before : 0)) / seconds_between(model);
@@ -110,7 +110,7 @@ void top_model_next_kind(struct top_model *model) {
     }
 }
 
-/* Unless somebody has chosen: requests say more than connections, and are there when jobs are not. */
+/* Unless the user has chosen: requests say more than connections, and are there when jobs are not. */
 static void choose_kind(struct top_model *model) {
     static const enum top_kind order[] = {TOP_CONNECTION, TOP_JOB, TOP_REQUEST};
     for (int i = 0; i < TOP_KINDS; i++)

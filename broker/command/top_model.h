@@ -24,7 +24,7 @@ struct top_model {
     char events[TOP_EVENTS][TOP_EVENT_BYTES]; /* a ring of lines, printable */
     size_t events_count;                      /* ever */
     enum top_kind kind;                       /* whose times are shown for workers */
-    bool is_kind_chosen;                      /* by somebody, not by what there is */
+    bool is_kind_chosen;                      /* by the user, not by default */
 };
 
 /* Takes a snapshot over: it is empty then. */

@@ -6,7 +6,7 @@
 
 #include "top_view.h"
 
-/* A worker with what it is sorted by, which costs too much to be found anew for each comparison */
+/* A worker with what it is sorted by, which is too expensive to compute for each comparison */
 struct place {
     const struct top_worker *worker;
     double key;
@@ -19,7 +19,7 @@ static double state_rank(const struct top_worker *worker) {
     return -1;
 }
 
-/* Sorted from the least to the greatest: what somebody looks for first is negative. */
+/* Sorted from the least to the greatest: keys that sort first in descending order are negative. */
 static double key_of(const struct top_model *model, const struct top_worker *worker, enum top_sort sort) {
     switch (sort) {
     case TOP_BY_STATE: return state_rank(worker);
@@ -72,7 +72,7 @@ static void follow_chosen(struct top_view *view, const struct top_model *model) 
         }
     bool is_gone = top_find_worker(&model->now, view->chosen, 0) == NULL;
     if (view->mode == TOP_CONFIRMING) view->mode = TOP_WATCHING;
-    if (is_gone) top_view_say(view, false, "worker %" PRIu32 ", which was selected, is gone", view->chosen);
+    if (is_gone) top_view_say(view, false, "worker %" PRIu32 ", which was selected, has gone", view->chosen);
     view->chosen = 0;
 }
 

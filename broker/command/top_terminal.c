@@ -20,5 +20,5 @@ const char *top_terminal_lacks(void) {
     const char *name = getenv("TERM");
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) return "no terminal";
     if (name == NULL || name[0] == '\0') return "TERM is not set";
-    return can_be_drawn_on() ? NULL : "TERM names no terminal that can be drawn on";
+    return can_be_drawn_on() ? NULL : "TERM is not a terminal that can be drawn on";
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * How somebody looks at a hive: which workers, in which order, which one is chosen, what is being asked; and what keys
+ * The view of a hive: which workers, in which order, which one is chosen, what is being asked; and what keys
  * do to that. No terminal: keys come as numbers. */
 #ifndef SKEP_COMMAND_TOP_VIEW_H
 #define SKEP_COMMAND_TOP_VIEW_H
@@ -58,7 +58,7 @@ struct top_view {
     size_t rows_count;
 };
 
-/* Filters and sorts anew: after each snapshot. Errors: SKEP_ENOMEM. */
+/* Filters and sorts again, after each snapshot. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int top_view_update(struct top_view *view, const struct top_model *model);
 
 /* What a key does. An action other than TOP_QUIT is about view->chosen. */

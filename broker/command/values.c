@@ -108,7 +108,7 @@ const char *parse_size(const char *value, uint64_t *size_bytes) {
     return NULL;
 }
 
-/* -1, as every bit is set, means "no change" to the kernel: it is nobody's number. */
+/* -1, as every bit is set, means "no change" to the kernel: no user has this number. */
 static bool parse_id(const char *text, unsigned *id) {
     return parse_unsigned(text, 0, UINT32_MAX - 1, id);
 }
@@ -174,7 +174,7 @@ const char *check_name(const char *name, size_t size_bytes) {
     if (size_bytes > SKEP_MAX_NAME) return "the name is longer than 64 bytes";
     if (name[0] == '.') return "the name begins with a dot";
     for (size_t i = 0; i < size_bytes; i++)
-        if (name[i] == '/' || !isgraph((unsigned char)name[i])) return "the name has a character that it must not have";
+        if (name[i] == '/' || !isgraph((unsigned char)name[i])) return "the name has a character that is not allowed";
     return NULL;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A text that is shown anew every so often: in place on a terminal, one after the other elsewhere. */
+ * A text that is refreshed at an interval: in place on a terminal, one after the other elsewhere. */
 #ifndef SKEP_COMMAND_WATCH_H
 #define SKEP_COMMAND_WATCH_H
 

@@ -215,7 +215,7 @@ static void take_answer(const struct skep_command *command, void *context) {
     snprintf(answer->why, SKEP_MAX_REASON + 1, "%.*s", (int)reason->size_bytes, reason->data);
 }
 
-/* An answer to a question before, for which nobody waits any more, is passed over; but not for longer than so. */
+/* An answer to an earlier question is passed over; but not for longer than so. */
 static int await_answer(skep__asker *asker, uint64_t deadline_ns) {
     const struct skep_frame *frame = &asker->channel.frame;
     unsigned char number[SKEP__SP_NUMBER_BYTES];

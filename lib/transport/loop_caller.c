@@ -109,7 +109,7 @@ static unsigned char *route_of(struct question *question) {
     return question->outgoing.head + SKEP__SP_HEAD_BYTES;
 }
 
-/* An answer that nobody waits for any more is dropped, and so is one to a question that has not been asked yet: numbers
+/* An answer that is no longer waited for is dropped, and so is one to a question that has not been asked yet: numbers
  * can be guessed. */
 static void received(struct skep__pipe *pipe, const char *data, size_t size_bytes) {
     struct loop_caller *caller = caller_of(pipe);

@@ -22,7 +22,7 @@ static void look_after_late(struct skep__loop_hub *hub) {
     struct skep__pipe *pipe;
     LIST_FOREACH(pipe, &hub->late, late_entry) pipe->ticks++;
     while ((pipe = find_overdue(hub)) != NULL) {
-        if (pipe->reader.why == NULL) pipe->reader.why = "does not go on with what it has begun";
+        if (pipe->reader.why == NULL) pipe->reader.why = "does not complete what it has begun";
         pipe->events->ended(pipe, false);
         skep__pipe_close(pipe);
     }

@@ -9,7 +9,7 @@ struct skep__loop_port {
     struct skep__port common; /* first member */
     struct skep__acceptor acceptor;
     struct skep__dialer dialer;
-    bool dialed;                   /* there has been a connection to whom it dials */
+    bool dialed;                   /* it has been connected once */
     LIST_HEAD(, skep__pipe) pipes; /* the latest first */
     bool freed;
 

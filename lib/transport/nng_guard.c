@@ -47,7 +47,7 @@ static const char *path_of(const struct skep__guard *guard) {
     return guard->url + strlen("ipc://");
 }
 
-/* Its file may have been given to another user, whom the workers run as. */
+/* Its file may belong to another user, that of the workers. */
 static void open_again(struct skep__guard *guard) {
     struct stat before, after;
     bool known = stat(path_of(guard), &before) == 0;

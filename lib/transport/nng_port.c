@@ -14,7 +14,7 @@ enum {
     MESSAGE_COST_BYTES = 256,      /* of a queued message, besides its body */
     NEWS_DEPTH = 128,              /* frames that a slow subscriber may be behind */
     GONE_PIPES = 256,              /* closed pipes whose last frames may still be on their way */
-    BLAMES = 3,                    /* malformed messages after which a peer is not heard any more */
+    BLAMES = 3,                    /* malformed messages after which a peer is ignored from now on */
     SETTLE_MS = 10                 /* between the end of receiving and that of the connections */
 };
 
@@ -354,7 +354,7 @@ void skep__nng_port_read(struct skep__port *common, pid_t pid) {
     if (!port->delivering) port_turn(&port->source);
 }
 
-/* The connection of a peer that is not heard any more stays open: NNG 1.5.2 may never finish with one that is closed
+/* The connection of a peer that is ignored from now on stays open: NNG 1.5.2 may never finish with one that is closed
  * here while a message moves. */
 bool skep__nng_port_blame(struct skep__port *common, uint32_t id) {
     struct nng_port *port = (struct nng_port *)common;
@@ -366,7 +366,7 @@ bool skep__nng_port_blame(struct skep__port *common, uint32_t id) {
     return muted;
 }
 
-/* A callback must not begin anything on a socket that is being closed, which NNG would keep for ever: so both are
+/* A callback must not begin anything on a socket that is being closed, which NNG would never complete: so both are
  * stopped before. What a callback could not send any more is still there then. */
 static void stop_moving(struct nng_port *port) {
     if (port->receive != NULL) nng_aio_stop(port->receive);

@@ -18,7 +18,7 @@ struct skep__outlet {
     size_t waiting_bytes;           /* in full and filling */
     bool under_way;                 /* a frame was sent; whether it has left is looked up when it matters */
     bool finished;                  /* nothing more is taken */
-    bool tell_drained;              /* somebody waits for everything to have left */
+    bool tell_drained;              /* a callback is due when everything has been sent */
 };
 
 /* Whether a frame is under way; if so, frame_sent follows. */

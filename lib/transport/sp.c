@@ -63,7 +63,7 @@ static int check_greeting(struct skep__sp_reader *reader) {
     reader->greeted = memcmp(reader->head, right, sizeof right) == 0;
     if (reader->greeted) return SKEP_OK;
     bool speaks_sp = memcmp(reader->head, right, 4) == 0;
-    return refuse(reader, speaks_sp ? "greets as another protocol" : "does not greet as SP does");
+    return refuse(reader, speaks_sp ? "greeting of another protocol" : "greeting is not that of SP");
 }
 
 static int read_size(struct skep__sp_reader *reader) {

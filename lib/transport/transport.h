@@ -63,7 +63,8 @@ struct skep__port_events {
     void (*refused)(void *context, pid_t pid, uid_t uid);
     /* A peer does not speak SP as it should: its connection was closed. Not with NNG. */
     void (*misspoke)(void *context, const struct skep__peer *peer, const char *why);
-    /* Nobody can connect for want of descriptors or memory; it tries again four times a second. Not with NNG. */
+    /* No peer can connect, because descriptors or memory have run out; it tries again four times a second. Not with
+     * NNG. */
     void (*starved)(void *context);
 };
 
@@ -81,7 +82,7 @@ void skep__port_only(struct skep__port *port, pid_t pid);
 SKEP_MUST_USE int skep__port_listen(struct skep__port *port, const char *url);
 
 /* Connects, and connects again, within 10 ms to 1 s, whenever the connection has ended. Waits until the first one is
- * there. Errors: SKEP_ECLOSED (nobody listens), SKEP_EACCES, SKEP_EURL, SKEP_EMFILE, SKEP_ESYS. */
+ * there. Errors: SKEP_ECLOSED (it is not listening), SKEP_EACCES, SKEP_EURL, SKEP_EMFILE, SKEP_ESYS. */
 SKEP_MUST_USE int skep__port_dial(struct skep__port *port, const char *url);
 
 /* The same without waiting: what is sent meanwhile leaves when the connection is there. */
@@ -143,7 +144,7 @@ SKEP_MUST_USE int skep__server_new(struct skep__server **server, struct skep__hu
 /* The process that asks, as the kernel says; 0 if unknown. Only before the call is answered. */
 pid_t skep__call_pid(const struct skep__call *call);
 
-/* The bytes are copied. If the asker has gone, nobody gets them; without memory its connection ends. */
+/* The bytes are copied. If the asker has ended, they are dropped; without memory its connection ends. */
 void skep__call_answer(struct skep__call *call, const void *data, size_t size_bytes);
 
 /* Calls that have not been answered are gone with it. Sets *server to NULL. */

@@ -104,7 +104,7 @@ class Readiness(Case):
             print("-outbox\noutbox\n-inbox\ninbox", file=said)  # within the time
             hive.wait_line(r"worker 1 pid \d+: error: its connection to its (in|out)box was cut")
             print("-outbox", file=said)
-            hive.wait_line("error: not ready after 1000 ms: it said that it is ready, but has lost the connection to its "
+            hive.wait_line("error: not ready after 1000 ms: it reported ready, but has lost the connection to its "
                            f"outbox in {self.folder}/d$")
             hive.wait_line(r"worker 1 .*\(not-ready\)")
 
@@ -114,7 +114,7 @@ class Readiness(Case):
                 file = Path(f"{self.folder}/channels")
                 file.write_text(channels)
                 hive = self.hive(PYTHON, "-B", "-c", SLOW, str(file), workers=1, options=("--ready-timeout", "0.5"))
-                hive.wait_line("error: not ready after 500 ms: it said that it is ready, but has not connected to its "
+                hive.wait_line("error: not ready after 500 ms: it reported ready, but has not connected to its "
                                f"{missing} in {self.folder}/d$")
                 hive.wait_line(r"worker 1 .*\(not-ready\)")
                 self.assertEqual(hive.count(r": ready$"), 0)
@@ -130,7 +130,7 @@ class Readiness(Case):
     def test_a_user_who_may_not_connect(self):
         hive = self.hive("/usr/bin/setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", PROGRAM,
                          workers=1)
-        hive.wait_line(rf"worker 1 pid \d+: error: it runs as user {NOBODY}, who may not connect .*--user")
+        hive.wait_line(rf"worker 1 pid \d+: error: it runs as user {NOBODY}, which may not connect .*--user")
         hive.wait_line(r"worker 1 pid \d+: exited with status \d+ \(protocol\)")
         self.assertEqual(hive.count(r": ready$"), 0)
 

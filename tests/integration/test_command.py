@@ -162,7 +162,7 @@ class Run(unittest.TestCase):
             os.kill(broker.pid, signal.SIGTERM)
             text = log.read()
         self.assertEqual(broker.wait(20), 0)
-        self.assertRegex(text, r"broker: \d+ lines of this log were dropped, since nobody read it\n")
+        self.assertRegex(text, r"broker: \d+ lines of this log were dropped, because it was not read\n")
         self.assertTrue(text.endswith("broker: stopped\n"), text[-200:])
 
 

@@ -110,7 +110,7 @@ class Usage(BadInput):
                            ("web=unix:///" + "x" * 200, "."), ("tcp://127.0.0.1:0", "expected NAME=URL"),
                            ("x" * 65 + "=tcp://127.0.0.1:0", "the name is longer")):
             self.untouched(f"run: --listen {re.escape(value)}: {why}", "-l", value, "--", "/bin/true")
-        self.untouched("run: --listen a=tcp://127.0.0.1:0: this name was given before", "-l", "a=tcp://127.0.0.1:0",
+        self.untouched("run: --listen a=tcp://127.0.0.1:0: this name is used twice", "-l", "a=tcp://127.0.0.1:0",
                        "-l", "a=tcp://127.0.0.1:0", "--", "/bin/true")
 
 

@@ -291,7 +291,7 @@ class Scripted(unittest.TestCase):
             broker.kept = [item(5), item(6)]
             broker.send(item(1), item(6))
             self.wait_numbers(events, [1, 5, 6])
-            wait_until(lambda: "skep: events: 3 items of news are lost" in events.output("err"), "the loss to be told",
+            wait_until(lambda: "skep: events: 3 items are lost" in events.output("err"), "the loss to be told",
                        context=events.describe)
 
     def test_items_that_come_twice_and_items_that_are_no_events_are_left_out(self):

@@ -57,7 +57,7 @@ class Help(unittest.TestCase):
         for name in ALL:
             if re.search(r"\Ausage: .*\] ?\[?WORKER\b|OPTION\]\.\.\. WORKER( SIGNAL)?$", help_of(name), re.M) \
                     and name not in ("send", "call"):
-                self.assertIn("\nWORKER is an id: skep status shows them.\n", help_of(name))
+                self.assertIn("\nWORKER is an id, as shown by skep status.\n", help_of(name))
 
     def test_help_about_help(self):
         for words in (("help", "--help"), ("help", "-h"), ("help", "help"), ("--help",), ("-h",), ("-h", "--help"),
@@ -121,7 +121,39 @@ class NoBroker(unittest.TestCase):
             self.assertEqual((done.code, done.output()), (0, "api\nweb"))
 
 
+def defaults_of(command):
+    """What the help says of the options that have a default."""
+    rows = re.findall(r"^  (?:-\w, |    )--([a-z-]+).* \(default: (.*)\)$", help_of(command), re.M)
+    return {name: value for name, value in rows if name not in ("name", "dir")}
+
+
+def rows_of(page, heading):
+    """The tables of a section: the options of the first cell, and the last cell."""
+    section = re.search(rf"^## {heading}$(.*?)(?=^## |\Z)", page, re.M | re.S).group(1)
+    for line in re.findall(r"^\| `-.*\|$", section, re.M):
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        yield re.findall(r"--([a-z-]+)", cells[0]), cells[-1]
+
+
 class Pages(unittest.TestCase):
+    RUNNING = Path(os.environ["SKEP_SOURCE"], "docs", "running.md").read_text(encoding="utf-8")
+
+    def test_running_has_every_option(self):
+        """By its long name, or its letter."""
+        for name in ALL:
+            rows = re.findall(r"^  (?:(-\w), |    )(--[a-z-]+)", help_of(name), re.M)
+            missing = [option for letter, option in rows if option not in ("--help", "--script")
+                       and not re.search(rf"{option}\b" + (rf"|[`\[]{letter}\b" if letter else ""), self.RUNNING)]
+            self.assertEqual(missing, [], name)
+
+    def test_running_and_help_agree_on_defaults(self):
+        wanted = defaults_of("run")
+        self.assertGreater(len(wanted), 20)
+        for options, values in rows_of(self.RUNNING, "skep run"):
+            for option, value in zip(options, values.replace("`SKEP_POLICY`, else ", "").split(", ")):
+                self.assertEqual((option, value), (option, wanted.pop(option, value)))
+        self.assertEqual(wanted, {})
+
     def all_options(self):
         return sorted({option for name in ALL for option in options_of(name)})
 
@@ -229,7 +261,7 @@ class Bash(Asked):
 
     def test_what_is_no_kind(self):
         done = self.broker.skep("complete", "nothing")
-        self.assertEqual((done.code, done.output()), (64, "skep: complete: nothing: nothing of that kind"))
+        self.assertEqual((done.code, done.output()), (64, "skep: complete: nothing: unknown kind"))
 
 
 @unittest.skipUnless(shutil.which("fish"), "fish is not installed")

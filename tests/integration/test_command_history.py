@@ -69,7 +69,7 @@ class Scripted(unittest.TestCase):
             done = broker.skep("events", "--json", "--since", "0", "--once")
             self.assertEqual(done.code, 0, done.describe())
             self.assertEqual([event["seq"] for event in objects(done)], [6])
-            self.assertEqual(done.output("err").split("\n")[0], "skep: events: 5 items of news are not kept any more")
+            self.assertEqual(done.output("err").split("\n")[0], "skep: events: 5 items are no longer kept")
 
     def test_a_control_socket_that_is_gone_for_a_while(self):
         with FakeBroker() as broker:
@@ -113,8 +113,8 @@ class Scripted(unittest.TestCase):
         for kinds in ("exits", "", "exit,", "message"):
             done = run("skep", "events", "--kind", kinds)
             self.assertEqual(done.code, 64, done.describe())
-            self.assertRegex(done.output("err"), r"\Askep: events: --kind .*: expected some of setup, fork, .*, signal, "
-                                                 r"with commas between\Z")
+            self.assertRegex(done.output("err"), r"\Askep: events: --kind .*: expected a list, separated by commas, of "
+                                                 r"setup, fork, .*, signal\Z")
         for option in (("--worker", "0"), ("--worker", "x"), ("--since", "-1"), ("--since", "1.5")):
             self.assertEqual(run("skep", "events", *option).code, 64)
 

@@ -123,7 +123,7 @@ class SubmitOne(Jobs):
         said = "skep: submit: duplicate: job 4 had this key before"
         self.skep("submit", "mail", "x", "--key", "k", out="4", err=said)
         self.assertEqual(self.json("submit", "mail", "x", "--key", "k", err=said), {"id": 4, "status": "duplicate"})
-        said += " and has come to its end; results are not kept"
+        said += " and has ended; results are not kept"
         self.skep("submit", "mail", "x", "--key", "k", "--wait", err=said)
         self.assertEqual(self.json("submit", "mail", "x", "--key", "k", "--wait", err=said),
                          {"id": 4, "status": "duplicate"})
@@ -215,7 +215,7 @@ class SubmitOne(Jobs):
         self.usage("submit: x: unexpected argument.*", "submit", "mail", "data", "x")
         self.usage(": the name is empty".join(["submit: ", ""]), "submit", "", "x")
         self.usage("submit: q{65}: the name is longer than 64 bytes", "submit", "q" * 65, "x")
-        self.usage("submit: DATA and --lines cannot both be meant.*", "submit", "mail", "x", "--lines", "-")
+        self.usage("submit: give only one of DATA and --lines.*", "submit", "mail", "x", "--lines", "-")
         self.usage("submit: with --lines the key may have 43 bytes.*", "submit", "m", "--lines", "-", "--key", "k" * 44)
         for option, values in (("priority", ("-129", "128", "x", "", "--1")), ("attempts", ("0", "65536", "-1")),
                                ("delay", ("-1", "4000001", "x")), ("ttl", ("0", "nan")),
@@ -485,7 +485,7 @@ class Queues(Jobs):
             queue("a", ready=2, delayed=1) + queue("b", ready=1, workers=1) + queue("c", dead=1) +
             queue("d\x1b", delayed=1))
         lines = self.broker.skep("queues").output("out").split("\n")
-        self.assertEqual(lines[5:], ["a: 3 jobs, and nobody handles it", "d?: 1 job, and nobody handles it"])
+        self.assertEqual(lines[5:], ["a: 3 jobs, and no worker handles it", "d?: 1 job, and no worker handles it"])
 
     def test_none(self):
         for answer in (b"", pack("done")):
@@ -599,13 +599,13 @@ class Dead(Jobs):
     def test_usage(self):
         self.usage("dead: list, retry or drop is missing.*", "dead")
         self.usage("dead: bury: expected list, retry or drop.*", "dead", "bury")
-        self.usage("dead list: --all is for retry and drop.*", "dead", "list", "--all")
-        self.usage("dead drop: --count is for list.*", "dead", "drop", "mail", "-n", "3")
+        self.usage("dead list: --all is only for retry and drop.*", "dead", "list", "--all")
+        self.usage("dead drop: --count is only for list.*", "dead", "drop", "mail", "-n", "3")
         self.usage("dead drop: QUEUE, ID, --queue QUEUE or --all is missing.*", "dead", "drop")
-        self.usage("dead retry: only one of .*", "dead", "retry", "mail", "--all")
-        self.usage("dead retry: only one of .*", "dead", "retry", "--queue", "1", "2")
-        self.usage("dead retry: 0: no id of a job", "dead", "retry", "0")
-        self.usage("dead retry: 9{20}: no id of a job", "dead", "retry", "9" * 20)
+        self.usage("dead retry: give only one of .*", "dead", "retry", "mail", "--all")
+        self.usage("dead retry: give only one of .*", "dead", "retry", "--queue", "1", "2")
+        self.usage("dead retry: 0: not a job id", "dead", "retry", "0")
+        self.usage("dead retry: 9{20}: not a job id", "dead", "retry", "9" * 20)
         self.usage("dead list: : the name is empty", "dead", "list", "")
         self.usage("dead: --count 10001: expected a number from 1 to 10000", "dead", "list", "-n", "10001")
 
@@ -632,7 +632,7 @@ class Send(Jobs):
             answer = [pack("undelivered", name=command["name"], to=7, status=status)] if command["to"] == 7 else []
             return answer + FakeBroker.message(self.broker, command)
         self.broker.message = message
-        for status, code, text in ((ENOWORKER, 68, "no such worker"), (ENOHANDLER, 69, "nobody handles that")):
+        for status, code, text in ((ENOWORKER, 68, "no such worker"), (ENOHANDLER, 69, "no handler for that")):
             self.skep("send", "7", "reload", code=code, err=f"skep: send: 7 reload: {text}")
 
     def test_the_broker_vanishes(self):
@@ -643,7 +643,7 @@ class Send(Jobs):
         self.usage("send: WORKER is missing; see skep help send", "send")
         self.usage("send: CMD is missing; see skep help send", "send", "7")
         self.usage("send: : the name is empty", "send", "7", "")
-        self.usage("send: 99999999999: no id of a worker", "send", "99999999999", "x")
+        self.usage("send: 99999999999: not a worker id", "send", "99999999999", "x")
         self.usage("send: w{65}: the name is longer than 64 bytes", "send", "w" * 65, "x")
         for text, place in (("{a", r"line 1 column 2: .*"), ("", r"line 1 column 0: .*"),
                             ("[1,\n2 3]", "line 2 column 3: .*"), ("1 2", ".*"), ('"ä', ".*"),
@@ -686,7 +686,7 @@ class Call(Jobs):
         self.assertEqual(self.asked()[0]["data"], b"{")
 
     def test_no_reply(self):
-        for status, code, text in ((ENOWORKER, 68, "no such worker"), (ENOHANDLER, 69, "nobody handles that")):
+        for status, code, text in ((ENOWORKER, 68, "no such worker"), (ENOHANDLER, 69, "no handler for that")):
             self.reply(status=status)
             self.skep("call", "mailer", "get", code=code, err=f"skep: call: mailer get: {text}")
         self.broker.message = lambda command: []

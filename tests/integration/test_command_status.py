@@ -79,7 +79,7 @@ class Faked(unittest.TestCase):
     def test_what_needs_somebody_comes_first(self):
         lines = self.text(broker_status(wanted=4, breaker_ms=8000, reloadStep=1, reloadSteps=4),
                           listener_status(name="web", paused=True, resting=True), worker_status(1)).split("\n")
-        self.assertRegex(lines[1], r"^BREAKER OPEN: .* 8 s; skep exits says why, skep resume starts them now$")
+        self.assertRegex(lines[1], r"^BREAKER OPEN: .* 8 s; skep exits shows why, skep resume starts them now$")
         self.assertEqual(lines[2], "TOO FEW: 1 of 4 workers are ready")
         self.assertRegex(lines[3], r"^PAUSED: web accepts nothing; skep resume web")
         self.assertEqual(lines[4], "RELOAD: 1 of 4 workers are new")
@@ -94,7 +94,7 @@ class Faked(unittest.TestCase):
 
     def test_a_hive_without_workers_says_so(self):
         self.assertEqual(self.text(broker_status(wanted=0), listener_status()).split("\n")[1],
-                         "NO WORKERS: none are wanted; skep scale 1 starts one")
+                         "NO WORKERS: the number wanted is 0; skep scale 1 starts one")
 
     def test_one_is_one(self):
         text = self.text(broker_status(wanted=1, connections=1, restarts=1, requests=2, redispatched=1, badFrames=1),

@@ -170,7 +170,7 @@ class Scale(Steering):
         self.answer(2, 3)
         self.broker.about["breaker_ms"] = 5000
         self.skep("scale", "3", code=70, out="2 -> 3 workers",
-                  err="skep: scale: no more workers are started, since too many failed; see skep exits")
+                  err="skep: scale: no more workers are started, because too many failed; see skep exits")
 
     def test_usage(self):
         for value in ("", "+", "-", "x", "1.5", "1001", "+1001", "-1001", "+-2", "0x2", "99999999999999999999"):
@@ -181,7 +181,7 @@ class Scale(Steering):
 
     def test_another_answer(self):
         self.broker.answers["scale"] = done
-        self.skep("scale", "3", code=76, err="skep: scale: the broker did not answer what was asked")
+        self.skep("scale", "3", code=76, err="skep: scale: unexpected answer from the broker")
 
     def test_refused(self):
         self.broker.answers["scale"] = failed(EUNDERWAY, "a reload is under way")
@@ -218,7 +218,7 @@ class Reload(Steering):
         self.reloaded("begun", 0)
         self.reloaded("aborted", 0, worker=9, reason=f"worker 9 exited with status 3 before it was ready{ESCAPE}")
         self.finish(process, 70, "", "skep: reload: aborted: worker 9 exited with status 3 before it was ready"
-                    r"\?\[2J; the old workers go on; skep logs 9 shows what it wrote")
+                    r"\?\[2J; the old workers continue; skep logs 9 shows what it wrote")
 
     def test_what_it_asks(self):
         for arguments, asked in ((("--program", "./hello", "--at-once", "4"),
@@ -235,7 +235,7 @@ class Reload(Steering):
         self.skep("reload", code=75, err="skep: reload: a reload is under way")
 
     def test_usage(self):
-        self.usage("reload: x: unexpected argument; those of the workers follow --", "reload", "x", "--", "y")
+        self.usage("reload: x: unexpected argument; arguments of the workers follow --", "reload", "x", "--", "y")
         for value in ("0", "1001", "x"):
             self.usage(f"reload: --at-once {value}: expected a number from 1 to 1000", "reload", "--at-once", value)
         self.usage("reload: --program : the program is empty", "reload", "--program", "")
@@ -267,7 +267,7 @@ class Reload(Steering):
         process = self.begin("reload")
         self.broker.answers["newsSince"] = lambda _: pack("newsEnd", seq=9, lost=9)
         self.broker.about["newsSeq"] = 9
-        self.finish(process, 70, "", "skep: reload: it has ended, but the news of how are lost; see skep status")
+        self.finish(process, 70, "", "skep: reload: it has ended, but its result was lost; see skep status")
 
 
 class OneWorker(Steering):
@@ -322,7 +322,7 @@ class OneWorker(Steering):
     def test_usage(self):
         for name in ("restart", "drain", "kill"):
             for value in ("7x", "0", "all", "4294967296", ""):
-                self.usage(f"{name}: {value}: expected a worker's id; skep status shows them", name, value)
+                self.usage(f"{name}: {value}: expected a worker's id, as shown by skep status", name, value)
             self.usage(f"{name}: WORKER is missing; see skep help {name}", name)
             self.usage(f"{name}: 4: unexpected argument; see skep help {name}", name, "3", "4")
         for value in ("0", "65", "FOO", "", "SIG", "9x"):
@@ -357,12 +357,12 @@ class Pause(Steering):
 
     def test_the_breaker(self):
         self.broker.answers["resume"] = done
-        self.skep("resume", out="the breaker is closed: workers that are missing are started")
+        self.skep("resume", out="the breaker is closed: missing workers are started")
         self.assertEqual(self.asked("resume"), [{}])
 
     def test_usage(self):
         self.usage("pause: NAME is missing; see skep help pause", "pause")
-        self.usage("pause: only one of NAME, --listener and --queue can be meant", "pause", "a", "--queue", "b")
+        self.usage("pause: give only one of NAME, --listener and --queue", "pause", "a", "--queue", "b")
         self.usage("resume: : expected 1 to 256 bytes", "resume", "")
         self.usage("resume: x+: expected 1 to 256 bytes", "resume", "x" * 257)
         self.usage("pause: --queue : the name is empty", "pause", "--queue", "")

@@ -564,7 +564,7 @@ class Strangers(Case):
             hive.stop()
 
     def test_processes_that_are_no_workers(self):
-        """The same user, but no worker: its bad frames are counted, until it is not heard any more; others are."""
+        """The same user, but no worker: its bad frames are counted, until it is ignored from now on; others are."""
         with hostile(workers=2) as hive:
             before = {worker["id"]: worker["pid"] for worker in hive.wait_ready(2)["workers"]}
             outbox = next(path for path in sockets(hive.folder) if path.name.startswith("outbox"))
@@ -573,7 +573,7 @@ class Strangers(Case):
                 for _ in range(10):
                     pipe.send(b"\xc1")
             wait_until(lambda: self.bad_frames(hive) == 6, "three bad frames of each", context=hive.describe)
-            hive.wait_line(rf"process {os.getpid()}\b.*not heard any more", times=2)
+            hive.wait_line(rf"process {os.getpid()}\b.*ignored from now on", times=2)
             for pipe in pipes:
                 pipe.close()
             self.assert_serving(hive, 2)

@@ -37,7 +37,7 @@ class Counts(unittest.TestCase):
         with FakeBroker() as broker:
             broker.answers["queues"] = lambda _: queue("mail", ready=MOST, delayed=MOST, submitted=MOST, bytes=MOST)
             self.check(broker, "queues", "--json")
-            self.assertIn(f"mail: {2 * (2**63 - 1)} jobs, and nobody handles it", self.check(broker, "queues"))
+            self.assertIn(f"mail: {2 * (2**63 - 1)} jobs, and no worker handles it", self.check(broker, "queues"))
 
     def test_exits_and_jobs(self):
         counts = ("time", "uptime_ms", "user_ms", "system_ms", "rss_bytes", "connections", "jobs")
@@ -85,7 +85,7 @@ class Deaf(unittest.TestCase):
                 hive.answers[name] = drop
                 done = hive.skep(*arguments)
                 self.assertEqual(done.code, 69, done.describe())
-                self.assertRegex(done.output("err"), "the answer was lost; it may have been done$")
+                self.assertRegex(done.output("err"), "the answer was lost; the request may have been executed$")
                 self.assertEqual(len(asked), 1)
 
     def test_who_is_not_heard_asks_again_until_it_is(self):

@@ -58,7 +58,7 @@ class Stop(Commands):
     def ask(self, hive, answer, *options):
         """skep stop on a terminal, where somebody types the answer: its exit status, what it wrote."""
         with Terminal("skep", "stop", "--dir", hive.folder, *options) as terminal:
-            terminal.wait(rb"Stop all the same\? \[y/N\] ")
+            terminal.wait(rb"Stop anyway\? \[y/N\] ")
             os.write(terminal.master, answer)
             return terminal.end(), terminal.written.decode()
 
@@ -237,7 +237,7 @@ class Look(Commands):
             self.assertEqual([(one["id"], one["state"], one["priority"], one["data"]) for one in found],
                              [(3, "ready", -5, "first"), (2, "ready", 5, "last"), (1, "delayed", 0, "later")])
             self.assertEqual(len(self.json(hive, "peek", "slow", "-n", "1")["jobs"]), 1)
-            self.assertTrue(self.skep(hive, "queues").endswith("slow: 3 jobs, and nobody handles it"))
+            self.assertTrue(self.skep(hive, "queues").endswith("slow: 3 jobs, and no worker handles it"))
             slow = self.queue(hive, "slow")
             self.assertEqual((slow["ready"], slow["delayed"], slow["workers"]), (2, 1, 0))
             self.assertEqual(self.queue(hive, "mail")["workers"], 2)
@@ -290,9 +290,9 @@ class Messages(Commands):
             text = '{"list":[1,-2,1.5,"ä",true,null],"more":{}}'
             self.skep(hive, "call", "1", "echo", text, out=text)
             self.skep(hive, "call", "actor", "echo", "--raw", "as it is", out="as it is")
-            self.skep(hive, "call", "1", "other", code=69, err="skep: call: 1 other: nobody handles that")
+            self.skep(hive, "call", "1", "other", code=69, err="skep: call: 1 other: no handler for that")
             self.skep(hive, "call", "99", "echo", code=68, err="skep: call: 99 echo: no such worker")
-            self.skep(hive, "call", "0", "echo", code=69, err="skep: call: 0 echo: nobody handles that")
+            self.skep(hive, "call", "0", "echo", code=69, err="skep: call: 0 echo: no handler for that")
             hive.stop()
 
     def test_a_worker_that_does_not_reply(self):

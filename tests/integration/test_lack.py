@@ -72,7 +72,7 @@ class Workers(unittest.TestCase, Quiet):
             heard = [client.ask(f"listen {TCP}") for _ in range(150)]
             self.assertEqual([answer for answer in heard[:127] if not answer.startswith("ok ")], [])
             self.assertEqual([answer for answer in heard[127:] if not answer.startswith("failed ETOOBIG ")], [])
-            self.assertRegex(heard[-1], "this worker has 128 listeners, the most that one may have")
+            self.assertRegex(heard[-1], "this worker has 128 listeners, which is the maximum")
             self.assertEqual(hive.count("worker 1 pid .*: error: cannot listen on .*: this worker has 128"), 1)
             self.assertEqual(client.ask(f"close {heard[0].split()[1]}"), "ok")
             self.assertRegex(client.ask(f"listen {TCP}"), "^ok ")
@@ -82,7 +82,7 @@ class Workers(unittest.TestCase, Quiet):
     def test_one_that_asks_for_listeners_without_end_is_replaced(self):
         with actors(TCP, workers=1) as hive, Client((hive.wait_ready(1), hive.url)[1]) as client:
             client.sock.sendall(f"listen {TCP}\n".encode() * 1127)
-            hive.wait_line("worker 1 pid .*: error: it has asked 1000 times for more than 128 listeners; killed")
+            hive.wait_line("worker 1 pid .*: error: it asked 1000 times for more than 128 listeners; killed")
             hive.wait_line(r"worker 1 pid .*: killed by SIGKILL \(protocol\)")
             hive.wait_line("worker 2 pid .*: ready")
             client.close()

@@ -184,7 +184,7 @@ class Flood(unittest.TestCase):
             waiting = crowd(url, 2)  # one of them for the worker that has no time: it gets no more
             self.assertEqual(workers_of(answers(waiting, enough=1)), [3 - flooding])
             served = [int(ask(url).split()[0]) for _ in range(200)]
-            hive.wait_line(r"error: it writes more on stdout and stderr than 1024 KiB a second, and is slowed down")
+            hive.wait_line(r"error: it writes more than 1024 KiB a second to stdout and stderr, and is slowed down")
             last = lines_of(hive, "-n", "1")
             lasted_s, used_s = time.monotonic() - began_s, processor_s(hive.pid) - used_s
             wait_until(lambda: process_state(hive.pids()[flooding]) == "S", "the flooding worker to wait")
@@ -233,7 +233,7 @@ class Flood(unittest.TestCase):
         process.stderr.close()
         lines = texts["out"].split()
         numbers = [int(line) for line in lines if line != b"end"]
-        dropped = re.search(rb"broker: (\d+) lines that workers wrote were dropped here", texts["err"])
+        dropped = re.search(rb"broker: (\d+) lines of workers were dropped here", texts["err"])
         self.assertEqual(numbers, sorted(set(numbers)))
         self.assertLess(len(numbers), 100000)
         self.assertEqual(len(lines) + int(dropped.group(1)), 100001)
@@ -308,8 +308,8 @@ class Asking(unittest.TestCase):
             wait_lines(hive, 2)
             self.assertEqual(len(lines_of(hive, "1")), 1)
             for worker, code, text in (("99", 68, "skep: logs: 99: no such worker"),
-                                       ("x", 64, "skep: logs: x: expected a worker's id; skep status shows them"),
-                                       ("0", 64, "skep: logs: 0: expected a worker's id; skep status shows them")):
+                                       ("x", 64, "skep: logs: x: expected a worker's id, as shown by skep status"),
+                                       ("0", 64, "skep: logs: 0: expected a worker's id, as shown by skep status")):
                 done = hive.skep("logs", worker)
                 self.assertEqual((done.code, done.output()), (code, text))
             stop_now(hive)
@@ -319,7 +319,7 @@ class Asking(unittest.TestCase):
             hive.wait_line("^as it is$", stream="out")
             done = hive.skep("logs")
             self.assertEqual(done.code, 70)
-            self.assertRegex(done.output(), r"^skep: broker pid \d+ in \S+: what its workers write is not captured$")
+            self.assertRegex(done.output(), r"^skep: broker pid \d+ in \S+: the output of its workers is not captured$")
             stop_now(hive)
 
     def test_skep_run_on_a_terminal(self):

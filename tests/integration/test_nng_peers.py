@@ -157,7 +157,7 @@ class Strangers(Peers):
             data = "x" * 100000
             self.assertEqual(hive.skep("call", "1", "echo", data, "--raw").output("out"), data)
             self.assertEqual(hive.skep("call", "1", "ask", "2", "--raw").output("out"), "2")
-            self.assertIn("nobody handles that", hive.skep("call", "1", "juggle").output("err"))
+            self.assertIn("no handler for that", hive.skep("call", "1", "juggle").output("err"))
             with self.client(hive, 1000) as client:
                 self.assert_all_came_once(client, 1000)
 

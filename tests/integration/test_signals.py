@@ -54,7 +54,7 @@ class Broker(unittest.TestCase):
             for number in (signal.SIGRTMIN, signal.SIGRTMIN + 7, signal.SIGRTMAX):
                 os.kill(hive.pid, number)
                 hive.wait_line(rf"broker: SIG(RTMIN|RTMAX|{int(number)}) from pid {sender}: ignored")
-            hive.wait_line("broker: SIGUSR2 from .*: ignored: it is kept for")
+            hive.wait_line("broker: SIGUSR2 from .*: ignored: it is reserved for")
             hive.wait_line("broker: nothing to reopen: neither stdout nor stderr is a file")
             submitter.wait_outcomes()
             self.assertEqual(violations(submitter.lines, hive.log()), [])
@@ -328,7 +328,7 @@ class Stop(unittest.TestCase):
         done = self.stop(hive, *options)
         self.assertEqual(done.code, 70, done.describe())
         self.assertEqual(done.output("err"), f"skep: stop: {lost} in memory only; "
-                                             "not stopped: --yes stops all the same")
+                                             "not stopped: --yes stops anyway")
         self.assertEqual(hive.count("broker: stopping"), 0)
 
     def test_without_a_terminal_it_refuses(self):

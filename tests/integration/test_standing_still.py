@@ -40,7 +40,7 @@ class Watchdog(unittest.TestCase):
 
     def check_killed(self, hive, worker, pid):
         os.kill(pid, signal.SIGSTOP)
-        hive.wait_line(rf"worker {worker} pid {pid}: error: no sign of life for 500 ms; killed")
+        hive.wait_line(rf"worker {worker} pid {pid}: error: its event loop was blocked for 500 ms; killed")
         hive.wait_line(rf"worker {worker} pid {pid}: killed by SIGKILL \(watchdog\), replacement in \d+ ms")
 
     def test_a_worker_that_stands_still_is_replaced(self):
@@ -90,7 +90,7 @@ class OthersGoOn(unittest.TestCase):
 
     def wait_killed(self, hive, pid):
         ms = self.WATCHDOG_S * 1000
-        hive.wait_line(rf"worker \d pid {pid}: error: no sign of life for {ms} ms; killed", deadline_s=60)
+        hive.wait_line(rf"worker \d pid {pid}: error: its event loop was blocked for {ms} ms; killed", deadline_s=60)
         return replaced(hive, 1, 4)
 
     def test_connections(self):

@@ -68,7 +68,7 @@ class Scale(Steering):
                       err=r"(skep: scale: worker \d+ pid \d+: exited with status 3 \(crashed\).*\n)+"
                           r"skep: scale: no more workers are started: .*")
             flag.unlink()
-            self.skep(hive, "resume", out="the breaker is closed: workers that are missing are started")
+            self.skep(hive, "resume", out="the breaker is closed: missing workers are started")
             hive.wait_ready(3)
             hive.stop()
 
@@ -95,10 +95,10 @@ class Reload(Steering):
             hive.wait_ready(2)
             before = hive.pids()
             self.skep(hive, "reload", "--program", path, code=70,
-                      err=r"skep: reload: aborted: worker \d+ .*status 3.*; the old workers go on; skep logs \d+ shows what it wrote")
+                      err=r"skep: reload: aborted: worker \d+ .*status 3.*; the old workers continue; skep logs \d+ shows what it wrote")
             self.assertEqual(hive.pids(), before)
             self.skep(hive, "reload", "--program", "/no/such/program", code=70,
-                      err="skep: reload: aborted: .*not found; the old workers go on")
+                      err="skep: reload: aborted: .*not found; the old workers continue")
             self.assertEqual(hive.pids(), before)
             hive.stop()
 
@@ -107,7 +107,7 @@ class Reload(Steering):
             hive.wait_ready(2)
             self.skep(hive, "reload", "--program", self.slow(), "--no-wait")
             self.skep(hive, "reload", "--no-wait")
-            hive.wait_line("broker: reload pending, 0 of 2: it begins when the one under way has ended")
+            hive.wait_line("broker: reload pending, 0 of 2: it begins when the current one has ended")
             self.skep(hive, "restart", "1", code=75, err="skep: restart: a reload is under way.*")
             self.skep(hive, "scale", "3", code=75, err="skep: scale: a reload is under way.*")
             hive.stop()

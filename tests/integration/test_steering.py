@@ -135,7 +135,7 @@ class Scaling(Case):
             hive.stop()
 
     def test_bad_input(self):
-        one = "one of workers, more and fewer is needed"
+        one = "give one of workers, more and fewer"
         with actors(TCP, workers=2) as hive:
             hive.wait_ready(2)
             self.assert_failed(hive, EINVAL, one, "scale")
@@ -189,7 +189,7 @@ class OneWorker(Case):
 
 class Pausing(Case):
     def test_bad_input(self):
-        one = "one of listener and queue is needed"
+        one = "give one of listener and queue"
         with actors(TCP, workers=1) as hive:
             hive.wait_ready(1)
             self.assert_failed(hive, EINVAL, one, "pause")
@@ -275,7 +275,7 @@ class CannotStart(Case):
         hive = self.hive(4, "--failures", 8, "--breaker", 1)
         opened = wait_events(hive, 1, "breaker", phase="opened")[0]
         self.assertRegex(opened["reason"], r"^8 quick failures in \d+\.\d s, the last: worker \d+ exited with status 3 "
-                                           r"before it was ready; one worker is tried in 1 s, or by skep resume$")
+                                           r"before it was ready; trying one worker in 1 s, or on skep resume$")
         exits = events(hive, "exit")[:8]
         self.assertEqual([e["code"] for e in exits], [3] * 8)
         self.assertTrue(all(e["delay_ms"] >= 75 for e in exits[:7]), exits)
@@ -353,7 +353,7 @@ class CannotStart(Case):
     def test_workers_that_never_get_ready_open_it(self):
         with Hive("/bin/sleep", "1000", workers=1,
                   options=["--failures", 1, "--breaker", 3600, "--ready-timeout", "0.2"]) as hive:
-            hive.wait_line(r"the last: worker 1 was killed by SIGKILL \(not-ready\) before it was ready; one worker")
+            hive.wait_line(r"the last: worker 1 was killed by SIGKILL \(not-ready\) before it was ready; trying one worker")
             hive.stop()
 
     def test_kills_do_not_open_it(self):

@@ -214,7 +214,7 @@ class Scripted(Top):
         top.press("jK")
         top.wait_for(r"^kill worker 1\? y/n$")
         del self.workers[0]
-        top.wait_for("^worker 1, which was selected, is gone$")
+        top.wait_for("^worker 1, which was selected, has gone$")
         top.press("y")
         top.wait_gone("^worker 1, which")
         self.assertEqual(self.asked("signalWorker"), [])
@@ -263,7 +263,7 @@ class Scripted(Top):
         top = self.top(self.broker.folder, "--every", "0.25")
         top.wait_for(r"^ *3 +1003 +ready")
         self.broker.vanish()
-        top.wait_for(r"^the broker has vanished; any key ends$")
+        top.wait_for(r"^the broker is gone; press any key to quit$")
         top.wait_for(r"^ *3 +1003 +ready")
         top.press("x")
         self.assert_left(top, 69)

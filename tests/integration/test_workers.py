@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The programs of workers/: each does what its row of docs/seeds.md says, alone and under skep run."""
+"""The programs of workers/: each does what its row of docs/examples.md says, alone and under skep run."""
 import os
 import re
 import shutil

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What a primary hears of its workers: events, and how they have ended. skep/cluster.h includes this. */
+ * Events of a primary's workers, and how they have ended. skep/cluster.h includes this. */
 #ifndef SKEP_EVENTS_H
 #define SKEP_EVENTS_H
 
@@ -21,7 +21,7 @@ enum skep_event_kind {
     SKEP_EVENT_FORK,       /* a process was started */
     SKEP_EVENT_ONLINE,     /* its runtime is up */
     SKEP_EVENT_LISTENING,  /* it listens; once per listen */
-    SKEP_EVENT_READY,      /* it may be given work (Skep's own) */
+    SKEP_EVENT_READY,      /* it gets connections and jobs (Skep's own) */
     SKEP_EVENT_MESSAGE,    /* it sent a message to the primary */
     SKEP_EVENT_DRAIN,      /* it begins to leave (Skep's own) */
     SKEP_EVENT_DISCONNECT, /* its link is closed */
@@ -29,14 +29,14 @@ enum skep_event_kind {
     SKEP_EVENT_ERROR,      /* something failed; reason says what. child may be NULL */
     SKEP_EVENT_STOP,       /* the cluster begins to stop (Skep's own) */
     SKEP_EVENT_DEAD,       /* jobs became dead letters; reason says which and why (Skep's own) */
-    /* All that follow are Skep's own; reason says more in words */
-    SKEP_EVENT_SCALE,   /* another number of workers is wanted: step, before: steps */
-    SKEP_EVENT_RELOAD,  /* phase says how far it is; child of a step is the new worker, of an abort the one that failed
+    /* All that follow are Skep's own; reason has details */
+    SKEP_EVENT_SCALE,   /* the wanted number of workers is step, was steps */
+    SKEP_EVENT_RELOAD,  /* see phase; child of a step is the new worker, of an abort the one that failed
                          */
-    SKEP_EVENT_BREAKER, /* phase: it opened, and no worker is started; it closed */
+    SKEP_EVENT_BREAKER, /* see phase; while it is open no worker is started */
     SKEP_EVENT_PAUSE,   /* a listener (url) or a queue was paused */
-    SKEP_EVENT_RESUME,  /* it goes on */
-    SKEP_EVENT_SIGNAL,  /* a signal was sent to the worker at an operator's wish */
+    SKEP_EVENT_RESUME,  /* it was resumed */
+    SKEP_EVENT_SIGNAL,  /* a signal was sent to the worker on request */
     SKEP_EVENT_KINDS
 };
 
@@ -45,24 +45,24 @@ const char *skep_event_name(enum skep_event_kind kind);
 
 typedef struct skep_event {
     enum skep_event_kind kind;
-    skep_child *child; /* NULL for what is about no worker: setup, stop, dead, scale, breaker, pause, resume, a reload
+    skep_child *child; /* NULL if no worker is concerned: setup, stop, dead, scale, breaker, pause, resume, a reload
                           as a whole, and some errors */
 
     /* exit: one of the two is -1 */
     int code;
     int signal;
-    /* exit: "voluntary", "exited" (status 0, unasked), "crashed", "killed" (by a stop at once), "not-ready",
+    /* exit: "voluntary", "exited" (status 0, not asked to), "crashed", "killed" (by a stop at once), "not-ready",
      * "drain-timeout", "watchdog", "protocol", "link" (commands could not be sent to it), "reload" (a new worker that
-     * was not ready when the reload ended, or its place was given up). disconnect: the same, if its process has ended
-     * by then, or "voluntary", or what the broker has ended it for; else "lost": the link ended unasked, and the exit
-     * says why. Others: one line, or NULL */
+     * was not ready when the reload ended, or whose slot was removed). disconnect: the same, if its process has ended
+     * by then, or "voluntary", or the reason for which the broker ended it; else "lost": the link ended unexpectedly,
+     * and the exit says why. Others: one line, or NULL */
     const char *reason;
     uint64_t uptime_ms; /* exit */
-    int64_t delay_ms;   /* exit: a replacement starts after this; -1: none is due, or not until the breaker closes */
+    int64_t delay_ms;   /* exit: a replacement starts after this; -1: none, or not until the breaker closes */
 
     /* reload: "pending", "begun", "step", "done", "aborted"; breaker: "opened", "closed"; else NULL */
     const char *phase;
-    uint32_t step, steps; /* reload: places that have their new worker, of how many; scale: wanted now, before */
+    uint32_t step, steps; /* reload: slots with their new worker, of how many; scale: wanted now, before */
     const char *queue;    /* pause, resume: NULL if it is a listener */
 
     /* listening; url of pause and resume too */
@@ -70,7 +70,7 @@ typedef struct skep_event {
     int address_type; /* 4, 6 or -1 for a Unix path */
     const char *address;
     uint16_t port;
-    int fd; /* the listening descriptor, borrowed; -1 if there is none yet */
+    int fd; /* the listening descriptor, borrowed; -1 if there is none */
 
     /* message */
     const char *name;
@@ -81,9 +81,9 @@ typedef struct skep_event {
 
 typedef void (*skep_event_cb)(skep_cluster *cluster, const skep_event *event, void *context);
 
-/* Calls back for events of a kind from now on; one that is being told meanwhile is not. Listeners of one worker are
- * called before those of the cluster, except for message, where the cluster's come first. Errors: SKEP_EINVAL,
- * SKEP_ENOMEM. */
+/* Adds a callback for events of a kind, from the next one on, not for one whose callbacks are running. Listeners of one
+ * worker are called before those of the cluster, except for message, where the cluster's come first. Errors:
+ * SKEP_EINVAL, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_on(skep_cluster *cluster, enum skep_event_kind kind, skep_event_cb callback, void *context);
 SKEP_MUST_USE int skep_child_on(skep_child *child, enum skep_event_kind kind, skep_event_cb callback, void *context);
 
@@ -91,31 +91,31 @@ SKEP_MUST_USE int skep_child_on(skep_child *child, enum skep_event_kind kind, sk
 SKEP_MUST_USE int skep_once(skep_cluster *cluster, enum skep_event_kind kind, skep_event_cb callback, void *context);
 SKEP_MUST_USE int skep_child_once(skep_child *child, enum skep_event_kind kind, skep_event_cb callback, void *context);
 
-/* Removes a callback, of those with the same kind, callback and context the one that was added last; it is not called
- * any more, not even for an event that is being told. False: there is none. */
+/* Removes the latest callback with this kind, callback and context; it is not called again, not even for an event whose
+ * callbacks are running. False: there is none. */
 bool skep_off(skep_cluster *cluster, enum skep_event_kind kind, skep_event_cb callback, void *context);
 bool skep_child_off(skep_child *child, enum skep_event_kind kind, skep_event_cb callback, void *context);
 
-/* What is known of a worker after its end. */
+/* Data of a worker after its end. */
 typedef struct skep_exit_facts {
     uint32_t id;
     uint32_t slot;
     pid_t pid;
-    char name[65]; /* as it called itself; "" if it never did */
+    char name[65]; /* that it reported; "" if it never did */
     int code;      /* code, signal, reason, uptime_ms, delay_ms: as in its exit event; reason is static text */
     int signal;
     const char *reason;
     uint64_t uptime_ms;
     int64_t delay_ms;
     uint64_t time_ms; /* when it ended; wall clock, since 1970 */
-    bool voluntary;   /* it was asked to leave, or asked itself (Node: exitedAfterDisconnect) */
+    bool voluntary;   /* it was asked to leave, or left by itself (Node: exitedAfterDisconnect) */
     bool ready;       /* it had become ready */
-    uint64_t accepted, requests, messages, jobs_done; /* in its life */
+    uint64_t accepted, requests, messages, jobs_done; /* totals */
     uint64_t connections;                             /* that it had not finished */
 } skep_exit_facts;
 
-/* How a worker has ended; the latest 256 are known, from the exit event on. Errors: SKEP_ENOWORKER (it lives, never
- * was, or ended too long ago). */
+/* Data of an ended worker, of the latest 256, from the exit event on. Errors: SKEP_ENOWORKER (it is running, unknown,
+ * or not among the latest). */
 SKEP_MUST_USE int skep_child_exit_facts(const skep_cluster *cluster, uint32_t id, skep_exit_facts *facts);
 
 #ifdef __cplusplus

@@ -2,8 +2,8 @@
  * The client's side: submits jobs, sends messages to workers, asks and watches a broker.
  *
  * With a loop of the user's, or a worker's, everything happens by callbacks on that loop. Without one the client has a
- * loop of its own, which runs inside the functions named ..._wait: the blocking face. All functions are called on the
- * loop's thread. No callback runs inside a call of the user's other than those. Pointers handed to a callback are
+ * loop of its own, which runs inside the functions named ..._wait: the blocking interface. All functions are called on
+ * the loop's thread. No callback runs inside a call of the user's other than those. Pointers handed to a callback are
  * borrowed until it returns. */
 #ifndef SKEP_CLIENT_H
 #define SKEP_CLIENT_H
@@ -23,90 +23,89 @@ typedef struct skep_client skep_client;
 
 /* All optional: NULL options, or zero-initialised ones, mean the defaults. Strings are copied. */
 typedef struct skep_client_options {
-    const char *name;    /* of the broker's instance; "default" */
-    const char *dir;     /* of the instance; SKEP_DIR, else found by the name as docs/running.md says */
+    const char *name;    /* of the broker's instance (default: "default") */
+    const char *dir;     /* of the instance (default: SKEP_DIR, else by the name: see docs/running.md) */
     const char *url;     /* of the broker's control socket, instead of name and dir: ipc://DIR/control.GENERATION */
-    skep_worker *worker; /* instead of all that: the broker and the loop of this worker, which must be of its user */
-    uv_loop_t *loop;     /* a loop of the user's, which must outlive the client; one of the client's own */
+    skep_worker *worker; /* instead of name, dir and url: the broker and the loop of this worker; of the same user */
+    uv_loop_t *loop;     /* must outlive the client (default: one of the client's own) */
 } skep_client_options;
 
-/* Finds the broker and begins to join it; submissions and messages may follow at once and leave when it has. A broker
- * that ends and comes back in the same place is joined again (with url: only as long as its sockets last).
+/* Finds the broker and begins to join it; submissions and messages may follow at once and are sent when it has joined.
+ * A broker that is restarted in the same directory is joined again (with url: only as long as its sockets last).
  * Errors: SKEP_ENOBROKER, SKEP_EACCES, SKEP_EDIR, SKEP_EURL, SKEP_EINVAL (also: SKEP_TRANSPORT names no transport),
  * SKEP_ENOMEM, SKEP_ESYS. Free with skep_client_free, before the worker or the loop. */
 SKEP_MUST_USE int skep_client_new(skep_client **client, const skep_client_options *options);
 
 /* Leaves: with a loop of its own when the broker has read what was sent, two seconds later at most; with another loop
- * at once, so that messages that the broker's socket did not take yet are lost. Callbacks that are still due are called
- * with SKEP_ECLOSED, inside this call; jobs that were accepted stay with the broker, the others may go either way. Sets
+ * at once, so that messages that the broker's socket did not take yet are lost. Pending callbacks are called with
+ * SKEP_ECLOSED, inside this call; accepted jobs stay with the broker, the others may or may not be accepted. Sets
  * *client to NULL. NULL is allowed. Not from a callback. */
 void skep_client_free(skep_client **client);
 
 uv_loop_t *skep_client_loop(skep_client *client);
 
-/* What went wrong in the latest call or answer that failed, as one line; borrowed until the next call; never NULL. */
+/* Why the latest failed call or answer failed, as one line; borrowed until the next call; never NULL. */
 const char *skep_client_why(const skep_client *client);
 
-/* Whether a broker has been joined and was there when last heard of. */
+/* Whether a broker has been joined, and is not known to have ended. */
 bool skep_client_is_connected(const skep_client *client);
 
 /* Called when a broker has been joined (status SKEP_OK, also each time after it was lost), when it was lost
- * (SKEP_ECLOSED), and each time that it refuses to be joined, which is tried again: SKEP_ECLIENTS, SKEP_EMFILE,
- * SKEP_ENOMEM, ...: skep_client_why says more. */
+ * (SKEP_ECLOSED), and each time that it refuses the client, which is tried again: SKEP_ECLIENTS, SKEP_EMFILE,
+ * SKEP_ENOMEM, ...: skep_client_why has details. */
 typedef void (*skep_client_state_cb)(skep_client *client, int status, void *context);
 void skep_on_client_state(skep_client *client, skep_client_state_cb callback, void *context);
 
 /* --- Jobs --- */
 
-/* What became of a submission: status SKEP_OK, and the job is in the ledger: it will be done or be a dead letter;
- * SKEP_EDUPLICATE, and a job with its key was there before: id is that one's; or it is not there: SKEP_EFULL,
- * SKEP_EQUEUES (the broker has as many queues as it can have), SKEP_ESTATE (the broker stops), SKEP_ENOMEM;
- * SKEP_ECLOSED: nobody knows (skep_client_free was called, or with url or worker the broker is gone). Called once for
- * each, in the order of submission. */
+/* The result of a submission. SKEP_OK: the job is accepted, and will be done or become a dead letter. SKEP_EDUPLICATE:
+ * a job with its key exists, or has ended recently; id is that job's. Not accepted: SKEP_EFULL, SKEP_EQUEUES (the
+ * maximum of queues), SKEP_ESTATE (the broker is stopping), SKEP_ENOMEM. Unknown: SKEP_ECLOSED (skep_client_free was
+ * called, or with url or worker the broker has ended). Called once for each, in the order of submission. */
 typedef void (*skep_accepted_cb)(skep_client *client, int status, uint64_t id, void *context);
 
-/* What became of a job */
+/* The outcome of a job */
 typedef struct skep_outcome {
-    int status;       /* SKEP_OK: done. SKEP_EDEAD: a dead letter. SKEP_ECLOSED: the broker is gone, or the connection
-                         from it was cut, and nobody knows. SKEP_EDUPLICATE: the first job with its key had its outcome
-                         before, which is not kept; while that waits or runs, its outcome is told here, too. What
-                         skep_accepted_cb tells otherwise: it was never there */
+    int status;       /* SKEP_OK: done. SKEP_EDEAD: a dead letter. SKEP_ECLOSED: unknown, the broker has ended or the
+                         connection from it was cut. SKEP_EDUPLICATE: the first job with its key has ended before, and
+                         its outcome is not kept; while that one waits or runs, its outcome is reported here. Others:
+                         it was not accepted, as in skep_accepted_cb */
     const void *data; /* its result */
     size_t size_bytes;
-    const char *cause;  /* SKEP_EDEAD: "attempts", "deaths", "expired" or "refused"; else "" */
-    const char *reason; /* SKEP_EDEAD: in the worker's words, or how it ended; "" */
+    const char *cause;  /* SKEP_EDEAD: "attempts", "deaths", "interrupted", "expired" or "refused"; else "" */
+    const char *reason; /* SKEP_EDEAD: the reason that the worker gave, or how it ended; else "" */
 } skep_outcome;
 typedef void (*skep_outcome_cb)(skep_client *client, const skep_outcome *outcome, void *context);
 
-/* Submits a job; the payload (at most 1 MiB) is copied. Jobs of one iteration of the loop travel together. accepted and
- * outcome may be NULL: only then is nothing asked for. If a broker is lost before it has accepted, the job is submitted
- * again to the one that comes back, once. A broker that has not accepted it knows it by its number, so that it is never
- * there twice. Errors: SKEP_EAGAIN (more than 4 MiB, or 1,000,000 jobs, wait to be accepted; see skep_on_client_drain),
- * SKEP_ETOOBIG, SKEP_EINVAL (queue, options), SKEP_ENOMEM; nothing was submitted then, and no callback follows. */
+/* Submits a job; the payload (at most 1 MiB) is copied. Jobs of one iteration of the loop are sent together. accepted
+ * and outcome may be NULL. If a broker is lost before it has accepted the job, the job is submitted again to its
+ * successor. Submissions have numbers, so one broker never accepts a job twice. Errors: SKEP_EAGAIN (more than 4 MiB,
+ * or 1,000,000 jobs, are not yet accepted; see skep_on_client_drain), SKEP_ETOOBIG, SKEP_EINVAL (queue, options),
+ * SKEP_ENOMEM; then nothing was submitted, and no callback follows. */
 SKEP_MUST_USE int skep_submit(skep_client *client, const char *queue, const void *data, size_t size_bytes,
                               const skep_job_options *options, skep_accepted_cb accepted, skep_outcome_cb outcome,
                               void *context);
 
-/* The same for many jobs with the same options (no key), with callbacks for each. *submitted (may be NULL) is how many
- * there were before an error. */
+/* The same for many jobs with the same options (no key), with callbacks for each. *submitted (may be NULL) is the
+ * number submitted before an error. */
 SKEP_MUST_USE int skep_submit_many(skep_client *client, const char *queue, const struct iovec *jobs, size_t count,
                                    const skep_job_options *options, skep_accepted_cb accepted, skep_outcome_cb outcome,
                                    void *context, size_t *submitted);
 
-/* Submissions that have not been accepted or declined, and jobs whose outcome is waited for. */
+/* Numbers of submissions that have not been accepted or declined, and of jobs whose outcome is pending. */
 uint64_t skep_client_unaccepted(const skep_client *client);
 uint64_t skep_client_unfinished(const skep_client *client);
 
-/* Half of what may wait has been accepted: submissions that failed with SKEP_EAGAIN may be tried again. */
+/* At most half of the limit is not yet accepted: submissions that failed with SKEP_EAGAIN may be tried again. */
 typedef void (*skep_client_drain_cb)(skep_client *client, void *context);
 void skep_on_client_drain(skep_client *client, skep_client_drain_cb callback, void *context);
 
 /* --- Messages --- */
 
 /* A message to a worker: by id, or (worker 0) to one of the workers of a name in turn, or to all that
- * subscribed. It comes from 0, as the broker's do. With neither id nor name it is for the broker's own program, which
- * hears no clients: SKEP_ENOHANDLER comes back. Errors: SKEP_EAGAIN, SKEP_EINVAL, SKEP_ETOOBIG,
- * SKEP_ENOMEM. */
+ * subscribed. Its sender is 0, as of the broker's messages. With neither id nor name it is for the broker's own
+ * program, which takes no messages of clients: SKEP_ENOHANDLER comes back. Errors: SKEP_EAGAIN, SKEP_EINVAL,
+ * SKEP_ETOOBIG, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_client_send(skep_client *client, uint32_t worker, const char *to_name, const char *name,
                                    const void *data, size_t size_bytes);
 SKEP_MUST_USE int skep_client_broadcast(skep_client *client, const char *name, const void *data, size_t size_bytes);
@@ -118,12 +117,12 @@ SKEP_MUST_USE int skep_client_request(skep_client *client, uint32_t worker, cons
                                       const void *data, size_t size_bytes, unsigned timeout_ms,
                                       skep_client_reply_cb callback, void *context);
 
-/* A message without request that could not be passed on. worker is 0 if it went to a name. */
+/* A message without request that could not be forwarded. worker is 0 if it went to a name. */
 typedef void (*skep_client_undelivered_cb)(skep_client *client, uint32_t worker, const char *name, int status,
                                            void *context);
 void skep_on_client_undelivered(skep_client *client, skep_client_undelivered_cb callback, void *context);
 
-/* --- Seeing --- */
+/* --- Status and news --- */
 
 typedef struct skep_queue_info {
     const char *name;
@@ -155,17 +154,17 @@ typedef struct skep_broker_info {
     size_t queue_count;
 } skep_broker_info;
 
-/* Asks how everything is. The callback is called exactly once: with SKEP_OK, or an error and NULL. */
+/* Asks for the broker's status. The callback is called exactly once: with SKEP_OK, or an error and NULL. */
 typedef void (*skep_status_cb)(skep_client *client, int status, const skep_broker_info *info, void *context);
 SKEP_MUST_USE int skep_client_status(skep_client *client, skep_status_cb callback, void *context);
 
 /* A news item */
 typedef struct skep_news {
     uint64_t seq;      /* grows by one from item to item */
-    uint64_t lost;     /* items before this one that are lost for good */
+    uint64_t lost;     /* items before this one that cannot be fetched any more */
     uint64_t time_ms;  /* events: wall clock, since 1970 */
     const char *event; /* "fork", "exit", …: as in skep/cluster.h. "broadcast" for messages to all, "totals" */
-    uint32_t worker;   /* whom it is about, or who sent it; 0: the broker */
+    uint32_t worker;   /* the worker concerned, or the sender; 0: the broker */
     int32_t pid;
     int code;           /* exit: -1 if a signal ended it */
     int signal;         /* exit: -1 if it exited */
@@ -177,11 +176,11 @@ typedef struct skep_news {
 } skep_news;
 typedef void (*skep_news_cb)(skep_client *client, const skep_news *news, void *context);
 
-/* Watches the news from now on: each item once, in order; those that were missed are asked for again. A NULL callback
- * ends it. Errors: SKEP_ENOMEM, SKEP_ESYS. */
+/* Watches the news from now on: each item once, in order; missed ones are requested again. A NULL callback ends it.
+ * Errors: SKEP_ENOMEM, SKEP_ESYS. */
 SKEP_MUST_USE int skep_client_watch(skep_client *client, skep_news_cb callback, void *context);
 
-/* --- The blocking face: only for a client with a loop of its own. timeout_ms 0 means for ever. --- */
+/* --- The blocking interface: only for a client with a loop of its own. timeout_ms 0 means no timeout. --- */
 
 /* Runs the loop until nothing is unaccepted (and, if outcomes is true, unfinished). Callbacks run meanwhile.
  * Errors: SKEP_ETIMEDOUT, SKEP_ESTATE (the loop is the user's). */
@@ -190,28 +189,28 @@ SKEP_MUST_USE int skep_client_wait(skep_client *client, bool outcomes, unsigned 
 /* Runs the loop until more can be submitted after SKEP_EAGAIN. Errors: as above. */
 SKEP_MUST_USE int skep_client_drain_wait(skep_client *client, unsigned timeout_ms);
 
-/* Runs the loop for so long, for callbacks. Errors: SKEP_ESTATE. */
+/* Runs the loop for this time, for callbacks. Errors: SKEP_ESTATE. */
 SKEP_MUST_USE int skep_client_run_wait(skep_client *client, unsigned duration_ms);
 
 /* Submits a job and waits until it is accepted; *id may be NULL. Errors: as skep_submit and skep_accepted_cb, and
- * SKEP_ETIMEDOUT: it may yet be accepted. */
+ * SKEP_ETIMEDOUT: it may still be accepted. */
 SKEP_MUST_USE int skep_submit_wait(skep_client *client, const char *queue, const void *data, size_t size_bytes,
                                    const skep_job_options *options, unsigned timeout_ms, uint64_t *id);
 
-/* Submits a job and waits for its result, which is the caller's to free (free); it is terminated by a zero byte that
- * does not count. Of a job whose key is held by one that waits or runs it is that one's result. Errors: as
- * skep_submit_wait, and SKEP_EDEAD: skep_client_why says more. */
+/* Submits a job and waits for its result, which the caller frees (free); it is terminated by a zero byte that does
+ * not count. If another job with its key waits or runs, it is that one's result. Errors: as skep_submit_wait, and
+ * SKEP_EDEAD: skep_client_why has details. */
 SKEP_MUST_USE int skep_result_wait(skep_client *client, const char *queue, const void *data, size_t size_bytes,
                                    const skep_job_options *options, unsigned timeout_ms, void **result,
                                    size_t *result_bytes);
 
-/* Sends a request and waits for the reply, which is the caller's to free, terminated as above. Errors: as
+/* Sends a request and waits for the reply, which the caller frees, terminated as above. Errors: as
  * skep_client_reply_cb. */
 SKEP_MUST_USE int skep_request_wait(skep_client *client, uint32_t worker, const char *to_name, const char *name,
                                     const void *data, size_t size_bytes, unsigned timeout_ms, void **reply,
                                     size_t *reply_bytes);
 
-/* Asks how everything is; the callback runs inside. Errors: SKEP_ETIMEDOUT, SKEP_ECLOSED, SKEP_ESTATE. */
+/* Asks for the broker's status; the callback runs inside. Errors: SKEP_ETIMEDOUT, SKEP_ECLOSED, SKEP_ESTATE. */
 SKEP_MUST_USE int skep_status_wait(skep_client *client, unsigned timeout_ms, skep_status_cb callback, void *context);
 
 #ifdef __cplusplus

@@ -23,25 +23,25 @@ bool skep_is_primary(void);
 /* Version of the library that is running, such as "0.1.0"; borrowed. */
 const char *skep_version(void);
 
-/* How a job is to be done, for whoever submits it (skep/client.h, skep/cluster.h). Zero-initialised is the default. */
+/* Options of a submission (skep/client.h, skep/cluster.h). Zero-initialised is the default. */
 typedef struct skep_job_options {
-    int priority;      /* -128 to 127: smaller ones come first; 0 */
-    uint32_t delay_ms; /* not before this has passed */
-    uint32_t ttl_ms;   /* a dead letter if nobody has begun it after so long; 0: never */
-    uint32_t lease_ms; /* how long a worker may work on it before another gets it, 100 at least; 0: the queue's */
-    unsigned attempts; /* how often it may be tried; 0: the queue's setting */
-    const char *key;   /* 1 to 64 bytes: a job with a key that the queue had a while ago is not taken again */
+    int priority;      /* -128 to 127: smaller ones come first (default: 0) */
+    uint32_t delay_ms; /* delay it this long (default: 0) */
+    uint32_t ttl_ms;   /* a dead letter if no worker has begun it within this time (default: 0, never) */
+    uint32_t lease_ms; /* time for a worker to do it, before another gets it, 100 at least (default: the queue's) */
+    unsigned attempts; /* maximum of attempts (default: the queue's setting) */
+    const char *key;   /* 1 to 64 bytes: not accepted while its queue holds or remembers a job with this key */
 } skep_job_options;
 
 /* Settings of one queue. Zero-initialised: those of skep_settings, and no limits. */
 typedef struct skep_queue_options {
-    unsigned lease_ms;       /* how long a worker may work on a job before another gets it, 100 at least */
-    unsigned attempts;       /* how often a job is tried, if the submitter does not say, 65,535 at most */
-    unsigned concurrency;    /* jobs that workers have at a time, all workers together; 0: no limit */
-    unsigned job_credit;     /* jobs that one worker has at most, those sent ahead among them */
-    unsigned backoff_ms;     /* before a job that failed is tried again, if the worker does not say; 0: at once */
+    unsigned lease_ms;       /* time for a worker to do a job, before another gets it, 100 at least */
+    unsigned attempts;       /* attempts of a job, unless its submitter sets them, 65,535 at most */
+    unsigned concurrency;    /* maximum of jobs that all workers together have at a time; 0: no limit */
+    unsigned job_credit;     /* maximum of jobs that one worker has, including those sent ahead */
+    unsigned backoff_ms;     /* delay of a failed job, unless the worker sets it; 0: none */
     unsigned backoff_max_ms; /* it doubles with each failure up to this; 0: it does not */
-    unsigned interruptions;  /* workers that may end in the middle of a job, not to be blamed on it, before it is a dead
+    unsigned interruptions;  /* a job that was interrupted this often by ends of workers that it did not cause is a dead
                                 letter, 65,535 at most; 0: no limit */
 } skep_queue_options;
 

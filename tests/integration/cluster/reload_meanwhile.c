@@ -62,7 +62,7 @@ static void test_the_next_one_follows(void **state) {
     assert_int_equal(reload_onto(hive, "old", 2), SKEP_OK);
     assert_int_equal(skep_cluster_reload(hive->cluster, NULL), SKEP_OK);
     HIVE_UNTIL(hive, phases(hive, "pending") == 3);
-    expect_phase(hive, "pending", 0, 2, "it begins when the one under way has ended");
+    expect_phase(hive, "pending", 0, 2, "it begins when the current one has ended");
     assert_int_equal(phases(hive, "begun"), 1);
     open_gate(gate);
     HIVE_UNTIL(hive, phases(hive, "done") == 2);
@@ -190,7 +190,7 @@ static void test_the_only_one_is_drained_meanwhile(void **state) {
     assert_int_equal(skep_cluster_wanted(hive->cluster), 1);
     skep_child_disconnect(skep_child_by_id(hive->cluster, 1));
     await(hive, "aborted");
-    expect_phase(hive, "aborted", 0, 0, "no worker is left to be replaced");
+    expect_phase(hive, "aborted", 0, 0, "no worker is left to replace");
     unlink(gate);
 }
 

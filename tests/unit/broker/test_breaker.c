@@ -76,9 +76,8 @@ static void test_the_last_one_opens_it(void **state) {
     fail_times(&bench, 1);
     assert_true(bench.cluster->breaker.open);
     assert_in_range(skep__breaker_wait_ms(bench.cluster), 2000, 2500);
-    assert_string_equal(bench.reason,
-                        "3 quick failures in 0.0 s, the last: worker 1 fell; one worker is tried in 2.5 s, "
-                        "or by skep resume");
+    assert_string_equal(bench.reason, "3 quick failures in 0.0 s, the last: worker 1 fell; trying one worker in 2.5 s, "
+                                      "or on skep resume");
     fail_times(&bench, 10); /* of workers that were on their way */
     assert_string_equal(bench.told, "o");
     hatch_free(bench.pump, &bench.cluster);
@@ -123,7 +122,7 @@ static void test_one_is_tried(void **state) {
     skep__breaker_say(bench.cluster);
     skep__emit_due(bench.cluster);
     assert_string_equal(bench.told, "oo");
-    assert_string_equal(bench.reason, "it failed again: it fell too; the next is tried in 1 s, or by skep resume");
+    assert_string_equal(bench.reason, "it failed again: it fell too; trying the next in 1 s, or on skep resume");
     assert_true(skep__breaker_wait_ms(bench.cluster) > 0);
     skep__breaker_ready(first->child); /* but it is ready after all */
     pump_turns(bench.pump, 3);

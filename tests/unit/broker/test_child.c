@@ -54,7 +54,7 @@ static void test_descriptors_are_closed(void **state) {
     assert_int_equal(bench.cluster->bad_frames, 0);
     assert_true(is_closed_after(&bench, "\xc1", 1));
     assert_int_equal(bench.cluster->bad_frames, 1);
-    bench.child->doomed = true;
+    bench.child->discarding = true;
     assert_true(is_closed_after(&bench, ready, sizeof ready - 1));
     assert_true(is_closed_after(&bench, "\xc1", 1));
     assert_int_equal(bench.cluster->bad_frames, 1);

@@ -231,7 +231,7 @@ static void test_bad_frames(void **state) {
 
     struct skep_command_submit submit = visitor_jobs(1, 1);
     visitor_add_submit(&frame, &submit);
-    expect_refused(&visitor, &frame, "no client of this process says so");
+    expect_refused(&visitor, &frame, "not a client of this process");
     submit.number = 0;
     refuse_submission(&visitor, &submit, "number 0");
     submit = visitor_jobs(1, 1);
@@ -239,7 +239,7 @@ static void test_bad_frames(void **state) {
     refuse_submission(&visitor, &submit, "queue is empty");
     submit = visitor_jobs(1, 2);
     SKEP_SET(submit, &submit, keys, ((struct skep_list){.count = 1, .borrowed = &key}));
-    refuse_submission(&visitor, &submit, "keys are not as many as jobs");
+    refuse_submission(&visitor, &submit, "the number of keys is not that of jobs");
     assert_int_equal(skep__frame_append(&frame, "\x81", 1), SKEP_OK);
     expect_refused(&visitor, &frame, "malformed frame in the intake");
 
@@ -273,7 +273,7 @@ static void test_another_process_cannot_speak_for_a_client(void **state) {
     visitor_begin(&visitor, &frame);
     visitor_add_submit(&frame, &submit);
     visitor.pid++;
-    expect_refused(&visitor, &frame, "no client of this process says so");
+    expect_refused(&visitor, &frame, "not a client of this process");
     visitor.pid--;
     bench_assert(&bench, 0, 0, 0);
     close_with(&bench, &visitor);

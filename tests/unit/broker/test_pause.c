@@ -179,7 +179,7 @@ static void test_queues_that_are_not_there(void **state) {
     hatch_free(pump, &fresh);
     bench_open(&bench, pump, NULL);
     assert_int_equal(skep_cluster_pause_queue(bench.cluster, "other", true), SKEP_ENOQUEUE);
-    assert_string_equal(skep_cluster_why(bench.cluster), "other: nobody has named this queue yet");
+    assert_string_equal(skep_cluster_why(bench.cluster), "other: no such queue");
     bench_close(&bench);
 }
 

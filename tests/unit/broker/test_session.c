@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-enum { SLOW_BYTES = 4 * 1024 * 1024 /* unread, and a client is not heard any more */ };
+enum { SLOW_BYTES = 4 * 1024 * 1024 /* unread, and a client is ignored from now on */ };
 
 static void open_with(struct bench *bench, struct visitor *visitor, void **state) {
     bench_open(bench, *state, &(skep_settings){.job_credit_bytes = 64 << 20});
@@ -200,8 +200,8 @@ static void test_a_client_leaves(void **state) {
     assert_int_equal(skep__frame_add(&frame, &leave), SKEP_OK);
     visitor_end(&visitor, &frame);
     assert_null(visitor_session(&visitor));
-    assert_true(LIST_EMPTY(&bench.cluster->owed));
-    assert_true(LIST_EMPTY(&bench.cluster->hushed));
+    assert_true(LIST_EMPTY(&bench.cluster->pending));
+    assert_true(LIST_EMPTY(&bench.cluster->delayed));
     complete(child, 2, 1, 2); /* its jobs stay, their results are nobody's */
     struct skep_command_fail fail = {.delivery = 3};
     skep__ledger_fail(child, &fail);

@@ -270,7 +270,7 @@ static void test_bad_values(void **state) {
     expect_refused(cluster, &(skep_settings){.attempts = 65536}, "65536 attempts, 0 deaths: at most 65535");
     expect_refused(cluster, &(skep_settings){.deaths = 65536}, "0 attempts, 65536 deaths: at most 65535");
     expect_refused(cluster, &(skep_settings){.name = name}, why);
-    expect_refused(cluster, &(skep_settings){.policy = SKEP_POLICY_CUSTOM}, "a policy of one's own needs choose");
+    expect_refused(cluster, &(skep_settings){.policy = SKEP_POLICY_CUSTOM}, "the custom policy needs choose");
     name[SKEP_MAX_NAME] = '\0';
     take(cluster, &(skep_settings){.name = name, .credit = 253});
     hatch_free(*state, &cluster);

@@ -187,9 +187,9 @@ static void test_deadlines(void **state) {
     assert_int_equal(due_in_ms(&bench), 0);
     skep__life(bench.child, SKEP__SIGNAL_LEAVE);
     assert_in_range(due_in_ms(&bench), 9000, 10000); /* to leave */
-    assert_int_equal(bench.child->presses, 0);
+    assert_int_equal(bench.child->escalation, 0);
     skep__life(bench.child, SKEP__SIGNAL_DEADLINE);
-    assert_int_equal(bench.child->presses, 1);
+    assert_int_equal(bench.child->escalation, 1);
     assert_string_equal(bench.child->reason, "drain-timeout");
     hatch_free(bench.pump, &bench.cluster);
 }

@@ -85,7 +85,7 @@ static void test_a_silent_one_is_killed(void **state) {
     bench.page.beats = 1;
     PUMP_LOOK_UNTIL(bench.pump, bench.child->reason != NULL && has_ended(&bench));
     assert_string_equal(bench.child->reason, "watchdog");
-    assert_string_equal(bench.error, "no sign of life for 100 ms; killed");
+    assert_string_equal(bench.error, "its event loop was blocked for 100 ms; killed");
     close_bench(&bench);
 }
 

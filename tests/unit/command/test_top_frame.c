@@ -195,7 +195,7 @@ static void test_questions_and_messages_stand_at_the_bottom(void **state) {
     top_view_key(&watching->view, &watching->model, '?');
     assert_shows(frame(watching, 80, 24), "select a worker");
     watching->view.mode = TOP_HELPING;
-    assert_shows(frame(watching, 80, 24), "\nany key goes back\n");
+    assert_shows(frame(watching, 80, 24), "\npress any key to go back\n");
     assert_not_there(frame(watching, 80, 24), "q quit");
 }
 

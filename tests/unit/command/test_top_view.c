@@ -127,7 +127,7 @@ static void test_a_question_ends_when_its_worker_is_gone(void **state) {
     press(watching, 'j');
     press(watching, 'K');
     take_without(watching, 2);
-    assert_string_equal(watching->view.message, "worker 2, which was selected, is gone");
+    assert_string_equal(watching->view.message, "worker 2, which was selected, has gone");
     assert_int_equal(watching->view.chosen, 0);
     assert_int_equal(press(watching, 'y'), TOP_NOTHING);
 }

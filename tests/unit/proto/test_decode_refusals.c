@@ -82,12 +82,12 @@ static void test_unknown_is_skipped_and_counted(void **state) {
 
 static void test_needed(void **state) {
     (void)state;
-    REFUSED(OUTBOX, "\x81" COUNT, "a needed field is missing");
-    REFUSED(OUTBOX, "\x82" COUNT "\xa1n\x01", "a needed field is missing");
+    REFUSED(OUTBOX, "\x81" COUNT, "a required field is missing");
+    REFUSED(OUTBOX, "\x82" COUNT "\xa1n\x01", "a required field is missing");
     REFUSED(OUTBOX,
             "\x82" COUNT "\xa4"
             "Name\xa1x",
-            "a needed field is missing");
+            "a required field is missing");
     READS(OUTBOX,
           "\x82" COUNT "\xa4"
           "name\xa1x",

@@ -111,7 +111,7 @@ static void test_wrong_greetings(void **state) {
         greeting[i] ^= 1;
         take_copy(&read, greeting, sizeof greeting);
         assert_int_equal(read.status, SKEP_EPROTO);
-        assert_string_equal(read.reader.why, i < 4 ? "does not greet as SP does" : "greets as another protocol");
+        assert_string_equal(read.reader.why, i < 4 ? "greeting is not that of SP" : "greeting of another protocol");
         skep__sp_free(&read.reader);
     }
 }
