@@ -138,6 +138,7 @@ static const struct skep__straggler *straggler_before(const struct skep__deliver
 }
 
 uint64_t skep__deliveries_after(const struct skep__deliveries *d, uint64_t number) {
+    if (number >= d->next) return 0;
     const struct skep__straggler *straggler = number < d->first ? straggler_after(d, number) : NULL;
     if (straggler != NULL) return straggler->number;
     for (uint64_t n = number >= d->first ? number + 1 : d->first; n < d->next; n++)

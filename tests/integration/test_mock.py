@@ -291,7 +291,7 @@ class Broker(unittest.TestCase):
             job_worker_path(), "q")
         done = self.drive(["submit q x key k", "submit q y key k"], "basic")
         self.assertEqual((done.code, done.output("out").splitlines()[2:4]),
-                         (1, ["not ok 2 - submit q y key k", "# its key was there before"]))
+                         (1, ["not ok 2 - submit q y key k", "# a job with this key was submitted before"]))
 
     def test_a_program_that_ends_early(self):
         began = time.monotonic()
@@ -339,7 +339,7 @@ class Broker(unittest.TestCase):
                             (["submit q x lease 99ms"], "line 1: 99ms: expected a time of at least 100ms"),
                             (["submit q x y"], "line 1: y: expected key, priority, delay, ttl, lease or attempts"),
                             (["queue q"], "line 1: q: expected NAME:KEY=VALUE,..."),
-                            (["queue q:lease=1s", "queue q:lease=1s"], "line 2: q:lease=1s: this queue was given before")):
+                            (["queue q:lease=1s", "queue q:lease=1s"], "line 2: q:lease=1s: this queue is set twice")):
             done = self.drive(lines, "basic")
             self.assertEqual((done.code, done.output("out")), (64, ""))
             self.assertIn(what, done.output("err"))

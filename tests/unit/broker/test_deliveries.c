@@ -50,6 +50,7 @@ static void test_numbers_follow_each_other(void **state) {
     open_bench(&bench);
     assert_null(skep__deliveries_find(&bench.deliveries, 0));
     assert_null(skep__deliveries_find(&bench.deliveries, 1));
+    assert_int_equal(skep__deliveries_after(&bench.deliveries, UINT64_MAX), 0);
     for (unsigned i = 0; i < JOBS; i++) add(&bench, i);
     for (unsigned i = 0; i < JOBS; i++) {
         const struct skep__delivery *delivery = skep__deliveries_find(&bench.deliveries, i + 1);
