@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A worker's link: descriptors that come with its messages are closed, whatever becomes of the messages. */
+ * A worker's link: descriptors that come with its messages are closed, whatever becomes of the messages; its end is
+ * seen, whatever was left unread. */
 #include "hatch.h"
 
 #include "life.h"
@@ -24,8 +25,9 @@ static void open_bench(struct bench *bench, struct pump *pump) {
 }
 
 static void close_bench(struct bench *bench) {
-    close(bench->link);
-    close(bench->child->link);
+    if (bench->link >= 0) close(bench->link);
+    if (bench->child->link >= 0) close(bench->child->link);
+    skep__alarm_stop(&bench->child->deadline);
     hatch_free_child(bench->child);
     hatch_free(bench->pump, &bench->cluster);
 }
@@ -43,10 +45,11 @@ static bool is_closed_after(struct bench *bench, const char *data, size_t size_b
     return closed;
 }
 
+static const char ready[] = "\x81\xa3"
+                            "cmd\xa5"
+                            "ready";
+
 static void test_descriptors_are_closed(void **state) {
-    static const char ready[] = "\x81\xa3"
-                                "cmd\xa5"
-                                "ready";
     struct bench bench;
     open_bench(&bench, *state);
     bench.child->greeted = true;
@@ -61,9 +64,31 @@ static void test_descriptors_are_closed(void **state) {
     close_bench(&bench);
 }
 
+/* A worker that closes its end with messages unread leaves an error on the broker's. */
+static void test_the_end_of_a_link_that_was_not_read(void **state) {
+    struct bench bench;
+    open_bench(&bench, *state);
+    skep_child *child = bench.child;
+    assert_int_equal(uv_poll_init(&bench.pump->loop, &child->link_poll, child->link), 0);
+    child->link_poll.data = child;
+    skep__link_watch(child);
+    child->greeted = true;
+    struct skep_command drain = {.id = SKEP_COMMAND_drain, .drain = {.has = 0}};
+    assert_int_equal(skep__notify(child, &drain, -1), SKEP_OK);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(skep__link_send(bench.link, "\xc1", 1, NULL, 0), SKEP_OK); /* counted, if they are read */
+    close(bench.link);
+    bench.link = -1;
+    PUMP_UNTIL(bench.pump, child->link < 0);
+    assert_int_equal(bench.cluster->bad_frames, 3);
+    assert_int_equal(child->state, SKEP__CHILD_DRAINING);
+    close_bench(&bench);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_descriptors_are_closed),
+        PUMP_TEST(test_the_end_of_a_link_that_was_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

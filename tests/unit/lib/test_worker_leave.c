@@ -13,11 +13,10 @@ static void closed(uv_handle_t *handle) {
     (void)handle;
 }
 
-static void test_an_orphan_ends_with_a_timer(void **state) {
-    struct pump *pump = *state;
-    struct hive *h = open_hive(pump);
+/* Runs an idle worker whose broker closes the link, until it ends. */
+static void orphan(struct hive *h) {
     uv_timer_t timer;
-    uv_timer_init(&pump->loop, &timer);
+    uv_timer_init(&h->pump->loop, &timer);
     uv_timer_start(&timer, too_long, TOO_LONG_MS, 0);
     assert_int_equal(skep_worker_ready(h->worker), SKEP_OK);
     close(h->link);
@@ -29,7 +28,22 @@ static void test_an_orphan_ends_with_a_timer(void **state) {
     close_hive(h);
 }
 
+static void test_an_orphan_ends_with_a_timer(void **state) {
+    orphan(open_hive(*state));
+}
+
+/* A broker that closes its end with messages unread, such as hello, leaves an error on the worker's. */
+static void test_what_the_broker_said_last_does_not_hide_its_end(void **state) {
+    struct hive *h = open_hive(*state);
+    struct skep_command rest = {.id = SKEP_COMMAND_rest, .rest = {.listener = 1, .paused = true}};
+    for (unsigned i = 0; i < 3; i++) tell(h, &rest);
+    orphan(h);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {PUMP_TEST(test_an_orphan_ends_with_a_timer)};
+    const struct CMUnitTest tests[] = {
+        PUMP_TEST(test_an_orphan_ends_with_a_timer),
+        PUMP_TEST(test_what_the_broker_said_last_does_not_hide_its_end),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
