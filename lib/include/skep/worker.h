@@ -73,14 +73,13 @@ typedef void (*skep_connection_cb)(skep_worker *worker, skep_listener *listener,
  * this process's working directory; ?mode=0660 and &owner=USER:GROUP may follow it (docs/running.md has all forms).
  * Port 0 is a random port, the same for all workers that ask for it as their first, second, … of this URL; one that was
  * closed does not count again before all of this URL are closed. Listeners of one worker on the same name get its
- * connections in turns. The broker binds; this waits for its answer. HOST is an IPv4 address, an IPv6 address in
- * brackets, localhost or a star (every address, IPv6 and IPv4). With policies shared and reuseport this process accepts
- * by itself, which the callback does not notice. *listener (may be NULL) is borrowed, valid until skep_listener_close
- * or the worker's end. Errors: SKEP_EURL, SKEP_EADDRINUSE, SKEP_EADDR (it is not this machine's; no such directory),
- * SKEP_EACCES, SKEP_EMFILE, SKEP_ENOMEM and SKEP_ESYS, of this process or the broker; SKEP_ETOOBIG (a worker has 128
- * listeners at most); SKEP_ESTATE (the broker is
- * stopping, or wants this worker to leave), SKEP_ECLOSED (the worker is leaving, or its broker is gone), SKEP_ETIMEDOUT
- * (no answer for 10 s), SKEP_EPROTO; skep_worker_why says more. */
+ * connections in turns. The broker binds; this waits for its answer, as long as the broker lives. HOST is an IPv4
+ * address, an IPv6 address in brackets, localhost or a star (every address, IPv6 and IPv4). With policies shared and
+ * reuseport this process accepts by itself, which the callback does not notice. *listener (may be NULL) is borrowed,
+ * valid until skep_listener_close or the worker's end. Errors: SKEP_EURL, SKEP_EADDRINUSE, SKEP_EADDR (it is not this
+ * machine's; no such directory), SKEP_EACCES, SKEP_EMFILE, SKEP_ENOMEM and SKEP_ESYS, of this process or the broker;
+ * SKEP_ETOOBIG (a worker has 128 listeners at most); SKEP_ESTATE (the broker is stopping, or wants this worker to
+ * leave), SKEP_ECLOSED (the worker is leaving, or its broker is gone), SKEP_EPROTO; skep_worker_why says more. */
 SKEP_MUST_USE int skep_listen(skep_worker *worker, const char *url, skep_connection_cb callback, void *context,
                               skep_listener **listener);
 
