@@ -1,9 +1,23 @@
 /* SPDX-License-Identifier: MIT
  * A worker's link: descriptors that come with its messages are closed, whatever becomes of the messages; its end is
- * seen, whatever was left unread. */
+ * seen, whatever was left unread. A worker that cannot be watched is not kept. */
 #include "hatch.h"
 
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <sys/wait.h>
+
 #include "life.h"
+
+/* Stands in the way of libuv's, so that the kernel may not be able to watch more: how many calls still succeed. */
+static unsigned watches = UINT_MAX;
+
+int uv_poll_init(uv_loop_t *loop, uv_poll_t *poll, int fd) {
+    int (*init)(uv_loop_t *, uv_poll_t *, int);
+    *(void **)&init = dlsym(RTLD_NEXT, "uv_poll_init");
+    return watches-- == 0 ? UV_ENOMEM : init(loop, poll, fd);
+}
 
 /* A worker without a process, and its end of the link. */
 struct bench {
@@ -85,10 +99,52 @@ static void test_the_end_of_a_link_that_was_not_read(void **state) {
     close_bench(&bench);
 }
 
+/* --- what the kernel cannot watch --- */
+
+static unsigned count_descriptors(void) {
+    unsigned count = 0;
+    DIR *entries = opendir("/proc/self/fd");
+    assert_non_null(entries);
+    while (readdir(entries) != NULL) count++;
+    closedir(entries);
+    return count;
+}
+
+static void assert_not_forked(struct pump *pump, skep_cluster *cluster) {
+    skep_child *child = NULL;
+    unsigned before = count_descriptors();
+    assert_int_equal(skep_fork(cluster, NULL, &child), SKEP_ENOMEM);
+    pump_turns(pump, 2);
+    assert_null(child);
+    assert_int_equal(cluster->child_count, 0);
+    assert_int_equal(count_descriptors(), before);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+}
+
+/* Its outputs, inbox, process and link. */
+static void test_a_worker_that_cannot_be_watched(void **state) {
+    enum { WATCHED = 5 };
+    struct pump *pump = *state;
+    skep_settings settings = {.exec = "sleep", .args = (const char *const[]){"1000", NULL}, .capture = true};
+    skep_cluster *cluster = hatch_cluster(pump, &settings);
+    assert_int_equal(skep_cluster_start(cluster), SKEP_OK);
+    for (unsigned i = 0; i < WATCHED; i++) {
+        watches = i;
+        assert_not_forked(pump, cluster);
+    }
+    watches = WATCHED;
+    assert_int_equal(skep_fork(cluster, NULL, NULL), SKEP_OK);
+    assert_int_equal(watches, 0);
+    watches = UINT_MAX;
+    hatch_free(pump, &cluster);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_descriptors_are_closed),
         PUMP_TEST(test_the_end_of_a_link_that_was_not_read),
+        PUMP_TEST(test_a_worker_that_cannot_be_watched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
