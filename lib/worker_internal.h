@@ -305,7 +305,7 @@ void skep__worker_release_sigterm(skep_worker *worker);
 /* Begins to leave if a SIGTERM has asked for it. Between two jobs too: the loop may not have its turn for long. */
 void skep__worker_heed(skep_worker *worker);
 
-/* The end of an iteration: tells the user that the worker leaves. */
+/* The end of an iteration: tells the user that the worker leaves, and that requests fail if the broker has gone. */
 void skep__worker_tell_leave(struct skep__flush *leave_flush);
 
 /* The broker has gone: live connections may still finish, messages cannot. result: of skep_worker_run. */
