@@ -31,9 +31,9 @@ struct skep_listener {
     char url[SKEP_MAX_URL + 1];
     skep_connection_cb callback;
     void *context;
-    int fd;       /* shared and reuseport: accept from it; else -1 */
-    bool resting; /* the broker has paused it */
-    uv_poll_t poll;
+    int fd;         /* shared and reuseport: accept from it; else -1 */
+    bool resting;   /* the broker has paused it */
+    uv_poll_t poll; /* data is NULL: there is no handle, or none any more */
 };
 
 /* A connection that has arrived and waits for its callback */
@@ -191,7 +191,8 @@ struct skep_worker {
 
     TAILQ_HEAD(, skep_listener) listeners; /* the one that was given a connection last is the last */
     TAILQ_HEAD(, skep_listener)
-    closed_listeners; /* freed with the worker: arrivals and users may still point at them */
+    closed_listeners; /* arrivals and users may still point at them: they become new ones, or are freed with the worker
+                       */
     LIST_HEAD(, skep__asked) asked;
     uint32_t next_listen;
     bool answer_rests; /* the listener of the latest answer is paused */

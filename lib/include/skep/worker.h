@@ -87,7 +87,8 @@ SKEP_MUST_USE int skep_listen(skep_worker *worker, const char *url, skep_connect
 const char *skep_listener_url(const skep_listener *listener);
 
 /* No more connections from this listener; the last worker's leaving closes it in the broker. What has arrived already
- * is still given to its callback, in this iteration of the loop. Does nothing the second time. */
+ * is still given to its callback, in this iteration of the loop. Does nothing the second time, as long as skep_listen
+ * has not been called since: that uses the memory again. */
 void skep_listener_close(skep_listener *listener);
 
 /* Reports that a connection has ended, after its descriptor fd was closed, and how long it lasted. Costs nanoseconds;
