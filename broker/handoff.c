@@ -215,7 +215,7 @@ static void say_refusing(skep_child *child) {
     uint64_t now_ms = uv_now(child->cluster->loop);
     if (child->refused_said_ms != 0 && now_ms - child->refused_said_ms < SAY_MS) return;
     child->refused_said_ms = now_ms;
-    skep__emit_error(child->cluster, child, "it has no descriptors for more connections; they go to others");
+    skep__emit_error(child->cluster, child, "it has no descriptors or memory for more connections; they go to others");
 }
 
 void skep__refused(skep_child *child, uint64_t number) {

@@ -289,8 +289,8 @@ void skep__worker_free_times(skep_worker *worker);
 void skep__worker_deliver(skep_worker *worker);
 void skep__worker_deliver_later(skep_worker *worker);
 
-/* Notes a connection for its callback. */
-void skep__worker_arrived(skep_worker *worker, struct skep_listener *listener, int fd);
+/* Notes a connection for its callback. False: there is no memory, and the descriptor is still the caller's. */
+SKEP_MUST_USE bool skep__worker_arrived(skep_worker *worker, struct skep_listener *listener, int fd);
 
 /* Acknowledges what was to be acknowledged later. */
 void skep__worker_take_held(skep_worker *worker);

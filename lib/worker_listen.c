@@ -69,8 +69,12 @@ static void accept_some(skep_listener *listener, unsigned limit) {
             if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED && errno != EPROTO) rest(worker);
             return;
         }
+        if (!skep__worker_arrived(worker, listener, fd)) {
+            close(fd);
+            rest(worker);
+            return;
+        }
         worker->unreported_accepted++;
-        skep__worker_arrived(worker, listener, fd);
         skep__worker_report_soon(worker);
     }
 }

@@ -3,9 +3,20 @@
  * connections that there is no memory for. */
 #include "bare_hive.h"
 
+#include <dlfcn.h>
 #include <sys/socket.h>
 
 enum { TIMES = 5 };
+
+/* Stands in the way of the system's, so that there may be no more memory. The sanitizer itself calls it, before it can
+ * check anything. */
+static bool no_memory;
+
+__attribute__((no_sanitize("address", "undefined"))) void *malloc(size_t size_bytes) {
+    static void *(*allocate)(size_t);
+    if (allocate == NULL) *(void **)&allocate = dlsym(RTLD_NEXT, "malloc");
+    return no_memory ? NULL : allocate(size_bytes);
+}
 
 static void on_connection(skep_worker *worker, skep_listener *listener, int fd, void *context) {
     unsigned *count = context;
@@ -27,7 +38,8 @@ static skep_listener *listen_on(struct hive *h, uint64_t number, int fd, unsigne
     skep_listener *listener = NULL;
     struct skep_command command = {.id = SKEP_COMMAND_listening};
     command.listening = (struct skep_command_listening){
-        .request = h->worker->next_listen + 1, .listener = number, .url = {"tcp://127.0.0.1:1", 17}, .shared = fd >= 0};
+        .request = h->worker->next_listen + 1, .listener = number, .url = {"tcp://127.0.0.1:1", 17}};
+    if (fd >= 0) SKEP_SET(listening, &command.listening, shared, true);
     send_fd(h, &command, fd);
     assert_int_equal(skep_listen(h->worker, "web", on_connection, count, &listener), SKEP_OK);
     return listener;
@@ -88,10 +100,60 @@ static void test_memory_with_arrivals_is_not_used_again(void **state) {
     close_hive(h);
 }
 
+/* --- without memory --- */
+
+static void read_without_memory(struct hive *h) {
+    no_memory = true;
+    uv_run(&h->pump->loop, UV_RUN_NOWAIT);
+    no_memory = false;
+    read_link(h);
+}
+
+/* The next one is taken again. */
+static void test_connections_without_memory_are_refused(void **state) {
+    struct hive *h = open_hive(*state);
+    unsigned count = 0;
+    listen_on(h, 1, -1, &count);
+    read_link(h);
+    h->answers[h->answers_bytes = 0] = '\0';
+    give_connection(h, 1, 1);
+    read_without_memory(h);
+    assert_int_equal(skep_worker_connections(h->worker), 0);
+    give_connection(h, 2, 1);
+    PUMP_UNTIL(h->pump, count == 1);
+    read_link(h);
+    assert_string_equal(h->answers, "refused {connection: 1}\ntaken {through: 1}\ntaken {through: 2}\n");
+    close_hive(h);
+}
+
+/* They are not counted, and there is a pause. */
+static void test_accepted_connections_without_memory_are_not_counted(void **state) {
+    struct hive *h = open_hive(*state);
+    unsigned count = 0;
+    int fd = listening_socket();
+    struct sockaddr_storage address;
+    socklen_t size_bytes = sizeof address;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size_bytes), 0);
+    listen_on(h, 1, fd, &count);
+    read_link(h);
+    h->answers[h->answers_bytes = 0] = '\0';
+    int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(client, (const struct sockaddr *)&address, size_bytes), 0);
+    read_without_memory(h);
+    assert_int_equal(skep_worker_connections(h->worker), 0);
+    assert_int_equal(h->worker->unreported_accepted, 0);
+    assert_string_equal(h->answers, "refused {connection: 0}\n");
+    close(client);
+    close(fd);
+    close_hive(h);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_memory_of_closed_listeners_is_used_again),
         PUMP_TEST(test_memory_with_arrivals_is_not_used_again),
+        PUMP_TEST(test_connections_without_memory_are_refused),
+        PUMP_TEST(test_accepted_connections_without_memory_are_not_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
