@@ -232,14 +232,6 @@ struct skep__counter_total {
     uint64_t count;
 };
 
-/* An event that is due on the next turn */
-struct skep__due_event {
-    STAILQ_ENTRY(skep__due_event) entry;
-    skep_event event;
-    char reason[SKEP_MAX_REASON + 1]; /* copies, since what they were borrowed from may have gone by then */
-    char url[SKEP_MAX_URL + 1];
-};
-
 struct skep__news_item {
     STAILQ_ENTRY(skep__news_item) entry;
     uint64_t seq;

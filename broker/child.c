@@ -256,12 +256,21 @@ static void flush_link(struct skep__flush *flush) {
     skep__link_watch((skep_child *)((char *)flush - offsetof(skep_child, link_flush)));
 }
 
-static void open_handles(skep_child *child) {
-    uv_loop_t *loop = child->cluster->loop;
-    uv_poll_init(loop, &child->pid_poll, child->pidfd);
-    uv_poll_init(loop, &child->link_poll, child->link);
-    child->pid_poll.data = child->link_poll.data = child;
-    child->open_handles = 2;
+static int open_handle(skep_child *child, uv_poll_t *poll, int fd) {
+    poll->data = child;
+    int error = uv_poll_init(child->cluster->loop, poll, fd);
+    if (error == 0) child->open_handles++;
+    return skep_status_of_errno(-error);
+}
+
+static int open_handles(skep_child *child) {
+    int status = open_handle(child, &child->pid_poll, child->pidfd);
+    if (status == SKEP_OK) status = open_handle(child, &child->link_poll, child->link);
+    if (status == SKEP_OK) return SKEP_OK;
+    return skep__broker_fail(child->cluster, status, "cannot watch worker %u: %s", child->id, skep_strerror(status));
+}
+
+static void start_watching(skep_child *child) {
     uv_poll_start(&child->pid_poll, UV_READABLE, process_ended);
     skep__link_watch(child);
     skep__watch_ready(child);
@@ -273,11 +282,13 @@ static void abandon(skep_child *child) {
     skep__output_close(child);
     kill(child->pid, SIGKILL);
     skep__child_reap(child);
+    child->released = true;
+    if (child->open_handles > 0) uv_close((uv_handle_t *)&child->pid_poll, handle_closed); /* the first to be opened */
     close(child->pidfd);
     close(child->link);
     skep__page_free(&child->page);
     skep__outlet_free(&child->inbox);
-    free_child(child);
+    if (child->open_handles == 0) free_child(child);
 }
 
 static skep_child *allocate(skep_cluster *cluster, struct skep__slot *slot, const char *program) {
@@ -328,8 +339,9 @@ static int adopt(skep_child *child, const struct skep__program *program, const s
     int status = open_output(child, spawned->output);
     if (status == SKEP_OK)
         status = skep__inbox_open(child, program); /* while the program loads; the welcome names it */
+    if (status == SKEP_OK) status = open_handles(child);
     if (status != SKEP_OK) return status;
-    open_handles(child);
+    start_watching(child);
     enlist(child);
     skep_event event = skep__event(SKEP_EVENT_FORK, child);
     skep__emit_later(child->cluster, &event);

@@ -9,6 +9,15 @@
 
 #include "news.h"
 
+/* An event that is due on the next turn */
+struct skep__due_event {
+    STAILQ_ENTRY(skep__due_event) entry;
+    skep_event event;
+    char reason[SKEP_MAX_REASON + 1]; /* copies, since what they were borrowed from may have gone by then */
+    char url[SKEP_MAX_URL + 1];
+    char queue[SKEP_MAX_NAME + 1];
+};
+
 static const char *const names[SKEP_EVENT_KINDS] = {
     [SKEP_EVENT_SETUP] = "setup",     [SKEP_EVENT_FORK] = "fork",
     [SKEP_EVENT_ONLINE] = "online",   [SKEP_EVENT_LISTENING] = "listening",
@@ -100,6 +109,7 @@ void skep__emit_later(skep_cluster *cluster, const skep_event *event) {
     due->event = *event;
     due->event.reason = copy(due->reason, sizeof due->reason, event->reason);
     due->event.url = copy(due->url, sizeof due->url, event->url);
+    due->event.queue = copy(due->queue, sizeof due->queue, event->queue);
     STAILQ_INSERT_TAIL(&cluster->due_events, due, entry);
     cluster->events_flush.flush = flush_events;
     skep__flusher_mark(cluster->flusher, &cluster->events_flush);

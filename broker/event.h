@@ -11,8 +11,8 @@ skep_event skep__event(enum skep_event_kind kind, skep_child *child);
 /* Tells the news and the callbacks. From a callback of the loop only. What is due comes first. */
 void skep__emit(skep_cluster *cluster, const skep_event *event);
 
-/* The same on the next turn of the loop, or before the next event, for calls of the user. reason and
- * url are copied; other strings must live on. */
+/* The same on the next turn of the loop, or before the next event, for calls of the user. reason, url and queue are
+ * copied; other strings must live on. */
 void skep__emit_later(skep_cluster *cluster, const skep_event *event);
 
 /* Emits what is due. */

@@ -88,9 +88,15 @@ static int send_all(skep_child *child) {
     return status;
 }
 
+/* libuv stops polling a socket with an error, and a worker that closed its end with messages unread leaves one: what it
+ * sent before is read here, and then the end. */
+static void read_to_the_end(skep_child *child) {
+    while (child->link >= 0 && skep__read_link(child) == SKEP_OK) continue;
+}
+
 static void link_ready(uv_poll_t *poll, int status, int events) {
-    (void)status;
     skep_child *child = poll->data;
+    if (status < 0) read_to_the_end(child);
     if (events & UV_WRITABLE) skep__link_watch(child);
     if (child->link >= 0 && events & UV_READABLE) (void)skep__read_link(child);
 }
@@ -209,7 +215,7 @@ static void say_refusing(skep_child *child) {
     uint64_t now_ms = uv_now(child->cluster->loop);
     if (child->refused_said_ms != 0 && now_ms - child->refused_said_ms < SAY_MS) return;
     child->refused_said_ms = now_ms;
-    skep__emit_error(child->cluster, child, "it has no descriptors for more connections; they go to others");
+    skep__emit_error(child->cluster, child, "it has no descriptors or memory for more connections; they go to others");
 }
 
 void skep__refused(skep_child *child, uint64_t number) {

@@ -133,7 +133,12 @@ static void program_ended(uv_poll_t *poll, int status, int events);
 static int watch_program(struct skep__mock_worker *worker) {
     worker->pidfd = (int)syscall(SYS_pidfd_open, worker->pid, 0);
     if (worker->pidfd < 0) return skep_status_of_errno(errno);
-    uv_poll_init(worker->mock->loop, &worker->exit_poll, worker->pidfd);
+    int error = uv_poll_init(worker->mock->loop, &worker->exit_poll, worker->pidfd);
+    if (error != 0) {
+        close(worker->pidfd);
+        worker->pidfd = -1;
+        return skep_status_of_errno(-error);
+    }
     worker->mock->open_handles++;
     worker->exit_poll.data = worker;
     uv_poll_start(&worker->exit_poll, UV_READABLE, program_ended);

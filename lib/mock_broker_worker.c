@@ -285,7 +285,12 @@ static int open_link(struct skep__mock_worker *worker, int *link) {
     int ends[2];
     int status = skep__link_pair(ends);
     if (status != SKEP_OK) return status;
-    uv_poll_init(worker->mock->loop, &worker->link_poll, ends[0]);
+    int error = uv_poll_init(worker->mock->loop, &worker->link_poll, ends[0]);
+    if (error != 0) {
+        close(ends[0]);
+        close(ends[1]);
+        return skep_status_of_errno(-error);
+    }
     worker->mock->open_handles++;
     worker->link_poll.data = worker;
     uv_poll_start(&worker->link_poll, UV_READABLE, link_readable);

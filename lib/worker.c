@@ -25,11 +25,14 @@ int skep__worker_fail(skep_worker *worker, int status, const char *format, ...) 
 
 /* --- callbacks of the loop --- */
 
+/* libuv stops polling a socket with an error, and a broker that closed its end with messages unread leaves one: what it
+ * sent before is read to its end at once. */
 static void link_readable(uv_poll_t *poll, int status, int events) {
-    (void)status;
     (void)events;
     skep_worker *worker = poll->data;
-    int result = skep__worker_read_link(worker, 0, NULL, NULL);
+    int result;
+    do result = skep__worker_read_link(worker, 0, NULL, NULL);
+    while (result == SKEP_OK && status < 0);
     skep__worker_deliver(worker);
     if (result != SKEP_OK && result != SKEP_EAGAIN) skep__worker_orphaned(worker, result);
 }

@@ -31,9 +31,9 @@ struct skep_listener {
     char url[SKEP_MAX_URL + 1];
     skep_connection_cb callback;
     void *context;
-    int fd;       /* shared and reuseport: accept from it; else -1 */
-    bool resting; /* the broker has paused it */
-    uv_poll_t poll;
+    int fd;         /* shared and reuseport: accept from it; else -1 */
+    bool resting;   /* the broker has paused it */
+    uv_poll_t poll; /* data is NULL: there is no handle, or none any more */
 };
 
 /* A connection that has arrived and waits for its callback */
@@ -191,7 +191,8 @@ struct skep_worker {
 
     TAILQ_HEAD(, skep_listener) listeners; /* the one that was given a connection last is the last */
     TAILQ_HEAD(, skep_listener)
-    closed_listeners; /* freed with the worker: arrivals and users may still point at them */
+    closed_listeners; /* arrivals and users may still point at them: they become new ones, or are freed with the worker
+                       */
     LIST_HEAD(, skep__asked) asked;
     uint32_t next_listen;
     bool answer_rests; /* the listener of the latest answer is paused */
@@ -288,8 +289,8 @@ void skep__worker_free_times(skep_worker *worker);
 void skep__worker_deliver(skep_worker *worker);
 void skep__worker_deliver_later(skep_worker *worker);
 
-/* Notes a connection for its callback. */
-void skep__worker_arrived(skep_worker *worker, struct skep_listener *listener, int fd);
+/* Notes a connection for its callback. False: there is no memory, and the descriptor is still the caller's. */
+SKEP_MUST_USE bool skep__worker_arrived(skep_worker *worker, struct skep_listener *listener, int fd);
 
 /* Acknowledges what was to be acknowledged later. */
 void skep__worker_take_held(skep_worker *worker);
@@ -305,7 +306,7 @@ void skep__worker_release_sigterm(skep_worker *worker);
 /* Begins to leave if a SIGTERM has asked for it. Between two jobs too: the loop may not have its turn for long. */
 void skep__worker_heed(skep_worker *worker);
 
-/* The end of an iteration: tells the user that the worker leaves. */
+/* The end of an iteration: tells the user that the worker leaves, and that requests fail if the broker has gone. */
 void skep__worker_tell_leave(struct skep__flush *leave_flush);
 
 /* The broker has gone: live connections may still finish, messages cannot. result: of skep_worker_run. */

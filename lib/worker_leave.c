@@ -70,6 +70,7 @@ static void orphan_expired(uv_timer_t *timer) {
 void skep__worker_tell_leave(struct skep__flush *flush) {
     skep_worker *worker = (skep_worker *)((char *)flush - offsetof(skep_worker, leave_flush));
     if (worker->phase != SKEP__WORKER_LEAVING) return;
+    if (worker->result != SKEP_OK) skep__worker_fail_requests(worker, SKEP_ECLOSED);
     if (!worker->leave_told && worker->on_leave != NULL) worker->on_leave(worker, worker->on_leave_context);
     worker->leave_told = true;
     skep__worker_check_left(worker);
@@ -83,12 +84,12 @@ void skep__worker_leave(skep_worker *worker) {
     skep__flusher_mark(worker->flusher, &worker->leave_flush);
 }
 
+/* A call of the user's may be the cause: pending requests fail in the flush. */
 void skep__worker_orphaned(skep_worker *worker, int result) {
     worker->result = result;
     skep__worker_leave(worker);
     skep__flusher_mark(worker->flusher, &worker->leave_flush); /* also if it was leaving already */
     uv_poll_stop(&worker->link_poll);
-    skep__worker_fail_requests(worker, SKEP_ECLOSED);
     uv_timer_start(&worker->leave_timer, orphan_expired, ORPHAN_TIMEOUT_MS, 0);
 }
 

@@ -126,16 +126,14 @@ void skep__worker_deliver_later(skep_worker *worker) {
     skep__flusher_mark(worker->flusher, &worker->arrivals_flush);
 }
 
-void skep__worker_arrived(skep_worker *worker, struct skep_listener *listener, int fd) {
+bool skep__worker_arrived(skep_worker *worker, struct skep_listener *listener, int fd) {
     struct skep__arrival *a = malloc(sizeof *a);
-    if (a == NULL) {
-        close(fd);
-        return;
-    }
+    if (a == NULL) return false;
     *a = (struct skep__arrival){.listener = listener, .fd = fd};
     STAILQ_INSERT_TAIL(&worker->arrivals, a, entry);
     worker->live++;
     skep__worker_connection_begun(worker, fd);
+    return true;
 }
 
 /* --- commands --- */
@@ -158,12 +156,10 @@ static int take_connection(skep_worker *worker, const struct skep_command_connec
     int fd = take_fd(worker->link_message, d);
     struct skep_listener *listener = skep__worker_next_listener(worker, c->listener);
     enum skep__take how = how_to_take(worker, c->connection);
+    bool wanted = fd >= 0 && listener != NULL && how != SKEP__TAKE_NOT;
     d->through = c->connection;
     if (how == SKEP__TAKE_LATER) worker->held = c->connection;
-    if (fd >= 0 && listener != NULL && how != SKEP__TAKE_NOT) {
-        skep__worker_arrived(worker, listener, fd);
-        return SKEP_OK;
-    }
+    if (wanted && skep__worker_arrived(worker, listener, fd)) return SKEP_OK;
     if (fd >= 0) close(fd);
     return refuse(worker, d, c->connection);
 }

@@ -69,8 +69,12 @@ static void accept_some(skep_listener *listener, unsigned limit) {
             if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED && errno != EPROTO) rest(worker);
             return;
         }
+        if (!skep__worker_arrived(worker, listener, fd)) {
+            close(fd);
+            rest(worker);
+            return;
+        }
         worker->unreported_accepted++;
-        skep__worker_arrived(worker, listener, fd);
         skep__worker_report_soon(worker);
     }
 }
@@ -96,6 +100,7 @@ static int start_accepting(skep_worker *worker, skep_listener *listener) {
 
 static void poll_closed(uv_handle_t *handle) {
     const skep_listener *listener = handle->data;
+    handle->data = NULL;
     skep__worker_handle_closed(listener->worker);
 }
 
@@ -214,9 +219,27 @@ static int check_answer(skep_worker *worker, const char *url, const struct skep_
     return SKEP_OK;
 }
 
+static bool has_arrivals(const skep_worker *worker, const skep_listener *listener) {
+    const struct skep__arrival *a;
+    STAILQ_FOREACH(a, &worker->arrivals, entry) if (a->listener == listener) return true;
+    return false;
+}
+
+/* One that was closed, once nothing of it is left, or a new one: so there are never more than were open at a time. */
+static skep_listener *allocate(skep_worker *worker) {
+    skep_listener *l;
+    TAILQ_FOREACH(l, &worker->closed_listeners, entry) {
+        if (l->poll.data != NULL || has_arrivals(worker, l)) continue;
+        TAILQ_REMOVE(&worker->closed_listeners, l, entry);
+        memset(l, 0, sizeof *l);
+        return l;
+    }
+    return calloc(1, sizeof *l);
+}
+
 static int add_listener(skep_worker *worker, struct skep__asked *asked, const struct skep_command_listening *l, int fd,
                         skep_listener **out) {
-    skep_listener *listener = calloc(1, sizeof *listener);
+    skep_listener *listener = allocate(worker);
     if (listener == NULL) return SKEP_ENOMEM;
     listener->worker = worker;
     listener->number = (uint32_t)l->listener;

@@ -12,11 +12,14 @@
     GET /broadcast/X  sends a broadcast named X to all
     GET /unlisten     gives the listener back
     GET /disconnect   leaves voluntarily
+    GET /vanish       closes the link once something has come that it does not read; the process lives on
 """
 import argparse
 import json
 import os
+import select
 import selectors
+import signal
 import socket
 import sys
 import time
@@ -364,6 +367,12 @@ class Worker:
         self.tell_link(pack("disconnect"))
         client.answer("leaving\n")
         self.drain()
+
+    def do_vanish(self, client, _):
+        client.answer("gone\n")
+        select.select([self.link], [], [])
+        self.link.close()
+        signal.pause()
 
 
 def address(whom):

@@ -208,6 +208,27 @@ class Leaving(unittest.TestCase):
             self.assertNotIn(pids[1], [worker["pid"] for worker in status["workers"]])
             hive.stop()
 
+    def test_a_link_that_ends_unread_loses_no_connection(self):
+        """It is seen at once, though the process lives on."""
+        with foreign() as hive:
+            hive.wait_ready(2)
+            events, url, pids = follow(hive), hive.url, hive.pids()
+            with connect_to(hive, 1) as connection:
+                connection.request("/vanish")
+            connections = [Connection(url) for _ in range(4)]
+            for connection in connections:
+                connection.send()
+            texts = [connection.response().text for connection in connections]
+            self.assertEqual({text.split(",")[0] for text in texts}, {"Hello from Python worker 2"})
+            for connection in connections:
+                connection.sock.close()
+            self.assertEqual(events.wait_event("disconnect")["worker"]["id"], 1)
+            self.assertTrue(is_alive(pids[1]))
+            self.assertGreater(hive.status()["totals"]["redispatched"], 0)
+            hive.kill9(pids[1])
+            hive.wait_ready(2)
+            hive.stop()
+
     def test_no_worker_outlives_the_broker(self):
         with foreign() as hive:
             hive.wait_ready(2)

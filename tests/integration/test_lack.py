@@ -96,7 +96,7 @@ class Workers(unittest.TestCase, Quiet):
             heard = answers(clients)
             self.assertEqual(resting(heard), [])
             self.assertEqual(set(workers_of(heard)), {1, 3})
-            hive.wait_line("worker 2 pid .*: error: it has no descriptors for more connections; they go to others")
+            hive.wait_line("worker 2 pid .*: error: it has no descriptors or memory for more connections; they go to others")
             self.check_quiet(pids[2])
             self.check_quiet(hive.pid)
             disperse(clients)
@@ -115,7 +115,7 @@ class Workers(unittest.TestCase, Quiet):
                 self.assertEqual(resting(heard), [])
                 self.assertNotIn(poor, workers_of(heard))
                 if policy != "shared":  # there it may be that the others are always quicker
-                    hive.wait_line(f"worker {poor} pid .*: error: it has no descriptors for more connections")
+                    hive.wait_line(f"worker {poor} pid .*: error: it has no descriptors or memory for more connections")
                 disperse(clients)
                 limit_descriptors(pids[poor], before)
                 hive.stop()

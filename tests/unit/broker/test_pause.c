@@ -153,6 +153,28 @@ static void test_a_paused_queue_accepts_and_hands_nothing_out(void **state) {
     bench_close(&bench);
 }
 
+/* An empty queue that goes on may be forgotten, to make room for another, before anybody has heard of it. */
+static void test_a_queue_is_told_of_after_it_was_forgotten(void **state) {
+    struct bench bench;
+    struct told told;
+    char name[SKEP_MAX_NAME + 1];
+    bench_open(&bench, *state, NULL);
+    listen_to(bench.cluster, &told);
+    struct skep__store *store = bench.cluster->store;
+    assert_int_equal(skep_cluster_pause_queue(bench.cluster, "q", true), SKEP_OK);
+    PUMP_UNTIL(bench.pump, told.pauses == 1);
+    told.queue[0] = '\0';
+    assert_int_equal(skep_cluster_pause_queue(bench.cluster, "q", false), SKEP_OK);
+    for (unsigned i = 0; i < SKEP_MAX_QUEUES; i++) {
+        snprintf(name, sizeof name, "other%u", i);
+        assert_non_null(store->kind->queue(store, name, strlen(name), true));
+    }
+    assert_null(store->kind->queue(store, "q", 1, false));
+    PUMP_UNTIL(bench.pump, told.resumes == 1);
+    assert_string_equal(told.queue, "q");
+    bench_close(&bench);
+}
+
 /* A lease that ends meanwhile gives the job back, and nobody is roused for it. */
 static void test_leases_go_on(void **state) {
     struct bench bench;
@@ -189,6 +211,7 @@ int main(void) {
         PUMP_TEST(test_a_listener_is_told_of_once),
         PUMP_TEST(test_a_resting_listener_hands_on_what_it_has),
         PUMP_TEST(test_a_paused_queue_accepts_and_hands_nothing_out),
+        PUMP_TEST(test_a_queue_is_told_of_after_it_was_forgotten),
         PUMP_TEST(test_leases_go_on),
         PUMP_TEST(test_queues_that_are_not_there),
     };
