@@ -105,7 +105,7 @@ static int connect_one(struct hive *h, struct skep_listener *listener) {
     int fd = -1, low = open("/dev/null", O_RDONLY | O_CLOEXEC);
     assert_true(low >= 0);
     listener->context = &fd;
-    skep__worker_arrived(h->worker, listener, fcntl(low, F_DUPFD_CLOEXEC, FIRST_FD));
+    assert_true(skep__worker_arrived(h->worker, listener, fcntl(low, F_DUPFD_CLOEXEC, FIRST_FD)));
     close(low);
     skep__worker_deliver(h->worker);
     assert_true(fd >= 0);
