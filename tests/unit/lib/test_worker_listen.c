@@ -18,10 +18,14 @@ __attribute__((no_sanitize("address", "undefined"))) void *malloc(size_t size_by
     return no_memory ? NULL : allocate(size_bytes);
 }
 
+struct arrived {
+    unsigned count;
+};
+
 static void on_connection(skep_worker *worker, skep_listener *listener, int fd, void *context) {
-    unsigned *count = context;
+    struct arrived *arrived = context;
     (void)listener;
-    (*count)++;
+    arrived->count++;
     close(fd);
     skep_connection_finished(worker, fd);
 }
@@ -34,14 +38,14 @@ static void send_fd(struct hive *h, const struct skep_command *command, int fd) 
 }
 
 /* Answers before it is asked. fd: shared with the worker, or -1. */
-static skep_listener *listen_on(struct hive *h, uint64_t number, int fd, unsigned *count) {
+static skep_listener *listen_on(struct hive *h, uint64_t number, int fd, struct arrived *arrived) {
     skep_listener *listener = NULL;
     struct skep_command command = {.id = SKEP_COMMAND_listening};
     command.listening = (struct skep_command_listening){
         .request = h->worker->next_listen + 1, .listener = number, .url = {"tcp://127.0.0.1:1", 17}};
     if (fd >= 0) SKEP_SET(listening, &command.listening, shared, true);
     send_fd(h, &command, fd);
-    assert_int_equal(skep_listen(h->worker, "web", on_connection, count, &listener), SKEP_OK);
+    assert_int_equal(skep_listen(h->worker, "web", on_connection, arrived, &listener), SKEP_OK);
     return listener;
 }
 
@@ -72,10 +76,10 @@ static unsigned count_closed(const struct hive *h) {
 
 static void test_memory_of_closed_listeners_is_used_again(void **state) {
     struct hive *h = open_hive(*state);
-    unsigned count = 0;
+    struct arrived arrived = {0};
     for (unsigned i = 0; i < TIMES; i++) {
         int fd = i % 2 == 0 ? listening_socket() : -1;
-        skep_listener *listener = listen_on(h, i + 1, fd, &count);
+        skep_listener *listener = listen_on(h, i + 1, fd, &arrived);
         if (fd >= 0) close(fd);
         skep_listener_close(listener);
         skep_listener_close(listener);
@@ -88,14 +92,14 @@ static void test_memory_of_closed_listeners_is_used_again(void **state) {
 /* What has come for it goes to its callback and no other. */
 static void test_memory_with_arrivals_is_not_used_again(void **state) {
     struct hive *h = open_hive(*state);
-    unsigned old = 0, new = 0;
+    struct arrived old = {0}, new = {0};
     skep_listener *listener = listen_on(h, 1, -1, &old);
     give_connection(h, 1, 1);
     listen_on(h, 2, -1, &new); /* reads it */
     skep_listener_close(listener);
     assert_ptr_not_equal(listen_on(h, 3, -1, &new), listener);
-    PUMP_UNTIL(h->pump, old + new > 0);
-    assert_int_equal(old, 1);
+    PUMP_UNTIL(h->pump, old.count + new.count > 0);
+    assert_int_equal(old.count, 1);
     assert_ptr_equal(listen_on(h, 4, -1, &new), listener);
     close_hive(h);
 }
@@ -112,15 +116,15 @@ static void read_without_memory(struct hive *h) {
 /* The next one is taken again. */
 static void test_connections_without_memory_are_refused(void **state) {
     struct hive *h = open_hive(*state);
-    unsigned count = 0;
-    listen_on(h, 1, -1, &count);
+    struct arrived arrived = {0};
+    listen_on(h, 1, -1, &arrived);
     read_link(h);
     h->answers[h->answers_bytes = 0] = '\0';
     give_connection(h, 1, 1);
     read_without_memory(h);
     assert_int_equal(skep_worker_connections(h->worker), 0);
     give_connection(h, 2, 1);
-    PUMP_UNTIL(h->pump, count == 1);
+    PUMP_UNTIL(h->pump, arrived.count == 1);
     read_link(h);
     assert_string_equal(h->answers, "refused {connection: 1}\ntaken {through: 1}\ntaken {through: 2}\n");
     close_hive(h);
@@ -129,12 +133,12 @@ static void test_connections_without_memory_are_refused(void **state) {
 /* They are not counted, and there is a pause. */
 static void test_accepted_connections_without_memory_are_not_counted(void **state) {
     struct hive *h = open_hive(*state);
-    unsigned count = 0;
+    struct arrived arrived = {0};
     int fd = listening_socket();
     struct sockaddr_storage address;
     socklen_t size_bytes = sizeof address;
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size_bytes), 0);
-    listen_on(h, 1, fd, &count);
+    listen_on(h, 1, fd, &arrived);
     read_link(h);
     h->answers[h->answers_bytes = 0] = '\0';
     int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
