@@ -28,7 +28,7 @@ static uint64_t since_ms(const skep_child *child, const struct skep__job *job, u
     if (skep__deliveries_is_straggler(&child->deliveries, job->delivery)) return job->at_ms;
     uint32_t age_ms = skep__claim_age_ms(child->page, job->delivery, uv_hrtime() / 1000000);
     if (age_ms == UINT32_MAX) return job->at_ms;
-    uint64_t begun_ms = later(now_ms, age_ms) - age_ms;
+    uint64_t begun_ms = age_ms < now_ms ? now_ms - age_ms : 0;
     return later(job->at_ms, later(begun_ms, skep__clock_gap_ms(child->cluster->clock)));
 }
 
