@@ -297,12 +297,12 @@ class Credit(unittest.TestCase):
             with self.subTest(policy=policy), actors(TCP, workers=2, policy=policy, options=["--credit", 4]) as hive:
                 pids = hive.wait_ready(2) and hive.pids()
                 url = hive.url
-                most = 4 if policy == "sticky" else 8
+                least = 4 if policy == "sticky" else 5  # the one that was stopped first counts as hanging after its first
                 with stopped(*pids.values()):
                     clients = crowd(url, 50)
                     status = hive.wait_status(lambda status: status["listeners"][0]["paused"], "a pause")
                     self.assertEqual(status["listeners"][0]["queued"], status["listeners"][0]["accepted"])
-                    self.assertLessEqual(most, status["listeners"][0]["accepted"])
+                    self.assertLessEqual(least, status["listeners"][0]["accepted"])
                     self.assertLessEqual(status["listeners"][0]["accepted"], 8)
                     self.assertLessEqual(max(by_id(status, "accepted").values()), 4)
                     self.assertEqual(kernel_queue(port_of(url)), 50 - status["listeners"][0]["accepted"])
