@@ -10,8 +10,8 @@
 #include "page_claims.h"
 
 enum {
-    WAIT_MS = 2,    /* that a job has its chance where it was sent: shorter waits are the rule when many are quick */
-    HELD_UP_MS = 20 /* in one handler: what is sent to such a worker may have to wait for long */
+    WAIT_MS = 2, /* that a job which was sent ahead has its chance: shorter waits are the rule when many are quick */
+    LAG_MS = 20  /* in which a worker begins what it need not let wait, and in which a handler is to return */
 };
 
 /* Jobs that are taken back together, from one worker or several. They become ready in the order of acceptance. */
@@ -85,16 +85,20 @@ void skep__take_back_all(skep_child *child) {
 
 /* --- balance --- */
 
-/* Nothing that could be begun now would wait if it were evenly spread. */
-static bool is_balanced(const struct skep__queue *queue) {
-    return queue->paused || queue->ahead_count == 0 || TAILQ_EMPTY(&queue->takers[SKEP__IDLE]);
+/* For how long the queue need not be looked at: 0, if nobody has to. Jobs that were sent ahead wait at once, and others
+ * if their worker does not get to them. */
+static uint64_t patience_ms(const struct skep__queue *queue) {
+    if (queue->paused || TAILQ_EMPTY(&queue->takers[SKEP__IDLE])) return 0;
+    if (queue->ahead_count > 0) return WAIT_MS;
+    return queue->reserved_count > 0 && queue->consumer_count > 1 ? LAG_MS : 0;
 }
 
-/* It works on jobs of other queues, and may do so on several at a time; but the handler of one does not return. */
-static bool is_held_up(const skep_child *child, uint64_t now_ms) {
-    if (!skep__claims_are_kept(child->page)) return true; /* nobody knows */
+/* Whether it would begin another job at once: no handler keeps it from that, or if nobody knows, no job. */
+static bool is_free(const struct skep__consumer *consumer, uint64_t now_ms) {
+    const skep_child *child = consumer->child;
+    if (!skep__claims_are_kept(child->page)) return child->deliveries.jobs < consumer->concurrency;
     uint64_t running = __atomic_load_n(&child->page->running, __ATOMIC_ACQUIRE);
-    return running != 0 && skep__claim_age_ms(child->page, running, now_ms) >= HELD_UP_MS;
+    return running == 0 || skep__claim_age_ms(child->page, running, now_ms) < LAG_MS;
 }
 
 /* How many jobs may be given to idle workers that would begin them at once. */
@@ -103,8 +107,7 @@ static size_t room_of_idle(const struct skep__queue *queue) {
     uint64_t now_ms = uv_hrtime() / 1000000;
     size_t room = 0;
     TAILQ_FOREACH(consumer, &queue->takers[SKEP__IDLE], turn)
-    if (consumer->child->deliveries.jobs < consumer->concurrency || !is_held_up(consumer->child, now_ms))
-        room += consumer->window - consumer->held;
+    if (is_free(consumer, now_ms)) room += consumer->window - consumer->held;
     return room < queue->reserved_count ? room : queue->reserved_count;
 }
 
@@ -123,22 +126,47 @@ static void haul_evenly(struct haul *haul, struct skep__queue *queue) {
     }
 }
 
+/* From those that could have begun them, and have not. */
+static void haul_late(struct haul *haul, const struct skep__queue *queue) {
+    struct skep__consumer *consumer;
+    LIST_FOREACH(consumer, &queue->consumers, of_queue) {
+        size_t before = haul->count;
+        if (consumer->ahead || consumer->held == 0 || haul->count == haul->room) continue;
+        haul_from(haul, consumer, haul->room - haul->count);
+        if (haul->count == before) continue;
+        consumer->child->lagging = true;
+        skep__consumers_update(consumer->child);
+    }
+}
+
 static void balance(struct skep__alarm *alarm);
 
-void skep__balance_later(skep_cluster *cluster) {
-    if (skep__alarm_is_set(&cluster->balance_alarm)) return;
-    int status = skep__alarm_set(cluster->clock, &cluster->balance_alarm, WAIT_MS, balance);
+static void look_in(skep_cluster *cluster, uint64_t ms) {
+    struct skep__alarm *alarm = &cluster->balance_alarm;
+    if (skep__alarm_is_set(alarm) && alarm->due_ms <= skep__clock_ms(cluster->clock) + ms) return;
+    int status = skep__alarm_set(cluster->clock, alarm, ms, balance);
     if (status != SKEP_OK) skep__emit_error(cluster, NULL, "waiting jobs: %s", skep_strerror(status));
 }
 
+void skep__balance_later(skep_cluster *cluster) {
+    look_in(cluster, WAIT_MS);
+}
+
+static uint64_t before(uint64_t now_ms, uint64_t ms) {
+    return now_ms > ms ? now_ms - ms : 0;
+}
+
 static void balance_queue(skep_cluster *cluster, struct skep__queue *queue) {
-    struct haul haul = {.by_ms = skep__clock_ms(cluster->clock) - WAIT_MS};
+    uint64_t now_ms = skep__clock_ms(cluster->clock);
+    struct haul haul = {.by_ms = before(now_ms, WAIT_MS)};
     if (!open_haul(&haul, room_of_idle(queue))) return;
     haul_evenly(&haul, queue);
+    haul.by_ms = before(now_ms, LAG_MS);
+    haul_late(&haul, queue);
     bool taken = haul.count > 0;
     make_ready(cluster, &haul);
     if (taken) skep__dispatch_jobs(cluster, queue);
-    else if (haul.later) skep__balance_later(cluster);
+    else if (haul.later) skep__balance_watch(cluster, queue);
 }
 
 static void balance(struct skep__alarm *alarm) {
@@ -146,10 +174,11 @@ static void balance(struct skep__alarm *alarm) {
     struct skep__store *store = cluster->store;
     for (struct skep__queue *q = NULL; (q = store->kind->next_queue(store, q)) != NULL;) {
         if (q->ready_count > 0) skep__dispatch_jobs(cluster, q);
-        if (!is_balanced(q)) balance_queue(cluster, q);
+        if (patience_ms(q) > 0) balance_queue(cluster, q);
     }
 }
 
 void skep__balance_watch(skep_cluster *cluster, const struct skep__queue *queue) {
-    if (!is_balanced(queue)) skep__balance_later(cluster);
+    uint64_t ms = patience_ms(queue);
+    if (ms > 0) look_in(cluster, ms);
 }

@@ -66,7 +66,8 @@ static bool is_ahead(const struct skep__consumer *consumer) {
 
 static enum skep__capacity capacity_of(const struct skep__consumer *consumer) {
     if (!can_take(consumer)) return SKEP__FULL;
-    return consumer->held < consumer->concurrency && !consumer->ahead ? SKEP__IDLE : SKEP__BUSY;
+    bool idle = consumer->held < consumer->concurrency && !consumer->ahead && !consumer->child->lagging;
+    return idle ? SKEP__IDLE : SKEP__BUSY;
 }
 
 static void leave_turns(struct skep__consumer *consumer) {

@@ -189,7 +189,7 @@ static struct skep__job *answered(skep_child *child, uint64_t number) {
         child->cluster->stray_answers++;
     }
     skep__deliveries_settle(&child->deliveries, number);
-    child->stalled = false;
+    child->stalled = child->lagging = false;
     return job;
 }
 

@@ -14,8 +14,13 @@ static uint64_t *place_of(const struct skep_page *page, uint64_t delivery) {
     return (uint64_t *)&page->claims[delivery % SKEP_CLAIMS];
 }
 
+/* Numbers are compared modulo 2^30. The place of a delivery is used for a later one only when its job has begun or was
+ * taken back; so a worker that comes to it after that has no right to it any more. */
 static enum what what_of(uint64_t claim, uint64_t delivery) {
-    return claim >> NUMBER_SHIFT == (delivery << NUMBER_SHIFT) >> NUMBER_SHIFT ? claim >> WHAT_SHIFT & 3 : NOTHING;
+    const uint64_t most = UINT64_MAX >> NUMBER_SHIFT;
+    uint64_t later_by = ((claim >> NUMBER_SHIFT) - delivery) & most;
+    if (later_by == 0) return claim >> WHAT_SHIFT & 3;
+    return later_by <= most / 2 ? TAKEN : NOTHING;
 }
 
 /* Takes it only if it is free. What the worker has given back is free for the broker. */

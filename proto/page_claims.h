@@ -4,9 +4,9 @@
  * it, without a message, whatever the worker's loop is doing.
  *
  * A claim is 64 bits: the 30 low bits of the delivery's number, 2 bits for what became of it, and the 32 low bits of
- * CLOCK_MONOTONIC in milliseconds when it was begun. Delivery n has claims[n % SKEP_CLAIMS]; whatever bears another
- * number is left from an earlier delivery and says nothing. A worker may write anything there: the worst is that its
- * own jobs run twice or wait. */
+ * CLOCK_MONOTONIC in milliseconds when it was begun. Delivery n has claims[n % SKEP_CLAIMS]. The number of an earlier
+ * delivery there says nothing; that of a later one says that this one was taken back, if it had not begun. A worker may
+ * write anything there: the worst is that its own jobs run twice or wait. */
 #ifndef SKEP_PAGE_CLAIMS_H
 #define SKEP_PAGE_CLAIMS_H
 

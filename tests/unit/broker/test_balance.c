@@ -175,13 +175,15 @@ static void test_what_was_given_back_is_taken(void **state) {
     close_bench(&bench);
 }
 
-/* Nobody is woken for nothing. */
+/* One look, whether what was sent has begun; then nobody is woken for nothing. */
 static void test_nobody_looks_while_nothing_waits(void **state) {
     struct bench bench;
     open_plain(&bench, *state);
     skep_child *a = hire(&bench, 0, 1), *b = hire(&bench, 1, 1);
     submit(&bench, 1);
     begin(a, 1, 1);
+    PUMP_UNTIL(bench.pump, !skep__alarm_is_set(&bench.cluster->balance_alarm));
+    pump_turns(bench.pump, 3);
     assert_false(skep__alarm_is_set(&bench.cluster->balance_alarm));
     submit(&bench, 1);
     assert_int_equal(held(a), 1);
@@ -189,6 +191,35 @@ static void test_nobody_looks_while_nothing_waits(void **state) {
     assert_false(skep__alarm_is_set(&bench.cluster->balance_alarm));
     dismiss(a);
     dismiss(b);
+    close_bench(&bench);
+}
+
+/* It could work on many at a time, and does not get to them: it stands still, or its handler does not return. */
+static void test_a_worker_that_begins_nothing(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    skep_child *stands = hire(&bench, 0, 64), *works = hire(&bench, 1, 64);
+    submit(&bench, 20);
+    assert_int_equal(held(stands), 10);
+    begin(works, 1, 10);
+    PUMP_UNTIL(bench.pump, held(stands) == 0);
+    assert_int_equal(held(works), 20);
+    begin(works, 11, 10);
+    submit(&bench, 10);
+    assert_int_equal(held(stands), 0); /* others come first */
+    assert_int_equal(held(works), 30);
+    begin(works, 21, 10);
+    submit(&bench, 40);
+    assert_int_equal(held(works), 65); /* its window; the rest may wait there or here */
+    assert_int_equal(held(stands), 5);
+    begin(stands, stands->deliveries.next - 5, 5);
+    complete(stands, stands->deliveries.next - 5, 5);
+    complete(works, 1, 20);
+    submit(&bench, 10);
+    assert_true(held(stands) > 0);
+    assert_int_equal(bench.queue->redelivered, 0);
+    dismiss(stands);
+    dismiss(works);
     close_bench(&bench);
 }
 
@@ -212,7 +243,7 @@ int main(void) {
         PUMP_TEST(test_as_many_as_are_wanted_in_their_order), PUMP_TEST(test_a_worker_of_two_queues),
         PUMP_TEST(test_nobody_looks_while_nothing_waits),     PUMP_TEST(test_everything_from_a_worker_that_hangs),
         PUMP_TEST(test_it_stays_when_all_are_held_up),        PUMP_TEST(test_nobody_is_in_the_way),
-        PUMP_TEST(test_what_was_given_back_is_taken),
+        PUMP_TEST(test_what_was_given_back_is_taken),         PUMP_TEST(test_a_worker_that_begins_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,9 +48,25 @@ static void test_a_place_is_used_again(void **state) {
         assert_int_equal(skep__claim_is_begun(page, n), lap != 1);
     }
     assert_false(skep__claim_is_begun(page, 7));
-    uint64_t large = (UINT64_C(1) << 40) + 7; /* of a number only the low bits are kept */
-    assert_true(skep__claim_begin(page, large, 0));
-    assert_true(skep__claim_is_begun(page, large));
+    uint64_t large =
+        (UINT64_C(1) << 40) - SKEP_CLAIMS + 7; /* of a number only the low bits are kept, which turn over */
+    page->claims[7] = (large - SKEP_CLAIMS) << 34;
+    for (unsigned i = 0; i < 3; i++, large += SKEP_CLAIMS) {
+        assert_true(skep__claim_begin(page, large, 0));
+        assert_true(skep__claim_is_begun(page, large));
+    }
+    free(page);
+}
+
+/* A worker finds a delivery in its inbox that was taken back long ago: the place has been used since. */
+static void test_a_later_claim_means_taken_back(void **state) {
+    (void)state;
+    struct skep_page *page = new_page(2);
+    assert_true(skep__claim_take(page, 7));
+    assert_true(skep__claim_begin(page, 7 + SKEP_CLAIMS, 1000));
+    assert_false(skep__claim_begin(page, 7, 1000));
+    assert_false(skep__claim_release(page, 7));
+    assert_true(skep__claim_is_begun(page, 7 + SKEP_CLAIMS)); /* untouched */
     free(page);
 }
 
@@ -122,6 +138,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_who_comes_first_has_it),
         cmocka_unit_test(test_a_place_is_used_again),
+        cmocka_unit_test(test_a_later_claim_means_taken_back),
         cmocka_unit_test(test_ages),
         cmocka_unit_test(test_who_keeps_no_claims),
         cmocka_unit_test(test_a_race),
