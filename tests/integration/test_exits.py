@@ -29,7 +29,7 @@ def wait_exits(hive, count, *args):
 
 class Records(unittest.TestCase):
     def test_a_status_and_the_last_lines(self):
-        text = "seq 1 20; echo to err >&2; printf 'no end'; head -c 30000000 /dev/zero | sha256sum; exit 3"
+        text = "seq 1 20; echo to err >&2; head -c 30000000 /dev/zero | sha256sum; printf 'no end'; exit 3"
         with script(text) as hive:
             pid = int(hive.wait_line(r"worker 1 pid (\d+): started").group(1))
             record = wait_exits(hive, 1)[0]
@@ -44,7 +44,7 @@ class Records(unittest.TestCase):
         self.assertGreater(record["delay_ms"], 0)
         lines = [line["line"] for line in record["lines"]]
         self.assertEqual(len(lines), 10)
-        self.assertRegex(lines[-1], r"^(to err|no end[0-9a-f]{64}  -)$")
+        self.assertRegex(lines[-1], "^(to err|no end)$")
         self.assertIn("20", lines)
         self.assertNotIn("1", lines)
 
