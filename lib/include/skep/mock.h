@@ -128,7 +128,8 @@ SKEP_MUST_USE int skep_mock_expect_respawned(skep_mock *mock, uint32_t worker, u
 
 /* --- Jobs --- */
 
-/* Sets up one queue, as skep_setup_queue does; zeros are the mock's own settings. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
+/* Replaces the settings of one queue, as skep_setup_queue does; zeros are the mock's own settings, and NULL means all
+ * of them. Errors: SKEP_EINVAL (skep_mock_why says what is wrong), SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_mock_setup_queue(skep_mock *mock, const char *name, const skep_queue_options *options);
 
 /* Puts a job into a queue; it is delivered once a worker handles that. options may be NULL. *job (may be NULL) is its

@@ -189,18 +189,40 @@ static void test_keys(void **state) {
 }
 
 static void test_terms_that_are_wrong(void **state) {
-    static const skep_job_options wrong[] = {
-        {.key = ""}, {.priority = 128}, {.priority = -129}, {.lease_ms = 99}, {.attempts = 65536}};
-    static const skep_queue_options queues[] = {
-        {.lease_ms = 99}, {.attempts = 65536}, {.interruptions = 65536}, {.backoff_ms = 2, .backoff_max_ms = 1}};
+    static const struct {
+        skep_job_options options;
+        const char *why;
+    } wrong[] = {
+        {{.key = ""}, "submit 'q': the key has 1 to 64 bytes"},
+        {{.priority = 128}, "submit 'q': the priority is -128 to 127"},
+        {{.priority = -129}, "submit 'q': the priority is -128 to 127"},
+        {{.lease_ms = 99}, "submit 'q': the lease is at least 100 ms"},
+        {{.attempts = 65536}, "submit 'q': at most 65535 attempts"},
+    };
+    static const struct {
+        skep_queue_options options;
+        const char *why;
+    } queues[] = {
+        {{.lease_ms = 99}, "q: lease of 99 ms: at least 100"},
+        {{.attempts = 65536}, "q: 65536 attempts, 0 interruptions: at most 65535"},
+        {{.interruptions = 65536}, "q: 0 attempts, 65536 interruptions: at most 65535"},
+        {{.backoff_ms = 2, .backoff_max_ms = 1}, "q: a backoff from 2 to 1 ms: the first is the shorter one"},
+        {{.backoff_max_ms = 5}, "q: a backoff up to 5 ms: without backoff_ms there is none"},
+    };
     skep_mock *mock = NULL;
     (void)state;
     OK(skep_mock_broker_new(&mock, NULL));
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        FAILS(SKEP_EINVAL, skep_mock_submit(mock, "q", "", 0, &wrong[i], NULL));
-    for (size_t i = 0; i < sizeof queues / sizeof *queues; i++)
-        FAILS(SKEP_EINVAL, skep_mock_setup_queue(mock, "q", &queues[i]));
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        FAILS(SKEP_EINVAL, skep_mock_submit(mock, "q", "", 0, &wrong[i].options, NULL));
+        assert_string_equal(skep_mock_why(mock), wrong[i].why);
+    }
+    for (size_t i = 0; i < sizeof queues / sizeof *queues; i++) {
+        FAILS(SKEP_EINVAL, skep_mock_setup_queue(mock, "q", &queues[i].options));
+        assert_string_equal(skep_mock_why(mock), queues[i].why);
+    }
     FAILS(SKEP_EINVAL, skep_mock_setup_queue(mock, "", &(skep_queue_options){0}));
+    assert_string_equal(skep_mock_why(mock), "'': a queue's name has 1 to 64 bytes");
+    OK(skep_mock_setup_queue(mock, "q", NULL));
     skep_mock_broker_free(&mock);
 }
 
