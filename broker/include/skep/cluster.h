@@ -92,7 +92,7 @@ typedef struct skep_settings {
                                   no limit) */
     unsigned watchdog_ms;      /* kill a worker whose event loop is blocked this long, 100 at least (default: never) */
 
-    unsigned lease_ms;    /* time for a worker to do a job, before another gets it, 100 at least (default: 60,000) */
+    unsigned lease_ms;    /* time for a worker to do a job, 100 at least; its end is a failure (default: 60,000) */
     unsigned attempts;    /* attempts of a job, unless its submitter sets them, 65,535 at most (default: 5) */
     unsigned deaths;      /* a job that has killed this many workers is a dead letter, 65,535 at most (default: 3) */
     unsigned dedup_ms;    /* how long a job's key is remembered after its end (default: 120,000) */
