@@ -52,6 +52,7 @@ struct skep__mock_queue {
     STAILQ_ENTRY(skep__mock_queue) entry;
     char name[SKEP_MAX_NAME + 1];
     skep_queue_options options; /* 0: the mock's setting */
+    bool configured;            /* by skep_mock_setup_queue */
     bool handled;               /* a worker has handled it, or does */
     uint64_t reserved;          /* jobs that workers have */
     uint64_t submitted, done, redelivered, duplicates, refused, unclaimed, interrupted, taken_back; /* ever */
@@ -328,6 +329,11 @@ void skep__mock_end_done(skep_mock *mock, struct skep__mock_job *job, struct ske
 void skep__mock_end_dead(skep_mock *mock, struct skep__mock_job *job, const char *cause, struct skep_bytes reason);
 
 void skep__mock_free_jobs(skep_mock *mock);
+
+/* --- mock_broker_status.c --- */
+
+/* Workers that handle a queue now. */
+unsigned skep__mock_handlers(const skep_mock *mock, const struct skep__mock_queue *queue);
 
 /* --- mock_broker_deliver.c --- */
 

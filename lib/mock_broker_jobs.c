@@ -35,6 +35,7 @@ int skep_mock_setup_queue(skep_mock *mock, const char *name, const skep_queue_op
     struct skep__mock_queue *queue = skep__mock_queue(mock, name);
     if (queue == NULL) return SKEP_ENOMEM;
     queue->options = taken;
+    queue->configured = true;
     return SKEP_OK;
 }
 
@@ -167,6 +168,18 @@ int skep_mock_submit(skep_mock *mock, const char *queue_name, const void *data, 
     enter(mock, job, options->delay_ms);
     if (id != NULL) *id = job->id;
     return SKEP_OK;
+}
+
+int skep_mock_expect_duplicate(skep_mock *mock, uint64_t job, const char *queue, const void *data, size_t size_bytes,
+                               const skep_job_options *options) {
+    uint64_t id = 0;
+    int status = skep_mock_submit(mock, queue, data, size_bytes, options, &id);
+    if (status == SKEP_EDUPLICATE && id == job) return SKEP_OK;
+    if (status != SKEP_OK && status != SKEP_EDUPLICATE) return status;
+    skep__mock_explain(mock, "expected: not accepted, since job %" PRIu64 " has its key\ncame instead: ", job);
+    if (status == SKEP_OK) skep__mock_explain_more(mock, "accepted as job %" PRIu64, id);
+    else skep__mock_explain_more(mock, "not accepted, since job %" PRIu64 " has its key", id);
+    return skep__mock_failed(mock, SKEP_EPROTO);
 }
 
 /* --- looking --- */

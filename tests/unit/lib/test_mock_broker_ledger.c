@@ -176,7 +176,12 @@ static void test_keys(void **state) {
     job = submit_with(mock, "plain", &key);
     FAILS(SKEP_EDUPLICATE, skep_mock_submit(mock, "q", "x", 1, &key, &copy));
     assert_int_equal(copy, job);
-    OK(skep_mock_submit(mock, "other", "x", 1, &key, NULL));
+    OK(skep_mock_expect_duplicate(mock, job, "q", "x", 1, &key));
+    FAILS(SKEP_EPROTO, skep_mock_expect_duplicate(mock, job + 1, "q", "x", 1, &key));
+    assert_non_null(
+        strstr(skep_mock_why(mock), "since job 2 has its key\ncame instead: not accepted, since job 1 has"));
+    FAILS(SKEP_EPROTO, skep_mock_expect_duplicate(mock, job, "other", "x", 1, &key));
+    assert_non_null(strstr(skep_mock_why(mock), "came instead: accepted as job 2"));
     OK(skep_mock_broker_worker(mock, &worker, NULL));
     OK(skep_on_job(worker, "q", do_job, *state));
     OK(skep_mock_expect_done(mock, job, NULL, 0, PATIENCE_MS));
@@ -307,7 +312,8 @@ static void test_a_worker_that_ends_early(void **state) {
     FAILS(SKEP_EPROTO, skep_mock_expect_handles(mock, worker, "q", 0, 10 * PATIENCE_MS));
     FAILS(SKEP_EPROTO, skep_mock_expect_delivered(mock, job, 0, 10 * PATIENCE_MS));
     FAILS(SKEP_EPROTO, skep_mock_expect_done(mock, job, NULL, 0, 10 * PATIENCE_MS));
-    assert_non_null(strstr(skep_mock_why(mock), "came instead: no worker is left\njob 1 waits for a worker"));
+    assert_non_null(
+        strstr(skep_mock_why(mock), "came instead: no worker is left\njob 1 of the queue \"q\" waits for a worker"));
     FAILS(SKEP_EPROTO, skep_mock_expect_dead(mock, job, NULL, NULL, 10 * PATIENCE_MS));
     FAILS(SKEP_EPROTO, skep_mock_expect_message(mock, 0, "hello", NULL, 0, 10 * PATIENCE_MS));
     assert_true(uv_hrtime() - began_ns < PATIENCE_MS * UINT64_C(1000000));
