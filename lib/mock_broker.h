@@ -330,11 +330,6 @@ void skep__mock_end_dead(skep_mock *mock, struct skep__mock_job *job, const char
 
 void skep__mock_free_jobs(skep_mock *mock);
 
-/* --- mock_broker_status.c --- */
-
-/* Workers that handle a queue now. */
-unsigned skep__mock_handlers(const skep_mock *mock, const struct skep__mock_queue *queue);
-
 /* --- mock_broker_deliver.c --- */
 
 /* Gives jobs to workers that can take them; takes back what waits behind another job beside an idle worker. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mock_broker.h"
+#include "mock_broker_clients.h"
 
 /* --- things that happen --- */
 
