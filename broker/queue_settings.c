@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "ledger.h"
-#include "settings.h"
+#include "queue_options.h"
 
 struct skep__queue_settings {
     SLIST_ENTRY(skep__queue_settings) entry;
@@ -52,18 +52,6 @@ static struct skep__queue_settings *add(skep_cluster *cluster, const char *name)
     return settings;
 }
 
-static int check(skep_cluster *cluster, const char *name, const skep_queue_options *options) {
-    if (name[0] == '\0' || strlen(name) > SKEP_MAX_NAME)
-        return skep__broker_fail(cluster, SKEP_EINVAL, "'%s': a queue's name has 1 to %d bytes", name, SKEP_MAX_NAME);
-    if (options->attempts > UINT16_MAX || options->interruptions > UINT16_MAX)
-        return skep__broker_fail(cluster, SKEP_EINVAL, "%s: %u attempts, %u interruptions: at most %d", name,
-                                 options->attempts, options->interruptions, UINT16_MAX);
-    if (options->backoff_max_ms != 0 && options->backoff_max_ms < options->backoff_ms)
-        return skep__broker_fail(cluster, SKEP_EINVAL, "%s: a backoff from %u to %u ms: the first is the shorter one",
-                                 name, options->backoff_ms, options->backoff_max_ms);
-    return skep__settings_check_lease(cluster, options->lease_ms);
-}
-
 /* For what workers have, and what is ready. */
 static void begin_to_hold(skep_cluster *cluster, const char *name) {
     struct skep__queue *queue = cluster->store->kind->queue(cluster->store, name, strlen(name), false);
@@ -72,13 +60,14 @@ static void begin_to_hold(skep_cluster *cluster, const char *name) {
 }
 
 int skep_setup_queue(skep_cluster *cluster, const char *name, const skep_queue_options *options) {
-    int status = check(cluster, name, options);
-    if (status != SKEP_OK) return status;
+    skep_queue_options taken;
+    char why[SKEP_MAX_REASON + 1];
+    int status = skep__queue_options_take(name, options, &taken, why);
+    if (status != SKEP_OK) return skep__broker_fail(cluster, status, "%s", why);
     struct skep__queue_settings *settings = find(cluster, name);
     if (settings == NULL) settings = add(cluster, name);
     if (settings == NULL) return skep__broker_fail(cluster, SKEP_ENOMEM, "%s: %s", name, skep_strerror(SKEP_ENOMEM));
-    settings->options = *options;
-    if (options->backoff_max_ms == 0) settings->options.backoff_max_ms = options->backoff_ms;
+    settings->options = taken;
     if (cluster->store == NULL) return SKEP_OK;
     status = apply(cluster, settings);
     if (status != SKEP_OK) return skep__broker_fail(cluster, status, "%s: %s", name, skep_strerror(status));

@@ -25,6 +25,7 @@ static void fill_settings(const skep_cluster *cluster, const struct skep__queue 
                           struct skep_command_queueStatus *s) {
     const skep_queue_options *options = &queue->options;
     const skep_settings *settings = &cluster->settings;
+    if (queue->has_settings) SKEP_SET(queueStatus, s, configured, true);
     SKEP_SET(queueStatus, s, lease_ms, options->lease_ms != 0 ? options->lease_ms : settings->lease_ms);
     SKEP_SET(queueStatus, s, attempts, skep__ledger_attempts(cluster, queue, 0));
     if (options->concurrency != 0) SKEP_SET(queueStatus, s, concurrency, options->concurrency);

@@ -188,12 +188,9 @@ static int check_least(skep_cluster *cluster, const char *name, unsigned ms, uns
     return skep__broker_fail(cluster, SKEP_EINVAL, "%s of %u ms: at least %u", name, ms, least_ms);
 }
 
-int skep__settings_check_lease(skep_cluster *cluster, unsigned lease_ms) {
-    return check_least(cluster, "lease", lease_ms, SKEP_LEAST_LEASE_MS);
-}
-
 static int check_jobs(skep_cluster *cluster, const skep_settings *s) {
-    if (s->attempts <= UINT16_MAX && s->deaths <= UINT16_MAX) return skep__settings_check_lease(cluster, s->lease_ms);
+    if (s->attempts <= UINT16_MAX && s->deaths <= UINT16_MAX)
+        return check_least(cluster, "lease", s->lease_ms, SKEP_LEAST_LEASE_MS);
     return skep__broker_fail(cluster, SKEP_EINVAL, "%u attempts, %u deaths: at most %d", s->attempts, s->deaths,
                              UINT16_MAX);
 }

@@ -23,7 +23,4 @@ void skep__settings_free(skep_settings *settings);
 char **skep__copy_args(const char *const *args);
 void skep__free_args(const char *const *args);
 
-/* Whether a lease is long enough; 0 is a default. Errors: SKEP_EINVAL. */
-SKEP_MUST_USE int skep__settings_check_lease(skep_cluster *cluster, unsigned lease_ms);
-
 #endif

@@ -196,13 +196,21 @@ static int no_process(skep_cluster *cluster, const char *what, int error) {
                              what);
 }
 
+/* A path that is not absolute is looked up from the workers' directory; a name in PATH. */
+static int not_found(skep_cluster *cluster, const struct skep__program *program) {
+    const char *exec = program->exec, *path = strncmp(exec, "./", 2) == 0 ? exec + 2 : exec;
+    if (exec[0] == '/' || strchr(exec, '/') == NULL || program->cwd == NULL)
+        return skep__broker_fail(cluster, SKEP_ENOTFOUND, "%s: program not found", exec);
+    return skep__broker_fail(cluster, SKEP_ENOTFOUND, "%s: program not found, looked for %s/%s", exec, program->cwd,
+                             path);
+}
+
 static int explain(skep_cluster *cluster, const struct skep__program *program, const struct report *report) {
     const char *exec = program->exec;
     const char *why = strerror(report->error);
     switch (report->stage) {
     case STAGE_EXEC:
-        if (report->error == ENOENT || report->error == ENOTDIR)
-            return skep__broker_fail(cluster, SKEP_ENOTFOUND, "%s: program not found", exec);
+        if (report->error == ENOENT || report->error == ENOTDIR) return not_found(cluster, program);
         if (report->error == EAGAIN || report->error == ENOMEM) return no_process(cluster, exec, report->error);
         return skep__broker_fail(cluster, SKEP_ENOTEXEC, "%s: program cannot be executed: %s", exec, why);
     case STAGE_CWD:

@@ -57,8 +57,8 @@ static int check_terms(skep_client *client, const char *queue, const skep_job_op
         return skep__client_fail(client, SKEP_EINVAL, "%u attempts: at most %d are possible", options->attempts,
                                  UINT16_MAX);
     if (options->lease_ms > 0 && options->lease_ms < SKEP_LEAST_LEASE_MS)
-        return skep__client_fail(client, SKEP_EINVAL, "a lease of %u ms: %d is the minimum are possible",
-                                 options->lease_ms, SKEP_LEAST_LEASE_MS);
+        return skep__client_fail(client, SKEP_EINVAL, "lease of %u ms: at least %d", options->lease_ms,
+                                 SKEP_LEAST_LEASE_MS);
     return SKEP_OK;
 }
 

@@ -52,6 +52,7 @@ struct skep__mock_queue {
     STAILQ_ENTRY(skep__mock_queue) entry;
     char name[SKEP_MAX_NAME + 1];
     skep_queue_options options; /* 0: the mock's setting */
+    bool configured;            /* by skep_mock_setup_queue */
     bool handled;               /* a worker has handled it, or does */
     uint64_t reserved;          /* jobs that workers have */
     uint64_t submitted, done, redelivered, duplicates, refused, unclaimed, interrupted, taken_back; /* ever */

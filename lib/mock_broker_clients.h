@@ -75,4 +75,7 @@ SKEP_MUST_USE int skep__mock_add_status(const skep_mock *mock, struct skep_frame
 SKEP_MUST_USE int skep__mock_add_queues(const skep_mock *mock, struct skep_frame *frame);
 SKEP_MUST_USE int skep__mock_add_news_end(const skep_mock *mock, struct skep_frame *frame);
 
+/* Workers that handle a queue now. */
+unsigned skep__mock_handlers(const skep_mock *mock, const struct skep__mock_queue *queue);
+
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mock_broker.h"
+#include "mock_broker_clients.h"
 
 /* --- things that happen --- */
 
@@ -78,6 +79,10 @@ static bool has_happened(void *context) {
     return false;
 }
 
+static struct skep_bytes text_of(const char *string) {
+    return string != NULL ? (struct skep_bytes){string, strlen(string)} : (struct skep_bytes){0};
+}
+
 void skep__mock_explain_job(skep_mock *mock, uint64_t id) {
     static const char *const states[] = {[SKEP_MOCK_READY] = "waits for a worker",
                                          [SKEP_MOCK_RESERVED] = "is being worked on",
@@ -85,11 +90,18 @@ void skep__mock_explain_job(skep_mock *mock, uint64_t id) {
                                          [SKEP_MOCK_DONE] = "is done",
                                          [SKEP_MOCK_DEAD] = "is a dead letter"};
     skep_mock_job job;
+    char text[2 * SKEP_MAX_NAME + 8];
     if (skep_mock_look(mock, id, &job) != SKEP_OK) return;
-    skep__mock_explain_more(mock, "\njob %" PRIu64 " %s, attempt %u", id, states[job.state], job.attempt);
+    const struct skep__mock_queue *queue = skep__mock_job(mock, id)->queue;
+    skep__mock_quote(text_of(queue->name), text, sizeof text);
+    skep__mock_explain_more(mock, "\njob %" PRIu64 " of the queue %s %s, attempt %u", id, text, states[job.state],
+                            job.attempt);
     if (job.cause[0] != '\0') skep__mock_explain_more(mock, ", cause %s", job.cause);
     if (job.reason[0] != '\0') skep__mock_explain_more(mock, ", reason \"%s\"", job.reason);
     if (job.worker != 0) skep__mock_explain_more(mock, ", given to worker %u", job.worker);
+    bool over = job.state == SKEP_MOCK_DONE || job.state == SKEP_MOCK_DEAD;
+    if (!over && skep__mock_handlers(mock, queue) == 0)
+        skep__mock_explain_more(mock, "\nno worker handles the queue %s", text);
 }
 
 void skep__mock_explain_workers(skep_mock *mock, uint32_t worker) {
@@ -121,10 +133,6 @@ static int expect(skep_mock *mock, const struct skep__mock_event *wanted, unsign
     if (wait.found == NULL && subject_of(wanted->what) == SUBJECT_JOB) skep__mock_explain_job(mock, wanted->number);
     skep__mock_explain_workers(mock, 0);
     return skep__mock_failed(mock, status == SKEP_OK ? SKEP_EPROTO : status);
-}
-
-static struct skep_bytes text_of(const char *string) {
-    return string != NULL ? (struct skep_bytes){string, strlen(string)} : (struct skep_bytes){0};
 }
 
 /* --- jobs --- */

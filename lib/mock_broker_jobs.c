@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mock_broker.h"
+#include "queue_options.h"
 
 /* --- queues --- */
 
@@ -24,14 +25,17 @@ static bool is_name(const char *name) {
 }
 
 int skep_mock_setup_queue(skep_mock *mock, const char *name, const skep_queue_options *options) {
-    bool fits = options->attempts <= UINT16_MAX && options->interruptions <= UINT16_MAX &&
-                (options->lease_ms == 0 || options->lease_ms >= SKEP_LEAST_LEASE_MS) &&
-                (options->backoff_max_ms == 0 || options->backoff_max_ms >= options->backoff_ms);
-    if (!is_name(name) || !fits) return SKEP_EINVAL;
+    skep_queue_options taken;
+    char why[SKEP_MAX_REASON + 1];
+    int status = skep__queue_options_take(name, options, &taken, why);
+    if (status != SKEP_OK) {
+        skep__mock_explain(mock, "%s", why);
+        return status;
+    }
     struct skep__mock_queue *queue = skep__mock_queue(mock, name);
     if (queue == NULL) return SKEP_ENOMEM;
-    queue->options = *options;
-    if (queue->options.backoff_max_ms == 0) queue->options.backoff_max_ms = options->backoff_ms;
+    queue->options = taken;
+    queue->configured = true;
     return SKEP_OK;
 }
 
@@ -88,12 +92,24 @@ void skep__mock_end_dead(skep_mock *mock, struct skep__mock_job *job, const char
 
 /* --- submitting --- */
 
-/* As a client checks them */
-static int check_terms(const char *queue, size_t size_bytes, const skep_job_options *o) {
-    if (!is_name(queue) || (o->key != NULL && !is_name(o->key))) return SKEP_EINVAL;
-    if (o->priority < -128 || o->priority > 127 || o->attempts > UINT16_MAX) return SKEP_EINVAL;
-    if (o->lease_ms != 0 && o->lease_ms < SKEP_LEAST_LEASE_MS) return SKEP_EINVAL;
-    return size_bytes <= SKEP_MAX_PAYLOAD ? SKEP_OK : SKEP_ETOOBIG;
+/* As a client checks them. NULL: they are right. */
+static const char *check_terms(const char *queue, const skep_job_options *o) {
+    if (!is_name(queue)) return "the name of the queue has 1 to 64 bytes";
+    if (o->key != NULL && !is_name(o->key)) return "the key has 1 to 64 bytes";
+    if (o->priority < -128 || o->priority > 127) return "the priority is -128 to 127";
+    if (o->attempts > UINT16_MAX) return "at most 65535 attempts";
+    return o->lease_ms != 0 && o->lease_ms < SKEP_LEAST_LEASE_MS ? "the lease is at least 100 ms" : NULL;
+}
+
+static int check_job(skep_mock *mock, const char *queue, size_t size_bytes, const skep_job_options *options) {
+    const char *wrong = check_terms(queue, options);
+    if (wrong != NULL) {
+        skep__mock_explain(mock, "submit '%.80s': %s", queue, wrong);
+        return SKEP_EINVAL;
+    }
+    if (size_bytes <= SKEP_MAX_PAYLOAD) return SKEP_OK;
+    skep__mock_explain(mock, "submit %s: %zu bytes: at most %d", queue, size_bytes, SKEP_MAX_PAYLOAD);
+    return SKEP_ETOOBIG;
 }
 
 /* The job that keeps copies out; NULL: there is none. */
@@ -137,7 +153,7 @@ int skep_mock_submit(skep_mock *mock, const char *queue_name, const void *data, 
                      const skep_job_options *options, uint64_t *id) {
     static const skep_job_options defaults = {0};
     if (options == NULL) options = &defaults;
-    int status = check_terms(queue_name, size_bytes, options);
+    int status = check_job(mock, queue_name, size_bytes, options);
     if (status != SKEP_OK) return status;
     struct skep__mock_queue *queue = skep__mock_queue(mock, queue_name);
     if (queue == NULL) return SKEP_ENOMEM;
@@ -152,6 +168,18 @@ int skep_mock_submit(skep_mock *mock, const char *queue_name, const void *data, 
     enter(mock, job, options->delay_ms);
     if (id != NULL) *id = job->id;
     return SKEP_OK;
+}
+
+int skep_mock_expect_duplicate(skep_mock *mock, uint64_t job, const char *queue, const void *data, size_t size_bytes,
+                               const skep_job_options *options) {
+    uint64_t id = 0;
+    int status = skep_mock_submit(mock, queue, data, size_bytes, options, &id);
+    if (status == SKEP_EDUPLICATE && id == job) return SKEP_OK;
+    if (status != SKEP_OK && status != SKEP_EDUPLICATE) return status;
+    skep__mock_explain(mock, "expected: not accepted, since job %" PRIu64 " has its key\ncame instead: ", job);
+    if (status == SKEP_OK) skep__mock_explain_more(mock, "accepted as job %" PRIu64, id);
+    else skep__mock_explain_more(mock, "not accepted, since job %" PRIu64 " has its key", id);
+    return skep__mock_failed(mock, SKEP_EPROTO);
 }
 
 /* --- looking --- */

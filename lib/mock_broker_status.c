@@ -10,10 +10,10 @@ static struct skep_bytes text_of(const char *string) {
     return (struct skep_bytes){string, strlen(string)};
 }
 
-static uint64_t count_workers(const skep_mock *mock, const struct skep__mock_queue *queue) {
+unsigned skep__mock_handlers(const skep_mock *mock, const struct skep__mock_queue *queue) {
     const struct skep__mock_worker *w;
     const struct skep__mock_place *place;
-    uint64_t count = 0;
+    unsigned count = 0;
     TAILQ_FOREACH(w, &mock->workers, entry)
     LIST_FOREACH(place, &w->places, entry) count += !w->left && place->queue == queue;
     return count;
@@ -30,6 +30,7 @@ static uint64_t oldest_ms(const skep_mock *mock, const struct skep__mock_queue *
 static void fill_settings(const skep_mock *mock, const struct skep__mock_queue *queue,
                           struct skep_command_queueStatus *s) {
     const skep_queue_options *o = &queue->options;
+    if (queue->configured) SKEP_SET(queueStatus, s, configured, true);
     SKEP_SET(queueStatus, s, lease_ms, o->lease_ms != 0 ? o->lease_ms : mock->options.lease_ms);
     SKEP_SET(queueStatus, s, attempts, o->attempts != 0 ? o->attempts : mock->options.attempts);
     if (o->concurrency != 0) SKEP_SET(queueStatus, s, concurrency, o->concurrency);
@@ -45,7 +46,7 @@ static int add_queue(const skep_mock *mock, const struct skep__mock_queue *queue
     struct skep_command_queueStatus *s = &command.queueStatus;
     for (const struct skep__mock_job *j = mock->jobs; j != NULL; j = j->hh.next) counts[j->state] += j->queue == queue;
     *s = (struct skep_command_queueStatus){.name = text_of(queue->name),
-                                           .workers = count_workers(mock, queue),
+                                           .workers = skep__mock_handlers(mock, queue),
                                            .ready = counts[SKEP_MOCK_READY],
                                            .reserved = counts[SKEP_MOCK_RESERVED],
                                            .delayed = counts[SKEP_MOCK_DELAYED],

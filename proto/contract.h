@@ -96,9 +96,6 @@ static_assert(SKEP_MAX_NAME < sizeof(((struct skep_page_counter *)0)->name), "a 
 #define SKEP_FILE_INTAKE "intake"   /* intake.GENERATION */
 #define SKEP_FILE_RETURNS "returns" /* returns.GENERATION.CLIENT */
 
-/* A worker that ends with this status before it was ever ready says that starting it again is useless (EX_CONFIG). */
-#define SKEP_EXIT_UNSTARTABLE 78
-
 /* The value that goes with a SIGTERM of the broker's own (sigqueue(3)), after the drain timeout, say: it ends the
  * worker. A SIGTERM without it asks the worker to leave. */
 #define SKEP_TERM_NOW 0x736b6570

@@ -101,7 +101,8 @@ static inline int worker_stray(const char *program, int status) {
 /* A worker cannot listen: says so in one line. Returns the exit status by which a primary, and skep run, know that
  * starting it again is useless. */
 static inline int worker_cannot_listen(const char *program, const char *url, const char *why) {
-    fprintf(stderr, "%s: cannot listen on %s: %s\n", program, url, why);
+    bool is_named = strncmp(why, url, strlen(url)) == 0;
+    fprintf(stderr, "%s: cannot listen on %s%s%s\n", program, is_named ? "" : url, is_named ? "" : ": ", why);
     return EX_CONFIG;
 }
 

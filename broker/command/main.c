@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "options.h"
+#include "queue_option.h"
 #include "say.h"
 #include "subcommands.h"
 #include "typo.h"
@@ -94,9 +95,19 @@ static bool loses_jobs(const struct subcommand *subcommand) {
     return subcommand->bit & (FOR_RUN | FOR_STOP);
 }
 
+static void help_queue_key(const char *key, const char *value, const char *help) {
+    char left[32];
+    snprintf(left, sizeof left, "%s=%s", key, value);
+    printf("  %-20s  %s\n", left, help);
+}
+
 static int help_one(const struct subcommand *subcommand) {
     printf("usage: skep %s %s\n%s\n\n", subcommand->name, subcommand->synopsis, subcommand->help);
     options_help(stdout, subcommand->bit);
+    if (subcommand->bit & FOR_RUN) {
+        printf("\nKEY=VALUE of --queue; other settings of the queue are those of all queues:\n");
+        each_queue_key(help_queue_key);
+    }
     if (takes_worker(subcommand)) printf("\nWORKER is an id, as shown by skep status.\n");
     if (loses_jobs(subcommand))
         printf("\nJobs are kept in the memory of the broker only: those that are not done when it ends are lost.\n");

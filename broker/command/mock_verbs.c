@@ -108,6 +108,11 @@ static int expect_submitted(struct drive *drive, const struct step *step) {
                                       step->timeout_ms);
 }
 
+static int expect_duplicate(struct drive *drive, const struct step *step) {
+    return skep_mock_expect_duplicate(drive->mock, step->number, step->name, step->data.text, step->data.size_bytes,
+                                      &step->options);
+}
+
 static int expect_extended(struct drive *drive, const struct step *step) {
     return skep_mock_expect_extended(drive->mock, step->number, step->timeout_ms);
 }
@@ -222,6 +227,7 @@ static const struct verb verbs[] = {
     {"expect fail", "Jd", expect_fail},
     {"expect dead", "Jnd", expect_dead},
     {"expect submitted", "Nd", expect_submitted},
+    {"expect duplicate", "JNDO", expect_duplicate},
     {"expect extended", "J", expect_extended},
     {"expect released", "J", expect_released},
     {"expect refused", "J", expect_refused},

@@ -52,10 +52,18 @@ static bool say_unknown(const char *subcommand, unsigned bit, int found, char **
     return false;
 }
 
-static bool apply(struct options *options, const char *subcommand, const struct option_row *row) {
+/* Whether an option was given by its letter, alone or behind others. */
+static bool is_letter(const struct option_row *row, const char *word) {
+    return row->letter != 0 && strncmp(word, "--", 2) != 0;
+}
+
+/* Messages name an option as it was given. */
+static bool apply(struct options *options, const char *subcommand, const struct option_row *row, char **argv) {
     const char *why = row->set(options, optarg);
     if (why == NULL) return true;
-    say("%s: --%s %s: %s", subcommand, row->name, optarg, why);
+    char letter[] = {row->letter, '\0'};
+    bool by_letter = is_letter(row, argv[optind - 1] == optarg ? argv[optind - 2] : argv[optind - 1]);
+    say("%s: %s%s %s: %s", subcommand, by_letter ? "-" : "--", by_letter ? letter : row->name, optarg, why);
     return false;
 }
 
@@ -160,7 +168,7 @@ bool options_parse(struct options *options, unsigned subcommand, int argc, char 
     int numbers = spare_numbers(subcommand, argc, argv);
     for (int found; (found = getopt_long(argc - numbers, argv, tables.letters, tables.names, NULL)) != -1;) {
         if (found == '?' || found == ':') return say_unknown(argv[0], subcommand, found, argv);
-        if (!apply(options, argv[0], row_of(found, subcommand))) return false;
+        if (!apply(options, argv[0], row_of(found, subcommand), argv)) return false;
     }
     if (options->help) return true;
     if (subcommand == FOR_RUN) return take_program(options, &argv[optind], argc - optind);

@@ -48,6 +48,8 @@ static void set_limit(json_t *object, const char *key, uint64_t limit) {
 }
 
 static void add_settings(json_t *object, const struct skep_command_queueStatus *queue) {
+    json_object_set_new(object, "configured",
+                        json_boolean(SKEP_HAS(queueStatus, queue, configured) && queue->configured));
     json_object_set_new(object, "lease_s", json_of_ms(queue->lease_ms));
     set_number(object, "attempts", queue->attempts);
     set_limit(object, "concurrency", queue->concurrency);

@@ -9,4 +9,9 @@
 const char *parse_queue_setting(struct queue_settings *queues, const char *text);
 const char *add_queue_setting(struct options *options, const char *text);
 
+/* Calls show for each KEY, with what its value is called and a line of help, as the help and the manual page list them.
+ */
+typedef void queue_key_cb(const char *key, const char *value, const char *help);
+void each_queue_key(queue_key_cb *show);
+
 #endif

@@ -71,6 +71,29 @@ static const struct column columns[] = {
     {0},
 };
 
+static double seconds_of(const json_t *queue, const char *key) {
+    return json_number_value(json_object_get(queue, key));
+}
+
+static void print_limit(const json_t *queue, const char *key) {
+    uint64_t limit = (uint64_t)number_of(queue, key);
+    if (limit > 0) printf(", %s %" PRIu64, key, limit);
+}
+
+/* Settings of a queue that was set up, below its row */
+static void print_settings(const json_t *queue) {
+    double first = seconds_of(queue, "backoff_s"), most = seconds_of(queue, "backoff_max_s");
+    if (!json_is_true(json_object_get(queue, "configured"))) return;
+    printf("  lease %gs", seconds_of(queue, "lease_s"));
+    print_limit(queue, "attempts");
+    print_limit(queue, "concurrency");
+    print_limit(queue, "credit");
+    if (first > 0) printf(", backoff %gs", first);
+    if (first > 0 && most > first) printf("..%gs", most);
+    print_limit(queue, "interruptions");
+    putchar('\n');
+}
+
 static void note_queue(json_t *queue) {
     const json_t *times = json_object_get(queue, "times");
     bool paused = json_is_true(json_object_get(queue, "paused"));
@@ -113,7 +136,7 @@ static int print_table(struct contact *contact, json_t *before, uint64_t then_ms
     if (code != 0) return code;
     add_rates(queues, before, (double)(monotonic_ms() - then_ms) / 1e3);
     note_queues(queues);
-    table_print(queues, columns);
+    table_print_each(queues, columns, print_settings);
     note_unhandled(queues);
     json_decref(queues);
     return 0;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../command/queue_option.h"
 #include "manual.h"
 
 /* Text that roff prints as it is. */
@@ -35,9 +36,30 @@ static void write_option(const struct option_row *row) {
     putchar('\n');
 }
 
+static void write_queue_key(const char *key, const char *value, const char *help) {
+    fputs(".TP\n", stdout);
+    put_bold(key);
+    fputs("=\\fI", stdout);
+    put(value);
+    fputs("\\fR\n", stdout);
+    put(help);
+    putchar('\n');
+}
+
+/* The keys of --queue, under it */
+static void write_queue_keys(void) {
+    fputs(".RS\n", stdout);
+    each_queue_key(write_queue_key);
+    fputs(".RE\n", stdout);
+}
+
 /* Options of all commands stand in a section of their own. */
 static bool is_common(const struct option_row *row) {
     return (row->subcommands & FOR_BROKER) == FOR_BROKER;
+}
+
+static bool takes_queue_keys(const struct option_row *row) {
+    return row->set == add_queue_setting;
 }
 
 static void write_command(const struct manual_row *row) {
@@ -50,8 +72,11 @@ static void write_command(const struct manual_row *row) {
     putchar('\n');
     put(row->help);
     fputs("\n.RS\n", stdout);
-    for (const struct option_row *option = option_rows; option->name != NULL; option++)
-        if ((option->subcommands & row->bit) && !is_common(option)) write_option(option);
+    for (const struct option_row *option = option_rows; option->name != NULL; option++) {
+        if (!(option->subcommands & row->bit) || is_common(option)) continue;
+        write_option(option);
+        if (takes_queue_keys(option)) write_queue_keys();
+    }
     fputs(".PP\nExample: ", stdout);
     put_bold(row->example);
     fputs("\n.RE\n", stdout);

@@ -161,6 +161,14 @@ class Surroundings(Case):
         for facts in self.facts(hive):
             self.assertEqual((facts["cwd"], set(facts["env"]), facts["umask"]), wanted)
 
+    def test_a_program_that_is_not_in_the_directory(self):
+        """Its path is that from the workers' directory: the message says where it was looked for."""
+        for path in ("./env", "bin/env"):
+            done = run("skep", "run", "--dir", f"{self.folder}/hive", "--cwd", self.folder, "--", path)
+            self.assertEqual(done.code, 127)
+            self.assertIn(f"{path}: program not found, looked for {self.folder}/{path.removeprefix('./')}",
+                          done.output("err").splitlines()[-1])
+
     def test_a_reload_that_fails_changes_nothing(self):
         hive = self.hive(PROGRAM, workers=1, options=("--env", "TEST_A=1"))
         hive.wait_ready(1)

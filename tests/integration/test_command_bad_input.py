@@ -74,8 +74,11 @@ class Usage(BadInput):
 
     def test_numbers(self):
         for value in ("0", "-1", "x", "1.5", "1001", "", " 2", "99999999999999999999"):
-            self.untouched(f"run: --workers {re.escape(value)}: expected a number from 1 to 1000, or auto$",
+            self.untouched(f"run: -n {re.escape(value)}: expected a number from 1 to 1000, or auto$",
                            "-n", value, "--", "/bin/true")
+        self.untouched("run: --workers 0: expected a number from 1 to 1000, or auto$", "--workers", "0", "--", "/bin/true")
+        self.untouched("run: --workers 0: expected a number from 1 to 1000, or auto$", "--workers=0", "--", "/bin/true")
+        self.untouched("run: -n 0: expected a number from 1 to 1000, or auto$", "-n0", "--", "/bin/true")
         for value in ("0", "254", "many"):
             self.untouched(f"run: --credit {value}: expected a number from 1 to 253$", "--credit", value, "/bin/true")
         for value in ("0", "-1", "many", "4294967296"):
@@ -109,8 +112,8 @@ class Usage(BadInput):
                            ("web=fd://77", "there is no stream socket under this number"),
                            ("web=unix:///" + "x" * 200, "."), ("tcp://127.0.0.1:0", "expected NAME=URL"),
                            ("x" * 65 + "=tcp://127.0.0.1:0", "the name is longer")):
-            self.untouched(f"run: --listen {re.escape(value)}: {why}", "-l", value, "--", "/bin/true")
-        self.untouched("run: --listen a=tcp://127.0.0.1:0: this name is used twice", "-l", "a=tcp://127.0.0.1:0",
+            self.untouched(f"run: -l {re.escape(value)}: {why}", "-l", value, "--", "/bin/true")
+        self.untouched("run: -l a=tcp://127.0.0.1:0: this name is used twice", "-l", "a=tcp://127.0.0.1:0",
                        "-l", "a=tcp://127.0.0.1:0", "--", "/bin/true")
 
 

@@ -71,6 +71,12 @@ class Help(unittest.TestCase):
                           help_of(name))
         self.assertIn("Jobs are kept in its memory only", (MANUAL / "skep.1").read_text())
 
+    def test_the_keys_of_a_queue_are_listed(self):
+        text, page = help_of("run"), (MANUAL / "skep.1").read_text()
+        for key in ("lease", "attempts", "concurrency", "credit", "backoff", "interruptions"):
+            self.assertRegex(text, rf"(?m)^  {key}=[A-Z.\[\]]+ +\S")
+            self.assertRegex(page, rf"(?m)^\\fB{key}\\fR=")
+
     def test_the_first_steps_lead_on(self):
         steps = re.search(r"First steps:\n(.*?)\n\n", help_of(), re.S).group(1)
         names = re.findall(r"^  skep (\w+)", steps, re.M)

@@ -461,7 +461,7 @@ class Queues(Jobs):
             queue("mail", **values, oldest_ms=1500, lease_ms=2500, concurrency=9, backoff_ms=100, backoff_max_ms=700) +
             queue("b"))
         found = self.json("queues")["queues"]
-        self.assertEqual(found[0], {"name": "mail", **values, "oldest_s": 1.5, "paused": False, "lease_s": 2.5,
+        self.assertEqual(found[0], {"name": "mail", **values, "oldest_s": 1.5, "paused": False, "lease_s": 2.5, "configured": False,
                                     "concurrency": 9, "backoff_s": 0.1, "backoff_max_s": 0.7, "interruptions": None})
         self.assertEqual([one["name"] for one in found], ["mail", "b"])
         self.assertEqual(self.broker.asked, [{"cmd": "queues"}])
@@ -486,6 +486,17 @@ class Queues(Jobs):
             queue("d\x1b", delayed=1))
         lines = self.broker.skep("queues").output("out").split("\n")
         self.assertEqual(lines[5:], ["a: 3 jobs, and no worker handles it", "d?: 1 job, and no worker handles it"])
+
+    def test_settings_stand_below_a_queue_that_has_some(self):
+        self.broker.answers["queues"] = lambda question: (
+            queue("a", lease_ms=60000, attempts=5, credit=9) +
+            queue("b", configured=True, lease_ms=1500, attempts=5, credit=9) +
+            queue("c", configured=True, lease_ms=60000, attempts=3, credit=7, concurrency=2, backoff_ms=50,
+                  backoff_max_ms=300000, interruptions=4))
+        lines = self.broker.skep("queues").output("out").split("\n")
+        self.assertEqual([line.split()[0] for line in lines], ["QUEUE", "a", "b", "lease", "c", "lease"])
+        self.assertEqual(lines[3], "  lease 1.5s, attempts 5, credit 9")
+        self.assertEqual(lines[5], "  lease 60s, attempts 3, concurrency 2, credit 7, backoff 0.05s..300s, interruptions 4")
 
     def test_none(self):
         for answer in (b"", pack("done")):
@@ -533,7 +544,7 @@ class Peek(Jobs):
         self.usage("peek: QUEUE is missing; see skep help peek", "peek")
         self.usage("peek: : the name is empty", "peek", "")
         for value in ("0", "501", "x"):
-            self.usage(f"peek: --count {value}: expected a number from 1 to 500", "peek", "mail", "-n", value)
+            self.usage(f"peek: -n {value}: expected a number from 1 to 500", "peek", "mail", "-n", value)
 
 
 class Dead(Jobs):
@@ -607,7 +618,7 @@ class Dead(Jobs):
         self.usage("dead retry: 0: not a job id", "dead", "retry", "0")
         self.usage("dead retry: 9{20}: not a job id", "dead", "retry", "9" * 20)
         self.usage("dead list: : the name is empty", "dead", "list", "")
-        self.usage("dead: --count 10001: expected a number from 1 to 10000", "dead", "list", "-n", "10001")
+        self.usage("dead: -n 10001: expected a number from 1 to 10000", "dead", "list", "-n", "10001")
 
 
 class Send(Jobs):

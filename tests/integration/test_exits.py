@@ -126,7 +126,7 @@ class Showing(unittest.TestCase):
 
     def test_usage(self):
         with script(WAIT) as hive:
-            for args, text in ((("-n", "0"), "exits: --count 0: expected a number from 1 to 256"),
+            for args, text in ((("-n", "0"), "exits: -n 0: expected a number from 1 to 256"),
                                (("x",), "exits: x: unexpected argument; see skep help exits")):
                 done = hive.skep("exits", *args)
                 self.assertEqual((done.code, done.output()), (64, "skep: " + text))

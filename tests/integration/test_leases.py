@@ -167,7 +167,10 @@ class Settings(Case):
         for text, why in (("q", "expected NAME:KEY=VALUE"), (":lease=1s", "the name is empty"),
                           ("q:lease=1ms", "lease: expected a time"), ("q:speed=1", "expected lease, attempts"),
                           ("q:attempts=0", "attempts: expected 1 to 65535"), ("q:backoff=5s..1s", "backoff: expected"),
-                          ("q:lease", "expected NAME:KEY=VALUE")):
+                          ("q:backoff=0s..1s", "backoff: expected"),
+                          ("q:lease", "expected NAME:KEY=VALUE"),
+                          ("q:lease=1s,lease=2s", "lease is set twice"),
+                          ("q:backoff=1s,attempts=2,backoff=1s", "backoff is set twice")):
             with self.subTest(text), workers("q", options=("--queue", text)) as hive:
                 self.assertEqual(hive.wait_exit(), 64)
                 self.assertIn(why, hive.output("err"))

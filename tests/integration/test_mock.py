@@ -289,6 +289,11 @@ class Broker(unittest.TestCase):
             "submit other x key k", "submit other \"y\" delay 60m ttl 1s priority -3", "submit q \"1 done it\" key k delay 1s",
             "expect ready", "expect quiet 20ms", "advance 1s", "expect dead 2 expired", "expect done 3 it"],
             job_worker_path(), "q")
+        self.assert_ok(["submit q x key k", "submit q y", "expect duplicate 1 q z key k", "expect ready"], "basic")
+        done = self.drive(["submit q x key k", "expect duplicate 1 q x key other"], "basic")
+        self.assertEqual(done.output("out").splitlines()[2:5],
+                         ["not ok 2 - expect duplicate 1 q x key other",
+                          "# expected: not accepted, since job 1 has its key", "# came instead: accepted as job 2"])
         done = self.drive(["submit q x key k", "submit q y key k"], "basic")
         self.assertEqual((done.code, done.output("out").splitlines()[2:4]),
                          (1, ["not ok 2 - submit q y key k", "# a job with this key was submitted before"]))

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -55,6 +56,13 @@ class ReadmeTest(unittest.TestCase):
             done = subprocess.run([compile_program(folder, source())], capture_output=True, text=True, timeout=60)
             self.assertEqual((done.returncode, done.stdout), (69, ""))
             self.assertRegex(done.stderr, r"\Agreet: this process was not started by a broker; .* skep run -- .*\n\Z")
+
+    def test_if_it_cannot_listen_the_broker_stops_and_says_why(self):
+        with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as taken:
+            url = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+            with hive.Hive(compile_program(folder, source().replace(URL, url)), workers=2) as broker:
+                self.assertEqual(broker.wait_exit(), 78)
+                self.assertRegex(broker.output(), rf"greet: {url}: .*already")
 
     @staticmethod
     def ask(url):

@@ -92,7 +92,7 @@ typedef struct skep_settings {
                                   no limit) */
     unsigned watchdog_ms;      /* kill a worker whose event loop is blocked this long, 100 at least (default: never) */
 
-    unsigned lease_ms;    /* time for a worker to do a job, before another gets it, 100 at least (default: 60,000) */
+    unsigned lease_ms;    /* time for a worker to do a job, 100 at least; its end is a failure (default: 60,000) */
     unsigned attempts;    /* attempts of a job, unless its submitter sets them, 65,535 at most (default: 5) */
     unsigned deaths;      /* a job that has killed this many workers is a dead letter, 65,535 at most (default: 3) */
     unsigned dedup_ms;    /* how long a job's key is remembered after its end (default: 120,000) */
@@ -137,10 +137,10 @@ SKEP_MUST_USE int skep_setup_primary(skep_cluster *cluster, const skep_settings 
 
 /* The same, but a field that is 0, NULL or false gets its default. To turn one thing off, change a copy of
  * *skep_cluster_settings and pass it to this. */
-
 SKEP_MUST_USE int skep_reset_primary(skep_cluster *cluster, const skep_settings *settings);
-/* Replaces the settings of one queue, before or after the start. The queue is created if needed, and exists even if it
- * is empty. Errors: SKEP_EINVAL, SKEP_EQUEUES, SKEP_ENOMEM. */
+
+/* Replaces the settings of one queue, before or after the start; NULL means the defaults. The queue is created if
+ * needed, and exists even if it is empty. Errors: SKEP_EINVAL, SKEP_EQUEUES, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_setup_queue(skep_cluster *cluster, const char *name, const skep_queue_options *options);
 
 /* The current settings, with defaults; borrowed until the next skep_setup_primary, or the end of a reload, which may

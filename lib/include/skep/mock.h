@@ -105,8 +105,8 @@ pid_t skep_mock_pid(const skep_mock *mock, uint32_t worker);
 /* Asks a worker to leave: it finishes what is live. Errors: SKEP_ENOWORKER. */
 SKEP_MUST_USE int skep_mock_drain(skep_mock *mock, uint32_t worker);
 
-/* Ends a worker at once: a program with SIGKILL; one in this process is freed, and counts as ended by SIGKILL. Errors:
- * SKEP_ENOWORKER. */
+/* Ends a worker at once: a program with SIGKILL; one in this process is freed, and counts as ended by SIGKILL. Its jobs
+ * are judged when the loop runs next, in skep_mock_expect_left for instance. Errors: SKEP_ENOWORKER. */
 SKEP_MUST_USE int skep_mock_kill(skep_mock *mock, uint32_t worker);
 
 /* It has set itself up and may be given work. */
@@ -128,7 +128,8 @@ SKEP_MUST_USE int skep_mock_expect_respawned(skep_mock *mock, uint32_t worker, u
 
 /* --- Jobs --- */
 
-/* Sets up one queue, as skep_setup_queue does; zeros are the mock's own settings. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
+/* Replaces the settings of one queue, as skep_setup_queue does; zeros are the mock's own settings, and NULL means all
+ * of them. Errors: SKEP_EINVAL (skep_mock_why says what is wrong), SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_mock_setup_queue(skep_mock *mock, const char *name, const skep_queue_options *options);
 
 /* Puts a job into a queue; it is delivered once a worker handles that. options may be NULL. *job (may be NULL) is its
@@ -136,6 +137,11 @@ SKEP_MUST_USE int skep_mock_setup_queue(skep_mock *mock, const char *name, const
  * SKEP_ETOOBIG, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_mock_submit(skep_mock *mock, const char *queue, const void *data, size_t size_bytes,
                                    const skep_job_options *options, uint64_t *job);
+
+/* Submits a job that is not to be accepted, since job has its key. Errors: SKEP_EPROTO (it was accepted, or another job
+ * has its key), those of skep_mock_submit. */
+SKEP_MUST_USE int skep_mock_expect_duplicate(skep_mock *mock, uint64_t job, const char *queue, const void *data,
+                                             size_t size_bytes, const skep_job_options *options);
 
 typedef enum skep_mock_job_state {
     SKEP_MOCK_READY,    /* waits for a worker */
@@ -159,7 +165,9 @@ typedef struct skep_mock_job {
     unsigned deaths, interruptions; /* workers that died of it; that ended while they worked on it, without its fault */
 } skep_mock_job;
 
-/* How a job is at this moment. Errors: SKEP_ENOJOB. */
+/* How a job is at this moment. What a worker's end does to its jobs follows when the loop runs: right after
+ * skep_mock_kill they are still reserved, and deaths are as before, until skep_mock_expect_left or another expectation.
+ * Errors: SKEP_ENOJOB. */
 SKEP_MUST_USE int skep_mock_look(const skep_mock *mock, uint64_t job, skep_mock_job *info);
 
 /* A worker has it. */
@@ -169,7 +177,9 @@ SKEP_MUST_USE int skep_mock_expect_delivered(skep_mock *mock, uint64_t job, uint
 SKEP_MUST_USE int skep_mock_expect_done(skep_mock *mock, uint64_t job, const void *result, size_t size_bytes,
                                         unsigned timeout_ms);
 
-/* It is to be tried again. A reason of NULL is any, in all of these. */
+/* Its worker has asked for another attempt, after this delay. That is what the worker asked for: with 0, and a backoff
+ * of the queue, the job waits for the backoff instead, which due_ms of skep_mock_look tells. A reason of NULL is any,
+ * in all of these. */
 enum { SKEP_MOCK_ANY_DELAY = -1 };
 SKEP_MUST_USE int skep_mock_expect_retried(skep_mock *mock, uint64_t job, int64_t delay_ms, const char *reason,
                                            unsigned timeout_ms);

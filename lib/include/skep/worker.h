@@ -216,7 +216,7 @@ SKEP_MUST_USE int skep_job_concurrency(skep_worker *worker, const char *queue, u
 /* Sets the result for SKEP_DONE; copied. Errors: SKEP_ETOOBIG (over 1 MiB), SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_job_result(skep_job *job, const void *data, size_t size_bytes);
 
-/* Sets the delay for SKEP_RETRY (default: 0). */
+/* Sets the delay for SKEP_RETRY (default: 0, which is the backoff of the queue). */
 void skep_job_delay(skep_job *job, uint32_t delay_ms);
 
 /* Sets the reason for SKEP_RETRY and SKEP_FAILED, cut to 512 bytes; copied. */

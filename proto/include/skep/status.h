@@ -31,6 +31,10 @@ const char *skep_status_name(int status);
 /* Exit status with which Skep's own commands end for this status (docs/exit-status.md). */
 int skep_exit_status(int status);
 
+/* A worker that exits with this status before it was ever ready says that starting it again is useless (EX_CONFIG): its
+ * arguments or its configuration are wrong, or it cannot listen. skep run stops all workers, and exits with it, too. */
+#define SKEP_EXIT_UNSTARTABLE 78
+
 /* The status for an errno; SKEP_ESYS for one that has no row of its own. EAGAIN is SKEP_EAGAIN, though fork and
  * pthread_create mean SKEP_ENPROC by it. */
 int skep_status_of_errno(int error);

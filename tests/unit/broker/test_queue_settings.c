@@ -43,10 +43,11 @@ static void test_what_is_refused(void **state) {
     memset(name, 'n', SKEP_MAX_NAME + 1);
     refuse(cluster, "", (skep_queue_options){0}, "1 to 64 bytes");
     refuse(cluster, name, (skep_queue_options){0}, "1 to 64 bytes");
-    refuse(cluster, "q", (skep_queue_options){.lease_ms = 99}, "lease of 99 ms");
+    refuse(cluster, "q", (skep_queue_options){.lease_ms = 99}, "q: lease of 99 ms: at least 100");
     refuse(cluster, "q", (skep_queue_options){.attempts = 65536}, "65536 attempts");
     refuse(cluster, "q", (skep_queue_options){.interruptions = 65536}, "65536 interruptions");
     refuse(cluster, "q", (skep_queue_options){.backoff_ms = 2, .backoff_max_ms = 1}, "backoff from 2 to 1 ms");
+    refuse(cluster, "q", (skep_queue_options){.backoff_max_ms = 5}, "q: a backoff up to 5 ms");
     hatch_free(*state, &cluster);
 }
 
@@ -62,6 +63,15 @@ static void test_too_many(void **state) {
     }
     assert_null(store->kind->queue(store, "q", 1, false));
     assert_int_equal(set(bench.cluster, "one more", (skep_queue_options){0}), SKEP_EQUEUES);
+    bench_close(&bench);
+}
+
+static void test_defaults(void **state) {
+    struct bench bench;
+    bench_open(&bench, *state, &(skep_settings){.attempts = 4});
+    assert_int_equal(set(bench.cluster, "q", (skep_queue_options){.attempts = 7}), SKEP_OK);
+    assert_int_equal(skep_setup_queue(bench.cluster, "q", NULL), SKEP_OK);
+    assert_int_equal(skep__ledger_attempts(bench.cluster, bench.queue, 0), 4);
     bench_close(&bench);
 }
 
@@ -90,7 +100,7 @@ static void test_credit_and_concurrency(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_before_the_start), PUMP_TEST(test_after_the_start),        PUMP_TEST(test_what_is_refused),
-        PUMP_TEST(test_too_many),         PUMP_TEST(test_credit_and_concurrency),
+        PUMP_TEST(test_too_many),         PUMP_TEST(test_credit_and_concurrency), PUMP_TEST(test_defaults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -176,7 +176,12 @@ static void test_keys(void **state) {
     job = submit_with(mock, "plain", &key);
     FAILS(SKEP_EDUPLICATE, skep_mock_submit(mock, "q", "x", 1, &key, &copy));
     assert_int_equal(copy, job);
-    OK(skep_mock_submit(mock, "other", "x", 1, &key, NULL));
+    OK(skep_mock_expect_duplicate(mock, job, "q", "x", 1, &key));
+    FAILS(SKEP_EPROTO, skep_mock_expect_duplicate(mock, job + 1, "q", "x", 1, &key));
+    assert_non_null(
+        strstr(skep_mock_why(mock), "since job 2 has its key\ncame instead: not accepted, since job 1 has"));
+    FAILS(SKEP_EPROTO, skep_mock_expect_duplicate(mock, job, "other", "x", 1, &key));
+    assert_non_null(strstr(skep_mock_why(mock), "came instead: accepted as job 2"));
     OK(skep_mock_broker_worker(mock, &worker, NULL));
     OK(skep_on_job(worker, "q", do_job, *state));
     OK(skep_mock_expect_done(mock, job, NULL, 0, PATIENCE_MS));
@@ -189,18 +194,40 @@ static void test_keys(void **state) {
 }
 
 static void test_terms_that_are_wrong(void **state) {
-    static const skep_job_options wrong[] = {
-        {.key = ""}, {.priority = 128}, {.priority = -129}, {.lease_ms = 99}, {.attempts = 65536}};
-    static const skep_queue_options queues[] = {
-        {.lease_ms = 99}, {.attempts = 65536}, {.interruptions = 65536}, {.backoff_ms = 2, .backoff_max_ms = 1}};
+    static const struct {
+        skep_job_options options;
+        const char *why;
+    } wrong[] = {
+        {{.key = ""}, "submit 'q': the key has 1 to 64 bytes"},
+        {{.priority = 128}, "submit 'q': the priority is -128 to 127"},
+        {{.priority = -129}, "submit 'q': the priority is -128 to 127"},
+        {{.lease_ms = 99}, "submit 'q': the lease is at least 100 ms"},
+        {{.attempts = 65536}, "submit 'q': at most 65535 attempts"},
+    };
+    static const struct {
+        skep_queue_options options;
+        const char *why;
+    } queues[] = {
+        {{.lease_ms = 99}, "q: lease of 99 ms: at least 100"},
+        {{.attempts = 65536}, "q: 65536 attempts, 0 interruptions: at most 65535"},
+        {{.interruptions = 65536}, "q: 0 attempts, 65536 interruptions: at most 65535"},
+        {{.backoff_ms = 2, .backoff_max_ms = 1}, "q: a backoff from 2 to 1 ms: the first is the shorter one"},
+        {{.backoff_max_ms = 5}, "q: a backoff up to 5 ms: without backoff_ms there is none"},
+    };
     skep_mock *mock = NULL;
     (void)state;
     OK(skep_mock_broker_new(&mock, NULL));
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        FAILS(SKEP_EINVAL, skep_mock_submit(mock, "q", "", 0, &wrong[i], NULL));
-    for (size_t i = 0; i < sizeof queues / sizeof *queues; i++)
-        FAILS(SKEP_EINVAL, skep_mock_setup_queue(mock, "q", &queues[i]));
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        FAILS(SKEP_EINVAL, skep_mock_submit(mock, "q", "", 0, &wrong[i].options, NULL));
+        assert_string_equal(skep_mock_why(mock), wrong[i].why);
+    }
+    for (size_t i = 0; i < sizeof queues / sizeof *queues; i++) {
+        FAILS(SKEP_EINVAL, skep_mock_setup_queue(mock, "q", &queues[i].options));
+        assert_string_equal(skep_mock_why(mock), queues[i].why);
+    }
     FAILS(SKEP_EINVAL, skep_mock_setup_queue(mock, "", &(skep_queue_options){0}));
+    assert_string_equal(skep_mock_why(mock), "'': a queue's name has 1 to 64 bytes");
+    OK(skep_mock_setup_queue(mock, "q", NULL));
     skep_mock_broker_free(&mock);
 }
 
@@ -285,7 +312,8 @@ static void test_a_worker_that_ends_early(void **state) {
     FAILS(SKEP_EPROTO, skep_mock_expect_handles(mock, worker, "q", 0, 10 * PATIENCE_MS));
     FAILS(SKEP_EPROTO, skep_mock_expect_delivered(mock, job, 0, 10 * PATIENCE_MS));
     FAILS(SKEP_EPROTO, skep_mock_expect_done(mock, job, NULL, 0, 10 * PATIENCE_MS));
-    assert_non_null(strstr(skep_mock_why(mock), "came instead: no worker is left\njob 1 waits for a worker"));
+    assert_non_null(
+        strstr(skep_mock_why(mock), "came instead: no worker is left\njob 1 of the queue \"q\" waits for a worker"));
     FAILS(SKEP_EPROTO, skep_mock_expect_dead(mock, job, NULL, NULL, 10 * PATIENCE_MS));
     FAILS(SKEP_EPROTO, skep_mock_expect_message(mock, 0, "hello", NULL, 0, 10 * PATIENCE_MS));
     assert_true(uv_hrtime() - began_ns < PATIENCE_MS * UINT64_C(1000000));

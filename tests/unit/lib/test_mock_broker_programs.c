@@ -188,10 +188,12 @@ static void test_nothing_came(void **state) {
     int fd;
     OK(skep_mock_submit(mock, "another queue", "", 0, NULL, &job));
     FAILS(SKEP_ETIMEDOUT, skep_mock_expect_done(mock, job, NULL, 0, SOON_MS));
-    assert_why(mock, "expected within 50 ms: job 2 done\njob 2 waits for a worker, attempt 0\nworker 1 is ready");
+    assert_why(mock,
+               "expected within 50 ms: job 2 done\njob 2 of the queue \"another queue\" waits for a worker, attempt 0\n"
+               "no worker handles the queue \"another queue\"\nworker 1 is ready");
     FAILS(SKEP_ETIMEDOUT, skep_mock_expect_delivered(mock, job, 0, 0));
     FAILS(SKEP_ETIMEDOUT, skep_mock_expect_extended(mock, other, 0));
-    assert_why(mock, "job 1 is being worked on, attempt 1, given to worker 1");
+    assert_why(mock, "job 1 of the queue \"q\" is being worked on, attempt 1, given to worker 1\nworker 1");
     FAILS(SKEP_ENOJOB, skep_mock_expect_done(mock, 9, NULL, 0, PATIENCE_MS));
     FAILS(SKEP_ENOWORKER, skep_mock_expect_ready(mock, 9, PATIENCE_MS));
     FAILS(SKEP_ETIMEDOUT, skep_mock_expect_handles(mock, 1, "q", 2, 0));
