@@ -60,7 +60,7 @@ typedef struct skep_event {
     uint64_t uptime_ms; /* exit */
     int64_t delay_ms;   /* exit: a replacement starts after this; -1: none, or not until the breaker closes */
 
-    /* reload: "pending", "begun", "step", "done", "aborted"; breaker: "opened", "closed"; else NULL */
+    /* reload: "pending", "replaced", "begun", "step", "done", "aborted"; breaker: "opened", "closed"; else NULL */
     const char *phase;
     uint32_t step, steps; /* reload: slots with their new worker, of how many; scale: wanted now, before */
     const char *queue;    /* pause, resume: NULL if it is a listener */
