@@ -296,7 +296,9 @@ static bool give_socket(const struct skep__instance *instance, const char *socke
 }
 
 static int cannot_give(skep_cluster *cluster, uid_t uid) {
-    return skep__broker_fail(cluster, SKEP_EACCES, "cannot give the sockets to user %u: %s", uid, strerror(errno));
+    const char *advice = errno == EPERM && geteuid() != 0 ? "; only root can start workers as another user" : "";
+    return skep__broker_fail(cluster, SKEP_EACCES, "cannot give the sockets to user %u: %s%s", uid, strerror(errno),
+                             advice);
 }
 
 int skep__directory_share(skep_cluster *cluster, const struct skep__program *program) {

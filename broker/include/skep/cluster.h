@@ -292,7 +292,9 @@ SKEP_MUST_USE int skep_cluster_pause_queue(skep_cluster *cluster, const char *qu
 void skep_cluster_close_breaker(skep_cluster *cluster);
 
 /* SIGHUP reloads, SIGTTIN adds a worker, SIGTTOU removes one. These three are blocked in this thread; other threads of
- * the program must block them too. Errors: SKEP_ESYS. */
+ * the program must block them too. A signal event says who sent each; also who sent one that stops the cluster, if
+ * skep_cluster_stop_on_signals was called before: then those are blocked in this thread too, until the cluster is
+ * freed. Errors: SKEP_ESYS. */
 SKEP_MUST_USE int skep_cluster_steer_on_signals(skep_cluster *cluster);
 
 /* --- Output of workers, with settings.capture --- */

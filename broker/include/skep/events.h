@@ -36,7 +36,8 @@ enum skep_event_kind {
     SKEP_EVENT_BREAKER, /* see phase; while it is open no worker is started */
     SKEP_EVENT_PAUSE,   /* a listener (url) or a queue was paused */
     SKEP_EVENT_RESUME,  /* it was resumed */
-    SKEP_EVENT_SIGNAL,  /* a signal was sent to the worker on request */
+    SKEP_EVENT_SIGNAL,  /* child: a signal was sent to it on request; NULL: the broker got one, reason says which, from
+                           whom */
     SKEP_EVENT_KINDS
 };
 
