@@ -266,7 +266,10 @@ int skep__directory_take(skep_cluster *cluster) {
     if (status == SKEP_OK) status = make_path(cluster, dir);
     if (status == SKEP_OK) status = check_private(cluster, dir);
     if (status == SKEP_OK) status = check_path(cluster, dir);
-    return status == SKEP_OK ? take(cluster, dir) : status;
+    if (status == SKEP_OK) status = take(cluster, dir);
+    if (status != SKEP_OK) return status;
+    /* an earlier broker may have opened it for workers of another user */
+    return chmod(dir, 0700) == 0 ? SKEP_OK : unusable(cluster, dir, strerror(errno));
 }
 
 /* --- workers of another user --- */
