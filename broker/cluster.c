@@ -278,9 +278,12 @@ void skep_cluster_stop(skep_cluster *cluster, bool now) {
 }
 
 /* SIGQUIT never kills: to users of nginx it is the graceful one. */
+void skep__cluster_stop_by(skep_cluster *cluster, int signal) {
+    skep_cluster_stop(cluster, cluster->stopping && signal != SIGQUIT);
+}
+
 static void signalled(uv_signal_t *handle, int number) {
-    skep_cluster *cluster = handle->data;
-    skep_cluster_stop(cluster, cluster->stopping && number != SIGQUIT);
+    skep__cluster_stop_by(handle->data, number);
 }
 
 int skep_cluster_stop_on_signals(skep_cluster *cluster) {

@@ -137,8 +137,8 @@ static int check_loss(skep_cluster *cluster, bool now) {
     if (jobs == 0) return SKEP_OK;
     add_count(text, sizeof text, jobs, "job");
     add_count(text, sizeof text, dead, "dead letter");
-    return skep__broker_fail(cluster, SKEP_ESTATE, "%s would be lost: %s in memory only", text,
-                             jobs + dead == 1 ? "it is" : "they are");
+    return skep__broker_fail(cluster, SKEP_ESTATE, "%s%s would be lost: %s in memory only", now ? "" : "at least ",
+                             text, jobs + dead == 1 ? "it is" : "they are");
 }
 
 static int stop(skep_cluster *cluster, const struct skep_command_stop *asked) {

@@ -266,7 +266,10 @@ int skep__directory_take(skep_cluster *cluster) {
     if (status == SKEP_OK) status = make_path(cluster, dir);
     if (status == SKEP_OK) status = check_private(cluster, dir);
     if (status == SKEP_OK) status = check_path(cluster, dir);
-    return status == SKEP_OK ? take(cluster, dir) : status;
+    if (status == SKEP_OK) status = take(cluster, dir);
+    if (status != SKEP_OK) return status;
+    /* an earlier broker may have opened it for workers of another user */
+    return chmod(dir, 0700) == 0 ? SKEP_OK : unusable(cluster, dir, strerror(errno));
 }
 
 /* --- workers of another user --- */
@@ -296,7 +299,9 @@ static bool give_socket(const struct skep__instance *instance, const char *socke
 }
 
 static int cannot_give(skep_cluster *cluster, uid_t uid) {
-    return skep__broker_fail(cluster, SKEP_EACCES, "cannot give the sockets to user %u: %s", uid, strerror(errno));
+    const char *advice = errno == EPERM && geteuid() != 0 ? "; only root can start workers as another user" : "";
+    return skep__broker_fail(cluster, SKEP_EACCES, "cannot give the sockets to user %u: %s%s", uid, strerror(errno),
+                             advice);
 }
 
 int skep__directory_share(skep_cluster *cluster, const struct skep__program *program) {

@@ -85,6 +85,35 @@ static const char *const *copy_joined(const char *const *env, const char *const 
     return (const char *const *)copy;
 }
 
+/* --- whether one does what another one asked for --- */
+
+static bool has_text(const char *text, const char *wanted) {
+    return wanted == NULL || (text != NULL && strcmp(text, wanted) == 0);
+}
+
+static bool has_args(const char *const *args, const char *const *wanted) {
+    if (wanted == NULL) return true;
+    if (args == NULL || count(args) != count(wanted)) return false;
+    for (size_t i = 0; i < count(wanted); i++)
+        if (strcmp(args[i], wanted[i]) != 0) return false;
+    return true;
+}
+
+static bool has_variable(const char *const *env, const char *wanted) {
+    for (size_t i = 0; i < count(env); i++)
+        if (strcmp(env[i], wanted) == 0) return true;
+    return false;
+}
+
+bool skep__program_keeps(const struct skep__program *after, const struct skep__program *before) {
+    for (size_t i = 0; i < count(before->env); i++)
+        if (!has_variable(after->env, before->env[i])) return false;
+    if (before->set_ids && (!after->set_ids || after->uid != before->uid || after->gid != before->gid)) return false;
+    if (before->set_umask && (!after->set_umask || after->umask != before->umask)) return false;
+    return has_text(after->exec, before->exec) && has_text(after->cwd, before->cwd) &&
+           has_args(after->args, before->args);
+}
+
 /* --- a reload's --- */
 
 static void change(struct skep__program *program, const skep_reload_options *options) {

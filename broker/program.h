@@ -27,6 +27,9 @@ struct skep__program skep__program_of(const skep_settings *settings);
 SKEP_MUST_USE int skep__program_changed(struct skep__program *out, const struct skep__program *before,
                                         const skep_reload_options *options);
 
+/* Whether what was set in before is the same in after; NULL and unset ids or umask are no wish. */
+bool skep__program_keeps(const struct skep__program *after, const struct skep__program *before);
+
 /* The settings say this from here on. The program, a copy, is what they said before. */
 void skep__program_adopt(struct skep__program *program, skep_settings *settings);
 

@@ -303,20 +303,34 @@ static int begin(skep_cluster *cluster, const skep_reload_options *options, cons
 
 /* --- the next one --- */
 
-/* Several become one: what a later one says counts, and what it leaves open is as an earlier one said. */
+static void emit_waiting(skep_cluster *cluster, const char *phase, const char *reason) {
+    skep_event event = skep__event(SKEP_EVENT_RELOAD, NULL);
+    event.phase = phase;
+    event.reason = reason;
+    skep__reload_progress(cluster, &event.step, &event.steps);
+    skep__emit_later(cluster, &event);
+}
+
+/* Whoever asked for the earlier one waits for a program that will not run. */
+static void emit_replaced(skep_cluster *cluster, const char *exec) {
+    char reason[SKEP_MAX_REASON + 1];
+    snprintf(reason, sizeof reason, "by a later reload%s%.*s", exec != NULL ? " to " : "", SKEP_MAX_REASON - 32,
+             exec != NULL ? exec : "");
+    emit_waiting(cluster, "replaced", reason);
+}
+
+/* Several become one: what a later one says counts, and what it leaves open is as an earlier one said. An earlier one
+ * that something was asked of which is different now is replaced. */
 static int note_next(skep_cluster *cluster, const skep_reload_options *options) {
     struct skep__reload *reload = cluster->reload;
     struct skep__program next;
     if (skep__program_changed(&next, &reload->next, options) != SKEP_OK) return no_memory(cluster);
+    if (!skep__program_keeps(&next, &reload->next)) emit_replaced(cluster, next.exec);
     skep__program_free(&reload->next);
     reload->next = next;
     if (options->at_once != 0) reload->next_at_once = options->at_once;
     reload->has_next = true;
-    skep_event event = skep__event(SKEP_EVENT_RELOAD, NULL);
-    event.phase = "pending";
-    event.reason = "it begins when the current one has ended";
-    skep__reload_progress(cluster, &event.step, &event.steps);
-    skep__emit_later(cluster, &event);
+    emit_waiting(cluster, "pending", "it begins when the current one has ended");
     return SKEP_OK;
 }
 

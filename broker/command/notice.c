@@ -145,7 +145,8 @@ static void event_text(const struct notice *notice, char *text, size_t room) {
         snprintf(text, room, "listening on %.*s", size_of(notice->url), notice->url.data);
     else if (reason.size_bytes == 0) snprintf(text, room, "%.*s", size_of(event), event.data);
     else if (bytes_are(event, "dead")) snprintf(text, room, "dead letter: %.*s", size_of(reason), reason.data);
-    else if (bytes_are(event, "signal")) snprintf(text, room, "sent %.*s", size_of(reason), reason.data);
+    else if (bytes_are(event, "signal"))
+        snprintf(text, room, "%s%.*s", notice->worker != 0 ? "sent " : "", size_of(reason), reason.data);
     else if (bytes_are(event, "breaker"))
         snprintf(text, room, "breaker %.*s: %.*s", size_of(notice->phase), notice->phase.data, size_of(reason),
                  reason.data);

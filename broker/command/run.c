@@ -122,7 +122,9 @@ static void on_event(skep_cluster *cluster, const skep_event *event, void *conte
     struct run *run = context;
     struct notice notice = notice_of_event(event);
     bool unstartable = event->kind == SKEP_EVENT_EXIT && says_unstartable(event) && !run->reloading;
-    if (event->kind == SKEP_EVENT_RELOAD && strcmp(event->phase, "pending") != 0)
+    bool waits = event->kind == SKEP_EVENT_RELOAD &&
+                 (strcmp(event->phase, "pending") == 0 || strcmp(event->phase, "replaced") == 0);
+    if (event->kind == SKEP_EVENT_RELOAD && !waits)
         run->reloading = strcmp(event->phase, "begun") == 0 || strcmp(event->phase, "step") == 0;
     if (unstartable) notice.delay_ms = -1;
     char text[NOTICE_TEXT_BYTES];

@@ -61,8 +61,10 @@ static void write_broker(FILE *file, const json_t *status, const char *dir) {
     write_age(json_object_get(status, "uptime_s"), age);
     write_text(json_object_get(status, "policy"), policy);
     write_text(json_object_get(status, "version"), version);
-    fprintf(file, "%s in %s, pid %" JSON_INTEGER_FORMAT ", %s for %s, policy %s, version %s\n", name, dir,
-            json_integer_value(json_object_get(status, "pid")), state, age, policy, version);
+    bool runs = strcmp(state, "running") == 0; /* the age is not that of a stop */
+    fprintf(file, "%s in %s, pid %" JSON_INTEGER_FORMAT ", %s%s %s%s, policy %s, version %s\n", name, dir,
+            json_integer_value(json_object_get(status, "pid")), state, runs ? " for" : ", started", age,
+            runs ? "" : " ago", policy, version);
 }
 
 /* Names of ours only: those of a program's own counters are not ours to change. */

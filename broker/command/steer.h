@@ -38,6 +38,7 @@ struct steering {
     void (*looked)(struct steering *steering);
     uint64_t target; /* scale: workers wanted */
     bool is_growing; /* scale: there were fewer */
+    bool is_pending; /* reload: it waits for the end of another one */
     bool has_begun;  /* reload: its own first event came */
 };
 

@@ -33,15 +33,23 @@ static void show_aborted(struct steering *steering, const struct skep_command_ev
 }
 
 static void show_pending(struct steering *steering, const struct skep_command_event *event) {
+    steering->is_pending = true;
     ticker_step(&steering->ticker, "a reload is under way (%" PRIu64 " of %" PRIu64 "); this one follows", event->step,
                 event->steps);
 }
 
-/* What comes before its beginning is the end of an earlier one. */
+static void show_replaced(struct steering *steering, const struct skep_command_event *event) {
+    steer_failed(steering, SKEP_ESTATE, "replaced %.*s", (int)event->reason.size_bytes, event->reason.data);
+}
+
+/* What comes before its beginning is the end of an earlier one. What is replaced was pending: it is another one if this
+ * one has begun, or is not yet pending. */
 static void heard(struct steering *steering, const struct skep_command_event *event) {
     if (!bytes_are(event->event, "reload")) return;
     if (bytes_are(event->phase, "begun")) steering->has_begun = true;
     if (bytes_are(event->phase, "pending") && !steering->has_begun) show_pending(steering, event);
+    if (bytes_are(event->phase, "replaced") && !steering->has_begun && steering->is_pending)
+        show_replaced(steering, event);
     if (!steering->has_begun) return;
     if (bytes_are(event->phase, "step")) show_step(steering, event);
     else if (bytes_are(event->phase, "done")) show_done(steering, event);

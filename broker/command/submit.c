@@ -77,8 +77,9 @@ static void lose(struct submission *s, int status) {
 
 static void decline(struct submission *s, const struct job *job, int status) {
     s->declined++;
-    submission_complain(s, job->line, skep_exit_status(status), "%s: %s", s->options->operands[0],
-                        skep_strerror(status));
+    /* a broker declines a job with this only while it stops */
+    const char *why = status == SKEP_ESTATE ? "the broker is stopping" : skep_strerror(status);
+    submission_complain(s, job->line, skep_exit_status(status), "%s: %s", s->options->operands[0], why);
 }
 
 /* With --wait it is not known yet whether the outcome of the first job follows. */

@@ -137,7 +137,7 @@ class SubmitOne(Jobs):
     def test_declined(self):
         for status, code, text in ((EFULL, 75, "the queue is full"), (ETOOBIG, 65, "over a limit"),
                                    (EQUEUES, 75, "all 1024 queues are in use.*"),
-                                   (ESTATE, 70, "not possible in this state")):
+                                   (ESTATE, 70, "the broker is stopping")):
             self.broker.submitted = lambda command, s=status: [pack("declined", number=1, status=s, reason="because")]
             for more in ((), ("--wait",), ("--json",)):
                 self.skep("submit", "mail", "x", *more, code=code, err=f"skep: submit: mail: {text}")

@@ -92,6 +92,11 @@ class Faked(unittest.TestCase):
             self.assertNotRegex(text, "BREAKER|TOO FEW|NO WORKERS|PAUSED|RELOAD")
             self.assertRegex(text, "(?m)^tcp://127.0.0.1:80 +accepting ")
 
+    def test_the_age_of_a_broker_that_stops_is_not_that_of_the_stop(self):
+        self.assertRegex(self.text(broker_status()).split("\n")[0], ", running for [0-9a-z ]+, policy")
+        self.assertRegex(self.text(broker_status(state="stopping")).split("\n")[0],
+                         ", stopping, started [0-9a-z ]+ ago, policy")
+
     def test_a_hive_without_workers_says_so(self):
         self.assertEqual(self.text(broker_status(wanted=0), listener_status()).split("\n")[1],
                          "NO WORKERS: the number wanted is 0; skep scale 1 starts one")

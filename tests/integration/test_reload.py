@@ -13,7 +13,7 @@ from hive import Hive, Process, is_alive, program as path_of, wait_until
 from jobs import DEADLINE_JOBS_S, Submitter, ask, workers
 from ledger_check import violations
 
-ABORTED, UNDERWAY = 70, 75
+ABORTED, REPLACED, UNDERWAY = 70, 70, 75
 POLICIES = ("round-robin", "least-connections", "sticky", "shared", "reuseport")
 ROUNDS, BAD_EVERY = 10, 5
 
@@ -233,6 +233,33 @@ class Next(unittest.TestCase):
                 self.assertEqual(process.wait_exit(), 0, process.describe())
                 self.assertIn("2 workers replaced", process.output("out"))
             self.assertEqual(sorted(hive.wait_ready(2) and hive.pids()), [4, 5])
+            hive.stop()
+
+    def test_one_that_is_overridden_before_it_begins_is_no_success(self):
+        with TemporaryDirectory(prefix="skep-", dir="/tmp") as folder, actors(TCP) as hive:
+            new = Path(folder, "new")
+            new.symlink_to(actor_path())
+            hive.wait_ready(2)
+            first = self.begin(hive, "--program", "/bin/sleep", "--", "600")
+            hive.wait_line(r"worker 3 pid \d+: started")
+            replaced = [self.begin(hive, "--program", "/no/such/program")]
+            hive.wait_line("broker: reload pending, 0 of 2", times=1)
+            plain = self.begin(hive)
+            hive.wait_line("broker: reload pending, 0 of 2", times=2)
+            self.assertEqual(hive.count("reload replaced"), 0)
+            replaced.append(plain)  # it has joined the first
+            for process in replaced:
+                process.wait_line("^a reload is under way", stream="out")
+            last = self.begin(hive, "--program", str(new))
+            hive.wait_line(f"broker: reload replaced, 0 of 2: by a later reload to {new}")
+            for process in replaced:
+                self.assertEqual(process.wait_exit(), REPLACED, process.describe())
+                self.assertIn(f"skep: reload: replaced by a later reload to {new}", process.output("err"))
+            self.assertIsNone(first.popen.poll())
+            os.kill(hive.pids()[3], signal.SIGKILL)
+            self.assertEqual(first.wait_exit(), ABORTED, first.describe())
+            self.assertEqual(last.wait_exit(), 0, last.describe())
+            self.assertEqual(programs(hive), (str(new), {}))
             hive.stop()
 
     def test_hangups_in_a_row_are_one_more(self):

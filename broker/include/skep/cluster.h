@@ -271,7 +271,8 @@ typedef struct skep_reload_options {
  * by the old program when they end. When all are ready the breaker is closed. Returns at once; reload events report the
  * progress. options may be NULL. During a reload, or the restart of one worker, the next reload is remembered and
  * begins when that has ended or was aborted; several such requests become one, in which later options override earlier
- * ones. Errors: SKEP_EINVAL, SKEP_ESTATE (stopping, or no worker is wanted), SKEP_ENOMEM.
+ * ones; if that changes what an earlier one asked for, an event with the phase "replaced" says so. Errors: SKEP_EINVAL,
+ * SKEP_ESTATE (stopping, or no worker is wanted), SKEP_ENOMEM.
  */
 SKEP_MUST_USE int skep_cluster_reload(skep_cluster *cluster, const skep_reload_options *options);
 
@@ -291,7 +292,9 @@ SKEP_MUST_USE int skep_cluster_pause_queue(skep_cluster *cluster, const char *qu
 void skep_cluster_close_breaker(skep_cluster *cluster);
 
 /* SIGHUP reloads, SIGTTIN adds a worker, SIGTTOU removes one. These three are blocked in this thread; other threads of
- * the program must block them too. Errors: SKEP_ESYS. */
+ * the program must block them too. A signal event says who sent each; also who sent one that stops the cluster, if
+ * skep_cluster_stop_on_signals was called before: then those are blocked in this thread too, until the cluster is
+ * freed. Errors: SKEP_ESYS. */
 SKEP_MUST_USE int skep_cluster_steer_on_signals(skep_cluster *cluster);
 
 /* --- Output of workers, with settings.capture --- */

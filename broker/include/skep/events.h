@@ -36,7 +36,8 @@ enum skep_event_kind {
     SKEP_EVENT_BREAKER, /* see phase; while it is open no worker is started */
     SKEP_EVENT_PAUSE,   /* a listener (url) or a queue was paused */
     SKEP_EVENT_RESUME,  /* it was resumed */
-    SKEP_EVENT_SIGNAL,  /* a signal was sent to the worker on request */
+    SKEP_EVENT_SIGNAL,  /* child: a signal was sent to it on request; NULL: the broker got one, reason says which, from
+                           whom */
     SKEP_EVENT_KINDS
 };
 
@@ -60,7 +61,7 @@ typedef struct skep_event {
     uint64_t uptime_ms; /* exit */
     int64_t delay_ms;   /* exit: a replacement starts after this; -1: none, or not until the breaker closes */
 
-    /* reload: "pending", "begun", "step", "done", "aborted"; breaker: "opened", "closed"; else NULL */
+    /* reload: "pending", "replaced", "begun", "step", "done", "aborted"; breaker: "opened", "closed"; else NULL */
     const char *phase;
     uint32_t step, steps; /* reload: slots with their new worker, of how many; scale: wanted now, before */
     const char *queue;    /* pause, resume: NULL if it is a listener */

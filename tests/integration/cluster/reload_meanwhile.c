@@ -63,6 +63,7 @@ static void test_the_next_one_follows(void **state) {
     assert_int_equal(skep_cluster_reload(hive->cluster, NULL), SKEP_OK);
     HIVE_UNTIL(hive, phases(hive, "pending") == 3);
     expect_phase(hive, "pending", 0, 2, "it begins when the current one has ended");
+    assert_int_equal(phases(hive, "replaced"), 1);
     assert_int_equal(phases(hive, "begun"), 1);
     open_gate(gate);
     HIVE_UNTIL(hive, phases(hive, "done") == 2);

@@ -64,10 +64,36 @@ static void test_shared_with_two_users(void **state) {
     hatch_free(pump, &cluster);
 }
 
+/* An earlier broker had workers of another user. */
+static void test_closed_to_others_again(void **state) {
+    struct pump *pump = *state;
+    mode_t mode;
+    assert_int_equal(chmod(pump->dir, 0711), 0);
+    skep_cluster *cluster = hatch_cluster(pump, &(skep_settings){0});
+    assert_int_equal(skep_cluster_start(cluster), SKEP_OK);
+    owner_of(pump, "", &mode);
+    assert_int_equal(mode, 0700);
+    hatch_free(pump, &cluster);
+}
+
+/* Who cannot have workers of another user is advised. */
+static void test_not_without_root(void **state) {
+    struct pump *pump = *state;
+    const struct skep__program program = {.set_ids = true, .uid = geteuid() + 1, .gid = getegid()};
+    if (geteuid() == 0) skip();
+    skep_cluster *cluster = hatch_cluster(pump, &(skep_settings){0});
+    assert_int_equal(skep_cluster_start(cluster), SKEP_OK);
+    assert_int_equal(skep__directory_share(cluster, &program), SKEP_EACCES);
+    assert_non_null(strstr(skep_cluster_why(cluster), "; only root can start workers as another user"));
+    hatch_free(pump, &cluster);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_shared_with_another_user),
         PUMP_TEST(test_shared_with_two_users),
+        PUMP_TEST(test_closed_to_others_again),
+        PUMP_TEST(test_not_without_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,6 +78,42 @@ static void test_adopted(void **state) {
     hatch_free(*state, &cluster);
 }
 
+/* Whoever asked for the first gets it from the second. */
+static void test_what_was_asked_for_is_kept(void **state) {
+    (void)state;
+    const char *const args[] = {"-n", "1", NULL}, *const more_args[] = {"-n", NULL}, *const env[] = {"A=1", NULL},
+                      *const more_env[] = {"B=2", "A=1", NULL}, *const other_env[] = {"A=2", NULL};
+    const struct skep__program nothing = {0}, all = {.exec = "x",
+                                                     .args = args,
+                                                     .cwd = "/",
+                                                     .env = more_env,
+                                                     .set_ids = true,
+                                                     .uid = 1,
+                                                     .gid = 2,
+                                                     .set_umask = true,
+                                                     .umask = 022};
+    const struct skep__program kept[] = {nothing,
+                                         all,
+                                         {.exec = "x"},
+                                         {.args = args},
+                                         {.cwd = "/"},
+                                         {.env = env},
+                                         {.set_ids = true, .uid = 1, .gid = 2},
+                                         {.set_umask = true, .umask = 022}};
+    const struct skep__program lost[] = {{.exec = "y"},
+                                         {.args = more_args},
+                                         {.cwd = "/tmp"},
+                                         {.env = other_env},
+                                         {.set_ids = true, .uid = 2, .gid = 2},
+                                         {.set_ids = true, .uid = 1},
+                                         {.set_umask = true}};
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) assert_true(skep__program_keeps(&all, &kept[i]));
+    for (size_t i = 0; i < sizeof lost / sizeof *lost; i++) {
+        assert_false(skep__program_keeps(&all, &lost[i]));
+        assert_false(skep__program_keeps(&nothing, &lost[i]));
+    }
+}
+
 static void test_variables_have_names(void **state) {
     (void)state;
     assert_true(skep__env_is_valid(NULL));
@@ -90,7 +126,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_one_change_upon_another),     PUMP_TEST(test_nothing_changes),
         PUMP_TEST(test_environment_is_joined),       PUMP_TEST(test_adopted),
-        cmocka_unit_test(test_variables_have_names),
+        cmocka_unit_test(test_variables_have_names), cmocka_unit_test(test_what_was_asked_for_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
