@@ -11,7 +11,7 @@ import sys
 import unittest
 from pathlib import Path
 
-from faults import descriptors, quiet_descriptors
+from faults import descriptors, is_sanitized, quiet_descriptors
 from hive import Hive, program, wait_until
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "clients"))
@@ -20,7 +20,8 @@ from submit import Client  # noqa: E402
 
 LISTEN = ("--listen", "tcp://127.0.0.1:0")
 CROWD = 500
-NEWS_BYTES, GROWTH_BYTES = 64 * 1024 * 1024, 16 * 1024 * 1024
+NEWS_BYTES = 64 * 1024 * 1024
+GROWTH_BYTES = (32 if is_sanitized() else 16) * 1024 * 1024
 # A sanitizer shall give freed memory back as soon as malloc does: it is measured here.
 PLAIN = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=0:thread_local_quarantine_size_kb=0"
          ":allocator_release_to_os_interval_ms=0"}
