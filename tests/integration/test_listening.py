@@ -164,7 +164,7 @@ class UnixPaths(Listening):
         hive.stop()
         done = run("skep", "run", "--dir", hive.folder, "-l", f"web={url}", actor_path())
         self.assertEqual((done.code, done.output("out")), (64, ""))
-        self.assertEqual(done.output("err"), f"skep: run: --listen web={url}: the path is longer than 107 bytes")
+        self.assertEqual(done.output("err"), f"skep: run: -l web={url}: the path is longer than 107 bytes")
 
 
 class Sharing(Listening):
