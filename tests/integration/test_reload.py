@@ -259,7 +259,7 @@ class Next(unittest.TestCase):
             os.kill(hive.pids()[3], signal.SIGKILL)
             self.assertEqual(first.wait_exit(), ABORTED, first.describe())
             self.assertEqual(last.wait_exit(), 0, last.describe())
-            self.assertEqual(programs(hive), (str(new), {}))
+            wait_until(lambda: programs(hive) == (str(new), {}), "the old workers to end", context=hive.describe)
             hive.stop()
 
     def test_hangups_in_a_row_are_one_more(self):
