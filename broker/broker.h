@@ -199,9 +199,8 @@ struct skep_child {
     struct skep__deliveries deliveries;    /* the jobs that it has */
     size_t held_bytes;                     /* their payloads */
     bool stalled;                          /* the lease of one has ended and it has not said anything since */
-    bool lagging; /* what it was sent waited beside an idle worker, whatever it does: till it answers others come first
-                   */
-    bool inbox_full;                /* until it drains */
+    bool lagging;    /* it did not begin in time what it was sent: others come first until it has answered a job */
+    bool inbox_full; /* until it drains */
     struct skep__alarm jobs_alarm;  /* after the end of its link */
     struct skep__alarm lease_alarm; /* when the first of its leases may end */
     uint64_t jobs_given_back;       /* by its death */

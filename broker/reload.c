@@ -311,7 +311,7 @@ static void emit_waiting(skep_cluster *cluster, const char *phase, const char *r
     skep__emit_later(cluster, &event);
 }
 
-/* Whoever asked for the earlier one waits for a program that will not run. */
+/* Clients that asked for the earlier one wait for a program that will not run. */
 static void emit_replaced(skep_cluster *cluster, const char *exec) {
     char reason[SKEP_MAX_REASON + 1];
     snprintf(reason, sizeof reason, "by a later reload%s%.*s", exec != NULL ? " to " : "", SKEP_MAX_REASON - 32,

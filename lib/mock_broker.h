@@ -284,7 +284,7 @@ SKEP_MUST_USE int skep__mock_put(struct skep__mock_worker *worker, const struct 
 
 /* --- mock_broker_messages.c --- */
 
-/* A worker's message, which the test sees and other workers get that it is for; and its reply, for whoever has asked.
+/* A worker's message, for the test and the workers that it is for; and its reply, for the process that has asked.
  */
 void skep__mock_message(struct skep__mock_worker *sender, const struct skep_command_message *message);
 void skep__mock_replied(struct skep__mock_worker *sender, const struct skep_command_reply *reply);

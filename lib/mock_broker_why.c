@@ -153,7 +153,7 @@ const char *skep__mock_describe_worker(const struct skep__mock_worker *worker, c
     const struct skep__mock_counter *counter;
     snprintf(text, SKEP__MOCK_SUBJECT_BYTES, "worker %u %s", worker->id, worker->ready ? "is ready" : "is not ready");
     if (worker->said_ready && !worker->ready)
-        put(text, ", has said so, but has not connected its %s", worker->has_outbox ? "inbox" : "outbox");
+        put(text, ": it has not connected its %s", worker->has_outbox ? "inbox" : "outbox");
     if (worker->draining) put(text, ", drains");
     LIST_FOREACH(place, &worker->places, entry)
     put(text, ", handles \"%s\" (%u at a time)", place->queue->name, place->concurrency);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A stage: a mock broker or a real one, with a client that notes what it is told. A scene is played on both, and what
- * was told and what queues count must be the same. Real time passes on the one, the mock's clock on the other. */
+ * A stage: a mock broker or a real one, with a client that notes its outcomes. A scene is played on both, and outcomes
+ * and what queues count must be the same. Real time passes on the one, the mock's clock on the other. */
 #ifndef SKEP_TESTS_STAGES_H
 #define SKEP_TESTS_STAGES_H
 

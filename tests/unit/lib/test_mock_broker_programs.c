@@ -133,8 +133,7 @@ static void test_ready_with_its_channels(void **state) {
     (void)state;
     OK(skep_mock_broker_spawn(mock, this_program, link_only, &worker));
     FAILS(SKEP_ETIMEDOUT, skep_mock_expect_ready(mock, worker, 10 * SOON_MS));
-    assert_non_null(
-        strstr(skep_mock_why(mock), "worker 1 is not ready, has said so, but has not connected its outbox\n"));
+    assert_non_null(strstr(skep_mock_why(mock), "worker 1 is not ready: it has not connected its outbox\n"));
     skep_mock_broker_free(&mock);
 }
 
