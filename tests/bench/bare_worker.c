@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The smallest worker that a broker takes for one: it says hello, connects to its inbox and outbox, says that it
- * handles one of QUEUES queues, and that it is ready, and leaves when it is told to. bare_worker QUEUES, under skep run
+ * handles one of QUEUES queues, and that it is ready, and leaves at `drain`. bare_worker QUEUES, under skep run
  */
 #include <fcntl.h>
 #include <msgpack.h>

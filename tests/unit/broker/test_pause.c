@@ -153,7 +153,7 @@ static void test_a_paused_queue_accepts_and_hands_nothing_out(void **state) {
     bench_close(&bench);
 }
 
-/* An empty queue that goes on may be forgotten, to make room for another, before anybody has heard of it. */
+/* An empty queue that is resumed may be forgotten, to make room for another, before the event is emitted. */
 static void test_a_queue_is_told_of_after_it_was_forgotten(void **state) {
     struct bench bench;
     struct told told;

@@ -78,7 +78,7 @@ static void test_adopted(void **state) {
     hatch_free(*state, &cluster);
 }
 
-/* Whoever asked for the first gets it from the second. */
+/* The second reload does what the first asked for, unless it overrides that. */
 static void test_what_was_asked_for_is_kept(void **state) {
     (void)state;
     const char *const args[] = {"-n", "1", NULL}, *const more_args[] = {"-n", NULL}, *const env[] = {"A=1", NULL},

@@ -71,8 +71,8 @@ static void test_ends_of_leases_count(void **state) {
     skep_mock_broker_free(&mock);
 }
 
-/* What waits behind another job costs nothing. When that one's lease ends, its worker gets no more for now, and what it
- * has not begun goes to the other one. */
+/* What waits behind another job costs nothing. When that one's lease ends, its worker gets no more until it answers,
+ * and what it has not begun goes to the other one. */
 static void test_waiting_costs_no_attempt(void **state) {
     struct kept *kept = *state;
     skep_mock_options options = {.lease_ms = 1000};
