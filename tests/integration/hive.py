@@ -52,12 +52,13 @@ def free_port():
 
 
 def is_alive(pid):
-    """Whether a process runs; a zombie does not."""
+    """Whether a process runs; a zombie does not, once its last thread, with which its files are closed, has ended."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
+    fields = stat.rpartition(")")[2].split()
+    return fields[0] not in "ZX" or int(fields[17]) > 1  # state; num_threads (proc(5))
 
 
 def wait_until(predicate, what, deadline_s=DEADLINE_S, context=lambda: ""):

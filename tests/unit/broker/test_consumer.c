@@ -37,7 +37,7 @@ static void assert_runs_follow(unsigned from, uint64_t jobs) {
 }
 
 static void test_a_list_has_its_limit(void **state) {
-    const uint64_t jobs = 2 * (uint64_t)SKEP_MAX_LIST;
+    const unsigned jobs = 2 * SKEP_MAX_LIST;
     struct bench bench;
     bench_open(&bench, *state, NULL);
     skep_child *child = bench_hire(&bench, 0, WIDE);
