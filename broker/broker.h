@@ -11,36 +11,36 @@
 #include <uthash.h>
 #include <uv.h>
 
-#include "breaker.h"
-#include "clock.h"
+#include "base/clock.h"
+#include "base/heap.h"
 #include "command.h"
-#include "deliveries.h"
-#include "flusher.h"
-#include "handling.h"
-#include "heap.h"
-#include "instance.h"
-#include "lacks.h"
-#include "link.h"
-#include "log.h"
-#include "program.h"
-#include "trace.h"
+#include "common/flusher.h"
+#include "common/instance.h"
+#include "common/trace.h"
+#include "connections/lacks.h"
+#include "group/breaker.h"
+#include "jobs/deliveries.h"
+#include "journal/log.h"
+#include "messages/handling.h"
+#include "transport/link.h"
 #include "transport/outlet.h"
 #include "transport/transport.h"
 #include "url.h"
-#include "usage.h"
+#include "worker/program.h"
+#include "worker/usage.h"
 
 enum { SKEP__COUNTED = 256, SKEP__STOP_SIGNALS = 3 };
 
 enum skep__child_state {
 #define STATE(id, name) SKEP__CHILD_##id,
-#include "states.def"
+#include "worker/states.def"
 #undef STATE
     SKEP__CHILD_STATES
 };
 
 enum skep__child_signal {
 #define SIGNAL(id, name) SKEP__SIGNAL_##id,
-#include "states.def"
+#include "worker/states.def"
 #undef SIGNAL
     SKEP__SIGNALS
 };

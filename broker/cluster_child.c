@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "life.h"
-#include "reload.h"
-#include "router.h"
+#include "group/reload.h"
+#include "messages/router.h"
+#include "worker/life.h"
 
 uv_loop_t *skep_cluster_loop(skep_cluster *cluster) {
     return cluster->loop;

@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bytes.h"
-#include "contact.h"
-#include "neighbours.h"
-#include "say.h"
-#include "subcommands.h"
+#include "command/common/bytes.h"
+#include "command/common/contact.h"
+#include "command/common/neighbours.h"
+#include "command/common/say.h"
+#include "command/subcommands.h"
 
 enum { PATIENCE_MS = 500 /* a user waits for the completion */ };
 

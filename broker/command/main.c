@@ -7,18 +7,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "options.h"
-#include "queue_option.h"
-#include "say.h"
-#include "subcommands.h"
-#include "typo.h"
+#include "command/common/say.h"
+#include "command/common/typo.h"
+#include "command/options.h"
+#include "command/run/queue_option.h"
+#include "command/subcommands.h"
 
 static const struct subcommand subcommands[] = {
 #define GROUP(title) {.group = title},
 #define SUBCOMMAND(id, name, function, synopsis, help, example) \
     {NULL, name, FOR_##id, function, synopsis, help, example},
 #define MOCK SUBCOMMAND
-#include "subcommands.def"
+#include "command/subcommands.def"
 #undef GROUP
 #undef SUBCOMMAND
 #undef MOCK

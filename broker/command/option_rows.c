@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * A row for each option, with what sets it and what explains it. */
-#include "option_rows.h"
+#include "command/option_rows.h"
 
+#include <connections/socket.h>
 #include <contract.h>
 #include <sched.h>
-#include <socket.h>
 #include <string.h>
 #include <url.h>
 
-#include "queue_option.h"
-#include "values.h"
+#include "command/common/values.h"
+#include "command/run/queue_option.h"
 
 enum {
     MIN_BREAKER_MS = 1000,

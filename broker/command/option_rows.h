@@ -3,7 +3,7 @@
 #ifndef SKEP_COMMAND_OPTION_ROWS_H
 #define SKEP_COMMAND_OPTION_ROWS_H
 
-#include "options.h"
+#include "command/options.h"
 
 /* Sets one option; returns what is wrong with the value, or NULL. */
 typedef const char *set_option(struct options *options, const char *value);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * Arguments of all subcommands: parsed by the table of option_rows.c. */
-#include "options.h"
+#include "command/options.h"
 
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "option_rows.h"
-#include "say.h"
-#include "values.h"
+#include "command/common/say.h"
+#include "command/common/values.h"
+#include "command/option_rows.h"
 
 struct getopt_tables {
     char letters[3 + 2 * MAX_OPTION_ROWS];

@@ -15,7 +15,7 @@ enum subcommand_number {
 #define GROUP(title)
 #define SUBCOMMAND(id, name, function, synopsis, help, example) NUMBER_##id,
 #define MOCK SUBCOMMAND
-#include "subcommands.def"
+#include "command/subcommands.def"
 #undef GROUP
 #undef SUBCOMMAND
 #undef MOCK
@@ -25,7 +25,7 @@ enum {
 #define GROUP(title)
 #define SUBCOMMAND(id, name, function, synopsis, help, example) FOR_##id = 1 << NUMBER_##id,
 #define MOCK SUBCOMMAND
-#include "subcommands.def"
+#include "command/subcommands.def"
 #undef GROUP
 #undef SUBCOMMAND
 #undef MOCK
@@ -34,7 +34,7 @@ enum {
 #define GROUP(title)
 #define SUBCOMMAND(id, name, function, synopsis, help, example) | FOR_##id
 #define MOCK(id, name, function, synopsis, help, example)
-#include "subcommands.def"
+#include "command/subcommands.def"
 #undef GROUP
 #undef SUBCOMMAND
 #undef MOCK

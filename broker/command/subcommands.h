@@ -3,12 +3,12 @@
 #ifndef SKEP_COMMAND_SUBCOMMANDS_H
 #define SKEP_COMMAND_SUBCOMMANDS_H
 
-#include "options.h"
+#include "command/options.h"
 
 #define GROUP(title)
 #define SUBCOMMAND(id, name, function, synopsis, help, example) int function(const struct options *options);
 #define MOCK SUBCOMMAND
-#include "subcommands.def"
+#include "command/subcommands.def"
 #undef GROUP
 #undef SUBCOMMAND
 #undef MOCK

@@ -10,11 +10,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "ask.h"
 #include "contract.h"
-#include "news_reader.h"
-#include "private.h"
-#include "sp.h"
+#include "transport/ask.h"
+#include "transport/news_reader.h"
+#include "transport/private.h"
+#include "transport/sp.h"
 
 enum { GREETING_MS = 10000 /* for the broker to greet */ };
 

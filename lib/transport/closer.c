@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A thread for each closing: one that hangs must not hold the others up. */
-#include "closer.h"
+#include "transport/closer.h"
 
 #include <errno.h>
 #include <signal.h>

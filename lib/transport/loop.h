@@ -7,8 +7,8 @@
 #include <sys/queue.h>
 #include <sys/uio.h>
 
-#include "private.h"
-#include "sp.h"
+#include "transport/private.h"
+#include "transport/sp.h"
 
 /* --- hub --- */
 

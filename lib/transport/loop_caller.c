@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "loop.h"
+#include "transport/loop.h"
 
 struct question {
     struct skep__outgoing outgoing; /* first member */

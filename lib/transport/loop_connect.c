@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "loop.h"
+#include "transport/loop.h"
 
 enum {
     BACKLOG = 4096,        /* the kernel's own limit may be lower */

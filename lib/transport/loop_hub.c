@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "loop.h"
+#include "transport/loop.h"
 
 enum {
     TICK_MS = 250,

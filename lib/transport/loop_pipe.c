@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "contract.h"
-#include "loop.h"
+#include "transport/loop.h"
 
 enum {
     READ_BYTES = 256 * 1024,      /* received at once: as much as a peer's socket buffer holds */

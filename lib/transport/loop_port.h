@@ -3,7 +3,7 @@
 #ifndef SKEP_LOOP_PORT_H
 #define SKEP_LOOP_PORT_H
 
-#include "loop.h"
+#include "transport/loop.h"
 
 struct skep__loop_port {
     struct skep__port common; /* first member */

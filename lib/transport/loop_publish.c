@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "contract.h"
-#include "loop_port.h"
+#include "transport/loop_port.h"
 
 enum {
     NEWS_DEPTH = 128,               /* frames that a peer may be behind */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "contract.h"
-#include "loop.h"
+#include "transport/loop.h"
 
 enum {
     MAX_CALLS = 64, /* of one connection, that are open: a peer with more is disconnected */

@@ -16,8 +16,8 @@
 #include <pthread.h>
 #include <sys/queue.h>
 
-#include "closer.h"
-#include "private.h"
+#include "transport/closer.h"
+#include "transport/private.h"
 
 /* The first version whose listeners stay open when a client vanishes in its greeting (nanomsg/nng issue 1518) */
 #ifndef SKEP__NNG_GOES_DEAF

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "contract.h"
-#include "nng.h"
+#include "transport/nng.h"
 
 struct question {
     struct skep__source source; /* first member */

@@ -8,8 +8,8 @@
 #include <stdatomic.h>
 
 #include "contract.h"
-#include "nng.h"
-#include "sp.h"
+#include "transport/nng.h"
+#include "transport/sp.h"
 
 struct skep__guard {
     LIST_ENTRY(skep__guard) entry;

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "nng.h"
-#include "nng_guard.h"
+#include "transport/nng.h"
+#include "transport/nng_guard.h"
 
 enum {
     LOOK_MS = 2000,   /* between looks after the listeners */

@@ -6,8 +6,8 @@
 #include <uthash.h>
 
 #include "contract.h"
-#include "nng.h"
-#include "nng_guard.h"
+#include "transport/nng.h"
+#include "transport/nng_guard.h"
 
 enum {
     QUEUE_BYTES = 8 * 1024 * 1024, /* frames that wait for the loop before receiving pauses */

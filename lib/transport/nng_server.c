@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "contract.h"
-#include "nng.h"
-#include "nng_guard.h"
+#include "transport/nng.h"
+#include "transport/nng_guard.h"
 
 enum {
     CALLS = 8,       /* requests answered at the same time */

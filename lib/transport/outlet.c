@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Adaptive frames: see outlet.h and docs/design.md. */
-#include "outlet.h"
+#include "transport/outlet.h"
 
 #include <stdlib.h>
 

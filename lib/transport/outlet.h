@@ -5,8 +5,8 @@
 #define SKEP_OUTLET_H
 
 #include "command.h"
-#include "flusher.h"
-#include "transport.h"
+#include "common/flusher.h"
+#include "transport/transport.h"
 
 enum { SKEP_HIGH_WATER = 4 * 1024 * 1024 /* bytes */ };
 

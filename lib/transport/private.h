@@ -3,7 +3,7 @@
 #ifndef SKEP_TRANSPORT_PRIVATE_H
 #define SKEP_TRANSPORT_PRIVATE_H
 
-#include "transport.h"
+#include "transport/transport.h"
 
 /* The object that has a member at this address */
 #define SKEP_CONTAINER(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))

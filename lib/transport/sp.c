@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * SP's greeting and frames: see sp.h. */
-#include "sp.h"
+#include "transport/sp.h"
 
 #include <stdlib.h>
 #include <string.h>

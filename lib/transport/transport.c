@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Which transport a hub has, and the way to it. */
-#include "transport.h"
+#include "transport/transport.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "contract.h"
-#include "private.h"
+#include "transport/private.h"
 
 /* --- hubs --- */
 

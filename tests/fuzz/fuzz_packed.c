@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Fuzzes what is printed of a reply: MessagePack as JSON. Its size is bounded by that of the input, and what is packed
  * again is the same. Dictionary fuzz_packed.dict, seeds corpus/packed. */
-#include "packed.h"
+#include "command/common/packed.h"
 
 #include <stdlib.h>
 #include <string.h>

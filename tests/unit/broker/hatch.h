@@ -4,13 +4,13 @@
 #ifndef SKEP_TESTS_HATCH_H
 #define SKEP_TESTS_HATCH_H
 
-#include "../lib/pump.h"
+#include "lib/pump.h"
 
 #include <fcntl.h>
 
 #include "broker.h"
-#include "dispatch.h"
-#include "handoff.h"
+#include "connections/dispatch.h"
+#include "connections/handoff.h"
 
 /* A cluster on the pump's loop, not started; its directory is the pump's folder. */
 static inline skep_cluster *hatch_cluster(struct pump *pump, const skep_settings *settings) {

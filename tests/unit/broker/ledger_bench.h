@@ -3,12 +3,12 @@
 #ifndef SKEP_TESTS_LEDGER_BENCH_H
 #define SKEP_TESTS_LEDGER_BENCH_H
 
-#include "hatch.h"
+#include "broker/hatch.h"
 
-#include "ledger.h"
+#include "clients/session.h"
+#include "jobs/ledger.h"
+#include "messages/router.h"
 #include "page_claims.h"
-#include "router.h"
-#include "session.h"
 
 enum { BENCH_RUNS = 4096 };
 

@@ -3,11 +3,11 @@
 #ifndef SKEP_TESTS_LEDGER_PLAIN_H
 #define SKEP_TESTS_LEDGER_PLAIN_H
 
-#include "hatch.h"
+#include "broker/hatch.h"
 
-#include "ledger.h"
+#include "clients/session.h"
+#include "jobs/ledger.h"
 #include "page_claims.h"
-#include "session.h"
 
 enum { LEASE_MS = 200 };
 

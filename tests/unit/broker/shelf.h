@@ -10,7 +10,7 @@
 /* the four above come before */
 #include <cmocka.h>
 
-#include "store.h"
+#include "jobs/store.h"
 
 enum { SHELF_DEDUP_MS = 1000 };
 

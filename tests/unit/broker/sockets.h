@@ -3,7 +3,7 @@
 #ifndef SKEP_TESTS_SOCKETS_H
 #define SKEP_TESTS_SOCKETS_H
 
-#include "../lib/pump.h"
+#include "lib/pump.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <netinet/tcp.h>
 #include <sys/un.h>
 
-#include "socket.h"
+#include "connections/socket.h"
 
 static inline struct skep_url parse(const char *text) {
     struct skep_url url;

@@ -3,7 +3,7 @@
 #ifndef SKEP_TESTS_VISITOR_H
 #define SKEP_TESTS_VISITOR_H
 
-#include "ledger_bench.h"
+#include "broker/ledger_bench.h"
 
 enum { VISITOR_ANSWERS = 8192 };
 

@@ -12,7 +12,7 @@
 #include <histogram.h>
 #include <string.h>
 
-#include "top_view.h"
+#include "command/top/view.h"
 
 static inline struct skep_bytes bytes(const char *text) {
     return (struct skep_bytes){.data = text, .size_bytes = strlen(text)};

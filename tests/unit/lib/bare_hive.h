@@ -4,11 +4,11 @@
 #ifndef SKEP_TESTS_BARE_HIVE_H
 #define SKEP_TESTS_BARE_HIVE_H
 
-#include "pump.h"
+#include "lib/pump.h"
 
 #include <sys/mman.h>
 
-#include "worker_internal.h"
+#include "worker/private.h"
 
 enum { KEPT = 16, FRAMES = 64, LEASE_MS = 30000, TIMED = 8 };
 

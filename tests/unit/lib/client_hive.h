@@ -3,7 +3,7 @@
 #ifndef SKEP_TESTS_CLIENT_HIVE_H
 #define SKEP_TESTS_CLIENT_HIVE_H
 
-#include "fake_broker.h"
+#include "lib/fake_broker.h"
 
 #include <skep/client.h>
 

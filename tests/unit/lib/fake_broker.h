@@ -4,13 +4,13 @@
 #ifndef SKEP_TESTS_FAKE_BROKER_H
 #define SKEP_TESTS_FAKE_BROKER_H
 
-#include "pump.h"
+#include "lib/pump.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
 
 #include "command.h"
-#include "instance.h"
+#include "common/instance.h"
 #include "transport/outlet.h"
 #include "transport/transport.h"
 

@@ -3,7 +3,7 @@
 #ifndef SKEP_TESTS_READING_H
 #define SKEP_TESTS_READING_H
 
-#include "sample.h"
+#include "proto/sample.h"
 
 /* A copy of bytes that ends where they end, and a reader over it */
 struct reading {

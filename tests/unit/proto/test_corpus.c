@@ -3,7 +3,7 @@
 #include <dirent.h>
 #include <stdio.h>
 
-#include "sample.h"
+#include "proto/sample.h"
 
 #define LLVMFuzzerTestOneInput fuzz_frame
 #define must must_frame

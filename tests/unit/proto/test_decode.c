@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Decoding: every command there and back, what is borrowed, what stays as it was. What peers do wrong has a file of its
  * own, test_decode_refusals.c. */
-#include "reading.h"
+#include "proto/reading.h"
 
 /* --- There and back --- */
 

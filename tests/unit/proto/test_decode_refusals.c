@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Decoding of what a peer may do wrong, and of what only looks wrong. */
-#include "reading.h"
+#include "proto/reading.h"
 
 #define RESULTS            \
     CMD "\xa9"             \

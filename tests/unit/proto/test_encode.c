@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Encoding: the bytes on the wire, limits at their edges, frames that grow, frames as they were after a failure. */
-#include "sample.h"
+#include "proto/sample.h"
 
 /* A test asks for more memory than there is; the sanitizer shall let that fail as malloc does. */
 const char *__asan_default_options(void);

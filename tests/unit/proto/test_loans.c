@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../chance.h"
+#include "chance.h"
 #include "command.h"
 #include "contract.h"
 

@@ -2,7 +2,7 @@
  * Printing: the form, escapes, and that no buffer is ever overrun. */
 #include <stdio.h>
 
-#include "sample.h"
+#include "proto/sample.h"
 
 static void assert_printed(const struct skep_command *command, const char *expected) {
     char text[512];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Scanning of MessagePack: what is complete, what is not, and where the limits are. */
-#include "sample.h"
+#include "proto/sample.h"
 
 /* Scans a copy that ends where the bytes end. */
 static bool scan(const void *data, size_t size_bytes) {

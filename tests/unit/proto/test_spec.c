@@ -2,7 +2,7 @@
  * The command table itself, and that docs/protocol.md names everything in it. */
 #include <stdio.h>
 
-#include "sample.h"
+#include "proto/sample.h"
 
 static unsigned count_fields(const struct skep_spec *spec) {
     unsigned count = 0;

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ * The broker's own time, which stands still while the broker does: nothing is late because the broker was stopped
+ * (SIGSTOP) or the machine suspended. Leases, delays and deadlines of workers are alarms of this clock. */
+#ifndef SKEP_BASE_CLOCK_H
+#define SKEP_BASE_CLOCK_H
+
+#include <skep/status.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/heap.h"
+
+struct skep__clock;
+
+/* Does not keep the loop alive. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__clock_new(struct skep__clock **clock, uv_loop_t *loop);
+
+/* Frees the clock when its handles have closed, on a later turn of the loop; sets *clock to NULL. No alarm rings any
+ * more, and none may be touched any more that is still set. */
+void skep__clock_free(struct skep__clock **clock);
+
+/* Milliseconds since the clock was made, from 1 on; never goes back, and stands still within a turn of the loop. While
+ * alarms are set, a stretch of more than a second in which the loop did not turn does not count; while none is set,
+ * nobody looks and every stretch counts in full. */
+uint64_t skep__clock_ms(struct skep__clock *clock);
+
+/* When the latest stretch was that did not count; 0: there was none. */
+uint64_t skep__clock_gap_ms(const struct skep__clock *clock);
+
+/* The wall clock, for people to read: milliseconds since 1970. */
+uint64_t skep__wall_ms(void);
+
+/* Zeroed at first. Rings on the loop, and only after what had arrived when it was due has been read. */
+struct skep__alarm {
+    struct skep__heap_node node;
+    struct skep__clock *clock;
+    uint64_t due_ms;
+    uint64_t number;                         /* of its setting */
+    void (*ring)(struct skep__alarm *alarm); /* it is not set any more then; may set, stop or free any alarm */
+    bool holds;                              /* keeps the loop alive while it is set; to be said before */
+};
+
+/* Sets an alarm, or moves one that is set. Errors: SKEP_ENOMEM, only if it was not set. */
+SKEP_MUST_USE int skep__alarm_set(struct skep__clock *clock, struct skep__alarm *alarm, uint64_t delay_ms,
+                                  void (*ring)(struct skep__alarm *alarm));
+
+/* Does nothing if it is not set. */
+void skep__alarm_stop(struct skep__alarm *alarm);
+
+bool skep__alarm_is_set(const struct skep__alarm *alarm);
+
+#endif

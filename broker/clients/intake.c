@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT
+ * What clients say: jobs and messages. Submissions are numbered by the client, so that one that is sent again, because
+ * its answer was lost, is known. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clients/session.h"
+#include "jobs/ledger.h"
+#include "journal/event.h"
+#include "journal/news.h"
+#include "messages/router.h"
+#include "worker/life.h"
+
+enum {
+    MAX_REQUESTS = 1024,  /* of one client to workers, under way */
+    MAX_WAIT_MS = 3600000 /* for the reply to one of them, whatever the client says */
+};
+
+/* A frame that is being read */
+struct intake {
+    skep_cluster *cluster;
+    pid_t pid;
+    struct skep__session *session; /* who speaks; NULL: not known yet, or gone */
+    bool gone;                     /* it has left, or its process has ended */
+    struct skep__queue *touched;   /* has new jobs */
+    const char *why;
+};
+
+static int refuse(struct intake *intake, const char *why) {
+    intake->why = why;
+    return SKEP_EPROTO;
+}
+
+/* --- answers --- */
+
+/* Answers that travel together: to consecutive numbers, of one kind */
+struct answers {
+    struct skep__session *session;
+    bool quiet; /* outcomes are wanted, too */
+    uint64_t number, n, id;
+    int status;
+    bool waits; /* a duplicate: the outcome of the first follows */
+};
+
+static void tell_declined(const struct answers *a) {
+    struct skep_command command = {.id = SKEP_COMMAND_declined};
+    struct skep_command_declined *d = &command.declined;
+    *d = (struct skep_command_declined){
+        .number = a->number, .status = (uint64_t)a->status, .reason = skep__text(skep_strerror(a->status))};
+    SKEP_SET(declined, d, n, a->n);
+    skep__session_tell(a->session, &command);
+}
+
+static void tell_accepted(const struct answers *a) {
+    struct skep_command command = {.id = SKEP_COMMAND_accepted};
+    struct skep_command_accepted *c = &command.accepted;
+    *c = (struct skep_command_accepted){.number = a->number, .id = a->id};
+    SKEP_SET(accepted, c, n, a->n);
+    if (a->status == SKEP_EDUPLICATE) SKEP_SET(accepted, c, duplicate, true);
+    if (a->waits) SKEP_SET(accepted, c, waits, true);
+    if (a->quiet) skep__session_tell_quietly(a->session, &command);
+    else skep__session_tell(a->session, &command);
+}
+
+static bool is_accepted(int status) {
+    return status == SKEP_OK || status == SKEP_EDUPLICATE;
+}
+
+/* One range for submissions that were declined in a row, so that many small ones do not displace each other. */
+static void note_declined(const struct answers *a) {
+    struct skep__session *session = a->session;
+    struct skep__declined *last = &session->declined[(session->declined_count - 1) % SKEP__DECLINED_KEPT];
+    if (session->declined_count > 0 && last->number + last->n == a->number && last->status == a->status) {
+        last->n += a->n;
+        return;
+    }
+    session->declined[session->declined_count++ % SKEP__DECLINED_KEPT] =
+        (struct skep__declined){.number = a->number, .n = a->n, .status = a->status};
+}
+
+static void end_answers(struct answers *a, bool again) {
+    if (a->n == 0) return;
+    if (is_accepted(a->status)) {
+        tell_accepted(a);
+    } else {
+        if (!again) note_declined(a);
+        tell_declined(a);
+    }
+    a->n = 0;
+}
+
+/* ids of accepted jobs follow each other; 0 stands for all that were accepted before. */
+static bool follows(const struct answers *a, int status, uint64_t id) {
+    if (a->n == 0 || a->status != status || status == SKEP_EDUPLICATE) return false;
+    return status != SKEP_OK || id == (a->id != 0 ? a->id + a->n : 0);
+}
+
+static void answer(struct answers *a, uint64_t number, int status, uint64_t id, bool again) {
+    if (!follows(a, status, id)) {
+        end_answers(a, again);
+        *a = (struct answers){.session = a->session, .quiet = a->quiet, .number = number, .id = id, .status = status};
+    }
+    a->n++;
+}
+
+/* --- submissions --- */
+
+static int status_before(const struct skep__session *session, uint64_t number) {
+    for (unsigned i = 0; i < SKEP__DECLINED_KEPT; i++) {
+        const struct skep__declined *d = &session->declined[i];
+        if (number >= d->number && number - d->number < d->n) return d->status;
+    }
+    return SKEP_OK;
+}
+
+/* Answers once more to what was submitted before. Returns how many of the jobs those are. */
+static uint32_t answer_again(struct skep__session *session, const struct skep_command_submit *submit) {
+    struct answers answers = {.session = session};
+    uint32_t i = 0;
+    for (; i < submit->jobs.count && submit->number + i < session->expected; i++)
+        answer(&answers, submit->number + i, status_before(session, submit->number + i), 0, true);
+    end_answers(&answers, true);
+    return i;
+}
+
+static struct skep__submission submission_of(const struct intake *intake, const struct skep_command_submit *s,
+                                             const struct skep__queue *queue) {
+    return (struct skep__submission){
+        .client = intake->session->id,
+        .delay_ms = (uint32_t)s->delay_ms,
+        .ttl_ms = (uint32_t)s->ttl_ms,
+        .lease_ms =
+            s->lease_ms == 0 || s->lease_ms >= SKEP_LEAST_LEASE_MS ? (uint32_t)s->lease_ms : SKEP_LEAST_LEASE_MS,
+        .attempts = queue != NULL ? skep__ledger_attempts(intake->cluster, queue, s->attempts) : 0,
+        .priority = SKEP_HAS(submit, s, priority) ? (uint8_t)s->priority : SKEP__PRIORITY_MIDDLE,
+        .wants_outcome = s->outcomes,
+    };
+}
+
+/* Who wants the outcome of a duplicate waits for that of the first job, unless that has had its own. */
+static void wait_for_first(struct intake *intake, struct skep__queue *queue, const struct skep__submission *submission,
+                           struct answers *a, uint64_t id) {
+    int status = skep__ledger_wait(intake->cluster, queue, submission);
+    bool over = status == SKEP_ENOJOB;
+    answer(a, submission->number, status == SKEP_OK || over ? SKEP_EDUPLICATE : status, id, false);
+    a->waits = status == SKEP_OK;
+}
+
+static void put_all(struct intake *intake, const struct skep_command_submit *s, struct skep__queue *queue, uint32_t i) {
+    struct skep__session *session = intake->session;
+    struct answers answers = {.session = session, .quiet = s->outcomes};
+    struct skep__submission submission = submission_of(intake, s, queue);
+    for (; i < s->jobs.count; i++) {
+        struct skep_bytes data = skep__list_at(&s->jobs, i), key = {0};
+        if (s->keys.count > 0) key = skep__list_at(&s->keys, i);
+        uint64_t id = 0;
+        submission.data = data.data;
+        submission.size_bytes = data.size_bytes;
+        submission.key = key.size_bytes > 0 ? key.data : NULL;
+        submission.key_bytes = key.size_bytes;
+        submission.number = session->expected++;
+        int status = intake->cluster->store->failure;
+        if (queue != NULL) status = skep__ledger_submit(intake->cluster, queue, &submission, &id);
+        if (status == SKEP_EDUPLICATE && s->outcomes) wait_for_first(intake, queue, &submission, &answers, id);
+        else answer(&answers, submission.number, status, id, false);
+    }
+    end_answers(&answers, false);
+}
+
+static void touch(struct intake *intake, struct skep__queue *queue) {
+    if (intake->touched != NULL && intake->touched != queue) skep__dispatch_jobs(intake->cluster, intake->touched);
+    intake->touched = queue;
+}
+
+/* The queue that was touched may be forgotten for a new one: its jobs are given out before. */
+static struct skep__queue *queue_of(struct intake *intake, const struct skep_bytes *name) {
+    struct skep__store *store = intake->cluster->store;
+    struct skep__queue *queue = store->kind->queue(store, name->data, name->size_bytes, false);
+    touch(intake, queue);
+    return queue != NULL ? queue : store->kind->queue(store, name->data, name->size_bytes, true);
+}
+
+static int submit(struct intake *intake, const struct skep_command_submit *s) {
+    struct skep__session *session = intake->session;
+    if (s->keys.count > 0 && s->keys.count != s->jobs.count)
+        return refuse(intake, "the number of keys is not that of jobs");
+    if (s->queue.size_bytes == 0 || s->number == 0) return refuse(intake, "queue is empty, or number 0");
+    if (!skep__session_reads(session)) return SKEP_OK;
+    if (s->number > session->expected) {
+        skep__session_tell_expected(session);
+        return SKEP_OK;
+    }
+    session->gap_told = false;
+    uint32_t known = answer_again(session, s);
+    struct skep__queue *queue = queue_of(intake, &s->queue);
+    intake->touched = queue;
+    put_all(intake, s, queue, known);
+    return SKEP_OK;
+}
+
+/* --- messages --- */
+
+/* A request that a client waits for */
+struct call {
+    uint32_t client;
+    pid_t pid;
+    uint64_t request;
+};
+
+static void reply(struct skep__session *session, uint64_t request, int status, const struct skep_bytes *data) {
+    struct skep_command command = {.id = SKEP_COMMAND_reply};
+    struct skep_command_reply *r = &command.reply;
+    *r = (struct skep_command_reply){.request = request};
+    if (status != SKEP_OK) SKEP_SET(reply, r, status, (uint64_t)status);
+    if (data->size_bytes > 0) SKEP_SET(reply, r, data, *data);
+    skep__session_tell(session, &command);
+}
+
+static void replied(skep_cluster *cluster, int status, const void *data, size_t size_bytes, void *context) {
+    struct call *call = context;
+    struct skep_bytes bytes = {data, size_bytes};
+    struct skep__session *session = skep__session_find(cluster, call->client, call->pid);
+    if (session != NULL) {
+        session->requests--;
+        reply(session, call->request, status, &bytes);
+    }
+    free(call);
+}
+
+static void undelivered(struct skep__session *session, const struct skep_command_message *m, int status) {
+    static const struct skep_bytes none = {0};
+    if (SKEP_HAS(message, m, request)) {
+        reply(session, m->request, status, &none);
+        return;
+    }
+    struct skep_command command = {.id = SKEP_COMMAND_undelivered};
+    struct skep_command_undelivered *u = &command.undelivered;
+    *u = (struct skep_command_undelivered){.name = m->name, .status = (uint64_t)status};
+    if (SKEP_HAS(message, m, to)) SKEP_SET(undelivered, u, to, m->to);
+    if (SKEP_HAS(message, m, toName)) SKEP_SET(undelivered, u, toName, m->toName);
+    skep__session_tell(session, &command);
+}
+
+static int request(const struct intake *intake, skep_child *child, const char *name,
+                   const struct skep_command_message *m) {
+    if (intake->session->requests == MAX_REQUESTS) return SKEP_EAGAIN;
+    struct call *call = malloc(sizeof *call);
+    if (call == NULL) return SKEP_ENOMEM;
+    unsigned timeout_ms = m->timeout_ms < MAX_WAIT_MS ? (unsigned)m->timeout_ms : MAX_WAIT_MS;
+    *call = (struct call){.client = intake->session->id, .pid = intake->pid, .request = m->request};
+    int status = skep_child_request(child, name, m->data.data, m->data.size_bytes, timeout_ms, replied, call);
+    if (status == SKEP_OK) intake->session->requests++;
+    else free(call);
+    return status;
+}
+
+static int deliver(const struct intake *intake, const struct skep_command_message *m) {
+    char name[SKEP_MAX_NAME + 1];
+    skep__copy_text(name, sizeof name, &m->name);
+    if (SKEP_HAS(message, m, toAll) && m->toAll) return skep__news_broadcast(intake->cluster, 0, &m->name, &m->data);
+    if (!SKEP_HAS(message, m, toName) && m->to == 0) return SKEP_ENOHANDLER; /* the primary has no client to answer */
+    skep_child *child = skep__receiver_of(intake->cluster, m);
+    if (child == NULL || child->link < 0) return SKEP_ENOWORKER;
+    if (SKEP_HAS(message, m, request)) return request(intake, child, name, m);
+    return skep_child_send(child, name, m->data.data, m->data.size_bytes);
+}
+
+static void message(struct intake *intake, const struct skep_command_message *m) {
+    int status = deliver(intake, m);
+    intake->cluster->messages++;
+    if (status != SKEP_OK) undelivered(intake->session, m, status);
+}
+
+/* --- frames --- */
+
+/* What a client says that is gone is dropped: its last frame may be read after the end of its process. */
+static int take_command(struct intake *intake, const struct skep_command *command) {
+    skep__trace_command(intake->cluster->trace, SKEP__TRACE_WIRE, "< client",
+                        intake->session != NULL ? intake->session->id : 0, command);
+    if (command->id == SKEP_COMMAND_client) {
+        intake->session = skep__session_find(intake->cluster, command->client.client, intake->pid);
+        intake->gone = skep__session_is_gone(intake->cluster, command->client.client);
+        return SKEP_OK;
+    }
+    if (intake->gone) return SKEP_OK;
+    if (intake->session == NULL) return refuse(intake, "not a client of this process");
+    switch (command->id) {
+    case SKEP_COMMAND_submit: return submit(intake, &command->submit);
+    case SKEP_COMMAND_message: message(intake, &command->message); return SKEP_OK;
+    case SKEP_COMMAND_leave:
+        skep__session_end(intake->session);
+        intake->session = NULL;
+        intake->gone = true;
+        return SKEP_OK;
+    default: return SKEP_OK;
+    }
+}
+
+static void bad_frame(skep_cluster *cluster, const struct skep__peer *peer, const char *why) {
+    cluster->bad_frames++;
+    skep__emit_error(cluster, NULL, "malformed frame in the intake from process %d (%s); %s", (int)peer->pid, why,
+                     skep__port_blame(cluster->intake, peer->pipe) ? "ignored from now on" : "dropped");
+}
+
+void skep__intake_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
+    skep_cluster *cluster = context;
+    struct skep_reader *reader = &cluster->intake_reader;
+    struct intake intake = {.cluster = cluster, .pid = peer->pid};
+    struct skep_command command;
+    bool more = true;
+    skep__emit_due(cluster);
+    int status = skep__reader_begin(reader, data, size_bytes);
+    while (status == SKEP_OK && more) {
+        status = skep__reader_next(reader, &command, &more);
+        if (status == SKEP_OK && more) status = take_command(&intake, &command);
+    }
+    touch(&intake, NULL);
+    skep__sessions_flush(cluster);
+    if (status == SKEP_OK) return;
+    const char *why = intake.why != NULL ? intake.why : reader->why;
+    bad_frame(cluster, peer, status == SKEP_EPROTO ? why : skep_strerror(status));
+}

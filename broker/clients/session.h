@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ * Clients that have joined: their pending answers, and their submissions by the intake. */
+#ifndef SKEP_CLIENTS_SESSION_H
+#define SKEP_CLIENTS_SESSION_H
+
+#include "broker.h"
+#include "jobs/store.h"
+
+enum { SKEP__DECLINED_KEPT = 64 };
+
+/* Numbers that were declined, so that a client that did not hear of it is told again */
+struct skep__declined {
+    uint64_t number, n;
+    int status;
+};
+
+/* A client, until its process ends or it leaves */
+struct skep__session {
+    UT_hash_handle hh;
+    skep_cluster *cluster;
+    uint32_t id;
+    pid_t pid;
+    int pidfd;
+    uv_poll_t pid_poll;
+    struct skep__outlet *returns;
+    uint64_t cut_said_ms; /* as a worker's */
+    uint64_t connections; /* of it to its returns so far; from the second on, the one before was cut */
+    uint64_t expected;    /* number of its next submission */
+    unsigned requests;    /* of its own to workers, under way */
+    bool gap_told;        /* it knows that something was lost */
+    bool unheard;         /* it was not listened to, until it has read its answers */
+    bool overrun;         /* it does not read, and some of its answers were dropped */
+
+    struct skep__declined declined[SKEP__DECLINED_KEPT]; /* the latest, by declined_count modulo their number */
+    uint64_t declined_count;
+
+    /* outcomes that travel together: their numbers are consecutive */
+    uint64_t finished_number;
+    uint32_t finished_count;
+    struct skep_frame finished;
+    LIST_ENTRY(skep__session) of_pending; /* in cluster.pending while finished_count > 0 */
+    LIST_ENTRY(skep__session) of_delayed; /* in cluster.delayed while is_delayed */
+    bool is_delayed;
+};
+
+/* --- session.c --- */
+
+/* Admits a client and adds the answer. Errors: SKEP_EMFILE, SKEP_ECLIENTS, SKEP_ECLOSED (it is gone),
+ * SKEP_ENOMEM, SKEP_ESYS. */
+SKEP_MUST_USE int skep__session_join(skep_cluster *cluster, pid_t pid, struct skep_frame *frame);
+
+/* The session of a number that belongs to a process; NULL if there is none. */
+struct skep__session *skep__session_find(skep_cluster *cluster, uint64_t id, pid_t pid);
+
+/* Whether the client of a number has been there, and is not any more. */
+bool skep__session_is_gone(skep_cluster *cluster, uint64_t id);
+
+/* Sends a command; drops it if the client has left too much unread. */
+void skep__session_tell(struct skep__session *session, const struct skep_command *command);
+
+/* The same for an acceptance whose outcome may follow at once: it waits for that a millisecond or two, so that a quick
+ * job costs one message and not two. */
+void skep__session_tell_quietly(struct skep__session *session, const struct skep_command *command);
+
+/* Says which number comes next, unless that was said since something came that was right. */
+void skep__session_tell_expected(struct skep__session *session);
+
+/* False if the client has left so much unread that its submissions are not heard. When it has read everything it is
+ * told which number comes next. */
+bool skep__session_reads(struct skep__session *session);
+
+/* The outcome of a job, to its submitter and to all that wait with a copy. */
+void skep__session_finished(skep_cluster *cluster, const struct skep__job *job, const struct skep_bytes *result);
+void skep__session_died(skep_cluster *cluster, const struct skep__job *job, const char *cause,
+                        const struct skep_bytes *reason);
+
+/* Sends the outcomes that have gathered. */
+void skep__sessions_flush(skep_cluster *cluster);
+
+void skep__session_end(struct skep__session *session);
+void skep__sessions_free(skep_cluster *cluster);
+
+/* --- intake.c --- */
+
+/* A frame arrived in the intake; context is the cluster. */
+void skep__intake_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer);
+
+/* --- primary.c --- */
+
+/* The outcome, by its number, of a job of the primary's own, or of the job that it has a copy of; and, for all that it
+ * still waits for, that there will be none. */
+void skep__primary_outcome(skep_cluster *cluster, uint64_t number, uint64_t id, int status,
+                           const struct skep_bytes *data);
+void skep__primary_forget(skep_cluster *cluster);
+
+#endif

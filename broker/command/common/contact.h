@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ * A running broker: found by its directory, asked over its control socket. */
+#ifndef SKEP_COMMAND_COMMON_CONTACT_H
+#define SKEP_COMMAND_COMMON_CONTACT_H
+
+#include <command.h>
+#include <common/instance.h>
+#include <transport/ask.h>
+
+#include "command/options.h"
+
+struct contact {
+    struct skep__instance instance;
+    skep__asker *asker;
+    char why[SKEP_MAX_REASON + 1]; /* of the latest failure */
+    const char *command, *queue;   /* which queue is asked about, and by what; NULL: none */
+};
+
+/* Called for each command of an answer; what it points to is borrowed until it returns. */
+typedef void answer_cb(const struct skep_command *command, void *context);
+
+/* Finds the broker. Returns 0; or says what is wrong and returns the exit status. */
+int contact_find(struct skep__instance *instance, const struct options *options);
+
+/* Finds the broker and connects. Returns 0; or says what is wrong and returns the exit status, with nothing open. */
+int contact_open(struct contact *contact, const struct options *options);
+void contact_close(struct contact *contact);
+
+/* How long a person is ready to wait */
+enum { ANSWER_TIMEOUT_MS = 5000 };
+
+/* Asks and waits for the answer; what went wrong is in why. Asks again if the connection ends, but not for what would
+ * be done twice then. */
+SKEP_MUST_USE int contact_ask(struct contact *contact, const struct skep_command *command, unsigned timeout_ms,
+                              answer_cb *answer, void *context);
+
+/* True while the broker that was found owns its directory. */
+bool contact_is_there(const struct contact *contact);
+
+/* Whether the broker, which does not answer any more, has ended by itself: then it has taken its sockets with it; one
+ * that was killed has left them. False if another one is there already: it removes what would tell. Waits for it to
+ * leave its directory, 5 s at most. */
+bool contact_has_stopped(const struct contact *contact);
+
+/* Says that asking failed with this status; returns the exit status. */
+int contact_fail(const struct contact *contact, int status);
+
+/* An answer of which nothing is expected but that it came. */
+void ignore_answer(const struct skep_command *command, void *context);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ * Output that may come from a peer. */
+#include "command/common/print.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "command/common/say.h"
+#include "command/common/utf8.h"
+
+unsigned window_columns(void) {
+    struct winsize size;
+    return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+/* 15 digits show what was given; 17, the default, would show 0.1 as 0.10000000000000001. */
+void write_json(FILE *file, const json_t *value) {
+    char *text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY);
+    if (text == NULL) return;
+    if (isatty(STDOUT_FILENO)) make_printable(text);
+    fputs(text, file);
+    putc('\n', file);
+    free(text);
+}
+
+void print_json(const json_t *value) {
+    write_json(stdout, value);
+}
+
+static void print_for_people(struct skep_bytes bytes) {
+    for (size_t at = 0, size; at < bytes.size_bytes; at += size) {
+        const char *c = bytes.data + at;
+        size = utf8_printable(c, bytes.size_bytes - at);
+        if (size > 0) fwrite(c, 1, size, stdout);
+        else putchar(*c == '\n' || *c == '\t' ? *c : '?');
+        if (size == 0) size = 1;
+    }
+}
+
+void print_bytes(struct skep_bytes bytes) {
+    if (isatty(STDOUT_FILENO)) print_for_people(bytes);
+    else if (bytes.size_bytes > 0) fwrite(bytes.data, 1, bytes.size_bytes, stdout);
+}
+
+json_t *json_of_hex(struct skep_bytes bytes) {
+    static const char digits[] = "0123456789abcdef";
+    char *text = malloc(2 * bytes.size_bytes + 1);
+    if (text == NULL) return NULL;
+    for (size_t i = 0; i < bytes.size_bytes; i++) {
+        unsigned char c = (unsigned char)bytes.data[i];
+        text[2 * i] = digits[c >> 4];
+        text[2 * i + 1] = digits[c & 15];
+    }
+    json_t *hex = json_stringn(text, 2 * bytes.size_bytes);
+    free(text);
+    return hex;
+}
+
+void set_data(json_t *object, const char *key, struct skep_bytes bytes) {
+    char hex_key[32];
+    snprintf(hex_key, sizeof hex_key, "%s_hex", key);
+    if (bytes.size_bytes == 0) json_object_set_new(object, key, json_string(""));
+    else if (!utf8_is_text(bytes.data, bytes.size_bytes)) json_object_set_new(object, hex_key, json_of_hex(bytes));
+    else json_object_set_new(object, key, json_stringn(bytes.data, bytes.size_bytes));
+}
+
+void grouped(uint64_t number, char text[32]) {
+    char digits[24];
+    size_t length = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, number);
+    for (size_t i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0) *text++ = ',';
+        *text++ = digits[i];
+    }
+    *text = '\0';
+}

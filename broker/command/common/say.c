@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ * One line on stderr, whatever was in the arguments. */
+#include "command/common/say.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command/common/utf8.h"
+
+enum { LINE_BYTES = 1024 };
+
+void make_printable(char *text) {
+    size_t left = strlen(text);
+    for (size_t size; left > 0; text += size, left -= size) {
+        size = utf8_printable(text, left);
+        if (size > 0) continue;
+        *text = '?';
+        size = 1;
+    }
+}
+
+/* In one write, so that lines of several processes do not mix. */
+static void write_line(char *text) {
+    make_printable(text);
+    fprintf(stderr, "skep: %s\n", text);
+}
+
+void say(const char *format, ...) {
+    char text[LINE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    write_line(text);
+}
+
+int fail(int status, const char *format, ...) {
+    char text[LINE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    write_line(text);
+    return skep_exit_status(status);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ * How far something is, on stdout. */
+#include "command/common/ticker.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "command/common/say.h"
+#include "command/common/utf8.h"
+
+enum { LINE_BYTES = 1024, USUAL_COLUMNS = 80 };
+
+void ticker_begin(struct ticker *ticker) {
+    *ticker = (struct ticker){.is_terminal = isatty(STDOUT_FILENO)};
+}
+
+void ticker_erase(struct ticker *ticker) {
+    if (!ticker->is_shown) return;
+    fputs("\r\033[K", stdout);
+    fflush(stdout);
+    ticker->is_shown = false;
+}
+
+static void print_line(struct ticker *ticker, char *text) {
+    make_printable(text);
+    ticker_erase(ticker);
+    puts(text);
+    fflush(stdout);
+}
+
+static size_t columns(void) {
+    struct winsize size = {0};
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return USUAL_COLUMNS;
+    return size.ws_col;
+}
+
+/* A line that the terminal folds could not be written over. */
+static void show(struct ticker *ticker, char *text) {
+    size_t length = strlen(text), room = columns() - 1;
+    make_printable(text);
+    if (length > room) text[utf8_whole(text, room)] = '\0';
+    ticker_erase(ticker);
+    fputs(text, stdout);
+    fflush(stdout);
+    ticker->is_shown = true;
+}
+
+void ticker_step(struct ticker *ticker, const char *format, ...) {
+    char text[LINE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (ticker->is_terminal) show(ticker, text);
+    else print_line(ticker, text);
+}
+
+void ticker_wait(struct ticker *ticker, const char *format, ...) {
+    char text[LINE_BYTES];
+    if (!ticker->is_terminal) return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    show(ticker, text);
+}
+
+void ticker_line(struct ticker *ticker, const char *format, ...) {
+    char text[LINE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    print_line(ticker, text);
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT
+ * skep run: a broker in the foreground, driven by the public skep/cluster.h alone, and its log. */
+#include <contract.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <skep/cluster.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command/common/say.h"
+#include "command/common/values.h"
+#include "command/run/log.h"
+#include "command/run/passing.h"
+#include "command/run/signals.h"
+#include "command/subcommands.h"
+#include "command/view/notice.h"
+
+enum { PASS_AGAIN_MS = 50 /* after output was not read */ };
+
+struct run {
+    const struct options *options;
+    skep_cluster *cluster;
+    struct log log;
+    struct signals signals;
+    struct passing *passing; /* stdout and stderr */
+    uv_prepare_t pass;       /* what workers wrote in a turn of the loop leaves at its end */
+    uv_timer_t pass_again;
+    uint32_t unstartable; /* first worker that said that starting it is useless; 0: none did */
+    bool reloading;       /* the old workers go on if the new ones cannot start */
+};
+
+/* --- what workers write --- */
+
+static void tell_dropped(struct run *run, struct passing *passing) {
+    uint64_t dropped = passing->dropped;
+    if (dropped == 0 || passing->used > 0) return;
+    passing->dropped = 0;
+    log_broker(&run->log, "%" PRIu64 " lines of workers were dropped here, because they were not read; see skep logs",
+               dropped);
+}
+
+static void pass_on(struct run *run) {
+    bool rest = false;
+    for (int i = 0; i < 2; i++) {
+        passing_flush(&run->passing[i]);
+        tell_dropped(run, &run->passing[i]);
+        rest = rest || run->passing[i].used > 0;
+    }
+    if (!rest) uv_timer_stop(&run->pass_again);
+}
+
+static void on_pass_again(uv_timer_t *timer) {
+    pass_on(timer->data);
+}
+
+static void on_turn(uv_prepare_t *prepare) {
+    struct run *run = prepare->data;
+    uv_prepare_stop(prepare);
+    uv_timer_start(&run->pass_again, on_pass_again, PASS_AGAIN_MS, PASS_AGAIN_MS);
+    pass_on(run);
+}
+
+static void on_log(skep_cluster *cluster, const skep_log_line *line, void *context) {
+    (void)cluster;
+    struct run *run = context;
+    struct skep_bytes bytes = {line->data, line->size_bytes};
+    passing_add(&run->passing[line->stream - 1], bytes, line->cut_bytes);
+    uv_prepare_start(&run->pass, on_turn);
+}
+
+/* Neither keeps the loop alive. */
+static int begin_passing(struct run *run) {
+    uv_loop_t *loop = skep_cluster_loop(run->cluster);
+    run->passing = malloc(2 * sizeof *run->passing);
+    if (run->passing == NULL) return SKEP_ENOMEM;
+    passing_open(&run->passing[0], STDOUT_FILENO);
+    passing_open(&run->passing[1], STDERR_FILENO);
+    uv_prepare_init(loop, &run->pass);
+    uv_timer_init(loop, &run->pass_again);
+    uv_unref((uv_handle_t *)&run->pass);
+    uv_unref((uv_handle_t *)&run->pass_again);
+    run->pass.data = run->pass_again.data = run;
+    skep_on_log(run->cluster, on_log, run);
+    return SKEP_OK;
+}
+
+static void end_passing(struct run *run) {
+    if (run->passing == NULL) return;
+    uv_close((uv_handle_t *)&run->pass, NULL);
+    uv_close((uv_handle_t *)&run->pass_again, NULL);
+    for (int i = 0; i < 2; i++) {
+        passing_close(&run->passing[i]);
+        tell_dropped(run, &run->passing[i]);
+    }
+    free(run->passing);
+    run->passing = NULL;
+}
+
+/* --- events --- */
+
+static bool was_ready(const skep_child *child) {
+    return skep_child_data(child) != NULL;
+}
+
+/* One that was told to leave, perhaps before it could listen, says nothing about the others. */
+static bool says_unstartable(const skep_event *event) {
+    bool asked = skep_child_exited_after_disconnect(event->child) == 1;
+    return event->code == SKEP_EXIT_UNSTARTABLE && !asked && !was_ready(event->child);
+}
+
+/* The others would end in the same way: stopping at once is clearer than a fork every few seconds. */
+static void give_up(struct run *run, const skep_child *child) {
+    if (run->unstartable != 0) return;
+    run->unstartable = skep_child_id(child);
+    skep_cluster_stop(run->cluster, false);
+}
+
+static void on_event(skep_cluster *cluster, const skep_event *event, void *context) {
+    (void)cluster;
+    struct run *run = context;
+    struct notice notice = notice_of_event(event);
+    bool unstartable = event->kind == SKEP_EVENT_EXIT && says_unstartable(event) && !run->reloading;
+    bool waits = event->kind == SKEP_EVENT_RELOAD &&
+                 (strcmp(event->phase, "pending") == 0 || strcmp(event->phase, "replaced") == 0);
+    if (event->kind == SKEP_EVENT_RELOAD && !waits)
+        run->reloading = strcmp(event->phase, "begun") == 0 || strcmp(event->phase, "step") == 0;
+    if (unstartable) notice.delay_ms = -1;
+    char text[NOTICE_TEXT_BYTES];
+    notice_text(&notice, text);
+    if (run->passing != NULL) pass_on(run); /* what it wrote before */
+    log_line(&run->log, text);
+    if (event->kind == SKEP_EVENT_READY) skep_child_set_data(event->child, run);
+    if (unstartable) give_up(run, event->child);
+}
+
+static int subscribe(struct run *run) {
+    static const enum skep_event_kind kinds[] = {
+        SKEP_EVENT_FORK,    SKEP_EVENT_ONLINE, SKEP_EVENT_LISTENING,  SKEP_EVENT_READY,
+        SKEP_EVENT_DRAIN,   SKEP_EVENT_ERROR,  SKEP_EVENT_DISCONNECT, SKEP_EVENT_EXIT,
+        SKEP_EVENT_STOP,    SKEP_EVENT_DEAD,   SKEP_EVENT_SCALE,      SKEP_EVENT_RELOAD,
+        SKEP_EVENT_BREAKER, SKEP_EVENT_PAUSE,  SKEP_EVENT_RESUME,     SKEP_EVENT_SIGNAL,
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        int status = skep_on(run->cluster, kinds[i], on_event, run);
+        if (status != SKEP_OK) return status;
+    }
+    return SKEP_OK;
+}
+
+/* The working directory by the name under which the shell knows it, so that a symbolic link in it which is changed
+ * leads new workers to the new place; NULL: it is no other. */
+static const char *named_directory(void) {
+    char plain[SKEP_MAX_PATH + 1];
+    struct stat here, named;
+    const char *name = getenv("PWD");
+    if (name == NULL || name[0] != '/' || getcwd(plain, sizeof plain) == NULL || strcmp(name, plain) == 0) return NULL;
+    if (stat(".", &here) != 0 || stat(name, &named) != 0) return NULL;
+    return here.st_dev == named.st_dev && here.st_ino == named.st_ino ? name : NULL;
+}
+
+static int set_up(struct run *run) {
+    const struct options *options = run->options;
+    skep_settings settings = {
+        .exec = options->program[0],
+        .args = (const char *const *)&options->program[1],
+        .env = options->env,
+        .set_ids = options->has_user,
+        .uid = options->uid,
+        .gid = options->gid,
+        .set_umask = options->has_umask,
+        .umask = options->umask,
+        .policy = options->policy,
+        .name = options->name,
+        .dir = options->dir,
+        .interval_ms = options->interval_ms,
+        .ready_timeout_ms = options->ready_timeout_ms,
+        .drain_timeout_ms = options->drain_timeout_ms,
+        .watchdog_ms = options->watchdog_ms,
+        .stable_ms = options->stable_ms,
+        .failures = options->failures,
+        .failures_period_ms = options->failures_period_ms,
+        .breaker_ms = options->breaker_ms,
+        .credit = options->credit,
+        .max_connections = options->max_connections,
+        .lease_ms = options->lease_ms,
+        .attempts = options->attempts,
+        .deaths = options->deaths,
+        .dedup_ms = options->dedup_ms,
+        .queue_jobs = options->queue_jobs,
+        .queue_bytes = options->queue_bytes,
+        .jobs_bytes = options->jobs_bytes,
+        .job_credit = options->job_credit,
+        .respawn = true,
+        .adopt = true,
+        .capture = !options->no_capture,
+    };
+    char room[SKEP_MAX_PATH + 1];
+    settings.cwd = options->cwd != NULL ? absolute_path(options->cwd, room) : named_directory();
+    int status = skep_setup_primary(run->cluster, &settings);
+    for (size_t i = 0; i < options->queues.count && status == SKEP_OK; i++)
+        status = skep_setup_queue(run->cluster, options->queues.list[i].name, &options->queues.list[i].options);
+    return status == SKEP_OK ? subscribe(run) : status;
+}
+
+static int listen_all(struct run *run) {
+    for (size_t i = 0; i < run->options->listeners_count; i++) {
+        const struct named_url *listener = &run->options->listeners[i];
+        const char *bound = NULL;
+        int status = skep_cluster_listen(run->cluster, listener->name, listener->url, &bound);
+        if (status != SKEP_OK) return status;
+        log_broker(&run->log, "listening on %s as %s", bound, listener->name);
+    }
+    return SKEP_OK;
+}
+
+static int fork_all(struct run *run) {
+    for (unsigned i = 0; i < run->options->workers; i++) {
+        int status = skep_fork(run->cluster, NULL, NULL);
+        if (status != SKEP_OK) return status;
+    }
+    return SKEP_OK;
+}
+
+static void tell_running(struct run *run) {
+    const struct options *options = run->options;
+    const char *policy = skep_policy_name(skep_cluster_settings(run->cluster)->policy);
+    log_broker(&run->log, "running %s in %s, policy %s, %u worker%s of %s", skep_cluster_name(run->cluster),
+               skep_cluster_dir(run->cluster), policy, options->workers, options->workers == 1 ? "" : "s",
+               options->program[0]);
+}
+
+/* In this order, so that the line about the broker comes before those about what it does. */
+static int start(struct run *run) {
+    int status = set_up(run);
+    if (status == SKEP_OK && !run->options->no_capture) status = begin_passing(run);
+    if (status == SKEP_OK) status = skep_cluster_stop_on_signals(run->cluster);
+    if (status == SKEP_OK) status = skep_cluster_steer_on_signals(run->cluster);
+    if (status == SKEP_OK) status = skep_cluster_start(run->cluster);
+    if (status != SKEP_OK) return status;
+    tell_running(run);
+    status = listen_all(run);
+    return status == SKEP_OK ? fork_all(run) : status;
+}
+
+/* What failed is said before the cluster, whose text it is, goes. */
+static int run_to_end(struct run *run) {
+    int status = start(run);
+    if (status == SKEP_OK) status = skep_cluster_run(run->cluster);
+    int code = status == SKEP_OK ? 0 : fail(status, "%s", skep_cluster_why(run->cluster));
+    end_passing(run);
+    signals_end(&run->signals);
+    skep_cluster_free(&run->cluster);
+    if (code != 0) return code;
+    log_wait();
+    log_broker(&run->log, "stopped");
+    return 0;
+}
+
+int command_run(const struct options *options) {
+    struct run run = {.options = options};
+    signal(SIGPIPE, SIG_IGN); /* a log whose reader has ended is no reason to end; workers start with the default */
+    log_begin(&run.log);
+    int status = skep_cluster_new(&run.cluster, NULL);
+    if (status != SKEP_OK) return fail(status, "run: %s", skep_strerror(status));
+    status = signals_begin(&run.signals, skep_cluster_loop(run.cluster), &run.log);
+    if (status != SKEP_OK) {
+        skep_cluster_free(&run.cluster);
+        return fail(status, "run: cannot watch signals: %s", skep_strerror(status));
+    }
+    int code = run_to_end(&run);
+    if (code != 0 || run.unstartable == 0) return code;
+    say("%s: worker %u cannot start: it exited with status %d before it was ready", options->program[0],
+        run.unstartable, SKEP_EXIT_UNSTARTABLE);
+    return SKEP_EXIT_UNSTARTABLE;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ * skep reload and skep restart: replace workers, and show how far it is. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command/common/say.h"
+#include "command/common/values.h"
+#include "command/steer/steer.h"
+#include "command/subcommands.h"
+
+static void show_step(struct steering *steering, const struct skep_command_event *event) {
+    if (event->reason.size_bytes > 0)
+        ticker_step(&steering->ticker, "%.*s (%" PRIu64 " of %" PRIu64 ")", (int)event->reason.size_bytes,
+                    event->reason.data, event->step, event->steps);
+    else
+        ticker_step(&steering->ticker, "worker %" PRIu64 " is ready (%" PRIu64 " of %" PRIu64 ")", event->worker,
+                    event->step, event->steps);
+}
+
+static void show_done(struct steering *steering, const struct skep_command_event *event) {
+    if (steering->worker != 0) steer_done(steering, "worker %" PRIu32 " is replaced", steering->worker);
+    else steer_done(steering, "%" PRIu64 " worker%s replaced", event->steps, event->steps == 1 ? "" : "s");
+}
+
+/* What the worker wrote says more often than not why. */
+static void show_aborted(struct steering *steering, const struct skep_command_event *event) {
+    char more[64] = "";
+    if (event->worker != 0) snprintf(more, sizeof more, "; skep logs %" PRIu64 " shows what it wrote", event->worker);
+    steer_failed(steering, SKEP_EABORTED, "aborted: %.*s; the old workers continue%s", (int)event->reason.size_bytes,
+                 event->reason.data, more);
+}
+
+static void show_pending(struct steering *steering, const struct skep_command_event *event) {
+    steering->is_pending = true;
+    ticker_step(&steering->ticker, "a reload is under way (%" PRIu64 " of %" PRIu64 "); this one follows", event->step,
+                event->steps);
+}
+
+static void show_replaced(struct steering *steering, const struct skep_command_event *event) {
+    steer_failed(steering, SKEP_ESTATE, "replaced %.*s", (int)event->reason.size_bytes, event->reason.data);
+}
+
+/* What comes before its beginning is the end of an earlier one. What is replaced was pending: it is another one if this
+ * one has begun, or is not yet pending. */
+static void heard(struct steering *steering, const struct skep_command_event *event) {
+    if (!bytes_are(event->event, "reload")) return;
+    if (bytes_are(event->phase, "begun")) steering->has_begun = true;
+    if (bytes_are(event->phase, "pending") && !steering->has_begun) show_pending(steering, event);
+    if (bytes_are(event->phase, "replaced") && !steering->has_begun && steering->is_pending)
+        show_replaced(steering, event);
+    if (!steering->has_begun) return;
+    if (bytes_are(event->phase, "step")) show_step(steering, event);
+    else if (bytes_are(event->phase, "done")) show_done(steering, event);
+    else if (bytes_are(event->phase, "aborted")) show_aborted(steering, event);
+}
+
+/* Its end may be among the news that are lost. */
+static void looked(struct steering *steering) {
+    if (steering->outlook.is_reloading || steering->follower.lost == 0) return;
+    steer_failed(steering, SKEP_ESTATE, "it has ended, but its result was lost; see skep status");
+}
+
+/* The broker may have another working directory. */
+static const char *whole_path(const char *program, char path[SKEP_MAX_PATH + 1]) {
+    return strchr(program, '/') != NULL ? absolute_path(program, path) : program;
+}
+
+/* Empty if none were given: the new workers then have no arguments. */
+static struct skep_list list_of(const char *const *args, struct skep_bytes *items) {
+    struct skep_list list = {.borrowed = items};
+    for (; args[list.count] != NULL && list.count < SKEP_MAX_LIST; list.count++)
+        items[list.count] = bytes_of_text(args[list.count]);
+    return list;
+}
+
+static const char *check_args(const char *const *args) {
+    for (size_t i = 0; args[i] != NULL; i++) {
+        if (i == SKEP_MAX_LIST) return "too many arguments";
+        if (strlen(args[i]) > SKEP_MAX_PATH) return "an argument is longer than 4095 bytes";
+    }
+    return NULL;
+}
+
+/* User and directory of the new workers */
+static int set_surroundings(const struct options *options, struct skep_command_reload *reload,
+                            char path[SKEP_MAX_PATH + 1], struct skep_bytes items[MAX_ENV]) {
+    if (options->cwd != NULL) {
+        const char *cwd = absolute_path(options->cwd, path);
+        if (cwd == NULL) return fail(SKEP_ESYS, "reload: %s: %s", options->cwd, strerror(errno));
+        SKEP_SET(reload, reload, cwd, bytes_of_text(cwd));
+    }
+    if (options->env_count > 0) SKEP_SET(reload, reload, env, list_of(options->env, items));
+    if (options->has_user) {
+        SKEP_SET(reload, reload, uid, options->uid);
+        SKEP_SET(reload, reload, gid, options->gid);
+    }
+    if (options->has_umask) SKEP_SET(reload, reload, umask, options->umask);
+    return 0;
+}
+
+int command_reload(const struct options *options) {
+    struct steering steering = {.command = "reload", .heard = heard, .looked = looked};
+    struct skep_command question = {.id = SKEP_COMMAND_reload};
+    struct skep_bytes items[SKEP_MAX_LIST], variables[MAX_ENV];
+    const char *const *args = (const char *const *)options->args;
+    char path[SKEP_MAX_PATH + 1], cwd[SKEP_MAX_PATH + 1];
+    question.reload.has = 0;
+    const char *why = args != NULL ? check_args(args) : NULL;
+    if (why != NULL) return fail(SKEP_EINVAL, "reload: %s", why);
+    if (options->program_to != NULL) {
+        const char *program = whole_path(options->program_to, path);
+        if (program == NULL) return fail(SKEP_ESYS, "reload: %s: %s", options->program_to, strerror(errno));
+        SKEP_SET(reload, &question.reload, program, bytes_of_text(program));
+    }
+    if (args != NULL) SKEP_SET(reload, &question.reload, args, list_of(args, items));
+    if (options->at_once != 0) SKEP_SET(reload, &question.reload, atOnce, options->at_once);
+    int code = set_surroundings(options, &question.reload, cwd, variables);
+    return code == 0 ? steer_and_follow(&steering, options, &question, ignore_answer) : code;
+}
+
+int command_restart(const struct options *options) {
+    struct steering steering = {.command = "restart", .heard = heard, .looked = looked};
+    struct skep_command question = {.id = SKEP_COMMAND_restartWorker};
+    int code = parse_worker("restart", options->operands[0], &steering.worker);
+    if (code != 0) return code;
+    question.restartWorker = (struct skep_command_restartWorker){.worker = steering.worker};
+    return steer_and_follow(&steering, options, &question, ignore_answer);
+}

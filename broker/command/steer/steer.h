@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ * What the subcommands that change a running hive have in common: they ask, then follow the news until it is done. */
+#ifndef SKEP_COMMAND_STEER_STEER_H
+#define SKEP_COMMAND_STEER_STEER_H
+
+#include "command/common/bytes.h"
+#include "command/common/contact.h"
+#include "command/common/follow.h"
+#include "command/common/ticker.h"
+
+/* How the hive was when it was looked at last; of one worker more, if the steering is about one. */
+struct outlook {
+    uint64_t news_seq; /* number of the latest item of news then */
+    bool is_told;      /* the broker says how many workers it wants */
+    uint64_t wanted;
+    unsigned ready, leaving; /* workers */
+    bool is_reloading;
+    bool is_broken; /* the breaker is open */
+    bool is_there;  /* the worker is */
+    bool drains;
+    uint64_t connections, jobs, drain_ms; /* that it has; until it gets a signal */
+};
+
+struct steering {
+    const char *command; /* the subcommand */
+    uint32_t worker;     /* the one that it is about; 0: none */
+    struct contact contact;
+    struct follower follower;
+    struct outlook outlook;
+    struct ticker ticker;
+    uint64_t looked_ms; /* when, by the monotonic clock */
+    bool is_stale;      /* something has happened since */
+    bool is_over;
+    int code; /* exit status */
+
+    /* Both may end it. heard: an event came; looked: the outlook is new */
+    void (*heard)(struct steering *steering, const struct skep_command_event *event);
+    void (*looked)(struct steering *steering);
+    uint64_t target; /* scale: workers wanted */
+    bool is_growing; /* scale: there were fewer */
+    bool is_pending; /* reload: it waits for the end of another one */
+    bool has_begun;  /* reload: its own first event came */
+};
+
+/* Asks one question of which nothing is expected but that it is done; returns the exit status, what is wrong is said.
+ */
+int steer_ask(const struct options *options, const char *command, const struct skep_command *question);
+
+/* Asks, and if that went well follows the news until it is over; with options->no_wait it returns when the broker has
+ * answered. answer and what it is given, the steering, see the answer. */
+int steer_and_follow(struct steering *steering, const struct options *options, const struct skep_command *question,
+                     answer_cb *answer);
+
+/* Ends it: with a line on stdout, or with a failure, which is said after the name of the subcommand. */
+SKEP_PRINTF(2, 3) void steer_done(struct steering *steering, const char *format, ...);
+SKEP_PRINTF(3, 4) void steer_failed(struct steering *steering, int status, const char *format, ...);
+
+/* Says on stderr what happened to a worker, in the words of the log. */
+void steer_tell(struct steering *steering, const struct skep_command_event *event);
+
+/* The failure of a question: in the broker's words if it refused, else where it is and what became of it. Returns the
+ * exit status. */
+int steer_refused(const struct contact *contact, const char *command, int status);
+
+/* The operand WORKER as an id. Returns 0, or says that it is none and returns the exit status. */
+int parse_worker(const char *command, const char *operand, uint32_t *worker);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ * What became of a job that was submitted, on stdout. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "command/common/bytes.h"
+#include "command/common/print.h"
+#include "command/submit/submission.h"
+
+static const char *word_of(bool duplicate, const skep_outcome *outcome) {
+    if (outcome != NULL) return outcome->status == SKEP_OK ? "done" : "dead";
+    return duplicate ? "duplicate" : "accepted";
+}
+
+static void add_outcome(json_t *object, const skep_outcome *outcome) {
+    struct skep_bytes result = {outcome->data, outcome->size_bytes};
+    if (outcome->status == SKEP_OK) {
+        set_data(object, "result", result);
+        return;
+    }
+    set_data(object, "cause", bytes_of_text(outcome->cause));
+    set_data(object, "reason", bytes_of_text(outcome->reason));
+}
+
+static void print_object(uint64_t id, uint64_t line, bool duplicate, const skep_outcome *outcome) {
+    json_t *object = json_object();
+    json_object_set_new(object, "id", json_integer((json_int_t)id));
+    if (line != 0) json_object_set_new(object, "line", json_integer((json_int_t)line));
+    json_object_set_new(object, "status", json_string(word_of(duplicate, outcome)));
+    if (outcome != NULL) add_outcome(object, outcome);
+    print_json(object);
+    json_decref(object);
+}
+
+/* The result of one job is printed as it is, those of lines with a line feed each. */
+static void print_result(const skep_outcome *outcome, bool is_line) {
+    struct skep_bytes result = {outcome->data, outcome->size_bytes};
+    if (outcome->status != SKEP_OK) return;
+    print_bytes(result);
+    bool ends = result.size_bytes > 0 && result.data[result.size_bytes - 1] == '\n';
+    if (is_line || (isatty(STDOUT_FILENO) && !ends)) putchar('\n');
+}
+
+void result_print(const struct submission *submission, uint64_t id, uint64_t line, bool duplicate,
+                  const skep_outcome *outcome) {
+    bool wait = submission->options->wait, is_last = outcome != NULL || duplicate;
+    if (wait ? !is_last : line != 0) return; /* more is to come; or there are too many to be told apart */
+    if (submission->options->json) print_object(id, line, duplicate, outcome);
+    else if (outcome != NULL) print_result(outcome, line != 0);
+    else if (!wait) printf("%" PRIu64 "\n", id);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ * What skep submit does while it runs: one job or many, what became of them, and the loop that all happens on. */
+#ifndef SKEP_COMMAND_SUBMIT_SUBMISSION_H
+#define SKEP_COMMAND_SUBMIT_SUBMISSION_H
+
+#include <skep/client.h>
+#include <sysexits.h>
+
+#include "command/common/contact.h"
+#include "command/common/progress.h"
+
+struct lines;
+
+struct submission {
+    const struct options *options;
+    struct contact broker; /* only who it is */
+    uv_loop_t loop;
+    uv_timer_t tick;
+    uv_signal_t interrupt;
+    uv_signal_t terminate;
+    skep_client *client;
+    skep_job_options terms;
+    struct lines *lines; /* where jobs come from; NULL: there is one, of the arguments or of stdin */
+    struct progress progress;
+    uint64_t begun_ns;
+    unsigned silent_ticks; /* while answers were due and none came */
+
+    uint64_t submitted, accepted, duplicates, declined, unknown, done, dead;
+    uint64_t complaints; /* said so far */
+    int code;            /* exit status: the worst so far */
+    int signal;          /* that ended it; 0 */
+    bool all_submitted;
+    bool hinted; /* the broker was asked whether a worker handles the queue */
+    bool asking; /* and has not answered yet: waited for, also if results are not */
+    bool ended;  /* nothing is waited for any more */
+};
+
+/* Submits a job; line is 0 for the only one. Errors: as skep_submit. */
+SKEP_MUST_USE int submission_add(struct submission *submission, const void *data, size_t size_bytes, uint64_t line);
+
+/* Says what went wrong with a line, or with the only job (0), and makes its exit status count. After a few complaints
+ * they are only counted. */
+SKEP_PRINTF(4, 5)
+void submission_complain(struct submission *submission, uint64_t line, int code, const char *format, ...);
+
+/* Ends the submission at once, with this exit status. */
+void submission_end(struct submission *submission, int code);
+
+/* To be called when a job was accepted: if nobody waits for results, asks once whether a worker has ever handled the
+ * queue, and says so if none has. */
+void submission_accepted(struct submission *submission);
+
+/* Call it repeatedly: reports once that no worker handles the queue, if results are waited for. */
+void submission_hint(struct submission *submission, uint64_t now_ns);
+
+/* True as long as so many results are due that no more jobs should be submitted. */
+bool submission_is_behind(const struct submission *submission);
+
+/* Prints what became of a job. outcome NULL: it has been accepted, or was there before (duplicate). */
+void result_print(const struct submission *submission, uint64_t id, uint64_t line, bool duplicate,
+                  const skep_outcome *outcome);
+
+/* Opens a file of lines, "-" is stdin. Returns 0; or says what is wrong and returns the exit status. */
+int lines_open(struct lines **lines, const char *path);
+
+/* Begins to submit them, on the loop; sets all_submitted at the end. */
+SKEP_MUST_USE int lines_begin(struct lines *lines, struct submission *submission);
+
+/* Goes on, if the submission was behind, or the client was. */
+void lines_resume(struct lines *lines);
+
+/* Closes the handles; the loop must run once more before lines_free. */
+void lines_close(struct lines *lines);
+void lines_free(struct lines **lines);
+
+#endif

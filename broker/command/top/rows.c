@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ * The workers of a view: those that pass the filter, in order; and the chosen one among them, wherever it has gone. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command/top/view.h"
+
+/* A worker with what it is sorted by, which is too expensive to compute for each comparison */
+struct place {
+    const struct top_worker *worker;
+    double key;
+};
+
+static double state_rank(const struct top_worker *worker) {
+    static const char *const states[] = {"draining", "spawning", "online", "ready"};
+    for (int i = 0; i < 4; i++)
+        if (strcmp(worker->state, states[i]) == 0) return i;
+    return -1;
+}
+
+/* Sorted from the least to the greatest: keys that sort first in descending order are negative. */
+static double key_of(const struct top_model *model, const struct top_worker *worker, enum top_sort sort) {
+    switch (sort) {
+    case TOP_BY_STATE: return state_rank(worker);
+    case TOP_BY_CPU: return -worker->cpu_percent;
+    case TOP_BY_RSS: return -(double)worker->rss_bytes;
+    case TOP_BY_CONNECTIONS: return -(double)worker->connections;
+    case TOP_BY_ACCEPTED_RATE: return -top_worker_rate(model, worker, TOP_ACCEPTED_RATE);
+    case TOP_BY_REQUESTS_RATE: return -top_worker_rate(model, worker, TOP_REQUESTS_RATE);
+    case TOP_BY_JOBS_RATE: return -top_worker_rate(model, worker, TOP_JOBS_RATE);
+    case TOP_BY_P50: return -(double)top_worker_times(model, worker).p50_ns;
+    case TOP_BY_P99: return -(double)top_worker_times(model, worker).p99_ns;
+    case TOP_BY_RESTARTS: return -(double)worker->restarts;
+    case TOP_BY_AGE: return (double)worker->uptime_ms;
+    default: return worker->id;
+    }
+}
+
+static int compare(const void *left, const void *right) {
+    const struct place *a = left, *b = right;
+    if (a->key != b->key) return a->key < b->key ? -1 : 1;
+    return a->worker->id < b->worker->id ? -1 : a->worker->id > b->worker->id;
+}
+
+/* Any part of its id, process id, state or name */
+static bool passes(const struct top_worker *worker, const char *filter) {
+    char text[2 * TOP_NAME_BYTES + 64];
+    if (filter[0] == '\0') return true;
+    snprintf(text, sizeof text, "%" PRIu32 "\n%d\n%s\n%s", worker->id, worker->pid, worker->state, worker->name);
+    return strcasestr(text, filter) != NULL;
+}
+
+static size_t collect(const struct top_view *view, const struct top_model *model, struct place *places) {
+    size_t count = 0;
+    for (size_t i = 0; i < model->now.workers_count; i++) {
+        const struct top_worker *worker = &model->now.workers[i];
+        if (passes(worker, view->filter))
+            places[count++] = (struct place){.worker = worker, .key = key_of(model, worker, view->sort)};
+    }
+    qsort(places, count, sizeof *places, compare);
+    return count;
+}
+
+/* Nothing may be done by mistake to another worker than the one that was chosen: none is chosen once it is gone. */
+static void follow_chosen(struct top_view *view, const struct top_model *model) {
+    if (view->chosen == 0) return;
+    for (size_t i = 0; i < view->rows_count; i++)
+        if (view->rows[i]->id == view->chosen) {
+            view->chosen_at = i;
+            return;
+        }
+    bool is_gone = top_find_worker(&model->now, view->chosen, 0) == NULL;
+    if (view->mode == TOP_CONFIRMING) view->mode = TOP_WATCHING;
+    if (is_gone) top_view_say(view, false, "worker %" PRIu32 ", which was selected, has gone", view->chosen);
+    view->chosen = 0;
+}
+
+int top_view_update(struct top_view *view, const struct top_model *model) {
+    size_t room = model->now.workers_count + 1;
+    struct place *places = calloc(room, sizeof *places);
+    const struct top_worker **rows = realloc(view->rows, room * sizeof(*rows));
+    if (rows != NULL) view->rows = rows;
+    if (places == NULL || rows == NULL) {
+        view->rows_count = 0;
+        free(places);
+        return SKEP_ENOMEM;
+    }
+    size_t count = view->rows_count = collect(view, model, places);
+    for (size_t i = 0; i < count; i++) rows[i] = places[view->reversed ? count - 1 - i : i].worker;
+    free(places);
+    follow_chosen(view, model);
+    return SKEP_OK;
+}
+
+void top_view_free(struct top_view *view) {
+    free(view->rows);
+    *view = (struct top_view){0};
+}

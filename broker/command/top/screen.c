@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ * The terminal of skep top. */
+#include "command/top/screen.h"
+
+#define NCURSES_WIDECHAR 1
+#include <curses.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "command/top/view.h"
+
+enum { ESCAPE_DELAY_MS = 25, RUN_BYTES = 4096 };
+
+/* Pairs of colours by their number; the background stays the terminal's. */
+enum { GREEN = 1, YELLOW, RED };
+
+static const attr_t colourful[TOP_STYLES] = {
+    [TOP_PLAIN] = A_NORMAL,
+    [TOP_STRONG] = A_BOLD,
+    [TOP_FAINT] = A_DIM,
+    [TOP_TITLE] = A_REVERSE,
+    [TOP_GOOD] = COLOR_PAIR(GREEN),
+    [TOP_WARN] = COLOR_PAIR(YELLOW),
+    [TOP_BAD] = COLOR_PAIR(RED) | A_BOLD,
+    [TOP_CHOSEN] = A_REVERSE | A_BOLD,
+};
+
+static const attr_t colourless[TOP_STYLES] = {
+    [TOP_PLAIN] = A_NORMAL, [TOP_STRONG] = A_BOLD, [TOP_FAINT] = A_DIM, [TOP_TITLE] = A_REVERSE,
+    [TOP_GOOD] = A_NORMAL,  [TOP_WARN] = A_BOLD,   [TOP_BAD] = A_BOLD,  [TOP_CHOSEN] = A_REVERSE | A_BOLD,
+};
+
+static bool wants_colours(void) {
+    const char *no_color = getenv("NO_COLOR");
+    return has_colors() && (no_color == NULL || no_color[0] == '\0');
+}
+
+static void begin_colours(void) {
+    start_color();
+    use_default_colors();
+    init_pair(GREEN, COLOR_GREEN, -1);
+    init_pair(YELLOW, COLOR_YELLOW, -1);
+    init_pair(RED, COLOR_RED, -1);
+}
+
+/* ncurses would believe the environment and never follow the window, and reckon with whatever size it names. */
+static void believe_the_window(void) {
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0) return;
+    unsetenv("LINES");
+    unsetenv("COLUMNS");
+}
+
+const char *top_screen_open(void) {
+    const char *why = top_terminal_lacks();
+    if (why != NULL) return why;
+    believe_the_window();
+    if (newterm(NULL, stdout, stdin) == NULL) return "the terminal cannot be used";
+    if (wants_colours()) begin_colours();
+    set_escdelay(ESCAPE_DELAY_MS);
+    cbreak();
+    noecho();
+    nonl();
+    keypad(stdscr, TRUE);
+    nodelay(stdscr, TRUE);
+    curs_set(0);
+    return NULL;
+}
+
+void top_screen_size(int *columns, int *rows) {
+    getmaxyx(stdscr, *rows, *columns);
+}
+
+static size_t add_cell(char *text, size_t used, const struct top_cell *cell) {
+    size_t size = strlen(cell->text);
+    memcpy(text + used, cell->text, size);
+    return used + size;
+}
+
+/* Cells of one style in one go */
+static void draw_row(const struct top_canvas *canvas, int row, const attr_t *attributes) {
+    const struct top_cell *cells = top_canvas_row(canvas, row);
+    char text[RUN_BYTES];
+    for (int from = 0, at = 0; from < canvas->columns; from = at) {
+        size_t used = 0;
+        for (; at < canvas->columns && cells[at].style == cells[from].style && used + sizeof cells->text < RUN_BYTES;
+             at++)
+            used = add_cell(text, used, &cells[at]);
+        attrset((int)attributes[cells[from].style]);
+        mvaddnstr(row, from, text, (int)used);
+    }
+}
+
+void top_screen_draw(const struct top_canvas *canvas) {
+    const attr_t *attributes = wants_colours() ? colourful : colourless;
+    erase();
+    for (int row = 0; row < canvas->rows; row++) draw_row(canvas, row, attributes);
+    refresh();
+}
+
+/* Keys of ncurses that have a meaning here */
+static const struct {
+    int code, key;
+} keys[] = {
+    {KEY_UP, TOP_KEY_UP},           {KEY_DOWN, TOP_KEY_DOWN},           {KEY_PPAGE, TOP_KEY_PAGE_UP},
+    {KEY_NPAGE, TOP_KEY_PAGE_DOWN}, {KEY_HOME, TOP_KEY_HOME},           {KEY_END, TOP_KEY_END},
+    {KEY_ENTER, TOP_KEY_ENTER},     {KEY_BACKSPACE, TOP_KEY_BACKSPACE},
+};
+
+int top_screen_key(void) {
+    int code = getch();
+    while (code == KEY_RESIZE) code = getch();
+    if (code == ERR) return 0;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (keys[i].code == code) return keys[i].key;
+    return code;
+}
+
+void top_screen_close(void) {
+    endwin();
+}

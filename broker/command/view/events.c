@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT
+ * skep events: follows the news of a broker, a line an event.
+ * What was before comes first, without a gap to what follows. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command/common/contact.h"
+#include "command/common/flush.h"
+#include "command/common/follow.h"
+#include "command/common/kinds.h"
+#include "command/common/print.h"
+#include "command/common/say.h"
+#include "command/subcommands.h"
+#include "command/view/notice.h"
+
+struct reading {
+    struct contact contact;
+    struct follower follower;
+    bool json, colours;
+    uint32_t kinds;  /* those to print; 0: all */
+    uint64_t worker; /* the one to print; 0: all */
+    bool in_history; /* what comes is from before the beginning */
+    uint64_t told;   /* items that were said to be lost */
+    bool deaf;       /* the reader of the output has ended */
+    int error;       /* errno of writing */
+};
+
+static void print(struct reading *reading, const struct skep_command_event *event) {
+    struct notice notice = notice_of_news(event);
+    char text[NOTICE_TEXT_BYTES];
+    if (reading->json) {
+        json_t *object = notice_json(&notice);
+        print_json(object);
+        json_decref(object);
+    } else {
+        enum paint paint = notice_paint(&notice);
+        notice_text(&notice, text);
+        printf("%s%s%s\n", paint_begin(reading->colours, paint), text, paint_end(reading->colours, paint));
+    }
+    reading->error = flush_output(&reading->deaf);
+}
+
+static bool is_over(const struct reading *reading) {
+    return reading->deaf || reading->error != 0;
+}
+
+static bool is_wanted(const struct reading *reading, const struct skep_command_event *event) {
+    if (reading->kinds != 0 && !kinds_have(reading->kinds, event->event)) return false;
+    return reading->worker == 0 || (SKEP_HAS(event, event, worker) && event->worker == reading->worker);
+}
+
+static void on_event(const struct skep_command_event *event, void *context) {
+    struct reading *reading = context;
+    if (!is_over(reading) && is_wanted(reading, event)) print(reading, event);
+}
+
+static void tell_beginning(const struct reading *reading, uint64_t number) {
+    const struct skep__instance *instance = &reading->contact.instance;
+    say("events of %s in %s from number %" PRIu64 " on", instance->name, instance->dir, number);
+}
+
+/* What is kept is kept without gaps: if there is one, it is before the first. */
+static void begin_at(struct reading *reading, uint64_t number) {
+    uint64_t *latest = &reading->follower.latest;
+    if (number > *latest + 1) say("events: %" PRIu64 " items are no longer kept", number - *latest - 1);
+    tell_beginning(reading, number);
+    reading->in_history = false;
+    *latest = number - 1;
+}
+
+static void on_history(const struct skep_command *command, void *context) {
+    struct reading *reading = context;
+    uint64_t number = follow_number(command);
+    if (command->id == SKEP_COMMAND_newsEnd) number = command->newsEnd.seq + 1;
+    if (number == 0) return;
+    if (reading->in_history) begin_at(reading, number);
+    if (command->id != SKEP_COMMAND_newsEnd) follow_take(command, &reading->follower);
+}
+
+/* A number that the broker has not come to is one of an earlier broker: what follows is new. */
+static int read_history(struct reading *reading) {
+    struct skep_command question = {.id = SKEP_COMMAND_newsSince, .newsSince = {.seq = reading->follower.latest}};
+    reading->in_history = true;
+    return contact_ask(&reading->contact, &question, ANSWER_TIMEOUT_MS, on_history, reading);
+}
+
+static int read_number(struct reading *reading) {
+    int status = follow_begin(&reading->follower, &reading->contact, ignore_answer, NULL);
+    if (status == SKEP_OK) tell_beginning(reading, reading->follower.latest + 1);
+    return status;
+}
+
+/* First the subscription, then what was before it: so nothing falls between the two. */
+static int begin(struct reading *reading, const struct options *options) {
+    if (!options->since_given && !options->once) return read_number(reading);
+    int status = options->once ? SKEP_OK : follow_open(&reading->follower, &reading->contact);
+    reading->follower.latest = options->since;
+    return status == SKEP_OK ? read_history(reading) : status;
+}
+
+static void tell_lost(struct reading *reading) {
+    uint64_t lost = reading->follower.lost - reading->told;
+    if (lost > 0) say("events: %" PRIu64 " items are lost", lost);
+    reading->told += lost;
+}
+
+static int follow(struct reading *reading) {
+    int status = SKEP_OK;
+    while (!is_over(reading) && (status == SKEP_OK || status == SKEP_ETIMEDOUT)) {
+        status = follow_next(&reading->follower, SILENCE_MS);
+        tell_lost(reading);
+        if (status == SKEP_ETIMEDOUT && output_is_deaf()) reading->deaf = true;
+    }
+    return is_over(reading) ? SKEP_OK : status;
+}
+
+static int how_it_ended(const struct reading *reading, int status) {
+    if (reading->error != 0)
+        return fail(skep_status_of_errno(reading->error), "events: stdout: %s", strerror(reading->error));
+    if (status == SKEP_OK || (status == SKEP_ECLOSED && reading->follower.stopped)) return 0;
+    return contact_fail(&reading->contact, status);
+}
+
+/* Every line has left by the end of the call that printed it: nothing is lost. */
+static void on_signal(int signal) {
+    (void)signal;
+    _exit(0);
+}
+
+static int set_filters(struct reading *reading, const struct options *options) {
+    char known[KINDS_TEXT_BYTES];
+    reading->worker = options->worker;
+    if (options->kinds == NULL || kinds_parse(options->kinds, &reading->kinds)) return 0;
+    kinds_text(known);
+    return fail(SKEP_EINVAL, "events: --kind %s: expected a list, separated by commas, of %s", options->kinds, known);
+}
+
+int command_events(const struct options *options) {
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+    struct reading reading = {.json = options->json, .colours = paint_wanted()};
+    reading.follower = (struct follower){.heard = on_event, .context = &reading};
+    int code = set_filters(&reading, options);
+    if (code == 0) code = contact_open(&reading.contact, options);
+    if (code != 0) return code;
+    int status = begin(&reading, options);
+    if (status == SKEP_OK && !options->once) status = follow(&reading);
+    code = how_it_ended(&reading, status);
+    follow_close(&reading.follower);
+    contact_close(&reading.contact);
+    return code;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT
+ * skep logs: what workers wrote, a line a line, and on request what they write from then on.
+ *
+ * Following is asking again, from the number of the latest line on: nothing is lost between two questions as long as
+ * the broker keeps it, and what was lost is counted. */
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command/common/clocks.h"
+#include "command/common/contact.h"
+#include "command/common/fields.h"
+#include "command/common/flush.h"
+#include "command/common/print.h"
+#include "command/common/say.h"
+#include "command/common/utf8.h"
+#include "command/common/values.h"
+#include "command/subcommands.h"
+#include "command/view/notice.h"
+
+enum { ASK_EVERY_MS = 100 };
+
+struct reading {
+    struct contact contact;
+    const struct options *options;
+    uint32_t worker;   /* 0: all */
+    uint64_t left;     /* lines to be printed, if it is not to follow */
+    uint64_t until_ms; /* the same, to those that were written by then */
+    uint64_t seq;
+    bool begun; /* seq is known */
+    bool stuck; /* the broker says that there is more, and gives nothing */
+    bool more;
+    bool deaf; /* the reader of the output has ended */
+    int error; /* errno of writing */
+};
+
+/* --- lines --- */
+
+static const char *stream_of(const struct skep_command_logLine *line) {
+    return line->stream == 2 ? "stderr" : "stdout";
+}
+
+/* Of a line that was cut, the last character may have been cut in two. */
+static struct skep_bytes text_of(const struct skep_command_logLine *line) {
+    struct skep_bytes text = line->line;
+    if (line->cut > 0) text.size_bytes = utf8_whole(text.data, text.size_bytes);
+    return utf8_is_text(text.data, text.size_bytes) ? text : line->line;
+}
+
+static void print_for_programs(const struct skep_command_logLine *line) {
+    char time[32];
+    struct skep_bytes text = text_of(line);
+    uint64_t cut = line->cut + line->line.size_bytes - text.size_bytes;
+    time_text(line->time, time);
+    json_t *object = json_pack("{s:o, s:s, s:{s:I, s:I}, s:s}", "seq", json_of_count(line->seq), "time", time, "worker",
+                               "id", (json_int_t)line->worker, "pid", (json_int_t)line->pid, "stream", stream_of(line));
+    if (object == NULL) return;
+    set_data(object, "line", text);
+    if (cut > 0) json_object_set_new(object, "cut", json_of_count(cut));
+    print_json(object);
+    json_decref(object);
+}
+
+static void print_for_people(const struct skep_command_logLine *line) {
+    char time[32];
+    time_text(line->time, time);
+    printf("%s worker %" PRIu64 " pid %" PRIu64 " %s: ", time, line->worker, line->pid, stream_of(line));
+    print_bytes(line->line);
+    if (line->cut > 0) printf(" [%" PRIu64 " bytes cut]", line->cut);
+    putchar('\n');
+}
+
+/* Without --follow the end is where the log was at the first answer: a worker that writes on must not keep it going. */
+static void take_line(struct reading *reading, const struct skep_command_logLine *line) {
+    bool is_over = !reading->options->follow && (reading->left == 0 || line->time > reading->until_ms);
+    if (is_over) reading->left = 0;
+    if (is_over || ferror(stdout)) return;
+    reading->left--;
+    if (reading->options->json) print_for_programs(line);
+    else print_for_people(line);
+}
+
+static void take_end(struct reading *reading, const struct skep_command_logEnd *end) {
+    if (reading->begun && end->lost > 0) say("logs: %" PRIu64 " lines of all workers are lost", end->lost);
+    reading->stuck = reading->begun && end->more && end->seq <= reading->seq;
+    if (!reading->begun) reading->until_ms = wall_clock_ms();
+    reading->seq = end->seq;
+    reading->more = end->more;
+    reading->begun = true;
+}
+
+static void on_answer(const struct skep_command *command, void *context) {
+    if (command->id == SKEP_COMMAND_logLine) take_line(context, &command->logLine);
+    if (command->id == SKEP_COMMAND_logEnd) take_end(context, &command->logEnd);
+}
+
+/* --- asking --- */
+
+/* At first all that is kept, or the latest n. */
+static int ask(struct reading *reading) {
+    struct skep_command question = {.id = SKEP_COMMAND_logs};
+    struct skep_command_logs *logs = &question.logs;
+    *logs = (struct skep_command_logs){0};
+    if (reading->worker != 0) SKEP_SET(logs, logs, worker, reading->worker);
+    if (!reading->begun && reading->options->count != 0) SKEP_SET(logs, logs, n, reading->options->count);
+    else SKEP_SET(logs, logs, since, reading->seq);
+    int status = contact_ask(&reading->contact, &question, ANSWER_TIMEOUT_MS, on_answer, reading);
+    if (status == SKEP_OK && (!reading->begun || reading->stuck)) status = SKEP_EPROTO;
+    if (reading->error == 0) reading->error = flush_output(&reading->deaf);
+    return status;
+}
+
+static bool is_over(const struct reading *reading) {
+    if (reading->deaf || reading->error != 0) return true;
+    return !reading->options->follow && reading->begun && (reading->left == 0 || !reading->more);
+}
+
+static void rest(struct reading *reading) {
+    if (output_is_deaf()) reading->deaf = true;
+    poll(NULL, 0, ASK_EVERY_MS);
+}
+
+/* While it is followed, a broker that does not answer in time hangs, and will go on. */
+static int read_all(struct reading *reading) {
+    while (!is_over(reading)) {
+        int status = ask(reading);
+        bool hangs = status == SKEP_ETIMEDOUT && reading->begun && reading->options->follow;
+        if (status != SKEP_OK && !hangs) return status;
+        if (reading->options->follow && !reading->more && !is_over(reading)) rest(reading);
+    }
+    return SKEP_OK;
+}
+
+/* --- the end --- */
+
+static int how_it_ended(const struct reading *reading, int status) {
+    if (reading->error != 0)
+        return fail(skep_status_of_errno(reading->error), "logs: stdout: %s", strerror(reading->error));
+    if (status == SKEP_OK) return 0;
+    if (status == SKEP_ENOWORKER)
+        return fail(status, "logs: %s: %s", reading->options->operands[0], skep_strerror(status));
+    if (status == SKEP_ECLOSED && reading->options->follow && reading->begun && contact_has_stopped(&reading->contact))
+        return 0;
+    return contact_fail(&reading->contact, status);
+}
+
+/* What was printed has left by the end of each answer. */
+static void on_signal(int signal) {
+    (void)signal;
+    _exit(0);
+}
+
+int command_logs(const struct options *options) {
+    struct reading reading = {.options = options, .until_ms = UINT64_MAX};
+    const char *worker = options->operands[0];
+    if (worker != NULL && !parse_unsigned(worker, 1, INT32_MAX, &reading.worker))
+        return fail(SKEP_EINVAL, "logs: %s: expected a worker's id, as shown by skep status", worker);
+    reading.left = options->count != 0 ? options->count : UINT64_MAX;
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+    int code = contact_open(&reading.contact, options);
+    if (code != 0) return code;
+    code = how_it_ended(&reading, read_all(&reading));
+    contact_close(&reading.contact);
+    return code;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ * skep peek: jobs of a queue, without touching them. */
+#include <stdio.h>
+#include <string.h>
+
+#include "command/common/print.h"
+#include "command/common/question.h"
+#include "command/common/say.h"
+#include "command/common/values.h"
+#include "command/subcommands.h"
+#include "command/view/jobs_text.h"
+
+static void print(json_t *jobs, const struct options *options) {
+    if (!options->json) {
+        if (json_array_size(jobs) == 0) puts("no jobs");
+        jobs_print(jobs);
+        return;
+    }
+    json_t *answer = json_pack("{s:O}", "jobs", jobs);
+    print_json(answer);
+    json_decref(answer);
+}
+
+static int ask_and_print(struct contact *contact, const struct options *options) {
+    const char *queue = options->operands[0];
+    struct skep_command question = {.id = SKEP_COMMAND_peek};
+    json_t *jobs = NULL;
+    question.peek = (struct skep_command_peek){.queue = {queue, strlen(queue)}};
+    if (options->count > 0) SKEP_SET(peek, &question.peek, n, options->count);
+    int code = ask_list(contact, &question, SKEP_COMMAND_jobStatus, job_json, &jobs);
+    if (code == 0) print(jobs, options);
+    json_decref(jobs);
+    return code;
+}
+
+int command_peek(const struct options *options) {
+    struct contact contact;
+    const char *why = check_label(options->operands[0]);
+    if (why != NULL) return fail(SKEP_EINVAL, "peek: %s: %s", options->operands[0], why);
+    int code = contact_open(&contact, options);
+    if (code != 0) return code;
+    contact.command = "peek";
+    contact.queue = options->operands[0];
+    code = ask_and_print(&contact, options);
+    contact_close(&contact);
+    return code;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT
+ * skep queues: how much waits, moves and is dead in each queue. */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <skep/worker.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command/common/clocks.h"
+#include "command/common/fields.h"
+#include "command/common/print.h"
+#include "command/common/question.h"
+#include "command/common/say.h"
+#include "command/common/table.h"
+#include "command/common/times.h"
+#include "command/subcommands.h"
+
+enum { BETWEEN_MS = 250 }; /* the two questions that rates are made from */
+
+static const json_t *find(const json_t *queues, const char *name) {
+    size_t i;
+    json_t *queue;
+    json_array_foreach(queues, i, queue) {
+        if (strcmp(json_string_value(json_object_get(queue, "name")), name) == 0) return queue;
+    }
+    return NULL;
+}
+
+static void add_rate(json_t *queue, const json_t *before, const char *count, const char *key, double seconds) {
+    json_int_t more = number_of(queue, count) - number_of(before, count);
+    json_object_set_new(queue, key, json_real(more > 0 ? (double)more / seconds : 0));
+}
+
+/* A queue that was not there before has had nothing then: all its jobs are new. */
+static void add_rates(json_t *queues, const json_t *before, double seconds) {
+    size_t i;
+    json_t *queue;
+    json_array_foreach(queues, i, queue) {
+        const json_t *then = find(before, json_string_value(json_object_get(queue, "name")));
+        add_rate(queue, then, "submitted", "in", seconds);
+        add_rate(queue, then, "done", "out", seconds);
+    }
+}
+
+static void write_rate(const json_t *value, char cell[CELL_BYTES]) {
+    snprintf(cell, CELL_BYTES, "%.0f", json_number_value(value));
+}
+
+/* 0 is no age: nothing waits. */
+static void write_oldest(const json_t *value, char cell[CELL_BYTES]) {
+    write_age(json_number_value(value) > 0 ? value : NULL, cell);
+}
+
+static const struct column columns[] = {
+    {"QUEUE", "name", write_text, COLUMN_LEFT},
+    {"STATE", "state", write_text, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_STATE},
+    {"WORKERS", "workers", write_count, 0},
+    {"READY", "ready", write_count, 0},
+    {"RESERVED", "reserved", write_count, 0},
+    {"DELAYED", "delayed", write_count, 0},
+    {"DEAD", "dead", write_count, 0},
+    {"DONE", "done", write_count, COLUMN_RANK(3)},
+    {"REDELIVERED", "redelivered", write_count, COLUMN_RANK(5)},
+    {"IN/S", "in", write_rate, 0},
+    {"DONE/S", "out", write_rate, 0},
+    {"OLDEST", "oldest_s", write_oldest, COLUMN_RANK(2)},
+    {"P50", "p50_ms", write_duration, COLUMN_OPTIONAL | COLUMN_RANK(4)},
+    {"P99", "p99_ms", write_duration, COLUMN_OPTIONAL},
+    {"MEMORY", "bytes", write_size, 0},
+    {0},
+};
+
+static double seconds_of(const json_t *queue, const char *key) {
+    return json_number_value(json_object_get(queue, key));
+}
+
+static void print_limit(const json_t *queue, const char *key) {
+    uint64_t limit = (uint64_t)number_of(queue, key);
+    if (limit > 0) printf(", %s %" PRIu64, key, limit);
+}
+
+/* Settings of a queue that was set up, below its row */
+static void print_settings(const json_t *queue) {
+    double first = seconds_of(queue, "backoff_s"), most = seconds_of(queue, "backoff_max_s");
+    if (!json_is_true(json_object_get(queue, "configured"))) return;
+    printf("  lease %gs", seconds_of(queue, "lease_s"));
+    print_limit(queue, "attempts");
+    print_limit(queue, "concurrency");
+    print_limit(queue, "credit");
+    if (first > 0) printf(", backoff %gs", first);
+    if (first > 0 && most > first) printf("..%gs", most);
+    print_limit(queue, "interruptions");
+    putchar('\n');
+}
+
+static void note_queue(json_t *queue) {
+    const json_t *times = json_object_get(queue, "times");
+    bool paused = json_is_true(json_object_get(queue, "paused"));
+    if (paused) json_object_set_new(queue, "state", json_string("paused"));
+    json_object_set(queue, "p50_ms", json_object_get(times, "p50_ms"));
+    json_object_set(queue, "p99_ms", json_object_get(times, "p99_ms"));
+}
+
+static void note_queues(json_t *queues) {
+    size_t i;
+    json_t *queue;
+    json_array_foreach(queues, i, queue) note_queue(queue);
+}
+
+static void note_unhandled(const json_t *queues) {
+    size_t i;
+    json_t *queue;
+    json_array_foreach(queues, i, queue) {
+        char name[CELL_BYTES];
+        uint64_t waiting = (uint64_t)number_of(queue, "ready") + (uint64_t)number_of(queue, "delayed");
+        if (waiting == 0 || number_of(queue, "workers") > 0) continue;
+        write_text(json_object_get(queue, "name"), name);
+        printf("%s: %" PRIu64 " job%s, and no worker handles it\n", name, waiting, waiting == 1 ? "" : "s");
+    }
+}
+
+static int ask(struct contact *contact, json_t **queues) {
+    struct skep_command question = {.id = SKEP_COMMAND_queues};
+    return ask_list(contact, &question, SKEP_COMMAND_queueStatus, queue_json, queues);
+}
+
+static int print_table(struct contact *contact, json_t *before, uint64_t then_ms) {
+    json_t *queues = NULL;
+    if (json_array_size(before) == 0) {
+        puts("no queues");
+        return 0;
+    }
+    poll(NULL, 0, BETWEEN_MS);
+    int code = ask(contact, &queues);
+    if (code != 0) return code;
+    add_rates(queues, before, (double)(monotonic_ms() - then_ms) / 1e3);
+    note_queues(queues);
+    table_print_each(queues, columns, print_settings);
+    note_unhandled(queues);
+    json_decref(queues);
+    return 0;
+}
+
+static int print_for_programs(json_t *queues) {
+    json_t *answer = json_pack("{s:O}", "queues", queues);
+    print_json(answer);
+    json_decref(answer);
+    return 0;
+}
+
+int command_queues(const struct options *options) {
+    struct contact contact;
+    json_t *queues = NULL;
+    int code = contact_open(&contact, options);
+    if (code != 0) return code;
+    code = ask(&contact, &queues);
+    if (code == 0) code = options->json ? print_for_programs(queues) : print_table(&contact, queues, monotonic_ms());
+    json_decref(queues);
+    contact_close(&contact);
+    return code;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT
+ * What skep status says in words: warnings, and what a worker that leaves waits for. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "command/common/fields.h"
+#include "command/common/paint.h"
+#include "command/common/say.h"
+#include "command/common/table.h"
+#include "command/view/status.h"
+
+/* --- warnings --- */
+
+SKEP_PRINTF(3, 4) static void warn(FILE *file, bool colours, const char *format, ...) {
+    char text[CELL_BYTES * 2];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    make_printable(text);
+    fprintf(file, "%s%s%s\n", paint_begin(colours, PAINT_BAD), text, paint_end(colours, PAINT_BAD));
+}
+
+static void warn_of_breaker(FILE *file, const json_t *status, bool colours) {
+    const json_t *breaker = json_object_get(status, "breaker_s");
+    if (json_is_real(breaker))
+        warn(file, colours,
+             "BREAKER OPEN: too many workers failed; trying one in %.0f s; skep exits shows why, skep resume starts "
+             "them "
+             "now",
+             json_real_value(breaker));
+}
+
+static void warn_of_listeners(FILE *file, const json_t *status, bool colours) {
+    size_t i;
+    json_t *listener;
+    json_array_foreach(json_object_get(status, "listeners"), i, listener) {
+        const char *name = json_string_value(json_object_get(listener, "name"));
+        if (name == NULL) name = json_string_value(json_object_get(listener, "url"));
+        if (json_is_true(json_object_get(listener, "resting")))
+            warn(file, colours, "PAUSED: %s accepts nothing; skep resume %s resumes it", name, name);
+    }
+}
+
+static void warn_of_reload(FILE *file, const json_t *status, bool colours) {
+    const json_t *reload = json_object_get(status, "reload");
+    if (json_is_object(reload))
+        warn(file, colours, "RELOAD: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " workers are new",
+             number_of(reload, "step"), number_of(reload, "steps"));
+}
+
+static json_int_t count_ready(const json_t *status) {
+    json_int_t ready = 0;
+    size_t i;
+    json_t *worker;
+    json_array_foreach(json_object_get(status, "workers"), i, worker) {
+        const char *state = json_string_value(json_object_get(worker, "state"));
+        ready += state != NULL && strcmp(state, "ready") == 0;
+    }
+    return ready;
+}
+
+/* While it stops, fewer is as it should be. */
+static void warn_of_too_few(FILE *file, const json_t *status, bool colours) {
+    const char *state = json_string_value(json_object_get(status, "state"));
+    json_int_t ready = count_ready(status), wanted = number_of(status, "wanted");
+    if (ready >= wanted || (state != NULL && strcmp(state, "running") != 0)) return;
+    warn(file, colours, "TOO FEW: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " workers are ready", ready,
+         wanted);
+}
+
+/* On purpose, and easily forgotten */
+static void warn_of_none(FILE *file, const json_t *status, bool colours) {
+    const char *state = json_string_value(json_object_get(status, "state"));
+    const json_t *wanted = json_object_get(status, "wanted");
+    if (!json_is_integer(wanted) || json_integer_value(wanted) != 0) return;
+    if (state != NULL && strcmp(state, "running") == 0)
+        warn(file, colours, "NO WORKERS: the number wanted is 0; skep scale 1 starts one");
+}
+
+void status_write_warnings(FILE *file, const json_t *status, bool colours) {
+    warn_of_breaker(file, status, colours);
+    warn_of_too_few(file, status, colours);
+    warn_of_none(file, status, colours);
+    warn_of_listeners(file, status, colours);
+    warn_of_reload(file, status, colours);
+}
+
+/* --- workers --- */
+
+static const char *comma(size_t used) {
+    return used > 0 ? ", " : "";
+}
+
+static size_t add_count(char text[CELL_BYTES], size_t used, uint64_t count, const char *what) {
+    if (count == 0) return used;
+    int n =
+        snprintf(text + used, CELL_BYTES - used, "%s%" PRIu64 " %s%s", comma(used), count, what, count == 1 ? "" : "s");
+    return used + (size_t)n;
+}
+
+/* The deadline is of no interest when the broker does not know of one. */
+static void note_wait(json_t *worker) {
+    char text[CELL_BYTES] = "";
+    const json_t *left = json_object_get(worker, "drain_s");
+    uint64_t connections = (uint64_t)number_of(worker, "connections") + (uint64_t)number_of(worker, "untaken");
+    size_t used = add_count(text, 0, connections, "connection");
+    used = add_count(text, used, (uint64_t)number_of(worker, "jobs"), "job");
+    if (used == 0) used = (size_t)snprintf(text, sizeof text, "its end");
+    if (left != NULL) snprintf(text + used, sizeof text - used, ", %.0f s left", json_number_value(left));
+    json_object_set_new(worker, "waits_for", json_string(text));
+}
+
+/* What it handled most often; of a request and its connection the request says more. */
+static const char *handled_mostly(const json_t *times) {
+    static const char *const kinds[] = {"request", "job", "connection"};
+    const char *found = NULL;
+    json_int_t most = 0;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        json_int_t count = number_of(json_object_get(times, kinds[i]), "count");
+        if (count <= most) continue;
+        most = count;
+        found = kinds[i];
+    }
+    return found;
+}
+
+static void note_times(json_t *worker) {
+    const json_t *times = json_object_get(worker, "times");
+    const char *kind = handled_mostly(times);
+    if (kind == NULL) return;
+    const json_t *handled = json_object_get(times, kind);
+    json_object_set_new(worker, "of", json_string(kind));
+    json_object_set(worker, "p50_ms", json_object_get(handled, "p50_ms"));
+    json_object_set(worker, "p99_ms", json_object_get(handled, "p99_ms"));
+}
+
+void status_note_worker(json_t *worker) {
+    const char *state = json_string_value(json_object_get(worker, "state"));
+    if (state != NULL && strcmp(state, "draining") == 0) note_wait(worker);
+    note_times(worker);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT
+ * skep status as text: problems first, then aligned tables. */
+#include <stdint.h>
+#include <string.h>
+
+#include "command/common/paint.h"
+#include "command/common/print.h"
+#include "command/common/say.h"
+#include "command/common/times.h"
+#include "command/view/status.h"
+
+enum { USUAL_TOTALS = 4 /* accepted, requests, connections, restarts */ };
+
+/* Tenths as long as they matter. */
+static void write_processor(const json_t *value, char cell[CELL_BYTES]) {
+    double seconds = json_number_value(value);
+    if (value == NULL || seconds >= 60) write_age(value, cell);
+    else snprintf(cell, CELL_BYTES, "%.1fs", seconds);
+}
+
+static const struct column listener_columns[] = {
+    {"NAME", "name", write_text, COLUMN_LEFT | COLUMN_OPTIONAL},
+    {"LISTENER", "url", write_text, COLUMN_LEFT},
+    {"STATE", "state", write_text, COLUMN_LEFT | COLUMN_STATE},
+    {"ACCEPTED", "accepted", write_count, 0},
+    {"QUEUED", "queued", write_count, 0},
+    {0},
+};
+
+static const struct column worker_columns[] = {
+    {"WORKER", "id", write_count, 0},
+    {"PID", "pid", write_count, COLUMN_RANK(4)},
+    {"STATE", "state", write_text, COLUMN_LEFT | COLUMN_STATE},
+    {"NAME", "name", write_text, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_RANK(9)},
+    {"AGE", "uptime_s", write_age, COLUMN_RANK(2)},
+    {"RESTARTS", "restarts", write_count, 0},
+    {"CPU", "cpu_s", write_processor, COLUMN_OPTIONAL | COLUMN_RANK(6)},
+    {"RSS", "rss_bytes", write_size, COLUMN_RANK(5)},
+    {"CONNS", "connections", write_count, 0},
+    {"REQUESTS", "requests", write_count, 0},
+    {"JOBS", "jobs_done", write_count, COLUMN_OPTIONAL},
+    {"P50", "p50_ms", write_duration, COLUMN_OPTIONAL | COLUMN_RANK(8)},
+    {"P99", "p99_ms", write_duration, COLUMN_OPTIONAL},
+    {"OF A", "of", write_text, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_RANK(7)},
+    {"WAITS FOR", "waits_for", write_text, COLUMN_LEFT | COLUMN_OPTIONAL},
+    {"PROGRAM", "program", write_text, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_RANK(3)},
+    {0},
+};
+
+/* A table stands apart from what is above it. */
+static void write_table(FILE *file, const json_t *rows, const struct column *columns, bool colours, unsigned room) {
+    if (json_array_size(rows) == 0) return;
+    putc('\n', file);
+    table_write(file, rows, columns, colours, room);
+}
+
+static void write_broker(FILE *file, const json_t *status, const char *dir) {
+    char name[CELL_BYTES], state[CELL_BYTES], age[CELL_BYTES], policy[CELL_BYTES], version[CELL_BYTES];
+    write_text(json_object_get(status, "name"), name);
+    write_text(json_object_get(status, "state"), state);
+    write_age(json_object_get(status, "uptime_s"), age);
+    write_text(json_object_get(status, "policy"), policy);
+    write_text(json_object_get(status, "version"), version);
+    bool runs = strcmp(state, "running") == 0; /* the age is not that of a stop */
+    fprintf(file, "%s in %s, pid %" JSON_INTEGER_FORMAT ", %s%s %s%s, policy %s, version %s\n", name, dir,
+            json_integer_value(json_object_get(status, "pid")), state, runs ? " for" : ", started", age,
+            runs ? "" : " ago", policy, version);
+}
+
+/* Names of ours only: those of a program's own counters are not ours to change. */
+static void make_singular(char *name) {
+    size_t length = strlen(name);
+    if (length > 0 && name[length - 1] == 's') name[length - 1] = '\0';
+}
+
+/* Those beyond the first few are of interest only if there are any. */
+static void write_counts(FILE *file, const char *title, json_t *counts, size_t always) {
+    const char *key, *separator = "";
+    json_t *count;
+    size_t i = 0;
+    if (json_object_size(counts) == 0) return;
+    fprintf(file, "%s", title);
+    json_object_foreach(counts, key, count) {
+        char name[CELL_BYTES], digits[32];
+        if (i++ >= always && json_integer_value(count) == 0) continue;
+        snprintf(name, sizeof name, "%s", key);
+        if (always != SIZE_MAX && json_integer_value(count) == 1) make_singular(name);
+        make_printable(name);
+        grouped((uint64_t)json_integer_value(count), digits);
+        fprintf(file, "%s %s %s", separator, digits, name);
+        separator = ",";
+    }
+    putc('\n', file);
+}
+
+/* Over all workers, those that have ended too: no average of theirs. */
+static void write_times(FILE *file, const char *kind, const json_t *times) {
+    char name[CELL_BYTES], p50[CELL_BYTES], p99[CELL_BYTES], max[CELL_BYTES], digits[32];
+    json_int_t count = json_integer_value(json_object_get(times, "count"));
+    if (count == 0) return;
+    snprintf(name, sizeof name, "%s", kind);
+    make_printable(name);
+    grouped((uint64_t)count, digits);
+    write_duration(json_object_get(times, "p50_ms"), p50);
+    write_duration(json_object_get(times, "p99_ms"), p99);
+    write_duration(json_object_get(times, "max_ms"), max);
+    fprintf(file, "handled: %s %s%s, p50 %s, p99 %s, longest %s\n", digits, name, count == 1 ? "" : "s", p50, p99, max);
+}
+
+static void write_totals(FILE *file, const json_t *status) {
+    const char *kind;
+    json_t *times;
+    write_counts(file, "total:", json_object_get(status, "totals"), USUAL_TOTALS);
+    write_counts(file, "counters:", json_object_get(status, "counters"), SIZE_MAX);
+    json_object_foreach(json_object_get(status, "times"), kind, times) write_times(file, kind, times);
+}
+
+static void note_listeners(json_t *listeners) {
+    size_t i;
+    json_t *listener;
+    json_array_foreach(listeners, i, listener) {
+        const char *state = json_is_true(json_object_get(listener, "resting"))  ? "paused"
+                            : json_is_true(json_object_get(listener, "paused")) ? "waiting"
+                                                                                : "accepting";
+        json_object_set_new(listener, "state", json_string(state));
+    }
+}
+
+void status_write_text(FILE *file, json_t *status, const char *dir, bool colours, unsigned room) {
+    json_t *listeners = json_object_get(status, "listeners"), *workers = json_object_get(status, "workers"), *worker;
+    size_t i;
+    note_listeners(listeners);
+    json_array_foreach(workers, i, worker) status_note_worker(worker);
+    write_broker(file, status, dir);
+    status_write_warnings(file, status, colours);
+    write_totals(file, status);
+    write_table(file, listeners, listener_columns, colours, room);
+    write_table(file, workers, worker_columns, colours, room);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ * Settings: defaults and copies. */
+#ifndef SKEP_CONFIG_SETTINGS_H
+#define SKEP_CONFIG_SETTINGS_H
+
+#include "broker.h"
+
+enum { SKEP__MOST_EXTRA = 64 /* descriptors of a worker besides its stdio */ };
+
+/* Checks the settings, fills defaults in, and takes a copy of them, which may be of the cluster's own; what is frozen
+ * stays. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__settings_take(skep_cluster *cluster, const skep_settings *settings);
+
+/* The same, but what is 0, NULL or false keeps its present value. */
+SKEP_MUST_USE int skep__settings_add(skep_cluster *cluster, const skep_settings *settings);
+
+/* The policy stays as it is from here on. Errors: SKEP_EINVAL (SKEP_POLICY of the environment is none). */
+SKEP_MUST_USE int skep__settings_freeze(skep_cluster *cluster);
+
+void skep__settings_free(skep_settings *settings);
+
+/* Copies of arguments. NULL: no memory. To be freed with the other. */
+char **skep__copy_args(const char *const *args);
+void skep__free_args(const char *const *args);
+
+#endif

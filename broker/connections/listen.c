@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT
+ * Asking to listen: the primary and workers, by URL or name. */
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "connections/dispatch.h"
+#include "connections/handoff.h"
+#include "connections/listener.h"
+#include "connections/socket.h"
+#include "control/pause.h"
+#include "journal/event.h"
+#include "worker/life.h"
+
+static struct skep__listener *by_name(const skep_cluster *cluster, const char *name) {
+    struct skep__listener *l;
+    LIST_FOREACH(l, &cluster->listeners, entry) if (l->name[0] != '\0' && strcmp(l->name, name) == 0) return l;
+    return NULL;
+}
+
+static struct skep__listener *by_key(const skep_cluster *cluster, const char *key) {
+    struct skep__listener *l;
+    LIST_FOREACH(l, &cluster->listeners, entry) if (strcmp(l->key, key) == 0) return l;
+    return NULL;
+}
+
+/* Who asks for a listener, and for which */
+struct wish {
+    const char *url;
+    uint64_t index; /* which of the asker's listeners of this URL it is */
+    int backlog;
+    bool primary; /* the primary asks */
+};
+
+static int look_up(const struct wish *wish, const char *text, struct skep_url *url, const char **why) {
+    *why = "no listener has this name";
+    int status = skep__url_is(text) ? skep__url_parse(text, url, why) : SKEP_EURL;
+    if (status == SKEP_OK && url->given && !wish->primary) { /* it might be any descriptor of the broker's */
+        *why = "the primary does not listen on this descriptor";
+        return SKEP_EACCES;
+    }
+    return status == SKEP_OK ? skep__socket_look_up(url, why) : status;
+}
+
+/* Finds the listener, or binds it. On failure why says more. Errors: as skep_listen. */
+static int get(skep_cluster *cluster, const struct wish *wish, struct skep__listener **listener,
+               char why[SKEP_MAX_REASON + 1]) {
+    char text[SKEP_MAX_URL + 1], key[SKEP_MAX_URL + 16];
+    struct skep_url url;
+    const char *reason = NULL;
+    int status = skep__url_resolve(wish->url, text, sizeof text, &reason);
+    if (status == SKEP_OK) {
+        bool is_descriptor = strncmp(text, "fd://", 5) == 0; /* there is but one under each number */
+        snprintf(key, sizeof key, "%s#%" PRIu64, text, is_descriptor ? 0 : wish->index);
+        *listener = by_key(cluster, key);
+        if (*listener == NULL) *listener = by_name(cluster, text);
+        if (*listener != NULL) return SKEP_OK;
+        status = look_up(wish, text, &url, &reason);
+    }
+    if (status == SKEP_OK) {
+        status = skep__listener_open(cluster, key, &url, wish->backlog, listener);
+        reason = skep_strerror(status);
+    }
+    if (status != SKEP_OK) snprintf(why, SKEP_MAX_REASON + 1, "%s: %s", wish->url, reason);
+    return status;
+}
+
+/* --- the primary --- */
+
+/* How many listeners of this URL have names: the next one is another, or fails if its port is not 0. */
+static uint64_t named_before(const skep_cluster *cluster, const char *url) {
+    const struct skep__listener *l;
+    size_t length = strlen(url);
+    uint64_t count = 0;
+    LIST_FOREACH(l, &cluster->listeners, entry) {
+        count += l->name[0] != '\0' && strncmp(l->key, url, length) == 0 && l->key[length] == '#';
+    }
+    return count;
+}
+
+static int check_name(skep_cluster *cluster, const char *name) {
+    if (name[0] == '\0' || strlen(name) > SKEP_MAX_NAME)
+        return skep__broker_fail(cluster, SKEP_EINVAL, "%s: a listener's name has 1 to %d bytes", name, SKEP_MAX_NAME);
+    if (by_name(cluster, name) != NULL)
+        return skep__broker_fail(cluster, SKEP_EADDRINUSE, "%s: another listener has this name", name);
+    return SKEP_OK;
+}
+
+int skep_cluster_listen(skep_cluster *cluster, const char *name, const char *url, const char **bound) {
+    struct skep__listener *listener;
+    struct wish wish = {.url = url, .primary = true};
+    char why[SKEP_MAX_REASON + 1];
+    int status = skep__cluster_begin(cluster);
+    if (status == SKEP_OK && name != NULL) status = check_name(cluster, name);
+    if (status != SKEP_OK) return status;
+    if (name != NULL) wish.index = named_before(cluster, url);
+    status = get(cluster, &wish, &listener, why);
+    if (status != SKEP_OK) return skep__broker_fail(cluster, status, "cannot listen on %s", why);
+    if (name != NULL && listener->name[0] != '\0')
+        return skep__broker_fail(cluster, SKEP_EADDRINUSE, "cannot listen on %s: it is %s", url, listener->name);
+    listener->kept = true;
+    if (name != NULL) snprintf(listener->name, sizeof listener->name, "%s", name);
+    if (bound != NULL) *bound = listener->url;
+    return SKEP_OK;
+}
+
+/* --- workers --- */
+
+enum {
+    SAY_MS = 10000,      /* between lines about one worker's wish for more listeners */
+    MAX_REFUSALS = 1000, /* in a row: it asks in an endless loop, and the broker would be busy with refusing */
+};
+
+/* Who asks for more than there is may go on asking. */
+static bool may_say(skep_child *child, int status) {
+    uint64_t now_ms = uv_now(child->cluster->loop);
+    if (status != SKEP_ETOOBIG && status != SKEP_EMFILE) return true;
+    if (child->listen_said_ms != 0 && now_ms - child->listen_said_ms < SAY_MS) return false;
+    child->listen_said_ms = now_ms;
+    return true;
+}
+
+static void refuse(skep_child *child, uint64_t request, int status, const char *why) {
+    struct skep_command command = {.id = SKEP_COMMAND_listenFailed};
+    command.listenFailed =
+        (struct skep_command_listenFailed){.request = request, .status = (uint64_t)status, .reason = skep__text(why)};
+    if (may_say(child, status)) skep__emit_error(child->cluster, child, "cannot listen on %s", why);
+    if (status == SKEP_ETOOBIG && ++child->listen_refusals == MAX_REFUSALS) {
+        skep__emit_error(child->cluster, child, "it asked %d times for more than %d listeners; killed", MAX_REFUSALS,
+                         SKEP_MAX_LISTENERS);
+        child->discarding = true;
+        skep__child_kill(child, "protocol");
+    }
+    skep__tell(child, &command, NULL, -1);
+}
+
+static void describe(skep_event *event, const struct skep__listener *listener, char text[SKEP__ADDRESS_SIZE]) {
+    const struct sockaddr_storage *a = &listener->address.address;
+    const struct sockaddr_in *in = (const struct sockaddr_in *)a;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
+    event->url = listener->url;
+    event->address = text;
+    if (a->ss_family == AF_UNIX) {
+        event->address = ((const struct sockaddr_un *)a)->sun_path;
+    } else if (a->ss_family == AF_INET6) {
+        event->address_type = 6;
+        event->port = ntohs(in6->sin6_port);
+        skep__url_print_host(a, text);
+    } else {
+        event->address_type = 4;
+        event->port = ntohs(in->sin_port);
+        skep__url_print_host(a, text);
+    }
+}
+
+static void emit_listening(skep_child *child, const struct skep__listener *listener, int fd) {
+    char address[SKEP__ADDRESS_SIZE];
+    skep_event event = skep__event(SKEP_EVENT_LISTENING, child);
+    describe(&event, listener, address);
+    event.fd = fd >= 0 ? fd : LIST_EMPTY(&listener->members) ? -1 : LIST_FIRST(&listener->members)->fd;
+    skep__emit(child->cluster, &event);
+}
+
+/* Errors: SKEP_EMFILE, and the worker has not been told. */
+static int accept_request(skep_child *child, uint64_t request, const struct skep__listener *listener, int fd) {
+    struct skep_command command = {.id = SKEP_COMMAND_listening};
+    struct skep_command_listening *l = &command.listening;
+    *l = (struct skep_command_listening){
+        .request = request, .listener = listener->number, .url = skep__text(listener->url)};
+    if (fd >= 0) SKEP_SET(listening, l, shared, true);
+    struct skep_command rest = skep__rest_command(listener);
+    /* In the same message, so that it accepts nothing before it knows. */
+    int status = skep__notify_both(child, &command, fd >= 0 && listener->resting ? &rest : NULL, fd);
+    if (status == SKEP_EMFILE) return status;
+    if (status != SKEP_OK && child->link >= 0) skep__child_kill(child, "link");
+    emit_listening(child, listener, fd);
+    return SKEP_OK;
+}
+
+static bool has_all_its_listeners(const skep_child *child) {
+    const struct skep__seat *seat;
+    unsigned count = 0;
+    LIST_FOREACH(seat, &child->seats, of_child) count++;
+    return count >= SKEP_MAX_LISTENERS;
+}
+
+static int check(const skep_child *child, const char *url, char why[SKEP_MAX_REASON + 1]) {
+    if (child->cluster->stopping || child->state == SKEP__CHILD_DRAINING) {
+        snprintf(why, SKEP_MAX_REASON + 1, "%s: the %s", url,
+                 child->cluster->stopping ? "broker is stopping" : "worker is leaving");
+        return SKEP_ESTATE;
+    }
+    if (!has_all_its_listeners(child)) return SKEP_OK;
+    snprintf(why, SKEP_MAX_REASON + 1, "%s: this worker has %d listeners, which is the maximum", url,
+             SKEP_MAX_LISTENERS);
+    return SKEP_ETOOBIG;
+}
+
+/* Gives the worker its place and answers. */
+static int join(skep_child *child, uint64_t request, struct skep__listener *listener) {
+    int fd = -1;
+    int status = skep__listener_join(listener, child, &fd);
+    if (status != SKEP_OK) return status;
+    status = accept_request(child, request, listener, fd);
+    if (status != SKEP_OK) skep__listener_part(skep__seat_find(listener, child));
+    else child->listen_refusals = 0;
+    return status;
+}
+
+void skep__listen_asked(skep_child *child, const struct skep_command_listen *listen) {
+    struct skep__listener *listener;
+    char url[SKEP_MAX_URL + 1], why[SKEP_MAX_REASON + 1];
+    skep__copy_text(url, sizeof url, &listen->url);
+    struct wish wish = {.url = url,
+                        .index = SKEP_HAS(listen, listen, index) ? listen->index : 0,
+                        .backlog = SKEP_HAS(listen, listen, backlog) ? (int)listen->backlog : 0};
+    int status = check(child, url, why);
+    if (status == SKEP_OK) status = get(child->cluster, &wish, &listener, why);
+    if (status == SKEP_OK) {
+        status = join(child, listen->request, listener);
+        if (status != SKEP_OK) snprintf(why, sizeof why, "%s: %s", url, skep_strerror(status));
+    }
+    if (status != SKEP_OK) refuse(child, listen->request, status, why);
+}
+
+void skep__unlisten_asked(skep_child *child, uint64_t number) {
+    struct skep__listener *listener = skep__listener_by_number(child->cluster, number);
+    struct skep__seat *seat = listener != NULL ? skep__seat_find(listener, child) : NULL;
+    if (seat != NULL) skep__listener_part(seat);
+}

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT
+ * Listening sockets: accepting, pausing, giving back. socket.c binds them. */
+#include "connections/listener.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "connections/dispatch.h"
+#include "connections/handoff.h"
+#include "connections/lack.h"
+#include "connections/overdue.h"
+#include "connections/socket.h"
+#include "control/pause.h"
+#include "journal/event.h"
+#include "worker/life.h"
+
+enum {
+    ACCEPT_BURST = 64, /* connections accepted before the rest of the loop has a turn */
+    DEFAULT_BACKLOG = 511,
+    HANDSHAKES_MS = 5 /* for those under way when the broker stops to end up in the kernel's queue */
+};
+
+static bool workers_accept(const skep_cluster *cluster) {
+    return cluster->settings.policy == SKEP_POLICY_SHARED;
+}
+
+/* --- polling --- */
+
+static void accept_ready(uv_poll_t *poll, int status, int events);
+
+static void set_polling(struct skep__member *member, bool on) {
+    if (member->polling == on) return;
+    member->polling = on;
+    if (on) uv_poll_start(&member->poll, UV_READABLE, accept_ready);
+    else uv_poll_stop(&member->poll);
+}
+
+void skep__listener_update(struct skep__listener *listener) {
+    struct skep__member *member;
+    bool can = !listener->paused && !listener->starved && !listener->resting;
+    bool accepts = can && !workers_accept(listener->cluster);
+    LIST_FOREACH(member, &listener->members, entry) set_polling(member, accepts && member->owner == NULL);
+}
+
+static void pause_accepting(struct skep__listener *listener) {
+    listener->paused = true;
+    skep__listener_update(listener);
+}
+
+/* True if nothing that was given back waits any more. */
+static bool dispatch_waiting(struct skep__listener *listener) {
+    struct skep__connection *c;
+    while ((c = STAILQ_FIRST(&listener->waiting)) != NULL) {
+        STAILQ_REMOVE_HEAD(&listener->waiting, entry);
+        if (skep__dispatch(c)) continue;
+        STAILQ_INSERT_HEAD(&listener->waiting, c, entry);
+        return false;
+    }
+    return true;
+}
+
+void skep__listener_resume(struct skep__listener *listener) {
+    if (!listener->paused || listener->closed) return;
+    listener->paused = false; /* before dispatching, which may come back here */
+    listener->paused = !dispatch_waiting(listener);
+    skep__listener_update(listener);
+}
+
+void skep__listener_give_back(struct skep__listener *listener, struct skep__connection *connection) {
+    if (listener->closed) {
+        skep__connection_drop(connection);
+        return;
+    }
+    if (skep__dispatch(connection)) return;
+    STAILQ_INSERT_TAIL(&listener->waiting, connection, entry);
+    pause_accepting(listener);
+}
+
+/* --- accepting --- */
+
+static int accept_one(struct skep__member *member) {
+    for (;;) {
+        int fd = accept4(member->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0 || errno == EAGAIN) return fd;
+        if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO) return skep__lack_accept(member, errno);
+    }
+}
+
+static bool give(struct skep__listener *listener, int fd) {
+    struct skep__connection *c = malloc(sizeof *c);
+    if (c == NULL) {
+        close(fd);
+        return false;
+    }
+    *c = (struct skep__connection){.listener = listener, .fd = fd};
+    listener->accepted++;
+    listener->queued++;
+    skep__trace(listener->cluster->trace, SKEP__TRACE_LEDGER, "connection fd %d: accepted on %s", fd, listener->url);
+    skep__listener_give_back(listener, c);
+    return true;
+}
+
+/* Accepts only what workers have room for: the rest stays in the kernel's queue. */
+static void accept_some(struct skep__member *member, unsigned limit) {
+    struct skep__listener *listener = member->listener;
+    bool paused = listener->paused; /* at a stop: what workers have room for is accepted */
+    for (unsigned i = 0; i < limit && !listener->starved && !listener->resting && listener->paused == paused; i++) {
+        if (!skep__can_dispatch(listener)) {
+            pause_accepting(listener);
+            return;
+        }
+        int fd = accept_one(member);
+        if (fd < 0 || !give(listener, fd)) return;
+    }
+}
+
+void skep__member_accept(struct skep__member *member) {
+    accept_some(member, ACCEPT_BURST);
+}
+
+static void accept_ready(uv_poll_t *poll, int status, int events) {
+    (void)status;
+    (void)events;
+    skep__member_accept(poll->data);
+}
+
+/* --- members --- */
+
+static int add_member(struct skep__listener *listener, int fd, struct skep__member **out) {
+    struct skep__member *member = calloc(1, sizeof *member);
+    if (member == NULL) return SKEP_ENOMEM;
+    *member = (struct skep__member){.listener = listener, .fd = fd};
+    int error = uv_poll_init(listener->cluster->loop, &member->poll, fd);
+    if (error != 0) {
+        free(member);
+        return skep_status_of_errno(-error);
+    }
+    member->poll.data = member;
+    uv_unref((uv_handle_t *)&member->poll);
+    listener->open_polls++;
+    LIST_INSERT_HEAD(&listener->members, member, entry);
+    *out = member;
+    return SKEP_OK;
+}
+
+/* A worker that asks again gets what it has. */
+static struct skep__member *own_or_free_member(const struct skep__listener *listener, const skep_child *child) {
+    struct skep__member *member, *free_one = NULL;
+    LIST_FOREACH(member, &listener->members, entry) {
+        if (member->owner == child) return member;
+        if (member->owner == NULL) free_one = member;
+    }
+    return free_one;
+}
+
+/* What listens has half of the descriptors at most; connections in flight have a quarter. */
+static bool may_open(const skep_cluster *cluster) {
+    const struct skep__listener *listener;
+    const struct skep__member *member;
+    unsigned count = 0;
+    LIST_FOREACH(listener, &cluster->listeners, entry)
+    LIST_FOREACH(member, &listener->members, entry) count++;
+    return count / 2 < cluster->max_in_flight;
+}
+
+/* With policy reuseport: a socket that no worker accepts from, or one more. */
+static int own_member(struct skep__listener *listener, skep_child *child, int *fd) {
+    struct skep__member *member = own_or_free_member(listener, child);
+    if (member == NULL) {
+        int new_fd, status;
+        if (!may_open(listener->cluster)) return SKEP_EMFILE;
+        status = skep__socket_again(&listener->address, listener->backlog, &new_fd);
+        if (status != SKEP_OK) return status;
+        status = add_member(listener, new_fd, &member);
+        if (member == NULL) {
+            close(new_fd);
+            return status;
+        }
+    }
+    member->owner = child;
+    member->waits = false;
+    set_polling(member, false);
+    skep__overdue_watch(listener->cluster);
+    *fd = member->fd;
+    return SKEP_OK;
+}
+
+static void disown(struct skep__listener *listener, const skep_child *child) {
+    struct skep__member *member;
+    LIST_FOREACH(member, &listener->members, entry) if (member->owner == child) member->owner = NULL;
+    skep__listener_update(listener);
+}
+
+bool skep__listener_workers_accept(const struct skep__listener *listener) {
+    enum skep_policy policy = listener->cluster->settings.policy;
+    bool one_socket = listener->address.given || listener->address.address.ss_family == AF_UNIX;
+    return policy == SKEP_POLICY_SHARED || (policy == SKEP_POLICY_REUSEPORT && !one_socket);
+}
+
+int skep__listener_join(struct skep__listener *listener, skep_child *child, int *fd) {
+    enum skep_policy policy = listener->cluster->settings.policy;
+    struct skep__seat *seat = skep__seat_find(listener, child);
+    int status = seat == NULL ? skep__seat_add(listener, child, &seat) : SKEP_OK;
+    *fd = -1;
+    if (status == SKEP_OK && policy == SKEP_POLICY_SHARED) *fd = LIST_FIRST(&listener->members)->fd;
+    else if (status == SKEP_OK && skep__listener_workers_accept(listener)) status = own_member(listener, child, fd);
+    if (status != SKEP_OK && seat != NULL) skep__listener_part(seat);
+    return status;
+}
+
+static bool is_unwanted(const struct skep__listener *listener) {
+    return LIST_EMPTY(&listener->seats) && !listener->kept && !listener->resting;
+}
+
+void skep__listener_part(struct skep__seat *seat) {
+    struct skep__listener *listener = seat->listener;
+    disown(listener, seat->child);
+    skep__seat_free(seat);
+    if (is_unwanted(listener)) skep__listener_close(listener);
+}
+
+void skep__listeners_prune(skep_cluster *cluster) {
+    struct skep__listener *next;
+    if (skep__slots_are_filling(cluster)) return;
+    for (struct skep__listener *l = LIST_FIRST(&cluster->listeners); l != NULL; l = next) {
+        next = LIST_NEXT(l, entry);
+        if (is_unwanted(l)) skep__listener_close(l);
+    }
+}
+
+void skep__listener_adopt(skep_child *child) {
+    struct skep__seat *seat;
+    LIST_FOREACH(seat, &child->seats, of_child) disown(seat->listener, child);
+}
+
+/* --- listeners --- */
+struct skep__listener *skep__listener_by_number(skep_cluster *cluster, uint64_t number) {
+    struct skep__listener *l;
+    LIST_FOREACH(l, &cluster->listeners, entry) if (l->number == number) return l;
+    return NULL;
+}
+
+static void free_listener(struct skep__listener *listener) {
+    skep__heap_free(&listener->heap);
+    free(listener);
+}
+
+void skep__listener_check_free(struct skep__listener *listener) {
+    if (listener->closed && listener->open_polls == 0 && listener->queued == 0) free_listener(listener);
+}
+
+int skep__listener_open(skep_cluster *cluster, const char *key, const struct skep_url *address, int backlog,
+                        struct skep__listener **out) {
+    if (!may_open(cluster)) return SKEP_EMFILE;
+    struct skep__listener *listener = calloc(1, sizeof *listener);
+    struct skep__member *member;
+    int fd;
+    if (listener == NULL) return SKEP_ENOMEM;
+    *listener = (struct skep__listener){.cluster = cluster, .number = cluster->next_listener + 1, .address = *address};
+    listener->heap.before = skep__seat_is_before;
+    listener->backlog = backlog > 0 ? backlog : DEFAULT_BACKLOG;
+    STAILQ_INIT(&listener->waiting);
+    snprintf(listener->key, sizeof listener->key, "%s", key);
+    int status = skep__socket_bind(&listener->address, listener->backlog,
+                                   cluster->settings.policy == SKEP_POLICY_REUSEPORT, &fd);
+    if (status == SKEP_OK) {
+        status = add_member(listener, fd, &member);
+        if (status != SKEP_OK) close(fd);
+    }
+    if (status != SKEP_OK) {
+        free_listener(listener);
+        return status;
+    }
+    skep__url_print(&listener->address.address, listener->address.address_size_bytes, listener->address.any,
+                    listener->url, sizeof listener->url);
+    cluster->next_listener++;
+    LIST_INSERT_HEAD(&cluster->listeners, listener, entry);
+    pause_accepting(listener); /* until a worker has room for a connection */
+    *out = listener;
+    return SKEP_OK;
+}
+
+static void member_closed(uv_handle_t *handle) {
+    struct skep__member *member = handle->data;
+    struct skep__listener *listener = member->listener;
+    free(member);
+    listener->open_polls--;
+    skep__listener_check_free(listener);
+}
+
+static void close_members(struct skep__listener *listener) {
+    for (struct skep__member *member; (member = LIST_FIRST(&listener->members)) != NULL;) {
+        LIST_REMOVE(member, entry);
+        set_polling(member, false);
+        close(member->fd);
+        uv_close((uv_handle_t *)&member->poll, member_closed);
+    }
+}
+
+static void close_sockets(struct skep__listener *listener) {
+    if (LIST_EMPTY(&listener->members)) return;
+    skep__socket_unlink(&listener->address);
+    close_members(listener);
+}
+
+static void turn_away(struct skep__listener *listener) {
+    struct skep__member *member;
+    skep__listener_set_resting(listener, false); /* it would not be resumed, and clients wait in its queue */
+    skep__socket_unlink(&listener->address);
+    LIST_FOREACH(member, &listener->members, entry) skep__socket_turn_away(member->fd, &listener->address);
+}
+
+static void finish(struct skep__listener *listener) {
+    struct skep__member *member;
+    if (!workers_accept(listener->cluster))
+        LIST_FOREACH(member, &listener->members, entry) accept_some(member, (unsigned)listener->backlog);
+    close_sockets(listener);
+}
+
+/* The loop stands still for a moment, once in its life, rather than resetting clients that have just connected. */
+void skep__listeners_finish(skep_cluster *cluster) {
+    static const struct timespec handshakes = {.tv_nsec = HANDSHAKES_MS * 1000000L};
+    struct skep__listener *listener;
+    LIST_FOREACH(listener, &cluster->listeners, entry) turn_away(listener);
+    if (!LIST_EMPTY(&cluster->listeners)) nanosleep(&handshakes, NULL);
+    LIST_FOREACH(listener, &cluster->listeners, entry) finish(listener);
+}
+
+void skep__listener_close(struct skep__listener *listener) {
+    if (listener->closed) return;
+    listener->closed = true;
+    LIST_REMOVE(listener, entry);
+    close_sockets(listener);
+    for (struct skep__seat *seat; (seat = LIST_FIRST(&listener->seats)) != NULL;) skep__seat_free(seat);
+    listener->queued++; /* so that it outlives the loop below */
+    for (struct skep__connection *c; (c = STAILQ_FIRST(&listener->waiting)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&listener->waiting, entry);
+        skep__connection_drop(c);
+    }
+    listener->queued--;
+    skep__listener_check_free(listener);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ * The kernel deals connections out to the sockets of a reuseport group, also to that of a worker that has no
+ * descriptors left or does not run. The broker has all of these sockets: it accepts from those where somebody waits at
+ * two looks in a row, and hands that to the others. A busy worker thereby loses at most what it has not come to. */
+#include "connections/overdue.h"
+
+#include <poll.h>
+
+#include "connections/listener.h"
+#include "journal/event.h"
+
+enum { LOOK_MS = 200 };
+
+static bool has_waiting(const struct skep__member *member) {
+    struct pollfd at = {.fd = member->fd, .events = POLLIN};
+    return poll(&at, 1, 0) == 1 && (at.revents & POLLIN) != 0;
+}
+
+/* True if a worker accepts there. */
+static bool look_at(struct skep__member *member) {
+    bool waited = member->waits;
+    if (member->owner == NULL) return false;
+    member->waits = has_waiting(member);
+    if (waited && member->waits) skep__member_accept(member);
+    return true;
+}
+
+static bool look_at_all(skep_cluster *cluster) {
+    struct skep__listener *listener;
+    struct skep__member *member;
+    bool any = false;
+    LIST_FOREACH(listener, &cluster->listeners, entry) {
+        if (listener->resting) any = true;
+        else LIST_FOREACH(member, &listener->members, entry) any = look_at(member) || any;
+    }
+    return any;
+}
+
+static void look(struct skep__alarm *alarm) {
+    skep_cluster *cluster = (skep_cluster *)((char *)alarm - offsetof(skep_cluster, overdue_alarm));
+    if (look_at_all(cluster)) skep__overdue_watch(cluster);
+}
+
+void skep__overdue_watch(skep_cluster *cluster) {
+    if (skep__alarm_is_set(&cluster->overdue_alarm)) return;
+    if (skep__alarm_set(cluster->clock, &cluster->overdue_alarm, LOOK_MS, look) != SKEP_OK)
+        skep__emit_error(cluster, NULL, "out of memory: the workers' sockets are not watched");
+}
+
+void skep__overdue_stop(skep_cluster *cluster) {
+    skep__alarm_stop(&cluster->overdue_alarm);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT
+ * The control socket: what operators ask. */
+#include "control/control.h"
+
+#include <stdlib.h>
+
+#include "clients/session.h"
+#include "hive/channels.h"
+#include "jobs/ledger.h"
+#include "journal/exits.h"
+#include "journal/news.h"
+#include "messages/router.h"
+
+enum { PEEK = 10, DEAD = 100 /* jobs in an answer, if the question does not say */ };
+
+static int add_packed(void *frame, const void *data, size_t size_bytes) {
+    return skep__frame_append(frame, data, size_bytes);
+}
+
+static int add_changed(struct skep_frame *frame, uint64_t n) {
+    struct skep_command command = {.id = SKEP_COMMAND_changed};
+    command.changed = (struct skep_command_changed){.n = n};
+    return skep__frame_add(frame, &command);
+}
+
+/* The queue of a name that is there, or NULL for all if no name is. Errors: SKEP_ENOQUEUE. */
+static int find_queue(skep_cluster *cluster, const struct skep_bytes *name, struct skep__queue **queue) {
+    *queue = NULL;
+    if (name->size_bytes == 0) return SKEP_OK;
+    *queue = cluster->store->kind->queue(cluster->store, name->data, name->size_bytes, false);
+    return *queue != NULL ? SKEP_OK : SKEP_ENOQUEUE;
+}
+
+static int change_dead(skep_cluster *cluster, const struct skep_bytes *name, uint64_t id, bool revive,
+                       struct skep_frame *frame) {
+    struct skep__queue *queue;
+    int status = find_queue(cluster, name, &queue);
+    if (status != SKEP_OK) return status;
+    uint64_t n = revive ? skep__ledger_revive(cluster, queue, id) : skep__ledger_drop(cluster, queue, id);
+    return n == 0 && id != 0 ? SKEP_ENOJOB : add_changed(frame, n);
+}
+
+static int answer_about_jobs(skep_cluster *cluster, const struct skep_command *command, struct skep_frame *frame) {
+    const struct skep_command_peek *peek = &command->peek;
+    const struct skep_command_deadLetters *dead = &command->deadLetters;
+    struct skep__queue *queue;
+    int status;
+    switch (command->id) {
+    case SKEP_COMMAND_queues: return skep__queues_add(cluster, frame);
+    case SKEP_COMMAND_peek:
+        status = peek->queue.size_bytes > 0 ? find_queue(cluster, &peek->queue, &queue) : SKEP_ENOQUEUE;
+        return status == SKEP_OK ? skep__peek_add(cluster, queue, peek->n != 0 ? peek->n : PEEK, frame) : status;
+    case SKEP_COMMAND_deadLetters:
+        status = find_queue(cluster, &dead->queue, &queue);
+        return status == SKEP_OK ? skep__dead_add(cluster, queue, dead->after, dead->n != 0 ? dead->n : DEAD, frame)
+                                 : status;
+    case SKEP_COMMAND_reviveDead:
+        return change_dead(cluster, &command->reviveDead.queue, command->reviveDead.id, true, frame);
+    case SKEP_COMMAND_dropDead:
+        return change_dead(cluster, &command->dropDead.queue, command->dropDead.id, false, frame);
+    default: return SKEP_EPROTO;
+    }
+}
+
+/* A worker that has gone may have lines left; one that never was is a mistake. */
+static int answer_logs(skep_cluster *cluster, const struct skep_command_logs *logs, struct skep_frame *frame) {
+    bool named = SKEP_HAS(logs, logs, worker);
+    if (named && (logs->worker == 0 || logs->worker > cluster->next_child)) return SKEP_ENOWORKER;
+    if (cluster->settings.capture || cluster->log.seq > 0) return skep__log_answer(&cluster->log, logs, frame);
+    return skep__failed_add(SKEP_ESTATE, "the output of its workers is not captured", frame);
+}
+
+static int answer_status(skep_cluster *cluster, bool times, struct skep_frame *frame) {
+    int status = skep__status_add(cluster, frame);
+    return status == SKEP_OK && times ? skep__handling_add(cluster, frame) : status;
+}
+
+static int answer(skep_cluster *cluster, const struct skep_command *command, pid_t pid, struct skep_frame *frame) {
+    skep__trace_command(cluster->trace, SKEP__TRACE_WIRE, "< control", 0, command);
+    switch (command->id) {
+    case SKEP_COMMAND_status: return answer_status(cluster, command->status.times, frame);
+    case SKEP_COMMAND_newsSince: return skep__news_since(cluster, command->newsSince.seq, add_packed, frame);
+    case SKEP_COMMAND_stop:
+    case SKEP_COMMAND_scale:
+    case SKEP_COMMAND_reload:
+    case SKEP_COMMAND_restartWorker:
+    case SKEP_COMMAND_drainWorker:
+    case SKEP_COMMAND_signalWorker:
+    case SKEP_COMMAND_pause:
+    case SKEP_COMMAND_resume: return skep__steer(cluster, command, frame);
+    case SKEP_COMMAND_logs: return answer_logs(cluster, &command->logs, frame);
+    case SKEP_COMMAND_exits: return skep__exits_answer(cluster, command->exits.n, frame);
+    case SKEP_COMMAND_join: return skep__session_join(cluster, pid, frame);
+    default: return answer_about_jobs(cluster, command, frame);
+    }
+}
+
+/* A message holds one question: the answers to many could fill the memory. */
+static int read_question(struct skep_reader *reader, const void *data, size_t size_bytes,
+                         struct skep_command *question) {
+    struct skep_command second;
+    bool more = false, too_many = false;
+    reader->why = NULL;
+    int status = skep__reader_begin(reader, data, size_bytes);
+    if (status == SKEP_OK) status = skep__reader_next(reader, question, &more);
+    if (status == SKEP_OK && more) status = skep__reader_next(reader, &second, &too_many);
+    if (status != SKEP_OK || (more && !too_many)) return status;
+    reader->why = too_many ? "more than one command in a message" : "unknown command";
+    return SKEP_EPROTO;
+}
+
+/* A client that sends malformed frames gets an error; it can do no harm by sending more. */
+static void add_failed(skep_cluster *cluster, int status, struct skep_frame *frame) {
+    const char *why = status == SKEP_EPROTO && cluster->control_reader.why != NULL ? cluster->control_reader.why
+                                                                                   : skep_strerror(status);
+    cluster->bad_frames += status == SKEP_EPROTO;
+    skep__frame_clear(frame);
+    if (skep__failed_add(status, why, frame) != SKEP_OK) skep__frame_clear(frame);
+}
+
+/* Answers a question, or one that could not be read. */
+static void answer_call(skep_cluster *cluster, struct skep__call *call, int status,
+                        const struct skep_command *question) {
+    struct skep_frame frame = {0};
+    if (status == SKEP_OK) status = answer(cluster, question, skep__call_pid(call), &frame);
+    if (status == SKEP_OK && frame.size_bytes == 0) status = skep__done_add(&frame); /* an empty frame is none */
+    if (status != SKEP_OK) add_failed(cluster, status, &frame);
+    skep__call_answer(call, frame.data, frame.size_bytes);
+    skep__frame_free(&frame);
+}
+
+/* --- questions about the status, which wait until the broker has looked at all its workers --- */
+
+struct skep__parked {
+    STAILQ_ENTRY(skep__parked) entry;
+    struct skep__call *call;
+    struct skep_command question; /* borrows nothing */
+};
+
+static void answer_parked(skep_cluster *cluster) {
+    for (struct skep__parked *parked; (parked = STAILQ_FIRST(&cluster->parked)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&cluster->parked, entry);
+        answer_call(cluster, parked->call, SKEP_OK, &parked->question);
+        free(parked);
+    }
+}
+
+/* A connection may have 64 open: each costs less than a kilobyte here. */
+static bool park(skep_cluster *cluster, struct skep__call *call, const struct skep_command *question) {
+    struct skep__parked *parked = malloc(sizeof *parked);
+    if (parked == NULL) return false;
+    *parked = (struct skep__parked){.call = call, .question = *question};
+    STAILQ_INSERT_TAIL(&cluster->parked, parked, entry);
+    return true;
+}
+
+static void called(void *context, struct skep__call *call, const void *data, size_t size_bytes) {
+    skep_cluster *cluster = context;
+    struct skep_command question;
+    int status = read_question(&cluster->control_reader, data, size_bytes, &question);
+    bool waits = status == SKEP_OK && question.id == SKEP_COMMAND_status &&
+                 !skep__usage_refresh(cluster, answer_parked) && park(cluster, call, &question);
+    if (!waits) answer_call(cluster, call, status, &question);
+}
+
+void skep__control_close(skep_cluster *cluster) {
+    skep__usage_stop(cluster);
+    for (struct skep__parked *parked; (parked = STAILQ_FIRST(&cluster->parked)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&cluster->parked, entry);
+        free(parked);
+    }
+    skep__server_free(&cluster->control);
+}
+
+int skep__control_open(skep_cluster *cluster) {
+    static const struct skep__server_events events = {
+        .called = called, .refused = skep__peer_refused, .starved = skep__peers_starved};
+    char url[SKEP_MAX_URL + 1];
+    STAILQ_INIT(&cluster->parked);
+    skep__instance_url(&cluster->instance, SKEP_FILE_CONTROL, url, sizeof url);
+    return skep__server_new(&cluster->control, cluster->hub, url, &events, cluster);
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT
+ * What operators ask of a running hive: each command by its public function, each failure with a reason in words. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/control.h"
+#include "group/scale.h"
+#include "jobs/ledger.h"
+#include "journal/event.h"
+#include "worker/life.h"
+
+/* --- answers --- */
+
+int skep__done_add(struct skep_frame *frame) {
+    struct skep_command command = {.id = SKEP_COMMAND_done};
+    command.done.has = 0;
+    return skep__frame_add(frame, &command);
+}
+
+int skep__failed_add(int status, const char *why, struct skep_frame *frame) {
+    struct skep_bytes reason = skep__text(why);
+    struct skep_command command = {.id = SKEP_COMMAND_failed};
+    if (reason.size_bytes > SKEP_MAX_REASON) reason.size_bytes = SKEP_MAX_REASON;
+    command.failed = (struct skep_command_failed){.status = (uint64_t)status, .reason = reason};
+    return skep__frame_add(frame, &command);
+}
+
+/* --- scale --- */
+
+static int target_of(skep_cluster *cluster, const struct skep_command_scale *scale, unsigned *target) {
+    bool to = SKEP_HAS(scale, scale, workers), more = SKEP_HAS(scale, scale, more),
+         fewer = SKEP_HAS(scale, scale, fewer);
+    unsigned wanted = skep_cluster_wanted(cluster);
+    if (to + more + fewer != 1) return skep__broker_fail(cluster, SKEP_EINVAL, "give one of workers, more and fewer");
+    if (fewer && scale->fewer > wanted) /* a slip of the finger is not to empty the hive */
+        return skep__broker_fail(cluster, SKEP_EINVAL, "%" PRIu64 " fewer than %u workers", scale->fewer, wanted);
+    uint64_t workers = to ? scale->workers : more ? wanted + scale->more : wanted - scale->fewer;
+    if (workers > SKEP_MAX_WORKERS)
+        return skep__broker_fail(cluster, SKEP_ETOOBIG, "%" PRIu64 " workers: at most %d", workers, SKEP_MAX_WORKERS);
+    *target = (unsigned)workers;
+    return SKEP_OK;
+}
+
+static int scale(skep_cluster *cluster, const struct skep_command_scale *asked, struct skep_frame *frame) {
+    struct skep_command command = {.id = SKEP_COMMAND_scaled};
+    unsigned from = skep_cluster_wanted(cluster), to = from;
+    int status = target_of(cluster, asked, &to);
+    if (status == SKEP_OK) status = skep_cluster_scale(cluster, to);
+    if (status != SKEP_OK) return status;
+    command.scaled = (struct skep_command_scaled){.from = from, .to = to};
+    return skep__frame_add(frame, &command);
+}
+
+/* --- reload --- */
+
+/* Terminated copies of a list, and the pointers to them, in one block. NULL: no memory. */
+static char **copy_args(const struct skep_list *list) {
+    size_t size_bytes = (list->count + 1) * sizeof(char *);
+    for (uint32_t i = 0; i < list->count; i++) size_bytes += skep__list_at(list, i).size_bytes + 1;
+    char **args = calloc(1, size_bytes);
+    if (args == NULL) return NULL;
+    char *text = (char *)(args + list->count + 1);
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct skep_bytes item = skep__list_at(list, i);
+        if (item.size_bytes > 0) memcpy(text, item.data, item.size_bytes);
+        args[i] = text;
+        text += item.size_bytes + 1;
+    }
+    return args;
+}
+
+static bool has_zero(const struct skep_list *list) {
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct skep_bytes item = skep__list_at(list, i);
+        if (item.size_bytes > 0 && memchr(item.data, 0, item.size_bytes) != NULL) return true;
+    }
+    return false;
+}
+
+/* Errors: SKEP_EINVAL, SKEP_ENOMEM. To be freed. */
+static int take_list(skep_cluster *cluster, const struct skep_list *list, const char *what, char ***copy) {
+    if (has_zero(list)) return skep__broker_fail(cluster, SKEP_EINVAL, "%s with a zero byte", what);
+    *copy = copy_args(list);
+    return *copy != NULL ? SKEP_OK : SKEP_ENOMEM;
+}
+
+static int take_surroundings(skep_cluster *cluster, const struct skep_command_reload *asked,
+                             skep_reload_options *options) {
+    options->set_ids = SKEP_HAS(reload, asked, uid);
+    options->set_umask = SKEP_HAS(reload, asked, umask);
+    if (options->set_ids != SKEP_HAS(reload, asked, gid))
+        return skep__broker_fail(cluster, SKEP_EINVAL, "give both uid and gid");
+    if (options->set_ids) options->uid = (uid_t)asked->uid, options->gid = (gid_t)asked->gid;
+    if (options->set_umask) options->umask = (mode_t)asked->umask;
+    return SKEP_OK;
+}
+
+static int reload(skep_cluster *cluster, const struct skep_command_reload *asked) {
+    char program[SKEP_MAX_PATH + 1], cwd[SKEP_MAX_PATH + 1];
+    char **args = NULL, **env = NULL;
+    skep_reload_options options = {0};
+    if (SKEP_HAS(reload, asked, program)) {
+        skep__copy_text(program, sizeof program, &asked->program);
+        options.exec = program;
+    }
+    if (SKEP_HAS(reload, asked, atOnce)) options.at_once = (unsigned)asked->atOnce;
+    if (SKEP_HAS(reload, asked, cwd)) {
+        skep__copy_text(cwd, sizeof cwd, &asked->cwd);
+        options.cwd = cwd;
+    }
+    int status = take_surroundings(cluster, asked, &options);
+    if (status == SKEP_OK && SKEP_HAS(reload, asked, args))
+        status = take_list(cluster, &asked->args, "an argument", &args);
+    if (status == SKEP_OK && SKEP_HAS(reload, asked, env)) status = take_list(cluster, &asked->env, "a variable", &env);
+    options.args = (const char *const *)args;
+    options.env = (const char *const *)env;
+    if (status == SKEP_OK) status = skep_cluster_reload(cluster, &options);
+    free(args);
+    free(env);
+    return status;
+}
+
+/* --- stop --- */
+
+static void add_count(char *text, size_t capacity, uint64_t count, const char *what) {
+    size_t used = strlen(text);
+    if (count == 0) return;
+    snprintf(text + used, capacity - used, "%s%" PRIu64 " %s%s", used > 0 ? " and " : "", count, what,
+             count == 1 ? "" : "s");
+}
+
+/* Dead letters alone do not prevent a stop. */
+static int check_loss(skep_cluster *cluster, bool now) {
+    char text[64] = "";
+    uint64_t dead, jobs = skep__ledger_losable(cluster, now, &dead);
+    if (jobs == 0) return SKEP_OK;
+    add_count(text, sizeof text, jobs, "job");
+    add_count(text, sizeof text, dead, "dead letter");
+    return skep__broker_fail(cluster, SKEP_ESTATE, "%s%s would be lost: %s in memory only", now ? "" : "at least ",
+                             text, jobs + dead == 1 ? "it is" : "they are");
+}
+
+static int stop(skep_cluster *cluster, const struct skep_command_stop *asked) {
+    bool now = SKEP_HAS(stop, asked, now) && asked->now;
+    bool keep_jobs = SKEP_HAS(stop, asked, keepJobs) && asked->keepJobs && !cluster->stopping;
+    int status = keep_jobs ? check_loss(cluster, now) : SKEP_OK;
+    if (status == SKEP_OK) skep_cluster_stop(cluster, now);
+    return status;
+}
+
+/* --- one worker --- */
+
+static int find_worker(skep_cluster *cluster, uint64_t id, skep_child **child) {
+    *child = skep_child_by_id(cluster, (uint32_t)id);
+    return *child != NULL ? SKEP_OK : skep__broker_fail(cluster, SKEP_ENOWORKER, "no worker %" PRIu64, id);
+}
+
+static int drain(skep_child *child) {
+    int status = skep__scale_drain(child);
+    return status != SKEP_ESTATE ? status
+                                 : skep__broker_fail(child->cluster, status, "worker %u is leaving already", child->id);
+}
+
+static void say_signal(skep_child *child, int number) {
+    char name[16];
+    skep_event event = skep__event(SKEP_EVENT_SIGNAL, child);
+    skep__signal_text(number, name);
+    event.reason = name;
+    skep__emit(child->cluster, &event);
+}
+
+/* 0 is no signal, though kill(2) takes it. */
+static int send_signal(skep_child *child, uint64_t number) {
+    int status = number > 0 ? skep__child_signal(child, (int)number, 0) : SKEP_EINVAL;
+    if (status == SKEP_EINVAL) return skep__broker_fail(child->cluster, status, "no signal %" PRIu64, number);
+    if (status != SKEP_OK) return skep__broker_fail(child->cluster, status, "worker %u has ended", child->id);
+    say_signal(child, (int)number);
+    return SKEP_OK;
+}
+
+static int steer_worker(skep_cluster *cluster, const struct skep_command *command) {
+    skep_child *child;
+    bool drains = command->id == SKEP_COMMAND_drainWorker, restarts = command->id == SKEP_COMMAND_restartWorker;
+    uint64_t id = drains     ? command->drainWorker.worker
+                  : restarts ? command->restartWorker.worker
+                             : command->signalWorker.worker;
+    int status = find_worker(cluster, id, &child);
+    if (status != SKEP_OK) return status;
+    if (drains) return drain(child);
+    return restarts ? skep_child_restart(child) : send_signal(child, command->signalWorker.signal);
+}
+
+/* --- pause and resume --- */
+
+static int pause_listener(skep_cluster *cluster, const struct skep_bytes *name, bool paused) {
+    char text[SKEP_MAX_URL + 1];
+    skep__copy_text(text, sizeof text, name);
+    return skep_cluster_pause_listener(cluster, text, paused);
+}
+
+static int pause_queue(skep_cluster *cluster, const struct skep_bytes *name, bool paused) {
+    char text[SKEP_MAX_NAME + 1];
+    skep__copy_text(text, sizeof text, name);
+    return skep_cluster_pause_queue(cluster, text, paused);
+}
+
+static int pause_work(skep_cluster *cluster, const struct skep_bytes *listener, const struct skep_bytes *queue,
+                      bool paused) {
+    if ((listener == NULL) == (queue == NULL))
+        return skep__broker_fail(cluster, SKEP_EINVAL, "give one of listener and queue");
+    return listener != NULL ? pause_listener(cluster, listener, paused) : pause_queue(cluster, queue, paused);
+}
+
+static int pause_some(skep_cluster *cluster, const struct skep_command_pause *asked) {
+    return pause_work(cluster, SKEP_HAS(pause, asked, listener) ? &asked->listener : NULL,
+                      SKEP_HAS(pause, asked, queue) ? &asked->queue : NULL, true);
+}
+
+static int resume(skep_cluster *cluster, const struct skep_command_resume *asked) {
+    bool listener = SKEP_HAS(resume, asked, listener), queue = SKEP_HAS(resume, asked, queue);
+    if (listener || queue)
+        return pause_work(cluster, listener ? &asked->listener : NULL, queue ? &asked->queue : NULL, false);
+    skep_cluster_close_breaker(cluster);
+    return SKEP_OK;
+}
+
+/* --- which of them --- */
+
+static int steer(skep_cluster *cluster, const struct skep_command *command) {
+    switch (command->id) {
+    case SKEP_COMMAND_stop: return stop(cluster, &command->stop);
+    case SKEP_COMMAND_reload: return reload(cluster, &command->reload);
+    case SKEP_COMMAND_restartWorker:
+    case SKEP_COMMAND_drainWorker:
+    case SKEP_COMMAND_signalWorker: return steer_worker(cluster, command);
+    case SKEP_COMMAND_pause: return pause_some(cluster, &command->pause);
+    case SKEP_COMMAND_resume: return resume(cluster, &command->resume);
+    default: return SKEP_EPROTO;
+    }
+}
+
+int skep__steer(skep_cluster *cluster, const struct skep_command *command, struct skep_frame *frame) {
+    bool scales = command->id == SKEP_COMMAND_scale;
+    cluster->why[0] = '\0';
+    int status = scales ? scale(cluster, &command->scale, frame) : steer(cluster, command);
+    if (status == SKEP_OK) return scales ? SKEP_OK : skep__done_add(frame);
+    if (status == SKEP_EPROTO) return status;
+    return skep__failed_add(status, cluster->why[0] != '\0' ? cluster->why : skep_strerror(status), frame);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT
+ * Queues and jobs as operators see them, read off the store. */
+#include "base/clock.h"
+#include "control/control.h"
+#include "jobs/ledger.h"
+
+enum { ANSWER_BYTES = 2 * 1024 * 1024 /* an answer is not longer than that: the asker asks again for the rest */ };
+
+static const struct skep__store_kind *store(const skep_cluster *cluster) {
+    return cluster->store->kind;
+}
+
+/* --- queues --- */
+
+static uint64_t oldest_ms(skep_cluster *cluster, struct skep__queue *queue) {
+    uint64_t now = skep__clock_ms(cluster->clock), oldest = now;
+    for (unsigned i = 0; i < SKEP__PRIORITIES; i++) {
+        const struct skep__job *job = TAILQ_FIRST(&queue->ready[i]);
+        if (job != NULL && job->accepted_ms < oldest) oldest = job->accepted_ms;
+    }
+    return now - oldest;
+}
+
+static void fill_settings(const skep_cluster *cluster, const struct skep__queue *queue,
+                          struct skep_command_queueStatus *s) {
+    const skep_queue_options *options = &queue->options;
+    const skep_settings *settings = &cluster->settings;
+    if (queue->has_settings) SKEP_SET(queueStatus, s, configured, true);
+    SKEP_SET(queueStatus, s, lease_ms, options->lease_ms != 0 ? options->lease_ms : settings->lease_ms);
+    SKEP_SET(queueStatus, s, attempts, skep__ledger_attempts(cluster, queue, 0));
+    if (options->concurrency != 0) SKEP_SET(queueStatus, s, concurrency, options->concurrency);
+    SKEP_SET(queueStatus, s, credit, options->job_credit != 0 ? options->job_credit : settings->job_credit);
+    if (options->backoff_ms != 0) SKEP_SET(queueStatus, s, backoff_ms, options->backoff_ms);
+    if (options->backoff_max_ms != 0) SKEP_SET(queueStatus, s, backoff_max_ms, options->backoff_max_ms);
+    if (options->interruptions != 0) SKEP_SET(queueStatus, s, interruptions, options->interruptions);
+}
+
+static int add_queue(skep_cluster *cluster, struct skep__queue *queue, struct skep_frame *frame) {
+    char packed[SKEP_MAX_TIMES];
+    struct skep_command command = {.id = SKEP_COMMAND_queueStatus};
+    command.queueStatus = (struct skep_command_queueStatus){.name = skep__text(queue->name),
+                                                            .workers = queue->consumer_count,
+                                                            .ready = queue->ready_count,
+                                                            .reserved = queue->reserved_count,
+                                                            .delayed = queue->delayed_count,
+                                                            .dead = queue->dead_count,
+                                                            .submitted = queue->submitted,
+                                                            .done = queue->done,
+                                                            .redelivered = queue->redelivered,
+                                                            .duplicates = queue->duplicates,
+                                                            .declined = queue->declined,
+                                                            .refused = queue->refused,
+                                                            .unclaimed = queue->unclaimed,
+                                                            .bytes = queue->bytes,
+                                                            .oldest_ms = oldest_ms(cluster, queue)};
+    struct skep_bytes times = skep__handling_pack(&queue->times, frame->size_bytes, packed);
+    if (times.size_bytes > 0) SKEP_SET(queueStatus, &command.queueStatus, times, times);
+    if (queue->taken_back > 0) SKEP_SET(queueStatus, &command.queueStatus, taken_back, queue->taken_back);
+    if (queue->interrupted > 0) SKEP_SET(queueStatus, &command.queueStatus, interrupted, queue->interrupted);
+    fill_settings(cluster, queue, &command.queueStatus);
+    if (queue->paused) SKEP_SET(queueStatus, &command.queueStatus, paused, true);
+    if (!queue->handled) SKEP_SET(queueStatus, &command.queueStatus, unhandled, true);
+    return skep__frame_add(frame, &command);
+}
+
+int skep__queues_add(skep_cluster *cluster, struct skep_frame *frame) {
+    int status = SKEP_OK;
+    for (struct skep__queue *q = NULL; (q = store(cluster)->next_queue(cluster->store, q)) != NULL;)
+        if (status == SKEP_OK) status = add_queue(cluster, q, frame);
+    return status;
+}
+
+/* --- jobs --- */
+
+static void fill_death(struct skep_command_jobStatus *s, const struct skep__job *job) {
+    const struct skep__death *death = job->death;
+    SKEP_SET(jobStatus, s, cause, skep__text(death->cause));
+    SKEP_SET(jobStatus, s, died, death->wall_ms);
+    if (death->reason[0] != '\0') SKEP_SET(jobStatus, s, reason, skep__text(death->reason));
+    if (death->exit.worker != 0) {
+        SKEP_SET(jobStatus, s, worker, death->exit.worker);
+        SKEP_SET(jobStatus, s, pid, (uint64_t)death->exit.pid);
+    }
+    if (death->exit.uptime_ms != 0) SKEP_SET(jobStatus, s, uptime_ms, death->exit.uptime_ms);
+    if (death->exit.code >= 0) SKEP_SET(jobStatus, s, code, (uint64_t)death->exit.code);
+    if (death->exit.signal >= 0) SKEP_SET(jobStatus, s, signal, (uint64_t)death->exit.signal);
+}
+
+static uint64_t until(uint64_t then_ms, uint64_t now_ms) {
+    return then_ms > now_ms ? then_ms - now_ms : 0;
+}
+
+static int add_job(skep_cluster *cluster, const struct skep__job *job, struct skep_frame *frame) {
+    static const char *const states[] = {"ready", "reserved", "delayed", "dead"};
+    struct skep_command command = {.id = SKEP_COMMAND_jobStatus};
+    struct skep_command_jobStatus *s = &command.jobStatus;
+    uint64_t now = skep__clock_ms(cluster->clock);
+    size_t shown_bytes = job->size_bytes < SKEP_MAX_SNIPPET ? job->size_bytes : SKEP_MAX_SNIPPET;
+    *s = (struct skep_command_jobStatus){.id = job->id,
+                                         .queue = skep__text(job->queue->name),
+                                         .state = skep__text(states[job->state]),
+                                         .priority = job->priority,
+                                         .attempt = job->attempt,
+                                         .deaths = job->deaths,
+                                         .age_ms = now - job->accepted_ms,
+                                         .size = job->size_bytes,
+                                         .data = {job->data, shown_bytes}};
+    if (job->interruptions > 0) SKEP_SET(jobStatus, s, interruptions, job->interruptions);
+    if (job->state == SKEP__JOB_DELAYED) SKEP_SET(jobStatus, s, due_ms, until(job->at_ms, now));
+    if (job->state == SKEP__JOB_RESERVED) {
+        SKEP_SET(jobStatus, s, due_ms, until(skep__ledger_lease_end_ms(job->holder->child, job, now), now));
+        SKEP_SET(jobStatus, s, worker, job->holder->child->id);
+    }
+    if (job->state == SKEP__JOB_DEAD && job->death != NULL) fill_death(s, job);
+    return skep__frame_add(frame, &command);
+}
+
+/* Adds jobs of one state after a given one (NULL: from the first) while *n and the answer's size allow it. */
+static int add_jobs(skep_cluster *cluster, struct skep__queue *queue, enum skep__job_state state,
+                    const struct skep__job *after, uint64_t *n, struct skep_frame *frame) {
+    struct skep__job *job = store(cluster)->next(cluster->store, queue, state, after);
+    int status = SKEP_OK;
+    for (; job != NULL && *n > 0 && status == SKEP_OK; --*n) {
+        if (frame->size_bytes > ANSWER_BYTES) *n = 1;
+        status = add_job(cluster, job, frame);
+        job = store(cluster)->next(cluster->store, queue, state, job);
+    }
+    return status;
+}
+
+int skep__peek_add(skep_cluster *cluster, struct skep__queue *queue, uint64_t n, struct skep_frame *frame) {
+    int status = add_jobs(cluster, queue, SKEP__JOB_READY, NULL, &n, frame);
+    if (status == SKEP_OK) status = add_jobs(cluster, queue, SKEP__JOB_DELAYED, NULL, &n, frame);
+    if (status == SKEP_OK) status = add_jobs(cluster, queue, SKEP__JOB_RESERVED, NULL, &n, frame);
+    return status;
+}
+
+static struct skep__job *find_dead(skep_cluster *cluster, struct skep__queue *queue, uint64_t id) {
+    struct skep__job *job = NULL;
+    do job = store(cluster)->next(cluster->store, queue, SKEP__JOB_DEAD, job);
+    while (job != NULL && job->id != id);
+    return job;
+}
+
+/* Queue by queue; an id that is no longer there is taken for the end of all that came before it. */
+int skep__dead_add(skep_cluster *cluster, struct skep__queue *only, uint64_t after, uint64_t n,
+                   struct skep_frame *frame) {
+    int status = SKEP_OK;
+    bool begun = after == 0;
+    for (struct skep__queue *q = NULL; (q = store(cluster)->next_queue(cluster->store, q)) != NULL;) {
+        if (only != NULL && q != only) continue;
+        const struct skep__job *last = begun ? NULL : find_dead(cluster, q, after);
+        if (!begun && last == NULL) continue;
+        begun = true;
+        if (status == SKEP_OK) status = add_jobs(cluster, q, SKEP__JOB_DEAD, last, &n, frame);
+    }
+    return status;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ * The status, read off the ledger. */
+#include <string.h>
+
+#include "control/control.h"
+#include "group/reload.h"
+#include "jobs/ledger.h"
+#include "worker/life.h"
+
+static uint64_t live_connections(const skep_cluster *cluster) {
+    uint64_t sum = 0;
+    const skep_child *child;
+    TAILQ_FOREACH(child, &cluster->children, entry) sum += child->live;
+    return sum;
+}
+
+static uint64_t unknown_seen(const skep_cluster *cluster) {
+    return cluster->outbox_reader.unknown + cluster->link_reader.unknown + cluster->control_reader.unknown +
+           cluster->intake_reader.unknown;
+}
+
+/* What a limit of the protocol would cut is left out. */
+enum { ROOMY_BYTES = 2 * 1024 * 1024 /* of an answer: after so many, programs are left out */ };
+
+static bool fits(const char *program) {
+    return strlen(program) <= SKEP_MAX_PATH;
+}
+
+static void add_programs(const skep_cluster *cluster, struct skep_command_brokerStatus *b) {
+    uint32_t step, steps;
+    if (fits(cluster->settings.exec)) SKEP_SET(brokerStatus, b, program, skep__text(cluster->settings.exec));
+    if (!skep__reload_is_underway(cluster)) return;
+    skep__reload_progress(cluster, &step, &steps);
+    SKEP_SET(brokerStatus, b, reloadStep, step);
+    SKEP_SET(brokerStatus, b, reloadSteps, steps);
+}
+
+static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
+    char news[SKEP_MAX_URL + 1];
+    struct skep_command command = {.id = SKEP_COMMAND_brokerStatus};
+    skep__instance_url(&cluster->instance, SKEP_FILE_NEWS, news, sizeof news);
+    command.brokerStatus = (struct skep_command_brokerStatus){
+        .name = skep__text(cluster->instance.name),
+        .pid = (uint64_t)cluster->instance.pid,
+        .version = skep__text(skep_version()),
+        .state = skep__text(cluster->stopping ? "stopping" : "running"),
+        .uptime_ms = uv_now(cluster->loop) - cluster->started_ms,
+        .policy = skep__text(skep_policy_name(cluster->settings.policy)),
+        .news = skep__text(news),
+        .newsSeq = cluster->news_seq,
+        .accepted = cluster->accepted,
+        .requests = cluster->requests,
+        .connections = live_connections(cluster),
+        .restarts = cluster->restarts,
+        .messages = cluster->messages,
+        .badFrames = cluster->bad_frames,
+        .unknown = unknown_seen(cluster),
+        .redispatched = cluster->redispatched,
+    };
+    SKEP_SET(brokerStatus, &command.brokerStatus, strayAnswers, cluster->stray_answers);
+    SKEP_SET(brokerStatus, &command.brokerStatus, cut, cluster->cut);
+    SKEP_SET(brokerStatus, &command.brokerStatus, wanted, skep_cluster_wanted(cluster));
+    if (cluster->breaker.open)
+        SKEP_SET(brokerStatus, &command.brokerStatus, breaker_ms, skep__breaker_wait_ms(cluster));
+    add_programs(cluster, &command.brokerStatus);
+    return skep__frame_add(frame, &command);
+}
+
+static int add_listener(const struct skep__listener *listener, struct skep_frame *frame) {
+    struct skep_command command = {.id = SKEP_COMMAND_listenerStatus};
+    struct skep_command_listenerStatus *l = &command.listenerStatus;
+    *l = (struct skep_command_listenerStatus){.url = skep__text(listener->url),
+                                              .accepted = listener->accepted,
+                                              .queued = listener->queued,
+                                              .paused = listener->paused || listener->starved || listener->resting};
+    if (listener->resting) SKEP_SET(listenerStatus, l, resting, true);
+    if (listener->name[0] != '\0') SKEP_SET(listenerStatus, l, name, skep__text(listener->name));
+    return skep__frame_add(frame, &command);
+}
+
+static void add_work(const skep_child *child, struct skep_command_workerStatus *w) {
+    SKEP_SET(workerStatus, w, cpu_ms, child->usage.cpu_ms);
+    SKEP_SET(workerStatus, w, jobs, child->deliveries.jobs);
+    SKEP_SET(workerStatus, w, jobsDone, child->jobs_done);
+    SKEP_SET(workerStatus, w, untaken, child->untaken_count);
+    if (child->state != SKEP__CHILD_DRAINING || !skep__alarm_is_set(&child->deadline)) return;
+    uint64_t now_ms = skep__clock_ms(child->cluster->clock), due_ms = child->deadline.due_ms;
+    SKEP_SET(workerStatus, w, drain_ms, due_ms > now_ms ? due_ms - now_ms : 0);
+}
+
+static int add_worker(const skep_child *child, struct skep_frame *frame) {
+    struct skep_command command = {.id = SKEP_COMMAND_workerStatus};
+    struct skep_command_workerStatus *w = &command.workerStatus;
+    *w = (struct skep_command_workerStatus){.worker = child->id,
+                                            .pid = (uint64_t)child->pid,
+                                            .state = skep__text(skep__state_name(child->state)),
+                                            .uptime_ms = uv_now(child->cluster->loop) - child->spawned_ms,
+                                            .slot = child->slot->index,
+                                            .restarts = child->slot->restarts,
+                                            .connections = child->live,
+                                            .accepted = child->accepted,
+                                            .requests = child->requests,
+                                            .messages = child->messages,
+                                            .rss_bytes = child->usage.rss_bytes};
+    if (child->name[0] != '\0') SKEP_SET(workerStatus, w, name, skep__text(child->name));
+    bool differs = strcmp(child->program, child->cluster->settings.exec) != 0;
+    if (differs && fits(child->program) && frame->size_bytes < ROOMY_BYTES)
+        SKEP_SET(workerStatus, w, program, skep__text(child->program));
+    add_work(child, w);
+    return skep__frame_add(frame, &command);
+}
+
+static int add_counter(const struct skep__counter_total *counter, struct skep_frame *frame) {
+    struct skep_command command = {.id = SKEP_COMMAND_counterStatus};
+    command.counterStatus =
+        (struct skep_command_counterStatus){.name = skep__text(counter->name), .count = counter->count};
+    return skep__frame_add(frame, &command);
+}
+
+int skep__status_add(skep_cluster *cluster, struct skep_frame *frame) {
+    const struct skep__listener *listener;
+    const skep_child *child;
+    int status = add_broker(cluster, frame);
+    LIST_FOREACH(listener, &cluster->listeners, entry) if (status == SKEP_OK) status = add_listener(listener, frame);
+    TAILQ_FOREACH(child, &cluster->children, entry) if (status == SKEP_OK) status = add_worker(child, frame);
+    for (unsigned i = 0; i < cluster->counter_count && status == SKEP_OK; i++)
+        status = add_counter(&cluster->counters[i], frame);
+    return status;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ * Against a program that cannot start: after too many quick failures no worker is started, but one now and then to see
+ * whether it can by now. */
+#ifndef SKEP_GROUP_BREAKER_H
+#define SKEP_GROUP_BREAKER_H
+
+#include <contract.h>
+#include <skep/cluster.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+
+enum {
+    SKEP__MOST_FAILURES = 4096,   /* that are kept, and that settings.failures may ask for */
+    SKEP__LEAST_BREAKER_MS = 1000 /* one fork a second, while it is open */
+};
+
+/* When the latest quick failures were, the oldest first from first on */
+struct skep__failures {
+    uint64_t ms[SKEP__MOST_FAILURES];
+    unsigned first, count;
+};
+
+/* Notes one more; returns how many there were in the period that ends now. */
+unsigned skep__failures_note(struct skep__failures *failures, uint64_t now_ms, unsigned period_ms);
+
+struct skep__breaker {
+    struct skep__failures failures;
+    bool open;
+    struct skep__alarm retry; /* open: until one worker is tried; not set: that one is on its way */
+    uint32_t trial;           /* its id */
+    uint32_t newest;          /* id of the youngest worker when it opened: it says nothing about those that follow */
+    bool unsaid;              /* it opened, and no event has told so */
+    char why[SKEP_MAX_REASON + 1];
+};
+
+/* A worker failed quickly, in words; or (id 0) it could not be forked. Opens the breaker if it was one too many. */
+void skep__breaker_failed(skep_cluster *cluster, uint32_t id, const char *how);
+
+/* A worker has become ready: closes the breaker if it was started since. */
+void skep__breaker_ready(const skep_child *child);
+
+/* A worker has ended: if it was the one that was tried, there will be another. */
+void skep__breaker_ended(const skep_child *child);
+
+/* Tells by an event that the breaker has opened, unless that was told. */
+void skep__breaker_say(skep_cluster *cluster);
+
+/* No more trials. */
+void skep__breaker_stop(skep_cluster *cluster);
+
+/* Milliseconds until one worker is tried; 0: it is on its way, or the breaker is closed. */
+uint64_t skep__breaker_wait_ms(const skep_cluster *cluster);
+
+#endif

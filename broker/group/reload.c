@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT
+ * Rolling reload and the restart of one worker. What is to be done next is found by looking at the places, at the end
+ * of the loop's turn: nothing is started, and no event told, inside a call of the user's. An event's callback may stop
+ * the cluster, which ends the reload: after each event one looks whether it is still there. */
+#include "group/reload.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "journal/event.h"
+#include "journal/exits.h"
+#include "worker/life.h"
+#include "worker/program.h"
+
+struct skep__reload {
+    skep_cluster *cluster;
+    struct skep__program program;  /* of the successors; owned */
+    bool changes_program;          /* exec or args */
+    bool changes_settings;         /* these, or the workers' user or directory */
+    bool begun;                    /* and said so */
+    unsigned at_once;              /* successors that are not ready yet, at most */
+    const struct skep__slot *only; /* the place to be renewed; NULL: all */
+    struct skep__flush flush;
+    bool has_next;             /* another one was asked for meanwhile and follows */
+    struct skep__program next; /* its; owned; NULL: as it is then */
+    unsigned next_at_once;     /* 0: the default */
+};
+
+/* --- places --- */
+
+static bool concerns(const struct skep__reload *reload, const struct skep__slot *slot) {
+    return reload->only == NULL || reload->only == slot;
+}
+
+static bool awaits_successor(const struct skep__reload *reload, const struct skep__slot *slot) {
+    return concerns(reload, slot) && !slot->renewed && slot->successor == NULL && slot->wanted;
+}
+
+static unsigned count_successors(const skep_cluster *cluster) {
+    unsigned count = 0;
+    for (size_t i = 0; i < cluster->slot_count; i++) count += cluster->slots[i]->successor != NULL;
+    return count;
+}
+
+static struct skep__slot *next_place(const struct skep__reload *reload) {
+    const skep_cluster *cluster = reload->cluster;
+    for (size_t i = 0; i < cluster->slot_count; i++)
+        if (awaits_successor(reload, cluster->slots[i])) return cluster->slots[i];
+    return NULL;
+}
+
+bool skep__reload_is_underway(const skep_cluster *cluster) {
+    return cluster->reload != NULL;
+}
+
+void skep__reload_progress(const skep_cluster *cluster, uint32_t *step, uint32_t *steps) {
+    const struct skep__reload *reload = cluster->reload;
+    *step = *steps = 0;
+    for (size_t i = 0; reload != NULL && i < cluster->slot_count; i++) {
+        const struct skep__slot *slot = cluster->slots[i];
+        *step += slot->renewed;
+        *steps += slot->renewed || slot->successor != NULL || awaits_successor(reload, slot);
+    }
+}
+
+int skep__reload_refuse(skep_cluster *cluster) {
+    uint32_t step, steps;
+    skep__reload_progress(cluster, &step, &steps);
+    return skep__broker_fail(cluster, SKEP_EUNDERWAY, "a reload is under way: %" PRIu32 " of %" PRIu32 " workers", step,
+                             steps);
+}
+
+/* One that has begun to accept from a socket of its own may have connections: it finishes them. */
+static void withdraw(struct skep__slot *slot) {
+    skep_child *child = slot->successor;
+    if (child == NULL) return;
+    slot->successor = NULL;
+    child->reason = "reload";
+    child->voluntary = true;
+    if (!LIST_EMPTY(&child->seats)) {
+        skep_child_disconnect(child);
+        return;
+    }
+    child->discarding = true; /* it must not become ready any more */
+    skep__child_kill(child, "reload");
+}
+
+/* --- events --- */
+
+/* The reload must not be touched after this, unless it is still under way. */
+static void emit(skep_cluster *cluster, skep_child *child, const char *phase, const uint32_t progress[2],
+                 const char *reason) {
+    skep_event event = skep__event(SKEP_EVENT_RELOAD, child);
+    event.phase = phase;
+    event.step = progress[0];
+    event.steps = progress[1];
+    event.reason = reason;
+    skep__emit(cluster, &event);
+}
+
+static void emit_begun(struct skep__reload *reload) {
+    char reason[SKEP_MAX_REASON + 1];
+    uint32_t progress[2];
+    skep__reload_progress(reload->cluster, &progress[0], &progress[1]);
+    snprintf(reason, sizeof reason, "replacing %" PRIu32 " worker%s%s%s", progress[1], progress[1] == 1 ? "" : "s",
+             reload->changes_program ? " by " : "", reload->changes_program ? reload->program.exec : "");
+    reload->begun = true;
+    emit(reload->cluster, NULL, "begun", progress, reason);
+}
+
+static void emit_step(skep_child *child, uint32_t old) {
+    char reason[SKEP_MAX_REASON + 1];
+    uint32_t progress[2];
+    skep__reload_progress(child->cluster, &progress[0], &progress[1]);
+    if (old != 0) snprintf(reason, sizeof reason, "worker %" PRIu32 " replaces worker %" PRIu32, child->id, old);
+    else snprintf(reason, sizeof reason, "worker %" PRIu32 " fills an empty place", child->id);
+    emit(child->cluster, child, "step", progress, reason);
+}
+
+/* --- ending --- */
+
+static void free_reload(struct skep__reload *reload) {
+    skep__program_free(&reload->program);
+    skep__program_free(&reload->next);
+    free(reload);
+}
+
+/* Takes the reload off the cluster; every place is as if there had been none. */
+static struct skep__reload *detach(skep_cluster *cluster) {
+    struct skep__reload *reload = cluster->reload;
+    cluster->reload = NULL;
+    skep__flusher_unmark(cluster->flusher, &reload->flush);
+    for (size_t i = 0; i < cluster->slot_count; i++) {
+        struct skep__slot *slot = cluster->slots[i];
+        withdraw(slot);
+        slot->renewed = false;
+        skep__slot_unhold(slot);
+    }
+    return reload;
+}
+
+void skep__reload_cancel(skep_cluster *cluster) {
+    if (cluster->reload != NULL) free_reload(detach(cluster));
+}
+
+static void begin_next(skep_cluster *cluster, struct skep__reload *ended);
+
+static void abort_reload(skep_cluster *cluster, skep_child *failed, const char *reason) {
+    uint32_t progress[2];
+    skep__reload_progress(cluster, &progress[0], &progress[1]);
+    struct skep__reload *ended = detach(cluster);
+    emit(cluster, failed, "aborted", progress, reason);
+    begin_next(cluster, ended);
+}
+
+/* A program that has not been tried is not adopted; else later replacements run what the new workers run. */
+static void finish(struct skep__reload *reload) {
+    skep_cluster *cluster = reload->cluster;
+    bool whole = reload->only == NULL;
+    char reason[SKEP_MAX_REASON + 1];
+    uint32_t progress[2];
+    skep__reload_progress(cluster, &progress[0], &progress[1]);
+    if (progress[0] == 0) {
+        abort_reload(cluster, NULL, "no worker is left to replace");
+        return;
+    }
+    snprintf(reason, sizeof reason, "%" PRIu32 " worker%s replaced", progress[0], progress[0] == 1 ? "" : "s");
+    if (reload->changes_settings) skep__program_adopt(&reload->program, &cluster->settings);
+    detach(cluster);
+    if (whole) skep_cluster_close_breaker(cluster);
+    emit(cluster, NULL, "done", progress, reason);
+    begin_next(cluster, reload);
+}
+
+static void describe_end(const skep_child *child, char *text, size_t room) {
+    char how[SKEP__HOW_SIZE];
+    skep__exit_text(child, how);
+    if (child->reason != NULL && strcmp(child->reason, "not-ready") == 0)
+        snprintf(text, room, "worker %" PRIu32 " was not ready after %u ms", child->id,
+                 child->cluster->settings.ready_timeout_ms);
+    else
+        snprintf(text, room, "worker %" PRIu32 " %s %s it was ready", child->id, how,
+                 child->ready_ms != 0 ? "after" : "before");
+}
+
+/* --- going on --- */
+
+/* Returns whether there is still a reload. */
+static bool renew(struct skep__reload *reload, struct skep__slot *slot) {
+    skep_cluster *cluster = reload->cluster;
+    char reason[SKEP_MAX_REASON + 1];
+    skep__slot_hold(slot);
+    if (skep__child_start_successor(slot, &reload->program) == SKEP_OK) return true;
+    snprintf(reason, sizeof reason, "%.*s", SKEP_MAX_REASON, cluster->why);
+    abort_reload(cluster, NULL, reason);
+    return false;
+}
+
+static void go_on(struct skep__flush *flush) {
+    struct skep__reload *reload = (struct skep__reload *)((char *)flush - offsetof(struct skep__reload, flush));
+    skep_cluster *cluster = reload->cluster;
+    struct skep__slot *slot;
+    if (!reload->begun) emit_begun(reload);
+    if (cluster->reload != reload) return;
+    while (count_successors(cluster) < reload->at_once && (slot = next_place(reload)) != NULL)
+        if (!renew(reload, slot)) return;
+    if (count_successors(cluster) == 0) finish(reload);
+}
+
+static void go_on_soon(skep_cluster *cluster) {
+    if (cluster->reload != NULL) skep__flusher_mark(cluster->flusher, &cluster->reload->flush);
+}
+
+/* From here on the new worker has the place; the old one leaves, and connections have somewhere to go. */
+static void promote(skep_child *child) {
+    struct skep__slot *slot = child->slot;
+    skep_child *old = slot->child;
+    slot->child = child;
+    slot->successor = NULL;
+    slot->wanted = slot->used = true; /* its old worker may have gone for good, and been its first */
+    slot->renewed = true;
+    slot->failures = 0;
+    uint32_t old_id = old != NULL ? old->id : 0;
+    if (old != NULL) skep_child_disconnect(old);
+    emit_step(child, old_id);
+}
+
+void skep__reload_child_ready(skep_child *child) {
+    struct skep__slot *slot = child->slot;
+    if (slot->successor != child || child->voluntary) return; /* a callback of its event has asked it to leave */
+    promote(child);
+    go_on_soon(child->cluster);
+}
+
+void skep__reload_place_given_up(struct skep__slot *slot) {
+    withdraw(slot);
+    go_on_soon(slot->cluster);
+}
+
+bool skep__reload_child_ends(const skep_child *child) {
+    struct skep__slot *slot = child->slot;
+    if (child->cluster->reload == NULL) return false;
+    if (slot->successor == child) return true;
+    if (slot->child != child) return false;
+    bool fails = slot->renewed && !child->voluntary;
+    if (fails) slot->renewed = false;
+    return fails;
+}
+
+void skep__reload_child_ended(skep_child *child, bool fails_reload) {
+    char reason[SKEP_MAX_REASON + 1];
+    skep_cluster *cluster = child->cluster;
+    describe_end(child, reason, sizeof reason);
+    if (fails_reload && cluster->reload != NULL) abort_reload(cluster, child, reason);
+    else go_on_soon(cluster);
+}
+
+/* --- beginning --- */
+
+static int check(skep_cluster *cluster, const skep_reload_options *options) {
+    if (cluster->stopping) return skep__broker_fail(cluster, SKEP_ESTATE, "the cluster is stopping");
+    if (options->exec != NULL && (options->exec[0] == '\0' || strlen(options->exec) > SKEP_MAX_PATH))
+        return skep__broker_fail(cluster, SKEP_EINVAL, "a program's path has 1 to %d bytes", SKEP_MAX_PATH);
+    if (!skep__env_is_valid(options->env)) return skep__broker_fail(cluster, SKEP_EINVAL, "env: expected NAME=VALUE");
+    return SKEP_OK;
+}
+
+static struct skep__reload *allocate(skep_cluster *cluster, const skep_reload_options *options) {
+    struct skep__reload *reload = calloc(1, sizeof *reload);
+    if (reload == NULL) return NULL;
+    reload->cluster = cluster;
+    reload->flush.flush = go_on;
+    reload->at_once = options->at_once != 0 ? options->at_once : 1;
+    reload->changes_program = options->exec != NULL || options->args != NULL;
+    reload->changes_settings = reload->changes_program || options->cwd != NULL || options->env != NULL ||
+                               options->set_ids || options->set_umask;
+    struct skep__program now = skep__program_of(&cluster->settings);
+    if (skep__program_changed(&reload->program, &now, options) == SKEP_OK) return reload;
+    free(reload);
+    return NULL;
+}
+
+static int no_memory(skep_cluster *cluster) {
+    return skep__broker_fail(cluster, SKEP_ENOMEM, "reload: %s", skep_strerror(SKEP_ENOMEM));
+}
+
+static int begin(skep_cluster *cluster, const skep_reload_options *options, const struct skep__slot *only) {
+    int status = check(cluster, options);
+    if (status != SKEP_OK) return status;
+    struct skep__reload *reload = allocate(cluster, options);
+    if (reload == NULL) return no_memory(cluster);
+    reload->only = only;
+    if (next_place(reload) == NULL) {
+        free_reload(reload);
+        return skep__broker_fail(cluster, SKEP_ESTATE, "no worker is wanted");
+    }
+    cluster->reload = reload;
+    go_on_soon(cluster);
+    return SKEP_OK;
+}
+
+/* --- the next one --- */
+
+static void emit_waiting(skep_cluster *cluster, const char *phase, const char *reason) {
+    skep_event event = skep__event(SKEP_EVENT_RELOAD, NULL);
+    event.phase = phase;
+    event.reason = reason;
+    skep__reload_progress(cluster, &event.step, &event.steps);
+    skep__emit_later(cluster, &event);
+}
+
+/* Clients that asked for the earlier one wait for a program that will not run. */
+static void emit_replaced(skep_cluster *cluster, const char *exec) {
+    char reason[SKEP_MAX_REASON + 1];
+    snprintf(reason, sizeof reason, "by a later reload%s%.*s", exec != NULL ? " to " : "", SKEP_MAX_REASON - 32,
+             exec != NULL ? exec : "");
+    emit_waiting(cluster, "replaced", reason);
+}
+
+/* Several become one: what a later one says counts, and what it leaves open is as an earlier one said. An earlier one
+ * that something was asked of which is different now is replaced. */
+static int note_next(skep_cluster *cluster, const skep_reload_options *options) {
+    struct skep__reload *reload = cluster->reload;
+    struct skep__program next;
+    if (skep__program_changed(&next, &reload->next, options) != SKEP_OK) return no_memory(cluster);
+    if (!skep__program_keeps(&next, &reload->next)) emit_replaced(cluster, next.exec);
+    skep__program_free(&reload->next);
+    reload->next = next;
+    if (options->at_once != 0) reload->next_at_once = options->at_once;
+    reload->has_next = true;
+    emit_waiting(cluster, "pending", "it begins when the current one has ended");
+    return SKEP_OK;
+}
+
+/* What is wanted may have changed since it was asked for: that it comes to nothing is then told as of any other. An
+ * event's callback may have begun one already, of which this one is the next. */
+static void begin_next(skep_cluster *cluster, struct skep__reload *ended) {
+    const struct skep__program *next = &ended->next;
+    skep_reload_options options = {.exec = next->exec,
+                                   .args = next->args,
+                                   .cwd = next->cwd,
+                                   .env = next->env,
+                                   .set_ids = next->set_ids,
+                                   .uid = next->uid,
+                                   .gid = next->gid,
+                                   .set_umask = next->set_umask,
+                                   .umask = next->umask,
+                                   .at_once = ended->next_at_once};
+    bool begins = ended->has_next && !cluster->stopping;
+    int status = SKEP_OK;
+    if (begins && cluster->reload != NULL) {
+        status = note_next(cluster, &options);
+    } else if (begins) {
+        cluster->reload = allocate(cluster, &options);
+        if (cluster->reload == NULL) status = no_memory(cluster);
+        go_on_soon(cluster);
+    }
+    free_reload(ended);
+    if (status != SKEP_OK) skep__emit_error(cluster, NULL, "%s", cluster->why);
+}
+
+int skep_cluster_reload(skep_cluster *cluster, const skep_reload_options *options) {
+    static const skep_reload_options nothing = {0};
+    if (options == NULL) options = &nothing;
+    if (cluster->reload == NULL) return begin(cluster, options, NULL);
+    int status = check(cluster, options);
+    return status == SKEP_OK ? note_next(cluster, options) : status;
+}
+
+int skep_child_restart(skep_child *child) {
+    static const skep_reload_options nothing = {0};
+    skep_cluster *cluster = child->cluster;
+    if (cluster->reload != NULL) return skep__reload_refuse(cluster);
+    if (child->voluntary || child->slot->child != child)
+        return skep__broker_fail(cluster, SKEP_ESTATE, "worker %" PRIu32 " is leaving", child->id);
+    return begin(cluster, &nothing, child->slot);
+}

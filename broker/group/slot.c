@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT
+ * Places for workers, and their replacements: a quick failure waits, longer each time. */
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+
+#include "connections/lack.h"
+#include "journal/event.h"
+#include "journal/exits.h"
+#include "worker/life.h"
+
+enum {
+    FIRST_DELAY_MS = 100, /* after the first quick failure; doubles with each */
+    LONGEST_DELAY_MS = 10000,
+    LACK_DELAY_MS = 500, /* between tries while there is no process to be had */
+
+    DESCRIPTORS_A_WORKER = 9, /* process, link, guard, outputs; its inbox, and connections to it and to the outbox */
+    OWN_DESCRIPTORS = 64      /* the broker's, and some for operators and for a reload */
+};
+
+static int add_slot(skep_cluster *cluster, struct skep__slot **out) {
+    struct skep__slot **slots = realloc(cluster->slots, (cluster->slot_count + 1) * sizeof(struct skep__slot *));
+    if (slots == NULL) return SKEP_ENOMEM;
+    cluster->slots = slots;
+    struct skep__slot *slot = calloc(1, sizeof *slot);
+    if (slot == NULL) return SKEP_ENOMEM;
+    slot->cluster = cluster;
+    slot->index = (uint32_t)cluster->slot_count;
+    slot->refill.holds = true;
+    slots[cluster->slot_count++] = slot;
+    *out = slot;
+    return SKEP_OK;
+}
+
+/* A broker that spent its last descriptor on a worker could no longer be asked to have fewer. */
+static int afford(skep_cluster *cluster) {
+    struct rlimit limit;
+    rlim_t needed = OWN_DESCRIPTORS + DESCRIPTORS_A_WORKER * (cluster->child_count + 1);
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || needed <= limit.rlim_cur) return SKEP_OK;
+    return skep__broker_fail(cluster, SKEP_EMFILE, "%ju descriptors are too few for %zu workers",
+                             (uintmax_t)limit.rlim_cur, cluster->child_count + 1);
+}
+
+int skep__slot_get(skep_cluster *cluster, struct skep__slot **out) {
+    int status = afford(cluster);
+    if (status != SKEP_OK) return status;
+    for (size_t i = 0; i < cluster->slot_count; i++) {
+        struct skep__slot *slot = cluster->slots[i];
+        if (slot->wanted || slot->successor != NULL) continue;
+        *out = slot;
+        return SKEP_OK;
+    }
+    return add_slot(cluster, out);
+}
+
+static void free_env(struct skep__slot *slot) {
+    for (size_t i = 0; slot->env != NULL && slot->env[i] != NULL; i++) free(slot->env[i]);
+    free(slot->env);
+    slot->env = NULL;
+}
+
+int skep__slot_set_env(struct skep__slot *slot, const char *const *env) {
+    size_t count = 0;
+    while (env != NULL && env[count] != NULL) count++;
+    free_env(slot);
+    slot->env = calloc(count + 1, sizeof *slot->env);
+    if (slot->env == NULL) return SKEP_ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        if ((slot->env[i] = strdup(env[i])) == NULL) return SKEP_ENOMEM;
+    return SKEP_OK;
+}
+
+static bool was_stable(const skep_child *child) {
+    unsigned stable_ms = child->cluster->settings.stable_ms;
+    return child->ready_ms != 0 && skep__clock_ms(child->cluster->clock) - child->ready_ms >= stable_ms;
+}
+
+/* A SIGKILL that the broker did not send comes from outside and says nothing about a worker that was ready. */
+static bool failed_quickly(const skep_child *child) {
+    if (was_stable(child)) return false;
+    return child->ready_ms == 0 || child->exit_signal != SIGKILL || child->reason != NULL;
+}
+
+/* Exponential, with a jitter of a quarter either way so that places do not restart in step. */
+static int64_t backoff_ms(unsigned failures) {
+    int64_t delay_ms = FIRST_DELAY_MS;
+    if (failures == 0) return 0;
+    for (unsigned i = 1; i < failures && delay_ms < LONGEST_DELAY_MS; i++) delay_ms *= 2;
+    if (delay_ms > LONGEST_DELAY_MS) delay_ms = LONGEST_DELAY_MS;
+    unsigned chance = 0;
+    if (getrandom(&chance, sizeof chance, GRND_NONBLOCK) != sizeof chance) chance = 0; /* no jitter does no harm */
+    return delay_ms * 3 / 4 + chance % (delay_ms / 2);
+}
+
+static bool wants_replacement(const skep_child *child) {
+    const skep_cluster *cluster = child->cluster;
+    bool unstartable = child->ready_ms == 0 && child->exit_code == SKEP_EXIT_UNSTARTABLE;
+    return cluster->settings.respawn && !cluster->stopping && !child->voluntary && !unstartable;
+}
+
+static void describe(const skep_child *child, char *text, size_t capacity_bytes) {
+    char how[SKEP__HOW_SIZE], when[48] = "before it was ready";
+    uint64_t ready_for_ms = skep__clock_ms(child->cluster->clock) - child->ready_ms;
+    skep__exit_text(child, how);
+    if (child->ready_ms != 0) snprintf(when, sizeof when, "%.2f s after it was ready", (double)ready_for_ms / 1000);
+    snprintf(text, capacity_bytes, "worker %u %s %s", child->id, how, when);
+}
+
+/* Returns after how long the next one is due. */
+static int64_t judge(const skep_child *child) {
+    struct skep__slot *slot = child->slot;
+    char how[160];
+    if (was_stable(child)) slot->failures = 0;
+    if (!failed_quickly(child)) return 0;
+    slot->failures++;
+    describe(child, how, sizeof how);
+    skep__breaker_failed(child->cluster, child->id, how);
+    return backoff_ms(slot->failures);
+}
+
+void skep__slot_give_up(struct skep__slot *slot) {
+    skep__alarm_stop(&slot->refill);
+    slot->child = NULL;
+    slot->wanted = false;
+}
+
+int64_t skep__slot_vacate(const skep_child *child) {
+    struct skep__slot *slot = child->slot;
+    int64_t delay_ms = -1;
+    if (slot->child == child) {
+        slot->child = NULL;
+        slot->wanted = wants_replacement(child);
+        if (slot->wanted) delay_ms = judge(child);
+    }
+    skep__breaker_ended(child);
+    return child->cluster->breaker.open ? -1 : delay_ms;
+}
+
+/* Later: a call of the user's may be the cause. */
+static void say_no_replacement(skep_cluster *cluster, const char *why) {
+    char reason[SKEP_MAX_REASON + 1];
+    skep_event event = skep__event(SKEP_EVENT_ERROR, NULL);
+    snprintf(reason, sizeof reason, "no replacement: %.*s", SKEP_MAX_REASON - 20, why);
+    event.reason = reason;
+    skep__emit_later(cluster, &event);
+}
+
+/* That the machine has none to give says nothing about the program: it is tried until it works. */
+static bool is_lack(int status, enum skep__lack *lack) {
+    *lack = status == SKEP_ENPROC   ? SKEP__LACK_PROCESSES
+            : status == SKEP_EMFILE ? SKEP__LACK_DESCRIPTORS
+                                    : SKEP__LACK_MEMORY;
+    return status == SKEP_ENPROC || status == SKEP_EMFILE || status == SKEP_ENOMEM;
+}
+
+void skep__slot_start(struct skep__slot *slot) {
+    skep_cluster *cluster = slot->cluster;
+    enum skep__lack lack;
+    int status = skep__child_start(cluster, slot, NULL);
+    if (status == SKEP_OK) return;
+    if (is_lack(status, &lack)) {
+        skep__lack_say(cluster, lack, "no replacement: %.400s; trying again", cluster->why);
+        skep__slot_refill(slot, LACK_DELAY_MS);
+        return;
+    }
+    slot->failures++;
+    say_no_replacement(cluster, cluster->why);
+    skep__breaker_failed(cluster, 0, cluster->why);
+    skep__breaker_say(cluster);
+    skep__slot_refill(slot, backoff_ms(slot->failures));
+}
+
+static void delay_passed(struct skep__alarm *alarm) {
+    skep__slot_refill((struct skep__slot *)((char *)alarm - offsetof(struct skep__slot, refill)), 0);
+}
+
+static bool is_missing(const struct skep__slot *slot) {
+    return slot->wanted && slot->child == NULL && slot->successor == NULL;
+}
+
+void skep__slot_hold(struct skep__slot *slot) {
+    skep__alarm_stop(&slot->refill);
+}
+
+/* Never at once: a caller that releases several slots should not get events of new workers in between. */
+void skep__slot_unhold(struct skep__slot *slot) {
+    if (skep__alarm_is_set(&slot->refill)) return; /* it was not held */
+    int64_t delay_ms = backoff_ms(slot->failures);
+    skep__slot_refill(slot, delay_ms > 0 ? delay_ms : 1);
+}
+
+void skep__slot_refill(struct skep__slot *slot, int64_t delay_ms) {
+    if (!is_missing(slot) || slot->cluster->stopping || slot->cluster->breaker.open) return;
+    if (delay_ms == 0) {
+        skep__slot_start(slot);
+        return;
+    }
+    if (skep__alarm_set(slot->cluster->clock, &slot->refill, (uint64_t)delay_ms, delay_passed) != SKEP_OK)
+        say_no_replacement(slot->cluster, skep_strerror(SKEP_ENOMEM));
+}
+
+struct skep__slot *skep__slot_missing(const skep_cluster *cluster) {
+    for (size_t i = 0; i < cluster->slot_count; i++)
+        if (is_missing(cluster->slots[i])) return cluster->slots[i];
+    return NULL;
+}
+
+void skep__slots_refill(skep_cluster *cluster) {
+    for (size_t i = 0; i < cluster->slot_count; i++) skep__slot_refill(cluster->slots[i], 0);
+}
+
+void skep__slots_forgive(skep_cluster *cluster) {
+    for (size_t i = 0; i < cluster->slot_count; i++) cluster->slots[i]->failures = 0;
+}
+
+bool skep__slots_are_filling(const skep_cluster *cluster) {
+    if (skep__slot_missing(cluster) != NULL && !cluster->stopping) return true;
+    for (size_t i = 0; i < cluster->slot_count; i++) {
+        const struct skep__slot *slot = cluster->slots[i];
+        if (slot->successor != NULL) return true;
+        if (slot->child != NULL && slot->child->state < SKEP__CHILD_READY) return true;
+    }
+    return false;
+}
+
+void skep__slots_stop(skep_cluster *cluster) {
+    for (size_t i = 0; i < cluster->slot_count; i++) skep__alarm_stop(&cluster->slots[i]->refill);
+}
+
+void skep__children_end(skep_cluster *cluster) {
+    skep_child *child;
+    TAILQ_FOREACH(child, &cluster->children, entry) skep__child_kill(child, "killed");
+    while ((child = TAILQ_FIRST(&cluster->children)) != NULL) {
+        skep__subscribers_free(&child->subscribers);
+        if (!child->exited) skep__child_reap(child);
+        skep__child_close_link(child);
+        skep__child_unlist(child);
+        skep__child_release(child);
+    }
+}
+
+void skep__slots_free(skep_cluster *cluster) {
+    for (size_t i = 0; i < cluster->slot_count; i++) {
+        skep__alarm_stop(&cluster->slots[i]->refill);
+        free_env(cluster->slots[i]);
+        free(cluster->slots[i]);
+    }
+    free(cluster->slots);
+    cluster->slots = NULL;
+    cluster->slot_count = 0;
+}

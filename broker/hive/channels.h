@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * Connections of the broker's channels: who has come, whose was cut, who was turned away. */
+#ifndef SKEP_HIVE_CHANNELS_H
+#define SKEP_HIVE_CHANNELS_H
+
+#include "broker.h"
+
+/* A process has connected to the outbox, or its connection has ended; context is the cluster. */
+void skep__outbox_connected(void *context, const struct skep__peer *peer);
+void skep__outbox_disconnected(void *context, const struct skep__peer *peer);
+
+/* A worker's inbox has its worker, has lost it, or turned another process away; context is the worker. What was on its
+ * way through a connection that was cut is sent again, as far as the worker's page tells that it has not begun. */
+void skep__inbox_connected(void *context, const struct skep__peer *peer);
+void skep__inbox_disconnected(void *context, const struct skep__peer *peer);
+void skep__inbox_refused(void *context, pid_t pid, uid_t uid);
+
+/* Whether a peer's connection that was cut may be said: once a second. *said_ms is its latest time; 0: never. */
+bool skep__may_say_cut(const skep_cluster *cluster, uint64_t *said_ms);
+
+/* A process does not speak SP as it should; nobody can connect for want of descriptors; context is the cluster. */
+void skep__peer_misspoke(void *context, const struct skep__peer *peer, const char *why);
+void skep__peers_starved(void *context);
+
+/* A process of another user was turned away; context is the cluster. */
+void skep__peer_refused(void *context, pid_t pid, uid_t uid);
+
+#endif

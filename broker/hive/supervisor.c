@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT
+ * What happens to workers: the table of states.def and its actions. */
+#include <contract.h>
+#include <inttypes.h>
+#include <signal.h>
+
+#include "connections/dispatch.h"
+#include "connections/handoff.h"
+#include "connections/listener.h"
+#include "group/reload.h"
+#include "hive/admission.h"
+#include "jobs/ledger.h"
+#include "journal/event.h"
+#include "journal/exits.h"
+#include "messages/counts.h"
+#include "worker/life.h"
+#include "worker/watchdog.h"
+
+typedef void (*action)(skep_child *child);
+
+static void set_deadline(skep_child *child, unsigned timeout_ms);
+
+static void emit(skep_child *child, enum skep_event_kind kind) {
+    skep_event event = skep__event(kind, child);
+    skep__emit(child->cluster, &event);
+}
+
+/* --- actions --- */
+
+static void tell_drain(skep_child *child) {
+    struct skep_command command = {.id = SKEP_COMMAND_drain};
+    command.drain.has = 0;
+    SKEP_SET(drain, &command.drain, timeout_ms, child->cluster->settings.drain_timeout_ms);
+    skep__tell(child, &command, NULL, -1);
+}
+
+static void welcome(skep_child *child) {
+    skep_cluster *cluster = child->cluster;
+    char inbox[SKEP_MAX_URL + 1], outbox[SKEP_MAX_URL + 1], news[SKEP_MAX_URL + 1];
+    skep__instance_url(&cluster->instance, SKEP_FILE_OUTBOX, outbox, sizeof outbox);
+    skep__instance_url(&cluster->instance, SKEP_FILE_NEWS, news, sizeof news);
+    skep__inbox_url(child, inbox, sizeof inbox);
+    struct skep_command command = {.id = SKEP_COMMAND_welcome};
+    command.welcome = (struct skep_command_welcome){.protocol = SKEP_PROTOCOL,
+                                                    .worker = child->id,
+                                                    .generation = cluster->instance.generation,
+                                                    .inbox = skep__text(inbox),
+                                                    .outbox = skep__text(outbox),
+                                                    .news = skep__text(news),
+                                                    .newsSeq = cluster->news_seq};
+    unsigned beat_ms = skep__watchdog_start(child);
+    if (beat_ms != 0) SKEP_SET(welcome, &command.welcome, beat_ms, beat_ms);
+    skep__tell(child, &command, NULL, -1);
+}
+
+static void greet(skep_child *child) {
+    welcome(child);
+    emit(child, SKEP_EVENT_ONLINE);
+}
+
+static void greet_and_dismiss(skep_child *child) {
+    greet(child);
+    if (child->link >= 0) tell_drain(child);
+}
+
+static void admit(skep_child *child) {
+    child->ready_ms = skep__clock_ms(child->cluster->clock);
+    skep__alarm_stop(&child->deadline);
+    skep__dispatch_update(child);
+    skep__dispatch_child(child);
+    skep__listeners_prune(child->cluster);
+    emit(child, SKEP_EVENT_READY);
+    skep__breaker_ready(child);
+    skep__reload_child_ready(child);
+}
+
+/* A worker that has not said hello would not understand the command, which therefore follows the welcome. */
+static void announce_drain(skep_child *child) {
+    set_deadline(child, child->cluster->settings.drain_timeout_ms);
+    skep_event event = skep__event(SKEP_EVENT_DRAIN, child);
+    skep__emit_later(child->cluster, &event); /* a call of the user's may be the cause */
+}
+
+static void begin_drain(skep_child *child) {
+    skep__listener_adopt(child);
+    skep__dispatch_update(child);
+    skep__consumers_update(child);
+    tell_drain(child);
+    announce_drain(child);
+}
+
+static const char *exit_reason(const skep_child *child) {
+    if (child->reason != NULL) return child->reason;
+    if (child->voluntary) return "voluntary";
+    return child->exit_code == 0 ? "exited" : "crashed";
+}
+
+static void lose_link_draining(skep_child *child) {
+    bool known = child->exited || child->voluntary || child->reason != NULL;
+    skep__child_close_link(child);
+    skep_event event = skep__event(SKEP_EVENT_DISCONNECT, child);
+    event.reason = known ? exit_reason(child) : "lost";
+    skep__emit(child->cluster, &event);
+}
+
+static void lose_link(skep_child *child) {
+    set_deadline(child, child->cluster->settings.drain_timeout_ms);
+    lose_link_draining(child);
+}
+
+static void give_up(skep_child *child) {
+    char why[SKEP_MAX_REASON + 1];
+    skep__admission_missing(child, why);
+    skep__emit_error(child->cluster, child, "not ready after %u ms%s%s", child->cluster->settings.ready_timeout_ms,
+                     why[0] != '\0' ? ": " : "", why);
+    skep__child_kill(child, "not-ready");
+}
+
+/* The deadline of a drain: SIGTERM, which ends a worker of libskep that a plain one only asks to leave; once more:
+ * SIGKILL. */
+static void press(skep_child *child) {
+    if (child->escalation == 0) {
+        child->escalation = 1;
+        child->reason = "drain-timeout";
+        skep__emit_error(child->cluster, child, "did not exit within the drain timeout (%.3g s); sending SIGTERM",
+                         child->cluster->settings.drain_timeout_ms / 1000.0);
+        skep__child_signal(child, SIGTERM, SKEP_TERM_NOW);
+        set_deadline(child, child->cluster->settings.drain_timeout_ms);
+    } else {
+        skep__child_kill(child, "drain-timeout");
+    }
+}
+
+static skep_event exit_event(skep_child *child) {
+    skep_event event = skep__event(SKEP_EVENT_EXIT, child);
+    event.code = child->exit_code;
+    event.signal = child->exit_signal;
+    event.reason = exit_reason(child);
+    event.uptime_ms = uv_now(child->cluster->loop) - child->spawned_ms;
+    return event;
+}
+
+static void bury(skep_child *child) {
+    skep_cluster *cluster = child->cluster;
+    struct skep__slot *slot = child->slot;
+    skep__count_unreported(child); /* before the exit event */
+    if (child->link >= 0) lose_link_draining(child);
+    skep_event event = exit_event(child);
+    bool fails_reload = skep__reload_child_ends(child);
+    event.delay_ms = skep__slot_vacate(child);
+    if (slot->successor == child) slot->successor = NULL;
+    skep__exits_add(child, &event);
+    skep__emit_due(cluster);
+    skep__child_unlist(child); /* before its exit event, as in Node */
+    skep__emit(cluster, &event);
+    if (event.delay_ms >= 0) skep__slot_refill(slot, event.delay_ms); /* first: releasing takes milliseconds */
+    skep__breaker_say(cluster);
+    skep__reload_child_ended(child, fails_reload);
+    skep__child_release(child);
+    skep__listeners_prune(cluster);
+    skep__ledger_check_lost(cluster);
+}
+
+/* --- the table --- */
+
+struct transition {
+    const char *name; /* of the action; NULL: no row */
+    action act;
+    enum skep__child_state next;
+};
+
+static const struct transition transitions[SKEP__CHILD_STATES][SKEP__SIGNALS] = {
+#define TRANSITION(state, signal, action_, next_) \
+    [SKEP__CHILD_##state][SKEP__SIGNAL_##signal] = {.name = #action_, .act = action_, .next = SKEP__CHILD_##next_},
+#include "worker/states.def"
+#undef TRANSITION
+};
+
+const char *skep__state_name(enum skep__child_state state) {
+    static const char *const names[] = {
+#define STATE(id, name) name,
+#include "worker/states.def"
+#undef STATE
+    };
+    return names[state];
+}
+
+static const char *signal_name(enum skep__child_signal signal) {
+    static const char *const names[] = {
+#define SIGNAL(id, name) name,
+#include "worker/states.def"
+#undef SIGNAL
+    };
+    return names[signal];
+}
+
+void skep__life(skep_child *child, enum skep__child_signal signal) {
+    const struct transition *t = &transitions[child->state][signal];
+    skep__trace(child->cluster->trace, SKEP__TRACE_SPAWN, "worker %u pid %d: %s, %s: %s", child->id, (int)child->pid,
+                skep__state_name(child->state), signal_name(signal), t->name != NULL ? t->name : "ignored");
+    if (t->name == NULL) return;
+    child->state = t->next;
+    t->act(child);
+}
+
+static void deadline_passed(struct skep__alarm *alarm) {
+    skep__life((skep_child *)((char *)alarm - offsetof(skep_child, deadline)), SKEP__SIGNAL_DEADLINE);
+}
+
+static void set_deadline(skep_child *child, unsigned timeout_ms) {
+    if (skep__alarm_set(child->cluster->clock, &child->deadline, timeout_ms, deadline_passed) != SKEP_OK)
+        skep__emit_error(child->cluster, child, "out of memory: it has no deadline");
+}
+
+void skep__watch_ready(skep_child *child) {
+    set_deadline(child, child->cluster->settings.ready_timeout_ms);
+}
+
+void skep__watch_channels(skep_child *child, bool connected) {
+    if (connected) skep__alarm_stop(&child->deadline);
+    else if (!skep__alarm_is_set(&child->deadline)) skep__watch_ready(child);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ * A worker's inbox, opened while its program loads; the welcome names it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "config/directory.h"
+#include "hive/channels.h"
+#include "messages/router.h"
+#include "worker/life.h"
+
+void skep__inbox_url(const skep_child *child, char *url, size_t capacity_bytes) {
+    skep__instance_url(&child->cluster->instance, SKEP_FILE_INBOX, url, capacity_bytes);
+    size_t length = strlen(url);
+    snprintf(url + length, capacity_bytes - length, ".%u", child->id);
+}
+
+int skep__inbox_open(skep_child *child, const struct skep__program *program) {
+    char url[SKEP_MAX_URL + 1];
+    struct skep__outlet_options options = {.hub = child->cluster->hub,
+                                           .flusher = child->cluster->flusher,
+                                           .kind = SKEP__PORT_PUSH,
+                                           .drained = skep__inbox_drained,
+                                           .connected = skep__inbox_connected,
+                                           .disconnected = skep__inbox_disconnected,
+                                           .refused = skep__inbox_refused,
+                                           .context = child};
+    skep__inbox_url(child, url, sizeof url);
+    int status = skep__outlet_new(&child->inbox, &options);
+    if (status == SKEP_OK) skep__outlet_only(child->inbox, child->pid);
+    if (status == SKEP_OK) status = skep__outlet_listen(child->inbox, url);
+    if (status == SKEP_OK) return skep__directory_give_inbox(child->cluster, child->id, program);
+    return skep__broker_fail(child->cluster, status, "inbox of worker %u: %s", child->id, skep_strerror(status));
+}

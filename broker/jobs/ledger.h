@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT
+ * The ledger of jobs: what becomes of each, from its acceptance to its end. */
+#ifndef SKEP_JOBS_LEDGER_H
+#define SKEP_JOBS_LEDGER_H
+
+#include "broker.h"
+#include "jobs/store.h"
+
+/* A worker's place at a queue. It may have window jobs of it: twice as many each time that it answers quickly, half
+ * when it is slow. */
+struct skep__consumer {
+    LIST_ENTRY(skep__consumer) of_child;
+    LIST_ENTRY(skep__consumer) of_queue;
+    TAILQ_ENTRY(skep__consumer) turn; /* in queue.takers, by its capacity */
+    skep_child *child;
+    struct skep__queue *queue;
+    unsigned concurrency; /* jobs that it works on at the same time */
+    unsigned window;      /* at least concurrency */
+    unsigned held;        /* jobs that it has */
+    uint64_t job_ns;      /* that it handles most jobs in, lately; 0 as long as it has not said */
+    unsigned suspects;    /* while a dead worker's jobs are judged: how many more it can have been working on */
+    enum skep__capacity capacity;
+    bool ahead;   /* it has jobs that it cannot begin at once, as far as the broker knows */
+    bool starved; /* it had all of its window at some time since it was last judged */
+};
+
+/* --- ledger.c --- */
+
+/* Opens the store. Its bounds and the time of keys are from here on what the settings say now. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__ledger_open(skep_cluster *cluster);
+
+/* Deletes all jobs, without notifications. */
+void skep__ledger_close(skep_cluster *cluster);
+
+/* The number of jobs that are not done and not dead. */
+uint64_t skep__ledger_unfinished(const skep_cluster *cluster);
+
+/* How many of them would be lost by a stop: all that no worker has begun, or with now all. *dead: dead letters. */
+uint64_t skep__ledger_losable(const skep_cluster *cluster, bool now, uint64_t *dead);
+
+/* To be called when the cluster begins to stop and when a worker is gone: when nobody is left to do the jobs, an error
+ * event says how many are lost. */
+void skep__ledger_check_lost(skep_cluster *cluster);
+
+/* How often a job of the queue is tried, if its submitter wants that; 0: it has not said. */
+uint16_t skep__ledger_attempts(const skep_cluster *cluster, const struct skep__queue *queue, uint64_t wanted);
+
+/* Accepts a job. dispatch must follow. Errors: SKEP_EFULL, SKEP_EDUPLICATE (*id is the first one's), SKEP_ESTATE,
+ * SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue,
+                                      const struct skep__submission *submission, uint64_t *id);
+
+/* After SKEP_EDUPLICATE, if the submission wants its outcome: it will be that of the first job with its key. Errors:
+ * SKEP_ENOJOB (that is done or dead already: no outcome follows), SKEP_EFULL, SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__ledger_wait(skep_cluster *cluster, struct skep__queue *queue,
+                                    const struct skep__submission *submission);
+
+/* Call it repeatedly: removes unused queues. */
+void skep__ledger_tidy(skep_cluster *cluster);
+
+/* Answers of a worker's. Errors: SKEP_EPROTO, with *why. */
+SKEP_MUST_USE int skep__ledger_completed(skep_child *child, const struct skep_command_completed *completed,
+                                         const char **why);
+void skep__ledger_retry(skep_child *child, const struct skep_command_retry *retry);
+void skep__ledger_fail(skep_child *child, const struct skep_command_fail *fail);
+void skep__ledger_released(skep_child *child, const struct skep_command_released *released);
+void skep__ledger_extend(skep_child *child, const struct skep_command_extend *extend);
+
+/* The job has failed with a worker, which had let go of it: it is tried again after delay_ms (0: the queue's backoff),
+ * or is a dead letter. */
+void skep__ledger_put_off(skep_cluster *cluster, struct skep__job *job, uint64_t delay_ms,
+                          const struct skep_bytes *reason, const struct skep__exit_record *record);
+
+/* The record of a worker that lives. */
+struct skep__exit_record skep__ledger_held_by(const skep_child *child);
+
+/* Makes a dead letter; reason may be empty, record NULL. Notifies the submitter. */
+void skep__ledger_bury(skep_cluster *cluster, struct skep__job *job, const char *cause, const struct skep_bytes *reason,
+                       const struct skep__exit_record *record);
+
+/* Says at once what was held back of the dead letters. */
+void skep__ledger_say_dead(skep_cluster *cluster);
+
+/* Puts dead letters back, or forgets them: those of a queue, or (NULL) of all; only the one with an id, if that is not
+ * 0. Returns how many. */
+uint64_t skep__ledger_revive(skep_cluster *cluster, struct skep__queue *queue, uint64_t id);
+uint64_t skep__ledger_drop(skep_cluster *cluster, struct skep__queue *queue, uint64_t id);
+
+/* Rings when something in the store is due. To be called after a step that may have changed when. */
+void skep__ledger_watch(skep_cluster *cluster);
+
+/* --- ledger_lease.c --- */
+
+/* How long a worker may work on a job. */
+uint32_t skep__ledger_lease_ms(const skep_cluster *cluster, const struct skep__job *job);
+
+/* When the lease of a job that the worker has ends, if it is not extended, and if it was begun at all; by the clock. */
+uint64_t skep__ledger_lease_end_ms(const skep_child *child, const struct skep__job *job, uint64_t now_ms);
+
+/* To be called before the claim of a job that has begun is used for another one: when it was begun is remembered. */
+void skep__ledger_note_begun(const skep_child *child, struct skep__job *job, uint64_t now_ms);
+
+/* To be called for each job that a worker is given. */
+void skep__ledger_watch_lease(skep_child *child, const struct skep__job *job, uint64_t now_ms);
+
+/* --- balance.c --- */
+
+/* Whether a worker has begun a delivery that is not answered, as far as the broker can know. */
+bool skep__is_begun(const skep_child *child, uint64_t delivery);
+
+/* Takes a job that is reserved from the worker that has it. The caller then moves it to another state, and has
+ * skep__consumers_update look again. False: the worker has begun it. */
+bool skep__take_back(struct skep__job *job);
+
+/* Takes back all that a worker has not begun; it is ready. dispatch must follow. */
+void skep__take_back_all(skep_child *child);
+
+/* Soon gives out what is ready, and what waits behind other jobs beside an idle worker, of all queues. */
+void skep__balance_later(skep_cluster *cluster);
+
+/* To be called after a step that may have left jobs of a queue waiting behind others beside an idle worker. */
+void skep__balance_watch(skep_cluster *cluster, const struct skep__queue *queue);
+
+/* --- ledger_death.c --- */
+
+/* The worker's link has ended: if its process does not end soon too, its jobs go to others anyway. */
+void skep__ledger_link_ended(skep_child *child);
+
+/* The worker has ended: what it had goes to others, or to the dead letters. */
+void skep__ledger_child_ended(skep_child *child);
+
+/* --- consumer.c --- */
+
+/* A worker handles a queue. Errors: SKEP_EQUEUES, SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__consumer_add(skep_child *child, const struct skep_command_handle *handle);
+
+/* Forgets a worker's places. Its jobs are the caller's concern. */
+void skep__consumers_free(skep_child *child);
+
+/* A job is not the worker's any more. */
+void skep__consumer_let_go(struct skep__job *job);
+
+/* The same for one that it had not begun: as if it had never been given. */
+void skep__consumer_undo(struct skep__job *job);
+
+/* The worker has answered a job that it had since at_ms. */
+void skep__consumer_judge(struct skep__consumer *consumer, uint64_t at_ms);
+
+/* A worker reports how long it has handled jobs of a queue; times is not empty. */
+void skep__consumer_timed(skep_child *child, const struct skep__queue *queue, const struct skep_histogram *times);
+
+/* Looks again whether a worker can take jobs: its state, its inbox or what it has has changed. */
+void skep__consumers_update(skep_child *child);
+
+/* Brings what workers may have of a queue in line with its options. */
+void skep__consumers_reset(struct skep__queue *queue);
+
+/* Gives the ready jobs of a queue to the workers that can take them. */
+void skep__dispatch_jobs(skep_cluster *cluster, struct skep__queue *queue);
+
+/* The same for all queues of a worker. */
+void skep__dispatch_child(skep_child *child);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ * What a worker's death means for its jobs. Those that it had not begun go back as if it had never had them. Of the
+ * others some are suspects: the one whose handler ran, as the page tells; without that, those that it can have been
+ * working on. A job that too many workers died of is a dead letter. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "clients/session.h"
+#include "jobs/deliveries.h"
+#include "jobs/ledger.h"
+#include "journal/event.h"
+#include "page_claims.h"
+
+enum { END_MS = 100 /* from the end of the link to that of the process, as a rule much less */ };
+
+/* What is known of a worker's last moment */
+struct last_moment {
+    uint64_t running; /* 0: no handler ran, or unknown */
+    bool blames;      /* it died of itself, and was not asked to end */
+    struct skep__exit_record record;
+};
+
+static struct last_moment moment_of(const skep_child *child) {
+    const struct skep_page *page = child->page;
+    bool exact = page != NULL && __atomic_load_n(&page->writes, __ATOMIC_ACQUIRE) != 0;
+    bool hung = child->reason != NULL && strcmp(child->reason, "watchdog") == 0;
+    return (struct last_moment){
+        .running = exact ? __atomic_load_n(&page->running, __ATOMIC_ACQUIRE) : 0,
+        .blames = hung || (!child->voluntary && child->reason == NULL),
+        .record = {.worker = child->id,
+                   .pid = child->pid,
+                   .code = child->exit_code,
+                   .signal = child->exit_signal,
+                   .uptime_ms = uv_now(child->cluster->loop) - child->spawned_ms},
+    };
+}
+
+/* Those that it works on, and so finishes when it is asked to leave. */
+static uint64_t count_begun(skep_child *child) {
+    uint64_t count = 0;
+    for (uint64_t n = 0; (n = skep__deliveries_after(&child->deliveries, n)) != 0;)
+        count += skep__deliveries_find(&child->deliveries, n)->job != NULL && skep__is_begun(child, n);
+    return count;
+}
+
+uint64_t skep__ledger_losable(const skep_cluster *cluster, bool now, uint64_t *dead) {
+    uint64_t jobs = skep__ledger_unfinished(cluster), begun = 0;
+    skep_child *child;
+    *dead = 0;
+    for (const struct skep__queue *q = NULL; (q = cluster->store->kind->next_queue(cluster->store, q)) != NULL;)
+        *dead += q->dead_count;
+    if (!now) TAILQ_FOREACH(child, &cluster->children, entry) begun += count_begun(child);
+    return jobs - begun;
+}
+
+/* In the order of delivery: the first that are not answered are those that it worked on. */
+static bool is_suspect(const struct last_moment *moment, struct skep__job *job) {
+    if (!moment->blames) return false;
+    if (moment->running != 0) return job->delivery == moment->running;
+    if (job->holder->suspects == 0) return false;
+    job->holder->suspects--;
+    return true;
+}
+
+enum { FIRST_NOTICE = 4 /* interruptions of a job after which the first event says so; then after twice as many */ };
+
+/* Its worker ended for another reason, such as a reload that does not wait for so long. */
+static void interrupted(skep_child *child, struct skep__job *job) {
+    unsigned count = job->interruptions < UINT16_MAX ? ++job->interruptions : UINT16_MAX;
+    job->queue->interrupted++;
+    if (count < FIRST_NOTICE || (count & (count - 1)) != 0) return;
+    skep__emit_error(child->cluster, child,
+                     "job %" PRIu64 " of %s was interrupted %u times: workers end before it is done; the latest: %s",
+                     job->id, job->queue->name, count, child->reason != NULL ? child->reason : "it left");
+}
+
+static void blame(skep_child *child, const struct last_moment *moment) {
+    struct skep__consumer *consumer;
+    LIST_FOREACH(consumer, &child->consumers, of_child) consumer->suspects = consumer->concurrency;
+    for (uint64_t n = 0; (n = skep__deliveries_after(&child->deliveries, n)) != 0;) {
+        struct skep__job *job = skep__deliveries_find(&child->deliveries, n)->job;
+        if (job == NULL || !skep__is_begun(child, n)) continue;
+        if (is_suspect(moment, job)) job->deaths++;
+        else interrupted(child, job);
+    }
+}
+
+/* Writes how the worker ended. */
+static void write_end(const struct skep__exit_record *end, char *text, size_t room) {
+    const char *signal = end->signal >= 0 ? sigabbrev_np(end->signal) : NULL;
+    if (signal != NULL) snprintf(text, room, "was killed by SIG%s", signal);
+    else if (end->signal >= 0) snprintf(text, room, "was killed by signal %d", end->signal);
+    else if (end->code >= 0) snprintf(text, room, "exited with status %d", end->code);
+    else snprintf(text, room, "closed its link");
+}
+
+static void bury(skep_child *child, struct skep__job *job, const struct last_moment *moment, const char *cause,
+                 const char *what) {
+    char text[SKEP_MAX_REASON];
+    int n = snprintf(text, sizeof text, "%s; the last ", what);
+    write_end(&moment->record, text + n, sizeof text - (size_t)n);
+    struct skep_bytes reason = skep__text(text);
+    skep__ledger_bury(child->cluster, job, cause, &reason, &moment->record);
+}
+
+static void bury_killer(skep_child *child, struct skep__job *job, const struct last_moment *moment) {
+    char what[80];
+    snprintf(what, sizeof what, "%u workers died of it", job->deaths);
+    bury(child, job, moment, "deaths", what);
+}
+
+static void bury_interrupted(skep_child *child, struct skep__job *job, const struct last_moment *moment) {
+    char what[80];
+    snprintf(what, sizeof what, "%u workers ended before it was done", job->interruptions);
+    bury(child, job, moment, "interrupted", what);
+}
+
+static void give_back(skep_child *child, struct skep__job *job, const struct last_moment *moment) {
+    skep_cluster *cluster = child->cluster;
+    unsigned most = job->queue->options.interruptions;
+    child->jobs_given_back++;
+    if (!skep__is_begun(child, job->delivery)) skep__claim_take(child->page, job->delivery); /* it may live on */
+    if (skep__is_begun(child, job->delivery)) skep__consumer_let_go(job);
+    else skep__consumer_undo(job);
+    if (job->deaths >= cluster->settings.deaths) bury_killer(child, job, moment);
+    else if (most > 0 && job->interruptions >= most) bury_interrupted(child, job, moment);
+    else cluster->store->kind->recover(cluster->store, job);
+}
+
+/* The last first, since each goes before the others. */
+static void recover(skep_child *child) {
+    struct last_moment moment = moment_of(child);
+    blame(child, &moment);
+    for (uint64_t n = UINT64_MAX; (n = skep__deliveries_before(&child->deliveries, n)) != 0;) {
+        struct skep__job *job = skep__deliveries_find(&child->deliveries, n)->job;
+        if (job != NULL) give_back(child, job, &moment);
+    }
+    skep__deliveries_free(&child->deliveries);
+}
+
+/* Its queues, though not the consumers, outlive it. */
+static void dispatch_rest(skep_child *child) {
+    struct skep__consumer *consumer;
+    LIST_FOREACH(consumer, &child->consumers, of_child) skep__dispatch_jobs(child->cluster, consumer->queue);
+    skep__sessions_flush(child->cluster);
+}
+
+static void hand_over(skep_child *child) {
+    recover(child);
+    dispatch_rest(child);
+}
+
+static void waited(struct skep__alarm *alarm) {
+    hand_over((skep_child *)((char *)alarm - offsetof(skep_child, jobs_alarm)));
+}
+
+/* How the process ended is known with its end only, and what it said last is read by then. */
+void skep__ledger_link_ended(skep_child *child) {
+    skep__consumers_update(child);
+    if (child->deliveries.jobs == 0) return;
+    if (skep__alarm_set(child->cluster->clock, &child->jobs_alarm, END_MS, waited) != SKEP_OK) hand_over(child);
+}
+
+void skep__ledger_child_ended(skep_child *child) {
+    skep__alarm_stop(&child->jobs_alarm);
+    skep__alarm_stop(&child->lease_alarm);
+    skep__consumers_update(child);
+    recover(child);
+    dispatch_rest(child);
+    skep__consumers_free(child);
+    skep__deliveries_free(&child->deliveries);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ * A job in memory. */
+#include "jobs/store_job.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MALLOC_BYTES = 16 /* what an allocation costs besides its size */ };
+
+size_t skep__job_cost(size_t size_bytes) {
+    return sizeof(struct skep__job) + size_bytes + MALLOC_BYTES;
+}
+
+struct skep__job *skep__job_new(struct skep__queue *queue, const struct skep__submission *s, uint64_t now_ms) {
+    struct skep__job *job = malloc(sizeof *job + s->size_bytes);
+    if (job == NULL) return NULL;
+    *job = (struct skep__job){.queue = queue,
+                              .accepted_ms = now_ms,
+                              .expires_ms = s->ttl_ms != 0 ? now_ms + s->ttl_ms : 0,
+                              .number = s->number,
+                              .client = s->client,
+                              .size_bytes = (uint32_t)s->size_bytes,
+                              .lease_ms = s->lease_ms,
+                              .attempts = s->attempts,
+                              .priority = s->priority,
+                              .wants_outcome = s->wants_outcome};
+    if (s->size_bytes > 0) memcpy(job->data, s->data, s->size_bytes);
+    return job;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT
+ * Keys of jobs: held, remembered, forgotten. */
+#include "jobs/store_keys.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static size_t cost_of(const struct skep__key *key) {
+    return sizeof *key + key->size_bytes;
+}
+
+size_t skep__waiter_cost(void) {
+    return sizeof(struct skep__waiter);
+}
+
+struct skep__key *skep__keys_find(const struct skep__queue *queue, const struct skep__submission *submission) {
+    struct skep__key *found;
+    HASH_FIND(hh, queue->keys, submission->key, submission->key_bytes, found);
+    return found;
+}
+
+static void show(struct skep__key *key) {
+    HASH_ADD_KEYPTR(hh, key->queue->keys, key->key, key->size_bytes, key);
+}
+
+int skep__keys_add(struct skep__keys *keys, struct skep__job *job, const struct skep__submission *submission) {
+    struct skep__key *key = malloc(sizeof *key + submission->key_bytes);
+    if (key == NULL) return SKEP_ENOMEM;
+    *key = (struct skep__key){.queue = job->queue, .job = job, .id = job->id, .size_bytes = submission->key_bytes};
+    memcpy(key->key, submission->key, submission->key_bytes);
+    LIST_INIT(&key->waiters);
+    show(key);
+    keys->bytes += cost_of(key);
+    job->key = key;
+    return SKEP_OK;
+}
+
+/* At the head: an outcome that is being told reaches only those who waited before. */
+int skep__keys_wait(struct skep__keys *keys, struct skep__key *key, const struct skep__submission *submission) {
+    struct skep__waiter *waiter = malloc(sizeof *waiter);
+    if (waiter == NULL) return SKEP_ENOMEM;
+    *waiter = (struct skep__waiter){.client = submission->client, .number = submission->number};
+    LIST_INSERT_HEAD(&key->waiters, waiter, entry);
+    keys->bytes += skep__waiter_cost();
+    return SKEP_OK;
+}
+
+const struct skep__waiter *skep__keys_next_waiter(const struct skep__job *job, const struct skep__waiter *waiter) {
+    if (waiter != NULL) return LIST_NEXT(waiter, entry);
+    if (job->key == NULL) return NULL;
+    job->key->settled = true;
+    return LIST_FIRST(&job->key->waiters);
+}
+
+static void free_waiters(struct skep__keys *keys, struct skep__key *key) {
+    for (struct skep__waiter *waiter; (waiter = LIST_FIRST(&key->waiters)) != NULL;) {
+        LIST_REMOVE(waiter, entry);
+        free(waiter);
+        keys->bytes -= skep__waiter_cost();
+    }
+}
+
+static void free_key(struct skep__keys *keys, struct skep__key *key) {
+    free_waiters(keys, key);
+    keys->bytes -= cost_of(key);
+    free(key);
+}
+
+void skep__keys_end(struct skep__keys *keys, const struct skep__job *job, uint64_t forget_ms) {
+    struct skep__key *key = job->key;
+    if (key == NULL) return;
+    key->settled = true;
+    key->forget_ms = forget_ms;
+    TAILQ_INSERT_TAIL(&keys->ended, key, entry);
+}
+
+void skep__keys_revive(struct skep__keys *keys, struct skep__job *job) {
+    struct skep__key *key = job->key;
+    if (key == NULL) return;
+    const struct skep__submission same = {.key = key->key, .key_bytes = key->size_bytes};
+    if (key->forgotten && skep__keys_find(key->queue, &same) != NULL) {
+        free_key(keys, key);
+        job->key = NULL;
+        return;
+    }
+    if (key->forgotten) show(key);
+    else TAILQ_REMOVE(&keys->ended, key, entry);
+    free_waiters(keys, key);
+    key->forgotten = key->settled = false;
+    key->forget_ms = 0;
+}
+
+void skep__keys_leave(struct skep__keys *keys, const struct skep__job *job) {
+    struct skep__key *key = job->key;
+    if (key == NULL) return;
+    key->job = NULL;
+    free_waiters(keys, key);
+    if (key->forget_ms != 0 && !key->forgotten) return; /* it is remembered */
+    if (!key->forgotten) HASH_DEL(key->queue->keys, key);
+    free_key(keys, key);
+}
+
+struct skep__queue *skep__keys_forget(struct skep__keys *keys, uint64_t now_ms) {
+    struct skep__key *key = TAILQ_FIRST(&keys->ended);
+    if (key == NULL || key->forget_ms > now_ms) return NULL;
+    struct skep__queue *queue = key->queue;
+    TAILQ_REMOVE(&keys->ended, key, entry);
+    HASH_DEL(queue->keys, key);
+    key->forgotten = true;
+    if (key->job == NULL) free_key(keys, key);
+    return queue;
+}

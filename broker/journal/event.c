@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT
+ * Events: to the user's callbacks and to the news. */
+#include "journal/event.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "journal/news.h"
+
+/* An event that is due on the next turn */
+struct skep__due_event {
+    STAILQ_ENTRY(skep__due_event) entry;
+    skep_event event;
+    char reason[SKEP_MAX_REASON + 1]; /* copies, since what they were borrowed from may have gone by then */
+    char url[SKEP_MAX_URL + 1];
+    char queue[SKEP_MAX_NAME + 1];
+};
+
+static const char *const names[SKEP_EVENT_KINDS] = {
+    [SKEP_EVENT_SETUP] = "setup",     [SKEP_EVENT_FORK] = "fork",
+    [SKEP_EVENT_ONLINE] = "online",   [SKEP_EVENT_LISTENING] = "listening",
+    [SKEP_EVENT_READY] = "ready",     [SKEP_EVENT_MESSAGE] = "message",
+    [SKEP_EVENT_DRAIN] = "drain",     [SKEP_EVENT_DISCONNECT] = "disconnect",
+    [SKEP_EVENT_EXIT] = "exit",       [SKEP_EVENT_ERROR] = "error",
+    [SKEP_EVENT_STOP] = "stop",       [SKEP_EVENT_DEAD] = "dead",
+    [SKEP_EVENT_SCALE] = "scale",     [SKEP_EVENT_RELOAD] = "reload",
+    [SKEP_EVENT_BREAKER] = "breaker", [SKEP_EVENT_PAUSE] = "pause",
+    [SKEP_EVENT_RESUME] = "resume",   [SKEP_EVENT_SIGNAL] = "signal",
+};
+
+const char *skep_event_name(enum skep_event_kind kind) {
+    return (unsigned)kind < SKEP_EVENT_KINDS ? names[kind] : "?";
+}
+
+skep_event skep__event(enum skep_event_kind kind, skep_child *child) {
+    return (skep_event){
+        .kind = kind, .child = child, .code = -1, .signal = -1, .delay_ms = -1, .fd = -1, .address_type = -1};
+}
+
+/* Not while one of the list may be calling back. */
+static void free_removed(const skep_cluster *cluster, struct skep__subscribers *subscribers) {
+    struct skep__subscriber *next;
+    if (cluster->telling > 0) return;
+    for (struct skep__subscriber *s = STAILQ_FIRST(subscribers); s != NULL; s = next) {
+        next = STAILQ_NEXT(s, entry);
+        if (!s->removed) continue;
+        STAILQ_REMOVE(subscribers, s, skep__subscriber, entry);
+        free(s);
+    }
+}
+
+/* Those that were added up to a number; callbacks may add and remove others. */
+static void call_all(skep_cluster *cluster, struct skep__subscribers *subscribers, const skep_event *event,
+                     uint64_t through) {
+    struct skep__subscriber *s;
+    cluster->telling++;
+    STAILQ_FOREACH(s, subscribers, entry) {
+        if (s->kind != event->kind || s->removed || s->number > through) continue;
+        s->removed = s->once;
+        s->callback(cluster, event, s->context);
+    }
+    cluster->telling--;
+    free_removed(cluster, subscribers);
+}
+
+/* As in Node: a worker's own listeners first, except for messages. */
+static void call_back(skep_cluster *cluster, const skep_event *event) {
+    uint64_t through = cluster->subscriptions;
+    bool cluster_first = event->kind == SKEP_EVENT_MESSAGE;
+    if (cluster_first) call_all(cluster, &cluster->subscribers, event, through);
+    if (event->child != NULL) call_all(cluster, &event->child->subscribers, event, through);
+    if (!cluster_first) call_all(cluster, &cluster->subscribers, event, through);
+}
+
+static void emit_now(skep_cluster *cluster, const skep_event *event) {
+    if (event->kind != SKEP_EVENT_MESSAGE) skep__news_event(cluster, event);
+    call_back(cluster, event);
+}
+
+void skep__emit_due(skep_cluster *cluster) {
+    for (struct skep__due_event *due; (due = STAILQ_FIRST(&cluster->due_events)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&cluster->due_events, entry);
+        emit_now(cluster, &due->event);
+        free(due);
+    }
+}
+
+void skep__emit(skep_cluster *cluster, const skep_event *event) {
+    skep__emit_due(cluster);
+    emit_now(cluster, event);
+}
+
+/* Copies a text; NULL stays NULL. */
+static const char *copy(char *to, size_t capacity_bytes, const char *from) {
+    if (from == NULL) return NULL;
+    snprintf(to, capacity_bytes, "%s", from);
+    return to;
+}
+
+static void flush_events(struct skep__flush *flush) {
+    skep__emit_due((skep_cluster *)((char *)flush - offsetof(skep_cluster, events_flush)));
+}
+
+void skep__emit_later(skep_cluster *cluster, const skep_event *event) {
+    struct skep__due_event *due = malloc(sizeof *due);
+    if (due == NULL) return;
+    due->event = *event;
+    due->event.reason = copy(due->reason, sizeof due->reason, event->reason);
+    due->event.url = copy(due->url, sizeof due->url, event->url);
+    due->event.queue = copy(due->queue, sizeof due->queue, event->queue);
+    STAILQ_INSERT_TAIL(&cluster->due_events, due, entry);
+    cluster->events_flush.flush = flush_events;
+    skep__flusher_mark(cluster->flusher, &cluster->events_flush);
+}
+
+void skep__emit_error(skep_cluster *cluster, skep_child *child, const char *format, ...) {
+    char reason[SKEP_MAX_REASON + 1];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(reason, sizeof reason, format, arguments);
+    va_end(arguments);
+    skep_event event = skep__event(SKEP_EVENT_ERROR, child);
+    event.reason = reason;
+    skep__emit(cluster, &event);
+}
+
+void skep__signal_text(int signal, char text[16]) {
+    const char *name = sigabbrev_np(signal);
+    if (name != NULL) snprintf(text, 16, "SIG%s", name);
+    else snprintf(text, 16, "signal %d", signal);
+}
+
+void skep__emit_dead(skep_cluster *cluster, const char *text) {
+    skep_event event = skep__event(SKEP_EVENT_DEAD, NULL);
+    event.reason = text;
+    skep__emit(cluster, &event);
+}
+
+void skep__forget_due(skep_cluster *cluster, const skep_child *child) {
+    struct skep__due_event *due, *next;
+    for (due = STAILQ_FIRST(&cluster->due_events); due != NULL; due = next) {
+        next = STAILQ_NEXT(due, entry);
+        if (due->event.child != child) continue;
+        STAILQ_REMOVE(&cluster->due_events, due, skep__due_event, entry);
+        free(due);
+    }
+}
+
+void skep__events_free(skep_cluster *cluster) {
+    for (struct skep__due_event *due; (due = STAILQ_FIRST(&cluster->due_events)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&cluster->due_events, entry);
+        free(due);
+    }
+}
+
+static bool has_kind(const struct skep__subscribers *subscribers, enum skep_event_kind kind) {
+    const struct skep__subscriber *s;
+    STAILQ_FOREACH(s, subscribers, entry) if (s->kind == kind && !s->removed) return true;
+    return false;
+}
+
+bool skep__has_message_handler(const skep_cluster *cluster, const skep_child *child) {
+    return has_kind(&cluster->subscribers, SKEP_EVENT_MESSAGE) || has_kind(&child->subscribers, SKEP_EVENT_MESSAGE);
+}
+
+static int subscribe(skep_cluster *cluster, struct skep__subscribers *subscribers, struct skep__subscriber wanted) {
+    if ((unsigned)wanted.kind >= SKEP_EVENT_KINDS || wanted.callback == NULL) return SKEP_EINVAL;
+    struct skep__subscriber *s = malloc(sizeof *s);
+    if (s == NULL) return SKEP_ENOMEM;
+    *s = wanted;
+    s->number = ++cluster->subscriptions;
+    free_removed(cluster, subscribers);
+    STAILQ_INSERT_TAIL(subscribers, s, entry);
+    return SKEP_OK;
+}
+
+static bool unsubscribe(const skep_cluster *cluster, struct skep__subscribers *subscribers,
+                        struct skep__subscriber wanted) {
+    struct skep__subscriber *s, *last = NULL;
+    STAILQ_FOREACH(s, subscribers, entry) {
+        bool same = s->kind == wanted.kind && s->callback == wanted.callback && s->context == wanted.context;
+        if (same && !s->removed) last = s;
+    }
+    if (last == NULL) return false;
+    last->removed = true;
+    free_removed(cluster, subscribers);
+    return true;
+}
+
+int skep_on(skep_cluster *cluster, enum skep_event_kind kind, skep_event_cb callback, void *context) {
+    struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context};
+    return subscribe(cluster, &cluster->subscribers, s);
+}
+
+int skep_child_on(skep_child *child, enum skep_event_kind kind, skep_event_cb callback, void *context) {
+    struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context};
+    return subscribe(child->cluster, &child->subscribers, s);
+}
+
+int skep_once(skep_cluster *cluster, enum skep_event_kind kind, skep_event_cb callback, void *context) {
+    struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context, .once = true};
+    return subscribe(cluster, &cluster->subscribers, s);
+}
+
+int skep_child_once(skep_child *child, enum skep_event_kind kind, skep_event_cb callback, void *context) {
+    struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context, .once = true};
+    return subscribe(child->cluster, &child->subscribers, s);
+}
+
+bool skep_off(skep_cluster *cluster, enum skep_event_kind kind, skep_event_cb callback, void *context) {
+    struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context};
+    return unsubscribe(cluster, &cluster->subscribers, s);
+}
+
+bool skep_child_off(skep_child *child, enum skep_event_kind kind, skep_event_cb callback, void *context) {
+    struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context};
+    return unsubscribe(child->cluster, &child->subscribers, s);
+}
+
+void skep__subscribers_free(struct skep__subscribers *subscribers) {
+    for (struct skep__subscriber *s; (s = STAILQ_FIRST(subscribers)) != NULL;) {
+        STAILQ_REMOVE_HEAD(subscribers, entry);
+        free(s);
+    }
+}

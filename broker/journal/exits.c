@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT
+ * Exit records. */
+#include "journal/exits.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "journal/event.h"
+
+enum { KEPT_EXITS = 256 };
+
+struct skep__exit {
+    STAILQ_ENTRY(skep__exit) entry;
+    uint32_t worker, slot;
+    pid_t pid;
+    char name[SKEP_MAX_NAME + 1];
+    uint64_t time_ms;   /* wall clock, since 1970 */
+    const char *reason; /* static text */
+    int code, signal;   /* one of the two is -1 */
+    uint64_t uptime_ms;
+    struct rusage usage;
+    uint64_t connections, jobs;
+    uint64_t accepted, requests, messages, jobs_done;
+    bool ready, voluntary;
+    int64_t delay_ms; /* -1: no replacement */
+    struct skep__log_tail lines;
+};
+
+/* --- records --- */
+
+/* Those that it still has, and those that went to others when its link ended. */
+static uint64_t jobs_of(skep_child *child) {
+    uint64_t jobs = child->jobs_given_back;
+    for (uint64_t n = 0; (n = skep__deliveries_after(&child->deliveries, n)) != 0;)
+        jobs += skep__deliveries_find(&child->deliveries, n)->job != NULL;
+    return jobs;
+}
+
+static void drop_oldest(skep_cluster *cluster) {
+    struct skep__exit *oldest = STAILQ_FIRST(&cluster->exits);
+    STAILQ_REMOVE_HEAD(&cluster->exits, entry);
+    cluster->exit_count--;
+    skep__tail_free(&oldest->lines);
+    free(oldest);
+}
+
+void skep__exits_add(skep_child *child, const skep_event *event) {
+    skep_cluster *cluster = child->cluster;
+    struct skep__exit *record = calloc(1, sizeof *record);
+    if (record == NULL) return;
+    *record = (struct skep__exit){.worker = child->id,
+                                  .slot = child->slot->index,
+                                  .pid = child->pid,
+                                  .time_ms = skep__wall_ms(),
+                                  .reason = event->reason,
+                                  .code = event->code,
+                                  .signal = event->signal,
+                                  .uptime_ms = event->uptime_ms,
+                                  .usage = child->rusage,
+                                  .connections = child->live,
+                                  .jobs = jobs_of(child),
+                                  .accepted = child->accepted,
+                                  .requests = child->requests,
+                                  .messages = child->messages,
+                                  .jobs_done = child->jobs_done,
+                                  .ready = child->ready_ms != 0,
+                                  .voluntary = child->voluntary,
+                                  .delay_ms = event->delay_ms,
+                                  .lines = child->last_lines};
+    memcpy(record->name, child->name, sizeof record->name);
+    child->last_lines = (struct skep__log_tail){0};
+    STAILQ_INSERT_TAIL(&cluster->exits, record, entry);
+    if (++cluster->exit_count > KEPT_EXITS) drop_oldest(cluster);
+}
+
+void skep__exits_free(skep_cluster *cluster) {
+    while (!STAILQ_EMPTY(&cluster->exits)) drop_oldest(cluster);
+}
+
+static const struct skep__exit *find(const skep_cluster *cluster, uint32_t worker) {
+    const struct skep__exit *record;
+    STAILQ_FOREACH(record, &cluster->exits, entry) if (record->worker == worker) return record;
+    return NULL;
+}
+
+int skep_child_exit_facts(const skep_cluster *cluster, uint32_t id, skep_exit_facts *facts) {
+    const struct skep__exit *record = find(cluster, id);
+    if (record == NULL) return SKEP_ENOWORKER;
+    *facts = (skep_exit_facts){.id = record->worker,
+                               .slot = record->slot,
+                               .pid = record->pid,
+                               .code = record->code,
+                               .signal = record->signal,
+                               .reason = record->reason,
+                               .uptime_ms = record->uptime_ms,
+                               .delay_ms = record->delay_ms,
+                               .time_ms = record->time_ms,
+                               .voluntary = record->voluntary,
+                               .ready = record->ready,
+                               .accepted = record->accepted,
+                               .requests = record->requests,
+                               .messages = record->messages,
+                               .jobs_done = record->jobs_done,
+                               .connections = record->connections};
+    static_assert(sizeof facts->name == sizeof record->name, "a name fits");
+    memcpy(facts->name, record->name, sizeof record->name);
+    return SKEP_OK;
+}
+
+/* --- words --- */
+
+void skep__exit_text(const skep_child *child, char text[SKEP__HOW_SIZE]) {
+    char signal[16];
+    skep__signal_text(child->exit_signal, signal);
+    if (child->exit_signal < 0) snprintf(text, SKEP__HOW_SIZE, "exited with status %d", child->exit_code);
+    else if (child->reason == NULL) snprintf(text, SKEP__HOW_SIZE, "was killed by %s", signal);
+    else snprintf(text, SKEP__HOW_SIZE, "was killed by %s (%s)", signal, child->reason);
+}
+
+/* --- answers --- */
+
+static uint64_t ms_of(const struct timeval *time) {
+    return (uint64_t)time->tv_sec * 1000 + (uint64_t)time->tv_usec / 1000;
+}
+
+static void set_optional(struct skep_command_exitStatus *e, const struct skep__exit *record) {
+    if (record->name[0] != '\0') SKEP_SET(exitStatus, e, name, skep__text(record->name));
+    if (record->code >= 0) SKEP_SET(exitStatus, e, code, (uint64_t)record->code);
+    if (record->signal >= 0) SKEP_SET(exitStatus, e, signal, (uint64_t)record->signal);
+    if (record->delay_ms >= 0) SKEP_SET(exitStatus, e, delay_ms, (uint64_t)record->delay_ms);
+}
+
+static int add(const struct skep__exit *record, struct skep_frame *frame) {
+    struct skep_bytes lines[SKEP__TAIL_LINES];
+    struct skep_command command = {.id = SKEP_COMMAND_exitStatus};
+    struct skep_command_exitStatus *e = &command.exitStatus;
+    *e = (struct skep_command_exitStatus){.worker = record->worker,
+                                          .pid = (uint64_t)record->pid,
+                                          .slot = record->slot,
+                                          .time = record->time_ms,
+                                          .reason = skep__text(record->reason),
+                                          .uptime_ms = record->uptime_ms,
+                                          .user_ms = ms_of(&record->usage.ru_utime),
+                                          .system_ms = ms_of(&record->usage.ru_stime),
+                                          .rss_bytes = (uint64_t)record->usage.ru_maxrss * 1024,
+                                          .connections = record->connections,
+                                          .jobs = record->jobs,
+                                          .ready = record->ready};
+    set_optional(e, record);
+    for (unsigned i = 0; i < record->lines.count; i++)
+        lines[i] = (struct skep_bytes){record->lines.lines[i]->data, record->lines.lines[i]->size_bytes};
+    struct skep_list list = {.count = record->lines.count, .borrowed = lines};
+    if (list.count > 0) SKEP_SET(exitStatus, e, lines, list);
+    return skep__frame_add(frame, &command);
+}
+
+int skep__exits_answer(const skep_cluster *cluster, uint64_t n, struct skep_frame *frame) {
+    const struct skep__exit *record;
+    size_t passed = n != 0 && n < cluster->exit_count ? cluster->exit_count - (size_t)n : 0;
+    int status = SKEP_OK;
+    STAILQ_FOREACH(record, &cluster->exits, entry) {
+        if (passed > 0) passed--;
+        else if (status == SKEP_OK) status = add(record, frame);
+    }
+    return status;
+}

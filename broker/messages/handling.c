@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT
+ * Histograms that workers report, merged. */
+#include "messages/handling.h"
+
+#include <string.h>
+
+#include "broker.h"
+#include "jobs/ledger.h"
+
+enum { ANSWER_BYTES = 3 * 1024 * 1024 /* an answer that has so much gets no more: frames have a limit */ };
+
+static const char *const names[] = {
+#define HANDLED(id, name) name,
+#include "messages/handled.def"
+#undef HANDLED
+};
+
+static bool is(struct skep_bytes text, const char *name) {
+    return text.size_bytes == strlen(name) && memcmp(text.data, name, text.size_bytes) == 0;
+}
+
+/* SKEP__HANDLED_WHATS if it is something that this version does not know */
+static enum skep__handled_what what_of(struct skep_bytes text) {
+    enum skep__handled_what what = 0;
+    while (what < SKEP__HANDLED_WHATS && !is(text, names[what])) what++;
+    return what;
+}
+
+static struct skep__queue *queue_of(skep_cluster *cluster, const struct skep_command_handled *h) {
+    if (h->queue.size_bytes == 0) return NULL;
+    return cluster->store->kind->queue(cluster->store, h->queue.data, h->queue.size_bytes, false);
+}
+
+/* A part of the report may be lost, but never a part of one histogram. */
+static void merge(skep_cluster *cluster, skep_child *child, const struct skep_command_handled *h,
+                  const struct skep_histogram *times) {
+    enum skep__handled_what what = what_of(h->what);
+    struct skep__queue *queue = what == SKEP__HANDLED_JOB ? queue_of(cluster, h) : NULL;
+    int status = skep__histogram_add(&cluster->handling.of[what], times);
+    if (status == SKEP_OK && child != NULL) status = skep__histogram_add(&child->handling.of[what], times);
+    if (status == SKEP_OK && queue != NULL) status = skep__histogram_add(&queue->times, times);
+    if (child != NULL && queue != NULL && times->total > 0) skep__consumer_timed(child, queue, times);
+    if (status != SKEP_OK) skep__trace(cluster->trace, SKEP__TRACE_WIRE, "handled: %s", skep_strerror(status));
+}
+
+int skep__handled(skep_cluster *cluster, skep_child *child, const struct skep_command_handled *handled,
+                  const char **why) {
+    struct skep_histogram times = {0};
+    if (what_of(handled->what) == SKEP__HANDLED_WHATS) {
+        cluster->outbox_reader.unknown++;
+        return SKEP_OK;
+    }
+    int status = skep__histogram_unpack(&times, handled->times.data, handled->times.size_bytes);
+    if (status == SKEP_OK) merge(cluster, child, handled, &times);
+    skep__histogram_free(&times);
+    if (status != SKEP_EPROTO) return SKEP_OK;
+    *why = "times: no histogram";
+    return SKEP_EPROTO;
+}
+
+/* --- status --- */
+
+struct skep_bytes skep__handling_pack(const struct skep_histogram *times, size_t answer_bytes,
+                                      char packed[SKEP_MAX_TIMES]) {
+    size_t size_bytes;
+    bool packable = times->total > 0 && answer_bytes < ANSWER_BYTES &&
+                    skep__histogram_pack(times, packed, SKEP_MAX_TIMES, &size_bytes) == SKEP_OK;
+    return packable ? (struct skep_bytes){packed, size_bytes} : (struct skep_bytes){0};
+}
+
+/* child is NULL for all. */
+static int add_status(const struct skep__handling *handling, enum skep__handled_what what, const skep_child *child,
+                      struct skep_frame *frame) {
+    char packed[SKEP_MAX_TIMES];
+    struct skep_command command = {.id = SKEP_COMMAND_handlingStatus};
+    struct skep_command_handlingStatus *h = &command.handlingStatus;
+    struct skep_bytes times = skep__handling_pack(&handling->of[what], frame->size_bytes, packed);
+    if (times.size_bytes == 0) return SKEP_OK;
+    *h = (struct skep_command_handlingStatus){.what = skep__text(names[what]), .times = times};
+    if (child != NULL) SKEP_SET(handlingStatus, h, worker, child->id);
+    return skep__frame_add(frame, &command);
+}
+
+static int add_all(const struct skep__handling *handling, const skep_child *child, struct skep_frame *frame) {
+    int status = SKEP_OK;
+    for (enum skep__handled_what what = 0; what < SKEP__HANDLED_WHATS && status == SKEP_OK; what++)
+        status = add_status(handling, what, child, frame);
+    return status;
+}
+
+int skep__handling_add(const skep_cluster *cluster, struct skep_frame *frame) {
+    const skep_child *child;
+    int status = add_all(&cluster->handling, NULL, frame);
+    TAILQ_FOREACH(child, &cluster->children, entry)
+    if (status == SKEP_OK) status = add_all(&child->handling, child, frame);
+    return status;
+}
+
+void skep__handling_free(struct skep__handling *handling) {
+    for (unsigned i = 0; i < SKEP__HANDLED_WHATS; i++) skep__histogram_free(&handling->of[i]);
+}

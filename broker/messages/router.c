@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT
+ * Commands from workers' outboxes, and messages between workers and the primary. */
+#include "messages/router.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clients/session.h"
+#include "jobs/ledger.h"
+#include "journal/event.h"
+#include "journal/news.h"
+#include "messages/counts.h"
+#include "worker/life.h"
+
+enum { REQUEST_TIMEOUT_MS = 5000 };
+
+static int push(skep_child *child, const struct skep_command *command) {
+    if (child->link < 0 || child->cluster->freed) return SKEP_ECLOSED;
+    int status = skep__outlet_add(child->inbox, command);
+    if (status == SKEP_OK) skep__trace_command(child->cluster->trace, SKEP__TRACE_WIRE, ">", child->id, command);
+    return status;
+}
+
+/* What cannot be queued for a worker that does not read is lost to it alone. */
+static void push_or_drop(skep_child *child, const struct skep_command *command) {
+    int status = push(child, command);
+    if (status != SKEP_OK)
+        skep__trace(child->cluster->trace, SKEP__TRACE_WIRE, "worker %u: %s", child->id, skep_strerror(status));
+}
+
+/* --- requestCount --- */
+
+static int send_request_count(skep_child *child) {
+    struct skep_command command = {.id = SKEP_COMMAND_requestCount};
+    command.requestCount = (struct skep_command_requestCount){.requestCount = child->requests};
+    return push(child, &command);
+}
+
+void skep__send_request_counts(skep_cluster *cluster) {
+    skep_child *child;
+    TAILQ_FOREACH(child, &cluster->children, entry) {
+        if (child->state == SKEP__CHILD_READY && send_request_count(child) != SKEP_OK)
+            continue; /* the next interval will tell */
+    }
+}
+
+int skep_child_send_request_count(skep_child *child) {
+    return send_request_count(child);
+}
+
+/* --- messages from workers --- */
+
+static void answer_status(skep_child *child, uint64_t request, int status) {
+    struct skep_command command = {.id = SKEP_COMMAND_reply};
+    struct skep_command_reply *r = &command.reply;
+    *r = (struct skep_command_reply){.request = request};
+    SKEP_SET(reply, r, status, (uint64_t)status);
+    push_or_drop(child, &command);
+}
+
+static void undelivered(skep_child *sender, const struct skep_command_message *m, int status) {
+    if (SKEP_HAS(message, m, request)) {
+        answer_status(sender, m->request, status);
+        return;
+    }
+    struct skep_command command = {.id = SKEP_COMMAND_undelivered};
+    struct skep_command_undelivered *u = &command.undelivered;
+    *u = (struct skep_command_undelivered){.name = m->name, .status = (uint64_t)status};
+    if (SKEP_HAS(message, m, to)) SKEP_SET(undelivered, u, to, m->to);
+    if (SKEP_HAS(message, m, toName)) SKEP_SET(undelivered, u, toName, m->toName);
+    push_or_drop(sender, &command);
+}
+
+/* To this process: the message event. */
+static void deliver_here(skep_child *sender, const struct skep_command_message *m) {
+    char name[SKEP_MAX_NAME + 1];
+    if (!skep__has_message_handler(sender->cluster, sender)) {
+        if (SKEP_HAS(message, m, request)) answer_status(sender, m->request, SKEP_ENOHANDLER);
+        return;
+    }
+    skep__copy_text(name, sizeof name, &m->name);
+    skep_event event = skep__event(SKEP_EVENT_MESSAGE, sender);
+    event.name = name;
+    if (SKEP_HAS(message, m, data)) event.data = m->data.data, event.size_bytes = m->data.size_bytes;
+    if (SKEP_HAS(message, m, request)) event.request = m->request;
+    skep__emit(sender->cluster, &event);
+}
+
+static bool has_name(const skep_child *child, const struct skep_bytes *name) {
+    return strlen(child->name) == name->size_bytes && memcmp(child->name, name->data, name->size_bytes) == 0;
+}
+
+/* The next worker of a name, in turn by id. */
+static skep_child *next_of_name(skep_cluster *cluster, const struct skep_bytes *name) {
+    skep_child *child, *first = NULL, *next = NULL;
+    TAILQ_FOREACH(child, &cluster->children, entry) {
+        if (child->state != SKEP__CHILD_READY || !has_name(child, name)) continue;
+        if (first == NULL) first = child;
+        if (next == NULL && child->id > cluster->name_turn) next = child;
+    }
+    if (next == NULL) next = first;
+    if (next != NULL) cluster->name_turn = next->id;
+    return next;
+}
+
+skep_child *skep__receiver_of(skep_cluster *cluster, const struct skep_command_message *m) {
+    if (SKEP_HAS(message, m, toName)) return next_of_name(cluster, &m->toName);
+    return skep_child_by_id(cluster, (uint32_t)m->to);
+}
+
+static void forward(skep_child *sender, const struct skep_command_message *m) {
+    skep_child *receiver = skep__receiver_of(sender->cluster, m);
+    struct skep_command command = {.id = SKEP_COMMAND_message, .message = *m};
+    SKEP_SET(message, &command.message, from, sender->id);
+    int status = receiver != NULL ? push(receiver, &command) : SKEP_ENOWORKER;
+    if (status == SKEP_ECLOSED) status = SKEP_ENOWORKER;
+    if (status != SKEP_OK) undelivered(sender, m, status);
+}
+
+static void message(skep_child *sender, const struct skep_command_message *m) {
+    static const struct skep_bytes none = {0};
+    sender->messages++;
+    sender->cluster->messages++;
+    if (SKEP_HAS(message, m, toAll) && m->toAll) {
+        int status =
+            skep__news_broadcast(sender->cluster, sender->id, &m->name, SKEP_HAS(message, m, data) ? &m->data : &none);
+        if (status != SKEP_OK) undelivered(sender, m, status);
+    } else if (SKEP_HAS(message, m, toName) || (SKEP_HAS(message, m, to) && m->to != 0)) {
+        forward(sender, m);
+    } else {
+        deliver_here(sender, m);
+    }
+}
+
+/* --- requests of the primary's --- */
+
+static void settle(struct skep__call_to_child *call, int status, const void *data, size_t size_bytes) {
+    HASH_DEL(call->cluster->calls, call);
+    skep__alarm_stop(&call->expiry);
+    call->callback(call->cluster, status, data, size_bytes, call->context);
+    free(call);
+}
+
+static void call_expired(struct skep__alarm *alarm) {
+    settle((struct skep__call_to_child *)((char *)alarm - offsetof(struct skep__call_to_child, expiry)), SKEP_ETIMEDOUT,
+           NULL, 0);
+}
+
+void skep__calls_fail(const skep_child *child) {
+    struct skep__call_to_child *call, *next;
+    HASH_ITER(hh, child->cluster->calls, call, next)
+    if (call->child == child->id) settle(call, SKEP_ENOWORKER, NULL, 0);
+}
+
+void skep__calls_free(skep_cluster *cluster) {
+    while (cluster->calls != NULL) /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): settling takes it off the table */
+        settle(cluster->calls, SKEP_ECLOSED, NULL, 0);
+}
+
+static void reply_here(skep_child *sender, const struct skep_command_reply *r) {
+    struct skep__call_to_child *call;
+    HASH_FIND(hh, sender->cluster->calls, &r->request, sizeof r->request, call);
+    if (call == NULL || call->child != sender->id) return; /* too late, or not its to answer */
+    bool has_data = SKEP_HAS(reply, r, data);
+    settle(call, SKEP_HAS(reply, r, status) ? (int)r->status : SKEP_OK, has_data ? r->data.data : NULL,
+           has_data ? r->data.size_bytes : 0);
+}
+
+static void reply(skep_child *sender, const struct skep_command_reply *r) {
+    if (!SKEP_HAS(reply, r, to) || r->to == 0) {
+        reply_here(sender, r);
+        return;
+    }
+    skep_child *asker = skep_child_by_id(sender->cluster, (uint32_t)r->to);
+    struct skep_command command = {.id = SKEP_COMMAND_reply, .reply = *r};
+    if (asker != NULL) push_or_drop(asker, &command);
+}
+
+/* --- news that a worker missed --- */
+
+static int add_to_inbox(void *context, const void *data, size_t size_bytes) {
+    skep_child *child = context;
+    return skep__outlet_append(child->inbox, data, size_bytes);
+}
+
+/* If not all of it fits into the inbox now, it is sent again when that has drained: the worker drops what it has seen.
+ */
+static void news_since(skep_child *child, uint64_t seq) {
+    if (child->link < 0) return;
+    int status = skep__news_since(child->cluster, seq, add_to_inbox, child);
+    child->owes_news = status == SKEP_EAGAIN;
+    child->news_seen = seq;
+    if (status != SKEP_OK)
+        skep__trace(child->cluster->trace, SKEP__TRACE_WIRE, "worker %u: news: %s", child->id, skep_strerror(status));
+}
+
+void skep__inbox_drained(void *context) {
+    skep_child *child = context;
+    child->inbox_full = false;
+    if (child->owes_news) news_since(child, child->news_seen);
+    skep__dispatch_child(child);
+}
+
+/* --- frames --- */
+
+/* A worker's own words. Errors: SKEP_EPROTO, with *why. */
+static int take_from_child(skep_child *child, const struct skep_command *command, const char **why) {
+    switch (command->id) {
+    case SKEP_COMMAND_message: message(child, &command->message); break;
+    case SKEP_COMMAND_reply: reply(child, &command->reply); break;
+    case SKEP_COMMAND_newsSince:
+        if (!child->owes_news) news_since(child, command->newsSince.seq);
+        break;
+    case SKEP_COMMAND_completed: return skep__ledger_completed(child, &command->completed, why);
+    case SKEP_COMMAND_retry: skep__ledger_retry(child, &command->retry); break;
+    case SKEP_COMMAND_fail: skep__ledger_fail(child, &command->fail); break;
+    case SKEP_COMMAND_released: skep__ledger_released(child, &command->released); break;
+    case SKEP_COMMAND_extend: skep__ledger_extend(child, &command->extend); break;
+    default: break;
+    }
+    return SKEP_OK;
+}
+
+/* child is NULL for strangers, and for a worker that is gone. */
+static int take_command(skep_cluster *cluster, skep_child *child, const struct skep_command *command,
+                        const char **why) {
+    skep__trace_command(cluster->trace, SKEP__TRACE_WIRE, "<", child != NULL ? child->id : 0, command);
+    if (command->id == SKEP_COMMAND_incrementRequestCount)
+        skep__count_requests(cluster, child, &command->incrementRequestCount);
+    else if (command->id == SKEP_COMMAND_incrementCount) skep__count_named(cluster, child, &command->incrementCount);
+    else if (command->id == SKEP_COMMAND_handled) return skep__handled(cluster, child, &command->handled, why);
+    else if (child != NULL) return take_from_child(child, command, why);
+    return SKEP_OK;
+}
+
+static void bad_frame(skep_cluster *cluster, skep_child *child, const struct skep__peer *peer, const char *why) {
+    if (child != NULL) {
+        skep__child_bad_frame(child, "outbox", why);
+        return;
+    }
+    cluster->bad_frames++;
+    skep__emit_error(cluster, NULL, "malformed frame in the outbox from process %d (%s); %s", (int)peer->pid, why,
+                     skep__port_blame(cluster->outbox, peer->pipe) ? "ignored from now on" : "dropped");
+}
+
+void skep__outbox_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
+    skep_cluster *cluster = context;
+    struct skep_reader *reader = &cluster->outbox_reader;
+    struct skep_command command;
+    bool more = true;
+    skep_child *child = skep__child_by_pid(cluster, peer->pid);
+    if (child != NULL ? child->discarding : skep__counts_are_final(cluster, peer->pid)) return;
+    int status = skep__reader_begin(reader, data, size_bytes);
+    while (status == SKEP_OK && more) {
+        status = skep__reader_next(reader, &command, &more);
+        if (status == SKEP_OK && more) status = take_command(cluster, child, &command, &reader->why);
+    }
+    if (child != NULL) skep__dispatch_child(child);
+    skep__sessions_flush(cluster);
+    if (status != SKEP_OK) bad_frame(cluster, child, peer, status == SKEP_EPROTO ? reader->why : skep_strerror(status));
+}
+
+/* --- messages from the primary --- */
+
+static void fill(struct skep_command *command, const char *name, const void *data, size_t size_bytes) {
+    struct skep_command_message *m = &command->message;
+    command->id = SKEP_COMMAND_message;
+    *m = (struct skep_command_message){.name = skep__text(name)};
+    if (size_bytes > 0) SKEP_SET(message, m, data, ((struct skep_bytes){data, size_bytes}));
+}
+
+int skep_child_send(skep_child *child, const char *name, const void *data, size_t size_bytes) {
+    struct skep_command command;
+    fill(&command, name, data, size_bytes);
+    return push(child, &command);
+}
+
+int skep_cluster_broadcast(skep_cluster *cluster, const char *name, const void *data, size_t size_bytes) {
+    struct skep_bytes text = skep__text(name), bytes = {data, size_bytes};
+    return cluster->started ? skep__news_broadcast(cluster, 0, &text, &bytes) : SKEP_ESTATE;
+}
+
+static int await_reply(skep_child *child, uint64_t request, unsigned timeout_ms, skep_child_reply_cb callback,
+                       void *context) {
+    struct skep__call_to_child *call = calloc(1, sizeof *call);
+    skep_cluster *cluster = child->cluster;
+    if (call == NULL) return SKEP_ENOMEM;
+    *call = (struct skep__call_to_child){
+        .request = request, .cluster = cluster, .child = child->id, .callback = callback, .context = context};
+    uv_update_time(cluster->loop); /* the user may have taken long before the question */
+    call->expiry.holds = true;
+    if (timeout_ms == 0) timeout_ms = REQUEST_TIMEOUT_MS;
+    if (skep__alarm_set(cluster->clock, &call->expiry, timeout_ms, call_expired) != SKEP_OK) {
+        free(call);
+        return SKEP_ENOMEM;
+    }
+    HASH_ADD(hh, cluster->calls, request, sizeof call->request, call);
+    return SKEP_OK;
+}
+
+int skep_child_request(skep_child *child, const char *name, const void *data, size_t size_bytes, unsigned timeout_ms,
+                       skep_child_reply_cb callback, void *context) {
+    struct skep_command command;
+    uint64_t request = ++child->cluster->next_call;
+    fill(&command, name, data, size_bytes);
+    SKEP_SET(message, &command.message, request, request);
+    int status = push(child, &command);
+    return status == SKEP_OK ? await_reply(child, request, timeout_ms, callback, context) : status;
+}
+
+int skep_child_reply(skep_child *child, uint64_t request, int status, const void *data, size_t size_bytes) {
+    struct skep_command command = {.id = SKEP_COMMAND_reply};
+    struct skep_command_reply *r = &command.reply;
+    *r = (struct skep_command_reply){.request = request};
+    if (status != SKEP_OK) SKEP_SET(reply, r, status, (uint64_t)status);
+    if (size_bytes > 0) SKEP_SET(reply, r, data, ((struct skep_bytes){data, size_bytes}));
+    return push(child, &command);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT
+ * Submissions: from the user into batches, and what becomes of them back to the user. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/private.h"
+
+/* --- the ring of the unanswered --- */
+
+static int grow_ring(skep_client *client) {
+    size_t capacity = client->ring_capacity > 0 ? client->ring_capacity * 2 : 64;
+    struct skep__submission *ring = malloc(capacity * sizeof *ring);
+    if (ring == NULL) return SKEP_ENOMEM;
+    for (size_t i = 0; i < client->unanswered; i++)
+        ring[i] = client->ring[(client->ring_head + i) & (client->ring_capacity - 1)];
+    free(client->ring);
+    client->ring = ring;
+    client->ring_capacity = capacity;
+    client->ring_head = 0;
+    return SKEP_OK;
+}
+
+static void push(skep_client *client, const struct skep__submission *submission) {
+    client->ring[(client->ring_head + client->unanswered) & (client->ring_capacity - 1)] = *submission;
+    client->unanswered++;
+}
+
+static struct skep__submission pop(skep_client *client) {
+    struct skep__submission submission = client->ring[client->ring_head];
+    client->ring_head = (client->ring_head + 1) & (client->ring_capacity - 1);
+    client->unanswered--;
+    client->first++;
+    return submission;
+}
+
+/* --- submitting --- */
+
+bool skep__client_has_room(const skep_client *client) {
+    return client->unanswered_bytes <= SKEP__CLIENT_MAX_BYTES && client->unanswered < SKEP__CLIENT_MAX_JOBS &&
+           client->message_bytes <= SKEP__CLIENT_MAX_BYTES;
+}
+
+static int check_room(skep_client *client) {
+    if (client->unanswered_bytes <= SKEP__CLIENT_MAX_BYTES && client->unanswered < SKEP__CLIENT_MAX_JOBS)
+        return SKEP_OK;
+    client->sender_waits = true;
+    return skep__client_fail(client, SKEP_EAGAIN, "%s: too many jobs are waiting to be accepted", client->instance.dir);
+}
+
+static int check_terms(skep_client *client, const char *queue, const skep_job_options *options) {
+    int status = skep__client_check_name(client, "queue", queue);
+    if (status == SKEP_OK && options->key != NULL) status = skep__client_check_name(client, "key", options->key);
+    if (status != SKEP_OK) return status;
+    if (options->priority < -128 || options->priority > 127)
+        return skep__client_fail(client, SKEP_EINVAL, "priority %d: -128 to 127 is possible", options->priority);
+    if (options->attempts > UINT16_MAX)
+        return skep__client_fail(client, SKEP_EINVAL, "%u attempts: at most %d are possible", options->attempts,
+                                 UINT16_MAX);
+    if (options->lease_ms > 0 && options->lease_ms < SKEP_LEAST_LEASE_MS)
+        return skep__client_fail(client, SKEP_EINVAL, "lease of %u ms: at least %d", options->lease_ms,
+                                 SKEP_LEAST_LEASE_MS);
+    return SKEP_OK;
+}
+
+static int make_unfinished(skep_outcome_cb outcome, void *context, struct skep__unfinished **out) {
+    *out = outcome != NULL ? malloc(sizeof **out) : NULL;
+    if (outcome == NULL) return SKEP_OK;
+    if (*out == NULL) return SKEP_ENOMEM;
+    (*out)->outcome = outcome;
+    (*out)->context = context;
+    return SKEP_OK;
+}
+
+static int add_job(skep_client *client, const char *queue, const struct iovec *job, const skep_job_options *options,
+                   struct skep__submission *submission, skep_outcome_cb outcome) {
+    struct skep__batch *batch;
+    int status = SKEP_OK;
+    if (client->unanswered == client->ring_capacity) status = grow_ring(client);
+    if (status == SKEP_OK) status = skep__client_batch(client, queue, options, outcome != NULL, &batch);
+    if (status == SKEP_OK) status = make_unfinished(outcome, submission->context, &submission->unfinished);
+    if (status != SKEP_OK) return status;
+    size_t before_bytes = batch->items.size_bytes + batch->keys.size_bytes;
+    status = skep__batch_add(batch, job->iov_base, job->iov_len, options->key);
+    if (status != SKEP_OK) {
+        free(submission->unfinished);
+        return status;
+    }
+    client->unanswered_bytes += batch->items.size_bytes + batch->keys.size_bytes - before_bytes;
+    client->unfinished_count += outcome != NULL;
+    push(client, submission);
+    return SKEP_OK;
+}
+
+static int submit(skep_client *client, const char *queue, const struct iovec *job, const skep_job_options *options,
+                  skep_accepted_cb accepted, skep_outcome_cb outcome, void *context) {
+    struct skep__submission submission = {.accepted = accepted, .context = context};
+    if (job->iov_len > SKEP_MAX_PAYLOAD)
+        return skep__client_fail(client, SKEP_ETOOBIG, "job for %s: %zu bytes, at most %d are possible", queue,
+                                 job->iov_len, SKEP_MAX_PAYLOAD);
+    int status = check_room(client);
+    if (status != SKEP_OK) return status;
+    status = add_job(client, queue, job, options, &submission, outcome);
+    if (status != SKEP_OK) return skep__client_fail(client, status, "job for %s: %s", queue, skep_strerror(status));
+    skep__client_mark(client);
+    return SKEP_OK;
+}
+
+static int begin_submit(skep_client *client, const char *queue, const skep_job_options *options) {
+    if (client->closing) return skep__client_fail(client, SKEP_ECLOSED, "the client is being freed");
+    return check_terms(client, queue, options);
+}
+
+int skep_submit(skep_client *client, const char *queue, const void *data, size_t size_bytes,
+                const skep_job_options *options, skep_accepted_cb accepted, skep_outcome_cb outcome, void *context) {
+    static const skep_job_options defaults = {0};
+    if (options == NULL) options = &defaults;
+    struct iovec job = {.iov_base = (void *)(uintptr_t)data, .iov_len = size_bytes};
+    int status = begin_submit(client, queue, options);
+    return status == SKEP_OK ? submit(client, queue, &job, options, accepted, outcome, context) : status;
+}
+
+int skep_submit_many(skep_client *client, const char *queue, const struct iovec *jobs, size_t count,
+                     const skep_job_options *options, skep_accepted_cb accepted, skep_outcome_cb outcome, void *context,
+                     size_t *submitted) {
+    static const skep_job_options defaults = {0};
+    if (options == NULL) options = &defaults;
+    size_t n = 0;
+    int status = begin_submit(client, queue, options);
+    if (status == SKEP_OK && options->key != NULL)
+        status = skep__client_fail(client, SKEP_EINVAL, "key %s: not for many jobs", options->key);
+    while (status == SKEP_OK && n < count) {
+        status = submit(client, queue, &jobs[n], options, accepted, outcome, context);
+        n += status == SKEP_OK;
+    }
+    if (submitted != NULL) *submitted = n;
+    return status;
+}
+
+/* --- answers --- */
+
+void skep__client_finish(skep_client *client, struct skep__unfinished *unfinished, const skep_outcome *outcome) {
+    skep_outcome_cb callback = unfinished->outcome;
+    void *context = unfinished->context;
+    HASH_DEL(client->unfinished, unfinished);
+    free(unfinished);
+    client->unfinished_count--;
+    callback(client, outcome, context);
+}
+
+/* Of a job that was never there, or whose outcome may have been lost. */
+static void finish_unaccepted(skep_client *client, struct skep__unfinished *unfinished, int status) {
+    skep_outcome outcome = {.status = status, .cause = "", .reason = ""};
+    skep_outcome_cb callback = unfinished->outcome;
+    void *context = unfinished->context;
+    free(unfinished);
+    client->unfinished_count--;
+    callback(client, &outcome, context);
+}
+
+void skep__client_settle(skep_client *client, int status, uint64_t id, bool waits) {
+    uint64_t number = client->first;
+    struct skep__submission submission = pop(client);
+    struct skep__unfinished *unfinished = submission.unfinished;
+    int status_of_outcome = waits ? SKEP_OK : status;
+    if (waits && number <= client->cut_through) status_of_outcome = SKEP_ECLOSED;
+    if (unfinished != NULL && status_of_outcome == SKEP_OK) {
+        unfinished->number = number;
+        HASH_ADD(hh, client->unfinished, number, sizeof unfinished->number, unfinished);
+    }
+    if (submission.accepted != NULL) submission.accepted(client, status, id, submission.context);
+    if (unfinished != NULL && status_of_outcome != SKEP_OK) finish_unaccepted(client, unfinished, status_of_outcome);
+}
+
+/* Callbacks may submit again, to the next broker: only what is there now is meant. */
+void skep__client_fail_submissions(skep_client *client) {
+    skep__client_close_batch(client);
+    for (uint64_t left = client->unanswered; left > 0; left--) skep__client_settle(client, SKEP_ECLOSED, 0, false);
+    skep__client_retire_batches(client);
+}
+
+void skep__client_fail_unfinished(skep_client *client) {
+    static const skep_outcome unknown = {.status = SKEP_ECLOSED, .cause = "", .reason = ""};
+    struct skep__unfinished *unfinished, *next;
+    HASH_ITER(hh, client->unfinished, unfinished, next) skep__client_finish(client, unfinished, &unknown);
+}
+
+void skep__client_tell_drained(skep_client *client) {
+    if (!client->sender_waits || client->unanswered_bytes > SKEP__CLIENT_MAX_BYTES / 2 ||
+        client->unanswered > SKEP__CLIENT_MAX_JOBS / 2 || client->message_bytes > SKEP__CLIENT_MAX_BYTES / 2)
+        return;
+    client->sender_waits = false;
+    if (client->on_drain != NULL) client->on_drain(client, client->on_drain_context);
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT
+ * Watching the news: each item once, in order. The news may drop items: a gap shows by the numbers when the next item
+ * comes, and since none may come, what was missed is asked for after a silence too. */
+#include "client/private.h"
+
+enum {
+    QUIET_TICKS = 3, /* of 200 ms, without an item */
+    REPAIR_TIMEOUT_MS = 1000
+};
+
+static void ask_again(skep_client *client);
+
+/* Whether an item is the next; in the answer to newsSince, a gap is what the broker no longer has. */
+static bool is_next(skep_client *client, uint64_t seq, bool answered) {
+    client->quiet_ticks = 0;
+    if (seq > client->news_heard) client->news_heard = seq;
+    if (!client->news_known || seq <= client->news_seq) return false;
+    if (seq > client->news_seq + 1 && !answered) {
+        ask_again(client);
+        return false;
+    }
+    client->news_lost += seq - client->news_seq - 1;
+    client->news_seq = seq;
+    return true;
+}
+
+static void tell(skep_client *client, skep_news *news, uint64_t seq) {
+    news->seq = seq;
+    news->lost = client->news_lost;
+    client->news_lost = 0;
+    if (client->on_news != NULL) client->on_news(client, news, client->on_news_context);
+}
+
+static int code_of(bool is_there, uint64_t code) {
+    return is_there ? (int)code : -1;
+}
+
+static void event_heard(skep_client *client, const struct skep_command_event *e, bool answered) {
+    char event[SKEP_MAX_NAME + 1], reason[SKEP_MAX_REASON + 1], url[SKEP_MAX_URL + 1];
+    if (!is_next(client, e->seq, answered)) return;
+    skep__client_copy_text(event, &e->event);
+    skep__client_copy_text(reason, &e->reason);
+    skep__client_copy_text(url, &e->url);
+    skep_news news = {.time_ms = e->time,
+                      .event = event,
+                      .worker = (uint32_t)e->worker,
+                      .pid = (int32_t)e->pid,
+                      .code = code_of(SKEP_HAS(event, e, code), e->code),
+                      .signal = code_of(SKEP_HAS(event, e, signal), e->signal),
+                      .reason = reason,
+                      .url = url,
+                      .name = ""};
+    tell(client, &news, e->seq);
+}
+
+static void broadcast_heard(skep_client *client, const struct skep_command_broadcast *b, bool answered) {
+    char name[SKEP_MAX_NAME + 1];
+    if (!is_next(client, b->seq, answered)) return;
+    skep__client_copy_text(name, &b->name);
+    skep_news news = {.event = "broadcast",
+                      .worker = (uint32_t)b->from,
+                      .code = -1,
+                      .signal = -1,
+                      .reason = "",
+                      .url = "",
+                      .name = name,
+                      .data = b->data.data,
+                      .size_bytes = b->data.size_bytes};
+    tell(client, &news, b->seq);
+}
+
+static void totals_heard(skep_client *client, const struct skep_command_totals *t, bool answered) {
+    skep_news news = {.event = "totals", .code = -1, .signal = -1, .reason = "", .url = "", .name = ""};
+    if (is_next(client, t->seq, answered)) tell(client, &news, t->seq);
+}
+
+/* Items that the broker has and did not send are lost; at the beginning of watching none are wanted. */
+static void repair_ended(skep_client *client, const struct skep_command_newsEnd *end) {
+    if (end->seq <= client->news_seq && client->news_known) return;
+    if (client->news_known) client->news_lost += end->seq - client->news_seq;
+    client->news_known = true;
+    client->news_seq = end->seq;
+}
+
+static void item_heard(skep_client *client, const struct skep_command *command, bool answered) {
+    switch (command->id) {
+    case SKEP_COMMAND_event: event_heard(client, &command->event, answered); break;
+    case SKEP_COMMAND_broadcast: broadcast_heard(client, &command->broadcast, answered); break;
+    case SKEP_COMMAND_totals: totals_heard(client, &command->totals, answered); break;
+    case SKEP_COMMAND_newsEnd: repair_ended(client, &command->newsEnd); break;
+    default: break;
+    }
+}
+
+static void take_again(void *context, const struct skep_command *command) {
+    item_heard(context, command, true);
+}
+
+/* A question that fails is asked again after a silence. */
+static void answered_again(int status, const void *data, size_t size_bytes, void *context) {
+    skep_client *client = context;
+    client->repairing = false;
+    if (client->news == NULL || status != SKEP_OK) return;
+    status = skep__client_read_answer(client, data, size_bytes, take_again, client);
+    if (status == SKEP_OK && client->news_heard > client->news_seq) ask_again(client); /* items overtook the answer */
+}
+
+/* To begin watching, ask with a number of the future: the answer is the number of the latest item. */
+static void ask_again(skep_client *client) {
+    struct skep_command command = {.id = SKEP_COMMAND_newsSince};
+    command.newsSince = (struct skep_command_newsSince){.seq = client->news_known ? client->news_seq : UINT64_MAX};
+    if (client->repairing) return;
+    client->repairing = skep__client_ask(client, &command, REPAIR_TIMEOUT_MS, answered_again, client) == SKEP_OK;
+}
+
+static void news_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
+    skep_client *client = context;
+    struct skep_command command;
+    bool more = true;
+    (void)peer;
+    int status = skep__reader_begin(&client->news_reader, data, size_bytes);
+    while (status == SKEP_OK && more) {
+        status = skep__reader_next(&client->news_reader, &command, &more);
+        if (status == SKEP_OK && more) item_heard(client, &command, false);
+    }
+    if (status != SKEP_OK)
+        skep__client_fail(client, status, "%s: malformed news from the broker: %s", client->instance.dir,
+                          client->news_reader.why);
+}
+
+int skep__client_begin_news(skep_client *client) {
+    static const struct skep__port_events events = {.received = news_received};
+    struct skep__port *news;
+    int status = skep__port_new(&news, client->hub, SKEP__PORT_SUB, &events, client);
+    if (status != SKEP_OK) return status;
+    status = skep__port_dial_soon(news, client->news_url);
+    if (status != SKEP_OK) {
+        skep__port_free(&news);
+        return status;
+    }
+    client->news = news;
+    client->news_heard = client->news_seq;
+    ask_again(client);
+    return SKEP_OK;
+}
+
+void skep__client_end_news(skep_client *client) {
+    skep__port_free(&client->news);
+}
+
+void skep__client_forget_news(skep_client *client) {
+    client->news_seq = client->news_heard = client->news_lost = 0;
+    client->news_known = true;
+}
+
+void skep__client_news_tick(skep_client *client) {
+    if (client->news != NULL && ++client->quiet_ticks >= QUIET_TICKS) ask_again(client);
+}
+
+int skep_client_watch(skep_client *client, skep_news_cb callback, void *context) {
+    int status = SKEP_OK;
+    bool begins = client->on_news == NULL && callback != NULL;
+    if (begins) {
+        skep__client_forget_news(client);
+        client->news_known = false; /* from now on */
+        skep__client_end_news(client);
+        if (client->phase == SKEP__CLIENT_JOINED) status = skep__client_begin_news(client);
+    }
+    if (status != SKEP_OK)
+        return skep__client_fail(client, status, "%s: cannot watch: %s", client->news_url, skep_strerror(status));
+    client->on_news = callback;
+    client->on_news_context = context;
+    skep__client_mark(client); /* which ends the news: this may be one of their callbacks */
+    return SKEP_OK;
+}

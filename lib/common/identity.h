@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ * Who this process is: read from the environment before main(). */
+#ifndef SKEP_LIB_COMMON_IDENTITY_H
+#define SKEP_LIB_COMMON_IDENTITY_H
+
+#include <stdint.h>
+
+/* SKEP_WORKER_ID at start; 0 if there was none. */
+uint32_t skep__identity_worker(void);
+
+/* SKEP_GENERATION at start; 0 if there was none. */
+uint64_t skep__identity_generation(void);
+
+#endif

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT
+ * Messages, requests and replies, broadcasts. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/private.h"
+
+enum {
+    REQUEST_TIMEOUT_MS = 5000,
+    REPAIR_TIMEOUT_MS = 5000 /* until the news are asked for once more */
+};
+
+/* --- sending --- */
+
+static int queue(skep_worker *worker, const struct skep_command *command) {
+    if (worker->link < 0) return SKEP_ECLOSED;
+    int status = skep__outlet_add(worker->outbox, command);
+    if (status == SKEP_EAGAIN) worker->sender_waits = true;
+    if (status == SKEP_OK) worker->unconfirmed = true;
+    if (status == SKEP_OK) skep__trace_command(worker->trace, SKEP__TRACE_WIRE, ">", worker->id, command);
+    return status;
+}
+
+static struct skep_bytes text(const char *string) {
+    return (struct skep_bytes){string, strlen(string)};
+}
+
+static void fill_message(struct skep_command *command, const char *name, const void *data, size_t size_bytes) {
+    struct skep_command_message *m = &command->message;
+    command->id = SKEP_COMMAND_message;
+    *m = (struct skep_command_message){.name = text(name)};
+    if (size_bytes > 0) SKEP_SET(message, m, data, ((struct skep_bytes){data, size_bytes}));
+}
+
+int skep_send(skep_worker *worker, const char *name, const void *data, size_t size_bytes) {
+    return skep_send_to(worker, 0, name, data, size_bytes);
+}
+
+int skep_send_to(skep_worker *worker, uint32_t to, const char *name, const void *data, size_t size_bytes) {
+    struct skep_command command;
+    fill_message(&command, name, data, size_bytes);
+    if (to != 0) SKEP_SET(message, &command.message, to, to);
+    return queue(worker, &command);
+}
+
+int skep_send_to_name(skep_worker *worker, const char *to, const char *name, const void *data, size_t size_bytes) {
+    struct skep_command command;
+    fill_message(&command, name, data, size_bytes);
+    SKEP_SET(message, &command.message, toName, text(to));
+    return queue(worker, &command);
+}
+
+int skep_broadcast(skep_worker *worker, const char *name, const void *data, size_t size_bytes) {
+    struct skep_command command;
+    fill_message(&command, name, data, size_bytes);
+    SKEP_SET(message, &command.message, toAll, true);
+    return queue(worker, &command);
+}
+
+int skep_reply(skep_worker *worker, uint32_t to, uint64_t request, int status, const void *data, size_t size_bytes) {
+    struct skep_command command = {.id = SKEP_COMMAND_reply};
+    struct skep_command_reply *r = &command.reply;
+    *r = (struct skep_command_reply){.request = request};
+    if (to != 0) SKEP_SET(reply, r, to, to);
+    if (status != SKEP_OK) SKEP_SET(reply, r, status, (uint64_t)status);
+    if (size_bytes > 0) SKEP_SET(reply, r, data, ((struct skep_bytes){data, size_bytes}));
+    return queue(worker, &command);
+}
+
+/* --- requests --- */
+
+static void timer_closed(uv_handle_t *handle) {
+    struct skep__pending_request *pending = handle->data;
+    skep_worker *worker = pending->worker;
+    free(pending);
+    skep__worker_handle_closed(worker);
+}
+
+/* Calls back, once, and forgets the request. */
+static void settle(struct skep__pending_request *pending, int status, const void *data, size_t size_bytes) {
+    skep_worker *worker = pending->worker;
+    HASH_DEL(worker->requests, pending);
+    pending->callback(worker, status, data, size_bytes, pending->context);
+    skep__worker_close_handle(worker, (uv_handle_t *)&pending->timer, timer_closed);
+    skep__worker_check_left(worker);
+}
+
+static void expired(uv_timer_t *timer) {
+    settle(timer->data, SKEP_ETIMEDOUT, NULL, 0);
+}
+
+void skep__worker_fail_requests(skep_worker *worker, int status) {
+    struct skep__pending_request *pending, *next;
+    HASH_ITER(hh, worker->requests, pending, next) settle(pending, status, NULL, 0);
+}
+
+static int await_reply(skep_worker *worker, uint64_t request, unsigned timeout_ms, skep_reply_cb callback,
+                       void *context) {
+    struct skep__pending_request *pending = calloc(1, sizeof *pending);
+    if (pending == NULL) return SKEP_ENOMEM;
+    *pending =
+        (struct skep__pending_request){.request = request, .worker = worker, .callback = callback, .context = context};
+    uv_update_time(worker->loop); /* the handler may have taken long before it asks */
+    uv_timer_init(worker->loop, &pending->timer);
+    pending->timer.data = pending;
+    worker->open_handles++;
+    uv_timer_start(&pending->timer, expired, timeout_ms != 0 ? timeout_ms : REQUEST_TIMEOUT_MS, 0);
+    HASH_ADD(hh, worker->requests, request, sizeof pending->request, pending);
+    return SKEP_OK;
+}
+
+static int send_request(skep_worker *worker, struct skep_command *command, unsigned timeout_ms, skep_reply_cb callback,
+                        void *context) {
+    uint64_t request = ++worker->next_request;
+    SKEP_SET(message, &command->message, request, request);
+    int status = queue(worker, command);
+    return status == SKEP_OK ? await_reply(worker, request, timeout_ms, callback, context) : status;
+}
+
+int skep_request(skep_worker *worker, uint32_t to, const char *name, const void *data, size_t size_bytes,
+                 unsigned timeout_ms, skep_reply_cb callback, void *context) {
+    struct skep_command command;
+    fill_message(&command, name, data, size_bytes);
+    if (to != 0) SKEP_SET(message, &command.message, to, to);
+    return send_request(worker, &command, timeout_ms, callback, context);
+}
+
+int skep_request_name(skep_worker *worker, const char *to, const char *name, const void *data, size_t size_bytes,
+                      unsigned timeout_ms, skep_reply_cb callback, void *context) {
+    struct skep_command command;
+    fill_message(&command, name, data, size_bytes);
+    SKEP_SET(message, &command.message, toName, text(to));
+    return send_request(worker, &command, timeout_ms, callback, context);
+}
+
+/* --- receiving --- */
+
+static void copy_name(char name[SKEP_MAX_NAME + 1], const struct skep_bytes *from) {
+    memcpy(name, from->data, from->size_bytes);
+    name[from->size_bytes] = '\0';
+}
+
+static void message_received(skep_worker *worker, const struct skep_command_message *m) {
+    char name[SKEP_MAX_NAME + 1];
+    if (worker->on_message == NULL) {
+        if (SKEP_HAS(message, m, request) && skep_reply(worker, (uint32_t)(SKEP_HAS(message, m, from) ? m->from : 0),
+                                                        m->request, SKEP_ENOHANDLER, NULL, 0) != SKEP_OK)
+            return; /* the asker's timeout will tell it */
+        return;
+    }
+    copy_name(name, &m->name);
+    skep_message message = {.name = name};
+    if (SKEP_HAS(message, m, data)) message.data = m->data.data, message.size_bytes = m->data.size_bytes;
+    if (SKEP_HAS(message, m, from)) message.from = (uint32_t)m->from;
+    if (SKEP_HAS(message, m, request)) message.request = m->request;
+    worker->on_message(worker, &message, worker->on_message_context);
+}
+
+static void reply_received(skep_worker *worker, const struct skep_command_reply *r) {
+    struct skep__pending_request *pending;
+    HASH_FIND(hh, worker->requests, &r->request, sizeof r->request, pending);
+    if (pending == NULL) return; /* too late */
+    bool has_data = SKEP_HAS(reply, r, data);
+    settle(pending, SKEP_HAS(reply, r, status) ? (int)r->status : SKEP_OK, has_data ? r->data.data : NULL,
+           has_data ? r->data.size_bytes : 0);
+}
+
+static void undelivered_received(skep_worker *worker, const struct skep_command_undelivered *u) {
+    char name[SKEP_MAX_NAME + 1];
+    if (worker->on_undelivered == NULL) return;
+    copy_name(name, &u->name);
+    worker->on_undelivered(worker, SKEP_HAS(undelivered, u, to) ? (uint32_t)u->to : 0, name, (int)u->status,
+                           worker->on_undelivered_context);
+}
+
+/* --- news --- */
+
+/* A worker that has not subscribed wants the end of the answer only. */
+static void ask_again(skep_worker *worker) {
+    struct skep_command command = {.id = SKEP_COMMAND_newsSince};
+    command.newsSince = (struct skep_command_newsSince){.seq = worker->news != NULL ? worker->news_seq : UINT64_MAX};
+    uint64_t now_ms = uv_now(worker->loop);
+    if (worker->repairing && now_ms - worker->repair_asked_ms < REPAIR_TIMEOUT_MS) return;
+    if (queue(worker, &command) != SKEP_OK) return;
+    worker->repair_asked_ms = now_ms;
+    worker->repairing = true;
+    worker->unconfirmed = false;
+}
+
+bool skep__worker_is_confirmed(skep_worker *worker) {
+    if (worker->unconfirmed) ask_again(worker);
+    return !worker->unconfirmed && !worker->repairing;
+}
+
+/* Items are seen in order, each once; one that is too early shows a gap, which the broker is asked to fill. In its
+ * answer, which comes by the inbox, a gap is what it no longer has. */
+static bool is_next(skep_worker *worker, uint64_t seq, bool answered) {
+    bool gap = seq > worker->news_seq + 1 && !answered;
+    if (seq > worker->news_heard) worker->news_heard = seq;
+    if (gap) ask_again(worker);
+    if (gap || seq <= worker->news_seq) return false;
+    worker->news_seq = seq;
+    return true;
+}
+
+static void broadcast_received(skep_worker *worker, const struct skep_command_broadcast *b, bool answered) {
+    char name[SKEP_MAX_NAME + 1];
+    if (!is_next(worker, b->seq, answered) || worker->on_message == NULL) return;
+    copy_name(name, &b->name);
+    skep_message message = {.name = name, .from = (uint32_t)b->from, .broadcast = true};
+    if (SKEP_HAS(broadcast, b, data)) message.data = b->data.data, message.size_bytes = b->data.size_bytes;
+    worker->on_message(worker, &message, worker->on_message_context);
+}
+
+static void repair_ended(skep_worker *worker, const struct skep_command_newsEnd *end) {
+    worker->repairing = false;
+    if (end->seq > worker->news_seq) worker->news_seq = end->seq;
+    if (worker->news_heard > worker->news_seq) ask_again(worker); /* items that overtook the answer */
+    skep__worker_check_left(worker);
+}
+
+static void command_received(skep_worker *worker, const struct skep_command *command, bool inbox) {
+    skep__trace_command(worker->trace, SKEP__TRACE_WIRE, "<", worker->id, command);
+    switch (command->id) {
+    case SKEP_COMMAND_jobs: skep__worker_jobs_received(worker, &command->jobs); break;
+    case SKEP_COMMAND_message: message_received(worker, &command->message); break;
+    case SKEP_COMMAND_reply: reply_received(worker, &command->reply); break;
+    case SKEP_COMMAND_undelivered: undelivered_received(worker, &command->undelivered); break;
+    case SKEP_COMMAND_requestCount:
+        if (worker->on_request_count != NULL)
+            worker->on_request_count(worker, command->requestCount.requestCount, worker->on_request_count_context);
+        break;
+    case SKEP_COMMAND_broadcast: broadcast_received(worker, &command->broadcast, inbox); break;
+    case SKEP_COMMAND_event: is_next(worker, command->event.seq, inbox); break;
+    case SKEP_COMMAND_totals: is_next(worker, command->totals.seq, inbox); break;
+    case SKEP_COMMAND_newsEnd: repair_ended(worker, &command->newsEnd); break;
+    default: break;
+    }
+}
+
+/* The broker is trusted to send well-formed frames; one that is not is dropped. */
+static void read_frame(skep_worker *worker, struct skep_reader *reader, const void *data, size_t size_bytes) {
+    struct skep_command command;
+    bool more = true;
+    int status = skep__reader_begin(reader, data, size_bytes);
+    while (status == SKEP_OK && more) {
+        status = skep__reader_next(reader, &command, &more);
+        if (status == SKEP_OK && more) command_received(worker, &command, reader == &worker->inbox_reader);
+    }
+    if (status != SKEP_OK)
+        skep__trace(worker->trace, SKEP__TRACE_WIRE, "dropped a frame of the broker's: %s", reader->why);
+}
+
+void skep__worker_inbox_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
+    (void)peer;
+    skep_worker *worker = context;
+    read_frame(worker, &worker->inbox_reader, data, size_bytes);
+}
+
+void skep__worker_news_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
+    (void)peer;
+    skep_worker *worker = context;
+    read_frame(worker, &worker->news_reader, data, size_bytes);
+}
+
+int skep_subscribe(skep_worker *worker) {
+    static const struct skep__port_events events = {.received = skep__worker_news_received};
+    if (worker->news != NULL) return SKEP_OK;
+    if (worker->link < 0) return SKEP_ECLOSED;
+    struct skep__port *news;
+    int status = skep__port_new(&news, worker->hub, SKEP__PORT_SUB, &events, worker);
+    if (status != SKEP_OK) return status;
+    status = skep__port_dial(news, worker->news_url);
+    if (status != SKEP_OK) {
+        skep__port_free(&news);
+        return skep__worker_fail(worker, status, "%s: %s", worker->news_url, skep_strerror(status));
+    }
+    worker->news = news;
+    ask_again(worker); /* what was said between the welcome and now */
+    return SKEP_OK;
+}
+
+/* --- callbacks of the user --- */
+
+void skep_on_message(skep_worker *worker, skep_message_cb callback, void *context) {
+    worker->on_message = callback;
+    worker->on_message_context = context;
+}
+
+void skep_on_request_count(skep_worker *worker, skep_request_count_cb callback, void *context) {
+    worker->on_request_count = callback;
+    worker->on_request_count_context = context;
+}
+
+void skep_on_undelivered(skep_worker *worker, skep_undelivered_cb callback, void *context) {
+    worker->on_undelivered = callback;
+    worker->on_undelivered_context = context;
+}
+
+void skep_on_drain(skep_worker *worker, skep_drain_cb callback, void *context) {
+    worker->on_drain = callback;
+    worker->on_drain_context = context;
+}

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT
+ * A worker's insides, shared by the worker*.c files. */
+#ifndef SKEP_LIB_WORKER_PRIVATE_H
+#define SKEP_LIB_WORKER_PRIVATE_H
+
+#include <skep/worker.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+#include "command.h"
+#include "common/flusher.h"
+#include "common/trace.h"
+#include "histogram.h"
+#include "transport/link.h"
+#include "transport/outlet.h"
+#include "transport/transport.h"
+
+/* A URL or name that this worker listens on, as skep_listen was called */
+struct skep__asked {
+    LIST_ENTRY(skep__asked) entry;
+    uint64_t next; /* index of the next listener of it; never that of one before, as long as one of them is open */
+    unsigned open; /* its listeners */
+    char url[SKEP_MAX_URL + 1];
+};
+
+struct skep_listener {
+    TAILQ_ENTRY(skep_listener) entry; /* in worker.listeners or worker.closed_listeners */
+    skep_worker *worker;
+    struct skep__asked *asked; /* NULL: it is closed */
+    uint32_t number;           /* the broker's; listeners on one name, or on a name and its URL, have the same */
+    char url[SKEP_MAX_URL + 1];
+    skep_connection_cb callback;
+    void *context;
+    int fd;         /* shared and reuseport: accept from it; else -1 */
+    bool resting;   /* the broker has paused it */
+    uv_poll_t poll; /* data is NULL: there is no handle, or none any more */
+};
+
+/* A connection that has arrived and waits for its callback */
+struct skep__arrival {
+    STAILQ_ENTRY(skep__arrival) entry;
+    struct skep_listener *listener;
+    int fd;
+};
+
+struct skep__counter {
+    char name[SKEP_MAX_NAME + 1];
+    uint64_t unreported;
+    uint64_t *sum; /* on the page: all that was ever counted */
+};
+
+struct skep__pending_request {
+    uint64_t request;
+    UT_hash_handle hh;
+    skep_worker *worker;
+    skep_reply_cb callback;
+    void *context;
+    uv_timer_t timer;
+};
+
+enum { SKEP__MAX_HANDLED = 64 /* queues that one worker handles */ };
+
+struct skep__job;
+
+/* A queue whose jobs this worker handles */
+struct skep__queue {
+    char name[SKEP_MAX_NAME + 1];
+    size_t name_bytes;
+    skep_job_cb handler;
+    void *context;
+    unsigned concurrency;                  /* jobs that may be kept */
+    unsigned kept;                         /* jobs that are */
+    struct skep_histogram times;           /* of its jobs, not reported yet */
+    STAILQ_HEAD(, skep__job) waiting_jobs; /* copies of what came while as many as may be were kept */
+};
+
+/* A job: the scratch object that handlers see, or one that is kept, or one that waits. */
+struct skep__job {
+    skep_job job; /* first member: what the user sees */
+    skep_worker *worker;
+    struct skep__queue *from;
+    uint64_t delivery;
+    uint64_t begun_ns; /* if it is kept: when its handler was called; uv_hrtime's clock */
+    uint32_t lease_ms;
+    uint32_t delay_ms;
+    skep_verdict verdict; /* SKEP_KEEP until skep_job_complete */
+    bool kept;            /* its handler has returned SKEP_KEEP */
+    bool answered;        /* there was no memory to keep it: it goes to somebody else */
+    bool has_result;
+    struct skep_frame result; /* plain bytes */
+    struct skep_frame reason; /* plain bytes */
+    char *copy;               /* of the payload, if it was the scratch object and is kept */
+    LIST_ENTRY(skep__job) kept_entry;
+    STAILQ_ENTRY(skep__job) waiting_entry;
+    char payload[]; /* if it waits or has waited */
+};
+
+enum { SKEP__HOLD_NS = 1000000 };
+
+/* Acknowledgements that gather: deliveries in a row that are done. */
+struct skep__acks {
+    uint64_t first;
+    uint32_t n;
+    bool listed;             /* some have results: items has one for each */
+    struct skep_frame items; /* of the list */
+    uint64_t hold_ns;        /* how long they may wait for the end of the iteration */
+    uint64_t gathering_ns;   /* since when; uv_hrtime's clock */
+};
+
+struct skep__jobs {
+    struct skep__queue queues[SKEP__MAX_HANDLED];
+    unsigned queue_count;
+    struct skep__queue *latest; /* the queue that jobs came from last: the next probably do too */
+    struct skep__job *scratch;  /* for handlers that do not keep; NULL after one has */
+    const struct skep__job *running;
+    uint64_t looked_ns; /* at the clock: when the latest handler returned, or before the first of several is called */
+    LIST_HEAD(, skep__job) kept;
+    uint64_t kept_count;
+    struct skep__acks acks;
+    struct skep__flush flush;
+};
+
+/* Durations that have not been reported */
+struct skep__times {
+    struct skep_histogram connections;
+    struct skep_histogram requests;
+    uint64_t *begun_ns; /* by descriptor: when a connection arrived, on uv_hrtime's clock; 0: none is there */
+    size_t begun_room;
+    bool waiting; /* the timer runs, since something is not empty */
+    uv_timer_t timer;
+};
+
+enum skep__worker_phase {
+    SKEP__WORKER_JOINED,  /* shaken hands */
+    SKEP__WORKER_READY,   /* has told the broker so */
+    SKEP__WORKER_LEAVING, /* no new connections; live ones finish */
+    SKEP__WORKER_LEFT     /* the link is closed */
+};
+
+/* How a worker meets its broker */
+struct skep__meeting {
+    int link;            /* SOCK_SEQPACKET */
+    int page;            /* -1: none; what is no page is left alone */
+    uint32_t id;         /* valid after `welcome` */
+    uint64_t generation; /* 0: unknown */
+    /* A broker in the same thread has its turn when the worker is about to wait for it; NULL: it is elsewhere */
+    void (*turn)(void *context);
+    void *context;
+};
+
+/* What becomes of a connection that has arrived on the link */
+enum skep__take {
+    SKEP__TAKE,       /* it is acknowledged and given to the user */
+    SKEP__TAKE_LATER, /* given to the user, acknowledged when skep__worker_take_held is called */
+    SKEP__TAKE_NOT    /* refused, as without a descriptor */
+};
+
+struct skep_worker {
+    uv_loop_t *loop;
+    uv_loop_t own_loop;
+    bool owns_loop;
+    bool freed;       /* skep_worker_free was called; memory goes with the last handle */
+    int open_handles; /* of ours, hub and flusher aside */
+
+    uint32_t id;
+    enum skep__worker_phase phase;
+    int result; /* of skep_worker_run */
+    unsigned trace;
+    char why[SKEP_MAX_REASON + 1];
+
+    struct skep__meeting meeting;
+    int link; /* -1: closed */
+    uv_poll_t link_poll;
+    struct skep_reader link_reader;
+    struct skep_frame link_frame; /* reused */
+    struct skep__link_message *link_message;
+
+    struct skep__hub *hub;
+    struct skep__flusher *flusher;
+    struct skep__port *inbox;
+    struct skep_reader inbox_reader;
+    struct skep__outlet *outbox;
+    struct skep__port *news; /* NULL until subscribed */
+    struct skep_reader news_reader;
+    char news_url[SKEP_MAX_URL + 1];
+    uint64_t news_seq;   /* latest item seen, none missing before it */
+    uint64_t news_heard; /* latest item that arrived by the news, too early ones among them */
+    bool repairing;      /* newsSince is under way */
+    uint64_t repair_asked_ms;
+    bool unconfirmed; /* something was sent after the latest newsSince */
+
+    TAILQ_HEAD(, skep_listener) listeners; /* the one that was given a connection last is the last */
+    TAILQ_HEAD(, skep_listener)
+    closed_listeners; /* arrivals and users may still point at them: they become new ones, or are freed with the worker
+                       */
+    LIST_HEAD(, skep__asked) asked;
+    uint32_t next_listen;
+    bool answer_rests; /* the listener of the latest answer is paused */
+    STAILQ_HEAD(, skep__arrival) arrivals;
+    struct skep__flush arrivals_flush;
+
+    /* A mock worker's own mind about connections, by their numbers; NULL in all others: each is taken */
+    enum skep__take (*take)(void *context, uint64_t connection);
+    void *take_context;
+    uint64_t held; /* through this number they are acknowledged later; 0: none is */
+
+    uint64_t live; /* connections arrived and not finished */
+    uint32_t unreported_finished;
+    uint32_t unreported_accepted;
+    uv_timer_t report_timer;
+    uv_timer_t rest_timer; /* runs while there are no descriptors to accept with */
+
+    struct skep__counter counters[SKEP_MAX_COUNTERS];
+    unsigned counter_count;
+    unsigned named_count;   /* of them: all but requests; as many are on the page */
+    bool counts_waiting;    /* some counter is not 0 */
+    uv_timer_t count_timer; /* runs for a while after counts have left */
+    struct skep__flush counts_flush;
+
+    struct skep__times times;
+
+    struct skep__jobs jobs;
+    struct skep_page *page; /* shared with the broker, or no_page; NULL before it was opened */
+    struct skep_page no_page;
+    uv_timer_t beat_timer;
+    uv_async_t terminate; /* wakes the loop after a SIGTERM; not there if that is the program's own affair */
+    bool terminated;      /* by a handler of signals: a SIGTERM has asked the worker to leave */
+
+    struct skep__pending_request *requests; /* by number */
+    uint64_t next_request;
+    uv_timer_t leave_timer; /* the broker vanished: what may still finish has this long */
+    struct skep__flush leave_flush;
+    bool leave_told;
+    bool finishing; /* the outbox says that nothing follows */
+    bool all_read;  /* and the broker has read it to that end */
+
+    skep_message_cb on_message;
+    void *on_message_context;
+    skep_request_count_cb on_request_count;
+    void *on_request_count_context;
+    skep_undelivered_cb on_undelivered;
+    void *on_undelivered_context;
+    skep_drain_cb on_drain;
+    void *on_drain_context;
+    bool sender_waits; /* a send failed with SKEP_EAGAIN */
+    skep_leave_cb on_leave;
+    void *on_leave_context;
+};
+
+/* skep_worker_new over a given link, which belongs to the worker from here on, even if this fails. */
+SKEP_MUST_USE int skep__worker_join(skep_worker **worker, const struct skep__meeting *meeting,
+                                    const skep_worker_options *options);
+
+/* Notes what went wrong for skep_worker_why and returns the status. */
+SKEP_PRINTF(3, 4) int skep__worker_fail(skep_worker *worker, int status, const char *format, ...);
+
+/* Sends one command on the link, with the reports that wait beside it. */
+SKEP_MUST_USE int skep__worker_tell(skep_worker *worker, const struct skep_command *command);
+
+/* Reads one message of the link; asking whether there is another would cost a system call each time. Commands other
+ * than answers are acted upon later in the loop, so this may run inside a call. When one answers request, it is stored
+ * in *answer, its descriptor (or -1) in *answer_fd; 0 waits for nothing. */
+int skep__worker_read_link(skep_worker *worker, uint32_t request, struct skep_command *answer, int *answer_fd);
+
+/* Waits until there is something to read. Errors: SKEP_ETIMEDOUT, SKEP_ESYS. */
+SKEP_MUST_USE int skep__worker_wait_link(skep_worker *worker, unsigned timeout_ms);
+
+/* Sends finished and accepted, if there are any. */
+void skep__worker_report(skep_worker *worker);
+
+/* Begins to report within a few milliseconds. */
+void skep__worker_report_soon(skep_worker *worker);
+
+/* Sends the counters that are not 0. */
+void skep__worker_send_counts(skep_worker *worker);
+
+/* Sends the durations that were noted. */
+void skep__worker_send_times(skep_worker *worker);
+
+/* Notes durations: of a connection by its descriptor; of a job. */
+void skep__worker_connection_begun(skep_worker *worker, int fd);
+void skep__worker_connection_ended(skep_worker *worker, int fd);
+void skep__worker_job_took(skep_worker *worker, struct skep__queue *queue, uint64_t duration_ns);
+
+void skep__worker_free_times(skep_worker *worker);
+
+/* Gives arrivals to their callbacks: now, from a callback of the loop; or at the end of this iteration, from a call of
+ * the user's. */
+void skep__worker_deliver(skep_worker *worker);
+void skep__worker_deliver_later(skep_worker *worker);
+
+/* Notes a connection for its callback. False: there is no memory, and the descriptor is still the caller's. */
+SKEP_MUST_USE bool skep__worker_arrived(skep_worker *worker, struct skep_listener *listener, int fd);
+
+/* Acknowledges what was to be acknowledged later. */
+void skep__worker_take_held(skep_worker *worker);
+
+/* Begins to leave, if that has not begun. */
+void skep__worker_leave(skep_worker *worker);
+
+/* Lets a plain SIGTERM ask the worker to leave, unless the program handles or ignores it. To be given back before the
+ * handles are closed. */
+SKEP_MUST_USE int skep__worker_catch_sigterm(skep_worker *worker);
+void skep__worker_release_sigterm(skep_worker *worker);
+
+/* Begins to leave if a SIGTERM has asked for it. Between two jobs too: the loop may not have its turn for long. */
+void skep__worker_heed(skep_worker *worker);
+
+/* The end of an iteration: tells the user that the worker leaves, and that requests fail if the broker has gone. */
+void skep__worker_tell_leave(struct skep__flush *leave_flush);
+
+/* The broker has gone: live connections may still finish, messages cannot. result: of skep_worker_run. */
+void skep__worker_orphaned(skep_worker *worker, int result);
+
+/* The broker has read the outbox to its end; context is the worker. */
+void skep__worker_outbox_finished(void *context);
+
+/* Leaves for good if nothing is live any more. */
+void skep__worker_check_left(skep_worker *worker);
+
+/* Closes the link; the loop ends when nothing of the user's is left. */
+void skep__worker_close_link(skep_worker *worker, int result);
+
+/* Stops accepting by ourselves, with policies shared and reuseport. */
+void skep__worker_stop_accepting(skep_worker *worker);
+
+/* The broker has paused a listener that we accept from by ourselves, or it goes on. */
+void skep__worker_set_resting(skep_worker *worker, uint64_t number, bool resting);
+
+/* Gives up every listener; closes what arrived and was not given to the user. */
+void skep__worker_close_listeners(skep_worker *worker);
+
+/* Gives a listener back to the broker, unless one of this number is open. */
+void skep__worker_unlisten(skep_worker *worker, uint64_t number);
+
+/* The listener that gets the next connection of a number: those of the same number take turns. NULL: all are closed. */
+struct skep_listener *skep__worker_next_listener(skep_worker *worker, uint64_t number);
+
+/* Jobs from the inbox */
+void skep__worker_jobs_received(skep_worker *worker, const struct skep_command_jobs *jobs);
+
+/* Gives back what waits and was not begun. */
+void skep__worker_release_jobs(skep_worker *worker);
+
+/* Frees every job, kept ones too. */
+void skep__worker_free_jobs(skep_worker *worker);
+
+/* Begins to gather acknowledgements, if that has not begun in this iteration of the loop. */
+void skep__worker_gather(skep_worker *worker);
+
+/* After each job: sends what has waited for too long, so that slow handlers do not delay it. */
+void skep__worker_pace(skep_worker *worker, uint64_t now_ns);
+
+/* Notes what has become of a job; it leaves at the end of the iteration. */
+void skep__worker_answer(skep_worker *worker, const struct skep__job *job, skep_verdict verdict);
+
+/* Gives deliveries in a row back. */
+void skep__worker_release(skep_worker *worker, uint64_t delivery, uint32_t n);
+
+/* Packs the acknowledgements that have gathered. True if none are left. */
+bool skep__worker_send_acks(skep_worker *worker);
+
+/* Maps the page behind a descriptor and closes that, if it is one; else the worker writes to no_page. */
+void skep__worker_open_page(skep_worker *worker, int fd);
+void skep__worker_close_page(skep_worker *worker);
+
+/* Begins to show signs of life. */
+void skep__worker_beat(skep_worker *worker, uint64_t beat_ms);
+
+/* Frames from the inbox and the news */
+void skep__worker_inbox_received(void *worker, const void *data, size_t size_bytes, const struct skep__peer *peer);
+void skep__worker_news_received(void *worker, const void *data, size_t size_bytes, const struct skep__peer *peer);
+
+/* With NNG: whether the broker has read all that was sent. If not, it is asked to answer what comes last, which leads
+ * to skep__worker_check_left. NNG itself cannot tell: what it has accepted may be lost when the process ends. */
+bool skep__worker_is_confirmed(skep_worker *worker);
+
+/* Calls back every pending request with a status. */
+void skep__worker_fail_requests(skep_worker *worker, int status);
+
+/* uv_close with bookkeeping: the worker is freed with its last handle. */
+void skep__worker_close_handle(skep_worker *worker, uv_handle_t *handle, uv_close_cb closed);
+void skep__worker_handle_closed(skep_worker *worker);
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT
+ * Taking back: jobs that wait behind others go to workers that could begin them. */
+#include "broker/ledger_plain.h"
+
+/* Two workers of which one has begun a long job, and was sent more. */
+static void test_an_idle_worker_gets_what_waits(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    skep_child *blocked = hire(&bench, 0, 1);
+    submit(&bench, 2);
+    begin(blocked, 1, 1);
+    assert_int_equal(held(blocked), 2);
+    skep_child *idle = hire(&bench, 1, 1);
+    PUMP_UNTIL(bench.pump, held(idle) == 1);
+    assert_int_equal(held(blocked), 1);
+    const struct skep__job *job = skep__deliveries_find(&idle->deliveries, 1)->job;
+    assert_int_equal(job->id, 2);
+    assert_int_equal(job->attempt, 1); /* it was not begun before */
+    assert_int_equal(bench.queue->redelivered, 0);
+    assert_int_equal(bench.queue->taken_back, 1);
+    assert_false(skep__claim_begin(blocked->page, 2, 0)); /* not even if it finds it in its inbox now */
+    assert_null(skep__deliveries_find(&blocked->deliveries, 2));
+    dismiss(idle);
+    dismiss(blocked);
+    close_bench(&bench);
+}
+
+static void test_what_has_begun_stays(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    skep_child *busy = hire(&bench, 0, 1);
+    submit(&bench, 2);
+    begin(busy, 1, 2); /* it has answered the first, though nobody has read that yet */
+    skep_child *idle = hire(&bench, 1, 1);
+    pump_turns(bench.pump, 3);
+    PUMP_UNTIL(bench.pump, !skep__alarm_is_set(&bench.cluster->balance_alarm));
+    assert_int_equal(held(busy), 2);
+    assert_int_equal(held(idle), 0);
+    dismiss(idle);
+    dismiss(busy);
+    close_bench(&bench);
+}
+
+/* The first to be taken are those that would wait for longest; they keep their order. */
+static void test_as_many_as_are_wanted_in_their_order(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    skep_child *blocked[2];
+    for (uint32_t i = 0; i < 2; i++) {
+        blocked[i] = hire(&bench, i, 1);
+        place_of(blocked[i])->window = 10;
+    }
+    submit(&bench, 20);
+    begin(blocked[0], 1, 1);
+    begin(blocked[1], 1, 1);
+    skep_child *idle = hire(&bench, 2, 4);
+    PUMP_UNTIL(bench.pump, held(idle) == 5); /* its window */
+    uint64_t before = 0;
+    for (uint64_t n = 0; (n = skep__deliveries_after(&idle->deliveries, n)) != 0;) {
+        const struct skep__job *job = skep__deliveries_find(&idle->deliveries, n)->job;
+        assert_true(job->id > before);
+        before = job->id;
+    }
+    assert_int_equal(held(blocked[0]) + held(blocked[1]), 15);
+    assert_in_range(held(blocked[0]), 7, 8);
+    dismiss(idle);
+    dismiss(blocked[0]);
+    dismiss(blocked[1]);
+    close_bench(&bench);
+}
+
+/* --- workers of two queues --- */
+
+static struct skep__queue *queue_r(struct bench *bench) {
+    return bench->cluster->store->kind->queue(bench->cluster->store, "r", 1, true);
+}
+
+static skep_child *hire_for_both(struct bench *bench, uint32_t place) {
+    skep_child *child = hire(bench, place, 1);
+    struct skep_command_handle handle = {.queue = skep__text("r")};
+    assert_int_equal(skep__consumer_add(child, &handle), SKEP_OK);
+    return child;
+}
+
+static void submit_other(struct bench *bench, struct skep__queue *other) {
+    struct skep__submission submission = plain();
+    uint64_t id;
+    assert_int_equal(skep__ledger_submit(bench->cluster, other, &submission, &id), SKEP_OK);
+    skep__dispatch_jobs(bench->cluster, other);
+}
+
+/* A handler of one queue holds up the jobs of another. */
+static void test_a_worker_of_two_queues(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    struct skep__queue *other = queue_r(&bench);
+    skep_child *blocked = hire_for_both(&bench, 0);
+    submit(&bench, 1);
+    begin(blocked, 1, 1);
+    submit_other(&bench, other);
+    assert_int_equal(other->reserved_count, 1);
+    skep_child *idle = hire_for_both(&bench, 1);
+    PUMP_UNTIL(bench.pump, other->taken_back == 1);
+    assert_ptr_equal(skep__deliveries_find(&idle->deliveries, 1)->queue, other);
+    dismiss(idle);
+    dismiss(blocked);
+    close_bench(&bench);
+}
+
+/* A handler that has run for long. */
+static void hold_up(skep_child *child, uint64_t delivery) {
+    child->page->running = delivery;
+    assert_true(skep__claim_begin(child->page, delivery, uv_hrtime() / 1000000 - 1000));
+}
+
+/* It would only wait elsewhere. */
+static void test_it_stays_when_all_are_held_up(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    struct skep__queue *other = queue_r(&bench);
+    skep_child *workers[2];
+    for (uint32_t i = 0; i < 2; i++) workers[i] = hire_for_both(&bench, i);
+    submit(&bench, 2);
+    for (unsigned i = 0; i < 2; i++) hold_up(workers[i], 1);
+    submit_other(&bench, other);
+    assert_true(skep__alarm_is_set(&bench.cluster->balance_alarm));
+    PUMP_UNTIL(bench.pump, !skep__alarm_is_set(&bench.cluster->balance_alarm));
+    assert_int_equal(other->taken_back, 0);
+    const struct skep__consumer *waits = LIST_FIRST(&other->consumers);
+    if (waits->held == 0) waits = LIST_NEXT(waits, of_queue);
+    skep_child *free = waits->child == workers[0] ? workers[1] : workers[0];
+    free->page->running = 0; /* its handler has returned, and kept the job */
+    skep__balance_watch(bench.cluster, other);
+    PUMP_UNTIL(bench.pump, other->taken_back == 1);
+    assert_int_equal(waits->held, 0);
+    for (unsigned i = 0; i < 2; i++) dismiss(workers[i]);
+    close_bench(&bench);
+}
+
+/* A job that waits where a long one is at work does not keep the worker from its other queues. */
+static void test_nobody_is_in_the_way(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    struct skep__queue *other = queue_r(&bench);
+    skep_child *child = hire_for_both(&bench, 0);
+    submit_other(&bench, other);
+    submit_other(&bench, other);
+    assert_int_equal(other->reserved_count, 2);
+    begin(child, 1, 1);
+    run_past(&bench, child, 2 * (uint64_t)SKEP_CLAIMS);
+    assert_int_equal(bench.queue->ready_count, 0);
+    assert_true(other->taken_back > 0);
+    PUMP_UNTIL(bench.pump, other->reserved_count == 2); /* it is sent again, under another number */
+    assert_int_equal(other->redelivered, 0);
+    dismiss(child);
+    close_bench(&bench);
+}
+
+/* What it says of that may be lost on its way. */
+static void test_what_was_given_back_is_taken(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    skep_child *leaves = hire(&bench, 0, 1);
+    submit(&bench, 2);
+    begin(leaves, 1, 1);
+    assert_true(skep__claim_release(leaves->page, 2));
+    skep_child *idle = hire(&bench, 1, 1);
+    PUMP_UNTIL(bench.pump, held(idle) == 1);
+    struct skep_command_released late = {.delivery = 2};
+    skep__ledger_released(leaves, &late);
+    assert_int_equal(bench.cluster->stray_answers, 0);
+    assert_counts(&bench, 0, 2, 0, 0);
+    dismiss(idle);
+    dismiss(leaves);
+    close_bench(&bench);
+}
+
+/* One look, whether what was sent has begun; then nobody is woken for nothing. */
+static void test_nobody_looks_while_nothing_waits(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    skep_child *a = hire(&bench, 0, 1), *b = hire(&bench, 1, 1);
+    submit(&bench, 1);
+    begin(a, 1, 1);
+    PUMP_UNTIL(bench.pump, !skep__alarm_is_set(&bench.cluster->balance_alarm));
+    pump_turns(bench.pump, 3);
+    assert_false(skep__alarm_is_set(&bench.cluster->balance_alarm));
+    submit(&bench, 1);
+    assert_int_equal(held(a), 1);
+    assert_int_equal(held(b), 1); /* the idle one comes first */
+    assert_false(skep__alarm_is_set(&bench.cluster->balance_alarm));
+    dismiss(a);
+    dismiss(b);
+    close_bench(&bench);
+}
+
+/* It could work on many at a time, and does not get to them: it stands still, or its handler does not return. */
+static void test_a_worker_that_begins_nothing(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    skep_child *stands = hire(&bench, 0, 64), *works = hire(&bench, 1, 64);
+    submit(&bench, 20);
+    assert_int_equal(held(stands), 10);
+    begin(works, 1, 10);
+    PUMP_UNTIL(bench.pump, held(stands) == 0);
+    assert_int_equal(held(works), 20);
+    begin(works, 11, 10);
+    submit(&bench, 10);
+    assert_int_equal(held(stands), 0); /* others come first */
+    assert_int_equal(held(works), 30);
+    begin(works, 21, 10);
+    submit(&bench, 40);
+    assert_int_equal(held(works), 65); /* its window; the rest may wait there or here */
+    assert_int_equal(held(stands), 5);
+    begin(stands, stands->deliveries.next - 5, 5);
+    complete(stands, stands->deliveries.next - 5, 5);
+    complete(works, 1, 20);
+    submit(&bench, 10);
+    assert_true(held(stands) > 0);
+    assert_int_equal(bench.queue->redelivered, 0);
+    dismiss(stands);
+    dismiss(works);
+    close_bench(&bench);
+}
+
+/* A worker whose lease has ended loses what waits behind that job, too. */
+static void test_everything_from_a_worker_that_hangs(void **state) {
+    struct bench bench;
+    open_bench(&bench, *state, &(skep_settings){.lease_ms = LEASE_MS, .attempts = 1});
+    skep_child *hangs = hire(&bench, 0, 1);
+    place_of(hangs)->window = 10;
+    submit(&bench, 10);
+    begin(hangs, 1, 1);
+    PUMP_UNTIL(bench.pump, bench.queue->taken_back == 9);
+    for (uint64_t n = 2; n <= 10; n++) assert_false(skep__claim_begin(hangs->page, n, 0));
+    dismiss(hangs);
+    close_bench(&bench);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        PUMP_TEST(test_an_idle_worker_gets_what_waits),       PUMP_TEST(test_what_has_begun_stays),
+        PUMP_TEST(test_as_many_as_are_wanted_in_their_order), PUMP_TEST(test_a_worker_of_two_queues),
+        PUMP_TEST(test_nobody_looks_while_nothing_waits),     PUMP_TEST(test_everything_from_a_worker_that_hangs),
+        PUMP_TEST(test_it_stays_when_all_are_held_up),        PUMP_TEST(test_nobody_is_in_the_way),
+        PUMP_TEST(test_what_was_given_back_is_taken),         PUMP_TEST(test_a_worker_that_begins_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT
+ * Keys: how long they keep copies out, and who waits with a copy. */
+#include "broker/shelf.h"
+
+#include "jobs/store_keys.h"
+
+static const uint64_t LONG_MS = 1000000;
+
+static struct skep__submission keyed(const char *key) {
+    struct skep__submission submission = shelf_plain("x");
+    submission.key = key;
+    submission.key_bytes = strlen(key);
+    return submission;
+}
+
+static void assert_status(struct shelf *shelf, const char *key, uint64_t now_ms, int status) {
+    struct skep__submission submission = keyed(key);
+    uint64_t id = 0;
+    while (shelf->kind->ripen(shelf->store, now_ms) != NULL) continue;
+    assert_int_equal(shelf->kind->put(shelf->store, shelf->queue, &submission, now_ms, &id), status);
+}
+
+static void test_each_queue_has_its_own(void **state) {
+    (void)state;
+    struct shelf shelf = shelf_open_large();
+    struct skep__submission submission = keyed("key");
+    uint64_t id = 0;
+    assert_int_equal(shelf_put(&shelf, &submission, 0), 1);
+    assert_int_equal(shelf.kind->put(shelf.store, shelf.queue, &submission, 1, &id), SKEP_EDUPLICATE);
+    assert_int_equal(id, 1);
+    assert_status(&shelf, "kex", 1, SKEP_OK);
+    assert_int_equal(shelf.queue->duplicates, 1);
+    shelf.queue = shelf.kind->queue(shelf.store, "other", 5, true);
+    assert_status(&shelf, "key", 1, SKEP_OK);
+    shelf_close(&shelf);
+}
+
+static void test_a_key_is_held_while_its_job_waits_or_runs(void **state) {
+    (void)state;
+    struct shelf shelf = shelf_open_large();
+    struct skep__submission submission = keyed("key");
+    shelf_put(&shelf, &submission, 0);
+    assert_status(&shelf, "key", LONG_MS, SKEP_EDUPLICATE);
+    struct skep__job *job = shelf_take(&shelf, "x", LONG_MS);
+    assert_status(&shelf, "key", 2 * LONG_MS, SKEP_EDUPLICATE);
+    shelf.kind->retry(shelf.store, job, 2 * LONG_MS, 4 * LONG_MS);
+    assert_status(&shelf, "key", 3 * LONG_MS, SKEP_EDUPLICATE);
+    assert_null(shelf.kind->ripen(shelf.store, 3 * LONG_MS));
+    shelf_close(&shelf);
+}
+
+static void test_the_key_of_a_done_job_is_remembered_from_then_on(void **state) {
+    (void)state;
+    struct shelf shelf = shelf_open_large();
+    struct skep__submission submission = keyed("key");
+    shelf_put(&shelf, &submission, 0);
+    shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 1), LONG_MS);
+    assert_int_equal(shelf.kind->next_ms(shelf.store), LONG_MS + SHELF_DEDUP_MS);
+    assert_status(&shelf, "key", LONG_MS + SHELF_DEDUP_MS - 1, SKEP_EDUPLICATE);
+    assert_status(&shelf, "key", LONG_MS + SHELF_DEDUP_MS, SKEP_OK);
+    shelf_close(&shelf);
+}
+
+static struct skep__job *dead_letter(struct shelf *shelf, uint64_t now_ms) {
+    struct skep__submission submission = keyed("key");
+    shelf_put(shelf, &submission, 0);
+    struct skep__job *job = shelf_take(shelf, "x", 1);
+    shelf->kind->bury(shelf->store, job, NULL, now_ms);
+    return job;
+}
+
+static void test_a_revived_job_holds_its_key_again(void **state) {
+    (void)state;
+    struct shelf shelf = shelf_open_large();
+    struct skep__job *job = dead_letter(&shelf, 10);
+    assert_status(&shelf, "key", 10 + SHELF_DEDUP_MS - 1, SKEP_EDUPLICATE);
+    shelf.kind->revive(shelf.store, job, 500);
+    assert_status(&shelf, "key", LONG_MS, SKEP_EDUPLICATE);
+    shelf_close(&shelf);
+
+    shelf = shelf_open_large(); /* and when it had been forgotten */
+    job = dead_letter(&shelf, 10);
+    assert_null(shelf.kind->ripen(shelf.store, 10 + SHELF_DEDUP_MS));
+    shelf.kind->revive(shelf.store, job, 2000);
+    assert_status(&shelf, "key", LONG_MS, SKEP_EDUPLICATE);
+    shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", LONG_MS), LONG_MS);
+    assert_status(&shelf, "key", LONG_MS + SHELF_DEDUP_MS, SKEP_OK);
+    shelf_close(&shelf);
+}
+
+static void test_a_key_that_another_job_has_taken_stays_with_that(void **state) {
+    (void)state;
+    struct shelf shelf = shelf_open_large();
+    struct skep__job *job = dead_letter(&shelf, 10);
+    assert_status(&shelf, "key", 10 + SHELF_DEDUP_MS, SKEP_OK);
+    shelf.kind->revive(shelf.store, job, 2000);
+    assert_null(job->key);
+    assert_status(&shelf, "key", LONG_MS, SKEP_EDUPLICATE);
+    shelf_close(&shelf);
+}
+
+static void test_a_dropped_dead_letter_leaves_its_key(void **state) {
+    (void)state;
+    struct shelf shelf = shelf_open_large();
+    shelf.kind->drop(shelf.store, dead_letter(&shelf, 10));
+    assert_status(&shelf, "key", 11, SKEP_EDUPLICATE);
+    assert_status(&shelf, "key", 10 + SHELF_DEDUP_MS, SKEP_OK);
+    shelf_close(&shelf);
+
+    shelf = shelf_open_large(); /* one that has been forgotten goes with the job */
+    struct skep__job *job = dead_letter(&shelf, 10);
+    assert_null(shelf.kind->ripen(shelf.store, 10 + SHELF_DEDUP_MS));
+    shelf.kind->drop(shelf.store, job);
+    assert_status(&shelf, "key", 5000, SKEP_OK);
+    shelf_close(&shelf);
+}
+
+/* --- waiting --- */
+
+static int wait_with(struct shelf *shelf, uint64_t number) {
+    struct skep__submission submission = keyed("key");
+    submission.client = 7;
+    submission.number = number;
+    return shelf->kind->wait(shelf->store, shelf->queue, &submission);
+}
+
+static unsigned count_waiters(const struct shelf *shelf, const struct skep__job *job, uint64_t *sum) {
+    unsigned count = 0;
+    *sum = 0;
+    for (const struct skep__waiter *w = NULL; (w = shelf->kind->next_waiter(job, w)) != NULL; count++)
+        *sum += w->number;
+    return count;
+}
+
+static void test_who_waits_with_a_copy(void **state) {
+    (void)state;
+    struct shelf shelf = shelf_open_large();
+    struct skep__submission submission = keyed("key");
+    uint64_t sum;
+    submission.number = 1;
+    submission.wants_outcome = true;
+    shelf_put(&shelf, &submission, 0);
+    assert_int_equal(wait_with(&shelf, 10), SKEP_OK);
+    struct skep__job *job = shelf_take(&shelf, "x", 1);
+    assert_int_equal(wait_with(&shelf, 100), SKEP_OK);
+    assert_int_equal(count_waiters(&shelf, job, &sum), 3);
+    assert_int_equal(sum, 111);
+    assert_int_equal(wait_with(&shelf, 1000), SKEP_ENOJOB); /* it is being told */
+    shelf.kind->ack(shelf.store, job, 2);
+    assert_int_equal(wait_with(&shelf, 1000), SKEP_ENOJOB);
+    shelf_close(&shelf);
+}
+
+static void test_only_the_copies_are_waited_for(void **state) {
+    (void)state;
+    struct shelf shelf = shelf_open_large();
+    struct skep__submission submission = keyed("key");
+    uint64_t sum;
+    shelf_put(&shelf, &submission, 0);
+    struct skep__job *job = shelf_take(&shelf, "x", 1);
+    assert_false(job->wants_outcome);
+    assert_int_equal(wait_with(&shelf, 10), SKEP_OK);
+    assert_true(job->wants_outcome);
+    assert_int_equal(count_waiters(&shelf, job, &sum), 1);
+    assert_int_equal(sum, 10);
+    shelf.kind->bury(shelf.store, job, NULL, 2);
+    assert_int_equal(wait_with(&shelf, 11), SKEP_ENOJOB); /* dead */
+    shelf.kind->revive(shelf.store, job, 3);
+    assert_int_equal(wait_with(&shelf, 100), SKEP_OK);
+    assert_int_equal(count_waiters(&shelf, job, &sum), 1);
+    assert_int_equal(sum, 100);
+    shelf_close(&shelf);
+}
+
+static void test_those_who_wait_have_a_bound(void **state) {
+    (void)state;
+    struct shelf shelf = shelf_open(1000, 1000);
+    struct skep__submission submission = keyed("key");
+    unsigned count = 0;
+    int status;
+    shelf_put(&shelf, &submission, 0);
+    while ((status = wait_with(&shelf, 1)) == SKEP_OK) count++;
+    assert_int_equal(status, SKEP_EFULL);
+    assert_in_range(count, 10, 2000 / skep__waiter_cost());
+    shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 1), 2); /* their memory is free again */
+    submission = keyed("another");
+    shelf_put(&shelf, &submission, 3);
+    shelf_close(&shelf);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_queue_has_its_own),
+        cmocka_unit_test(test_a_key_is_held_while_its_job_waits_or_runs),
+        cmocka_unit_test(test_the_key_of_a_done_job_is_remembered_from_then_on),
+        cmocka_unit_test(test_a_revived_job_holds_its_key_again),
+        cmocka_unit_test(test_a_key_that_another_job_has_taken_stays_with_that),
+        cmocka_unit_test(test_a_dropped_dead_letter_leaves_its_key),
+        cmocka_unit_test(test_who_waits_with_a_copy),
+        cmocka_unit_test(test_only_the_copies_are_waited_for),
+        cmocka_unit_test(test_those_who_wait_have_a_bound),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

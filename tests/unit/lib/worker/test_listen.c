@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ * A worker's listeners and what arrives at them, against the bare end of its link: memory that is used again, and
+ * connections that there is no memory for. */
+#include "lib/bare_hive.h"
+
+#include <dlfcn.h>
+#include <sys/socket.h>
+
+enum { TIMES = 5 };
+
+/* Stands in the way of the system's, so that there may be no more memory. The sanitizer itself calls it, before it can
+ * check anything. */
+static bool no_memory;
+
+__attribute__((no_sanitize("address", "undefined"))) void *malloc(size_t size_bytes) {
+    static void *(*allocate)(size_t);
+    if (allocate == NULL) *(void **)&allocate = dlsym(RTLD_NEXT, "malloc");
+    return no_memory ? NULL : allocate(size_bytes);
+}
+
+struct arrived {
+    unsigned count;
+};
+
+static void on_connection(skep_worker *worker, skep_listener *listener, int fd, void *context) {
+    struct arrived *arrived = context;
+    (void)listener;
+    arrived->count++;
+    close(fd);
+    skep_connection_finished(worker, fd);
+}
+
+static void send_fd(struct hive *h, const struct skep_command *command, int fd) {
+    struct skep_frame frame = {0};
+    assert_int_equal(skep__frame_add(&frame, command), SKEP_OK);
+    assert_int_equal(skep__link_send(h->link, frame.data, frame.size_bytes, &fd, fd >= 0), SKEP_OK);
+    skep__frame_free(&frame);
+}
+
+/* Answers before it is asked. fd: shared with the worker, or -1. */
+static skep_listener *listen_on(struct hive *h, uint64_t number, int fd, struct arrived *arrived) {
+    skep_listener *listener = NULL;
+    struct skep_command command = {.id = SKEP_COMMAND_listening};
+    command.listening = (struct skep_command_listening){
+        .request = h->worker->next_listen + 1, .listener = number, .url = {"tcp://127.0.0.1:1", 17}};
+    if (fd >= 0) SKEP_SET(listening, &command.listening, shared, true);
+    send_fd(h, &command, fd);
+    assert_int_equal(skep_listen(h->worker, "web", on_connection, arrived, &listener), SKEP_OK);
+    return listener;
+}
+
+static void give_connection(struct hive *h, uint64_t number, uint64_t listener) {
+    int ends[2];
+    struct skep_command command = {.id = SKEP_COMMAND_connection};
+    command.connection = (struct skep_command_connection){.connection = number, .listener = listener};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    send_fd(h, &command, ends[0]);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static int listening_socket(void) {
+    struct sockaddr any = {.sa_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(fd, &any, sizeof any.sa_family), 0); /* the kernel chooses a name */
+    assert_int_equal(listen(fd, 5), 0);
+    return fd;
+}
+
+static unsigned count_closed(const struct hive *h) {
+    const skep_listener *l;
+    unsigned count = 0;
+    TAILQ_FOREACH(l, &h->worker->closed_listeners, entry) count++;
+    return count;
+}
+
+static void test_memory_of_closed_listeners_is_used_again(void **state) {
+    struct hive *h = open_hive(*state);
+    struct arrived arrived = {0};
+    for (unsigned i = 0; i < TIMES; i++) {
+        int fd = i % 2 == 0 ? listening_socket() : -1;
+        skep_listener *listener = listen_on(h, i + 1, fd, &arrived);
+        if (fd >= 0) close(fd);
+        skep_listener_close(listener);
+        skep_listener_close(listener);
+        pump_turns(h->pump, 3);
+        assert_int_equal(count_closed(h), 1);
+    }
+    close_hive(h);
+}
+
+/* What has come for it goes to its callback and no other. */
+static void test_memory_with_arrivals_is_not_used_again(void **state) {
+    struct hive *h = open_hive(*state);
+    struct arrived old = {0}, new = {0};
+    skep_listener *listener = listen_on(h, 1, -1, &old);
+    give_connection(h, 1, 1);
+    listen_on(h, 2, -1, &new); /* reads it */
+    skep_listener_close(listener);
+    assert_ptr_not_equal(listen_on(h, 3, -1, &new), listener);
+    PUMP_UNTIL(h->pump, old.count + new.count > 0);
+    assert_int_equal(old.count, 1);
+    assert_ptr_equal(listen_on(h, 4, -1, &new), listener);
+    close_hive(h);
+}
+
+/* --- without memory --- */
+
+static void read_without_memory(struct hive *h) {
+    no_memory = true;
+    uv_run(&h->pump->loop, UV_RUN_NOWAIT);
+    no_memory = false;
+    read_link(h);
+}
+
+/* The next one is taken again. */
+static void test_connections_without_memory_are_refused(void **state) {
+    struct hive *h = open_hive(*state);
+    struct arrived arrived = {0};
+    listen_on(h, 1, -1, &arrived);
+    read_link(h);
+    h->answers[h->answers_bytes = 0] = '\0';
+    give_connection(h, 1, 1);
+    read_without_memory(h);
+    assert_int_equal(skep_worker_connections(h->worker), 0);
+    give_connection(h, 2, 1);
+    PUMP_UNTIL(h->pump, arrived.count == 1);
+    read_link(h);
+    assert_string_equal(h->answers, "refused {connection: 1}\ntaken {through: 1}\ntaken {through: 2}\n");
+    close_hive(h);
+}
+
+/* They are not counted, and there is a pause. */
+static void test_accepted_connections_without_memory_are_not_counted(void **state) {
+    struct hive *h = open_hive(*state);
+    struct arrived arrived = {0};
+    int fd = listening_socket();
+    struct sockaddr_storage address;
+    socklen_t size_bytes = sizeof address;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size_bytes), 0);
+    listen_on(h, 1, fd, &arrived);
+    read_link(h);
+    h->answers[h->answers_bytes = 0] = '\0';
+    int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(client, (const struct sockaddr *)&address, size_bytes), 0);
+    read_without_memory(h);
+    assert_int_equal(skep_worker_connections(h->worker), 0);
+    assert_int_equal(h->worker->unreported_accepted, 0);
+    assert_string_equal(h->answers, "refused {connection: 0}\n");
+    close(client);
+    close(fd);
+    close_hive(h);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        PUMP_TEST(test_memory_of_closed_listeners_is_used_again),
+        PUMP_TEST(test_memory_with_arrivals_is_not_used_again),
+        PUMP_TEST(test_connections_without_memory_are_refused),
+        PUMP_TEST(test_accepted_connections_without_memory_are_not_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
