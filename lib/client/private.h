@@ -169,7 +169,7 @@ void skep__client_update_due(skep_client *client);
 void skep__client_add_timer(skep_client *client, uv_timer_t *timer, void *data);
 void skep__client_handle_closed(skep_client *client);
 
-/* --- client_join.c --- */
+/* --- join.c --- */
 
 /* Finds the broker that the options name. Errors: SKEP_ENOBROKER, SKEP_EACCES, SKEP_EDIR, SKEP_EURL. */
 SKEP_MUST_USE int skep__client_find(skep_client *client, const skep_client_options *options);
@@ -190,7 +190,7 @@ SKEP_MUST_USE int skep__client_read_answer(skep_client *client, const void *data
 SKEP_MUST_USE int skep__client_ask(skep_client *client, const struct skep_command *command, unsigned timeout_ms,
                                    skep__answer_cb callback, void *context);
 
-/* --- client_batch.c --- */
+/* --- batch.c --- */
 
 /* The batch that a job belongs to. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__client_batch(skep_client *client, const char *queue, const skep_job_options *options,
@@ -213,7 +213,7 @@ void skep__client_renumber(skep_client *client);
 
 void skep__client_free_batches(skep_client *client);
 
-/* --- client_send.c --- */
+/* --- send.c --- */
 
 /* Sends the next frame, if none is under way. */
 void skep__client_send_more(skep_client *client);
@@ -228,7 +228,7 @@ void skep__client_sent(void *client);
 void skep__client_all_read(void *client);
 void skep__client_returned(void *client, const void *data, size_t size_bytes, const struct skep__peer *peer);
 
-/* --- client_submit.c --- */
+/* --- submit.c --- */
 
 /* Answers the oldest submission. waits: an outcome follows, if one is wanted. */
 void skep__client_settle(skep_client *client, int status, uint64_t id, bool waits);
@@ -246,14 +246,14 @@ void skep__client_fail_submissions(skep_client *client);
 void skep__client_tell_drained(skep_client *client);
 bool skep__client_has_room(const skep_client *client);
 
-/* --- client_messages.c --- */
+/* --- messages.c --- */
 void skep__client_reply(skep_client *client, const struct skep_command_reply *reply);
 void skep__client_undelivered(skep_client *client, const struct skep_command_undelivered *undelivered);
 void skep__client_fail_requests(skep_client *client);
 void skep__client_drop_messages(skep_client *client);
 void skep__client_drop_chunk(skep_client *client, struct skep__chunk *chunk);
 
-/* --- client_watch.c --- */
+/* --- watch.c --- */
 
 /* Begins to receive the news, once joined and if there is a callback; ends it if there is none. */
 SKEP_MUST_USE int skep__client_begin_news(skep_client *client);

@@ -46,7 +46,7 @@ struct steps {
 SKEP_MUST_USE int steps_parse(struct steps *steps, const char *text, char why[SKEP_MOCK_WHY_BYTES]);
 void steps_free(struct steps *steps);
 
-/* --- mock_verbs.c --- */
+/* --- verbs.c --- */
 
 /* arguments: N name, D data, C number from 1, J the same, of a job, X exit status, S signal, T time, U URL, R delay,
  * O options of a job, if there are any; small letters: if they are there */
