@@ -384,10 +384,4 @@ SKEP_MUST_USE int skep__cluster_begin(skep_cluster *cluster);
 /* A handle of the cluster's has closed. */
 void skep__broker_handle_closed(uv_handle_t *handle);
 
-/* Text of borrowed bytes, cut to fit. */
-void skep__copy_text(char *to, size_t capacity_bytes, const struct skep_bytes *from);
-
-/* Bytes of a terminated text. */
-struct skep_bytes skep__text(const char *text);
-
 #endif

@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -37,16 +36,6 @@ int skep__broker_fail(skep_cluster *cluster, int status, const char *format, ...
     vsnprintf(cluster->why, sizeof cluster->why, format, arguments);
     va_end(arguments);
     return status;
-}
-
-void skep__copy_text(char *to, size_t capacity_bytes, const struct skep_bytes *from) {
-    size_t size_bytes = from->size_bytes < capacity_bytes ? from->size_bytes : capacity_bytes - 1;
-    if (size_bytes > 0) memcpy(to, from->data, size_bytes);
-    to[size_bytes] = '\0';
-}
-
-struct skep_bytes skep__text(const char *text) {
-    return (struct skep_bytes){text, strlen(text)};
 }
 
 /* --- making --- */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "common/container.h"
 #include "group/reload.h"
 #include "messages/router.h"
 #include "worker/life.h"
@@ -145,7 +146,7 @@ static bool any_connected(const skep_cluster *cluster) {
 }
 
 static void tell_disconnected(struct skep__flush *flush) {
-    skep_cluster *cluster = (skep_cluster *)((char *)flush - offsetof(skep_cluster, disconnected_flush));
+    skep_cluster *cluster = SKEP_CONTAINER(flush, skep_cluster, disconnected_flush);
     skep_disconnected_cb callback = cluster->disconnected;
     cluster->disconnected = NULL;
     if (callback != NULL) callback(cluster, cluster->disconnected_context);

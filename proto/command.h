@@ -222,6 +222,13 @@ SKEP_MUST_USE int skep__reader_begin(struct skep_reader *reader, const void *dat
  * frame is to be dropped then. */
 SKEP_MUST_USE int skep__reader_next(struct skep_reader *reader, struct skep_command *command, bool *more);
 
+/* Takes a command, which is borrowed; an error ends the reading. */
+typedef int skep__take_cb(void *context, const struct skep_command *command);
+
+/* Reads a whole frame: calls take for each command that is known. Errors: those of the two above; take's first. */
+SKEP_MUST_USE int skep__reader_read(struct skep_reader *reader, const void *data, size_t size_bytes,
+                                    skep__take_cb *take, void *context);
+
 /* True if the bytes are complete MessagePack maps within SKEP_MAX_DEPTH, no count larger than what could follow. */
 bool skep__scan(const void *data, size_t size_bytes);
 

@@ -169,3 +169,15 @@ int skep__reader_next(struct skep_reader *reader, struct skep_command *command, 
     *more = false;
     return SKEP_OK;
 }
+
+int skep__reader_read(struct skep_reader *reader, const void *data, size_t size_bytes, skep__take_cb *take,
+                      void *context) {
+    struct skep_command command;
+    bool more = true;
+    int status = skep__reader_begin(reader, data, size_bytes);
+    while (status == SKEP_OK && more) {
+        status = skep__reader_next(reader, &command, &more);
+        if (status == SKEP_OK && more) status = take(context, &command);
+    }
+    return status;
+}

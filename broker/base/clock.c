@@ -3,6 +3,7 @@
  * often; what is due then rings in the check phase of the loop, behind the poll: libuv's timers come before it, and
  * after a stall they would treat as late what has arrived but was not yet read. */
 #include "base/clock.h"
+#include "common/container.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -25,7 +26,7 @@ struct skep__clock {
 };
 
 static struct skep__alarm *alarm_of(const struct skep__heap_node *node) {
-    return (struct skep__alarm *)((char *)node - offsetof(struct skep__alarm, node));
+    return SKEP_CONTAINER(node, struct skep__alarm, node);
 }
 
 /* Those that are due together ring in the order in which they were set. */

@@ -3,9 +3,9 @@
  * its answer was lost, is known. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "clients/session.h"
+#include "common/text.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"
 #include "journal/news.h"
@@ -275,7 +275,8 @@ static void message(struct intake *intake, const struct skep_command_message *m)
 /* --- frames --- */
 
 /* What a client says that is gone is dropped: its last frame may be read after the end of its process. */
-static int take_command(struct intake *intake, const struct skep_command *command) {
+static int take_command(void *context, const struct skep_command *command) {
+    struct intake *intake = context;
     skep__trace_command(intake->cluster->trace, SKEP__TRACE_WIRE, "< client",
                         intake->session != NULL ? intake->session->id : 0, command);
     if (command->id == SKEP_COMMAND_client) {
@@ -307,14 +308,8 @@ void skep__intake_received(void *context, const void *data, size_t size_bytes, c
     skep_cluster *cluster = context;
     struct skep_reader *reader = &cluster->intake_reader;
     struct intake intake = {.cluster = cluster, .pid = peer->pid};
-    struct skep_command command;
-    bool more = true;
     skep__emit_due(cluster);
-    int status = skep__reader_begin(reader, data, size_bytes);
-    while (status == SKEP_OK && more) {
-        status = skep__reader_next(reader, &command, &more);
-        if (status == SKEP_OK && more) status = take_command(&intake, &command);
-    }
+    int status = skep__reader_read(reader, data, size_bytes, take_command, &intake);
     touch(&intake, NULL);
     skep__sessions_flush(cluster);
     if (status == SKEP_OK) return;

@@ -2,6 +2,7 @@
  * Clients that have joined. A session ends with the client's process, which the kernel tells, or when it leaves; jobs
  * that it has submitted stay. */
 #include "clients/session.h"
+#include "common/text.h"
 
 #include <errno.h>
 #include <stdio.h>

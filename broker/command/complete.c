@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "command/common/bytes.h"
 #include "command/common/contact.h"
 #include "command/common/neighbours.h"
 #include "command/common/say.h"
 #include "command/subcommands.h"
+#include "common/text.h"
 
 enum { PATIENCE_MS = 500 /* a user waits for the completion */ };
 
@@ -37,7 +37,7 @@ static void on_queue(const struct skep_command *command, void *context) {
 
 static void on_instance(const char *name, void *context) {
     (void)context;
-    print_name(bytes_of_text(name));
+    print_name(skep__text(name));
 }
 
 /* What is completed, and the question that is asked for it; names may be of two kinds. */

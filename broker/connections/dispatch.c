@@ -3,10 +3,10 @@
  * not acknowledged for a while is behind: it gets nothing until it does, unless all are. What it missed meanwhile it
  * gets first, up to CATCH_UP connections, so that short delays do not make the rotation uneven. */
 #include "connections/dispatch.h"
+#include "common/container.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "connections/handoff.h"
 #include "connections/lack.h"
@@ -44,7 +44,7 @@ static bool may_hand(const skep_cluster *cluster) {
 /* --- seats --- */
 
 static struct skep__seat *seat_of(const struct skep__heap_node *node) {
-    return (struct skep__seat *)((char *)node - offsetof(struct skep__seat, node));
+    return SKEP_CONTAINER(node, struct skep__seat, node);
 }
 
 static uint64_t key(const struct skep__seat *seat) {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "common/text.h"
 #include "connections/dispatch.h"
 #include "connections/handoff.h"
 #include "connections/listener.h"

@@ -3,6 +3,7 @@
  * descriptors left or does not run. The broker has all of these sockets: it accepts from those where somebody waits at
  * two looks in a row, and hands that to the others. A busy worker thereby loses at most what it has not come to. */
 #include "connections/overdue.h"
+#include "common/container.h"
 
 #include <poll.h>
 
@@ -37,7 +38,7 @@ static bool look_at_all(skep_cluster *cluster) {
 }
 
 static void look(struct skep__alarm *alarm) {
-    skep_cluster *cluster = (skep_cluster *)((char *)alarm - offsetof(skep_cluster, overdue_alarm));
+    skep_cluster *cluster = SKEP_CONTAINER(alarm, skep_cluster, overdue_alarm);
     if (look_at_all(cluster)) skep__overdue_watch(cluster);
 }
 

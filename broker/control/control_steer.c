@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
 #include "control/control.h"
 #include "group/scale.h"
 #include "jobs/ledger.h"

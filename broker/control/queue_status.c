@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Queues and jobs as operators see them, read off the store. */
 #include "base/clock.h"
+#include "common/text.h"
 #include "control/control.h"
 #include "jobs/ledger.h"
 

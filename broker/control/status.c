@@ -2,6 +2,7 @@
  * The status, read off the ledger. */
 #include <string.h>
 
+#include "common/text.h"
 #include "control/control.h"
 #include "group/reload.h"
 #include "jobs/ledger.h"

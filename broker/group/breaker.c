@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The breaker: closed, open, and open with one worker on trial. */
 #include "group/breaker.h"
+#include "common/container.h"
 
 #include <stdio.h>
 
@@ -115,8 +116,8 @@ void skep__breaker_ready(const skep_child *child) {
 }
 
 static void try_one(struct skep__alarm *alarm) {
-    struct skep__breaker *breaker = (struct skep__breaker *)((char *)alarm - offsetof(struct skep__breaker, retry));
-    skep_cluster *cluster = (skep_cluster *)((char *)breaker - offsetof(skep_cluster, breaker));
+    struct skep__breaker *breaker = SKEP_CONTAINER(alarm, struct skep__breaker, retry);
+    skep_cluster *cluster = SKEP_CONTAINER(breaker, skep_cluster, breaker);
     struct skep__slot *slot = skep__slot_missing(cluster);
     breaker->trial = cluster->next_child + 1;
     if (skep__reload_is_underway(cluster)) wait_to_retry(cluster); /* it may have another program */

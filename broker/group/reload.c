@@ -3,6 +3,7 @@
  * of the loop's turn: nothing is started, and no event told, inside a call of the user's. An event's callback may stop
  * the cluster, which ends the reload: after each event one looks whether it is still there. */
 #include "group/reload.h"
+#include "common/container.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -199,7 +200,7 @@ static bool renew(struct skep__reload *reload, struct skep__slot *slot) {
 }
 
 static void go_on(struct skep__flush *flush) {
-    struct skep__reload *reload = (struct skep__reload *)((char *)flush - offsetof(struct skep__reload, flush));
+    struct skep__reload *reload = SKEP_CONTAINER(flush, struct skep__reload, flush);
     skep_cluster *cluster = reload->cluster;
     struct skep__slot *slot;
     if (!reload->begun) emit_begun(reload);

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
+#include "common/container.h"
 #include "connections/lack.h"
 #include "journal/event.h"
 #include "journal/exits.h"
@@ -175,7 +176,7 @@ void skep__slot_start(struct skep__slot *slot) {
 }
 
 static void delay_passed(struct skep__alarm *alarm) {
-    skep__slot_refill((struct skep__slot *)((char *)alarm - offsetof(struct skep__slot, refill)), 0);
+    skep__slot_refill(SKEP_CONTAINER(alarm, struct skep__slot, refill), 0);
 }
 
 static bool is_missing(const struct skep__slot *slot) {

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <signal.h>
 
+#include "common/container.h"
+#include "common/text.h"
 #include "connections/dispatch.h"
 #include "connections/handoff.h"
 #include "connections/listener.h"
@@ -204,7 +206,7 @@ void skep__life(skep_child *child, enum skep__child_signal signal) {
 }
 
 static void deadline_passed(struct skep__alarm *alarm) {
-    skep__life((skep_child *)((char *)alarm - offsetof(skep_child, deadline)), SKEP__SIGNAL_DEADLINE);
+    skep__life(SKEP_CONTAINER(alarm, skep_child, deadline), SKEP__SIGNAL_DEADLINE);
 }
 
 static void set_deadline(skep_child *child, unsigned timeout_ms) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "common/container.h"
 #include "jobs/deliveries.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"
@@ -170,7 +171,7 @@ static void balance_queue(skep_cluster *cluster, struct skep__queue *queue) {
 }
 
 static void balance(struct skep__alarm *alarm) {
-    skep_cluster *cluster = (skep_cluster *)((char *)alarm - offsetof(skep_cluster, balance_alarm));
+    skep_cluster *cluster = SKEP_CONTAINER(alarm, skep_cluster, balance_alarm);
     struct skep__store *store = cluster->store;
     for (struct skep__queue *q = NULL; (q = store->kind->next_queue(store, q)) != NULL;) {
         if (q->ready_count > 0) skep__dispatch_jobs(cluster, q);

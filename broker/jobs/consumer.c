@@ -2,9 +2,9 @@
  * Which worker gets a job, and how many it may have. What is ready is split evenly among the workers that can take it,
  * so that two jobs go to two workers and ten thousand travel in frames. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
+#include "common/text.h"
 #include "jobs/deliveries.h"
 #include "jobs/ledger.h"
 #include "page_claims.h"

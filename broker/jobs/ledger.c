@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * What becomes of jobs: accepted, answered by workers, buried, put back. */
 #include "jobs/ledger.h"
+#include "common/container.h"
+#include "common/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -49,7 +51,7 @@ uint64_t skep__ledger_unfinished(const skep_cluster *cluster) {
 }
 
 static void say_lost(struct skep__flush *flush) {
-    skep_cluster *cluster = (skep_cluster *)((char *)flush - offsetof(skep_cluster, lost_flush));
+    skep_cluster *cluster = SKEP_CONTAINER(flush, skep_cluster, lost_flush);
     uint64_t lost = skep__ledger_unfinished(cluster);
     if (lost == 1) skep__emit_error(cluster, NULL, "1 job is lost: it was in memory only");
     else skep__emit_error(cluster, NULL, "%" PRIu64 " jobs are lost: they were in memory only", lost);
@@ -96,7 +98,7 @@ static struct skep__death *new_death(const char *cause, const struct skep_bytes 
 enum { DEAD_EVENTS_MS = 1000 /* between two events about dead letters: there may be thousands at once */ };
 
 static void say_dead(struct skep__alarm *alarm) {
-    skep_cluster *cluster = (skep_cluster *)((char *)alarm - offsetof(skep_cluster, dead_alarm));
+    skep_cluster *cluster = SKEP_CONTAINER(alarm, skep_cluster, dead_alarm);
     char text[sizeof cluster->dead_text];
     if (cluster->dead_unsaid == 0) return;
     cluster->dead_unsaid = 0;
@@ -323,7 +325,7 @@ static void ripen(skep_cluster *cluster, uint64_t now) {
 }
 
 static void look(struct skep__alarm *alarm) {
-    skep_cluster *cluster = (skep_cluster *)((char *)alarm - offsetof(skep_cluster, ledger_alarm));
+    skep_cluster *cluster = SKEP_CONTAINER(alarm, skep_cluster, ledger_alarm);
     uint64_t now = now_ms(cluster);
     bury_expired(cluster, now);
     ripen(cluster, now);

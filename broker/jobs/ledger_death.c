@@ -8,6 +8,8 @@
 
 #include "base/clock.h"
 #include "clients/session.h"
+#include "common/container.h"
+#include "common/text.h"
 #include "jobs/deliveries.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"
@@ -153,7 +155,7 @@ static void hand_over(skep_child *child) {
 }
 
 static void waited(struct skep__alarm *alarm) {
-    hand_over((skep_child *)((char *)alarm - offsetof(skep_child, jobs_alarm)));
+    hand_over(SKEP_CONTAINER(alarm, skep_child, jobs_alarm));
 }
 
 /* How the process ended is known with its end only, and what it said last is read by then. */

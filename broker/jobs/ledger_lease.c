@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "clients/session.h"
+#include "common/container.h"
 #include "jobs/deliveries.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"
@@ -85,7 +86,7 @@ static void look_after(skep_child *child, uint64_t delay_ms) {
 }
 
 static void look(struct skep__alarm *alarm) {
-    skep_child *child = (skep_child *)((char *)alarm - offsetof(skep_child, lease_alarm));
+    skep_child *child = SKEP_CONTAINER(alarm, skep_child, lease_alarm);
     uint64_t now_ms = skep__clock_ms(child->cluster->clock);
     struct view view = end_leases(child, now_ms);
     if (view.next_ms != UINT64_MAX) look_after(child, view.next_ms - now_ms);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Jobs in memory: lists and heaps. Each step is O(1), or O(log n) for a job that has a delay or a time to live. */
 #include <stdlib.h>
-#include <string.h>
 
+#include "common/container.h"
 #include "jobs/store_job.h"
 #include "jobs/store_keys.h"
 #include "jobs/store_queues.h"
@@ -24,11 +24,11 @@ static struct memory *memory_of(struct skep__store *store) {
 /* --- heaps --- */
 
 static struct skep__job *of_delay(const struct skep__heap_node *node) {
-    return (struct skep__job *)((const char *)node - offsetof(struct skep__job, delay_node));
+    return SKEP_CONTAINER(node, struct skep__job, delay_node);
 }
 
 static struct skep__job *of_expiry(const struct skep__heap_node *node) {
-    return (struct skep__job *)((const char *)node - offsetof(struct skep__job, expiry_node));
+    return SKEP_CONTAINER(node, struct skep__job, expiry_node);
 }
 
 /* Those of the same time in the order of acceptance: a heap alone would keep none. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * Events: to the user's callbacks and to the news. */
 #include "journal/event.h"
+#include "common/container.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "journal/news.h"
 
@@ -100,7 +100,7 @@ static const char *copy(char *to, size_t capacity_bytes, const char *from) {
 }
 
 static void flush_events(struct skep__flush *flush) {
-    skep__emit_due((skep_cluster *)((char *)flush - offsetof(skep_cluster, events_flush)));
+    skep__emit_due(SKEP_CONTAINER(flush, skep_cluster, events_flush));
 }
 
 void skep__emit_later(skep_cluster *cluster, const skep_event *event) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Exit records. */
 #include "journal/exits.h"
+#include "common/text.h"
 
 #include <assert.h>
 #include <stdio.h>

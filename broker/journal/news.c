@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The news. */
 #include "journal/news.h"
+#include "common/text.h"
 
 #include <stdlib.h>
 #include <string.h>

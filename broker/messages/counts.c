@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Requests and named counters, from reports and from pages. */
 #include "messages/counts.h"
+#include "common/text.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "journal/event.h"
 #include "page_counts.h"
@@ -24,7 +24,7 @@ static void say_too_many(skep_cluster *cluster, skep_child *child, const struct 
 static struct skep__counter_total *total_of(skep_cluster *cluster, skep_child *child, const struct skep_bytes *name) {
     for (unsigned i = 0; i < cluster->counter_count; i++) {
         struct skep__counter_total *c = &cluster->counters[i];
-        if (strlen(c->name) == name->size_bytes && memcmp(c->name, name->data, name->size_bytes) == 0) return c;
+        if (skep__text_is(*name, c->name)) return c;
     }
     if (cluster->counter_count == SKEP_MAX_COUNTERS) {
         say_too_many(cluster, child, name);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Histograms that workers report, merged. */
 #include "messages/handling.h"
-
-#include <string.h>
+#include "common/text.h"
 
 #include "broker.h"
 #include "jobs/ledger.h"
@@ -15,14 +14,10 @@ static const char *const names[] = {
 #undef HANDLED
 };
 
-static bool is(struct skep_bytes text, const char *name) {
-    return text.size_bytes == strlen(name) && memcmp(text.data, name, text.size_bytes) == 0;
-}
-
 /* SKEP__HANDLED_WHATS if it is something that this version does not know */
 static enum skep__handled_what what_of(struct skep_bytes text) {
     enum skep__handled_what what = 0;
-    while (what < SKEP__HANDLED_WHATS && !is(text, names[what])) what++;
+    while (what < SKEP__HANDLED_WHATS && !skep__text_is(text, names[what])) what++;
     return what;
 }
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * Commands from workers' outboxes, and messages between workers and the primary. */
 #include "messages/router.h"
+#include "common/container.h"
+#include "common/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "clients/session.h"
 #include "jobs/ledger.h"
@@ -87,15 +88,11 @@ static void deliver_here(skep_child *sender, const struct skep_command_message *
     skep__emit(sender->cluster, &event);
 }
 
-static bool has_name(const skep_child *child, const struct skep_bytes *name) {
-    return strlen(child->name) == name->size_bytes && memcmp(child->name, name->data, name->size_bytes) == 0;
-}
-
 /* The next worker of a name, in turn by id. */
 static skep_child *next_of_name(skep_cluster *cluster, const struct skep_bytes *name) {
     skep_child *child, *first = NULL, *next = NULL;
     TAILQ_FOREACH(child, &cluster->children, entry) {
-        if (child->state != SKEP__CHILD_READY || !has_name(child, name)) continue;
+        if (child->state != SKEP__CHILD_READY || !skep__text_is(*name, child->name)) continue;
         if (first == NULL) first = child;
         if (next == NULL && child->id > cluster->name_turn) next = child;
     }
@@ -143,8 +140,7 @@ static void settle(struct skep__call_to_child *call, int status, const void *dat
 }
 
 static void call_expired(struct skep__alarm *alarm) {
-    settle((struct skep__call_to_child *)((char *)alarm - offsetof(struct skep__call_to_child, expiry)), SKEP_ETIMEDOUT,
-           NULL, 0);
+    settle(SKEP_CONTAINER(alarm, struct skep__call_to_child, expiry), SKEP_ETIMEDOUT, NULL, 0);
 }
 
 void skep__calls_fail(const skep_child *child) {
@@ -222,15 +218,22 @@ static int take_from_child(skep_child *child, const struct skep_command *command
     return SKEP_OK;
 }
 
-/* child is NULL for strangers, and for a worker that is gone. */
-static int take_command(skep_cluster *cluster, skep_child *child, const struct skep_command *command,
-                        const char **why) {
+struct sender {
+    skep_cluster *cluster;
+    skep_child *child; /* NULL: a stranger, or a worker that is gone */
+    const char **why;  /* what is wrong with a command */
+};
+
+static int take_command(void *context, const struct skep_command *command) {
+    const struct sender *sender = context;
+    skep_cluster *cluster = sender->cluster;
+    skep_child *child = sender->child;
     skep__trace_command(cluster->trace, SKEP__TRACE_WIRE, "<", child != NULL ? child->id : 0, command);
     if (command->id == SKEP_COMMAND_incrementRequestCount)
         skep__count_requests(cluster, child, &command->incrementRequestCount);
     else if (command->id == SKEP_COMMAND_incrementCount) skep__count_named(cluster, child, &command->incrementCount);
-    else if (command->id == SKEP_COMMAND_handled) return skep__handled(cluster, child, &command->handled, why);
-    else if (child != NULL) return take_from_child(child, command, why);
+    else if (command->id == SKEP_COMMAND_handled) return skep__handled(cluster, child, &command->handled, sender->why);
+    else if (child != NULL) return take_from_child(child, command, sender->why);
     return SKEP_OK;
 }
 
@@ -247,15 +250,10 @@ static void bad_frame(skep_cluster *cluster, skep_child *child, const struct ske
 void skep__outbox_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
     skep_cluster *cluster = context;
     struct skep_reader *reader = &cluster->outbox_reader;
-    struct skep_command command;
-    bool more = true;
     skep_child *child = skep__child_by_pid(cluster, peer->pid);
     if (child != NULL ? child->discarding : skep__counts_are_final(cluster, peer->pid)) return;
-    int status = skep__reader_begin(reader, data, size_bytes);
-    while (status == SKEP_OK && more) {
-        status = skep__reader_next(reader, &command, &more);
-        if (status == SKEP_OK && more) status = take_command(cluster, child, &command, &reader->why);
-    }
+    struct sender sender = {.cluster = cluster, .child = child, .why = &reader->why};
+    int status = skep__reader_read(reader, data, size_bytes, take_command, &sender);
     if (child != NULL) skep__dispatch_child(child);
     skep__sessions_flush(cluster);
     if (status != SKEP_OK) bad_frame(cluster, child, peer, status == SKEP_EPROTO ? reader->why : skep_strerror(status));

@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/container.h"
+#include "common/text.h"
 #include "config/directory.h"
 #include "connections/dispatch.h"
 #include "connections/handoff.h"
@@ -142,11 +144,17 @@ static void say_ready(skep_child *child) {
     skep__admission_check(child);
 }
 
-static void take_command(skep_child *child, const struct skep_command *command) {
+static bool listens_to(const skep_child *child) {
+    return child->link >= 0 && !child->discarding;
+}
+
+static int take_command(void *context, const struct skep_command *command) {
+    skep_child *child = context;
+    if (!listens_to(child)) return SKEP_OK; /* because of what came before it in the frame */
     skep__trace_command(child->cluster->trace, SKEP__TRACE_LINK, "<", child->id, command);
     if (!child->greeted && command->id != SKEP_COMMAND_hello) {
         skep__child_bad_frame(child, "link", "a command before hello");
-        return;
+        return SKEP_OK;
     }
     switch (command->id) {
     case SKEP_COMMAND_hello: hello(child, &command->hello); break;
@@ -159,21 +167,18 @@ static void take_command(skep_child *child, const struct skep_command *command) 
     case SKEP_COMMAND_disconnect: disconnect_asked(child, &command->disconnect); break;
     default: break;
     }
+    return SKEP_OK;
 }
 
 static void take_message(skep_child *child) {
     skep_cluster *cluster = child->cluster;
     struct skep__link_message *message = cluster->link_message;
     struct skep_reader *reader = &cluster->link_reader;
-    struct skep_command command;
-    bool more = true;
-    int status = message->truncated ? SKEP_EPROTO : skep__reader_begin(reader, message->data, message->size_bytes);
+    int status = message->truncated
+                     ? SKEP_EPROTO
+                     : skep__reader_read(reader, message->data, message->size_bytes, take_command, child);
     if (message->truncated) reader->why = "too long";
-    while (status == SKEP_OK && more && child->link >= 0 && !child->discarding) {
-        status = skep__reader_next(reader, &command, &more);
-        if (status == SKEP_OK && more) take_command(child, &command);
-    }
-    if (status != SKEP_OK)
+    if (status != SKEP_OK && listens_to(child))
         skep__child_bad_frame(child, "link", status == SKEP_EPROTO ? reader->why : skep_strerror(status));
 }
 
@@ -253,7 +258,7 @@ void skep__child_release(skep_child *child) {
 }
 
 static void flush_link(struct skep__flush *flush) {
-    skep__link_watch((skep_child *)((char *)flush - offsetof(skep_child, link_flush)));
+    skep__link_watch(SKEP_CONTAINER(flush, skep_child, link_flush));
 }
 
 static int open_handle(skep_child *child, uv_poll_t *poll, int fd) {

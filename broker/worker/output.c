@@ -2,6 +2,7 @@
  * Workers' output. A worker that floods its pipes is read more slowly: then it waits in its own write, and neither the
  * broker nor its other workers notice. */
 #include "worker/output.h"
+#include "common/container.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -73,7 +74,7 @@ static void end_line(struct stream *stream) {
 }
 
 static void partial_waited(struct skep__alarm *alarm) {
-    end_line((struct stream *)((char *)alarm - offsetof(struct stream, partial)));
+    end_line(SKEP_CONTAINER(alarm, struct stream, partial));
 }
 
 /* Without memory for the alarm the line waits for its end. */
@@ -125,7 +126,7 @@ static void watch(struct stream *stream) {
 }
 
 static void resume(struct skep__alarm *alarm) {
-    struct skep__output *output = (struct skep__output *)((char *)alarm - offsetof(struct skep__output, resume));
+    struct skep__output *output = SKEP_CONTAINER(alarm, struct skep__output, resume);
     for (int i = 0; i < 2; i++) {
         watch(&output->streams[i]);
         await_rest(&output->streams[i]);
@@ -158,7 +159,7 @@ static void pause_if_empty(struct skep__output *output) {
 
 static void readable(uv_poll_t *poll, int status, int events) {
     (void)status, (void)events;
-    struct stream *stream = (struct stream *)((char *)poll - offsetof(struct stream, poll));
+    struct stream *stream = SKEP_CONTAINER(poll, struct stream, poll);
     struct skep__output *output = stream->output;
     skep__emit_due(output->child->cluster);
     if (skep__bucket_is_full(&output->bucket, skep__clock_ms(output->child->cluster->clock))) output->slowed_ms = 0;

@@ -2,6 +2,7 @@
  * Looks at the workers' beats. Looks are counted, not time: however long the machine was busy elsewhere between two of
  * them, a worker has had its turn before the next. */
 #include "worker/watchdog.h"
+#include "common/container.h"
 
 #include "journal/event.h"
 #include "worker/life.h"
@@ -26,7 +27,7 @@ static bool is_silent(skep_child *child) {
 }
 
 static void look(struct skep__alarm *alarm) {
-    skep_child *child = (skep_child *)((char *)alarm - offsetof(skep_child, watchdog));
+    skep_child *child = SKEP_CONTAINER(alarm, skep_child, watchdog);
     child->silent_looks = is_silent(child) ? child->silent_looks + 1 : 0;
     if (child->silent_looks < LOOKS) {
         look_again(child);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "client/private.h"
+#include "common/container.h"
 #include "common/own_loop.h"
 
 enum {
@@ -29,15 +30,6 @@ int skep__client_check_name(skep_client *client, const char *what, const char *n
     return skep__client_fail(client, SKEP_EINVAL, "%s: a name of 1 to %d bytes is needed", what, SKEP_MAX_NAME);
 }
 
-struct skep_bytes skep__client_text(const char *string) {
-    return (struct skep_bytes){string, strlen(string)};
-}
-
-void skep__client_copy_text(char *to, const struct skep_bytes *from) {
-    if (from->size_bytes > 0) memcpy(to, from->data, from->size_bytes);
-    to[from->size_bytes] = '\0';
-}
-
 /* --- the loop --- */
 
 void skep__client_mark(skep_client *client) {
@@ -45,7 +37,7 @@ void skep__client_mark(skep_client *client) {
 }
 
 static void flush_client(struct skep__flush *flush) {
-    skep_client *client = (skep_client *)((char *)flush - offsetof(skep_client, flush));
+    skep_client *client = SKEP_CONTAINER(flush, skep_client, flush);
     if (client->on_news == NULL) skep__client_end_news(client);
     skep__client_close_batch(client);
     skep__client_send_more(client);

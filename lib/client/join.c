@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/private.h"
+#include "common/text.h"
 #include "worker/private.h"
 
 enum {
@@ -66,33 +67,31 @@ int skep__client_find(skep_client *client, const skep_client_options *options) {
 /* --- asking --- */
 
 struct reading {
+    skep_client *client;
     void (*take)(void *context, const struct skep_command *command);
     void *context;
     int failed;
 };
 
-static void take_command(skep_client *client, struct reading *reading, const struct skep_command *command) {
+static int take_command(void *context, const struct skep_command *command) {
+    struct reading *reading = context;
+    skep_client *client = reading->client;
     skep__trace_command(client->trace, SKEP__TRACE_WIRE, "<", 0, command);
     if (command->id != SKEP_COMMAND_failed) {
         reading->take(reading->context, command);
-        return;
+        return SKEP_OK;
     }
     const struct skep_bytes *reason = &command->failed.reason;
     reading->failed = command->failed.status != SKEP_OK ? (int)command->failed.status : SKEP_EPROTO;
     skep__client_fail(client, reading->failed, "%s: the broker reports: %.*s", client->instance.dir,
                       (int)reason->size_bytes, reason->data);
+    return SKEP_OK;
 }
 
 int skep__client_read_answer(skep_client *client, const void *data, size_t size_bytes,
                              void (*take)(void *context, const struct skep_command *command), void *context) {
-    struct reading reading = {.take = take, .context = context};
-    struct skep_command command;
-    bool more = true;
-    int status = skep__reader_begin(&client->answer_reader, data, size_bytes);
-    while (status == SKEP_OK && more) {
-        status = skep__reader_next(&client->answer_reader, &command, &more);
-        if (status == SKEP_OK && more) take_command(client, &reading, &command);
-    }
+    struct reading reading = {.client = client, .take = take, .context = context};
+    int status = skep__reader_read(&client->answer_reader, data, size_bytes, take_command, &reading);
     if (status == SKEP_OK) return reading.failed;
     return skep__client_fail(client, status, "%s: malformed answer from the broker: %s", client->instance.dir,
                              client->answer_reader.why);
@@ -155,9 +154,9 @@ static int dial(skep_client *client, const struct skep_command_joined *joined) {
     int status = skep__port_new(&client->returns, client->hub, SKEP__PORT_PULL, &returns_events, client);
     if (status == SKEP_OK)
         status = skep__port_new(&client->intake, client->hub, SKEP__PORT_PUSH, &intake_events, client);
-    skep__client_copy_text(url, &joined->returns);
+    skep__copy_text(url, sizeof url, &joined->returns);
     if (status == SKEP_OK) status = skep__port_dial_soon(client->returns, url);
-    skep__client_copy_text(url, &joined->intake);
+    skep__copy_text(url, sizeof url, &joined->intake);
     if (status == SKEP_OK) status = skep__port_dial_soon(client->intake, url);
     return status;
 }
@@ -172,7 +171,7 @@ static void close_ports(skep_client *client) {
 static int begin_session(skep_client *client, const struct skep_command_joined *joined) {
     skep__client_renumber(client);
     client->client = (uint32_t)joined->client;
-    skep__client_copy_text(client->news_url, &joined->news);
+    skep__copy_text(client->news_url, sizeof client->news_url, &joined->news);
     int status = dial(client, joined);
     if (status == SKEP_OK) client->phase = SKEP__CLIENT_JOINED;
     if (status == SKEP_OK && client->on_news != NULL) status = skep__client_begin_news(client);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Messages to workers, requests and their replies. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "client/private.h"
+#include "common/text.h"
 
 /* --- frames that wait --- */
 
@@ -56,7 +56,7 @@ static int check_message(skep_client *client, const char *to_name, const char *n
 
 static int send_message(skep_client *client, struct skep_command *command, const char *name, const void *data,
                         size_t size_bytes) {
-    command->message.name = skep__client_text(name);
+    command->message.name = skep__text(name);
     if (size_bytes > 0) SKEP_SET(message, &command->message, data, ((struct skep_bytes){data, size_bytes}));
     int status = queue(client, command);
     return status == SKEP_OK ? SKEP_OK
@@ -65,7 +65,7 @@ static int send_message(skep_client *client, struct skep_command *command, const
 
 static void set_receiver(struct skep_command *command, uint32_t worker, const char *to_name) {
     if (worker != 0) SKEP_SET(message, &command->message, to, worker);
-    else if (to_name != NULL) SKEP_SET(message, &command->message, toName, skep__client_text(to_name));
+    else if (to_name != NULL) SKEP_SET(message, &command->message, toName, skep__text(to_name));
 }
 
 int skep_client_send(skep_client *client, uint32_t worker, const char *to_name, const char *name, const void *data,
@@ -165,7 +165,7 @@ void skep__client_reply(skep_client *client, const struct skep_command_reply *re
 void skep__client_undelivered(skep_client *client, const struct skep_command_undelivered *undelivered) {
     char name[SKEP_MAX_NAME + 1];
     if (client->on_undelivered == NULL) return;
-    skep__client_copy_text(name, &undelivered->name);
+    skep__copy_text(name, sizeof name, &undelivered->name);
     client->on_undelivered(client, (uint32_t)undelivered->to, name, (int)undelivered->status,
                            client->on_undelivered_context);
 }

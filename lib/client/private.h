@@ -156,9 +156,6 @@ SKEP_PRINTF(3, 4) int skep__client_fail(skep_client *client, int status, const c
 /* A name of 1 to SKEP_MAX_NAME bytes; notes what is wrong with it. Errors: SKEP_EINVAL. */
 SKEP_MUST_USE int skep__client_check_name(skep_client *client, const char *what, const char *name);
 
-struct skep_bytes skep__client_text(const char *string);
-void skep__client_copy_text(char *to, const struct skep_bytes *from);
-
 /* Has the end of this iteration of the loop send what waits. */
 void skep__client_mark(skep_client *client);
 

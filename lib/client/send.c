@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "client/private.h"
+#include "common/text.h"
 
 /* --- there --- */
 
@@ -11,9 +12,8 @@ static int add_batch(struct skep_frame *frame, const struct skep__batch *batch) 
     const skep_job_options *options = &batch->options;
     struct skep_command command = {.id = SKEP_COMMAND_submit};
     struct skep_command_submit *submit = &command.submit;
-    *submit = (struct skep_command_submit){.queue = skep__client_text(batch->queue),
-                                           .number = batch->number,
-                                           .jobs = skep__list_of(&batch->items, batch->count)};
+    *submit = (struct skep_command_submit){
+        .queue = skep__text(batch->queue), .number = batch->number, .jobs = skep__list_of(&batch->items, batch->count)};
     if (batch->has_keys) SKEP_SET(submit, submit, keys, skep__list_of(&batch->keys, batch->count));
     if (options->priority != 0) SKEP_SET(submit, submit, priority, (uint64_t)(options->priority + 128));
     if (options->delay_ms != 0) SKEP_SET(submit, submit, delay_ms, options->delay_ms);
@@ -186,14 +186,15 @@ static void died(skep_client *client, const struct skep_command_died *d) {
     char cause[SKEP_MAX_NAME + 1], reason[SKEP_MAX_REASON + 1];
     struct skep__unfinished *unfinished = find_unfinished(client, d->number);
     if (unfinished == NULL) return;
-    skep__client_copy_text(cause, &d->cause);
-    skep__client_copy_text(reason, &d->reason);
+    skep__copy_text(cause, sizeof cause, &d->cause);
+    skep__copy_text(reason, sizeof reason, &d->reason);
     skep__client_fail(client, SKEP_EDEAD, "%s: the job is a dead letter (%s): %s", client->instance.dir, cause, reason);
     skep_outcome outcome = {.status = SKEP_EDEAD, .cause = cause, .reason = reason};
     skep__client_finish(client, unfinished, &outcome);
 }
 
-static void command_returned(skep_client *client, const struct skep_command *command) {
+static int command_returned(void *context, const struct skep_command *command) {
+    skep_client *client = context;
     skep__trace_command(client->trace, SKEP__TRACE_WIRE, "<", 0, command);
     switch (command->id) {
     case SKEP_COMMAND_accepted: accepted(client, &command->accepted); break;
@@ -205,19 +206,14 @@ static void command_returned(skep_client *client, const struct skep_command *com
     case SKEP_COMMAND_undelivered: skep__client_undelivered(client, &command->undelivered); break;
     default: break;
     }
+    return SKEP_OK;
 }
 
 /* The broker is trusted to send well-formed frames; the rest of one that is not is dropped. */
 void skep__client_returned(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
     skep_client *client = context;
-    struct skep_command command;
-    bool more = true;
     (void)peer;
-    int status = skep__reader_begin(&client->returns_reader, data, size_bytes);
-    while (status == SKEP_OK && more) {
-        status = skep__reader_next(&client->returns_reader, &command, &more);
-        if (status == SKEP_OK && more) command_returned(client, &command);
-    }
+    int status = skep__reader_read(&client->returns_reader, data, size_bytes, command_returned, client);
     if (status != SKEP_OK)
         skep__client_fail(client, status, "%s: malformed frame from the broker: %s", client->instance.dir,
                           client->returns_reader.why);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * How everything is: the answers to status and to queues, put together. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "client/private.h"
+#include "common/text.h"
 
 struct worker_texts {
     char name[SKEP_MAX_NAME + 1];
@@ -57,8 +57,8 @@ static void add_worker(struct report *report, const struct skep_command_workerSt
         report->failed = true;
         return;
     }
-    skep__client_copy_text(report->worker_texts[n].name, &w->name);
-    skep__client_copy_text(report->worker_texts[n].state, &w->state);
+    skep__copy_text(report->worker_texts[n].name, sizeof report->worker_texts[n].name, &w->name);
+    skep__copy_text(report->worker_texts[n].state, sizeof report->worker_texts[n].state, &w->state);
     report->workers[n] = (skep_worker_info){.id = (uint32_t)w->worker,
                                             .pid = (int32_t)w->pid,
                                             .uptime_ms = w->uptime_ms,
@@ -75,7 +75,7 @@ static void add_queue(struct report *report, const struct skep_command_queueStat
         report->failed = true;
         return;
     }
-    skep__client_copy_text(report->queue_texts[n].name, &q->name);
+    skep__copy_text(report->queue_texts[n].name, sizeof report->queue_texts[n].name, &q->name);
     report->queues[n] = (skep_queue_info){.workers = q->workers,
                                           .ready = q->ready,
                                           .reserved = q->reserved,
@@ -90,8 +90,8 @@ static void add_queue(struct report *report, const struct skep_command_queueStat
 }
 
 static void set_broker(struct report *report, const struct skep_command_brokerStatus *b) {
-    skep__client_copy_text(report->name, &b->name);
-    skep__client_copy_text(report->state, &b->state);
+    skep__copy_text(report->name, sizeof report->name, &b->name);
+    skep__copy_text(report->state, sizeof report->state, &b->state);
     report->status.pid = (int32_t)b->pid;
     report->status.uptime_ms = b->uptime_ms;
     report->status.accepted = b->accepted;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Submissions: from the user into batches, and what becomes of them back to the user. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "client/private.h"
 

@@ -2,6 +2,7 @@
  * Watching the news: each item once, in order. The news may drop items: a gap shows by the numbers when the next item
  * comes, and since none may come, what was missed is asked for after a silence too. */
 #include "client/private.h"
+#include "common/text.h"
 
 enum {
     QUIET_TICKS = 3, /* of 200 ms, without an item */
@@ -38,9 +39,9 @@ static int code_of(bool is_there, uint64_t code) {
 static void event_heard(skep_client *client, const struct skep_command_event *e, bool answered) {
     char event[SKEP_MAX_NAME + 1], reason[SKEP_MAX_REASON + 1], url[SKEP_MAX_URL + 1];
     if (!is_next(client, e->seq, answered)) return;
-    skep__client_copy_text(event, &e->event);
-    skep__client_copy_text(reason, &e->reason);
-    skep__client_copy_text(url, &e->url);
+    skep__copy_text(event, sizeof event, &e->event);
+    skep__copy_text(reason, sizeof reason, &e->reason);
+    skep__copy_text(url, sizeof url, &e->url);
     skep_news news = {.time_ms = e->time,
                       .event = event,
                       .worker = (uint32_t)e->worker,
@@ -56,7 +57,7 @@ static void event_heard(skep_client *client, const struct skep_command_event *e,
 static void broadcast_heard(skep_client *client, const struct skep_command_broadcast *b, bool answered) {
     char name[SKEP_MAX_NAME + 1];
     if (!is_next(client, b->seq, answered)) return;
-    skep__client_copy_text(name, &b->name);
+    skep__copy_text(name, sizeof name, &b->name);
     skep_news news = {.event = "broadcast",
                       .worker = (uint32_t)b->from,
                       .code = -1,
@@ -113,16 +114,15 @@ static void ask_again(skep_client *client) {
     client->repairing = skep__client_ask(client, &command, REPAIR_TIMEOUT_MS, answered_again, client) == SKEP_OK;
 }
 
+static int take_published(void *context, const struct skep_command *command) {
+    item_heard(context, command, false);
+    return SKEP_OK;
+}
+
 static void news_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
     skep_client *client = context;
-    struct skep_command command;
-    bool more = true;
     (void)peer;
-    int status = skep__reader_begin(&client->news_reader, data, size_bytes);
-    while (status == SKEP_OK && more) {
-        status = skep__reader_next(&client->news_reader, &command, &more);
-        if (status == SKEP_OK && more) item_heard(client, &command, false);
-    }
+    int status = skep__reader_read(&client->news_reader, data, size_bytes, take_published, client);
     if (status != SKEP_OK)
         skep__client_fail(client, status, "%s: malformed news from the broker: %s", client->instance.dir,
                           client->news_reader.why);

@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * A mock broker's clients: they join, submit and hear as with a real one. */
 #include "mock/broker_clients.h"
+#include "common/text.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "mock/broker.h"
-
-static struct skep_bytes text_of(const char *string) {
-    return (struct skep_bytes){string, strlen(string)};
-}
-
-static void copy_name(char *to, const struct skep_bytes *from) {
-    if (from->size_bytes > 0) memcpy(to, from->data, from->size_bytes);
-    to[from->size_bytes] = '\0';
-}
 
 struct skep__mock_client *skep__mock_client(const skep_mock *mock, uint64_t id) {
     struct skep__mock_client *client;
@@ -68,9 +59,9 @@ static int answer_join(skep_mock *mock, struct skep_frame *frame) {
     skep__mock_url(mock, SKEP_FILE_NEWS, SKEP__MOCK_GENERATION, news);
     command.joined = (struct skep_command_joined){.client = client->id,
                                                   .generation = SKEP__MOCK_GENERATION,
-                                                  .intake = text_of(intake),
-                                                  .returns = text_of(returns),
-                                                  .news = text_of(news)};
+                                                  .intake = skep__text(intake),
+                                                  .returns = skep__text(returns),
+                                                  .news = skep__text(news)};
     return skep__frame_add(frame, &command);
 }
 
@@ -88,8 +79,8 @@ static int answer(skep_mock *mock, const struct skep_command *question, struct s
 
 static void add_failed(int status, struct skep_frame *frame) {
     struct skep_command command = {.id = SKEP_COMMAND_failed};
-    command.failed =
-        (struct skep_command_failed){.status = (uint64_t)status, .reason = text_of("a mock broker does not do that")};
+    command.failed = (struct skep_command_failed){.status = (uint64_t)status,
+                                                  .reason = skep__text("a mock broker does not do that")};
     skep__frame_clear(frame);
     if (skep__frame_add(frame, &command) != SKEP_OK) skep__frame_clear(frame);
 }
@@ -130,7 +121,7 @@ static void tell_accepted(const struct answers *a) {
 static void tell_declined(const struct answers *a) {
     struct skep_command command = {.id = SKEP_COMMAND_declined};
     command.declined = (struct skep_command_declined){
-        .number = a->number, .status = (uint64_t)a->status, .reason = text_of(skep_strerror(a->status))};
+        .number = a->number, .status = (uint64_t)a->status, .reason = skep__text(skep_strerror(a->status))};
     if (a->n > 1) SKEP_SET(declined, &command.declined, n, a->n);
     skep__mock_tell_client(a->mock, a->client, &command);
 }
@@ -184,7 +175,7 @@ static void put(struct answers *answers, const struct skep_command_submit *s, ui
     char key[SKEP_MAX_NAME + 1];
     uint64_t id = 0, number = answers->client->expected;
     if (s->keys.count > 0) key_bytes = skep__list_at(&s->keys, i);
-    copy_name(key, &key_bytes);
+    skep__copy_text(key, sizeof key, &key_bytes);
     options->key = key_bytes.size_bytes > 0 ? key : NULL;
     int status = skep_mock_submit(answers->mock, queue, data.data, data.size_bytes, options, &id);
     struct skep__mock_job *job = skep__mock_job(answers->mock, id);
@@ -198,7 +189,7 @@ static void put_all(skep_mock *mock, struct skep__mock_client *client, const str
     struct answers answers = {.mock = mock, .client = client};
     skep_job_options options = options_of(s);
     char queue[SKEP_MAX_NAME + 1];
-    copy_name(queue, &s->queue);
+    skep__copy_text(queue, sizeof queue, &s->queue);
     for (uint32_t i = 0; i < s->jobs.count; i++, client->expected++) put(&answers, s, i, queue, &options);
     end_answers(&answers);
 }
@@ -222,33 +213,29 @@ static void submit(skep_mock *mock, struct skep__mock_client *client, const stru
     }
 }
 
-static void take_command(skep_mock *mock, const struct skep_command *command) {
+static int take_command(void *context, const struct skep_command *command) {
+    skep_mock *mock = context;
     struct skep__mock_clients *clients = mock->clients;
     char text[SKEP__MOCK_LINE_BYTES];
     if (command->id == SKEP_COMMAND_client) {
         clients->speaks = skep__mock_client(mock, command->client.client);
-        return;
+        return SKEP_OK;
     }
-    if (clients->speaks == NULL) return;
+    if (clients->speaks == NULL) return SKEP_OK;
     skep__command_print(command, text, sizeof text);
     skep__mock_note(mock, "< client %u: %.200s", clients->speaks->id, text);
     if (command->id == SKEP_COMMAND_submit) submit(mock, clients->speaks, &command->submit);
     if (command->id == SKEP_COMMAND_message) skep__mock_client_message(mock, clients->speaks, &command->message);
     if (command->id == SKEP_COMMAND_leave) free_client(clients->speaks), clients->speaks = NULL;
+    return SKEP_OK;
 }
 
 static void intake_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
     skep_mock *mock = context;
     struct skep_reader *reader = &mock->clients->intake_reader;
-    struct skep_command command;
-    bool more = true;
     (void)peer;
     mock->clients->speaks = NULL;
-    int status = skep__reader_begin(reader, data, size_bytes);
-    while (status == SKEP_OK && more) {
-        status = skep__reader_next(reader, &command, &more);
-        if (status == SKEP_OK && more) take_command(mock, &command);
-    }
+    int status = skep__reader_read(reader, data, size_bytes, take_command, mock);
     if (status != SKEP_OK) skep__mock_note(mock, "< client: what is no frame: %s", reader->why);
 }
 
@@ -268,8 +255,8 @@ static void tell_finished(skep_mock *mock, const struct skep__mock_client *clien
 static void tell_died(skep_mock *mock, const struct skep__mock_client *client, uint64_t number,
                       const struct skep__mock_job *job) {
     struct skep_command command = {.id = SKEP_COMMAND_died};
-    command.died = (struct skep_command_died){.number = number, .cause = text_of(job->cause)};
-    if (job->reason[0] != '\0') SKEP_SET(died, &command.died, reason, text_of(job->reason));
+    command.died = (struct skep_command_died){.number = number, .cause = skep__text(job->cause)};
+    if (job->reason[0] != '\0') SKEP_SET(died, &command.died, reason, skep__text(job->reason));
     skep__mock_tell_client(mock, client, &command);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
 #include "mock/broker.h"
 #include "mock/broker_clients.h"
 
@@ -79,10 +80,6 @@ static bool has_happened(void *context) {
     return false;
 }
 
-static struct skep_bytes text_of(const char *string) {
-    return string != NULL ? (struct skep_bytes){string, strlen(string)} : (struct skep_bytes){0};
-}
-
 void skep__mock_explain_job(skep_mock *mock, uint64_t id) {
     static const char *const states[] = {[SKEP_MOCK_READY] = "waits for a worker",
                                          [SKEP_MOCK_RESERVED] = "is being worked on",
@@ -93,7 +90,7 @@ void skep__mock_explain_job(skep_mock *mock, uint64_t id) {
     char text[2 * SKEP_MAX_NAME + 8];
     if (skep_mock_look(mock, id, &job) != SKEP_OK) return;
     const struct skep__mock_queue *queue = skep__mock_job(mock, id)->queue;
-    skep__mock_quote(text_of(queue->name), text, sizeof text);
+    skep__mock_quote(skep__text(queue->name), text, sizeof text);
     skep__mock_explain_more(mock, "\njob %" PRIu64 " of the queue %s %s, attempt %u", id, text, states[job.state],
                             job.attempt);
     if (job.cause[0] != '\0') skep__mock_explain_more(mock, ", cause %s", job.cause);
@@ -147,43 +144,49 @@ static int expect_of_job(skep_mock *mock, enum skep__mock_what what, uint64_t jo
 }
 
 int skep_mock_expect_done(skep_mock *mock, uint64_t job, const void *result, size_t size_bytes, unsigned timeout_ms) {
-    return expect_of_job(mock, SKEP__MOCK_DONE, job, -1, text_of(NULL), (struct skep_bytes){result, size_bytes},
+    return expect_of_job(mock, SKEP__MOCK_DONE, job, -1, skep__text(NULL), (struct skep_bytes){result, size_bytes},
                          timeout_ms);
 }
 
 int skep_mock_expect_retried(skep_mock *mock, uint64_t job, int64_t delay_ms, const char *reason, unsigned timeout_ms) {
-    return expect_of_job(mock, SKEP__MOCK_RETRIED, job, delay_ms, text_of(reason), text_of(NULL), timeout_ms);
+    return expect_of_job(mock, SKEP__MOCK_RETRIED, job, delay_ms, skep__text(reason), skep__text(NULL), timeout_ms);
 }
 
 int skep_mock_expect_failed(skep_mock *mock, uint64_t job, const char *reason, unsigned timeout_ms) {
-    return expect_of_job(mock, SKEP__MOCK_FAILED, job, -1, text_of(reason), text_of(NULL), timeout_ms);
+    return expect_of_job(mock, SKEP__MOCK_FAILED, job, -1, skep__text(reason), skep__text(NULL), timeout_ms);
 }
 
 int skep_mock_expect_extended(skep_mock *mock, uint64_t job, unsigned timeout_ms) {
-    return expect_of_job(mock, SKEP__MOCK_EXTENDED, job, -1, text_of(NULL), text_of(NULL), timeout_ms);
+    return expect_of_job(mock, SKEP__MOCK_EXTENDED, job, -1, skep__text(NULL), skep__text(NULL), timeout_ms);
 }
 
 int skep_mock_expect_released(skep_mock *mock, uint64_t job, unsigned timeout_ms) {
-    return expect_of_job(mock, SKEP__MOCK_RELEASED, job, -1, text_of(NULL), text_of(NULL), timeout_ms);
+    return expect_of_job(mock, SKEP__MOCK_RELEASED, job, -1, skep__text(NULL), skep__text(NULL), timeout_ms);
 }
 
 int skep_mock_expect_refused(skep_mock *mock, uint64_t job, unsigned timeout_ms) {
-    return expect_of_job(mock, SKEP__MOCK_REFUSED, job, -1, text_of(NULL), text_of(NULL), timeout_ms);
+    return expect_of_job(mock, SKEP__MOCK_REFUSED, job, -1, skep__text(NULL), skep__text(NULL), timeout_ms);
 }
 
 /* --- messages --- */
 
 int skep_mock_expect_message(skep_mock *mock, uint32_t worker, const char *name, const void *data, size_t size_bytes,
                              unsigned timeout_ms) {
-    struct skep__mock_event wanted = {
-        .what = SKEP__MOCK_MESSAGE, .worker = worker, .value = -1, .text = text_of(name), .data = {data, size_bytes}};
+    struct skep__mock_event wanted = {.what = SKEP__MOCK_MESSAGE,
+                                      .worker = worker,
+                                      .value = -1,
+                                      .text = skep__text(name),
+                                      .data = {data, size_bytes}};
     return expect(mock, &wanted, timeout_ms, NULL);
 }
 
 int skep_mock_expect_request(skep_mock *mock, uint32_t worker, const char *name, const void *data, size_t size_bytes,
                              uint64_t *request, unsigned timeout_ms) {
-    struct skep__mock_event wanted = {
-        .what = SKEP__MOCK_REQUEST, .worker = worker, .value = -1, .text = text_of(name), .data = {data, size_bytes}};
+    struct skep__mock_event wanted = {.what = SKEP__MOCK_REQUEST,
+                                      .worker = worker,
+                                      .value = -1,
+                                      .text = skep__text(name),
+                                      .data = {data, size_bytes}};
     return expect(mock, &wanted, timeout_ms, request);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * What becomes of a mock broker's jobs: by answers, and by a clock that the test moves. */
 #include <inttypes.h>
-#include <string.h>
 
+#include "common/text.h"
 #include "mock/broker.h"
 #include "page_claims.h"
 
@@ -55,10 +55,6 @@ void skep__mock_completed(struct skep__mock_worker *worker, const struct skep_co
     }
 }
 
-static struct skep_bytes text_of(const char *string) {
-    return (struct skep_bytes){string, strlen(string)};
-}
-
 /* Twice as long after each failure. */
 static uint64_t backoff_ms(const struct skep__mock_job *job) {
     const skep_queue_options *options = &job->queue->options;
@@ -81,7 +77,7 @@ static void put_off(skep_mock *mock, struct skep__mock_job *job, uint64_t delay_
 
 void skep__mock_retry(struct skep__mock_worker *worker, const struct skep_command_retry *r) {
     struct skep__mock_job *job = settle(worker, r->delivery, false);
-    struct skep_bytes reason = SKEP_HAS(retry, r, reason) ? r->reason : text_of("");
+    struct skep_bytes reason = SKEP_HAS(retry, r, reason) ? r->reason : skep__text("");
     if (job == NULL) return;
     put_off(worker->mock, job, r->delay_ms, reason);
     answered(worker, SKEP__MOCK_RETRIED, job->id, (int64_t)r->delay_ms, reason, nothing);
@@ -89,7 +85,7 @@ void skep__mock_retry(struct skep__mock_worker *worker, const struct skep_comman
 
 void skep__mock_fail(struct skep__mock_worker *worker, const struct skep_command_fail *f) {
     struct skep__mock_job *job = settle(worker, f->delivery, false);
-    struct skep_bytes reason = SKEP_HAS(fail, f, reason) ? f->reason : text_of("");
+    struct skep_bytes reason = SKEP_HAS(fail, f, reason) ? f->reason : skep__text("");
     if (job == NULL) return;
     skep__mock_end_dead(worker->mock, job, "refused", reason);
     answered(worker, SKEP__MOCK_FAILED, job->id, -1, reason, nothing);
@@ -122,7 +118,7 @@ static void end_lease(skep_mock *mock, struct skep__mock_job *job) {
     skep__mock_note(mock, "the lease of job %" PRIu64 " ends, which worker %u has", job->id, worker->id);
     skep__mock_let_go(worker, job->delivery);
     worker->stalled = true;
-    put_off(mock, job, 0, text_of("its lease ended"));
+    put_off(mock, job, 0, skep__text("its lease ended"));
     skep__mock_take_back_all(worker);
 }
 
@@ -147,7 +143,7 @@ static void expire(skep_mock *mock, struct skep__mock_job *job) {
         job->queue->taken_back++;
     }
     if (job->state == SKEP_MOCK_READY) TAILQ_REMOVE(&mock->ready, job, ready_entry);
-    skep__mock_end_dead(mock, job, "expired", text_of(""));
+    skep__mock_end_dead(mock, job, "expired", skep__text(""));
 }
 
 static void fall_due(skep_mock *mock, struct skep__mock_job *job) {

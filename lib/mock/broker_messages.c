@@ -2,6 +2,7 @@
  * A mock broker's messages to workers, and theirs to each other. */
 #include <string.h>
 
+#include "common/text.h"
 #include "mock/broker.h"
 #include "mock/broker_clients.h"
 
@@ -55,15 +56,11 @@ int skep_mock_broadcast(skep_mock *mock, const char *name, const void *data, siz
 
 /* --- from workers to each other --- */
 
-static bool has_name(const struct skep__mock_worker *worker, const struct skep_bytes *name) {
-    return strlen(worker->name) == name->size_bytes && memcmp(worker->name, name->data, name->size_bytes) == 0;
-}
-
 /* The next worker of a name, in turn by id. */
 static struct skep__mock_worker *next_of_name(skep_mock *mock, const struct skep_bytes *name) {
     struct skep__mock_worker *w, *first = NULL, *next = NULL;
     TAILQ_FOREACH(w, &mock->workers, entry) {
-        if (!w->ready || w->draining || w->left || !has_name(w, name)) continue;
+        if (!w->ready || w->draining || w->left || !skep__text_is(*name, w->name)) continue;
         if (first == NULL) first = w;
         if (next == NULL && w->id > mock->name_turn) next = w;
     }

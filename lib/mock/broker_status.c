@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * What a mock broker's clients are told when they ask how everything is. */
-#include <string.h>
 #include <unistd.h>
 
+#include "common/text.h"
 #include "mock/broker.h"
 #include "mock/broker_clients.h"
-
-static struct skep_bytes text_of(const char *string) {
-    return (struct skep_bytes){string, strlen(string)};
-}
 
 unsigned skep__mock_handlers(const skep_mock *mock, const struct skep__mock_queue *queue) {
     const struct skep__mock_worker *w;
@@ -45,7 +41,7 @@ static int add_queue(const skep_mock *mock, const struct skep__mock_queue *queue
     struct skep_command command = {.id = SKEP_COMMAND_queueStatus};
     struct skep_command_queueStatus *s = &command.queueStatus;
     for (const struct skep__mock_job *j = mock->jobs; j != NULL; j = j->hh.next) counts[j->state] += j->queue == queue;
-    *s = (struct skep_command_queueStatus){.name = text_of(queue->name),
+    *s = (struct skep_command_queueStatus){.name = skep__text(queue->name),
                                            .workers = skep__mock_handlers(mock, queue),
                                            .ready = counts[SKEP_MOCK_READY],
                                            .reserved = counts[SKEP_MOCK_RESERVED],
@@ -80,7 +76,7 @@ static int add_workers(const skep_mock *mock, struct skep_frame *frame) {
         const char *state = w->draining ? "draining" : w->ready ? "ready" : "online";
         command.workerStatus = (struct skep_command_workerStatus){.worker = w->id,
                                                                   .pid = (uint64_t)w->pid,
-                                                                  .state = text_of(state),
+                                                                  .state = skep__text(state),
                                                                   .connections = w->taken - w->finished,
                                                                   .accepted = w->taken};
         if (!w->left && status == SKEP_OK) status = skep__frame_add(frame, &command);
@@ -92,13 +88,13 @@ int skep__mock_add_status(const skep_mock *mock, struct skep_frame *frame) {
     char news[SKEP_MAX_URL + 1];
     struct skep_command command = {.id = SKEP_COMMAND_brokerStatus};
     skep__mock_url(mock, SKEP_FILE_NEWS, SKEP__MOCK_GENERATION, news);
-    command.brokerStatus = (struct skep_command_brokerStatus){.name = text_of("mock"),
+    command.brokerStatus = (struct skep_command_brokerStatus){.name = skep__text("mock"),
                                                               .pid = (uint64_t)getpid(),
-                                                              .version = text_of(SKEP_VERSION),
-                                                              .state = text_of("running"),
+                                                              .version = skep__text(SKEP_VERSION),
+                                                              .state = skep__text("running"),
                                                               .uptime_ms = mock->now_ms,
-                                                              .policy = text_of("round-robin"),
-                                                              .news = text_of(news),
+                                                              .policy = skep__text("round-robin"),
+                                                              .news = skep__text(news),
                                                               .newsSeq = mock->news_seq};
     int status = skep__frame_add(frame, &command);
     return status == SKEP_OK ? add_workers(mock, frame) : status;

@@ -3,22 +3,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/text.h"
 #include "mock/broker.h"
 #include "mock/broker_clients.h"
 #include "worker/private.h"
-
-static struct skep_bytes text_of(const char *string) {
-    return (struct skep_bytes){string, strlen(string)};
-}
-
-static void copy_name(char *to, const struct skep_bytes *from) {
-    memcpy(to, from->data, from->size_bytes);
-    to[from->size_bytes] = '\0';
-}
 
 /* --- sending --- */
 
@@ -50,16 +41,16 @@ static void welcome(struct skep__mock_worker *worker, const struct skep_command_
     char inbox[SKEP_MAX_URL + 1], outbox[SKEP_MAX_URL + 1], news[SKEP_MAX_URL + 1];
     struct skep_command command = {.id = SKEP_COMMAND_welcome};
     struct skep_command_welcome *w = &command.welcome;
-    if (SKEP_HAS(hello, hello, name)) copy_name(worker->name, &hello->name);
+    if (SKEP_HAS(hello, hello, name)) skep__copy_text(worker->name, sizeof worker->name, &hello->name);
     skep__mock_url(mock, SKEP_FILE_INBOX, worker->id, inbox);
     skep__mock_url(mock, SKEP_FILE_OUTBOX, worker->id, outbox);
     skep__mock_url(mock, SKEP_FILE_NEWS, SKEP__MOCK_GENERATION, news);
     *w = (struct skep_command_welcome){.protocol = SKEP_PROTOCOL,
                                        .worker = worker->id,
                                        .generation = SKEP__MOCK_GENERATION,
-                                       .inbox = text_of(inbox),
-                                       .outbox = text_of(outbox),
-                                       .news = text_of(news),
+                                       .inbox = skep__text(inbox),
+                                       .outbox = skep__text(outbox),
+                                       .news = skep__text(news),
                                        .newsSeq = mock->news_seq};
     if (mock->options.beat_ms > 0) SKEP_SET(welcome, w, beat_ms, mock->options.beat_ms);
     tell_or_note(worker, &command);
@@ -69,11 +60,11 @@ static void listen_for(struct skep__mock_worker *worker, const struct skep_comma
     struct skep__mock_listener *listener = calloc(1, sizeof *listener);
     if (listener == NULL) return;
     listener->number = ++worker->last_listener;
-    copy_name(listener->url, &listen->url);
+    skep__copy_text(listener->url, sizeof listener->url, &listen->url);
     LIST_INSERT_HEAD(&worker->listeners, listener, entry);
     struct skep_command command = {.id = SKEP_COMMAND_listening};
     command.listening = (struct skep_command_listening){
-        .request = listen->request, .listener = listener->number, .url = text_of(listener->url)};
+        .request = listen->request, .listener = listener->number, .url = skep__text(listener->url)};
     tell_or_note(worker, &command);
 }
 
@@ -90,7 +81,7 @@ static void unlisten(struct skep__mock_worker *worker, uint64_t number) {
 static void handle_queue(struct skep__mock_worker *worker, const struct skep_command_handle *handle) {
     char name[SKEP_MAX_NAME + 1];
     struct skep__mock_place *place;
-    copy_name(name, &handle->queue);
+    skep__copy_text(name, sizeof name, &handle->queue);
     struct skep__mock_queue *queue = skep__mock_queue(worker->mock, name);
     if (queue == NULL) return;
     LIST_FOREACH(place, &worker->places, entry) if (place->queue == queue) break;
@@ -134,7 +125,8 @@ static void outbox_connected(void *context, const struct skep__peer *peer) {
     admit(worker);
 }
 
-static void link_command(struct skep__mock_worker *worker, const struct skep_command *command) {
+static int link_command(void *context, const struct skep_command *command) {
+    struct skep__mock_worker *worker = context;
     skep__mock_note_command(worker->mock, "<", worker->id, command);
     switch (command->id) {
     case SKEP_COMMAND_hello: welcome(worker, &command->hello); break;
@@ -146,6 +138,7 @@ static void link_command(struct skep__mock_worker *worker, const struct skep_com
     case SKEP_COMMAND_disconnect: worker->draining = true; break;
     default: break;
     }
+    return SKEP_OK;
 }
 
 /* --- frames --- */
@@ -158,7 +151,7 @@ static void subscribed(struct skep__mock_worker *worker, const struct skep_comma
 
 static void bad_frame(struct skep__mock_worker *worker, const char *why) {
     struct skep__mock_event event = {
-        .what = SKEP__MOCK_BAD_FRAME, .worker = worker->id, .value = -1, .text = text_of(why)};
+        .what = SKEP__MOCK_BAD_FRAME, .worker = worker->id, .value = -1, .text = skep__text(why)};
     skep__mock_note(worker->mock, "< worker %u: what is no frame: %s", worker->id, why);
     skep__mock_happened(worker->mock, &event);
 }
@@ -171,7 +164,8 @@ static void handled(struct skep__mock_worker *worker, const struct skep_command_
     skep__histogram_free(&times);
 }
 
-static void outbox_command(struct skep__mock_worker *worker, const struct skep_command *command) {
+static int outbox_command(void *context, const struct skep_command *command) {
+    struct skep__mock_worker *worker = context;
     skep__mock_note_command(worker->mock, "<", worker->id, command);
     switch (command->id) {
     case SKEP_COMMAND_completed: skep__mock_completed(worker, &command->completed); break;
@@ -187,18 +181,12 @@ static void outbox_command(struct skep__mock_worker *worker, const struct skep_c
     case SKEP_COMMAND_handled: handled(worker, &command->handled); break;
     default: break;
     }
+    return SKEP_OK;
 }
 
 static void read_frame(struct skep__mock_worker *worker, struct skep_reader *reader, const void *data,
-                       size_t size_bytes,
-                       void (*take)(struct skep__mock_worker *worker, const struct skep_command *command)) {
-    struct skep_command command;
-    bool more = true;
-    int status = skep__reader_begin(reader, data, size_bytes);
-    while (status == SKEP_OK && more) {
-        status = skep__reader_next(reader, &command, &more);
-        if (status == SKEP_OK && more) take(worker, &command);
-    }
+                       size_t size_bytes, skep__take_cb *take) {
+    int status = skep__reader_read(reader, data, size_bytes, take, worker);
     if (status != SKEP_OK) bad_frame(worker, reader->why);
 }
 

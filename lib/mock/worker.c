@@ -5,7 +5,6 @@
 #include <skep/worker.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 /* --- following a rule --- */

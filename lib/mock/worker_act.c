@@ -2,7 +2,6 @@
  * What a mock worker does, action by action. */
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 

@@ -3,10 +3,8 @@
 #ifndef SKEP_TRANSPORT_PRIVATE_H
 #define SKEP_TRANSPORT_PRIVATE_H
 
+#include "common/container.h"
 #include "transport/transport.h"
-
-/* The object that has a member at this address */
-#define SKEP_CONTAINER(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 enum { SKEP__MAX_TRUSTED = 16 };
 

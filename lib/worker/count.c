@@ -3,6 +3,7 @@
  * worker be killed before it has sent them. */
 #include <string.h>
 
+#include "common/container.h"
 #include "worker/private.h"
 
 enum { COUNT_MS = 20 /* how long counts gather after some have left */ };
@@ -22,7 +23,7 @@ static void gathered(uv_timer_t *timer) {
 }
 
 static void flush_counts(struct skep__flush *flush) {
-    send_and_gather((skep_worker *)((char *)flush - offsetof(skep_worker, counts_flush)));
+    send_and_gather(SKEP_CONTAINER(flush, skep_worker, counts_flush));
 }
 
 /* The first counts leave at the end of this iteration, so that the totals are fresh; under load those that follow leave

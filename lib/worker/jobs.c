@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/container.h"
 #include "page_claims.h"
 #include "worker/private.h"
 
@@ -115,7 +116,7 @@ static void run_waiting(skep_worker *worker, struct skep__queue *queue) {
 
 /* Jobs that waited run here, not inside skep_job_complete: a handler may call that. */
 static void flush_jobs(struct skep__flush *flush) {
-    skep_worker *worker = (skep_worker *)((char *)flush - offsetof(skep_worker, jobs.flush));
+    skep_worker *worker = SKEP_CONTAINER(flush, skep_worker, jobs.flush);
     for (unsigned i = 0; i < worker->jobs.queue_count; i++) run_waiting(worker, &worker->jobs.queues[i]);
     if (skep__worker_send_acks(worker)) skep__outlet_flush(worker->outbox);
     skep__worker_check_left(worker);

@@ -2,6 +2,7 @@
  * How a worker leaves: when nothing of it is live any more, and the broker has read all that it sent. */
 #include <unistd.h>
 
+#include "common/container.h"
 #include "worker/private.h"
 
 enum { ORPHAN_TIMEOUT_MS = 10000 /* for live connections after the broker is gone */ };
@@ -68,7 +69,7 @@ static void orphan_expired(uv_timer_t *timer) {
 }
 
 void skep__worker_tell_leave(struct skep__flush *flush) {
-    skep_worker *worker = (skep_worker *)((char *)flush - offsetof(skep_worker, leave_flush));
+    skep_worker *worker = SKEP_CONTAINER(flush, skep_worker, leave_flush);
     if (worker->phase != SKEP__WORKER_LEAVING) return;
     if (worker->result != SKEP_OK) skep__worker_fail_requests(worker, SKEP_ECLOSED);
     if (!worker->leave_told && worker->on_leave != NULL) worker->on_leave(worker, worker->on_leave_context);

@@ -2,9 +2,9 @@
  * A worker's end of the link: connections in, acknowledgements and reports out. */
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "common/container.h"
 #include "worker/private.h"
 
 enum {
@@ -14,6 +14,7 @@ enum {
 
 /* Reads of the message at hand */
 struct delivery {
+    skep_worker *worker;
     uint32_t request; /* an answer to this is waited for; 0: none */
     struct skep_command *answer;
     int *answer_fd;
@@ -117,7 +118,7 @@ void skep__worker_deliver(skep_worker *worker) {
 }
 
 static void flush_arrivals(struct skep__flush *flush) {
-    skep__worker_deliver((skep_worker *)((char *)flush - offsetof(skep_worker, arrivals_flush)));
+    skep__worker_deliver(SKEP_CONTAINER(flush, skep_worker, arrivals_flush));
 }
 
 void skep__worker_deliver_later(skep_worker *worker) {
@@ -186,7 +187,9 @@ static int take_rest(skep_worker *worker, const struct skep_command_rest *rest, 
     return SKEP_OK;
 }
 
-static int take_command(skep_worker *worker, const struct skep_command *command, struct delivery *d) {
+static int take_command(void *context, const struct skep_command *command) {
+    struct delivery *d = context;
+    skep_worker *worker = d->worker;
     skep__trace_command(worker->trace, SKEP__TRACE_LINK, "<", worker->id, command);
     switch (command->id) {
     case SKEP_COMMAND_connection: return take_connection(worker, &command->connection, d);
@@ -212,16 +215,10 @@ static int acknowledge(skep_worker *worker, struct delivery *d) {
 
 static int take_message(skep_worker *worker, struct delivery *d) {
     struct skep__link_message *message = worker->link_message;
-    struct skep_command command;
-    bool more = true;
     d->next_fd = 0;
     d->through = 0;
     skep__frame_clear(&d->frame);
-    int status = skep__reader_begin(&worker->link_reader, message->data, message->size_bytes);
-    while (status == SKEP_OK && more) {
-        status = skep__reader_next(&worker->link_reader, &command, &more);
-        if (status == SKEP_OK && more) status = take_command(worker, &command, d);
-    }
+    int status = skep__reader_read(&worker->link_reader, message->data, message->size_bytes, take_command, d);
     while (d->next_fd < message->fd_count) close(message->fds[d->next_fd++]);
     return status == SKEP_OK ? acknowledge(worker, d) : status;
 }
@@ -235,7 +232,8 @@ void skep__worker_take_held(skep_worker *worker) {
 }
 
 int skep__worker_read_link(skep_worker *worker, uint32_t request, struct skep_command *answer, int *answer_fd) {
-    struct delivery d = {.request = request, .answer = answer, .answer_fd = answer_fd, .frame = worker->link_frame};
+    struct delivery d = {
+        .worker = worker, .request = request, .answer = answer, .answer_fd = answer_fd, .frame = worker->link_frame};
     int status = skep__link_receive(worker->link, worker->link_message);
     if (status == SKEP_OK) status = take_message(worker, &d);
     worker->link_frame = d.frame;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
 #include "worker/private.h"
 
 enum {
@@ -135,11 +136,6 @@ int skep_request_name(skep_worker *worker, const char *to, const char *name, con
 
 /* --- receiving --- */
 
-static void copy_name(char name[SKEP_MAX_NAME + 1], const struct skep_bytes *from) {
-    memcpy(name, from->data, from->size_bytes);
-    name[from->size_bytes] = '\0';
-}
-
 static void message_received(skep_worker *worker, const struct skep_command_message *m) {
     char name[SKEP_MAX_NAME + 1];
     if (worker->on_message == NULL) {
@@ -148,7 +144,7 @@ static void message_received(skep_worker *worker, const struct skep_command_mess
             return; /* the asker's timeout will tell it */
         return;
     }
-    copy_name(name, &m->name);
+    skep__copy_text(name, sizeof name, &m->name);
     skep_message message = {.name = name};
     if (SKEP_HAS(message, m, data)) message.data = m->data.data, message.size_bytes = m->data.size_bytes;
     if (SKEP_HAS(message, m, from)) message.from = (uint32_t)m->from;
@@ -168,7 +164,7 @@ static void reply_received(skep_worker *worker, const struct skep_command_reply 
 static void undelivered_received(skep_worker *worker, const struct skep_command_undelivered *u) {
     char name[SKEP_MAX_NAME + 1];
     if (worker->on_undelivered == NULL) return;
-    copy_name(name, &u->name);
+    skep__copy_text(name, sizeof name, &u->name);
     worker->on_undelivered(worker, SKEP_HAS(undelivered, u, to) ? (uint32_t)u->to : 0, name, (int)u->status,
                            worker->on_undelivered_context);
 }
@@ -206,7 +202,7 @@ static bool is_next(skep_worker *worker, uint64_t seq, bool answered) {
 static void broadcast_received(skep_worker *worker, const struct skep_command_broadcast *b, bool answered) {
     char name[SKEP_MAX_NAME + 1];
     if (!is_next(worker, b->seq, answered) || worker->on_message == NULL) return;
-    copy_name(name, &b->name);
+    skep__copy_text(name, sizeof name, &b->name);
     skep_message message = {.name = name, .from = (uint32_t)b->from, .broadcast = true};
     if (SKEP_HAS(broadcast, b, data)) message.data = b->data.data, message.size_bytes = b->data.size_bytes;
     worker->on_message(worker, &message, worker->on_message_context);
@@ -238,15 +234,20 @@ static void command_received(skep_worker *worker, const struct skep_command *com
     }
 }
 
+static int inbox_command(void *context, const struct skep_command *command) {
+    command_received(context, command, true);
+    return SKEP_OK;
+}
+
+static int news_command(void *context, const struct skep_command *command) {
+    command_received(context, command, false);
+    return SKEP_OK;
+}
+
 /* The broker is trusted to send well-formed frames; one that is not is dropped. */
-static void read_frame(skep_worker *worker, struct skep_reader *reader, const void *data, size_t size_bytes) {
-    struct skep_command command;
-    bool more = true;
-    int status = skep__reader_begin(reader, data, size_bytes);
-    while (status == SKEP_OK && more) {
-        status = skep__reader_next(reader, &command, &more);
-        if (status == SKEP_OK && more) command_received(worker, &command, reader == &worker->inbox_reader);
-    }
+static void read_frame(skep_worker *worker, struct skep_reader *reader, const void *data, size_t size_bytes,
+                       skep__take_cb *take) {
+    int status = skep__reader_read(reader, data, size_bytes, take, worker);
     if (status != SKEP_OK)
         skep__trace(worker->trace, SKEP__TRACE_WIRE, "dropped a frame of the broker's: %s", reader->why);
 }
@@ -254,13 +255,13 @@ static void read_frame(skep_worker *worker, struct skep_reader *reader, const vo
 void skep__worker_inbox_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
     (void)peer;
     skep_worker *worker = context;
-    read_frame(worker, &worker->inbox_reader, data, size_bytes);
+    read_frame(worker, &worker->inbox_reader, data, size_bytes, inbox_command);
 }
 
 void skep__worker_news_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
     (void)peer;
     skep_worker *worker = context;
-    read_frame(worker, &worker->news_reader, data, size_bytes);
+    read_frame(worker, &worker->news_reader, data, size_bytes, news_command);
 }
 
 int skep_subscribe(skep_worker *worker) {

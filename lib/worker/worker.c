@@ -13,6 +13,7 @@
 
 #include "common/identity.h"
 #include "common/own_loop.h"
+#include "common/text.h"
 #include "worker/private.h"
 
 int skep__worker_fail(skep_worker *worker, int status, const char *format, ...) {
@@ -70,11 +71,6 @@ static int read_answer(skep_worker *worker, struct skep_command *answer) {
     return SKEP_OK;
 }
 
-static void copy_text(char *to, const struct skep_bytes *from) {
-    memcpy(to, from->data, from->size_bytes);
-    to[from->size_bytes] = '\0';
-}
-
 static int check_answer(skep_worker *worker, const struct skep_command *answer) {
     if (answer->id == SKEP_COMMAND_welcome) return SKEP_OK;
     if (answer->id != SKEP_COMMAND_reject)
@@ -86,13 +82,13 @@ static int check_answer(skep_worker *worker, const struct skep_command *answer) 
 
 static int dial(skep_worker *worker, const struct skep_command_welcome *welcome) {
     char url[SKEP_MAX_URL + 1];
-    copy_text(url, &welcome->inbox);
+    skep__copy_text(url, sizeof url, &welcome->inbox);
     int status = skep__port_dial_soon(worker->inbox, url);
-    copy_text(url, &welcome->outbox);
+    skep__copy_text(url, sizeof url, &welcome->outbox);
     if (status == SKEP_OK) status = skep__outlet_dial(worker->outbox, url);
     if (status != SKEP_OK)
         return skep__worker_fail(worker, status, "cannot dial the broker's sockets: %s", skep_strerror(status));
-    copy_text(worker->news_url, &welcome->news);
+    skep__copy_text(worker->news_url, sizeof worker->news_url, &welcome->news);
     worker->news_seq = welcome->newsSeq;
     worker->id = (uint32_t)welcome->worker;
     return SKEP_OK;

@@ -5,7 +5,7 @@
  * was missed is asked for after every silence too. */
 #include "command/common/follow.h"
 
-#include "command/common/bytes.h"
+#include "common/text.h"
 
 enum { REPAIR_TIMEOUT_MS = 1000 };
 
@@ -31,7 +31,7 @@ static void take(const struct skep_command *command, void *context) {
     if (number <= follower->latest) return;
     follower->latest = number;
     if (command->id != SKEP_COMMAND_event) return;
-    if (bytes_are(command->event.event, "stop")) follower->stopped = true;
+    if (skep__text_is(command->event.event, "stop")) follower->stopped = true;
     follower->heard(&command->event, follower->context);
 }
 

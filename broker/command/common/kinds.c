@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Names of kinds of events: those that come by the news, which messages do not. */
 #include "command/common/kinds.h"
+#include "common/text.h"
 
 #include <assert.h>
 #include <skep/cluster.h>
@@ -9,11 +10,10 @@
 
 static_assert(SKEP_EVENT_KINDS <= 32, "a set of kinds has 32 bits");
 
-static uint32_t bit_of(const char *name, size_t size_bytes) {
+static uint32_t bit_of(struct skep_bytes name) {
     for (unsigned i = 0; i < SKEP_EVENT_KINDS; i++) {
         const char *kind = skep_event_name((enum skep_event_kind)i);
-        if (i != SKEP_EVENT_MESSAGE && strlen(kind) == size_bytes && memcmp(kind, name, size_bytes) == 0)
-            return UINT32_C(1) << i;
+        if (i != SKEP_EVENT_MESSAGE && skep__text_is(name, kind)) return UINT32_C(1) << i;
     }
     return 0;
 }
@@ -22,7 +22,7 @@ bool kinds_parse(const char *names, uint32_t *kinds) {
     uint32_t found = 0;
     for (;;) {
         size_t length = strcspn(names, ",");
-        uint32_t bit = bit_of(names, length);
+        uint32_t bit = bit_of((struct skep_bytes){names, length});
         if (bit == 0) return false;
         found |= bit;
         if (names[length] == '\0') break;
@@ -33,7 +33,7 @@ bool kinds_parse(const char *names, uint32_t *kinds) {
 }
 
 bool kinds_have(uint32_t kinds, struct skep_bytes name) {
-    return name.size_bytes > 0 && (kinds & bit_of(name.data, name.size_bytes)) != 0;
+    return name.size_bytes > 0 && (kinds & bit_of(name)) != 0;
 }
 
 void kinds_text(char text[KINDS_TEXT_BYTES]) {

@@ -2,7 +2,6 @@
  * The tables as roff, for the manual page. */
 #include <skep/skep.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "command/manual/manual.h"
 #include "command/run/queue_option.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The option --queue NAME:KEY=VALUE,... of skep run: settings of one queue. */
 #include "command/run/queue_option.h"
+#include "common/text.h"
 
 #include <string.h>
 
@@ -67,9 +68,9 @@ void each_queue_key(queue_key_cb *show) {
     for (size_t i = 0; i < KEYS; i++) show(keys[i].name, keys[i].value, keys[i].help);
 }
 
-static const struct key *find_key(const char *name, size_t size_bytes) {
+static const struct key *find_key(struct skep_bytes name) {
     for (size_t i = 0; i < KEYS; i++)
-        if (strlen(keys[i].name) == size_bytes && memcmp(keys[i].name, name, size_bytes) == 0) return &keys[i];
+        if (skep__text_is(name, keys[i].name)) return &keys[i];
     return NULL;
 }
 
@@ -79,7 +80,7 @@ static const char *set_one(skep_queue_options *options, const char *text, size_t
     char value[MAX_VALUE];
     if (equals == NULL) return "expected NAME:KEY=VALUE,...";
     size_t name_bytes = (size_t)(equals - text), value_bytes = size_bytes - name_bytes - 1;
-    const struct key *key = find_key(text, name_bytes);
+    const struct key *key = find_key((struct skep_bytes){text, name_bytes});
     if (key == NULL) return "expected lease, attempts, concurrency, credit, backoff or interruptions before =";
     if (*set & (1u << (key - keys))) return key->twice;
     *set |= 1u << (key - keys);

@@ -6,6 +6,7 @@
 #include "command/common/say.h"
 #include "command/steer/steer.h"
 #include "command/subcommands.h"
+#include "common/text.h"
 
 /* Both are the same question but for its name. */
 struct wish {
@@ -18,12 +19,12 @@ static struct skep_command question_of(const struct wish *wish) {
     struct skep_command question = {.id = wish->paused ? SKEP_COMMAND_pause : SKEP_COMMAND_resume};
     if (wish->paused) {
         question.pause.has = 0;
-        if (wish->listener != NULL) SKEP_SET(pause, &question.pause, listener, bytes_of_text(wish->listener));
-        if (wish->queue != NULL) SKEP_SET(pause, &question.pause, queue, bytes_of_text(wish->queue));
+        if (wish->listener != NULL) SKEP_SET(pause, &question.pause, listener, skep__text(wish->listener));
+        if (wish->queue != NULL) SKEP_SET(pause, &question.pause, queue, skep__text(wish->queue));
     } else {
         question.resume.has = 0;
-        if (wish->listener != NULL) SKEP_SET(resume, &question.resume, listener, bytes_of_text(wish->listener));
-        if (wish->queue != NULL) SKEP_SET(resume, &question.resume, queue, bytes_of_text(wish->queue));
+        if (wish->listener != NULL) SKEP_SET(resume, &question.resume, listener, skep__text(wish->listener));
+        if (wish->queue != NULL) SKEP_SET(resume, &question.resume, queue, skep__text(wish->queue));
     }
     return question;
 }

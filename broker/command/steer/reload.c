@@ -9,6 +9,7 @@
 #include "command/common/values.h"
 #include "command/steer/steer.h"
 #include "command/subcommands.h"
+#include "common/text.h"
 
 static void show_step(struct steering *steering, const struct skep_command_event *event) {
     if (event->reason.size_bytes > 0)
@@ -45,15 +46,15 @@ static void show_replaced(struct steering *steering, const struct skep_command_e
 /* What comes before its beginning is the end of an earlier one. What is replaced was pending: it is another one if this
  * one has begun, or is not yet pending. */
 static void heard(struct steering *steering, const struct skep_command_event *event) {
-    if (!bytes_are(event->event, "reload")) return;
-    if (bytes_are(event->phase, "begun")) steering->has_begun = true;
-    if (bytes_are(event->phase, "pending") && !steering->has_begun) show_pending(steering, event);
-    if (bytes_are(event->phase, "replaced") && !steering->has_begun && steering->is_pending)
+    if (!skep__text_is(event->event, "reload")) return;
+    if (skep__text_is(event->phase, "begun")) steering->has_begun = true;
+    if (skep__text_is(event->phase, "pending") && !steering->has_begun) show_pending(steering, event);
+    if (skep__text_is(event->phase, "replaced") && !steering->has_begun && steering->is_pending)
         show_replaced(steering, event);
     if (!steering->has_begun) return;
-    if (bytes_are(event->phase, "step")) show_step(steering, event);
-    else if (bytes_are(event->phase, "done")) show_done(steering, event);
-    else if (bytes_are(event->phase, "aborted")) show_aborted(steering, event);
+    if (skep__text_is(event->phase, "step")) show_step(steering, event);
+    else if (skep__text_is(event->phase, "done")) show_done(steering, event);
+    else if (skep__text_is(event->phase, "aborted")) show_aborted(steering, event);
 }
 
 /* Its end may be among the news that are lost. */
@@ -71,7 +72,7 @@ static const char *whole_path(const char *program, char path[SKEP_MAX_PATH + 1])
 static struct skep_list list_of(const char *const *args, struct skep_bytes *items) {
     struct skep_list list = {.borrowed = items};
     for (; args[list.count] != NULL && list.count < SKEP_MAX_LIST; list.count++)
-        items[list.count] = bytes_of_text(args[list.count]);
+        items[list.count] = skep__text(args[list.count]);
     return list;
 }
 
@@ -89,7 +90,7 @@ static int set_surroundings(const struct options *options, struct skep_command_r
     if (options->cwd != NULL) {
         const char *cwd = absolute_path(options->cwd, path);
         if (cwd == NULL) return fail(SKEP_ESYS, "reload: %s: %s", options->cwd, strerror(errno));
-        SKEP_SET(reload, reload, cwd, bytes_of_text(cwd));
+        SKEP_SET(reload, reload, cwd, skep__text(cwd));
     }
     if (options->env_count > 0) SKEP_SET(reload, reload, env, list_of(options->env, items));
     if (options->has_user) {
@@ -112,7 +113,7 @@ int command_reload(const struct options *options) {
     if (options->program_to != NULL) {
         const char *program = whole_path(options->program_to, path);
         if (program == NULL) return fail(SKEP_ESYS, "reload: %s: %s", options->program_to, strerror(errno));
-        SKEP_SET(reload, &question.reload, program, bytes_of_text(program));
+        SKEP_SET(reload, &question.reload, program, skep__text(program));
     }
     if (args != NULL) SKEP_SET(reload, &question.reload, args, list_of(args, items));
     if (options->at_once != 0) SKEP_SET(reload, &question.reload, atOnce, options->at_once);

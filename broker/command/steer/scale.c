@@ -6,6 +6,7 @@
 #include "command/common/values.h"
 #include "command/steer/steer.h"
 #include "command/subcommands.h"
+#include "common/text.h"
 
 static bool parse_scale(const char *operand, struct skep_command_scale *scale) {
     uint64_t n;
@@ -30,12 +31,12 @@ static void take_scaled(const struct skep_command *command, void *context) {
 }
 
 static bool is_unasked(const struct skep_command_event *event) {
-    return bytes_are(event->event, "exit") && !bytes_are(event->reason, "voluntary");
+    return skep__text_is(event->event, "exit") && !skep__text_is(event->reason, "voluntary");
 }
 
 static void heard(struct steering *steering, const struct skep_command_event *event) {
     if (is_unasked(event)) steer_tell(steering, event);
-    if (bytes_are(event->event, "breaker") && bytes_are(event->phase, "opened"))
+    if (skep__text_is(event->event, "breaker") && skep__text_is(event->phase, "opened"))
         steer_failed(steering, SKEP_ESTATE, "no more workers are started: %.*s", (int)event->reason.size_bytes,
                      event->reason.data);
 }

@@ -4,6 +4,7 @@
  * Events say that something has happened, the status says how the hive is: it is asked for after events, ten times a
  * second at most, and after every silence. So nothing hangs on a single event. */
 #include "command/steer/steer.h"
+#include "common/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -65,10 +66,10 @@ void steer_tell(struct steering *steering, const struct skep_command_event *even
 /* --- how it is --- */
 
 static void see_worker(struct outlook *outlook, const struct skep_command_workerStatus *worker, uint32_t about) {
-    bool leaves = bytes_are(worker->state, "draining");
-    if (bytes_are(worker->state, "ready")) outlook->ready++;
+    bool leaves = skep__text_is(worker->state, "draining");
+    if (skep__text_is(worker->state, "ready")) outlook->ready++;
     if (leaves) outlook->leaving++;
-    if (worker->worker != about || bytes_are(worker->state, "gone")) return;
+    if (worker->worker != about || skep__text_is(worker->state, "gone")) return;
     outlook->is_there = true;
     outlook->drains = leaves;
     outlook->connections = worker->connections + worker->untaken;

@@ -3,7 +3,6 @@
 #ifndef SKEP_COMMAND_STEER_STEER_H
 #define SKEP_COMMAND_STEER_STEER_H
 
-#include "command/common/bytes.h"
 #include "command/common/contact.h"
 #include "command/common/follow.h"
 #include "command/common/ticker.h"

@@ -11,12 +11,13 @@
 #include "command/steer/steer.h"
 #include "command/subcommands.h"
 #include "command/view/notice.h"
+#include "common/text.h"
 
 /* --- drain --- */
 
 static void heard(struct steering *steering, const struct skep_command_event *event) {
-    if (!bytes_are(event->event, "exit") || event->worker != steering->worker) return;
-    if (!bytes_are(event->reason, "voluntary")) steer_tell(steering, event);
+    if (!skep__text_is(event->event, "exit") || event->worker != steering->worker) return;
+    if (!skep__text_is(event->reason, "voluntary")) steer_tell(steering, event);
     steer_done(steering, "worker %" PRIu32 " has left", steering->worker);
 }
 

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "command/common/bytes.h"
 #include "command/common/print.h"
 #include "command/submit/submission.h"
+#include "common/text.h"
 
 static const char *word_of(bool duplicate, const skep_outcome *outcome) {
     if (outcome != NULL) return outcome->status == SKEP_OK ? "done" : "dead";
@@ -19,8 +19,8 @@ static void add_outcome(json_t *object, const skep_outcome *outcome) {
         set_data(object, "result", result);
         return;
     }
-    set_data(object, "cause", bytes_of_text(outcome->cause));
-    set_data(object, "reason", bytes_of_text(outcome->reason));
+    set_data(object, "cause", skep__text(outcome->cause));
+    set_data(object, "reason", skep__text(outcome->reason));
 }
 
 static void print_object(uint64_t id, uint64_t line, bool duplicate, const skep_outcome *outcome) {

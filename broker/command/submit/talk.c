@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command/common/bytes.h"
 #include "command/common/contact.h"
 #include "command/common/packed.h"
 #include "command/common/print.h"
 #include "command/common/say.h"
 #include "command/common/values.h"
 #include "command/subcommands.h"
+#include "common/text.h"
 
 enum {
     USUAL_TIMEOUT_MS = 5000,
@@ -67,7 +67,7 @@ static int take_json(struct talk *talk, const char *text) {
 static int take_data(struct talk *talk, const char *data) {
     if (data == NULL) return 0;
     if (!talk->options->raw) return take_json(talk, data);
-    talk->data = bytes_of_text(data);
+    talk->data = skep__text(data);
     return 0;
 }
 

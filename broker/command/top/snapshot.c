@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command/common/bytes.h"
+#include "common/text.h"
 
 /* Copies text that may not be terminated; room is enough for what the protocol allows. */
 static void copy(char *to, size_t room, struct skep_bytes from) {
@@ -108,9 +108,9 @@ static int add_queue(struct top_snapshot *snapshot, const struct skep_command_qu
 
 /* TOP_KINDS for what a later broker may measure */
 static enum top_kind kind_of(struct skep_bytes what) {
-    if (bytes_are(what, "connection")) return TOP_CONNECTION;
-    if (bytes_are(what, "request")) return TOP_REQUEST;
-    return bytes_are(what, "job") ? TOP_JOB : TOP_KINDS;
+    if (skep__text_is(what, "connection")) return TOP_CONNECTION;
+    if (skep__text_is(what, "request")) return TOP_REQUEST;
+    return skep__text_is(what, "job") ? TOP_JOB : TOP_KINDS;
 }
 
 const struct top_worker *top_find_worker(const struct top_snapshot *snapshot, uint32_t id, size_t hint) {

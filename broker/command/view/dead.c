@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "command/common/bytes.h"
 #include "command/common/print.h"
 #include "command/common/question.h"
 #include "command/common/say.h"
 #include "command/common/values.h"
 #include "command/subcommands.h"
 #include "command/view/jobs_text.h"
+#include "common/text.h"
 
 enum { PAGE = 100, USUAL_COUNT = 100 };
 
@@ -26,7 +26,7 @@ static int ask_page(struct contact *contact, const char *queue, uint64_t after, 
     struct skep_command question = {.id = SKEP_COMMAND_deadLetters};
     struct skep_command_deadLetters *q = &question.deadLetters;
     *q = (struct skep_command_deadLetters){0};
-    if (queue != NULL) SKEP_SET(deadLetters, q, queue, bytes_of_text(queue));
+    if (queue != NULL) SKEP_SET(deadLetters, q, queue, skep__text(queue));
     if (after != 0) SKEP_SET(deadLetters, q, after, after);
     SKEP_SET(deadLetters, q, n, count);
     return ask_list(contact, &question, SKEP_COMMAND_jobStatus, job_json, page);
@@ -111,7 +111,7 @@ static int change(struct contact *contact, const struct options *options, const 
 static int retry(struct contact *contact, const struct options *options, const struct which *which) {
     struct skep_command request = {.id = SKEP_COMMAND_reviveDead};
     request.reviveDead.has = 0;
-    if (which->queue != NULL) SKEP_SET(reviveDead, &request.reviveDead, queue, bytes_of_text(which->queue));
+    if (which->queue != NULL) SKEP_SET(reviveDead, &request.reviveDead, queue, skep__text(which->queue));
     if (which->id != 0) SKEP_SET(reviveDead, &request.reviveDead, id, which->id);
     return change(contact, options, which, &request, "put back");
 }
@@ -119,7 +119,7 @@ static int retry(struct contact *contact, const struct options *options, const s
 static int drop(struct contact *contact, const struct options *options, const struct which *which) {
     struct skep_command request = {.id = SKEP_COMMAND_dropDead};
     request.dropDead.has = 0;
-    if (which->queue != NULL) SKEP_SET(dropDead, &request.dropDead, queue, bytes_of_text(which->queue));
+    if (which->queue != NULL) SKEP_SET(dropDead, &request.dropDead, queue, skep__text(which->queue));
     if (which->id != 0) SKEP_SET(dropDead, &request.dropDead, id, which->id);
     return change(contact, options, which, &request, "dropped");
 }

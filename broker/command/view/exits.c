@@ -2,7 +2,6 @@
  * skep exits: how the latest workers ended, and what they wrote last. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "command/common/fields.h"
 #include "command/common/print.h"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * Events as text: the log of `skep run` and the lines of `skep events` are made here, and nowhere else. */
 #include "command/view/notice.h"
+#include "common/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "command/common/bytes.h"
 #include "command/common/clocks.h"
 #include "command/common/say.h"
 
@@ -15,17 +15,17 @@ struct notice notice_of_event(const skep_event *event) {
     bool is_exit = event->kind == SKEP_EVENT_EXIT;
     return (struct notice){
         .time_ms = wall_clock_ms(),
-        .event = bytes_of_text(skep_event_name(event->kind)),
+        .event = skep__text(skep_event_name(event->kind)),
         .worker = event->child != NULL ? skep_child_id(event->child) : 0,
         .pid = event->child != NULL ? (int)skep_child_pid(event->child) : 0,
         .code = is_exit ? event->code : -1,
         .signal = is_exit ? event->signal : -1,
-        .reason = bytes_of_text(event->reason),
-        .url = bytes_of_text(event->url),
+        .reason = skep__text(event->reason),
+        .url = skep__text(event->url),
         .uptime_ms = event->uptime_ms,
         .delay_ms = is_exit ? event->delay_ms : -1,
-        .phase = bytes_of_text(event->phase),
-        .queue = bytes_of_text(event->queue),
+        .phase = skep__text(event->phase),
+        .queue = skep__text(event->queue),
         .has_steps = event->kind == SKEP_EVENT_RELOAD || event->kind == SKEP_EVENT_SCALE,
         .step = event->step,
         .steps = event->steps,
@@ -41,12 +41,12 @@ struct notice notice_of_news(const struct skep_command_event *event) {
         .pid = SKEP_HAS(event, event, pid) ? (int)event->pid : 0,
         .code = SKEP_HAS(event, event, code) ? (int)event->code : -1,
         .signal = SKEP_HAS(event, event, signal) ? (int)event->signal : -1,
-        .reason = SKEP_HAS(event, event, reason) ? event->reason : bytes_of_text(NULL),
-        .url = SKEP_HAS(event, event, url) ? event->url : bytes_of_text(NULL),
+        .reason = SKEP_HAS(event, event, reason) ? event->reason : skep__text(NULL),
+        .url = SKEP_HAS(event, event, url) ? event->url : skep__text(NULL),
         .uptime_ms = SKEP_HAS(event, event, uptime_ms) ? event->uptime_ms : 0,
         .delay_ms = SKEP_HAS(event, event, delay_ms) ? (int64_t)event->delay_ms : -1,
-        .phase = SKEP_HAS(event, event, phase) ? event->phase : bytes_of_text(NULL),
-        .queue = SKEP_HAS(event, event, queue) ? event->queue : bytes_of_text(NULL),
+        .phase = SKEP_HAS(event, event, phase) ? event->phase : skep__text(NULL),
+        .queue = SKEP_HAS(event, event, queue) ? event->queue : skep__text(NULL),
         .has_steps = SKEP_HAS(event, event, steps),
         .step = SKEP_HAS(event, event, step) ? (uint32_t)event->step : 0,
         .steps = SKEP_HAS(event, event, steps) ? (uint32_t)event->steps : 0,
@@ -93,7 +93,7 @@ static void end_text(const struct notice *notice, char *text, size_t room) {
 }
 
 static void reload_text(const struct notice *notice, char *text, size_t room) {
-    int n = bytes_are(notice->phase, "step")
+    int n = skep__text_is(notice->phase, "step")
                 ? snprintf(text, room, "reload")
                 : snprintf(text, room, "reload %.*s", size_of(notice->phase), notice->phase.data);
     if (notice->has_steps)
@@ -112,7 +112,8 @@ static void pause_text(const struct notice *notice, char *text, size_t room) {
     struct skep_bytes what = notice->reason.size_bytes > 0  ? notice->reason
                              : notice->queue.size_bytes > 0 ? notice->queue
                                                             : notice->url;
-    snprintf(text, room, "%sd: %.*s", bytes_are(notice->event, "pause") ? "pause" : "resume", size_of(what), what.data);
+    snprintf(text, room, "%sd: %.*s", skep__text_is(notice->event, "pause") ? "pause" : "resume", size_of(what),
+             what.data);
 }
 
 /* Events that have words of their own, made of more than a reason */
@@ -126,7 +127,7 @@ static bool told_by_parts(const struct notice *notice, char *text, size_t room) 
                    {"pause", pause_text},
                    {"resume", pause_text}};
     for (size_t i = 0; i < sizeof tellers / sizeof *tellers; i++) {
-        if (!bytes_are(notice->event, tellers[i].event)) continue;
+        if (!skep__text_is(notice->event, tellers[i].event)) continue;
         tellers[i].tell(notice, text, room);
         return true;
     }
@@ -136,25 +137,25 @@ static bool told_by_parts(const struct notice *notice, char *text, size_t room) 
 static void event_text(const struct notice *notice, char *text, size_t room) {
     struct skep_bytes event = notice->event, reason = notice->reason;
     for (size_t i = 0; i < sizeof wordings / sizeof *wordings; i++)
-        if (bytes_are(event, wordings[i].event)) {
+        if (skep__text_is(event, wordings[i].event)) {
             snprintf(text, room, "%s", wordings[i].words);
             return;
         }
     if (told_by_parts(notice, text, room)) return;
-    if (bytes_are(event, "listening"))
+    if (skep__text_is(event, "listening"))
         snprintf(text, room, "listening on %.*s", size_of(notice->url), notice->url.data);
     else if (reason.size_bytes == 0) snprintf(text, room, "%.*s", size_of(event), event.data);
-    else if (bytes_are(event, "dead")) snprintf(text, room, "dead letter: %.*s", size_of(reason), reason.data);
-    else if (bytes_are(event, "signal"))
+    else if (skep__text_is(event, "dead")) snprintf(text, room, "dead letter: %.*s", size_of(reason), reason.data);
+    else if (skep__text_is(event, "signal"))
         snprintf(text, room, "%s%.*s", notice->worker != 0 ? "sent " : "", size_of(reason), reason.data);
-    else if (bytes_are(event, "breaker"))
+    else if (skep__text_is(event, "breaker"))
         snprintf(text, room, "breaker %.*s: %.*s", size_of(notice->phase), notice->phase.data, size_of(reason),
                  reason.data);
     else snprintf(text, room, "%.*s: %.*s", size_of(event), event.data, size_of(reason), reason.data);
 }
 
 static enum paint exit_paint(const struct notice *notice) {
-    if (bytes_are(notice->reason, "voluntary") || bytes_are(notice->reason, "killed")) return PAINT_NONE;
+    if (skep__text_is(notice->reason, "voluntary") || skep__text_is(notice->reason, "killed")) return PAINT_NONE;
     return notice->code == 0 ? PAINT_WARN : PAINT_BAD;
 }
 
@@ -165,9 +166,9 @@ enum paint notice_paint(const struct notice *notice) {
     } paints[] = {{"error", PAINT_BAD},   {"dead", PAINT_BAD},    {"opened", PAINT_BAD},
                   {"aborted", PAINT_BAD}, {"pause", PAINT_WARN},  {"stop", PAINT_WARN},
                   {"ready", PAINT_GOOD},  {"closed", PAINT_GOOD}, {"done", PAINT_GOOD}};
-    if (bytes_are(notice->event, "exit")) return exit_paint(notice);
+    if (skep__text_is(notice->event, "exit")) return exit_paint(notice);
     for (size_t i = 0; i < sizeof paints / sizeof *paints; i++)
-        if (bytes_are(notice->event, paints[i].word) || bytes_are(notice->phase, paints[i].word))
+        if (skep__text_is(notice->event, paints[i].word) || skep__text_is(notice->phase, paints[i].word))
             return paints[i].paint;
     return PAINT_NONE;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Events as JSON objects: the lines of `skep events --json`. */
-#include "command/common/bytes.h"
 #include "command/common/fields.h"
 #include "command/view/notice.h"
+#include "common/text.h"
 
 static void add_exit(json_t *object, const struct notice *notice) {
     char name[16];
@@ -23,7 +23,7 @@ json_t *notice_json(const struct notice *notice) {
     if (notice->worker != 0)
         json_object_set_new(object, "worker",
                             json_pack("{s:I, s:i}", "id", (json_int_t)notice->worker, "pid", notice->pid));
-    if (bytes_are(notice->event, "exit")) add_exit(object, notice);
+    if (skep__text_is(notice->event, "exit")) add_exit(object, notice);
     else if (notice->reason.size_bytes > 0) json_object_set_new(object, "reason", json_of_bytes(notice->reason));
     if (notice->url.size_bytes > 0) json_object_set_new(object, "url", json_of_bytes(notice->url));
     if (notice->queue.size_bytes > 0) json_object_set_new(object, "queue", json_of_bytes(notice->queue));

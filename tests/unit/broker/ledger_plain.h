@@ -4,6 +4,7 @@
 #define SKEP_TESTS_LEDGER_PLAIN_H
 
 #include "broker/hatch.h"
+#include "common/text.h"
 
 #include "clients/session.h"
 #include "jobs/ledger.h"

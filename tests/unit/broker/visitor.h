@@ -4,6 +4,7 @@
 #define SKEP_TESTS_VISITOR_H
 
 #include "broker/ledger_bench.h"
+#include "common/text.h"
 
 enum { VISITOR_ANSWERS = 8192 };
 

@@ -8,7 +8,6 @@
 #include <cmocka.h>
 #include <skep/status.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "chance.h"
 #include "command.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The heap, as listeners use it for their seats, against a plain search through all of them. */
 #include "broker/hatch.h"
+#include "common/container.h"
 
 enum { SEATS = 60, STEPS = 20000 };
 
@@ -50,7 +51,7 @@ static const struct skep__seat *best_by_search(const struct bench *bench) {
 
 static struct skep__seat *best_of(const struct bench *bench) {
     const struct skep__heap_node *first = skep__heap_first(&bench->listener.heap);
-    return first != NULL ? (struct skep__seat *)((char *)first - offsetof(struct skep__seat, node)) : NULL;
+    return first != NULL ? SKEP_CONTAINER(first, struct skep__seat, node) : NULL;
 }
 
 static void change(struct bench *bench, struct skep__seat *seat) {

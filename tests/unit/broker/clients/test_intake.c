@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What clients say by the intake: numbers, gaps, repetitions, refusals, messages. */
 #include "broker/visitor.h"
+#include "common/text.h"
 
 #include "journal/event.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Keys that clients give their jobs: what becomes of copies, and what those hear that wait with one. */
 #include "broker/visitor.h"
+#include "common/text.h"
 
 static void open_with(struct bench *bench, struct visitor *visitor, void **state) {
     bench_open(bench, *state, NULL);

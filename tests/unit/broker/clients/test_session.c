@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Clients that have joined: what they are told, when, and when they end. */
 #include "broker/visitor.h"
+#include "common/text.h"
 
 #include <signal.h>
 #include <sys/wait.h>

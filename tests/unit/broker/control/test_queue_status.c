@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Queues and jobs as operators see them: order, pages, sizes. */
 #include "broker/ledger_bench.h"
+#include "common/text.h"
 
 #include "control/control.h"
 

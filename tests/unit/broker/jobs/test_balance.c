@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Taking back: jobs that wait behind others go to workers that could begin them. */
 #include "broker/ledger_plain.h"
+#include "common/text.h"
 
 /* Two workers of which one has begun a long job, and was sent more. */
 static void test_an_idle_worker_gets_what_waits(void **state) {

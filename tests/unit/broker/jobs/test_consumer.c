@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What workers are sent, and when they are sent nothing. */
 #include "broker/ledger_bench.h"
+#include "common/text.h"
 
 enum { LEASE_MS = 100, WIDE = 10000 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What becomes of jobs: who gets them, what answers do. */
 #include "broker/ledger_plain.h"
+#include "common/text.h"
 
 /* --- giving --- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Exit records: what they say, how many are kept. */
 #include "broker/ledger_plain.h"
+#include "common/text.h"
 
 #include "journal/exits.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Counts of workers that end: their pages complete what they have reported, and nothing counts twice. */
 #include "broker/hatch.h"
+#include "common/text.h"
 
 #include "messages/counts.h"
 

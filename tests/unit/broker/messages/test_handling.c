@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Handling times: what workers report adds up by worker, for all and by queue; what the answers say of it. */
 #include "broker/hatch.h"
+#include "common/text.h"
 
 #include "control/control.h"
 #include "jobs/store.h"

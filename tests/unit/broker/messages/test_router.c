@@ -2,6 +2,7 @@
  * The router: what frames of workers' outboxes bring about, from whomever they come. Frames are made here, workers are
  * made up. */
 #include "broker/hatch.h"
+#include "common/text.h"
 
 #include "control/control.h"
 #include "hive/channels.h"
