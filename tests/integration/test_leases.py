@@ -130,11 +130,14 @@ class Order(Case):
     def test_delays_and_priorities(self):
         """What becomes ready together comes by priority, then in the order of submission."""
         with ready("q", options=("--job-credit", "1")) as (hive, submitter):
+            hive.skep("pause", "--queue", "q")
             submitter.submit("q", 5, delay_ms=500, priority=148)
             submitter.submit("q", 5, delay_ms=500, priority=138)
-            submitter.submit("q", 200, delay_ms=1500)
+            submitter.submit("q", 200, delay_ms=500)
+            wait_queue(hive, "q", lambda queue: queue["ready"] == 210, "all to be ready")
+            hive.skep("resume", "--queue", "q")
             submitter.wait_outcomes()
-            self.assertEqual(self.begun(hive), [6, 7, 8, 9, 10, 1, 2, 3, 4, 5, *range(11, 211)])
+            self.assertEqual(self.begun(hive), [*range(11, 211), 6, 7, 8, 9, 10, 1, 2, 3, 4, 5])
 
 
 class Settings(Case):
