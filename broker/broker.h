@@ -198,11 +198,14 @@ struct skep_child {
     LIST_HEAD(, skep__consumer) consumers; /* its places at queues */
     struct skep__deliveries deliveries;    /* the jobs that it has */
     size_t held_bytes;                     /* their payloads */
-    bool stalled;                          /* the lease of one has ended and it has not said anything since */
-    bool lagging;    /* it did not begin in time what it was sent: others come first until it has answered a job */
-    bool inbox_full; /* until it drains */
+    bool stalled; /* the lease of one has ended: it gets no more until it answers, if there is another worker */
+    uint64_t silent_since_ms; /* when that was, if it has answered nothing since, by the clock; 0: it has */
+    bool lagging; /* it did not begin in time what it was sent: idle ones come first, for lag_ms or until it answers */
+    unsigned lag_ms;                /* twice as long each time; 0: it has answered since */
+    bool inbox_full;                /* until it drains */
     struct skep__alarm jobs_alarm;  /* after the end of its link */
     struct skep__alarm lease_alarm; /* when the first of its leases may end */
+    struct skep__alarm lag_alarm;   /* set while it is lagging */
     uint64_t jobs_given_back;       /* by its death */
 
     struct skep__output *output; /* NULL: it is not captured, or has ended */

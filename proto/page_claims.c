@@ -48,6 +48,10 @@ bool skep__claims_are_kept(const struct skep_page *page) {
     return writes(page) == 2;
 }
 
+bool skep__claims_tell(const struct skep_page *page) {
+    return writes(page) == 1 || writes(page) == 2;
+}
+
 bool skep__claim_take(struct skep_page *page, uint64_t delivery) {
     return skep__claims_are_kept(page) && claim(page, delivery, TAKEN, 0);
 }

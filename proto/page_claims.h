@@ -27,6 +27,9 @@ bool skep__claim_release(struct skep_page *page, uint64_t delivery);
 /* Whether the worker keeps claims: only from such a worker can something be taken back. */
 bool skep__claims_are_kept(const struct skep_page *page);
 
+/* Whether the worker tells what it has begun. */
+bool skep__claims_tell(const struct skep_page *page);
+
 /* Takes a delivery back. False: the worker has begun it, or keeps no claims. One that it has given back can be taken,
  * too: what it says of that may be lost on its way. */
 bool skep__claim_take(struct skep_page *page, uint64_t delivery);

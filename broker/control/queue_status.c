@@ -91,6 +91,12 @@ static uint64_t until(uint64_t then_ms, uint64_t now_ms) {
     return then_ms > now_ms ? then_ms - now_ms : 0;
 }
 
+/* One that a worker was sent and has not begun counts as it will be begun. */
+static unsigned begun_times(const struct skep__job *job) {
+    bool waits = job->state == SKEP__JOB_RESERVED && !skep__is_begun(job->holder->child, job->delivery);
+    return job->attempt - waits;
+}
+
 static int add_job(skep_cluster *cluster, const struct skep__job *job, struct skep_frame *frame) {
     static const char *const states[] = {"ready", "reserved", "delayed", "dead"};
     struct skep_command command = {.id = SKEP_COMMAND_jobStatus};
@@ -101,7 +107,7 @@ static int add_job(skep_cluster *cluster, const struct skep__job *job, struct sk
                                          .queue = skep__text(job->queue->name),
                                          .state = skep__text(states[job->state]),
                                          .priority = job->priority,
-                                         .attempt = job->attempt,
+                                         .attempt = begun_times(job),
                                          .deaths = job->deaths,
                                          .age_ms = now - job->accepted_ms,
                                          .size = job->size_bytes,
@@ -109,7 +115,8 @@ static int add_job(skep_cluster *cluster, const struct skep__job *job, struct sk
     if (job->interruptions > 0) SKEP_SET(jobStatus, s, interruptions, job->interruptions);
     if (job->state == SKEP__JOB_DELAYED) SKEP_SET(jobStatus, s, due_ms, until(job->at_ms, now));
     if (job->state == SKEP__JOB_RESERVED) {
-        SKEP_SET(jobStatus, s, due_ms, until(skep__ledger_lease_end_ms(job->holder->child, job, now), now));
+        if (skep__is_begun(job->holder->child, job->delivery))
+            SKEP_SET(jobStatus, s, due_ms, until(skep__ledger_lease_end_ms(job->holder->child, job, now), now));
         SKEP_SET(jobStatus, s, worker, job->holder->child->id);
     }
     if (job->state == SKEP__JOB_DEAD && job->death != NULL) fill_death(s, job);

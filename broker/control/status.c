@@ -84,8 +84,9 @@ static void add_work(const skep_child *child, struct skep_command_workerStatus *
     SKEP_SET(workerStatus, w, jobs, child->deliveries.jobs);
     SKEP_SET(workerStatus, w, jobsDone, child->jobs_done);
     SKEP_SET(workerStatus, w, untaken, child->untaken_count);
-    if (child->state != SKEP__CHILD_DRAINING || !skep__alarm_is_set(&child->deadline)) return;
     uint64_t now_ms = skep__clock_ms(child->cluster->clock), due_ms = child->deadline.due_ms;
+    if (child->silent_since_ms != 0) SKEP_SET(workerStatus, w, silent_ms, now_ms - child->silent_since_ms);
+    if (child->state != SKEP__CHILD_DRAINING || !skep__alarm_is_set(&child->deadline)) return;
     SKEP_SET(workerStatus, w, drain_ms, due_ms > now_ms ? due_ms - now_ms : 0);
 }
 

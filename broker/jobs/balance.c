@@ -12,7 +12,9 @@
 
 enum {
     WAIT_MS = 2, /* that a job which was sent ahead has its chance: shorter waits are the rule when many are quick */
-    LAG_MS = 20  /* in which a worker begins what it need not let wait, and in which a handler is to return */
+    LAG_MS = 20, /* in which a worker begins what it need not let wait, and in which a handler is to return */
+    LAGGING_MS = 100,     /* in which a worker that did not is given nothing that an idle one can take */
+    LAGGING_MAX_MS = 1600 /* if it is so again and again */
 };
 
 /* Jobs that are taken back together, from one worker or several. They become ready in the order of acceptance. */
@@ -20,7 +22,6 @@ struct haul {
     struct skep__job **jobs;
     size_t count, room;
     uint64_t by_ms; /* of what was delivered by then */
-    bool later;     /* something not begun is left, since it was delivered later */
 };
 
 /* The claim of a straggler is another delivery's by now. */
@@ -44,11 +45,7 @@ static void haul_from(struct haul *haul, const struct skep__consumer *consumer, 
     for (uint64_t n = skep__deliveries_before(deliveries, UINT64_MAX), before; n != 0 && most > 0; n = before) {
         struct skep__job *job = skep__deliveries_find(deliveries, n)->job;
         before = skep__deliveries_before(deliveries, n);
-        if (job == NULL || job->holder != consumer) continue;
-        if (job->at_ms > haul->by_ms) {
-            haul->later = haul->later || !skep__is_begun(consumer->child, n);
-            continue;
-        }
+        if (job == NULL || job->holder != consumer || job->at_ms > haul->by_ms) continue;
         if (!skep__take_back(job)) return;
         haul->jobs[haul->count++] = job;
         most--;
@@ -94,22 +91,46 @@ static uint64_t patience_ms(const struct skep__queue *queue) {
     return queue->reserved_count > 0 && queue->consumer_count > 1 ? LAG_MS : 0;
 }
 
-/* Whether it would begin another job at once: no handler keeps it from that, or if nobody knows, no job. */
-static bool is_free(const struct skep__consumer *consumer, uint64_t now_ms) {
+/* How many jobs of a queue a worker has not begun that were delivered by a time: they are the latest. */
+static size_t count_waiting(const struct skep__consumer *consumer, uint64_t by_ms) {
+    struct skep__deliveries *deliveries = &consumer->child->deliveries;
+    size_t count = 0;
+    if (consumer->held == 0) return 0;
+    for (uint64_t n = skep__deliveries_before(deliveries, UINT64_MAX); n != 0;
+         n = skep__deliveries_before(deliveries, n)) {
+        const struct skep__job *job = skep__deliveries_find(deliveries, n)->job;
+        if (job == NULL || job->holder != consumer) continue;
+        if (skep__is_begun(consumer->child, n)) break;
+        count += job->at_ms <= by_ms;
+    }
+    return count;
+}
+
+/* Whether it would begin another job at once: none waits already, and no handler keeps it from that; or if nobody
+ * knows, no job. */
+static bool is_free(const struct skep__consumer *consumer, uint64_t by_ms) {
     const skep_child *child = consumer->child;
     if (!skep__claims_are_kept(child->page)) return child->deliveries.jobs < consumer->concurrency;
     uint64_t running = __atomic_load_n(&child->page->running, __ATOMIC_ACQUIRE);
-    return running == 0 || skep__claim_age_ms(child->page, running, now_ms) < LAG_MS;
+    bool runs_long = running != 0 && skep__claim_age_ms(child->page, running, uv_hrtime() / 1000000) >= LAG_MS;
+    return !runs_long && count_waiting(consumer, by_ms) == 0;
 }
 
-/* How many jobs may be given to idle workers that would begin them at once. */
-static size_t room_of_idle(const struct skep__queue *queue) {
+/* Idle workers that would begin more jobs at once, and how many these may have. */
+struct openings {
+    size_t workers, room;
+};
+
+static struct openings find_openings(const struct skep__queue *queue, uint64_t by_ms) {
     const struct skep__consumer *consumer;
-    uint64_t now_ms = uv_hrtime() / 1000000;
-    size_t room = 0;
-    TAILQ_FOREACH(consumer, &queue->takers[SKEP__IDLE], turn)
-    if (is_free(consumer, now_ms)) room += consumer->window - consumer->held;
-    return room < queue->reserved_count ? room : queue->reserved_count;
+    struct openings openings = {0};
+    TAILQ_FOREACH(consumer, &queue->takers[SKEP__IDLE], turn) {
+        if (!is_free(consumer, by_ms)) continue;
+        openings.workers++;
+        openings.room += consumer->window - consumer->held;
+    }
+    if (openings.room > queue->reserved_count) openings.room = queue->reserved_count;
+    return openings;
 }
 
 /* An equal part from each that has some. It gets no more ahead before it has shown again that it is quick. */
@@ -127,15 +148,38 @@ static void haul_evenly(struct haul *haul, struct skep__queue *queue) {
     }
 }
 
-/* From those that could have begun them, and have not. */
-static void haul_late(struct haul *haul, const struct skep__queue *queue) {
+static void lag_passed(struct skep__alarm *alarm) {
+    skep_child *child = SKEP_CONTAINER(alarm, skep_child, lag_alarm);
+    child->lagging = false;
+    skep__dispatch_child(child);
+}
+
+/* Without memory it is as idle as others. */
+static void lag_begin(skep_child *child) {
+    if (child->lagging) return;
+    child->lag_ms = child->lag_ms == 0 ? LAGGING_MS : child->lag_ms * 2;
+    if (child->lag_ms > LAGGING_MAX_MS) child->lag_ms = LAGGING_MAX_MS;
+    child->lagging = skep__alarm_set(child->cluster->clock, &child->lag_alarm, child->lag_ms, lag_passed) == SKEP_OK;
+}
+
+void skep__lag_end(skep_child *child) {
+    if (child->lagging) skep__alarm_stop(&child->lag_alarm);
+    child->lagging = false;
+    child->lag_ms = 0;
+}
+
+/* From those that could have begun them, and have not: as much as leaves each worker the same. All of them may be
+ * blocked by one handler after another; what is taken would only go to and fro. */
+static void haul_late(struct haul *haul, const struct skep__queue *queue, size_t free_workers) {
     struct skep__consumer *consumer;
     LIST_FOREACH(consumer, &queue->consumers, of_queue) {
-        size_t before = haul->count;
-        if (consumer->ahead || consumer->held == 0 || haul->count == haul->room) continue;
-        haul_from(haul, consumer, haul->room - haul->count);
+        size_t before = haul->count, room = haul->room - haul->count;
+        if (consumer->ahead || room == 0) continue;
+        size_t waiting = count_waiting(consumer, haul->by_ms);
+        size_t part = (waiting * free_workers + free_workers) / (free_workers + 1);
+        haul_from(haul, consumer, part < room ? part : room);
         if (haul->count == before) continue;
-        consumer->child->lagging = true;
+        lag_begin(consumer->child);
         skep__consumers_update(consumer->child);
     }
 }
@@ -157,17 +201,26 @@ static uint64_t before(uint64_t now_ms, uint64_t ms) {
     return now_ms > ms ? now_ms - ms : 0;
 }
 
+static bool something_waits(const struct skep__queue *queue) {
+    const struct skep__consumer *consumer;
+    LIST_FOREACH(consumer, &queue->consumers, of_queue)
+    if (count_waiting(consumer, UINT64_MAX) > 0) return true;
+    return false;
+}
+
+/* A handler that returns and keeps its job sends nothing, so as long as something waits this is looked at again. */
 static void balance_queue(skep_cluster *cluster, struct skep__queue *queue) {
     uint64_t now_ms = skep__clock_ms(cluster->clock);
     struct haul haul = {.by_ms = before(now_ms, WAIT_MS)};
-    if (!open_haul(&haul, room_of_idle(queue))) return;
-    haul_evenly(&haul, queue);
-    haul.by_ms = before(now_ms, LAG_MS);
-    haul_late(&haul, queue);
-    bool taken = haul.count > 0;
-    make_ready(cluster, &haul);
-    if (taken) skep__dispatch_jobs(cluster, queue);
-    else if (haul.later) skep__balance_watch(cluster, queue);
+    struct openings openings = find_openings(queue, haul.by_ms);
+    if (openings.room > 0 && open_haul(&haul, openings.room)) {
+        haul_evenly(&haul, queue);
+        haul.by_ms = before(now_ms, LAG_MS);
+        haul_late(&haul, queue, openings.workers);
+        make_ready(cluster, &haul);
+    }
+    if (haul.count > 0) skep__dispatch_jobs(cluster, queue);
+    else if (something_waits(queue)) look_in(cluster, openings.room > 0 ? patience_ms(queue) : LAG_MS);
 }
 
 static void balance(struct skep__alarm *alarm) {

@@ -66,8 +66,8 @@ static bool is_ahead(const struct skep__consumer *consumer) {
 
 static enum skep__capacity capacity_of(const struct skep__consumer *consumer) {
     if (!can_take(consumer)) return SKEP__FULL;
-    bool idle = consumer->held < consumer->concurrency && !consumer->ahead && !consumer->child->lagging;
-    return idle ? SKEP__IDLE : SKEP__BUSY;
+    if (consumer->held >= consumer->concurrency || consumer->ahead) return SKEP__BUSY;
+    return consumer->child->lagging ? SKEP__LAGGING : SKEP__IDLE;
 }
 
 static void leave_turns(struct skep__consumer *consumer) {
@@ -175,12 +175,15 @@ static bool is_quick(const struct skep__queue *queue, uint64_t took_ms) {
     return took_ms <= QUICK_MS || (took_ms <= SLOW_MS / 2 && took_ms <= queue->typical_ms);
 }
 
-void skep__consumer_judge(struct skep__consumer *consumer, uint64_t at_ms) {
-    uint64_t took_ms = skep__clock_ms(consumer->child->cluster->clock) - at_ms;
+/* A window grows once for all that were given in it: the first of them are quick however many wait behind. */
+void skep__consumer_judge(const struct skep__job *job) {
+    struct skep__consumer *consumer = job->holder;
+    uint64_t took_ms = skep__clock_ms(consumer->child->cluster->clock) - job->at_ms;
     struct skep__queue *queue = consumer->queue;
     unsigned most = widest(consumer);
-    if (is_quick(queue, took_ms) && consumer->starved) {
+    if (is_quick(queue, took_ms) && consumer->starved && job->delivery >= consumer->grown_at) {
         consumer->window = consumer->window < most / 2 ? consumer->window * 2 : most;
+        consumer->grown_at = consumer->child->deliveries.next;
         consumer->starved = false;
     } else if (took_ms > SLOW_MS) {
         consumer->window = consumer->window / 2 > consumer->concurrency ? consumer->window / 2 : consumer->concurrency;
@@ -321,8 +324,9 @@ static uint64_t share_of(const struct skep__consumer *consumer, size_t turns) {
 
 /* Whose turn it is: of those that can begin a job at once, else of those that it can be sent ahead to. */
 static struct skep__consumer *next_taker(const struct skep__queue *queue) {
-    struct skep__consumer *idle = TAILQ_FIRST(&queue->takers[SKEP__IDLE]);
-    return idle != NULL ? idle : TAILQ_FIRST(&queue->takers[SKEP__BUSY]);
+    struct skep__consumer *taker = NULL;
+    for (unsigned i = 0; i < SKEP__CAPACITIES && taker == NULL; i++) taker = TAILQ_FIRST(&queue->takers[i]);
+    return taker;
 }
 
 /* How many jobs may be given: no more than the queue may have under way, over all workers. */

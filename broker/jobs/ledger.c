@@ -191,7 +191,9 @@ static struct skep__job *answered(skep_child *child, uint64_t number) {
         child->cluster->stray_answers++;
     }
     skep__deliveries_settle(&child->deliveries, number);
-    child->stalled = child->lagging = false;
+    child->stalled = false;
+    child->silent_since_ms = 0;
+    skep__lag_end(child);
     return job;
 }
 
@@ -218,7 +220,7 @@ static void complete(skep_child *child, uint64_t number, const struct skep_list 
     if (job == NULL) return;
     struct skep__consumer *consumer = job->holder;
     skep__consumer_let_go(job);
-    if (consumer != *judged) skep__consumer_judge(consumer, job->at_ms);
+    if (consumer != *judged) skep__consumer_judge(job);
     *judged = consumer;
     take_result(child->cluster, job, results, index);
     child->jobs_done++;
@@ -247,6 +249,11 @@ static uint64_t backoff_ms(const struct skep__job *job) {
     uint64_t delay_ms = options->backoff_ms;
     for (unsigned i = 1; i < job->failures && delay_ms < options->backoff_max_ms; i++) delay_ms *= 2;
     return delay_ms < options->backoff_max_ms ? delay_ms : options->backoff_max_ms;
+}
+
+void skep__ledger_try_later(skep_cluster *cluster, struct skep__job *job) {
+    uint64_t now = now_ms(cluster);
+    store(cluster)->retry(cluster->store, job, now, now + backoff_ms(job));
 }
 
 void skep__ledger_put_off(skep_cluster *cluster, struct skep__job *job, uint64_t delay_ms,

@@ -20,8 +20,9 @@ struct skep__consumer {
     uint64_t job_ns;      /* that it handles most jobs in, lately; 0 as long as it has not said */
     unsigned suspects;    /* while a dead worker's jobs are judged: how many more it can have been working on */
     enum skep__capacity capacity;
-    bool ahead;   /* it has jobs that it cannot begin at once, as far as the broker knows */
-    bool starved; /* it had all of its window at some time since it was last judged */
+    bool ahead;        /* it has jobs that it cannot begin at once, as far as the broker knows */
+    bool starved;      /* it had all of its window at some time since it was last judged */
+    uint64_t grown_at; /* deliveries before this one were in a smaller window */
 };
 
 /* --- ledger.c --- */
@@ -70,6 +71,9 @@ void skep__ledger_extend(skep_child *child, const struct skep_command_extend *ex
  * or is a dead letter. */
 void skep__ledger_put_off(skep_cluster *cluster, struct skep__job *job, uint64_t delay_ms,
                           const struct skep_bytes *reason, const struct skep__exit_record *record);
+
+/* The same, but nobody knows whether the worker began it: that is no failure. */
+void skep__ledger_try_later(skep_cluster *cluster, struct skep__job *job);
 
 /* The record of a worker that lives. */
 struct skep__exit_record skep__ledger_held_by(const skep_child *child);
@@ -121,6 +125,9 @@ void skep__balance_later(skep_cluster *cluster);
 /* To be called after a step that may have left jobs of a queue waiting behind others beside an idle worker. */
 void skep__balance_watch(skep_cluster *cluster, const struct skep__queue *queue);
 
+/* To be called when a worker has answered: it is not lagging any more. consumers_update must follow. */
+void skep__lag_end(skep_child *child);
+
 /* --- ledger_death.c --- */
 
 /* The worker's link has ended: if its process does not end soon too, its jobs go to others anyway. */
@@ -143,8 +150,8 @@ void skep__consumer_let_go(struct skep__job *job);
 /* The same for one that it had not begun: as if it had never been given. */
 void skep__consumer_undo(struct skep__job *job);
 
-/* The worker has answered a job that it had since at_ms. */
-void skep__consumer_judge(struct skep__consumer *consumer, uint64_t at_ms);
+/* The worker has done a job: whether it may have more from now on, or less. */
+void skep__consumer_judge(const struct skep__job *job);
 
 /* A worker reports how long it has handled jobs of a queue; times is not empty. */
 void skep__consumer_timed(skep_child *child, const struct skep__queue *queue, const struct skep_histogram *times);

@@ -168,6 +168,7 @@ void skep__ledger_link_ended(skep_child *child) {
 void skep__ledger_child_ended(skep_child *child) {
     skep__alarm_stop(&child->jobs_alarm);
     skep__alarm_stop(&child->lease_alarm);
+    skep__alarm_stop(&child->lag_alarm);
     skep__consumers_update(child);
     recover(child);
     dispatch_rest(child);

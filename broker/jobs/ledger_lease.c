@@ -37,16 +37,33 @@ uint64_t skep__ledger_lease_end_ms(const skep_child *child, const struct skep__j
     return since_ms(child, job, now_ms) + skep__ledger_lease_ms(child->cluster, job);
 }
 
-/* A late answer is known for what it is. The worker gets no more jobs until it says something. */
-static void end_lease(skep_child *child, struct skep__job *job) {
+/* The worker gets no more jobs until it answers. */
+static void stall(skep_child *child, const struct skep__job *job) {
+    child->stalled = true;
+    if (child->silent_since_ms != 0) return;
+    child->silent_since_ms = skep__clock_ms(child->cluster->clock);
+    skep__emit_error(child->cluster, child,
+                     "queue %s: the lease of job %" PRIu64
+                     " (%.3g s) ended without an answer; no more jobs until it answers",
+                     job->queue->name, job->id, skep__ledger_lease_ms(child->cluster, job) / 1000.0);
+}
+
+/* A worker that is silent since an earlier lease may have begun this job or not, unless its page tells. */
+static bool was_surely_begun(const skep_child *child) {
+    return child->silent_since_ms == 0 || skep__claims_tell(child->page);
+}
+
+/* A late answer is known for what it is. */
+static void end_lease(skep_child *child, struct skep__job *job, bool counts) {
     static const struct skep_bytes reason = {lease_ended, sizeof lease_ended - 1};
     skep_cluster *cluster = child->cluster;
     struct skep__exit_record record = skep__ledger_held_by(child);
     skep__deliveries_take(&child->deliveries, job->delivery);
     skep__trace(cluster->trace, SKEP__TRACE_LEDGER, "job %" PRIu64 ": worker %u had its lease", job->id, child->id);
     skep__consumer_let_go(job);
-    child->stalled = true;
-    skep__ledger_put_off(cluster, job, 0, &reason, &record);
+    stall(child, job);
+    if (counts) skep__ledger_put_off(cluster, job, 0, &reason, &record);
+    else skep__ledger_try_later(cluster, job);
 }
 
 /* What a look at a worker's deliveries finds */
@@ -59,6 +76,7 @@ struct view {
 /* Ends the leases that have passed. */
 static struct view end_leases(skep_child *child, uint64_t now_ms) {
     struct view view = {.next_ms = UINT64_MAX};
+    const bool counts = was_surely_begun(child);
     uint64_t next;
     for (uint64_t n = skep__deliveries_after(&child->deliveries, 0); n != 0; n = next) {
         struct skep__job *job = skep__deliveries_find(&child->deliveries, n)->job;
@@ -66,7 +84,7 @@ static struct view end_leases(skep_child *child, uint64_t now_ms) {
         if (job == NULL) continue;
         uint64_t end_ms = skep__ledger_lease_end_ms(child, job, now_ms);
         bool begun = skep__is_begun(child, n);
-        if (end_ms <= now_ms) end_lease(child, job);
+        if (end_ms <= now_ms) end_lease(child, job, counts);
         else if (end_ms < view.next_ms) view.next_ms = end_ms;
         view.works = view.works || (begun && end_ms > now_ms);
         view.waits = view.waits || (!begun && job->at_ms + skep__ledger_lease_ms(child->cluster, job) <= now_ms);

@@ -77,8 +77,9 @@ struct skep__waiter {
 
 /* What a worker can do with a job */
 enum skep__capacity {
-    SKEP__IDLE, /* begin it */
-    SKEP__BUSY, /* begin it later: it is sent ahead */
+    SKEP__IDLE,    /* begin it */
+    SKEP__LAGGING, /* begin it, which it did not do in time lately */
+    SKEP__BUSY,    /* begin it later: it is sent ahead */
     SKEP__CAPACITIES,
     SKEP__FULL = SKEP__CAPACITIES /* nothing */
 };

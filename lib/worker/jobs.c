@@ -76,6 +76,12 @@ static void keep(skep_worker *worker, struct skep__job *job) {
     skep__worker_answer(worker, job, SKEP_RETRY);
 }
 
+/* Whether anything else on the loop comes first. */
+static bool turn_is_over(struct skep__jobs *jobs) {
+    if (jobs->turn_began_ns == 0) jobs->turn_began_ns = jobs->looked_ns;
+    return jobs->looked_ns - jobs->turn_began_ns >= jobs->turn_ns;
+}
+
 /* looked_ns must be of just before. What the broker has taken back is not begun: another worker has it. */
 static void run(skep_worker *worker, struct skep__job *job) {
     uint64_t begun_ns = worker->jobs.looked_ns, begun_ms = begun_ns / 1000000;
@@ -103,22 +109,32 @@ static bool has_room(const struct skep__queue *queue) {
     return queue->kept < queue->concurrency;
 }
 
-static void run_waiting(skep_worker *worker, struct skep__queue *queue) {
+/* False: the turn is over, and something waits. */
+static bool run_waiting(skep_worker *worker, struct skep__queue *queue) {
     if (!STAILQ_EMPTY(&queue->waiting_jobs)) worker->jobs.looked_ns = uv_hrtime();
     while (has_room(queue)) {
         skep__worker_heed(worker);
         struct skep__job *job = STAILQ_FIRST(&queue->waiting_jobs);
-        if (job == NULL) return;
+        if (job == NULL) return true;
+        if (turn_is_over(&worker->jobs)) return false;
         STAILQ_REMOVE_HEAD(&queue->waiting_jobs, waiting_entry);
         run(worker, job);
     }
+    return true;
 }
 
-/* Jobs that waited run here, not inside skep_job_complete: a handler may call that. */
+/* Jobs that waited run here, not inside skep_job_complete: a handler may call that. The turn goes round. */
 static void flush_jobs(struct skep__flush *flush) {
     skep_worker *worker = SKEP_CONTAINER(flush, skep_worker, jobs.flush);
-    for (unsigned i = 0; i < worker->jobs.queue_count; i++) run_waiting(worker, &worker->jobs.queues[i]);
+    struct skep__jobs *jobs = &worker->jobs;
+    bool over = false;
+    for (unsigned n = jobs->queue_count; n > 0 && !over; n--) {
+        if (jobs->next_queue >= jobs->queue_count) jobs->next_queue = 0;
+        over = !run_waiting(worker, &jobs->queues[jobs->next_queue++]);
+    }
+    jobs->turn_began_ns = 0;
     if (skep__worker_send_acks(worker)) skep__outlet_flush(worker->outbox);
+    if (over) skep__worker_gather(worker);
     skep__worker_check_left(worker);
 }
 
@@ -186,7 +202,7 @@ static uint32_t take(skep_worker *worker, struct skep__queue *queue, const struc
     for (uint32_t i = 0; i < jobs->jobs.count; i++) {
         skep__worker_heed(worker);
         if (worker->phase >= SKEP__WORKER_LEAVING) return i;
-        bool now = has_room(queue) && STAILQ_EMPTY(&queue->waiting_jobs);
+        bool now = has_room(queue) && STAILQ_EMPTY(&queue->waiting_jobs) && !turn_is_over(&worker->jobs);
         if (!(now ? run_now : hold)(worker, queue, jobs, i)) return i;
     }
     return jobs->jobs.count;

@@ -95,7 +95,7 @@ struct skep__job {
     char payload[]; /* if it waits or has waited */
 };
 
-enum { SKEP__HOLD_NS = 1000000 };
+enum { SKEP__HOLD_NS = 1000000, SKEP__TURN_NS = 10000000 };
 
 /* Acknowledgements that gather: deliveries in a row that are done. */
 struct skep__acks {
@@ -114,6 +114,9 @@ struct skep__jobs {
     struct skep__job *scratch;  /* for handlers that do not keep; NULL after one has */
     const struct skep__job *running;
     uint64_t looked_ns; /* at the clock: when the latest handler returned, or before the first of several is called */
+    uint64_t turn_ns;   /* how long handlers are called in one iteration of the loop; the last one may take longer */
+    uint64_t turn_began_ns; /* when the first of this iteration was; 0: none was yet */
+    unsigned next_queue;    /* whose waiting jobs come first in the next iteration */
     LIST_HEAD(, skep__job) kept;
     uint64_t kept_count;
     struct skep__acks acks;

@@ -170,6 +170,7 @@ static int allocate(skep_worker **out, const struct skep__meeting *meeting, uv_l
     worker->trace = skep__trace_mask();
     worker->leave_flush.flush = skep__worker_tell_leave;
     worker->jobs.acks.hold_ns = SKEP__HOLD_NS;
+    worker->jobs.turn_ns = SKEP__TURN_NS;
     TAILQ_INIT(&worker->listeners);
     TAILQ_INIT(&worker->closed_listeners);
     LIST_INIT(&worker->jobs.kept);

@@ -114,6 +114,21 @@ class StandingStill(Case):
                 self.assert_empty(hive)
             hive.stop()
 
+    def test_it_is_said(self):
+        with Workers("q", count=1, options=["--lease", "1"]) as hive:
+            hive.wait_ready(1)
+            with Submitter(hive.folder) as submitter:
+                submitter.submit("q", 1, "keep 300")
+                self.begun_by_all(hive, 1)
+                with stopped(hive.pids()[1]):
+                    hive.wait_line(r"error: queue q: the lease of job 1 \(1 s\) ended without an answer")
+                    self.assertGreaterEqual(hive.status()["workers"][0]["silent_s"], 0)
+                    self.assertRegex(hive.skep("status").output("out"),
+                                     "(?m)^SILENT: worker 1 has answered nothing since the lease of a job ended")
+                submitter.wait_outcomes()
+            self.assertNotIn("silent_s", hive.status()["workers"][0])
+            hive.stop()
+
     def test_watchdog(self):
         with Workers("q", count=3, options=["--watchdog", "2", "--job-credit", "64"]) as hive:
             hive.wait_ready(3)

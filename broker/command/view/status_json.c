@@ -71,6 +71,8 @@ static void add_work(json_t *object, const struct skep_command_workerStatus *wor
     if (SKEP_HAS(workerStatus, worker, untaken)) set_number(object, "untaken", worker->untaken);
     if (SKEP_HAS(workerStatus, worker, drain_ms)) json_object_set_new(object, "drain_s", json_of_ms(worker->drain_ms));
     if (SKEP_HAS(workerStatus, worker, program)) set_text(object, "program", worker->program);
+    if (SKEP_HAS(workerStatus, worker, silent_ms))
+        json_object_set_new(object, "silent_s", json_of_ms(worker->silent_ms));
 }
 
 static void add_worker(json_t *status, const struct skep_command_workerStatus *worker) {

@@ -79,10 +79,24 @@ static void warn_of_none(FILE *file, const json_t *status, bool colours) {
         warn(file, colours, "NO WORKERS: the number wanted is 0; skep scale 1 starts one");
 }
 
+static void warn_of_silent_workers(FILE *file, const json_t *status, bool colours) {
+    size_t i;
+    json_t *worker;
+    json_array_foreach(json_object_get(status, "workers"), i, worker) {
+        const json_t *silent = json_object_get(worker, "silent_s");
+        if (json_is_real(silent))
+            warn(file, colours,
+                 "SILENT: worker %" JSON_INTEGER_FORMAT
+                 " has answered nothing since the lease of a job ended %.0f s ago",
+                 number_of(worker, "id"), json_real_value(silent));
+    }
+}
+
 void status_write_warnings(FILE *file, const json_t *status, bool colours) {
     warn_of_breaker(file, status, colours);
     warn_of_too_few(file, status, colours);
     warn_of_none(file, status, colours);
+    warn_of_silent_workers(file, status, colours);
     warn_of_listeners(file, status, colours);
     warn_of_reload(file, status, colours);
 }

@@ -154,7 +154,7 @@ static inline struct hive *open_hive_with(struct pump *pump, int page, uint64_t 
     skep_worker_options worker_options = {.loop = &pump->loop, .name = "test"};
     struct skep__meeting meeting = {.link = link[1], .page = page, .id = 7};
     assert_int_equal(skep__worker_join(&h->worker, &meeting, &worker_options), SKEP_OK);
-    h->worker->jobs.acks.hold_ns = UINT64_MAX; /* this machine may be slow */
+    h->worker->jobs.acks.hold_ns = h->worker->jobs.turn_ns = UINT64_MAX; /* this machine may be slow */
     return h;
 }
 

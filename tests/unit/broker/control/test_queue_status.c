@@ -105,6 +105,10 @@ static void test_those_that_come_first_are_shown_first(void **state) {
     assert_string_equal(view.states, "rrrdrr"); /* the last two are reserved */
     assert_int_equal(view.last.jobStatus.state.size_bytes, strlen("reserved"));
     assert_int_equal(view.last.jobStatus.worker, child->id);
+    assert_int_equal(view.last.jobStatus.attempt, 0); /* it has begun neither */
+    assert_false(SKEP_HAS(jobStatus, &view.last.jobStatus, due_ms));
+    for (uint64_t n = 1; n <= 2; n++) assert_true(skep__claim_begin(child->page, n, uv_hrtime() / 1000000));
+    peek(&bench, 10, &view);
     assert_int_equal(view.last.jobStatus.attempt, 1);
     assert_true(SKEP_HAS(jobStatus, &view.last.jobStatus, due_ms));
     peek(&bench, 4, &view);

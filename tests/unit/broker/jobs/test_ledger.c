@@ -67,14 +67,36 @@ static void test_the_window_grows_while_answers_are_quick(void **state) {
     close_bench(&bench);
 }
 
+/* The first of many are quick however long the others wait. */
+static void test_a_window_grows_once(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    skep_child *child = hire(&bench, 0, 1);
+    submit(&bench, 1000);
+    assert_int_equal(held(child), 2);
+    complete(child, 1, 1);
+    assert_int_equal(place_of(child)->window, 4);
+    assert_int_equal(held(child), 4); /* the second of before, and three in the window as it is now */
+    complete(child, 2, 1);
+    assert_int_equal(place_of(child)->window, 4);
+    complete(child, 3, 1);
+    assert_int_equal(place_of(child)->window, 8);
+    dismiss(child);
+    close_bench(&bench);
+}
+
 static void test_the_window_shrinks_when_answers_are_slow(void **state) {
     struct bench bench;
     open_plain(&bench, *state);
     skep_child *child = hire(&bench, 0, 3);
     place_of(child)->window = 100;
-    skep__consumer_judge(place_of(child), skep__clock_ms(bench.cluster->clock) - 150);
+    submit(&bench, 1);
+    struct skep__job *job = skep__deliveries_find(&child->deliveries, 1)->job;
+    job->at_ms = skep__clock_ms(bench.cluster->clock) - 150;
+    skep__consumer_judge(job);
     assert_int_equal(place_of(child)->window, 100);
-    for (unsigned i = 0; i < 10; i++) skep__consumer_judge(place_of(child), skep__clock_ms(bench.cluster->clock) - 201);
+    job->at_ms -= 51;
+    for (unsigned i = 0; i < 10; i++) skep__consumer_judge(job);
     assert_int_equal(place_of(child)->window, 3); /* its concurrency */
     dismiss(child);
     close_bench(&bench);
@@ -264,6 +286,7 @@ int main(void) {
         PUMP_TEST(test_jobs_wait_for_a_worker),
         PUMP_TEST(test_a_draining_worker_gets_nothing),
         PUMP_TEST(test_the_window_grows_while_answers_are_quick),
+        PUMP_TEST(test_a_window_grows_once),
         PUMP_TEST(test_the_window_shrinks_when_answers_are_slow),
         PUMP_TEST(test_bytes_bound_what_a_worker_has),
         PUMP_TEST(test_one_answer_for_many),

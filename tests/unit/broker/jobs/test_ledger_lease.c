@@ -50,6 +50,26 @@ static void test_a_worker_alone_gets_the_job_again(void **state) {
     close_bench(&bench);
 }
 
+/* Whether it has begun what it was sent after the first lease ended, nobody knows: that is no failure. */
+static void test_a_silent_worker_without_a_page(void **state) {
+    struct bench bench;
+    open_leases(&bench, *state, 2);
+    skep_child *hangs = hire(&bench, 0, 1);
+    hangs->page->writes = 0;
+    submit(&bench, 1);
+    PUMP_UNTIL(bench.pump, bench.queue->redelivered == 2); /* that is, two leases have ended */
+    assert_true(hangs->silent_since_ms > 0);
+    uint64_t number = hangs->deliveries.next - 1;
+    const struct skep__job *job = skep__deliveries_find(&hangs->deliveries, number)->job;
+    assert_int_equal(job->failures, 1);
+    assert_int_equal(job->attempt, 3);
+    complete(hangs, number, 1);
+    assert_counts(&bench, 0, 0, 0, 1);
+    assert_int_equal(hangs->silent_since_ms, 0);
+    dismiss(hangs);
+    close_bench(&bench);
+}
+
 static void test_what_waits_has_no_lease(void **state) {
     struct bench bench;
     open_leases(&bench, *state, 2);
@@ -199,6 +219,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_a_lease_ends),
         PUMP_TEST(test_a_worker_alone_gets_the_job_again),
+        PUMP_TEST(test_a_silent_worker_without_a_page),
         PUMP_TEST(test_what_waits_has_no_lease),
         PUMP_TEST(test_a_lease_begins_again_after_a_gap),
         PUMP_TEST(test_an_extended_lease_does_not_end),

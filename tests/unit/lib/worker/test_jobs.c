@@ -128,6 +128,46 @@ static void test_concurrency(void **state) {
     close_hive(h); /* with two that are kept */
 }
 
+static void note_turn(uv_prepare_t *prepare) {
+    struct hive *h = prepare->data;
+    strncat(h->ran, "|", sizeof h->ran - strlen(h->ran) - 1);
+}
+
+static unsigned count_of(const char *text, char wanted) {
+    unsigned count = 0;
+    for (; *text != '\0'; text++) count += *text == wanted;
+    return count;
+}
+
+/* The most of one letter between two bars */
+static unsigned most_of(const char *text, char wanted) {
+    unsigned most = 0, count = 0;
+    for (; *text != '\0'; text++) {
+        count = *text == '|' ? 0 : count + (*text == wanted);
+        if (count > most) most = count;
+    }
+    return most;
+}
+
+/* Handlers that block: the loop's other work comes between them, and the queues take turns. */
+static void test_the_loop_has_its_turn(void **state) {
+    struct hive *h = open_hive(*state);
+    uv_prepare_t turns = {.data = h};
+    handle(h, "q");
+    handle(h, "other");
+    h->worker->jobs.turn_ns = 3000000;
+    give(h, "q", "ssss");
+    give(h, "other", "ddss");
+    uv_prepare_init(&h->pump->loop, &turns);
+    uv_prepare_start(&turns, note_turn);
+    PUMP_UNTIL(h->pump, count_of(h->ran, 's') == 6 && count_of(h->ran, 'd') == 2);
+    assert_in_range(most_of(h->ran, 's'), 1, 2); /* two take longer than a turn */
+    *strchr(h->ran, 'd') = '\0';
+    assert_in_range(count_of(h->ran, 's'), 1, 2);
+    uv_close((uv_handle_t *)&turns, NULL);
+    close_hive(h);
+}
+
 static void test_completed_before_the_handler_returned(void **state) {
     struct hive *h = open_hive(*state);
     handle(h, "q");
@@ -269,6 +309,7 @@ int main(void) {
         PUMP_TEST(test_kept_jobs_hold_up_others),
         PUMP_TEST(test_those_that_wait_come_first),
         PUMP_TEST(test_concurrency),
+        PUMP_TEST(test_the_loop_has_its_turn),
         PUMP_TEST(test_completed_before_the_handler_returned),
         PUMP_TEST(test_extending),
         PUMP_TEST(test_limits_of_what_is_set),
