@@ -203,8 +203,10 @@ typedef struct skep_job {
 typedef skep_verdict (*skep_job_cb)(skep_worker *worker, skep_job *job, void *context);
 
 /* Handles the jobs of a queue from now on; they come once the worker is ready. The queue (a name of at most 64 bytes)
- * is created if needed. A second call for a queue replaces its handler. Acknowledgements are
- * batched: one for all jobs of an iteration of the loop. When the worker leaves, jobs that were not begun are returned
+ * is created if needed. A second call for a queue replaces its handler. Handlers are called
+ * one after the other for at most 10 ms in an iteration of the loop (the last one may take longer), so that the rest of
+ * its work goes on beside many jobs. Acknowledgements are batched: one for all jobs of an iteration, or of a
+ * millisecond. When the worker leaves, jobs that were not begun are returned
  * to the broker; it waits for kept ones. Errors: SKEP_EINVAL (name), SKEP_ETOOBIG (more than 64 queues), SKEP_ECLOSED,
  * SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_on_job(skep_worker *worker, const char *queue, skep_job_cb handler, void *context);
