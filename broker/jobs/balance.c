@@ -91,29 +91,51 @@ static uint64_t patience_ms(const struct skep__queue *queue) {
     return queue->reserved_count > 0 && queue->consumer_count > 1 ? LAG_MS : 0;
 }
 
-/* How many jobs of a queue a worker has not begun that were delivered by a time: they are the latest. */
-static size_t count_waiting(const struct skep__consumer *consumer, uint64_t by_ms) {
+/* What a worker has of a queue: those that it has not begun are the latest. */
+struct waiting {
+    size_t count, old; /* not begun; of these delivered by a time */
+    uint64_t begun;    /* the latest delivery that was begun; 0: none */
+};
+
+static struct waiting look_at(const struct skep__consumer *consumer, uint64_t by_ms) {
     struct skep__deliveries *deliveries = &consumer->child->deliveries;
-    size_t count = 0;
-    if (consumer->held == 0) return 0;
-    for (uint64_t n = skep__deliveries_before(deliveries, UINT64_MAX); n != 0;
+    struct waiting waiting = {0};
+    if (consumer->held == 0) return waiting;
+    for (uint64_t n = skep__deliveries_before(deliveries, UINT64_MAX); n != 0 && waiting.begun == 0;
          n = skep__deliveries_before(deliveries, n)) {
         const struct skep__job *job = skep__deliveries_find(deliveries, n)->job;
         if (job == NULL || job->holder != consumer) continue;
-        if (skep__is_begun(consumer->child, n)) break;
-        count += job->at_ms <= by_ms;
+        bool begun = skep__is_begun(consumer->child, n);
+        if (begun) waiting.begun = n;
+        waiting.count += !begun;
+        waiting.old += !begun && job->at_ms <= by_ms;
     }
-    return count;
+    return waiting;
 }
 
-/* Whether it would begin another job at once: none waits already, and no handler keeps it from that; or if nobody
- * knows, no job. */
+static bool is_running_for(const skep_child *child, uint64_t delivery, uint64_t ms) {
+    return skep__claim_age_ms(child->page, delivery, uv_hrtime() / 1000000) >= ms;
+}
+
+/* Whether its loop has jobs to begin before any other: some wait, and not for a job that is kept. */
+static bool has_backlog(const struct skep__consumer *consumer, uint64_t by_ms) {
+    const struct skep__consumer *c;
+    LIST_FOREACH(c, &consumer->child->consumers, of_child) {
+        struct waiting waiting = look_at(c, by_ms);
+        bool for_a_kept_one =
+            c != consumer && waiting.begun != 0 && is_running_for(consumer->child, waiting.begun, LAG_MS);
+        if (waiting.old > 0 && !for_a_kept_one) return true;
+    }
+    return false;
+}
+
+/* Whether it would begin another job at once: no handler keeps it from that, and no backlog; or if nobody knows, no
+ * job. A queue's jobs would go to and fro for ever between workers that are all busy with another one's. */
 static bool is_free(const struct skep__consumer *consumer, uint64_t by_ms) {
     const skep_child *child = consumer->child;
     if (!skep__claims_are_kept(child->page)) return child->deliveries.jobs < consumer->concurrency;
     uint64_t running = __atomic_load_n(&child->page->running, __ATOMIC_ACQUIRE);
-    bool runs_long = running != 0 && skep__claim_age_ms(child->page, running, uv_hrtime() / 1000000) >= LAG_MS;
-    return !runs_long && count_waiting(consumer, by_ms) == 0;
+    return (running == 0 || !is_running_for(child, running, LAG_MS)) && !has_backlog(consumer, by_ms);
 }
 
 /* Idle workers that would begin more jobs at once, and how many these may have. */
@@ -175,7 +197,7 @@ static void haul_late(struct haul *haul, const struct skep__queue *queue, size_t
     LIST_FOREACH(consumer, &queue->consumers, of_queue) {
         size_t before = haul->count, room = haul->room - haul->count;
         if (consumer->ahead || room == 0) continue;
-        size_t waiting = count_waiting(consumer, haul->by_ms);
+        size_t waiting = look_at(consumer, haul->by_ms).old;
         size_t part = (waiting * free_workers + free_workers) / (free_workers + 1);
         haul_from(haul, consumer, part < room ? part : room);
         if (haul->count == before) continue;
@@ -204,7 +226,7 @@ static uint64_t before(uint64_t now_ms, uint64_t ms) {
 static bool something_waits(const struct skep__queue *queue) {
     const struct skep__consumer *consumer;
     LIST_FOREACH(consumer, &queue->consumers, of_queue)
-    if (count_waiting(consumer, UINT64_MAX) > 0) return true;
+    if (look_at(consumer, 0).count > 0) return true;
     return false;
 }
 

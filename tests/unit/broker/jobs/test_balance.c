@@ -137,6 +137,55 @@ static void test_it_stays_when_all_are_held_up(void **state) {
     close_bench(&bench);
 }
 
+/* Both have more to do than they get to: it would never begin if it went from one to the other and back. */
+static void test_it_stays_behind_the_backlog_of_another_queue(void **state) {
+    enum { JOBS = 10, QUICK_JOB_MS = 10 };
+    struct bench bench;
+    open_plain(&bench, *state);
+    struct skep__queue *other = queue_r(&bench);
+    skep_child *workers[2];
+    for (uint32_t i = 0; i < 2; i++) {
+        workers[i] = hire(&bench, i, 1);
+        place_of(workers[i])->window = JOBS;
+    }
+    submit(&bench, 2 * JOBS);
+    for (unsigned i = 0; i < 2; i++) {
+        struct skep_command_handle handle = {.queue = skep__text("r")};
+        assert_int_equal(skep__consumer_add(workers[i], &handle), SKEP_OK);
+    }
+    submit_other(&bench, other);
+    for (uint64_t n = 1; n < JOBS; n++) { /* the last one waits */
+        for (unsigned i = 0; i < 2; i++) begin(workers[i], n, 1);
+        uint64_t before_ms = skep__clock_ms(bench.cluster->clock);
+        PUMP_UNTIL(bench.pump, skep__clock_ms(bench.cluster->clock) >= before_ms + QUICK_JOB_MS);
+    }
+    assert_int_equal(other->taken_back, 0);
+    for (unsigned i = 0; i < 2; i++) dismiss(workers[i]);
+    close_bench(&bench);
+}
+
+/* What waits for a job that is kept does not keep the loop from others. */
+static void test_a_kept_job_is_no_backlog(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    struct skep__queue *other = queue_r(&bench);
+    skep_child *keeps = hire(&bench, 0, 1);
+    submit(&bench, 2);
+    hold_up(keeps, 1);
+    keeps->page->running = 0;
+    skep_child *blocked = hire_for_both(&bench, 1);
+    submit_other(&bench, other);
+    hold_up(blocked, 1);
+    submit_other(&bench, other);
+    assert_int_equal(other->reserved_count, 2);
+    struct skep_command_handle handle = {.queue = skep__text("r")};
+    assert_int_equal(skep__consumer_add(keeps, &handle), SKEP_OK);
+    PUMP_UNTIL(bench.pump, other->taken_back == 1);
+    dismiss(keeps);
+    dismiss(blocked);
+    close_bench(&bench);
+}
+
 /* A job that waits where a long one is at work does not keep the worker from its other queues. */
 static void test_nobody_is_in_the_way(void **state) {
     struct bench bench;
@@ -317,6 +366,8 @@ int main(void) {
         PUMP_TEST(test_nobody_looks_while_nothing_waits),
         PUMP_TEST(test_everything_from_a_worker_that_hangs),
         PUMP_TEST(test_it_stays_when_all_are_held_up),
+        PUMP_TEST(test_it_stays_behind_the_backlog_of_another_queue),
+        PUMP_TEST(test_a_kept_job_is_no_backlog),
         PUMP_TEST(test_nobody_is_in_the_way),
         PUMP_TEST(test_what_was_given_back_is_taken),
         PUMP_TEST(test_a_worker_that_begins_nothing),
