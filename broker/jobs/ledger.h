@@ -50,10 +50,11 @@ uint16_t skep__ledger_attempts(const skep_cluster *cluster, const struct skep__q
 SKEP_MUST_USE int skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue,
                                       const struct skep__submission *submission, uint64_t *id);
 
-/* After SKEP_EDUPLICATE, if the submission wants its outcome: it will be that of the first job with its key. Errors:
- * SKEP_ENOJOB (that is done or dead already: no outcome follows), SKEP_EFULL, SKEP_ENOMEM. */
+/* After SKEP_EDUPLICATE, if the submission wants its outcome: it will be that of the first job with its key. Errors,
+ * after which no outcome follows: SKEP_ENOJOB (that is done already), SKEP_EDEAD (it is a dead letter; *cause says why,
+ * as static text), SKEP_EFULL, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__ledger_wait(skep_cluster *cluster, struct skep__queue *queue,
-                                    const struct skep__submission *submission);
+                                    const struct skep__submission *submission, const char **cause);
 
 /* Call it repeatedly: removes unused queues. */
 void skep__ledger_tidy(skep_cluster *cluster);

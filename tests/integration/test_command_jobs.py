@@ -123,10 +123,19 @@ class SubmitOne(Jobs):
         said = "skep: submit: duplicate: job 4 had this key before"
         self.skep("submit", "mail", "x", "--key", "k", out="4", err=said)
         self.assertEqual(self.json("submit", "mail", "x", "--key", "k", err=said), {"id": 4, "status": "duplicate"})
-        said += " and has ended; results are not kept"
+        said += " and was done; its result is not kept"
+        self.broker.submitted = lambda command: [pack("accepted", number=1, id=4, duplicate=True, ended="done")]
         self.skep("submit", "mail", "x", "--key", "k", "--wait", err=said)
         self.assertEqual(self.json("submit", "mail", "x", "--key", "k", "--wait", err=said),
                          {"id": 4, "status": "duplicate"})
+
+    def test_a_duplicate_of_a_dead_letter_that_waits(self):
+        self.broker.submitted = lambda command: [pack("accepted", number=1, id=4, duplicate=True, ended="refused")]
+        said = "skep: submit: duplicate: job 4, which had this key before, is a dead letter: refused"
+        self.skep("submit", "mail", "x", "--key", "k", out="4", err="skep: submit: duplicate: job 4 .* before")
+        self.skep("submit", "mail", "x", "--key", "k", "--wait", code=65, err=said)
+        self.assertEqual(self.json("submit", "mail", "x", "--key", "k", "--wait", code=65, err=said),
+                         {"id": 4, "status": "dead", "cause": "refused", "reason": ""})
 
     def test_a_duplicate_that_waits_has_the_result_of_the_first(self):
         self.broker.submitted = lambda command: [pack("accepted", number=1, id=4, duplicate=True, waits=True),
