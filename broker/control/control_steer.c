@@ -144,7 +144,7 @@ static int check_loss(skep_cluster *cluster, bool now) {
 
 static int stop(skep_cluster *cluster, const struct skep_command_stop *asked) {
     bool now = SKEP_HAS(stop, asked, now) && asked->now;
-    bool keep_jobs = SKEP_HAS(stop, asked, keepJobs) && asked->keepJobs && !cluster->stopping;
+    bool keep_jobs = SKEP_HAS(stop, asked, keepJobs) && asked->keepJobs;
     int status = keep_jobs ? check_loss(cluster, now) : SKEP_OK;
     if (status == SKEP_OK) skep_cluster_stop(cluster, now);
     return status;

@@ -35,7 +35,8 @@ void skep__ledger_close(skep_cluster *cluster);
 /* The number of jobs that are not done and not dead. */
 uint64_t skep__ledger_unfinished(const skep_cluster *cluster);
 
-/* How many of them would be lost by a stop: all that no worker has begun, or with now all. *dead: dead letters. */
+/* How many of them would be lost by a stop: all that no worker has begun, or with now all. *dead: dead letters. While
+ * the cluster stops only what it would still let workers finish: with now, the jobs that they have begun. */
 uint64_t skep__ledger_losable(const skep_cluster *cluster, bool now, uint64_t *dead);
 
 /* To be called when the cluster begins to stop and when a worker is gone: when nobody is left to do the jobs, an error
