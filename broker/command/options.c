@@ -177,6 +177,12 @@ bool options_parse(struct options *options, unsigned subcommand, int argc, char 
     return take_operands(options, subcommand, argv[0], &argv[optind], argc - optind);
 }
 
+bool options_have_times(unsigned subcommand) {
+    for (const struct option_row *row = option_rows; row->name != NULL; row++)
+        if (row->subcommands & subcommand && row->value != NULL && strcmp(row->value, "TIME") == 0) return true;
+    return false;
+}
+
 enum { NAME_BYTES = 64 };
 
 static int name_text(const struct option_row *row, char text[NAME_BYTES]) {

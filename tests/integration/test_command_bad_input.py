@@ -86,7 +86,7 @@ class Usage(BadInput):
                            "/bin/true")
         for option in ("--interval", "--ready-timeout", "--drain-timeout"):
             for value in ("0", "-1", "soon", "nan", "inf", "86401", "1e3", "0x10", "1.2.3", "."):
-                self.untouched(f"run: {option} {re.escape(value)}: expected seconds", option, value, "/bin/true")
+                self.untouched(f"run: {option} {re.escape(value)}: expected a time", option, value, "/bin/true")
 
     def test_policy(self):
         for value in ("fair", "custom", ""):

@@ -113,6 +113,11 @@ class SubmitOne(Jobs):
         self.assertEqual(second["priority"], 255)
         self.assertFalse(first.get("outcomes", False))
 
+    def test_times_with_a_unit(self):
+        self.skep("submit", "mail", "x", "--delay", "2m", "--lease", "300ms", "--ttl", "1.5h", out="1")
+        submit, = [command for command in self.broker.taken if command["cmd"] == "submit"]
+        self.assertEqual([submit[name] for name in ("delay_ms", "lease_ms", "ttl_ms")], [120000, 300, 5400000])
+
     def test_no_delay(self):
         self.skep("submit", "mail", "x", "--delay", "1", "--delay", "0", out="1")
         submit, = [command for command in self.broker.taken if command["cmd"] == "submit"]
@@ -718,7 +723,7 @@ class Call(Jobs):
 
     def test_usage(self):
         self.usage("call: all: only one worker can reply", "call", "all", "x")
-        self.usage("call: --timeout 0: expected seconds.*", "call", "7", "x", "--timeout", "0")
+        self.usage("call: --timeout 0: expected a time.*", "call", "7", "x", "--timeout", "0")
 
 
 class RunOptions(Jobs):

@@ -368,10 +368,10 @@ class CannotStart(Case):
             hive.stop()
 
     def test_bad_options(self):
-        for option, value, why in (("--breaker", "0.5", "expected at least 1 second"),
+        for option, value, why in (("--breaker", "0.5", "expected at least 1s"),
                                    ("--failures", "0", "expected a number from 1 to 4096"),
                                    ("--failures", "4097", "expected a number from 1 to 4096"),
-                                   ("--stable", "x", "expected seconds"), ("--failures-period", "-1", "expected seconds")):
+                                   ("--stable", "x", "expected a time"), ("--failures-period", "-1", "expected")):
             done = run("skep", "run", option, value, "--", "true")
             self.assertEqual(done.code, 64, done.describe())
             self.assertIn(why, done.output("err"))
