@@ -190,7 +190,8 @@ static const char *set_priority(struct options *options, const char *value) {
 
 static const char *set_key(struct options *options, const char *value) {
     options->key = value;
-    return check_label(value);
+    if (*value == '\0') return "the key is empty";
+    return strlen(value) > SKEP_MAX_NAME ? "the key is longer than 64 bytes" : NULL;
 }
 
 static const char *set_log_count(struct options *options, const char *value) {

@@ -313,8 +313,8 @@ class LivingHive(BadInput):
 
     def test_unknown_worker(self):
         for worker in ("99", "nobody"):
-            self.refuses(68, f"send: {worker} x: no such worker$", "send", worker, "x")
-            self.refuses(68, f"call: {worker} x: no such worker$", "call", worker, "x")
+            self.refuses(68, f"send: no worker {worker}$", "send", worker, "x")
+            self.refuses(68, f"call: no worker {worker}$", "call", worker, "x")
         self.goes_on()
 
     def test_payload_too_large(self):

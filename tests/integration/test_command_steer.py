@@ -173,7 +173,8 @@ class Scale(Steering):
                   err="skep: scale: no more workers are started, because too many failed; see skep exits")
 
     def test_usage(self):
-        for value in ("", "+", "-", "x", "1.5", "1001", "+1001", "-1001", "+-2", "0x2", "99999999999999999999"):
+        self.usage("scale: N, [+]N or -N is empty; see skep help scale", "scale", "")
+        for value in ("+", "-", "x", "1.5", "1001", "+1001", "-1001", "+-2", "0x2", "99999999999999999999"):
             self.usage(f"scale: {re.escape(value)}: expected N, [+]N or -N, at most 1000", "scale", value)
         self.usage("scale: --2: unknown option; see skep help scale", "scale", "--2")
         self.usage(r"scale: N, \+N or -N is missing; see skep help scale", "scale")
@@ -321,11 +322,13 @@ class OneWorker(Steering):
 
     def test_usage(self):
         for name in ("restart", "drain", "kill"):
-            for value in ("7x", "0", "all", "4294967296", ""):
+            self.usage(f"{name}: WORKER is empty; see skep help {name}", name, "")
+            for value in ("7x", "0", "all", "4294967296"):
                 self.usage(f"{name}: {value}: expected a worker's id, as shown by skep status", name, value)
             self.usage(f"{name}: WORKER is missing; see skep help {name}", name)
             self.usage(f"{name}: 4: unexpected argument; see skep help {name}", name, "3", "4")
-        for value in ("0", "65", "FOO", "", "SIG", "9x"):
+        self.usage("signal: SIGNAL is empty; see skep help signal", "signal", "3", "")
+        for value in ("0", "65", "FOO", "SIG", "9x"):
             self.usage(f"signal: {value}: expected a signal, such as USR1, SIGUSR1 or 10", "signal", "3", value)
         self.usage("signal: SIGNAL is missing; see skep help signal", "signal", "3")
 
@@ -379,7 +382,7 @@ class Pause(Steering):
     def test_usage(self):
         self.usage("pause: NAME is missing; see skep help pause", "pause")
         self.usage("pause: give only one of NAME, --listener and --queue", "pause", "a", "--queue", "b")
-        self.usage("resume: : expected 1 to 256 bytes", "resume", "")
+        self.usage("resume: NAME is empty; see skep help resume", "resume", "")
         self.usage("resume: x+: expected 1 to 256 bytes", "resume", "x" * 257)
         self.usage("pause: --queue : the name is empty", "pause", "--queue", "")
 

@@ -293,8 +293,8 @@ class Messages(Commands):
             hive.wait_line("^named .text$", stream="out")
             self.skep(hive, "send", "all", "everybody", "--raw", "hears", out="")
             hive.wait_line("^everybody hears$", stream="out", times=2)
-            self.skep(hive, "send", "99", "x", code=68, err="skep: send: 99 x: no such worker")
-            self.skep(hive, "send", "nobody", "x", code=68, err="skep: send: nobody x: no such worker")
+            self.skep(hive, "send", "99", "x", code=68, err="skep: send: no worker 99")
+            self.skep(hive, "send", "nobody", "x", code=68, err="skep: send: no worker nobody")
             hive.stop()
 
     def test_call(self):
@@ -304,7 +304,7 @@ class Messages(Commands):
             self.skep(hive, "call", "1", "echo", text, out=text)
             self.skep(hive, "call", "actor", "echo", "--raw", "as it is", out="as it is")
             self.skep(hive, "call", "1", "other", code=69, err="skep: call: 1 other: no handler for that")
-            self.skep(hive, "call", "99", "echo", code=68, err="skep: call: 99 echo: no such worker")
+            self.skep(hive, "call", "99", "echo", code=68, err="skep: call: no worker 99")
             self.skep(hive, "call", "0", "echo", code=69, err="skep: call: 0 echo: no handler for that")
             hive.stop()
 

@@ -50,7 +50,7 @@ const char *absolute_path(const char *path, char room[SKEP_MAX_PATH + 1]);
 /* A name of an instance or a listener becomes a part of a path and of a line. */
 const char *check_name(const char *name, size_t size_bytes);
 
-/* A name of a queue, a worker, a message, or a key: any bytes, 1 to 64. */
+/* A name of a queue, a worker or a message: any bytes, 1 to 64. */
 const char *check_label(const char *name);
 
 #endif

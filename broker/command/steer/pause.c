@@ -138,7 +138,7 @@ static int pause_or_resume(const struct options *options, const char *command, b
     int ways = (name != NULL) + (options->queue != NULL) + (options->listener != NULL);
     if (ways > 1) return fail(SKEP_EINVAL, "%s: give only one of NAME, --listener and --queue", command);
     if (ways == 0 && paused) return fail(SKEP_EINVAL, "pause: NAME is missing; see skep help pause");
-    if (name != NULL && (name[0] == '\0' || strlen(name) > SKEP_MAX_URL))
+    if (name != NULL && strlen(name) > SKEP_MAX_URL)
         return fail(SKEP_EINVAL, "%s: %s: expected 1 to %d bytes", command, name, SKEP_MAX_URL);
     return wish_for(options, &wish);
 }
