@@ -40,7 +40,8 @@ struct answers {
     bool quiet; /* outcomes are wanted, too */
     uint64_t number, n, id;
     int status;
-    bool waits; /* a duplicate: the outcome of the first follows */
+    bool waits;        /* a duplicate: the outcome of the first follows */
+    const char *ended; /* a duplicate whose outcome was wanted: how the first has ended; NULL: it has not */
 };
 
 static void tell_declined(const struct answers *a) {
@@ -59,6 +60,7 @@ static void tell_accepted(const struct answers *a) {
     SKEP_SET(accepted, c, n, a->n);
     if (a->status == SKEP_EDUPLICATE) SKEP_SET(accepted, c, duplicate, true);
     if (a->waits) SKEP_SET(accepted, c, waits, true);
+    if (a->ended != NULL) SKEP_SET(accepted, c, ended, skep__text(a->ended));
     if (a->quiet) skep__session_tell_quietly(a->session, &command);
     else skep__session_tell(a->session, &command);
 }
@@ -138,13 +140,16 @@ static struct skep__submission submission_of(const struct intake *intake, const 
     };
 }
 
-/* Who wants the outcome of a duplicate waits for that of the first job, unless that has had its own. */
+/* Who wants the outcome of a duplicate waits for that of the first job or, if that has ended, hears how. */
 static void wait_for_first(struct intake *intake, struct skep__queue *queue, const struct skep__submission *submission,
                            struct answers *a, uint64_t id) {
-    int status = skep__ledger_wait(intake->cluster, queue, submission);
-    bool over = status == SKEP_ENOJOB;
-    answer(a, submission->number, status == SKEP_OK || over ? SKEP_EDUPLICATE : status, id, false);
+    const char *cause;
+    int status = skep__ledger_wait(intake->cluster, queue, submission, &cause);
+    bool is_answer = status == SKEP_OK || status == SKEP_ENOJOB || status == SKEP_EDEAD;
+    answer(a, submission->number, is_answer ? SKEP_EDUPLICATE : status, id, false);
     a->waits = status == SKEP_OK;
+    if (status == SKEP_ENOJOB) a->ended = "done";
+    if (status == SKEP_EDEAD) a->ended = cause;
 }
 
 static void put_all(struct intake *intake, const struct skep_command_submit *s, struct skep__queue *queue, uint32_t i) {

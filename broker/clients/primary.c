@@ -89,7 +89,8 @@ static int put(skep_cluster *cluster, const char *name, struct skep__submission 
     if (queue != NULL) status = skep__ledger_submit(cluster, queue, submission, id);
     if (status == SKEP_OK) skep__dispatch_jobs(cluster, queue);
     bool waits = status == SKEP_EDUPLICATE && submission->wants_outcome;
-    if (waits) status = skep__ledger_wait(cluster, queue, submission);
+    const char *cause;
+    if (waits) status = skep__ledger_wait(cluster, queue, submission, &cause);
     if (waits && status == SKEP_ENOJOB) status = SKEP_EDUPLICATE;
     return status == SKEP_OK ? status : skep__broker_fail(cluster, status, "%s: %s", name, skep_strerror(status));
 }
@@ -111,6 +112,7 @@ int skep_cluster_submit(skep_cluster *cluster, const char *queue, const void *da
     status = put(cluster, queue, &submission, &given);
     if (status != SKEP_OK) forget(cluster, awaited);
     else if (awaited != NULL) awaited->id = given;
-    if (id != NULL && (status == SKEP_OK || status == SKEP_EDUPLICATE)) *id = given;
+    bool is_there = status == SKEP_OK || status == SKEP_EDUPLICATE || status == SKEP_EDEAD;
+    if (id != NULL && is_there) *id = given;
     return status;
 }

@@ -108,6 +108,8 @@ static int help_one(const struct subcommand *subcommand) {
         printf("\nKEY=VALUE of --queue; other settings of the queue are those of all queues:\n");
         each_queue_key(help_queue_key);
     }
+    if (options_have_times(subcommand->bit))
+        printf("\nTIME is a number of seconds, such as 10 or 0.5, or has a unit: 500ms, 10s, 5m, 1h.\n");
     if (takes_worker(subcommand)) printf("\nWORKER is an id, as shown by skep status.\n");
     if (loses_jobs(subcommand))
         printf("\nJobs are kept in the memory of the broker only: those that are not done when it ends are lost.\n");

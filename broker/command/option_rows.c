@@ -99,24 +99,23 @@ const char *set_policy(struct options *options, const char *value) {
 }
 
 static const char *set_interval(struct options *options, const char *value) {
-    return parse_seconds(value, &options->interval_ms);
+    return parse_time(value, &options->interval_ms);
 }
 
 static const char *set_ready_timeout(struct options *options, const char *value) {
-    return parse_seconds(value, &options->ready_timeout_ms);
+    return parse_time(value, &options->ready_timeout_ms);
 }
 
 static const char *set_drain_timeout(struct options *options, const char *value) {
-    return parse_seconds(value, &options->drain_timeout_ms);
+    return parse_time(value, &options->drain_timeout_ms);
 }
 
 static const char *set_watchdog(struct options *options, const char *value) {
-    const char *why = parse_seconds(value, &options->watchdog_ms);
-    return why == NULL && options->watchdog_ms < 100 ? "expected at least 0.1 seconds" : why;
+    return parse_period(value, &options->watchdog_ms);
 }
 
 static const char *set_stable(struct options *options, const char *value) {
-    return parse_seconds(value, &options->stable_ms);
+    return parse_time(value, &options->stable_ms);
 }
 
 static const char *set_failures(struct options *options, const char *value) {
@@ -124,12 +123,12 @@ static const char *set_failures(struct options *options, const char *value) {
 }
 
 static const char *set_failures_period(struct options *options, const char *value) {
-    return parse_seconds(value, &options->failures_period_ms);
+    return parse_time(value, &options->failures_period_ms);
 }
 
 static const char *set_breaker(struct options *options, const char *value) {
-    const char *why = parse_seconds(value, &options->breaker_ms);
-    return why == NULL && options->breaker_ms < MIN_BREAKER_MS ? "expected at least 1 second" : why;
+    const char *why = parse_time(value, &options->breaker_ms);
+    return why == NULL && options->breaker_ms < MIN_BREAKER_MS ? "expected at least 1s" : why;
 }
 
 static const char *set_credit(struct options *options, const char *value) {
@@ -137,11 +136,7 @@ static const char *set_credit(struct options *options, const char *value) {
 }
 
 static const char *set_lease(struct options *options, const char *value) {
-    unsigned ms;
-    const char *why = parse_seconds(value, &ms);
-    if (why != NULL || ms < SKEP_LEAST_LEASE_MS) return "expected seconds, such as 10 or 0.5, from 0.1 to 86400";
-    options->lease_ms = ms;
-    return NULL;
+    return parse_period(value, &options->lease_ms);
 }
 
 static const char *set_attempts(struct options *options, const char *value) {
@@ -153,7 +148,7 @@ static const char *set_deaths(struct options *options, const char *value) {
 }
 
 static const char *set_dedup(struct options *options, const char *value) {
-    return parse_seconds(value, &options->dedup_ms);
+    return parse_time(value, &options->dedup_ms);
 }
 
 static const char *set_queue_jobs(struct options *options, const char *value) {
@@ -195,7 +190,8 @@ static const char *set_priority(struct options *options, const char *value) {
 
 static const char *set_key(struct options *options, const char *value) {
     options->key = value;
-    return check_label(value);
+    if (*value == '\0') return "the key is empty";
+    return strlen(value) > SKEP_MAX_NAME ? "the key is longer than 64 bytes" : NULL;
 }
 
 static const char *set_log_count(struct options *options, const char *value) {
@@ -220,7 +216,7 @@ static const char *set_queue(struct options *options, const char *value) {
 }
 
 static const char *set_timeout(struct options *options, const char *value) {
-    return parse_seconds(value, &options->timeout_ms);
+    return parse_time(value, &options->timeout_ms);
 }
 
 static const char *set_script(struct options *options, const char *value) {
@@ -229,8 +225,7 @@ static const char *set_script(struct options *options, const char *value) {
 }
 
 static const char *set_every(struct options *options, const char *value) {
-    const char *why = parse_seconds(value, &options->every_ms);
-    return why == NULL && options->every_ms < 100 ? "expected at least 0.1 seconds" : why;
+    return parse_period(value, &options->every_ms);
 }
 
 static const char *set_since(struct options *options, const char *value) {
@@ -297,31 +292,31 @@ const struct option_row option_rows[] = {
     {"cwd", 0, FOR_RUN | FOR_RELOAD, "DIR", set_cwd, "working directory of the workers (default: the broker's)"},
     {"env", 0, FOR_RUN | FOR_RELOAD, "NAME=VALUE", add_env, "set a variable for the workers; may be repeated"},
     {"umask", 0, FOR_RUN | FOR_RELOAD, "MODE", set_umask, "umask of the workers, octal (default: the broker's)"},
-    {"interval", 0, FOR_RUN, "SECONDS", set_interval, "publish counts this often (default: 10)"},
-    {"ready-timeout", 0, FOR_RUN, "SECONDS", set_ready_timeout,
-     "kill a new worker that is not ready within this time (default: 10)"},
-    {"drain-timeout", 0, FOR_RUN, "SECONDS", set_drain_timeout,
-     "time for a leaving worker to finish, before SIGTERM (default: 10)"},
-    {"watchdog", 0, FOR_RUN, "SECONDS", set_watchdog,
+    {"interval", 0, FOR_RUN, "TIME", set_interval, "publish counts this often (default: 10s)"},
+    {"ready-timeout", 0, FOR_RUN, "TIME", set_ready_timeout,
+     "kill a new worker that is not ready within this time (default: 10s)"},
+    {"drain-timeout", 0, FOR_RUN, "TIME", set_drain_timeout,
+     "time for a leaving worker to finish, before SIGTERM (default: 10s)"},
+    {"watchdog", 0, FOR_RUN, "TIME", set_watchdog,
      "kill a worker whose event loop is blocked this long (default: never)"},
-    {"stable", 0, FOR_RUN, "SECONDS", set_stable,
-     "a worker that was ready this long has not failed quickly (default: 1)"},
+    {"stable", 0, FOR_RUN, "TIME", set_stable,
+     "a worker that was ready this long has not failed quickly (default: 1s)"},
     {"failures", 0, FOR_RUN, "N", set_failures,
      "quick failures that open the breaker (default: 10 plus 2 for each worker)"},
-    {"failures-period", 0, FOR_RUN, "SECONDS", set_failures_period,
-     "count quick failures within this time (default: 60)"},
-    {"breaker", 0, FOR_RUN, "SECONDS", set_breaker, "time before the open breaker tries a worker (default: 10)"},
+    {"failures-period", 0, FOR_RUN, "TIME", set_failures_period,
+     "count quick failures within this time (default: 60s)"},
+    {"breaker", 0, FOR_RUN, "TIME", set_breaker, "time before the open breaker tries a worker (default: 10s)"},
     {"credit", 0, FOR_RUN, "N", set_credit,
      "maximum of connections on their way to one worker, 1 to 253 (default: 64)"},
     {"max-connections", 0, FOR_RUN, "N", set_max_connections,
      "maximum of live connections of one worker (default: no limit)"},
-    {"lease", 0, FOR_RUN, "SECONDS", set_lease,
-     "time for a worker to do a job; when it ends, the attempt has failed (default: 60)"},
+    {"lease", 0, FOR_RUN, "TIME", set_lease,
+     "time for a worker to do a job; when it ends, the attempt has failed (default: 60s)"},
     {"attempts", 0, FOR_RUN, "N", set_attempts, "attempts of a job, unless its submitter sets them (default: 5)"},
     {"deaths", 0, FOR_RUN, "N", set_deaths,
      "make a job a dead letter after it has killed this many workers (default: 3)"},
-    {"dedup", 0, FOR_RUN, "SECONDS", set_dedup,
-     "refuse copies of a job this long after its end, by its key (default: 120)"},
+    {"dedup", 0, FOR_RUN, "TIME", set_dedup,
+     "refuse copies of a job this long after its end, by its key (default: 120s)"},
     {"queue-jobs", 0, FOR_RUN, "N", set_queue_jobs, "maximum of jobs in one queue (default: 16777216)"},
     {"queue-bytes", 0, FOR_RUN, "SIZE", set_queue_bytes, "maximum of memory of one queue, such as 512M (default: 1G)"},
     {"jobs-bytes", 0, FOR_RUN, "SIZE", set_jobs_bytes, "maximum of memory of all queues (default: 2G)"},
@@ -335,13 +330,13 @@ const struct option_row option_rows[] = {
     {"count", 'n', FOR_EXITS, "N", set_exit_count, "only the latest N, up to 256 (default: all that are kept)"},
     {"lines", 0, FOR_SUBMIT, "FILE", set_lines, "submit each line of FILE as a job; - is stdin"},
     {"wait", 0, FOR_SUBMIT, NULL, set_wait, "wait for the result and print it"},
-    {"delay", 0, FOR_SUBMIT, "SECONDS", set_delay, "delay the job this long (default: 0)"},
+    {"delay", 0, FOR_SUBMIT, "TIME", set_delay, "delay the job this long (default: 0)"},
     {"priority", 0, FOR_SUBMIT, "N", set_priority, "-128 to 127; smaller ones come first (default: 0)"},
-    {"ttl", 0, FOR_SUBMIT, "SECONDS", set_ttl,
+    {"ttl", 0, FOR_SUBMIT, "TIME", set_ttl,
      "make it a dead letter if no worker has begun it within this time (default: never)"},
     {"key", 0, FOR_SUBMIT, "KEY", set_key, "skip if a job with this key waits, runs, or ended within --dedup"},
     {"attempts", 0, FOR_SUBMIT, "N", set_attempts, "maximum of attempts (default: the queue's)"},
-    {"lease", 0, FOR_SUBMIT, "SECONDS", set_lease, "time for a worker to do it (default: the queue's)"},
+    {"lease", 0, FOR_SUBMIT, "TIME", set_lease, "time for a worker to do it (default: the queue's)"},
     {"count", 'n', FOR_PEEK, "N", set_peek_count, "number of jobs, 1 to 500 (default: 10)"},
     {"count", 'n', FOR_DEAD, "N", set_dead_count, "list: maximum, 1 to 10000 (default: 100)"},
     {"queue", 0, FOR_DEAD, "QUEUE", set_queue, "a queue, also if its name is a number"},
@@ -354,12 +349,12 @@ const struct option_row option_rows[] = {
     {"all", 0, FOR_DEAD, NULL, set_all, "retry, drop: the dead letters of all queues"},
     {"raw", 0, FOR_SEND | FOR_CALL, NULL, set_raw,
      "send and print data as bytes, without converting JSON to MessagePack"},
-    {"timeout", 0, FOR_CALL, "SECONDS", set_timeout, "time to wait for the reply (default: 5)"},
+    {"timeout", 0, FOR_CALL, "TIME", set_timeout, "time to wait for the reply (default: 5s)"},
     {"json", 0, FOR_STATUS | FOR_EVENTS | FOR_LOGS | FOR_EXITS | FOR_SUBMIT | FOR_QUEUES | FOR_PEEK | FOR_DEAD, NULL,
      set_json, "print JSON"},
     {"watch", 'w', FOR_STATUS, NULL, set_watch, "refresh continuously"},
-    {"every", 0, FOR_STATUS, "SECONDS", set_every, "interval of --watch (default: 1)"},
-    {"every", 0, FOR_TOP, "SECONDS", set_every, "interval of refreshing (default: 1)"},
+    {"every", 0, FOR_STATUS, "TIME", set_every, "interval of --watch (default: 1s)"},
+    {"every", 0, FOR_TOP, "TIME", set_every, "interval of refreshing (default: 1s)"},
     {"once", 0, FOR_TOP, NULL, set_once, "print one frame as plain text"},
     {"since", 0, FOR_EVENTS, "SEQ", set_since,
      "begin after event number SEQ, as shown by --json; 0: all that are kept"},

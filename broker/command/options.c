@@ -86,7 +86,8 @@ static bool take_program(struct options *options, char **argv, int count) {
     return check_environment(options);
 }
 
-/* What the operands of a subcommand are called, and how many of them there must be; the others take none. */
+/* What the operands of a subcommand are called, and how many of them there must be; the others take none. Only DATA may
+ * be empty. */
 static const struct operands {
     unsigned subcommand;
     int least;
@@ -128,10 +129,11 @@ static bool take_mock(struct options *options, unsigned subcommand, const char *
 static bool take_operands(struct options *options, unsigned subcommand, const char *name, char **argv, int count) {
     const struct operands *wanted = operands_of(subcommand);
     for (int i = 0; i < count; i++) {
-        if (i == MAX_OPERANDS || wanted->names[i] == NULL) {
-            say("%s: %s: unexpected argument; see skep help %s", name, argv[i], name);
-            return false;
-        }
+        const char *operand = i < MAX_OPERANDS ? wanted->names[i] : NULL;
+        bool is_missing = operand != NULL && argv[i][0] == '\0' && strcmp(operand, "DATA") != 0;
+        if (operand == NULL) say("%s: %s: unexpected argument; see skep help %s", name, argv[i], name);
+        else if (is_missing) say("%s: %s is empty; see skep help %s", name, operand, name);
+        if (operand == NULL || is_missing) return false;
         options->operands[i] = argv[i];
     }
     if (count < wanted->least) say("%s: %s is missing; see skep help %s", name, wanted->names[count], name);
@@ -175,6 +177,12 @@ bool options_parse(struct options *options, unsigned subcommand, int argc, char 
     if (subcommand == FOR_RELOAD) return take_args(options, &argv[optind], argc - optind);
     if (subcommand & FOR_MOCK) return take_mock(options, subcommand, argv[0], &argv[optind], argc - optind);
     return take_operands(options, subcommand, argv[0], &argv[optind], argc - optind);
+}
+
+bool options_have_times(unsigned subcommand) {
+    for (const struct option_row *row = option_rows; row->name != NULL; row++)
+        if (row->subcommands & subcommand && row->value != NULL && strcmp(row->value, "TIME") == 0) return true;
+    return false;
 }
 
 enum { NAME_BYTES = 64 };

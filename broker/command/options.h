@@ -142,6 +142,9 @@ struct options {
 /* Parses the arguments of the subcommand argv[0] into options. False if something is wrong; it has been said then. */
 bool options_parse(struct options *options, unsigned subcommand, int argc, char **argv);
 
+/* Whether one of its options is a time. */
+bool options_have_times(unsigned subcommand);
+
 /* Prints a line for each option of a subcommand. */
 void options_help(FILE *file, unsigned subcommand);
 

@@ -2,6 +2,7 @@
  * The control socket: what operators ask. */
 #include "control/control.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "clients/session.h"
@@ -65,7 +66,10 @@ static int answer_about_jobs(skep_cluster *cluster, const struct skep_command *c
 /* A worker that has gone may have lines left; one that never was is a mistake. */
 static int answer_logs(skep_cluster *cluster, const struct skep_command_logs *logs, struct skep_frame *frame) {
     bool named = SKEP_HAS(logs, logs, worker);
-    if (named && (logs->worker == 0 || logs->worker > cluster->next_child)) return SKEP_ENOWORKER;
+    if (named && (logs->worker == 0 || logs->worker > cluster->next_child)) {
+        int status = skep__broker_fail(cluster, SKEP_ENOWORKER, "no worker %" PRIu64, logs->worker);
+        return skep__failed_add(status, cluster->why, frame);
+    }
     if (cluster->settings.capture || cluster->log.seq > 0) return skep__log_answer(&cluster->log, logs, frame);
     return skep__failed_add(SKEP_ESTATE, "the output of its workers is not captured", frame);
 }

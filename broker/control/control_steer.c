@@ -35,7 +35,9 @@ static int target_of(skep_cluster *cluster, const struct skep_command_scale *sca
     unsigned wanted = skep_cluster_wanted(cluster);
     if (to + more + fewer != 1) return skep__broker_fail(cluster, SKEP_EINVAL, "give one of workers, more and fewer");
     if (fewer && scale->fewer > wanted) /* a slip of the finger is not to empty the hive */
-        return skep__broker_fail(cluster, SKEP_EINVAL, "%" PRIu64 " fewer than %u workers", scale->fewer, wanted);
+        return skep__broker_fail(cluster, SKEP_EINVAL,
+                                 "%u worker%s wanted: %" PRIu64 " cannot be removed; skep scale 0 removes all", wanted,
+                                 wanted == 1 ? " is" : "s are", scale->fewer);
     uint64_t workers = to ? scale->workers : more ? wanted + scale->more : wanted - scale->fewer;
     if (workers > SKEP_MAX_WORKERS)
         return skep__broker_fail(cluster, SKEP_ETOOBIG, "%" PRIu64 " workers: at most %d", workers, SKEP_MAX_WORKERS);
@@ -144,7 +146,7 @@ static int check_loss(skep_cluster *cluster, bool now) {
 
 static int stop(skep_cluster *cluster, const struct skep_command_stop *asked) {
     bool now = SKEP_HAS(stop, asked, now) && asked->now;
-    bool keep_jobs = SKEP_HAS(stop, asked, keepJobs) && asked->keepJobs && !cluster->stopping;
+    bool keep_jobs = SKEP_HAS(stop, asked, keepJobs) && asked->keepJobs;
     int status = keep_jobs ? check_loss(cluster, now) : SKEP_OK;
     if (status == SKEP_OK) skep_cluster_stop(cluster, now);
     return status;

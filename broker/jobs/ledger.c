@@ -75,8 +75,9 @@ int skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue, const 
     return store(cluster)->put(cluster->store, queue, submission, now_ms(cluster), id);
 }
 
-int skep__ledger_wait(skep_cluster *cluster, struct skep__queue *queue, const struct skep__submission *submission) {
-    return store(cluster)->wait(cluster->store, queue, submission);
+int skep__ledger_wait(skep_cluster *cluster, struct skep__queue *queue, const struct skep__submission *submission,
+                      const char **cause) {
+    return store(cluster)->wait(cluster->store, queue, submission, cause);
 }
 
 void skep__ledger_tidy(skep_cluster *cluster) {
@@ -123,7 +124,7 @@ static void announce(skep_cluster *cluster, const struct skep__job *job, const c
 
 void skep__ledger_bury(skep_cluster *cluster, struct skep__job *job, const char *cause, const struct skep_bytes *reason,
                        const struct skep__exit_record *record) {
-    store(cluster)->bury(cluster->store, job, new_death(cause, reason, record), now_ms(cluster));
+    store(cluster)->bury(cluster->store, job, cause, new_death(cause, reason, record), now_ms(cluster));
     if (job->wants_outcome) skep__session_died(cluster, job, cause, reason);
     job->wants_outcome = false;
     announce(cluster, job, cause, reason);

@@ -36,7 +36,8 @@ void skep__ledger_close(skep_cluster *cluster);
 /* The number of jobs that are not done and not dead. */
 uint64_t skep__ledger_unfinished(const skep_cluster *cluster);
 
-/* How many of them would be lost by a stop: all that no worker has begun, or with now all. *dead: dead letters. */
+/* How many of them would be lost by a stop: all that no worker has begun, or with now all. *dead: dead letters. While
+ * the cluster stops only what it would still let workers finish: with now, the jobs that they have begun. */
 uint64_t skep__ledger_losable(const skep_cluster *cluster, bool now, uint64_t *dead);
 
 /* To be called when the cluster begins to stop and when a worker is gone: when nobody is left to do the jobs, an error
@@ -51,10 +52,11 @@ uint16_t skep__ledger_attempts(const skep_cluster *cluster, const struct skep__q
 SKEP_MUST_USE int skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue,
                                       const struct skep__submission *submission, uint64_t *id);
 
-/* After SKEP_EDUPLICATE, if the submission wants its outcome: it will be that of the first job with its key. Errors:
- * SKEP_ENOJOB (that is done or dead already: no outcome follows), SKEP_EFULL, SKEP_ENOMEM. */
+/* After SKEP_EDUPLICATE, if the submission wants its outcome: it will be that of the first job with its key. Errors,
+ * after which no outcome follows: SKEP_ENOJOB (that is done already), SKEP_EDEAD (it is a dead letter; *cause says why,
+ * as static text), SKEP_EFULL, SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__ledger_wait(skep_cluster *cluster, struct skep__queue *queue,
-                                    const struct skep__submission *submission);
+                                    const struct skep__submission *submission, const char **cause);
 
 /* Call it repeatedly: removes unused queues. */
 void skep__ledger_tidy(skep_cluster *cluster);

@@ -39,22 +39,34 @@ static struct last_moment moment_of(const skep_child *child) {
     };
 }
 
-/* Those that it works on, and so finishes when it is asked to leave. */
+/* Those that it works on, and so finishes when it is asked to leave; not if it is being ended by force. */
 static uint64_t count_begun(skep_child *child) {
     uint64_t count = 0;
+    if (child->reason != NULL) return 0;
     for (uint64_t n = 0; (n = skep__deliveries_after(&child->deliveries, n)) != 0;)
         count += skep__deliveries_find(&child->deliveries, n)->job != NULL && skep__is_begun(child, n);
     return count;
 }
 
-uint64_t skep__ledger_losable(const skep_cluster *cluster, bool now, uint64_t *dead) {
-    uint64_t jobs = skep__ledger_unfinished(cluster), begun = 0;
+static uint64_t count_all_begun(const skep_cluster *cluster) {
+    uint64_t count = 0;
     skep_child *child;
-    *dead = 0;
+    TAILQ_FOREACH(child, &cluster->children, entry) count += count_begun(child);
+    return count;
+}
+
+static uint64_t count_dead(const skep_cluster *cluster) {
+    uint64_t count = 0;
     for (const struct skep__queue *q = NULL; (q = cluster->store->kind->next_queue(cluster->store, q)) != NULL;)
-        *dead += q->dead_count;
-    if (!now) TAILQ_FOREACH(child, &cluster->children, entry) begun += count_begun(child);
-    return jobs - begun;
+        count += q->dead_count;
+    return count;
+}
+
+uint64_t skep__ledger_losable(const skep_cluster *cluster, bool now, uint64_t *dead) {
+    *dead = cluster->stopping ? 0 : count_dead(cluster);
+    if (cluster->stopping) return now ? count_all_begun(cluster) : 0;
+    uint64_t jobs = skep__ledger_unfinished(cluster);
+    return now ? jobs : jobs - count_all_begun(cluster);
 }
 
 /* In the order of delivery: the first that are not answered are those that it worked on. */

@@ -150,8 +150,9 @@ struct skep__store_kind {
                uint64_t now_ms, uint64_t *id);
 
     /* After SKEP_EDUPLICATE: the submitter waits for the outcome of the job that has the key. Errors: SKEP_ENOJOB (that
-     * is done or dead already), SKEP_EFULL, SKEP_ENOMEM. */
-    int (*wait)(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *submission);
+     * is done already), SKEP_EDEAD (it is a dead letter; *cause says why), SKEP_EFULL, SKEP_ENOMEM. */
+    int (*wait)(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *submission,
+                const char **cause);
 
     /* Removes and returns all that wait for a job's outcome: no more can wait for it. NULL gives
      * the first, the last gives NULL. The submitter is not among them if the job has no key. */
@@ -175,8 +176,10 @@ struct skep__store_kind {
     /* reserved -> ready, before the others */
     void (*recover)(struct skep__store *store, struct skep__job *job);
 
-    /* ready, delayed, reserved -> dead; death is the job's from here on, NULL if there was no memory for it */
-    void (*bury)(struct skep__store *store, struct skep__job *job, struct skep__death *death, uint64_t now_ms);
+    /* ready, delayed, reserved -> dead; cause is static text; death is the job's from here on, NULL if there was no
+     * memory for it */
+    void (*bury)(struct skep__store *store, struct skep__job *job, const char *cause, struct skep__death *death,
+                 uint64_t now_ms);
 
     /* dead -> ready, as if it were new */
     void (*revive)(struct skep__store *store, struct skep__job *job, uint64_t now_ms);

@@ -66,10 +66,11 @@ static void free_key(struct skep__keys *keys, struct skep__key *key) {
     free(key);
 }
 
-void skep__keys_end(struct skep__keys *keys, const struct skep__job *job, uint64_t forget_ms) {
+void skep__keys_end(struct skep__keys *keys, const struct skep__job *job, const char *cause, uint64_t forget_ms) {
     struct skep__key *key = job->key;
     if (key == NULL) return;
     key->settled = true;
+    key->cause = cause;
     key->forget_ms = forget_ms;
     TAILQ_INSERT_TAIL(&keys->ended, key, entry);
 }
@@ -87,6 +88,7 @@ void skep__keys_revive(struct skep__keys *keys, struct skep__job *job) {
     else TAILQ_REMOVE(&keys->ended, key, entry);
     free_waiters(keys, key);
     key->forgotten = key->settled = false;
+    key->cause = NULL;
     key->forget_ms = 0;
 }
 

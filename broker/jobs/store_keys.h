@@ -16,6 +16,7 @@ struct skep__key {
     struct skep__job *job; /* NULL: it is done */
     uint64_t forget_ms;    /* remembered: until then; 0: held */
     uint64_t id;           /* of the job */
+    const char *cause;     /* static text: why it is a dead letter; NULL: it is not */
     size_t size_bytes;
     bool settled;   /* the outcome is known: it can no longer be waited for */
     bool forgotten; /* a dead letter's, which keeps no copies out */
@@ -46,8 +47,8 @@ const struct skep__waiter *skep__keys_next_waiter(const struct skep__job *job, c
 /* Memory of one who waits. */
 size_t skep__waiter_cost(void);
 
-/* The job is done or dead: its key, if it has one, is remembered until then. */
-void skep__keys_end(struct skep__keys *keys, const struct skep__job *job, uint64_t forget_ms);
+/* The job is done (cause NULL) or dead: its key, if it has one, is remembered until then, and how the job ended. */
+void skep__keys_end(struct skep__keys *keys, const struct skep__job *job, const char *cause, uint64_t forget_ms);
 
 /* The job is ready again: it holds its key, if it has one and no other job has taken it meanwhile. */
 void skep__keys_revive(struct skep__keys *keys, struct skep__job *job);

@@ -194,10 +194,15 @@ static int memory_put(struct skep__store *store, struct skep__queue *queue, cons
     return put(memory, queue, s, now_ms, id);
 }
 
-static int memory_wait(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *s) {
+static int memory_wait(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *s,
+                       const char **cause) {
     struct memory *memory = memory_of(store);
     struct skep__key *key = skep__keys_find(queue, s);
-    if (key == NULL || key->settled) return SKEP_ENOJOB;
+    if (key == NULL) return SKEP_ENOJOB;
+    if (key->settled) {
+        *cause = key->cause;
+        return key->cause != NULL ? SKEP_EDEAD : SKEP_ENOJOB;
+    }
     if (!has_memory(memory, skep__waiter_cost())) return SKEP_EFULL;
     int status = skep__keys_wait(&memory->keys, key, s);
     if (status == SKEP_OK) key->job->wants_outcome = true;
@@ -239,7 +244,7 @@ static void memory_drop(struct skep__store *store, struct skep__job *job) {
 
 static void memory_ack(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
     job->queue->done++;
-    skep__keys_end(&memory_of(store)->keys, job, now_ms + store->limits.dedup_ms);
+    skep__keys_end(&memory_of(store)->keys, job, NULL, now_ms + store->limits.dedup_ms);
     memory_drop(store, job);
 }
 
@@ -256,9 +261,10 @@ static void memory_recover(struct skep__store *store, struct skep__job *job) {
     enter_ready(job, true);
 }
 
-static void memory_bury(struct skep__store *store, struct skep__job *job, struct skep__death *death, uint64_t now_ms) {
+static void memory_bury(struct skep__store *store, struct skep__job *job, const char *cause, struct skep__death *death,
+                        uint64_t now_ms) {
     struct memory *memory = memory_of(store);
-    skep__keys_end(&memory->keys, job, now_ms + store->limits.dedup_ms);
+    skep__keys_end(&memory->keys, job, cause, now_ms + store->limits.dedup_ms);
     leave(memory, job);
     leave_heap(&memory->expiries, &job->expiry_node);
     job->state = SKEP__JOB_DEAD;

@@ -227,8 +227,8 @@ void skep__client_returned(void *client, const void *data, size_t size_bytes, co
 
 /* --- submit.c --- */
 
-/* Answers the oldest submission. waits: an outcome follows, if one is wanted. */
-void skep__client_settle(skep_client *client, int status, uint64_t id, bool waits);
+/* Answers the oldest submission. outcome NULL: it follows, if one is wanted; else nothing else does. */
+void skep__client_settle(skep_client *client, int status, uint64_t id, const skep_outcome *outcome);
 
 /* Tells what became of a job and forgets it. */
 void skep__client_finish(skep_client *client, struct skep__unfinished *unfinished, const skep_outcome *outcome);

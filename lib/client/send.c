@@ -2,6 +2,7 @@
  * Frames to the broker and back. What was submitted is sent again from the oldest unanswered on (go-back-N): when the
  * broker misses something, when an answer is missing, after a silence. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "client/private.h"
 #include "common/text.h"
@@ -137,21 +138,35 @@ static bool is_next(skep_client *client, uint64_t number, uint64_t *n, uint64_t 
     return true;
 }
 
-static void answered(skep_client *client, uint64_t n, int status, uint64_t id, bool waits) {
+static void answered(skep_client *client, uint64_t n, int status, uint64_t id, const skep_outcome *outcome) {
     client->silent_ticks = 0;
     client->gone_back_to = 0;
     for (; n > 0; n--) {
-        skep__client_settle(client, status, id, waits);
+        skep__client_settle(client, status, id, outcome);
         if (id != 0) id++;
     }
     skep__client_retire_batches(client);
 }
 
+/* Of a duplicate for which none follows: how the first job with its key has ended. */
+static skep_outcome outcome_of_first(skep_client *client, const struct skep_command_accepted *a,
+                                     char cause[SKEP_MAX_NAME + 1]) {
+    skep__copy_text(cause, SKEP_MAX_NAME + 1, &a->ended);
+    if (cause[0] == '\0' || strcmp(cause, "done") == 0)
+        return (skep_outcome){.status = SKEP_EDUPLICATE, .cause = "", .reason = ""};
+    skep__client_fail(client, SKEP_EDEAD, "%s: the job with this key is a dead letter (%s)", client->instance.dir,
+                      cause);
+    return (skep_outcome){.status = SKEP_EDEAD, .cause = cause, .reason = ""};
+}
+
 static void accepted(skep_client *client, const struct skep_command_accepted *a) {
     uint64_t n = SKEP_HAS(accepted, a, n) ? a->n : 1, skip;
     if (!is_next(client, a->number, &n, &skip)) return;
+    char cause[SKEP_MAX_NAME + 1];
+    skep_outcome outcome = outcome_of_first(client, a, cause);
+    bool follows = !a->duplicate || a->waits;
     answered(client, n, a->duplicate ? SKEP_EDUPLICATE : SKEP_OK, a->id != 0 ? a->id + skip : 0,
-             !a->duplicate || a->waits);
+             follows ? NULL : &outcome);
 }
 
 static void declined(skep_client *client, const struct skep_command_declined *d) {
@@ -160,7 +175,8 @@ static void declined(skep_client *client, const struct skep_command_declined *d)
     if (!is_next(client, d->number, &n, &skip)) return;
     skep__client_fail(client, status, "%s: job declined: %.*s", client->instance.dir, (int)d->reason.size_bytes,
                       d->reason.data);
-    answered(client, n, status, 0, false);
+    skep_outcome outcome = {.status = status, .cause = "", .reason = ""};
+    answered(client, n, status, 0, &outcome);
 }
 
 static void expected(skep_client *client, uint64_t number) {

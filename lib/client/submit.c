@@ -147,38 +147,37 @@ void skep__client_finish(skep_client *client, struct skep__unfinished *unfinishe
 }
 
 /* Of a job that was never there, or whose outcome may have been lost. */
-static void finish_unaccepted(skep_client *client, struct skep__unfinished *unfinished, int status) {
-    skep_outcome outcome = {.status = status, .cause = "", .reason = ""};
+static void finish_unaccepted(skep_client *client, struct skep__unfinished *unfinished, const skep_outcome *outcome) {
     skep_outcome_cb callback = unfinished->outcome;
     void *context = unfinished->context;
     free(unfinished);
     client->unfinished_count--;
-    callback(client, &outcome, context);
+    callback(client, outcome, context);
 }
 
-void skep__client_settle(skep_client *client, int status, uint64_t id, bool waits) {
+static const skep_outcome unknown = {.status = SKEP_ECLOSED, .cause = "", .reason = ""};
+
+void skep__client_settle(skep_client *client, int status, uint64_t id, const skep_outcome *outcome) {
     uint64_t number = client->first;
     struct skep__submission submission = pop(client);
     struct skep__unfinished *unfinished = submission.unfinished;
-    int status_of_outcome = waits ? SKEP_OK : status;
-    if (waits && number <= client->cut_through) status_of_outcome = SKEP_ECLOSED;
-    if (unfinished != NULL && status_of_outcome == SKEP_OK) {
+    if (outcome == NULL && number <= client->cut_through) outcome = &unknown;
+    if (unfinished != NULL && outcome == NULL) {
         unfinished->number = number;
         HASH_ADD(hh, client->unfinished, number, sizeof unfinished->number, unfinished);
     }
     if (submission.accepted != NULL) submission.accepted(client, status, id, submission.context);
-    if (unfinished != NULL && status_of_outcome != SKEP_OK) finish_unaccepted(client, unfinished, status_of_outcome);
+    if (unfinished != NULL && outcome != NULL) finish_unaccepted(client, unfinished, outcome);
 }
 
 /* Callbacks may submit again, to the next broker: only what is there now is meant. */
 void skep__client_fail_submissions(skep_client *client) {
     skep__client_close_batch(client);
-    for (uint64_t left = client->unanswered; left > 0; left--) skep__client_settle(client, SKEP_ECLOSED, 0, false);
+    for (uint64_t left = client->unanswered; left > 0; left--) skep__client_settle(client, SKEP_ECLOSED, 0, &unknown);
     skep__client_retire_batches(client);
 }
 
 void skep__client_fail_unfinished(skep_client *client) {
-    static const skep_outcome unknown = {.status = SKEP_ECLOSED, .cause = "", .reason = ""};
     struct skep__unfinished *unfinished, *next;
     HASH_ITER(hh, client->unfinished, unfinished, next) skep__client_finish(client, unfinished, &unknown);
 }

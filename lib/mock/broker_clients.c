@@ -107,7 +107,8 @@ struct answers {
     const struct skep__mock_client *client;
     uint64_t number, n, id;
     int status;
-    bool waits; /* a duplicate: the outcome of the first follows */
+    bool waits;        /* a duplicate: the outcome of the first follows */
+    const char *ended; /* a duplicate whose outcome was wanted: how the first has ended; NULL: it has not */
 };
 
 static void tell_accepted(const struct answers *a) {
@@ -115,6 +116,7 @@ static void tell_accepted(const struct answers *a) {
     if (a->n > 1) SKEP_SET(accepted, &command.accepted, n, a->n);
     if (a->status == SKEP_EDUPLICATE) SKEP_SET(accepted, &command.accepted, duplicate, true);
     if (a->waits) SKEP_SET(accepted, &command.accepted, waits, true);
+    if (a->ended != NULL) SKEP_SET(accepted, &command.accepted, ended, skep__text(a->ended));
     skep__mock_tell_client(a->mock, a->client, &command);
 }
 
@@ -181,8 +183,9 @@ static void put(struct answers *answers, const struct skep_command_submit *s, ui
     struct skep__mock_job *job = skep__mock_job(answers->mock, id);
     if (status == SKEP_OK) job->client = answers->client->id;
     answer_one(answers, number, status, id);
-    bool waits = job != NULL && s->outcomes && wait_for(answers->mock, job, answers->client, number);
-    answers->waits = waits && status == SKEP_EDUPLICATE;
+    if (job == NULL || !s->outcomes) return;
+    answers->waits = wait_for(answers->mock, job, answers->client, number) && status == SKEP_EDUPLICATE;
+    if (is_over(job)) answers->ended = job->state == SKEP_MOCK_DONE ? "done" : job->cause;
 }
 
 static void put_all(skep_mock *mock, struct skep__mock_client *client, const struct skep_command_submit *s) {

@@ -224,7 +224,7 @@ class FakeHive(FakeBroker):
         self.about = {}
         self.items = []         # of news, from number 1 on
         self.telling = threading.Lock()
-        self.answers.update(status=self.status, newsSince=self.since)
+        self.answers.update(status=self.status, newsSince=self.since, queues=lambda _: pack("done"))
         self.news = self.listen(f"news.{GENERATION}", PUB)
 
     def status(self, _):

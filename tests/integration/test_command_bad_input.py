@@ -86,7 +86,7 @@ class Usage(BadInput):
                            "/bin/true")
         for option in ("--interval", "--ready-timeout", "--drain-timeout"):
             for value in ("0", "-1", "soon", "nan", "inf", "86401", "1e3", "0x10", "1.2.3", "."):
-                self.untouched(f"run: {option} {re.escape(value)}: expected seconds", option, value, "/bin/true")
+                self.untouched(f"run: {option} {re.escape(value)}: expected a time", option, value, "/bin/true")
 
     def test_policy(self):
         for value in ("fair", "custom", ""):
@@ -313,8 +313,8 @@ class LivingHive(BadInput):
 
     def test_unknown_worker(self):
         for worker in ("99", "nobody"):
-            self.refuses(68, f"send: {worker} x: no such worker$", "send", worker, "x")
-            self.refuses(68, f"call: {worker} x: no such worker$", "call", worker, "x")
+            self.refuses(68, f"send: no worker {worker}$", "send", worker, "x")
+            self.refuses(68, f"call: no worker {worker}$", "call", worker, "x")
         self.goes_on()
 
     def test_payload_too_large(self):

@@ -88,6 +88,12 @@ class Help(unittest.TestCase):
         for text in (help_of(), *map(help_of, ALL)):
             self.assertLessEqual(max(map(len, text.split("\n"))), 120, text)
 
+    def test_times_are_explained(self):
+        for name in ALL:
+            text = help_of(name)
+            self.assertEqual("\nTIME is a number of seconds, " in text, bool(re.search(r"--\S+ TIME ", text)), name)
+            self.assertNotIn("SECONDS", text)
+
     def test_typing_errors(self):
         for typed, meant in (("relaod", "reload"), ("reloa", "reload"), ("stats", "status"), ("scalee", "scale"),
                              ("tpo", "top"), ("hlep", "help"), ("verison", "version"), ("exit", "exits")):

@@ -107,6 +107,7 @@ class Scripted(unittest.TestCase):
             self.assertEqual(numbers("--kind", "exit,ready"), [("ready", 2), ("exit", 3)])
             self.assertEqual(numbers("--worker", "3"), [("exit", 3)])
             self.assertEqual(numbers("--worker", "1", "--kind", "exit"), [])
+            self.assertEqual([one["worker"] for one in broker.asked if one["cmd"] == "logs"], [3, 1])
             self.assertEqual(len(numbers()), 4)
 
     def test_unknown_kinds_are_refused_with_the_list(self):
@@ -187,6 +188,24 @@ class Real(unittest.TestCase):
             self.assertEqual(later, [event for event in kept if event["seq"] > middle])
             hive.stop()
             self.assertEqual(live.wait_exit(), 0)
+
+    def test_a_worker_that_never_was(self):
+        with Hive("hello", *LISTEN, workers=1) as hive:
+            hive.wait_ready(1)
+            for command in (("events", "--worker", "99", "--once"), ("events", "--worker", "99"), ("logs", "99")):
+                done = hive.skep(*command)
+                self.assertEqual((done.code, done.output()), (68, f"skep: {command[0]}: no worker 99"))
+            hive.kill9(hive.pids()[1])
+            hive.wait_status(lambda s: [w["id"] for w in s["workers"] if w["state"] == "ready"] == [2], "worker 2")
+            self.assertIn("killed by SIGKILL", hive.skep("events", "--worker", "1", "--once").output())
+            hive.stop()
+
+    def test_events_of_a_worker_whose_output_is_not_kept(self):
+        with Hive("hello", *LISTEN, workers=1, options=["--no-capture"]) as hive:
+            hive.wait_ready(1)
+            self.assertIn("worker 1 pid ", hive.skep("events", "--worker", "1", "--once").output("out"))
+            self.assertEqual(hive.skep("events", "--worker", "2", "--once").code, 68)
+            hive.stop()
 
     def test_a_follower_that_was_stopped_catches_up(self):
         with Hive("hello", *LISTEN, workers=1) as hive:

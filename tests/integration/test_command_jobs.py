@@ -113,6 +113,18 @@ class SubmitOne(Jobs):
         self.assertEqual(second["priority"], 255)
         self.assertFalse(first.get("outcomes", False))
 
+    def test_times_with_a_unit(self):
+        self.skep("submit", "mail", "x", "--delay", "2m", "--lease", "300ms", "--ttl", "1.5h", out="1")
+        submit, = [command for command in self.broker.taken if command["cmd"] == "submit"]
+        self.assertEqual([submit[name] for name in ("delay_ms", "lease_ms", "ttl_ms")], [120000, 300, 5400000])
+
+    def test_what_is_empty(self):
+        self.usage("submit: QUEUE is empty; see skep help submit", "submit", "", "x")
+        self.usage("submit: --key : the key is empty", "submit", "mail", "x", "--key", "")
+        self.usage("submit: --key k+: the key is longer than 64 bytes", "submit", "mail", "x", "--key", "k" * 65)
+        self.skep("submit", "mail", "", out="1")
+        self.assertEqual(self.broker.jobs(), [b""])
+
     def test_no_delay(self):
         self.skep("submit", "mail", "x", "--delay", "1", "--delay", "0", out="1")
         submit, = [command for command in self.broker.taken if command["cmd"] == "submit"]
@@ -123,10 +135,19 @@ class SubmitOne(Jobs):
         said = "skep: submit: duplicate: job 4 had this key before"
         self.skep("submit", "mail", "x", "--key", "k", out="4", err=said)
         self.assertEqual(self.json("submit", "mail", "x", "--key", "k", err=said), {"id": 4, "status": "duplicate"})
-        said += " and has ended; results are not kept"
+        said += " and was done; its result is not kept"
+        self.broker.submitted = lambda command: [pack("accepted", number=1, id=4, duplicate=True, ended="done")]
         self.skep("submit", "mail", "x", "--key", "k", "--wait", err=said)
         self.assertEqual(self.json("submit", "mail", "x", "--key", "k", "--wait", err=said),
                          {"id": 4, "status": "duplicate"})
+
+    def test_a_duplicate_of_a_dead_letter_that_waits(self):
+        self.broker.submitted = lambda command: [pack("accepted", number=1, id=4, duplicate=True, ended="refused")]
+        said = "skep: submit: duplicate: job 4, which had this key before, is a dead letter: refused"
+        self.skep("submit", "mail", "x", "--key", "k", out="4", err="skep: submit: duplicate: job 4 .* before")
+        self.skep("submit", "mail", "x", "--key", "k", "--wait", code=65, err=said)
+        self.assertEqual(self.json("submit", "mail", "x", "--key", "k", "--wait", code=65, err=said),
+                         {"id": 4, "status": "dead", "cause": "refused", "reason": ""})
 
     def test_a_duplicate_that_waits_has_the_result_of_the_first(self):
         self.broker.submitted = lambda command: [pack("accepted", number=1, id=4, duplicate=True, waits=True),
@@ -213,7 +234,6 @@ class SubmitOne(Jobs):
     def test_usage(self):
         self.usage("submit: QUEUE is missing.*", "submit")
         self.usage("submit: x: unexpected argument.*", "submit", "mail", "data", "x")
-        self.usage(": the name is empty".join(["submit: ", ""]), "submit", "", "x")
         self.usage("submit: q{65}: the name is longer than 64 bytes", "submit", "q" * 65, "x")
         self.usage("submit: give only one of DATA and --lines.*", "submit", "mail", "x", "--lines", "-")
         self.usage("submit: with --lines the key may have 43 bytes.*", "submit", "m", "--lines", "-", "--key", "k" * 44)
@@ -542,7 +562,7 @@ class Peek(Jobs):
 
     def test_usage(self):
         self.usage("peek: QUEUE is missing; see skep help peek", "peek")
-        self.usage("peek: : the name is empty", "peek", "")
+        self.usage("peek: QUEUE is empty; see skep help peek", "peek", "")
         for value in ("0", "501", "x"):
             self.usage(f"peek: -n {value}: expected a number from 1 to 500", "peek", "mail", "-n", value)
 
@@ -617,7 +637,7 @@ class Dead(Jobs):
         self.usage("dead retry: give only one of .*", "dead", "retry", "--queue", "1", "2")
         self.usage("dead retry: 0: not a job id", "dead", "retry", "0")
         self.usage("dead retry: 9{20}: not a job id", "dead", "retry", "9" * 20)
-        self.usage("dead list: : the name is empty", "dead", "list", "")
+        self.usage("dead: QUEUE is empty; see skep help dead", "dead", "list", "")
         self.usage("dead: -n 10001: expected a number from 1 to 10000", "dead", "list", "-n", "10001")
 
 
@@ -643,8 +663,8 @@ class Send(Jobs):
             answer = [pack("undelivered", name=command["name"], to=7, status=status)] if command["to"] == 7 else []
             return answer + FakeBroker.message(self.broker, command)
         self.broker.message = message
-        for status, code, text in ((ENOWORKER, 68, "no such worker"), (ENOHANDLER, 69, "no handler for that")):
-            self.skep("send", "7", "reload", code=code, err=f"skep: send: 7 reload: {text}")
+        for status, code, text in ((ENOWORKER, 68, "no worker 7"), (ENOHANDLER, 69, "7 reload: no handler for that")):
+            self.skep("send", "7", "reload", code=code, err=f"skep: send: {text}")
 
     def test_the_broker_vanishes(self):
         self.broker.message = lambda command: self.broker.vanish()
@@ -653,7 +673,7 @@ class Send(Jobs):
     def test_usage(self):
         self.usage("send: WORKER is missing; see skep help send", "send")
         self.usage("send: CMD is missing; see skep help send", "send", "7")
-        self.usage("send: : the name is empty", "send", "7", "")
+        self.usage("send: CMD is empty; see skep help send", "send", "7", "")
         self.usage("send: 99999999999: not a worker id", "send", "99999999999", "x")
         self.usage("send: w{65}: the name is longer than 64 bytes", "send", "w" * 65, "x")
         for text, place in (("{a", r"line 1 column 2: .*"), ("", r"line 1 column 0: .*"),
@@ -697,9 +717,9 @@ class Call(Jobs):
         self.assertEqual(self.asked()[0]["data"], b"{")
 
     def test_no_reply(self):
-        for status, code, text in ((ENOWORKER, 68, "no such worker"), (ENOHANDLER, 69, "no handler for that")):
+        for status, code, text in ((ENOWORKER, 68, "no worker a"), (ENOHANDLER, 69, "a get: no handler for that")):
             self.reply(status=status)
-            self.skep("call", "mailer", "get", code=code, err=f"skep: call: mailer get: {text}")
+            self.skep("call", "a", "get", code=code, err=f"skep: call: {text}")
         self.broker.message = lambda command: []
         self.skep("call", "7", "get", "--timeout", "0.2", code=75, err="skep: call: 7 get: no answer in time")
 
@@ -709,7 +729,7 @@ class Call(Jobs):
 
     def test_usage(self):
         self.usage("call: all: only one worker can reply", "call", "all", "x")
-        self.usage("call: --timeout 0: expected seconds.*", "call", "7", "x", "--timeout", "0")
+        self.usage("call: --timeout 0: expected a time.*", "call", "7", "x", "--timeout", "0")
 
 
 class RunOptions(Jobs):

@@ -102,10 +102,20 @@ class Faked(unittest.TestCase):
                          "NO WORKERS: the number wanted is 0; skep scale 1 starts one")
 
     def test_one_is_one(self):
-        text = self.text(broker_status(wanted=1, connections=1, restarts=1, requests=2, redispatched=1, badFrames=1),
+        text = self.text(broker_status(wanted=1, connections=1, restarts=1, requests=2, redispatched=1, badFrames=1,
+                                       strayAnswers=1, unknown=1, cut=1),
                          pack("counterStatus", name="visits", count=1))
-        self.assertIn("total: 0 accepted, 2 requests, 1 connection, 1 restart, 1 redispatched, 1 bad_frame\n", text)
+        self.assertIn("total: 0 accepted, 2 requests, 1 connection, 1 restart, "
+                      "1 redispatched connection, 1 stray answer, 1 bad frame, 1 cut connection, "
+                      "1 unknown command or field\n", text)
         self.assertIn("counters: 1 visits", text)
+
+    def test_totals_are_words(self):
+        text = self.text(broker_status(wanted=1, redispatched=2, badFrames=17, strayAnswers=3, unknown=4, cut=5),
+                         pack("counterStatus", name="bad_frames", count=2))
+        self.assertIn(" 2 redispatched connections, 3 stray answers, 17 bad frames, 5 cut connections, "
+                      "4 unknown commands or fields\n", text)
+        self.assertIn("counters: 2 bad_frames", text)  # a program's own
 
     def test_a_worker_that_leaves_says_what_it_waits_for(self):
         text = self.text(broker_status(), worker_status(1),

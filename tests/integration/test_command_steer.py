@@ -10,7 +10,7 @@ import signal
 import subprocess
 import unittest
 
-from fake_broker import FakeHive, pack
+from fake_broker import FakeHive, pack, queue
 from hive import DEADLINE_S, Process, program, run, wait_until
 
 ENOMEM, ENOWORKER, ESTATE, ENOQUEUE, ENOLISTENER, EUNDERWAY = 3, 18, 23, 25, 29, 30
@@ -173,7 +173,8 @@ class Scale(Steering):
                   err="skep: scale: no more workers are started, because too many failed; see skep exits")
 
     def test_usage(self):
-        for value in ("", "+", "-", "x", "1.5", "1001", "+1001", "-1001", "+-2", "0x2", "99999999999999999999"):
+        self.usage("scale: N, [+]N or -N is empty; see skep help scale", "scale", "")
+        for value in ("+", "-", "x", "1.5", "1001", "+1001", "-1001", "+-2", "0x2", "99999999999999999999"):
             self.usage(f"scale: {re.escape(value)}: expected N, [+]N or -N, at most 1000", "scale", value)
         self.usage("scale: --2: unknown option; see skep help scale", "scale", "--2")
         self.usage(r"scale: N, \+N or -N is missing; see skep help scale", "scale")
@@ -321,11 +322,13 @@ class OneWorker(Steering):
 
     def test_usage(self):
         for name in ("restart", "drain", "kill"):
-            for value in ("7x", "0", "all", "4294967296", ""):
+            self.usage(f"{name}: WORKER is empty; see skep help {name}", name, "")
+            for value in ("7x", "0", "all", "4294967296"):
                 self.usage(f"{name}: {value}: expected a worker's id, as shown by skep status", name, value)
             self.usage(f"{name}: WORKER is missing; see skep help {name}", name)
             self.usage(f"{name}: 4: unexpected argument; see skep help {name}", name, "3", "4")
-        for value in ("0", "65", "FOO", "", "SIG", "9x"):
+        self.usage("signal: SIGNAL is empty; see skep help signal", "signal", "3", "")
+        for value in ("0", "65", "FOO", "SIG", "9x"):
             self.usage(f"signal: {value}: expected a signal, such as USR1, SIGUSR1 or 10", "signal", "3", value)
         self.usage("signal: SIGNAL is missing; see skep help signal", "signal", "3")
 
@@ -341,7 +344,7 @@ class Pause(Steering):
     def test_a_listener_comes_first(self):
         self.listener_or("mail", "tcp://*:80")
         self.skep("pause", "mail", out="listener mail is paused")
-        self.skep("resume", "mail", out="listener mail goes on")
+        self.skep("resume", "mail", out="listener mail is resumed")
         self.skep("pause", "--listener", "tcp://*:80", out=r"listener tcp://\*:80 is paused")
         self.skep("pause", "--queue", "mail", out="queue mail is paused")
         self.assertEqual(self.asked("pause"), [{"listener": "mail"}, {"listener": "tcp://*:80"}, {"queue": "mail"}])
@@ -349,7 +352,7 @@ class Pause(Steering):
     def test_else_it_is_a_queue(self):
         self.listener_or("web")
         self.skep("pause", "mail", out="queue mail is paused")
-        self.skep("resume", "mail", out="queue mail goes on")
+        self.skep("resume", "mail", out="queue mail is resumed")
         self.skep("pause", "--listener", "mail", code=68, err="skep: pause: mail: no such listener")
         self.skep("pause", "--queue", "web", code=68, err="skep: pause: web: no such queue")
         self.skep("resume", "other", code=68, err="skep: resume: other: no such listener or queue")
@@ -357,13 +360,29 @@ class Pause(Steering):
 
     def test_the_breaker(self):
         self.broker.answers["resume"] = done
+        self.broker.about["breaker_ms"] = 0  # open: a worker is on its way
         self.skep("resume", out="the breaker is closed: missing workers are started")
-        self.assertEqual(self.asked("resume"), [{}])
+        del self.broker.about["breaker_ms"]
+        self.skep("resume", out="the breaker was not open")
+        self.assertEqual(self.asked("resume"), [{}, {}])
+
+    def test_what_is_still_paused(self):
+        def listener(url, **more):
+            return pack("listenerStatus", **{"url": url, "accepted": 0, "queued": 0, "paused": True, **more})
+        self.broker.answers["resume"] = done
+        self.broker.answers["queues"] = lambda _: queue("a") + queue("mail", paused=True)
+        self.skep("resume", out="the breaker was not open\nstill paused: queue mail; skep resume NAME resumes it")
+        self.broker.answers["status"] = lambda _: (self.broker.status(_) + listener("tcp://*:1")
+                                                   + listener("tcp://*:2", resting=True)
+                                                   + listener("tcp://*:3", resting=True, name=ESCAPE))
+        self.skep("resume", out="the breaker was not open\n"
+                                r"still paused: listener tcp://\*:2, listener \?\[2J, queue mail; "
+                                "skep resume NAME resumes one of them")
 
     def test_usage(self):
         self.usage("pause: NAME is missing; see skep help pause", "pause")
         self.usage("pause: give only one of NAME, --listener and --queue", "pause", "a", "--queue", "b")
-        self.usage("resume: : expected 1 to 256 bytes", "resume", "")
+        self.usage("resume: NAME is empty; see skep help resume", "resume", "")
         self.usage("resume: x+: expected 1 to 256 bytes", "resume", "x" * 257)
         self.usage("pause: --queue : the name is empty", "pause", "--queue", "")
 

@@ -156,6 +156,19 @@ class Submit(Commands):
             self.wait_queue(hive, "mail", submitted=3, duplicates=3)
             hive.stop()
 
+    def test_copies_of_jobs_that_have_ended(self):
+        with Mocked("handle mail", 'job "bad" attempt 1 fail because', "job * reply hello") as hive:
+            hive.wait_ready(2)
+            for _ in range(2):  # the second as the first
+                self.skep(hive, "submit", "mail", "bad", "--key", "k", "--wait", code=65, err="skep: .*refused.*")
+            self.skep(hive, "submit", "mail", "bad", "--key", "k", out="1", err="skep: submit: duplicate: .*")
+            self.skep(hive, "submit", "mail", "good", "--key", "l", "--wait", out="hello")
+            self.skep(hive, "submit", "mail", "good", "--key", "l", "--wait", out="",
+                      err="skep: submit: duplicate: job 2 had this key before and was done; its result is not kept")
+            self.skep(hive, "dead", "drop", "1", out="1 dead letter dropped")  # its key is still remembered
+            self.skep(hive, "submit", "mail", "bad", "--key", "k", "--wait", code=65, err="skep: submit: .*refused")
+            hive.stop()
+
     def test_copies_wait_for_the_result_of_the_first(self):
         with Mocked("handle mail", "job * reply hello") as hive:
             hive.wait_ready(2)
@@ -280,8 +293,8 @@ class Messages(Commands):
             hive.wait_line("^named .text$", stream="out")
             self.skep(hive, "send", "all", "everybody", "--raw", "hears", out="")
             hive.wait_line("^everybody hears$", stream="out", times=2)
-            self.skep(hive, "send", "99", "x", code=68, err="skep: send: 99 x: no such worker")
-            self.skep(hive, "send", "nobody", "x", code=68, err="skep: send: nobody x: no such worker")
+            self.skep(hive, "send", "99", "x", code=68, err="skep: send: no worker 99")
+            self.skep(hive, "send", "nobody", "x", code=68, err="skep: send: no worker nobody")
             hive.stop()
 
     def test_call(self):
@@ -291,7 +304,7 @@ class Messages(Commands):
             self.skep(hive, "call", "1", "echo", text, out=text)
             self.skep(hive, "call", "actor", "echo", "--raw", "as it is", out="as it is")
             self.skep(hive, "call", "1", "other", code=69, err="skep: call: 1 other: no handler for that")
-            self.skep(hive, "call", "99", "echo", code=68, err="skep: call: 99 echo: no such worker")
+            self.skep(hive, "call", "99", "echo", code=68, err="skep: call: no worker 99")
             self.skep(hive, "call", "0", "echo", code=69, err="skep: call: 0 echo: no handler for that")
             hive.stop()
 

@@ -307,7 +307,7 @@ class Asking(unittest.TestCase):
             hive.kill9(hive.pids()[1])
             wait_lines(hive, 2)
             self.assertEqual(len(lines_of(hive, "1")), 1)
-            for worker, code, text in (("99", 68, "skep: logs: 99: no such worker"),
+            for worker, code, text in (("99", 68, "skep: logs: no worker 99"),
                                        ("x", 64, "skep: logs: x: expected a worker's id, as shown by skep status"),
                                        ("0", 64, "skep: logs: 0: expected a worker's id, as shown by skep status")):
                 done = hive.skep("logs", worker)

@@ -372,6 +372,21 @@ class Stop(unittest.TestCase):
             self.assertEqual(hive.wait_exit(), 0)
             self.assertEqual(len([line for line in hive.log() if line.startswith("done ")]), 2)
 
+    def test_now_after_a_plain_stop_asks_about_what_is_being_done(self):
+        with hive_of(2) as (hive, submitter):
+            begin(hive, submitter, 60000)
+            self.assertEqual(hive.skep("submit", "q", "--delay", "1000", "later done").code, 0)
+            plain = Process([program("skep"), "stop", "--yes", "--dir", hive.folder])
+            self.addCleanup(plain.end)
+            hive.wait_line("broker: stopping")
+            done = self.stop(hive, "--now")  # the delayed one is lost already
+            self.assertEqual((done.code, done.output("err")),
+                             (70, "skep: stop: 2 jobs would be lost: they are in memory only; "
+                                  "not stopped: --yes stops anyway"))
+            self.assertEqual(self.stop(hive, "--now", "--yes").code, 0)
+            self.assertEqual(plain.wait_exit(), 0)
+            self.assertEqual(hive.wait_exit(), 0)
+
     def test_dead_letters_count_beside_jobs(self):
         with workers("q", count=1, options=PATIENT) as hive:
             hive.wait_ready(1)

@@ -181,10 +181,12 @@ class Pause(Steering):
         with self.hive() as hive:
             hive.wait_ready(2)
             self.skep(hive, "pause", "web", out="listener web is paused")
+            self.skep(hive, "resume", out="the breaker was not open\n"
+                                          "still paused: listener web; skep resume NAME resumes it")
             with connect(hive.url) as sock:
                 sock.sendall(b"GET / HTTP/1.1\r\nHost: skep\r\nConnection: close\r\n\r\n")
                 self.assertEqual(hive.status()["totals"]["accepted"], 0)
-                self.skep(hive, "resume", hive.url, out="listener tcp://.* goes on")
+                self.skep(hive, "resume", hive.url, out="listener tcp://.* is resumed")
                 self.assertIn(b"200", sock.recv(100))
             self.skep(hive, "pause", "nothing", code=68, err="skep: pause: nothing: no such listener or queue")
             hive.stop()
@@ -197,7 +199,7 @@ class Pause(Steering):
             process = self.start(hive, "submit", "mail", "b done", "--wait")
             wait_until(lambda: '"ready":1' in hive.skep("queues", "--json").output("out"), "a job that waits")
             self.assertIsNone(process.popen.poll(), process.describe())
-            self.skep(hive, "resume", "mail", out="queue mail goes on")
+            self.skep(hive, "resume", "mail", out="queue mail is resumed")
             self.assertEqual(process.wait_exit(), 0, process.describe())
             hive.stop()
 

@@ -140,7 +140,8 @@ class Scaling(Case):
             hive.wait_ready(2)
             self.assert_failed(hive, EINVAL, one, "scale")
             self.assert_failed(hive, EINVAL, one, "scale", workers=3, more=1)
-            self.assert_failed(hive, EINVAL, "90 fewer than 2 workers", "scale", fewer=90)
+            self.assert_failed(hive, EINVAL, "2 workers are wanted: 90 cannot be removed; skep scale 0 removes all",
+                               "scale", fewer=90)
             self.assert_failed(hive, ETOOBIG, "1001 workers: at most 1000", "scale", more=999)
             self.assertEqual(self.answer(hive, "scale", workers=1001)["status"], EPROTO)
             self.assertEqual(events(hive, "scale"), [])
@@ -368,10 +369,10 @@ class CannotStart(Case):
             hive.stop()
 
     def test_bad_options(self):
-        for option, value, why in (("--breaker", "0.5", "expected at least 1 second"),
+        for option, value, why in (("--breaker", "0.5", "expected at least 1s"),
                                    ("--failures", "0", "expected a number from 1 to 4096"),
                                    ("--failures", "4097", "expected a number from 1 to 4096"),
-                                   ("--stable", "x", "expected seconds"), ("--failures-period", "-1", "expected seconds")):
+                                   ("--stable", "x", "expected a time"), ("--failures-period", "-1", "expected")):
             done = run("skep", "run", option, value, "--", "true")
             self.assertEqual(done.code, 64, done.describe())
             self.assertIn(why, done.output("err"))

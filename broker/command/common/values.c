@@ -42,49 +42,47 @@ bool parse_signed(const char *value, int least, int greatest, int *number) {
     return true;
 }
 
-static bool parse_ms(const char *value, unsigned least_ms, unsigned greatest_seconds, unsigned *ms) {
-    if (value[strspn(value, "0123456789.")] != '\0') return false;
+/* Milliseconds in a unit of time; without one it is a second. 0: there is no such unit. */
+static double ms_of(const char *unit) {
+    static const struct {
+        const char *name;
+        double ms;
+    } units[] = {{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60000}, {"h", 3600000}};
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (strcmp(unit, units[i].name) == 0) return units[i].ms;
+    return 0;
+}
+
+/* What is more than nothing is a millisecond at least. */
+bool parse_duration(const char *value, unsigned least_ms, unsigned most_s, uint32_t *ms) {
+    size_t count = strspn(value, "0123456789.");
     char *end;
-    double seconds = strtod(value, &end);
-    if (end == value || *end != '\0' || !(seconds >= 0) || seconds > greatest_seconds) return false;
-    unsigned found_ms = seconds > 0 && seconds < 0.001 ? 1 : (unsigned)(seconds * 1000 + 0.5);
+    double number = strtod(value, &end);
+    if (count == 0 || end != value + count || ms_of(end) == 0) return false;
+    double wanted_ms = number * ms_of(end);
+    if (wanted_ms > most_s * 1000.0) return false;
+    unsigned found_ms = wanted_ms > 0 && wanted_ms < 1 ? 1 : (unsigned)(wanted_ms + 0.5);
     if (found_ms < least_ms) return false;
     *ms = found_ms;
     return true;
 }
 
-const char *parse_seconds(const char *value, unsigned *ms) {
-    return parse_ms(value, 1, MAX_SECONDS, ms) ? NULL
-                                               : "expected seconds, such as 10 or 0.5, more than 0 and at most 86400";
+#define EXPECTED_TIME "expected a time, such as 10, 0.5, 500ms or 5m, "
+
+const char *parse_time(const char *value, unsigned *ms) {
+    return parse_duration(value, 1, MAX_SECONDS, ms) ? NULL : EXPECTED_TIME "more than 0 and at most 24h";
+}
+
+const char *parse_period(const char *value, unsigned *ms) {
+    return parse_duration(value, LEAST_PERIOD_MS, MAX_SECONDS, ms) ? NULL : EXPECTED_TIME "from 100ms to 24h";
 }
 
 const char *parse_delay(const char *value, uint32_t *ms) {
-    return parse_ms(value, 0, MAX_DELAY_SECONDS, ms) ? NULL : "expected seconds, such as 10 or 0.5, at most 4000000";
+    return parse_duration(value, 0, MAX_DELAY_SECONDS, ms) ? NULL : EXPECTED_TIME "at most 1111h";
 }
 
 const char *parse_ttl(const char *value, uint32_t *ms) {
-    return parse_ms(value, 1, MAX_DELAY_SECONDS, ms)
-               ? NULL
-               : "expected seconds, such as 10 or 0.5, more than 0 and at most 4000000";
-}
-
-bool parse_duration(const char *value, unsigned least_ms, unsigned *ms) {
-    static const struct {
-        const char *name;
-        double ms;
-    } units[] = {{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60000}, {"h", 3600000}};
-    size_t count = strspn(value, "0123456789.");
-    char *end;
-    double number = strtod(value, &end);
-    if (count == 0 || end != value + count) return false;
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        double found_ms = number * units[i].ms;
-        if (strcmp(end, units[i].name) != 0) continue;
-        if (found_ms < least_ms || found_ms > (double)MAX_SECONDS * 1000) return false;
-        *ms = (unsigned)(found_ms + 0.5);
-        return true;
-    }
-    return false;
+    return parse_duration(value, 1, MAX_DELAY_SECONDS, ms) ? NULL : EXPECTED_TIME "more than 0 and at most 1111h";
 }
 
 /* 0 if it is no suffix. */

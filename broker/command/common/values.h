@@ -10,8 +10,9 @@
 #include <sys/types.h>
 
 enum {
-    MAX_SECONDS = 86400,        /* of an interval, a timeout or a lease */
-    MAX_DELAY_SECONDS = 4000000 /* of a job's delay: 46 days, which 32 bits of milliseconds hold */
+    MAX_SECONDS = 86400,                  /* of an interval, a timeout or a lease */
+    MAX_DELAY_SECONDS = 4000000,          /* of a job's delay: 1111 hours, which 32 bits of milliseconds hold */
+    LEAST_PERIOD_MS = SKEP_LEAST_LEASE_MS /* of a lease, a watchdog, a display that is refreshed */
 };
 
 /* Whether it is an id rather than a name: digits, however many. */
@@ -24,14 +25,18 @@ bool parse_unsigned(const char *value, unsigned least, unsigned greatest, unsign
 /* The same with a minus in front. */
 bool parse_signed(const char *value, int least, int greatest, int *number);
 
-/* These return what is wrong, or NULL. parse_size takes a suffix K, M or G, of 1024 each. */
-const char *parse_seconds(const char *value, unsigned *ms);
-const char *parse_delay(const char *value, uint32_t *ms); /* may be 0 */
+/* Times: a number, which may have a fraction, and a unit, ms, s, m or h; without one it is seconds. These return what
+ * is wrong, or NULL. */
+const char *parse_time(const char *value, unsigned *ms);   /* not 0, at most 24 h */
+const char *parse_period(const char *value, unsigned *ms); /* from 100 ms to 24 h */
+const char *parse_delay(const char *value, uint32_t *ms);  /* may be 0 */
 const char *parse_ttl(const char *value, uint32_t *ms);
-const char *parse_size(const char *value, uint64_t *size_bytes);
 
-/* A time with a unit, ms, s, m or h; without one it is seconds. At most 24 h. */
-bool parse_duration(const char *value, unsigned least_ms, unsigned *ms);
+/* The same, with bounds. False if something is wrong. */
+bool parse_duration(const char *value, unsigned least_ms, unsigned most_s, uint32_t *ms);
+
+/* Takes a suffix K, M or G, of 1024 each. Returns what is wrong, or NULL. */
+const char *parse_size(const char *value, uint64_t *size_bytes);
 
 /* NAME, NAME:GROUP, or numbers in their place; without a group it is the user's own. */
 const char *parse_user(const char *value, uid_t *uid, gid_t *gid);
@@ -45,7 +50,7 @@ const char *absolute_path(const char *path, char room[SKEP_MAX_PATH + 1]);
 /* A name of an instance or a listener becomes a part of a path and of a line. */
 const char *check_name(const char *name, size_t size_bytes);
 
-/* A name of a queue, a worker, a message, or a key: any bytes, 1 to 64. */
+/* A name of a queue, a worker or a message: any bytes, 1 to 64. */
 const char *check_label(const char *name);
 
 #endif

@@ -15,7 +15,7 @@ static const char backoff[] =
     "backoff: expected a time or two, such as 1s or 1s..5m, at most 24h, the shorter one first and not 0";
 
 static const char *set_lease(skep_queue_options *options, char *value) {
-    return parse_duration(value, SKEP_LEAST_LEASE_MS, &options->lease_ms) ? NULL : lease;
+    return parse_duration(value, SKEP_LEAST_LEASE_MS, MAX_SECONDS, &options->lease_ms) ? NULL : lease;
 }
 
 static const char *set_attempts(skep_queue_options *options, char *value) {
@@ -40,9 +40,9 @@ static const char *set_backoff(skep_queue_options *options, char *value) {
         *most = '\0';
         most += strlen("..");
     }
-    if (!parse_duration(value, most != NULL ? 1 : 0, &options->backoff_ms)) return backoff;
+    if (!parse_duration(value, most != NULL ? 1 : 0, MAX_SECONDS, &options->backoff_ms)) return backoff;
     if (most == NULL) return NULL;
-    return parse_duration(most, options->backoff_ms, &options->backoff_max_ms) ? NULL : backoff;
+    return parse_duration(most, options->backoff_ms, MAX_SECONDS, &options->backoff_max_ms) ? NULL : backoff;
 }
 
 #define KEY(name, value, help) \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * skep pause and skep resume: a listener, a queue, or all that the breaker holds up. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "command/common/say.h"
@@ -45,12 +46,12 @@ static int ask_for_either(struct contact *contact, struct wish *wish, const char
 }
 
 static void print_success(const struct wish *wish) {
-    const char *name = wish->listener != NULL ? wish->listener : wish->queue;
+    bool is_listener = wish->listener != NULL;
     char text[SKEP_MAX_URL + 64];
-    snprintf(text, sizeof text, "%s %s %s", wish->listener != NULL ? "listener" : "queue", name != NULL ? name : "",
-             wish->paused ? "is paused" : "goes on");
+    snprintf(text, sizeof text, "%s %s is %s", is_listener ? "listener" : "queue",
+             is_listener ? wish->listener : wish->queue, wish->paused ? "paused" : "resumed");
     make_printable(text);
-    puts(name != NULL ? text : "the breaker is closed: missing workers are started");
+    puts(text);
 }
 
 static int failed(const struct contact *contact, const struct wish *wish, const char *name, int status) {
@@ -62,14 +63,71 @@ static int failed(const struct contact *contact, const struct wish *wish, const 
     return steer_refused(contact, wish->command, status);
 }
 
+/* --- resume without a name --- */
+
+/* What is held up before, and what of it still is after that */
+struct obstacles {
+    bool breaker;
+    FILE *paused; /* text of those that only a resume by name resumes */
+    unsigned count;
+};
+
+static void add_paused(struct obstacles *obstacles, const char *kind, const struct skep_bytes *name) {
+    char text[SKEP_MAX_URL + 1];
+    skep__copy_text(text, sizeof text, name);
+    make_printable(text);
+    fprintf(obstacles->paused, "%s %s %s", obstacles->count++ > 0 ? "," : "", kind, text);
+}
+
+static void note_obstacle(const struct skep_command *command, void *context) {
+    struct obstacles *obstacles = context;
+    const struct skep_command_listenerStatus *listener = &command->listenerStatus;
+    if (command->id == SKEP_COMMAND_brokerStatus)
+        obstacles->breaker = SKEP_HAS(brokerStatus, &command->brokerStatus, breaker_ms);
+    if (command->id == SKEP_COMMAND_listenerStatus && listener->resting)
+        add_paused(obstacles, "listener", SKEP_HAS(listenerStatus, listener, name) ? &listener->name : &listener->url);
+    if (command->id == SKEP_COMMAND_queueStatus && command->queueStatus.paused)
+        add_paused(obstacles, "queue", &command->queueStatus.name);
+}
+
+static int find_obstacles(struct contact *contact, struct obstacles *obstacles) {
+    struct skep_command question = {.id = SKEP_COMMAND_status};
+    question.status.has = 0;
+    int status = contact_ask(contact, &question, ANSWER_TIMEOUT_MS, note_obstacle, obstacles);
+    question.id = SKEP_COMMAND_queues;
+    question.queues.has = 0;
+    return status == SKEP_OK ? contact_ask(contact, &question, ANSWER_TIMEOUT_MS, note_obstacle, obstacles) : status;
+}
+
+/* Who has paused something may take this for its end: what it does not resume is said. */
+static int resume_all(struct contact *contact, const struct wish *wish) {
+    char *paused = NULL;
+    size_t paused_bytes;
+    struct obstacles obstacles = {.paused = open_memstream(&paused, &paused_bytes)};
+    if (obstacles.paused == NULL) return SKEP_ENOMEM;
+    int status = find_obstacles(contact, &obstacles);
+    if (status == SKEP_OK) status = ask(contact, wish);
+    if (fclose(obstacles.paused) != 0 && status == SKEP_OK) status = SKEP_ENOMEM;
+    if (status == SKEP_OK)
+        puts(obstacles.breaker ? "the breaker is closed: missing workers are started" : "the breaker was not open");
+    if (status == SKEP_OK && obstacles.count > 0)
+        printf("still paused:%s; skep resume NAME resumes %s\n", paused, obstacles.count == 1 ? "it" : "one of them");
+    free(paused);
+    return status;
+}
+
+/* --- both --- */
+
 static int wish_for(const struct options *options, struct wish *wish) {
     const char *name = options->operands[0];
     struct contact contact;
-    int code = contact_open(&contact, options);
+    int code = contact_open(&contact, options), status;
+    bool named = name != NULL || wish->listener != NULL || wish->queue != NULL;
     if (code != 0) return code;
-    int status = name != NULL ? ask_for_either(&contact, wish, name) : ask(&contact, wish);
-    if (status == SKEP_OK) print_success(wish);
-    else code = failed(&contact, wish, name, status);
+    if (!named) status = resume_all(&contact, wish);
+    else status = name != NULL ? ask_for_either(&contact, wish, name) : ask(&contact, wish);
+    if (status != SKEP_OK) code = failed(&contact, wish, name, status);
+    else if (named) print_success(wish);
     contact_close(&contact);
     return code;
 }
@@ -80,7 +138,7 @@ static int pause_or_resume(const struct options *options, const char *command, b
     int ways = (name != NULL) + (options->queue != NULL) + (options->listener != NULL);
     if (ways > 1) return fail(SKEP_EINVAL, "%s: give only one of NAME, --listener and --queue", command);
     if (ways == 0 && paused) return fail(SKEP_EINVAL, "pause: NAME is missing; see skep help pause");
-    if (name != NULL && (name[0] == '\0' || strlen(name) > SKEP_MAX_URL))
+    if (name != NULL && strlen(name) > SKEP_MAX_URL)
         return fail(SKEP_EINVAL, "%s: %s: expected 1 to %d bytes", command, name, SKEP_MAX_URL);
     return wish_for(options, &wish);
 }

@@ -111,8 +111,10 @@ static void on_death(struct submission *s, const struct job *job, const skep_out
     bool has_reason = outcome->reason[0] != '\0';
     s->dead++;
     result_print(s, job->id, job->line, false, outcome);
-    submission_complain(s, job->line, skep_exit_status(SKEP_EDEAD), "job %" PRIu64 " is a dead letter: %s%s%s", job->id,
-                        outcome->cause, has_reason ? ": " : "", outcome->reason);
+    submission_complain(s, job->line, skep_exit_status(SKEP_EDEAD), "%sjob %" PRIu64 "%s is a dead letter: %s%s%s",
+                        job->duplicate ? "duplicate: " : "", job->id,
+                        job->duplicate ? ", which had this key before," : "", outcome->cause, has_reason ? ": " : "",
+                        outcome->reason);
 }
 
 static void on_done(struct submission *s, const struct job *job, const skep_outcome *outcome) {
@@ -124,7 +126,7 @@ static void on_done(struct submission *s, const struct job *job, const skep_outc
 
 static void on_too_late(const struct submission *s, const struct job *job) {
     if (job->line == 0)
-        say("submit: duplicate: job %" PRIu64 " had this key before and has ended; results are not kept", job->id);
+        say("submit: duplicate: job %" PRIu64 " had this key before and was done; its result is not kept", job->id);
     result_print(s, job->id, job->line, true, NULL);
 }
 

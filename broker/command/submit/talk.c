@@ -84,7 +84,8 @@ static int take_arguments(struct talk *talk) {
 static int talk_fail(const struct talk *talk, int status) {
     const char *why = skep_strerror(status);
     if (status == SKEP_ETIMEDOUT && talk->refused != SKEP_OK) return contact_fail(&talk->broker, talk->refused);
-    if (status == SKEP_ENOWORKER || status == SKEP_ENOHANDLER || status == SKEP_ETIMEDOUT || status == SKEP_ETOOBIG)
+    if (status == SKEP_ENOWORKER) return fail(status, "%s: no worker %s", talk->subcommand, talk->options->operands[0]);
+    if (status == SKEP_ENOHANDLER || status == SKEP_ETIMEDOUT || status == SKEP_ETOOBIG)
         return fail(status, "%s: %s %s: %s", talk->subcommand, talk->options->operands[0], talk->command, why);
     return contact_fail(&talk->broker, status);
 }

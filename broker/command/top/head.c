@@ -109,7 +109,7 @@ static void put_keys(struct top_canvas *canvas, int row, const struct top_model 
     static const char keys[] = "q quit  ? help  s sort  / filter  d drain  r restart  K kill  p pause";
     size_t all = model->now.workers_count, shown = view->rows_count;
     int at = 0;
-    if (view->paused) at = top_canvas_print(canvas, row, at, TOP_WARN, "PAUSED, p goes on  ");
+    if (view->paused) at = top_canvas_print(canvas, row, at, TOP_WARN, "PAUSED, p continues  ");
     if (view->filter[0] != '\0')
         at = top_canvas_print(canvas, row, at, TOP_WARN, "%zu of %zu workers: %s  ", shown, all, view->filter);
     else if (view->page < (int)shown) at = top_canvas_print(canvas, row, at, TOP_STRONG, "%zu workers  ", all);

@@ -93,6 +93,15 @@ static int read_number(struct reading *reading) {
     return status;
 }
 
+/* A number that no worker has had yet is a mistake: nothing would come. Of what it wrote only that is asked for. */
+static int check_worker(struct reading *reading) {
+    struct skep_command question = {.id = SKEP_COMMAND_logs, .logs = {.worker = reading->worker}};
+    SKEP_SET(logs, &question.logs, worker, reading->worker);
+    SKEP_SET(logs, &question.logs, n, 1);
+    bool is_known = contact_ask(&reading->contact, &question, ANSWER_TIMEOUT_MS, ignore_answer, NULL) != SKEP_ENOWORKER;
+    return is_known ? 0 : fail(SKEP_ENOWORKER, "events: no worker %" PRIu64, reading->worker);
+}
+
 /* First the subscription, then what was before it: so nothing falls between the two. */
 static int begin(struct reading *reading, const struct options *options) {
     if (!options->since_given && !options->once) return read_number(reading);
@@ -130,6 +139,12 @@ static void on_signal(int signal) {
     _exit(0);
 }
 
+static int read_all(struct reading *reading, const struct options *options) {
+    int status = begin(reading, options);
+    if (status == SKEP_OK && !options->once) status = follow(reading);
+    return how_it_ended(reading, status);
+}
+
 static int set_filters(struct reading *reading, const struct options *options) {
     char known[KINDS_TEXT_BYTES];
     reading->worker = options->worker;
@@ -147,9 +162,8 @@ int command_events(const struct options *options) {
     int code = set_filters(&reading, options);
     if (code == 0) code = contact_open(&reading.contact, options);
     if (code != 0) return code;
-    int status = begin(&reading, options);
-    if (status == SKEP_OK && !options->once) status = follow(&reading);
-    code = how_it_ended(&reading, status);
+    if (reading.worker != 0) code = check_worker(&reading);
+    if (code == 0) code = read_all(&reading, options);
     follow_close(&reading.follower);
     contact_close(&reading.contact);
     return code;

@@ -140,8 +140,7 @@ static int how_it_ended(const struct reading *reading, int status) {
     if (reading->error != 0)
         return fail(skep_status_of_errno(reading->error), "logs: stdout: %s", strerror(reading->error));
     if (status == SKEP_OK) return 0;
-    if (status == SKEP_ENOWORKER)
-        return fail(status, "logs: %s: %s", reading->options->operands[0], skep_strerror(status));
+    if (status == SKEP_ENOWORKER) return fail(status, "logs: no worker %s", reading->options->operands[0]);
     if (status == SKEP_ECLOSED && reading->options->follow && reading->begun && contact_has_stopped(&reading->contact))
         return 0;
     return contact_fail(&reading->contact, status);

@@ -67,10 +67,29 @@ static void write_broker(FILE *file, const json_t *status, const char *dir) {
             runs ? "" : " ago", policy, version);
 }
 
-/* Names of ours only: those of a program's own counters are not ours to change. */
-static void make_singular(char *name) {
-    size_t length = strlen(name);
-    if (length > 0 && name[length - 1] == 's') name[length - 1] = '\0';
+/* Totals whose names in JSON are no words that stand behind a number */
+static const struct {
+    const char *key, *words;
+} wordings[] = {
+    {"redispatched", "redispatched connections"},
+    {"stray_answers", "stray answers"},
+    {"bad_frames", "bad frames"},
+    {"cut", "cut connections"},
+    {"unknown", "unknown commands or fields"},
+};
+
+static const char *words_of(const char *key) {
+    for (size_t i = 0; i < sizeof wordings / sizeof *wordings; i++)
+        if (strcmp(key, wordings[i].key) == 0) return wordings[i].words;
+    return key;
+}
+
+/* Words without the s at the end of some of them */
+static void make_singular(char *words) {
+    char *to = words;
+    for (const char *from = words; *from != '\0'; from++)
+        if (*from != 's' || (from[1] != '\0' && from[1] != ' ')) *to++ = *from;
+    *to = '\0';
 }
 
 /* Those beyond the first few are of interest only if there are any. */
@@ -78,13 +97,14 @@ static void write_counts(FILE *file, const char *title, json_t *counts, size_t a
     const char *key, *separator = "";
     json_t *count;
     size_t i = 0;
+    bool are_ours = always != SIZE_MAX; /* those of a program are not ours to change */
     if (json_object_size(counts) == 0) return;
     fprintf(file, "%s", title);
     json_object_foreach(counts, key, count) {
         char name[CELL_BYTES], digits[32];
         if (i++ >= always && json_integer_value(count) == 0) continue;
-        snprintf(name, sizeof name, "%s", key);
-        if (always != SIZE_MAX && json_integer_value(count) == 1) make_singular(name);
+        snprintf(name, sizeof name, "%s", are_ours ? words_of(key) : key);
+        if (are_ours && json_integer_value(count) == 1) make_singular(name);
         make_printable(name);
         grouped((uint64_t)json_integer_value(count), digits);
         fprintf(file, "%s %s %s", separator, digits, name);

@@ -66,14 +66,16 @@ typedef void (*skep_accepted_cb)(skep_client *client, int status, uint64_t id, v
 
 /* The outcome of a job */
 typedef struct skep_outcome {
-    int status;       /* SKEP_OK: done. SKEP_EDEAD: a dead letter. SKEP_ECLOSED: unknown, the broker has ended or the
-                         connection from it was cut. SKEP_EDUPLICATE: the first job with its key has ended before, and
-                         its outcome is not kept; while that one waits or runs, its outcome is reported here. Others:
+    int status;       /* SKEP_OK: done. SKEP_EDEAD: a dead letter; so is the first job with its key, if it was
+                         submitted as a duplicate of one. SKEP_ECLOSED: unknown, the broker has ended or the
+                         connection from it was cut. SKEP_EDUPLICATE: the first job with its key was done before, and
+                         its result is not kept; while that one waits or runs, its outcome is reported here. Others:
                          it was not accepted, as in skep_accepted_cb */
     const void *data; /* its result */
     size_t size_bytes;
     const char *cause;  /* SKEP_EDEAD: "attempts", "deaths", "interrupted", "expired" or "refused"; else "" */
-    const char *reason; /* SKEP_EDEAD: the reason that the worker gave, or how it ended; else "" */
+    const char *reason; /* SKEP_EDEAD: the reason that the worker gave, or how it ended; "" if the first job with its
+                           key was a dead letter before; else "" */
 } skep_outcome;
 typedef void (*skep_outcome_cb)(skep_client *client, const skep_outcome *outcome, void *context);
 
@@ -198,8 +200,9 @@ SKEP_MUST_USE int skep_submit_wait(skep_client *client, const char *queue, const
                                    const skep_job_options *options, unsigned timeout_ms, uint64_t *id);
 
 /* Submits a job and waits for its result, which the caller frees (free); it is terminated by a zero byte that does
- * not count. If another job with its key waits or runs, it is that one's result. Errors: as skep_submit_wait, and
- * SKEP_EDEAD: skep_client_why has details. */
+ * not count. If another job with its key waits or runs, it is that one's result. Errors: as skep_submit_wait
+ * (SKEP_EDUPLICATE: the first job with its key was done before, and its result is not kept), and SKEP_EDEAD, also of
+ * the first job with its key: skep_client_why has details. */
 SKEP_MUST_USE int skep_result_wait(skep_client *client, const char *queue, const void *data, size_t size_bytes,
                                    const skep_job_options *options, unsigned timeout_ms, void **result,
                                    size_t *result_bytes);

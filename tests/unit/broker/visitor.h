@@ -13,7 +13,7 @@ struct returned {
     enum skep_command_id id;
     uint64_t number, n, job, status;
     bool duplicate, waits;
-    char text[64]; /* cause, reason, data, or the results one after the other */
+    char text[64]; /* cause, reason, data, how the first ended, or the results one after the other */
 };
 
 struct visitor {
@@ -47,6 +47,7 @@ static inline void visitor_note(struct visitor *visitor, const struct skep_comma
         r->job = c->accepted.id;
         r->duplicate = c->accepted.duplicate;
         r->waits = c->accepted.waits;
+        visitor_text(r, &c->accepted.ended);
         break;
     case SKEP_COMMAND_declined:
         r->number = c->declined.number;

@@ -37,6 +37,7 @@ struct fake {
     int declines;             /* status to decline with; 0 */
     bool says_duplicate;      /* every job's key was there */
     bool says_waits;          /* and the outcome of the first follows */
+    const char *says_ended;   /* and the first has ended, so; NULL */
     bool finishes;            /* every job at once, with its payload as the result */
     bool silent_about_status; /* never answers that */
 
@@ -64,6 +65,10 @@ static inline void fake_text(char *to, size_t capacity_bytes, struct skep_bytes 
     snprintf(to, capacity_bytes, "%.*s", (int)from.size_bytes, from.data != NULL ? from.data : "");
 }
 
+static inline struct skep_bytes fake_bytes(const char *text) {
+    return (struct skep_bytes){text, strlen(text)};
+}
+
 static inline void fake_return(struct fake *fake, const struct skep_command *command) {
     if (skep__outlet_add(fake->returns, command) != SKEP_OK) abort();
 }
@@ -73,6 +78,7 @@ static inline void fake_accept(struct fake *fake, uint64_t number, uint64_t n, u
     SKEP_SET(accepted, &command.accepted, n, n);
     if (fake->says_duplicate) SKEP_SET(accepted, &command.accepted, duplicate, true);
     if (fake->says_waits) SKEP_SET(accepted, &command.accepted, waits, true);
+    if (fake->says_ended != NULL) SKEP_SET(accepted, &command.accepted, ended, fake_bytes(fake->says_ended));
     fake_return(fake, &command);
 }
 
@@ -166,10 +172,6 @@ static inline void fake_intake(void *context, const void *data, size_t size_byte
 
 static inline void fake_add(struct skep_frame *frame, const struct skep_command *command) {
     if (skep__frame_add(frame, command) != SKEP_OK) abort();
-}
-
-static inline struct skep_bytes fake_bytes(const char *text) {
-    return (struct skep_bytes){text, strlen(text)};
 }
 
 static inline void fake_url(const struct fake *fake, const char *socket, char url[128]) {

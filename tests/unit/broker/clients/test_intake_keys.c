@@ -57,6 +57,8 @@ static void test_a_copy_has_the_outcome_of_the_first(void **state) {
     visitor_expect(&second, 2, SKEP_COMMAND_accepted, 2, 1, 1);
     assert_true(second.log[0].duplicate && second.log[0].waits);
     assert_true(second.log[2].duplicate && !second.log[2].waits);
+    assert_string_equal(second.log[0].text, "");
+    assert_string_equal(second.log[2].text, "done");
     visitor_expect_nothing_more(&second);
     bench_dismiss(child);
     visitor_go(&second);
@@ -78,6 +80,11 @@ static void test_a_copy_has_the_death_of_the_first(void **state) {
     visitor_expect(&second, 1, SKEP_COMMAND_died, 1, 0, 0);
     assert_string_equal(second.log[1].text, "refused");
     assert_int_equal(bench.queue->unclaimed, 1);
+    say_with_key(&second, 2); /* too late */
+    visitor_expect(&second, 2, SKEP_COMMAND_accepted, 2, 1, 1);
+    assert_true(second.log[2].duplicate && !second.log[2].waits);
+    assert_string_equal(second.log[2].text, "refused");
+    visitor_expect_nothing_more(&second);
     bench_dismiss(child);
     close_with(&bench, &second);
 }

@@ -199,7 +199,7 @@ static void test_a_dead_letter_without_a_record(void **state) {
     bench_open(&bench, *state, NULL);
     put(&bench, bench.queue, 128, 0);
     struct skep__store *store = bench.cluster->store;
-    store->kind->bury(store, store->kind->first(bench.queue), NULL, 0);
+    store->kind->bury(store, store->kind->first(bench.queue), "attempts", NULL, 0);
     look_at_dead(&bench, NULL, 0, 1, &view);
     assert_int_equal(view.count, 1);
     assert_false(SKEP_HAS(jobStatus, &view.last.jobStatus, cause));

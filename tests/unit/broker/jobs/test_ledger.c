@@ -280,6 +280,27 @@ static void test_what_the_primary_may_not_submit(void **state) {
     close_bench(&bench);
 }
 
+static void no_outcome(skep_cluster *cluster, uint64_t id, int status, const void *data, size_t size_bytes,
+                       void *context) {
+    (void)cluster, (void)id, (void)status, (void)data, (void)size_bytes, (void)context;
+    fail_msg("an outcome");
+}
+
+static void test_the_primary_has_a_copy_of_a_dead_letter(void **state) {
+    static const struct skep_bytes none = {0};
+    struct bench bench;
+    skep_job_options keyed = {.key = "k"};
+    uint64_t id = 0;
+    open_plain(&bench, *state);
+    skep_cluster *cluster = bench.cluster;
+    assert_int_equal(skep_cluster_submit(cluster, "q", "x", 1, &keyed, NULL, NULL, NULL), SKEP_OK);
+    skep__ledger_bury(cluster, cluster->store->kind->first(bench.queue), "refused", &none, NULL);
+    assert_int_equal(skep_cluster_submit(cluster, "q", "x", 1, &keyed, NULL, NULL, NULL), SKEP_EDUPLICATE);
+    assert_int_equal(skep_cluster_submit(cluster, "q", "x", 1, &keyed, &id, no_outcome, NULL), SKEP_EDEAD);
+    assert_int_equal(id, 1);
+    close_bench(&bench);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_what_is_ready_is_split_evenly),
@@ -296,6 +317,7 @@ int main(void) {
         PUMP_TEST(test_failing_is_final),
         PUMP_TEST(test_released_jobs_were_never_there),
         PUMP_TEST(test_the_primary_submits_too),
+        PUMP_TEST(test_the_primary_has_a_copy_of_a_dead_letter),
         PUMP_TEST(test_what_the_primary_may_not_submit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

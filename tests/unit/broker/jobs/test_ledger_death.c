@@ -19,6 +19,40 @@ static void test_delays_and_times_to_live(void **state) {
     close_bench(&bench);
 }
 
+/* --- stops --- */
+
+static void assert_losable(const struct bench *bench, bool now, uint64_t jobs, uint64_t dead) {
+    uint64_t dead_letters;
+    assert_int_equal(skep__ledger_losable(bench->cluster, now, &dead_letters), jobs);
+    assert_int_equal(dead_letters, dead);
+}
+
+static void test_what_a_stop_would_lose(void **state) {
+    struct skep_command_fail fail = {.delivery = 1};
+    struct bench bench;
+    open_plain(&bench, *state);
+    skep_child *child = hire(&bench, 0, 4), *killed = hire(&bench, 1, 1);
+    TAILQ_INSERT_TAIL(&bench.cluster->children, child, entry);
+    TAILQ_INSERT_TAIL(&bench.cluster->children, killed, entry);
+    submit(&bench, 7);
+    begin(child, 1, 3);
+    begin(killed, 1, 1);
+    skep__ledger_fail(child, &fail);
+    assert_losable(&bench, false, 3, 1);
+    assert_losable(&bench, true, 6, 1);
+    killed->reason = "watchdog"; /* it finishes nothing any more */
+    assert_losable(&bench, false, 4, 1);
+    bench.cluster->stopping = true; /* nobody begins anything any more */
+    assert_losable(&bench, false, 0, 0);
+    assert_losable(&bench, true, 2, 0);
+    bench.cluster->stopping = false;
+    TAILQ_REMOVE(&bench.cluster->children, child, entry);
+    TAILQ_REMOVE(&bench.cluster->children, killed, entry);
+    dismiss(killed);
+    dismiss(child);
+    close_bench(&bench);
+}
+
 /* --- deaths --- */
 
 static void die(skep_child *child) {
@@ -184,6 +218,7 @@ static void test_a_straggler_is_not_forgotten(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_delays_and_times_to_live),
+        PUMP_TEST(test_what_a_stop_would_lose),
         PUMP_TEST(test_the_page_tells_who_is_to_blame),
         PUMP_TEST(test_kept_jobs_are_suspects_when_no_handler_ran),
         PUMP_TEST(test_without_a_page_the_first_are_suspects),

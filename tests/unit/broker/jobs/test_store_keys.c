@@ -65,7 +65,7 @@ static struct skep__job *dead_letter(struct shelf *shelf, uint64_t now_ms) {
     struct skep__submission submission = keyed("key");
     shelf_put(shelf, &submission, 0);
     struct skep__job *job = shelf_take(shelf, "x", 1);
-    shelf->kind->bury(shelf->store, job, NULL, now_ms);
+    shelf->kind->bury(shelf->store, job, "refused", NULL, now_ms);
     return job;
 }
 
@@ -121,7 +121,15 @@ static int wait_with(struct shelf *shelf, uint64_t number) {
     struct skep__submission submission = keyed("key");
     submission.client = 7;
     submission.number = number;
-    return shelf->kind->wait(shelf->store, shelf->queue, &submission);
+    const char *cause;
+    return shelf->kind->wait(shelf->store, shelf->queue, &submission, &cause);
+}
+
+static void assert_dead(struct shelf *shelf, const char *wanted) {
+    struct skep__submission submission = keyed("key");
+    const char *cause;
+    assert_int_equal(shelf->kind->wait(shelf->store, shelf->queue, &submission, &cause), SKEP_EDEAD);
+    assert_string_equal(cause, wanted);
 }
 
 static unsigned count_waiters(const struct shelf *shelf, const struct skep__job *job, uint64_t *sum) {
@@ -163,12 +171,29 @@ static void test_only_the_copies_are_waited_for(void **state) {
     assert_true(job->wants_outcome);
     assert_int_equal(count_waiters(&shelf, job, &sum), 1);
     assert_int_equal(sum, 10);
-    shelf.kind->bury(shelf.store, job, NULL, 2);
-    assert_int_equal(wait_with(&shelf, 11), SKEP_ENOJOB); /* dead */
+    shelf.kind->bury(shelf.store, job, "expired", NULL, 2);
+    assert_dead(&shelf, "expired");
     shelf.kind->revive(shelf.store, job, 3);
     assert_int_equal(wait_with(&shelf, 100), SKEP_OK);
     assert_int_equal(count_waiters(&shelf, job, &sum), 1);
     assert_int_equal(sum, 100);
+    shelf_close(&shelf);
+}
+
+static void test_a_key_remembers_how_its_job_ended(void **state) {
+    (void)state;
+    struct shelf shelf = shelf_open_large();
+    struct skep__job *job = dead_letter(&shelf, 10);
+    assert_dead(&shelf, "refused");
+    shelf.kind->revive(shelf.store, job, 11); /* open again */
+    assert_int_equal(wait_with(&shelf, 1), SKEP_OK);
+    job = shelf_take(&shelf, "x", 12);
+    shelf.kind->bury(shelf.store, job, "deaths", NULL, 13);
+    shelf.kind->drop(shelf.store, job);
+    assert_dead(&shelf, "deaths");
+    assert_status(&shelf, "key", 13 + SHELF_DEDUP_MS, SKEP_OK); /* another job */
+    shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 2000), 2000);
+    assert_int_equal(wait_with(&shelf, 2), SKEP_ENOJOB);
     shelf_close(&shelf);
 }
 
@@ -198,6 +223,7 @@ int main(void) {
         cmocka_unit_test(test_a_dropped_dead_letter_leaves_its_key),
         cmocka_unit_test(test_who_waits_with_a_copy),
         cmocka_unit_test(test_only_the_copies_are_waited_for),
+        cmocka_unit_test(test_a_key_remembers_how_its_job_ended),
         cmocka_unit_test(test_those_who_wait_have_a_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -180,7 +180,7 @@ static void answer_any(struct model *model) {
 static void bury_any(struct model *model) {
     struct model_job *m = any(model, chance(model, 3)); /* ready, reserved or delayed */
     if (m == NULL) return;
-    model->kind->bury(model->store, m->job, calloc(1, sizeof(struct skep__death) + 1), 0);
+    model->kind->bury(model->store, m->job, "attempts", calloc(1, sizeof(struct skep__death) + 1), 0);
     m->state = SKEP__JOB_DEAD;
 }
 
@@ -208,7 +208,7 @@ static void check_expired(struct model *model) {
             m->begun = true;
             continue;
         }
-        model->kind->bury(model->store, job, NULL, 0);
+        model->kind->bury(model->store, job, "attempts", NULL, 0);
         m->state = SKEP__JOB_DEAD;
     }
 }

@@ -185,6 +185,25 @@ static void test_duplicate(void **state) {
     end(&hive);
 }
 
+static void test_a_duplicate_of_a_job_that_has_ended(void **state) {
+    struct hive hive;
+    begin(&hive, *state);
+    hive.fake->says_duplicate = true;
+    hive.fake->says_ended = "done";
+    submit(&hive, 1, 1, on_outcome);
+    PUMP_UNTIL(hive.pump, hive.outcomes == 1);
+    assert_int_equal(hive.outcome.status, SKEP_EDUPLICATE);
+    hive.fake->says_ended = "expired";
+    submit(&hive, 2, 2, on_outcome);
+    PUMP_UNTIL(hive.pump, hive.outcomes == 2);
+    assert_int_equal(hive.status, SKEP_EDUPLICATE);
+    assert_int_equal(hive.outcome.status, SKEP_EDEAD);
+    assert_string_equal(hive.cause, "expired");
+    assert_string_equal(hive.reason, "");
+    assert_non_null(strstr(skep_client_why(hive.client), "expired"));
+    end(&hive);
+}
+
 static void test_a_duplicate_that_waits(void **state) {
     struct hive hive;
     begin(&hive, *state);
@@ -320,6 +339,7 @@ int main(void) {
         PUMP_TEST(test_bad_submissions),
         PUMP_TEST(test_decline),
         PUMP_TEST(test_duplicate),
+        PUMP_TEST(test_a_duplicate_of_a_job_that_has_ended),
         PUMP_TEST(test_a_duplicate_that_waits),
         PUMP_TEST(test_outcome),
         PUMP_TEST(test_death),

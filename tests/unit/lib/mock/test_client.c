@@ -70,6 +70,31 @@ static void test_done_by_the_test(void **state) {
     skep_mock_broker_free(&mock);
 }
 
+/* A copy of a job that has ended: how it ended, as long as the key is remembered. */
+static void test_copies_of_what_has_ended(void **state) {
+    skep_mock_client *client;
+    skep_mock *mock = open_with_client(&client);
+    skep_job_options good = {.key = "good"}, bad = {.key = "bad"};
+    uint64_t job, copy;
+    (void)state;
+    uint64_t number = ask_for(mock, client, "a", &good);
+    OK(skep_mock_expect_submitted(mock, NULL, NULL, 0, &job, PATIENCE_MS));
+    OK(skep_mock_finish(mock, job, "result", 6));
+    OK(skep_mock_client_expect_result(client, number, "result", 6, PATIENCE_MS));
+    copy = ask_for(mock, client, "a", &good);
+    FAILS(SKEP_EPROTO, skep_mock_client_expect_result(client, copy, NULL, 0, PATIENCE_MS));
+    assert_non_null(strstr(skep_mock_client_why(client), "what came of it: EDUPLICATE"));
+    number = ask_for(mock, client, "b", &bad);
+    OK(skep_mock_expect_submitted(mock, NULL, NULL, 0, &job, PATIENCE_MS));
+    OK(skep_mock_bury(mock, job, "deaths", "SIGSEGV"));
+    OK(skep_mock_client_expect_dead(client, number, "deaths", "SIGSEGV", PATIENCE_MS));
+    copy = ask_for(mock, client, "b", &bad);
+    OK(skep_mock_client_expect_answer(client, copy, SKEP_EDUPLICATE, NULL, PATIENCE_MS));
+    OK(skep_mock_client_expect_dead(client, copy, "deaths", "", PATIENCE_MS));
+    skep_mock_client_free(&client);
+    skep_mock_broker_free(&mock);
+}
+
 static void test_declined(void **state) {
     skep_mock_client *client;
     skep_mock *mock = open_with_client(&client);
@@ -152,8 +177,13 @@ int main(void) {
     struct kept kept = {0};
 #define TEST(function) cmocka_unit_test_prestate(function, &kept)
     const struct CMUnitTest tests[] = {
-        TEST(test_done_by_a_worker), TEST(test_done_by_the_test), TEST(test_declined),
-        TEST(test_what_is_said),     TEST(test_status),           TEST(test_no_broker),
+        TEST(test_done_by_a_worker),
+        TEST(test_done_by_the_test),
+        TEST(test_declined),
+        TEST(test_what_is_said),
+        TEST(test_status),
+        TEST(test_no_broker),
+        TEST(test_copies_of_what_has_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
