@@ -290,6 +290,7 @@ struct skep_cluster {
     size_t slot_count;
     struct skep__breaker breaker;
     struct skep__reload *reload; /* NULL: none is under way */
+    uint64_t reload_requests;    /* reloads and restarts that were asked for, ever: the number of the latest */
     uint32_t name_turn;          /* of the workers with one name */
 
     LIST_HEAD(, skep__listener) listeners;

@@ -271,10 +271,13 @@ typedef struct skep_reload_options {
  * by the old program when they end. When all are ready the breaker is closed. Returns at once; reload events report the
  * progress. options may be NULL. During a reload, or the restart of one worker, the next reload is remembered and
  * begins when that has ended or was aborted; several such requests become one, in which later options override earlier
- * ones; if that changes what an earlier one asked for, an event with the phase "replaced" says so. Errors: SKEP_EINVAL,
- * SKEP_ESTATE (stopping, or no worker is wanted), SKEP_ENOMEM.
- */
+ * ones; if that changes what an earlier one asked for, other than at_once, an event with the phase "replaced" says so.
+ * Errors: SKEP_EINVAL, SKEP_ESTATE (stopping, or no worker is wanted), SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_cluster_reload(skep_cluster *cluster, const skep_reload_options *options);
+
+/* Number of the latest request that skep_cluster_reload or skep_child_restart took, from 1, also on behalf of a command
+ * or of SIGHUP; 0: there was none. Each event of a reload says which requests it is about. */
+uint64_t skep_cluster_reload_request(const skep_cluster *cluster);
 
 /* The same for one worker, but not while another reload is under way; the breaker stays as it is. Errors: the same,
  * SKEP_EUNDERWAY, and SKEP_ESTATE (it is leaving). */
