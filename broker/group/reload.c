@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "group/breaker.h"
 #include "journal/event.h"
 #include "journal/exits.h"
 #include "worker/life.h"
@@ -211,7 +212,7 @@ static void finish(struct skep__reload *reload) {
     snprintf(reason, sizeof reason, "%" PRIu32 " worker%s replaced", progress[0], progress[0] == 1 ? "" : "s");
     if (reload->changes_settings) skep__program_adopt(&reload->program, &cluster->settings);
     detach(cluster);
-    if (whole) skep_cluster_close_breaker(cluster);
+    if (whole) skep__breaker_close(cluster, "all workers were replaced");
     end(reload, event_of(NULL, &reload->requests, "done", progress, reason));
 }
 
