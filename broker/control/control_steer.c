@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/signal_text.h"
 #include "common/text.h"
 #include "control/control.h"
 #include "group/scale.h"
@@ -164,7 +165,7 @@ static int drain(skep_child *child) {
 }
 
 static void say_signal(skep_child *child, int number) {
-    char name[16];
+    char name[SKEP__SIGNAL_BYTES];
     skep_event event = skep__event(SKEP_EVENT_SIGNAL, child);
     skep__signal_text(number, name);
     event.reason = name;

@@ -170,8 +170,11 @@ SKEP_MUST_USE int skep_fork(skep_cluster *cluster, const char *const *env, skep_
 /* Runs the loop until no worker is left and no handle of the user's keeps it alive. */
 SKEP_MUST_USE int skep_cluster_run(skep_cluster *cluster);
 
-/* SIGINT, SIGTERM and SIGQUIT stop the cluster: the first drains the workers, a second one kills them, except SIGQUIT.
- * Errors: SKEP_ESYS. */
+/* SIGINT, SIGTERM and SIGQUIT stop the cluster: the workers drain. The second of SIGINT and SIGTERM kills them; SIGQUIT
+ * never kills, and does not count, before or after. The signals are unblocked in this thread. What comes as long as the
+ * cluster is there does not end the process; skep_cluster_free makes them blocked or not as they were before, and their
+ * effect the default one. A program that no signal is to end after that, up to its own end, blocks them before this
+ * call. Errors: SKEP_EMFILE, SKEP_ESYS. */
 SKEP_MUST_USE int skep_cluster_stop_on_signals(skep_cluster *cluster);
 
 /* Stops the cluster: no more forks, no more jobs; workers drain, or are killed if now is true. skep_cluster_run returns
@@ -296,8 +299,9 @@ void skep_cluster_close_breaker(skep_cluster *cluster);
 
 /* SIGHUP reloads, SIGTTIN adds a worker, SIGTTOU removes one. These three are blocked in this thread; other threads of
  * the program must block them too. A signal event says who sent each; also who sent one that stops the cluster, if
- * skep_cluster_stop_on_signals was called before: then those are blocked in this thread too, until the cluster is
- * freed. Errors: SKEP_ESYS. */
+ * skep_cluster_stop_on_signals was called before: then those are blocked in this thread too. skep_cluster_free discards
+ * what has come and is not read, and restores for each of these signals whether it was blocked. Errors: SKEP_EMFILE,
+ * SKEP_ESYS. */
 SKEP_MUST_USE int skep_cluster_steer_on_signals(skep_cluster *cluster);
 
 /* --- Output of workers, with settings.capture --- */
