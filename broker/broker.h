@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/heap.h"
+#include "base/signal_mask.h"
 #include "command.h"
 #include "common/flusher.h"
 #include "common/instance.h"
@@ -293,6 +294,7 @@ struct skep_cluster {
     size_t slot_count;
     struct skep__breaker breaker;
     struct skep__reload *reload; /* NULL: none is under way */
+    uint64_t reload_requests;    /* reloads and restarts that were asked for, ever: the number of the latest */
     uint32_t name_turn;          /* of the workers with one name */
 
     LIST_HEAD(, skep__listener) listeners;
@@ -351,8 +353,10 @@ struct skep_cluster {
     uint64_t next_call;
 
     uv_timer_t interval_timer;
+    struct skep__signal_mask signal_mask;
     uv_signal_t signals[SKEP__STOP_SIGNALS];
-    bool has_signals;
+    unsigned signal_count;    /* of these that are there */
+    bool stop_signalled;      /* SIGINT or SIGTERM came: the next of them kills */
     bool adopts;              /* processes that workers leave behind become children of this one */
     uv_signal_t child_signal; /* if it adopts */
     pid_t *own_children;      /* that this process had before */

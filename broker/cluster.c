@@ -2,7 +2,6 @@
  * The primary: made, started, run, stopped, freed. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -266,34 +265,6 @@ void skep_cluster_stop(skep_cluster *cluster, bool now) {
     else if (first) drain_all(cluster);
 }
 
-/* SIGQUIT never kills: to users of nginx it is the graceful one. */
-void skep__cluster_stop_by(skep_cluster *cluster, int signal) {
-    skep_cluster_stop(cluster, cluster->stopping && signal != SIGQUIT);
-}
-
-static void signalled(uv_signal_t *handle, int number) {
-    skep__cluster_stop_by(handle->data, number);
-}
-
-int skep_cluster_stop_on_signals(skep_cluster *cluster) {
-    static const int numbers[SKEP__STOP_SIGNALS] = {SIGINT, SIGTERM, SIGQUIT};
-    if (cluster->has_signals) return SKEP_OK;
-    cluster->has_signals = true;
-    sigset_t wanted;
-    sigemptyset(&wanted);
-    for (unsigned i = 0; i < SKEP__STOP_SIGNALS; i++) sigaddset(&wanted, numbers[i]);
-    pthread_sigmask(SIG_UNBLOCK, &wanted, NULL); /* the parent process may have blocked them */
-    for (unsigned i = 0; i < SKEP__STOP_SIGNALS; i++) {
-        uv_signal_init(cluster->loop, &cluster->signals[i]);
-        cluster->signals[i].data = cluster;
-        cluster->open_handles++;
-        int error = uv_signal_start(&cluster->signals[i], signalled, numbers[i]);
-        if (error != 0) return skep_status_of_errno(-error);
-        uv_unref((uv_handle_t *)&cluster->signals[i]);
-    }
-    return SKEP_OK;
-}
-
 /* --- freeing --- */
 
 static void release(skep_cluster *cluster) {
@@ -324,9 +295,7 @@ static void close_handles(skep_cluster *cluster) {
     uv_close((uv_handle_t *)&cluster->lack_timer, skep__broker_handle_closed);
     uv_close((uv_handle_t *)&cluster->hush_timer, skep__broker_handle_closed);
     uv_close((uv_handle_t *)&cluster->usage_idle, skep__broker_handle_closed);
-    for (unsigned i = 0; i < SKEP__STOP_SIGNALS && cluster->has_signals; i++)
-        uv_close((uv_handle_t *)&cluster->signals[i], skep__broker_handle_closed);
-    skep__steering_close(cluster);
+    skep__signals_close(cluster);
 }
 
 void skep_cluster_free(skep_cluster **out) {

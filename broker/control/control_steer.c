@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/signal_text.h"
 #include "common/text.h"
 #include "control/control.h"
 #include "group/scale.h"
@@ -166,7 +167,7 @@ static int drain(skep_child *child) {
 }
 
 static void say_signal(skep_child *child, int number) {
-    char name[16];
+    char name[SKEP__SIGNAL_BYTES];
     skep_event event = skep__event(SKEP_EVENT_SIGNAL, child);
     skep__signal_text(number, name);
     event.reason = name;
@@ -243,11 +244,20 @@ static int steer(skep_cluster *cluster, const struct skep_command *command) {
     }
 }
 
+/* What is replaced is so by and by: its events carry the number. */
+static int add_done(const skep_cluster *cluster, const struct skep_command *asked, struct skep_frame *frame) {
+    struct skep_command command = {.id = SKEP_COMMAND_done};
+    command.done.has = 0;
+    if (asked->id == SKEP_COMMAND_reload || asked->id == SKEP_COMMAND_restartWorker)
+        SKEP_SET(done, &command.done, request, skep_cluster_reload_request(cluster));
+    return skep__frame_add(frame, &command);
+}
+
 int skep__steer(skep_cluster *cluster, const struct skep_command *command, struct skep_frame *frame) {
     bool scales = command->id == SKEP_COMMAND_scale;
     cluster->why[0] = '\0';
     int status = scales ? scale(cluster, &command->scale, frame) : steer(cluster, command);
-    if (status == SKEP_OK) return scales ? SKEP_OK : skep__done_add(frame);
+    if (status == SKEP_OK) return scales ? SKEP_OK : add_done(cluster, command, frame);
     if (status == SKEP_EPROTO) return status;
     return skep__failed_add(status, cluster->why[0] != '\0' ? cluster->why : skep_strerror(status), frame);
 }

@@ -1,19 +1,71 @@
 /* SPDX-License-Identifier: MIT
- * Steering by signals, as gunicorn and nginx have it. They are blocked, and read from a descriptor, instead of caught:
- * a terminal sends SIGTTOU and SIGTTIN to background processes that write to it or read from it, but not to those that
- * block them; a broker whose log goes to such a terminal would lose a worker with each line, and never get it written.
- */
+ * Stopping by signals, and steering as gunicorn and nginx have it. Those that steer are blocked, and read from a
+ * descriptor, instead of caught: a terminal sends SIGTTOU and SIGTTIN to background processes that write to it or read
+ * from it, but not to those that block them; a broker whose log goes to such a terminal would lose a worker with each
+ * line, and never get it written. */
 #include <contract.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "common/signal_text.h"
 #include "control/steer_signals.h"
 #include "journal/event.h"
+
+static const int stop_signals[SKEP__STOP_SIGNALS] = {SIGINT, SIGTERM, SIGQUIT};
+
+/* --- stopping --- */
+
+/* SIGQUIT does not kill, nor does it count: to users of nginx it is the graceful one, and of signals that wait together
+ * the kernel gives the one with the smallest number first, whichever came first. */
+static bool kills(const skep_cluster *cluster, int signal) {
+    return signal != SIGQUIT && cluster->stop_signalled;
+}
+
+static void stop_by(skep_cluster *cluster, int signal) {
+    bool now = kills(cluster, signal);
+    cluster->stop_signalled = cluster->stop_signalled || signal != SIGQUIT;
+    skep_cluster_stop(cluster, now);
+}
+
+static void signalled(uv_signal_t *handle, int number) {
+    stop_by(handle->data, number);
+}
+
+static sigset_t set_of_stopping(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (unsigned i = 0; i < SKEP__STOP_SIGNALS; i++) sigaddset(&set, stop_signals[i]);
+    return set;
+}
+
+/* Returns an error of libuv's, or 0. */
+static int catch_next(skep_cluster *cluster) {
+    uv_signal_t *handle = &cluster->signals[cluster->signal_count];
+    int error = uv_signal_init(cluster->loop, handle);
+    if (error != 0) return error;
+    handle->data = cluster;
+    cluster->open_handles++;
+    uv_unref((uv_handle_t *)handle);
+    return uv_signal_start(handle, signalled, stop_signals[cluster->signal_count++]);
+}
+
+int skep_cluster_stop_on_signals(skep_cluster *cluster) {
+    sigset_t wanted = set_of_stopping();
+    if (cluster->signal_count == SKEP__STOP_SIGNALS) return SKEP_OK;
+    while (cluster->signal_count < SKEP__STOP_SIGNALS) {
+        int error = catch_next(cluster);
+        if (error != 0) return skep_status_of_errno(-error);
+    }
+    /* The parent process may have blocked them. */
+    skep__signal_mask_change(&cluster->signal_mask, SIG_UNBLOCK, &wanted);
+    return SKEP_OK;
+}
+
+/* --- steering --- */
 
 static int scale_by(skep_cluster *cluster, bool up) {
     unsigned wanted = skep_cluster_wanted(cluster);
@@ -21,39 +73,40 @@ static int scale_by(skep_cluster *cluster, bool up) {
     return wanted > 0 ? skep_cluster_scale(cluster, wanted - 1) : SKEP_OK;
 }
 
-static bool stops(int signal) {
-    return signal == SIGINT || signal == SIGTERM || signal == SIGQUIT;
-}
-
 static const char *effect_of(const skep_cluster *cluster, int signal) {
     if (signal == SIGHUP) return "reloading";
     if (signal == SIGTTIN) return "one worker more";
     if (signal == SIGTTOU) return "one worker fewer";
     if (!cluster->stopping) return "stopping";
-    return signal == SIGQUIT ? "already stopping" : "killing the workers";
+    if (kills(cluster, signal)) return "killing the workers";
+    return signal == SIGQUIT ? "already stopping" : "already stopping; the next one kills the workers";
 }
 
-/* Who sent it is said if it was a process that can be seen from here; the kernel sends those of a terminal. */
 static void say_signal(skep_cluster *cluster, const struct signalfd_siginfo *info) {
-    char text[SKEP_MAX_REASON + 1], sender[32] = "";
-    bool was_sent = info->ssi_code == SI_USER || info->ssi_code == SI_QUEUE || info->ssi_code == SI_TKILL;
-    if (was_sent && info->ssi_pid != 0) snprintf(sender, sizeof sender, " from pid %" PRIu32, info->ssi_pid);
+    char text[SKEP_MAX_REASON + 1], received[SKEP__RECEIVED_BYTES];
     skep_event event = skep__event(SKEP_EVENT_SIGNAL, NULL);
-    snprintf(text, sizeof text, "SIG%s%s: %s", sigabbrev_np((int)info->ssi_signo), sender,
-             effect_of(cluster, (int)info->ssi_signo));
+    skep__received_text(info, received);
+    snprintf(text, sizeof text, "%s: %s", received, effect_of(cluster, (int)info->ssi_signo));
     event.reason = text;
     skep__emit(cluster, &event);
 }
 
 static void steer(skep_cluster *cluster, int signal) {
-    if (stops(signal)) {
-        skep__cluster_stop_by(cluster, signal);
+    sigset_t stopping = set_of_stopping();
+    if (sigismember(&stopping, signal)) {
+        stop_by(cluster, signal);
         return;
     }
     int status = signal == SIGHUP ? skep_cluster_reload(cluster, NULL) : scale_by(cluster, signal == SIGTTIN);
     if (status == SKEP_OK) return;
     const char *why = cluster->why[0] != '\0' ? cluster->why : skep_strerror(status);
-    skep__emit_error(cluster, NULL, "SIG%s: %s", sigabbrev_np(signal), why);
+    char name[SKEP__SIGNAL_BYTES];
+    skep__signal_text(signal, name);
+    skep__emit_error(cluster, NULL, "%s: %s", name, why);
+}
+
+static bool next_signal(const skep_cluster *cluster, struct signalfd_siginfo *signal) {
+    return read(cluster->steering_fd, signal, sizeof *signal) == sizeof *signal;
 }
 
 static void readable(uv_poll_t *poll, int status, int events) {
@@ -61,7 +114,7 @@ static void readable(uv_poll_t *poll, int status, int events) {
     skep_cluster *cluster = poll->data;
     (void)status;
     (void)events;
-    while (read(cluster->steering_fd, &signal, sizeof signal) == sizeof signal) {
+    while (next_signal(cluster, &signal)) {
         say_signal(cluster, &signal);
         cluster->why[0] = '\0';
         steer(cluster, (int)signal.ssi_signo);
@@ -81,17 +134,11 @@ static int watch(skep_cluster *cluster) {
 
 /* Those that stop are read here too, because only this tells who sent them. If another thread of the program gets one,
  * the handler of skep_cluster_stop_on_signals does the same without that. */
-static void add_stopping(sigset_t *signals) {
-    sigaddset(signals, SIGINT);
-    sigaddset(signals, SIGTERM);
-    sigaddset(signals, SIGQUIT);
-}
-
 int skep_cluster_steer_on_signals(skep_cluster *cluster) {
     sigset_t signals;
     if (cluster->steers) return SKEP_OK;
     sigemptyset(&signals);
-    if (cluster->has_signals) add_stopping(&signals);
+    if (cluster->signal_count > 0) signals = set_of_stopping();
     sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGTTIN);
     sigaddset(&signals, SIGTTOU);
@@ -104,18 +151,27 @@ int skep_cluster_steer_on_signals(skep_cluster *cluster) {
         return skep__broker_fail(cluster, skep_status_of_errno(-status), "cannot watch signals: %s",
                                  uv_strerror(status));
     }
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    skep__signal_mask_change(&cluster->signal_mask, SIG_BLOCK, &signals);
     cluster->steers = true;
     return SKEP_OK;
 }
 
-void skep__steering_close(skep_cluster *cluster) {
-    sigset_t stopping;
+/* --- closing --- */
+
+static void close_steering(skep_cluster *cluster) {
+    struct signalfd_siginfo signal;
     if (!cluster->steers) return;
-    sigemptyset(&stopping);
-    if (cluster->has_signals) add_stopping(&stopping);
-    pthread_sigmask(SIG_UNBLOCK, &stopping, NULL);
+    while (next_signal(cluster, &signal)) continue;
     uv_poll_stop(&cluster->steering);
     uv_close((uv_handle_t *)&cluster->steering, skep__broker_handle_closed);
     close(cluster->steering_fd);
+}
+
+/* What waits must not take effect in the midst of this: it is read, or caught by libuv as long as its handler is there.
+ */
+void skep__signals_close(skep_cluster *cluster) {
+    close_steering(cluster);
+    skep__signal_mask_restore(&cluster->signal_mask);
+    for (unsigned i = 0; i < cluster->signal_count; i++)
+        uv_close((uv_handle_t *)&cluster->signals[i], skep__broker_handle_closed);
 }

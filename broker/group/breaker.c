@@ -100,10 +100,14 @@ static void close_breaker(skep_cluster *cluster, const char *reason) {
     skep__slots_refill(cluster);
 }
 
-void skep_cluster_close_breaker(skep_cluster *cluster) {
+void skep__breaker_close(skep_cluster *cluster, const char *reason) {
     if (!cluster->breaker.open || cluster->stopping) return;
     skep__slots_forgive(cluster);
-    close_breaker(cluster, "by request");
+    close_breaker(cluster, reason);
+}
+
+void skep_cluster_close_breaker(skep_cluster *cluster) {
+    skep__breaker_close(cluster, "by request");
 }
 
 /* Not during a reload: what is missing would be started from the old program. A reload closes it at its end; if it is

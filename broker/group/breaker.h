@@ -47,6 +47,9 @@ void skep__breaker_ended(const skep_child *child);
 /* Tells by an event that the breaker has opened, unless that was told. */
 void skep__breaker_say(skep_cluster *cluster);
 
+/* Closes the breaker, if it is open, and starts the missing workers. */
+void skep__breaker_close(skep_cluster *cluster, const char *reason);
+
 /* No more trials. */
 void skep__breaker_stop(skep_cluster *cluster);
 

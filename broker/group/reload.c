@@ -10,13 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "group/breaker.h"
 #include "journal/event.h"
 #include "journal/exits.h"
 #include "worker/life.h"
 #include "worker/program.h"
 
+/* Requests in a row that one reload does, by their numbers */
+struct requests {
+    uint64_t first;
+    uint32_t count;
+};
+
 struct skep__reload {
     skep_cluster *cluster;
+    struct requests requests;
     struct skep__program program;  /* of the successors; owned */
     bool changes_program;          /* exec or args */
     bool changes_settings;         /* these, or the workers' user or directory */
@@ -24,10 +32,14 @@ struct skep__reload {
     unsigned at_once;              /* successors that are not ready yet, at most */
     const struct skep__slot *only; /* the place to be renewed; NULL: all */
     struct skep__flush flush;
-    bool has_next;             /* another one was asked for meanwhile and follows */
-    struct skep__program next; /* its; owned; NULL: as it is then */
-    unsigned next_at_once;     /* 0: the default */
+    struct requests next_requests; /* that came meanwhile: one reload follows; none: no other follows */
+    struct skep__program next;     /* its; owned; NULL: as it is then */
+    unsigned next_at_once;         /* 0: the default */
 };
+
+uint64_t skep_cluster_reload_request(const skep_cluster *cluster) {
+    return cluster->reload_requests;
+}
 
 /* --- places --- */
 
@@ -90,17 +102,19 @@ static void withdraw(struct skep__slot *slot) {
 
 /* --- events --- */
 
-/* The reload must not be touched after this, unless it is still under way. */
-static void emit(skep_cluster *cluster, skep_child *child, const char *phase, const uint32_t progress[2],
-                 const char *reason) {
+static skep_event event_of(skep_child *child, const struct requests *requests, const char *phase,
+                           const uint32_t progress[2], const char *reason) {
     skep_event event = skep__event(SKEP_EVENT_RELOAD, child);
+    event.request = requests->first;
+    event.requests = requests->count;
     event.phase = phase;
     event.step = progress[0];
     event.steps = progress[1];
     event.reason = reason;
-    skep__emit(cluster, &event);
+    return event;
 }
 
+/* The reload must not be touched after this, unless it is still under way. */
 static void emit_begun(struct skep__reload *reload) {
     char reason[SKEP_MAX_REASON + 1];
     uint32_t progress[2];
@@ -108,19 +122,26 @@ static void emit_begun(struct skep__reload *reload) {
     snprintf(reason, sizeof reason, "replacing %" PRIu32 " worker%s%s%s", progress[1], progress[1] == 1 ? "" : "s",
              reload->changes_program ? " by " : "", reload->changes_program ? reload->program.exec : "");
     reload->begun = true;
-    emit(reload->cluster, NULL, "begun", progress, reason);
+    skep_event event = event_of(NULL, &reload->requests, "begun", progress, reason);
+    skep__emit(reload->cluster, &event);
 }
 
-static void emit_step(skep_child *child, uint32_t old) {
+/* The same. */
+static void emit_step(const struct skep__reload *reload, skep_child *child, uint32_t old) {
     char reason[SKEP_MAX_REASON + 1];
     uint32_t progress[2];
-    skep__reload_progress(child->cluster, &progress[0], &progress[1]);
+    skep__reload_progress(reload->cluster, &progress[0], &progress[1]);
     if (old != 0) snprintf(reason, sizeof reason, "worker %" PRIu32 " replaces worker %" PRIu32, child->id, old);
     else snprintf(reason, sizeof reason, "worker %" PRIu32 " fills an empty place", child->id);
-    emit(child->cluster, child, "step", progress, reason);
+    skep_event event = event_of(child, &reload->requests, "step", progress, reason);
+    skep__emit(reload->cluster, &event);
 }
 
 /* --- ending --- */
+
+static void go_on_soon(skep_cluster *cluster) {
+    if (cluster->reload != NULL) skep__flusher_mark(cluster->flusher, &cluster->reload->flush);
+}
 
 static void free_reload(struct skep__reload *reload) {
     skep__program_free(&reload->program);
@@ -146,14 +167,35 @@ void skep__reload_cancel(skep_cluster *cluster) {
     if (cluster->reload != NULL) free_reload(detach(cluster));
 }
 
-static void begin_next(skep_cluster *cluster, struct skep__reload *ended);
+static struct skep__reload *allocate(skep_cluster *cluster, const skep_reload_options *options);
+
+/* What is wanted may have changed since it was asked for: that it comes to nothing is then told as of any other. */
+static struct skep__reload *allocate_next(const struct skep__reload *ended) {
+    skep_reload_options options = skep__program_wishes(&ended->next);
+    options.at_once = ended->next_at_once;
+    struct skep__reload *reload = allocate(ended->cluster, &options);
+    if (reload != NULL) reload->requests = ended->next_requests;
+    return reload;
+}
+
+/* The next one is under way before callbacks are told of the end: what they ask for comes after it. */
+static void end(struct skep__reload *ended, skep_event event) {
+    skep_cluster *cluster = ended->cluster;
+    bool follows = ended->next_requests.count > 0;
+    struct skep__reload *next = follows ? allocate_next(ended) : NULL;
+    skep_event lost = event_of(NULL, &ended->next_requests, "aborted", (uint32_t[2]){0}, skep_strerror(SKEP_ENOMEM));
+    cluster->reload = next;
+    go_on_soon(cluster);
+    free_reload(ended);
+    skep__emit(cluster, &event);
+    if (follows && next == NULL) skep__emit(cluster, &lost);
+}
 
 static void abort_reload(skep_cluster *cluster, skep_child *failed, const char *reason) {
     uint32_t progress[2];
     skep__reload_progress(cluster, &progress[0], &progress[1]);
     struct skep__reload *ended = detach(cluster);
-    emit(cluster, failed, "aborted", progress, reason);
-    begin_next(cluster, ended);
+    end(ended, event_of(failed, &ended->requests, "aborted", progress, reason));
 }
 
 /* A program that has not been tried is not adopted; else later replacements run what the new workers run. */
@@ -170,9 +212,8 @@ static void finish(struct skep__reload *reload) {
     snprintf(reason, sizeof reason, "%" PRIu32 " worker%s replaced", progress[0], progress[0] == 1 ? "" : "s");
     if (reload->changes_settings) skep__program_adopt(&reload->program, &cluster->settings);
     detach(cluster);
-    if (whole) skep_cluster_close_breaker(cluster);
-    emit(cluster, NULL, "done", progress, reason);
-    begin_next(cluster, reload);
+    if (whole) skep__breaker_close(cluster, "all workers were replaced");
+    end(reload, event_of(NULL, &reload->requests, "done", progress, reason));
 }
 
 static void describe_end(const skep_child *child, char *text, size_t room) {
@@ -210,10 +251,6 @@ static void go_on(struct skep__flush *flush) {
     if (count_successors(cluster) == 0) finish(reload);
 }
 
-static void go_on_soon(skep_cluster *cluster) {
-    if (cluster->reload != NULL) skep__flusher_mark(cluster->flusher, &cluster->reload->flush);
-}
-
 /* From here on the new worker has the place; the old one leaves, and connections have somewhere to go. */
 static void promote(skep_child *child) {
     struct skep__slot *slot = child->slot;
@@ -225,7 +262,7 @@ static void promote(skep_child *child) {
     slot->failures = 0;
     uint32_t old_id = old != NULL ? old->id : 0;
     if (old != NULL) skep_child_disconnect(old);
-    emit_step(child, old_id);
+    if (child->cluster->reload != NULL) emit_step(child->cluster->reload, child, old_id);
 }
 
 void skep__reload_child_ready(skep_child *child) {
@@ -297,6 +334,7 @@ static int begin(skep_cluster *cluster, const skep_reload_options *options, cons
         free_reload(reload);
         return skep__broker_fail(cluster, SKEP_ESTATE, "no worker is wanted");
     }
+    reload->requests = (struct requests){++cluster->reload_requests, 1};
     cluster->reload = reload;
     go_on_soon(cluster);
     return SKEP_OK;
@@ -304,62 +342,38 @@ static int begin(skep_cluster *cluster, const skep_reload_options *options, cons
 
 /* --- the next one --- */
 
-static void emit_waiting(skep_cluster *cluster, const char *phase, const char *reason) {
-    skep_event event = skep__event(SKEP_EVENT_RELOAD, NULL);
-    event.phase = phase;
-    event.reason = reason;
-    skep__reload_progress(cluster, &event.step, &event.steps);
+static void emit_waiting(skep_cluster *cluster, const struct requests *requests, const char *phase,
+                         const char *reason) {
+    uint32_t progress[2];
+    skep__reload_progress(cluster, &progress[0], &progress[1]);
+    skep_event event = event_of(NULL, requests, phase, progress, reason);
     skep__emit_later(cluster, &event);
 }
 
-/* Clients that asked for the earlier one wait for a program that will not run. */
+/* Clients that asked for the earlier ones wait for a program that will not run. */
 static void emit_replaced(skep_cluster *cluster, const char *exec) {
     char reason[SKEP_MAX_REASON + 1];
     snprintf(reason, sizeof reason, "by a later reload%s%.*s", exec != NULL ? " to " : "", SKEP_MAX_REASON - 32,
              exec != NULL ? exec : "");
-    emit_waiting(cluster, "replaced", reason);
+    emit_waiting(cluster, &cluster->reload->next_requests, "replaced", reason);
 }
 
-/* Several become one: what a later one says counts, and what it leaves open is as an earlier one said. An earlier one
- * that something was asked of which is different now is replaced. */
+/* Several become one: what a later one says counts, and what it leaves open is as an earlier one said. Earlier ones of
+ * which something was asked that is different now are replaced. */
 static int note_next(skep_cluster *cluster, const skep_reload_options *options) {
     struct skep__reload *reload = cluster->reload;
     struct skep__program next;
     if (skep__program_changed(&next, &reload->next, options) != SKEP_OK) return no_memory(cluster);
-    if (!skep__program_keeps(&next, &reload->next)) emit_replaced(cluster, next.exec);
+    struct requests request = {++cluster->reload_requests, 1};
+    bool replaces = !skep__program_keeps(&next, &reload->next);
+    if (replaces) emit_replaced(cluster, next.exec);
     skep__program_free(&reload->next);
     reload->next = next;
     if (options->at_once != 0) reload->next_at_once = options->at_once;
-    reload->has_next = true;
-    emit_waiting(cluster, "pending", "it begins when the current one has ended");
+    if (replaces || reload->next_requests.count == 0) reload->next_requests = request;
+    else reload->next_requests.count++;
+    emit_waiting(cluster, &request, "pending", "it begins when the current one has ended");
     return SKEP_OK;
-}
-
-/* What is wanted may have changed since it was asked for: that it comes to nothing is then told as of any other. An
- * event's callback may have begun one already, of which this one is the next. */
-static void begin_next(skep_cluster *cluster, struct skep__reload *ended) {
-    const struct skep__program *next = &ended->next;
-    skep_reload_options options = {.exec = next->exec,
-                                   .args = next->args,
-                                   .cwd = next->cwd,
-                                   .env = next->env,
-                                   .set_ids = next->set_ids,
-                                   .uid = next->uid,
-                                   .gid = next->gid,
-                                   .set_umask = next->set_umask,
-                                   .umask = next->umask,
-                                   .at_once = ended->next_at_once};
-    bool begins = ended->has_next && !cluster->stopping;
-    int status = SKEP_OK;
-    if (begins && cluster->reload != NULL) {
-        status = note_next(cluster, &options);
-    } else if (begins) {
-        cluster->reload = allocate(cluster, &options);
-        if (cluster->reload == NULL) status = no_memory(cluster);
-        go_on_soon(cluster);
-    }
-    free_reload(ended);
-    if (status != SKEP_OK) skep__emit_error(cluster, NULL, "%s", cluster->why);
 }
 
 int skep_cluster_reload(skep_cluster *cluster, const skep_reload_options *options) {

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "clients/session.h"
 #include "common/container.h"
+#include "common/signal_text.h"
 #include "common/text.h"
 #include "jobs/deliveries.h"
 #include "jobs/ledger.h"
@@ -103,9 +104,9 @@ static void blame(skep_child *child, const struct last_moment *moment) {
 
 /* Writes how the worker ended. */
 static void write_end(const struct skep__exit_record *end, char *text, size_t room) {
-    const char *signal = end->signal >= 0 ? sigabbrev_np(end->signal) : NULL;
-    if (signal != NULL) snprintf(text, room, "was killed by SIG%s", signal);
-    else if (end->signal >= 0) snprintf(text, room, "was killed by signal %d", end->signal);
+    char signal[SKEP__SIGNAL_BYTES];
+    skep__signal_text(end->signal, signal);
+    if (end->signal >= 0) snprintf(text, room, "was killed by %s", signal);
     else if (end->code >= 0) snprintf(text, room, "exited with status %d", end->code);
     else snprintf(text, room, "closed its link");
 }

@@ -126,12 +126,6 @@ void skep__emit_error(skep_cluster *cluster, skep_child *child, const char *form
     skep__emit(cluster, &event);
 }
 
-void skep__signal_text(int signal, char text[16]) {
-    const char *name = sigabbrev_np(signal);
-    if (name != NULL) snprintf(text, 16, "SIG%s", name);
-    else snprintf(text, 16, "signal %d", signal);
-}
-
 void skep__emit_dead(skep_cluster *cluster, const char *text) {
     skep_event event = skep__event(SKEP_EVENT_DEAD, NULL);
     event.reason = text;

@@ -21,9 +21,6 @@ void skep__emit_due(skep_cluster *cluster);
 /* Emits an error about a worker (may be NULL). */
 SKEP_PRINTF(3, 4) void skep__emit_error(skep_cluster *cluster, skep_child *child, const char *format, ...);
 
-/* Name of a signal such as SIGKILL. */
-void skep__signal_text(int signal, char text[16]);
-
 /* Emits that jobs became dead letters. */
 void skep__emit_dead(skep_cluster *cluster, const char *text);
 

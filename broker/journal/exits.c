@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Exit records. */
 #include "journal/exits.h"
+#include "common/signal_text.h"
 #include "common/text.h"
 
 #include <assert.h>
@@ -114,7 +115,7 @@ int skep_child_exit_facts(const skep_cluster *cluster, uint32_t id, skep_exit_fa
 /* --- words --- */
 
 void skep__exit_text(const skep_child *child, char text[SKEP__HOW_SIZE]) {
-    char signal[16];
+    char signal[SKEP__SIGNAL_BYTES];
     skep__signal_text(child->exit_signal, signal);
     if (child->exit_signal < 0) snprintf(text, SKEP__HOW_SIZE, "exited with status %d", child->exit_code);
     else if (child->reason == NULL) snprintf(text, SKEP__HOW_SIZE, "was killed by %s", signal);

@@ -69,6 +69,8 @@ void skep__news_event(skep_cluster *cluster, const skep_event *event) {
         SKEP_SET(event, e, step, event->step);
         SKEP_SET(event, e, steps, event->steps);
     }
+    if (event->kind == SKEP_EVENT_RELOAD) SKEP_SET(event, e, request, event->request);
+    if (event->requests > 1) SKEP_SET(event, e, requests, event->requests);
     if (publish(cluster, &command) != SKEP_OK) return; /* out of memory: not published, without other effects */
 }
 

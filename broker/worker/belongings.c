@@ -204,7 +204,7 @@ int skep__orphans_adopt(skep_cluster *cluster) {
     cluster->child_signal.data = cluster;
     sigemptyset(&wanted);
     sigaddset(&wanted, SIGCHLD);
-    pthread_sigmask(SIG_UNBLOCK, &wanted, NULL);
+    skep__signal_mask_change(&cluster->signal_mask, SIG_UNBLOCK, &wanted);
     int error = uv_signal_start(&cluster->child_signal, child_ended, SIGCHLD);
     uv_unref((uv_handle_t *)&cluster->child_signal);
     return error == 0 ? SKEP_OK : skep__broker_fail(cluster, SKEP_ESYS, "cannot watch SIGCHLD: %s", uv_strerror(error));

@@ -31,6 +31,18 @@ static void put_into(skep_settings *s, const struct skep__program *program) {
     s->umask = program->umask;
 }
 
+skep_reload_options skep__program_wishes(const struct skep__program *program) {
+    return (skep_reload_options){.exec = program->exec,
+                                 .args = program->args,
+                                 .cwd = program->cwd,
+                                 .env = program->env,
+                                 .set_ids = program->set_ids,
+                                 .uid = program->uid,
+                                 .gid = program->gid,
+                                 .set_umask = program->set_umask,
+                                 .umask = program->umask};
+}
+
 void skep__program_adopt(struct skep__program *program, skep_settings *settings) {
     struct skep__program before = skep__program_of(settings);
     put_into(settings, program);

@@ -27,6 +27,9 @@ struct skep__program skep__program_of(const skep_settings *settings);
 SKEP_MUST_USE int skep__program_changed(struct skep__program *out, const struct skep__program *before,
                                         const skep_reload_options *options);
 
+/* The reload that changes what is set in a program; borrowed from it. */
+skep_reload_options skep__program_wishes(const struct skep__program *program);
+
 /* Whether what was set in before is the same in after; NULL and unset ids or umask are no wish. */
 bool skep__program_keeps(const struct skep__program *after, const struct skep__program *before);
 

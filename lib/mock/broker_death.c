@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/signal_text.h"
 #include "mock/broker.h"
 #include "page_claims.h"
 
@@ -41,9 +42,9 @@ static void blame(struct skep__mock_worker *worker, bool blames) {
 
 /* Writes how the worker ended. */
 static void write_end(const struct skep__mock_worker *worker, char *text, size_t room) {
-    const char *signal = worker->signal >= 0 ? sigabbrev_np(worker->signal) : NULL;
-    if (signal != NULL) snprintf(text, room, "was killed by SIG%s", signal);
-    else if (worker->signal >= 0) snprintf(text, room, "was killed by signal %d", worker->signal);
+    char signal[SKEP__SIGNAL_BYTES];
+    skep__signal_text(worker->signal, signal);
+    if (worker->signal >= 0) snprintf(text, room, "was killed by %s", signal);
     else if (worker->code >= 0) snprintf(text, room, "exited with status %d", worker->code);
     else snprintf(text, room, "closed its link");
 }

@@ -201,6 +201,7 @@ static int take_command(void *context, const struct skep_command *command) {
     }
 }
 
+/* A broker that has gone has still sent what follows: the link's end comes after that. */
 static int acknowledge(skep_worker *worker, struct delivery *d) {
     struct skep_command command;
     bool held = worker->held != 0;
@@ -210,7 +211,7 @@ static int acknowledge(skep_worker *worker, struct delivery *d) {
     int status = add(worker, &d->frame, &command);
     if (status == SKEP_OK) status = send_link(worker, &d->frame);
     if (status == SKEP_OK) reported(worker);
-    return status;
+    return status == SKEP_ECLOSED ? SKEP_OK : status;
 }
 
 static int take_message(skep_worker *worker, struct delivery *d) {

@@ -214,6 +214,43 @@ class Reload(Steering):
         self.finish(process, 0, r"worker 5 replaces 3 \(1 of 2\)\nworker 6 is ready \(2 of 2\)\n2 workers replaced")
         self.assertEqual(self.asked("reload"), [{}])
 
+    def begin_numbered(self, number, *meanwhile):
+        """Its request gets this number; phases of others, by number, are told before the answer."""
+        def answer(_):
+            for phase, other in meanwhile:
+                self.reloaded(phase, 0, request=other)
+            return pack("done", request=number)
+        self.broker.answers["reload"] = answer
+        process = self.start("reload")
+        self.broker.wait_asked("reload")
+        return process
+
+    def test_events_of_other_requests(self):
+        """Another one asks at the same time, and is replaced by this one."""
+        process = self.begin_numbered(8, ("pending", 7), ("replaced", 7), ("pending", 8))
+        process.wait_line(r"^a reload is under way \(0 of 2\); this one follows", stream="out")
+        for phase in ("begun", "step", "done", "aborted"):
+            self.reloaded(phase, 1, request=6, reason="an earlier one")
+        self.reloaded("begun", 0, request=8)
+        self.reloaded("replaced", 0, request=9)
+        self.reloaded("step", 1, request=8, reason="worker 5 replaces 3")
+        self.reloaded("done", 2, request=8)
+        self.finish(process, 0, r"a reload is under way \(0 of 2\); this one follows\nworker 5 replaces 3 \(1 of 2\)\n"
+                    "2 workers replaced")
+
+    def test_events_of_several_requests(self):
+        """Of request 8, or not."""
+        for first, count, own in ((6, 3, True), (8, 1, True), (8, 2, True), (9, 2, False), (6, 2, False)):
+            with self.subTest(first=first, count=count):
+                self.broker.asked.clear()
+                process = self.begin_numbered(8)
+                self.reloaded("done", 2, request=first, requests=count)
+                self.reloaded("replaced", 0, request=8, reason="by a later reload")
+                if own:
+                    self.finish(process, 0, "2 workers replaced")
+                else:
+                    self.finish(process, 70, "", "skep: reload: replaced by a later reload")
+
     def test_aborted(self):
         process = self.begin("reload", "--program", "x")
         self.reloaded("begun", 0)

@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from faults import TCP, HttpLoad, actor_path, actors, by_id, worker_at
+from faults import TCP, HttpLoad, actor_path, actors, by_id, stopped, worker_at
 from hive import Hive, Process, is_alive, program as path_of, wait_until
 from jobs import DEADLINE_JOBS_S, Submitter, ask, workers
 from ledger_check import violations
@@ -34,6 +34,11 @@ def progress(hive):
     """(step, steps) of the reload under way, or None."""
     broker, = [answer for answer in ask(hive, "status") if answer["cmd"] == "brokerStatus"]
     return (broker["reloadStep"], broker["reloadSteps"]) if "reloadSteps" in broker else None
+
+
+def connections_to(hive):
+    """How many there are to its control socket, those that it has not accepted among them."""
+    return Path("/proc/net/unix").read_text().count(f"{hive.folder}/control.")
 
 
 def hello(policy="round-robin", count=2):
@@ -260,6 +265,41 @@ class Next(unittest.TestCase):
             self.assertEqual(first.wait_exit(), ABORTED, first.describe())
             self.assertEqual(last.wait_exit(), 0, last.describe())
             wait_until(lambda: programs(hive) == (str(new), {}), "the old workers to end", context=hive.describe)
+            hive.stop()
+
+    def begin_at_once(self, hive, *programs):
+        """A reload for each program (None: the present one) while another one is under way; processes by program. All
+        are told how the broker is before any is asked to reload."""
+        first = self.begin(hive, "--program", "/bin/sleep", "--", "600")
+        hive.wait_line(r"worker 3 pid \d+: started")
+        with stopped(hive.pid):
+            before = connections_to(hive)
+            several = [(path, self.begin(hive, *(["--program", path] if path else []))) for path in programs]
+            wait_until(lambda: connections_to(hive) == before + len(several), "all to connect", context=hive.describe)
+        hive.wait_line("broker: reload pending, 0 of 2", times=len(several))
+        os.kill(hive.pids()[3], signal.SIGKILL)
+        self.assertEqual(first.wait_exit(), ABORTED, first.describe())
+        return several
+
+    def test_of_several_at_once_all_but_one_are_replaced(self):
+        with TemporaryDirectory(prefix="skep-", dir="/tmp") as folder, actors(TCP) as hive:
+            paths = [str(Path(folder, f"new-{n}")) for n in range(8)]
+            for path in paths:
+                os.symlink(actor_path(), path)
+            hive.wait_ready(2)
+            several = self.begin_at_once(hive, *paths)
+            codes = {path: process.wait_exit() for path, process in several}
+            done = [path for path, code in codes.items() if code == 0]
+            self.assertEqual(sorted(codes.values()), [0] + 7 * [REPLACED], hive.describe())
+            wait_until(lambda: programs(hive) == (done[0], {}), "the old workers to end", context=hive.describe)
+            hive.stop()
+
+    def test_of_several_that_want_the_same_each_is_done(self):
+        with actors(TCP) as hive:
+            hive.wait_ready(2)
+            for _, process in self.begin_at_once(hive, *8 * [None]):
+                self.assertEqual(process.wait_exit(), 0, process.describe())
+            self.assertEqual((hive.count("reload begun"), hive.count("reload replaced")), (2, 0))
             hive.stop()
 
     def test_hangups_in_a_row_are_one_more(self):

@@ -7,13 +7,14 @@ import os
 import shutil
 import signal
 import stat
+import subprocess
 import tempfile
 import threading
 import unittest
 from pathlib import Path
 
-from faults import TCP, Client, actors
-from hive import Hive, Process, is_alive, program, wait_until
+from faults import TCP, Client, actors, stopped
+from hive import DEADLINE_S, Hive, Process, is_alive, program, run, wait_until
 from jobs import Submitter, job_worker_path, queue_status, wait_queue, workers
 from ledger_check import violations
 
@@ -32,6 +33,17 @@ def hive_of(count, *options):
         hive.wait_ready(count)
         with Submitter(hive.folder) as submitter:
             yield hive, submitter
+
+
+def full_pipe():
+    """Its two ends: what is written to it waits until something is read."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    return reader, writer
 
 
 def begin(hive, submitter, spend_ms, more=0):
@@ -110,6 +122,54 @@ class Broker(unittest.TestCase):
             self.assertEqual(hive.wait_exit(), 0, hive.describe())
             self.assertEqual(len([line for line in hive.log() if line.startswith("done ")]), 2)
             self.assertEqual(hive.count(r"exited with status 0 \(voluntary\)"), 2)
+
+    def check_finished(self, hive, keys):
+        """It ends, and the workers have finished their jobs before."""
+        self.assertEqual(hive.wait_exit(), 0, hive.describe())
+        done = [line.split()[1] for line in hive.log() if line.startswith("done ")]
+        self.assertEqual(sorted(done), sorted(map(str, keys)))
+        self.assertEqual(hive.count(r"exited with status 0 \(voluntary\)"), len(keys))
+
+    def test_sigquit_beside_sigterm_kills_nobody(self):
+        """They wait together: the kernel gives the one with the smaller number first."""
+        for names in (("TERM", "QUIT"), ("QUIT", "TERM")):
+            with self.subTest(names=names), hive_of(2) as (hive, submitter):
+                keys = begin(hive, submitter, 700)
+                with stopped(hive.pid):
+                    for name in names:
+                        os.kill(hive.pid, number_of(name))
+                hive.wait_line("broker: SIGQUIT from .*: stopping$")
+                hive.wait_line("broker: SIGTERM from .*: already stopping; the next one kills the workers$")
+                self.check_finished(hive, keys)
+
+    def test_one_signal_after_skep_stop_kills_nobody(self):
+        with hive_of(2) as (hive, submitter):
+            keys = begin(hive, submitter, 700)
+            command = Process([program("skep"), "stop", "--dir", hive.folder])
+            self.addCleanup(command.end)
+            hive.wait_line("broker: stopping$")
+            os.kill(hive.pid, signal.SIGTERM)
+            hive.wait_line("broker: SIGTERM from .*: already stopping")
+            self.check_finished(hive, keys)
+            self.assertEqual(command.wait_exit(), 0, command.describe())
+
+    def test_none_ends_it_before_its_last_word(self):
+        """Its log cannot be written, for which it waits a second when all else is closed: then signals come."""
+        with tempfile.TemporaryDirectory(prefix="skep-", dir="/tmp") as folder:
+            reader, writer = full_pipe()
+            with os.fdopen(reader, "rb") as log:
+                broker = subprocess.Popen([program("skep"), "run", "-n", "1", "--dir", folder, "--", job_worker_path(),
+                                           "q"], stderr=writer, start_new_session=True)
+                os.close(writer)
+                self.addCleanup(broker.wait)
+                self.addCleanup(broker.kill)
+                wait_until(lambda: run("skep", "status", "--dir", folder).code == 0, "an answer")
+                stopping = run("skep", "stop", "--now", "--yes", "--dir", folder)
+                for name in ("TERM", "QUIT", "INT", "HUP", "TTOU", "TTIN"):
+                    os.kill(broker.pid, number_of(name))
+                written = log.read()
+            self.assertEqual(stopping.code, 0, stopping.describe())
+            self.assertEqual(broker.wait(DEADLINE_S), 0, written.strip(b"\0"))
 
     def test_what_it_writes_in_vain_is_not_said(self):
         """A write on a pipe that nobody reads is a SIGPIPE of its own."""

@@ -9,6 +9,7 @@
 #include "command/common/times.h"
 #include "command/common/utf8.h"
 #include "command/view/notice.h"
+#include "common/signal_text.h"
 
 struct gathering {
     enum skep_command_id kind;
@@ -93,12 +94,12 @@ static struct skep_bytes beginning(const struct skep_command_jobStatus *job) {
 }
 
 static void add_end(json_t *object, const struct skep_command_jobStatus *job) {
-    char name[16];
+    char name[SKEP__SIGNAL_BYTES];
     if (SKEP_HAS(jobStatus, job, pid)) set_number(object, "pid", job->pid);
     if (SKEP_HAS(jobStatus, job, code)) set_number(object, "code", job->code);
     if (SKEP_HAS(jobStatus, job, uptime_ms)) json_object_set_new(object, "uptime_s", json_of_ms(job->uptime_ms));
     if (!SKEP_HAS(jobStatus, job, signal)) return;
-    signal_text((int)job->signal, name);
+    skep__signal_text((int)job->signal, name);
     json_object_set_new(object, "signal", json_string(name));
 }
 

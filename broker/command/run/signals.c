@@ -5,21 +5,30 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "command/view/notice.h"
+#include "common/signal_text.h"
 
-enum { MOST_AT_ONCE = 16, SENDER_BYTES = 32 };
+enum { MOST_AT_ONCE = 16 };
 
-/* The cluster's, those that end nothing, and those that a process gets for faults and from abort. */
-static bool is_others(int signal) {
-    static const int others[] = {SIGHUP,  SIGINT, SIGQUIT,  SIGTERM, SIGTTIN, SIGTTOU, SIGCHLD, SIGCONT, SIGSTOP,
-                                 SIGTSTP, SIGURG, SIGWINCH, SIGKILL, SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGABRT};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (others[i] == signal) return true;
+static const int clusters[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU};
+
+/* Those that end nothing, and those that a process gets for faults and from abort */
+static const int others[] = {SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGURG, SIGWINCH,
+                             SIGKILL, SIGSEGV, SIGBUS,  SIGFPE,  SIGILL, SIGABRT};
+
+static bool is_one_of(const int *signals, size_t count, int signal) {
+    for (size_t i = 0; i < count; i++)
+        if (signals[i] == signal) return true;
     return false;
+}
+
+static bool is_own(int signal) {
+    return !is_one_of(clusters, sizeof clusters / sizeof *clusters, signal) &&
+           !is_one_of(others, sizeof others / sizeof *others, signal);
 }
 
 /* A profiler that was loaded with the program, say, handles its own. */
@@ -32,7 +41,16 @@ static bool is_handled(int signal) {
 static void choose(sigset_t *set) {
     sigemptyset(set);
     for (int signal = 1; signal <= SIGRTMAX; signal++)
-        if (!is_others(signal) && !is_handled(signal)) sigaddset(set, signal);
+        if (is_own(signal) && !is_handled(signal)) sigaddset(set, signal);
+}
+
+/* The cluster lets them through, or reads them, as long as it is there; what comes later, up to the last line of the
+ * log, must not end the process. */
+static void block_clusters(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof clusters / sizeof *clusters; i++) sigaddset(&set, clusters[i]);
+    sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
 /* A write that failed has been seen where it was made. */
@@ -41,19 +59,11 @@ static bool is_of_own_writing(const struct signalfd_siginfo *info) {
     return of_writing && info->ssi_pid == (uint32_t)getpid();
 }
 
-/* Who sent it, if it was a process, and one that can be seen from here. */
-static void sender_text(const struct signalfd_siginfo *info, char text[SENDER_BYTES]) {
-    bool was_sent = info->ssi_code == SI_USER || info->ssi_code == SI_QUEUE || info->ssi_code == SI_TKILL;
-    text[0] = '\0';
-    if (was_sent && info->ssi_pid != 0) snprintf(text, SENDER_BYTES, " from pid %u", info->ssi_pid);
-}
-
 static void take(struct signals *signals, const struct signalfd_siginfo *info) {
-    char name[16], sender[SENDER_BYTES];
-    signal_text((int)info->ssi_signo, name);
-    sender_text(info, sender);
+    char received[SKEP__RECEIVED_BYTES];
     if (is_of_own_writing(info)) return;
-    log_broker(signals->log, "%s%s: %s", name, sender,
+    skep__received_text(info, received);
+    log_broker(signals->log, "%s: %s", received,
                info->ssi_signo == SIGUSR1   ? "reopening the log"
                : info->ssi_signo == SIGUSR2 ? "ignored: it is reserved for replacing the broker itself, which is not "
                                               "possible yet; SIGHUP replaces the workers"
@@ -77,6 +87,7 @@ int signals_begin(struct signals *signals, uv_loop_t *loop, struct log *log) {
     signals->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (signals->fd < 0) return skep_status_of_errno(errno);
     sigprocmask(SIG_BLOCK, &set, NULL);
+    block_clusters();
     if (uv_poll_init(loop, &signals->poll, signals->fd) != 0) {
         close(signals->fd);
         return SKEP_ESYS;

@@ -15,7 +15,8 @@ struct signals {
 };
 
 /* Blocks the signals in this thread, for good, and reads them from the loop, which this does not keep alive; each is a
- * line of the log. Those for which the program has a handler already are left alone. */
+ * line of the log. Those for which the program has a handler already are left alone. Those that stop and steer a
+ * cluster are blocked for good, too: a cluster that takes them gives them back like this. */
 SKEP_MUST_USE int signals_begin(struct signals *signals, uv_loop_t *loop, struct log *log);
 
 /* Closes what was opened; the signals stay blocked. Not to be called twice. */

@@ -43,18 +43,34 @@ static void show_replaced(struct steering *steering, const struct skep_command_e
     steer_failed(steering, SKEP_ESTATE, "replaced %.*s", (int)event->reason.size_bytes, event->reason.data);
 }
 
-/* What comes before its beginning is the end of an earlier one. What is replaced was pending: it is another one if this
- * one has begun, or is not yet pending. */
+/* Without numbers: what comes before its beginning is the end of an earlier one. What is replaced was pending: it is
+ * another one if this one has begun, or is not yet pending. */
+static bool seems_own(const struct steering *steering, const struct skep_command_event *event) {
+    if (skep__text_is(event->phase, "pending")) return !steering->has_begun;
+    if (skep__text_is(event->phase, "replaced")) return !steering->has_begun && steering->is_pending;
+    return steering->has_begun || skep__text_is(event->phase, "begun");
+}
+
+static bool is_own(const struct steering *steering, const struct skep_command_event *event) {
+    if (steering->request == 0 || !SKEP_HAS(event, event, request)) return seems_own(steering, event);
+    uint64_t count = SKEP_HAS(event, event, requests) ? event->requests : 1;
+    return steering->request >= event->request && steering->request - event->request < count;
+}
+
 static void heard(struct steering *steering, const struct skep_command_event *event) {
-    if (!skep__text_is(event->event, "reload")) return;
-    if (skep__text_is(event->phase, "begun")) steering->has_begun = true;
-    if (skep__text_is(event->phase, "pending") && !steering->has_begun) show_pending(steering, event);
-    if (skep__text_is(event->phase, "replaced") && !steering->has_begun && steering->is_pending)
-        show_replaced(steering, event);
-    if (!steering->has_begun) return;
-    if (skep__text_is(event->phase, "step")) show_step(steering, event);
+    if (!skep__text_is(event->event, "reload") || !is_own(steering, event)) return;
+    if (skep__text_is(event->phase, "pending")) show_pending(steering, event);
+    else if (skep__text_is(event->phase, "replaced")) show_replaced(steering, event);
+    else if (skep__text_is(event->phase, "begun")) steering->has_begun = true;
+    else if (skep__text_is(event->phase, "step")) show_step(steering, event);
     else if (skep__text_is(event->phase, "done")) show_done(steering, event);
     else if (skep__text_is(event->phase, "aborted")) show_aborted(steering, event);
+}
+
+static void take_request(const struct skep_command *command, void *context) {
+    struct steering *steering = context;
+    if (command->id == SKEP_COMMAND_done && SKEP_HAS(done, &command->done, request))
+        steering->request = command->done.request;
 }
 
 /* Its end may be among the news that are lost. */
@@ -118,7 +134,7 @@ int command_reload(const struct options *options) {
     if (args != NULL) SKEP_SET(reload, &question.reload, args, list_of(args, items));
     if (options->at_once != 0) SKEP_SET(reload, &question.reload, atOnce, options->at_once);
     int code = set_surroundings(options, &question.reload, cwd, variables);
-    return code == 0 ? steer_and_follow(&steering, options, &question, ignore_answer) : code;
+    return code == 0 ? steer_and_follow(&steering, options, &question, take_request) : code;
 }
 
 int command_restart(const struct options *options) {
@@ -127,5 +143,5 @@ int command_restart(const struct options *options) {
     int code = parse_worker("restart", options->operands[0], &steering.worker);
     if (code != 0) return code;
     question.restartWorker = (struct skep_command_restartWorker){.worker = steering.worker};
-    return steer_and_follow(&steering, options, &question, ignore_answer);
+    return steer_and_follow(&steering, options, &question, take_request);
 }

@@ -35,10 +35,11 @@ struct steering {
     /* Both may end it. heard: an event came; looked: the outlook is new */
     void (*heard)(struct steering *steering, const struct skep_command_event *event);
     void (*looked)(struct steering *steering);
-    uint64_t target; /* scale: workers wanted */
-    bool is_growing; /* scale: there were fewer */
-    bool is_pending; /* reload: it waits for the end of another one */
-    bool has_begun;  /* reload: its own first event came */
+    uint64_t target;  /* scale: workers wanted */
+    bool is_growing;  /* scale: there were fewer */
+    uint64_t request; /* reload: its number; 0: an older broker gives none, and the next two tell what is its own */
+    bool is_pending;  /* reload: it waits for the end of another one */
+    bool has_begun;   /* reload: its own first event came */
 };
 
 /* Asks one question of which nothing is expected but that it is done; returns the exit status, what is wrong is said.

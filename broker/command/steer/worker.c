@@ -11,6 +11,7 @@
 #include "command/steer/steer.h"
 #include "command/subcommands.h"
 #include "command/view/notice.h"
+#include "common/signal_text.h"
 #include "common/text.h"
 
 /* --- drain --- */
@@ -60,13 +61,13 @@ static unsigned parse_signal(const char *text) {
 
 static int send_signal(const struct options *options, const char *command, unsigned number) {
     struct skep_command question = {.id = SKEP_COMMAND_signalWorker};
-    char name[16];
+    char name[SKEP__SIGNAL_BYTES];
     uint32_t worker;
     int code = parse_worker(command, options->operands[0], &worker);
     if (code != 0) return code;
     question.signalWorker = (struct skep_command_signalWorker){.worker = worker, .signal = number};
     code = steer_ask(options, command, &question);
-    signal_text((int)number, name);
+    skep__signal_text((int)number, name);
     if (code == 0) printf("worker %" PRIu32 " was sent %s\n", worker, name);
     return code;
 }

@@ -9,14 +9,15 @@
 #include "command/common/table.h"
 #include "command/subcommands.h"
 #include "command/view/notice.h"
+#include "common/signal_text.h"
 
 /* --- for programs --- */
 
 /* As in an exit event: what it has not is null. */
 static void set_end(json_t *object, const struct skep_command_exitStatus *e) {
-    char name[16];
+    char name[SKEP__SIGNAL_BYTES];
     bool killed = SKEP_HAS(exitStatus, e, signal), exited = SKEP_HAS(exitStatus, e, code);
-    signal_text((int)e->signal, name);
+    skep__signal_text((int)e->signal, name);
     json_object_set_new(object, "code", exited ? json_integer((json_int_t)e->code) : json_null());
     json_object_set_new(object, "signal", killed ? json_string(name) : json_null());
     json_object_set_new(object, "reason", json_of_bytes(e->reason));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Events as text: the log of `skep run` and the lines of `skep events` are made here, and nowhere else. */
 #include "command/view/notice.h"
+#include "common/signal_text.h"
 #include "common/text.h"
 
 #include <inttypes.h>
@@ -62,12 +63,6 @@ void time_text(uint64_t time_ms, char text[32]) {
     snprintf(text, 32, "%s.%03uZ", whole, (unsigned)(time_ms % 1000));
 }
 
-void signal_text(int signal, char text[16]) {
-    const char *name = sigabbrev_np(signal);
-    if (name != NULL) snprintf(text, 16, "SIG%s", name);
-    else snprintf(text, 16, "SIG%d", signal);
-}
-
 /* Events that a word or two tell */
 static const struct {
     const char *event;
@@ -82,8 +77,8 @@ static int size_of(struct skep_bytes bytes) {
 }
 
 static void end_text(const struct notice *notice, char *text, size_t room) {
-    char name[16];
-    signal_text(notice->signal, name);
+    char name[SKEP__SIGNAL_BYTES];
+    skep__signal_text(notice->signal, name);
     int n = notice->signal >= 0 ? snprintf(text, room, "killed by %s", name)
                                 : snprintf(text, room, "exited with status %d", notice->code);
     size_t used = (size_t)n;

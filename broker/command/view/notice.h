@@ -38,9 +38,6 @@ struct notice notice_of_news(const struct skep_command_event *event);
 /* Writes the time as 2026-01-31T23:59:59.123Z. */
 void time_text(uint64_t time_ms, char text[32]);
 
-/* Name such as SIGKILL. */
-void signal_text(int signal, char text[16]);
-
 /* Writes one line without its end, such as: TIME worker 3 pid 47: killed by SIGKILL (crashed), replacement in 10 ms */
 void notice_text(const struct notice *notice, char text[NOTICE_TEXT_BYTES]);
 

@@ -2,11 +2,12 @@
  * Events as JSON objects: the lines of `skep events --json`. */
 #include "command/common/fields.h"
 #include "command/view/notice.h"
+#include "common/signal_text.h"
 #include "common/text.h"
 
 static void add_exit(json_t *object, const struct notice *notice) {
-    char name[16];
-    signal_text(notice->signal, name);
+    char name[SKEP__SIGNAL_BYTES];
+    skep__signal_text(notice->signal, name);
     json_object_set_new(object, "code", notice->code >= 0 ? json_integer(notice->code) : json_null());
     json_object_set_new(object, "signal", notice->signal >= 0 ? json_string(name) : json_null());
     json_object_set_new(object, "reason", json_of_bytes(notice->reason));

@@ -170,8 +170,11 @@ SKEP_MUST_USE int skep_fork(skep_cluster *cluster, const char *const *env, skep_
 /* Runs the loop until no worker is left and no handle of the user's keeps it alive. */
 SKEP_MUST_USE int skep_cluster_run(skep_cluster *cluster);
 
-/* SIGINT, SIGTERM and SIGQUIT stop the cluster: the first drains the workers, a second one kills them, except SIGQUIT.
- * Errors: SKEP_ESYS. */
+/* SIGINT, SIGTERM and SIGQUIT stop the cluster: the workers drain. The second of SIGINT and SIGTERM kills them; SIGQUIT
+ * never kills, and does not count, before or after. The signals are unblocked in this thread. What comes as long as the
+ * cluster is there does not end the process; skep_cluster_free makes them blocked or not as they were before, and their
+ * effect the default one. A program that no signal is to end after that, up to its own end, blocks them before this
+ * call. Errors: SKEP_EMFILE, SKEP_ESYS. */
 SKEP_MUST_USE int skep_cluster_stop_on_signals(skep_cluster *cluster);
 
 /* Stops the cluster: no more forks, no more jobs; workers drain, or are killed if now is true. skep_cluster_run returns
@@ -271,10 +274,13 @@ typedef struct skep_reload_options {
  * by the old program when they end. When all are ready the breaker is closed. Returns at once; reload events report the
  * progress. options may be NULL. During a reload, or the restart of one worker, the next reload is remembered and
  * begins when that has ended or was aborted; several such requests become one, in which later options override earlier
- * ones; if that changes what an earlier one asked for, an event with the phase "replaced" says so. Errors: SKEP_EINVAL,
- * SKEP_ESTATE (stopping, or no worker is wanted), SKEP_ENOMEM.
- */
+ * ones; if that changes what an earlier one asked for, other than at_once, an event with the phase "replaced" says so.
+ * Errors: SKEP_EINVAL, SKEP_ESTATE (stopping, or no worker is wanted), SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_cluster_reload(skep_cluster *cluster, const skep_reload_options *options);
+
+/* Number of the latest request that skep_cluster_reload or skep_child_restart took, from 1, also on behalf of a command
+ * or of SIGHUP; 0: there was none. Each event of a reload says which requests it is about. */
+uint64_t skep_cluster_reload_request(const skep_cluster *cluster);
 
 /* The same for one worker, but not while another reload is under way; the breaker stays as it is. Errors: the same,
  * SKEP_EUNDERWAY, and SKEP_ESTATE (it is leaving). */
@@ -293,8 +299,9 @@ void skep_cluster_close_breaker(skep_cluster *cluster);
 
 /* SIGHUP reloads, SIGTTIN adds a worker, SIGTTOU removes one. These three are blocked in this thread; other threads of
  * the program must block them too. A signal event says who sent each; also who sent one that stops the cluster, if
- * skep_cluster_stop_on_signals was called before: then those are blocked in this thread too, until the cluster is
- * freed. Errors: SKEP_ESYS. */
+ * skep_cluster_stop_on_signals was called before: then those are blocked in this thread too. skep_cluster_free discards
+ * what has come and is not read, and restores for each of these signals whether it was blocked. Errors: SKEP_EMFILE,
+ * SKEP_ESYS. */
 SKEP_MUST_USE int skep_cluster_steer_on_signals(skep_cluster *cluster);
 
 /* --- Output of workers, with settings.capture --- */

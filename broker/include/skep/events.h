@@ -31,8 +31,7 @@ enum skep_event_kind {
     SKEP_EVENT_DEAD,       /* jobs became dead letters; reason says which and why (Skep's own) */
     /* All that follow are Skep's own; reason has details */
     SKEP_EVENT_SCALE,   /* the wanted number of workers is step, was steps */
-    SKEP_EVENT_RELOAD,  /* see phase; child of a step is the new worker, of an abort the one that failed
-                         */
+    SKEP_EVENT_RELOAD,  /* see phase; child of a step is the new worker, of an abort the one that failed */
     SKEP_EVENT_BREAKER, /* see phase; while it is open no worker is started */
     SKEP_EVENT_PAUSE,   /* a listener (url) or a queue was paused */
     SKEP_EVENT_RESUME,  /* it was resumed */
@@ -64,6 +63,7 @@ typedef struct skep_event {
     /* reload: "pending", "replaced", "begun", "step", "done", "aborted"; breaker: "opened", "closed"; else NULL */
     const char *phase;
     uint32_t step, steps; /* reload: slots with their new worker, of how many; scale: wanted now, before */
+    uint32_t requests;    /* reload: for how many requests it is, from the number in request on */
     const char *queue;    /* pause, resume: NULL if it is a listener */
 
     /* listening; url of pause and resume too */
@@ -77,7 +77,10 @@ typedef struct skep_event {
     const char *name;
     const void *data;
     size_t size_bytes;
-    uint64_t request; /* not 0: the worker waits for skep_child_reply */
+
+    /* message: not 0: the worker waits for skep_child_reply. reload: number of the first request that the event is
+     * about, as skep_cluster_reload_request gave it */
+    uint64_t request;
 } skep_event;
 
 typedef void (*skep_event_cb)(skep_cluster *cluster, const skep_event *event, void *context);

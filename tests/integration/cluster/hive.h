@@ -31,7 +31,7 @@ struct seen {
     bool connected, dead; /* the worker, when the event came */
     int after_disconnect;
     char state[16];
-    uint32_t step, steps;
+    uint32_t step, steps, requests;
     char phase[16], reason[256], url[256], address[128], name[72];
     char text[256]; /* the beginning of a message's data */
 };
@@ -81,6 +81,7 @@ static inline void hive_see(skep_cluster *cluster, const skep_event *event, void
                           .port = event->port,
                           .uptime_ms = event->uptime_ms,
                           .request = event->request,
+                          .requests = event->requests,
                           .delay_ms = event->delay_ms,
                           .step = event->step,
                           .steps = event->steps,

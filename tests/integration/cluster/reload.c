@@ -83,6 +83,19 @@ static void test_a_crash_loop_is_mended(void **state) {
     assert_int_equal(skep_child_count(hive->cluster), 1);
 }
 
+static void test_it_closes_the_breaker(void **state) {
+    struct hive *hive = *state;
+    hive_start(hive, &(skep_settings){.respawn = true, .failures = 2});
+    hive_fork(hive, "fail", NULL);
+    HIVE_UNTIL(hive, hive_count(hive, SKEP_EVENT_BREAKER, 0) == 1);
+    assert_int_equal(reload_onto(hive, "new", 0), SKEP_OK);
+    await(hive, "done");
+    const struct seen *opened = hive_find(hive, SKEP_EVENT_BREAKER, 0), *closed = opened + 1;
+    while (closed->kind != SKEP_EVENT_BREAKER && closed < phase(hive, "done")) closed++;
+    assert_string_equal(closed->phase, "closed");
+    assert_string_equal(closed->reason, "all workers were replaced");
+}
+
 /* --- aborted --- */
 
 static void expect_nobody_left(struct hive *hive, uint32_t workers) {
@@ -222,6 +235,7 @@ static int run_all(void) {
         HIVE_TEST(test_another_reload_afterwards),
         HIVE_TEST(test_one_worker),
         HIVE_TEST(test_a_crash_loop_is_mended),
+        HIVE_TEST(test_it_closes_the_breaker),
         HIVE_TEST(test_a_program_that_does_not_start),
         HIVE_TEST(test_a_program_that_is_not_there),
         HIVE_TEST(test_a_program_that_never_gets_ready),

@@ -73,6 +73,69 @@ static void test_the_next_one_follows(void **state) {
     assert_string_equal(program_of(hive, 5), "old");
 }
 
+/* The phases of a reload that are about a request, in their order, such as "pending replaced ". */
+static const char *phases_of(const struct hive *hive, uint64_t request, char text[256]) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < hive->count; i++) {
+        const struct seen *seen = &hive->log[i];
+        if (seen->kind != SKEP_EVENT_RELOAD || request < seen->request || request >= seen->request + seen->requests)
+            continue;
+        used += (size_t)snprintf(text + used, 256 - used, "%s ", seen->phase);
+    }
+    return text;
+}
+
+static void test_each_event_says_which_requests_it_is_about(void **state) {
+    struct hive *hive = *state;
+    char gate[64], text[256];
+    reach_gate(hive, 2, gate);
+    assert_int_equal(skep_cluster_reload_request(hive->cluster), 1);
+    assert_int_equal(reload_onto(hive, "fail", 0), SKEP_OK);
+    assert_int_equal(skep_cluster_reload(hive->cluster, NULL), SKEP_OK);
+    assert_int_equal(reload_onto(hive, "old", 0), SKEP_OK);
+    assert_int_equal(skep_cluster_reload(hive->cluster, NULL), SKEP_OK);
+    assert_int_equal(skep_cluster_reload_request(hive->cluster), 5);
+    assert_int_equal(skep_cluster_reload(hive->cluster, &(skep_reload_options){.exec = ""}), SKEP_EINVAL);
+    open_gate(gate);
+    HIVE_UNTIL(hive, phases(hive, "done") == 2);
+    assert_string_equal(phases_of(hive, 1, text), "begun step step done ");
+    assert_string_equal(phases_of(hive, 2, text), "pending replaced ");
+    assert_string_equal(phases_of(hive, 3, text), "pending replaced ");
+    assert_string_equal(phases_of(hive, 4, text), "pending begun step step done ");
+    assert_string_equal(phases_of(hive, 5, text), "pending begun step step done ");
+    assert_string_equal(phases_of(hive, 6, text), "");
+    assert_int_equal(skep_child_restart(skep_child_by_id(hive->cluster, 5)), SKEP_OK);
+    assert_int_equal(skep_cluster_reload_request(hive->cluster), 6);
+    HIVE_UNTIL(hive, phases(hive, "done") == 3);
+    assert_string_equal(phases_of(hive, 6, text), "begun step done ");
+}
+
+/* At the first end */
+static void ask_for_new(skep_cluster *cluster, const skep_event *event, void *context) {
+    const skep_reload_options options = {.args = (const char *const[]){"new", NULL}};
+    int *status = context;
+    if (strcmp(event->phase, "done") != 0 || *status != SKEP_EAGAIN) return;
+    *status = skep_cluster_reload(cluster, &options);
+}
+
+/* A callback asks for another one: it comes after the one that was asked for before. */
+static void test_what_is_asked_for_at_the_end_comes_last(void **state) {
+    struct hive *hive = *state;
+    char gate[64], text[256];
+    int status = SKEP_EAGAIN;
+    reach_gate(hive, 1, gate);
+    assert_int_equal(reload_onto(hive, "old", 0), SKEP_OK);
+    assert_int_equal(skep_on(hive->cluster, SKEP_EVENT_RELOAD, ask_for_new, &status), SKEP_OK);
+    open_gate(gate);
+    HIVE_UNTIL(hive, phases(hive, "done") == 3);
+    assert_int_equal(status, SKEP_OK);
+    assert_string_equal(phases_of(hive, 2, text), "pending begun step done ");
+    assert_string_equal(phases_of(hive, 3, text), "pending begun step done ");
+    assert_string_equal(program_of(hive, 3), "old");
+    assert_string_equal(program_of(hive, 4), "new");
+}
+
 /* It begins although the one before was aborted, and not if the cluster stops. */
 static void test_the_next_one_follows_an_abort(void **state) {
     struct hive *hive = *state;
@@ -256,6 +319,8 @@ static int run_all(void) {
     const struct CMUnitTest tests[] = {
         HIVE_TEST(test_one_at_a_time),
         HIVE_TEST(test_the_next_one_follows),
+        HIVE_TEST(test_each_event_says_which_requests_it_is_about),
+        HIVE_TEST(test_what_is_asked_for_at_the_end_comes_last),
         HIVE_TEST(test_the_next_one_follows_an_abort),
         HIVE_TEST(test_the_next_one_comes_to_nothing),
         HIVE_TEST(test_the_next_one_when_it_stops),

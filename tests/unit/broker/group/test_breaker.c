@@ -149,7 +149,6 @@ static void test_who_is_tried_leaves(void **state) {
     hatch_free(bench.pump, &bench.cluster);
 }
 
-/* What was started before it opened proves nothing. */
 /* The reload may be aborted; then somebody must look again. */
 static void test_who_is_tried_is_ready_during_a_reload(void **state) {
     struct bench bench;
@@ -167,6 +166,7 @@ static void test_who_is_tried_is_ready_during_a_reload(void **state) {
     hatch_free(bench.pump, &bench.cluster);
 }
 
+/* What was started before it opened proves nothing. */
 static void test_an_old_worker_does_not_close_it(void **state) {
     struct bench bench;
     open_bench(&bench, *state, &(skep_settings){.failures = 1});

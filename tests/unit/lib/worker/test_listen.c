@@ -59,6 +59,27 @@ static void give_connection(struct hive *h, uint64_t number, uint64_t listener) 
     close(ends[1]);
 }
 
+/* Each in a message of its own; then the broker goes, with what the worker has said unread, which leaves an error, or
+ * read. */
+static void check_given_at_the_end(struct pump *pump, bool read) {
+    struct hive *h = open_hive(pump);
+    struct arrived arrived = {0};
+    listen_on(h, 1, -1, &arrived);
+    assert_int_equal(skep_worker_ready(h->worker), SKEP_OK);
+    if (read) read_link(h);
+    for (unsigned i = 1; i <= TIMES; i++) give_connection(h, i, 1);
+    close(h->link);
+    h->link = -1;
+    PUMP_UNTIL(pump, !skep_worker_is_connected(h->worker));
+    assert_int_equal(arrived.count, TIMES);
+    close_hive(h);
+}
+
+static void test_what_a_broker_gave_before_it_went_arrives(void **state) {
+    check_given_at_the_end(*state, false);
+    check_given_at_the_end(*state, true);
+}
+
 static int listening_socket(void) {
     struct sockaddr any = {.sa_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -154,6 +175,7 @@ static void test_accepted_connections_without_memory_are_not_counted(void **stat
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        PUMP_TEST(test_what_a_broker_gave_before_it_went_arrives),
         PUMP_TEST(test_memory_of_closed_listeners_is_used_again),
         PUMP_TEST(test_memory_with_arrivals_is_not_used_again),
         PUMP_TEST(test_connections_without_memory_are_refused),
