@@ -172,15 +172,14 @@ static skep_job_options options_of(const struct skep_command_submit *s) {
 }
 
 static void put(struct answers *answers, const struct skep_command_submit *s, uint32_t i, const char *queue,
-                skep_job_options *options) {
+                skep_job_options options) {
     struct skep_bytes data = skep__list_at(&s->jobs, i), key_bytes = {0};
     char key[SKEP_MAX_NAME + 1];
     uint64_t id = 0, number = answers->client->expected;
     if (s->keys.count > 0) key_bytes = skep__list_at(&s->keys, i);
     skep__copy_text(key, sizeof key, &key_bytes);
-    options->key = key_bytes.size_bytes > 0 ? key : NULL;
-    int status = skep_mock_submit(answers->mock, queue, data.data, data.size_bytes, options, &id);
-    options->key = NULL;
+    options.key = key_bytes.size_bytes > 0 ? key : NULL;
+    int status = skep_mock_submit(answers->mock, queue, data.data, data.size_bytes, &options, &id);
     struct skep__mock_job *job = skep__mock_job(answers->mock, id);
     if (status == SKEP_OK) job->client = answers->client->id;
     answer_one(answers, number, status, id);
@@ -194,7 +193,7 @@ static void put_all(skep_mock *mock, struct skep__mock_client *client, const str
     skep_job_options options = options_of(s);
     char queue[SKEP_MAX_NAME + 1];
     skep__copy_text(queue, sizeof queue, &s->queue);
-    for (uint32_t i = 0; i < s->jobs.count; i++, client->expected++) put(&answers, s, i, queue, &options);
+    for (uint32_t i = 0; i < s->jobs.count; i++, client->expected++) put(&answers, s, i, queue, options);
     end_answers(&answers);
 }
 
