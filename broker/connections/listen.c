@@ -35,14 +35,23 @@ struct wish {
     bool primary; /* the primary asks */
 };
 
+static const char no_name[] = "no listener has this name";
+
 static int look_up(const struct wish *wish, const char *text, struct skep_url *url, const char **why) {
-    *why = "no listener has this name";
+    *why = no_name;
     int status = skep__url_is(text) ? skep__url_parse(text, url, why) : SKEP_EURL;
     if (status == SKEP_OK && url->given && !wish->primary) { /* it might be any descriptor of the broker's */
         *why = "the primary does not listen on this descriptor";
         return SKEP_EACCES;
     }
     return status == SKEP_OK ? skep__socket_look_up(url, why) : status;
+}
+
+static void explain(const char *url, const char *reason, char why[SKEP_MAX_REASON + 1]) {
+    int n = snprintf(why, SKEP_MAX_REASON + 1, "%s: %s", url, reason);
+    if (reason == no_name)
+        snprintf(why + n, SKEP_MAX_REASON + 1 - (size_t)n, "; give skep run -l %s=URL, or call skep_cluster_listen",
+                 url);
 }
 
 /* Finds the listener, or binds it. On failure why says more. Errors: as skep_listen. */
@@ -64,7 +73,7 @@ static int get(skep_cluster *cluster, const struct wish *wish, struct skep__list
         status = skep__listener_open(cluster, key, &url, wish->backlog, listener);
         reason = skep_strerror(status);
     }
-    if (status != SKEP_OK) snprintf(why, SKEP_MAX_REASON + 1, "%s: %s", wish->url, reason);
+    if (status != SKEP_OK) explain(wish->url, reason, why);
     return status;
 }
 

@@ -20,8 +20,9 @@ enum { END_MS = 100 /* from the end of the link to that of the process, as a rul
 
 /* What is known of a worker's last moment */
 struct last_moment {
-    uint64_t running; /* 0: no handler ran, or unknown */
-    bool blames;      /* it died of itself, and was not asked to end */
+    uint64_t running;   /* 0: no handler ran, or unknown */
+    bool blames;        /* it died of itself, and was not asked to end */
+    const char *reason; /* for which the broker ended it; NULL: it did not */
     struct skep__exit_record record;
 };
 
@@ -32,6 +33,7 @@ static struct last_moment moment_of(const skep_child *child) {
     return (struct last_moment){
         .running = exact ? __atomic_load_n(&page->running, __ATOMIC_ACQUIRE) : 0,
         .blames = hung || (!child->voluntary && child->reason == NULL),
+        .reason = child->reason,
         .record = {.worker = child->id,
                    .pid = child->pid,
                    .code = child->exit_code,
@@ -102,33 +104,37 @@ static void blame(skep_child *child, const struct last_moment *moment) {
     }
 }
 
-/* Writes how the worker ended. */
-static void write_end(const struct skep__exit_record *end, char *text, size_t room) {
+/* Writes how the worker ended and, if the broker ended it, why, in the words of the log. */
+static void write_end(const struct last_moment *moment, char *text, size_t room) {
+    const struct skep__exit_record *end = &moment->record;
     char signal[SKEP__SIGNAL_BYTES];
+    int n;
     skep__signal_text(end->signal, signal);
-    if (end->signal >= 0) snprintf(text, room, "was killed by %s", signal);
-    else if (end->code >= 0) snprintf(text, room, "exited with status %d", end->code);
-    else snprintf(text, room, "closed its link");
+    if (end->signal >= 0) n = snprintf(text, room, "was killed by %s", signal);
+    else if (end->code >= 0) n = snprintf(text, room, "exited with status %d", end->code);
+    else n = snprintf(text, room, "closed its link");
+    if (moment->reason != NULL) snprintf(text + n, room - (size_t)n, " (%s)", moment->reason);
 }
 
 static void bury(skep_child *child, struct skep__job *job, const struct last_moment *moment, const char *cause,
                  const char *what) {
     char text[SKEP_MAX_REASON];
     int n = snprintf(text, sizeof text, "%s; the last ", what);
-    write_end(&moment->record, text + n, sizeof text - (size_t)n);
+    write_end(moment, text + n, sizeof text - (size_t)n);
     struct skep_bytes reason = skep__text(text);
     skep__ledger_bury(child->cluster, job, cause, &reason, &moment->record);
 }
 
 static void bury_killer(skep_child *child, struct skep__job *job, const struct last_moment *moment) {
     char what[80];
-    snprintf(what, sizeof what, "%u workers died of it", job->deaths);
+    snprintf(what, sizeof what, "%u worker%s died of it", job->deaths, job->deaths == 1 ? "" : "s");
     bury(child, job, moment, "deaths", what);
 }
 
 static void bury_interrupted(skep_child *child, struct skep__job *job, const struct last_moment *moment) {
     char what[80];
-    snprintf(what, sizeof what, "%u workers ended before it was done", job->interruptions);
+    snprintf(what, sizeof what, "%u worker%s ended before it was done", job->interruptions,
+             job->interruptions == 1 ? "" : "s");
     bury(child, job, moment, "interrupted", what);
 }
 

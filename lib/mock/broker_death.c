@@ -52,7 +52,7 @@ static void write_end(const struct skep__mock_worker *worker, char *text, size_t
 static void bury(struct skep__mock_worker *worker, struct skep__mock_job *job, const char *cause, const char *format,
                  unsigned count) {
     char text[SKEP_MAX_REASON];
-    int n = snprintf(text, sizeof text, "%u workers %s; the last ", count, format);
+    int n = snprintf(text, sizeof text, "%u worker%s %s; the last ", count, count == 1 ? "" : "s", format);
     write_end(worker, text + n, sizeof text - (size_t)n);
     skep__mock_end_dead(worker->mock, job, cause, (struct skep_bytes){text, strlen(text)});
 }

@@ -182,15 +182,23 @@ class SubmitOne(Jobs):
         self.assertEqual(self.broker.jobs(), [])
 
     def test_the_broker_vanishes(self):
-        for more, answers in (((), []), (("--wait",), [pack("accepted", number=1, id=1)])):
+        for more in ((), ("--wait",)):
             with self.subTest(more=more), FakeBroker() as broker:
-                broker.submitted = lambda command: answers
+                broker.submitted = lambda command: []
                 process = broker.start("submit", "mail", "x", *more)
                 self.addCleanup(process.end)
                 wait_until(lambda: broker.jobs(), "a job")
                 broker.vanish()
                 self.check(self.finish(process), 69, "",
-                           rf"skep: broker pid \d+ in {re.escape(broker.folder)}: the other side is gone")
+                           rf"skep: broker pid \d+ in {re.escape(broker.folder)}: the other side is gone\n"
+                           "skep: submit: it is unknown whether the job was accepted")
+
+    def test_the_broker_vanishes_after_it_has_accepted(self):
+        """The command has read that, since it asks soon whether anybody handles the queue."""
+        self.broker.submitted = lambda command: [pack("accepted", number=1, id=7)]
+        self.broker.answers["status"] = lambda _: self.broker.vanish()
+        self.skep("submit", "mail", "x", "--wait", code=69,
+                  err=self.where() + "the other side is gone\nskep: submit: the outcome of job 7 is unknown")
 
     def test_no_broker(self):
         self.broker.vanish()
@@ -198,7 +206,8 @@ class SubmitOne(Jobs):
 
     def test_no_answer(self):
         self.broker.submitted = lambda command: []
-        self.skep("submit", "mail", "x", code=75, err=self.where() + "no answer in time")
+        self.skep("submit", "mail", "x", code=75, err=self.where() + "no answer in time\n"
+                  "skep: submit: it is unknown whether the job was accepted")
         self.broker.answers["join"] = lambda question: None
         self.skep("submit", "mail", "x", code=75, err=self.where() + "no answer in time")
 
@@ -383,6 +392,12 @@ class SubmitLines(Jobs):
             self.broker.vanish()
             self.check(self.finish(process), 69, "", self.where() + r"the other side is gone\n"
                        r"skep: submit: [01] jobs? accepted, 0 declined, [12] unknown in .*")
+
+    def test_the_broker_vanishes_while_results_are_waited_for(self):
+        self.broker.submitted = lambda command: [pack("accepted", number=1, n=2, id=1)]
+        self.broker.answers["status"] = lambda _: self.broker.vanish()
+        self.lines(b"a\nb\n", "--wait", code=69, err=self.where() + r"the other side is gone\n"
+                   "skep: submit: 2 jobs accepted, 0 declined, 0 done, 2 unknown in .*")
 
     def test_the_broker_vanishes_when_nothing_waits_for_it(self):
         path = self.broker.path("lines")
@@ -608,7 +623,7 @@ class Dead(Jobs):
         self.assertEqual(self.broker.asked[0]["queue"], "mail")
         titles, row = self.broker.skep("dead", "list").output("out").split("\n")
         self.assertIn("LAST WORKER", titles)
-        self.assertRegex(row, r"1  mail   deaths +3 +3 +1s  3 pid 4711 SIGSEGV  no way +2  hi\Z")
+        self.assertRegex(row, r"1  mail   deaths +3 +3 +1s  1970-01-01T00:00:01.000Z  3 pid 4711 SIGSEGV  no way  .* hi\Z")
 
     def test_none(self):
         self.broker.answers["deadLetters"] = lambda question: b""

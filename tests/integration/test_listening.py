@@ -358,7 +358,8 @@ class Names(Listening):
 
     def test_a_name_that_was_not_given(self):
         hive = self.start_named()
-        self.assertEqual(self.listen(self.named["web"], 1, "other"), "failed EURL other: no listener has this name")
+        self.assertEqual(self.listen(self.named["web"], 1, "other"), "failed EURL other: no listener has this name; "
+                         "give skep run -l other=URL, or call skep_cluster_listen")
         hive.stop()
 
     def test_it_stays_when_no_worker_listens(self):

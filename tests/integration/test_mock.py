@@ -98,6 +98,13 @@ class Worker(unittest.TestCase):
             self.assertEqual(events.wait_event("exit")["reason"], "watchdog")
             hive.stop()
 
+    def test_stands_still_once_too_often(self):
+        options = ["--watchdog", "500ms", "--deaths", "1"]
+        with Mocked("handle q", "job * stall 60s", workers=1, options=options) as hive:
+            self.assertEqual(self.causes(self.outcomes(hive, 1)),
+                             {"1": ("deaths", "1 worker died of it; the last was killed by SIGKILL (watchdog)")})
+            hive.stop()
+
     def test_crashes_after_some(self):
         with Mocked("handle q", "job 3 attempt 1 crash SIGSEGV", workers=1) as hive:
             events = self.events(hive)

@@ -54,6 +54,7 @@ def comparable(command, line):
         line = re.sub(r"\b\d[\d.,]*(k|M)?( ?[num]?s\b)?", "N", line)   # numbers, with a unit of time or none
     line = re.sub(r"\b\d+ pid \d+", "N pid N", line)              # who worked last
     line = re.sub(r"\b\d+(\.\d+)?(?= ?(s|ms|MB)\b)", "N", line)   # durations, sizes
+    line = re.sub(r"\b\d+-\d+-\d+T[\d:.]+Z", "TIME", line)
     line = re.sub(r"from worker \d+", "from worker N", line)
     line = re.sub(r"\S*/skep/", "DIR/", line)
     line = line.replace("[==========] tests: ", "[==========] ")  # CMocka 1.1.7 names the group

@@ -29,6 +29,7 @@ struct submission {
     uint64_t complaints; /* said so far */
     int code;            /* exit status: the worst so far */
     int signal;          /* that ended it; 0 */
+    bool joined;         /* the broker may have read what was submitted */
     bool all_submitted;
     bool hinted; /* the broker was asked whether a worker handles the queue */
     bool asking; /* and has not answered yet: waited for, also if results are not */

@@ -95,14 +95,24 @@ static void note_accepted(struct submission *s, struct job *job, int status, uin
     submission_accepted(s);
 }
 
+/* Of many the totals tell. Who has interrupted the command knows. */
+static bool is_said(const struct submission *s, const struct job *job) {
+    return job->line == 0 && s->signal == 0;
+}
+
+static void on_unanswered(struct submission *s, const struct job *job) {
+    s->unknown++;
+    lose(s, SKEP_ECLOSED);
+    if (s->joined && is_said(s, job)) say("submit: it is unknown whether the job was accepted");
+}
+
 static void on_accepted(skep_client *client, int status, uint64_t id, void *context) {
     (void)client;
     struct job *job = context;
     struct submission *s = job->submission;
     s->silent_ticks = 0;
-    s->unknown += status == SKEP_ECLOSED;
     if (status == SKEP_OK || status == SKEP_EDUPLICATE) note_accepted(s, job, status, id);
-    else if (status == SKEP_ECLOSED) lose(s, SKEP_ECLOSED);
+    else if (status == SKEP_ECLOSED) on_unanswered(s, job);
     else decline(s, job, status);
     if (!s->options->wait) free(job);
 }
@@ -130,13 +140,21 @@ static void on_too_late(const struct submission *s, const struct job *job) {
     result_print(s, job->id, job->line, true, NULL);
 }
 
+/* Of a job that was accepted; else that is unknown, too, and was said. */
+static void on_lost(struct submission *s, const struct job *job) {
+    lose(s, SKEP_ECLOSED);
+    if (job->id == 0 || s->signal != 0) return;
+    s->unknown++;
+    if (is_said(s, job)) say("submit: the outcome of job %" PRIu64 " is unknown", job->id);
+}
+
 /* What became of a job that was never there has been told. */
 static void on_outcome(skep_client *client, const skep_outcome *outcome, void *context) {
     (void)client;
     struct job *job = context;
     struct submission *s = job->submission;
     if (outcome->status == SKEP_EDEAD) on_death(s, job, outcome);
-    else if (outcome->status == SKEP_ECLOSED) lose(s, SKEP_ECLOSED);
+    else if (outcome->status == SKEP_ECLOSED) on_lost(s, job);
     else if (outcome->status == SKEP_EDUPLICATE) on_too_late(s, job);
     else if (outcome->status == SKEP_OK) on_done(s, job, outcome);
     free(job);
@@ -146,7 +164,9 @@ static void on_outcome(skep_client *client, const skep_outcome *outcome, void *c
 
 static void on_state(skep_client *client, int status, void *context) {
     (void)client;
-    if (status != SKEP_OK) lose(context, status);
+    struct submission *s = context;
+    if (status == SKEP_OK) s->joined = true;
+    else lose(s, status);
 }
 
 static void on_drain(skep_client *client, void *context) {

@@ -83,6 +83,19 @@ int top_canvas_print(struct top_canvas *canvas, int row, int column, enum top_st
     return top_canvas_put(canvas, row, column, canvas->columns, style, text);
 }
 
+int top_canvas_item(struct top_canvas *canvas, int row, int column, enum top_style style, const char *format, ...) {
+    char text[TEXT_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    size_t length = strlen(text), blanks = 0;
+    while (blanks < length && text[length - 1 - blanks] == ' ') blanks++;
+    int width = top_canvas_width(canvas, text) - (int)blanks;
+    if (column > 0 && column + width > canvas->columns) return column;
+    return top_canvas_put(canvas, row, column, canvas->columns, style, text);
+}
+
 void top_canvas_style(struct top_canvas *canvas, int row, enum top_style style) {
     for (int column = 0; row < canvas->rows && column < canvas->columns; column++)
         top_canvas_row(canvas, row)[column].style = (unsigned char)style;

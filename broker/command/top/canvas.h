@@ -30,6 +30,11 @@ int top_canvas_put(struct top_canvas *canvas, int row, int column, int limit, en
 SKEP_PRINTF(5, 6)
 int top_canvas_print(struct top_canvas *canvas, int row, int column, enum top_style style, const char *format, ...);
 
+/* The same of one item of several in a row: it is left out as a whole if there is no room for it, but for the first, at
+ * column 0. Blanks at its end need no room. */
+SKEP_PRINTF(5, 6)
+int top_canvas_item(struct top_canvas *canvas, int row, int column, enum top_style style, const char *format, ...);
+
 /* The cells of a row. Borrowed. */
 struct top_cell *top_canvas_row(const struct top_canvas *canvas, int row);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The head of a frame of skep top, its last line, and its help. */
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "command/common/times.h"
 #include "command/top/frame.h"
@@ -9,7 +11,7 @@
 enum { LABEL_WIDTH = 10, NUMBER_WIDTH = 8, TIMES_WIDTH = 40, SPARK_AT = LABEL_WIDTH + NUMBER_WIDTH + 2 };
 
 static int put_count(struct top_canvas *canvas, int at, uint64_t count, const char *what) {
-    return top_canvas_print(canvas, 0, at, TOP_PLAIN, ", %" PRIu64 " %s%s", count, what, count == 1 ? "" : "s");
+    return top_canvas_item(canvas, 0, at, TOP_PLAIN, ", %" PRIu64 " %s%s", count, what, count == 1 ? "" : "s");
 }
 
 static void put_broker(struct top_canvas *canvas, const struct top_model *model) {
@@ -17,10 +19,15 @@ static void put_broker(struct top_canvas *canvas, const struct top_model *model)
     unsigned ready = top_model_ready(model);
     unsigned wanted = broker->has_wanted ? broker->wanted : (unsigned)model->now.workers_count;
     uint64_t s = broker->uptime_ms / 1000;
-    int at = top_canvas_print(canvas, 0, 0, TOP_STRONG, "%s", broker->name);
-    at = top_canvas_print(canvas, 0, at, TOP_PLAIN, "  %s %" PRIu64 ":%02u:%02u, %s, ", broker->state, s / 3600,
-                          (unsigned)(s / 60 % 60), (unsigned)(s % 60), broker->policy);
-    at = top_canvas_print(canvas, 0, at, ready < wanted ? TOP_WARN : TOP_PLAIN, "%u of %u ready", ready, wanted);
+    char of_workers[48];
+    snprintf(of_workers, sizeof of_workers, ", %u of %u ready", ready, wanted);
+    int at = top_canvas_item(canvas, 0, 0, TOP_STRONG, "%s", broker->name);
+    at = top_canvas_item(canvas, 0, at, TOP_PLAIN, "  %s %" PRIu64 ":%02u:%02u", broker->state, s / 3600,
+                         (unsigned)(s / 60 % 60), (unsigned)(s % 60));
+    int policy_width = top_canvas_width(canvas, broker->policy) + 2;
+    if (at + policy_width + (int)strlen(of_workers) <= canvas->columns) /* else the workers matter more */
+        at = top_canvas_item(canvas, 0, at, TOP_PLAIN, ", %s", broker->policy);
+    at = top_canvas_item(canvas, 0, at, ready < wanted ? TOP_WARN : TOP_PLAIN, "%s", of_workers);
     at = put_count(canvas, at, broker->connections, "connection");
     put_count(canvas, at, broker->restarts, "restart");
 }
@@ -29,12 +36,12 @@ static int put_paused(struct top_canvas *canvas, int row, int at, const struct t
     for (size_t i = 0; i < now->listeners_count; i++) {
         const struct top_listener *listener = &now->listeners[i];
         if (!listener->resting) continue;
-        at = top_canvas_print(canvas, row, at, TOP_WARN, "%s paused  ",
-                              listener->name[0] != '\0' ? listener->name : listener->url);
+        at = top_canvas_item(canvas, row, at, TOP_WARN, "%s paused  ",
+                             listener->name[0] != '\0' ? listener->name : listener->url);
     }
     for (size_t i = 0; i < now->queues_count; i++)
         if (now->queues[i].paused)
-            at = top_canvas_print(canvas, row, at, TOP_WARN, "queue %s paused  ", now->queues[i].name);
+            at = top_canvas_item(canvas, row, at, TOP_WARN, "queue %s paused  ", now->queues[i].name);
     return at;
 }
 
@@ -43,12 +50,12 @@ static int put_warnings(struct top_canvas *canvas, int row, const struct top_mod
     const struct top_broker *broker = &model->now.broker;
     int at = 0;
     if (broker->has_breaker)
-        at = top_canvas_print(canvas, row, at, TOP_BAD,
-                              "BREAKER OPEN: tries a worker in %" PRIu64 " s; skep exits, skep resume  ",
-                              (broker->breaker_ms + 999) / 1000);
+        at = top_canvas_item(canvas, row, at, TOP_BAD,
+                             "BREAKER OPEN: tries a worker in %" PRIu64 " s; skep exits, skep resume  ",
+                             (broker->breaker_ms + 999) / 1000);
     if (broker->has_reload)
-        at = top_canvas_print(canvas, row, at, TOP_WARN, "reload %" PRIu32 " of %" PRIu32 "  ", broker->reload_step,
-                              broker->reload_steps);
+        at = top_canvas_item(canvas, row, at, TOP_WARN, "reload %" PRIu32 " of %" PRIu32 "  ", broker->reload_step,
+                             broker->reload_steps);
     at = put_paused(canvas, row, at, &model->now);
     return at > 0 ? row + 1 : row;
 }
@@ -106,14 +113,16 @@ int top_head(struct top_canvas *canvas, const struct top_model *model) {
 }
 
 static void put_keys(struct top_canvas *canvas, int row, const struct top_model *model, const struct top_view *view) {
-    static const char keys[] = "q quit  ? help  s sort  / filter  d drain  r restart  K kill  p pause";
+    static const char *const keys[] = {"q quit",  "? help",    "s sort", "/ filter",
+                                       "d drain", "r restart", "K kill", "p pause"};
     size_t all = model->now.workers_count, shown = view->rows_count;
     int at = 0;
-    if (view->paused) at = top_canvas_print(canvas, row, at, TOP_WARN, "PAUSED, p continues  ");
+    if (view->paused) at = top_canvas_item(canvas, row, at, TOP_WARN, "PAUSED, p continues  ");
     if (view->filter[0] != '\0')
-        at = top_canvas_print(canvas, row, at, TOP_WARN, "%zu of %zu workers: %s  ", shown, all, view->filter);
-    else if (view->page < (int)shown) at = top_canvas_print(canvas, row, at, TOP_STRONG, "%zu workers  ", all);
-    top_canvas_put(canvas, row, at, canvas->columns, TOP_FAINT, keys);
+        at = top_canvas_item(canvas, row, at, TOP_WARN, "%zu of %zu workers: %s  ", shown, all, view->filter);
+    else if (view->page < (int)shown) at = top_canvas_item(canvas, row, at, TOP_STRONG, "%zu workers  ", all);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        at = top_canvas_item(canvas, row, at, TOP_FAINT, "%s  ", keys[i]);
 }
 
 void top_foot(struct top_canvas *canvas, const struct top_model *model, const struct top_view *view) {

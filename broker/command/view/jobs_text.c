@@ -78,6 +78,7 @@ static const struct column dead_columns[] = {
     {"ATTEMPT", "attempt", write_count, 0},
     {"DEATHS", "deaths", write_count, 0},
     {"AGE", "age_s", write_age, 0},
+    {"DIED", "died", write_text, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_RANK(1)},
     {"LAST WORKER", "last", write_text, COLUMN_LEFT},
     {"REASON", "reason", write_short, COLUMN_LEFT},
     {"SIZE", "size", write_count, 0},

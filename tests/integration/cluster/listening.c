@@ -151,7 +151,9 @@ static void test_urls_that_cannot_be(void **state) {
     hive_start(hive, NULL);
     hive_fork_ready(hive, "try", NULL);
     expect_tried(hive, "tcp://nonsense", "EURL tcp://nonsense: the port is missing");
-    expect_tried(hive, "no-such-name", "EURL no-such-name: no listener has this name");
+    expect_tried(hive, "no-such-name",
+                 "EURL no-such-name: no listener has this name; give skep run -l no-such-name=URL, or call "
+                 "skep_cluster_listen");
     expect_tried(hive, "tcp://192.0.2.1:0", "EADDR tcp://192.0.2.1:0: address not available");
     expect_tried(hive, "unix:///no/such/folder/x", "EADDR unix:///no/such/folder/x: address not available");
     expect_tried(hive, "", "EURL : a name of 1 to 256 bytes is needed");

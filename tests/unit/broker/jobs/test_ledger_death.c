@@ -177,6 +177,8 @@ static void test_interruptions_can_be_limited(void **state) {
     interrupt(&bench, 1);
     assert_counts(&bench, 0, 0, 1, 0);
     assert_string_equal(dead_letter(&bench)->death->cause, "interrupted");
+    assert_string_equal(dead_letter(&bench)->death->reason,
+                        "2 workers ended before it was done; the last was killed by SIGSEGV");
     close_bench(&bench);
 }
 
@@ -195,6 +197,22 @@ static void test_a_job_that_kills_is_quarantined(void **state) {
     assert_string_equal(death->cause, "deaths");
     assert_int_equal(death->exit.signal, 11);
     assert_int_equal(death->exit.worker, 2);
+    assert_string_equal(death->reason, "2 workers died of it; the last was killed by SIGSEGV");
+    close_bench(&bench);
+}
+
+static void test_a_watchdog_is_named(void **state) {
+    struct bench bench;
+    open_bench(&bench, *state, &(skep_settings){.attempts = 3, .deaths = 1});
+    submit(&bench, 1);
+    skep_child *child = hire(&bench, 0, 1);
+    begin(child, 1, 1);
+    child->reason = "watchdog";
+    child->exit_signal = 9;
+    child->exit_code = -1;
+    dismiss(child);
+    assert_string_equal(dead_letter(&bench)->death->reason,
+                        "1 worker died of it; the last was killed by SIGKILL (watchdog)");
     close_bench(&bench);
 }
 
@@ -228,6 +246,7 @@ int main(void) {
         PUMP_TEST(test_interruptions_are_counted_and_said),
         PUMP_TEST(test_interruptions_can_be_limited),
         PUMP_TEST(test_a_job_that_kills_is_quarantined),
+        PUMP_TEST(test_a_watchdog_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,6 +125,31 @@ static void test_a_hive_that_is_to_be_empty(void **state) {
     assert_shows(frame(watching, 80, 24), ", 0 of 0 ready");
 }
 
+/* What has no room is left out as a whole; the policy goes before the number of workers. */
+static void test_the_head_has_whole_items(void **state) {
+    static const struct {
+        int columns;
+        const char *head;
+    } heads[] = {
+        {80, "mail  running 1:02:05, round-robin, 3 of 4 ready, 0 connections, 0 restarts\n"},
+        {76, "mail  running 1:02:05, round-robin, 3 of 4 ready, 0 connections, 0 restarts\n"},
+        {74, "mail  running 1:02:05, round-robin, 3 of 4 ready, 0 connections\n"},
+        {62, "mail  running 1:02:05, round-robin, 3 of 4 ready, 0 restarts\n"},
+        {59, "mail  running 1:02:05, round-robin, 3 of 4 ready\n"},
+        {47, "mail  running 1:02:05, 3 of 4 ready, 0 restarts\n"},
+    };
+    struct watching *watching = *state;
+    take_all(watching, 3, 1000);
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        const char *text = frame(watching, heads[i].columns, 24);
+        if (strncmp(text, heads[i].head, strlen(heads[i].head)) != 0)
+            fail_msg("not %sin %d columns:\n%s", heads[i].head, heads[i].columns, text);
+    }
+    const char *text = frame(watching, 66, 24); /* nor are warnings and keys cut in the middle */
+    assert_shows(text, "\nBREAKER OPEN: tries a worker in 3 s; skep exits, skep resume\n");
+    assert_shows(text, "\nq quit  ? help  s sort  / filter  d drain  r restart  K kill\n");
+}
+
 /* Whatever the size is, nothing is written outside, and the workers are seen. */
 static void test_every_size(void **state) {
     struct watching *watching = *state;
@@ -263,6 +288,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_everything_has_its_place),
         TEST(test_a_hive_that_is_to_be_empty),
+        TEST(test_the_head_has_whole_items),
         TEST(test_every_size),
         TEST(test_80_by_24_shows_all_parts),
         TEST(test_columns_go_by_their_rank),
