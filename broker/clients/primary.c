@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clients/session.h"
+#include "common/queue_options.h"
 #include "config/settings.h"
 #include "jobs/ledger.h"
 
@@ -34,21 +35,10 @@ void skep__primary_forget(skep_cluster *cluster) {
 }
 
 static int check(skep_cluster *cluster, const char *queue, size_t size_bytes, const skep_job_options *options) {
-    size_t key_bytes = options->key != NULL ? strlen(options->key) : 1;
-    if (queue[0] == '\0' || strlen(queue) > SKEP_MAX_NAME)
-        return skep__broker_fail(cluster, SKEP_EINVAL, "'%s': a queue's name has 1 to %d bytes", queue, SKEP_MAX_NAME);
-    if (key_bytes == 0 || key_bytes > SKEP_MAX_NAME)
-        return skep__broker_fail(cluster, SKEP_EINVAL, "'%s': a key has 1 to %d bytes", options->key, SKEP_MAX_NAME);
-    if (options->priority < INT8_MIN || options->priority > INT8_MAX || options->attempts > UINT16_MAX)
-        return skep__broker_fail(cluster, SKEP_EINVAL, "priority %d, attempts %u: out of range", options->priority,
-                                 options->attempts);
-    if (options->lease_ms > 0 && options->lease_ms < SKEP_LEAST_LEASE_MS)
-        return skep__broker_fail(cluster, SKEP_EINVAL, "a lease of %u ms: %d is the minimum", options->lease_ms,
-                                 SKEP_LEAST_LEASE_MS);
-    if (size_bytes > SKEP_MAX_PAYLOAD)
-        return skep__broker_fail(cluster, SKEP_ETOOBIG, "a job of %zu bytes: %d is the maximum", size_bytes,
-                                 SKEP_MAX_PAYLOAD);
-    return SKEP_OK;
+    char why[SKEP_MAX_REASON + 1];
+    int status = skep__job_options_check(queue, options, why);
+    if (status == SKEP_OK) status = skep__job_size_check(queue, size_bytes, why);
+    return status == SKEP_OK ? status : skep__broker_fail(cluster, status, "%s", why);
 }
 
 static struct skep__submission submission_of(skep_cluster *cluster, const void *data, size_t size_bytes,

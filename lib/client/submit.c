@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "client/private.h"
+#include "common/queue_options.h"
 
 /* --- the ring of the unanswered --- */
 
@@ -46,19 +47,10 @@ static int check_room(skep_client *client) {
     return skep__client_fail(client, SKEP_EAGAIN, "%s: too many jobs are waiting to be accepted", client->instance.dir);
 }
 
-static int check_terms(skep_client *client, const char *queue, const skep_job_options *options) {
-    int status = skep__client_check_name(client, "queue", queue);
-    if (status == SKEP_OK && options->key != NULL) status = skep__client_check_name(client, "key", options->key);
-    if (status != SKEP_OK) return status;
-    if (options->priority < -128 || options->priority > 127)
-        return skep__client_fail(client, SKEP_EINVAL, "priority %d: -128 to 127 is possible", options->priority);
-    if (options->attempts > UINT16_MAX)
-        return skep__client_fail(client, SKEP_EINVAL, "%u attempts: at most %d are possible", options->attempts,
-                                 UINT16_MAX);
-    if (options->lease_ms > 0 && options->lease_ms < SKEP_LEAST_LEASE_MS)
-        return skep__client_fail(client, SKEP_EINVAL, "lease of %u ms: at least %d", options->lease_ms,
-                                 SKEP_LEAST_LEASE_MS);
-    return SKEP_OK;
+static int check_size(skep_client *client, const char *queue, size_t size_bytes) {
+    char why[SKEP_MAX_REASON + 1];
+    int status = skep__job_size_check(queue, size_bytes, why);
+    return status == SKEP_OK ? status : skep__client_fail(client, status, "%s", why);
 }
 
 static int make_unfinished(skep_outcome_cb outcome, void *context, struct skep__unfinished **out) {
@@ -93,10 +85,8 @@ static int add_job(skep_client *client, const char *queue, const struct iovec *j
 static int submit(skep_client *client, const char *queue, const struct iovec *job, const skep_job_options *options,
                   skep_accepted_cb accepted, skep_outcome_cb outcome, void *context) {
     struct skep__submission submission = {.accepted = accepted, .context = context};
-    if (job->iov_len > SKEP_MAX_PAYLOAD)
-        return skep__client_fail(client, SKEP_ETOOBIG, "job for %s: %zu bytes, at most %d are possible", queue,
-                                 job->iov_len, SKEP_MAX_PAYLOAD);
-    int status = check_room(client);
+    int status = check_size(client, queue, job->iov_len);
+    if (status == SKEP_OK) status = check_room(client);
     if (status != SKEP_OK) return status;
     status = add_job(client, queue, job, options, &submission, outcome);
     if (status != SKEP_OK) return skep__client_fail(client, status, "job for %s: %s", queue, skep_strerror(status));
@@ -105,8 +95,10 @@ static int submit(skep_client *client, const char *queue, const struct iovec *jo
 }
 
 static int begin_submit(skep_client *client, const char *queue, const skep_job_options *options) {
+    char why[SKEP_MAX_REASON + 1];
     if (client->closing) return skep__client_fail(client, SKEP_ECLOSED, "the client is being freed");
-    return check_terms(client, queue, options);
+    int status = skep__job_options_check(queue, options, why);
+    return status == SKEP_OK ? status : skep__client_fail(client, status, "%s", why);
 }
 
 int skep_submit(skep_client *client, const char *queue, const void *data, size_t size_bytes,

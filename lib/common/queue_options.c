@@ -13,10 +13,12 @@ SKEP_PRINTF(2, 3) static int refuse(char why[SKEP_MAX_REASON + 1], const char *f
     return SKEP_EINVAL;
 }
 
-static int check_name(const char *name, char why[SKEP_MAX_REASON + 1]) {
-    if (name[0] != '\0' && strlen(name) <= SKEP_MAX_NAME) return SKEP_OK;
-    return refuse(why, "'%s': a queue's name has 1 to %d bytes", name, SKEP_MAX_NAME);
+static int check_name(const char *what, const char *name, char why[SKEP_MAX_REASON + 1]) {
+    if (name != NULL && name[0] != '\0' && strnlen(name, SKEP_MAX_NAME + 1) <= SKEP_MAX_NAME) return SKEP_OK;
+    return refuse(why, "'%s': a %s has 1 to %d bytes", name != NULL ? name : "", what, SKEP_MAX_NAME);
 }
+
+/* --- queues --- */
 
 static int check_backoff(const char *name, const skep_queue_options *options, char why[SKEP_MAX_REASON + 1]) {
     if (options->backoff_max_ms == 0) return SKEP_OK;
@@ -29,7 +31,7 @@ static int check_backoff(const char *name, const skep_queue_options *options, ch
 }
 
 static int check(const char *name, const skep_queue_options *options, char why[SKEP_MAX_REASON + 1]) {
-    int status = check_name(name, why);
+    int status = check_name("queue's name", name, why);
     if (status != SKEP_OK) return status;
     if (options->attempts > UINT16_MAX || options->interruptions > UINT16_MAX)
         return refuse(why, "%s: %u attempts, %u interruptions: at most %d", name, options->attempts,
@@ -48,4 +50,25 @@ int skep__queue_options_take(const char *name, const skep_queue_options *given, 
     *options = *given;
     if (options->backoff_max_ms == 0) options->backoff_max_ms = options->backoff_ms;
     return SKEP_OK;
+}
+
+/* --- jobs --- */
+
+int skep__job_options_check(const char *queue, const skep_job_options *options, char why[SKEP_MAX_REASON + 1]) {
+    int status = check_name("queue's name", queue, why);
+    if (status == SKEP_OK && options->key != NULL) status = check_name("key", options->key, why);
+    if (status != SKEP_OK) return status;
+    if (options->priority < INT8_MIN || options->priority > INT8_MAX)
+        return refuse(why, "%s: priority %d: %d to %d", queue, options->priority, INT8_MIN, INT8_MAX);
+    if (options->attempts > UINT16_MAX)
+        return refuse(why, "%s: %u attempts: at most %d", queue, options->attempts, UINT16_MAX);
+    if (options->lease_ms > 0 && options->lease_ms < SKEP_LEAST_LEASE_MS)
+        return refuse(why, "%s: lease of %u ms: at least %d", queue, options->lease_ms, SKEP_LEAST_LEASE_MS);
+    return SKEP_OK;
+}
+
+int skep__job_size_check(const char *queue, size_t size_bytes, char why[SKEP_MAX_REASON + 1]) {
+    if (size_bytes <= SKEP_MAX_PAYLOAD) return SKEP_OK;
+    snprintf(why, SKEP_MAX_REASON + 1, "%s: job of %zu bytes: at most %d", queue, size_bytes, SKEP_MAX_PAYLOAD);
+    return SKEP_ETOOBIG;
 }

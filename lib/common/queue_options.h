@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Settings of a queue as a broker and a mock broker take them. */
+ * What may be asked of a queue and of a job: the same of clients, brokers and mock brokers. */
 #ifndef SKEP_LIB_COMMON_QUEUE_OPTIONS_H
 #define SKEP_LIB_COMMON_QUEUE_OPTIONS_H
 
 #include <skep/skep.h>
+#include <stddef.h>
 
 #include "contract.h"
 
@@ -11,5 +12,12 @@
  * is one line, which names the queue, and *options is as it was. */
 SKEP_MUST_USE int skep__queue_options_take(const char *name, const skep_queue_options *given,
                                            skep_queue_options *options, char why[SKEP_MAX_REASON + 1]);
+
+/* Checks what a job is submitted with. Errors: SKEP_EINVAL; then why is one line. */
+SKEP_MUST_USE int skep__job_options_check(const char *queue, const skep_job_options *options,
+                                          char why[SKEP_MAX_REASON + 1]);
+
+/* Checks the size of its payload. Errors: SKEP_ETOOBIG; then why is one line. */
+SKEP_MUST_USE int skep__job_size_check(const char *queue, size_t size_bytes, char why[SKEP_MAX_REASON + 1]);
 
 #endif

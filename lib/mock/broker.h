@@ -105,6 +105,7 @@ struct skep__mock_delivery {
     struct skep__mock_place *place;
     uint64_t sent_ns; /* by uv_hrtime */
     bool live;
+    bool outlasted; /* it has begun, and its claim is another delivery's by now */
 };
 
 /* Deliveries in a row that go into one command */
@@ -284,8 +285,7 @@ SKEP_MUST_USE int skep__mock_put(struct skep__mock_worker *worker, const struct 
 
 /* --- broker_messages.c --- */
 
-/* A worker's message, for the test and the workers that it is for; and its reply, for the process that has asked.
- */
+/* A worker's message, for the test and its receivers; and its reply, for the process that has asked. */
 void skep__mock_message(struct skep__mock_worker *sender, const struct skep_command_message *message);
 void skep__mock_replied(struct skep__mock_worker *sender, const struct skep_command_reply *reply);
 
@@ -335,20 +335,20 @@ void skep__mock_free_jobs(skep_mock *mock);
 /* Gives jobs to workers that can take them; takes back what waits behind another job beside an idle worker. */
 void skep__mock_deliver(skep_mock *mock);
 
-/* A live delivery is none any more: the job is not the worker's. */
+/* A live delivery is none any more: the job is not the worker's. undo: as if it had never been given. */
 void skep__mock_let_go(struct skep__mock_worker *worker, struct skep__mock_delivery *delivery);
-
-/* The same for one that was not begun: as if it had never been given. */
 void skep__mock_undo(struct skep__mock_worker *worker, struct skep__mock_delivery *delivery);
+
+/* Takes a live delivery back, and forgets it: its job is nobody's. False: the worker has begun it. all: of all of its
+ * deliveries those that it has not begun; their jobs are ready again. */
+bool skep__mock_take_back(struct skep__mock_worker *worker, struct skep__mock_delivery *delivery);
+void skep__mock_take_back_all(struct skep__mock_worker *worker);
 
 /* Forgets a delivery that is not live any more. */
 void skep__mock_forget(struct skep__mock_worker *worker, struct skep__mock_delivery *delivery);
 
 /* Whether the worker has begun a live delivery, as far as the mock can know. */
 bool skep__mock_is_begun(const struct skep__mock_worker *worker, const struct skep__mock_delivery *delivery);
-
-/* Takes back all that a worker has not begun. */
-void skep__mock_take_back_all(struct skep__mock_worker *worker);
 
 /* Whether each worker has begun what it can begin. */
 bool skep__mock_all_begun(void *mock);

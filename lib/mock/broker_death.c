@@ -61,7 +61,7 @@ static void give_back(struct skep__mock_worker *worker, struct skep__mock_delive
     skep_mock *mock = worker->mock;
     struct skep__mock_job *job = delivery->job;
     unsigned most = job->queue->options.interruptions;
-    bool taken = skep__claim_take(worker->page, delivery->number); /* it may live on */
+    bool taken = !delivery->outlasted && skep__claim_take(worker->page, delivery->number); /* it may live on */
     if (!taken && skep__mock_is_begun(worker, delivery)) skep__mock_let_go(worker, delivery);
     else skep__mock_undo(worker, delivery);
     if (job->attempt > 0) job->expiry_ms = UINT64_MAX;

@@ -9,7 +9,7 @@
 enum { WAIT_NS = 2000000 /* that a job has its chance where it was sent */ };
 
 bool skep__mock_is_begun(const struct skep__mock_worker *worker, const struct skep__mock_delivery *delivery) {
-    return skep__claim_is_begun(worker->page, delivery->number);
+    return delivery->outlasted || skep__claim_is_begun(worker->page, delivery->number);
 }
 
 /* --- who can take one --- */
@@ -111,10 +111,24 @@ static bool goes_with(const struct skep__mock_batch *batch, const struct skep__m
            batch->items.size_bytes + job->size_bytes < SKEP_FULL_FRAME;
 }
 
+/* The claim that the next number has may be that of a delivery which was not answered: if that has not begun, it is
+ * given again later. */
+static void free_claim(struct skep__mock_worker *worker) {
+    struct skep__mock_delivery *delivery;
+    uint64_t number = worker->last_delivery + 1 - SKEP_CLAIMS;
+    if (worker->last_delivery < SKEP_CLAIMS || !skep__claims_are_kept(worker->page)) return;
+    HASH_FIND(hh, worker->deliveries, &number, sizeof number, delivery);
+    if (delivery == NULL || !delivery->live) return;
+    struct skep__mock_job *job = delivery->job;
+    if (skep__mock_take_back(worker, delivery)) skep__mock_make_ready(worker->mock, job, true);
+    else delivery->outlasted = true;
+}
+
 static void reserve(struct skep__mock_worker *worker, struct skep__mock_job *job,
                     struct skep__mock_delivery *delivery) {
     skep_mock *mock = worker->mock;
     struct skep__mock_place *place = place_of(worker, job->queue);
+    free_claim(worker);
     TAILQ_REMOVE(&mock->ready, job, ready_entry);
     *delivery = (struct skep__mock_delivery){
         .number = ++worker->last_delivery, .job = job, .place = place, .sent_ns = uv_hrtime(), .live = true};
@@ -175,6 +189,15 @@ void skep__mock_forget(struct skep__mock_worker *worker, struct skep__mock_deliv
     free(delivery);
 }
 
+bool skep__mock_take_back(struct skep__mock_worker *worker, struct skep__mock_delivery *delivery) {
+    struct skep__mock_job *job = delivery->job;
+    if (delivery->outlasted || !skep__claim_take(worker->page, delivery->number)) return false;
+    skep__mock_undo(worker, delivery);
+    skep__mock_forget(worker, delivery);
+    job->queue->taken_back++;
+    return true;
+}
+
 static bool has_waited(const struct skep__mock_delivery *delivery) {
     return uv_hrtime() - delivery->sent_ns >= WAIT_NS;
 }
@@ -186,10 +209,7 @@ static void haul(struct skep__mock_worker *worker, const struct skep__mock_queue
     HASH_ITER(hh, worker->deliveries, delivery, next) {
         struct skep__mock_job *job = delivery->job, *before = TAILQ_LAST(list, skep__mock_jobs);
         if (!delivery->live || (queue != NULL && (job->queue != queue || !has_waited(delivery)))) continue;
-        if (!skep__claim_take(worker->page, delivery->number)) continue;
-        skep__mock_undo(worker, delivery);
-        skep__mock_forget(worker, delivery);
-        job->queue->taken_back++;
+        if (!skep__mock_take_back(worker, delivery)) continue;
         while (before != NULL && before->id > job->id) before = TAILQ_PREV(before, skep__mock_jobs, ready_entry);
         if (before != NULL) TAILQ_INSERT_AFTER(list, before, job, ready_entry);
         else TAILQ_INSERT_HEAD(list, job, ready_entry);

@@ -19,11 +19,6 @@ struct skep__mock_queue *skep__mock_queue(skep_mock *mock, const char *name) {
     return queue;
 }
 
-static bool is_name(const char *name) {
-    size_t size_bytes = strlen(name);
-    return size_bytes > 0 && size_bytes <= SKEP_MAX_NAME;
-}
-
 int skep_mock_setup_queue(skep_mock *mock, const char *name, const skep_queue_options *options) {
     skep_queue_options taken;
     char why[SKEP_MAX_REASON + 1];
@@ -92,24 +87,12 @@ void skep__mock_end_dead(skep_mock *mock, struct skep__mock_job *job, const char
 
 /* --- submitting --- */
 
-/* As a client checks them. NULL: they are right. */
-static const char *check_terms(const char *queue, const skep_job_options *o) {
-    if (!is_name(queue)) return "the name of the queue has 1 to 64 bytes";
-    if (o->key != NULL && !is_name(o->key)) return "the key has 1 to 64 bytes";
-    if (o->priority < -128 || o->priority > 127) return "the priority is -128 to 127";
-    if (o->attempts > UINT16_MAX) return "at most 65535 attempts";
-    return o->lease_ms != 0 && o->lease_ms < SKEP_LEAST_LEASE_MS ? "the lease is at least 100 ms" : NULL;
-}
-
 static int check_job(skep_mock *mock, const char *queue, size_t size_bytes, const skep_job_options *options) {
-    const char *wrong = check_terms(queue, options);
-    if (wrong != NULL) {
-        skep__mock_explain(mock, "submit '%.80s': %s", queue, wrong);
-        return SKEP_EINVAL;
-    }
-    if (size_bytes <= SKEP_MAX_PAYLOAD) return SKEP_OK;
-    skep__mock_explain(mock, "submit %s: %zu bytes: at most %d", queue, size_bytes, SKEP_MAX_PAYLOAD);
-    return SKEP_ETOOBIG;
+    char why[SKEP_MAX_REASON + 1];
+    int status = skep__job_options_check(queue, options, why);
+    if (status == SKEP_OK) status = skep__job_size_check(queue, size_bytes, why);
+    if (status != SKEP_OK) skep__mock_explain(mock, "%s", why);
+    return status;
 }
 
 /* The job that keeps copies out; NULL: there is none. */

@@ -133,14 +133,10 @@ static uint64_t due_of(const skep_mock *mock, const struct skep__mock_job *job) 
 static void expire(skep_mock *mock, struct skep__mock_job *job) {
     if (job->state == SKEP_MOCK_RESERVED) {
         struct skep__mock_worker *worker = skep__mock_worker(mock, job->worker);
-        struct skep__mock_delivery *delivery = job->delivery;
-        if (!skep__claim_take(worker->page, delivery->number)) {
+        if (!skep__mock_take_back(worker, job->delivery)) {
             job->expiry_ms = UINT64_MAX;
             return;
         }
-        skep__mock_undo(worker, delivery);
-        skep__mock_forget(worker, delivery);
-        job->queue->taken_back++;
     }
     if (job->state == SKEP_MOCK_READY) TAILQ_REMOVE(&mock->ready, job, ready_entry);
     skep__mock_end_dead(mock, job, "expired", skep__text(""));

@@ -6,7 +6,7 @@
 
 #include <signal.h>
 
-enum { TEXT_BYTES = 192 };
+enum { TEXT_BYTES = 192, MANY_JOBS = 4200 /* more than there are claims on a worker's page */, LOT = 100 };
 
 /* ===== Workers: a job's payload says what is done with it ===== */
 
@@ -35,7 +35,8 @@ static skep_verdict misbehave(skep_worker *worker, skep_job *job, const char *ho
 }
 
 /* retry N, die N, exit N, hold N, quit N: so in the first N attempts, and done in the next one. quit leaves, and dies
- * on its way out. late: when the lease has ended and another attempt has begun, the first one is answered. */
+ * on its way out. late: when the lease has ended and another attempt has begun, the first one is answered. free: the
+ * one that is held is done. */
 static skep_verdict act(skep_worker *worker, skep_job *job, void *context) {
     char text[TEXT_BYTES] = "", how[TEXT_BYTES] = "";
     unsigned times = 0;
@@ -46,6 +47,7 @@ static skep_verdict act(skep_worker *worker, skep_job *job, void *context) {
         return job->attempt <= times ? misbehave(worker, job, how) : say(job);
     if (strcmp(how, "late") == 0 && job->attempt == 1) return misbehave(worker, job, "hold");
     if (strcmp(how, "late") == 0) skep_job_complete(kept, SKEP_DONE);
+    if (strcmp(how, "free") == 0) skep_job_complete(kept, SKEP_DONE);
     if (strcmp(how, "fail") == 0) {
         skep_job_reason(job, "no such file");
         return SKEP_FAILED;
@@ -259,6 +261,36 @@ static void test_taking_back(void **state) {
     compare(*state, play_taking_back, &(struct terms){0});
 }
 
+static void lot_ended(skep_client *client, const skep_outcome *outcome, void *context) {
+    unsigned *left = context;
+    (void)client;
+    *left -= outcome->status == SKEP_OK;
+}
+
+static bool is_zero(void *count) {
+    return *(const unsigned *)count == 0;
+}
+
+/* One is held, and one waits behind it, while the same worker does more of another queue than it has claims. */
+static void play_many(struct stage *stage) {
+    add_worker(stage, "plain");
+    submit(stage, "one", "hold 1", NULL);
+    submit(stage, "one", "waits", NULL);
+    wait_for(stage, all_accepted, stage, "all accepted");
+    for (unsigned done = 0; done < MANY_JOBS; done += LOT) {
+        unsigned left = LOT;
+        for (unsigned i = 0; i < LOT; i++)
+            need(stage, skep_submit(stage->client, "many", "x", 1, NULL, NULL, lot_ended, &left), "submit");
+        wait_for(stage, is_zero, &left, "many to be done");
+    }
+    submit(stage, "many", "free", NULL);
+    finish(stage);
+}
+
+static void test_more_deliveries_than_claims(void **state) {
+    compare(*state, play_many, &(struct terms){.lease_ms = 3600000});
+}
+
 static void play_passing(struct stage *stage) {
     add_worker(stage, "passing");
     submit(stage, "first", "retry 1", NULL);
@@ -326,7 +358,7 @@ int main(void) {
         HIVE_TEST(test_retries),     HIVE_TEST(test_ends_of_leases),      HIVE_TEST(test_deaths_of_workers),
         HIVE_TEST(test_keys),        HIVE_TEST(test_priorities),          HIVE_TEST(test_delays_and_expiry),
         HIVE_TEST(test_taking_back), HIVE_TEST(test_settings_of_a_queue), HIVE_TEST(test_a_client_of_a_worker),
-        HIVE_TEST(test_messages),    HIVE_TEST(test_interruptions),
+        HIVE_TEST(test_messages),    HIVE_TEST(test_interruptions),       HIVE_TEST(test_more_deliveries_than_claims),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -205,6 +205,18 @@ static void test_what_a_draining_worker_does_is_not_lost(void **state) {
     bench_close(&bench);
 }
 
+static void test_what_is_refused(void **state) {
+    struct pump *pump = *state;
+    skep_cluster *cluster = hatch_cluster(pump, NULL);
+    const skep_job_options options = {.lease_ms = 99};
+    assert_int_equal(skep_cluster_submit(cluster, "q", "x", 1, &options, NULL, NULL, NULL), SKEP_EINVAL);
+    assert_string_equal(skep_cluster_why(cluster), "q: lease of 99 ms: at least 100");
+    assert_int_equal(skep_cluster_submit(cluster, "q", "x", SKEP_MAX_PAYLOAD + 1, NULL, NULL, NULL, NULL),
+                     SKEP_ETOOBIG);
+    assert_string_equal(skep_cluster_why(cluster), "q: job of 1048577 bytes: at most 1048576");
+    hatch_free(pump, &cluster);
+}
+
 static void test_a_cluster_that_stops_takes_nothing(void **state) {
     struct pump *pump = *state;
     skep_cluster *cluster = hatch_cluster(pump, NULL);
@@ -217,6 +229,7 @@ static void test_a_cluster_that_stops_takes_nothing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        PUMP_TEST(test_what_is_refused),
         PUMP_TEST(test_an_outcome_submits_more),
         PUMP_TEST(test_a_dead_letter_stops_the_cluster),
         PUMP_TEST(test_outcomes_that_are_due_are_told_when_the_cluster_is_freed),

@@ -2,6 +2,8 @@
  * A client's life and its submissions, with a broker that does as it is told. */
 #include "lib/client_hive.h"
 
+#include "common/queue_options.h"
+
 /* --- joining --- */
 
 static void test_nobody(void **state) {
@@ -131,9 +133,12 @@ static void test_many(void **state) {
 
 static void expect_refusal(struct hive *hive, const char *queue, size_t size_bytes, skep_job_options options,
                            int status) {
+    char why[SKEP_MAX_REASON + 1];
     assert_int_equal(skep_submit(hive->client, queue, "x", size_bytes, &options, on_accepted, on_outcome, hive),
                      status);
-    assert_int_not_equal(strlen(skep_client_why(hive->client)), 0);
+    if (skep__job_options_check(queue, &options, why) == SKEP_OK)
+        assert_int_equal(skep__job_size_check(queue, size_bytes, why), status);
+    assert_string_equal(skep_client_why(hive->client), why);
 }
 
 static void test_bad_submissions(void **state) {
@@ -151,6 +156,7 @@ static void test_bad_submissions(void **state) {
     expect_refusal(&hive, "q", 1, (skep_job_options){.priority = 128}, SKEP_EINVAL);
     expect_refusal(&hive, "q", 1, (skep_job_options){.priority = -129}, SKEP_EINVAL);
     expect_refusal(&hive, "q", 1, (skep_job_options){.attempts = 65536}, SKEP_EINVAL);
+    expect_refusal(&hive, "q", 1, (skep_job_options){.lease_ms = 99}, SKEP_EINVAL);
     expect_refusal(&hive, "q", SKEP_MAX_PAYLOAD + 1, none, SKEP_ETOOBIG);
     assert_int_equal(skep_client_unaccepted(hive.client), 0);
     assert_int_equal(skep_client_unfinished(hive.client), 0);

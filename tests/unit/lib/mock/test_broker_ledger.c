@@ -198,11 +198,11 @@ static void test_terms_that_are_wrong(void **state) {
         skep_job_options options;
         const char *why;
     } wrong[] = {
-        {{.key = ""}, "submit 'q': the key has 1 to 64 bytes"},
-        {{.priority = 128}, "submit 'q': the priority is -128 to 127"},
-        {{.priority = -129}, "submit 'q': the priority is -128 to 127"},
-        {{.lease_ms = 99}, "submit 'q': the lease is at least 100 ms"},
-        {{.attempts = 65536}, "submit 'q': at most 65535 attempts"},
+        {{.key = ""}, "'': a key has 1 to 64 bytes"},
+        {{.priority = 128}, "q: priority 128: -128 to 127"},
+        {{.priority = -129}, "q: priority -129: -128 to 127"},
+        {{.lease_ms = 99}, "q: lease of 99 ms: at least 100"},
+        {{.attempts = 65536}, "q: 65536 attempts: at most 65535"},
     };
     static const struct {
         skep_queue_options options;
