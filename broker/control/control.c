@@ -177,8 +177,10 @@ void skep__control_close(skep_cluster *cluster) {
 }
 
 int skep__control_open(skep_cluster *cluster) {
-    static const struct skep__server_events events = {
-        .called = called, .refused = skep__peer_refused, .starved = skep__peers_starved};
+    static const struct skep__server_events events = {.called = called,
+                                                      .refused = skep__peer_refused,
+                                                      .misspoke = skep__peer_misspoke,
+                                                      .starved = skep__peers_starved};
     char url[SKEP_MAX_URL + 1];
     STAILQ_INIT(&cluster->parked);
     skep__instance_url(&cluster->instance, SKEP_FILE_CONTROL, url, sizeof url);

@@ -6,6 +6,7 @@
 
 #include <sys/queue.h>
 #include <sys/uio.h>
+#include <uthash.h>
 
 #include "transport/private.h"
 #include "transport/sp.h"
@@ -24,6 +25,8 @@ struct skep__loop_hub {
     LIST_HEAD(, skep__acceptor) starved;
     int dismissed[SKEP__DISMISSED_MOST]; /* descriptors to be closed at the next tick */
     unsigned dismissed_count;
+    struct skep__sender *senders; /* processes with connections that were accepted, by their pid */
+    size_t unfinished_bytes;      /* of all of them */
 };
 
 /* Ends a connection that is refused, so that its peer reads the end of it, and closes it a moment later: what the peer
@@ -93,6 +96,9 @@ struct skep__pipe {
     bool is_late;   /* in hub->late */
     unsigned ticks; /* for how long */
     LIST_ENTRY(skep__pipe) late_entry;
+    struct skep__sender *sender; /* NULL: it was dialed, and its peer is trusted with memory */
+    LIST_ENTRY(skep__pipe) sender_entry;
+    size_t unfinished_bytes; /* room of a frame that has come in part, as it was counted last */
 };
 
 /* A connection to a peer over a descriptor, which belongs to the pipe, also if this fails; it greets at once. Errors:
@@ -127,6 +133,24 @@ void skep__pipe_read_all(struct skep__pipe *pipe);
 
 /* Closes without an event; what waited is done and has not left. Allowed in the pipe's own events. */
 void skep__pipe_close(struct skep__pipe *pipe);
+
+/* --- senders: what peers may make this process keep --- */
+
+/* A process that has connected. Those that the kernel does not name, in other pid namespaces, are one. */
+struct skep__sender {
+    UT_hash_handle hh;
+    pid_t pid;
+    size_t unfinished_bytes; /* of all its pipes */
+    LIST_HEAD(, skep__pipe) pipes;
+};
+
+/* A pipe that was accepted begins and ends. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__sender_join(struct skep__pipe *pipe);
+void skep__sender_leave(struct skep__pipe *pipe);
+
+/* Counts what the pipe's reader keeps now. Errors: SKEP_EPROTO (its process makes this one keep too much; the pipe is
+ * to be ended). If all processes together do, connections of the one with the most are broken, until they do not. */
+SKEP_MUST_USE int skep__sender_count(struct skep__pipe *pipe);
 
 /* --- acceptors and dialers: where pipes come from --- */
 

@@ -203,6 +203,13 @@ static void hand_over(struct skep__pipe *pipe, const struct skep_bytes *frame, i
     else pipe->events->received(pipe, frame->data, frame->size_bytes);
 }
 
+/* What has come of a frame, if the peer may send any; that it was whole on arrival costs nothing here. */
+static int check_unfinished(struct skep__pipe *pipe) {
+    size_t room_bytes = pipe->reader.room_bytes;
+    if (room_bytes > 0 && pipe->events->received == NULL) return SKEP_EPROTO;
+    return pipe->sender == NULL || room_bytes == pipe->unfinished_bytes ? SKEP_OK : skep__sender_count(pipe);
+}
+
 /* Errors: SKEP_EPROTO, SKEP_ENOMEM: the pipe is to be ended. */
 static int take_bytes(struct skep__pipe *pipe, const char *data, size_t size_bytes) {
     struct skep_bytes frame;
@@ -216,7 +223,8 @@ static int take_bytes(struct skep__pipe *pipe, const char *data, size_t size_byt
         if (greets && pipe->events->greeted != NULL) pipe->events->greeted(pipe);
         if (status == SKEP_OK && pipe->fd >= 0) hand_over(pipe, &frame, &status);
     }
-    return status == SKEP_EAGAIN ? SKEP_OK : status;
+    if (status == SKEP_EAGAIN) status = pipe->fd >= 0 ? check_unfinished(pipe) : SKEP_OK;
+    return status;
 }
 
 /* Receives behind what has come of a frame, and what follows it into the buffer. 0: the end of file; -1: nothing now;
@@ -300,23 +308,31 @@ static void enlarge_buffer(const struct skep__pipe *pipe) {
     setsockopt(pipe->fd, SOL_SOCKET, SO_SNDBUF, &size_bytes, sizeof size_bytes);
 }
 
+/* What fails leaves nothing behind. */
+static int join_hub(struct skep__pipe *pipe, struct skep__loop_hub *hub, const struct skep__end *end) {
+    pipe->hub = hub;
+    pipe->peer = (struct skep__peer){.pipe = ++hub->next_pipe, .pid = end->pid, .uid = end->uid};
+    int status = end->dialed ? SKEP_OK : skep__sender_join(pipe);
+    if (status != SKEP_OK) return status;
+    status = skep_status_of_errno(-uv_poll_init(hub->common.loop, &pipe->poll, end->fd));
+    if (status != SKEP_OK) skep__sender_leave(pipe);
+    return status;
+}
+
 int skep__pipe_new(struct skep__pipe **out, struct skep__loop_hub *hub, const struct skep__end *end,
                    enum skep__sp_protocol protocol, const struct skep__pipe_events *events, void *owner) {
     struct skep__pipe *pipe = calloc(1, sizeof *pipe);
-    int status = pipe != NULL ? SKEP_OK : SKEP_ENOMEM;
-    if (status == SKEP_OK) status = skep_status_of_errno(-uv_poll_init(hub->common.loop, &pipe->poll, end->fd));
+    int status = pipe != NULL ? join_hub(pipe, hub, end) : SKEP_ENOMEM;
     if (status != SKEP_OK) {
         close(end->fd);
         free(pipe);
         return status;
     }
-    pipe->hub = hub;
     pipe->events = events;
     pipe->owner = owner;
     pipe->fd = end->fd;
     pipe->dialed = end->dialed;
     pipe->since_ms = uv_now(hub->common.loop);
-    pipe->peer = (struct skep__peer){.pipe = ++hub->next_pipe, .pid = end->pid, .uid = end->uid};
     pipe->protocol = protocol;
     pipe->reader.expects = skep__sp_counterpart(protocol);
     pipe->poll.data = pipe;
@@ -344,6 +360,7 @@ void skep__pipe_close(struct skep__pipe *pipe) {
     close(pipe->fd);
     pipe->fd = -1;
     forgive(pipe);
+    skep__sender_leave(pipe);
     STAILQ_CONCAT(&unsent, &pipe->outgoing);
     all_done(&unsent, false);
 }

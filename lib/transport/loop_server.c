@@ -106,12 +106,20 @@ static void received(struct skep__pipe *pipe, const char *data, size_t size_byte
 
 /* --- connections --- */
 
+static void tell_misspoken(struct loop_server *server, const struct skep__pipe *pipe) {
+    if (pipe->reader.why == NULL || server->common.events->misspoke == NULL) return;
+    if (!skep__acceptor_may_tell(&server->acceptor)) return;
+    server->common.events->misspoke(server->common.context, &pipe->peer, pipe->reader.why);
+}
+
 static void ended(struct skep__pipe *pipe, bool all_read) {
     (void)all_read;
+    struct loop_server *server = server_of(pipe);
     struct loop_call *call;
-    LIST_FOREACH(call, &server_of(pipe)->calls, entry)
+    LIST_FOREACH(call, &server->calls, entry)
     if (call->pipe == pipe) call->pipe = NULL;
     LIST_REMOVE(pipe, entry);
+    tell_misspoken(server, pipe);
 }
 
 static void accepted(void *owner, const struct skep__end *end) {

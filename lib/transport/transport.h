@@ -61,7 +61,8 @@ struct skep__port_events {
     /* A peer was turned away: it is of another user, or not the one that the port is for. This event and the next come
      * eight times a second at most. */
     void (*refused)(void *context, pid_t pid, uid_t uid);
-    /* A peer does not speak SP as it should: its connection was closed. Not with NNG. */
+    /* A peer does not speak SP as it should, or makes this process keep too much of unfinished messages: its connection
+     * was closed. Not with NNG. */
     void (*misspoke)(void *context, const struct skep__peer *peer, const char *why);
     /* No peer can connect, because descriptors or memory have run out; it tries again four times a second. Not with
      * NNG. */
@@ -133,7 +134,9 @@ struct skep__call;
 struct skep__server_events {
     /* A question, borrowed until it returns. Exactly one skep__call_answer must follow, at once or later. */
     void (*called)(void *context, struct skep__call *call, const void *data, size_t size_bytes);
-    void (*refused)(void *context, pid_t pid, uid_t uid); /* optional, as the next; as of a port */
+    /* Optional, as of a port */
+    void (*refused)(void *context, pid_t pid, uid_t uid);
+    void (*misspoke)(void *context, const struct skep__peer *peer, const char *why);
     void (*starved)(void *context);
 };
 

@@ -19,6 +19,7 @@ PYTHON = "/usr/bin/python3"
 PROTOCOLS = {"outbox": PUSH, "intake": PUSH, "control": REQ, "news": SUB, "inbox": PULL, "returns": PULL}
 OPEN = ("outbox", "intake", "control", "news")  # to every process of this user
 VISITS, MUTE, CLAIMS = 2000, 500, 100
+UNFINISHED, KEPT = 60, 16  # messages of the greatest size that one process begins, and may have begun
 LATE_S = 10  # after which a greeting or a head that has not come whole ends the connection
 RSS_GROWTH_BYTES = (48 if is_sanitized() else 16) * 1024 * 1024
 
@@ -195,6 +196,28 @@ class Bus(unittest.TestCase):
             self.wait_ended(late, "the end of those who are late", LATE_S + PROMPT_S)
             self.assertEqual([sock for sock in claiming if has_ended(sock)], [])
             for sock in claiming:
+                sock.close()
+        self.assert_nothing_is_left()
+
+    def test_who_leaves_much_unfinished(self):
+        """Messages that are never completed may stay for as long as they like, up to a bound for all connections of a
+        process: the connection that passes it ends, which is reported, and all else goes on."""
+        before_bytes, size = rss_bytes(self.hive.pid), 4 * 1024 * 1024
+
+        def begin(name):
+            return self.send(name, greeting(name) + head(size) + bytes(size - 1))
+
+        def is_reported():  # not every time: other tests use up what is reported in a second
+            self.wait_ended([begin("intake")], "the end of one more")
+            return self.hive.count(rf"process {os.getpid()} .*: unfinished messages of this process over 64 MiB") > 0
+        with self.asked_throughout():
+            begun = [begin(name) for name in ("outbox", "intake", "control") for _ in range(UNFINISHED // 3)]
+            self.wait_ended(begun[KEPT:], "the end of those that are too many")
+            wait_until(is_reported, "a report", context=self.hive.describe)
+            self.assert_serving()
+            self.assertEqual([sock for sock in begun[:KEPT] if has_ended(sock)], [])
+            self.assertLess(rss_bytes(self.hive.pid) - before_bytes, (3 if is_sanitized() else 1.5) * KEPT * size)
+            for sock in begun:
                 sock.close()
         self.assert_nothing_is_left()
 

@@ -182,6 +182,12 @@ static void test_nothing_may_be_sent_to_a_pusher(void **state) {
     PUMP_UNTIL(end.pump, end.ended == 1);
     assert_int_equal(end.greeted, 1);
     free_end(&end);
+    open_end(&end, *state, SKEP__SP_PUSH);
+    hand_greet(end.fd, SKEP__SP_PULL);
+    hand_head(end.fd, 2); /* nor begun */
+    hand_send(end.fd, "?", 1);
+    PUMP_UNTIL(end.pump, end.ended == 1);
+    free_end(&end);
 }
 
 /* --- closing in its own events --- */

@@ -15,6 +15,7 @@ struct served {
     unsigned asked, kept_count;
     char *answer; /* NULL: the question is the answer */
     size_t answer_bytes;
+    const char *why; /* the last peer that misspoke was cut off */
 };
 
 static void called(void *context, struct skep__call *call, const void *data, size_t size_bytes) {
@@ -26,8 +27,14 @@ static void called(void *context, struct skep__call *call, const void *data, siz
     else skep__call_answer(call, data, size_bytes);
 }
 
+static void misspoke(void *context, const struct skep__peer *peer, const char *why) {
+    struct served *served = context;
+    assert_int_equal(peer->pid, getpid());
+    served->why = why;
+}
+
 static int begin(struct served *served, struct pump *pump) {
-    static const struct skep__server_events events = {.called = called};
+    static const struct skep__server_events events = {.called = called, .misspoke = misspoke};
     unsigned char greeting[SKEP__SP_GREETING_BYTES];
     *served = (struct served){.pump = pump};
     assert_int_equal(skep__hub_new(&served->hub, &pump->loop), SKEP_OK);
@@ -77,6 +84,15 @@ static void test_no_route(void **state) {
         assert_int_equal(served.asked, 0);
         end(&served, fd);
     }
+}
+
+static void test_misspeaking(void **state) {
+    struct served served;
+    int fd = begin(&served, *state);
+    hand_head(fd, SKEP_MAX_FRAME + 1);
+    PUMP_LOOK_UNTIL(served.pump, hand_has_ended(fd));
+    assert_string_equal(served.why, "a frame over the limit");
+    end(&served, fd);
 }
 
 /* Who asks more is cut off, and nobody gets the answers; others are served. */
@@ -166,6 +182,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_routes),
         PUMP_TEST(test_no_route),
+        PUMP_TEST(test_misspeaking),
         PUMP_TEST(test_too_many_questions),
         PUMP_TEST(test_asker_gone),
         PUMP_TEST(test_answers_that_are_too_much),

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ * What peers may make a hub keep: a message has no time limit, so what has come of it is kept for as long as its sender
+ * likes. It is counted by process, and all connections of one count together. */
+#include <stdlib.h>
+
+#include "transport/loop.h"
+
+enum {
+    SENDER_BYTES = 64 * 1024 * 1024, /* of unfinished messages from one process */
+    HUB_BYTES = 256 * 1024 * 1024    /* from all of them */
+};
+
+static struct skep__sender *sender_of(struct skep__loop_hub *hub, pid_t pid) {
+    struct skep__sender *sender;
+    HASH_FIND(hh, hub->senders, &pid, sizeof pid, sender);
+    if (sender != NULL) return sender;
+    sender = calloc(1, sizeof *sender);
+    if (sender == NULL) return NULL;
+    sender->pid = pid;
+    LIST_INIT(&sender->pipes);
+    HASH_ADD(hh, hub->senders, pid, sizeof sender->pid, sender);
+    return sender;
+}
+
+int skep__sender_join(struct skep__pipe *pipe) {
+    pipe->sender = sender_of(pipe->hub, pipe->peer.pid);
+    if (pipe->sender == NULL) return SKEP_ENOMEM;
+    LIST_INSERT_HEAD(&pipe->sender->pipes, pipe, sender_entry);
+    return SKEP_OK;
+}
+
+static void count(struct skep__pipe *pipe, size_t unfinished_bytes) {
+    size_t more_bytes = unfinished_bytes - pipe->unfinished_bytes; /* modulo: it may be less */
+    pipe->unfinished_bytes = unfinished_bytes;
+    pipe->sender->unfinished_bytes += more_bytes;
+    pipe->hub->unfinished_bytes += more_bytes;
+}
+
+void skep__sender_leave(struct skep__pipe *pipe) {
+    struct skep__sender *sender = pipe->sender;
+    if (sender == NULL) return;
+    count(pipe, 0);
+    LIST_REMOVE(pipe, sender_entry);
+    pipe->sender = NULL;
+    if (!LIST_EMPTY(&sender->pipes)) return;
+    HASH_DEL(pipe->hub->senders, sender);
+    free(sender);
+}
+
+static struct skep__sender *greatest_sender(const struct skep__loop_hub *hub) {
+    struct skep__sender *sender, *greatest = hub->senders;
+    for (sender = greatest; sender != NULL; sender = sender->hh.next)
+        if (sender->unfinished_bytes > greatest->unfinished_bytes) greatest = sender;
+    return greatest;
+}
+
+static struct skep__pipe *greatest_pipe(const struct skep__sender *sender) {
+    struct skep__pipe *pipe, *greatest = LIST_FIRST(&sender->pipes);
+    LIST_FOREACH(pipe, &sender->pipes, sender_entry)
+    if (pipe->unfinished_bytes > greatest->unfinished_bytes) greatest = pipe;
+    return greatest;
+}
+
+/* Others may be in the midst of their own events: they end on a later turn. */
+static void cut_greatest(struct skep__loop_hub *hub) {
+    struct skep__pipe *pipe = greatest_pipe(greatest_sender(hub));
+    count(pipe, 0);
+    pipe->reader.why = "unfinished messages of all processes over 256 MiB, most of them from this one";
+    skep__pipe_break(pipe);
+}
+
+int skep__sender_count(struct skep__pipe *pipe) {
+    struct skep__loop_hub *hub = pipe->hub;
+    count(pipe, pipe->reader.room_bytes);
+    if (pipe->sender->unfinished_bytes > SENDER_BYTES) {
+        pipe->reader.why = "unfinished messages of this process over 64 MiB";
+        return SKEP_EPROTO;
+    }
+    while (hub->unfinished_bytes > HUB_BYTES) cut_greatest(hub);
+    return SKEP_OK;
+}
