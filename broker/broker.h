@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 #include <sys/resource.h>
-#include <uthash.h>
 #include <uv.h>
 
 #include "base/clock.h"
@@ -17,6 +16,7 @@
 #include "command.h"
 #include "common/flusher.h"
 #include "common/instance.h"
+#include "common/table.h"
 #include "common/trace.h"
 #include "connections/lacks.h"
 #include "group/breaker.h"

@@ -125,10 +125,14 @@ static struct skep__client_request *await_reply(skep_client *client, unsigned ti
     if (request == NULL) return NULL;
     *request = (struct skep__client_request){
         .request = ++client->next_request, .client = client, .callback = callback, .context = context};
+    HASH_ADD(hh, client->requests, request, sizeof request->request, request);
+    if (!SKEP_IS_ADDED(request, hh)) {
+        free(request);
+        return NULL;
+    }
     skep__client_add_timer(client, &request->timer, request);
     uv_update_time(client->loop); /* the user may have taken long before the question */
     uv_timer_start(&request->timer, expired, timeout_ms, 0);
-    HASH_ADD(hh, client->requests, request, sizeof request->request, request);
     return request;
 }
 

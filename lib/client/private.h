@@ -5,11 +5,11 @@
 
 #include <skep/client.h>
 #include <sys/queue.h>
-#include <uthash.h>
 
 #include "command.h"
 #include "common/flusher.h"
 #include "common/instance.h"
+#include "common/table.h"
 #include "common/trace.h"
 #include "transport/transport.h"
 

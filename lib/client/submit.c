@@ -148,6 +148,7 @@ static void finish_unaccepted(skep_client *client, struct skep__unfinished *unfi
 }
 
 static const skep_outcome unknown = {.status = SKEP_ECLOSED, .cause = "", .reason = ""};
+static const skep_outcome forgotten = {.status = SKEP_ENOMEM, .cause = "", .reason = ""};
 
 void skep__client_settle(skep_client *client, int status, uint64_t id, const skep_outcome *outcome) {
     uint64_t number = client->first;
@@ -157,6 +158,7 @@ void skep__client_settle(skep_client *client, int status, uint64_t id, const ske
     if (unfinished != NULL && outcome == NULL) {
         unfinished->number = number;
         HASH_ADD(hh, client->unfinished, number, sizeof unfinished->number, unfinished);
+        if (!SKEP_IS_ADDED(unfinished, hh)) outcome = &forgotten;
     }
     if (submission.accepted != NULL) submission.accepted(client, status, id, submission.context);
     if (unfinished != NULL && outcome != NULL) finish_unaccepted(client, unfinished, outcome);

@@ -5,10 +5,10 @@
 
 #include <skep/mock.h>
 #include <sys/queue.h>
-#include <uthash.h>
 
 #include "command.h"
 #include "common/flusher.h"
+#include "common/table.h"
 #include "transport/link.h"
 #include "transport/outlet.h"
 #include "transport/transport.h"

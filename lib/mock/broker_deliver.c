@@ -124,15 +124,27 @@ static void free_claim(struct skep__mock_worker *worker) {
     else delivery->outlasted = true;
 }
 
+/* NULL: there is no memory. */
+static struct skep__mock_delivery *new_delivery(struct skep__mock_worker *worker, struct skep__mock_job *job) {
+    struct skep__mock_delivery *delivery = calloc(1, sizeof *delivery);
+    if (delivery == NULL) return NULL;
+    delivery->number = worker->last_delivery + 1;
+    delivery->job = job;
+    delivery->place = place_of(worker, job->queue);
+    delivery->sent_ns = uv_hrtime();
+    delivery->live = true;
+    HASH_ADD(hh, worker->deliveries, number, sizeof delivery->number, delivery);
+    if (SKEP_IS_ADDED(delivery, hh)) return delivery;
+    free(delivery);
+    return NULL;
+}
+
 static void reserve(struct skep__mock_worker *worker, struct skep__mock_job *job,
                     struct skep__mock_delivery *delivery) {
     skep_mock *mock = worker->mock;
-    struct skep__mock_place *place = place_of(worker, job->queue);
-    free_claim(worker);
+    struct skep__mock_place *place = delivery->place;
     TAILQ_REMOVE(&mock->ready, job, ready_entry);
-    *delivery = (struct skep__mock_delivery){
-        .number = ++worker->last_delivery, .job = job, .place = place, .sent_ns = uv_hrtime(), .live = true};
-    HASH_ADD(hh, worker->deliveries, number, sizeof delivery->number, delivery);
+    worker->last_delivery++;
     worker->live_deliveries++;
     place->held++;
     job->queue->reserved++;
@@ -147,7 +159,8 @@ static void reserve(struct skep__mock_worker *worker, struct skep__mock_job *job
 
 static void deliver_to(struct skep__mock_worker *worker, struct skep__mock_job *job) {
     struct skep__mock_batch *batch = &worker->batch;
-    struct skep__mock_delivery *delivery = malloc(sizeof *delivery);
+    free_claim(worker);
+    struct skep__mock_delivery *delivery = new_delivery(worker, job);
     if (delivery == NULL) return;
     reserve(worker, job, delivery);
     if (!goes_with(batch, job)) send_batch(worker);

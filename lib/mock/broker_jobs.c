@@ -123,13 +123,19 @@ static struct skep__mock_job *new_job(const skep_mock *mock, struct skep__mock_q
     return job;
 }
 
-static void enter(skep_mock *mock, struct skep__mock_job *job, uint32_t delay_ms) {
-    job->id = ++mock->last_job;
-    job->queue->submitted++;
+static int enter(skep_mock *mock, struct skep__mock_job *job, uint32_t delay_ms) {
+    job->id = mock->last_job + 1;
     HASH_ADD(hh, mock->jobs, id, sizeof job->id, job);
+    if (!SKEP_IS_ADDED(job, hh)) {
+        free(job);
+        return SKEP_ENOMEM;
+    }
+    mock->last_job++;
+    job->queue->submitted++;
     job->state = SKEP_MOCK_DELAYED;
     job->at_ms = mock->now_ms + delay_ms;
     if (delay_ms == 0) skep__mock_make_ready(mock, job, false);
+    return SKEP_OK;
 }
 
 int skep_mock_submit(skep_mock *mock, const char *queue_name, const void *data, size_t size_bytes,
@@ -148,9 +154,9 @@ int skep_mock_submit(skep_mock *mock, const char *queue_name, const void *data, 
     }
     job = new_job(mock, queue, data, size_bytes, options);
     if (job == NULL) return SKEP_ENOMEM;
-    enter(mock, job, options->delay_ms);
-    if (id != NULL) *id = job->id;
-    return SKEP_OK;
+    status = enter(mock, job, options->delay_ms);
+    if (status == SKEP_OK && id != NULL) *id = job->id;
+    return status;
 }
 
 int skep_mock_expect_duplicate(skep_mock *mock, uint64_t job, const char *queue, const void *data, size_t size_bytes,

@@ -6,8 +6,8 @@
 
 #include <sys/queue.h>
 #include <sys/uio.h>
-#include <uthash.h>
 
+#include "common/table.h"
 #include "transport/private.h"
 #include "transport/sp.h"
 

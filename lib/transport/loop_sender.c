@@ -19,7 +19,9 @@ static struct skep__sender *sender_of(struct skep__loop_hub *hub, pid_t pid) {
     sender->pid = pid;
     LIST_INIT(&sender->pipes);
     HASH_ADD(hh, hub->senders, pid, sizeof sender->pid, sender);
-    return sender;
+    if (SKEP_IS_ADDED(sender, hh)) return sender;
+    free(sender);
+    return NULL;
 }
 
 int skep__sender_join(struct skep__pipe *pipe) {

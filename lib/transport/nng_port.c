@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <uthash.h>
 
+#include "common/table.h"
 #include "contract.h"
 #include "transport/nng.h"
 #include "transport/nng_guard.h"
@@ -80,7 +80,12 @@ static void on_pipe_added(nng_pipe pipe, nng_pipe_ev event, void *argument) {
         known->pid = who.pid;
         known->uid = who.uid;
         HASH_ADD_INT(port->pipes, id, known);
-        skep__hub_wake(port->hub, &port->source);
+        if (SKEP_IS_ADDED(known, hh)) {
+            skep__hub_wake(port->hub, &port->source);
+        } else {
+            free(known);
+            nng_pipe_close(pipe);
+        }
     } else if (!trusted) {
         port->refusal = who;
         port->was_refused = true;

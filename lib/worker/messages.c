@@ -101,12 +101,16 @@ static int await_reply(skep_worker *worker, uint64_t request, unsigned timeout_m
     if (pending == NULL) return SKEP_ENOMEM;
     *pending =
         (struct skep__pending_request){.request = request, .worker = worker, .callback = callback, .context = context};
+    HASH_ADD(hh, worker->requests, request, sizeof pending->request, pending);
+    if (!SKEP_IS_ADDED(pending, hh)) {
+        free(pending);
+        return SKEP_ENOMEM;
+    }
     uv_update_time(worker->loop); /* the handler may have taken long before it asks */
     uv_timer_init(worker->loop, &pending->timer);
     pending->timer.data = pending;
     worker->open_handles++;
     uv_timer_start(&pending->timer, expired, timeout_ms != 0 ? timeout_ms : REQUEST_TIMEOUT_MS, 0);
-    HASH_ADD(hh, worker->requests, request, sizeof pending->request, pending);
     return SKEP_OK;
 }
 

@@ -5,10 +5,10 @@
 
 #include <skep/worker.h>
 #include <sys/queue.h>
-#include <uthash.h>
 
 #include "command.h"
 #include "common/flusher.h"
+#include "common/table.h"
 #include "common/trace.h"
 #include "histogram.h"
 #include "transport/link.h"
