@@ -231,15 +231,13 @@ SKEP_MUST_USE int skep__mock_run(skep_mock *mock, skep_mock_cb is_so, void *cont
 /* URL of a socket in the directory. */
 void skep__mock_url(const skep_mock *mock, const char *socket, uint32_t worker, char url[SKEP_MAX_URL + 1]);
 
-/* A worker of this id that has not left; 0 is the first. NULL and skep_mock_why: there is none. */
+/* A worker of this id that has not left (0: the first), or NULL and skep_mock_why; one that may have left, or NULL. */
 struct skep__mock_worker *skep__mock_present(skep_mock *mock, uint32_t worker);
+struct skep__mock_worker *skep__mock_worker(const skep_mock *mock, uint32_t worker);
 
 /* Nothing comes from this worker any more; from none of those that there were. */
 bool skep__mock_is_gone(const struct skep__mock_worker *worker);
 bool skep__mock_all_gone(const skep_mock *mock);
-
-/* A worker of this id, whether it has left or not; NULL. */
-struct skep__mock_worker *skep__mock_worker(const skep_mock *mock, uint32_t worker);
 
 /* uv_close with bookkeeping. */
 void skep__mock_close_handle(skep_mock *mock, uv_handle_t *handle);
@@ -314,10 +312,12 @@ void skep__mock_free_program(struct skep__mock_program *program);
 /* The queue of a name, which is made if it is not there; NULL: no memory. */
 struct skep__mock_queue *skep__mock_queue(skep_mock *mock, const char *name);
 
-/* The job of an id; NULL: there is none. */
+/* The job of an id; NULL: there is none, as no_job notes for skep_mock_why: it returns SKEP_ENOJOB. */
 struct skep__mock_job *skep__mock_job(const skep_mock *mock, uint64_t id);
+int skep__mock_no_job(skep_mock *mock, uint64_t id);
 
 uint32_t skep__mock_lease_ms(const skep_mock *mock, const struct skep__mock_job *job);
+bool skep__mock_is_over(const struct skep__mock_job *job);
 
 /* It waits for a worker, before or behind the others of its priority. */
 void skep__mock_make_ready(skep_mock *mock, struct skep__mock_job *job, bool first);

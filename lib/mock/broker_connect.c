@@ -142,7 +142,7 @@ static int explain_bytes(skep_mock *mock, const struct reading *r, struct skep_b
     skep__mock_explain_more(mock, "\ncame instead: %zu bytes %s%s", r->size_bytes, quoted,
                             r->ended ? ", then the end" : "");
     skep__mock_explain_workers(mock, 0);
-    return skep__mock_failed(mock, status != SKEP_OK ? status : SKEP_EPROTO);
+    return skep__mock_failed(mock, status != SKEP_OK ? status : SKEP_EUNEXPECTED);
 }
 
 int skep_mock_expect_bytes(skep_mock *mock, int fd, const void *bytes, size_t size_bytes, unsigned timeout_ms) {
@@ -165,5 +165,5 @@ int skep_mock_expect_end(skep_mock *mock, int fd, unsigned timeout_ms) {
     skep__mock_explain(mock, "expected within %u ms: the end of the connection", timeout_ms);
     if (r.size_bytes > 0) skep__mock_explain_more(mock, "\ncame instead: more bytes");
     skep__mock_explain_workers(mock, 0);
-    return skep__mock_failed(mock, status != SKEP_OK ? status : SKEP_EPROTO);
+    return skep__mock_failed(mock, status != SKEP_OK ? status : SKEP_EUNEXPECTED);
 }

@@ -96,8 +96,7 @@ void skep__mock_explain_job(skep_mock *mock, uint64_t id) {
     if (job.cause[0] != '\0') skep__mock_explain_more(mock, ", cause %s", job.cause);
     if (job.reason[0] != '\0') skep__mock_explain_more(mock, ", reason \"%s\"", job.reason);
     if (job.worker != 0) skep__mock_explain_more(mock, ", given to worker %u", job.worker);
-    bool over = job.state == SKEP_MOCK_DONE || job.state == SKEP_MOCK_DEAD;
-    if (!over && skep__mock_handlers(mock, queue) == 0)
+    if (!skep__mock_is_over(skep__mock_job(mock, id)) && skep__mock_handlers(mock, queue) == 0)
         skep__mock_explain_more(mock, "\nno worker handles the queue %s", text);
 }
 
@@ -108,10 +107,17 @@ void skep__mock_explain_workers(skep_mock *mock, uint32_t worker) {
     if (worker == 0 || w->id == worker) skep__mock_explain_more(mock, "\n%s", skep__mock_describe_worker(w, text));
 }
 
+/* What comes of a job that is over is no answer any more, but one that is too late. */
+static bool is_over(const struct wait *wait) {
+    const struct skep__mock_event *wanted = wait->wanted;
+    bool of_job = subject_of(wanted->what) == SUBJECT_JOB && wanted->what != SKEP__MOCK_REFUSED;
+    return of_job && skep__mock_is_over(skep__mock_job(wait->mock, wanted->number));
+}
+
 /* Without workers nothing happens any more. */
 static bool is_decided(void *context) {
     const struct wait *wait = context;
-    return has_happened(context) || skep__mock_all_gone(wait->mock);
+    return has_happened(context) || is_over(wait) || skep__mock_all_gone(wait->mock);
 }
 
 /* Waits for the next thing of this kind, takes it if it is the one, and gives its number. */
@@ -126,10 +132,11 @@ static int expect(skep_mock *mock, const struct skep__mock_event *wanted, unsign
     }
     skep__mock_explain(mock, "expected within %u ms: %s", timeout_ms, skep__mock_describe(wanted, text));
     if (wait.found != NULL) skep__mock_explain_more(mock, "\ncame instead: %s", skep__mock_describe(wait.found, text));
-    else if (status == SKEP_OK) skep__mock_explain_more(mock, "\ncame instead: no worker is left");
+    else if (status == SKEP_OK)
+        skep__mock_explain_more(mock, "\ncame instead: %s", is_over(&wait) ? "the job's end" : "no worker is left");
     if (wait.found == NULL && subject_of(wanted->what) == SUBJECT_JOB) skep__mock_explain_job(mock, wanted->number);
     skep__mock_explain_workers(mock, 0);
-    return skep__mock_failed(mock, status == SKEP_OK ? SKEP_EPROTO : status);
+    return skep__mock_failed(mock, status == SKEP_OK ? SKEP_EUNEXPECTED : status);
 }
 
 /* --- jobs --- */
@@ -137,10 +144,7 @@ static int expect(skep_mock *mock, const struct skep__mock_event *wanted, unsign
 static int expect_of_job(skep_mock *mock, enum skep__mock_what what, uint64_t job, int64_t value,
                          struct skep_bytes reason, struct skep_bytes result, unsigned timeout_ms) {
     struct skep__mock_event wanted = {.what = what, .number = job, .value = value, .text = reason, .data = result};
-    skep_mock_job info;
-    if (skep_mock_look(mock, job, &info) == SKEP_OK) return expect(mock, &wanted, timeout_ms, NULL);
-    skep__mock_explain(mock, "no job %" PRIu64 " was submitted", job);
-    return skep__mock_failed(mock, SKEP_ENOJOB);
+    return skep__mock_job(mock, job) != NULL ? expect(mock, &wanted, timeout_ms, NULL) : skep__mock_no_job(mock, job);
 }
 
 int skep_mock_expect_done(skep_mock *mock, uint64_t job, const void *result, size_t size_bytes, unsigned timeout_ms) {
@@ -211,5 +215,5 @@ int skep_mock_expect_quiet(skep_mock *mock, unsigned duration_ms) {
     skep__mock_explain(mock, "expected for %u ms: nothing more\ncame instead:", duration_ms);
     TAILQ_FOREACH(event, &mock->events, entry)
     skep__mock_explain_more(mock, "\n  %s", skep__mock_describe(event, text));
-    return skep__mock_failed(mock, SKEP_EPROTO);
+    return skep__mock_failed(mock, SKEP_EUNEXPECTED);
 }

@@ -42,6 +42,15 @@ struct skep__mock_job *skep__mock_job(const skep_mock *mock, uint64_t id) {
     return job;
 }
 
+int skep__mock_no_job(skep_mock *mock, uint64_t id) {
+    skep__mock_explain(mock, "no job %" PRIu64 " was submitted", id);
+    return skep__mock_failed(mock, SKEP_ENOJOB);
+}
+
+bool skep__mock_is_over(const struct skep__mock_job *job) {
+    return job->state == SKEP_MOCK_DONE || job->state == SKEP_MOCK_DEAD;
+}
+
 uint32_t skep__mock_lease_ms(const skep_mock *mock, const struct skep__mock_job *job) {
     if (job->lease_ms != 0) return job->lease_ms;
     return job->queue->options.lease_ms != 0 ? job->queue->options.lease_ms : mock->options.lease_ms;
@@ -61,10 +70,6 @@ void skep__mock_make_ready(skep_mock *mock, struct skep__mock_job *job, bool fir
 void skep__mock_set_reason(struct skep__mock_job *job, struct skep_bytes reason) {
     if (reason.size_bytes > 0) memcpy(job->reason, reason.data, reason.size_bytes);
     job->reason[reason.size_bytes] = '\0';
-}
-
-static bool is_over(const struct skep__mock_job *job) {
-    return job->state == SKEP_MOCK_DONE || job->state == SKEP_MOCK_DEAD;
 }
 
 void skep__mock_end_done(skep_mock *mock, struct skep__mock_job *job, struct skep_bytes result) {
@@ -100,7 +105,7 @@ static struct skep__mock_job *find_first(const skep_mock *mock, const struct ske
     struct skep__mock_job *job = key != NULL ? mock->jobs : NULL;
     for (; job != NULL; job = job->hh.next) {
         if (job->queue != queue || strcmp(job->key, key) != 0) continue;
-        if (!is_over(job) || mock->now_ms - job->ended_ms < mock->options.dedup_ms) return job;
+        if (!skep__mock_is_over(job) || mock->now_ms - job->ended_ms < mock->options.dedup_ms) return job;
     }
     return NULL;
 }
@@ -168,7 +173,7 @@ int skep_mock_expect_duplicate(skep_mock *mock, uint64_t job, const char *queue,
     skep__mock_explain(mock, "expected: not accepted, since job %" PRIu64 " has its key\ncame instead: ", job);
     if (status == SKEP_OK) skep__mock_explain_more(mock, "accepted as job %" PRIu64, id);
     else skep__mock_explain_more(mock, "not accepted, since job %" PRIu64 " has its key", id);
-    return skep__mock_failed(mock, SKEP_EPROTO);
+    return skep__mock_failed(mock, SKEP_EUNEXPECTED);
 }
 
 /* --- looking --- */

@@ -50,7 +50,7 @@ int skep_mock_expect_submitted(skep_mock *mock, const char *queue, const void *d
     explain(mock, "", queue, &wanted);
     if (job == NULL) return skep__mock_failed(mock, status);
     explain(mock, "\ncame instead: ", job->queue->name, &(struct skep_bytes){job->data, job->size_bytes});
-    return skep__mock_failed(mock, SKEP_EPROTO);
+    return skep__mock_failed(mock, SKEP_EUNEXPECTED);
 }
 
 /* --- outcomes --- */

@@ -37,7 +37,7 @@ int skep__mock_expect_state(struct skep__mock_state *state, unsigned timeout_ms,
     }
     int status = skep__mock_run(state->mock, is_decided, state, timeout_ms);
     if (status == SKEP_OK && state->found != NULL) return SKEP_OK;
-    if (status == SKEP_OK) status = SKEP_EPROTO;
+    if (status == SKEP_OK) status = SKEP_EUNEXPECTED;
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(what, sizeof what, format, arguments);
@@ -97,7 +97,7 @@ static int expect_end(skep_mock *mock, uint32_t worker, int code, int signal, un
     skep__mock_explain(mock, "expected: worker %u %s %d", state.found->id,
                        signal >= 0 ? "is ended by signal" : "exits with status", signal >= 0 ? signal : code);
     skep__mock_explain_workers(mock, state.found->id);
-    return skep__mock_failed(mock, SKEP_EPROTO);
+    return skep__mock_failed(mock, SKEP_EUNEXPECTED);
 }
 
 int skep_mock_expect_exit(skep_mock *mock, uint32_t worker, int code, unsigned timeout_ms) {
@@ -153,14 +153,16 @@ static bool is_delivered(void *context) {
 
 static bool is_delivered_or_lost(void *context) {
     const struct handover *handover = context;
-    return is_delivered(context) || skep__mock_all_gone(handover->mock);
+    return is_delivered(context) || skep__mock_all_gone(handover->mock) ||
+           skep__mock_is_over(skep__mock_job(handover->mock, handover->job));
 }
 
 int skep_mock_expect_delivered(skep_mock *mock, uint64_t job, uint32_t worker, unsigned timeout_ms) {
     struct handover handover = {.mock = mock, .job = job, .worker = worker};
+    if (skep__mock_job(mock, job) == NULL) return skep__mock_no_job(mock, job);
     int status = skep__mock_run(mock, is_delivered_or_lost, &handover, timeout_ms);
     if (status == SKEP_OK && is_delivered(&handover)) return SKEP_OK;
-    if (status == SKEP_OK) status = SKEP_EPROTO;
+    if (status == SKEP_OK) status = SKEP_EUNEXPECTED;
     skep__mock_explain(mock, "expected within %u ms: job %" PRIu64 " is given to %s", timeout_ms, job,
                        worker != 0 ? "that worker" : "a worker");
     skep__mock_explain_job(mock, job);
@@ -175,14 +177,13 @@ struct end {
 
 static bool is_over(void *context) {
     const struct end *end = context;
-    skep_mock_job job;
-    if (skep_mock_look(end->mock, end->job, &job) != SKEP_OK) return true;
-    return job.state == SKEP_MOCK_DONE || job.state == SKEP_MOCK_DEAD || skep__mock_all_gone(end->mock);
+    return skep__mock_is_over(skep__mock_job(end->mock, end->job)) || skep__mock_all_gone(end->mock);
 }
 
 int skep_mock_expect_dead(skep_mock *mock, uint64_t id, const char *cause, const char *reason, unsigned timeout_ms) {
     struct end end = {.mock = mock, .job = id};
     skep_mock_job job = {0};
+    if (skep__mock_job(mock, id) == NULL) return skep__mock_no_job(mock, id);
     int status = skep__mock_run(mock, is_over, &end, timeout_ms);
     if (status == SKEP_OK) status = skep_mock_look(mock, id, &job);
     bool is_dead = status == SKEP_OK && job.state == SKEP_MOCK_DEAD;
@@ -194,7 +195,7 @@ int skep_mock_expect_dead(skep_mock *mock, uint64_t id, const char *cause, const
     if (reason != NULL) skep__mock_explain_more(mock, ", reason \"%s\"", reason);
     skep__mock_explain_job(mock, id);
     skep__mock_explain_workers(mock, 0);
-    return skep__mock_failed(mock, status != SKEP_OK ? status : SKEP_EPROTO);
+    return skep__mock_failed(mock, status != SKEP_OK ? status : SKEP_EUNEXPECTED);
 }
 
 /* --- what the test does to workers --- */

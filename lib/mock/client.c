@@ -241,7 +241,7 @@ int skep_mock_client_expect_answer(skep_mock_client *client, uint64_t number, in
     begin(client, q, status == SKEP_OK ? "accepted" : "declined with the status ", timeout_ms);
     if (status != SKEP_OK) explain(client, "%s", skep_status_name(status));
     tell_answer(client, q);
-    return waited == SKEP_OK ? SKEP_EPROTO : waited;
+    return waited == SKEP_OK ? SKEP_EUNEXPECTED : waited;
 }
 
 int skep_mock_client_expect_result(skep_mock_client *client, uint64_t number, const void *result, size_t size_bytes,
@@ -253,7 +253,7 @@ int skep_mock_client_expect_result(skep_mock_client *client, uint64_t number, co
     begin(client, q, "done", timeout_ms);
     tell_data(client, ", the result ", result, size_bytes);
     tell_outcome(client, q);
-    return waited == SKEP_OK ? SKEP_EPROTO : waited;
+    return waited == SKEP_OK ? SKEP_EUNEXPECTED : waited;
 }
 
 int skep_mock_client_expect_dead(skep_mock_client *client, uint64_t number, const char *cause, const char *reason,
@@ -267,7 +267,7 @@ int skep_mock_client_expect_dead(skep_mock_client *client, uint64_t number, cons
     if (cause != NULL) explain(client, ", cause %s", cause);
     if (reason != NULL) explain(client, ", reason \"%s\"", reason);
     tell_outcome(client, q);
-    return waited == SKEP_OK ? SKEP_EPROTO : waited;
+    return waited == SKEP_OK ? SKEP_EUNEXPECTED : waited;
 }
 
 int skep_mock_client_expect_reply(skep_mock_client *client, uint64_t number, int status, const void *data,
@@ -280,5 +280,5 @@ int skep_mock_client_expect_reply(skep_mock_client *client, uint64_t number, int
     explain(client, "%s", skep_status_name(status));
     tell_data(client, ", the data ", data, size_bytes);
     tell_outcome(client, q);
-    return waited == SKEP_OK ? SKEP_EPROTO : waited;
+    return waited == SKEP_OK ? SKEP_EUNEXPECTED : waited;
 }

@@ -312,6 +312,17 @@ class Broker(unittest.TestCase):
         self.assertIn("# worker 1 is not ready, has left, exited with status 1", done.output("out").splitlines())
         self.assertLess(time.monotonic() - began, 60)
 
+    def test_what_is_over_is_not_waited_for(self):
+        began = time.monotonic()
+        done = self.drive(["attempts 1", "expect ready", 'submit q "1 retry 0"', "expect retry 1",
+                           "expect dead 1 attempts", "expect done 1 within 60m"], job_worker_path(), "q")
+        self.assertEqual(done.code, 1)
+        lines = [line for line in done.output("out").splitlines() if line.startswith(("not ok", "#"))]
+        self.assertEqual(lines[:3], ["not ok 5 - expect done 1 within 60m", "# expected within 3600000 ms: job 1 done",
+                                     "# came instead: the job's end"])
+        self.assertIn('# job 1 of the queue "q" is a dead letter, attempt 1, cause attempts', lines[3])
+        self.assertLess(time.monotonic() - began, 60)
+
     def test_basic(self):
         self.assert_ok(["expect ready", "drain", "expect left", "expect exit 0"], "basic")
 
@@ -344,14 +355,18 @@ class Broker(unittest.TestCase):
     def test_wrong_usage(self):
         for lines, what in ((["expect"], "line 1: it ends, expected what can be expected"),
                             (["", "submit q"], "line 2: it ends, expected data"),
-                            (["expect ready", "lease 1s"], "line 2: lease: expected a step"),
+                            (["expect ready", "bread"], "line 2: bread: expected a step, such as submit QUEUE DATA"),
                             (["expect done 1 x within 5"], "line 1: 5: expected a time"),
                             (["submit q x key"], "line 1: it ends, expected a key of 1 to 64 bytes"),
                             (["submit q x priority 128"], "line 1: 128: expected a number from -128 to 127"),
                             (["submit q x lease 99ms"], "line 1: 99ms: expected a time of at least 100ms"),
                             (["submit q x y"], "line 1: y: expected key, priority, delay, ttl, lease or attempts"),
                             (["queue q"], "line 1: q: expected NAME:KEY=VALUE,..."),
-                            (["queue q:lease=1s", "queue q:lease=1s"], "line 2: q:lease=1s: this queue is set twice")):
+                            (["queue q:lease=1s", "queue q:lease=1s"], "line 2: q:lease=1s: this queue is set twice"),
+                            *((["expect ready", line],
+                               f"line 2: {line.split()[0]}: expected a step: settings come before the first one")
+                              for line in ("lease 1s", "attempts 2", "deaths 2", "dedup 1s", "credit 1",
+                                           "queue q:lease=1s", "respawn"))):
             done = self.drive(lines, "basic")
             self.assertEqual((done.code, done.output("out")), (64, ""))
             self.assertIn(what, done.output("err"))

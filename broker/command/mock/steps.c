@@ -83,8 +83,9 @@ static const char *line_text(char **rest, unsigned *line, unsigned number) {
 
 static int say_unknown(struct skep__words *words) {
     static const char step[] = "a step, such as submit QUEUE DATA or expect done 1";
+    static const char late[] = "a step: settings come before the first one";
     static const char expected[] = "what can be expected, such as ready or done 1";
-    const char *what = words->next > 0 ? expected : step;
+    const char *what = words->next > 0 ? expected : is_setting(words) ? late : step;
     const struct skep__word *word;
     int status = skep__words_any(words, what, &word);
     return status == SKEP_OK ? skep__words_expected(words, what) : status;
@@ -101,18 +102,11 @@ static int parse_step(struct steps *steps, struct skep__words *words, const char
     return take_arguments(words, verb, step);
 }
 
-/* How the broker is: only before the first step. *known is false if the line is none of these. */
-static int parse_setting(struct steps *steps, struct skep__words *words, bool *known) {
-    *known = steps->count == 0;
-    if (!*known) return SKEP_OK;
-    int status = take_setting(words, &steps->terms, known);
-    return status == SKEP_OK && *known ? skep__words_end(words) : status;
-}
-
+/* How the broker is: only before the first step. */
 static int parse_line(struct steps *steps, struct skep__words *words, const char *text) {
-    bool known;
-    int status = parse_setting(steps, words, &known);
-    return status != SKEP_OK || known ? status : parse_step(steps, words, text);
+    if (steps->count > 0 || !is_setting(words)) return parse_step(steps, words, text);
+    int status = take_setting(words, &steps->terms);
+    return status == SKEP_OK ? skep__words_end(words) : status;
 }
 
 int steps_parse(struct steps *steps, const char *text, char why[SKEP_MOCK_WHY_BYTES]) {

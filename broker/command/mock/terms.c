@@ -3,6 +3,7 @@
 #include "command/mock/terms.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "command/common/values.h"
 #include "command/run/queue_option.h"
@@ -66,16 +67,54 @@ static int take_queue(struct skep__words *words, struct mock_terms *terms) {
     return SKEP_EINVAL;
 }
 
-int take_setting(struct skep__words *words, struct mock_terms *terms, bool *known) {
-    skep_mock_options *o = &terms->options;
-    *known = true;
-    if (skep__words_accept(words, "lease")) return take_time(words, 0, &o->lease_ms);
-    if (skep__words_accept(words, "attempts")) return take_count(words, &o->attempts);
-    if (skep__words_accept(words, "deaths")) return take_count(words, &o->deaths);
-    if (skep__words_accept(words, "dedup")) return take_time(words, 0, &o->dedup_ms);
-    if (skep__words_accept(words, "credit")) return take_count(words, &o->credit);
-    if (skep__words_accept(words, "queue")) return take_queue(words, terms);
-    if (skep__words_accept(words, "respawn")) o->respawn = true;
-    else *known = false;
+static int take_lease(struct skep__words *words, struct mock_terms *terms) {
+    return take_time(words, 0, &terms->options.lease_ms);
+}
+
+static int take_attempts(struct skep__words *words, struct mock_terms *terms) {
+    return take_count(words, &terms->options.attempts);
+}
+
+static int take_deaths(struct skep__words *words, struct mock_terms *terms) {
+    return take_count(words, &terms->options.deaths);
+}
+
+static int take_dedup(struct skep__words *words, struct mock_terms *terms) {
+    return take_time(words, 0, &terms->options.dedup_ms);
+}
+
+static int take_credit(struct skep__words *words, struct mock_terms *terms) {
+    return take_count(words, &terms->options.credit);
+}
+
+static int take_respawn(struct skep__words *words, struct mock_terms *terms) {
+    (void)words;
+    terms->options.respawn = true;
     return SKEP_OK;
+}
+
+static const struct setting {
+    const char *name;
+    int (*take)(struct skep__words *words, struct mock_terms *terms);
+} settings[] = {
+    {"lease", take_lease},   {"attempts", take_attempts}, {"deaths", take_deaths},   {"dedup", take_dedup},
+    {"credit", take_credit}, {"queue", take_queue},       {"respawn", take_respawn},
+};
+
+/* The setting that a line begins with; NULL: none. */
+static const struct setting *find_setting(const struct skep__words *words) {
+    const struct skep__word *word = skep__words_peek(words);
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        if (word != NULL && !word->is_data && strcmp(word->text, settings[i].name) == 0) return &settings[i];
+    return NULL;
+}
+
+bool is_setting(const struct skep__words *words) {
+    return find_setting(words) != NULL;
+}
+
+int take_setting(struct skep__words *words, struct mock_terms *terms) {
+    const struct setting *setting = find_setting(words);
+    words->next++;
+    return setting->take(words, terms);
 }

@@ -13,8 +13,11 @@ struct mock_terms {
     struct queue_settings queues;
 };
 
-/* Takes a setting. *known is false if the line is none. Errors: SKEP_EINVAL. */
-SKEP_MUST_USE int take_setting(struct skep__words *words, struct mock_terms *terms, bool *known);
+/* Whether a line begins with the name of a setting. */
+bool is_setting(const struct skep__words *words);
+
+/* Takes the setting that the line begins with. Errors: SKEP_EINVAL. */
+SKEP_MUST_USE int take_setting(struct skep__words *words, struct mock_terms *terms);
 
 /* Takes KEYWORD VALUE, any number of them, to the line's end. Errors: SKEP_EINVAL. */
 SKEP_MUST_USE int take_job_options(struct skep__words *words, skep_job_options *options);

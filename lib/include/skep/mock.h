@@ -15,11 +15,11 @@
  *     skep_mock_broker_free(&mock);
  *
  * An expectation runs the loop until what is expected has come. It returns SKEP_OK; SKEP_ETIMEDOUT if it did not come
- * in time (of the real clock, milliseconds); SKEP_EPROTO at once if something else came instead, or if it cannot come
- * any more, since the worker, or each that there was, has ended; SKEP_ENOWORKER or SKEP_ENOJOB if what it is about was
- * never there. skep_mock_why then tells what was expected, what came instead and the latest commands exchanged. What
- * happens to a job, and what a worker sends, is expected in its order: each expectation takes the next thing. Leases,
- * delays and backoff follow the mock's own clock, which only the test moves.
+ * in time (of the real clock, milliseconds); SKEP_EUNEXPECTED at once if something else came instead, or if it cannot
+ * come any more, since the job is over, or the worker, or each that there was, has ended; SKEP_ENOWORKER or SKEP_ENOJOB
+ * if what it is about was never there. skep_mock_why then tells what was expected, what came instead and the latest
+ * commands exchanged. What happens to a job, and what a worker sends, is expected in its order: each expectation takes
+ * the next thing. Leases, delays and backoff follow the mock's own clock, which only the test moves.
  *
  * All functions are called on the loop's thread, not from callbacks. Pointers that they give are borrowed. */
 #ifndef SKEP_MOCK_H
@@ -138,8 +138,8 @@ SKEP_MUST_USE int skep_mock_setup_queue(skep_mock *mock, const char *name, const
 SKEP_MUST_USE int skep_mock_submit(skep_mock *mock, const char *queue, const void *data, size_t size_bytes,
                                    const skep_job_options *options, uint64_t *job);
 
-/* Submits a job that is not to be accepted, since job has its key. Errors: SKEP_EPROTO (it was accepted, or another job
- * has its key), those of skep_mock_submit. */
+/* Submits a job that is not to be accepted, since job has its key. Errors: SKEP_EUNEXPECTED (it was accepted, or
+ * another job has its key), those of skep_mock_submit. */
 SKEP_MUST_USE int skep_mock_expect_duplicate(skep_mock *mock, uint64_t job, const char *queue, const void *data,
                                              size_t size_bytes, const skep_job_options *options);
 
@@ -324,9 +324,10 @@ SKEP_MUST_USE int skep_mock_client_submit(skep_mock_client *client, const char *
 SKEP_MUST_USE int skep_mock_client_request(skep_mock_client *client, uint32_t worker, const char *to_name,
                                            const char *name, const void *data, size_t size_bytes, uint64_t *number);
 
-/* What it was told, which each can be expected any number of times. Errors of all: SKEP_ETIMEDOUT, SKEP_EPROTO (it was
- * told something else), SKEP_ENOJOB (there is no such number). The answer is SKEP_OK, or with which status the job was
- * declined; id (may be NULL) is that of an accepted one. Results and data of NULL are any, as are causes and reasons.
+/* What it was told, which each can be expected any number of times. Errors of all: SKEP_ETIMEDOUT, SKEP_EUNEXPECTED (it
+ * was told something else), SKEP_ENOJOB (there is no such number). The answer is SKEP_OK, or with which status the job
+ * was declined; id (may be NULL) is that of an accepted one. Results and data of NULL are any, as are causes and
+ * reasons.
  */
 SKEP_MUST_USE int skep_mock_client_expect_answer(skep_mock_client *client, uint64_t number, int status, uint64_t *id,
                                                  unsigned timeout_ms);

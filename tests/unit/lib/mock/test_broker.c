@@ -258,12 +258,12 @@ static void test_other_bytes(void **state) {
     int fd;
     OK(skep_listen(worker, "name", on_connection, NULL, NULL));
     OK(skep_mock_connect(mock, 1, "name", &fd));
-    FAILS(SKEP_EPROTO, skep_mock_expect_bytes(mock, fd, "help", 4, PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_bytes(mock, fd, "help", 4, PATIENCE_MS));
     assert_ptr_equal(strstr(skep_mock_why(mock), "expected within 10000 ms: 4 bytes \"help\"\n"
                                                  "came instead: 4 bytes \"hell\"\n"),
                      skep_mock_why(mock));
-    FAILS(SKEP_EPROTO, skep_mock_expect_end(mock, fd, PATIENCE_MS));
-    FAILS(SKEP_EPROTO, skep_mock_expect_bytes(mock, fd, NULL, 1, PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_end(mock, fd, PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_bytes(mock, fd, NULL, 1, PATIENCE_MS));
     assert_non_null(strstr(skep_mock_why(mock), "came instead: 0 bytes \"\", then the end"));
     close(fd);
     skep_mock_broker_free(&mock);

@@ -177,10 +177,10 @@ static void test_keys(void **state) {
     FAILS(SKEP_EDUPLICATE, skep_mock_submit(mock, "q", "x", 1, &key, &copy));
     assert_int_equal(copy, job);
     OK(skep_mock_expect_duplicate(mock, job, "q", "x", 1, &key));
-    FAILS(SKEP_EPROTO, skep_mock_expect_duplicate(mock, job + 1, "q", "x", 1, &key));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_duplicate(mock, job + 1, "q", "x", 1, &key));
     assert_non_null(
         strstr(skep_mock_why(mock), "since job 2 has its key\ncame instead: not accepted, since job 1 has"));
-    FAILS(SKEP_EPROTO, skep_mock_expect_duplicate(mock, job, "other", "x", 1, &key));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_duplicate(mock, job, "other", "x", 1, &key));
     assert_non_null(strstr(skep_mock_why(mock), "came instead: accepted as job 2"));
     OK(skep_mock_broker_worker(mock, &worker, NULL));
     OK(skep_on_job(worker, "q", do_job, *state));
@@ -306,17 +306,57 @@ static void test_a_worker_that_ends_early(void **state) {
     OK(skep_mock_broker_new(&mock, NULL));
     uint64_t job = submit(mock, "plain");
     OK(skep_mock_broker_spawn(mock, argv, NULL, &worker));
-    FAILS(SKEP_EPROTO, skep_mock_expect_ready(mock, worker, 10 * PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_ready(mock, worker, 10 * PATIENCE_MS));
     assert_non_null(strstr(skep_mock_why(mock), "worker 1 is not ready, has left, exited with status 1"));
-    FAILS(SKEP_EPROTO, skep_mock_expect_ready(mock, 0, 10 * PATIENCE_MS));
-    FAILS(SKEP_EPROTO, skep_mock_expect_handles(mock, worker, "q", 0, 10 * PATIENCE_MS));
-    FAILS(SKEP_EPROTO, skep_mock_expect_delivered(mock, job, 0, 10 * PATIENCE_MS));
-    FAILS(SKEP_EPROTO, skep_mock_expect_done(mock, job, NULL, 0, 10 * PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_ready(mock, 0, 10 * PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_handles(mock, worker, "q", 0, 10 * PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_delivered(mock, job, 0, 10 * PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_done(mock, job, NULL, 0, 10 * PATIENCE_MS));
     assert_non_null(
         strstr(skep_mock_why(mock), "came instead: no worker is left\njob 1 of the queue \"q\" waits for a worker"));
-    FAILS(SKEP_EPROTO, skep_mock_expect_dead(mock, job, NULL, NULL, 10 * PATIENCE_MS));
-    FAILS(SKEP_EPROTO, skep_mock_expect_message(mock, 0, "hello", NULL, 0, 10 * PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_dead(mock, job, NULL, NULL, 10 * PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_message(mock, 0, "hello", NULL, 0, 10 * PATIENCE_MS));
     assert_true(uv_hrtime() - began_ns < PATIENCE_MS * UINT64_C(1000000));
+    skep_mock_broker_free(&mock);
+}
+
+/* --- what is over --- */
+
+/* What cannot come any more is not waited for; an answer that is too late can. */
+static void test_of_what_is_over_nothing_is_waited_for(void **state) {
+    struct kept *kept = *state;
+    skep_mock_options options = {.lease_ms = 1000, .attempts = 1};
+    skep_worker *worker;
+    skep_mock *mock = open_with(&options, &worker, kept);
+    uint64_t began_ns = uv_hrtime(), job = submit(mock, "keep");
+    run_until_kept(mock, worker);
+    skep_mock_advance(mock, 1000);
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_done(mock, job, NULL, 0, 10 * PATIENCE_MS));
+    assert_non_null(
+        strstr(skep_mock_why(mock), "\ncame instead: the job's end\njob 1 of the queue \"q\" is a dead letter"));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_retried(mock, job, SKEP_MOCK_ANY_DELAY, NULL, 10 * PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_failed(mock, job, NULL, 10 * PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_extended(mock, job, 10 * PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_released(mock, job, 10 * PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_delivered(mock, job, 0, 10 * PATIENCE_MS));
+    FAILS(SKEP_ETIMEDOUT, skep_mock_expect_refused(mock, job, SOON_MS));
+    skep_job_complete(kept->job, SKEP_DONE);
+    OK(skep_mock_expect_refused(mock, job, PATIENCE_MS));
+    uint64_t other = submit(mock, "result");
+    OK(skep_mock_expect_done(mock, other, "done!", 5, PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_done(mock, other, "done!", 5, 10 * PATIENCE_MS));
+    assert_non_null(strstr(skep_mock_why(mock), "\ncame instead: the job's end\njob 2 of the queue \"q\" is done"));
+    assert_true(uv_hrtime() - began_ns < PATIENCE_MS * UINT64_C(1000000));
+    skep_mock_broker_free(&mock);
+}
+
+static void test_a_job_that_was_never_there(void **state) {
+    skep_worker *worker;
+    skep_mock *mock = open_mock(*state, &worker);
+    FAILS(SKEP_ENOJOB, skep_mock_expect_done(mock, 7, NULL, 0, 10 * PATIENCE_MS));
+    FAILS(SKEP_ENOJOB, skep_mock_expect_delivered(mock, 7, 0, 10 * PATIENCE_MS));
+    FAILS(SKEP_ENOJOB, skep_mock_expect_dead(mock, 7, NULL, NULL, 10 * PATIENCE_MS));
+    assert_ptr_equal(strstr(skep_mock_why(mock), "no job 7 was submitted"), skep_mock_why(mock));
     skep_mock_broker_free(&mock);
 }
 
@@ -337,6 +377,8 @@ int main(void) {
         TEST(test_concurrency_of_a_queue),
         TEST(test_a_client_of_a_worker),
         TEST(test_a_worker_that_ends_early),
+        TEST(test_of_what_is_over_nothing_is_waited_for),
+        TEST(test_a_job_that_was_never_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,7 +97,7 @@ static void test_ends(void **state) {
     uint32_t worker;
     (void)state;
     OK(skep_mock_broker_spawn(mock, this_program, seven, &worker));
-    FAILS(SKEP_EPROTO, skep_mock_expect_exit(mock, worker, 0, PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_exit(mock, worker, 0, PATIENCE_MS));
     assert_non_null(strstr(skep_mock_why(mock), "expected: worker 1 exits with status 0\n"));
     assert_non_null(strstr(skep_mock_why(mock), "exited with status 7"));
     OK(skep_mock_expect_exit(mock, worker, 7, 0));
@@ -159,23 +159,23 @@ static void test_something_else_came(void **state) {
     skep_worker *worker;
     skep_mock *mock = open_mock(*state, &worker);
     uint64_t job = submit(mock, "retry");
-    FAILS(SKEP_EPROTO, skep_mock_expect_done(mock, job, "done!", 5, PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_done(mock, job, "done!", 5, PATIENCE_MS));
     assert_why(mock, "expected within 10000 ms: job 1 done, the result \"done!\"\n"
                      "came instead: job 1 to be tried again after 500 ms, the reason \"out of paper\", by worker 1\n"
                      "worker 1 is ready, handles \"q\" (1 at a time)\n"
                      "latest commands (< from workers, > to them), clock at 0 ms:\n");
     assert_why(mock, "\n  > worker 1: jobs {queue: \"q\", delivery: 1, id: 1, lease_ms: 60000, jobs: 1 items}\n"
                      "  < worker 1: retry {delivery: 1, delay_ms: 500, reason: \"out of paper\"}");
-    FAILS(SKEP_EPROTO, skep_mock_expect_quiet(mock, PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_quiet(mock, PATIENCE_MS));
     assert_why(mock, "expected for 10000 ms: nothing more\ncame instead:\n  job 1 to be tried again after 500 ms");
-    FAILS(SKEP_EPROTO, skep_mock_expect_retried(mock, job, 499, NULL, PATIENCE_MS));
-    FAILS(SKEP_EPROTO, skep_mock_expect_retried(mock, job, 500, "no paper", PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_retried(mock, job, 499, NULL, PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_retried(mock, job, 500, "no paper", PATIENCE_MS));
     OK(skep_mock_expect_retried(mock, job, 500, NULL, 0)); /* nothing was taken by those that failed */
     job = submit(mock, "result");
-    FAILS(SKEP_EPROTO, skep_mock_expect_done(mock, job, "done?", 5, PATIENCE_MS));
-    FAILS(SKEP_EPROTO, skep_mock_expect_done(mock, job, "done", 4, PATIENCE_MS));
-    FAILS(SKEP_EPROTO, skep_mock_expect_done(mock, job, "", 0, PATIENCE_MS));
-    FAILS(SKEP_EPROTO, skep_mock_expect_failed(mock, job, NULL, PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_done(mock, job, "done?", 5, PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_done(mock, job, "done", 4, PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_done(mock, job, "", 0, PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_failed(mock, job, NULL, PATIENCE_MS));
     OK(skep_mock_expect_done(mock, job, NULL, 0, 0));
     skep_mock_broker_free(&mock);
 }

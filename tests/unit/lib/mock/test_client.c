@@ -52,7 +52,7 @@ static void test_done_by_the_test(void **state) {
     FAILS(SKEP_ESTATE, skep_mock_finish(mock, job, "", 0));
     OK(skep_mock_client_expect_result(client, number, "small", 5, PATIENCE_MS));
     number = ask_for(mock, client, "dog", &first);
-    FAILS(SKEP_EPROTO, skep_mock_expect_submitted(mock, "q", "cow", 3, NULL, PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_expect_submitted(mock, "q", "cow", 3, NULL, PATIENCE_MS));
     assert_ptr_equal(strstr(skep_mock_why(mock), "expected within 10000 ms: a job for q, \"cow\"\n"
                                                  "came instead: a job for q, \"dog\"\n"),
                      skep_mock_why(mock));
@@ -102,7 +102,7 @@ static void test_declined(void **state) {
     skep_mock_answer(mock, SKEP_EFULL);
     uint64_t number = ask_for(mock, client, "a", NULL);
     OK(skep_mock_client_expect_answer(client, number, SKEP_EFULL, NULL, PATIENCE_MS));
-    FAILS(SKEP_EPROTO, skep_mock_client_expect_answer(client, number, SKEP_OK, NULL, PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_client_expect_answer(client, number, SKEP_OK, NULL, PATIENCE_MS));
     assert_why(client, "expected within 10000 ms: job 1 accepted\nit was declined with the status EFULL");
     skep_mock_answer(mock, SKEP_OK);
     number = ask_for(mock, client, "b", NULL);
@@ -126,14 +126,14 @@ static void test_what_is_said(void **state) {
     FAILS(SKEP_ETIMEDOUT, skep_mock_client_expect_result(client, number, "x", 1, SOON_MS));
     assert_why(client, "expected within 50 ms: job 1 done, the result \"x\"\nit was accepted as job 1");
     OK(skep_mock_finish(mock, job, "y", 1));
-    FAILS(SKEP_EPROTO, skep_mock_client_expect_result(client, number, "x", 1, PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_client_expect_result(client, number, "x", 1, PATIENCE_MS));
     assert_why(client, "expected within 10000 ms: job 1 done, the result \"x\"\nit was accepted as job 1\n"
                        "what came of it: OK, \"y\"");
-    FAILS(SKEP_EPROTO, skep_mock_client_expect_dead(client, number, "deaths", NULL, PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_client_expect_dead(client, number, "deaths", NULL, PATIENCE_MS));
     FAILS(SKEP_ENOJOB, skep_mock_client_expect_result(client, 9, NULL, 0, PATIENCE_MS));
     assert_why(client, "no job 9 was sent");
     OK(skep_mock_client_request(client, 1, NULL, "ask", "", 0, &request));
-    FAILS(SKEP_EPROTO, skep_mock_client_expect_reply(client, request, SKEP_OK, NULL, 0, PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_client_expect_reply(client, request, SKEP_OK, NULL, 0, PATIENCE_MS));
     OK(skep_mock_client_expect_reply(client, request, SKEP_ENOWORKER, NULL, 0, 0));
     FAILS(SKEP_EINVAL, skep_mock_client_submit(client, "", "", 0, NULL, &number));
     skep_mock_client_free(&client);
