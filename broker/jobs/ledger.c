@@ -69,10 +69,30 @@ uint16_t skep__ledger_attempts(const skep_cluster *cluster, const struct skep__q
     return (uint16_t)(wanted != 0 ? wanted : cluster->settings.attempts);
 }
 
+enum { KEYS_SAY_MS = 10000 /* between two reports */ };
+
+/* Later, since a call of the user's may be the cause. */
+static void say_forgotten_keys(skep_cluster *cluster) {
+    char text[SKEP_MAX_REASON + 1];
+    uint64_t now = now_ms(cluster), n = cluster->store->forgotten_early - cluster->keys_forgotten_said;
+    if (n == 0 || (cluster->keys_said_ms != 0 && now - cluster->keys_said_ms < KEYS_SAY_MS)) return;
+    cluster->keys_forgotten_said += n;
+    cluster->keys_said_ms = now;
+    snprintf(text, sizeof text,
+             "no memory for keys: %" PRIu64 " of jobs that had ended were forgotten before the time of --dedup (%g s), "
+             "and copies of these jobs are accepted; raise --jobs-bytes and --queue-bytes, or lower --dedup",
+             n, cluster->settings.dedup_ms / 1000.0);
+    skep_event event = skep__event(SKEP_EVENT_ERROR, NULL);
+    event.reason = text;
+    skep__emit_later(cluster, &event);
+}
+
 int skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue, const struct skep__submission *submission,
                         uint64_t *id) {
     if (cluster->stopping) return SKEP_ESTATE;
-    return store(cluster)->put(cluster->store, queue, submission, now_ms(cluster), id);
+    int status = store(cluster)->put(cluster->store, queue, submission, now_ms(cluster), id);
+    say_forgotten_keys(cluster);
+    return status;
 }
 
 int skep__ledger_wait(skep_cluster *cluster, struct skep__queue *queue, const struct skep__submission *submission,

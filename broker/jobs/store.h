@@ -67,6 +67,7 @@ struct skep__job {
 };
 TAILQ_HEAD(skep__jobs, skep__job);
 TAILQ_HEAD(skep__queue_list, skep__queue);
+TAILQ_HEAD(skep__ended_keys, skep__key);
 
 /* Who submitted a copy of a job and waits for the outcome of that job */
 struct skep__waiter {
@@ -95,9 +96,11 @@ struct skep__queue {
     struct skep__jobs delayed;                 /* in no order */
     struct skep__jobs dead;                    /* the oldest first */
     struct skep__key *keys;                    /* held or remembered, by key */
+    struct skep__ended_keys ended_keys;        /* remembered; the first to be forgotten comes first */
 
     uint64_t ready_count, reserved_count, delayed_count, dead_count;
-    size_t bytes;
+    size_t bytes;       /* memory of its jobs and keys, */
+    size_t ended_bytes; /* and how much of it is of remembered keys whose jobs are not there any more */
     /* ever */
     uint64_t submitted, done, redelivered, duplicates, declined, refused, unclaimed, interrupted, taken_back;
     struct skep_histogram times; /* how long its jobs were handled */
@@ -145,7 +148,8 @@ struct skep__store_kind {
     struct skep__queue *(*next_queue)(struct skep__store *store, const struct skep__queue *queue);
 
     /* Takes a copy: ready or delayed. *id is set too with SKEP_EDUPLICATE (a job with its key was there: that one's).
-     * Errors: SKEP_EFULL, SKEP_ENOMEM. */
+     * If there is no memory within the limits, keys of jobs that have ended are forgotten for it. Errors: SKEP_EFULL,
+     * SKEP_ENOMEM. */
     int (*put)(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *submission,
                uint64_t now_ms, uint64_t *id);
 
@@ -211,7 +215,8 @@ struct skep__store_kind {
 struct skep__store {
     const struct skep__store_kind *kind;
     struct skep__store_limits limits;
-    int failure; /* why a queue could not be made: SKEP_EINVAL (its name), SKEP_EQUEUES, SKEP_ENOMEM */
+    uint64_t forgotten_early; /* keys that were forgotten before their time, to make room; ever */
+    int failure;              /* why a queue could not be made: SKEP_EINVAL (its name), SKEP_EQUEUES, SKEP_ENOMEM */
 };
 
 /* Jobs in memory. Errors: SKEP_ENOMEM. */

@@ -5,12 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t cost_of(const struct skep__key *key) {
-    return sizeof *key + key->size_bytes;
+#include "jobs/store_job.h"
+
+size_t skep__key_cost(size_t size_bytes) {
+    return sizeof(struct skep__key) + size_bytes + SKEP__MALLOC_BYTES;
 }
 
 size_t skep__waiter_cost(void) {
-    return sizeof(struct skep__waiter);
+    return sizeof(struct skep__waiter) + SKEP__MALLOC_BYTES;
+}
+
+static void take_memory(struct skep__keys *keys, struct skep__queue *queue, size_t cost) {
+    keys->bytes += cost;
+    queue->bytes += cost;
+}
+
+static void give_memory(struct skep__keys *keys, struct skep__queue *queue, size_t cost) {
+    keys->bytes -= cost;
+    queue->bytes -= cost;
 }
 
 struct skep__key *skep__keys_find(const struct skep__queue *queue, const struct skep__submission *submission) {
@@ -30,7 +42,7 @@ int skep__keys_add(struct skep__keys *keys, struct skep__job *job, const struct 
     memcpy(key->key, submission->key, submission->key_bytes);
     LIST_INIT(&key->waiters);
     show(key);
-    keys->bytes += cost_of(key);
+    take_memory(keys, key->queue, skep__key_cost(key->size_bytes));
     job->key = key;
     return SKEP_OK;
 }
@@ -41,7 +53,7 @@ int skep__keys_wait(struct skep__keys *keys, struct skep__key *key, const struct
     if (waiter == NULL) return SKEP_ENOMEM;
     *waiter = (struct skep__waiter){.client = submission->client, .number = submission->number};
     LIST_INSERT_HEAD(&key->waiters, waiter, entry);
-    keys->bytes += skep__waiter_cost();
+    take_memory(keys, key->queue, skep__waiter_cost());
     return SKEP_OK;
 }
 
@@ -56,13 +68,13 @@ static void free_waiters(struct skep__keys *keys, struct skep__key *key) {
     for (struct skep__waiter *waiter; (waiter = LIST_FIRST(&key->waiters)) != NULL;) {
         LIST_REMOVE(waiter, entry);
         free(waiter);
-        keys->bytes -= skep__waiter_cost();
+        give_memory(keys, key->queue, skep__waiter_cost());
     }
 }
 
 static void free_key(struct skep__keys *keys, struct skep__key *key) {
     free_waiters(keys, key);
-    keys->bytes -= cost_of(key);
+    give_memory(keys, key->queue, skep__key_cost(key->size_bytes));
     free(key);
 }
 
@@ -73,6 +85,12 @@ void skep__keys_end(struct skep__keys *keys, const struct skep__job *job, const 
     key->cause = cause;
     key->forget_ms = forget_ms;
     TAILQ_INSERT_TAIL(&keys->ended, key, entry);
+    TAILQ_INSERT_TAIL(&key->queue->ended_keys, key, of_queue);
+}
+
+static void leave_ended(struct skep__keys *keys, struct skep__key *key) {
+    TAILQ_REMOVE(&keys->ended, key, entry);
+    TAILQ_REMOVE(&key->queue->ended_keys, key, of_queue);
 }
 
 void skep__keys_revive(struct skep__keys *keys, struct skep__job *job) {
@@ -85,7 +103,7 @@ void skep__keys_revive(struct skep__keys *keys, struct skep__job *job) {
         return;
     }
     if (key->forgotten) show(key);
-    else TAILQ_REMOVE(&keys->ended, key, entry);
+    else leave_ended(keys, key);
     free_waiters(keys, key);
     key->forgotten = key->settled = false;
     key->cause = NULL;
@@ -97,18 +115,28 @@ void skep__keys_leave(struct skep__keys *keys, const struct skep__job *job) {
     if (key == NULL) return;
     key->job = NULL;
     free_waiters(keys, key);
-    if (key->forget_ms != 0 && !key->forgotten) return; /* it is remembered */
+    if (key->forget_ms != 0 && !key->forgotten) { /* it is remembered */
+        keys->ended_bytes += skep__key_cost(key->size_bytes);
+        key->queue->ended_bytes += skep__key_cost(key->size_bytes);
+        return;
+    }
     if (!key->forgotten) HASH_DEL(key->queue->keys, key);
     free_key(keys, key);
 }
 
-struct skep__queue *skep__keys_forget(struct skep__keys *keys, uint64_t now_ms) {
-    struct skep__key *key = TAILQ_FIRST(&keys->ended);
+static void free_ended(struct skep__keys *keys, struct skep__key *key) {
+    keys->ended_bytes -= skep__key_cost(key->size_bytes);
+    key->queue->ended_bytes -= skep__key_cost(key->size_bytes);
+    free_key(keys, key);
+}
+
+struct skep__queue *skep__keys_forget(struct skep__keys *keys, const struct skep__queue *of, uint64_t now_ms) {
+    struct skep__key *key = TAILQ_FIRST(of != NULL ? &of->ended_keys : &keys->ended);
     if (key == NULL || key->forget_ms > now_ms) return NULL;
     struct skep__queue *queue = key->queue;
-    TAILQ_REMOVE(&keys->ended, key, entry);
+    leave_ended(keys, key);
     HASH_DEL(queue->keys, key);
     key->forgotten = true;
-    if (key->job == NULL) free_key(keys, key);
+    if (key->job == NULL) free_ended(keys, key);
     return queue;
 }

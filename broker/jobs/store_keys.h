@@ -9,8 +9,8 @@
 /* A key is held while its job waits or runs, and remembered for some time when that is done or dead. A dead letter has
  * its key also after that, for the case that it is revived. */
 struct skep__key {
-    UT_hash_handle hh;            /* in queue.keys, unless it has been forgotten */
-    TAILQ_ENTRY(skep__key) entry; /* in keys.ended while it is remembered */
+    UT_hash_handle hh;                      /* in queue.keys, unless it has been forgotten */
+    TAILQ_ENTRY(skep__key) entry, of_queue; /* in keys.ended and queue.ended_keys while it is remembered */
     LIST_HEAD(, skep__waiter) waiters;
     struct skep__queue *queue;
     struct skep__job *job; /* NULL: it is done */
@@ -25,8 +25,9 @@ struct skep__key {
 
 /* Those of a store */
 struct skep__keys {
-    TAILQ_HEAD(, skep__key) ended; /* the first to be forgotten comes first: all are remembered for equally long */
-    size_t bytes;                  /* of all keys and those who wait */
+    struct skep__ended_keys ended; /* the first to be forgotten comes first: all are remembered for equally long */
+    size_t bytes;                  /* of all keys and those who wait; they are part of their queues' bytes too */
+    size_t ended_bytes;            /* of those whose jobs are not there any more: so much can be forgotten */
 };
 
 /* The key of a submission if it is held or remembered, else NULL. */
@@ -44,7 +45,8 @@ SKEP_MUST_USE int skep__keys_wait(struct skep__keys *keys, struct skep__key *key
 /* As next_waiter of the store's kind. */
 const struct skep__waiter *skep__keys_next_waiter(const struct skep__job *job, const struct skep__waiter *waiter);
 
-/* Memory of one who waits. */
+/* Memory of a key of so many bytes, and of one who waits. */
+size_t skep__key_cost(size_t size_bytes);
 size_t skep__waiter_cost(void);
 
 /* The job is done (cause NULL) or dead: its key, if it has one, is remembered until then, and how the job ended. */
@@ -56,7 +58,8 @@ void skep__keys_revive(struct skep__keys *keys, struct skep__job *job);
 /* The job is freed. */
 void skep__keys_leave(struct skep__keys *keys, const struct skep__job *job);
 
-/* Forgets one key whose time has come; its queue, or NULL when there is none. */
-struct skep__queue *skep__keys_forget(struct skep__keys *keys, uint64_t now_ms);
+/* Forgets the remembered key that comes first, of a queue or (NULL) of all, if its time has come; its queue, or NULL
+ * when there is none. */
+struct skep__queue *skep__keys_forget(struct skep__keys *keys, const struct skep__queue *queue, uint64_t now_ms);
 
 #endif

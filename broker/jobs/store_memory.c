@@ -2,7 +2,6 @@
  * Jobs in memory: lists and heaps. Each step is O(1), or O(log n) for a job that has a delay or a time to live. */
 #include <stdlib.h>
 
-#include "common/container.h"
 #include "jobs/store_job.h"
 #include "jobs/store_keys.h"
 #include "jobs/store_queues.h"
@@ -22,25 +21,6 @@ static struct memory *memory_of(struct skep__store *store) {
 }
 
 /* --- heaps --- */
-
-static struct skep__job *of_delay(const struct skep__heap_node *node) {
-    return SKEP_CONTAINER(node, struct skep__job, delay_node);
-}
-
-static struct skep__job *of_expiry(const struct skep__heap_node *node) {
-    return SKEP_CONTAINER(node, struct skep__job, expiry_node);
-}
-
-/* Those of the same time in the order of acceptance: a heap alone would keep none. */
-static bool is_due_before(const struct skep__heap_node *a, const struct skep__heap_node *b) {
-    const struct skep__job *first = of_delay(a), *second = of_delay(b);
-    return first->at_ms != second->at_ms ? first->at_ms < second->at_ms : first->id < second->id;
-}
-
-static bool expires_before(const struct skep__heap_node *a, const struct skep__heap_node *b) {
-    const struct skep__job *first = of_expiry(a), *second = of_expiry(b);
-    return first->expires_ms != second->expires_ms ? first->expires_ms < second->expires_ms : first->id < second->id;
-}
 
 static void leave_heap(struct skep__heap *heap, struct skep__heap_node *node) {
     if (node->index != 0) skep__heap_remove(heap, node);
@@ -131,14 +111,34 @@ static void memory_tidy(struct skep__store *store, uint64_t now_ms) {
 
 /* --- putting --- */
 
-static bool has_memory(const struct memory *memory, size_t cost) {
-    return memory->bytes + memory->keys.bytes + cost <= memory->store.limits.bytes;
+static uint64_t count_jobs(const struct skep__queue *queue) {
+    return queue->ready_count + queue->reserved_count + queue->delayed_count + queue->dead_count;
 }
 
-static bool has_room(const struct memory *memory, const struct skep__queue *queue, size_t cost) {
+static size_t bytes_of(const struct memory *memory) {
+    return memory->bytes + memory->keys.bytes;
+}
+
+/* Of a queue (NULL: of all), the one that comes first. */
+static void forget_early(struct memory *memory, const struct skep__queue *queue) {
+    skep__queues_note(&memory->queues, skep__keys_forget(&memory->keys, queue, UINT64_MAX));
+    memory->store.forgotten_early++;
+}
+
+/* A job is worth more than a key that keeps copies of an ended one out. None is forgotten in vain. */
+static bool make_room(struct memory *memory, struct skep__queue *queue, size_t cost) {
     const struct skep__store_limits *limits = &memory->store.limits;
-    uint64_t count = queue->ready_count + queue->reserved_count + queue->delayed_count + queue->dead_count;
-    return count < limits->queue_jobs && queue->bytes + cost <= limits->queue_bytes && has_memory(memory, cost);
+    bool can = queue->bytes - queue->ended_bytes + cost <= limits->queue_bytes &&
+               bytes_of(memory) - memory->keys.ended_bytes + cost <= limits->bytes;
+    if (!can) return false;
+    while (queue->bytes + cost > limits->queue_bytes) forget_early(memory, queue);
+    while (bytes_of(memory) + cost > limits->bytes) forget_early(memory, NULL);
+    return true;
+}
+
+static size_t cost_of(const struct skep__submission *s) {
+    size_t of_waiter = s->wants_outcome ? skep__waiter_cost() : 0;
+    return skep__job_cost(s->size_bytes) + (s->key != NULL ? skep__key_cost(s->key_bytes) + of_waiter : 0);
 }
 
 /* Into the heaps and the list; what fails leaves nothing behind. */
@@ -187,7 +187,7 @@ static int memory_put(struct skep__store *store, struct skep__queue *queue, cons
         *id = first->id;
         return SKEP_EDUPLICATE;
     }
-    if (!has_room(memory, queue, skep__job_cost(s->size_bytes))) {
+    if (count_jobs(queue) >= store->limits.queue_jobs || !make_room(memory, queue, cost_of(s))) {
         queue->declined++;
         return SKEP_EFULL;
     }
@@ -203,7 +203,7 @@ static int memory_wait(struct skep__store *store, struct skep__queue *queue, con
         *cause = key->cause;
         return key->cause != NULL ? SKEP_EDEAD : SKEP_ENOJOB;
     }
-    if (!has_memory(memory, skep__waiter_cost())) return SKEP_EFULL;
+    if (!make_room(memory, queue, skep__waiter_cost())) return SKEP_EFULL;
     int status = skep__keys_wait(&memory->keys, key, s);
     if (status == SKEP_OK) key->job->wants_outcome = true;
     return status;
@@ -289,11 +289,11 @@ static void memory_revive(struct skep__store *store, struct skep__job *job, uint
 
 static struct skep__queue *memory_ripen(struct skep__store *store, uint64_t now_ms) {
     struct memory *memory = memory_of(store);
-    for (struct skep__queue *queue; (queue = skep__keys_forget(&memory->keys, now_ms)) != NULL;)
+    for (struct skep__queue *queue; (queue = skep__keys_forget(&memory->keys, NULL, now_ms)) != NULL;)
         skep__queues_note(&memory->queues, queue);
     const struct skep__heap_node *node = skep__heap_first(&memory->delays);
-    if (node == NULL || of_delay(node)->at_ms > now_ms) return NULL;
-    struct skep__job *job = of_delay(node);
+    if (node == NULL || skep__job_of_delay(node)->at_ms > now_ms) return NULL;
+    struct skep__job *job = skep__job_of_delay(node);
     leave_delayed(memory, job);
     enter_ready(job, false);
     return job->queue;
@@ -301,7 +301,7 @@ static struct skep__queue *memory_ripen(struct skep__store *store, uint64_t now_
 
 static struct skep__job *memory_expired(struct skep__store *store, uint64_t now_ms) {
     const struct skep__heap_node *node = skep__heap_first(&memory_of(store)->expiries);
-    return node != NULL && of_expiry(node)->expires_ms <= now_ms ? of_expiry(node) : NULL;
+    return node != NULL && skep__job_of_expiry(node)->expires_ms <= now_ms ? skep__job_of_expiry(node) : NULL;
 }
 
 static uint64_t memory_next_ms(struct skep__store *store) {
@@ -309,8 +309,9 @@ static uint64_t memory_next_ms(struct skep__store *store) {
     const struct skep__heap_node *delay = skep__heap_first(&memory->delays);
     const struct skep__heap_node *expiry = skep__heap_first(&memory->expiries);
     const struct skep__key *key = TAILQ_FIRST(&memory->keys.ended);
-    uint64_t next = delay != NULL ? of_delay(delay)->at_ms : UINT64_MAX;
-    if (expiry != NULL && of_expiry(expiry)->expires_ms < next) next = of_expiry(expiry)->expires_ms;
+    uint64_t next = delay != NULL ? skep__job_of_delay(delay)->at_ms : UINT64_MAX;
+    if (expiry != NULL && skep__job_of_expiry(expiry)->expires_ms < next)
+        next = skep__job_of_expiry(expiry)->expires_ms;
     if (key != NULL && key->forget_ms < next) next = key->forget_ms;
     return next;
 }
@@ -345,7 +346,7 @@ static void free_queue(struct memory *memory, struct skep__queue *queue) {
 static void memory_free(struct skep__store **out) {
     if (*out == NULL) return;
     struct memory *memory = memory_of(*out);
-    while (skep__keys_forget(&memory->keys, UINT64_MAX) != NULL) continue;
+    while (skep__keys_forget(&memory->keys, NULL, UINT64_MAX) != NULL) continue;
     while (!TAILQ_EMPTY(&memory->reserved)) memory_drop(*out, TAILQ_FIRST(&memory->reserved)); // NOLINT(*-unix.Malloc)
     while (memory->queues.by_name != NULL) free_queue(memory, memory->queues.by_name);
     skep__heap_free(&memory->delays);
@@ -380,8 +381,8 @@ int skep__store_memory_new(struct skep__store **out, const struct skep__store_li
     struct memory *memory = calloc(1, sizeof *memory);
     if (memory == NULL) return SKEP_ENOMEM;
     memory->store = (struct skep__store){.kind = &kind, .limits = *limits};
-    memory->delays.before = is_due_before;
-    memory->expiries.before = expires_before;
+    memory->delays.before = skep__job_is_due_before;
+    memory->expiries.before = skep__job_expires_before;
     TAILQ_INIT(&memory->reserved);
     TAILQ_INIT(&memory->keys.ended);
     TAILQ_INIT(&memory->queues.empty);

@@ -65,6 +65,7 @@ int skep__queues_make(struct skep__queues *queues, const char *name, size_t size
     for (unsigned i = 0; i < SKEP__PRIORITIES; i++) TAILQ_INIT(&queue->ready[i]);
     TAILQ_INIT(&queue->delayed);
     TAILQ_INIT(&queue->dead);
+    TAILQ_INIT(&queue->ended_keys);
     for (unsigned i = 0; i < SKEP__CAPACITIES; i++) TAILQ_INIT(&queue->takers[i]);
     LIST_INIT(&queue->consumers);
     HASH_ADD_KEYPTR(hh, queues->by_name, queue->name, size_bytes, queue);

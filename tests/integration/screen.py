@@ -209,7 +209,10 @@ class Terminal:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def resize(self, columns, rows):
+        """A program learns of it only if that is another size."""
         with self._lock:
+            if (columns, rows) == (self.screen.columns, self.screen.rows):
+                return
             self.screen.resize(columns, rows)
         self.resize_only(columns, rows)
 

@@ -320,6 +320,22 @@ class Options(Case):
             self.assertEqual((again["id"], again["duplicate"], again["waits"]), (1, True, True))
             hive.stop()
 
+    def test_keys_of_done_jobs_give_way_to_new_jobs(self):
+        """They are shown, and what is lost with them is reported, once in ten seconds."""
+        with foreign(options=["--jobs-bytes", "64K"]) as hive, Heard(hive) as heard:
+            hive.wait_ready(2)
+            for first in range(1, 1001, 100):
+                heard.submit("sums", *["sum 1 1"] * 100, keys=[b"%d" % (first + i) for i in range(100)], outcomes=True)
+                for i in range(100):
+                    heard.result(first + i)
+            self.assertEqual(heard.declined(), [])
+            self.assertIn(queue_status(hive, "sums")["bytes"], range(32 * 1024, 64 * 1024 + 1))
+            hive.wait_line(r"no memory for keys: \d+ of jobs that had ended were forgotten before .*--dedup \(120 s\)")
+            heard.submit("sums", "sum 1 1", keys=[b"1000"])
+            self.assertTrue(heard.answer("accepted", 1001)["duplicate"])
+            self.assertEqual(hive.count("no memory for keys"), 1, hive.describe())
+            hive.stop()
+
     def test_names_of_queues_do_not_run_out(self):
         names, others = 1100, MAX_QUEUES - 1  # the workers' own is in use
         with foreign() as hive, Heard(hive) as heard:

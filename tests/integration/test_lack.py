@@ -73,7 +73,9 @@ class Workers(unittest.TestCase, Quiet):
             self.assertEqual([answer for answer in heard[:127] if not answer.startswith("ok ")], [])
             self.assertEqual([answer for answer in heard[127:] if not answer.startswith("failed ETOOBIG ")], [])
             self.assertRegex(heard[-1], "this worker has 128 listeners, which is the maximum")
-            self.assertEqual(hive.count("worker 1 pid .*: error: cannot listen on .*: this worker has 128"), 1)
+            line = "worker 1 pid .*: error: cannot listen on .*: this worker has 128"
+            hive.wait_line(line)
+            self.assertEqual(hive.count(line), 1)
             self.assertEqual(client.ask(f"close {heard[0].split()[1]}"), "ok")
             self.assertRegex(client.ask(f"listen {TCP}"), "^ok ")
             client.close()

@@ -95,9 +95,9 @@ typedef struct skep_settings {
     unsigned lease_ms;    /* time for a worker to do a job, 100 at least; its end is a failure (default: 60,000) */
     unsigned attempts;    /* attempts of a job, unless its submitter sets them, 65,535 at most (default: 5) */
     unsigned deaths;      /* a job that has killed this many workers is a dead letter, 65,535 at most (default: 3) */
-    unsigned dedup_ms;    /* how long a job's key is remembered after its end (default: 120,000) */
+    unsigned dedup_ms;    /* a job's key is remembered this long after its end, memory permitting (default: 120,000) */
     uint64_t queue_jobs;  /* maximum of jobs in one queue (default: 16,777,216) */
-    uint64_t queue_bytes; /* maximum of their memory (default: 1 GiB) */
+    uint64_t queue_bytes; /* maximum of memory of these and their keys (default: 1 GiB) */
     uint64_t jobs_bytes;  /* maximum of memory of all queues (default: 2 GiB) */
     unsigned job_credit;  /* maximum of jobs of one queue that one worker has (default: 4,096) */
     unsigned job_credit_bytes; /* maximum of bytes of jobs that one worker has, or one job (default: 8 MiB) */

@@ -2,6 +2,8 @@
  * Keys: how long they keep copies out, and who waits with a copy. */
 #include "broker/shelf.h"
 
+#include <stdio.h>
+
 #include "jobs/store_keys.h"
 
 static const uint64_t LONG_MS = 1000000;
@@ -213,6 +215,111 @@ static void test_those_who_wait_have_a_bound(void **state) {
     shelf_close(&shelf);
 }
 
+/* --- memory --- */
+
+static struct skep__submission numbered(char key[16], unsigned number) {
+    snprintf(key, 16, "key %u", number);
+    return keyed(key);
+}
+
+static int put_numbered(struct shelf *shelf, unsigned number) {
+    char key[16];
+    uint64_t id;
+    struct skep__submission submission = numbered(key, number);
+    return shelf->kind->put(shelf->store, shelf->queue, &submission, 0, &id);
+}
+
+static void do_numbered(struct shelf *shelf, unsigned number) {
+    char key[16];
+    struct skep__submission submission = numbered(key, number);
+    shelf_put(shelf, &submission, 0);
+    shelf->kind->ack(shelf->store, shelf_take(shelf, "x", 1), 1);
+}
+
+static void test_keys_are_part_of_the_memory(void **state) {
+    (void)state;
+    struct shelf shelf = shelf_open_large();
+    struct skep__submission submission = keyed("key");
+    submission.wants_outcome = true;
+    shelf_put(&shelf, &submission, 0);
+    size_t waiting_bytes = shelf.queue->bytes;
+    assert_in_range(waiting_bytes, skep__key_cost(3) + skep__waiter_cost() + 1, 1000);
+    shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 1), 1);
+    assert_int_equal(shelf.queue->bytes, skep__key_cost(3));
+    assert_int_equal(shelf.queue->ended_bytes, skep__key_cost(3));
+    assert_null(shelf.kind->ripen(shelf.store, 1 + SHELF_DEDUP_MS));
+    assert_int_equal(shelf.queue->bytes, 0);
+    assert_int_equal(shelf.queue->ended_bytes, 0);
+    assert_int_equal(shelf.store->forgotten_early, 0);
+    shelf.kind->drop(shelf.store, dead_letter(&shelf, 10)); /* its key alone is left */
+    assert_int_equal(shelf.queue->ended_bytes, shelf.queue->bytes);
+    assert_null(shelf.kind->ripen(shelf.store, 10 + SHELF_DEDUP_MS));
+    assert_int_equal(shelf.queue->bytes, 0);
+    shelf_close(&shelf);
+}
+
+enum { LITTLE_BYTES = 10000, NUMBERED = 200 };
+
+/* A new job is not declined for their sake. */
+static void test_keys_of_done_jobs_give_way(void **state) {
+    (void)state;
+    struct shelf shelf = shelf_open(1000, LITTLE_BYTES);
+    for (unsigned i = 1; i <= NUMBERED; i++) {
+        do_numbered(&shelf, i);
+        assert_true(shelf.queue->bytes <= LITTLE_BYTES);
+    }
+    uint64_t forgotten = shelf.store->forgotten_early;
+    assert_in_range(forgotten, NUMBERED / 2, NUMBERED - 10);
+    assert_int_equal(put_numbered(&shelf, NUMBERED), SKEP_EDUPLICATE);
+    assert_int_equal(put_numbered(&shelf, (unsigned)forgotten + 1), SKEP_EDUPLICATE); /* the first that is left */
+    assert_int_equal(put_numbered(&shelf, (unsigned)forgotten), SKEP_OK);
+    assert_int_equal(shelf.queue->declined, 0);
+    shelf_close(&shelf);
+}
+
+/* That of all queues is more than that of one: keys of another queue go for it, too. */
+static void test_keys_of_another_queue_give_way(void **state) {
+    (void)state;
+    struct shelf shelf = shelf_open(1000, LITTLE_BYTES);
+    static const char *const names[] = {"first", "second", "third", "fourth"};
+    struct skep__queue *queues[4];
+    for (unsigned i = 0; i < 4; i++) {
+        shelf.queue = queues[i] = shelf.kind->queue(shelf.store, names[i], strlen(names[i]), true);
+        for (unsigned n = 1; n <= NUMBERED; n++) do_numbered(&shelf, n);
+    }
+    assert_true(queues[1]->bytes + queues[2]->bytes + queues[3]->bytes <= (size_t)2 * LITTLE_BYTES);
+    assert_int_equal(queues[0]->bytes, 0); /* they are the oldest */
+    assert_true(queues[0]->empty);
+    assert_true(queues[3]->bytes > LITTLE_BYTES / 2);
+    shelf_close(&shelf);
+}
+
+static void test_no_key_is_forgotten_in_vain(void **state) {
+    (void)state;
+    static const char large[LITTLE_BYTES];
+    struct shelf shelf = shelf_open(1000, LITTLE_BYTES);
+    for (unsigned i = 1; i <= 20; i++) do_numbered(&shelf, i);
+    uint64_t id;
+    struct skep__submission submission = shelf_plain("");
+    submission.data = large;
+    submission.size_bytes = sizeof large;
+    assert_int_equal(shelf.kind->put(shelf.store, shelf.queue, &submission, 2, &id), SKEP_EFULL);
+    for (unsigned i = 1; i <= 20; i++) assert_int_equal(put_numbered(&shelf, i), SKEP_EDUPLICATE);
+    shelf_close(&shelf);
+}
+
+static void test_keys_that_are_held_stay(void **state) {
+    (void)state;
+    struct shelf shelf = shelf_open(1000, LITTLE_BYTES);
+    unsigned count = 0;
+    while (put_numbered(&shelf, count + 1) == SKEP_OK) count++;
+    assert_in_range(count, 10, NUMBERED);
+    assert_int_equal(put_numbered(&shelf, count + 1), SKEP_EFULL);
+    for (unsigned i = 1; i <= count; i++) assert_int_equal(put_numbered(&shelf, i), SKEP_EDUPLICATE);
+    assert_int_equal(shelf.store->forgotten_early, 0);
+    shelf_close(&shelf);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_queue_has_its_own),
@@ -225,6 +332,11 @@ int main(void) {
         cmocka_unit_test(test_only_the_copies_are_waited_for),
         cmocka_unit_test(test_a_key_remembers_how_its_job_ended),
         cmocka_unit_test(test_those_who_wait_have_a_bound),
+        cmocka_unit_test(test_keys_are_part_of_the_memory),
+        cmocka_unit_test(test_keys_of_done_jobs_give_way),
+        cmocka_unit_test(test_keys_of_another_queue_give_way),
+        cmocka_unit_test(test_no_key_is_forgotten_in_vain),
+        cmocka_unit_test(test_keys_that_are_held_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

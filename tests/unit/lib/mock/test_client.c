@@ -82,7 +82,7 @@ static void test_copies_of_what_has_ended(void **state) {
     OK(skep_mock_finish(mock, job, "result", 6));
     OK(skep_mock_client_expect_result(client, number, "result", 6, PATIENCE_MS));
     copy = ask_for(mock, client, "a", &good);
-    FAILS(SKEP_EPROTO, skep_mock_client_expect_result(client, copy, NULL, 0, PATIENCE_MS));
+    FAILS(SKEP_EUNEXPECTED, skep_mock_client_expect_result(client, copy, NULL, 0, PATIENCE_MS));
     assert_non_null(strstr(skep_mock_client_why(client), "what came of it: EDUPLICATE"));
     number = ask_for(mock, client, "b", &bad);
     OK(skep_mock_expect_submitted(mock, NULL, NULL, 0, &job, PATIENCE_MS));
