@@ -17,6 +17,7 @@ import workers
 from processes import PATH, Failure
 from quiet import Quiet
 from report import table, write
+from versus import versus
 
 SOURCE = Path(__file__).resolve().parent
 ROOT = SOURCE.parent.parent
@@ -47,10 +48,10 @@ BENCHES = {
 class Hall:
     """Where the benches find programs, folders and how long to measure."""
 
-    def __init__(self, options, folder, quiet):
+    def __init__(self, options, folder, quiet, build, runs):
         self.quiet = quiet
-        self.source, self.folder, self.build = SOURCE, folder, options.build.resolve()
-        self.runs, self.seconds, self.kills = options.runs, options.seconds, options.kills
+        self.source, self.folder, self.build = SOURCE, folder, build.resolve()
+        self.runs, self.seconds, self.kills = runs, options.seconds, options.kills
         self.idle_seconds, self.rounds = options.idle_seconds, options.rounds
         self.skep, self.hello = self.build / "bin/skep", self.build / "bin/hello"
         self.folders, self.said = 0, set()
@@ -95,6 +96,8 @@ def parse(arguments):
     parser.add_argument("--patience", type=float, default=5, metavar="S",
                         help="to wait before each measurement until nobody else is busy; 5")
     parser.add_argument("--build", type=Path, default=ROOT / "build/release", help="folder of the build; build/release")
+    parser.add_argument("--vs", type=Path, metavar="BUILD",
+                        help="another build, beside which this one is measured instead of beside peers")
     parser.add_argument("--output", type=Path, default=ROOT / "build/bench.jsonl", help="build/bench.jsonl")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in BENCHES]
@@ -107,6 +110,15 @@ def parse(arguments):
     return options
 
 
+def measure_one(bench, options, folder, quiet):
+    if options.vs is None:
+        return bench(Hall(options, folder, quiet, options.build, options.runs))
+
+    def hall(build):
+        return Hall(options, Path(tempfile.mkdtemp(dir=folder)), quiet, build, 1)
+    return versus(bench, (lambda: hall(options.build), lambda: hall(options.vs)), options.runs)
+
+
 def measure(options, quiet):
     """Rows of all benches that were asked for, and whether each could be measured."""
     rows, good = [], True
@@ -114,7 +126,7 @@ def measure(options, quiet):
         print(f"{name} ...", flush=True)
         with tempfile.TemporaryDirectory(prefix="skep-bench-") as folder:
             try:
-                rows += BENCHES[name](Hall(options, Path(folder), quiet))
+                rows += measure_one(BENCHES[name], options, Path(folder), quiet)
             except Failure as failure:
                 print(f"{name} could not be measured: {failure}", file=sys.stderr, flush=True)
                 good = False
