@@ -316,7 +316,7 @@ const struct option_row option_rows[] = {
     {"deaths", 0, FOR_RUN, "N", set_deaths,
      "make a job a dead letter after it has killed this many workers (default: 3)"},
     {"dedup", 0, FOR_RUN, "TIME", set_dedup,
-     "refuse copies by a job's key this long after its end, if memory permits (default: 120s)"},
+     "refuse copies by a job's key this long after its end, given memory (default: 120s)"},
     {"queue-jobs", 0, FOR_RUN, "N", set_queue_jobs, "maximum of jobs in one queue (default: 16777216)"},
     {"queue-bytes", 0, FOR_RUN, "SIZE", set_queue_bytes,
      "maximum of memory of one queue, jobs and keys, such as 512M (default: 1G)"},
