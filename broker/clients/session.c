@@ -291,7 +291,8 @@ static int add_joined(const struct skep__session *session, struct skep_frame *fr
 int skep__session_join(skep_cluster *cluster, pid_t pid, struct skep_frame *frame) {
     struct skep__session *session;
     if (HASH_COUNT(cluster->sessions) >= SKEP_MAX_CLIENTS) return SKEP_ECLIENTS;
-    int status = new_session(cluster, pid, &session);
+    int status = skep__directory_check(cluster);
+    if (status == SKEP_OK) status = new_session(cluster, pid, &session);
     if (status != SKEP_OK) return status;
     status = add_joined(session, frame);
     if (status != SKEP_OK) skep__session_end(session);

@@ -46,7 +46,7 @@ struct skep__session {
 /* --- session.c --- */
 
 /* Admits a client and adds the answer. Errors: SKEP_EMFILE, SKEP_ECLIENTS, SKEP_ECLOSED (it is gone),
- * SKEP_ENOMEM, SKEP_ESYS. */
+ * SKEP_EDIR, SKEP_EACCES, SKEP_ENOMEM, SKEP_ESYS. */
 SKEP_MUST_USE int skep__session_join(skep_cluster *cluster, pid_t pid, struct skep_frame *frame);
 
 /* The session of a number that belongs to a process; NULL if there is none. */

@@ -224,13 +224,29 @@ static int check_contents(skep_cluster *cluster, const char *dir, uint64_t last)
     return status;
 }
 
+/* The directory may have been removed since, and another broker may have made one of this name: its lock is another
+ * file, and its sockets may have the names of ours. */
+static bool is_of_another(int dir, const char *path, int lock) {
+    struct stat own, there;
+    if (fstat(lock, &own) != 0 || fstatat(dir, path, &there, AT_SYMLINK_NOFOLLOW) != 0) return false;
+    return own.st_dev != there.st_dev || own.st_ino != there.st_ino;
+}
+
 /* The holder of the lock owns every socket of these generations. */
-static void remove_sockets(const char *dir, uint64_t last) {
-    DIR *entries = opendir(dir);
-    if (entries == NULL) return;
+static void remove_sockets(DIR *entries, uint64_t last) {
     for (const struct dirent *e; (e = readdir(entries)) != NULL;)
         if (is_own_socket(dirfd(entries), e->d_name, last)) unlinkat(dirfd(entries), e->d_name, 0);
+}
+
+/* Removes what this broker and those before it have left, unless another lock is there now. */
+static void tidy(const char *dir, int lock, uint64_t last, bool with_lock) {
+    DIR *entries = opendir(dir);
+    if (entries == NULL) return;
+    bool ours = !is_of_another(dirfd(entries), SKEP_FILE_LOCK, lock);
+    if (ours) remove_sockets(entries, last);
+    if (ours && with_lock) unlinkat(dirfd(entries), SKEP_FILE_LOCK, 0);
     closedir(entries);
+    if (ours && with_lock) rmdir(dir);
 }
 
 /* Locks the directory, if all that it holds is Skep's. */
@@ -242,7 +258,7 @@ static int take(skep_cluster *cluster, const char *dir) {
     if (status == SKEP_OK) status = check_contents(cluster, dir, cluster->left_generation);
     if (status == SKEP_OK) status = write_lock(cluster, taking.lock, cluster->left_generation + 1);
     if (status == SKEP_OK) {
-        remove_sockets(dir, cluster->left_generation);
+        tidy(dir, taking.lock, cluster->left_generation, false);
         cluster->lock = taking.lock;
         return SKEP_OK;
     }
@@ -306,7 +322,8 @@ static int cannot_give(skep_cluster *cluster, uid_t uid) {
 
 int skep__directory_share(skep_cluster *cluster, const struct skep__program *program) {
     const struct skep__instance *instance = &cluster->instance;
-    if (!is_shared(program)) return SKEP_OK;
+    int status = skep__directory_check(cluster);
+    if (status != SKEP_OK || !is_shared(program)) return status;
     if (!skep__hub_trust(cluster->hub, program->uid))
         return skep__broker_fail(cluster, SKEP_ETOOBIG, "workers have had too many different users");
     if (open_folder_above(instance) && chmod(instance->dir, 0711) == 0 &&
@@ -323,16 +340,19 @@ int skep__directory_give_inbox(skep_cluster *cluster, uint32_t worker, const str
     return cannot_give(cluster, program->uid);
 }
 
-void skep__directory_release(skep_cluster *cluster) {
+int skep__directory_check(skep_cluster *cluster) {
     char path[SKEP_MAX_DIR + 16];
     const char *dir = cluster->instance.dir;
+    snprintf(path, sizeof path, "%s/%s", dir, SKEP_FILE_LOCK);
+    if (is_of_another(AT_FDCWD, path, cluster->lock))
+        return unusable(cluster, dir, "it was removed, and another one is in its place");
+    if (access(dir, F_OK) != 0 && errno == ENOENT) return unusable(cluster, dir, "it was removed");
+    return SKEP_OK;
+}
+
+void skep__directory_release(skep_cluster *cluster) {
     if (cluster->lock < 0) return;
-    remove_sockets(dir, cluster->instance.generation);
-    if (cluster->ephemeral) {
-        snprintf(path, sizeof path, "%s/%s", dir, SKEP_FILE_LOCK);
-        unlink(path);
-        rmdir(dir);
-    }
+    tidy(cluster->instance.dir, cluster->lock, cluster->instance.generation, cluster->ephemeral);
     close(cluster->lock);
     cluster->lock = -1;
 }

@@ -9,6 +9,7 @@ enum skep__lack {
     SKEP__LACK_REFERENCES, /* to descriptors in flight */
     SKEP__LACK_PROCESSES,
     SKEP__LACK_MEMORY,
+    SKEP__LACK_DIRECTORY, /* to make sockets in */
     SKEP__LACKS
 };
 

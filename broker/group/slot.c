@@ -17,7 +17,7 @@
 enum {
     FIRST_DELAY_MS = 100, /* after the first quick failure; doubles with each */
     LONGEST_DELAY_MS = 10000,
-    LACK_DELAY_MS = 500, /* between tries while there is no process to be had */
+    LACK_DELAY_MS = 500, /* between tries while no process is to be had, or no socket for it */
 
     DESCRIPTORS_A_WORKER = 9, /* process, link, guard, outputs; its inbox, and connections to it and to the outbox */
     OWN_DESCRIPTORS = 64      /* the broker's, and some for operators and for a reload */
@@ -152,10 +152,13 @@ static void say_no_replacement(skep_cluster *cluster, const char *why) {
 
 /* That the machine has none to give says nothing about the program: it is tried until it works. */
 static bool is_lack(int status, enum skep__lack *lack) {
-    *lack = status == SKEP_ENPROC   ? SKEP__LACK_PROCESSES
-            : status == SKEP_EMFILE ? SKEP__LACK_DESCRIPTORS
-                                    : SKEP__LACK_MEMORY;
-    return status == SKEP_ENPROC || status == SKEP_EMFILE || status == SKEP_ENOMEM;
+    switch (status) {
+    case SKEP_ENPROC: *lack = SKEP__LACK_PROCESSES; return true;
+    case SKEP_EMFILE: *lack = SKEP__LACK_DESCRIPTORS; return true;
+    case SKEP_ENOMEM: *lack = SKEP__LACK_MEMORY; return true;
+    case SKEP_EDIR: *lack = SKEP__LACK_DIRECTORY; return true;
+    default: return false;
+    }
 }
 
 void skep__slot_start(struct skep__slot *slot) {

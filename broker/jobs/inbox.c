@@ -29,5 +29,8 @@ int skep__inbox_open(skep_child *child, const struct skep__program *program) {
     if (status == SKEP_OK) skep__outlet_only(child->inbox, child->pid);
     if (status == SKEP_OK) status = skep__outlet_listen(child->inbox, url);
     if (status == SKEP_OK) return skep__directory_give_inbox(child->cluster, child->id, program);
-    return skep__broker_fail(child->cluster, status, "inbox of worker %u: %s", child->id, skep_strerror(status));
+    const char *why = skep_strerror(status);
+    bool is_directory = status != SKEP_EMFILE && status != SKEP_ENOMEM; /* unwritable, full, … */
+    return skep__broker_fail(child->cluster, is_directory ? SKEP_EDIR : status, "inbox of worker %u: %s", child->id,
+                             why);
 }

@@ -1,36 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * The instance's directory: made, private, owned by one broker at a time, tidied up. */
-#include "broker/hatch.h"
+#include "broker/place.h"
 
 #include <errno.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-
-#include "config/directory.h"
-
-struct place {
-    struct pump *pump;
-    skep_cluster *cluster;
-    char dir[80];
-};
-
-static void open_place(struct place *place, struct pump *pump, const char *dir) {
-    place->pump = pump;
-    snprintf(place->dir, sizeof place->dir, "%s/%s", pump->dir, dir);
-    assert_int_equal(skep_cluster_new(&place->cluster, &pump->loop), SKEP_OK);
-    assert_int_equal(skep_setup_primary(place->cluster, &(skep_settings){.dir = place->dir}), SKEP_OK);
-}
-
-static void close_place(struct place *place) {
-    skep__directory_release(place->cluster);
-    hatch_free(place->pump, &place->cluster);
-    pump_remove(place->dir);
-}
-
-static void expect_taken(const struct place *place) {
-    if (skep__directory_take(place->cluster) != SKEP_OK) fail_msg("%s", skep_cluster_why(place->cluster));
-}
 
 static void expect_unusable(const struct place *place, const char *reason) {
     char why[200];
@@ -38,12 +11,6 @@ static void expect_unusable(const struct place *place, const char *reason) {
     snprintf(why, sizeof why, "%s: directory cannot be used: %s", place->dir, reason);
     assert_string_equal(skep_cluster_why(place->cluster), why);
     assert_int_equal(place->cluster->lock, -1);
-}
-
-static bool exists(const struct place *place, const char *name) {
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", place->dir, name);
-    return access(path, F_OK) == 0;
 }
 
 static void make_text(const struct place *place, const char *name, const char *text) {
@@ -62,15 +29,6 @@ static void expect_text(const struct place *place, const char *name, const char 
     close(fd);
     text[n > 0 ? n : 0] = '\0';
     assert_string_equal(text, expected);
-}
-
-static void make_socket(const struct place *place, const char *name) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int length = snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", place->dir, name);
-    assert_true(length > 0 && (size_t)length < sizeof address.sun_path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
-    close(fd);
 }
 
 /* The directory as a broker leaves it that was killed in this generation. */
