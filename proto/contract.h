@@ -27,6 +27,7 @@ enum {
     SKEP_MAX_LISTENERS = 128,         /* at which one worker listens at a time */
     SKEP_MAX_QUEUES = 1024,           /* queues of a broker */
     SKEP_MAX_CLIENTS = 4096,          /* clients that have joined one broker */
+    SKEP_MAX_OWN_CLIENTS = 1024,      /* of them, those of one process */
     SKEP_MAX_WORKERS = 1000,          /* workers that a broker may be told to have */
     SKEP_MAX_PATH = 4095,             /* bytes of a program's path, or of one of its arguments */
     SKEP_MAX_LINE = 4096,             /* bytes of a worker's line of output that are kept */

@@ -288,9 +288,23 @@ static int add_joined(const struct skep__session *session, struct skep_frame *fr
     return skep__frame_add(frame, &command);
 }
 
-int skep__session_join(skep_cluster *cluster, pid_t pid, struct skep_frame *frame) {
+static unsigned count_of(const skep_cluster *cluster, pid_t pid) {
+    unsigned count = 0;
+    for (const struct skep__session *s = cluster->sessions; s != NULL; s = s->hh.next) count += s->pid == pid;
+    return count;
+}
+
+static const char *find_limit(const skep_cluster *cluster, pid_t pid) {
+    unsigned count = HASH_COUNT(cluster->sessions);
+    if (count >= SKEP_MAX_OWN_CLIENTS && count_of(cluster, pid) >= SKEP_MAX_OWN_CLIENTS)
+        return "this process has joined with all 1024 clients that it can have; others may still join";
+    return count >= SKEP_MAX_CLIENTS ? "all 4096 clients that a broker can have are there" : NULL;
+}
+
+int skep__session_join(skep_cluster *cluster, pid_t pid, struct skep_frame *frame, const char **why) {
     struct skep__session *session;
-    if (HASH_COUNT(cluster->sessions) >= SKEP_MAX_CLIENTS) return SKEP_ECLIENTS;
+    *why = find_limit(cluster, pid);
+    if (*why != NULL) return SKEP_ECLIENTS;
     int status = skep__directory_check(cluster);
     if (status == SKEP_OK) status = new_session(cluster, pid, &session);
     if (status != SKEP_OK) return status;

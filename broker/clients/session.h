@@ -45,9 +45,9 @@ struct skep__session {
 
 /* --- session.c --- */
 
-/* Admits a client and adds the answer. Errors: SKEP_EMFILE, SKEP_ECLIENTS, SKEP_ECLOSED (it is gone),
- * SKEP_EDIR, SKEP_EACCES, SKEP_ENOMEM, SKEP_ESYS. */
-SKEP_MUST_USE int skep__session_join(skep_cluster *cluster, pid_t pid, struct skep_frame *frame);
+/* Admits a client and adds the answer; *why is static text that says more, or NULL. Errors: SKEP_EMFILE,
+ * SKEP_ECLIENTS, SKEP_ECLOSED (it is gone), SKEP_EDIR, SKEP_EACCES, SKEP_ENOMEM, SKEP_ESYS. */
+SKEP_MUST_USE int skep__session_join(skep_cluster *cluster, pid_t pid, struct skep_frame *frame, const char **why);
 
 /* The session of a number that belongs to a process; NULL if there is none. */
 struct skep__session *skep__session_find(skep_cluster *cluster, uint64_t id, pid_t pid);

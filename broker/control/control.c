@@ -79,6 +79,12 @@ static int answer_status(skep_cluster *cluster, bool times, struct skep_frame *f
     return status == SKEP_OK && times ? skep__handling_add(cluster, frame) : status;
 }
 
+static int answer_join(skep_cluster *cluster, pid_t pid, struct skep_frame *frame) {
+    const char *why;
+    int status = skep__session_join(cluster, pid, frame, &why);
+    return why != NULL ? skep__failed_add(status, why, frame) : status;
+}
+
 static int answer(skep_cluster *cluster, const struct skep_command *command, pid_t pid, struct skep_frame *frame) {
     skep__trace_command(cluster->trace, SKEP__TRACE_WIRE, "< control", 0, command);
     switch (command->id) {
@@ -94,7 +100,7 @@ static int answer(skep_cluster *cluster, const struct skep_command *command, pid
     case SKEP_COMMAND_resume: return skep__steer(cluster, command, frame);
     case SKEP_COMMAND_logs: return answer_logs(cluster, &command->logs, frame);
     case SKEP_COMMAND_exits: return skep__exits_answer(cluster, command->exits.n, frame);
-    case SKEP_COMMAND_join: return skep__session_join(cluster, pid, frame);
+    case SKEP_COMMAND_join: return answer_join(cluster, pid, frame);
     default: return answer_about_jobs(cluster, command, frame);
     }
 }

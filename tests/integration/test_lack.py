@@ -12,8 +12,10 @@ import unittest
 from faults import (PROMPT_S, TCP, Client, actor_path, actors, answers, crowd, disperse, processor_s, resting,
                     stopped, worker_at, workers_of)
 from hive import DEADLINE_S, Hive, program, wait_until
+from jobs import dial_control, wire
 
 SOMEBODY = 65533
+OWN_CLIENTS, ECLIENTS = 1024, 35
 LITTLE = 0.25 if PROMPT_S > 1 else 0.05  # of a processor
 
 FILL = """
@@ -186,6 +188,27 @@ class Users(unittest.TestCase, Quiet):
         disperse(clients)
         self.assertEqual(hive.pids(), pids)
         hive.stop()
+
+
+class Clients(unittest.TestCase):
+    @unittest.skipIf(resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 4 * OWN_CLIENTS, "too few descriptors")
+    def test_one_process_does_not_take_all(self):
+        with actors(TCP, workers=1) as hive:
+            hive.wait_ready(1)
+            asker = dial_control(hive)
+            self.addCleanup(asker.close)
+            joined = [asker.ask("join")[0] for _ in range(OWN_CLIENTS)]
+            self.assertEqual({answer["cmd"] for answer in joined}, {"joined"})
+            refused, = asker.ask("join")
+            self.assertEqual((refused["cmd"], refused["status"]), ("failed", ECLIENTS))
+            self.assertRegex(refused["reason"], "this process has joined with all 1024 clients that it can have")
+            done = hive.skep("submit", "q", "x")
+            self.assertEqual(done.code, 0, done.describe())
+            intake = wire.Pipe(joined[0]["intake"], wire.PUSH)
+            self.addCleanup(intake.close)
+            intake.send(wire.pack("client", client=joined[0]["client"]) + wire.pack("leave"))
+            wait_until(lambda: asker.ask("join")[0]["cmd"] == "joined", "room for one more", context=hive.describe)
+            hive.stop()
 
 
 if __name__ == "__main__":

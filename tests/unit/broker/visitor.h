@@ -113,10 +113,11 @@ static inline void visitor_read_joined(struct visitor *visitor, const struct ske
 /* Joins as a process, and does not read yet. */
 static inline void visitor_join(struct visitor *visitor, struct bench *bench, pid_t pid) {
     struct skep_frame frame = {0};
+    const char *why;
     *visitor = (struct visitor){.bench = bench, .pid = pid};
     visitor->log = calloc(VISITOR_ANSWERS, sizeof *visitor->log);
     assert_non_null(visitor->log);
-    assert_int_equal(skep__session_join(bench->cluster, pid, &frame), SKEP_OK);
+    assert_int_equal(skep__session_join(bench->cluster, pid, &frame, &why), SKEP_OK);
     visitor_read_joined(visitor, &frame);
     skep__frame_free(&frame);
     assert_int_equal(skep__reader_init(&visitor->reader, SKEP_CHANNEL_RETURNS), SKEP_OK);

@@ -75,6 +75,8 @@ static void test_texts_name_their_limits(void **state) {
     assert_non_null(strstr(skep_strerror(SKEP_EQUEUES), number));
     snprintf(number, sizeof number, " %d ", SKEP_MAX_CLIENTS);
     assert_non_null(strstr(skep_strerror(SKEP_ECLIENTS), number));
+    snprintf(number, sizeof number, " %d ", SKEP_MAX_OWN_CLIENTS);
+    assert_non_null(strstr(skep_strerror(SKEP_ECLIENTS), number));
 }
 
 static void test_of_errno(void **state) {

@@ -246,11 +246,12 @@ static void test_a_session_ends_with_its_process(void **state) {
 static void test_who_is_gone_cannot_join(void **state) {
     struct bench bench;
     struct skep_frame frame = {0};
+    const char *why;
     bench_open(&bench, *state, NULL);
     pid_t pid = start_process();
     end_process(pid);
-    assert_int_equal(skep__session_join(bench.cluster, pid, &frame), SKEP_ECLOSED);
-    assert_int_equal(skep__session_join(bench.cluster, 0, &frame), SKEP_ECLOSED); /* nobody knows who */
+    assert_int_equal(skep__session_join(bench.cluster, pid, &frame, &why), SKEP_ECLOSED);
+    assert_int_equal(skep__session_join(bench.cluster, 0, &frame, &why), SKEP_ECLOSED); /* nobody knows who */
     assert_int_equal(frame.size_bytes, 0);
     assert_null(bench.cluster->sessions);
     bench_close(&bench);
