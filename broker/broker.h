@@ -8,11 +8,11 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 #include <sys/resource.h>
-#include <uthash.h>
 #include <uv.h>
 
 #include "base/clock.h"
 #include "base/heap.h"
+#include "base/table.h"
 #include "command.h"
 #include "common/flusher.h"
 #include "common/instance.h"

@@ -12,9 +12,9 @@
 #include <stdint.h>
 #include <sys/queue.h>
 #include <sys/types.h>
-#include <uthash.h>
 
 #include "base/heap.h"
+#include "base/table.h"
 #include "contract.h"
 #include "histogram.h"
 
