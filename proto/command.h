@@ -195,7 +195,12 @@ void skep__frame_clear(struct skep_frame *frame);
 
 void skep__frame_free(struct skep_frame *frame);
 
-/* Frames being read. One reader a channel; its zone is reused from frame to frame. */
+/* Values in one command, whatever contains them: msgpack-c spends 24 bytes on each, so that a frame of one-byte values
+ * would grow to a hundred megabytes. The largest command of the table has two full lists, and some 40 values besides;
+ * the rest is room for fields of later versions. */
+enum { SKEP_MAX_VALUES = 2 * SKEP_MAX_LIST + 256 };
+
+/* Frames being read. One reader a channel; its zone has room for any command, so that reading takes no memory. */
 struct skep_reader {
     const char *data;
     size_t size_bytes;
@@ -218,8 +223,8 @@ SKEP_MUST_USE int skep__reader_begin(struct skep_reader *reader, const void *dat
 
 /* Decodes the next command that is known; unknown ones are skipped and counted. *more is false at the frame's end.
  * Fields that are absent are 0, false or empty. The command's bytes and strings are borrowed from the frame. Errors:
- * SKEP_EPROTO (type, limit, a required field is missing, a command of another channel), SKEP_ENOMEM; the rest of the
- * frame is to be dropped then. */
+ * SKEP_EPROTO (type, limit, a required field is missing, a command of another channel); the rest of the frame is to be
+ * dropped then. */
 SKEP_MUST_USE int skep__reader_next(struct skep_reader *reader, struct skep_command *command, bool *more);
 
 /* Takes a command, which is borrowed; an error ends the reading. */

@@ -7,7 +7,7 @@
 
 int skep__reader_init(struct skep_reader *reader, enum skep_channel channel) {
     *reader = (struct skep_reader){.channel = channel};
-    return msgpack_zone_init(&reader->zone, MSGPACK_ZONE_CHUNK_SIZE) ? SKEP_OK : SKEP_ENOMEM;
+    return msgpack_zone_init(&reader->zone, SKEP_MAX_VALUES * sizeof(msgpack_object)) ? SKEP_OK : SKEP_ENOMEM;
 }
 
 void skep__reader_free(struct skep_reader *reader) {
@@ -143,8 +143,7 @@ static int parse(struct skep_reader *reader, msgpack_object *object) {
     reader->command_bytes = reader->offset_bytes;
     msgpack_unpack_return r =
         msgpack_unpack(reader->data, reader->size_bytes, &reader->offset_bytes, &reader->zone, object);
-    if (r == MSGPACK_UNPACK_SUCCESS || r == MSGPACK_UNPACK_EXTRA_BYTES) return SKEP_OK;
-    return r == MSGPACK_UNPACK_NOMEM_ERROR ? SKEP_ENOMEM : fail(reader, "not MessagePack");
+    return r == MSGPACK_UNPACK_SUCCESS || r == MSGPACK_UNPACK_EXTRA_BYTES ? SKEP_OK : fail(reader, "not MessagePack");
 }
 
 int skep__reader_next(struct skep_reader *reader, struct skep_command *command, bool *more) {

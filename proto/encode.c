@@ -6,12 +6,14 @@
 
 #include "command.h"
 
+enum { FIRST_BYTES = 256 /* of a frame; or room behind a large field */ };
+
 static int reserve(struct skep_frame *frame, size_t size_bytes) {
-    if (size_bytes > SIZE_MAX / 2 - frame->size_bytes) return SKEP_ENOMEM; /* doubling would not end */
+    if (size_bytes > SIZE_MAX / 2 - frame->size_bytes) return SKEP_ENOMEM; /* as the sum may not be a size */
     size_t wanted = frame->size_bytes + size_bytes;
     if (wanted <= frame->capacity_bytes) return SKEP_OK;
-    size_t capacity = frame->capacity_bytes > 0 ? frame->capacity_bytes : 256;
-    while (capacity < wanted) capacity *= 2;
+    size_t capacity = frame->capacity_bytes > 0 ? frame->capacity_bytes * 2 : FIRST_BYTES;
+    if (capacity < wanted) capacity = wanted + FIRST_BYTES; /* a large field, and what follows it */
     char *data = realloc(frame->data, capacity);
     if (data == NULL) return SKEP_ENOMEM;
     frame->data = data;

@@ -4,11 +4,6 @@
 
 #include <limits.h>
 
-/* Values in one command, whatever contains them: msgpack-c spends 24 bytes on each, so that a frame of one-byte values
- * would grow to a hundred megabytes. The largest command of the table has two full lists, and some 40 values besides;
- * the rest is room for fields of later versions. */
-enum { MAX_VALUES = 2 * SKEP_MAX_LIST + 256 };
-
 struct cursor {
     const uint8_t *at;
     const uint8_t *end;
@@ -113,7 +108,7 @@ bool skep__scan(const void *data, size_t size_bytes) {
     if (size_bytes == 0) return false;
     struct cursor c = {.at = data, .end = (const uint8_t *)data + size_bytes};
     while (left(&c) > 0) {
-        c.values_left = MAX_VALUES;
+        c.values_left = SKEP_MAX_VALUES;
         if (!is_map(*c.at) || !skip_value(&c, SKEP_MAX_DEPTH)) return false;
     }
     return true;

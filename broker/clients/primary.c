@@ -63,7 +63,9 @@ static struct skep__awaited *await(skep_cluster *cluster, uint64_t number, skep_
     if (awaited == NULL) return NULL;
     *awaited = (struct skep__awaited){.number = number, .callback = callback, .context = context};
     HASH_ADD(hh, cluster->awaited, number, sizeof awaited->number, awaited);
-    return awaited;
+    if (SKEP_IS_ADDED(awaited, hh)) return awaited;
+    free(awaited);
+    return NULL;
 }
 
 static void forget(skep_cluster *cluster, struct skep__awaited *awaited) {

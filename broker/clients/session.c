@@ -261,16 +261,17 @@ static int new_session(skep_cluster *cluster, pid_t pid, struct skep__session **
     struct skep__session *session = calloc(1, sizeof *session);
     if (session == NULL) return SKEP_ENOMEM;
     *session = (struct skep__session){.cluster = cluster, .id = ++cluster->next_session, .pid = pid, .expected = 1};
-    int status = open_returns(session);
-    if (status == SKEP_OK) status = watch_process(session);
-    if (status != SKEP_OK) {
-        skep__outlet_free(&session->returns);
-        free(session);
-        return status;
-    }
     HASH_ADD(hh, cluster->sessions, id, sizeof session->id, session);
-    *out = session;
-    return SKEP_OK;
+    int status = SKEP_IS_ADDED(session, hh) ? open_returns(session) : SKEP_ENOMEM;
+    if (status == SKEP_OK) status = watch_process(session);
+    if (status == SKEP_OK) {
+        *out = session;
+        return SKEP_OK;
+    }
+    if (SKEP_IS_ADDED(session, hh)) HASH_DEL(cluster->sessions, session);
+    skep__outlet_free(&session->returns);
+    free(session);
+    return status;
 }
 
 static int add_joined(const struct skep__session *session, struct skep_frame *frame) {

@@ -11,6 +11,7 @@
 #include "connections/lack.h"
 #include "connections/listener.h"
 #include "journal/event.h"
+#include "journal/lacks.h"
 #include "worker/life.h"
 
 enum {

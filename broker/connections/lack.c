@@ -5,9 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -16,11 +14,10 @@
 #include "connections/dispatch.h"
 #include "connections/handoff.h"
 #include "connections/listener.h"
-#include "journal/event.h"
+#include "journal/lacks.h"
 
 enum {
     RETRY_MS = 100, /* between tries */
-    SAY_MS = 10000, /* between lines about the same */
 
     SPARE_DESCRIPTORS = 64 /* besides connections in flight: sockets, links, files */
 };
@@ -40,20 +37,6 @@ void skep__lack_prepare(skep_cluster *cluster) {
     cluster->max_in_flight = usable / 4 < UINT16_MAX ? (unsigned)(usable / 4) : UINT16_MAX;
     if (cluster->max_in_flight == 0) cluster->max_in_flight = 1;
     keep_reserve(cluster);
-}
-
-void skep__lack_say(skep_cluster *cluster, enum skep__lack lack, const char *format, ...) {
-    char text[SKEP_MAX_REASON + 1];
-    uint64_t now_ms = uv_now(cluster->loop), *said_ms = &cluster->lack_said_ms[lack];
-    if (*said_ms != 0 && now_ms - *said_ms < SAY_MS) return;
-    *said_ms = now_ms;
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    skep_event event = skep__event(SKEP_EVENT_ERROR, NULL);
-    event.reason = text;
-    skep__emit_later(cluster, &event); /* a call of the user's may be the cause */
 }
 
 static void retry_listeners(skep_cluster *cluster) {

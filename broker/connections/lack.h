@@ -11,9 +11,6 @@
  * One is kept in reserve. */
 void skep__lack_prepare(skep_cluster *cluster);
 
-/* Says what ran out, unless the same was said within the last ten seconds. */
-SKEP_PRINTF(3, 4) void skep__lack_say(skep_cluster *cluster, enum skep__lack lack, const char *format, ...);
-
 /* Tries again, a little later: listeners that are starved, and workers that refuse connections or are blocked. */
 void skep__lack_retry_soon(skep_cluster *cluster);
 

@@ -9,9 +9,9 @@
 #include <sys/resource.h>
 
 #include "common/container.h"
-#include "connections/lack.h"
 #include "journal/event.h"
 #include "journal/exits.h"
+#include "journal/lacks.h"
 #include "worker/life.h"
 
 enum {

@@ -4,10 +4,10 @@
 
 #include <unistd.h>
 
-#include "connections/lack.h"
 #include "hive/admission.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"
+#include "journal/lacks.h"
 #include "worker/life.h"
 
 enum { CUT_SAY_MS = 1000 /* between two reports of one peer's connections that were cut */ };

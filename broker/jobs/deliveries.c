@@ -42,6 +42,10 @@ static int move_first(struct skep__deliveries *d) {
         straggler->number = d->first;
         straggler->delivery = *first;
         HASH_ADD(hh, d->stragglers, number, sizeof straggler->number, straggler);
+        if (!SKEP_IS_ADDED(straggler, hh)) {
+            free(straggler);
+            return SKEP_ENOMEM;
+        }
     }
     *first = (struct skep__delivery){0};
     advance(d);

@@ -31,8 +31,10 @@ struct skep__key *skep__keys_find(const struct skep__queue *queue, const struct 
     return found;
 }
 
-static void show(struct skep__key *key) {
+/* False: there is no memory. */
+static bool show(struct skep__key *key) {
     HASH_ADD_KEYPTR(hh, key->queue->keys, key->key, key->size_bytes, key);
+    return SKEP_IS_ADDED(key, hh);
 }
 
 int skep__keys_add(struct skep__keys *keys, struct skep__job *job, const struct skep__submission *submission) {
@@ -41,7 +43,10 @@ int skep__keys_add(struct skep__keys *keys, struct skep__job *job, const struct 
     *key = (struct skep__key){.queue = job->queue, .job = job, .id = job->id, .size_bytes = submission->key_bytes};
     memcpy(key->key, submission->key, submission->key_bytes);
     LIST_INIT(&key->waiters);
-    show(key);
+    if (!show(key)) {
+        free(key);
+        return SKEP_ENOMEM;
+    }
     take_memory(keys, key->queue, skep__key_cost(key->size_bytes));
     job->key = key;
     return SKEP_OK;
@@ -97,13 +102,12 @@ void skep__keys_revive(struct skep__keys *keys, struct skep__job *job) {
     struct skep__key *key = job->key;
     if (key == NULL) return;
     const struct skep__submission same = {.key = key->key, .key_bytes = key->size_bytes};
-    if (key->forgotten && skep__keys_find(key->queue, &same) != NULL) {
+    if (key->forgotten && (skep__keys_find(key->queue, &same) != NULL || !show(key))) {
         free_key(keys, key);
         job->key = NULL;
         return;
     }
-    if (key->forgotten) show(key);
-    else leave_ended(keys, key);
+    if (!key->forgotten) leave_ended(keys, key);
     free_waiters(keys, key);
     key->forgotten = key->settled = false;
     key->cause = NULL;

@@ -52,7 +52,8 @@ size_t skep__waiter_cost(void);
 /* The job is done (cause NULL) or dead: its key, if it has one, is remembered until then, and how the job ended. */
 void skep__keys_end(struct skep__keys *keys, const struct skep__job *job, const char *cause, uint64_t forget_ms);
 
-/* The job is ready again: it holds its key, if it has one and no other job has taken it meanwhile. */
+/* The job is ready again: it holds its key, if it has one and no other job has taken it meanwhile, and there is memory.
+ */
 void skep__keys_revive(struct skep__keys *keys, struct skep__job *job);
 
 /* The job is freed. */

@@ -151,12 +151,10 @@ static int enter(struct memory *memory, struct skep__job *job, const struct skep
     return status;
 }
 
-/* Without memory for its key the job is there all the same: better twice than never. */
-static void take_key(struct memory *memory, struct skep__job *job, const struct skep__submission *s) {
-    if (skep__keys_add(&memory->keys, job, s) != SKEP_OK || !s->wants_outcome) return;
-    if (skep__keys_wait(&memory->keys, job->key, s) == SKEP_OK) return;
-    skep__keys_leave(&memory->keys, job);
-    job->key = NULL;
+static int take_key(struct memory *memory, struct skep__job *job, const struct skep__submission *s) {
+    int status = s->key != NULL ? skep__keys_add(&memory->keys, job, s) : SKEP_OK;
+    if (status != SKEP_OK || s->key == NULL || !s->wants_outcome) return status;
+    return skep__keys_wait(&memory->keys, job->key, s);
 }
 
 static int put(struct memory *memory, struct skep__queue *queue, const struct skep__submission *s, uint64_t now_ms,
@@ -164,8 +162,10 @@ static int put(struct memory *memory, struct skep__queue *queue, const struct sk
     struct skep__job *job = skep__job_new(queue, s, now_ms);
     if (job == NULL) return SKEP_ENOMEM;
     job->id = memory->next_id + 1;
-    int status = enter(memory, job, s, now_ms);
+    int status = take_key(memory, job, s);
+    if (status == SKEP_OK) status = enter(memory, job, s, now_ms);
     if (status != SKEP_OK) {
+        skep__keys_leave(&memory->keys, job);
         free(job);
         return status;
     }
@@ -173,7 +173,6 @@ static int put(struct memory *memory, struct skep__queue *queue, const struct sk
     queue->bytes += skep__job_cost(s->size_bytes);
     memory->bytes += skep__job_cost(s->size_bytes);
     queue->submitted++;
-    if (s->key != NULL) take_key(memory, job, s);
     skep__queues_note(&memory->queues, queue);
     return SKEP_OK;
 }

@@ -69,6 +69,10 @@ int skep__queues_make(struct skep__queues *queues, const char *name, size_t size
     for (unsigned i = 0; i < SKEP__CAPACITIES; i++) TAILQ_INIT(&queue->takers[i]);
     LIST_INIT(&queue->consumers);
     HASH_ADD_KEYPTR(hh, queues->by_name, queue->name, size_bytes, queue);
+    if (!SKEP_IS_ADDED(queue, hh)) {
+        free(queue);
+        return SKEP_ENOMEM;
+    }
     skep__queues_note(queues, queue);
     *out = queue;
     return SKEP_OK;

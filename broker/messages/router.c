@@ -289,12 +289,12 @@ static int await_reply(skep_child *child, uint64_t request, unsigned timeout_ms,
     uv_update_time(cluster->loop); /* the user may have taken long before the question */
     call->expiry.holds = true;
     if (timeout_ms == 0) timeout_ms = REQUEST_TIMEOUT_MS;
-    if (skep__alarm_set(cluster->clock, &call->expiry, timeout_ms, call_expired) != SKEP_OK) {
-        free(call);
-        return SKEP_ENOMEM;
-    }
-    HASH_ADD(hh, cluster->calls, request, sizeof call->request, call);
-    return SKEP_OK;
+    int status = skep__alarm_set(cluster->clock, &call->expiry, timeout_ms, call_expired);
+    if (status == SKEP_OK) HASH_ADD(hh, cluster->calls, request, sizeof call->request, call);
+    if (status == SKEP_OK && SKEP_IS_ADDED(call, hh)) return SKEP_OK;
+    skep__alarm_stop(&call->expiry);
+    free(call);
+    return SKEP_ENOMEM;
 }
 
 int skep_child_request(skep_child *child, const char *name, const void *data, size_t size_bytes, unsigned timeout_ms,

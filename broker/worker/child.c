@@ -232,14 +232,6 @@ void skep__child_close_link(skep_child *child) {
     skep__check_disconnected(child->cluster);
 }
 
-void skep__child_unlist(skep_child *child) {
-    skep_cluster *cluster = child->cluster;
-    TAILQ_REMOVE(&cluster->children, child, entry);
-    HASH_DELETE(by_id, cluster->by_id, child);
-    HASH_DELETE(by_pid, cluster->by_pid, child);
-    cluster->child_count--;
-}
-
 void skep__child_release(skep_child *child) {
     skep_cluster *cluster = child->cluster;
     skep__forget_due(cluster, child);
@@ -320,14 +312,6 @@ static skep_child *allocate(skep_cluster *cluster, struct skep__slot *slot, cons
     return child;
 }
 
-static void enlist(skep_child *child) {
-    skep_cluster *cluster = child->cluster;
-    TAILQ_INSERT_TAIL(&cluster->children, child, entry);
-    HASH_ADD(by_id, cluster->by_id, id, sizeof child->id, child);
-    HASH_ADD(by_pid, cluster->by_pid, pid, sizeof child->pid, child);
-    cluster->child_count++;
-}
-
 static int open_output(skep_child *child, const int fds[2]) {
     int status = fds[0] >= 0 ? skep__output_new(child, fds) : SKEP_OK;
     if (status == SKEP_OK) return SKEP_OK;
@@ -344,10 +328,14 @@ static int adopt(skep_child *child, const struct skep__program *program, const s
     int status = open_output(child, spawned->output);
     if (status == SKEP_OK)
         status = skep__inbox_open(child, program); /* while the program loads; the welcome names it */
-    if (status == SKEP_OK) status = open_handles(child);
+    if (status == SKEP_OK) status = skep__child_enlist(child);
     if (status != SKEP_OK) return status;
+    status = open_handles(child);
+    if (status != SKEP_OK) {
+        skep__child_unlist(child);
+        return status;
+    }
     start_watching(child);
-    enlist(child);
     skep_event event = skep__event(SKEP_EVENT_FORK, child);
     skep__emit_later(child->cluster, &event);
     return SKEP_OK;
@@ -392,10 +380,4 @@ int skep__child_start(skep_cluster *cluster, struct skep__slot *slot, skep_child
 
 int skep__child_start_successor(struct skep__slot *slot, const struct skep__program *program) {
     return start(slot->cluster, slot, program, &slot->successor);
-}
-
-skep_child *skep__child_by_pid(skep_cluster *cluster, pid_t pid) {
-    skep_child *child;
-    HASH_FIND(by_pid, cluster->by_pid, &pid, sizeof pid, child);
-    return child;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Workers' lives: what supervisor.c, child.c, slot.c and handoff.c know of each other. */
+ * Workers' lives: what supervisor.c, child.c, children.c, slot.c and handoff.c know of each other. */
 #ifndef SKEP_WORKER_LIFE_H
 #define SKEP_WORKER_LIFE_H
 
@@ -33,9 +33,6 @@ int skep__read_link(skep_child *child);
 /* Closes the link; what was not taken goes to others. */
 void skep__child_close_link(skep_child *child);
 
-/* The process has ended: the worker is no longer found by id or process, nor counted. */
-void skep__child_unlist(skep_child *child);
-
 /* Forgets a worker that is not listed any more; frees it with its last handle. */
 void skep__child_release(skep_child *child);
 
@@ -57,6 +54,14 @@ void skep__child_kill(skep_child *child, const char *reason);
 
 /* A frame or message of this worker was malformed: after three within a minute it is ended. */
 void skep__child_bad_frame(skep_child *child, const char *channel, const char *why);
+
+/* --- children.c --- */
+
+/* The worker is found and counted from here on. Errors: SKEP_ENOMEM, with cluster.why. */
+SKEP_MUST_USE int skep__child_enlist(skep_child *child);
+
+/* The process has ended: the worker is no longer found by id or process, nor counted. */
+void skep__child_unlist(skep_child *child);
 
 /* The worker of a process; NULL if there is none. */
 skep_child *skep__child_by_pid(skep_cluster *cluster, pid_t pid);

@@ -210,13 +210,19 @@ static int check_unfinished(struct skep__pipe *pipe) {
     return pipe->sender == NULL || room_bytes == pipe->unfinished_bytes ? SKEP_OK : skep__sender_count(pipe);
 }
 
+static int next_frame(struct skep__pipe *pipe, const char **data, size_t *left_bytes, struct skep_bytes *frame) {
+    int status = skep__sp_next(&pipe->reader, data, left_bytes, frame);
+    bool again = status == SKEP_ENOMEM && skep__hub_lacks(&pipe->hub->common);
+    return again ? skep__sp_next(&pipe->reader, data, left_bytes, frame) : status;
+}
+
 /* Errors: SKEP_EPROTO, SKEP_ENOMEM: the pipe is to be ended. */
 static int take_bytes(struct skep__pipe *pipe, const char *data, size_t size_bytes) {
     struct skep_bytes frame;
     int status = SKEP_OK;
     bool before = pipe->reader.greeted;
     while (status == SKEP_OK && pipe->fd >= 0) {
-        status = skep__sp_next(&pipe->reader, &data, &size_bytes, &frame);
+        status = next_frame(pipe, &data, &size_bytes, &frame);
         bool greets = !before && pipe->reader.greeted && (status == SKEP_OK || status == SKEP_EAGAIN);
         before = pipe->reader.greeted;
         if (greets && greets_last(pipe)) greet(pipe);
@@ -321,7 +327,7 @@ static int join_hub(struct skep__pipe *pipe, struct skep__loop_hub *hub, const s
 
 int skep__pipe_new(struct skep__pipe **out, struct skep__loop_hub *hub, const struct skep__end *end,
                    enum skep__sp_protocol protocol, const struct skep__pipe_events *events, void *owner) {
-    struct skep__pipe *pipe = calloc(1, sizeof *pipe);
+    struct skep__pipe *pipe = skep__hub_alloc(&hub->common, sizeof *pipe);
     int status = pipe != NULL ? join_hub(pipe, hub, end) : SKEP_ENOMEM;
     if (status != SKEP_OK) {
         close(end->fd);

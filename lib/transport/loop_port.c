@@ -116,8 +116,10 @@ static bool write_lent(struct skep__pipe *carrier, const struct skep_frame *fram
 
 /* Without memory for what is left of a frame that has begun to leave, its connection has to end, so that the peer drops
  * the part that it has. */
-static int settle(struct skep_frame *frame, struct skep__pipe *carrier, size_t written_bytes) {
+static int settle(const struct skep__hub *hub, struct skep_frame *frame, struct skep__pipe *carrier,
+                  size_t written_bytes) {
     int status = skep__frame_settle(frame);
+    if (status == SKEP_ENOMEM && skep__hub_lacks(hub)) status = skep__frame_settle(frame);
     if (status != SKEP_OK && written_bytes > 0) skep__pipe_break(carrier);
     return status;
 }
@@ -141,7 +143,7 @@ int skep__loop_port_send(struct skep__port *common, struct skep_frame *frame) {
         frame->loans = NULL;
         return SKEP_OK;
     }
-    int status = settle(frame, carrier, written_bytes);
+    int status = settle(common->hub, frame, carrier, written_bytes);
     if (status != SKEP_OK) return status;
     if (common->kind == SKEP__PORT_PUB) return skep__loop_publish(port, frame);
     take_frame(port, frame);

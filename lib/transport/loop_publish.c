@@ -59,9 +59,9 @@ static bool is_behind(const struct skep__pipe *pipe) {
     return depth_of(pipe) >= NEWS_DEPTH || pipe->outgoing_bytes > NEWS_BYTES;
 }
 
-/* Without memory this peer misses it, as one that is behind would. */
+/* Without memory this peer misses it. */
 static void send_copy(struct skep__pipe *pipe, struct issue *issue) {
-    struct copy *copy = malloc(sizeof *copy);
+    struct copy *copy = skep__hub_alloc(&pipe->hub->common, sizeof *copy);
     if (copy == NULL) return;
     *copy = (struct copy){.outgoing = {.head_bytes = SKEP__SP_HEAD_BYTES,
                                        .body = issue->frame.data,
@@ -75,8 +75,11 @@ static void send_copy(struct skep__pipe *pipe, struct issue *issue) {
 
 int skep__loop_publish(struct skep__loop_port *port, struct skep_frame *frame) {
     struct skep__pipe *pipe;
-    struct issue *issue = malloc(sizeof *issue);
-    if (issue == NULL) return SKEP_ENOMEM;
+    struct issue *issue = skep__hub_alloc(port->common.hub, sizeof *issue);
+    if (issue == NULL) { /* all miss it, as those that are behind do */
+        skep__frame_clear(frame);
+        return SKEP_OK;
+    }
     *issue = (struct issue){.frame = *frame, .readers = 1};
     *frame = (struct skep_frame){0};
     LIST_FOREACH(pipe, &port->pipes, entry) {

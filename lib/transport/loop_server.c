@@ -40,7 +40,7 @@ static void answer_done(struct skep__outgoing *outgoing, bool left) {
 }
 
 static struct answer *new_answer(const struct loop_call *call, const void *data, size_t size_bytes) {
-    struct answer *answer = malloc(sizeof *answer + size_bytes);
+    struct answer *answer = skep__hub_alloc(&call->pipe->hub->common, sizeof *answer + size_bytes);
     if (answer == NULL) return NULL;
     struct skep__outgoing *outgoing = &answer->outgoing;
     if (size_bytes > 0) memcpy(answer->body, data, size_bytes);
@@ -82,7 +82,7 @@ static struct loop_server *server_of(const struct skep__pipe *pipe) {
 
 static struct loop_call *new_call(struct skep__pipe *pipe, const char *route, size_t route_bytes) {
     struct loop_server *server = server_of(pipe);
-    struct loop_call *call = calloc(1, sizeof *call);
+    struct loop_call *call = skep__hub_alloc(&pipe->hub->common, sizeof *call);
     if (call == NULL) return NULL;
     call->common = (struct skep__call){.transport = server->common.hub->transport, .pid = pipe->peer.pid};
     call->pipe = pipe;

@@ -14,6 +14,8 @@ struct skep__hub {
     uv_loop_t *loop;
     uid_t trusted[SKEP__MAX_TRUSTED]; /* besides this process's user and root; read and written atomically */
     unsigned trusted_count;           /* this too */
+    bool (*lacks)(void *context);     /* NULL: nobody has memory to free */
+    void *lacks_context;
 };
 
 struct skep__port {
@@ -71,6 +73,12 @@ struct skep__transport {
 
 extern const struct skep__transport skep__loop_transport;
 extern const struct skep__transport skep__nng_transport;
+
+/* There is no memory. True if it should be tried again. */
+bool skep__hub_lacks(const struct skep__hub *hub);
+
+/* Memory for so many bytes, zeroed; NULL also after another try. */
+void *skep__hub_alloc(const struct skep__hub *hub, size_t size_bytes);
 
 /* Whether it is this process's user, or root. On any thread, as skep__hub_trusts. */
 bool skep__is_own_user(uid_t uid);

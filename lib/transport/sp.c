@@ -88,7 +88,7 @@ static int make_room(struct skep__sp_reader *reader, size_t wanted_bytes) {
     size_t room = reader->room_bytes * GROWTH > FIRST_ROOM ? reader->room_bytes * GROWTH : FIRST_ROOM;
     if (room < wanted_bytes) room = wanted_bytes;
     if (room > reader->whole_bytes) room = reader->whole_bytes;
-    char *body = realloc(reader->body, room);
+    char *body = realloc(reader->body, room); // NOLINT(*.UnixAPI): what has come in part is not empty
     if (body == NULL) return SKEP_ENOMEM;
     reader->body = body;
     reader->room_bytes = room;
@@ -117,13 +117,14 @@ static int finish_body(struct skep__sp_reader *reader, const char **data, size_t
     if (reader->body_bytes < reader->whole_bytes) return SKEP_EAGAIN;
     *frame = (struct skep_bytes){reader->body, reader->body_bytes};
     reader->body_delivered = true;
+    reader->in_body = false;
     return SKEP_OK;
 }
 
 int skep__sp_next(struct skep__sp_reader *reader, const char **data, size_t *left_bytes, struct skep_bytes *frame) {
     int status = SKEP_OK;
     if (reader->body_delivered) free_body(reader);
-    if (reader->body != NULL) return finish_body(reader, data, left_bytes, frame);
+    if (reader->in_body) return finish_body(reader, data, left_bytes, frame);
     if (!reader->greeted) {
         if (!gather_head(reader, SKEP__SP_GREETING_BYTES, data, left_bytes)) return SKEP_EAGAIN;
         status = check_greeting(reader);
@@ -131,7 +132,8 @@ int skep__sp_next(struct skep__sp_reader *reader, const char **data, size_t *lef
     if (status == SKEP_OK && !gather_head(reader, SKEP__SP_HEAD_BYTES, data, left_bytes)) return SKEP_EAGAIN;
     if (status == SKEP_OK) status = read_size(reader);
     if (status != SKEP_OK) return status;
-    if (*left_bytes < reader->whole_bytes) return finish_body(reader, data, left_bytes, frame);
+    reader->in_body = *left_bytes < reader->whole_bytes;
+    if (reader->in_body) return finish_body(reader, data, left_bytes, frame);
     *frame = (struct skep_bytes){*data, reader->whole_bytes};
     *data += reader->whole_bytes;
     *left_bytes -= reader->whole_bytes;

@@ -49,7 +49,8 @@ struct skep__sp_reader {
     bool greeted;                   /* its greeting has come, and was right */
     unsigned char head[SKEP__SP_HEAD_BYTES];
     size_t head_bytes;   /* of a greeting or a head that has come in part; else 0 */
-    char *body;          /* of a frame that has come in part; NULL: none */
+    bool in_body;        /* of a frame that has come in part */
+    char *body;          /* of that frame; NULL: there was no memory for it yet */
     size_t body_bytes;   /* that have come */
     size_t whole_bytes;  /* that are to come in all */
     size_t room_bytes;   /* allocated, never more than a few times what has come: a claim costs nothing */
@@ -59,7 +60,7 @@ struct skep__sp_reader {
 
 /* Takes the next frame out of bytes that have come: *data and *left_bytes move on. The frame is borrowed until the next
  * call; it lies in the bytes themselves if they hold it whole. Errors: SKEP_EAGAIN (all was taken, no frame is whole),
- * SKEP_EPROTO (the connection is to be closed), SKEP_ENOMEM (likewise). */
+ * SKEP_EPROTO (the connection is to be closed), SKEP_ENOMEM (the same, unless it is tried again with what is left). */
 SKEP_MUST_USE int skep__sp_next(struct skep__sp_reader *reader, const char **data, size_t *left_bytes,
                                 struct skep_bytes *frame);
 

@@ -27,6 +27,7 @@ int skep__hub_new(struct skep__hub **out, uv_loop_t *loop) {
     hub->transport = transport;
     hub->loop = loop;
     hub->trusted_count = 0;
+    hub->lacks = NULL;
     *out = hub;
     return SKEP_OK;
 }
@@ -55,6 +56,20 @@ bool skep__hub_trust(struct skep__hub *hub, uid_t uid) {
     __atomic_store_n(&hub->trusted[hub->trusted_count], uid, __ATOMIC_RELAXED);
     __atomic_store_n(&hub->trusted_count, hub->trusted_count + 1, __ATOMIC_RELEASE);
     return true;
+}
+
+void skep__hub_on_lack(struct skep__hub *hub, bool (*lacks)(void *context), void *context) {
+    hub->lacks = lacks;
+    hub->lacks_context = context;
+}
+
+bool skep__hub_lacks(const struct skep__hub *hub) {
+    return hub->lacks != NULL && hub->lacks(hub->lacks_context);
+}
+
+void *skep__hub_alloc(const struct skep__hub *hub, size_t size_bytes) {
+    void *memory = calloc(1, size_bytes);
+    return memory == NULL && skep__hub_lacks(hub) ? calloc(1, size_bytes) : memory;
 }
 
 int skep__ipc_address(const char *url, struct sockaddr_un *address) {

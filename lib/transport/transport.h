@@ -36,6 +36,10 @@ SKEP_MUST_USE bool skep__hub_trust(struct skep__hub *hub, uid_t uid);
 /* Whether a user may connect to ports. */
 bool skep__hub_trusts(const struct skep__hub *hub, uid_t uid);
 
+/* lacks is called when there is no memory for a connection, a frame or an answer. True: it has freed some, and it is
+ * tried again. Not with NNG. */
+void skep__hub_on_lack(struct skep__hub *hub, bool (*lacks)(void *context), void *context);
+
 /* --- ports: one way --- */
 
 enum skep__port_kind { SKEP__PORT_PUSH, SKEP__PORT_PULL, SKEP__PORT_PUB, SKEP__PORT_SUB };

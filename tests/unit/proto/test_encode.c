@@ -160,6 +160,21 @@ static void test_grows_over_every_size(void **state) {
     skep__frame_free(&frame);
 }
 
+/* Its memory is what it holds, and not up to twice as much. */
+static void test_a_large_field_costs_its_size(void **state) {
+    (void)state;
+    struct skep_frame frame = {0};
+    char *large = calloc(1, SKEP_MAX_PAYLOAD);
+    assert_non_null(large);
+    assert_int_equal(skep__frame_append(&frame, "head", 4), SKEP_OK);
+    assert_int_equal(skep__frame_append(&frame, large, SKEP_MAX_PAYLOAD), SKEP_OK);
+    assert_in_range(frame.capacity_bytes, frame.size_bytes, frame.size_bytes + 1024);
+    assert_int_equal(skep__frame_append(&frame, "tail", 4), SKEP_OK);
+    assert_in_range(frame.capacity_bytes, frame.size_bytes, frame.size_bytes + 1024);
+    free(large);
+    skep__frame_free(&frame);
+}
+
 static void test_no_memory_leaves_the_frame(void **state) {
     (void)state;
     struct skep_frame frame = {0};
@@ -230,6 +245,7 @@ int main(void) {
         cmocka_unit_test(test_bytes_that_are_not_there),
         cmocka_unit_test(test_clear_keeps_memory),
         cmocka_unit_test(test_grows_over_every_size),
+        cmocka_unit_test(test_a_large_field_costs_its_size),
         cmocka_unit_test(test_no_memory_leaves_the_frame),
         cmocka_unit_test(test_limits_at_their_edges),
         cmocka_unit_test(test_unmarked_fields_stay),

@@ -2,21 +2,11 @@
  * A worker's listeners and what arrives at them, against the bare end of its link: memory that is used again, and
  * connections that there is no memory for. */
 #include "lib/bare_hive.h"
+#include "scarce.h"
 
-#include <dlfcn.h>
 #include <sys/socket.h>
 
 enum { TIMES = 5 };
-
-/* Stands in the way of the system's, so that there may be no more memory. The sanitizer itself calls it, before it can
- * check anything. */
-static bool no_memory;
-
-__attribute__((no_sanitize("address", "undefined"))) void *malloc(size_t size_bytes) {
-    static void *(*allocate)(size_t);
-    if (allocate == NULL) *(void **)&allocate = dlsym(RTLD_NEXT, "malloc");
-    return no_memory ? NULL : allocate(size_bytes);
-}
 
 struct arrived {
     unsigned count;
@@ -128,9 +118,9 @@ static void test_memory_with_arrivals_is_not_used_again(void **state) {
 /* --- without memory --- */
 
 static void read_without_memory(struct hive *h) {
-    no_memory = true;
+    scarce_has = scarce_nothing;
     uv_run(&h->pump->loop, UV_RUN_NOWAIT);
-    no_memory = false;
+    scarce_has = NULL;
     read_link(h);
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * What a machine may have too little of. */
-#ifndef SKEP_CONNECTIONS_LACKS_H
-#define SKEP_CONNECTIONS_LACKS_H
+ * What a machine may have too little of, and the line that says so. */
+#ifndef SKEP_JOURNAL_LACKS_H
+#define SKEP_JOURNAL_LACKS_H
+
+#include <skep/cluster.h>
 
 enum skep__lack {
     SKEP__LACK_DESCRIPTORS,
@@ -12,5 +14,8 @@ enum skep__lack {
     SKEP__LACK_DIRECTORY, /* to make sockets in */
     SKEP__LACKS
 };
+
+/* Says what ran out, unless the same was said within the last ten seconds. */
+SKEP_PRINTF(3, 4) void skep__lack_say(skep_cluster *cluster, enum skep__lack lack, const char *format, ...);
 
 #endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ * The workers of a cluster, by number and by process. */
+#include "worker/life.h"
+
+int skep__child_enlist(skep_child *child) {
+    skep_cluster *cluster = child->cluster;
+    HASH_ADD(by_id, cluster->by_id, id, sizeof child->id, child);
+    if (SKEP_IS_ADDED(child, by_id)) HASH_ADD(by_pid, cluster->by_pid, pid, sizeof child->pid, child);
+    if (!SKEP_IS_ADDED(child, by_pid)) {
+        if (SKEP_IS_ADDED(child, by_id)) HASH_DELETE(by_id, cluster->by_id, child);
+        return skep__broker_fail(cluster, SKEP_ENOMEM, "fork: %s", skep_strerror(SKEP_ENOMEM));
+    }
+    TAILQ_INSERT_TAIL(&cluster->children, child, entry);
+    cluster->child_count++;
+    return SKEP_OK;
+}
+
+void skep__child_unlist(skep_child *child) {
+    skep_cluster *cluster = child->cluster;
+    TAILQ_REMOVE(&cluster->children, child, entry);
+    HASH_DELETE(by_id, cluster->by_id, child);
+    HASH_DELETE(by_pid, cluster->by_pid, child);
+    cluster->child_count--;
+}
+
+skep_child *skep__child_by_pid(skep_cluster *cluster, pid_t pid) {
+    skep_child *child;
+    HASH_FIND(by_pid, cluster->by_pid, &pid, sizeof pid, child);
+    return child;
+}
