@@ -166,16 +166,18 @@ static int dispatch(int argc, char **argv) {
     return subcommand != NULL ? run(subcommand, argc - 1, argv + 1) : unknown(name);
 }
 
-/* Streams that were closed must not become sockets of ours. */
-static void fill_streams(void) {
-    int fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= STDERR_FILENO) fd = open("/dev/null", O_RDWR);
-    if (fd >= 0) close(fd);
+/* Streams that were closed must not become sockets of ours. What is written to a stdout that was closed has not
+ * arrived: writing to it fails, but in a broker, which may be started so and gives its streams to workers. */
+static void fill_streams(bool is_broker) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        bool fails = fd == STDOUT_FILENO && !is_broker;
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fails ? O_RDONLY : O_RDWR) < 0) return;
+    }
 }
 
 /* Output that did not arrive is a failure: of a full disk, say. */
 int main(int argc, char **argv) {
-    fill_streams();
+    fill_streams(argc > 1 && strcmp(argv[1], "run") == 0);
     int code = dispatch(argc, argv);
     if (code == 0 && (fflush(stdout) != 0 || ferror(stdout)))
         return fail(skep_status_of_errno(errno), "stdout: %s", strerror(errno));

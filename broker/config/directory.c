@@ -33,6 +33,13 @@ static int unusable(skep_cluster *cluster, const char *dir, const char *why) {
     return skep__broker_fail(cluster, SKEP_EDIR, "%s: directory cannot be used: %s", dir, why);
 }
 
+/* By errno. What this process lacks says nothing about the directory. */
+static int failed(skep_cluster *cluster, const char *dir) {
+    int status = skep_status_of_errno(errno);
+    if (status != SKEP_EMFILE && status != SKEP_ENOMEM) return unusable(cluster, dir, strerror(errno));
+    return skep__broker_fail(cluster, status, "%s: %s", dir, skep_strerror(status));
+}
+
 /* Something that no broker has made. */
 static int strange(skep_cluster *cluster, const char *dir, const char *name) {
     char why[NAME_MAX + 64];
@@ -47,7 +54,7 @@ static int make_path(skep_cluster *cluster, const char *dir) {
     for (char *slash = path; slash != NULL;) {
         slash = strchr(slash + 1, '/');
         if (slash != NULL) *slash = '\0';
-        if (mkdir(path, 0700) != 0 && errno != EEXIST) return unusable(cluster, dir, strerror(errno));
+        if (mkdir(path, 0700) != 0 && errno != EEXIST) return failed(cluster, dir);
         if (slash != NULL) *slash = '/';
     }
     return SKEP_OK;
@@ -55,20 +62,22 @@ static int make_path(skep_cluster *cluster, const char *dir) {
 
 static int check_path(skep_cluster *cluster, const char *dir) {
     char why[SKEP_MAX_REASON + 1];
-    return skep__safe_path(dir, geteuid(), why) == SKEP_OK ? SKEP_OK : unusable(cluster, dir, why);
+    int status = skep__safe_path(dir, geteuid(), why);
+    if (status == SKEP_EMFILE) return skep__broker_fail(cluster, status, "%s: %s", dir, skep_strerror(status));
+    return status == SKEP_OK ? SKEP_OK : unusable(cluster, dir, why);
 }
 
 static int check_private(skep_cluster *cluster, const char *dir) {
     struct stat st;
     char why[80];
-    if (lstat(dir, &st) != 0) return unusable(cluster, dir, strerror(errno));
+    if (lstat(dir, &st) != 0) return failed(cluster, dir);
     if (!S_ISDIR(st.st_mode)) return unusable(cluster, dir, "it is not a directory");
     if (st.st_uid != geteuid()) return unusable(cluster, dir, "it belongs to another user");
     if ((st.st_mode & 066) != 0) { /* being passed through does no harm: the sockets are 0600 */
         snprintf(why, sizeof why, "it is not private (mode %03o, 700 is needed)", (unsigned)(st.st_mode & 0777));
         return unusable(cluster, dir, why);
     }
-    return access(dir, W_OK | X_OK) == 0 ? SKEP_OK : unusable(cluster, dir, strerror(errno));
+    return access(dir, W_OK | X_OK) == 0 ? SKEP_OK : failed(cluster, dir);
 }
 
 /* --- lock --- */
@@ -136,8 +145,8 @@ static int open_lock(skep_cluster *cluster, const char *dir, struct taking *taki
     if (taking->lock < 0 && errno == EEXIST) taking->lock = open(path, flags);
     if (taking->lock < 0 && (errno == ELOOP || errno == EISDIR || errno == ENXIO))
         return strange(cluster, dir, SKEP_FILE_LOCK);
-    if (taking->lock < 0) return unusable(cluster, dir, strerror(errno));
-    if (fstat(taking->lock, &st) != 0) return unusable(cluster, dir, strerror(errno));
+    if (taking->lock < 0) return failed(cluster, dir);
+    if (fstat(taking->lock, &st) != 0) return failed(cluster, dir);
     return S_ISREG(st.st_mode) ? SKEP_OK : strange(cluster, dir, SKEP_FILE_LOCK);
 }
 
@@ -147,7 +156,7 @@ static int lock_file(skep_cluster *cluster, const char *dir, struct taking *taki
     if (status != SKEP_OK) return status;
     if (!take_lock(taking->lock)) {
         taking->is_new = false;
-        return errno == EAGAIN || errno == EACCES ? busy(cluster, dir) : unusable(cluster, dir, strerror(errno));
+        return errno == EAGAIN || errno == EACCES ? busy(cluster, dir) : failed(cluster, dir);
     }
     if (fstat(taking->lock, &st) == 0 && is_lock(taking->lock, &st)) return SKEP_OK;
     return strange(cluster, dir, SKEP_FILE_LOCK);
@@ -170,7 +179,7 @@ static int write_lock(skep_cluster *cluster, int lock, uint64_t generation) {
     instance->generation = generation;
     int length = snprintf(text, sizeof text, "%d %" PRIu64 " %s\n", (int)instance->pid, generation, instance->name);
     if (pwrite(lock, text, (size_t)length, 0) == length && ftruncate(lock, length) == 0) return SKEP_OK;
-    return unusable(cluster, instance->dir, strerror(errno));
+    return failed(cluster, instance->dir);
 }
 
 /* --- what is there --- */
@@ -217,7 +226,7 @@ static bool may_be_here(int dir, const char *name, uint64_t last) {
 static int check_contents(skep_cluster *cluster, const char *dir, uint64_t last) {
     DIR *entries = opendir(dir);
     int status = SKEP_OK;
-    if (entries == NULL) return unusable(cluster, dir, strerror(errno));
+    if (entries == NULL) return failed(cluster, dir);
     for (const struct dirent *e; status == SKEP_OK && (e = readdir(entries)) != NULL;)
         if (!may_be_here(dirfd(entries), e->d_name, last)) status = strange(cluster, dir, e->d_name);
     closedir(entries);
@@ -285,7 +294,7 @@ int skep__directory_take(skep_cluster *cluster) {
     if (status == SKEP_OK) status = take(cluster, dir);
     if (status != SKEP_OK) return status;
     /* an earlier broker may have opened it for workers of another user */
-    return chmod(dir, 0700) == 0 ? SKEP_OK : unusable(cluster, dir, strerror(errno));
+    return chmod(dir, 0700) == 0 ? SKEP_OK : failed(cluster, dir);
 }
 
 /* --- workers of another user --- */

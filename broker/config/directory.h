@@ -7,7 +7,7 @@
 
 /* Makes the directory (0700) if it is missing, checks that it is private, that nobody else may write above it and that
  * it holds nothing but Skep's files and sockets, takes its lock, removes the sockets of brokers that are gone. Fills
- * cluster.instance and cluster.lock. Errors: SKEP_EDIR and SKEP_EBUSY, with nothing touched. */
+ * cluster.instance and cluster.lock. Errors: SKEP_EDIR, SKEP_EBUSY, SKEP_EMFILE, SKEP_ENOMEM, with nothing touched. */
 SKEP_MUST_USE int skep__directory_take(skep_cluster *cluster);
 
 /* To be called before something is made in the directory. Errors: SKEP_EDIR (it is not there any more, or another

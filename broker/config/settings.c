@@ -76,11 +76,13 @@ static char *read_all(const char *path, size_t *size_bytes) {
     return text;
 }
 
-/* By its path, not as /proc/self/exe, so that a binary that was replaced meanwhile is what later forks run. */
+/* By its path, not as /proc/self/exe, so that a binary that was replaced meanwhile is what later forks run. Where /proc
+ * is not mounted, a fork will say that there is no /proc/self/exe. */
 static char *own_program(void) {
+    static const char link[] = "/proc/self/exe";
     char path[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (length < 0) return NULL;
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length < 0) return strdup(link);
     path[length] = '\0';
     return strdup(path);
 }

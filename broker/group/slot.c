@@ -42,8 +42,9 @@ static int afford(skep_cluster *cluster) {
     struct rlimit limit;
     rlim_t needed = OWN_DESCRIPTORS + DESCRIPTORS_A_WORKER * (cluster->child_count + 1);
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || needed <= limit.rlim_cur) return SKEP_OK;
-    return skep__broker_fail(cluster, SKEP_EMFILE, "%ju descriptors are too few for %zu workers",
-                             (uintmax_t)limit.rlim_cur, cluster->child_count + 1);
+    size_t workers = cluster->child_count + 1;
+    return skep__broker_fail(cluster, SKEP_EMFILE, "%ju descriptors are too few for %zu worker%s: %ju are needed",
+                             (uintmax_t)limit.rlim_cur, workers, workers == 1 ? "" : "s", (uintmax_t)needed);
 }
 
 int skep__slot_get(skep_cluster *cluster, struct skep__slot **out) {

@@ -122,15 +122,15 @@ static void add_children_of_thread(struct pids *pids, const char *thread) {
     fclose(file);
 }
 
-/* To be freed. Without memory, or a kernel that lists them, some or all are missing. */
-static struct pids list_children(void) {
-    struct pids pids = {0};
+/* Without memory, or a kernel that lists them, some or all are missing. False, with errno: /proc cannot be read. */
+static bool list_children(struct pids *pids) {
+    *pids = (struct pids){0};
     DIR *threads = opendir("/proc/self/task");
-    if (threads == NULL) return pids;
+    if (threads == NULL) return false;
     for (const struct dirent *e; (e = readdir(threads)) != NULL;)
-        if (e->d_name[0] != '.') add_children_of_thread(&pids, e->d_name);
+        if (e->d_name[0] != '.') add_children_of_thread(pids, e->d_name);
     closedir(threads);
-    return pids;
+    return true;
 }
 
 static bool has(const pid_t *pids, size_t count, pid_t pid) {
@@ -157,8 +157,9 @@ static bool is_left_behind(skep_cluster *cluster, pid_t pid) {
 /* Kills those of the adopted that belong to no worker, or all. Returns how many there are. What they leave behind in
  * turn is adopted when they have ended. */
 static size_t kill_orphans(skep_cluster *cluster, bool all) {
-    struct pids pids = list_children();
+    struct pids pids;
     size_t orphans = 0;
+    if (!list_children(&pids)) return 0;
     for (size_t i = 0; i < pids.count; i++) {
         pid_t pid = pids.pids[i];
         if (is_worker(cluster, pid) || has(cluster->own_children, cluster->own_child_count, pid)) continue;
@@ -193,10 +194,16 @@ static void child_ended(uv_signal_t *handle, int number) {
 /* The parent process may have blocked or ignored the signal. */
 int skep__orphans_adopt(skep_cluster *cluster) {
     sigset_t wanted;
+    struct pids own;
     if (!cluster->settings.adopt || cluster->adopts) return SKEP_OK;
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 || uv_signal_init(cluster->loop, &cluster->child_signal) != 0)
+    if (!list_children(&own)) {
+        int status = errno == ENOENT ? SKEP_ESYS : skep_status_of_errno(errno);
+        return skep__broker_fail(cluster, status, "cannot adopt processes: /proc/self/task: %s", strerror(errno));
+    }
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 || uv_signal_init(cluster->loop, &cluster->child_signal) != 0) {
+        free(own.pids);
         return skep__broker_fail(cluster, SKEP_ESYS, "cannot adopt processes: %s", strerror(errno));
-    struct pids own = list_children();
+    }
     cluster->own_children = own.pids;
     cluster->own_child_count = own.count;
     cluster->adopts = true;

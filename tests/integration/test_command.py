@@ -12,7 +12,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from hive import Connection, Hive, Process, is_alive, program, run, wait_until
+from hive import DEADLINE_S, Connection, Hive, Process, is_alive, program, run, wait_until
 
 LISTEN = ("--listen", "tcp://127.0.0.1:0")
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
@@ -53,6 +53,29 @@ class Help(unittest.TestCase):
             done = subprocess.run([program("skep"), "help"], stdout=full, stderr=subprocess.PIPE, text=True)
         self.assertEqual(done.returncode, 71)
         self.assertRegex(done.stderr, r"\Askep: stdout: .*\n\Z")
+
+    def run_without_stdout(self, *arguments):
+        return subprocess.run(["sh", "-c", 'exec "$0" "$@" >&-', program("skep"), *arguments], stderr=subprocess.PIPE,
+                              text=True, timeout=DEADLINE_S)
+
+    def test_so_is_output_to_a_stdout_that_was_closed(self):
+        with Hive("hello", *LISTEN, workers=1) as hive:
+            hive.wait_ready(1)
+            there = ("--dir", hive.folder)
+            for arguments in (("version",), ("help", "run"), ("status", *there), ("queues", "--json", *there),
+                              ("submit", "mail", "x", *there), ("scale", "1", *there),
+                              ("events", "--once", "--since", "1", *there)):
+                with self.subTest(arguments):
+                    done = self.run_without_stdout(*arguments)
+                    self.assertEqual(done.returncode, 71, done.stderr)
+                    self.assertRegex(done.stderr, "(?m)^skep: .*stdout: Bad file descriptor$")
+            hive.stop()
+
+    def test_a_broker_needs_no_stdout(self):
+        with tempfile.TemporaryDirectory(prefix="skep-") as folder:
+            done = self.run_without_stdout("run", "-n", "1", "--dir", f"{folder}/hive", "--no-capture", "--",
+                                           "sh", "-c", "echo from the worker && exit 78")
+        self.assertEqual(done.returncode, 78, done.stderr)
 
 
 class Status(unittest.TestCase):

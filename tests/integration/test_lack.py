@@ -6,11 +6,12 @@ import os
 import resource
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
 
-from faults import (PROMPT_S, TCP, Client, actor_path, actors, answers, crowd, disperse, processor_s, resting,
-                    stopped, worker_at, workers_of)
+from faults import (PROMPT_S, TCP, Client, actor_path, actors, answers, crowd, disperse, is_sanitized, processor_s,
+                    resting, stopped, worker_at, workers_of)
 from hive import DEADLINE_S, Hive, program, wait_until
 from jobs import dial_control, wire
 
@@ -188,6 +189,32 @@ class Users(unittest.TestCase, Quiet):
         disperse(clients)
         self.assertEqual(hive.pids(), pids)
         hive.stop()
+
+
+class Start(unittest.TestCase):
+    """Whatever it is that is missing, the one line about it names it."""
+
+    def start_with(self, *prefix):
+        with tempfile.TemporaryDirectory(prefix="skep-") as folder:
+            return subprocess.run([*prefix, program("skep"), "run", "-n", "2", "--dir", f"{folder}/hive", "--", "true"],
+                                  capture_output=True, text=True, timeout=DEADLINE_S)
+
+    def test_with_few_descriptors(self):
+        for limit in (*range(8, 24), 64, 72):
+            with self.subTest(limit):
+                done = self.start_with("prlimit", f"--nofile={limit}:{limit}")
+                self.assertEqual(done.returncode, 71, done.stderr)
+                self.assertRegex(done.stderr.splitlines()[-1], "^skep: (.*: )?(out of descriptors|Too many open files|"
+                                 f"{limit} descriptors are too few for 1 worker: 73 are needed)$")
+        done = self.start_with("prlimit", "--nofile=73:73")
+        self.assertEqual(done.stderr.splitlines()[-1], "skep: 73 descriptors are too few for 2 workers: 82 are needed")
+
+    @unittest.skipIf(is_sanitized(), "sanitizers need /proc")
+    @unittest.skipIf(subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode, "no mount namespaces")
+    def test_without_proc(self):
+        done = self.start_with("unshare", "-m", "sh", "-c", 'umount -l /proc; exec "$0" "$@"')
+        self.assertEqual(done.returncode, 71, done.stderr)
+        self.assertEqual(done.stderr, "skep: cannot adopt processes: /proc/self/task: No such file or directory\n")
 
 
 class Clients(unittest.TestCase):

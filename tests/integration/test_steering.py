@@ -122,7 +122,8 @@ class Scaling(Case):
         with actors("web", listen=[WEB], workers=1) as hive:
             hive.wait_ready(1)
             resource.prlimit(hive.pid, resource.RLIMIT_NOFILE, (128, 128))
-            self.assert_failed(hive, EMFILE, "128 descriptors are too few for 8 workers", "scale", workers=100)
+            self.assert_failed(hive, EMFILE, "128 descriptors are too few for 8 workers: 136 are needed", "scale",
+                               workers=100)
             self.assertEqual([(e["steps"], e["step"]) for e in wait_events(hive, 2, "scale")], [(1, 100), (100, 7)])
             hive.wait_ready(7)
             quiet_descriptors(hive)  # its own connections to its sockets are among them

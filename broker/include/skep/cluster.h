@@ -148,7 +148,7 @@ SKEP_MUST_USE int skep_setup_queue(skep_cluster *cluster, const char *name, cons
 const skep_settings *skep_cluster_settings(const skep_cluster *cluster);
 
 /* Takes the directory and opens the sockets. The first skep_fork or skep_cluster_listen does it; call it to get errors
- * earlier. Errors: SKEP_EDIR, SKEP_EBUSY, SKEP_EINVAL, SKEP_ENOMEM, SKEP_ESYS. */
+ * earlier. Errors: SKEP_EDIR, SKEP_EBUSY, SKEP_EINVAL, SKEP_EMFILE, SKEP_ENOMEM, SKEP_ESYS. */
 SKEP_MUST_USE int skep_cluster_start(skep_cluster *cluster);
 
 /* The instance's directory and name; borrowed; "" before the start. */
