@@ -9,6 +9,10 @@ static size_t cost_of(const struct skep__key *key) {
     return sizeof *key + key->size_bytes;
 }
 
+size_t skep__key_cost(const struct skep__submission *submission) {
+    return submission->key != NULL ? sizeof(struct skep__key) + submission->key_bytes : 0;
+}
+
 size_t skep__waiter_cost(void) {
     return sizeof(struct skep__waiter);
 }

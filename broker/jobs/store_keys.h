@@ -43,7 +43,8 @@ SKEP_MUST_USE int skep__keys_wait(struct skep__keys *keys, struct skep__key *key
 /* As next_waiter of the store's kind. */
 const struct skep__waiter *skep__keys_next_waiter(const struct skep__job *job, const struct skep__waiter *waiter);
 
-/* Memory of one who waits. */
+/* Memory of the key of a submission, if it has one, and of one who waits. */
+size_t skep__key_cost(const struct skep__submission *submission);
 size_t skep__waiter_cost(void);
 
 /* The job is done or dead: its key, if it has one, is remembered until then. */

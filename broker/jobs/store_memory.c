@@ -177,6 +177,10 @@ static int put(struct memory *memory, struct skep__queue *queue, const struct sk
     return SKEP_OK;
 }
 
+static bool is_allowed(const struct skep__store *store, size_t size_bytes) {
+    return store->limits.reserve == NULL || skep__reserve_allows(store->limits.reserve, size_bytes);
+}
+
 static int memory_put(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *s,
                       uint64_t now_ms, uint64_t *id) {
     struct memory *memory = memory_of(store);
@@ -186,11 +190,14 @@ static int memory_put(struct skep__store *store, struct skep__queue *queue, cons
         *id = first->id;
         return SKEP_EDUPLICATE;
     }
-    if (!has_room(memory, queue, skep__job_cost(s->size_bytes))) {
+    size_t cost = skep__job_cost(s->size_bytes);
+    if (!has_room(memory, queue, cost)) {
         queue->declined++;
         return SKEP_EFULL;
     }
-    return put(memory, queue, s, now_ms, id);
+    int status = is_allowed(store, cost + skep__key_cost(s)) ? put(memory, queue, s, now_ms, id) : SKEP_ENOMEM;
+    queue->declined += status != SKEP_OK;
+    return status;
 }
 
 static int memory_wait(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *s) {
@@ -198,6 +205,7 @@ static int memory_wait(struct skep__store *store, struct skep__queue *queue, con
     struct skep__key *key = skep__keys_find(queue, s);
     if (key == NULL || key->settled) return SKEP_ENOJOB;
     if (!has_memory(memory, skep__waiter_cost())) return SKEP_EFULL;
+    if (!is_allowed(store, skep__waiter_cost())) return SKEP_ENOMEM;
     int status = skep__keys_wait(&memory->keys, key, s);
     if (status == SKEP_OK) key->job->wants_outcome = true;
     return status;
