@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/heap.h"
+#include "base/reserve.h"
 #include "base/signal_mask.h"
 #include "command.h"
 #include "common/flusher.h"
@@ -305,7 +306,10 @@ struct skep_cluster {
     int reserve;                        /* a descriptor to spare */
     uv_timer_t lack_timer;              /* runs while a listener or a worker waits for what ran out */
     uint64_t lack_said_ms[SKEP__LACKS]; /* when each was last said; the loop's time; 0: never */
-    struct skep__alarm overdue_alarm;   /* set while workers accept from sockets of their own */
+    struct skep__reserve memory;
+    uv_timer_t memory_timer;                     /* runs while that is missing */
+    void (*memory_retry)(skep_cluster *cluster); /* tries what waits for memory */
+    struct skep__alarm overdue_alarm;            /* set while workers accept from sockets of their own */
 
     struct skep__subscribers subscribers;
     uint64_t subscriptions; /* ever */

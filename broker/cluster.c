@@ -20,10 +20,12 @@
 #include "group/reload.h"
 #include "group/scale.h"
 #include "hive/channels.h"
+#include "hive/shortage.h"
 #include "jobs/ledger.h"
 #include "jobs/queue_settings.h"
 #include "journal/event.h"
 #include "journal/exits.h"
+#include "journal/memory.h"
 #include "journal/news.h"
 #include "messages/router.h"
 #include "worker/belongings.h"
@@ -98,12 +100,14 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     if (status != SKEP_OK) return status;
     init_timer(cluster, &cluster->interval_timer);
     init_timer(cluster, &cluster->lack_timer);
+    init_timer(cluster, &cluster->memory_timer);
     init_timer(cluster, &cluster->hush_timer);
     init_idle(cluster, &cluster->usage_idle);
     status = init_readers(cluster);
     if (status == SKEP_OK) status = skep__clock_new(&cluster->clock, cluster->loop);
     if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
     if (status == SKEP_OK) status = skep__settings_take(cluster, &(skep_settings){0});
+    if (status == SKEP_OK) skep__memory_open(cluster, skep__shortage_retry);
     if (status == SKEP_OK) *out = cluster;
     else skep_cluster_free(&cluster);
     return status;
@@ -177,6 +181,7 @@ static void close_sockets(skep_cluster *cluster) {
 static int open_sockets(skep_cluster *cluster) {
     int status = skep__hub_new(&cluster->hub, cluster->loop);
     if (status == SKEP_EINVAL) return skep__broker_fail(cluster, status, "%s", SKEP__UNKNOWN_TRANSPORT);
+    if (status == SKEP_OK) skep__hub_on_lack(cluster->hub, skep__shortage_lacks, cluster);
     if (status == SKEP_OK) status = open_outbox(cluster);
     if (status == SKEP_OK) status = open_news(cluster);
     if (status == SKEP_OK) status = open_intake(cluster);
@@ -293,6 +298,7 @@ void skep__broker_handle_closed(uv_handle_t *handle) {
 static void close_handles(skep_cluster *cluster) {
     uv_close((uv_handle_t *)&cluster->interval_timer, skep__broker_handle_closed);
     uv_close((uv_handle_t *)&cluster->lack_timer, skep__broker_handle_closed);
+    uv_close((uv_handle_t *)&cluster->memory_timer, skep__broker_handle_closed);
     uv_close((uv_handle_t *)&cluster->hush_timer, skep__broker_handle_closed);
     uv_close((uv_handle_t *)&cluster->usage_idle, skep__broker_handle_closed);
     skep__signals_close(cluster);
@@ -316,6 +322,7 @@ void skep_cluster_free(skep_cluster **out) {
     skep__overdue_stop(cluster);
     skep__events_free(cluster);
     close_sockets(cluster);
+    skep__memory_close(cluster);
     skep__flusher_free(&cluster->flusher);
     skep__clock_free(&cluster->clock);
     close_handles(cluster);

@@ -8,6 +8,7 @@
 #include "common/text.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"
+#include "journal/memory.h"
 #include "journal/news.h"
 #include "messages/router.h"
 #include "worker/life.h"
@@ -47,8 +48,9 @@ struct answers {
 static void tell_declined(const struct answers *a) {
     struct skep_command command = {.id = SKEP_COMMAND_declined};
     struct skep_command_declined *d = &command.declined;
+    const char *reason = a->status == SKEP_ENOMEM ? SKEP__OUT_OF_MEMORY : skep_strerror(a->status);
     *d = (struct skep_command_declined){
-        .number = a->number, .status = (uint64_t)a->status, .reason = skep__text(skep_strerror(a->status))};
+        .number = a->number, .status = (uint64_t)a->status, .reason = skep__text(reason)};
     SKEP_SET(declined, d, n, a->n);
     skep__session_tell(a->session, &command);
 }
@@ -183,7 +185,7 @@ static struct skep__queue *queue_of(struct intake *intake, const struct skep_byt
     struct skep__store *store = intake->cluster->store;
     struct skep__queue *queue = store->kind->queue(store, name->data, name->size_bytes, false);
     touch(intake, queue);
-    return queue != NULL ? queue : store->kind->queue(store, name->data, name->size_bytes, true);
+    return queue != NULL ? queue : skep__ledger_queue(intake->cluster, name->data, name->size_bytes);
 }
 
 static int submit(struct intake *intake, const struct skep_command_submit *s) {
@@ -317,7 +319,5 @@ void skep__intake_received(void *context, const void *data, size_t size_bytes, c
     int status = skep__reader_read(reader, data, size_bytes, take_command, &intake);
     touch(&intake, NULL);
     skep__sessions_flush(cluster);
-    if (status == SKEP_OK) return;
-    const char *why = intake.why != NULL ? intake.why : reader->why;
-    bad_frame(cluster, peer, status == SKEP_EPROTO ? why : skep_strerror(status));
+    if (status != SKEP_OK) bad_frame(cluster, peer, intake.why != NULL ? intake.why : reader->why);
 }

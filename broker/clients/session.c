@@ -14,6 +14,7 @@
 #include "config/directory.h"
 #include "hive/channels.h"
 #include "journal/event.h"
+#include "journal/memory.h"
 
 enum {
     HUSH_MS = 1,
@@ -24,16 +25,26 @@ enum {
 
 typedef int (*add_cb)(struct skep__outlet *outlet, const struct skep_command *command);
 
+static void say_dropped(struct skep__session *session, int status) {
+    uint64_t bit = UINT64_C(1) << (unsigned)status % 64;
+    if (session->drops_said & bit) return;
+    session->drops_said |= bit;
+    if (status == SKEP_EAGAIN)
+        skep__emit_error(session->cluster, NULL, "client %u pid %d does not read its answers; some are dropped",
+                         session->id, (int)session->pid);
+    else
+        skep__emit_error(session->cluster, NULL, "some answers to client %u pid %d are dropped: %s", session->id,
+                         (int)session->pid, status == SKEP_ENOMEM ? SKEP__OUT_OF_MEMORY : skep_strerror(status));
+}
+
 /* An answer to a submission that is dropped is given again when the client asks again; an outcome is not. */
 static bool tell(struct skep__session *session, const struct skep_command *command, add_cb add) {
     int status = add(session->returns, command);
+    if (status == SKEP_ENOMEM && skep__memory_lacks(session->cluster)) status = add(session->returns, command);
     if (status == SKEP_OK)
         skep__trace_command(session->cluster->trace, SKEP__TRACE_WIRE, "> client", session->id, command);
-    if (status == SKEP_OK || session->overrun) return status == SKEP_OK;
-    session->overrun = true;
-    skep__emit_error(session->cluster, NULL, "client %u pid %d does not read its answers; some are dropped",
-                     session->id, (int)session->pid);
-    return false;
+    else say_dropped(session, status);
+    return status == SKEP_OK;
 }
 
 void skep__session_tell(struct skep__session *session, const struct skep_command *command) {
@@ -121,11 +132,19 @@ static bool fits(const struct skep__session *session, uint64_t number, const str
            session->finished.size_bytes + result->size_bytes < SKEP_FULL_FRAME;
 }
 
+/* A result is worth the reserve: the job will not be done again. */
+static int keep_result(struct skep__session *session, const struct skep_bytes *result) {
+    int status = skep__list_add(&session->finished, result->data, result->size_bytes);
+    bool again = status == SKEP_ENOMEM && skep__memory_lacks(session->cluster);
+    return again ? skep__list_add(&session->finished, result->data, result->size_bytes) : status;
+}
+
 static void gather(struct skep__session *session, uint64_t number, const struct skep__job *job,
                    const struct skep_bytes *result) {
     if (session->finished_count > 0 && !fits(session, number, result)) send_finished(session);
-    if (skep__list_add(&session->finished, result->data, result->size_bytes) != SKEP_OK) {
+    if (keep_result(session, result) != SKEP_OK) {
         job->queue->unclaimed++;
+        say_dropped(session, SKEP_ENOMEM);
         return;
     }
     if (session->finished_count++ > 0) return;
@@ -306,6 +325,7 @@ int skep__session_join(skep_cluster *cluster, pid_t pid, struct skep_frame *fram
     struct skep__session *session;
     *why = find_limit(cluster, pid);
     if (*why != NULL) return SKEP_ECLIENTS;
+    if (!skep__memory_allows(cluster, sizeof *session)) return SKEP_ENOMEM;
     int status = skep__directory_check(cluster);
     if (status == SKEP_OK) status = new_session(cluster, pid, &session);
     if (status != SKEP_OK) return status;

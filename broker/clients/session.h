@@ -29,7 +29,7 @@ struct skep__session {
     unsigned requests;    /* of its own to workers, under way */
     bool gap_told;        /* it knows that something was lost */
     bool unheard;         /* it was not listened to, until it has read its answers */
-    bool overrun;         /* it does not read, and some of its answers were dropped */
+    uint64_t drops_said;  /* why answers of it were dropped, as far as that was said: a bit for each status */
 
     struct skep__declined declined[SKEP__DECLINED_KEPT]; /* the latest, by declined_count modulo their number */
     uint64_t declined_count;

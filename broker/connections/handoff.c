@@ -12,6 +12,7 @@
 #include "connections/listener.h"
 #include "journal/event.h"
 #include "journal/lacks.h"
+#include "journal/memory.h"
 #include "worker/life.h"
 
 enum {
@@ -115,8 +116,10 @@ static bool is_lack(skep_child *child, int status) {
     if (status == SKEP_EMFILE)
         skep__lack_say(cluster, SKEP__LACK_REFERENCES,
                        "too many descriptors of this user are in flight; connections wait until there are fewer");
-    if (status == SKEP_ENOMEM)
+    if (status == SKEP_ENOMEM) {
+        skep__memory_check(cluster); /* else it is the kernel that has none */
         skep__lack_say(cluster, SKEP__LACK_MEMORY, "out of memory for a message to a worker; connections wait");
+    }
     return status == SKEP_EMFILE || status == SKEP_ENOMEM;
 }
 
@@ -136,8 +139,7 @@ static int pack(struct skep__notice *notice, const skep_child *child, const stru
     return skep__frame_add(&notice->frame, command);
 }
 
-int skep__notify_both(skep_child *child, const struct skep_command *first, const struct skep_command *second, int fd) {
-    if (child->link < 0) return SKEP_ECLOSED;
+static int add_notice(skep_child *child, const struct skep_command *first, const struct skep_command *second, int fd) {
     struct skep__notice *notice = calloc(1, sizeof *notice);
     if (notice == NULL) return SKEP_ENOMEM;
     notice->after = child->next_number;
@@ -151,7 +153,17 @@ int skep__notify_both(skep_child *child, const struct skep_command *first, const
         return status;
     }
     STAILQ_INSERT_TAIL(&child->notices, notice, entry);
-    if (++child->notice_count > MAX_NOTICES) skep__child_kill(child, "protocol"); /* it asks and never reads */
+    child->notice_count++;
+    return SKEP_OK;
+}
+
+/* A worker that cannot be asked to leave would have to be killed: the reserve is for that, too. */
+int skep__notify_both(skep_child *child, const struct skep_command *first, const struct skep_command *second, int fd) {
+    if (child->link < 0) return SKEP_ECLOSED;
+    int status = add_notice(child, first, second, fd);
+    if (status == SKEP_ENOMEM && skep__memory_lacks(child->cluster)) status = add_notice(child, first, second, fd);
+    if (status != SKEP_OK) return status;
+    if (child->notice_count > MAX_NOTICES) skep__child_kill(child, "protocol"); /* it asks and never reads */
     else skep__link_watch(child);
     return SKEP_OK;
 }

@@ -9,6 +9,7 @@
 #include "hive/channels.h"
 #include "jobs/ledger.h"
 #include "journal/exits.h"
+#include "journal/memory.h"
 #include "journal/news.h"
 #include "messages/router.h"
 
@@ -121,8 +122,8 @@ static int read_question(struct skep_reader *reader, const void *data, size_t si
 
 /* A client that sends malformed frames gets an error; it can do no harm by sending more. */
 static void add_failed(skep_cluster *cluster, int status, struct skep_frame *frame) {
-    const char *why = status == SKEP_EPROTO && cluster->control_reader.why != NULL ? cluster->control_reader.why
-                                                                                   : skep_strerror(status);
+    const char *why = status == SKEP_ENOMEM ? SKEP__OUT_OF_MEMORY : skep_strerror(status);
+    if (status == SKEP_EPROTO && cluster->control_reader.why != NULL) why = cluster->control_reader.why;
     cluster->bad_frames += status == SKEP_EPROTO;
     skep__frame_clear(frame);
     if (skep__failed_add(status, why, frame) != SKEP_OK) skep__frame_clear(frame);
@@ -167,6 +168,7 @@ static bool park(skep_cluster *cluster, struct skep__call *call, const struct sk
 static void called(void *context, struct skep__call *call, const void *data, size_t size_bytes) {
     skep_cluster *cluster = context;
     struct skep_command question;
+    skep__memory_check(cluster); /* operators are answered most of all when something has run out */
     int status = read_question(&cluster->control_reader, data, size_bytes, &question);
     bool waits = status == SKEP_OK && question.id == SKEP_COMMAND_status &&
                  !skep__usage_refresh(cluster, answer_parked) && park(cluster, call, &question);

@@ -7,6 +7,7 @@
 #include "common/text.h"
 #include "jobs/deliveries.h"
 #include "jobs/ledger.h"
+#include "journal/memory.h"
 #include "page_claims.h"
 
 enum {
@@ -15,7 +16,8 @@ enum {
     LOT_NS =
         500000, /* of work that a worker is sent together: some twenty times what a message costs all who touch it */
     MAX_LOT = 1024, /* jobs */
-    MAX_RUN_BYTES = SKEP_FULL_FRAME
+    MAX_RUN_BYTES = SKEP_FULL_FRAME,
+    LITTLE_BYTES = 16 * 1024 /* of jobs that a worker may have when memory has run out */
 };
 
 /* Jobs that travel in one command: their ids and deliveries are consecutive */
@@ -52,9 +54,17 @@ static bool has_number(const struct skep__consumer *consumer) {
            job->holder->held > job->holder->concurrency && consumer->held < consumer->concurrency;
 }
 
+/* Without the reserve a worker gets what it can begin at once, if that is little, and one job in any case: it is by
+ * jobs that are done that memory comes back. */
+static bool has_memory(const struct skep__consumer *consumer) {
+    const skep_child *child = consumer->child;
+    bool little = child->deliveries.jobs < consumer->concurrency && child->held_bytes < LITTLE_BYTES;
+    return child->cluster->memory.block != NULL || child->deliveries.jobs == 0 || little;
+}
+
 static bool can_take(const struct skep__consumer *consumer) {
     const skep_child *child = consumer->child;
-    return is_open(child) && consumer->held < consumer->window &&
+    return is_open(child) && has_memory(consumer) && consumer->held < consumer->window &&
            (child->held_bytes < child->cluster->settings.job_credit_bytes || child->held_bytes == 0) &&
            has_number(consumer);
 }
@@ -235,6 +245,7 @@ static int end_run(struct run *run) {
     if (run->count == 0) return SKEP_OK;
     int status = send_run(run);
     if (status != SKEP_OK) take_back(run);
+    else skep__memory_note(run->consumer->child->cluster, run->size_bytes);
     run->count = 0;
     run->size_bytes = 0;
     return status;
@@ -298,6 +309,13 @@ static int give(struct skep__consumer *consumer, uint64_t n, uint64_t now_ms) {
     return status == SKEP_OK ? ended : status;
 }
 
+/* The same, and with the reserve if it has to be. */
+static int give_surely(struct skep__consumer *consumer, uint64_t n, uint64_t now_ms) {
+    int status = give(consumer, n, now_ms);
+    bool again = status == SKEP_ENOMEM && skep__memory_lacks(consumer->child->cluster);
+    return again ? give(consumer, 1, now_ms) : status;
+}
+
 /* Its turn is over. */
 static void to_tail(struct skep__consumer *consumer) {
     leave_turns(consumer);
@@ -337,7 +355,7 @@ static uint64_t allowed(const struct skep__queue *queue) {
     return most > queue->reserved_count ? most - queue->reserved_count : 0;
 }
 
-/* Without memory the jobs stay until something else happens to the queue. */
+/* Without memory the jobs stay until there is some: hive/shortage.c. */
 void skep__dispatch_jobs(skep_cluster *cluster, struct skep__queue *queue) {
     uint64_t now_ms = skep__clock_ms(cluster->clock), left;
     int status = SKEP_OK;
@@ -347,7 +365,7 @@ void skep__dispatch_jobs(skep_cluster *cluster, struct skep__queue *queue) {
         struct skep__consumer *consumer = next_taker(queue);
         if (turns == 0 || turns > queue->taker_count) turns = queue->taker_count;
         uint64_t share = share_of(consumer, turns);
-        status = give(consumer, share < left ? share : left, now_ms);
+        status = give_surely(consumer, share < left ? share : left, now_ms);
         turns--;
         to_tail(consumer);
         consumer->child->inbox_full = status == SKEP_EAGAIN;

@@ -14,6 +14,8 @@
 #include "jobs/deliveries.h"
 #include "jobs/queue_settings.h"
 #include "journal/event.h"
+#include "journal/lacks.h"
+#include "journal/memory.h"
 
 static const struct skep__store_kind *store(const skep_cluster *cluster) {
     return cluster->store->kind;
@@ -30,7 +32,8 @@ int skep__ledger_open(skep_cluster *cluster) {
     struct skep__store_limits limits = {.queue_jobs = settings->queue_jobs,
                                         .queue_bytes = settings->queue_bytes,
                                         .bytes = settings->jobs_bytes,
-                                        .dedup_ms = settings->dedup_ms};
+                                        .dedup_ms = settings->dedup_ms,
+                                        .reserve = &cluster->memory};
     int status = skep__store_memory_new(&cluster->store, &limits);
     return status == SKEP_OK ? skep__queue_settings_apply(cluster) : status;
 }
@@ -87,17 +90,34 @@ static void say_forgotten_keys(skep_cluster *cluster) {
     skep__emit_later(cluster, &event);
 }
 
+struct skep__queue *skep__ledger_queue(skep_cluster *cluster, const char *name, size_t size_bytes) {
+    struct skep__queue *queue = store(cluster)->queue(cluster->store, name, size_bytes, false);
+    if (queue != NULL) return queue;
+    if (skep__memory_allows(cluster, sizeof *queue))
+        return store(cluster)->queue(cluster->store, name, size_bytes, true);
+    cluster->store->failure = SKEP_ENOMEM;
+    return NULL;
+}
+
+/* What is refused takes nothing of the reserve; but it may be the first to find that there is no memory. */
+static int note_refused(skep_cluster *cluster, int status) {
+    if (status != SKEP_ENOMEM) return status;
+    skep__memory_check(cluster);
+    skep__lack_say(cluster, SKEP__LACK_MEMORY, "out of memory for a job; it is refused");
+    return status;
+}
+
 int skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue, const struct skep__submission *submission,
                         uint64_t *id) {
     if (cluster->stopping) return SKEP_ESTATE;
     int status = store(cluster)->put(cluster->store, queue, submission, now_ms(cluster), id);
     say_forgotten_keys(cluster);
-    return status;
+    return note_refused(cluster, status);
 }
 
 int skep__ledger_wait(skep_cluster *cluster, struct skep__queue *queue, const struct skep__submission *submission,
                       const char **cause) {
-    return store(cluster)->wait(cluster->store, queue, submission, cause);
+    return note_refused(cluster, store(cluster)->wait(cluster->store, queue, submission, cause));
 }
 
 void skep__ledger_tidy(skep_cluster *cluster) {

@@ -47,6 +47,10 @@ void skep__ledger_check_lost(skep_cluster *cluster);
 /* How often a job of the queue is tried, if its submitter wants that; 0: it has not said. */
 uint16_t skep__ledger_attempts(const skep_cluster *cluster, const struct skep__queue *queue, uint64_t wanted);
 
+/* The queue of a name, for a submission; made if it is not there. NULL: store.failure says why, SKEP_ENOMEM also while
+ * none is to be made. */
+struct skep__queue *skep__ledger_queue(skep_cluster *cluster, const char *name, size_t size_bytes);
+
 /* Accepts a job. dispatch must follow. Errors: SKEP_EFULL, SKEP_EDUPLICATE (*id is the first one's), SKEP_ESTATE,
  * SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue,

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "base/heap.h"
+#include "base/reserve.h"
 #include "common/table.h"
 #include "contract.h"
 #include "histogram.h"
@@ -134,6 +135,7 @@ struct skep__submission {
 struct skep__store_limits {
     uint64_t queue_jobs, queue_bytes, bytes;
     unsigned dedup_ms;
+    struct skep__reserve *reserve; /* is asked before a job is taken; NULL: none is */
 };
 
 struct skep__store;

@@ -177,6 +177,10 @@ static int put(struct memory *memory, struct skep__queue *queue, const struct sk
     return SKEP_OK;
 }
 
+static bool is_allowed(const struct skep__store *store, size_t size_bytes) {
+    return store->limits.reserve == NULL || skep__reserve_allows(store->limits.reserve, size_bytes);
+}
+
 static int memory_put(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *s,
                       uint64_t now_ms, uint64_t *id) {
     struct memory *memory = memory_of(store);
@@ -186,11 +190,14 @@ static int memory_put(struct skep__store *store, struct skep__queue *queue, cons
         *id = first->id;
         return SKEP_EDUPLICATE;
     }
-    if (count_jobs(queue) >= store->limits.queue_jobs || !make_room(memory, queue, cost_of(s))) {
+    const size_t cost = cost_of(s);
+    if (count_jobs(queue) >= store->limits.queue_jobs || !make_room(memory, queue, cost)) {
         queue->declined++;
         return SKEP_EFULL;
     }
-    return put(memory, queue, s, now_ms, id);
+    int status = is_allowed(store, cost) ? put(memory, queue, s, now_ms, id) : SKEP_ENOMEM;
+    queue->declined += status != SKEP_OK;
+    return status;
 }
 
 static int memory_wait(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *s,
@@ -203,6 +210,7 @@ static int memory_wait(struct skep__store *store, struct skep__queue *queue, con
         return key->cause != NULL ? SKEP_EDEAD : SKEP_ENOJOB;
     }
     if (!make_room(memory, queue, skep__waiter_cost())) return SKEP_EFULL;
+    if (!is_allowed(store, skep__waiter_cost())) return SKEP_ENOMEM;
     int status = skep__keys_wait(&memory->keys, key, s);
     if (status == SKEP_OK) key->job->wants_outcome = true;
     return status;

@@ -2,6 +2,7 @@
  * The news. */
 #include "journal/news.h"
 #include "common/text.h"
+#include "journal/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,7 @@ int skep__news_broadcast(skep_cluster *cluster, uint32_t from, const struct skep
     struct skep_command_broadcast *b = &command.broadcast;
     *b = (struct skep_command_broadcast){.seq = cluster->news_seq + 1, .from = from, .name = *name};
     if (data->size_bytes > 0) SKEP_SET(broadcast, b, data, *data);
+    if (!skep__memory_allows(cluster, data->size_bytes)) return SKEP_ENOMEM;
     return publish(cluster, &command);
 }
 

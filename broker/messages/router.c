@@ -10,17 +10,28 @@
 #include "clients/session.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"
+#include "journal/memory.h"
 #include "journal/news.h"
 #include "messages/counts.h"
 #include "worker/life.h"
 
-enum { REQUEST_TIMEOUT_MS = 5000 };
+enum {
+    REQUEST_TIMEOUT_MS = 5000,
+    LITTLE_BYTES = 16 * 1024 /* that any worker may leave in its inbox */
+};
 
 static int push(skep_child *child, const struct skep_command *command) {
     if (child->link < 0 || child->cluster->freed) return SKEP_ECLOSED;
     int status = skep__outlet_add(child->inbox, command);
     if (status == SKEP_OK) skep__trace_command(child->cluster->trace, SKEP__TRACE_WIRE, ">", child->id, command);
     return status;
+}
+
+/* What a worker leaves in its inbox takes memory until it reads. */
+static int push_message(skep_child *child, const struct skep_command *command) {
+    bool waits = child->link >= 0 && skep__outlet_waiting_bytes(child->inbox) > LITTLE_BYTES;
+    if (waits && !skep__memory_allows(child->cluster, command->message.data.size_bytes)) return SKEP_ENOMEM;
+    return push(child, command);
 }
 
 /* What cannot be queued for a worker that does not read is lost to it alone. */
@@ -110,7 +121,7 @@ static void forward(skep_child *sender, const struct skep_command_message *m) {
     skep_child *receiver = skep__receiver_of(sender->cluster, m);
     struct skep_command command = {.id = SKEP_COMMAND_message, .message = *m};
     SKEP_SET(message, &command.message, from, sender->id);
-    int status = receiver != NULL ? push(receiver, &command) : SKEP_ENOWORKER;
+    int status = receiver != NULL ? push_message(receiver, &command) : SKEP_ENOWORKER;
     if (status == SKEP_ECLOSED) status = SKEP_ENOWORKER;
     if (status != SKEP_OK) undelivered(sender, m, status);
 }
@@ -256,7 +267,7 @@ void skep__outbox_received(void *context, const void *data, size_t size_bytes, c
     int status = skep__reader_read(reader, data, size_bytes, take_command, &sender);
     if (child != NULL) skep__dispatch_child(child);
     skep__sessions_flush(cluster);
-    if (status != SKEP_OK) bad_frame(cluster, child, peer, status == SKEP_EPROTO ? reader->why : skep_strerror(status));
+    if (status != SKEP_OK) bad_frame(cluster, child, peer, reader->why);
 }
 
 /* --- messages from the primary --- */
@@ -271,7 +282,7 @@ static void fill(struct skep_command *command, const char *name, const void *dat
 int skep_child_send(skep_child *child, const char *name, const void *data, size_t size_bytes) {
     struct skep_command command;
     fill(&command, name, data, size_bytes);
-    return push(child, &command);
+    return push_message(child, &command);
 }
 
 int skep_cluster_broadcast(skep_cluster *cluster, const char *name, const void *data, size_t size_bytes) {
@@ -303,7 +314,7 @@ int skep_child_request(skep_child *child, const char *name, const void *data, si
     uint64_t request = ++child->cluster->next_call;
     fill(&command, name, data, size_bytes);
     SKEP_SET(message, &command.message, request, request);
-    int status = push(child, &command);
+    int status = push_message(child, &command);
     return status == SKEP_OK ? await_reply(child, request, timeout_ms, callback, context) : status;
 }
 

@@ -19,6 +19,7 @@
 #include "hive/admission.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"
+#include "journal/memory.h"
 #include "messages/router.h"
 #include "worker/belongings.h"
 #include "worker/life.h"
@@ -129,6 +130,7 @@ static void hello(skep_child *child, const struct skep_command_hello *h) {
 
 static void handle_asked(skep_child *child, const struct skep_command_handle *handle) {
     int status = skep__consumer_add(child, handle);
+    if (status == SKEP_ENOMEM && skep__memory_lacks(child->cluster)) status = skep__consumer_add(child, handle);
     if (status != SKEP_OK)
         skep__emit_error(child->cluster, child, "cannot handle queue %.*s: %s", (int)handle->queue.size_bytes,
                          handle->queue.data, skep_strerror(status));
@@ -178,8 +180,7 @@ static void take_message(skep_child *child) {
                      ? SKEP_EPROTO
                      : skep__reader_read(reader, message->data, message->size_bytes, take_command, child);
     if (message->truncated) reader->why = "too long";
-    if (status != SKEP_OK && listens_to(child))
-        skep__child_bad_frame(child, "link", status == SKEP_EPROTO ? reader->why : skep_strerror(status));
+    if (status != SKEP_OK && listens_to(child)) skep__child_bad_frame(child, "link", reader->why);
 }
 
 /* Workers have no descriptors to give: they are closed even if the message is ignored. */

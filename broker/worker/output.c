@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "journal/event.h"
+#include "journal/memory.h"
 #include "worker/bucket.h"
 #include "worker/splitter.h"
 
@@ -56,7 +57,9 @@ static void take_line(void *context, const char *data, size_t size_bytes, uint64
                                          .cut_bytes = cut_bytes,
                                          .size_bytes = size_bytes};
     struct skep__log_line *line;
-    if (skep__log_add(&cluster->log, &about, data, cluster->settings.log_bytes, &line) == SKEP_OK)
+    bool may_grow = skep__memory_allows(cluster, size_bytes);
+    size_t limit_bytes = may_grow ? cluster->settings.log_bytes : cluster->log.bytes;
+    if (skep__log_add(&cluster->log, &about, data, limit_bytes, &line) == SKEP_OK)
         skep__tail_add(&child->last_lines, line);
     if (cluster->log_callback == NULL) return;
     skep_log_line seen = {.child = child,

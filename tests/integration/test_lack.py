@@ -9,14 +9,16 @@ import subprocess
 import tempfile
 import time
 import unittest
+from pathlib import Path
 
 from faults import (PROMPT_S, TCP, Client, actor_path, actors, answers, crowd, disperse, is_sanitized, processor_s,
                     resting, stopped, worker_at, workers_of)
 from hive import DEADLINE_S, Hive, program, wait_until
-from jobs import dial_control, wire
+from jobs import Submitter, dial_control, wait_queue, wire, workers
 
 SOMEBODY = 65533
-OWN_CLIENTS, ECLIENTS = 1024, 35
+OWN_CLIENTS, ENOMEM, ECLIENTS = 1024, 3, 35
+MIB = 1024 * 1024
 LITTLE = 0.25 if PROMPT_S > 1 else 0.05  # of a processor
 
 FILL = """
@@ -46,6 +48,13 @@ class FewDescriptors(Hive):
 def limit_descriptors(pid, limit):
     """Sets the limit of a process and returns the one before."""
     return resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+
+
+def limit_memory(pid, growth_bytes):
+    """Lets a process's memory grow by so much and no more; returns the limit before."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + growth_bytes
+    return resource.prlimit(pid, resource.RLIMIT_AS, (limit, resource.prlimit(pid, resource.RLIMIT_AS)[1]))
 
 
 class Quiet:
@@ -135,6 +144,67 @@ class Workers(unittest.TestCase, Quiet):
                 self.assertNotIn(1, workers_of(heard))
             self.assertEqual(resting(answers([clients[index] for index in resting(heard)])), [])
             disperse(clients)
+            hive.stop()
+
+
+@unittest.skipIf(is_sanitized(), "the sanitizer has memory of its own, and ends when it cannot have it")
+@unittest.skipIf(os.environ.get("SKEP_TRANSPORT") == "nng", "NNG's threads ask nobody for a reserve")
+class Memory(unittest.TestCase, Quiet):
+    """Jobs fill the broker's memory."""
+
+    OUT = "broker: error: out of memory; until some is free, new jobs, clients and messages are refused"
+
+    def fill(self, submitter, queue):
+        """Submits jobs until some are declined; how many were accepted."""
+        while not submitter.declined:
+            submitter.submit(queue, 5000, "done", outcomes=False)
+            submitter.wait_answers()
+        self.assertEqual(set(submitter.declined.values()), {ENOMEM})
+        self.assertEqual({answer["reason"] for answer in submitter.answers if answer["cmd"] == "declined"},
+                         {"the broker is out of memory"})
+        return len(submitter.accepted)
+
+    def check_nobody_is_blamed(self, hive):
+        self.assertEqual(hive.status()["totals"]["bad_frames"], 0)
+        for words in ("malformed", "does not read", "killed by"):
+            self.assertEqual(hive.count(words), 0, hive.describe())
+
+    def test_jobs_that_wait_are_done_all_the_same(self):
+        with workers("q") as hive:
+            hive.wait_ready(2)
+            self.assertEqual(hive.skep("pause", "q").code, 0)
+            limit_memory(hive.pid, 10 * MIB)
+            with Submitter(hive.folder) as submitter:
+                accepted = self.fill(submitter, "q")
+            hive.wait_line(self.OUT)
+            self.check_quiet(hive.pid)
+            self.assertEqual(hive.skep("resume", "q").code, 0)
+            wait_queue(hive, "q", lambda queue: queue["done"] == accepted, "all that were accepted to be done")
+            done_s = time.monotonic()
+            wait_until(lambda: hive.skep("submit", "q", "last done", "--wait").code == 0, "another job")
+            self.assertLess(time.monotonic() - done_s, 2 * PROMPT_S)
+            self.check_nobody_is_blamed(hive)
+            hive.stop()
+
+    def test_others_go_on(self):
+        with workers("q") as hive:
+            hive.wait_ready(2)
+            with Submitter(hive.folder) as other, Submitter(hive.folder) as submitter:
+                before = limit_memory(hive.pid, 10 * MIB)
+                self.fill(submitter, "nobody's")
+                limit_memory(hive.pid, 0)
+                self.check_quiet(hive.pid)
+                self.assertEqual(hive.skep("queues").code, 0)
+                refused = hive.skep("submit", "q", "x done")
+                self.assertEqual(refused.code, 71, refused.describe())
+                self.assertRegex(refused.output("err"), "out of memory")
+                resource.prlimit(hive.pid, resource.RLIMIT_AS, before)
+                released_s = time.monotonic()
+                wait_until(lambda: hive.skep("submit", "q", "last done", "--wait").code == 0, "a client")
+                self.assertLess(time.monotonic() - released_s, 2 * PROMPT_S)
+                other.submit("q", 10)
+                other.wait_outcomes()
+            self.check_nobody_is_blamed(hive)
             hive.stop()
 
 

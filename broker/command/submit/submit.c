@@ -77,8 +77,9 @@ static void lose(struct submission *s, int status) {
 
 static void decline(struct submission *s, const struct job *job, int status) {
     s->declined++;
-    /* a broker declines a job with this only while it stops */
-    const char *why = status == SKEP_ESTATE ? "the broker is stopping" : skep_strerror(status);
+    const char *why = skep_strerror(status);
+    if (status == SKEP_ESTATE) why = "the broker is stopping"; /* only then is a job declined with it */
+    if (status == SKEP_ENOMEM) why = "the broker is out of memory";
     submission_complain(s, job->line, skep_exit_status(status), "%s: %s", s->options->operands[0], why);
 }
 

@@ -332,8 +332,8 @@ typedef void (*skep_cluster_outcome_cb)(skep_cluster *cluster, uint64_t id, int 
  * is no error if an outcome is wanted: the outcome is that of the first job, and *id its id. Errors, after which no
  * outcome follows: SKEP_EDUPLICATE (a job with the key exists or has ended recently; *id is that job's), SKEP_EDEAD (an
  * outcome is wanted, and the job with the key, *id, has recently become a dead letter), SKEP_EFULL,
- * SKEP_EQUEUES (too many queues), SKEP_ETOOBIG (payload), SKEP_EINVAL, SKEP_ESTATE (stopping), SKEP_ENOMEM,
- * and those of skep_cluster_start. */
+ * SKEP_EQUEUES (too many queues), SKEP_ETOOBIG (payload), SKEP_EINVAL, SKEP_ESTATE (stopping), SKEP_ENOMEM (also while
+ * what is left is needed to send the jobs that are there), and those of skep_cluster_start. */
 SKEP_MUST_USE int skep_cluster_submit(skep_cluster *cluster, const char *queue, const void *data, size_t size_bytes,
                                       const skep_job_options *options, uint64_t *id, skep_cluster_outcome_cb outcome,
                                       void *context);
