@@ -73,25 +73,19 @@ static void on_pipe_added(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     bool meant = port->common.only == 0 || port->common.only == who.pid;
     bool trusted = meant && skep__hub_trusts(&port->hub->common, who.uid);
     struct pipe *known = trusted ? calloc(1, sizeof *known) : NULL;
-    if (known == NULL) nng_pipe_close(pipe);
     pthread_mutex_lock(&port->hub->mutex);
     if (known != NULL) {
-        known->id = (uint32_t)nng_pipe_id(pipe);
-        known->pid = who.pid;
-        known->uid = who.uid;
+        *known = (struct pipe){.id = (uint32_t)nng_pipe_id(pipe), .pid = who.pid, .uid = who.uid};
         HASH_ADD_INT(port->pipes, id, known);
-        if (SKEP_IS_ADDED(known, hh)) {
-            skep__hub_wake(port->hub, &port->source);
-        } else {
-            free(known);
-            nng_pipe_close(pipe);
-        }
-    } else if (!trusted) {
-        port->refusal = who;
-        port->was_refused = true;
-        skep__hub_wake(port->hub, &port->source);
     }
+    bool is_known = known != NULL && SKEP_IS_ADDED(known, hh);
+    if (!trusted) port->refusal = who;
+    if (!trusted) port->was_refused = true;
+    if (is_known || !trusted) skep__hub_wake(port->hub, &port->source);
     pthread_mutex_unlock(&port->hub->mutex);
+    if (is_known) return;
+    free(known);
+    nng_pipe_close(pipe);
 }
 
 static void drop_pipe(struct nng_port *port, struct pipe *pipe) {

@@ -7,8 +7,6 @@
 
 #include "jobs/store_keys.h"
 
-enum { MANY = 900 };
-
 static const uint64_t LONG_MS = 1000000;
 
 static struct skep__submission keyed(const char *key) {
@@ -261,7 +259,7 @@ static void test_keys_are_part_of_the_memory(void **state) {
     shelf_close(&shelf);
 }
 
-enum { LITTLE_BYTES = 10000, NUMBERED = 200 };
+enum { LITTLE_BYTES = 10000, NUMBERED = 200, MANY = 900 };
 
 /* A new job is not declined for their sake. */
 static void test_keys_of_done_jobs_give_way(void **state) {
