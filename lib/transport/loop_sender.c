@@ -14,7 +14,7 @@ static struct skep__sender *sender_of(struct skep__loop_hub *hub, pid_t pid) {
     struct skep__sender *sender;
     HASH_FIND(hh, hub->senders, &pid, sizeof pid, sender);
     if (sender != NULL) return sender;
-    sender = calloc(1, sizeof *sender);
+    sender = skep__hub_alloc(&hub->common, sizeof *sender);
     if (sender == NULL) return NULL;
     sender->pid = pid;
     LIST_INIT(&sender->pipes);

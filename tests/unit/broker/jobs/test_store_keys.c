@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Keys: how long they keep copies out, and who waits with a copy. */
 #include "broker/shelf.h"
-#include "scarce.h"
 
 #include <stdio.h>
 
@@ -321,61 +320,6 @@ static void test_keys_that_are_held_stay(void **state) {
     shelf_close(&shelf);
 }
 
-/* --- without memory --- */
-
-static unsigned left;
-
-static bool has_a_few(size_t size_bytes) {
-    (void)size_bytes;
-    return left > 0 && left-- > 0;
-}
-
-/* A job without its key could be there twice: it is refused, at whatever step, and leaves nothing behind. */
-static void test_a_job_without_memory_for_its_key_is_refused(void **state) {
-    (void)state;
-    struct shelf shelf = shelf_open_large();
-    struct skep__submission submission = keyed("key");
-    uint64_t id = 0;
-    int status = SKEP_ENOMEM;
-    submission.wants_outcome = true;
-    submission.ttl_ms = 1000;
-    for (unsigned steps = 0; status == SKEP_ENOMEM; steps++) {
-        assert_true(steps < 20);
-        left = steps;
-        scarce_has = has_a_few;
-        status = shelf.kind->put(shelf.store, shelf.queue, &submission, 0, &id);
-        scarce_has = NULL;
-        assert_int_equal(HASH_COUNT(shelf.queue->keys), status == SKEP_OK);
-        assert_int_equal(shelf.queue->ready_count, status == SKEP_OK);
-    }
-    assert_int_equal(id, 1);
-    assert_status(&shelf, "key", 1, SKEP_EDUPLICATE);
-    shelf_close(&shelf);
-}
-
-/* Many keys, of which now and then one meets a table that cannot grow. */
-static void test_a_table_that_cannot_grow(void **state) {
-    (void)state;
-    struct shelf shelf = shelf_open_large();
-    unsigned refused = 0;
-    assert_status(&shelf, "first", 0, SKEP_OK);
-    for (unsigned i = 1; i < MANY; i++) {
-        char name[16];
-        uint64_t id;
-        snprintf(name, sizeof name, "%u", i);
-        struct skep__submission submission = keyed(name);
-        left = 2; /* the job, the key */
-        scarce_has = has_a_few;
-        int status = shelf.kind->put(shelf.store, shelf.queue, &submission, 0, &id);
-        scarce_has = NULL;
-        refused += status == SKEP_ENOMEM;
-        assert_int_equal(HASH_COUNT(shelf.queue->keys), i + 1 - refused);
-    }
-    assert_in_range(refused, 1, MANY);
-    assert_status(&shelf, "first", 0, SKEP_EDUPLICATE);
-    shelf_close(&shelf);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_queue_has_its_own),
@@ -393,8 +337,6 @@ int main(void) {
         cmocka_unit_test(test_keys_of_another_queue_give_way),
         cmocka_unit_test(test_no_key_is_forgotten_in_vain),
         cmocka_unit_test(test_keys_that_are_held_stay),
-        cmocka_unit_test(test_a_job_without_memory_for_its_key_is_refused),
-        cmocka_unit_test(test_a_table_that_cannot_grow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
