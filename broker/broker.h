@@ -387,9 +387,6 @@ struct skep_cluster {
     struct skep__handling handling;
 };
 
-/* Notes what went wrong for skep_cluster_why and returns the status. */
-SKEP_PRINTF(3, 4) int skep__broker_fail(skep_cluster *cluster, int status, const char *format, ...);
-
 /* What precedes the first fork: the cluster starts, unless it stops. Errors: SKEP_ESTATE (stopping), SKEP_EINVAL, and
  * those of skep_cluster_start. */
 SKEP_MUST_USE int skep__cluster_begin(skep_cluster *cluster);

@@ -2,12 +2,12 @@
  * The primary: made, started, run, stopped, freed. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/why.h"
 #include "clients/session.h"
 #include "common/own_loop.h"
 #include "config/directory.h"
@@ -30,14 +30,6 @@
 #include "messages/router.h"
 #include "worker/belongings.h"
 #include "worker/life.h"
-
-int skep__broker_fail(skep_cluster *cluster, int status, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(cluster->why, sizeof cluster->why, format, arguments);
-    va_end(arguments);
-    return status;
-}
 
 /* --- making --- */
 

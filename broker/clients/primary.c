@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/why.h"
 #include "clients/session.h"
 #include "common/queue_options.h"
 #include "config/settings.h"

@@ -105,7 +105,7 @@ static void connected(void *context, const struct skep__peer *peer) {
     struct skep__session *session = context;
     if (++session->connections == 1) return;
     session->cluster->cut++;
-    if (!skep__may_say_cut(session->cluster, &session->cut_said_ms)) return;
+    if (!skep__may_say(session->cluster, &session->cut_said_ms)) return;
     skep__emit_error(session->cluster, NULL,
                      "the connection of client %u pid %d to its returns was cut and has been made "
                      "again; what was on its way may be lost",

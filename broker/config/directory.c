@@ -3,6 +3,7 @@
  * looking at it disturbs nobody. The lock file is never removed: two brokers could then lock two files of one name.
  * Nothing is written or removed before all that is there is known to be Skep's. */
 #include "config/directory.h"
+#include "base/why.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Settings: defaults and copies. */
 #include "config/settings.h"
+#include "base/why.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -211,6 +212,12 @@ static int check_max_connections(skep_cluster *cluster, const skep_settings *s) 
     return skep__broker_fail(cluster, SKEP_EINVAL,
                              "at most %u connections: not with policy %s, by which workers accept", s->max_connections,
                              skep_policy_name(policy));
+}
+
+bool skep__env_is_valid(const char *const *env) {
+    for (; env != NULL && *env != NULL; env++)
+        if (**env == '=' || strchr(*env, '=') == NULL) return false;
+    return true;
 }
 
 static int check(skep_cluster *cluster, const skep_settings *s) {

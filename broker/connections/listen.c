@@ -6,12 +6,13 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/why.h"
 #include "common/text.h"
 #include "connections/dispatch.h"
 #include "connections/handoff.h"
 #include "connections/listener.h"
+#include "connections/rest.h"
 #include "connections/socket.h"
-#include "control/pause.h"
 #include "journal/event.h"
 #include "worker/life.h"
 

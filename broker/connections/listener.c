@@ -13,8 +13,8 @@
 #include "connections/handoff.h"
 #include "connections/lack.h"
 #include "connections/overdue.h"
+#include "connections/rest.h"
 #include "connections/socket.h"
-#include "control/pause.h"
 #include "journal/event.h"
 #include "worker/life.h"
 
@@ -223,9 +223,9 @@ void skep__listener_part(struct skep__seat *seat) {
     if (is_unwanted(listener)) skep__listener_close(listener);
 }
 
-void skep__listeners_prune(skep_cluster *cluster) {
+void skep__listeners_prune(skep_cluster *cluster, bool workers_are_coming) {
     struct skep__listener *next;
-    if (skep__slots_are_filling(cluster)) return;
+    if (workers_are_coming) return;
     for (struct skep__listener *l = LIST_FIRST(&cluster->listeners); l != NULL; l = next) {
         next = LIST_NEXT(l, entry);
         if (is_unwanted(l)) skep__listener_close(l);

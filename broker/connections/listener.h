@@ -22,7 +22,7 @@ void skep__listener_part(struct skep__seat *seat);
 
 /* Closes the listeners that no worker has a place at and that are not kept, unless workers are being started, which may
  * come for them: what waits there outlives the last worker. So does one that rests until it is resumed. */
-void skep__listeners_prune(skep_cluster *cluster);
+void skep__listeners_prune(skep_cluster *cluster, bool workers_are_coming);
 
 /* Looks again whether the broker is to accept. */
 void skep__listener_update(struct skep__listener *listener);

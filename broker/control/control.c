@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The control socket: what operators ask. */
 #include "control/control.h"
+#include "base/why.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

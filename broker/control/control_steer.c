@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/why.h"
 #include "common/signal_text.h"
 #include "common/text.h"
 #include "control/control.h"

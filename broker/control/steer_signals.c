@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/why.h"
 #include "common/signal_text.h"
 #include "control/steer_signals.h"
 #include "journal/event.h"

@@ -3,6 +3,7 @@
  * of the loop's turn: nothing is started, and no event told, inside a call of the user's. An event's callback may stop
  * the cluster, which ends the reload: after each event one looks whether it is still there. */
 #include "group/reload.h"
+#include "base/why.h"
 #include "common/container.h"
 
 #include <inttypes.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/settings.h"
 #include "group/breaker.h"
 #include "journal/event.h"
 #include "journal/exits.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * More workers and fewer. Places are filled from the lowest and given up from the highest. */
 #include "group/scale.h"
+#include "base/why.h"
 
 #include <contract.h>
 

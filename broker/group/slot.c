@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
+#include "base/why.h"
 #include "common/container.h"
 #include "journal/event.h"
 #include "journal/exits.h"

@@ -10,16 +10,7 @@
 #include "journal/lacks.h"
 #include "worker/life.h"
 
-enum { CUT_SAY_MS = 1000 /* between two reports of one peer's connections that were cut */ };
-
 /* --- of workers --- */
-
-bool skep__may_say_cut(const skep_cluster *cluster, uint64_t *said_ms) {
-    uint64_t now_ms = uv_now(cluster->loop);
-    if (*said_ms != 0 && now_ms - *said_ms < CUT_SAY_MS) return false;
-    *said_ms = now_ms;
-    return true;
-}
 
 /* Connections are counted from 1; another one means that the one before has ended while both sides lived. */
 static bool is_another(uint64_t *connections) {
@@ -28,7 +19,7 @@ static bool is_another(uint64_t *connections) {
 
 static void note_cut(skep_child *child, const char *channel) {
     child->cluster->cut++;
-    if (!skep__may_say_cut(child->cluster, &child->cut_said_ms)) return;
+    if (!skep__may_say(child->cluster, &child->cut_said_ms)) return;
     skep__emit_error(child->cluster, child,
                      "its connection to its %s was cut and has been made again; what was on its way may be lost",
                      channel);

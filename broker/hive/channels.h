@@ -15,9 +15,6 @@ void skep__inbox_connected(void *context, const struct skep__peer *peer);
 void skep__inbox_disconnected(void *context, const struct skep__peer *peer);
 void skep__inbox_refused(void *context, pid_t pid, uid_t uid);
 
-/* Whether a peer's connection that was cut may be said: once a second. *said_ms is its latest time; 0: never. */
-bool skep__may_say_cut(const skep_cluster *cluster, uint64_t *said_ms);
-
 /* A process does not speak SP as it should; nobody can connect for want of descriptors; context is the cluster. */
 void skep__peer_misspoke(void *context, const struct skep__peer *peer, const char *why);
 void skep__peers_starved(void *context);

@@ -70,7 +70,7 @@ static void admit(skep_child *child) {
     skep__alarm_stop(&child->deadline);
     skep__dispatch_update(child);
     skep__dispatch_child(child);
-    skep__listeners_prune(child->cluster);
+    skep__listeners_prune(child->cluster, skep__slots_are_filling(child->cluster));
     emit(child, SKEP_EVENT_READY);
     skep__breaker_ready(child);
     skep__reload_child_ready(child);
@@ -151,7 +151,7 @@ static void bury(skep_child *child) {
     bool fails_reload = skep__reload_child_ends(child);
     event.delay_ms = skep__slot_vacate(child);
     if (slot->successor == child) slot->successor = NULL;
-    skep__exits_add(child, &event);
+    skep__exits_add(child, &event, skep__ledger_jobs_of(child));
     skep__emit_due(cluster);
     skep__child_unlist(child); /* before its exit event, as in Node */
     skep__emit(cluster, &event);
@@ -159,7 +159,7 @@ static void bury(skep_child *child) {
     skep__breaker_say(cluster);
     skep__reload_child_ended(child, fails_reload);
     skep__child_release(child);
-    skep__listeners_prune(cluster);
+    skep__listeners_prune(cluster, skep__slots_are_filling(cluster));
     skep__ledger_check_lost(cluster);
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/why.h"
 #include "config/directory.h"
 #include "hive/channels.h"
 #include "messages/router.h"

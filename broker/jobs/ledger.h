@@ -142,6 +142,9 @@ void skep__ledger_link_ended(skep_child *child);
 /* The worker has ended: what it had goes to others, or to the dead letters. */
 void skep__ledger_child_ended(skep_child *child);
 
+/* How many jobs a worker has, or had when its link ended. */
+uint64_t skep__ledger_jobs_of(const skep_child *child);
+
 /* --- consumer.c --- */
 
 /* A worker handles a queue. Errors: SKEP_EQUEUES, SKEP_ENOMEM. */

@@ -194,3 +194,7 @@ void skep__ledger_child_ended(skep_child *child) {
     skep__consumers_free(child);
     skep__deliveries_free(&child->deliveries);
 }
+
+uint64_t skep__ledger_jobs_of(const skep_child *child) {
+    return child->jobs_given_back + child->deliveries.jobs;
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Settings of single queues. They are kept here, so that they can be given before there is a store. */
 #include "jobs/queue_settings.h"
+#include "base/why.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,6 +9,8 @@
 
 #include "journal/news.h"
 
+enum { SAY_MS = 1000 };
+
 /* An event that is due on the next turn */
 struct skep__due_event {
     STAILQ_ENTRY(skep__due_event) entry;
@@ -124,6 +126,13 @@ void skep__emit_error(skep_cluster *cluster, skep_child *child, const char *form
     skep_event event = skep__event(SKEP_EVENT_ERROR, child);
     event.reason = reason;
     skep__emit(cluster, &event);
+}
+
+bool skep__may_say(const skep_cluster *cluster, uint64_t *said_ms) {
+    uint64_t now_ms = uv_now(cluster->loop);
+    if (*said_ms != 0 && now_ms - *said_ms < SAY_MS) return false;
+    *said_ms = now_ms;
+    return true;
 }
 
 void skep__emit_dead(skep_cluster *cluster, const char *text) {

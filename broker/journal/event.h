@@ -21,6 +21,10 @@ void skep__emit_due(skep_cluster *cluster);
 /* Emits an error about a worker (may be NULL). */
 SKEP_PRINTF(3, 4) void skep__emit_error(skep_cluster *cluster, skep_child *child, const char *format, ...);
 
+/* Whether something that may happen again and again may be said: once a second. *said_ms is the latest time, by the
+ * loop's clock; 0: never. */
+bool skep__may_say(const skep_cluster *cluster, uint64_t *said_ms);
+
 /* Emits that jobs became dead letters. */
 void skep__emit_dead(skep_cluster *cluster, const char *text);
 

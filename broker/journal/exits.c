@@ -33,14 +33,6 @@ struct skep__exit {
 
 /* --- records --- */
 
-/* Those that it still has, and those that went to others when its link ended. */
-static uint64_t jobs_of(skep_child *child) {
-    uint64_t jobs = child->jobs_given_back;
-    for (uint64_t n = 0; (n = skep__deliveries_after(&child->deliveries, n)) != 0;)
-        jobs += skep__deliveries_find(&child->deliveries, n)->job != NULL;
-    return jobs;
-}
-
 static void drop_oldest(skep_cluster *cluster) {
     struct skep__exit *oldest = STAILQ_FIRST(&cluster->exits);
     STAILQ_REMOVE_HEAD(&cluster->exits, entry);
@@ -49,7 +41,7 @@ static void drop_oldest(skep_cluster *cluster) {
     free(oldest);
 }
 
-void skep__exits_add(skep_child *child, const skep_event *event) {
+void skep__exits_add(skep_child *child, const skep_event *event, uint64_t jobs) {
     skep_cluster *cluster = child->cluster;
     struct skep__exit *record = calloc(1, sizeof *record);
     if (record == NULL) return;
@@ -63,7 +55,7 @@ void skep__exits_add(skep_child *child, const skep_event *event) {
                                   .uptime_ms = event->uptime_ms,
                                   .usage = child->rusage,
                                   .connections = child->live,
-                                  .jobs = jobs_of(child),
+                                  .jobs = jobs,
                                   .accepted = child->accepted,
                                   .requests = child->requests,
                                   .messages = child->messages,

@@ -12,6 +12,7 @@
  * No control groups: moving a process into one takes the kernel some 50 ms or more, in which no process of the machine
  * can be made. */
 #include "worker/belongings.h"
+#include "base/why.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/why.h"
 #include "common/container.h"
 #include "common/text.h"
 #include "config/directory.h"
@@ -227,7 +228,7 @@ void skep__child_close_link(skep_child *child) {
     skep__give_back(child);
     skep__listener_adopt(child);
     for (struct skep__seat *seat; (seat = LIST_FIRST(&child->seats)) != NULL;) skep__seat_free(seat);
-    if (child->voluntary) skep__listeners_prune(child->cluster);
+    if (child->voluntary) skep__listeners_prune(child->cluster, skep__slots_are_filling(child->cluster));
     skep__calls_fail(child);
     skep__ledger_link_ended(child);
     skep__check_disconnected(child->cluster);

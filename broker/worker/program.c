@@ -65,12 +65,6 @@ static size_t count(const char *const *list) {
     return n;
 }
 
-bool skep__env_is_valid(const char *const *env) {
-    for (size_t i = 0; i < count(env); i++)
-        if (env[i][0] == '=' || strchr(env[i], '=') == NULL) return false;
-    return true;
-}
-
 /* Whether a later one of the list, or one of more, has the same name. */
 static bool is_replaced(const char *variable, const char *const *rest, const char *const *more) {
     size_t length = strcspn(variable, "=") + 1;

@@ -38,7 +38,4 @@ void skep__program_adopt(struct skep__program *program, skep_settings *settings)
 
 void skep__program_free(struct skep__program *program);
 
-/* Whether all of a list are NAME=VALUE; NULL is an empty list. */
-bool skep__env_is_valid(const char *const *env);
-
 #endif

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/why.h"
 #include "config/settings.h"
 #include "worker/belongings.h"
 #include "worker/life.h"

@@ -290,8 +290,17 @@ static void test_names_of_policies(void **state) {
     assert_string_equal(skep_policy_name((enum skep_policy)99), "default");
 }
 
+static void test_variables_have_names(void **state) {
+    (void)state;
+    assert_true(skep__env_is_valid(NULL));
+    assert_true(skep__env_is_valid((const char *const[]){"A=", "B=c=d", NULL}));
+    assert_false(skep__env_is_valid((const char *const[]){"A=1", "B", NULL}));
+    assert_false(skep__env_is_valid((const char *const[]){"=1", NULL}));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_variables_have_names),
         PUMP_TEST(test_defaults),
         PUMP_TEST(test_defaults_of_jobs),
         PUMP_TEST(test_values_of_jobs),

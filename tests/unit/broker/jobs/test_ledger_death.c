@@ -233,8 +233,26 @@ static void test_a_straggler_is_not_forgotten(void **state) {
     close_bench(&bench);
 }
 
+/* They go to others when the link has ended for a while, which may be long before the process ends. */
+static void test_jobs_count_before_and_after_they_are_given_back(void **state) {
+    struct bench bench;
+    open_plain(&bench, *state);
+    skep_child *child = hire(&bench, 0, 4);
+    submit(&bench, 3);
+    assert_int_equal(held(child), 3);
+    complete(child, 1, 1);
+    assert_int_equal(skep__ledger_jobs_of(child), 2);
+    child->state = SKEP__CHILD_DRAINING;
+    skep__ledger_link_ended(child);
+    PUMP_UNTIL(bench.pump, held(child) == 0);
+    assert_int_equal(skep__ledger_jobs_of(child), 2);
+    dismiss(child);
+    close_bench(&bench);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        PUMP_TEST(test_jobs_count_before_and_after_they_are_given_back),
         PUMP_TEST(test_delays_and_times_to_live),
         PUMP_TEST(test_what_a_stop_would_lose),
         PUMP_TEST(test_the_page_tells_who_is_to_blame),

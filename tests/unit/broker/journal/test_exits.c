@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Exit records: what they say, how many are kept. */
-#include "broker/ledger_plain.h"
+#include "broker/hatch.h"
 #include "common/text.h"
 
 #include "journal/exits.h"
@@ -64,13 +64,12 @@ static void test_what_a_record_says(void **state) {
     skep__tail_add(&child->last_lines, line);
     child->pid = 77;
     child->live = 3;
-    child->jobs_given_back = 2;
     child->rusage.ru_utime.tv_sec = 2;
     child->rusage.ru_stime.tv_usec = 5999;
     child->rusage.ru_maxrss = 10;
     strcpy(child->name, "cook");
     skep_event event = exit_event(child);
-    skep__exits_add(child, &event);
+    skep__exits_add(child, &event, 2);
     ask(cluster, 0, &answer);
     assert_int_equal(answer.count, 1);
     const struct skep_command_exitStatus *e = &answer.last;
@@ -105,7 +104,7 @@ static void test_the_latest_are_kept(void **state) {
     for (uint32_t id = 1; id <= KEPT_EXITS + 10; id++) {
         child->id = id;
         skep_event event = exit_event(child);
-        skep__exits_add(child, &event);
+        skep__exits_add(child, &event, 2);
     }
     ask(cluster, 0, &answer);
     assert_int_equal(answer.count, KEPT_EXITS);
@@ -119,36 +118,10 @@ static void test_the_latest_are_kept(void **state) {
     hatch_free(pump, &cluster);
 }
 
-static uint64_t jobs_on_record(skep_child *child) {
-    struct answer answer;
-    skep_event event = exit_event(child);
-    skep__exits_add(child, &event);
-    ask(child->cluster, 1, &answer);
-    return answer.last.jobs;
-}
-
-/* They go to others when the link has ended for a while, which may be long before the process ends. */
-static void test_jobs_count_before_and_after_they_are_given_back(void **state) {
-    struct bench bench;
-    open_plain(&bench, *state);
-    skep_child *child = hire(&bench, 0, 4);
-    submit(&bench, 3);
-    assert_int_equal(held(child), 3);
-    complete(child, 1, 1);
-    assert_int_equal(jobs_on_record(child), 2);
-    child->state = SKEP__CHILD_DRAINING;
-    skep__ledger_link_ended(child);
-    PUMP_UNTIL(bench.pump, held(child) == 0);
-    assert_int_equal(jobs_on_record(child), 2);
-    dismiss(child);
-    close_bench(&bench);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_what_a_record_says),
         PUMP_TEST(test_the_latest_are_kept),
-        PUMP_TEST(test_jobs_count_before_and_after_they_are_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -114,19 +114,13 @@ static void test_what_was_asked_for_is_kept(void **state) {
     }
 }
 
-static void test_variables_have_names(void **state) {
-    (void)state;
-    assert_true(skep__env_is_valid(NULL));
-    assert_true(skep__env_is_valid((const char *const[]){"A=", "B=c=d", NULL}));
-    assert_false(skep__env_is_valid((const char *const[]){"A=1", "B", NULL}));
-    assert_false(skep__env_is_valid((const char *const[]){"=1", NULL}));
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        PUMP_TEST(test_one_change_upon_another),     PUMP_TEST(test_nothing_changes),
-        PUMP_TEST(test_environment_is_joined),       PUMP_TEST(test_adopted),
-        cmocka_unit_test(test_variables_have_names), cmocka_unit_test(test_what_was_asked_for_is_kept),
+        PUMP_TEST(test_one_change_upon_another),
+        PUMP_TEST(test_nothing_changes),
+        PUMP_TEST(test_environment_is_joined),
+        PUMP_TEST(test_adopted),
+        cmocka_unit_test(test_what_was_asked_for_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
