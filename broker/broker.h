@@ -287,6 +287,7 @@ struct skep_cluster {
     struct skep__link_message *link_message;
     struct skep_frame scratch; /* reused */
 
+    const struct skep__worker_events *worker_events;
     TAILQ_HEAD(, skep_child) children;
     skep_child *by_id, *by_pid;
     uint32_t next_child;

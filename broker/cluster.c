@@ -20,6 +20,7 @@
 #include "group/reload.h"
 #include "group/scale.h"
 #include "hive/channels.h"
+#include "hive/hive.h"
 #include "hive/shortage.h"
 #include "jobs/ledger.h"
 #include "jobs/queue_settings.h"
@@ -73,6 +74,7 @@ static int allocate(skep_cluster **out, uv_loop_t *loop) {
     skep_cluster *cluster = calloc(1, sizeof *cluster);
     if (cluster == NULL) return SKEP_ENOMEM;
     init_lists(cluster);
+    cluster->worker_events = &skep__hive_events;
     cluster->trace = skep__trace_mask();
     cluster->lock = cluster->reserve = -1;
     getrlimit(RLIMIT_NOFILE, &cluster->files);

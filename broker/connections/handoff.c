@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/container.h"
 #include "connections/dispatch.h"
 #include "connections/lack.h"
 #include "connections/listener.h"
 #include "journal/event.h"
 #include "journal/lacks.h"
 #include "journal/memory.h"
+#include "worker/events.h"
 #include "worker/life.h"
 
 enum {
@@ -93,14 +95,14 @@ static int send_all(skep_child *child) {
 /* libuv stops polling a socket with an error, and a worker that closed its end with messages unread leaves one: what it
  * sent before is read here, and then the end. */
 static void read_to_the_end(skep_child *child) {
-    while (child->link >= 0 && skep__read_link(child) == SKEP_OK) continue;
+    while (child->link >= 0 && child->cluster->worker_events->readable(child) == SKEP_OK) continue;
 }
 
 static void link_ready(uv_poll_t *poll, int status, int events) {
     skep_child *child = poll->data;
     if (status < 0) read_to_the_end(child);
     if (events & UV_WRITABLE) skep__link_watch(child);
-    if (child->link >= 0 && events & UV_READABLE) (void)skep__read_link(child);
+    if (child->link >= 0 && events & UV_READABLE) (void)child->cluster->worker_events->readable(child);
 }
 
 static void watch(skep_child *child, int events) {
@@ -131,6 +133,15 @@ void skep__link_watch(skep_child *child) {
     watch(child, status == SKEP_EAGAIN ? UV_READABLE | UV_WRITABLE : UV_READABLE);
     if (child->blocked) skep__lack_retry_soon(child->cluster);
     else if (status != SKEP_OK && status != SKEP_EAGAIN && status != SKEP_ECLOSED) skep__child_kill(child, "link");
+}
+
+static void flush_link(struct skep__flush *flush) {
+    skep__link_watch(SKEP_CONTAINER(flush, skep_child, link_flush));
+}
+
+void skep__link_open(skep_child *child) {
+    child->link_flush.flush = flush_link;
+    skep__link_watch(child);
 }
 
 static int pack(struct skep__notice *notice, const skep_child *child, const struct skep_command *command) {

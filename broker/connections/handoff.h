@@ -28,6 +28,9 @@ void skep__refused(skep_child *child, uint64_t number);
 /* What the worker has not taken goes to others; notices are dropped. To be called when the link has ended. */
 void skep__give_back(skep_child *child);
 
+/* The link of a new worker: connections and notices gather until the end of each iteration. */
+void skep__link_open(skep_child *child);
+
 /* Watches the link; sends what waits when it can. */
 void skep__link_watch(skep_child *child);
 

@@ -5,6 +5,7 @@
 #include "common/text.h"
 #include "control/control.h"
 #include "group/reload.h"
+#include "hive/hive.h"
 #include "jobs/ledger.h"
 #include "worker/life.h"
 

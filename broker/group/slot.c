@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Places for workers, and their replacements: a quick failure waits, longer each time. */
-#include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,18 +233,6 @@ bool skep__slots_are_filling(const skep_cluster *cluster) {
 
 void skep__slots_stop(skep_cluster *cluster) {
     for (size_t i = 0; i < cluster->slot_count; i++) skep__alarm_stop(&cluster->slots[i]->refill);
-}
-
-void skep__children_end(skep_cluster *cluster) {
-    skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) skep__child_kill(child, "killed");
-    while ((child = TAILQ_FIRST(&cluster->children)) != NULL) {
-        skep__subscribers_free(&child->subscribers);
-        if (!child->exited) skep__child_reap(child);
-        skep__child_close_link(child);
-        skep__child_unlist(child);
-        skep__child_release(child);
-    }
 }
 
 void skep__slots_free(skep_cluster *cluster) {

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "hive/hive.h"
 #include "journal/event.h"
-#include "worker/life.h"
 
 /* The effective one: the kernel checks that when a process connects. */
 static bool find_user(pid_t pid, uid_t *uid) {

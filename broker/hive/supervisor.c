@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What happens to workers: the table of states.def and its actions. */
-#include <contract.h>
-#include <inttypes.h>
+
 #include <signal.h>
 
 #include "common/container.h"
@@ -9,8 +8,10 @@
 #include "connections/dispatch.h"
 #include "connections/handoff.h"
 #include "connections/listener.h"
+#include "contract.h"
 #include "group/reload.h"
 #include "hive/admission.h"
+#include "hive/hive.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"
 #include "journal/exits.h"
@@ -203,6 +204,34 @@ void skep__life(skep_child *child, enum skep__child_signal signal) {
     if (t->name == NULL) return;
     child->state = t->next;
     t->act(child);
+}
+
+void skep__child_leave(skep_child *child) {
+    child->voluntary = true;
+    if (child->slot->child == child) {
+        skep__slot_give_up(child->slot);
+        skep__reload_place_given_up(child->slot);
+    }
+    skep__life(child, SKEP__SIGNAL_LEAVE);
+}
+
+/* One that was never ready is replaced after its end, as any that fails to start. */
+void skep__child_stand_down(skep_child *child) {
+    struct skep__slot *slot = child->slot;
+    bool replace = slot->child == child && child->cluster->settings.respawn && !child->cluster->stopping;
+    if (child->ready_ms == 0) {
+        skep__life(child, SKEP__SIGNAL_LEAVE);
+        return;
+    }
+    child->stood_down = !child->voluntary;
+    if (!replace) {
+        skep__child_leave(child);
+        return;
+    }
+    child->voluntary = true;
+    slot->child = NULL;
+    skep__life(child, SKEP__SIGNAL_LEAVE);
+    skep__slot_refill(slot, 0);
 }
 
 static void deadline_passed(struct skep__alarm *alarm) {

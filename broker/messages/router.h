@@ -23,7 +23,4 @@ void skep__calls_free(skep_cluster *cluster);
 /* Sends each ready worker its requestCount. */
 void skep__send_request_counts(skep_cluster *cluster);
 
-/* Calls back skep_cluster_disconnect when the last link has closed. */
-void skep__check_disconnected(skep_cluster *cluster);
-
 #endif

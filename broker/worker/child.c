@@ -1,28 +1,17 @@
 /* SPDX-License-Identifier: MIT
- * A worker as the broker holds it: made, watched, read, released. */
+ * A worker as a process: made, watched, reaped, released. */
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/why.h"
-#include "common/container.h"
-#include "common/text.h"
 #include "config/directory.h"
-#include "connections/dispatch.h"
-#include "connections/handoff.h"
-#include "connections/listener.h"
-#include "group/reload.h"
-#include "hive/admission.h"
-#include "jobs/ledger.h"
 #include "journal/event.h"
-#include "journal/memory.h"
-#include "messages/router.h"
 #include "worker/belongings.h"
+#include "worker/events.h"
 #include "worker/life.h"
 #include "worker/output.h"
 #include "worker/page.h"
@@ -31,7 +20,6 @@
 
 enum {
     UNKNOWN_STATUS = 255, /* of a worker whose exit status is unknown */
-    LAST_WORDS = 1024,    /* messages read after the end; a child of the worker's may go on writing */
     BAD_FRAMES_MS = 60000 /* three malformed frames within this end a worker */
 };
 
@@ -41,12 +29,6 @@ static void take_exit_status(skep_child *child, int status) {
     child->exited = true;
     child->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     child->exit_signal = WIFSIGNALED(status) ? WTERMSIG(status) : -1;
-}
-
-/* Its last messages are read: those on the link here, those on its outbox next. The link's end closes it. */
-static void read_last_words(skep_child *child) {
-    for (unsigned i = 0; i < LAST_WORDS && child->link >= 0; i++)
-        if (skep__read_link(child) != SKEP_OK) return;
 }
 
 void skep__child_reap(skep_child *child) {
@@ -70,17 +52,22 @@ static void process_ended(uv_poll_t *poll, int status, int events) {
     skep__emit_due(child->cluster);
     take_exit_status(child, exit_status);
     uv_poll_stop(poll);
-    read_last_words(child);
-    skep__port_read(child->cluster->outbox, child->pid);
-    skep__output_finish(child);
     skep_cluster *cluster = child->cluster;
-    skep__life(child, SKEP__SIGNAL_EXIT);
+    cluster->worker_events->ended(child);
     skep__orphans_look(cluster);
 }
 
 void skep__child_kill(skep_child *child, const char *reason) {
     if (child->reason == NULL) child->reason = reason;
     if (!child->exited) kill(child->pid, SIGKILL);
+}
+
+int skep__child_signal(skep_child *child, int signal, int value) {
+    if (child->exited) return SKEP_ESTATE;
+    int failed =
+        value != 0 ? sigqueue(child->pid, signal, (union sigval){.sival_int = value}) : kill(child->pid, signal);
+    if (failed == 0) return SKEP_OK;
+    return errno == EINVAL ? SKEP_EINVAL : SKEP_ESTATE;
 }
 
 void skep__child_bad_frame(skep_child *child, const char *channel, const char *why) {
@@ -96,112 +83,6 @@ void skep__child_bad_frame(skep_child *child, const char *channel, const char *w
     skep__child_kill(child, "protocol");
 }
 
-/* --- link in --- */
-
-static void reject(skep_child *child, int status, const char *reason) {
-    struct skep_command command = {.id = SKEP_COMMAND_reject};
-    command.reject = (struct skep_command_reject){.status = (uint64_t)status, .reason = skep__text(reason)};
-    skep__emit_error(child->cluster, child, "%s", reason);
-    child->discarding = true;
-    if (skep__notify(child, &command, -1) != SKEP_OK) skep__child_kill(child, "protocol");
-    child->reason = "protocol";
-}
-
-static void hello(skep_child *child, const struct skep_command_hello *h) {
-    char reason[SKEP_MAX_REASON + 1];
-    if (child->greeted) return; /* once is enough */
-    child->greeted = true;
-    if (h->protocol != SKEP_PROTOCOL) {
-        snprintf(reason, sizeof reason, "it speaks protocol %" PRIu64 ", this broker %d", h->protocol, SKEP_PROTOCOL);
-        reject(child, SKEP_EVERSION, reason);
-        return;
-    }
-    if (h->pid != (uint64_t)child->pid) { /* its outbox could not be attributed to it */
-        snprintf(reason, sizeof reason, "process %" PRIu64 " sent hello, but %d was started", h->pid, (int)child->pid);
-        reject(child, SKEP_EPROTO, reason);
-        return;
-    }
-    if (!skep__admission_allows(child, reason)) {
-        reject(child, SKEP_EACCES, reason);
-        return;
-    }
-    if (SKEP_HAS(hello, h, name)) skep__copy_text(child->name, sizeof child->name, &h->name);
-    skep__life(child, SKEP__SIGNAL_HELLO);
-}
-
-static void handle_asked(skep_child *child, const struct skep_command_handle *handle) {
-    int status = skep__consumer_add(child, handle);
-    if (status == SKEP_ENOMEM && skep__memory_lacks(child->cluster)) status = skep__consumer_add(child, handle);
-    if (status != SKEP_OK)
-        skep__emit_error(child->cluster, child, "cannot handle queue %.*s: %s", (int)handle->queue.size_bytes,
-                         handle->queue.data, skep_strerror(status));
-}
-
-static void disconnect_asked(skep_child *child, const struct skep_command_disconnect *disconnect) {
-    if (SKEP_HAS(disconnect, disconnect, replace) && disconnect->replace) skep__child_stand_down(child);
-    else skep__child_leave(child);
-}
-
-static void say_ready(skep_child *child) {
-    child->said_ready = true;
-    skep__admission_check(child);
-}
-
-static bool listens_to(const skep_child *child) {
-    return child->link >= 0 && !child->discarding;
-}
-
-static int take_command(void *context, const struct skep_command *command) {
-    skep_child *child = context;
-    if (!listens_to(child)) return SKEP_OK; /* because of what came before it in the frame */
-    skep__trace_command(child->cluster->trace, SKEP__TRACE_LINK, "<", child->id, command);
-    if (!child->greeted && command->id != SKEP_COMMAND_hello) {
-        skep__child_bad_frame(child, "link", "a command before hello");
-        return SKEP_OK;
-    }
-    switch (command->id) {
-    case SKEP_COMMAND_hello: hello(child, &command->hello); break;
-    case SKEP_COMMAND_ready: say_ready(child); break;
-    case SKEP_COMMAND_listen: skep__listen_asked(child, &command->listen); break;
-    case SKEP_COMMAND_unlisten: skep__unlisten_asked(child, command->unlisten.listener); break;
-    case SKEP_COMMAND_taken: skep__taken(child, &command->taken); break;
-    case SKEP_COMMAND_refused: skep__refused(child, command->refused.connection); break;
-    case SKEP_COMMAND_handle: handle_asked(child, &command->handle); break;
-    case SKEP_COMMAND_disconnect: disconnect_asked(child, &command->disconnect); break;
-    default: break;
-    }
-    return SKEP_OK;
-}
-
-static void take_message(skep_child *child) {
-    skep_cluster *cluster = child->cluster;
-    struct skep__link_message *message = cluster->link_message;
-    struct skep_reader *reader = &cluster->link_reader;
-    int status = message->truncated
-                     ? SKEP_EPROTO
-                     : skep__reader_read(reader, message->data, message->size_bytes, take_command, child);
-    if (message->truncated) reader->why = "too long";
-    if (status != SKEP_OK && listens_to(child)) skep__child_bad_frame(child, "link", reader->why);
-}
-
-/* Workers have no descriptors to give: they are closed even if the message is ignored. */
-static int receive(const skep_child *child) {
-    struct skep__link_message *message = child->cluster->link_message;
-    int status = skep__link_receive(child->link, message);
-    for (unsigned i = 0; status == SKEP_OK && i < message->fd_count; i++) close(message->fds[i]);
-    return status;
-}
-
-int skep__read_link(skep_child *child) {
-    skep__emit_due(child->cluster);
-    int status = receive(child);
-    if (status == SKEP_OK && !child->discarding) take_message(child);
-    if (status == SKEP_OK || status == SKEP_EAGAIN || child->link < 0) return status;
-    skep__port_read(child->cluster->outbox, child->pid); /* what it sent before it closed the link */
-    if (child->link >= 0) skep__life(child, SKEP__SIGNAL_LINK_END);
-    return status;
-}
-
 /* --- handles --- */
 
 static void free_child(skep_child *child) {
@@ -214,31 +95,18 @@ static void handle_closed(uv_handle_t *handle) {
     skep_child *child = handle->data;
     if (--child->open_handles > 0 || !child->released) return;
     skep__subscribers_free(&child->subscribers);
-    skep__handling_free(&child->handling);
     free_child(child);
 }
 
-void skep__child_close_link(skep_child *child) {
-    if (child->link < 0) return;
+void skep__child_drop_link(skep_child *child) {
     uv_poll_stop(&child->link_poll);
     uv_close((uv_handle_t *)&child->link_poll, handle_closed);
     close(child->link);
     child->link = -1;
-    skep__dispatch_update(child);
-    skep__give_back(child);
-    skep__listener_adopt(child);
-    for (struct skep__seat *seat; (seat = LIST_FIRST(&child->seats)) != NULL;) skep__seat_free(seat);
-    if (child->voluntary) skep__listeners_prune(child->cluster, skep__slots_are_filling(child->cluster));
-    skep__calls_fail(child);
-    skep__ledger_link_ended(child);
-    skep__check_disconnected(child->cluster);
 }
 
-void skep__child_release(skep_child *child) {
-    skep_cluster *cluster = child->cluster;
-    skep__forget_due(cluster, child);
-    skep__ledger_child_ended(child);
-    skep__outlet_free(&child->inbox);
+void skep__child_drop_process(skep_child *child) {
+    skep__forget_due(child->cluster, child);
     skep__page_free(&child->page);
     skep__output_close(child);
     skep__tail_free(&child->last_lines);
@@ -248,11 +116,6 @@ void skep__child_release(skep_child *child) {
     skep__alarm_stop(&child->deadline);
     skep__watchdog_stop(child);
     uv_close((uv_handle_t *)&child->pid_poll, handle_closed);
-    skep__check_disconnected(cluster);
-}
-
-static void flush_link(struct skep__flush *flush) {
-    skep__link_watch(SKEP_CONTAINER(flush, skep_child, link_flush));
 }
 
 static int open_handle(skep_child *child, uv_poll_t *poll, int fd) {
@@ -271,8 +134,7 @@ static int open_handles(skep_child *child) {
 
 static void start_watching(skep_child *child) {
     uv_poll_start(&child->pid_poll, UV_READABLE, process_ended);
-    skep__link_watch(child);
-    skep__watch_ready(child);
+    child->cluster->worker_events->watched(child);
 }
 
 /* --- making --- */
@@ -304,7 +166,6 @@ static skep_child *allocate(skep_cluster *cluster, struct skep__slot *slot, cons
     child->link = -1;
     child->exit_code = child->exit_signal = child->guard[0] = child->guard[1] = -1;
     child->spawned_ms = uv_now(cluster->loop);
-    child->link_flush.flush = flush_link;
     STAILQ_INIT(&child->notices);
     STAILQ_INIT(&child->untaken);
     STAILQ_INIT(&child->subscribers);
@@ -328,8 +189,7 @@ static int adopt(skep_child *child, const struct skep__program *program, const s
     child->page = spawned->page;
     skep__group_guard(child);
     int status = open_output(child, spawned->output);
-    if (status == SKEP_OK)
-        status = skep__inbox_open(child, program); /* while the program loads; the welcome names it */
+    if (status == SKEP_OK) status = child->cluster->worker_events->made(child, program);
     if (status == SKEP_OK) status = skep__child_enlist(child);
     if (status != SKEP_OK) return status;
     status = open_handles(child);

@@ -5,20 +5,6 @@
 
 #include "broker.h"
 
-/* --- supervisor.c --- */
-
-/* Something has happened to a worker: looks up the transition and takes it. */
-void skep__life(skep_child *child, enum skep__child_signal signal);
-
-/* Name of a state, as users see it; borrowed. */
-const char *skep__state_name(enum skep__child_state state);
-
-/* Gives a new worker its time to become ready. */
-void skep__watch_ready(skep_child *child);
-
-/* A ready worker's inbox and outbox are connected, or one of them is not: it has so long to connect again. */
-void skep__watch_channels(skep_child *child, bool connected);
-
 /* --- child.c --- */
 
 /* Starts a process in a slot. Errors: as skep_fork. */
@@ -27,24 +13,14 @@ SKEP_MUST_USE int skep__child_start(skep_cluster *cluster, struct skep__slot *sl
 /* Starts a process that is to take a slot when it is ready. Errors: as skep_fork. */
 SKEP_MUST_USE int skep__child_start_successor(struct skep__slot *slot, const struct skep__program *program);
 
-/* Reads one message of the link and acts upon it. SKEP_OK: there may be more; asking costs a system call each time. */
-int skep__read_link(skep_child *child);
+/* Closes its end of the link, and nothing else. */
+void skep__child_drop_link(skep_child *child);
 
-/* Closes the link; what was not taken goes to others. */
-void skep__child_close_link(skep_child *child);
-
-/* Forgets a worker that is not listed any more; frees it with its last handle. */
-void skep__child_release(skep_child *child);
+/* Forgets the process of a worker that is not listed any more, and what it wrote; frees it with its last handle. */
+void skep__child_drop_process(skep_child *child);
 
 /* Waits for the end of a worker that was killed, and kills its group. */
 void skep__child_reap(skep_child *child);
-
-/* It leaves by itself, or was asked to: its slot is released. */
-void skep__child_leave(skep_child *child);
-
-/* It was asked to leave from outside: it is replaced at once, not after a drain that may take
- * long. */
-void skep__child_stand_down(skep_child *child);
 
 /* Sends a signal; value, if it is not 0, goes with it. Errors: as skep_child_kill. */
 int skep__child_signal(skep_child *child, int signal, int value);
@@ -108,9 +84,6 @@ void skep__slots_forgive(skep_cluster *cluster);
 /* Whether a worker is being started, or one is missing that is to come. */
 bool skep__slots_are_filling(const skep_cluster *cluster);
 
-/* Kills and reaps all workers, without their events: the user has let go of the cluster. */
-void skep__children_end(skep_cluster *cluster);
-
 /* No more replacements. */
 void skep__slots_stop(skep_cluster *cluster);
 void skep__slots_free(skep_cluster *cluster);
@@ -128,14 +101,6 @@ struct skep__spawned {
 /* Forks and executes a worker. env holds what it alone has beside the program's environment. Errors: as skep_fork. */
 SKEP_MUST_USE int skep__spawn(skep_cluster *cluster, uint32_t id, const struct skep__program *program, char *const *env,
                               struct skep__spawned *spawned);
-
-/* --- inbox.c --- */
-
-/* URL of a worker's inbox. */
-void skep__inbox_url(const skep_child *child, char *url, size_t capacity_bytes);
-
-/* Opens the inbox of a new worker, for its user if that is another one. Errors: as skep_fork. */
-SKEP_MUST_USE int skep__inbox_open(skep_child *child, const struct skep__program *program);
 
 /* --- listen.c --- */
 

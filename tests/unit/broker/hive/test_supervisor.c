@@ -4,6 +4,7 @@
 
 #include <signal.h>
 
+#include "hive/hive.h"
 #include "journal/event.h"
 #include "worker/life.h"
 

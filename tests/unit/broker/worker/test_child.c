@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <sys/wait.h>
 
+#include "hive/hive.h"
 #include "worker/life.h"
 
 /* Stands in the way of libuv's, so that the kernel may not be able to watch more: how many calls still succeed. */

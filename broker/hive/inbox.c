@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * A worker's inbox, opened while its program loads; the welcome names it. */
+
 #include <stdio.h>
 #include <string.h>
 
 #include "base/why.h"
 #include "config/directory.h"
 #include "hive/channels.h"
+#include "hive/hive.h"
 #include "messages/router.h"
-#include "worker/life.h"
 
 void skep__inbox_url(const skep_child *child, char *url, size_t capacity_bytes) {
     skep__instance_url(&child->cluster->instance, SKEP_FILE_INBOX, url, capacity_bytes);
