@@ -260,7 +260,8 @@ struct skep_cluster {
     uv_loop_t *loop;
     uv_loop_t own_loop;
     bool owns_loop;
-    int open_handles; /* timers, signals; polls of listeners and children have their own count */
+    int open_handles;          /* timers, signals; polls of listeners and children have their own count */
+    uv_close_cb handle_closed; /* of each of these */
     bool freed;
     unsigned trace;
     char why[SKEP_MAX_REASON * 2];
@@ -329,6 +330,7 @@ struct skep_cluster {
     size_t exit_count;
 
     struct skep__store *store;
+    const struct skep__job_events *job_events;
     SLIST_HEAD(, skep__queue_settings) queue_settings;
     struct skep__alarm ledger_alarm;            /* when something in the store is due */
     struct skep__alarm balance_alarm;           /* when jobs that were sent ahead have waited for long enough */
@@ -391,8 +393,5 @@ struct skep_cluster {
 /* What precedes the first fork: the cluster starts, unless it stops. Errors: SKEP_ESTATE (stopping), SKEP_EINVAL, and
  * those of skep_cluster_start. */
 SKEP_MUST_USE int skep__cluster_begin(skep_cluster *cluster);
-
-/* A handle of the cluster's has closed. */
-void skep__broker_handle_closed(uv_handle_t *handle);
 
 #endif

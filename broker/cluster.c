@@ -32,6 +32,31 @@
 #include "worker/belongings.h"
 #include "worker/life.h"
 
+/* --- the end --- */
+
+static void release(skep_cluster *cluster) {
+    skep__queue_settings_free(cluster);
+    skep__settings_free(&cluster->settings);
+    free(cluster->link_message);
+    skep__frame_free(&cluster->scratch);
+    skep__reader_free(&cluster->intake_reader);
+    skep__reader_free(&cluster->outbox_reader);
+    skep__reader_free(&cluster->control_reader);
+    skep__reader_free(&cluster->link_reader);
+    skep__subscribers_free(&cluster->subscribers);
+    skep__news_free(cluster);
+    skep__log_free(&cluster->log);
+    skep__exits_free(cluster);
+    skep__handling_free(&cluster->handling);
+    if (cluster->owns_loop) uv_loop_close(cluster->loop);
+    free(cluster);
+}
+
+static void handle_closed(uv_handle_t *handle) {
+    skep_cluster *cluster = handle->data;
+    if (--cluster->open_handles == 0 && cluster->freed && !cluster->owns_loop) release(cluster);
+}
+
 /* --- making --- */
 
 static void init_timer(skep_cluster *cluster, uv_timer_t *timer) {
@@ -75,6 +100,8 @@ static int allocate(skep_cluster **out, uv_loop_t *loop) {
     if (cluster == NULL) return SKEP_ENOMEM;
     init_lists(cluster);
     cluster->worker_events = &skep__hive_events;
+    cluster->job_events = &skep__client_job_events;
+    cluster->handle_closed = handle_closed;
     cluster->trace = skep__trace_mask();
     cluster->lock = cluster->reserve = -1;
     getrlimit(RLIMIT_NOFILE, &cluster->files);
@@ -266,35 +293,12 @@ void skep_cluster_stop(skep_cluster *cluster, bool now) {
 
 /* --- freeing --- */
 
-static void release(skep_cluster *cluster) {
-    skep__queue_settings_free(cluster);
-    skep__settings_free(&cluster->settings);
-    free(cluster->link_message);
-    skep__frame_free(&cluster->scratch);
-    skep__reader_free(&cluster->intake_reader);
-    skep__reader_free(&cluster->outbox_reader);
-    skep__reader_free(&cluster->control_reader);
-    skep__reader_free(&cluster->link_reader);
-    skep__subscribers_free(&cluster->subscribers);
-    skep__news_free(cluster);
-    skep__log_free(&cluster->log);
-    skep__exits_free(cluster);
-    skep__handling_free(&cluster->handling);
-    if (cluster->owns_loop) uv_loop_close(cluster->loop);
-    free(cluster);
-}
-
-void skep__broker_handle_closed(uv_handle_t *handle) {
-    skep_cluster *cluster = handle->data;
-    if (--cluster->open_handles == 0 && cluster->freed && !cluster->owns_loop) release(cluster);
-}
-
 static void close_handles(skep_cluster *cluster) {
-    uv_close((uv_handle_t *)&cluster->interval_timer, skep__broker_handle_closed);
-    uv_close((uv_handle_t *)&cluster->lack_timer, skep__broker_handle_closed);
-    uv_close((uv_handle_t *)&cluster->memory_timer, skep__broker_handle_closed);
-    uv_close((uv_handle_t *)&cluster->hush_timer, skep__broker_handle_closed);
-    uv_close((uv_handle_t *)&cluster->usage_idle, skep__broker_handle_closed);
+    uv_close((uv_handle_t *)&cluster->interval_timer, handle_closed);
+    uv_close((uv_handle_t *)&cluster->lack_timer, handle_closed);
+    uv_close((uv_handle_t *)&cluster->memory_timer, handle_closed);
+    uv_close((uv_handle_t *)&cluster->hush_timer, handle_closed);
+    uv_close((uv_handle_t *)&cluster->usage_idle, handle_closed);
     skep__signals_close(cluster);
 }
 

@@ -194,12 +194,12 @@ static void tell_all(skep_cluster *cluster, const struct outcome *o) {
         tell_one(cluster, waiter->client, waiter->number, o);
 }
 
-void skep__session_finished(skep_cluster *cluster, const struct skep__job *job, const struct skep_bytes *result) {
+static void session_finished(skep_cluster *cluster, const struct skep__job *job, const struct skep_bytes *result) {
     tell_all(cluster, &(struct outcome){.job = job, .result = result});
 }
 
-void skep__session_died(skep_cluster *cluster, const struct skep__job *job, const char *cause,
-                        const struct skep_bytes *reason) {
+static void session_died(skep_cluster *cluster, const struct skep__job *job, const char *cause,
+                         const struct skep_bytes *reason) {
     tell_all(cluster, &(struct outcome){.job = job, .cause = cause, .result = reason});
 }
 
@@ -342,3 +342,6 @@ struct skep__session *skep__session_find(skep_cluster *cluster, uint64_t id, pid
 bool skep__session_is_gone(skep_cluster *cluster, uint64_t id) {
     return id != 0 && id <= cluster->next_session && find(cluster, (uint32_t)id) == NULL;
 }
+
+const struct skep__job_events skep__client_job_events = {
+    .finished = session_finished, .died = session_died, .settled = skep__sessions_flush};

@@ -4,6 +4,7 @@
 #define SKEP_CLIENTS_SESSION_H
 
 #include "broker.h"
+#include "jobs/events.h"
 #include "jobs/store.h"
 
 enum { SKEP__DECLINED_KEPT = 64 };
@@ -69,10 +70,8 @@ void skep__session_tell_expected(struct skep__session *session);
  * told which number comes next. */
 bool skep__session_reads(struct skep__session *session);
 
-/* The outcome of a job, to its submitter and to all that wait with a copy. */
-void skep__session_finished(skep_cluster *cluster, const struct skep__job *job, const struct skep_bytes *result);
-void skep__session_died(skep_cluster *cluster, const struct skep__job *job, const char *cause,
-                        const struct skep_bytes *reason);
+/* What jobs/ calls: outcomes go to their submitters, and to all that wait with a copy. */
+extern const struct skep__job_events skep__client_job_events;
 
 /* Sends the outcomes that have gathered. */
 void skep__sessions_flush(skep_cluster *cluster);

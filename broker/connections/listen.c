@@ -99,12 +99,11 @@ static int check_name(skep_cluster *cluster, const char *name) {
     return SKEP_OK;
 }
 
-int skep_cluster_listen(skep_cluster *cluster, const char *name, const char *url, const char **bound) {
+int skep__listen_named(skep_cluster *cluster, const char *name, const char *url, const char **bound) {
     struct skep__listener *listener;
     struct wish wish = {.url = url, .primary = true};
     char why[SKEP_MAX_REASON + 1];
-    int status = skep__cluster_begin(cluster);
-    if (status == SKEP_OK && name != NULL) status = check_name(cluster, name);
+    int status = name != NULL ? check_name(cluster, name) : SKEP_OK;
     if (status != SKEP_OK) return status;
     if (name != NULL) wish.index = named_before(cluster, url);
     status = get(cluster, &wish, &listener, why);

@@ -48,6 +48,9 @@ void skep__listeners_finish(skep_cluster *cluster);
 void skep__listener_close(struct skep__listener *listener);
 void skep__listener_check_free(struct skep__listener *listener);
 
+/* Listens for the primary, as skep_cluster_listen says; the cluster runs. */
+SKEP_MUST_USE int skep__listen_named(skep_cluster *cluster, const char *name, const char *url, const char **bound);
+
 /* The listener of a number; NULL if there is none. */
 struct skep__listener *skep__listener_by_number(skep_cluster *cluster, uint64_t number);
 

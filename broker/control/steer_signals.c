@@ -164,7 +164,7 @@ static void close_steering(skep_cluster *cluster) {
     if (!cluster->steers) return;
     while (next_signal(cluster, &signal)) continue;
     uv_poll_stop(&cluster->steering);
-    uv_close((uv_handle_t *)&cluster->steering, skep__broker_handle_closed);
+    uv_close((uv_handle_t *)&cluster->steering, cluster->handle_closed);
     close(cluster->steering_fd);
 }
 
@@ -174,5 +174,5 @@ void skep__signals_close(skep_cluster *cluster) {
     close_steering(cluster);
     skep__signal_mask_restore(&cluster->signal_mask);
     for (unsigned i = 0; i < cluster->signal_count; i++)
-        uv_close((uv_handle_t *)&cluster->signals[i], skep__broker_handle_closed);
+        uv_close((uv_handle_t *)&cluster->signals[i], cluster->handle_closed);
 }

@@ -63,15 +63,16 @@ static int change(skep_cluster *cluster, unsigned before, unsigned workers) {
     return status;
 }
 
-int skep_cluster_scale(skep_cluster *cluster, unsigned workers) {
+int skep__scale_check(skep_cluster *cluster, unsigned workers) {
     if (workers > SKEP_MAX_WORKERS)
         return skep__broker_fail(cluster, SKEP_EINVAL, "%u workers: at most %d", workers, SKEP_MAX_WORKERS);
-    if (skep__reload_is_underway(cluster)) return skep__reload_refuse(cluster);
-    int status = skep__cluster_begin(cluster);
-    if (status != SKEP_OK) return status;
+    return skep__reload_is_underway(cluster) ? skep__reload_refuse(cluster) : SKEP_OK;
+}
+
+int skep__scale_to(skep_cluster *cluster, unsigned workers) {
     unsigned before = skep_cluster_wanted(cluster);
     say(cluster, before, workers); /* it comes before what follows from it */
-    status = change(cluster, before, workers);
+    int status = change(cluster, before, workers);
     say(cluster, workers, skep_cluster_wanted(cluster));
     hold(cluster);
     return status;

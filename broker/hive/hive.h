@@ -49,6 +49,14 @@ void skep__children_end(skep_cluster *cluster);
 /* Calls back skep_cluster_disconnect when the last link has closed. */
 void skep__check_disconnected(skep_cluster *cluster);
 
+/* --- outbox.c --- */
+
+/* A frame arrived in the outbox; context is the cluster. */
+void skep__outbox_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer);
+
+/* A worker's inbox has drained; context is the worker. */
+void skep__inbox_drained(void *context);
+
 /* --- inbox.c --- */
 
 /* URL of a worker's inbox. */

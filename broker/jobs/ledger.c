@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "clients/session.h"
 #include "jobs/deliveries.h"
+#include "jobs/events.h"
 #include "jobs/queue_settings.h"
 #include "journal/event.h"
 #include "journal/lacks.h"
@@ -165,7 +165,7 @@ static void announce(skep_cluster *cluster, const struct skep__job *job, const c
 void skep__ledger_bury(skep_cluster *cluster, struct skep__job *job, const char *cause, const struct skep_bytes *reason,
                        const struct skep__exit_record *record) {
     store(cluster)->bury(cluster->store, job, cause, new_death(cause, reason, record), now_ms(cluster));
-    if (job->wants_outcome) skep__session_died(cluster, job, cause, reason);
+    if (job->wants_outcome) cluster->job_events->died(cluster, job, cause, reason);
     job->wants_outcome = false;
     announce(cluster, job, cause, reason);
 }
@@ -240,7 +240,7 @@ static struct skep__job *answered(skep_child *child, uint64_t number) {
 
 static void take_result(skep_cluster *cluster, struct skep__job *job, const struct skep_list *results, uint32_t index) {
     struct skep_bytes result = results->count > 0 ? skep__list_at(results, index) : (struct skep_bytes){0};
-    if (job->wants_outcome) skep__session_finished(cluster, job, &result);
+    if (job->wants_outcome) cluster->job_events->finished(cluster, job, &result);
     else if (result.size_bytes > 0) job->queue->unclaimed++;
 }
 
@@ -377,7 +377,7 @@ static void look(struct skep__alarm *alarm) {
     uint64_t now = now_ms(cluster);
     bury_expired(cluster, now);
     ripen(cluster, now);
-    skep__sessions_flush(cluster);
+    cluster->job_events->settled(cluster);
     skep__ledger_watch(cluster);
 }
 

@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "clients/session.h"
 #include "common/container.h"
 #include "common/signal_text.h"
 #include "common/text.h"
 #include "jobs/deliveries.h"
+#include "jobs/events.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"
 #include "page_claims.h"
@@ -165,7 +165,7 @@ static void recover(skep_child *child) {
 static void dispatch_rest(skep_child *child) {
     struct skep__consumer *consumer;
     LIST_FOREACH(consumer, &child->consumers, of_child) skep__dispatch_jobs(child->cluster, consumer->queue);
-    skep__sessions_flush(child->cluster);
+    child->cluster->job_events->settled(child->cluster);
 }
 
 static void hand_over(skep_child *child) {

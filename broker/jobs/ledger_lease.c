@@ -4,9 +4,9 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
-#include "clients/session.h"
 #include "common/container.h"
 #include "jobs/deliveries.h"
+#include "jobs/events.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"
 #include "page_claims.h"
@@ -111,7 +111,7 @@ static void look(struct skep__alarm *alarm) {
     if (!child->stalled && (view.works || !view.waits)) return; /* what waits for nothing was lost on its way */
     skep__take_back_all(child);
     skep__dispatch_child(child);
-    skep__sessions_flush(child->cluster);
+    child->cluster->job_events->settled(child->cluster);
 }
 
 void skep__ledger_watch_lease(skep_child *child, const struct skep__job *job, uint64_t now_ms) {

@@ -28,25 +28,25 @@ static struct skep__queue *queue_of(skep_cluster *cluster, const struct skep_com
 
 /* A part of the report may be lost, but never a part of one histogram. */
 static void merge(skep_cluster *cluster, skep_child *child, const struct skep_command_handled *h,
-                  const struct skep_histogram *times) {
+                  const struct skep_histogram *times, skep__job_times_cb *note) {
     enum skep__handled_what what = what_of(h->what);
     struct skep__queue *queue = what == SKEP__HANDLED_JOB ? queue_of(cluster, h) : NULL;
     int status = skep__histogram_add(&cluster->handling.of[what], times);
     if (status == SKEP_OK && child != NULL) status = skep__histogram_add(&child->handling.of[what], times);
     if (status == SKEP_OK && queue != NULL) status = skep__histogram_add(&queue->times, times);
-    if (child != NULL && queue != NULL && times->total > 0) skep__consumer_timed(child, queue, times);
+    if (note != NULL && queue != NULL && times->total > 0) note(child, queue, times);
     if (status != SKEP_OK) skep__trace(cluster->trace, SKEP__TRACE_WIRE, "handled: %s", skep_strerror(status));
 }
 
 int skep__handled(skep_cluster *cluster, skep_child *child, const struct skep_command_handled *handled,
-                  const char **why) {
+                  skep__job_times_cb *note, const char **why) {
     struct skep_histogram times = {0};
     if (what_of(handled->what) == SKEP__HANDLED_WHATS) {
         cluster->outbox_reader.unknown++;
         return SKEP_OK;
     }
     int status = skep__histogram_unpack(&times, handled->times.data, handled->times.size_bytes);
-    if (status == SKEP_OK) merge(cluster, child, handled, &times);
+    if (status == SKEP_OK) merge(cluster, child, handled, &times, note);
     skep__histogram_free(&times);
     if (status != SKEP_EPROTO) return SKEP_OK;
     *why = "times: no histogram";

@@ -15,14 +15,19 @@ enum skep__handled_what {
     SKEP__HANDLED_WHATS
 };
 
+struct skep__queue;
+
 struct skep__handling {
     struct skep_histogram of[SKEP__HANDLED_WHATS];
 };
 
-/* Adds what a worker reports; child is NULL if it is gone. Without memory a report is lost. Errors: SKEP_EPROTO, with
- * *why. */
+/* How long a worker took for jobs of a queue; context is the worker. */
+typedef void skep__job_times_cb(void *context, const struct skep__queue *queue, const struct skep_histogram *times);
+
+/* Adds what a worker reports; child is NULL if it is gone. note (NULL: nobody) is told of jobs. Without memory a report
+ * is lost. Errors: SKEP_EPROTO, with *why. */
 SKEP_MUST_USE int skep__handled(skep_cluster *cluster, skep_child *child, const struct skep_command_handled *handled,
-                                const char **why);
+                                skep__job_times_cb *note, const char **why);
 
 /* Appends handlingStatus for all workers, then for each as long as the answer is not too large. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__handling_add(const skep_cluster *cluster, struct skep_frame *frame);

@@ -126,7 +126,7 @@ static void forward(skep_child *sender, const struct skep_command_message *m) {
     if (status != SKEP_OK) undelivered(sender, m, status);
 }
 
-static void message(skep_child *sender, const struct skep_command_message *m) {
+void skep__worker_message(skep_child *sender, const struct skep_command_message *m) {
     static const struct skep_bytes none = {0};
     sender->messages++;
     sender->cluster->messages++;
@@ -174,7 +174,7 @@ static void reply_here(skep_child *sender, const struct skep_command_reply *r) {
            has_data ? r->data.size_bytes : 0);
 }
 
-static void reply(skep_child *sender, const struct skep_command_reply *r) {
+void skep__worker_reply(skep_child *sender, const struct skep_command_reply *r) {
     if (!SKEP_HAS(reply, r, to) || r->to == 0) {
         reply_here(sender, r);
         return;
@@ -193,81 +193,13 @@ static int add_to_inbox(void *context, const void *data, size_t size_bytes) {
 
 /* If not all of it fits into the inbox now, it is sent again when that has drained: the worker drops what it has seen.
  */
-static void news_since(skep_child *child, uint64_t seq) {
+void skep__worker_news_since(skep_child *child, uint64_t seq) {
     if (child->link < 0) return;
     int status = skep__news_since(child->cluster, seq, add_to_inbox, child);
     child->owes_news = status == SKEP_EAGAIN;
     child->news_seen = seq;
     if (status != SKEP_OK)
         skep__trace(child->cluster->trace, SKEP__TRACE_WIRE, "worker %u: news: %s", child->id, skep_strerror(status));
-}
-
-void skep__inbox_drained(void *context) {
-    skep_child *child = context;
-    child->inbox_full = false;
-    if (child->owes_news) news_since(child, child->news_seen);
-    skep__dispatch_child(child);
-}
-
-/* --- frames --- */
-
-/* A worker's own words. Errors: SKEP_EPROTO, with *why. */
-static int take_from_child(skep_child *child, const struct skep_command *command, const char **why) {
-    switch (command->id) {
-    case SKEP_COMMAND_message: message(child, &command->message); break;
-    case SKEP_COMMAND_reply: reply(child, &command->reply); break;
-    case SKEP_COMMAND_newsSince:
-        if (!child->owes_news) news_since(child, command->newsSince.seq);
-        break;
-    case SKEP_COMMAND_completed: return skep__ledger_completed(child, &command->completed, why);
-    case SKEP_COMMAND_retry: skep__ledger_retry(child, &command->retry); break;
-    case SKEP_COMMAND_fail: skep__ledger_fail(child, &command->fail); break;
-    case SKEP_COMMAND_released: skep__ledger_released(child, &command->released); break;
-    case SKEP_COMMAND_extend: skep__ledger_extend(child, &command->extend); break;
-    default: break;
-    }
-    return SKEP_OK;
-}
-
-struct sender {
-    skep_cluster *cluster;
-    skep_child *child; /* NULL: a stranger, or a worker that is gone */
-    const char **why;  /* what is wrong with a command */
-};
-
-static int take_command(void *context, const struct skep_command *command) {
-    const struct sender *sender = context;
-    skep_cluster *cluster = sender->cluster;
-    skep_child *child = sender->child;
-    skep__trace_command(cluster->trace, SKEP__TRACE_WIRE, "<", child != NULL ? child->id : 0, command);
-    if (command->id == SKEP_COMMAND_incrementRequestCount)
-        skep__count_requests(cluster, child, &command->incrementRequestCount);
-    else if (command->id == SKEP_COMMAND_incrementCount) skep__count_named(cluster, child, &command->incrementCount);
-    else if (command->id == SKEP_COMMAND_handled) return skep__handled(cluster, child, &command->handled, sender->why);
-    else if (child != NULL) return take_from_child(child, command, sender->why);
-    return SKEP_OK;
-}
-
-static void bad_frame(skep_cluster *cluster, skep_child *child, const struct skep__peer *peer, const char *why) {
-    if (child != NULL) {
-        skep__child_bad_frame(child, "outbox", why);
-        return;
-    }
-    cluster->bad_frames++;
-    skep__emit_error(cluster, NULL, "malformed frame in the outbox from process %d (%s); %s", (int)peer->pid, why,
-                     skep__port_blame(cluster->outbox, peer->pipe) ? "ignored from now on" : "dropped");
-}
-
-void skep__outbox_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
-    skep_cluster *cluster = context;
-    struct skep_reader *reader = &cluster->outbox_reader;
-    skep_child *child = skep__child_by_pid(cluster, peer->pid);
-    if (child != NULL ? child->discarding : skep__counts_are_final(cluster, peer->pid)) return;
-    struct sender sender = {.cluster = cluster, .child = child, .why = &reader->why};
-    int status = skep__reader_read(reader, data, size_bytes, take_command, &sender);
-    if (child != NULL) skep__dispatch_child(child);
-    skep__sessions_flush(cluster);
-    if (status != SKEP_OK) bad_frame(cluster, child, peer, reader->why);
 }
 
 /* --- messages from the primary --- */

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * Commands from workers' outboxes, and messages between workers and the primary. */
+ * Messages between workers, and between them and the primary. */
 #ifndef SKEP_MESSAGES_ROUTER_H
 #define SKEP_MESSAGES_ROUTER_H
 
 #include "broker.h"
 
-/* A frame arrived in the outbox; context is the cluster. */
-void skep__outbox_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer);
+/* A worker's message to others, to all, or to the primary. */
+void skep__worker_message(skep_child *child, const struct skep_command_message *message);
 
-/* A worker's inbox has drained; context is the worker. */
-void skep__inbox_drained(void *context);
+/* A worker's reply to a request. */
+void skep__worker_reply(skep_child *child, const struct skep_command_reply *reply);
+
+/* Sends a worker the news that follow a number; what does not fit into its inbox follows when that has drained, if this
+ * is called again. */
+void skep__worker_news_since(skep_child *child, uint64_t seq);
 
 /* The worker that a message is for, by id or by name; NULL if there is none. */
 skep_child *skep__receiver_of(skep_cluster *cluster, const struct skep_command_message *message);

@@ -227,7 +227,7 @@ void skep__orphans_end(skep_cluster *cluster) {
         reap_orphans(cluster);
     }
     free(cluster->own_children);
-    uv_close((uv_handle_t *)&cluster->child_signal, skep__broker_handle_closed);
+    uv_close((uv_handle_t *)&cluster->child_signal, cluster->handle_closed);
 }
 
 /* --- those of a broker that was killed --- */

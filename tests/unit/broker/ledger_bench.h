@@ -7,6 +7,7 @@
 #include "common/text.h"
 
 #include "clients/session.h"
+#include "hive/hive.h"
 #include "jobs/ledger.h"
 #include "messages/router.h"
 #include "page_claims.h"

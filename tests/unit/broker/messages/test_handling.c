@@ -58,7 +58,7 @@ static void report(struct bench *bench, skep_child *child, const char *what, con
     assert_int_equal(skep__histogram_pack(&times, packed, sizeof packed, &size_bytes), SKEP_OK);
     struct skep_command_handled handled = {.what = skep__text(what), .times = {packed, size_bytes}};
     if (queue != NULL) SKEP_SET(handled, &handled, queue, skep__text(queue));
-    assert_int_equal(skep__handled(bench->cluster, child, &handled, &bench->why), SKEP_OK);
+    assert_int_equal(skep__handled(bench->cluster, child, &handled, NULL, &bench->why), SKEP_OK);
     skep__histogram_free(&times);
 }
 
@@ -170,7 +170,7 @@ static void test_unknown_things(void **state) {
     report(bench, bench->children[0], "tea", NULL, 1, MS);
     report(bench, bench->children[0], "", NULL, 1, MS);
     struct skep_command_handled rubbish = {.what = {"tea", 3}, .times = {"\x80", 1}};
-    assert_int_equal(skep__handled(bench->cluster, bench->children[0], &rubbish, &bench->why), SKEP_OK);
+    assert_int_equal(skep__handled(bench->cluster, bench->children[0], &rubbish, NULL, &bench->why), SKEP_OK);
     assert_int_equal(bench->cluster->outbox_reader.unknown, unknown + 3);
     struct view view = look(bench);
     assert_int_equal(view.commands, 0);
@@ -181,7 +181,7 @@ static void test_unknown_things(void **state) {
 static void test_malformed_times(void **state) {
     struct bench *bench = open_bench(*state);
     struct skep_command_handled handled = {.what = {"job", 3}, .times = {"\x00\x01\x80", 3}};
-    assert_int_equal(skep__handled(bench->cluster, bench->children[0], &handled, &bench->why), SKEP_EPROTO);
+    assert_int_equal(skep__handled(bench->cluster, bench->children[0], &handled, NULL, &bench->why), SKEP_EPROTO);
     assert_string_equal(bench->why, "times: no histogram");
     struct view view = look(bench);
     assert_int_equal(view.commands, 0);

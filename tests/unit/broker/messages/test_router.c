@@ -6,6 +6,7 @@
 
 #include "control/control.h"
 #include "hive/channels.h"
+#include "hive/hive.h"
 #include "journal/event.h"
 #include "messages/router.h"
 

@@ -3,9 +3,22 @@
 
 #include <signal.h>
 
+#include "connections/listener.h"
 #include "contract.h"
+#include "group/scale.h"
 #include "hive/hive.h"
 #include "worker/life.h"
+
+int skep_cluster_listen(skep_cluster *cluster, const char *name, const char *url, const char **bound) {
+    int status = skep__cluster_begin(cluster);
+    return status == SKEP_OK ? skep__listen_named(cluster, name, url, bound) : status;
+}
+
+int skep_cluster_scale(skep_cluster *cluster, unsigned workers) {
+    int status = skep__scale_check(cluster, workers);
+    if (status == SKEP_OK) status = skep__cluster_begin(cluster);
+    return status == SKEP_OK ? skep__scale_to(cluster, workers) : status;
+}
 
 uv_loop_t *skep_cluster_loop(skep_cluster *cluster) {
     return cluster->loop;
