@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * The rest of skep/cluster.h: looking workers up, asking them to leave. */
+ * Functions of skep/cluster.h that begin with a start, or only look. */
 
 #include <signal.h>
 
+#include "base/why.h"
+#include "clients/primary.h"
 #include "connections/listener.h"
 #include "contract.h"
 #include "group/scale.h"
@@ -18,6 +20,18 @@ int skep_cluster_scale(skep_cluster *cluster, unsigned workers) {
     int status = skep__scale_check(cluster, workers);
     if (status == SKEP_OK) status = skep__cluster_begin(cluster);
     return status == SKEP_OK ? skep__scale_to(cluster, workers) : status;
+}
+
+int skep_cluster_submit(skep_cluster *cluster, const char *queue, const void *data, size_t size_bytes,
+                        const skep_job_options *options, uint64_t *id, skep_cluster_outcome_cb outcome, void *context) {
+    static const skep_job_options defaults = {0};
+    if (options == NULL) options = &defaults;
+    int status = skep__primary_check(cluster, queue, size_bytes, options);
+    if (status == SKEP_OK && cluster->stopping)
+        status = skep__broker_fail(cluster, SKEP_ESTATE, "the cluster is stopping");
+    if (status == SKEP_OK) status = skep_cluster_start(cluster);
+    if (status != SKEP_OK) return status;
+    return skep__primary_submit(cluster, queue, data, size_bytes, options, id, outcome, context);
 }
 
 uv_loop_t *skep_cluster_loop(skep_cluster *cluster) {
@@ -38,12 +52,6 @@ const char *skep_cluster_dir(const skep_cluster *cluster) {
 
 const char *skep_cluster_name(const skep_cluster *cluster) {
     return cluster->started ? cluster->instance.name : "";
-}
-
-skep_child *skep_child_by_id(skep_cluster *cluster, uint32_t id) {
-    skep_child *child;
-    HASH_FIND(by_id, cluster->by_id, &id, sizeof id, child);
-    return child;
 }
 
 /* One that has exited is no longer in the list: what follows is found by its id. */
@@ -107,7 +115,7 @@ void *skep_child_data(const skep_child *child) {
 }
 
 void skep_child_disconnect(skep_child *child) {
-    if (!child->exited) skep__child_leave(child);
+    skep__child_dismiss(child);
 }
 
 int skep_child_kill(skep_child *child, int signal) {

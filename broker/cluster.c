@@ -261,36 +261,6 @@ int skep_cluster_run(skep_cluster *cluster) {
     return SKEP_OK;
 }
 
-static void kill_all(skep_cluster *cluster) {
-    skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) skep__child_kill(child, "killed");
-}
-
-static void drain_all(skep_cluster *cluster) {
-    skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) skep_child_disconnect(child);
-}
-
-static void begin_stop(skep_cluster *cluster) {
-    cluster->stopping = true;
-    skep__ledger_say_dead(cluster);
-    skep__reload_cancel(cluster);
-    skep__slots_stop(cluster);
-    skep__breaker_stop(cluster);
-    skep__scale_stop(cluster);
-    skep__listeners_finish(cluster);
-    skep_event event = skep__event(SKEP_EVENT_STOP, NULL);
-    skep__emit_later(cluster, &event);
-    skep__ledger_check_lost(cluster);
-}
-
-void skep_cluster_stop(skep_cluster *cluster, bool now) {
-    bool first = !cluster->stopping;
-    if (first) begin_stop(cluster);
-    if (now) kill_all(cluster);
-    else if (first) drain_all(cluster);
-}
-
 /* --- freeing --- */
 
 static void close_handles(skep_cluster *cluster) {

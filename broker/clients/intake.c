@@ -11,7 +11,6 @@
 #include "journal/memory.h"
 #include "journal/news.h"
 #include "messages/router.h"
-#include "worker/life.h"
 
 enum {
     MAX_REQUESTS = 1024,  /* of one client to workers, under way */

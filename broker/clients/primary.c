@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/why.h"
+#include "clients/primary.h"
 #include "clients/session.h"
 #include "common/queue_options.h"
 #include "config/settings.h"
@@ -35,7 +36,7 @@ void skep__primary_forget(skep_cluster *cluster) {
     }
 }
 
-static int check(skep_cluster *cluster, const char *queue, size_t size_bytes, const skep_job_options *options) {
+int skep__primary_check(skep_cluster *cluster, const char *queue, size_t size_bytes, const skep_job_options *options) {
     char why[SKEP_MAX_REASON + 1];
     int status = skep__job_options_check(queue, options, why);
     if (status == SKEP_OK) status = skep__job_size_check(queue, size_bytes, why);
@@ -88,21 +89,15 @@ static int put(skep_cluster *cluster, const char *name, struct skep__submission 
     return status == SKEP_OK ? status : skep__broker_fail(cluster, status, "%s: %s", name, skep_strerror(status));
 }
 
-int skep_cluster_submit(skep_cluster *cluster, const char *queue, const void *data, size_t size_bytes,
-                        const skep_job_options *options, uint64_t *id, skep_cluster_outcome_cb outcome, void *context) {
-    static const skep_job_options defaults = {0};
+int skep__primary_submit(skep_cluster *cluster, const char *queue, const void *data, size_t size_bytes,
+                         const skep_job_options *options, uint64_t *id, skep_cluster_outcome_cb outcome,
+                         void *context) {
     uint64_t given = 0;
-    if (options == NULL) options = &defaults;
-    int status = check(cluster, queue, size_bytes, options);
-    if (status == SKEP_OK && cluster->stopping)
-        status = skep__broker_fail(cluster, SKEP_ESTATE, "the cluster is stopping");
-    if (status == SKEP_OK && !cluster->started) status = skep_cluster_start(cluster);
-    if (status != SKEP_OK) return status;
     struct skep__submission submission = submission_of(cluster, data, size_bytes, options);
     struct skep__awaited *awaited = outcome != NULL ? await(cluster, submission.number, outcome, context) : NULL;
     if (outcome != NULL && awaited == NULL) return SKEP_ENOMEM;
     submission.wants_outcome = outcome != NULL;
-    status = put(cluster, queue, &submission, &given);
+    int status = put(cluster, queue, &submission, &given);
     if (status != SKEP_OK) forget(cluster, awaited);
     else if (awaited != NULL) awaited->id = given;
     bool is_there = status == SKEP_OK || status == SKEP_EDUPLICATE || status == SKEP_EDEAD;

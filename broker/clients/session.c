@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "config/directory.h"
-#include "hive/channels.h"
 #include "journal/event.h"
 #include "journal/memory.h"
 

@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "worker/program.h"
-
 enum {
     INTERVAL_MS = 10000,
     READY_TIMEOUT_MS = 10000,

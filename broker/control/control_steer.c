@@ -51,7 +51,7 @@ static int scale(skep_cluster *cluster, const struct skep_command_scale *asked, 
     struct skep_command command = {.id = SKEP_COMMAND_scaled};
     unsigned from = skep_cluster_wanted(cluster), to = from;
     int status = target_of(cluster, asked, &to);
-    if (status == SKEP_OK) status = skep_cluster_scale(cluster, to);
+    if (status == SKEP_OK) status = skep__scale(cluster, to);
     if (status != SKEP_OK) return status;
     command.scaled = (struct skep_command_scaled){.from = from, .to = to};
     return skep__frame_add(frame, &command);

@@ -14,6 +14,7 @@
 #include "base/why.h"
 #include "common/signal_text.h"
 #include "control/steer_signals.h"
+#include "group/scale.h"
 #include "journal/event.h"
 
 static const int stop_signals[SKEP__STOP_SIGNALS] = {SIGINT, SIGTERM, SIGQUIT};
@@ -70,8 +71,8 @@ int skep_cluster_stop_on_signals(skep_cluster *cluster) {
 
 static int scale_by(skep_cluster *cluster, bool up) {
     unsigned wanted = skep_cluster_wanted(cluster);
-    if (up) return skep_cluster_scale(cluster, wanted + 1);
-    return wanted > 0 ? skep_cluster_scale(cluster, wanted - 1) : SKEP_OK;
+    if (up) return skep__scale(cluster, wanted + 1);
+    return wanted > 0 ? skep__scale(cluster, wanted - 1) : SKEP_OK;
 }
 
 static const char *effect_of(const skep_cluster *cluster, int signal) {

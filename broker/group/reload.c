@@ -95,7 +95,7 @@ static void withdraw(struct skep__slot *slot) {
     child->reason = "reload";
     child->voluntary = true;
     if (!LIST_EMPTY(&child->seats)) {
-        skep_child_disconnect(child);
+        skep__child_dismiss(child);
         return;
     }
     child->discarding = true; /* it must not become ready any more */
@@ -263,7 +263,7 @@ static void promote(skep_child *child) {
     slot->renewed = true;
     slot->failures = 0;
     uint32_t old_id = old != NULL ? old->id : 0;
-    if (old != NULL) skep_child_disconnect(old);
+    if (old != NULL) skep__child_dismiss(old);
     if (child->cluster->reload != NULL) emit_step(child->cluster->reload, child, old_id);
 }
 

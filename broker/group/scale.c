@@ -35,7 +35,7 @@ static void drop_highest(skep_cluster *cluster) {
     while (i > 0 && !cluster->slots[i - 1]->wanted) i--;
     if (i == 0) return;
     struct skep__slot *slot = cluster->slots[i - 1];
-    if (slot->child != NULL) skep_child_disconnect(slot->child);
+    if (slot->child != NULL) skep__child_dismiss(slot->child);
     else skep__slot_give_up(slot);
 }
 
@@ -69,6 +69,14 @@ int skep__scale_check(skep_cluster *cluster, unsigned workers) {
     return skep__reload_is_underway(cluster) ? skep__reload_refuse(cluster) : SKEP_OK;
 }
 
+int skep__scale(skep_cluster *cluster, unsigned workers) {
+    if (!cluster->started || cluster->stopping)
+        return skep__broker_fail(cluster, SKEP_ESTATE, "the cluster %s",
+                                 cluster->stopping ? "is stopping" : "has not started");
+    int status = skep__scale_check(cluster, workers);
+    return status == SKEP_OK ? skep__scale_to(cluster, workers) : status;
+}
+
 int skep__scale_to(skep_cluster *cluster, unsigned workers) {
     unsigned before = skep_cluster_wanted(cluster);
     say(cluster, before, workers); /* it comes before what follows from it */
@@ -83,7 +91,7 @@ int skep__scale_drain(skep_child *child) {
     unsigned before = skep_cluster_wanted(cluster);
     if (child->exited || child->voluntary) return SKEP_ESTATE;
     say(cluster, before, before - (child->slot->child == child));
-    skep_child_disconnect(child);
+    skep__child_dismiss(child);
     hold(cluster);
     return SKEP_OK;
 }

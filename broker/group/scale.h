@@ -11,6 +11,9 @@ SKEP_MUST_USE int skep__scale_drain(skep_child *child);
 /* The cluster stops: having no workers no longer keeps it running. */
 void skep__scale_stop(skep_cluster *cluster);
 
+/* As skep_cluster_scale, of a cluster that runs. Errors: SKEP_ESTATE, and those of the two below. */
+SKEP_MUST_USE int skep__scale(skep_cluster *cluster, unsigned workers);
+
 /* Whether there may be so many workers now. Errors: SKEP_EINVAL, SKEP_EUNDERWAY. */
 SKEP_MUST_USE int skep__scale_check(skep_cluster *cluster, unsigned workers);
 

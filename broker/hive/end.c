@@ -94,5 +94,8 @@ static void worker_watched(skep_child *child) {
     skep__watch_ready(child);
 }
 
-const struct skep__worker_events skep__hive_events = {
-    .made = skep__inbox_open, .watched = worker_watched, .readable = skep__read_link, .ended = worker_ended};
+const struct skep__worker_events skep__hive_events = {.made = skep__inbox_open,
+                                                      .watched = worker_watched,
+                                                      .readable = skep__read_link,
+                                                      .dismissed = skep__child_leave,
+                                                      .ended = worker_ended};

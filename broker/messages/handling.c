@@ -4,7 +4,7 @@
 #include "common/text.h"
 
 #include "broker.h"
-#include "jobs/ledger.h"
+#include "jobs/store.h"
 
 enum { ANSWER_BYTES = 3 * 1024 * 1024 /* an answer that has so much gets no more: frames have a limit */ };
 

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "clients/session.h"
-#include "jobs/ledger.h"
 #include "journal/event.h"
 #include "journal/memory.h"
 #include "journal/news.h"

@@ -70,6 +70,10 @@ int skep__child_signal(skep_child *child, int signal, int value) {
     return errno == EINVAL ? SKEP_EINVAL : SKEP_ESTATE;
 }
 
+void skep__child_dismiss(skep_child *child) {
+    if (!child->exited) child->cluster->worker_events->dismissed(child);
+}
+
 void skep__child_bad_frame(skep_child *child, const char *channel, const char *why) {
     uint64_t now_ms = uv_now(child->cluster->loop);
     uint64_t *slot = &child->bad_frame_ms[child->bad_frames % 2]; /* of the last but one */

@@ -29,3 +29,9 @@ skep_child *skep__child_by_pid(skep_cluster *cluster, pid_t pid) {
     HASH_FIND(by_pid, cluster->by_pid, &pid, sizeof pid, child);
     return child;
 }
+
+skep_child *skep_child_by_id(skep_cluster *cluster, uint32_t id) {
+    skep_child *child;
+    HASH_FIND(by_id, cluster->by_id, &id, sizeof id, child);
+    return child;
+}

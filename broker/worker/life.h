@@ -25,6 +25,9 @@ void skep__child_reap(skep_child *child);
 /* Sends a signal; value, if it is not 0, goes with it. Errors: as skep_child_kill. */
 int skep__child_signal(skep_child *child, int signal, int value);
 
+/* Asks a worker to leave for good. */
+void skep__child_dismiss(skep_child *child);
+
 /* Ends a worker at once; reason (static text) goes into its exit event. */
 void skep__child_kill(skep_child *child, const char *reason);
 

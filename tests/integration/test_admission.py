@@ -73,7 +73,8 @@ class Case(unittest.TestCase):
         return hive
 
     def facts(self, hive):
-        return [facts_of(pid) for pid in hive.pids().values()]
+        """Of the workers that stay."""
+        return [facts_of(worker["pid"]) for worker in hive.status()["workers"] if worker["state"] == "ready"]
 
     def assert_echoes(self, hive):
         done = hive.skep("submit", "echo", "text", "--wait")

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ * The stop of a cluster: its workers drain, or are killed. */
+#include "connections/listener.h"
+#include "group/breaker.h"
+#include "group/reload.h"
+#include "group/scale.h"
+#include "jobs/ledger.h"
+#include "journal/event.h"
+#include "worker/life.h"
+
+static void kill_all(skep_cluster *cluster) {
+    skep_child *child;
+    TAILQ_FOREACH(child, &cluster->children, entry) skep__child_kill(child, "killed");
+}
+
+static void drain_all(skep_cluster *cluster) {
+    skep_child *child;
+    TAILQ_FOREACH(child, &cluster->children, entry) skep__child_dismiss(child);
+}
+
+static void begin_stop(skep_cluster *cluster) {
+    cluster->stopping = true;
+    skep__ledger_say_dead(cluster);
+    skep__reload_cancel(cluster);
+    skep__slots_stop(cluster);
+    skep__breaker_stop(cluster);
+    skep__scale_stop(cluster);
+    skep__listeners_finish(cluster);
+    skep_event event = skep__event(SKEP_EVENT_STOP, NULL);
+    skep__emit_later(cluster, &event);
+    skep__ledger_check_lost(cluster);
+}
+
+void skep_cluster_stop(skep_cluster *cluster, bool now) {
+    bool first = !cluster->stopping;
+    if (first) begin_stop(cluster);
+    if (now) kill_all(cluster);
+    else if (first) drain_all(cluster);
+}
