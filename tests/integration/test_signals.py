@@ -93,8 +93,8 @@ class Broker(unittest.TestCase):
             os.kill(hive.pid, signal.SIGINT)
             hive.wait_line(f"broker: SIGINT from pid {sender}: killing the workers")
             self.assertEqual(hive.wait_exit(), 0, hive.describe())
-            told = [event["reason"] for event in events.all() if event["event"] == "signal"]
-            self.assertIn(f"SIGTERM from pid {sender}: stopping", told)
+            said = f"SIGTERM from pid {sender}: stopping"
+            events.wait_event(lambda event: event["event"] == "signal" and event["reason"] == said)
 
     def test_those_that_do_nothing_still_do_nothing(self):
         with hive_of(1) as (hive, submitter):
