@@ -130,7 +130,7 @@ static bool has_backlog(const struct skep__consumer *consumer, uint64_t by_ms) {
 }
 
 /* Whether it would begin another job at once: no handler keeps it from that, and no backlog; or if nobody knows, no
- * job. A queue's jobs would go to and fro for ever between workers that are all busy with another one's. */
+ * job. A queue's jobs would move back and forth without end between workers that are all busy with another one's. */
 static bool is_free(const struct skep__consumer *consumer, uint64_t by_ms) {
     const skep_child *child = consumer->child;
     if (!skep__claims_are_kept(child->page)) return child->deliveries.jobs < consumer->concurrency;

@@ -34,7 +34,7 @@ static void test_removed_and_made_again(void **state) {
     close_place(&second);
 }
 
-/* By whoever tidies up: it is its broker's all the same. */
+/* The directory is removed by another program, and stays its broker's. */
 static void test_without_its_lock(void **state) {
     struct place place;
     char path[128];

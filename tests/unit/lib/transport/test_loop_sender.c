@@ -120,7 +120,7 @@ static void test_one_process(void **state) {
     close_bench(&bench);
 }
 
-/* The process with the most loses as much as is necessary, whoever has begun the latest. */
+/* The process with the most loses as much as is necessary, also if another one began the latest message. */
 static void test_all_processes(void **state) {
     struct bench bench;
     open_bench(&bench, *state);
