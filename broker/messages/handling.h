@@ -24,7 +24,7 @@ struct skep__handling {
 /* How long a worker took for jobs of a queue; context is the worker. */
 typedef void skep__job_times_cb(void *context, const struct skep__queue *queue, const struct skep_histogram *times);
 
-/* Adds what a worker reports; child is NULL if it is gone. note (NULL: nobody) is told of jobs. Without memory a report
+/* Adds what a worker reports; child is NULL if it is gone. note is called for jobs (NULL: not). Without memory a report
  * is lost. Errors: SKEP_EPROTO, with *why. */
 SKEP_MUST_USE int skep__handled(skep_cluster *cluster, skep_child *child, const struct skep_command_handled *handled,
                                 skep__job_times_cb *note, const char **why);
