@@ -17,8 +17,12 @@ SHARED = "broker/broker.h"
 
 
 def read_rooms():
-    text = (Path(__file__).parent / "rooms.def").read_text()
-    return {name: others.split() for name, others in ROOM.findall(text)}
+    """Each room with all that it stands on; a row comes after the rows it names."""
+    rooms = {}
+    for name, others in ROOM.findall((Path(__file__).parent / "rooms.def").read_text()):
+        below = set(others.split())
+        rooms[name] = below.union(*(rooms[other] for other in below - {"*"}))
+    return rooms
 
 
 class House:
