@@ -32,13 +32,23 @@ def one_way(hall):
                     "Node process.send": (AT_LEAST, 20.0)})
 
 
-def round_trip(hall):
+ONE_PROCESSOR = ("/usr/bin/taskset", "-c", "0")  # before a program: what it costs, without what a wake-up takes
+
+
+def trips(hall, prefix):
     contenders = {
-        "Skep": contender(hall, "skep", hall.program("skep_round_trip")),
-        "Skep over NNG": contender(hall, "over-nng", [*OVER_NNG, hall.program("skep_round_trip")]),
-        "bare NNG in libuv loops": contender(hall, "nng", hall.program("nng_round_trip")),
-        "Node's IPC": contender(hall, "node", node(hall, "node_round_trip.js")),
+        "Skep": contender(hall, "skep", [*prefix, hall.program("skep_round_trip")]),
+        "Skep over NNG": contender(hall, "over-nng", [*prefix, *OVER_NNG, hall.program("skep_round_trip")]),
+        "bare NNG in libuv loops": contender(hall, "nng", [*prefix, hall.program("nng_round_trip")]),
+        "bare socket": contender(hall, "socket", [*prefix, hall.program("socket_round_trip")]),
+        "Node's IPC": contender(hall, "node", [*prefix, *node(hall, "node_round_trip.js")]),
     }
-    contenders = {name: measure for name, measure in contenders.items() if measure}
-    figures = interleave(contenders, hall.runs, hall.quiet.wait)
-    return compare("round-trip", "µs, p50", figures, "Skep", {"bare NNG in libuv loops": (AT_MOST, 0.25), "Node's IPC": (AT_MOST, 1.0)})
+    return {name: measure for name, measure in contenders.items() if measure}
+
+
+def round_trip(hall):
+    goals = {"bare NNG in libuv loops": (AT_MOST, 0.25), "Node's IPC": (AT_MOST, 1.0)}
+    rows = []
+    for bench, prefix in (("round-trip", ()), ("round-trip 1 cpu", ONE_PROCESSOR)):
+        rows += compare(bench, "µs, p50", interleave(trips(hall, prefix), hall.runs, hall.quiet.wait), "Skep", goals)
+    return rows
