@@ -332,9 +332,14 @@ static void rouse(struct skep__queue *queue) {
     }
 }
 
-/* An even part of what is ready; or more, in turn, as long as that is soon done: messages cost more than small jobs. */
+/* An even part of what is ready; or more, in turn, as long as that is soon done: messages cost more than small jobs.
+ * One whose jobs take longer gets what it can begin: the next may begin another at once, too. */
 static uint64_t share_of(const struct skep__consumer *consumer, size_t turns) {
     uint64_t even = (consumer->queue->ready_count + turns - 1) / turns;
+    if (consumer->job_ns > LOT_NS && consumer->held < consumer->concurrency) {
+        uint64_t begins = consumer->concurrency - consumer->held;
+        return even < begins ? even : begins;
+    }
     uint64_t lot = consumer->job_ns > 0 ? LOT_NS / consumer->job_ns : 0;
     if (lot > MAX_LOT) lot = MAX_LOT;
     return even > lot ? even : lot;
