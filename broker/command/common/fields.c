@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "command/common/utf8.h"
+
 json_t *json_of_count(uint64_t count) {
     return json_integer(count < INT64_MAX ? (json_int_t)count : INT64_MAX);
 }
@@ -27,6 +29,11 @@ json_t *json_of_bytes(struct skep_bytes bytes) {
     for (size_t i = 0; i < size_bytes; i++)
         if ((unsigned char)ascii[i] >= 0x80) ascii[i] = '?';
     return json_stringn(ascii, size_bytes);
+}
+
+struct skep_bytes whole_characters(struct skep_bytes bytes, bool is_cut) {
+    size_t size_bytes = is_cut ? utf8_whole(bytes.data, bytes.size_bytes) : bytes.size_bytes;
+    return utf8_is_text(bytes.data, size_bytes) ? (struct skep_bytes){bytes.data, size_bytes} : bytes;
 }
 
 json_t *json_of_ms(uint64_t ms) {

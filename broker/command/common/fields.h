@@ -17,6 +17,9 @@ json_int_t number_of(const json_t *object, const char *key);
 /* A JSON string of bytes that may not be UTF-8. */
 json_t *json_of_bytes(struct skep_bytes bytes);
 
+/* Without the beginning of a character at its end, if it was cut off there and is text without that. */
+struct skep_bytes whole_characters(struct skep_bytes bytes, bool is_cut);
+
 /* Seconds with three decimals. */
 json_t *json_of_ms(uint64_t ms);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * One question to a broker whose answer is a list: what queues, peek and dead have in common. */
+ * One question to a broker whose answer is a list: what queues, peek, dead and exits have in common. */
 #ifndef SKEP_COMMAND_COMMON_QUESTION_H
 #define SKEP_COMMAND_COMMON_QUESTION_H
 
@@ -9,11 +9,9 @@
 
 /* Asks and gathers each command of the kind as an object in a new array. Returns 0; or says what is wrong and returns
  * the exit status. */
-int ask_list(struct contact *contact, const struct skep_command *question, enum skep_command_id kind,
-             json_t *(*convert)(const struct skep_command *command), json_t **list);
+int ask_list(struct contact *contact, const struct skep_command *question, enum skep_command_id kind, json_t **list);
 
-/* A queue or a job as an object; NULL if there is no memory. */
-json_t *queue_json(const struct skep_command *command);
-json_t *job_json(const struct skep_command *command);
+/* Prints an object whose only member is the list. */
+void print_list(const char *key, json_t *list);
 
 #endif

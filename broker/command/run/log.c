@@ -24,7 +24,7 @@ static bool is_writable(int timeout_ms) {
 }
 
 static size_t stamp(char text[NOTICE_TEXT_BYTES]) {
-    char time[32];
+    char time[TIME_BYTES];
     time_text(wall_clock_ms(), time);
     return (size_t)snprintf(text, NOTICE_TEXT_BYTES, "%s broker: ", time);
 }

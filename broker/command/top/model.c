@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "command/common/clocks.h"
 #include "command/common/utf8.h"
 
 enum { LOOKED_AT_MS = 1500 }; /* by then the broker has looked at a worker again */
@@ -179,7 +180,7 @@ void top_model_take(struct top_model *model, struct top_snapshot *snapshot) {
 /* Of the time only hours, minutes and seconds: the date is that of today. */
 void top_model_note(struct top_model *model, const struct notice *notice) {
     enum { CLOCK_AT = 11, CLOCK_BYTES = 8 };
-    char text[NOTICE_TEXT_BYTES], time[32];
+    char text[NOTICE_TEXT_BYTES], time[TIME_BYTES];
     char *line = model->events[model->events_count++ % TOP_EVENTS];
     time_text(notice->time_ms, time);
     notice_text(notice, text);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "command/common/print.h"
 #include "command/common/question.h"
 #include "command/common/say.h"
 #include "command/common/values.h"
@@ -29,7 +28,7 @@ static int ask_page(struct contact *contact, const char *queue, uint64_t after, 
     if (queue != NULL) SKEP_SET(deadLetters, q, queue, skep__text(queue));
     if (after != 0) SKEP_SET(deadLetters, q, after, after);
     SKEP_SET(deadLetters, q, n, count);
-    return ask_list(contact, &question, SKEP_COMMAND_jobStatus, job_json, page);
+    return ask_list(contact, &question, SKEP_COMMAND_jobStatus, page);
 }
 
 static uint64_t last_id(const json_t *page) {
@@ -57,22 +56,17 @@ static int ask_all(struct contact *contact, const char *queue, unsigned count, j
     return 0;
 }
 
-static void print_list(json_t *letters, const struct options *options) {
-    if (!options->json) {
-        if (json_array_size(letters) == 0) puts("no dead letters");
-        dead_print(letters);
-        return;
-    }
-    json_t *answer = json_pack("{s:O}", "dead", letters);
-    print_json(answer);
-    json_decref(answer);
+static void print_letters(json_t *letters, const struct options *options) {
+    if (options->json) print_list("dead", letters);
+    else if (json_array_size(letters) == 0) puts("no dead letters");
+    else dead_print(letters);
 }
 
 static int list(struct contact *contact, const struct options *options, const struct which *which) {
     json_t *letters = json_array();
     unsigned count = options->count != 0 ? options->count : USUAL_COUNT;
     int code = ask_all(contact, which->queue, count, letters);
-    if (code == 0) print_list(letters, options);
+    if (code == 0) print_letters(letters, options);
     json_decref(letters);
     return code;
 }

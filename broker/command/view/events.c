@@ -11,10 +11,12 @@
 #include "command/common/flush.h"
 #include "command/common/follow.h"
 #include "command/common/kinds.h"
+#include "command/common/members.h"
 #include "command/common/print.h"
 #include "command/common/say.h"
 #include "command/subcommands.h"
 #include "command/view/notice.h"
+#include "common/text.h"
 
 struct reading {
     struct contact contact;
@@ -28,15 +30,28 @@ struct reading {
     int error;       /* errno of writing */
 };
 
+/* What an exit has not is null. */
+static json_t *event_json(const struct skep_command_event *event) {
+    static const char *const parts_of_exit[] = {"code", "signal", "delay_ms"};
+    struct skep_command command = {.id = SKEP_COMMAND_event, .event = *event};
+    json_t *object = members_of(&command);
+    for (size_t i = 0; i < sizeof parts_of_exit / sizeof *parts_of_exit; i++) {
+        bool is_missing = json_object_get(object, parts_of_exit[i]) == NULL;
+        if (skep__text_is(event->event, "exit") && is_missing)
+            json_object_set_new(object, parts_of_exit[i], json_null());
+    }
+    return object;
+}
+
 static void print(struct reading *reading, const struct skep_command_event *event) {
-    struct notice notice = notice_of_news(event);
-    char text[NOTICE_TEXT_BYTES];
     if (reading->json) {
-        json_t *object = notice_json(&notice);
+        json_t *object = event_json(event);
         print_json(object);
         json_decref(object);
     } else {
+        struct notice notice = notice_of_news(event);
         enum paint paint = notice_paint(&notice);
+        char text[NOTICE_TEXT_BYTES];
         notice_text(&notice, text);
         printf("%s%s%s\n", paint_begin(reading->colours, paint), text, paint_end(reading->colours, paint));
     }

@@ -8,56 +8,6 @@
 #include "command/common/question.h"
 #include "command/common/table.h"
 #include "command/subcommands.h"
-#include "command/view/notice.h"
-#include "common/signal_text.h"
-
-/* --- for programs --- */
-
-/* As in an exit event: what it has not is null. */
-static void set_end(json_t *object, const struct skep_command_exitStatus *e) {
-    char name[SKEP__SIGNAL_BYTES];
-    bool killed = SKEP_HAS(exitStatus, e, signal), exited = SKEP_HAS(exitStatus, e, code);
-    skep__signal_text((int)e->signal, name);
-    json_object_set_new(object, "code", exited ? json_integer((json_int_t)e->code) : json_null());
-    json_object_set_new(object, "signal", killed ? json_string(name) : json_null());
-    json_object_set_new(object, "reason", json_of_bytes(e->reason));
-}
-
-static json_t *lines_json(const struct skep_list *list) {
-    json_t *lines = json_array();
-    for (uint32_t i = 0; i < list->count; i++) {
-        json_t *line = json_object();
-        set_data(line, "line", skep__list_at(list, i));
-        json_array_append_new(lines, line);
-    }
-    return lines;
-}
-
-static json_t *exit_json(const struct skep_command *command) {
-    const struct skep_command_exitStatus *e = &command->exitStatus;
-    char time[32];
-    json_t *object = json_object();
-    time_text(e->time, time);
-    json_object_set_new(object, "time", json_string(time));
-    set_number(object, "worker", e->worker);
-    set_number(object, "pid", e->pid);
-    if (SKEP_HAS(exitStatus, e, name)) json_object_set_new(object, "name", json_of_bytes(e->name));
-    set_number(object, "slot", e->slot);
-    set_end(object, e);
-    json_object_set_new(object, "uptime_s", json_of_ms(e->uptime_ms));
-    json_object_set_new(object, "user_s", json_of_ms(e->user_ms));
-    json_object_set_new(object, "system_s", json_of_ms(e->system_ms));
-    set_number(object, "rss_bytes", e->rss_bytes);
-    set_number(object, "connections", e->connections);
-    set_number(object, "jobs", e->jobs);
-    json_object_set_new(object, "ready", json_boolean(e->ready));
-    bool replaced = SKEP_HAS(exitStatus, e, delay_ms);
-    json_object_set_new(object, "delay_ms", replaced ? json_integer((json_int_t)e->delay_ms) : json_null());
-    json_object_set_new(object, "lines", lines_json(&e->lines));
-    return object;
-}
-
-/* --- for people --- */
 
 static void add_how(json_t *exit) {
     char text[32];
@@ -144,12 +94,6 @@ static void print_table(json_t *exits) {
     table_print_each(exits, columns, print_lines);
 }
 
-static void print_for_programs(json_t *exits) {
-    json_t *answer = json_pack("{s:O}", "exits", exits);
-    print_json(answer);
-    json_decref(answer);
-}
-
 int command_exits(const struct options *options) {
     struct contact contact;
     json_t *exits = NULL;
@@ -158,8 +102,8 @@ int command_exits(const struct options *options) {
     if (options->count != 0) SKEP_SET(exits, &question.exits, n, options->count);
     int code = contact_open(&contact, options);
     if (code != 0) return code;
-    code = ask_list(&contact, &question, SKEP_COMMAND_exitStatus, exit_json, &exits);
-    if (code == 0 && options->json) print_for_programs(exits);
+    code = ask_list(&contact, &question, SKEP_COMMAND_exitStatus, &exits);
+    if (code == 0 && options->json) print_list("exits", exits);
     else if (code == 0) print_table(exits);
     json_decref(exits);
     contact_close(&contact);

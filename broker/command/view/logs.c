@@ -14,12 +14,11 @@
 #include "command/common/contact.h"
 #include "command/common/fields.h"
 #include "command/common/flush.h"
+#include "command/common/members.h"
 #include "command/common/print.h"
 #include "command/common/say.h"
-#include "command/common/utf8.h"
 #include "command/common/values.h"
 #include "command/subcommands.h"
-#include "command/view/notice.h"
 
 enum { ASK_EVERY_MS = 100 };
 
@@ -44,28 +43,18 @@ static const char *stream_of(const struct skep_command_logLine *line) {
 }
 
 /* Of a line that was cut, the last character may have been cut in two. */
-static struct skep_bytes text_of(const struct skep_command_logLine *line) {
-    struct skep_bytes text = line->line;
-    if (line->cut > 0) text.size_bytes = utf8_whole(text.data, text.size_bytes);
-    return utf8_is_text(text.data, text.size_bytes) ? text : line->line;
-}
-
 static void print_for_programs(const struct skep_command_logLine *line) {
-    char time[32];
-    struct skep_bytes text = text_of(line);
-    uint64_t cut = line->cut + line->line.size_bytes - text.size_bytes;
-    time_text(line->time, time);
-    json_t *object = json_pack("{s:o, s:s, s:{s:I, s:I}, s:s}", "seq", json_of_count(line->seq), "time", time, "worker",
-                               "id", (json_int_t)line->worker, "pid", (json_int_t)line->pid, "stream", stream_of(line));
-    if (object == NULL) return;
-    set_data(object, "line", text);
-    if (cut > 0) json_object_set_new(object, "cut", json_of_count(cut));
+    struct skep_command shown = {.id = SKEP_COMMAND_logLine, .logLine = *line};
+    shown.logLine.line = whole_characters(line->line, line->cut > 0);
+    uint64_t cut = line->cut + line->line.size_bytes - shown.logLine.line.size_bytes;
+    if (cut > 0) SKEP_SET(logLine, &shown.logLine, cut, cut);
+    json_t *object = members_of(&shown);
     print_json(object);
     json_decref(object);
 }
 
 static void print_for_people(const struct skep_command_logLine *line) {
-    char time[32];
+    char time[TIME_BYTES];
     time_text(line->time, time);
     printf("%s worker %" PRIu64 " pid %" PRIu64 " %s: ", time, line->worker, line->pid, stream_of(line));
     print_bytes(line->line);

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "command/common/clocks.h"
 #include "command/common/say.h"
@@ -52,15 +51,6 @@ struct notice notice_of_news(const struct skep_command_event *event) {
         .step = SKEP_HAS(event, event, step) ? (uint32_t)event->step : 0,
         .steps = SKEP_HAS(event, event, steps) ? (uint32_t)event->steps : 0,
     };
-}
-
-void time_text(uint64_t time_ms, char text[32]) {
-    time_t seconds = (time_t)(time_ms / 1000);
-    struct tm parts;
-    char whole[24];
-    if (gmtime_r(&seconds, &parts) == NULL || strftime(whole, sizeof whole, "%Y-%m-%dT%H:%M:%S", &parts) == 0)
-        strcpy(whole, "?"); /* a year that has no four digits */
-    snprintf(text, 32, "%s.%03uZ", whole, (unsigned)(time_ms % 1000));
 }
 
 /* Events that a word or two tell */
@@ -170,7 +160,7 @@ enum paint notice_paint(const struct notice *notice) {
 
 /* The room is enough for the longest reason and URL that the protocol allows. */
 void notice_text(const struct notice *notice, char text[NOTICE_TEXT_BYTES]) {
-    char time[32];
+    char time[TIME_BYTES];
     time_text(notice->time_ms, time);
     int n = notice->worker != 0
                 ? snprintf(text, NOTICE_TEXT_BYTES, "%s worker %" PRIu32 " pid %d: ", time, notice->worker, notice->pid)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * An event, from wherever it came, as a line for people or an object for programs. */
+ * An event, from wherever it came, as a line for people. */
 #ifndef SKEP_COMMAND_VIEW_NOTICE_H
 #define SKEP_COMMAND_VIEW_NOTICE_H
 
 #include <command.h>
-#include <jansson.h>
 #include <skep/cluster.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,16 +34,10 @@ enum { NOTICE_TEXT_BYTES = 1024 };
 struct notice notice_of_event(const skep_event *event);
 struct notice notice_of_news(const struct skep_command_event *event);
 
-/* Writes the time as 2026-01-31T23:59:59.123Z. */
-void time_text(uint64_t time_ms, char text[32]);
-
 /* Writes one line without its end, such as: TIME worker 3 pid 47: killed by SIGKILL (crashed), replacement in 10 ms */
 void notice_text(const struct notice *notice, char text[NOTICE_TEXT_BYTES]);
 
 /* Problems are coloured. */
 enum paint notice_paint(const struct notice *notice);
-
-/* A new object; NULL if there is no memory. */
-json_t *notice_json(const struct notice *notice);
 
 #endif

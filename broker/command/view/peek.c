@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "command/common/print.h"
 #include "command/common/question.h"
 #include "command/common/say.h"
 #include "command/common/values.h"
@@ -11,14 +10,9 @@
 #include "command/view/jobs_text.h"
 
 static void print(json_t *jobs, const struct options *options) {
-    if (!options->json) {
-        if (json_array_size(jobs) == 0) puts("no jobs");
-        jobs_print(jobs);
-        return;
-    }
-    json_t *answer = json_pack("{s:O}", "jobs", jobs);
-    print_json(answer);
-    json_decref(answer);
+    if (options->json) print_list("jobs", jobs);
+    else if (json_array_size(jobs) == 0) puts("no jobs");
+    else jobs_print(jobs);
 }
 
 static int ask_and_print(struct contact *contact, const struct options *options) {
@@ -27,7 +21,7 @@ static int ask_and_print(struct contact *contact, const struct options *options)
     json_t *jobs = NULL;
     question.peek = (struct skep_command_peek){.queue = {queue, strlen(queue)}};
     if (options->count > 0) SKEP_SET(peek, &question.peek, n, options->count);
-    int code = ask_list(contact, &question, SKEP_COMMAND_jobStatus, job_json, &jobs);
+    int code = ask_list(contact, &question, SKEP_COMMAND_jobStatus, &jobs);
     if (code == 0) print(jobs, options);
     json_decref(jobs);
     return code;

@@ -9,7 +9,6 @@
 
 #include "command/common/clocks.h"
 #include "command/common/fields.h"
-#include "command/common/print.h"
 #include "command/common/question.h"
 #include "command/common/say.h"
 #include "command/common/table.h"
@@ -122,7 +121,7 @@ static void note_unhandled(const json_t *queues) {
 
 static int ask(struct contact *contact, json_t **queues) {
     struct skep_command question = {.id = SKEP_COMMAND_queues};
-    return ask_list(contact, &question, SKEP_COMMAND_queueStatus, queue_json, queues);
+    return ask_list(contact, &question, SKEP_COMMAND_queueStatus, queues);
 }
 
 static int print_table(struct contact *contact, json_t *before, uint64_t then_ms) {
@@ -142,20 +141,14 @@ static int print_table(struct contact *contact, json_t *before, uint64_t then_ms
     return 0;
 }
 
-static int print_for_programs(json_t *queues) {
-    json_t *answer = json_pack("{s:O}", "queues", queues);
-    print_json(answer);
-    json_decref(answer);
-    return 0;
-}
-
 int command_queues(const struct options *options) {
     struct contact contact;
     json_t *queues = NULL;
     int code = contact_open(&contact, options);
     if (code != 0) return code;
     code = ask(&contact, &queues);
-    if (code == 0) code = options->json ? print_for_programs(queues) : print_table(&contact, queues, monotonic_ms());
+    if (code == 0 && options->json) print_list("queues", queues);
+    else if (code == 0) code = print_table(&contact, queues, monotonic_ms());
     json_decref(queues);
     contact_close(&contact);
     return code;
