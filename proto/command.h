@@ -124,6 +124,12 @@ struct skep_spec {
     uint32_t needed;     /* a bit for each field that must be there, as in has */
 };
 
+/* What a number is, by kinds.def; UNKNOWN: it has no row there, as whatever is no number of a status. */
+enum skep_kind { SKEP_KIND_UNKNOWN, SKEP_KIND_COUNTER, SKEP_KIND_GAUGE, SKEP_KIND_INFO };
+
+/* The kind of a field, by its position within its command. */
+enum skep_kind skep__kind(enum skep_command_id id, unsigned at);
+
 /* The table, by id; borrowed. */
 const struct skep_spec *skep__spec(enum skep_command_id id);
 

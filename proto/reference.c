@@ -10,6 +10,12 @@ static const char *type_name(unsigned type) {
     return names[type];
 }
 
+/* What follows the type of a number of a status */
+static const char *kind_suffix(enum skep_kind kind) {
+    static const char *const suffixes[] = {"", ", counter", ", gauge", ""};
+    return suffixes[kind];
+}
+
 static void print_channels(unsigned channels) {
     const char *separator = "";
     for (unsigned bit = 1; bit < SKEP_CHANNELS_END; bit <<= 1) {
@@ -19,21 +25,22 @@ static void print_channels(unsigned channels) {
     }
 }
 
-static void print_command(const struct skep_spec *spec) {
+static void print_command(enum skep_command_id id) {
+    const struct skep_spec *spec = skep__spec(id);
     printf("\n## %s\n\n%s Channel: ", spec->name, spec->doc);
     print_channels(spec->channels);
     printf(". Answer: %s.\n", spec->answer);
     if (spec->fields[0].name != NULL)
         printf("\n| field | type | limit | needed | meaning |\n| --- | --- | --- | --- | --- |\n");
     for (const struct skep_field *f = spec->fields; f->name != NULL; f++)
-        printf("| `%s` | %s | %" PRIu64 " | %s | %s |\n", f->name, type_name(f->type), f->limit,
-               f->needed ? "yes" : "no", f->doc);
+        printf("| `%s` | %s%s | %" PRIu64 " | %s | %s |\n", f->name, type_name(f->type),
+               kind_suffix(skep__kind(id, (unsigned)(f - spec->fields))), f->limit, f->needed ? "yes" : "no", f->doc);
 }
 
 int main(void) {
     printf("# Commands\n\nEvery command of protocol %d. Limits of str and bin are bytes; of list, bytes of each of its "
            "%d items at most. docs/protocol.md says how they travel.\n",
            SKEP_PROTOCOL, SKEP_MAX_LIST);
-    for (unsigned i = 0; i < SKEP_COMMAND_COUNT; i++) print_command(skep__spec((enum skep_command_id)i));
+    for (unsigned i = 0; i < SKEP_COMMAND_COUNT; i++) print_command((enum skep_command_id)i);
     return 0;
 }

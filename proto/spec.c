@@ -51,6 +51,22 @@ const struct skep_spec *skep__spec(enum skep_command_id id) {
     return &specs[id];
 }
 
+static const struct {
+    enum skep_command_id id;
+    unsigned at;
+    enum skep_kind kind;
+} kinds[] = {
+#define KIND(command, field, kind) {SKEP_COMMAND_##command, SKEP_AT_##command##_##field, SKEP_KIND_##kind},
+#include "kinds.def"
+#undef KIND
+};
+
+enum skep_kind skep__kind(enum skep_command_id id, unsigned at) {
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (kinds[i].id == id && kinds[i].at == at) return kinds[i].kind;
+    return SKEP_KIND_UNKNOWN;
+}
+
 const char *skep__channel_name(enum skep_channel channel) {
     switch (channel) {
     case SKEP_CHANNEL_LINK_UP: return "link up";

@@ -11,7 +11,7 @@
 #include "command/common/times.h"
 #include "common/signal_text.h"
 
-enum { KEY_BYTES = 32, MIDDLE_PRIORITY = 128 /* on the wire; people call it 0 */ };
+enum { KEY_BYTES = 64, MIDDLE_PRIORITY = 128 /* on the wire; people call it 0 */ };
 
 /* --- values that are not as others of their type --- */
 

@@ -47,6 +47,33 @@ static void test_names_are_unique(void **state) {
     }
 }
 
+static bool ends_in(const char *text, const char *end) {
+    size_t size = strlen(text), end_size = strlen(end);
+    return size >= end_size && strcmp(text + size - end_size, end) == 0;
+}
+
+/* One job, one end: not how something is now. */
+static bool is_a_record(enum skep_command_id id) {
+    return id == SKEP_COMMAND_jobStatus || id == SKEP_COMMAND_exitStatus;
+}
+
+static void check_kind(enum skep_command_id id, unsigned at) {
+    const struct skep_spec *spec = skep__spec(id);
+    const struct skep_field *field = &spec->fields[at];
+    bool is_wanted = ends_in(spec->name, "Status") && !is_a_record(id) && field->type == SKEP_TYPE_UINT;
+    enum skep_kind kind = skep__kind(id, at);
+    if (is_wanted != (kind != SKEP_KIND_UNKNOWN)) fail_msg("%s.%s: its row in kinds.def", spec->name, field->name);
+    if (is_wanted && ends_in(field->doc, ", ever") && kind != SKEP_KIND_COUNTER)
+        fail_msg("%s.%s: what is counted for ever is a counter", spec->name, field->name);
+}
+
+static void test_numbers_of_statuses_have_a_kind(void **state) {
+    (void)state;
+    for (unsigned id = 0; id < SKEP_COMMAND_COUNT; id++)
+        for (unsigned at = 0; skep__spec((enum skep_command_id)id)->fields[at].name != NULL; at++)
+            check_kind((enum skep_command_id)id, at);
+}
+
 /* Fields do not overlap within their struct: each written, all read back. */
 static void test_fields_have_places_of_their_own(void **state) {
     (void)state;
@@ -169,6 +196,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_are_sound),
         cmocka_unit_test(test_names_are_unique),
+        cmocka_unit_test(test_numbers_of_statuses_have_a_kind),
         cmocka_unit_test(test_fields_have_places_of_their_own),
         cmocka_unit_test(test_macros_agree_with_the_table),
         cmocka_unit_test(test_channel_names),
