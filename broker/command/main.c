@@ -9,6 +9,7 @@
 
 #include "command/common/say.h"
 #include "command/common/typo.h"
+#include "command/common/width.h"
 #include "command/options.h"
 #include "command/run/queue_option.h"
 #include "command/subcommands.h"
@@ -178,6 +179,7 @@ static void fill_streams(bool is_broker) {
 /* Output that did not arrive is a failure: of a full disk, say. */
 int main(int argc, char **argv) {
     fill_streams(argc > 1 && strcmp(argv[1], "run") == 0);
+    width_begin();
     int code = dispatch(argc, argv);
     if (code == 0 && (fflush(stdout) != 0 || ferror(stdout)))
         return fail(skep_status_of_errno(errno), "stdout: %s", strerror(errno));

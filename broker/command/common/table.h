@@ -7,29 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-enum { CELL_BYTES = 272 }; /* a URL fits */
-
-/* Writes a value as a cell. */
-typedef void write_cell(const json_t *value, char cell[CELL_BYTES]);
-
-/* How a column is shown; 0: numbers, to the right */
-enum {
-    COLUMN_LEFT = 1,     /* text */
-    COLUMN_OPTIONAL = 2, /* left out if all its cells are empty */
-    COLUMN_STATE = 4     /* a word that is coloured by what it means */
-};
-
-/* Where the lines would be too long, columns of a rank are left out, those of the highest first. */
-#define COLUMN_RANK(rank) ((unsigned)(rank) << 8)
-
-struct column {
-    const char *title; /* NULL ends the columns */
-    const char *key;
-    write_cell *write;
-    unsigned how;
-};
-
-enum { MAX_COLUMNS = 16 };
+#include "command/common/grid.h"
 
 /* Prints a line of titles and one for each row; nothing if there are none. On a terminal it fits the window if it can.
  */

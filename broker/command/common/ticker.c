@@ -4,12 +4,11 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "command/common/say.h"
-#include "command/common/utf8.h"
+#include "command/common/width.h"
 
 enum { LINE_BYTES = 1024, USUAL_COLUMNS = 80 };
 
@@ -31,7 +30,7 @@ static void print_line(struct ticker *ticker, char *text) {
     fflush(stdout);
 }
 
-static size_t columns(void) {
+static unsigned columns(void) {
     struct winsize size = {0};
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return USUAL_COLUMNS;
     return size.ws_col;
@@ -39,9 +38,8 @@ static size_t columns(void) {
 
 /* A line that the terminal folds could not be written over. */
 static void show(struct ticker *ticker, char *text) {
-    size_t length = strlen(text), room = columns() - 1;
     make_printable(text);
-    if (length > room) text[utf8_whole(text, room)] = '\0';
+    text[width_fitting(text, columns() - 1)] = '\0';
     ticker_erase(ticker);
     fputs(text, stdout);
     fflush(stdout);

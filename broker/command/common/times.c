@@ -42,7 +42,7 @@ void duration_text(uint64_t duration_ns, char text[DURATION_BYTES]) {
     snprintf(text, DURATION_BYTES, number < 999.5 ? "%.3g %s" : "%.0f %s", number, units[unit]);
 }
 
-void write_duration(const json_t *value, char cell[CELL_BYTES]) {
+void write_duration(const void *value, char cell[CELL_BYTES]) {
     cell[0] = '\0';
     if (value != NULL) duration_text((uint64_t)(json_number_value(value) * 1e6 + 0.5), cell);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Frames on a terminal. Each line clears what was there, and the end what is below it: the window is never empty, so
- * that nothing flickers. Long lines are cut to as many characters as there are columns; the terminal itself would go on
- * writing over its last column, and does so for characters that are wider only. */
+ * that nothing flickers. Long lines are cut to as many columns as there are; the terminal itself would go on writing
+ * over its last one. */
 #include "command/common/watch.h"
 
 #include <signal.h>
@@ -13,6 +13,7 @@
 
 #include "command/common/flush.h"
 #include "command/common/say.h"
+#include "command/common/width.h"
 
 #define HOME "\033[H"
 #define CUT_LINES "\033[?7l"
@@ -66,10 +67,10 @@ static size_t size_of_colour(const char *text) {
 static const char *write_line(FILE *file, const char *text, unsigned columns) {
     unsigned used = 0;
     while (*text != '\n') {
-        size_t colour = size_of_colour(text);
-        if (colour == 0) used += ((unsigned char)*text & 0xc0) != 0x80;
-        if (colour > 0 || used <= columns) fwrite(text, 1, colour > 0 ? colour : 1, file);
-        text += colour > 0 ? colour : 1;
+        size_t colour = size_of_colour(text), size = colour;
+        if (colour == 0) used += width_of_first(text, &size);
+        if (colour > 0 || used <= columns) fwrite(text, 1, size, file);
+        text += size;
     }
     return text;
 }

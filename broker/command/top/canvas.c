@@ -5,9 +5,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <wchar.h>
 
 #include "command/common/utf8.h"
+#include "command/common/width.h"
 
 enum { TEXT_BYTES = 1024 };
 
@@ -17,19 +17,11 @@ struct character {
     int width;
 };
 
-/* The width is that of the locale, which is of UTF-8 if the canvas is. */
-static int width_of(const char *text, size_t size_bytes) {
-    wchar_t wide;
-    mbstate_t state = {0};
-    size_t size = mbrtowc(&wide, text, size_bytes, &state);
-    return size == size_bytes ? wcwidth(wide) : -1;
-}
-
 static struct character next(const struct top_canvas *canvas, const char *text) {
     size_t size = utf8_printable(text, strlen(text));
     struct character character = {.text = "?", .size_bytes = size > 0 ? size : 1, .width = 1};
     if (size == 0 || (size > 1 && !canvas->utf8)) return character;
-    int width = size == 1 ? 1 : width_of(text, size);
+    int width = width_of_character(text, size);
     if (width < 0) return character;
     memcpy(character.text, text, size);
     character.text[size] = '\0';

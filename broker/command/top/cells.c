@@ -43,29 +43,37 @@ static void age(uint64_t age_ms, char cell[TOP_CELL_BYTES]) {
     else snprintf(cell, TOP_CELL_BYTES, "%" PRIu64 "d", s / 86400);
 }
 
+/* How columns are shown: all are left out if they are empty. */
+#define NUMBER(rank) (COLUMN_OPTIONAL | COLUMN_RANK(rank))
+#define TEXT(rank) (COLUMN_LEFT | NUMBER(rank))
+
+static const void *item_of(const void *row) {
+    return ((const struct top_row *)row)->item;
+}
+
+static const struct top_model *model_of(const void *row) {
+    return ((const struct top_row *)row)->model;
+}
+
 /* Fields that are shown as they are */
-#define TEXT_COLUMN(kind, field)                                                              \
-    static void kind##_##field(const struct top_model *model, const void *item, char *cell) { \
-        (void)model;                                                                          \
-        text(((const struct top_##kind *)item)->field, cell);                                 \
+#define TEXT_COLUMN(kind, field)                                      \
+    static void kind##_##field(const void *row, char *cell) {         \
+        text(((const struct top_##kind *)item_of(row))->field, cell); \
     }
-#define COUNT_COLUMN(kind, field)                                                             \
-    static void kind##_##field(const struct top_model *model, const void *item, char *cell) { \
-        (void)model;                                                                          \
-        count(((const struct top_##kind *)item)->field, cell);                                \
+#define COUNT_COLUMN(kind, field)                                      \
+    static void kind##_##field(const void *row, char *cell) {          \
+        count(((const struct top_##kind *)item_of(row))->field, cell); \
     }
 
 /* --- workers --- */
 
-static void worker_id(const struct top_model *model, const void *item, char *cell) {
-    const struct top_worker *worker = item;
-    (void)model;
+static void worker_id(const void *row, char *cell) {
+    const struct top_worker *worker = item_of(row);
     snprintf(cell, TOP_CELL_BYTES, "%" PRIu32, worker->id);
 }
 
-static void worker_pid(const struct top_model *model, const void *item, char *cell) {
-    const struct top_worker *worker = item;
-    (void)model;
+static void worker_pid(const void *row, char *cell) {
+    const struct top_worker *worker = item_of(row);
     snprintf(cell, TOP_CELL_BYTES, "%d", worker->pid);
 }
 
@@ -81,9 +89,8 @@ static size_t add_wait(char *cell, size_t used, uint64_t number, const char *wha
 }
 
 /* What a worker that drains waits for, and when it gets a signal if it still waits then */
-static void worker_waits(const struct top_model *model, const void *item, char *cell) {
-    const struct top_worker *worker = item;
-    (void)model;
+static void worker_waits(const void *row, char *cell) {
+    const struct top_worker *worker = item_of(row);
     if (strcmp(worker->state, "draining") != 0) return;
     size_t used = add_wait(cell, 0, worker->connections + worker->untaken, "conn");
     used = add_wait(cell, used, worker->jobs, "job");
@@ -92,73 +99,69 @@ static void worker_waits(const struct top_model *model, const void *item, char *
     snprintf(cell + used, TOP_CELL_BYTES - used, ", %" PRIu64 "s", (worker->drain_ms + 999) / 1000);
 }
 
-static void worker_cpu(const struct top_model *model, const void *item, char *cell) {
-    double percent = ((const struct top_worker *)item)->cpu_percent;
-    (void)model;
+static void worker_cpu(const void *row, char *cell) {
+    double percent = ((const struct top_worker *)item_of(row))->cpu_percent;
     snprintf(cell, TOP_CELL_BYTES, percent < 0 ? "-" : "%.0f", percent);
 }
 
-static void worker_rss(const struct top_model *model, const void *item, char *cell) {
-    double megabytes = (double)((const struct top_worker *)item)->rss_bytes / 1e6;
-    (void)model;
+static void worker_rss(const void *row, char *cell) {
+    double megabytes = (double)((const struct top_worker *)item_of(row))->rss_bytes / 1e6;
     if (megabytes < 999.95) snprintf(cell, TOP_CELL_BYTES, "%.1fM", megabytes);
     else snprintf(cell, TOP_CELL_BYTES, "%.1fG", megabytes / 1e3);
 }
 
 COUNT_COLUMN(worker, connections)
 
-static void worker_accepted(const struct top_model *model, const void *item, char *cell) {
-    top_number(top_worker_rate(model, item, TOP_ACCEPTED_RATE), cell);
+static void worker_accepted(const void *row, char *cell) {
+    top_number(top_worker_rate(model_of(row), item_of(row), TOP_ACCEPTED_RATE), cell);
 }
 
-static void worker_requests(const struct top_model *model, const void *item, char *cell) {
-    top_number(top_worker_rate(model, item, TOP_REQUESTS_RATE), cell);
+static void worker_requests(const void *row, char *cell) {
+    top_number(top_worker_rate(model_of(row), item_of(row), TOP_REQUESTS_RATE), cell);
 }
 
-static void worker_jobs(const struct top_model *model, const void *item, char *cell) {
-    top_number(top_worker_rate(model, item, TOP_JOBS_RATE), cell);
+static void worker_jobs(const void *row, char *cell) {
+    top_number(top_worker_rate(model_of(row), item_of(row), TOP_JOBS_RATE), cell);
 }
 
-static void worker_p50(const struct top_model *model, const void *item, char *cell) {
-    struct top_quantiles times = top_worker_times(model, item);
+static void worker_p50(const void *row, char *cell) {
+    struct top_quantiles times = top_worker_times(model_of(row), item_of(row));
     duration(&times, times.p50_ns, cell);
 }
 
-static void worker_p99(const struct top_model *model, const void *item, char *cell) {
-    struct top_quantiles times = top_worker_times(model, item);
+static void worker_p99(const void *row, char *cell) {
+    struct top_quantiles times = top_worker_times(model_of(row), item_of(row));
     duration(&times, times.p99_ns, cell);
 }
 
 COUNT_COLUMN(worker, restarts)
 
-static void worker_age(const struct top_model *model, const void *item, char *cell) {
-    (void)model;
-    age(((const struct top_worker *)item)->uptime_ms, cell);
+static void worker_age(const void *row, char *cell) {
+    age(((const struct top_worker *)item_of(row))->uptime_ms, cell);
 }
 
-static enum top_style worker_style(const struct top_model *model, const void *item) {
+static enum top_style worker_style(const void *item) {
     const char *state = ((const struct top_worker *)item)->state;
-    (void)model;
     if (strcmp(state, "ready") == 0) return TOP_PLAIN;
     return strcmp(state, "draining") == 0 ? TOP_WARN : TOP_GOOD;
 }
 
-static const struct top_column worker_columns[] = {
-    {"ID", worker_id, 0, false},
-    {"PID", worker_pid, 6, false},
-    {"STATE", worker_state, 1, true},
-    {"WAITS FOR", worker_waits, 2, true},
-    {"CPU%", worker_cpu, 5, false},
-    {"RSS", worker_rss, 7, false},
-    {"CONNS", worker_connections, 8, false},
-    {"CONN/S", worker_accepted, 11, false},
-    {"REQ/S", worker_requests, 4, false},
-    {"JOBS/S", worker_jobs, 9, false},
-    {"P50", worker_p50, 12, false},
-    {"P99", worker_p99, 3, false},
-    {"RESTARTS", worker_restarts, 13, false},
-    {"AGE", worker_age, 10, false},
-    {"NAME", worker_name, 14, true},
+static const struct column worker_columns[] = {
+    {"ID", NULL, worker_id, NUMBER(0)},
+    {"PID", NULL, worker_pid, NUMBER(6)},
+    {"STATE", NULL, worker_state, TEXT(1)},
+    {"WAITS FOR", NULL, worker_waits, TEXT(2)},
+    {"CPU%", NULL, worker_cpu, NUMBER(5)},
+    {"RSS", NULL, worker_rss, NUMBER(7)},
+    {"CONNS", NULL, worker_connections, NUMBER(8)},
+    {"CONN/S", NULL, worker_accepted, NUMBER(11)},
+    {"REQ/S", NULL, worker_requests, NUMBER(4)},
+    {"JOBS/S", NULL, worker_jobs, NUMBER(9)},
+    {"P50", NULL, worker_p50, NUMBER(12)},
+    {"P99", NULL, worker_p99, NUMBER(3)},
+    {"RESTARTS", NULL, worker_restarts, NUMBER(13)},
+    {"AGE", NULL, worker_age, NUMBER(10)},
+    {"NAME", NULL, worker_name, TEXT(14)},
     {0},
 };
 
@@ -175,31 +178,29 @@ static const char *state_of(const struct top_listener *listener) {
     return listener->paused ? "waiting" : "accepting";
 }
 
-static void listener_state(const struct top_model *model, const void *item, char *cell) {
-    (void)model;
-    text(state_of(item), cell);
+static void listener_state(const void *row, char *cell) {
+    text(state_of(item_of(row)), cell);
 }
 
-static void listener_rate(const struct top_model *model, const void *item, char *cell) {
-    top_number(top_listener_rate(model, item), cell);
+static void listener_rate(const void *row, char *cell) {
+    top_number(top_listener_rate(model_of(row), item_of(row)), cell);
 }
 
 COUNT_COLUMN(listener, accepted)
 COUNT_COLUMN(listener, queued)
 
-static enum top_style listener_style(const struct top_model *model, const void *item) {
+static enum top_style listener_style(const void *item) {
     const struct top_listener *listener = item;
-    (void)model;
     return listener->resting || listener->paused ? TOP_WARN : TOP_PLAIN;
 }
 
-static const struct top_column listener_columns[] = {
-    {"LISTENER", listener_url, 0, true},
-    {"NAME", listener_name, 5, true},
-    {"STATE", listener_state, 1, true},
-    {"CONN/S", listener_rate, 2, false},
-    {"ACCEPTED", listener_accepted, 4, false},
-    {"QUEUED", listener_queued, 3, false},
+static const struct column listener_columns[] = {
+    {"LISTENER", NULL, listener_url, TEXT(0)},
+    {"NAME", NULL, listener_name, TEXT(5)},
+    {"STATE", NULL, listener_state, TEXT(1)},
+    {"CONN/S", NULL, listener_rate, NUMBER(2)},
+    {"ACCEPTED", NULL, listener_accepted, NUMBER(4)},
+    {"QUEUED", NULL, listener_queued, NUMBER(3)},
     {0},
 };
 
@@ -209,9 +210,8 @@ const struct top_table top_listener_table = {listener_columns, listener_style};
 
 TEXT_COLUMN(queue, name)
 
-static void queue_state(const struct top_model *model, const void *item, char *cell) {
-    const struct top_queue *queue = item;
-    (void)model;
+static void queue_state(const void *row, char *cell) {
+    const struct top_queue *queue = item_of(row);
     if (queue->paused) text("paused", cell);
     else if (queue->workers == 0 && queue->ready > 0) text("unhandled", cell);
 }
@@ -221,33 +221,32 @@ COUNT_COLUMN(queue, reserved)
 COUNT_COLUMN(queue, delayed)
 COUNT_COLUMN(queue, dead)
 
-static void queue_rate(const struct top_model *model, const void *item, char *cell) {
-    top_number(top_queue_rate(model, item), cell);
+static void queue_rate(const void *row, char *cell) {
+    top_number(top_queue_rate(model_of(row), item_of(row)), cell);
 }
 
-static void queue_p50(const struct top_model *model, const void *item, char *cell) {
-    struct top_quantiles times = top_queue_times(model, item);
+static void queue_p50(const void *row, char *cell) {
+    struct top_quantiles times = top_queue_times(model_of(row), item_of(row));
     duration(&times, times.p50_ns, cell);
 }
 
-static void queue_p99(const struct top_model *model, const void *item, char *cell) {
-    struct top_quantiles times = top_queue_times(model, item);
+static void queue_p99(const void *row, char *cell) {
+    struct top_quantiles times = top_queue_times(model_of(row), item_of(row));
     duration(&times, times.p99_ns, cell);
 }
 
-static enum top_style queue_style(const struct top_model *model, const void *item) {
+static enum top_style queue_style(const void *item) {
     const struct top_queue *queue = item;
-    (void)model;
     if (queue->dead > 0) return TOP_BAD;
     return queue->paused || (queue->workers == 0 && queue->ready > 0) ? TOP_WARN : TOP_PLAIN;
 }
 
-static const struct top_column queue_columns[] = {
-    {"QUEUE", queue_name, 0, true},       {"STATE", queue_state, 1, true},
-    {"READY", queue_ready, 2, false},     {"RESERVED", queue_reserved, 6, false},
-    {"DELAYED", queue_delayed, 7, false}, {"DEAD", queue_dead, 4, false},
-    {"DONE/S", queue_rate, 3, false},     {"P50", queue_p50, 8, false},
-    {"P99", queue_p99, 5, false},         {0},
+static const struct column queue_columns[] = {
+    {"QUEUE", NULL, queue_name, TEXT(0)},        {"STATE", NULL, queue_state, TEXT(1)},
+    {"READY", NULL, queue_ready, NUMBER(2)},     {"RESERVED", NULL, queue_reserved, NUMBER(6)},
+    {"DELAYED", NULL, queue_delayed, NUMBER(7)}, {"DEAD", NULL, queue_dead, NUMBER(4)},
+    {"DONE/S", NULL, queue_rate, NUMBER(3)},     {"P50", NULL, queue_p50, NUMBER(8)},
+    {"P99", NULL, queue_p99, NUMBER(5)},         {0},
 };
 
 const struct top_table top_queue_table = {queue_columns, queue_style};

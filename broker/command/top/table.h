@@ -3,28 +3,25 @@
 #ifndef SKEP_COMMAND_TOP_TABLE_H
 #define SKEP_COMMAND_TOP_TABLE_H
 
+#include "command/common/grid.h"
 #include "command/top/canvas.h"
 #include "command/top/model.h"
 
-enum { TOP_CELL_BYTES = 64, TOP_MAX_COLUMNS = 16 };
+enum { TOP_CELL_BYTES = 64 /* of those of a cell */ };
 
-/* Writes what a column shows of an item. */
-typedef void top_write(const struct top_model *model, const void *item, char cell[TOP_CELL_BYTES]);
-
-struct top_column {
-    const char *title; /* NULL ends the columns */
-    top_write *write;
-    int rank;  /* the greater ones go first when there is no room for all */
-    bool left; /* text is aligned to the left, numbers to the right */
+/* A row: what the cells of its columns are written from */
+struct top_row {
+    const struct top_model *model;
+    const void *item;
 };
 
 struct top_table {
-    const struct top_column *columns;
-    enum top_style (*style)(const struct top_model *model, const void *item);
+    const struct column *columns;
+    enum top_style (*style)(const void *item);
 };
 
-/* Titles and below them the items, from a row on. A column of empty cells is left out; the one with the title sorted,
- * which may be NULL, stands out. Errors: SKEP_ENOMEM. */
+/* Titles and below them the items, from a row on. The column with the title sorted, which may be NULL, stands out.
+ * Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int top_table_draw(struct top_canvas *canvas, int row, const struct top_table *table,
                                  const struct top_model *model, const void *const *items, size_t count,
                                  const char *sorted);

@@ -4,8 +4,6 @@
  * One thread waits for all of it. Signals are let through only while it waits, so that nothing is interrupted halfway.
  */
 #include <errno.h>
-#include <langinfo.h>
-#include <locale.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,6 +14,7 @@
 #include "command/common/contact.h"
 #include "command/common/follow.h"
 #include "command/common/say.h"
+#include "command/common/width.h"
 #include "command/subcommands.h"
 #include "command/top/frame.h"
 #include "command/top/screen.h"
@@ -261,10 +260,6 @@ static int print_once(struct top *top) {
     return fflush(stdout) == 0 ? 0 : fail(skep_status_of_errno(errno), "top: stdout: %s", strerror(errno));
 }
 
-static bool locale_is_utf8(void) {
-    return setlocale(LC_CTYPE, "") != NULL && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-}
-
 static int run(struct top *top, const struct options *options, const sigset_t *mask) {
     int status = begin_news(top);
     if (status == SKEP_OK) status = take_snapshot(top);
@@ -276,7 +271,7 @@ static int run(struct top *top, const struct options *options, const sigset_t *m
 
 int command_top(const struct options *options) {
     sigset_t mask = hold_signals();
-    struct top top = {.canvas = {.utf8 = locale_is_utf8()}};
+    struct top top = {.canvas = {.utf8 = width_begin()}};
     top.model.interval_ms = options->every_ms > 0 ? options->every_ms : INTERVAL_MS;
     int code = contact_open(&top.contact, options);
     if (code != 0) return code;

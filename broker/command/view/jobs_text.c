@@ -18,7 +18,7 @@ static void shorten(char cell[CELL_BYTES]) {
 }
 
 /* A zero byte does not end it. */
-static void write_data(const json_t *value, char cell[CELL_BYTES]) {
+static void write_data(const void *value, char cell[CELL_BYTES]) {
     size_t size = json_string_length(value);
     size_t shown = size < SHOWN_BYTES + 1 ? size : SHOWN_BYTES + 1;
     cell[0] = '\0';
@@ -30,7 +30,7 @@ static void write_data(const json_t *value, char cell[CELL_BYTES]) {
     shorten(cell);
 }
 
-static void write_short(const json_t *value, char cell[CELL_BYTES]) {
+static void write_short(const void *value, char cell[CELL_BYTES]) {
     write_text(value, cell);
     shorten(cell);
 }

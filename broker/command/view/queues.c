@@ -42,12 +42,12 @@ static void add_rates(json_t *queues, const json_t *before, double seconds) {
     }
 }
 
-static void write_rate(const json_t *value, char cell[CELL_BYTES]) {
+static void write_rate(const void *value, char cell[CELL_BYTES]) {
     snprintf(cell, CELL_BYTES, "%.0f", json_number_value(value));
 }
 
 /* 0 is no age: nothing waits. */
-static void write_oldest(const json_t *value, char cell[CELL_BYTES]) {
+static void write_oldest(const void *value, char cell[CELL_BYTES]) {
     write_age(json_number_value(value) > 0 ? value : NULL, cell);
 }
 

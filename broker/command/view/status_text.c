@@ -12,7 +12,7 @@
 enum { USUAL_TOTALS = 4 /* accepted, requests, connections, restarts */ };
 
 /* Tenths as long as they matter. */
-static void write_processor(const json_t *value, char cell[CELL_BYTES]) {
+static void write_processor(const void *value, char cell[CELL_BYTES]) {
     double seconds = json_number_value(value);
     if (value == NULL || seconds >= 60) write_age(value, cell);
     else snprintf(cell, CELL_BYTES, "%.1fs", seconds);
