@@ -120,13 +120,13 @@ static void give_up(struct run *run, const skep_child *child) {
 static void on_event(skep_cluster *cluster, const skep_event *event, void *context) {
     (void)cluster;
     struct run *run = context;
-    struct notice notice = notice_of_event(event);
+    struct skep_command_event notice = notice_of(event);
     bool unstartable = event->kind == SKEP_EVENT_EXIT && says_unstartable(event) && !run->reloading;
     bool waits = event->kind == SKEP_EVENT_RELOAD &&
                  (strcmp(event->phase, "pending") == 0 || strcmp(event->phase, "replaced") == 0);
     if (event->kind == SKEP_EVENT_RELOAD && !waits)
         run->reloading = strcmp(event->phase, "begun") == 0 || strcmp(event->phase, "step") == 0;
-    if (unstartable) notice.delay_ms = -1;
+    if (unstartable) notice.has &= ~(UINT32_C(1) << SKEP_AT_event_delay_ms); /* nobody replaces it */
     char text[NOTICE_TEXT_BYTES];
     notice_text(&notice, text);
     if (run->passing != NULL) pass_on(run); /* what it wrote before */

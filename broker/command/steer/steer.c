@@ -56,9 +56,8 @@ void steer_failed(struct steering *steering, int status, const char *format, ...
 
 /* The log's line begins with the time, which is now. */
 void steer_tell(struct steering *steering, const struct skep_command_event *event) {
-    struct notice notice = notice_of_news(event);
     char text[NOTICE_TEXT_BYTES];
-    notice_text(&notice, text);
+    notice_text(event, text);
     ticker_erase(&steering->ticker);
     say("%s: %s", steering->command, strchr(text, ' ') + 1);
 }

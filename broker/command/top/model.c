@@ -8,6 +8,7 @@
 
 #include "command/common/clocks.h"
 #include "command/common/utf8.h"
+#include "command/view/notice.h"
 
 enum { LOOKED_AT_MS = 1500 }; /* by then the broker has looked at a worker again */
 
@@ -178,12 +179,12 @@ void top_model_take(struct top_model *model, struct top_snapshot *snapshot) {
 }
 
 /* Of the time only hours, minutes and seconds: the date is that of today. */
-void top_model_note(struct top_model *model, const struct notice *notice) {
+void top_model_note(struct top_model *model, const struct skep_command_event *event) {
     enum { CLOCK_AT = 11, CLOCK_BYTES = 8 };
     char text[NOTICE_TEXT_BYTES], time[TIME_BYTES];
     char *line = model->events[model->events_count++ % TOP_EVENTS];
-    time_text(notice->time_ms, time);
-    notice_text(notice, text);
+    time_text(event->time, time);
+    notice_text(event, text);
     const char *clock = strlen(time) > CLOCK_AT ? time + CLOCK_AT : "?";
     snprintf(line, TOP_EVENT_BYTES, "%.*s%s", CLOCK_BYTES, clock, text + strlen(time));
     line[utf8_whole(line, strlen(line))] = '\0';

@@ -7,7 +7,6 @@
 #include <stdbool.h>
 
 #include "command/top/snapshot.h"
-#include "command/view/notice.h"
 
 enum { TOP_HISTORY = 60, TOP_EVENTS = 64, TOP_EVENT_BYTES = 256 };
 
@@ -31,7 +30,7 @@ struct top_model {
 void top_model_take(struct top_model *model, struct top_snapshot *snapshot);
 
 /* Adds the line of an event. */
-void top_model_note(struct top_model *model, const struct notice *notice);
+void top_model_note(struct top_model *model, const struct skep_command_event *event);
 
 /* The event that came so many before the latest; NULL if there is none. Borrowed. */
 const char *top_model_event(const struct top_model *model, size_t back);

@@ -81,8 +81,7 @@ static int take_snapshot(struct top *top) {
 
 static void on_event(const struct skep_command_event *event, void *context) {
     struct top *top = context;
-    struct notice notice = notice_of_news(event);
-    top_model_note(&top->model, &notice);
+    top_model_note(&top->model, event);
     top->hurries = true;
 }
 

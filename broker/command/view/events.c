@@ -49,10 +49,9 @@ static void print(struct reading *reading, const struct skep_command_event *even
         print_json(object);
         json_decref(object);
     } else {
-        struct notice notice = notice_of_news(event);
-        enum paint paint = notice_paint(&notice);
+        enum paint paint = notice_paint(event);
         char text[NOTICE_TEXT_BYTES];
-        notice_text(&notice, text);
+        notice_text(event, text);
         printf("%s%s%s\n", paint_begin(reading->colours, paint), text, paint_end(reading->colours, paint));
     }
     reading->error = flush_output(&reading->deaf);

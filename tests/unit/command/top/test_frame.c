@@ -91,8 +91,7 @@ static void take_all(struct watching *watching, unsigned workers, uint64_t time_
 static void note(struct watching *watching, const char *reason) {
     struct skep_command_event event = {.time = 45296000, .event = bytes("error")};
     SKEP_SET(event, &event, reason, bytes(reason));
-    struct notice notice = notice_of_news(&event);
-    top_model_note(&watching->model, &notice);
+    top_model_note(&watching->model, &event);
 }
 
 static void test_everything_has_its_place(void **state) {

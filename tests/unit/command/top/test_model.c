@@ -182,8 +182,7 @@ static void note(struct top_model *model, int number) {
     snprintf(reason, sizeof reason, "\x1b[2J%d", number);
     struct skep_command_event event = {.time = 45296000, .event = bytes("error")};
     SKEP_SET(event, &event, reason, bytes(reason));
-    struct notice notice = notice_of_news(&event);
-    top_model_note(model, &notice);
+    top_model_note(model, &event);
 }
 
 static void test_events_are_a_ring_of_harmless_lines(void **state) {
