@@ -51,7 +51,8 @@ static const struct {
     {"names", SKEP_COMMAND_queues, on_queue},
 };
 
-static int ask_for(struct contact *contact, const char *what) {
+static int ask_for(struct contact *contact, const struct options *options) {
+    const char *what = options->operands[0];
     int status = SKEP_EINVAL;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct skep_command question = {.id = rows[i].question};
@@ -70,11 +71,5 @@ static int complete_instances(void) {
 }
 
 int command_complete(const struct options *options) {
-    struct contact contact;
-    if (strcmp(options->operands[0], "instances") == 0) return complete_instances();
-    int code = contact_open(&contact, options);
-    if (code != 0) return code;
-    code = ask_for(&contact, options->operands[0]);
-    contact_close(&contact);
-    return code;
+    return strcmp(options->operands[0], "instances") == 0 ? complete_instances() : contact_run(options, ask_for);
 }

@@ -82,6 +82,15 @@ void contact_close(struct contact *contact) {
     skep__asker_free(&contact->asker);
 }
 
+int contact_run(const struct options *options, int (*run)(struct contact *contact, const struct options *options)) {
+    struct contact contact;
+    int code = contact_open(&contact, options);
+    if (code != 0) return code;
+    code = run(&contact, options);
+    contact_close(&contact);
+    return code;
+}
+
 /* A question that could not be repeated leaves nothing open: the next one dials. */
 static int ask_once(struct contact *contact, const struct skep_command *command, unsigned timeout_ms, answer_cb *answer,
                     void *context) {

@@ -26,6 +26,9 @@ int contact_find(struct skep__instance *instance, const struct options *options)
 int contact_open(struct contact *contact, const struct options *options);
 void contact_close(struct contact *contact);
 
+/* Opens, runs and closes; returns the exit status. */
+int contact_run(const struct options *options, int (*run)(struct contact *contact, const struct options *options));
+
 /* How long a person is ready to wait */
 enum { ANSWER_TIMEOUT_MS = 5000 };
 

@@ -4,9 +4,21 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <unistd.h>
+
+static void on_signal(int signal) {
+    (void)signal;
+    _exit(0);
+}
+
+void output_begin(void) {
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+}
 
 /* Lines may have been lost before, while the disk was full, and there may be room again. */
 static int error_of_flush(void) {

@@ -54,10 +54,5 @@ static int stop(struct contact *contact, const struct options *options) {
 }
 
 int command_stop(const struct options *options) {
-    struct contact contact;
-    int code = contact_open(&contact, options);
-    if (code != 0) return code;
-    code = stop(&contact, options);
-    contact_close(&contact);
-    return code;
+    return contact_run(options, stop);
 }

@@ -2,10 +2,8 @@
  * skep events: follows the news of a broker, a line an event.
  * What was before comes first, without a gap to what follows. */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "command/common/contact.h"
 #include "command/common/flush.h"
@@ -147,12 +145,6 @@ static int how_it_ended(const struct reading *reading, int status) {
     return contact_fail(&reading->contact, status);
 }
 
-/* Every line has left by the end of the call that printed it: nothing is lost. */
-static void on_signal(int signal) {
-    (void)signal;
-    _exit(0);
-}
-
 static int read_all(struct reading *reading, const struct options *options) {
     int status = begin(reading, options);
     if (status == SKEP_OK && !options->once) status = follow(reading);
@@ -168,9 +160,7 @@ static int set_filters(struct reading *reading, const struct options *options) {
 }
 
 int command_events(const struct options *options) {
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
+    output_begin();
     struct reading reading = {.json = options->json, .colours = paint_wanted()};
     reading.follower = (struct follower){.heard = on_event, .context = &reading};
     int code = set_filters(&reading, options);

@@ -94,18 +94,18 @@ static void print_table(json_t *exits) {
     table_print_each(exits, columns, print_lines);
 }
 
-int command_exits(const struct options *options) {
-    struct contact contact;
+static int show(struct contact *contact, const struct options *options) {
     json_t *exits = NULL;
     struct skep_command question = {.id = SKEP_COMMAND_exits};
     question.exits.has = 0;
     if (options->count != 0) SKEP_SET(exits, &question.exits, n, options->count);
-    int code = contact_open(&contact, options);
-    if (code != 0) return code;
-    code = ask_list(&contact, &question, SKEP_COMMAND_exitStatus, &exits);
+    int code = ask_list(contact, &question, SKEP_COMMAND_exitStatus, &exits);
     if (code == 0 && options->json) print_list("exits", exits);
     else if (code == 0) print_table(exits);
     json_decref(exits);
-    contact_close(&contact);
     return code;
+}
+
+int command_exits(const struct options *options) {
+    return contact_run(options, show);
 }

@@ -5,10 +5,8 @@
  * the broker keeps it, and what was lost is counted. */
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "command/common/clocks.h"
 #include "command/common/contact.h"
@@ -135,21 +133,13 @@ static int how_it_ended(const struct reading *reading, int status) {
     return contact_fail(&reading->contact, status);
 }
 
-/* What was printed has left by the end of each answer. */
-static void on_signal(int signal) {
-    (void)signal;
-    _exit(0);
-}
-
 int command_logs(const struct options *options) {
     struct reading reading = {.options = options, .until_ms = UINT64_MAX};
     const char *worker = options->operands[0];
     if (worker != NULL && !parse_unsigned(worker, 1, INT32_MAX, &reading.worker))
         return fail(SKEP_EINVAL, "logs: %s: expected a worker's id, as shown by skep status", worker);
     reading.left = options->count != 0 ? options->count : UINT64_MAX;
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
+    output_begin();
     int code = contact_open(&reading.contact, options);
     if (code != 0) return code;
     code = how_it_ended(&reading, read_all(&reading));

@@ -9,33 +9,24 @@
 #include "command/subcommands.h"
 #include "command/view/jobs_text.h"
 
-static void print(json_t *jobs, const struct options *options) {
-    if (options->json) print_list("jobs", jobs);
-    else if (json_array_size(jobs) == 0) puts("no jobs");
-    else jobs_print(jobs);
-}
-
-static int ask_and_print(struct contact *contact, const struct options *options) {
+static int show(struct contact *contact, const struct options *options) {
     const char *queue = options->operands[0];
     struct skep_command question = {.id = SKEP_COMMAND_peek};
     json_t *jobs = NULL;
+    contact->command = "peek";
+    contact->queue = queue;
     question.peek = (struct skep_command_peek){.queue = {queue, strlen(queue)}};
     if (options->count > 0) SKEP_SET(peek, &question.peek, n, options->count);
     int code = ask_list(contact, &question, SKEP_COMMAND_jobStatus, &jobs);
-    if (code == 0) print(jobs, options);
+    if (code == 0 && options->json) print_list("jobs", jobs);
+    else if (code == 0 && json_array_size(jobs) == 0) puts("no jobs");
+    else if (code == 0) jobs_print(jobs);
     json_decref(jobs);
     return code;
 }
 
 int command_peek(const struct options *options) {
-    struct contact contact;
     const char *why = check_label(options->operands[0]);
     if (why != NULL) return fail(SKEP_EINVAL, "peek: %s: %s", options->operands[0], why);
-    int code = contact_open(&contact, options);
-    if (code != 0) return code;
-    contact.command = "peek";
-    contact.queue = options->operands[0];
-    code = ask_and_print(&contact, options);
-    contact_close(&contact);
-    return code;
+    return contact_run(options, show);
 }

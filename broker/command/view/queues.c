@@ -141,15 +141,15 @@ static int print_table(struct contact *contact, json_t *before, uint64_t then_ms
     return 0;
 }
 
-int command_queues(const struct options *options) {
-    struct contact contact;
+static int show(struct contact *contact, const struct options *options) {
     json_t *queues = NULL;
-    int code = contact_open(&contact, options);
-    if (code != 0) return code;
-    code = ask(&contact, &queues);
+    int code = ask(contact, &queues);
     if (code == 0 && options->json) print_list("queues", queues);
-    else if (code == 0) code = print_table(&contact, queues, monotonic_ms());
+    else if (code == 0) code = print_table(contact, queues, monotonic_ms());
     json_decref(queues);
-    contact_close(&contact);
     return code;
+}
+
+int command_queues(const struct options *options) {
+    return contact_run(options, show);
 }

@@ -79,13 +79,8 @@ static int watch(struct contact *contact, const struct options *options) {
 }
 
 int command_status(const struct options *options) {
-    struct contact contact;
     if (options->every_ms != 0 && !options->watch)
         return fail(SKEP_EINVAL, "status: --every needs --watch; see skep help status");
     if (options->watch) watch_begin();
-    int code = contact_open(&contact, options);
-    if (code != 0) return code;
-    code = options->watch ? watch(&contact, options) : show_once(&contact, options);
-    contact_close(&contact);
-    return code;
+    return contact_run(options, options->watch ? watch : show_once);
 }
