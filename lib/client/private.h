@@ -9,6 +9,7 @@
 #include "command.h"
 #include "common/flusher.h"
 #include "common/instance.h"
+#include "common/news_sequence.h"
 #include "common/table.h"
 #include "common/trace.h"
 #include "transport/transport.h"
@@ -135,11 +136,9 @@ struct skep_client {
     struct skep_reader news_reader;
     skep_news_cb on_news; /* NULL: not watching */
     void *on_news_context;
-    bool news_known;     /* news_seq is known, else it is the first thing to be asked for */
-    uint64_t news_seq;   /* latest item seen, none missing before it */
-    uint64_t news_heard; /* latest item that arrived, too early ones among them */
-    uint64_t news_lost;  /* items lost for good since the latest one seen */
-    bool repairing;      /* newsSince is under way */
+    bool news_known; /* where in the sequence it begins, else that is the first thing to be asked for */
+    struct skep__news_sequence news_sequence; /* lost: since the latest item that was told */
+    bool repairing;                           /* newsSince is under way */
     unsigned quiet_ticks;
 
     skep_client_state_cb on_state;

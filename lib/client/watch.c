@@ -11,24 +11,21 @@ enum {
 
 static void ask_again(skep_client *client);
 
-/* Whether an item is the next; in the answer to newsSince, a gap is what the broker no longer has. */
+/* Items that come before it is known where to begin are of the past. */
 static bool is_next(skep_client *client, uint64_t seq, bool answered) {
+    struct skep__news_sequence *sequence = &client->news_sequence;
     client->quiet_ticks = 0;
-    if (seq > client->news_heard) client->news_heard = seq;
-    if (!client->news_known || seq <= client->news_seq) return false;
-    if (seq > client->news_seq + 1 && !answered) {
-        ask_again(client);
-        return false;
-    }
-    client->news_lost += seq - client->news_seq - 1;
-    client->news_seq = seq;
-    return true;
+    if (!client->news_known && seq > sequence->seen) sequence->seen = seq;
+    if (!client->news_known) return false;
+    enum skep__news_place place = skep__news_item(sequence, seq, answered);
+    if (place == SKEP__NEWS_EARLY) ask_again(client);
+    return place == SKEP__NEWS_NEXT;
 }
 
 static void tell(skep_client *client, skep_news *news, uint64_t seq) {
     news->seq = seq;
-    news->lost = client->news_lost;
-    client->news_lost = 0;
+    news->lost = client->news_sequence.lost;
+    client->news_sequence.lost = 0;
     if (client->on_news != NULL) client->on_news(client, news, client->on_news_context);
 }
 
@@ -75,12 +72,11 @@ static void totals_heard(skep_client *client, const struct skep_command_totals *
     if (is_next(client, t->seq, answered)) tell(client, &news, t->seq);
 }
 
-/* Items that the broker has and did not send are lost; at the beginning of watching none are wanted. */
+/* At the beginning of watching no items before are wanted. */
 static void repair_ended(skep_client *client, const struct skep_command_newsEnd *end) {
-    if (end->seq <= client->news_seq && client->news_known) return;
-    if (client->news_known) client->news_lost += end->seq - client->news_seq;
+    if (!client->news_known) client->news_sequence.latest = end->seq;
     client->news_known = true;
-    client->news_seq = end->seq;
+    skep__news_end(&client->news_sequence, end);
 }
 
 static void item_heard(skep_client *client, const struct skep_command *command, bool answered) {
@@ -103,13 +99,15 @@ static void answered_again(int status, const void *data, size_t size_bytes, void
     client->repairing = false;
     if (client->news == NULL || status != SKEP_OK) return;
     status = skep__client_read_answer(client, data, size_bytes, take_again, client);
-    if (status == SKEP_OK && client->news_heard > client->news_seq) ask_again(client); /* items overtook the answer */
+    if (status == SKEP_OK && client->news_sequence.seen > client->news_sequence.latest)
+        ask_again(client); /* items overtook the answer */
 }
 
 /* To begin watching, ask with a number of the future: the answer is the number of the latest item. */
 static void ask_again(skep_client *client) {
     struct skep_command command = {.id = SKEP_COMMAND_newsSince};
-    command.newsSince = (struct skep_command_newsSince){.seq = client->news_known ? client->news_seq : UINT64_MAX};
+    command.newsSince =
+        (struct skep_command_newsSince){.seq = client->news_known ? client->news_sequence.latest : UINT64_MAX};
     if (client->repairing) return;
     client->repairing = skep__client_ask(client, &command, REPAIR_TIMEOUT_MS, answered_again, client) == SKEP_OK;
 }
@@ -139,7 +137,7 @@ int skep__client_begin_news(skep_client *client) {
         return status;
     }
     client->news = news;
-    client->news_heard = client->news_seq;
+    client->news_sequence.seen = client->news_sequence.latest;
     ask_again(client);
     return SKEP_OK;
 }
@@ -149,7 +147,7 @@ void skep__client_end_news(skep_client *client) {
 }
 
 void skep__client_forget_news(skep_client *client) {
-    client->news_seq = client->news_heard = client->news_lost = 0;
+    client->news_sequence = (struct skep__news_sequence){0};
     client->news_known = true;
 }
 

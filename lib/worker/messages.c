@@ -178,7 +178,8 @@ static void undelivered_received(skep_worker *worker, const struct skep_command_
 /* A worker that has not subscribed wants the end of the answer only. */
 static void ask_again(skep_worker *worker) {
     struct skep_command command = {.id = SKEP_COMMAND_newsSince};
-    command.newsSince = (struct skep_command_newsSince){.seq = worker->news != NULL ? worker->news_seq : UINT64_MAX};
+    command.newsSince =
+        (struct skep_command_newsSince){.seq = worker->news != NULL ? worker->news_sequence.latest : UINT64_MAX};
     uint64_t now_ms = uv_now(worker->loop);
     if (worker->repairing && now_ms - worker->repair_asked_ms < REPAIR_TIMEOUT_MS) return;
     if (queue(worker, &command) != SKEP_OK) return;
@@ -192,15 +193,11 @@ bool skep__worker_is_confirmed(skep_worker *worker) {
     return !worker->unconfirmed && !worker->repairing;
 }
 
-/* Items are seen in order, each once; one that is too early shows a gap, which the broker is asked to fill. In its
- * answer, which comes by the inbox, a gap is what it no longer has. */
+/* Items are seen in order, each once; the broker's answer comes by the inbox. */
 static bool is_next(skep_worker *worker, uint64_t seq, bool answered) {
-    bool gap = seq > worker->news_seq + 1 && !answered;
-    if (seq > worker->news_heard) worker->news_heard = seq;
-    if (gap) ask_again(worker);
-    if (gap || seq <= worker->news_seq) return false;
-    worker->news_seq = seq;
-    return true;
+    enum skep__news_place place = skep__news_item(&worker->news_sequence, seq, answered);
+    if (place == SKEP__NEWS_EARLY) ask_again(worker);
+    return place == SKEP__NEWS_NEXT;
 }
 
 static void broadcast_received(skep_worker *worker, const struct skep_command_broadcast *b, bool answered) {
@@ -214,8 +211,7 @@ static void broadcast_received(skep_worker *worker, const struct skep_command_br
 
 static void repair_ended(skep_worker *worker, const struct skep_command_newsEnd *end) {
     worker->repairing = false;
-    if (end->seq > worker->news_seq) worker->news_seq = end->seq;
-    if (worker->news_heard > worker->news_seq) ask_again(worker); /* items that overtook the answer */
+    if (skep__news_end(&worker->news_sequence, end)) ask_again(worker);
     skep__worker_check_left(worker);
 }
 

@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "common/flusher.h"
+#include "common/news_sequence.h"
 #include "common/table.h"
 #include "common/trace.h"
 #include "histogram.h"
@@ -186,9 +187,8 @@ struct skep_worker {
     struct skep__port *news; /* NULL until subscribed */
     struct skep_reader news_reader;
     char news_url[SKEP_MAX_URL + 1];
-    uint64_t news_seq;   /* latest item seen, none missing before it */
-    uint64_t news_heard; /* latest item that arrived by the news, too early ones among them */
-    bool repairing;      /* newsSince is under way */
+    struct skep__news_sequence news_sequence;
+    bool repairing; /* newsSince is under way */
     uint64_t repair_asked_ms;
     bool unconfirmed; /* something was sent after the latest newsSince */
 

@@ -89,7 +89,7 @@ static int dial(skep_worker *worker, const struct skep_command_welcome *welcome)
     if (status != SKEP_OK)
         return skep__worker_fail(worker, status, "cannot dial the broker's sockets: %s", skep_strerror(status));
     skep__copy_text(worker->news_url, sizeof worker->news_url, &welcome->news);
-    worker->news_seq = welcome->newsSeq;
+    worker->news_sequence.latest = welcome->newsSeq;
     worker->id = (uint32_t)welcome->worker;
     return SKEP_OK;
 }

@@ -166,6 +166,7 @@ class FakeBroker:
     def __init__(self, kept=(), lost=0):
         self.folder = tempfile.mkdtemp(prefix="skep-", dir="/tmp")
         self.kept, self.lost, self.asked = list(kept), lost, []
+        self.silent = 0  # questions for news that it does not answer
         self.lock = open(f"{self.folder}/lock", "w")
         fcntl.lockf(self.lock, fcntl.LOCK_EX)
         self._own(7)
@@ -203,7 +204,8 @@ class FakeBroker:
                 while True:
                     request = receive_message(peer)
                     answer = self._commands(msgpack.unpackb(request[4:]))
-                    send_message(peer, request[:4] + b"".join(map(msgpack.packb, answer)))
+                    if answer is not None:
+                        send_message(peer, request[:4] + b"".join(map(msgpack.packb, answer)))
         threading.Thread(target=serve, daemon=True).start()
 
     def _commands(self, asked):
@@ -216,6 +218,9 @@ class FakeBroker:
             self._own(8)
             return [{"cmd": "done"}]
         self.asked.append(asked["seq"])
+        if self.silent > 0:
+            self.silent -= 1
+            return None
         latest = max([item["seq"] for item in self.kept], default=0)
         return [*(item for item in self.kept if item["seq"] > asked["seq"]),
                 {"cmd": "newsEnd", "seq": latest, **({"lost": self.lost} if self.lost else {})}]
@@ -278,6 +283,15 @@ class Scripted(unittest.TestCase):
             broker.send(item(1), item(2), item(6))
             self.wait_numbers(events, [1, 2, 3, 4, 5, 6])
             self.assertIn(2, broker.asked)
+
+    def test_a_gap_is_mended_once_the_broker_answers_again(self):
+        with FakeBroker() as broker:
+            events = follow(self, broker.folder, "--json")
+            broker.kept = [item(n) for n in range(1, 5)]
+            broker.silent = 1
+            broker.send(item(1), item(4))
+            self.wait_numbers(events, [1, 2, 3, 4])
+            self.assertNotIn("lost", events.output("err"))
 
     def test_the_last_item_is_not_missed_when_silence_follows(self):
         with FakeBroker() as broker:

@@ -15,49 +15,40 @@ struct beginning {
     void *context;
 };
 
-uint64_t follow_number(const struct skep_command *command) {
-    switch (command->id) {
-    case SKEP_COMMAND_event: return command->event.seq;
-    case SKEP_COMMAND_broadcast: return command->broadcast.seq;
-    case SKEP_COMMAND_totals: return command->totals.seq;
-    default: return 0;
-    }
-}
-
-/* An item that is the next one, or follows items that are lost for good. */
-static void take(const struct skep_command *command, void *context) {
-    struct follower *follower = context;
-    uint64_t number = follow_number(command);
-    if (number <= follower->latest) return;
-    follower->latest = number;
-    if (command->id != SKEP_COMMAND_event) return;
+/* True if those before it are to be asked for. */
+static bool take_item(struct follower *follower, const struct skep_command *command, bool answered) {
+    uint64_t number = skep__news_number(command);
+    enum skep__news_place place = number > 0 ? skep__news_item(&follower->at, number, answered) : SKEP__NEWS_OLD;
+    if (place != SKEP__NEWS_NEXT || command->id != SKEP_COMMAND_event) return place == SKEP__NEWS_EARLY;
     if (skep__text_is(command->event.event, "stop")) follower->stopped = true;
     follower->heard(&command->event, follower->context);
+    return false;
 }
 
 void follow_take(const struct skep_command *command, void *context) {
     struct follower *follower = context;
-    take(command, context);
-    if (command->id != SKEP_COMMAND_newsEnd) return;
-    if (SKEP_HAS(newsEnd, &command->newsEnd, lost)) follower->lost += command->newsEnd.lost;
-    if (command->newsEnd.seq > follower->latest) follower->latest = command->newsEnd.seq;
+    if (command->id == SKEP_COMMAND_newsEnd) skep__news_end(&follower->at, &command->newsEnd);
+    else take_item(follower, command, true);
+}
+
+static int ask_again(struct follower *follower) {
+    struct skep_command question = {.id = SKEP_COMMAND_newsSince, .newsSince = {.seq = follower->at.latest}};
+    return contact_ask(follower->contact, &question, REPAIR_TIMEOUT_MS, follow_take, follower);
 }
 
 void follow_catch_up(struct follower *follower) {
-    struct skep_command question = {.id = SKEP_COMMAND_newsSince, .newsSince = {.seq = follower->latest}};
-    int status = contact_ask(follower->contact, &question, REPAIR_TIMEOUT_MS, follow_take, follower);
-    (void)status;
+    if (ask_again(follower) != SKEP_OK) return; /* there will be another time */
 }
 
+/* What an answer did not have is lost; without one all that is missing, and this, is asked for later. */
 static void on_item(const struct skep_command *command, void *context) {
     struct follower *follower = context;
-    if (follow_number(command) > follower->latest + 1) follow_catch_up(follower);
-    take(command, context);
+    if (take_item(follower, command, false) && ask_again(follower) == SKEP_OK) take_item(follower, command, true);
 }
 
 static void on_status(const struct skep_command *command, void *context) {
     struct beginning *beginning = context;
-    if (command->id == SKEP_COMMAND_brokerStatus) beginning->follower->latest = command->brokerStatus.newsSeq;
+    if (command->id == SKEP_COMMAND_brokerStatus) beginning->follower->at.latest = command->brokerStatus.newsSeq;
     beginning->seen(command, beginning->context);
 }
 

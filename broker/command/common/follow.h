@@ -3,6 +3,7 @@
 #ifndef SKEP_COMMAND_COMMON_FOLLOW_H
 #define SKEP_COMMAND_COMMON_FOLLOW_H
 
+#include <common/news_sequence.h>
 #include <transport/news_reader.h>
 
 #include "command/common/contact.h"
@@ -15,14 +16,13 @@ struct follower {
     skep__news_reader *news;
     event_cb *heard;
     void *context;
-    uint64_t latest; /* number of the latest item that was dealt with */
-    uint64_t lost;   /* items that could not be had again */
-    bool stopped;    /* the broker said that it stops */
+    struct skep__news_sequence at;
+    bool stopped; /* the broker said that it stops */
 };
 
 enum { SILENCE_MS = 500 /* after so long what was missed is asked for */ };
 
-/* Subscribes: no item that comes after this call is missed. What came after latest and before is there for
+/* Subscribes: no item that comes after this call is missed. What came after at.latest and before is there for
  * follow_catch_up. Errors: those of skep__news_reader_new. */
 SKEP_MUST_USE int follow_open(struct follower *follower, struct contact *contact);
 
@@ -41,14 +41,11 @@ SKEP_MUST_USE int follow_read(struct follower *follower, unsigned timeout_ms);
 /* The same, and after the silence asks for what was missed: nothing was if the broker answers. */
 SKEP_MUST_USE int follow_next(struct follower *follower, unsigned silence_ms);
 
-/* Asks for what came after latest, and calls back for it. A broker that does not answer either hangs, and will go on,
- * or is gone, which the next question or the news will tell. */
+/* Asks for what came after at.latest, and calls back for it. A broker that does not answer either hangs, and will go
+ * on, or is gone, which the next question or the news will tell. */
 void follow_catch_up(struct follower *follower);
 
 /* Deals with one command of an answer to newsSince that was asked for otherwise. context: the follower */
 void follow_take(const struct skep_command *command, void *context);
-
-/* Number of an item of news; 0 for what is none. */
-uint64_t follow_number(const struct skep_command *command);
 
 #endif

@@ -75,7 +75,7 @@ static void take_request(const struct skep_command *command, void *context) {
 
 /* Its end may be among the news that are lost. */
 static void looked(struct steering *steering) {
-    if (steering->outlook.is_reloading || steering->follower.lost == 0) return;
+    if (steering->outlook.is_reloading || steering->follower.at.lost == 0) return;
     steer_failed(steering, SKEP_ESTATE, "it has ended, but its result was lost; see skep status");
 }
 

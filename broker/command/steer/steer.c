@@ -97,7 +97,7 @@ static void look(struct steering *steering) {
     steering->outlook = (struct outlook){0};
     int status = contact_ask(&steering->contact, &question, LOOK_TIMEOUT_MS, see, steering);
     steering->looked_ms = monotonic_ms();
-    steering->is_stale = status != SKEP_OK || steering->outlook.news_seq > steering->follower.latest;
+    steering->is_stale = status != SKEP_OK || steering->outlook.news_seq > steering->follower.at.latest;
     if (!steering->is_stale) steering->looked(steering);
 }
 

@@ -100,7 +100,7 @@ static int begin_news(struct top *top) {
 
 static void begin_past(struct top *top) {
     uint64_t latest = top->model.now.broker.news_seq;
-    top->follower.latest = latest > PAST_EVENTS ? latest - PAST_EVENTS : 0;
+    top->follower.at.latest = latest > PAST_EVENTS ? latest - PAST_EVENTS : 0;
     follow_catch_up(&top->follower);
     top->hurries = false;
 }
@@ -202,7 +202,10 @@ static void go_on_without(struct top *top, int status) {
                  status == SKEP_ECLOSED ? "the broker is gone" : top->contact.why);
 }
 
+/* Now that it answers, it may be asked for what it did not answer. */
 static void go_on_with(struct top *top) {
+    const struct skep__news_sequence *at = &top->follower.at;
+    if (at->seen > at->latest) follow_catch_up(&top->follower);
     if (top->is_silent) top->view.message[0] = '\0';
     top->is_silent = false;
 }

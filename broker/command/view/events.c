@@ -76,7 +76,7 @@ static void tell_beginning(const struct reading *reading, uint64_t number) {
 
 /* What is kept is kept without gaps: if there is one, it is before the first. */
 static void begin_at(struct reading *reading, uint64_t number) {
-    uint64_t *latest = &reading->follower.latest;
+    uint64_t *latest = &reading->follower.at.latest;
     if (number > *latest + 1) say("events: %" PRIu64 " items are no longer kept", number - *latest - 1);
     tell_beginning(reading, number);
     reading->in_history = false;
@@ -85,7 +85,7 @@ static void begin_at(struct reading *reading, uint64_t number) {
 
 static void on_history(const struct skep_command *command, void *context) {
     struct reading *reading = context;
-    uint64_t number = follow_number(command);
+    uint64_t number = skep__news_number(command);
     if (command->id == SKEP_COMMAND_newsEnd) number = command->newsEnd.seq + 1;
     if (number == 0) return;
     if (reading->in_history) begin_at(reading, number);
@@ -94,14 +94,14 @@ static void on_history(const struct skep_command *command, void *context) {
 
 /* A number that the broker has not come to is one of an earlier broker: what follows is new. */
 static int read_history(struct reading *reading) {
-    struct skep_command question = {.id = SKEP_COMMAND_newsSince, .newsSince = {.seq = reading->follower.latest}};
+    struct skep_command question = {.id = SKEP_COMMAND_newsSince, .newsSince = {.seq = reading->follower.at.latest}};
     reading->in_history = true;
     return contact_ask(&reading->contact, &question, ANSWER_TIMEOUT_MS, on_history, reading);
 }
 
 static int read_number(struct reading *reading) {
     int status = follow_begin(&reading->follower, &reading->contact, ignore_answer, NULL);
-    if (status == SKEP_OK) tell_beginning(reading, reading->follower.latest + 1);
+    if (status == SKEP_OK) tell_beginning(reading, reading->follower.at.latest + 1);
     return status;
 }
 
@@ -118,12 +118,12 @@ static int check_worker(struct reading *reading) {
 static int begin(struct reading *reading, const struct options *options) {
     if (!options->since_given && !options->once) return read_number(reading);
     int status = options->once ? SKEP_OK : follow_open(&reading->follower, &reading->contact);
-    reading->follower.latest = options->since;
+    reading->follower.at.latest = options->since;
     return status == SKEP_OK ? read_history(reading) : status;
 }
 
 static void tell_lost(struct reading *reading) {
-    uint64_t lost = reading->follower.lost - reading->told;
+    uint64_t lost = reading->follower.at.lost - reading->told;
     if (lost > 0) say("events: %" PRIu64 " items are lost", lost);
     reading->told += lost;
 }
