@@ -56,25 +56,25 @@ static const struct top_model *model_of(const void *row) {
 }
 
 /* Fields that are shown as they are */
-#define TEXT_COLUMN(kind, field)                                      \
-    static void kind##_##field(const void *row, char *cell) {         \
-        text(((const struct top_##kind *)item_of(row))->field, cell); \
+#define TEXT_COLUMN(kind, field)                                                  \
+    static void kind##_##field(const void *row, char *cell) {                     \
+        text(((const struct top_##kind *)item_of(row))->status.field.data, cell); \
     }
-#define COUNT_COLUMN(kind, field)                                      \
-    static void kind##_##field(const void *row, char *cell) {          \
-        count(((const struct top_##kind *)item_of(row))->field, cell); \
+#define COUNT_COLUMN(kind, field)                                             \
+    static void kind##_##field(const void *row, char *cell) {                 \
+        count(((const struct top_##kind *)item_of(row))->status.field, cell); \
     }
 
 /* --- workers --- */
 
 static void worker_id(const void *row, char *cell) {
     const struct top_worker *worker = item_of(row);
-    snprintf(cell, TOP_CELL_BYTES, "%" PRIu32, worker->id);
+    snprintf(cell, TOP_CELL_BYTES, "%" PRIu64, worker->status.worker);
 }
 
 static void worker_pid(const void *row, char *cell) {
     const struct top_worker *worker = item_of(row);
-    snprintf(cell, TOP_CELL_BYTES, "%d", worker->pid);
+    snprintf(cell, TOP_CELL_BYTES, "%" PRIu64, worker->status.pid);
 }
 
 TEXT_COLUMN(worker, name)
@@ -91,12 +91,12 @@ static size_t add_wait(char *cell, size_t used, uint64_t number, const char *wha
 /* What a worker that drains waits for, and when it gets a signal if it still waits then */
 static void worker_waits(const void *row, char *cell) {
     const struct top_worker *worker = item_of(row);
-    if (strcmp(worker->state, "draining") != 0) return;
-    size_t used = add_wait(cell, 0, worker->connections + worker->untaken, "conn");
-    used = add_wait(cell, used, worker->jobs, "job");
+    if (strcmp(worker->status.state.data, "draining") != 0) return;
+    size_t used = add_wait(cell, 0, worker->status.connections + worker->status.untaken, "conn");
+    used = add_wait(cell, used, worker->status.jobs, "job");
     if (used == 0) used = (size_t)snprintf(cell, TOP_CELL_BYTES, "its end");
-    if (!worker->has_drain || used >= TOP_CELL_BYTES) return;
-    snprintf(cell + used, TOP_CELL_BYTES - used, ", %" PRIu64 "s", (worker->drain_ms + 999) / 1000);
+    if (!SKEP_HAS(workerStatus, &worker->status, drain_ms) || used >= TOP_CELL_BYTES) return;
+    snprintf(cell + used, TOP_CELL_BYTES - used, ", %" PRIu64 "s", (worker->status.drain_ms + 999) / 1000);
 }
 
 static void worker_cpu(const void *row, char *cell) {
@@ -105,7 +105,7 @@ static void worker_cpu(const void *row, char *cell) {
 }
 
 static void worker_rss(const void *row, char *cell) {
-    double megabytes = (double)((const struct top_worker *)item_of(row))->rss_bytes / 1e6;
+    double megabytes = (double)((const struct top_worker *)item_of(row))->status.rss_bytes / 1e6;
     if (megabytes < 999.95) snprintf(cell, TOP_CELL_BYTES, "%.1fM", megabytes);
     else snprintf(cell, TOP_CELL_BYTES, "%.1fG", megabytes / 1e3);
 }
@@ -137,11 +137,11 @@ static void worker_p99(const void *row, char *cell) {
 COUNT_COLUMN(worker, restarts)
 
 static void worker_age(const void *row, char *cell) {
-    age(((const struct top_worker *)item_of(row))->uptime_ms, cell);
+    age(((const struct top_worker *)item_of(row))->status.uptime_ms, cell);
 }
 
 static enum top_style worker_style(const void *item) {
-    const char *state = ((const struct top_worker *)item)->state;
+    const char *state = ((const struct top_worker *)item)->status.state.data;
     if (strcmp(state, "ready") == 0) return TOP_PLAIN;
     return strcmp(state, "draining") == 0 ? TOP_WARN : TOP_GOOD;
 }
@@ -174,8 +174,8 @@ TEXT_COLUMN(listener, url)
 TEXT_COLUMN(listener, name)
 
 static const char *state_of(const struct top_listener *listener) {
-    if (listener->resting) return "paused";
-    return listener->paused ? "waiting" : "accepting";
+    if (listener->status.resting) return "paused";
+    return listener->status.paused ? "waiting" : "accepting";
 }
 
 static void listener_state(const void *row, char *cell) {
@@ -191,7 +191,7 @@ COUNT_COLUMN(listener, queued)
 
 static enum top_style listener_style(const void *item) {
     const struct top_listener *listener = item;
-    return listener->resting || listener->paused ? TOP_WARN : TOP_PLAIN;
+    return listener->status.resting || listener->status.paused ? TOP_WARN : TOP_PLAIN;
 }
 
 static const struct column listener_columns[] = {
@@ -212,8 +212,8 @@ TEXT_COLUMN(queue, name)
 
 static void queue_state(const void *row, char *cell) {
     const struct top_queue *queue = item_of(row);
-    if (queue->paused) text("paused", cell);
-    else if (queue->workers == 0 && queue->ready > 0) text("unhandled", cell);
+    if (queue->status.paused) text("paused", cell);
+    else if (queue->status.workers == 0 && queue->status.ready > 0) text("unhandled", cell);
 }
 
 COUNT_COLUMN(queue, ready)
@@ -237,8 +237,8 @@ static void queue_p99(const void *row, char *cell) {
 
 static enum top_style queue_style(const void *item) {
     const struct top_queue *queue = item;
-    if (queue->dead > 0) return TOP_BAD;
-    return queue->paused || (queue->workers == 0 && queue->ready > 0) ? TOP_WARN : TOP_PLAIN;
+    if (queue->status.dead > 0) return TOP_BAD;
+    return queue->status.paused || (queue->status.workers == 0 && queue->status.ready > 0) ? TOP_WARN : TOP_PLAIN;
 }
 
 static const struct column queue_columns[] = {

@@ -15,18 +15,19 @@ static int put_count(struct top_canvas *canvas, int at, uint64_t count, const ch
 }
 
 static void put_broker(struct top_canvas *canvas, const struct top_model *model) {
-    const struct top_broker *broker = &model->now.broker;
+    const struct skep_command_brokerStatus *broker = &model->now.broker.status;
     unsigned ready = top_model_ready(model);
-    unsigned wanted = broker->has_wanted ? broker->wanted : (unsigned)model->now.workers_count;
+    unsigned wanted =
+        SKEP_HAS(brokerStatus, broker, wanted) ? (unsigned)broker->wanted : (unsigned)model->now.workers_count;
     uint64_t s = broker->uptime_ms / 1000;
     char of_workers[48];
     snprintf(of_workers, sizeof of_workers, ", %u of %u ready", ready, wanted);
-    int at = top_canvas_item(canvas, 0, 0, TOP_STRONG, "%s", broker->name);
-    at = top_canvas_item(canvas, 0, at, TOP_PLAIN, "  %s %" PRIu64 ":%02u:%02u", broker->state, s / 3600,
+    int at = top_canvas_item(canvas, 0, 0, TOP_STRONG, "%s", broker->name.data);
+    at = top_canvas_item(canvas, 0, at, TOP_PLAIN, "  %s %" PRIu64 ":%02u:%02u", broker->state.data, s / 3600,
                          (unsigned)(s / 60 % 60), (unsigned)(s % 60));
-    int policy_width = top_canvas_width(canvas, broker->policy) + 2;
+    int policy_width = top_canvas_width(canvas, broker->policy.data) + 2;
     if (at + policy_width + (int)strlen(of_workers) <= canvas->columns) /* else the workers matter more */
-        at = top_canvas_item(canvas, 0, at, TOP_PLAIN, ", %s", broker->policy);
+        at = top_canvas_item(canvas, 0, at, TOP_PLAIN, ", %s", broker->policy.data);
     at = top_canvas_item(canvas, 0, at, ready < wanted ? TOP_WARN : TOP_PLAIN, "%s", of_workers);
     at = put_count(canvas, at, broker->connections, "connection");
     put_count(canvas, at, broker->restarts, "restart");
@@ -34,28 +35,28 @@ static void put_broker(struct top_canvas *canvas, const struct top_model *model)
 
 static int put_paused(struct top_canvas *canvas, int row, int at, const struct top_snapshot *now) {
     for (size_t i = 0; i < now->listeners_count; i++) {
-        const struct top_listener *listener = &now->listeners[i];
+        const struct skep_command_listenerStatus *listener = &now->listeners[i].status;
         if (!listener->resting) continue;
         at = top_canvas_item(canvas, row, at, TOP_WARN, "%s paused  ",
-                             listener->name[0] != '\0' ? listener->name : listener->url);
+                             listener->name.data[0] != '\0' ? listener->name.data : listener->url.data);
     }
     for (size_t i = 0; i < now->queues_count; i++)
-        if (now->queues[i].paused)
-            at = top_canvas_item(canvas, row, at, TOP_WARN, "queue %s paused  ", now->queues[i].name);
+        if (now->queues[i].status.paused)
+            at = top_canvas_item(canvas, row, at, TOP_WARN, "queue %s paused  ", now->queues[i].status.name.data);
     return at;
 }
 
 /* What an operator has to know; the row is left to others if there is nothing. */
 static int put_warnings(struct top_canvas *canvas, int row, const struct top_model *model) {
-    const struct top_broker *broker = &model->now.broker;
+    const struct skep_command_brokerStatus *broker = &model->now.broker.status;
     int at = 0;
-    if (broker->has_breaker)
+    if (SKEP_HAS(brokerStatus, broker, breaker_ms))
         at = top_canvas_item(canvas, row, at, TOP_BAD,
                              "BREAKER OPEN: tries a worker in %" PRIu64 " s; skep exits, skep resume  ",
                              (broker->breaker_ms + 999) / 1000);
-    if (broker->has_reload)
-        at = top_canvas_item(canvas, row, at, TOP_WARN, "reload %" PRIu32 " of %" PRIu32 "  ", broker->reload_step,
-                             broker->reload_steps);
+    if (SKEP_HAS(brokerStatus, broker, reloadSteps))
+        at = top_canvas_item(canvas, row, at, TOP_WARN, "reload %" PRIu64 " of %" PRIu64 "  ", broker->reloadStep,
+                             broker->reloadSteps);
     at = put_paused(canvas, row, at, &model->now);
     return at > 0 ? row + 1 : row;
 }

@@ -35,7 +35,7 @@ static void update(struct top_view *view, const struct top_model *model) {
 static void choose(struct top_view *view, size_t at) {
     if (view->rows_count == 0) return;
     view->chosen_at = at < view->rows_count ? at : view->rows_count - 1;
-    view->chosen = view->rows[view->chosen_at]->id;
+    view->chosen = (uint32_t)view->rows[view->chosen_at]->status.worker;
 }
 
 /* The first key only shows where one is. */

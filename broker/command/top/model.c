@@ -25,7 +25,7 @@ static double per_second(const struct top_model *model, uint64_t now, uint64_t b
 }
 
 double top_rate(const struct top_model *model, enum top_rate what) {
-    const struct top_broker *now = &model->now.broker, *before = &model->before.broker;
+    const struct skep_command_brokerStatus *now = &model->now.broker.status, *before = &model->before.broker.status;
     switch (what) {
     case TOP_ACCEPTED_RATE: return per_second(model, now->accepted, before->accepted);
     case TOP_REQUESTS_RATE: return per_second(model, now->requests, before->requests);
@@ -36,38 +36,39 @@ double top_rate(const struct top_model *model, enum top_rate what) {
 static const struct top_worker none = {0};
 
 static const struct top_worker *earlier(const struct top_model *model, const struct top_worker *worker) {
-    const struct top_worker *found = top_find_worker(&model->before, worker->id, (size_t)(worker - model->now.workers));
+    const struct top_worker *found =
+        top_find_worker(&model->before, worker->status.worker, (size_t)(worker - model->now.workers));
     return found != NULL ? found : &none;
 }
 
 double top_worker_rate(const struct top_model *model, const struct top_worker *worker, enum top_rate what) {
     const struct top_worker *before = earlier(model, worker);
     switch (what) {
-    case TOP_ACCEPTED_RATE: return per_second(model, worker->accepted, before->accepted);
-    case TOP_REQUESTS_RATE: return per_second(model, worker->requests, before->requests);
-    default: return per_second(model, worker->jobs_done, before->jobs_done);
+    case TOP_ACCEPTED_RATE: return per_second(model, worker->status.accepted, before->status.accepted);
+    case TOP_REQUESTS_RATE: return per_second(model, worker->status.requests, before->status.requests);
+    default: return per_second(model, worker->status.jobsDone, before->status.jobsDone);
     }
 }
 
 double top_listener_rate(const struct top_model *model, const struct top_listener *listener) {
-    const struct top_listener *before = top_find_listener(&model->before, listener->url);
-    return per_second(model, listener->accepted, before != NULL ? before->accepted : 0);
+    const struct top_listener *before = top_find_listener(&model->before, listener->status.url.data);
+    return per_second(model, listener->status.accepted, before != NULL ? before->status.accepted : 0);
 }
 
 double top_queue_rate(const struct top_model *model, const struct top_queue *queue) {
-    const struct top_queue *before = top_find_queue(&model->before, queue->name);
-    return per_second(model, queue->done, before != NULL ? before->done : 0);
+    const struct top_queue *before = top_find_queue(&model->before, queue->status.name.data);
+    return per_second(model, queue->status.done, before != NULL ? before->status.done : 0);
 }
 
 /* --- times --- */
 
 /* Times that cannot be read are as good as none. */
-static struct top_quantiles between(const struct top_times *now, const struct top_times *before) {
+static struct top_quantiles between(struct skep_bytes now, struct skep_bytes before) {
     struct skep_histogram times = {0}, earlier_times = {0};
     struct top_quantiles quantiles = {0};
-    int status = now->size_bytes > 0 ? skep__histogram_unpack(&times, now->data, now->size_bytes) : SKEP_OK;
-    if (status == SKEP_OK && before->size_bytes > 0)
-        status = skep__histogram_unpack(&earlier_times, before->data, before->size_bytes);
+    int status = now.size_bytes > 0 ? skep__histogram_unpack(&times, now.data, now.size_bytes) : SKEP_OK;
+    if (status == SKEP_OK && before.size_bytes > 0)
+        status = skep__histogram_unpack(&earlier_times, before.data, before.size_bytes);
     if (status == SKEP_OK) {
         skep__histogram_subtract(&times, &earlier_times);
         quantiles = (struct top_quantiles){.total = times.total,
@@ -80,17 +81,16 @@ static struct top_quantiles between(const struct top_times *now, const struct to
 }
 
 struct top_quantiles top_times(const struct top_model *model, enum top_kind kind) {
-    return between(&model->now.broker.times[kind], &model->before.broker.times[kind]);
+    return between(model->now.broker.times[kind], model->before.broker.times[kind]);
 }
 
 struct top_quantiles top_worker_times(const struct top_model *model, const struct top_worker *worker) {
-    return between(&worker->times[model->kind], &earlier(model, worker)->times[model->kind]);
+    return between(worker->times[model->kind], earlier(model, worker)->times[model->kind]);
 }
 
 struct top_quantiles top_queue_times(const struct top_model *model, const struct top_queue *queue) {
-    static const struct top_times nothing = {0};
-    const struct top_queue *before = top_find_queue(&model->before, queue->name);
-    return between(&queue->times, before != NULL ? &before->times : &nothing);
+    const struct top_queue *before = top_find_queue(&model->before, queue->status.name.data);
+    return between(queue->status.times, before != NULL ? before->status.times : (struct skep_bytes){0});
 }
 
 const char *top_kind_name(enum top_kind kind) {
@@ -140,19 +140,21 @@ static void find_cpu(struct top_worker *worker, const struct top_worker *before,
     uint64_t since_ms = before != NULL ? time_ms - before->cpu_seen_ms : 0;
     worker->cpu_percent = -1;
     worker->cpu_seen_ms = time_ms;
-    if (before == NULL || !worker->has_cpu || since_ms == 0 || worker->cpu_ms < before->cpu_ms) return;
-    if (worker->cpu_ms == before->cpu_ms && since_ms < LOOKED_AT_MS) {
+    if (before == NULL || !SKEP_HAS(workerStatus, &worker->status, cpu_ms) || since_ms == 0 ||
+        worker->status.cpu_ms < before->status.cpu_ms)
+        return;
+    if (worker->status.cpu_ms == before->status.cpu_ms && since_ms < LOOKED_AT_MS) {
         worker->cpu_percent = before->cpu_percent;
         worker->cpu_seen_ms = before->cpu_seen_ms;
         return;
     }
-    worker->cpu_percent = 100 * (double)(worker->cpu_ms - before->cpu_ms) / (double)since_ms;
+    worker->cpu_percent = 100 * (double)(worker->status.cpu_ms - before->status.cpu_ms) / (double)since_ms;
 }
 
 static void find_all_cpu(const struct top_snapshot *latest, struct top_snapshot *snapshot) {
     for (size_t i = 0; i < snapshot->workers_count; i++) {
         struct top_worker *worker = &snapshot->workers[i];
-        find_cpu(worker, top_find_worker(latest, worker->id, i), snapshot->time_ms);
+        find_cpu(worker, top_find_worker(latest, worker->status.worker, i), snapshot->time_ms);
     }
 }
 
@@ -197,7 +199,8 @@ const char *top_model_event(const struct top_model *model, size_t back) {
 
 unsigned top_model_ready(const struct top_model *model) {
     unsigned ready = 0;
-    for (size_t i = 0; i < model->now.workers_count; i++) ready += strcmp(model->now.workers[i].state, "ready") == 0;
+    for (size_t i = 0; i < model->now.workers_count; i++)
+        ready += strcmp(model->now.workers[i].status.state.data, "ready") == 0;
     return ready;
 }
 

@@ -15,7 +15,7 @@ struct place {
 static double state_rank(const struct top_worker *worker) {
     static const char *const states[] = {"draining", "spawning", "online", "ready"};
     for (int i = 0; i < 4; i++)
-        if (strcmp(worker->state, states[i]) == 0) return i;
+        if (strcmp(worker->status.state.data, states[i]) == 0) return i;
     return -1;
 }
 
@@ -24,30 +24,33 @@ static double key_of(const struct top_model *model, const struct top_worker *wor
     switch (sort) {
     case TOP_BY_STATE: return state_rank(worker);
     case TOP_BY_CPU: return -worker->cpu_percent;
-    case TOP_BY_RSS: return -(double)worker->rss_bytes;
-    case TOP_BY_CONNECTIONS: return -(double)worker->connections;
+    case TOP_BY_RSS: return -(double)worker->status.rss_bytes;
+    case TOP_BY_CONNECTIONS: return -(double)worker->status.connections;
     case TOP_BY_ACCEPTED_RATE: return -top_worker_rate(model, worker, TOP_ACCEPTED_RATE);
     case TOP_BY_REQUESTS_RATE: return -top_worker_rate(model, worker, TOP_REQUESTS_RATE);
     case TOP_BY_JOBS_RATE: return -top_worker_rate(model, worker, TOP_JOBS_RATE);
     case TOP_BY_P50: return -(double)top_worker_times(model, worker).p50_ns;
     case TOP_BY_P99: return -(double)top_worker_times(model, worker).p99_ns;
-    case TOP_BY_RESTARTS: return -(double)worker->restarts;
-    case TOP_BY_AGE: return (double)worker->uptime_ms;
-    default: return worker->id;
+    case TOP_BY_RESTARTS: return -(double)worker->status.restarts;
+    case TOP_BY_AGE: return (double)worker->status.uptime_ms;
+    default: return (double)worker->status.worker;
     }
 }
 
 static int compare(const void *left, const void *right) {
     const struct place *a = left, *b = right;
     if (a->key != b->key) return a->key < b->key ? -1 : 1;
-    return a->worker->id < b->worker->id ? -1 : a->worker->id > b->worker->id;
+    uint64_t first = a->worker->status.worker, second = b->worker->status.worker;
+    return first < second ? -1 : first > second;
 }
 
 /* Any part of its id, process id, state or name */
 static bool passes(const struct top_worker *worker, const char *filter) {
-    char text[2 * TOP_NAME_BYTES + 64];
+    const struct skep_command_workerStatus *status = &worker->status;
+    char text[2 * SKEP_MAX_NAME + 64];
     if (filter[0] == '\0') return true;
-    snprintf(text, sizeof text, "%" PRIu32 "\n%d\n%s\n%s", worker->id, worker->pid, worker->state, worker->name);
+    snprintf(text, sizeof text, "%" PRIu64 "\n%" PRIu64 "\n%s\n%s", status->worker, status->pid, status->state.data,
+             status->name.data);
     return strcasestr(text, filter) != NULL;
 }
 
@@ -66,7 +69,7 @@ static size_t collect(const struct top_view *view, const struct top_model *model
 static void follow_chosen(struct top_view *view, const struct top_model *model) {
     if (view->chosen == 0) return;
     for (size_t i = 0; i < view->rows_count; i++)
-        if (view->rows[i]->id == view->chosen) {
+        if (view->rows[i]->status.worker == view->chosen) {
             view->chosen_at = i;
             return;
         }

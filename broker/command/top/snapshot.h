@@ -8,33 +8,17 @@
 /* What is handled, and how long that takes */
 enum top_kind { TOP_CONNECTION, TOP_REQUEST, TOP_JOB, TOP_KINDS };
 
-enum { TOP_NAME_BYTES = SKEP_MAX_NAME + 1 };
-
-/* A packed histogram; most are never looked at, so it stays packed. */
-struct top_times {
-    char *data;
-    size_t size_bytes;
-};
-
+/* Answers, with texts of their own: each is terminated, "" if it is absent. */
 struct top_broker {
-    char name[TOP_NAME_BYTES], state[TOP_NAME_BYTES], policy[TOP_NAME_BYTES];
-    int pid;
-    uint64_t uptime_ms, news_seq, accepted, requests, connections, restarts;
-    uint32_t wanted; /* workers */
-    bool has_wanted, has_breaker, has_reload;
-    uint64_t breaker_ms;
-    uint32_t reload_step, reload_steps;
-    struct top_times times[TOP_KINDS]; /* of all workers, those that have ended too */
+    struct skep_command_brokerStatus status;
+    char *texts;
+    struct skep_bytes times[TOP_KINDS]; /* packed histograms: of all workers, those that have ended too */
 };
 
 struct top_worker {
-    uint32_t id;
-    int pid;
-    char name[TOP_NAME_BYTES], state[TOP_NAME_BYTES];
-    uint64_t uptime_ms, restarts, connections, accepted, requests, rss_bytes, cpu_ms, jobs, jobs_done, untaken;
-    bool has_cpu, has_drain;
-    uint64_t drain_ms;
-    struct top_times times[TOP_KINDS];
+    struct skep_command_workerStatus status;
+    char *texts;
+    struct skep_bytes times[TOP_KINDS]; /* most are never looked at, so they stay packed */
 
     /* Found out by the model, from one snapshot to the next */
     double cpu_percent;   /* of one processor; -1: not known yet */
@@ -42,16 +26,13 @@ struct top_worker {
 };
 
 struct top_listener {
-    char url[SKEP_MAX_URL + 1], name[TOP_NAME_BYTES];
-    uint64_t accepted, queued;
-    bool paused, resting;
+    struct skep_command_listenerStatus status;
+    char *texts;
 };
 
 struct top_queue {
-    char name[TOP_NAME_BYTES];
-    uint64_t workers, ready, reserved, delayed, dead, done;
-    bool paused;
-    struct top_times times;
+    struct skep_command_queueStatus status;
+    char *texts;
 };
 
 /* Zero-initialised is empty. Workers, listeners and queues stand in the order of the answer. */
@@ -69,7 +50,7 @@ struct top_snapshot {
 SKEP_MUST_USE int top_snapshot_add(struct top_snapshot *snapshot, const struct skep_command *command);
 
 /* Finds one by its id or name; NULL if it is not there. The hint is where a worker probably stands: where it stood. */
-const struct top_worker *top_find_worker(const struct top_snapshot *snapshot, uint32_t id, size_t hint);
+const struct top_worker *top_find_worker(const struct top_snapshot *snapshot, uint64_t id, size_t hint);
 const struct top_listener *top_find_listener(const struct top_snapshot *snapshot, const char *url);
 const struct top_queue *top_find_queue(const struct top_snapshot *snapshot, const char *name);
 

@@ -62,7 +62,7 @@ static int fill(struct top *top, struct taking *taking) {
     SKEP_SET(status, &status_question.status, times, true);
     taking->snapshot.time_ms = monotonic_ms();
     int status = ask(top, &status_question, on_answer, taking);
-    if (status == SKEP_OK && taking->snapshot.broker.pid == 0) status = SKEP_EPROTO;
+    if (status == SKEP_OK && taking->snapshot.broker.status.pid == 0) status = SKEP_EPROTO;
     if (status == SKEP_OK) status = ask(top, &queues, on_answer, taking);
     return status == SKEP_OK ? taking->status : status;
 }
@@ -99,7 +99,7 @@ static int begin_news(struct top *top) {
 }
 
 static void begin_past(struct top *top) {
-    uint64_t latest = top->model.now.broker.news_seq;
+    uint64_t latest = top->model.now.broker.status.newsSeq;
     top->follower.at.latest = latest > PAST_EVENTS ? latest - PAST_EVENTS : 0;
     follow_catch_up(&top->follower);
     top->hurries = false;

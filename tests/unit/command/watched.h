@@ -31,6 +31,12 @@ static inline struct skep_command broker_command(void) {
                                                   .uptime_ms = 3725000}};
 }
 
+static inline void add_broker(struct top_snapshot *snapshot, uint64_t requests) {
+    struct skep_command command = broker_command();
+    command.brokerStatus.requests = requests;
+    add(snapshot, &command);
+}
+
 static inline struct skep_command worker_command(unsigned id, const char *state) {
     return (struct skep_command){
         .id = SKEP_COMMAND_workerStatus,
@@ -64,7 +70,7 @@ static inline void add_times(struct top_snapshot *snapshot, const char *what, un
 static inline void take(struct top_model *model, struct top_snapshot *snapshot, uint64_t time_ms) {
     struct skep_command broker = broker_command();
     snapshot->time_ms = time_ms;
-    if (snapshot->broker.pid == 0) add(snapshot, &broker);
+    if (snapshot->broker.status.pid == 0) add(snapshot, &broker);
     top_model_take(model, snapshot);
 }
 

@@ -226,7 +226,8 @@ static void test_questions_and_messages_stand_at_the_bottom(void **state) {
 static void test_sparklines(void **state) {
     struct watching *watching = *state;
     for (uint64_t i = 1; i <= 9; i++) {
-        struct top_snapshot snapshot = {.broker = {.pid = 1, .requests = 50 * (i - 1) * (i - 2)}};
+        struct top_snapshot snapshot = {0};
+        add_broker(&snapshot, 50 * (i - 1) * (i - 2));
         take(&watching->model, &snapshot, 1000 * i);
     }
     assert_shows(frame(watching, 80, 24), "requests/s     700  ▁▂▃▄▅▆▇█\n");

@@ -93,13 +93,15 @@ static void test_history(void **state) {
     (void)state;
     for (uint64_t i = 1; i <= 50; i++) {
         struct top_snapshot snapshot = {0}, early = {0};
-        snapshot.broker = early.broker = (struct top_broker){.pid = 1, .requests = 100 * i * i};
+        add_broker(&snapshot, 100 * i * i);
+        add_broker(&early, 100 * i * i);
         take(&model, &snapshot, 1000 * i);
         take(&model, &early, 1000 * i + 300);
     }
     assert_in_range(model.history_count, 40, 50);
     for (uint64_t i = 51; i <= 200; i++) {
-        struct top_snapshot snapshot = {.broker = {.pid = 1, .requests = 100 * i * i}};
+        struct top_snapshot snapshot = {0};
+        add_broker(&snapshot, 100 * i * i);
         take(&model, &snapshot, 1000 * i);
     }
     assert_int_equal(model.history_count, TOP_HISTORY);

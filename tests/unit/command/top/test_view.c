@@ -32,7 +32,7 @@ static void type(struct watching *watching, const char *text) {
 }
 
 static unsigned row(const struct watching *watching, size_t at) {
-    return at < watching->view.rows_count ? watching->view.rows[at]->id : 0;
+    return at < watching->view.rows_count ? (unsigned)watching->view.rows[at]->status.worker : 0;
 }
 
 /* The next snapshot, without one of the workers */
