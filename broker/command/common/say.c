@@ -2,7 +2,6 @@
  * One line on stderr, whatever was in the arguments. */
 #include "command/common/say.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,19 +27,13 @@ static void write_line(char *text) {
 
 void say(const char *format, ...) {
     char text[LINE_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
+    FORMAT(text, sizeof text, format);
     write_line(text);
 }
 
 int fail(int status, const char *format, ...) {
     char text[LINE_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
+    FORMAT(text, sizeof text, format);
     write_line(text);
     return skep_exit_status(status);
 }

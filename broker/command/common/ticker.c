@@ -2,7 +2,6 @@
  * How far something is, on stdout. */
 #include "command/common/ticker.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -48,10 +47,7 @@ static void show(struct ticker *ticker, char *text) {
 
 void ticker_step(struct ticker *ticker, const char *format, ...) {
     char text[LINE_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
+    FORMAT(text, sizeof text, format);
     if (ticker->is_terminal) show(ticker, text);
     else print_line(ticker, text);
 }
@@ -59,18 +55,12 @@ void ticker_step(struct ticker *ticker, const char *format, ...) {
 void ticker_wait(struct ticker *ticker, const char *format, ...) {
     char text[LINE_BYTES];
     if (!ticker->is_terminal) return;
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
+    FORMAT(text, sizeof text, format);
     show(ticker, text);
 }
 
 void ticker_line(struct ticker *ticker, const char *format, ...) {
     char text[LINE_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
+    FORMAT(text, sizeof text, format);
     print_line(ticker, text);
 }

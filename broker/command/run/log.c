@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,10 +46,7 @@ void log_line(struct log *log, const char *text) {
 void log_broker(struct log *log, const char *format, ...) {
     char text[NOTICE_TEXT_BYTES];
     size_t used = stamp(text);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text + used, sizeof text - used, format, arguments);
-    va_end(arguments);
+    FORMAT(text + used, sizeof text - used, format);
     make_printable(text);
     log_line(log, text);
 }

@@ -6,7 +6,6 @@
 #include "command/steer/steer.h"
 #include "common/text.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,20 +34,14 @@ int steer_refused(const struct contact *contact, const char *command, int status
 
 void steer_done(struct steering *steering, const char *format, ...) {
     char text[TEXT_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
+    FORMAT(text, sizeof text, format);
     ticker_line(&steering->ticker, "%s", text);
     steering->is_over = true;
 }
 
 void steer_failed(struct steering *steering, int status, const char *format, ...) {
     char text[TEXT_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
+    FORMAT(text, sizeof text, format);
     ticker_erase(&steering->ticker);
     steering->code = fail(status, "%s: %s", steering->command, text);
     steering->is_over = true;

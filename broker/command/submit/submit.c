@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,12 +51,9 @@ void submission_end(struct submission *s, int code) {
 
 void submission_complain(struct submission *s, uint64_t line, int code, const char *format, ...) {
     char text[SKEP_MAX_REASON + 128];
-    va_list arguments;
     count_code(s, code);
     if (s->complaints++ >= MAX_COMPLAINTS) return;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
+    FORMAT(text, sizeof text, format);
     progress_erase(&s->progress);
     if (line != 0) say("submit: line %" PRIu64 ": %s", line, text);
     else say("submit: %s", text);

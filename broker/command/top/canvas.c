@@ -2,10 +2,10 @@
  * A rectangle of styled characters. */
 #include "command/top/canvas.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/common/say.h"
 #include "command/common/utf8.h"
 #include "command/common/width.h"
 
@@ -68,19 +68,13 @@ int top_canvas_put(struct top_canvas *canvas, int row, int column, int limit, en
 
 int top_canvas_print(struct top_canvas *canvas, int row, int column, enum top_style style, const char *format, ...) {
     char text[TEXT_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
+    FORMAT(text, sizeof text, format);
     return top_canvas_put(canvas, row, column, canvas->columns, style, text);
 }
 
 int top_canvas_item(struct top_canvas *canvas, int row, int column, enum top_style style, const char *format, ...) {
     char text[TEXT_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
+    FORMAT(text, sizeof text, format);
     size_t length = strlen(text), blanks = 0;
     while (blanks < length && text[length - 1 - blanks] == ' ') blanks++;
     int width = top_canvas_width(canvas, text) - (int)blanks;

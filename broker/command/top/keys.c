@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * What keys do to the view of a hive. */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 
+#include "command/common/say.h"
 #include "command/top/view.h"
 
 enum { MIN_INTERVAL_MS = 250, MAX_INTERVAL_MS = 16000 };
@@ -20,10 +20,7 @@ const char *top_sort_name(enum top_sort sort) {
 }
 
 void top_view_say(struct top_view *view, bool is_bad, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(view->message, sizeof view->message, format, arguments);
-    va_end(arguments);
+    FORMAT(view->message, sizeof view->message, format);
     view->is_bad = is_bad;
 }
 

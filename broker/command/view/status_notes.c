@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What skep status says in words: warnings, and what a worker that leaves waits for. */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "command/common/fields.h"
@@ -14,10 +13,7 @@
 
 SKEP_PRINTF(3, 4) static void warn(FILE *file, bool colours, const char *format, ...) {
     char text[CELL_BYTES * 2];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
+    FORMAT(text, sizeof text, format);
     make_printable(text);
     fprintf(file, "%s%s%s\n", paint_begin(colours, PAINT_BAD), text, paint_end(colours, PAINT_BAD));
 }
