@@ -9,7 +9,7 @@
 
 enum { CELL_BYTES = 272 /* a URL fits */, MAX_COLUMNS = 16, GRID_GAP = 2 /* columns of blanks */ };
 
-/* Writes a value as a cell: a member of a JSON object, NULL if it is absent; or whatever the rows are. */
+/* Writes a value as a cell, which is empty before: a member of a JSON object, NULL if it is absent; or a whole row. */
 typedef void write_cell(const void *value, char cell[CELL_BYTES]);
 
 /* How a column is shown; 0: numbers, to the right */

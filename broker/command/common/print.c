@@ -76,3 +76,10 @@ void grouped(uint64_t number, char text[32]) {
     }
     *text = '\0';
 }
+
+size_t add_counted(char *text, size_t capacity_bytes, size_t used, uint64_t count, const char *what) {
+    const char *comma = used > 0 ? ", " : "", *plural = count == 1 ? "" : "s";
+    if (count == 0 || used >= capacity_bytes) return used;
+    return used +
+           (size_t)snprintf(text + used, capacity_bytes - used, "%s%" PRIu64 " %s%s", comma, count, what, plural);
+}

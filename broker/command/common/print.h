@@ -23,6 +23,10 @@ json_t *json_of_hex(struct skep_bytes bytes);
 /* Width of the terminal that stdout is; 0 if it is none. */
 unsigned window_columns(void);
 
+/* Appends such as "3 jobs", behind a comma if it is not the first, or nothing if there are none. Returns what is used.
+ */
+size_t add_counted(char *text, size_t capacity_bytes, size_t used, uint64_t count, const char *what);
+
 /* Writes a number with commas between thousands. */
 void grouped(uint64_t number, char text[32]);
 

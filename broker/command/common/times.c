@@ -46,3 +46,11 @@ void write_duration(const void *value, char cell[CELL_BYTES]) {
     cell[0] = '\0';
     if (value != NULL) duration_text((uint64_t)(json_number_value(value) * 1e6 + 0.5), cell);
 }
+
+void write_p50(const void *times, char cell[CELL_BYTES]) {
+    write_duration(json_object_get(times, "p50_ms"), cell);
+}
+
+void write_p99(const void *times, char cell[CELL_BYTES]) {
+    write_duration(json_object_get(times, "p99_ms"), cell);
+}

@@ -35,4 +35,7 @@ void duration_text(uint64_t duration_ns, char text[DURATION_BYTES]);
 /* A number of milliseconds, such as p99_ms, as a cell in that form; empty if it is not there */
 write_cell write_duration;
 
+/* Quantiles of an object made by times_json, in that form */
+write_cell write_p50, write_p99;
+
 #endif

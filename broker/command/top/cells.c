@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "command/common/print.h"
 #include "command/common/times.h"
 #include "command/common/utf8.h"
 #include "command/top/table.h"
@@ -81,19 +82,12 @@ TEXT_COLUMN(worker, name)
 
 TEXT_COLUMN(worker, state)
 
-static size_t add_wait(char *cell, size_t used, uint64_t number, const char *what) {
-    if (number == 0) return used;
-    const char *separator = used > 0 ? ", " : "", *plural = number == 1 ? "" : "s";
-    return used +
-           (size_t)snprintf(cell + used, TOP_CELL_BYTES - used, "%s%" PRIu64 " %s%s", separator, number, what, plural);
-}
-
 /* What a worker that drains waits for, and when it gets a signal if it still waits then */
 static void worker_waits(const void *row, char *cell) {
     const struct top_worker *worker = item_of(row);
     if (strcmp(worker->status.state.data, "draining") != 0) return;
-    size_t used = add_wait(cell, 0, worker->status.connections + worker->status.untaken, "conn");
-    used = add_wait(cell, used, worker->status.jobs, "job");
+    size_t used = add_counted(cell, TOP_CELL_BYTES, 0, worker->status.connections + worker->status.untaken, "conn");
+    used = add_counted(cell, TOP_CELL_BYTES, used, worker->status.jobs, "job");
     if (used == 0) used = (size_t)snprintf(cell, TOP_CELL_BYTES, "its end");
     if (!SKEP_HAS(workerStatus, &worker->status, drain_ms) || used >= TOP_CELL_BYTES) return;
     snprintf(cell + used, TOP_CELL_BYTES - used, ", %" PRIu64 "s", (worker->status.drain_ms + 999) / 1000);

@@ -9,49 +9,39 @@
 #include "command/common/table.h"
 #include "command/subcommands.h"
 
-static void add_how(json_t *exit) {
-    char text[32];
-    const json_t *signal = json_object_get(exit, "signal");
-    snprintf(text, sizeof text, "exit %" JSON_INTEGER_FORMAT, number_of(exit, "code"));
-    json_object_set_new(exit, "how", json_string(json_is_string(signal) ? json_string_value(signal) : text));
+static void write_how(const void *exit, char cell[CELL_BYTES]) {
+    const char *signal = json_string_value(json_object_get(exit, "signal"));
+    if (signal != NULL) snprintf(cell, CELL_BYTES, "%s", signal);
+    else snprintf(cell, CELL_BYTES, "exit %" JSON_INTEGER_FORMAT, number_of(exit, "code"));
 }
 
-static void add_held(json_t *exit) {
-    json_int_t connections = number_of(exit, "connections"), jobs = number_of(exit, "jobs");
-    char text[96] = "", *end = text;
-    if (connections > 0)
-        end += snprintf(end, 48, "%" JSON_INTEGER_FORMAT " connection%s", connections, connections == 1 ? "" : "s");
-    if (jobs > 0)
-        snprintf(end, 48, "%s%" JSON_INTEGER_FORMAT " job%s", connections > 0 ? ", " : "", jobs, jobs == 1 ? "" : "s");
-    json_object_set_new(exit, "held", json_string(text));
+static void write_held(const void *exit, char cell[CELL_BYTES]) {
+    size_t used = add_counted(cell, CELL_BYTES, 0, (uint64_t)number_of(exit, "connections"), "connection");
+    add_counted(cell, CELL_BYTES, used, (uint64_t)number_of(exit, "jobs"), "job");
 }
 
-static void add_replacement(json_t *exit) {
-    char text[48];
-    const json_t *delay_ms = json_object_get(exit, "delay_ms");
-    snprintf(text, sizeof text, "in %" JSON_INTEGER_FORMAT " ms", json_integer_value(delay_ms));
-    json_object_set_new(exit, "replacement", json_string(json_is_integer(delay_ms) ? text : "none"));
+static void write_replacement(const void *delay_ms, char cell[CELL_BYTES]) {
+    const json_t *delay = delay_ms;
+    if (json_is_integer(delay)) snprintf(cell, CELL_BYTES, "in %" JSON_INTEGER_FORMAT " ms", json_integer_value(delay));
+    else snprintf(cell, CELL_BYTES, "none");
 }
 
-static void add_cpu(json_t *exit) {
-    char text[48];
-    double seconds =
-        json_number_value(json_object_get(exit, "user_s")) + json_number_value(json_object_get(exit, "system_s"));
-    snprintf(text, sizeof text, "%.2f s", seconds);
-    json_object_set_new(exit, "cpu", json_string(text));
+static void write_cpu(const void *exit, char cell[CELL_BYTES]) {
+    double user_s = json_number_value(json_object_get(exit, "user_s"));
+    snprintf(cell, CELL_BYTES, "%.2f s", user_s + json_number_value(json_object_get(exit, "system_s")));
 }
 
 static const struct column columns[] = {
     {"TIME", "time", write_text, COLUMN_LEFT},
     {"WORKER", "worker", write_count, 0},
     {"PID", "pid", write_count, 0},
-    {"HOW", "how", write_text, COLUMN_LEFT},
+    {"HOW", NULL, write_how, COLUMN_LEFT},
     {"REASON", "reason", write_text, COLUMN_LEFT},
     {"AGE", "uptime_s", write_age, 0},
-    {"CPU", "cpu", write_text, 0},
+    {"CPU", NULL, write_cpu, 0},
     {"RSS", "rss_bytes", write_size, 0},
-    {"HELD", "held", write_text, COLUMN_LEFT},
-    {"REPLACEMENT", "replacement", write_text, COLUMN_LEFT},
+    {"HELD", NULL, write_held, COLUMN_LEFT},
+    {"REPLACEMENT", "delay_ms", write_replacement, COLUMN_LEFT},
     {0},
 };
 
@@ -81,19 +71,6 @@ static void print_lines(const json_t *exit) {
     json_array_foreach(json_object_get(exit, "lines"), i, line) print_line(line);
 }
 
-static void print_table(json_t *exits) {
-    size_t i;
-    json_t *exit;
-    json_array_foreach(exits, i, exit) {
-        add_how(exit);
-        add_held(exit);
-        add_replacement(exit);
-        add_cpu(exit);
-    }
-    if (json_array_size(exits) == 0) puts("no worker has ended");
-    table_print_each(exits, columns, print_lines);
-}
-
 static int show(struct contact *contact, const struct options *options) {
     json_t *exits = NULL;
     struct skep_command question = {.id = SKEP_COMMAND_exits};
@@ -101,7 +78,8 @@ static int show(struct contact *contact, const struct options *options) {
     if (options->count != 0) SKEP_SET(exits, &question.exits, n, options->count);
     int code = ask_list(contact, &question, SKEP_COMMAND_exitStatus, &exits);
     if (code == 0 && options->json) print_list("exits", exits);
-    else if (code == 0) print_table(exits);
+    else if (code == 0 && json_array_size(exits) == 0) puts("no worker has ended");
+    else if (code == 0) table_print_each(exits, columns, print_lines);
     json_decref(exits);
     return code;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "command/common/fields.h"
 #include "command/common/say.h"
 #include "command/common/table.h"
 #include "command/common/utf8.h"
@@ -18,12 +19,10 @@ static void shorten(char cell[CELL_BYTES]) {
 }
 
 /* A zero byte does not end it. */
-static void write_data(const void *value, char cell[CELL_BYTES]) {
-    size_t size = json_string_length(value);
-    size_t shown = size < SHOWN_BYTES + 1 ? size : SHOWN_BYTES + 1;
-    cell[0] = '\0';
-    if (value == NULL) return;
-    memcpy(cell, json_string_value(value), shown);
+static void write_data(const void *job, char cell[CELL_BYTES]) {
+    const json_t *text = json_object_get(job, "data"), *value = text != NULL ? text : json_object_get(job, "data_hex");
+    size_t size = json_string_length(value), shown = size < SHOWN_BYTES + 1 ? size : SHOWN_BYTES + 1;
+    if (shown > 0) memcpy(cell, json_string_value(value), shown);
     for (size_t i = 0; i < shown; i++)
         if (cell[i] == '\0') cell[i] = '?';
     cell[shown] = '\0';
@@ -36,25 +35,16 @@ static void write_short(const void *value, char cell[CELL_BYTES]) {
 }
 
 /* The last worker that had it, and how that ended. */
-static void add_last(json_t *job) {
+static void write_last(const void *job, char cell[CELL_BYTES]) {
     const char *signal = json_string_value(json_object_get(job, "signal"));
-    const json_t *worker = json_object_get(job, "worker"), *pid = json_object_get(job, "pid");
-    const json_t *code = json_object_get(job, "code");
-    char text[96];
-    int n = 0;
-    if (worker == NULL) return;
-    n = snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(worker));
+    const json_t *pid = json_object_get(job, "pid"), *code = json_object_get(job, "code");
+    if (json_object_get(job, "worker") == NULL) return;
+    size_t used = (size_t)snprintf(cell, CELL_BYTES, "%" JSON_INTEGER_FORMAT, number_of(job, "worker"));
     if (pid != NULL)
-        n += snprintf(text + n, sizeof text - (size_t)n, " pid %" JSON_INTEGER_FORMAT, json_integer_value(pid));
-    if (signal != NULL) snprintf(text + n, sizeof text - (size_t)n, " %s", signal);
+        used += (size_t)snprintf(cell + used, CELL_BYTES - used, " pid %" JSON_INTEGER_FORMAT, json_integer_value(pid));
+    if (signal != NULL) snprintf(cell + used, CELL_BYTES - used, " %s", signal);
     else if (code != NULL)
-        snprintf(text + n, sizeof text - (size_t)n, " status %" JSON_INTEGER_FORMAT, json_integer_value(code));
-    json_object_set_new(job, "last", json_string(text));
-}
-
-static void add_shown(json_t *job) {
-    json_t *data = json_object_get(job, "data");
-    json_object_set(job, "shown", data != NULL ? data : json_object_get(job, "data_hex"));
+        snprintf(cell + used, CELL_BYTES - used, " status %" JSON_INTEGER_FORMAT, json_integer_value(code));
 }
 
 static const struct column job_columns[] = {
@@ -67,7 +57,7 @@ static const struct column job_columns[] = {
     {"DUE", "due_s", write_age, 0},
     {"WORKER", "worker", write_count, 0},
     {"SIZE", "size", write_count, 0},
-    {"DATA", "shown", write_data, COLUMN_LEFT},
+    {"DATA", NULL, write_data, COLUMN_LEFT},
     {0},
 };
 
@@ -79,27 +69,17 @@ static const struct column dead_columns[] = {
     {"DEATHS", "deaths", write_count, 0},
     {"AGE", "age_s", write_age, 0},
     {"DIED", "died", write_text, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_RANK(1)},
-    {"LAST WORKER", "last", write_text, COLUMN_LEFT},
+    {"LAST WORKER", NULL, write_last, COLUMN_LEFT},
     {"REASON", "reason", write_short, COLUMN_LEFT},
     {"SIZE", "size", write_count, 0},
-    {"DATA", "shown", write_data, COLUMN_LEFT},
+    {"DATA", NULL, write_data, COLUMN_LEFT},
     {0},
 };
 
-static void print(json_t *jobs, const struct column *columns) {
-    size_t i;
-    json_t *job;
-    json_array_foreach(jobs, i, job) {
-        add_last(job);
-        add_shown(job);
-    }
-    table_print(jobs, columns);
+void jobs_print(const json_t *jobs) {
+    table_print(jobs, job_columns);
 }
 
-void jobs_print(json_t *jobs) {
-    print(jobs, job_columns);
-}
-
-void dead_print(json_t *jobs) {
-    print(jobs, dead_columns);
+void dead_print(const json_t *jobs) {
+    table_print(jobs, dead_columns);
 }

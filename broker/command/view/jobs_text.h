@@ -5,8 +5,8 @@
 
 #include <jansson.h>
 
-/* The jobs are objects of job_json; cells for people are added to them. */
-void jobs_print(json_t *jobs);
-void dead_print(json_t *jobs);
+/* The jobs are objects made of jobStatus. */
+void jobs_print(const json_t *jobs);
+void dead_print(const json_t *jobs);
 
 #endif

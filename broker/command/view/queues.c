@@ -51,9 +51,13 @@ static void write_oldest(const void *value, char cell[CELL_BYTES]) {
     write_age(json_number_value(value) > 0 ? value : NULL, cell);
 }
 
+static void write_paused(const void *paused, char cell[CELL_BYTES]) {
+    if (json_is_true((const json_t *)paused)) snprintf(cell, CELL_BYTES, "paused");
+}
+
 static const struct column columns[] = {
     {"QUEUE", "name", write_text, COLUMN_LEFT},
-    {"STATE", "state", write_text, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_STATE},
+    {"STATE", "paused", write_paused, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_STATE},
     {"WORKERS", "workers", write_count, 0},
     {"READY", "ready", write_count, 0},
     {"RESERVED", "reserved", write_count, 0},
@@ -64,8 +68,8 @@ static const struct column columns[] = {
     {"IN/S", "in", write_rate, 0},
     {"DONE/S", "out", write_rate, 0},
     {"OLDEST", "oldest_s", write_oldest, COLUMN_RANK(2)},
-    {"P50", "p50_ms", write_duration, COLUMN_OPTIONAL | COLUMN_RANK(4)},
-    {"P99", "p99_ms", write_duration, COLUMN_OPTIONAL},
+    {"P50", "times", write_p50, COLUMN_OPTIONAL | COLUMN_RANK(4)},
+    {"P99", "times", write_p99, COLUMN_OPTIONAL},
     {"MEMORY", "bytes", write_size, 0},
     {0},
 };
@@ -91,20 +95,6 @@ static void print_settings(const json_t *queue) {
     if (first > 0 && most > first) printf("..%gs", most);
     print_limit(queue, "interruptions");
     putchar('\n');
-}
-
-static void note_queue(json_t *queue) {
-    const json_t *times = json_object_get(queue, "times");
-    bool paused = json_is_true(json_object_get(queue, "paused"));
-    if (paused) json_object_set_new(queue, "state", json_string("paused"));
-    json_object_set(queue, "p50_ms", json_object_get(times, "p50_ms"));
-    json_object_set(queue, "p99_ms", json_object_get(times, "p99_ms"));
-}
-
-static void note_queues(json_t *queues) {
-    size_t i;
-    json_t *queue;
-    json_array_foreach(queues, i, queue) note_queue(queue);
 }
 
 static void note_unhandled(const json_t *queues) {
@@ -134,7 +124,6 @@ static int print_table(struct contact *contact, json_t *before, uint64_t then_ms
     int code = ask(contact, &queues);
     if (code != 0) return code;
     add_rates(queues, before, (double)(monotonic_ms() - then_ms) / 1e3);
-    note_queues(queues);
     table_print_each(queues, columns, print_settings);
     note_unhandled(queues);
     json_decref(queues);

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "command/common/grid.h"
+
 struct status {
     json_t *json; /* begins empty */
     size_t near;  /* the worker that was told about last: what follows is about it or the next one */
@@ -16,15 +18,15 @@ struct status {
 /* Adds one command of the answer. */
 void status_add(struct status *status, const struct skep_command *command);
 
-/* Writes the object as tables for people, in colours if they are wanted. Adds to it what only people need. */
-void status_write_text(FILE *file, json_t *status, const char *dir, bool colours, unsigned room);
+/* Writes the object as tables for people, in colours if they are wanted. */
+void status_write_text(FILE *file, const json_t *status, const char *dir, bool colours, unsigned room);
 
 /* --- status_notes.c --- */
 
 /* Writes a line for each problem. */
 void status_write_warnings(FILE *file, const json_t *status, bool colours);
 
-/* Sets what a draining worker waits for, and how long it took for what it handles mostly. */
-void status_note_worker(json_t *worker);
+/* Of a worker: what it waits for while it drains; of what it handles mostly how long that took, and what that is. */
+write_cell status_write_wait, status_write_p50, status_write_p99, status_write_kind;
 
 #endif

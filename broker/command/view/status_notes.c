@@ -5,8 +5,9 @@
 
 #include "command/common/fields.h"
 #include "command/common/paint.h"
+#include "command/common/print.h"
 #include "command/common/say.h"
-#include "command/common/table.h"
+#include "command/common/times.h"
 #include "command/view/status.h"
 
 /* --- warnings --- */
@@ -99,27 +100,16 @@ void status_write_warnings(FILE *file, const json_t *status, bool colours) {
 
 /* --- workers --- */
 
-static const char *comma(size_t used) {
-    return used > 0 ? ", " : "";
-}
-
-static size_t add_count(char text[CELL_BYTES], size_t used, uint64_t count, const char *what) {
-    if (count == 0) return used;
-    int n =
-        snprintf(text + used, CELL_BYTES - used, "%s%" PRIu64 " %s%s", comma(used), count, what, count == 1 ? "" : "s");
-    return used + (size_t)n;
-}
-
 /* The deadline is of no interest when the broker does not know of one. */
-static void note_wait(json_t *worker) {
-    char text[CELL_BYTES] = "";
+void status_write_wait(const void *worker, char cell[CELL_BYTES]) {
+    const char *state = json_string_value(json_object_get(worker, "state"));
     const json_t *left = json_object_get(worker, "drain_s");
     uint64_t connections = (uint64_t)number_of(worker, "connections") + (uint64_t)number_of(worker, "untaken");
-    size_t used = add_count(text, 0, connections, "connection");
-    used = add_count(text, used, (uint64_t)number_of(worker, "jobs"), "job");
-    if (used == 0) used = (size_t)snprintf(text, sizeof text, "its end");
-    if (left != NULL) snprintf(text + used, sizeof text - used, ", %.0f s left", json_number_value(left));
-    json_object_set_new(worker, "waits_for", json_string(text));
+    if (state == NULL || strcmp(state, "draining") != 0) return;
+    size_t used = add_counted(cell, CELL_BYTES, 0, connections, "connection");
+    used = add_counted(cell, CELL_BYTES, used, (uint64_t)number_of(worker, "jobs"), "job");
+    if (used == 0) used = (size_t)snprintf(cell, CELL_BYTES, "its end");
+    if (left != NULL) snprintf(cell + used, CELL_BYTES - used, ", %.0f s left", json_number_value(left));
 }
 
 /* What it handled most often; of a request and its connection the request says more. */
@@ -136,18 +126,21 @@ static const char *handled_mostly(const json_t *times) {
     return found;
 }
 
-static void note_times(json_t *worker) {
+static const json_t *handled_times(const void *worker) {
     const json_t *times = json_object_get(worker, "times");
     const char *kind = handled_mostly(times);
-    if (kind == NULL) return;
-    const json_t *handled = json_object_get(times, kind);
-    json_object_set_new(worker, "of", json_string(kind));
-    json_object_set(worker, "p50_ms", json_object_get(handled, "p50_ms"));
-    json_object_set(worker, "p99_ms", json_object_get(handled, "p99_ms"));
+    return kind != NULL ? json_object_get(times, kind) : NULL;
 }
 
-void status_note_worker(json_t *worker) {
-    const char *state = json_string_value(json_object_get(worker, "state"));
-    if (state != NULL && strcmp(state, "draining") == 0) note_wait(worker);
-    note_times(worker);
+void status_write_p50(const void *worker, char cell[CELL_BYTES]) {
+    write_p50(handled_times(worker), cell);
+}
+
+void status_write_p99(const void *worker, char cell[CELL_BYTES]) {
+    write_p99(handled_times(worker), cell);
+}
+
+void status_write_kind(const void *worker, char cell[CELL_BYTES]) {
+    const char *kind = handled_mostly(json_object_get(worker, "times"));
+    snprintf(cell, CELL_BYTES, "%s", kind != NULL ? kind : "");
 }

@@ -18,10 +18,16 @@ static void write_processor(const void *value, char cell[CELL_BYTES]) {
     else snprintf(cell, CELL_BYTES, "%.1fs", seconds);
 }
 
+static void write_listener_state(const void *listener, char cell[CELL_BYTES]) {
+    bool rests = json_is_true(json_object_get(listener, "resting"));
+    bool waits = json_is_true(json_object_get(listener, "paused"));
+    snprintf(cell, CELL_BYTES, "%s", rests ? "paused" : waits ? "waiting" : "accepting");
+}
+
 static const struct column listener_columns[] = {
     {"NAME", "name", write_text, COLUMN_LEFT | COLUMN_OPTIONAL},
     {"LISTENER", "url", write_text, COLUMN_LEFT},
-    {"STATE", "state", write_text, COLUMN_LEFT | COLUMN_STATE},
+    {"STATE", NULL, write_listener_state, COLUMN_LEFT | COLUMN_STATE},
     {"ACCEPTED", "accepted", write_count, 0},
     {"QUEUED", "queued", write_count, 0},
     {0},
@@ -39,10 +45,10 @@ static const struct column worker_columns[] = {
     {"CONNS", "connections", write_count, 0},
     {"REQUESTS", "requests", write_count, 0},
     {"JOBS", "jobs_done", write_count, COLUMN_OPTIONAL},
-    {"P50", "p50_ms", write_duration, COLUMN_OPTIONAL | COLUMN_RANK(8)},
-    {"P99", "p99_ms", write_duration, COLUMN_OPTIONAL},
-    {"OF A", "of", write_text, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_RANK(7)},
-    {"WAITS FOR", "waits_for", write_text, COLUMN_LEFT | COLUMN_OPTIONAL},
+    {"P50", NULL, status_write_p50, COLUMN_OPTIONAL | COLUMN_RANK(8)},
+    {"P99", NULL, status_write_p99, COLUMN_OPTIONAL},
+    {"OF A", NULL, status_write_kind, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_RANK(7)},
+    {"WAITS FOR", NULL, status_write_wait, COLUMN_LEFT | COLUMN_OPTIONAL},
     {"PROGRAM", "program", write_text, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_RANK(3)},
     {0},
 };
@@ -135,25 +141,10 @@ static void write_totals(FILE *file, const json_t *status) {
     json_object_foreach(json_object_get(status, "times"), kind, times) write_times(file, kind, times);
 }
 
-static void note_listeners(json_t *listeners) {
-    size_t i;
-    json_t *listener;
-    json_array_foreach(listeners, i, listener) {
-        const char *state = json_is_true(json_object_get(listener, "resting"))  ? "paused"
-                            : json_is_true(json_object_get(listener, "paused")) ? "waiting"
-                                                                                : "accepting";
-        json_object_set_new(listener, "state", json_string(state));
-    }
-}
-
-void status_write_text(FILE *file, json_t *status, const char *dir, bool colours, unsigned room) {
-    json_t *listeners = json_object_get(status, "listeners"), *workers = json_object_get(status, "workers"), *worker;
-    size_t i;
-    note_listeners(listeners);
-    json_array_foreach(workers, i, worker) status_note_worker(worker);
+void status_write_text(FILE *file, const json_t *status, const char *dir, bool colours, unsigned room) {
     write_broker(file, status, dir);
     status_write_warnings(file, status, colours);
     write_totals(file, status);
-    write_table(file, listeners, listener_columns, colours, room);
-    write_table(file, workers, worker_columns, colours, room);
+    write_table(file, json_object_get(status, "listeners"), listener_columns, colours, room);
+    write_table(file, json_object_get(status, "workers"), worker_columns, colours, room);
 }
