@@ -3,9 +3,9 @@
  * as if it had never had them, and of the others some are suspects. A job that too many workers died of is a dead
  * letter. */
 #include <stdio.h>
-#include <string.h>
 
 #include "common/signal_text.h"
+#include "common/text.h"
 #include "mock/broker.h"
 #include "page_claims.h"
 
@@ -54,7 +54,7 @@ static void bury(struct skep__mock_worker *worker, struct skep__mock_job *job, c
     char text[SKEP_MAX_REASON];
     int n = snprintf(text, sizeof text, "%u worker%s %s; the last ", count, count == 1 ? "" : "s", format);
     write_end(worker, text + n, sizeof text - (size_t)n);
-    skep__mock_end_dead(worker->mock, job, cause, (struct skep_bytes){text, strlen(text)});
+    skep__mock_end_dead(worker->mock, job, cause, skep__text(text));
 }
 
 static void give_back(struct skep__mock_worker *worker, struct skep__mock_delivery *delivery) {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * A mock broker's messages to workers, and theirs to each other. */
-#include <string.h>
-
 #include "common/text.h"
 #include "mock/broker.h"
 #include "mock/broker_clients.h"
@@ -9,7 +7,7 @@
 static void fill_message(struct skep_command *command, const char *name, const void *data, size_t size_bytes) {
     struct skep_command_message *m = &command->message;
     command->id = SKEP_COMMAND_message;
-    *m = (struct skep_command_message){.name = {name, strlen(name)}};
+    *m = (struct skep_command_message){.name = skep__text(name)};
     if (size_bytes > 0) SKEP_SET(message, m, data, ((struct skep_bytes){data, size_bytes}));
 }
 

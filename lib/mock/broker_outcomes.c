@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/text.h"
 #include "mock/broker_clients.h"
 
 void skep_mock_answer(skep_mock *mock, int status) {
@@ -88,6 +89,6 @@ int skep_mock_bury(skep_mock *mock, uint64_t id, const char *cause, const char *
     if (strlen(reason) > SKEP_MAX_REASON) return SKEP_ETOOBIG;
     int status = take_from_ledger(mock, id, &job);
     if (status != SKEP_OK) return status;
-    skep__mock_end_dead(mock, job, known, (struct skep_bytes){reason, strlen(reason)});
+    skep__mock_end_dead(mock, job, known, skep__text(reason));
     return SKEP_OK;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/container.h"
+#include "common/text.h"
 #include "worker/private.h"
 
 enum { COUNT_MS = 20 /* how long counts gather after some have left */ };
@@ -77,7 +78,7 @@ static void fill(struct skep_command *command, const struct skep__counter *count
     } else {
         struct skep_command_incrementCount *c = &command->incrementCount;
         command->id = SKEP_COMMAND_incrementCount;
-        *c = (struct skep_command_incrementCount){.name = {counter->name, strlen(counter->name)}};
+        *c = (struct skep_command_incrementCount){.name = skep__text(counter->name)};
         SKEP_SET(incrementCount, c, n, n);
     }
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Messages, requests and replies, broadcasts. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/text.h"
 #include "worker/private.h"
@@ -22,14 +21,10 @@ static int queue(skep_worker *worker, const struct skep_command *command) {
     return status;
 }
 
-static struct skep_bytes text(const char *string) {
-    return (struct skep_bytes){string, strlen(string)};
-}
-
 static void fill_message(struct skep_command *command, const char *name, const void *data, size_t size_bytes) {
     struct skep_command_message *m = &command->message;
     command->id = SKEP_COMMAND_message;
-    *m = (struct skep_command_message){.name = text(name)};
+    *m = (struct skep_command_message){.name = skep__text(name)};
     if (size_bytes > 0) SKEP_SET(message, m, data, ((struct skep_bytes){data, size_bytes}));
 }
 
@@ -47,7 +42,7 @@ int skep_send_to(skep_worker *worker, uint32_t to, const char *name, const void 
 int skep_send_to_name(skep_worker *worker, const char *to, const char *name, const void *data, size_t size_bytes) {
     struct skep_command command;
     fill_message(&command, name, data, size_bytes);
-    SKEP_SET(message, &command.message, toName, text(to));
+    SKEP_SET(message, &command.message, toName, skep__text(to));
     return queue(worker, &command);
 }
 
@@ -134,7 +129,7 @@ int skep_request_name(skep_worker *worker, const char *to, const char *name, con
                       unsigned timeout_ms, skep_reply_cb callback, void *context) {
     struct skep_command command;
     fill_message(&command, name, data, size_bytes);
-    SKEP_SET(message, &command.message, toName, text(to));
+    SKEP_SET(message, &command.message, toName, skep__text(to));
     return send_request(worker, &command, timeout_ms, callback, context);
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * skep peek: jobs of a queue, without touching them. */
 #include <stdio.h>
-#include <string.h>
 
 #include "command/common/question.h"
 #include "command/common/say.h"
 #include "command/common/values.h"
 #include "command/subcommands.h"
 #include "command/view/jobs_text.h"
+#include "common/text.h"
 
 static int show(struct contact *contact, const struct options *options) {
     const char *queue = options->operands[0];
@@ -15,7 +15,7 @@ static int show(struct contact *contact, const struct options *options) {
     json_t *jobs = NULL;
     contact->command = "peek";
     contact->queue = queue;
-    question.peek = (struct skep_command_peek){.queue = {queue, strlen(queue)}};
+    question.peek = (struct skep_command_peek){.queue = skep__text(queue)};
     if (options->count > 0) SKEP_SET(peek, &question.peek, n, options->count);
     int code = ask_list(contact, &question, SKEP_COMMAND_jobStatus, &jobs);
     if (code == 0 && options->json) print_list("jobs", jobs);
