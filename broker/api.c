@@ -7,20 +7,69 @@
 #include "clients/primary.h"
 #include "connections/listener.h"
 #include "contract.h"
+#include "group/group.h"
 #include "group/scale.h"
+#include "group/slot.h"
 #include "hive/hive.h"
 #include "worker/life.h"
 
+/* --- groups --- */
+
+int skep_group_fork(skep_group *group, const char *const *env, skep_child **child) {
+    struct skep__slot *slot;
+    int status = skep__cluster_begin(group->cluster, &group->terms);
+    if (status == SKEP_OK) status = skep__slot_get(group, &slot);
+    if (status == SKEP_OK) status = skep__slot_set_env(slot, env);
+    if (status == SKEP_OK) status = skep__slot_start(slot, child);
+    return status;
+}
+
+int skep_group_listen(skep_group *group, const char *name, const char *url, const char **bound) {
+    int status = skep__cluster_begin(group->cluster, &group->terms);
+    return status == SKEP_OK ? skep__listen_named(group->cluster, &group->terms, name, url, bound) : status;
+}
+
+int skep_group_scale(skep_group *group, unsigned workers) {
+    int status = skep__scale_check(group, workers);
+    if (status == SKEP_OK) status = skep__cluster_begin(group->cluster, &group->terms);
+    return status == SKEP_OK ? skep__scale_to(group, workers) : status;
+}
+
+int skep_group_drain(skep_group *group) {
+    return skep_group_scale(group, 0);
+}
+
+/* --- the first of them --- */
+
+int skep_fork(skep_cluster *cluster, const char *const *env, skep_child **child) {
+    return skep_group_fork(skep_cluster_group(cluster), env, child);
+}
+
 int skep_cluster_listen(skep_cluster *cluster, const char *name, const char *url, const char **bound) {
-    int status = skep__cluster_begin(cluster);
-    return status == SKEP_OK ? skep__listen_named(cluster, name, url, bound) : status;
+    return skep_group_listen(skep_cluster_group(cluster), name, url, bound);
 }
 
 int skep_cluster_scale(skep_cluster *cluster, unsigned workers) {
-    int status = skep__scale_check(cluster, workers);
-    if (status == SKEP_OK) status = skep__cluster_begin(cluster);
-    return status == SKEP_OK ? skep__scale_to(cluster, workers) : status;
+    return skep_group_scale(skep_cluster_group(cluster), workers);
 }
+
+unsigned skep_cluster_wanted(const skep_cluster *cluster) {
+    return skep_group_wanted(skep_cluster_group(cluster));
+}
+
+int skep_cluster_reload(skep_cluster *cluster, const skep_reload_options *options) {
+    return skep_group_reload(skep_cluster_group(cluster), options);
+}
+
+uint64_t skep_cluster_reload_request(const skep_cluster *cluster) {
+    return skep_group_reload_request(skep_cluster_group(cluster));
+}
+
+void skep_cluster_close_breaker(skep_cluster *cluster) {
+    skep_group_close_breaker(skep_cluster_group(cluster));
+}
+
+/* --- the cluster --- */
 
 int skep_cluster_submit(skep_cluster *cluster, const char *queue, const void *data, size_t size_bytes,
                         const skep_job_options *options, uint64_t *id, skep_cluster_outcome_cb outcome, void *context) {
@@ -75,7 +124,7 @@ pid_t skep_child_pid(const skep_child *child) {
 }
 
 uint32_t skep_child_slot(const skep_child *child) {
-    return child->slot->index;
+    return child->place;
 }
 
 uint64_t skep_child_requests(const skep_child *child) {

@@ -4,7 +4,7 @@
 #ifndef SKEP_BROKER_H
 #define SKEP_BROKER_H
 
-#include <skep/cluster.h>
+#include <skep/group.h>
 #include <stdbool.h>
 #include <sys/queue.h>
 #include <sys/resource.h>
@@ -19,7 +19,6 @@
 #include "common/instance.h"
 #include "common/table.h"
 #include "common/trace.h"
-#include "group/breaker.h"
 #include "jobs/deliveries.h"
 #include "journal/lacks.h"
 #include "journal/log.h"
@@ -104,6 +103,7 @@ struct skep__member {
 struct skep__listener {
     LIST_ENTRY(skep__listener) entry;
     skep_cluster *cluster;
+    const struct skep__terms *terms; /* the group's that it belongs to */
     uint32_t number;
     char key[SKEP_MAX_URL + 16];  /* URL as asked for and how many times the asker had asked before */
     char name[SKEP_MAX_NAME + 1]; /* given with skep_cluster_listen; "" */
@@ -128,26 +128,20 @@ struct skep__listener {
     bool resting;                     /* paused until it is resumed: pause.c */
 };
 
-/* A place for a worker: a replacement has its predecessor's */
-struct skep__slot {
-    skep_cluster *cluster;
-    uint32_t index;
-    bool wanted;       /* there is to be a worker */
-    skep_child *child; /* it; NULL: it is missing. Others may be on their way out of this place */
-    bool used;         /* it was filled before */
-    uint64_t restarts;
-    unsigned failures;         /* quick ones in a row */
-    struct skep__alarm refill; /* set until the replacement starts */
-    char **env;                /* for the replacement: as given to skep_fork */
-    skep_child *successor;     /* of a reload: takes the place when it is ready; NULL: none */
-    bool renewed;              /* the reload under way has given it its new worker */
+/* What a group's workers and listeners know of it */
+struct skep__terms {
+    char name[SKEP_MAX_NAME + 1];
+    skep_settings *settings; /* copies, owned by the group; the first group's are the cluster's */
+    bool policy_frozen;
 };
 
 struct skep_child {
     TAILQ_ENTRY(skep_child) entry; /* in cluster.children, by id */
     UT_hash_handle by_id, by_pid;
     skep_cluster *cluster;
-    struct skep__slot *slot;
+    struct skep__terms *terms; /* its group's */
+    struct skep__slot *slot;   /* of its group */
+    uint32_t place;            /* its number there */
     uint32_t id;
     pid_t pid;
     enum skep__child_state state;
@@ -270,7 +264,6 @@ struct skep_cluster {
     char default_name[SKEP_MAX_NAME + 1];
     bool started;
     bool stopping;
-    bool policy_frozen;
     uint64_t started_ms;
 
     struct skep__instance instance;
@@ -293,12 +286,9 @@ struct skep_cluster {
     skep_child *by_id, *by_pid;
     uint32_t next_child;
     size_t child_count;
-    struct skep__slot **slots;
-    size_t slot_count;
-    struct skep__breaker breaker;
-    struct skep__reload *reload; /* NULL: none is under way */
-    uint64_t reload_requests;    /* reloads and restarts that were asked for, ever: the number of the latest */
-    uint32_t name_turn;          /* of the workers with one name */
+    uint32_t name_turn; /* of the workers with one name */
+    TAILQ_HEAD(, skep_group) groups;
+    unsigned group_count;
 
     LIST_HEAD(, skep__listener) listeners;
     uint32_t next_listener;
@@ -390,8 +380,8 @@ struct skep_cluster {
     struct skep__handling handling;
 };
 
-/* What precedes the first fork: the cluster starts, unless it stops. Errors: SKEP_ESTATE (stopping), SKEP_EINVAL, and
- * those of skep_cluster_start. */
-SKEP_MUST_USE int skep__cluster_begin(skep_cluster *cluster);
+/* What precedes the first fork of a group: the cluster starts, unless it stops. Errors: SKEP_ESTATE (stopping),
+ * SKEP_EINVAL, and those of skep_cluster_start. */
+SKEP_MUST_USE int skep__cluster_begin(skep_cluster *cluster, struct skep__terms *terms);
 
 #endif

@@ -17,8 +17,7 @@
 #include "connections/overdue.h"
 #include "control/control.h"
 #include "control/steer_signals.h"
-#include "group/reload.h"
-#include "group/scale.h"
+#include "group/group.h"
 #include "hive/channels.h"
 #include "hive/hive.h"
 #include "hive/shortage.h"
@@ -75,6 +74,7 @@ static void init_idle(skep_cluster *cluster, uv_idle_t *idle) {
 
 static void init_lists(skep_cluster *cluster) {
     TAILQ_INIT(&cluster->children);
+    TAILQ_INIT(&cluster->groups);
     LIST_INIT(&cluster->listeners);
     STAILQ_INIT(&cluster->subscribers);
     STAILQ_INIT(&cluster->due_events);
@@ -115,6 +115,10 @@ static int allocate(skep_cluster **out, uv_loop_t *loop) {
     return status;
 }
 
+static struct skep__terms *terms_of(const skep_cluster *cluster) {
+    return &skep_cluster_group(cluster)->terms;
+}
+
 int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     skep_cluster *cluster = NULL;
     int status = skep_is_worker() ? SKEP_ESTATE : allocate(&cluster, loop);
@@ -127,7 +131,8 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     status = init_readers(cluster);
     if (status == SKEP_OK) status = skep__clock_new(&cluster->clock, cluster->loop);
     if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
-    if (status == SKEP_OK) status = skep__settings_take(cluster, &(skep_settings){0});
+    if (status == SKEP_OK) status = skep__groups_open(cluster);
+    if (status == SKEP_OK) status = skep__settings_take(cluster, terms_of(cluster), &(skep_settings){0});
     if (status == SKEP_OK) skep__memory_open(cluster, skep__shortage_retry);
     if (status == SKEP_OK) *out = cluster;
     else skep_cluster_free(&cluster);
@@ -140,12 +145,21 @@ static int tell_setup(skep_cluster *cluster, int status) {
     return status;
 }
 
+/* The first group may not take another one's name. */
+static int check_group(skep_cluster *cluster, const char *name) {
+    const skep_group *other = name != NULL ? skep_group_by_name(cluster, name) : NULL;
+    if (other == NULL || other == skep_cluster_group(cluster)) return SKEP_OK;
+    return skep__broker_fail(cluster, SKEP_EINVAL, "group %s: there is one already", name);
+}
+
 int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings) {
-    return tell_setup(cluster, skep__settings_add(cluster, settings));
+    int status = check_group(cluster, settings->group);
+    return tell_setup(cluster, status == SKEP_OK ? skep__settings_add(cluster, terms_of(cluster), settings) : status);
 }
 
 int skep_reset_primary(skep_cluster *cluster, const skep_settings *settings) {
-    return tell_setup(cluster, skep__settings_take(cluster, settings));
+    int status = check_group(cluster, settings->group);
+    return tell_setup(cluster, status == SKEP_OK ? skep__settings_take(cluster, terms_of(cluster), settings) : status);
 }
 
 /* --- starting --- */
@@ -239,19 +253,10 @@ int skep_cluster_start(skep_cluster *cluster) {
     return SKEP_OK;
 }
 
-int skep__cluster_begin(skep_cluster *cluster) {
+int skep__cluster_begin(skep_cluster *cluster, struct skep__terms *terms) {
     if (cluster->stopping) return skep__broker_fail(cluster, SKEP_ESTATE, "the cluster is stopping");
-    int status = skep__settings_freeze(cluster);
+    int status = skep__settings_freeze(cluster, terms);
     return status == SKEP_OK ? skep_cluster_start(cluster) : status;
-}
-
-int skep_fork(skep_cluster *cluster, const char *const *env, skep_child **child) {
-    struct skep__slot *slot;
-    int status = skep__cluster_begin(cluster);
-    if (status == SKEP_OK) status = skep__slot_get(cluster, &slot);
-    if (status == SKEP_OK) status = skep__slot_set_env(slot, env);
-    if (status == SKEP_OK) status = skep__child_start(cluster, slot, child);
-    return status;
 }
 
 /* --- running and stopping --- */
@@ -280,13 +285,12 @@ void skep_cluster_free(skep_cluster **out) {
     skep__calls_free(cluster);
     skep__primary_forget(cluster);
     cluster->disconnecting = false;
-    skep__reload_cancel(cluster);
+    skep__groups_stop(cluster);
     skep__subscribers_free(&cluster->subscribers);
     skep__children_end(cluster);
     skep__orphans_end(cluster);
     for (struct skep__listener *l; (l = LIST_FIRST(&cluster->listeners)) != NULL;) skep__listener_close(l);
-    skep__slots_free(cluster);
-    skep__breaker_stop(cluster);
+    skep__groups_free(cluster);
     skep__overdue_stop(cluster);
     skep__events_free(cluster);
     close_sockets(cluster);

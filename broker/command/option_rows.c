@@ -9,6 +9,7 @@
 #include <url.h>
 
 #include "command/common/values.h"
+#include "command/run/group_option.h"
 #include "command/run/queue_option.h"
 
 enum {
@@ -210,6 +211,11 @@ static const char *set_dead_count(struct options *options, const char *value) {
     return parse_unsigned(value, 1, MAX_DEAD, &options->count) ? NULL : "expected a number from 1 to 10000";
 }
 
+static const char *set_group(struct options *options, const char *value) {
+    options->group = value;
+    return check_label(value);
+}
+
 static const char *set_queue(struct options *options, const char *value) {
     options->queue = value;
     return check_label(value);
@@ -286,6 +292,8 @@ static const char *set_listener(struct options *options, const char *value) {
 const struct option_row option_rows[] = {
     {"workers", 'n', FOR_RUN, "N", set_workers, "number of workers; auto: one for each processor (default: auto)"},
     {"listen", 'l', FOR_RUN, "NAME=URL", add_listener, "bind URL, for workers that listen on NAME; may be repeated"},
+    {"group", 0, FOR_RUN, "NAME:N:COMMAND", add_group,
+     "another group, NAME, of N workers of COMMAND, split at blanks; may be repeated"},
     {"policy", 0, FOR_RUN, "P", set_policy,
      "round-robin, least-connections, sticky, shared or reuseport (default: round-robin)"},
     {"user", 0, FOR_RUN | FOR_RELOAD, "NAME[:GROUP]", set_user, "run workers as this user; needs root"},
@@ -347,6 +355,8 @@ const struct option_row option_rows[] = {
      "return as soon as the broker has begun"},
     {"listener", 0, FOR_PAUSE | FOR_RESUME, "LISTENER", set_listener, "a listener, by its name or URL"},
     {"queue", 0, FOR_PAUSE | FOR_RESUME, "QUEUE", set_queue, "a queue, also if a listener has the same name"},
+    {"group", 0, FOR_RESUME, "GROUP", set_group,
+     "the breaker of a group, also if a listener or queue has the same name"},
     {"all", 0, FOR_DEAD, NULL, set_all, "retry, drop: the dead letters of all queues"},
     {"raw", 0, FOR_SEND | FOR_CALL, NULL, set_raw,
      "send and print data as bytes, without converting JSON to MessagePack"},

@@ -99,8 +99,8 @@ static const struct operands {
     {FOR_DEAD, 1, {"list, retry or drop", "QUEUE"}},
     {FOR_SEND, 2, {"WORKER", "CMD", "DATA"}},
     {FOR_CALL, 2, {"WORKER", "CMD", "DATA"}},
-    {FOR_SCALE, 1, {"N, +N or -N"}},
-    {FOR_RESTART, 1, {"WORKER"}},
+    {FOR_SCALE, 1, {"N, +N or -N", "N, +N or -N"}},
+    {FOR_RESTART, 1, {"WORKER or GROUP"}},
     {FOR_DRAIN, 1, {"WORKER"}},
     {FOR_KILL, 1, {"WORKER"}},
     {FOR_SIGNAL, 2, {"WORKER", "SIGNAL"}},
@@ -140,9 +140,15 @@ static bool take_operands(struct options *options, unsigned subcommand, const ch
     return count >= wanted->least;
 }
 
-/* What follows -- are arguments of the new workers, and there may be none. */
+/* GROUP, unless it came first; what follows -- are arguments of the new workers, and there may be none. */
 static bool take_args(struct options *options, char **argv, int count) {
     bool is_told = strcmp(argv[-1], "--") == 0;
+    if (!is_told && count > 0 && options->operands[0] == NULL) {
+        options->operands[0] = argv[0];
+        is_told = count > 1 && strcmp(argv[1], "--") == 0;
+        argv += 1 + is_told;
+        count -= 1 + is_told;
+    }
     if (is_told) options->args = argv;
     else if (count > 0) say("reload: %s: unexpected argument; arguments of the workers follow --", argv[0]);
     return is_told || count == 0;
@@ -165,6 +171,11 @@ bool options_parse(struct options *options, unsigned subcommand, int argc, char 
     *options = (struct options){.name = "default", .workers = option_processors()};
     struct getopt_tables tables;
     fill_tables(&tables, subcommand);
+    if (subcommand == FOR_RELOAD && argc > 1 && argv[1][0] != '-') {
+        options->operands[0] = argv[1];
+        argv[1] = argv[0];
+        argv++, argc--;
+    }
     opterr = 0;
     optind = 1;
     int numbers = spare_numbers(subcommand, argc, argv);

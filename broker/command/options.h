@@ -43,6 +43,7 @@ enum {
 enum {
     MAX_LISTENERS = 64,      /* of -l */
     MAX_QUEUE_SETTINGS = 64, /* of --queue */
+    MAX_GROUPS = 64,         /* of --group */
     MAX_DEAD = 10000,        /* dead letters in one list */
     MAX_ENV = 256,           /* of --env */
     MAX_OPERANDS = 3,
@@ -61,6 +62,13 @@ struct queue_setting {
 struct queue_settings {
     struct queue_setting list[MAX_QUEUE_SETTINGS];
     size_t count;
+};
+
+/* A group of workers besides the first */
+struct group_option {
+    char name[65]; /* as above */
+    unsigned workers;
+    const char *command; /* PROGRAM and its arguments, separated by blanks */
 };
 
 /* Strings are borrowed from argv. 0 and NULL mean the default of skep_settings, if nothing else is said. */
@@ -102,6 +110,8 @@ struct options {
     struct named_url listeners[MAX_LISTENERS];
     size_t listeners_count;
     struct queue_settings queues;
+    struct group_option groups[MAX_GROUPS];
+    size_t group_count;
     char *const *program; /* PROGRAM and its arguments, NULL-terminated */
 
     const char *operands[MAX_OPERANDS]; /* of all but run; NULL: not there */
@@ -119,6 +129,7 @@ struct options {
 
     unsigned count;      /* peek, dead list: how many; 0: as usual */
     const char *queue;   /* dead, pause, resume: this queue, whose name may look like another thing's */
+    const char *group;   /* resume: the breaker of this group */
     bool all;            /* dead */
     bool raw;            /* send, call: data are bytes, not JSON */
     unsigned timeout_ms; /* call; 0: as usual */

@@ -128,6 +128,7 @@ void skep__settings_free(skep_settings *settings) {
     free((void *)settings->cwd);
     free((void *)settings->name);
     free((void *)settings->dir);
+    free((void *)settings->group);
     free((void *)settings->stdio);
     free((void *)settings->extra_stdio);
     skep__free_args(settings->args);
@@ -144,17 +145,20 @@ static uint64_t or_default_large(uint64_t value, uint64_t fallback) {
 }
 
 static void fill_in(skep_settings *s) {
-    s->interval_ms = or_default(s->interval_ms, INTERVAL_MS);
     s->ready_timeout_ms = or_default(s->ready_timeout_ms, READY_TIMEOUT_MS);
     s->drain_timeout_ms = or_default(s->drain_timeout_ms, DRAIN_TIMEOUT_MS);
     s->credit = or_default(s->credit, CREDIT);
     s->stable_ms = or_default(s->stable_ms, STABLE_MS);
     s->failures_period_ms = or_default(s->failures_period_ms, FAILURES_PERIOD_MS);
     s->breaker_ms = or_default(s->breaker_ms, BREAKER_MS);
-    s->log_bytes = or_default_large(s->log_bytes, LOG_BYTES);
+    s->job_credit = or_default(s->job_credit, JOB_CREDIT);
+    s->job_credit_bytes = or_default(s->job_credit_bytes, JOB_CREDIT_BYTES);
 }
 
-static void fill_in_jobs(skep_settings *s) {
+/* To all groups. */
+static void fill_in_common(skep_settings *s) {
+    s->interval_ms = or_default(s->interval_ms, INTERVAL_MS);
+    s->log_bytes = or_default_large(s->log_bytes, LOG_BYTES);
     s->lease_ms = or_default(s->lease_ms, LEASE_MS);
     s->attempts = or_default(s->attempts, ATTEMPTS);
     s->deaths = or_default(s->deaths, DEATHS);
@@ -162,8 +166,6 @@ static void fill_in_jobs(skep_settings *s) {
     s->queue_jobs = or_default_large(s->queue_jobs, QUEUE_JOBS);
     s->queue_bytes = or_default_large(s->queue_bytes, queue_bytes);
     s->jobs_bytes = or_default_large(s->jobs_bytes, jobs_bytes);
-    s->job_credit = or_default(s->job_credit, JOB_CREDIT);
-    s->job_credit_bytes = or_default(s->job_credit_bytes, JOB_CREDIT_BYTES);
 }
 
 /* SKEP_POLICY of the environment; what it says and is no policy stays SKEP_POLICY_DEFAULT, for the start to complain
@@ -175,11 +177,11 @@ static enum skep_policy default_policy(void) {
     return skep_policy_parse(name, &policy) == SKEP_OK ? policy : SKEP_POLICY_DEFAULT;
 }
 
-int skep__settings_freeze(skep_cluster *cluster) {
+int skep__settings_freeze(skep_cluster *cluster, struct skep__terms *terms) {
     const char *name = getenv(SKEP_ENV_POLICY);
-    if (cluster->settings.policy == SKEP_POLICY_DEFAULT)
+    if (terms->settings->policy == SKEP_POLICY_DEFAULT)
         return skep__broker_fail(cluster, SKEP_EINVAL, SKEP_ENV_POLICY "=%s: no such policy", name != NULL ? name : "");
-    cluster->policy_frozen = true;
+    terms->policy_frozen = true;
     return SKEP_OK;
 }
 
@@ -202,9 +204,9 @@ static int check_policy_of_restarts(skep_cluster *cluster, const skep_settings *
     return skep__broker_fail(cluster, SKEP_EINVAL, "%u failures: at most %d", s->failures, SKEP__MOST_FAILURES);
 }
 
-static int check_max_connections(skep_cluster *cluster, const skep_settings *s) {
+static int check_max_connections(skep_cluster *cluster, const struct skep__terms *terms, const skep_settings *s) {
     enum skep_policy policy = s->policy != SKEP_POLICY_DEFAULT ? s->policy : default_policy();
-    if (cluster->policy_frozen) policy = cluster->settings.policy;
+    if (terms->policy_frozen) policy = terms->settings->policy;
     bool by_workers = policy == SKEP_POLICY_SHARED || policy == SKEP_POLICY_REUSEPORT;
     if (s->max_connections == 0 || !by_workers) return SKEP_OK;
     return skep__broker_fail(cluster, SKEP_EINVAL,
@@ -218,7 +220,42 @@ bool skep__env_is_valid(const char *const *env) {
     return true;
 }
 
-static int check(skep_cluster *cluster, const skep_settings *s) {
+/* Their first character tells a command's GROUP from a number of workers. */
+int skep__settings_check_group(skep_cluster *cluster, const char *name) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_", others[] = "0123456789.-";
+    char all[sizeof letters + sizeof others];
+    snprintf(all, sizeof all, "%s%s", letters, others);
+    bool begins = name[0] != '\0' && strchr(letters, name[0]) != NULL;
+    if (begins && strlen(name) <= SKEP_MAX_NAME && name[strspn(name, all)] == '\0') return SKEP_OK;
+    return skep__broker_fail(cluster, SKEP_EINVAL,
+                             "group %.100s: a name has 1 to %d letters, digits, '.', '-' and '_', and begins with a "
+                             "letter or '_'",
+                             name, SKEP_MAX_NAME);
+}
+
+static bool is_first(const skep_cluster *cluster, const struct skep__terms *terms) {
+    return terms->settings == &cluster->settings;
+}
+
+/* What is the cluster's would be ignored in another group. */
+static int check_whose(skep_cluster *cluster, const struct skep__terms *terms, const skep_settings *s) {
+    const char *name = NULL;
+    if (is_first(cluster, terms)) return SKEP_OK;
+    if (s->name != NULL) name = "name";
+    if (s->dir != NULL) name = "dir";
+    if (s->group != NULL) name = "group";
+    if (s->interval_ms != 0) name = "interval_ms";
+    if (s->adopt) name = "adopt";
+    if (s->log_bytes != 0) name = "log_bytes";
+    if (s->lease_ms != 0 || s->attempts != 0 || s->deaths != 0 || s->dedup_ms != 0)
+        name = "lease_ms, attempts, deaths or dedup_ms";
+    if (s->queue_jobs != 0 || s->queue_bytes != 0 || s->jobs_bytes != 0) name = "queue_jobs, queue_bytes or jobs_bytes";
+    if (name == NULL) return SKEP_OK;
+    return skep__broker_fail(cluster, SKEP_EINVAL, "group %s: %s is for the cluster to set, by skep_setup_primary",
+                             terms->name, name);
+}
+
+static int check(skep_cluster *cluster, const struct skep__terms *terms, const skep_settings *s) {
     if (s->extra_stdio != NULL && s->extra_count > SKEP__MOST_EXTRA)
         return skep__broker_fail(cluster, SKEP_EINVAL, "%u descriptors besides stdio: at most %d", s->extra_count,
                                  SKEP__MOST_EXTRA);
@@ -231,7 +268,9 @@ static int check(skep_cluster *cluster, const skep_settings *s) {
     if (!skep__env_is_valid(s->env)) return skep__broker_fail(cluster, SKEP_EINVAL, "env: expected NAME=VALUE");
     int status = check_least(cluster, "watchdog", s->watchdog_ms, LEAST_WATCHDOG_MS);
     if (status == SKEP_OK) status = check_policy_of_restarts(cluster, s);
-    if (status == SKEP_OK) status = check_max_connections(cluster, s);
+    if (status == SKEP_OK) status = check_max_connections(cluster, terms, s);
+    if (status == SKEP_OK) status = check_whose(cluster, terms, s);
+    if (status == SKEP_OK && s->group != NULL) status = skep__settings_check_group(cluster, s->group);
     return status == SKEP_OK ? check_jobs(cluster, s) : status;
 }
 
@@ -242,9 +281,9 @@ static void swap(const char **a, const char **b) {
 }
 
 /* The policy and what belongs to the instance are fixed once they were used. The old settings are freed next. */
-static void keep_frozen(skep_cluster *cluster, skep_settings *copy) {
-    skep_settings *old = &cluster->settings;
-    if (cluster->policy_frozen) {
+static void keep_frozen(const skep_cluster *cluster, const struct skep__terms *terms, skep_settings *copy) {
+    skep_settings *old = terms->settings;
+    if (terms->policy_frozen) {
         copy->policy = old->policy;
         copy->choose = old->choose;
         copy->choose_context = old->choose_context;
@@ -253,6 +292,7 @@ static void keep_frozen(skep_cluster *cluster, skep_settings *copy) {
     copy->interval_ms = old->interval_ms;
     swap(&copy->name, &old->name);
     swap(&copy->dir, &old->dir);
+    swap(&copy->group, &old->group);
 }
 
 #define KEEP(field) \
@@ -278,8 +318,8 @@ static void keep_what_belongs_together(skep_settings *s, const skep_settings *no
     }
 }
 
-int skep__settings_add(skep_cluster *cluster, const skep_settings *settings) {
-    const skep_settings *now = &cluster->settings;
+int skep__settings_add(skep_cluster *cluster, struct skep__terms *terms, const skep_settings *settings) {
+    const skep_settings *now = terms->settings;
     skep_settings s = *settings;
     keep_what_belongs_together(&s, now);
     KEEP(exec);
@@ -292,6 +332,7 @@ int skep__settings_add(skep_cluster *cluster, const skep_settings *settings) {
     KEEP(policy);
     KEEP(name);
     KEEP(dir);
+    KEEP(group);
     KEEP(interval_ms);
     KEEP(ready_timeout_ms);
     KEEP(drain_timeout_ms);
@@ -314,32 +355,34 @@ int skep__settings_add(skep_cluster *cluster, const skep_settings *settings) {
     KEEP(breaker_ms);
     KEEP(capture);
     KEEP(log_bytes);
-    return skep__settings_take(cluster, &s);
+    return skep__settings_take(cluster, terms, &s);
 }
 
-int skep__settings_take(skep_cluster *cluster, const skep_settings *s) {
+int skep__settings_take(skep_cluster *cluster, struct skep__terms *terms, const skep_settings *s) {
     skep_settings copy = *s;
-    int status = check(cluster, s);
+    int status = check(cluster, terms, s);
     if (status != SKEP_OK) return status;
     copy.exec = s->exec != NULL ? strdup(s->exec) : own_program();
     copy.args = (const char *const *)(s->args != NULL ? skep__copy_args(s->args) : own_args());
     copy.cwd = copy_or_null(s->cwd);
     copy.name = copy_or_null(s->name);
     copy.dir = copy_or_null(s->dir);
+    copy.group = copy_or_null(s->group);
     copy.stdio = copy_fds(s->stdio, 3);
     copy.env = s->env != NULL ? (const char *const *)skep__copy_args(s->env) : NULL;
     if (s->extra_stdio == NULL) copy.extra_count = 0;
     copy.extra_stdio = copy.extra_count > 0 ? copy_fds(s->extra_stdio, s->extra_count) : NULL;
     if (copy.policy == SKEP_POLICY_DEFAULT) copy.policy = default_policy();
     fill_in(&copy);
-    fill_in_jobs(&copy);
+    if (is_first(cluster, terms)) fill_in_common(&copy);
     bool no_fds = (s->stdio != NULL && copy.stdio == NULL) || (copy.extra_count > 0 && copy.extra_stdio == NULL);
     if (copy.exec == NULL || copy.args == NULL || no_fds || (s->env != NULL && copy.env == NULL)) {
         skep__settings_free(&copy);
         return SKEP_ENOMEM;
     }
-    keep_frozen(cluster, &copy);
-    skep__settings_free(&cluster->settings);
-    cluster->settings = copy;
+    keep_frozen(cluster, terms, &copy);
+    skep__settings_free(terms->settings);
+    *terms->settings = copy;
+    if (copy.group != NULL) snprintf(terms->name, sizeof terms->name, "%s", copy.group);
     return SKEP_OK;
 }

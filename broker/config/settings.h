@@ -5,17 +5,24 @@
 
 #include "broker.h"
 
-enum { SKEP__MOST_EXTRA = 64 /* descriptors of a worker besides its stdio */ };
+enum {
+    SKEP__MOST_EXTRA = 64,         /* descriptors of a worker besides its stdio */
+    SKEP__MOST_FAILURES = 4096,    /* that settings.failures may ask for */
+    SKEP__LEAST_BREAKER_MS = 1000, /* one fork a second, while it is open */
+};
 
-/* Checks the settings, fills defaults in, and takes a copy of them, which may be of the cluster's own; what is frozen
+/* Checks the settings, fills defaults in, and takes a copy of them, which may be of the group's own; what is frozen
  * stays. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
-SKEP_MUST_USE int skep__settings_take(skep_cluster *cluster, const skep_settings *settings);
+SKEP_MUST_USE int skep__settings_take(skep_cluster *cluster, struct skep__terms *terms, const skep_settings *settings);
 
 /* The same, but what is 0, NULL or false keeps its present value. */
-SKEP_MUST_USE int skep__settings_add(skep_cluster *cluster, const skep_settings *settings);
+SKEP_MUST_USE int skep__settings_add(skep_cluster *cluster, struct skep__terms *terms, const skep_settings *settings);
 
 /* The policy stays as it is from here on. Errors: SKEP_EINVAL (SKEP_POLICY of the environment is none). */
-SKEP_MUST_USE int skep__settings_freeze(skep_cluster *cluster);
+SKEP_MUST_USE int skep__settings_freeze(skep_cluster *cluster, struct skep__terms *terms);
+
+/* Errors: SKEP_EINVAL, with a reason. */
+SKEP_MUST_USE int skep__settings_check_group(skep_cluster *cluster, const char *name);
 
 void skep__settings_free(skep_settings *settings);
 

@@ -24,15 +24,17 @@ static bool is_open(const skep_child *child) {
 }
 
 /* One that hangs must not have all that may be in flight: each worker has its share. */
-static unsigned credit(const skep_cluster *cluster) {
+static unsigned credit(const skep_child *child) {
+    const skep_cluster *cluster = child->cluster;
+    unsigned most = child->terms->settings->credit;
     unsigned share = cluster->child_count > 0 ? cluster->max_in_flight / (unsigned)cluster->child_count : 1;
     if (share == 0) share = 1;
-    return share < cluster->settings.credit ? share : cluster->settings.credit;
+    return share < most ? share : most;
 }
 
 static bool has_room(const skep_child *child) {
-    unsigned most = child->cluster->settings.max_connections;
-    if (!is_open(child) || child->untaken_count >= credit(child->cluster)) return false;
+    unsigned most = child->terms->settings->max_connections;
+    if (!is_open(child) || child->untaken_count >= credit(child)) return false;
     return most == 0 || child->live + child->untaken_count < most;
 }
 
@@ -48,7 +50,7 @@ static struct skep__seat *seat_of(const struct skep__heap_node *node) {
 }
 
 static uint64_t key(const struct skep__seat *seat) {
-    if (seat->listener->cluster->settings.policy != SKEP_POLICY_LEAST_CONNECTIONS) return seat->turns;
+    if (seat->listener->terms->settings->policy != SKEP_POLICY_LEAST_CONNECTIONS) return seat->turns;
     return seat->child->live + seat->child->untaken_count;
 }
 
@@ -193,7 +195,7 @@ static struct skep__seat *choose_sticky(const struct skep__listener *listener, c
     struct skep__seat *seat, *best = NULL;
     if (size_bytes == 0) return choose_best(listener);
     LIST_FOREACH(seat, &listener->seats, of_listener) {
-        uint64_t weight = hash(bytes, size_bytes, (seat->child->slot->index + 1) * 0x9e3779b97f4a7c15u);
+        uint64_t weight = hash(bytes, size_bytes, (seat->child->place + 1) * 0x9e3779b97f4a7c15u);
         if (!has_room(seat->child) || (best != NULL && weight <= best_weight)) continue;
         best = seat;
         best_weight = weight;
@@ -208,15 +210,15 @@ static size_t list_candidates(const struct skep__listener *listener, struct skep
     LIST_FOREACH(seat, &listener->seats, of_listener) {
         const skep_child *child = seat->child;
         if (!has_room(child) || count == capacity) continue;
-        candidates[count] = (skep_candidate){
-            .id = child->id, .slot = child->slot->index, .connections = child->live + child->untaken_count};
+        candidates[count] =
+            (skep_candidate){.id = child->id, .slot = child->place, .connections = child->live + child->untaken_count};
         seats[count++] = seat;
     }
     return count;
 }
 
 static struct skep__seat *choose_custom(const struct skep__listener *listener, const struct sockaddr_storage *client) {
-    const skep_settings *settings = &listener->cluster->settings;
+    const skep_settings *settings = listener->terms->settings;
     size_t capacity = listener->cluster->child_count;
     struct skep__seat **seats = calloc(capacity, sizeof(struct skep__seat *));
     skep_candidate *candidates = calloc(capacity, sizeof *candidates);
@@ -241,7 +243,7 @@ static bool needs_client(enum skep_policy policy) {
 }
 
 static struct skep__seat *choose(const struct skep__listener *listener, int fd) {
-    enum skep_policy policy = listener->cluster->settings.policy;
+    enum skep_policy policy = listener->terms->settings->policy;
     struct sockaddr_storage client = {0};
     socklen_t size_bytes = sizeof client;
     if (!needs_client(policy)) return choose_best(listener);

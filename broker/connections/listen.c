@@ -22,14 +22,28 @@ static struct skep__listener *by_name(const skep_cluster *cluster, const char *n
     return NULL;
 }
 
-static struct skep__listener *by_key(const skep_cluster *cluster, const char *key) {
+static struct skep__listener *by_key(const skep_cluster *cluster, const struct skep__terms *terms, const char *key) {
     struct skep__listener *l;
-    LIST_FOREACH(l, &cluster->listeners, entry) if (strcmp(l->key, key) == 0) return l;
+    LIST_FOREACH(l, &cluster->listeners, entry) if (l->terms == terms && strcmp(l->key, key) == 0) return l;
     return NULL;
+}
+
+static bool is_of_another(const skep_cluster *cluster, const struct skep__terms *terms, const char *url) {
+    const struct skep__listener *l;
+    LIST_FOREACH(l, &cluster->listeners, entry) if (l->terms != terms && strcmp(l->url, url) == 0) return true;
+    return false;
+}
+
+/* A group's. Names are unique among all of them, for an operator's sake. */
+static struct skep__listener *own_by_name(const skep_cluster *cluster, const struct skep__terms *terms,
+                                          const char *name) {
+    struct skep__listener *listener = by_name(cluster, name);
+    return listener != NULL && listener->terms == terms ? listener : NULL;
 }
 
 /* Who asks for a listener, and for which */
 struct wish {
+    const struct skep__terms *terms; /* of which group */
     const char *url;
     uint64_t index; /* which of the asker's listeners of this URL it is */
     int backlog;
@@ -37,6 +51,7 @@ struct wish {
 };
 
 static const char no_name[] = "no listener has this name";
+static const char another_group[] = "another group listens there; a listener is one group's";
 
 static int look_up(const struct wish *wish, const char *text, struct skep_url *url, const char **why) {
     *why = no_name;
@@ -65,14 +80,15 @@ static int get(skep_cluster *cluster, const struct wish *wish, struct skep__list
     if (status == SKEP_OK) {
         bool is_descriptor = strncmp(text, "fd://", 5) == 0; /* there is but one under each number */
         snprintf(key, sizeof key, "%s#%" PRIu64, text, is_descriptor ? 0 : wish->index);
-        *listener = by_key(cluster, key);
-        if (*listener == NULL) *listener = by_name(cluster, text);
+        *listener = by_key(cluster, wish->terms, key);
+        if (*listener == NULL) *listener = own_by_name(cluster, wish->terms, text);
         if (*listener != NULL) return SKEP_OK;
         status = look_up(wish, text, &url, &reason);
     }
     if (status == SKEP_OK) {
-        status = skep__listener_open(cluster, key, &url, wish->backlog, listener);
+        status = skep__listener_open(cluster, wish->terms, key, &url, wish->backlog, listener);
         reason = skep_strerror(status);
+        if (status == SKEP_EADDRINUSE && is_of_another(cluster, wish->terms, text)) reason = another_group;
     }
     if (status != SKEP_OK) explain(wish->url, reason, why);
     return status;
@@ -99,9 +115,10 @@ static int check_name(skep_cluster *cluster, const char *name) {
     return SKEP_OK;
 }
 
-int skep__listen_named(skep_cluster *cluster, const char *name, const char *url, const char **bound) {
+int skep__listen_named(skep_cluster *cluster, const struct skep__terms *terms, const char *name, const char *url,
+                       const char **bound) {
     struct skep__listener *listener;
-    struct wish wish = {.url = url, .primary = true};
+    struct wish wish = {.terms = terms, .url = url, .primary = true};
     char why[SKEP_MAX_REASON + 1];
     int status = name != NULL ? check_name(cluster, name) : SKEP_OK;
     if (status != SKEP_OK) return status;
@@ -223,7 +240,8 @@ void skep__listen_asked(skep_child *child, const struct skep_command_listen *lis
     struct skep__listener *listener;
     char url[SKEP_MAX_URL + 1], why[SKEP_MAX_REASON + 1];
     skep__copy_text(url, sizeof url, &listen->url);
-    struct wish wish = {.url = url,
+    struct wish wish = {.terms = child->terms,
+                        .url = url,
                         .index = SKEP_HAS(listen, listen, index) ? listen->index : 0,
                         .backlog = SKEP_HAS(listen, listen, backlog) ? (int)listen->backlog : 0};
     int status = check(child, url, why);

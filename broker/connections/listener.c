@@ -24,8 +24,8 @@ enum {
     HANDSHAKES_MS = 5 /* for those under way when the broker stops to end up in the kernel's queue */
 };
 
-static bool workers_accept(const skep_cluster *cluster) {
-    return cluster->settings.policy == SKEP_POLICY_SHARED;
+static bool workers_accept(const struct skep__listener *listener) {
+    return listener->terms->settings->policy == SKEP_POLICY_SHARED;
 }
 
 /* --- polling --- */
@@ -42,7 +42,7 @@ static void set_polling(struct skep__member *member, bool on) {
 void skep__listener_update(struct skep__listener *listener) {
     struct skep__member *member;
     bool can = !listener->paused && !listener->starved && !listener->resting;
-    bool accepts = can && !workers_accept(listener->cluster);
+    bool accepts = can && !workers_accept(listener);
     LIST_FOREACH(member, &listener->members, entry) set_polling(member, accepts && member->owner == NULL);
 }
 
@@ -196,13 +196,13 @@ static void disown(struct skep__listener *listener, const skep_child *child) {
 }
 
 bool skep__listener_workers_accept(const struct skep__listener *listener) {
-    enum skep_policy policy = listener->cluster->settings.policy;
+    enum skep_policy policy = listener->terms->settings->policy;
     bool one_socket = listener->address.given || listener->address.address.ss_family == AF_UNIX;
     return policy == SKEP_POLICY_SHARED || (policy == SKEP_POLICY_REUSEPORT && !one_socket);
 }
 
 int skep__listener_join(struct skep__listener *listener, skep_child *child, int *fd) {
-    enum skep_policy policy = listener->cluster->settings.policy;
+    enum skep_policy policy = listener->terms->settings->policy;
     struct skep__seat *seat = skep__seat_find(listener, child);
     int status = seat == NULL ? skep__seat_add(listener, child, &seat) : SKEP_OK;
     *fd = -1;
@@ -223,12 +223,12 @@ void skep__listener_part(struct skep__seat *seat) {
     if (is_unwanted(listener)) skep__listener_close(listener);
 }
 
-void skep__listeners_prune(skep_cluster *cluster, bool workers_are_coming) {
+void skep__listeners_prune(skep_cluster *cluster, const struct skep__terms *terms, bool workers_are_coming) {
     struct skep__listener *next;
     if (workers_are_coming) return;
     for (struct skep__listener *l = LIST_FIRST(&cluster->listeners); l != NULL; l = next) {
         next = LIST_NEXT(l, entry);
-        if (is_unwanted(l)) skep__listener_close(l);
+        if (l->terms == terms && is_unwanted(l)) skep__listener_close(l);
     }
 }
 
@@ -253,20 +253,21 @@ void skep__listener_check_free(struct skep__listener *listener) {
     if (listener->closed && listener->open_polls == 0 && listener->queued == 0) free_listener(listener);
 }
 
-int skep__listener_open(skep_cluster *cluster, const char *key, const struct skep_url *address, int backlog,
-                        struct skep__listener **out) {
+int skep__listener_open(skep_cluster *cluster, const struct skep__terms *terms, const char *key,
+                        const struct skep_url *address, int backlog, struct skep__listener **out) {
     if (!may_open(cluster)) return SKEP_EMFILE;
     struct skep__listener *listener = calloc(1, sizeof *listener);
     struct skep__member *member;
     int fd;
     if (listener == NULL) return SKEP_ENOMEM;
-    *listener = (struct skep__listener){.cluster = cluster, .number = cluster->next_listener + 1, .address = *address};
+    *listener = (struct skep__listener){
+        .cluster = cluster, .terms = terms, .number = cluster->next_listener + 1, .address = *address};
     listener->heap.before = skep__seat_is_before;
     listener->backlog = backlog > 0 ? backlog : DEFAULT_BACKLOG;
     STAILQ_INIT(&listener->waiting);
     snprintf(listener->key, sizeof listener->key, "%s", key);
-    int status = skep__socket_bind(&listener->address, listener->backlog,
-                                   cluster->settings.policy == SKEP_POLICY_REUSEPORT, &fd);
+    int status =
+        skep__socket_bind(&listener->address, listener->backlog, terms->settings->policy == SKEP_POLICY_REUSEPORT, &fd);
     if (status == SKEP_OK) {
         status = add_member(listener, fd, &member);
         if (status != SKEP_OK) close(fd);
@@ -316,7 +317,7 @@ static void turn_away(struct skep__listener *listener) {
 
 static void finish(struct skep__listener *listener) {
     struct skep__member *member;
-    if (!workers_accept(listener->cluster))
+    if (!workers_accept(listener))
         LIST_FOREACH(member, &listener->members, entry) accept_some(member, (unsigned)listener->backlog);
     close_sockets(listener);
 }

@@ -5,9 +5,9 @@
 
 #include "broker.h"
 
-/* Binds, and listens. key is what siblings find it by. Errors: as skep_listen. */
-SKEP_MUST_USE int skep__listener_open(skep_cluster *cluster, const char *key, const struct skep_url *address,
-                                      int backlog, struct skep__listener **listener);
+/* Binds, and listens, for the workers of a group. key is what siblings find it by. Errors: as skep_listen. */
+SKEP_MUST_USE int skep__listener_open(skep_cluster *cluster, const struct skep__terms *terms, const char *key,
+                                      const struct skep_url *address, int backlog, struct skep__listener **listener);
 
 /* Whether workers accept from it by themselves. With policy reuseport a Unix path, or a descriptor that was given, has
  * one socket, which the broker accepts from. */
@@ -20,9 +20,10 @@ SKEP_MUST_USE int skep__listener_join(struct skep__listener *listener, skep_chil
 /* Takes a worker's place away because it wants none any more; the last one closes a listener that is not kept. */
 void skep__listener_part(struct skep__seat *seat);
 
-/* Closes the listeners that no worker has a place at and that are not kept, unless workers are being started, which may
- * come for them: what waits there outlives the last worker. So does one that rests until it is resumed. */
-void skep__listeners_prune(skep_cluster *cluster, bool workers_are_coming);
+/* Closes the listeners of a group that no worker has a place at and that are not kept, unless workers are being
+ * started, which may come for them: what waits there outlives the last worker. So does one that rests until it is
+ * resumed. */
+void skep__listeners_prune(skep_cluster *cluster, const struct skep__terms *terms, bool workers_are_coming);
 
 /* Looks again whether the broker is to accept. */
 void skep__listener_update(struct skep__listener *listener);
@@ -49,7 +50,8 @@ void skep__listener_close(struct skep__listener *listener);
 void skep__listener_check_free(struct skep__listener *listener);
 
 /* Listens for the primary, as skep_cluster_listen says; the cluster runs. */
-SKEP_MUST_USE int skep__listen_named(skep_cluster *cluster, const char *name, const char *url, const char **bound);
+SKEP_MUST_USE int skep__listen_named(skep_cluster *cluster, const struct skep__terms *terms, const char *name,
+                                     const char *url, const char **bound);
 
 /* The listener of a number; NULL if there is none. */
 struct skep__listener *skep__listener_by_number(skep_cluster *cluster, uint64_t number);

@@ -43,6 +43,7 @@ static void emit_listener(const struct skep__listener *listener) {
     skep_event event = skep__event(listener->resting ? SKEP_EVENT_PAUSE : SKEP_EVENT_RESUME, NULL);
     snprintf(reason, sizeof reason, "%s%s%s%s %s", named ? listener->name : "", named ? " (" : "", listener->url,
              named ? ")" : "", listener->resting ? "accepts nothing until it is resumed" : "accepts again");
+    event.group = listener->terms->name;
     event.url = listener->url;
     event.reason = reason;
     skep__emit_later(listener->cluster, &event);

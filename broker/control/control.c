@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "clients/session.h"
+#include "group/group.h"
 #include "hive/channels.h"
 #include "jobs/ledger.h"
 #include "journal/exits.h"
@@ -65,6 +66,12 @@ static int answer_about_jobs(skep_cluster *cluster, const struct skep_command *c
     }
 }
 
+static bool any_captures(const skep_cluster *cluster) {
+    for (const skep_group *group = NULL; (group = skep_group_next(cluster, group)) != NULL;)
+        if (skep_group_settings(group)->capture) return true;
+    return false;
+}
+
 /* A worker that has gone may have lines left; one that never was is a mistake. */
 static int answer_logs(skep_cluster *cluster, const struct skep_command_logs *logs, struct skep_frame *frame) {
     bool named = SKEP_HAS(logs, logs, worker);
@@ -72,7 +79,7 @@ static int answer_logs(skep_cluster *cluster, const struct skep_command_logs *lo
         int status = skep__broker_fail(cluster, SKEP_ENOWORKER, "no worker %" PRIu64, logs->worker);
         return skep__failed_add(status, cluster->why, frame);
     }
-    if (cluster->settings.capture || cluster->log.seq > 0) return skep__log_answer(&cluster->log, logs, frame);
+    if (any_captures(cluster) || cluster->log.seq > 0) return skep__log_answer(&cluster->log, logs, frame);
     return skep__failed_add(SKEP_ESTATE, "the output of its workers is not captured", frame);
 }
 

@@ -8,6 +8,7 @@
 #include "common/signal_text.h"
 #include "common/text.h"
 #include "control/control.h"
+#include "group/group.h"
 #include "group/scale.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"
@@ -29,12 +30,35 @@ int skep__failed_add(int status, const char *why, struct skep_frame *frame) {
     return skep__frame_add(frame, &command);
 }
 
+/* --- groups --- */
+
+static void list_groups(const skep_cluster *cluster, char text[SKEP_MAX_REASON + 1]) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (const skep_group *group = NULL; (group = skep_group_next(cluster, group)) != NULL && used < SKEP_MAX_REASON;)
+        used += (size_t)snprintf(text + used, SKEP_MAX_REASON + 1 - used, "%s%s", used > 0 ? ", " : "",
+                                 skep_group_name(group));
+}
+
+/* name is NULL: there is but one. */
+static int find_group(skep_cluster *cluster, const struct skep_bytes *name, skep_group **group) {
+    char text[SKEP_MAX_NAME + 1], all[SKEP_MAX_REASON + 1];
+    list_groups(cluster, all);
+    if (name == NULL && cluster->group_count > 1)
+        return skep__broker_fail(cluster, SKEP_EINVAL, "give one of the groups: %.300s", all);
+    *group = name != NULL ? skep__group_find(cluster, name->data, name->size_bytes) : skep_cluster_group(cluster);
+    if (*group != NULL) return SKEP_OK;
+    skep__copy_text(text, sizeof text, name);
+    return skep__broker_fail(cluster, SKEP_ENOGROUP, "no group %s; there is %.300s", text, all);
+}
+
 /* --- scale --- */
 
-static int target_of(skep_cluster *cluster, const struct skep_command_scale *scale, unsigned *target) {
+static int target_of(const skep_group *group, const struct skep_command_scale *scale, unsigned *target) {
+    skep_cluster *cluster = group->cluster;
     bool to = SKEP_HAS(scale, scale, workers), more = SKEP_HAS(scale, scale, more),
          fewer = SKEP_HAS(scale, scale, fewer);
-    unsigned wanted = skep_cluster_wanted(cluster);
+    unsigned wanted = skep_group_wanted(group);
     if (to + more + fewer != 1) return skep__broker_fail(cluster, SKEP_EINVAL, "give one of workers, more and fewer");
     if (fewer && scale->fewer > wanted) /* a slip of the finger is not to empty the hive */
         return skep__broker_fail(cluster, SKEP_EINVAL,
@@ -49,9 +73,12 @@ static int target_of(skep_cluster *cluster, const struct skep_command_scale *sca
 
 static int scale(skep_cluster *cluster, const struct skep_command_scale *asked, struct skep_frame *frame) {
     struct skep_command command = {.id = SKEP_COMMAND_scaled};
-    unsigned from = skep_cluster_wanted(cluster), to = from;
-    int status = target_of(cluster, asked, &to);
-    if (status == SKEP_OK) status = skep__scale(cluster, to);
+    skep_group *group;
+    int status = find_group(cluster, SKEP_HAS(scale, asked, group) ? &asked->group : NULL, &group);
+    if (status != SKEP_OK) return status;
+    unsigned from = skep_group_wanted(group), to = from;
+    status = target_of(group, asked, &to);
+    if (status == SKEP_OK) status = skep__scale(group, to);
     if (status != SKEP_OK) return status;
     command.scaled = (struct skep_command_scaled){.from = from, .to = to};
     return skep__frame_add(frame, &command);
@@ -101,7 +128,7 @@ static int take_surroundings(skep_cluster *cluster, const struct skep_command_re
     return SKEP_OK;
 }
 
-static int reload(skep_cluster *cluster, const struct skep_command_reload *asked) {
+static int reload(skep_cluster *cluster, const struct skep_command_reload *asked, skep_group **group) {
     char program[SKEP_MAX_PATH + 1], cwd[SKEP_MAX_PATH + 1];
     char **args = NULL, **env = NULL;
     skep_reload_options options = {0};
@@ -114,13 +141,14 @@ static int reload(skep_cluster *cluster, const struct skep_command_reload *asked
         skep__copy_text(cwd, sizeof cwd, &asked->cwd);
         options.cwd = cwd;
     }
-    int status = take_surroundings(cluster, asked, &options);
+    int status = find_group(cluster, SKEP_HAS(reload, asked, group) ? &asked->group : NULL, group);
+    if (status == SKEP_OK) status = take_surroundings(cluster, asked, &options);
     if (status == SKEP_OK && SKEP_HAS(reload, asked, args))
         status = take_list(cluster, &asked->args, "an argument", &args);
     if (status == SKEP_OK && SKEP_HAS(reload, asked, env)) status = take_list(cluster, &asked->env, "a variable", &env);
     options.args = (const char *const *)args;
     options.env = (const char *const *)env;
-    if (status == SKEP_OK) status = skep_cluster_reload(cluster, &options);
+    if (status == SKEP_OK) status = skep_group_reload(*group, &options);
     free(args);
     free(env);
     return status;
@@ -184,7 +212,7 @@ static int send_signal(skep_child *child, uint64_t number) {
     return SKEP_OK;
 }
 
-static int steer_worker(skep_cluster *cluster, const struct skep_command *command) {
+static int steer_worker(skep_cluster *cluster, const struct skep_command *command, skep_group **group) {
     skep_child *child;
     bool drains = command->id == SKEP_COMMAND_drainWorker, restarts = command->id == SKEP_COMMAND_restartWorker;
     uint64_t id = drains     ? command->drainWorker.worker
@@ -193,7 +221,9 @@ static int steer_worker(skep_cluster *cluster, const struct skep_command *comman
     int status = find_worker(cluster, id, &child);
     if (status != SKEP_OK) return status;
     if (drains) return drain(child);
-    return restarts ? skep_child_restart(child) : send_signal(child, command->signalWorker.signal);
+    if (!restarts) return send_signal(child, command->signalWorker.signal);
+    *group = skep_child_group(child);
+    return skep_child_restart(child);
 }
 
 /* --- pause and resume --- */
@@ -224,21 +254,28 @@ static int pause_some(skep_cluster *cluster, const struct skep_command_pause *as
 
 static int resume(skep_cluster *cluster, const struct skep_command_resume *asked) {
     bool listener = SKEP_HAS(resume, asked, listener), queue = SKEP_HAS(resume, asked, queue);
+    skep_group *group = NULL;
     if (listener || queue)
         return pause_work(cluster, listener ? &asked->listener : NULL, queue ? &asked->queue : NULL, false);
-    skep_cluster_close_breaker(cluster);
-    return SKEP_OK;
+    if (!SKEP_HAS(resume, asked, group)) {
+        while ((group = skep_group_next(cluster, group)) != NULL) skep_group_close_breaker(group);
+        return SKEP_OK;
+    }
+    int status = find_group(cluster, &asked->group, &group);
+    if (status == SKEP_OK) skep_group_close_breaker(group);
+    return status;
 }
 
 /* --- which of them --- */
 
-static int steer(skep_cluster *cluster, const struct skep_command *command) {
+/* *group: of which something is to be replaced. */
+static int steer(skep_cluster *cluster, const struct skep_command *command, skep_group **group) {
     switch (command->id) {
     case SKEP_COMMAND_stop: return stop(cluster, &command->stop);
-    case SKEP_COMMAND_reload: return reload(cluster, &command->reload);
+    case SKEP_COMMAND_reload: return reload(cluster, &command->reload, group);
     case SKEP_COMMAND_restartWorker:
     case SKEP_COMMAND_drainWorker:
-    case SKEP_COMMAND_signalWorker: return steer_worker(cluster, command);
+    case SKEP_COMMAND_signalWorker: return steer_worker(cluster, command, group);
     case SKEP_COMMAND_pause: return pause_some(cluster, &command->pause);
     case SKEP_COMMAND_resume: return resume(cluster, &command->resume);
     default: return SKEP_EPROTO;
@@ -246,19 +283,21 @@ static int steer(skep_cluster *cluster, const struct skep_command *command) {
 }
 
 /* What is replaced is so by and by: its events carry the number. */
-static int add_done(const skep_cluster *cluster, const struct skep_command *asked, struct skep_frame *frame) {
+static int add_done(const skep_group *group, struct skep_frame *frame) {
     struct skep_command command = {.id = SKEP_COMMAND_done};
+    if (group == NULL) return skep__done_add(frame);
     command.done.has = 0;
-    if (asked->id == SKEP_COMMAND_reload || asked->id == SKEP_COMMAND_restartWorker)
-        SKEP_SET(done, &command.done, request, skep_cluster_reload_request(cluster));
+    SKEP_SET(done, &command.done, request, skep_group_reload_request(group));
+    if (group->cluster->group_count > 1) SKEP_SET(done, &command.done, group, skep__text(group->terms.name));
     return skep__frame_add(frame, &command);
 }
 
 int skep__steer(skep_cluster *cluster, const struct skep_command *command, struct skep_frame *frame) {
     bool scales = command->id == SKEP_COMMAND_scale;
+    skep_group *group = NULL;
     cluster->why[0] = '\0';
-    int status = scales ? scale(cluster, &command->scale, frame) : steer(cluster, command);
-    if (status == SKEP_OK) return scales ? SKEP_OK : add_done(cluster, command, frame);
+    int status = scales ? scale(cluster, &command->scale, frame) : steer(cluster, command, &group);
+    if (status == SKEP_OK) return scales ? SKEP_OK : add_done(group, frame);
     if (status == SKEP_EPROTO) return status;
     return skep__failed_add(status, cluster->why[0] != '\0' ? cluster->why : skep_strerror(status), frame);
 }

@@ -7,14 +7,15 @@
 #include "base/why.h"
 #include "connections/listener.h"
 #include "connections/rest.h"
+#include "group/group.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"
 #include "worker/life.h"
 
 int skep_cluster_pause_listener(skep_cluster *cluster, const char *name, bool paused) {
     bool found = skep__listeners_set_resting(cluster, name, paused);
-    if (!paused)
-        skep__listeners_prune(cluster, skep__slots_are_filling(cluster)); /* its workers may have left meanwhile */
+    for (skep_group *group = NULL; !paused && (group = skep_group_next(cluster, group)) != NULL;)
+        skep__group_prune(group); /* its workers may have left meanwhile */
     return found ? SKEP_OK : skep__broker_fail(cluster, SKEP_ENOLISTENER, "%s: no listener has this name or URL", name);
 }
 

@@ -4,7 +4,9 @@
 
 #include "common/text.h"
 #include "control/control.h"
+#include "group/group.h"
 #include "group/reload.h"
+#include "group/slot.h"
 #include "hive/hive.h"
 #include "jobs/ledger.h"
 #include "worker/life.h"
@@ -28,13 +30,35 @@ static bool fits(const char *program) {
     return strlen(program) <= SKEP_MAX_PATH;
 }
 
-static void add_programs(const skep_cluster *cluster, struct skep_command_brokerStatus *b) {
+/* Of all groups. */
+struct sums {
+    bool open, reloads;
+    uint64_t wait_ms; /* until the first trial of those whose breaker is open */
     uint32_t step, steps;
+};
+
+static struct sums sum_up(const skep_cluster *cluster) {
+    struct sums sums = {.wait_ms = UINT64_MAX};
+    for (const skep_group *group = NULL; (group = skep_group_next(cluster, group)) != NULL;) {
+        uint32_t step, steps;
+        uint64_t wait_ms = skep__breaker_wait_ms(group);
+        skep__reload_progress(group, &step, &steps);
+        sums.step += step;
+        sums.steps += steps;
+        sums.reloads = sums.reloads || skep__reload_is_underway(group);
+        sums.open = sums.open || group->breaker.open;
+        if (group->breaker.open && wait_ms < sums.wait_ms) sums.wait_ms = wait_ms;
+    }
+    return sums;
+}
+
+static void add_sums(const skep_cluster *cluster, struct skep_command_brokerStatus *b) {
+    struct sums sums = sum_up(cluster);
+    if (sums.open) SKEP_SET(brokerStatus, b, breaker_ms, sums.wait_ms);
     if (fits(cluster->settings.exec)) SKEP_SET(brokerStatus, b, program, skep__text(cluster->settings.exec));
-    if (!skep__reload_is_underway(cluster)) return;
-    skep__reload_progress(cluster, &step, &steps);
-    SKEP_SET(brokerStatus, b, reloadStep, step);
-    SKEP_SET(brokerStatus, b, reloadSteps, steps);
+    if (!sums.reloads) return;
+    SKEP_SET(brokerStatus, b, reloadStep, sums.step);
+    SKEP_SET(brokerStatus, b, reloadSteps, sums.steps);
 }
 
 static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
@@ -61,10 +85,41 @@ static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
     };
     SKEP_SET(brokerStatus, &command.brokerStatus, strayAnswers, cluster->stray_answers);
     SKEP_SET(brokerStatus, &command.brokerStatus, cut, cluster->cut);
-    SKEP_SET(brokerStatus, &command.brokerStatus, wanted, skep_cluster_wanted(cluster));
-    if (cluster->breaker.open)
-        SKEP_SET(brokerStatus, &command.brokerStatus, breaker_ms, skep__breaker_wait_ms(cluster));
-    add_programs(cluster, &command.brokerStatus);
+    SKEP_SET(brokerStatus, &command.brokerStatus, wanted, skep__groups_wanted(cluster));
+    add_sums(cluster, &command.brokerStatus);
+    return skep__frame_add(frame, &command);
+}
+
+static bool are_several(const skep_cluster *cluster) {
+    return cluster->group_count > 1;
+}
+
+static void count_workers(const skep_group *group, struct skep_command_groupStatus *g) {
+    const skep_child *child;
+    TAILQ_FOREACH(child, &group->cluster->children, entry) {
+        if (child->terms != &group->terms) continue;
+        g->workers++;
+        g->ready += child->state == SKEP__CHILD_READY;
+    }
+}
+
+static int add_group(const skep_group *group, struct skep_frame *frame) {
+    const skep_settings *settings = group->terms.settings;
+    struct skep_command command = {.id = SKEP_COMMAND_groupStatus};
+    struct skep_command_groupStatus *g = &command.groupStatus;
+    uint32_t step, steps;
+    *g = (struct skep_command_groupStatus){.name = skep__text(group->terms.name),
+                                           .policy = skep__text(skep_policy_name(settings->policy)),
+                                           .wanted = skep_group_wanted(group),
+                                           .restarts = group->restarts};
+    count_workers(group, g);
+    if (fits(settings->exec)) SKEP_SET(groupStatus, g, program, skep__text(settings->exec));
+    if (group->breaker.open) SKEP_SET(groupStatus, g, breaker_ms, skep__breaker_wait_ms(group));
+    if (skep__reload_is_underway(group)) {
+        skep__reload_progress(group, &step, &steps);
+        SKEP_SET(groupStatus, g, reloadStep, step);
+        SKEP_SET(groupStatus, g, reloadSteps, steps);
+    }
     return skep__frame_add(frame, &command);
 }
 
@@ -77,6 +132,7 @@ static int add_listener(const struct skep__listener *listener, struct skep_frame
                                               .paused = listener->paused || listener->starved || listener->resting};
     if (listener->resting) SKEP_SET(listenerStatus, l, resting, true);
     if (listener->name[0] != '\0') SKEP_SET(listenerStatus, l, name, skep__text(listener->name));
+    if (are_several(listener->cluster)) SKEP_SET(listenerStatus, l, group, skep__text(listener->terms->name));
     return skep__frame_add(frame, &command);
 }
 
@@ -98,7 +154,7 @@ static int add_worker(const skep_child *child, struct skep_frame *frame) {
                                             .pid = (uint64_t)child->pid,
                                             .state = skep__text(skep__state_name(child->state)),
                                             .uptime_ms = uv_now(child->cluster->loop) - child->spawned_ms,
-                                            .slot = child->slot->index,
+                                            .slot = child->place,
                                             .restarts = child->slot->restarts,
                                             .connections = child->live,
                                             .accepted = child->accepted,
@@ -106,9 +162,10 @@ static int add_worker(const skep_child *child, struct skep_frame *frame) {
                                             .messages = child->messages,
                                             .rss_bytes = child->usage.rss_bytes};
     if (child->name[0] != '\0') SKEP_SET(workerStatus, w, name, skep__text(child->name));
-    bool differs = strcmp(child->program, child->cluster->settings.exec) != 0;
+    bool differs = strcmp(child->program, child->terms->settings->exec) != 0;
     if (differs && fits(child->program) && frame->size_bytes < ROOMY_BYTES)
         SKEP_SET(workerStatus, w, program, skep__text(child->program));
+    if (are_several(child->cluster)) SKEP_SET(workerStatus, w, group, skep__text(child->terms->name));
     add_work(child, w);
     return skep__frame_add(frame, &command);
 }
@@ -124,6 +181,8 @@ int skep__status_add(skep_cluster *cluster, struct skep_frame *frame) {
     const struct skep__listener *listener;
     const skep_child *child;
     int status = add_broker(cluster, frame);
+    for (const skep_group *group = NULL; (group = skep_group_next(cluster, group)) != NULL && status == SKEP_OK;)
+        status = add_group(group, frame);
     LIST_FOREACH(listener, &cluster->listeners, entry) if (status == SKEP_OK) status = add_listener(listener, frame);
     TAILQ_FOREACH(child, &cluster->children, entry) if (status == SKEP_OK) status = add_worker(child, frame);
     for (unsigned i = 0; i < cluster->counter_count && status == SKEP_OK; i++)

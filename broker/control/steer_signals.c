@@ -14,6 +14,7 @@
 #include "base/why.h"
 #include "common/signal_text.h"
 #include "control/steer_signals.h"
+#include "group/group.h"
 #include "group/scale.h"
 #include "journal/event.h"
 
@@ -69,10 +70,23 @@ int skep_cluster_stop_on_signals(skep_cluster *cluster) {
 
 /* --- steering --- */
 
+/* Which group's is what a signal cannot say: the first's. */
 static int scale_by(skep_cluster *cluster, bool up) {
-    unsigned wanted = skep_cluster_wanted(cluster);
-    if (up) return skep__scale(cluster, wanted + 1);
-    return wanted > 0 ? skep__scale(cluster, wanted - 1) : SKEP_OK;
+    skep_group *group = skep_cluster_group(cluster);
+    unsigned wanted = skep_group_wanted(group);
+    if (up) return skep__scale(group, wanted + 1);
+    return wanted > 0 ? skep__scale(group, wanted - 1) : SKEP_OK;
+}
+
+/* Each group by itself; returns the latest failure. One without workers has nothing to reload. */
+static int reload_all(skep_cluster *cluster) {
+    int status = SKEP_OK;
+    for (skep_group *group = NULL; (group = skep_group_next(cluster, group)) != NULL;) {
+        if (cluster->group_count > 1 && skep_group_wanted(group) == 0) continue;
+        int its = skep_group_reload(group, NULL);
+        if (its != SKEP_OK) status = its;
+    }
+    return status;
 }
 
 static const char *effect_of(const skep_cluster *cluster, int signal) {
@@ -99,7 +113,7 @@ static void steer(skep_cluster *cluster, int signal) {
         stop_by(cluster, signal);
         return;
     }
-    int status = signal == SIGHUP ? skep_cluster_reload(cluster, NULL) : scale_by(cluster, signal == SIGTTIN);
+    int status = signal == SIGHUP ? reload_all(cluster) : scale_by(cluster, signal == SIGTTIN);
     if (status == SKEP_OK) return;
     const char *why = cluster->why[0] != '\0' ? cluster->why : skep_strerror(status);
     char name[SKEP__SIGNAL_BYTES];

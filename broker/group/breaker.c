@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * The breaker: closed, open, and open with one worker on trial. */
 #include "group/breaker.h"
-#include "common/container.h"
 
 #include <stdio.h>
 
+#include "common/container.h"
+#include "group/group.h"
 #include "group/reload.h"
+#include "group/slot.h"
 #include "journal/event.h"
-#include "worker/life.h"
 
 /* --- how many lately --- */
 
@@ -22,121 +23,124 @@ unsigned skep__failures_note(struct skep__failures *failures, uint64_t now_ms, u
 }
 
 /* A hive of a thousand may lose each of them once without being broken. */
-static unsigned limit_of(const skep_cluster *cluster) {
-    unsigned failures = cluster->settings.failures;
-    return failures != 0 ? failures : 10 + 2 * skep_cluster_wanted(cluster);
+static unsigned limit_of(const skep_group *group) {
+    unsigned failures = group->terms.settings->failures;
+    return failures != 0 ? failures : 10 + 2 * skep_group_wanted(group);
 }
 
 /* --- opening --- */
 
 static void try_one(struct skep__alarm *alarm);
 
-static void wait_to_retry(skep_cluster *cluster) {
-    struct skep__breaker *breaker = &cluster->breaker;
+static void wait_to_retry(skep_group *group) {
+    struct skep__breaker *breaker = &group->breaker;
     breaker->retry.holds = true;
-    if (skep__alarm_set(cluster->clock, &breaker->retry, cluster->settings.breaker_ms, try_one) != SKEP_OK)
-        skep__emit_error(cluster, NULL, "out of memory: no worker is tried until skep resume");
+    if (skep__alarm_set(group->cluster->clock, &breaker->retry, group->terms.settings->breaker_ms, try_one) != SKEP_OK)
+        skep__emit_error(group->cluster, NULL, "out of memory: no worker is tried until skep resume");
 }
 
-static void open_breaker(skep_cluster *cluster, unsigned count, const char *how) {
-    struct skep__breaker *breaker = &cluster->breaker;
-    uint64_t span_ms = skep__clock_ms(cluster->clock) - breaker->failures.ms[breaker->failures.first];
+static void open_breaker(skep_group *group, unsigned count, const char *how) {
+    struct skep__breaker *breaker = &group->breaker;
+    uint64_t span_ms = skep__clock_ms(group->cluster->clock) - breaker->failures.ms[breaker->failures.first];
     breaker->open = breaker->unsaid = true;
-    breaker->newest = cluster->next_child;
+    breaker->newest = group->cluster->next_child;
     snprintf(breaker->why, sizeof breaker->why,
              "%u quick failures in %.1f s, the last: %s; trying one worker in %.3g s, or on skep resume", count,
-             (double)span_ms / 1000, how, cluster->settings.breaker_ms / 1000.0);
-    skep__slots_stop(cluster);
-    wait_to_retry(cluster);
+             (double)span_ms / 1000, how, group->terms.settings->breaker_ms / 1000.0);
+    skep__slots_stop(group);
+    wait_to_retry(group);
 }
 
-static void stay_open(skep_cluster *cluster, const char *how) {
-    struct skep__breaker *breaker = &cluster->breaker;
+static void stay_open(skep_group *group, const char *how) {
+    struct skep__breaker *breaker = &group->breaker;
     breaker->unsaid = true;
     snprintf(breaker->why, sizeof breaker->why, "it failed again: %s; trying the next in %.3g s, or on skep resume",
-             how, cluster->settings.breaker_ms / 1000.0);
-    wait_to_retry(cluster);
+             how, group->terms.settings->breaker_ms / 1000.0);
+    wait_to_retry(group);
 }
 
 static bool is_on_trial(const struct skep__breaker *breaker, uint32_t id) {
     return breaker->open && !skep__alarm_is_set(&breaker->retry) && (id == 0 || id == breaker->trial);
 }
 
-void skep__breaker_failed(skep_cluster *cluster, uint32_t id, const char *how) {
-    struct skep__breaker *breaker = &cluster->breaker;
-    if (is_on_trial(breaker, id)) stay_open(cluster, how);
-    if (breaker->open || cluster->stopping) return;
-    unsigned period_ms = cluster->settings.failures_period_ms;
-    unsigned count = skep__failures_note(&breaker->failures, skep__clock_ms(cluster->clock), period_ms);
-    if (count >= limit_of(cluster)) open_breaker(cluster, count, how);
+void skep__breaker_failed(skep_group *group, uint32_t id, const char *how) {
+    struct skep__breaker *breaker = &group->breaker;
+    if (is_on_trial(breaker, id)) stay_open(group, how);
+    if (breaker->open || group->cluster->stopping) return;
+    unsigned period_ms = group->terms.settings->failures_period_ms;
+    unsigned count = skep__failures_note(&breaker->failures, skep__clock_ms(group->cluster->clock), period_ms);
+    if (count >= limit_of(group)) open_breaker(group, count, how);
 }
 
 void skep__breaker_ended(const skep_child *child) {
-    if (!child->cluster->stopping && is_on_trial(&child->cluster->breaker, child->id)) wait_to_retry(child->cluster);
+    skep_group *group = skep__group_of(child);
+    if (!group->cluster->stopping && is_on_trial(&group->breaker, child->id)) wait_to_retry(group);
 }
 
-void skep__breaker_say(skep_cluster *cluster) {
-    struct skep__breaker *breaker = &cluster->breaker;
+void skep__breaker_say(skep_group *group) {
+    struct skep__breaker *breaker = &group->breaker;
     if (!breaker->unsaid) return;
     skep_event event = skep__event(SKEP_EVENT_BREAKER, NULL);
+    event.group = group->terms.name;
     event.phase = "opened";
     event.reason = breaker->why;
     breaker->unsaid = false;
-    skep__emit_later(cluster, &event); /* a call of the user's may be the cause */
+    skep__emit_later(group->cluster, &event); /* a call of the user's may be the cause */
 }
 
 /* --- closing --- */
 
-static void close_breaker(skep_cluster *cluster, const char *reason) {
-    struct skep__breaker *breaker = &cluster->breaker;
+static void close_breaker(skep_group *group, const char *reason) {
+    struct skep__breaker *breaker = &group->breaker;
     skep__alarm_stop(&breaker->retry);
     breaker->open = false;
     breaker->failures.count = 0;
     skep_event event = skep__event(SKEP_EVENT_BREAKER, NULL);
+    event.group = group->terms.name;
     event.phase = "closed";
     event.reason = reason;
-    if (!breaker->unsaid) skep__emit_later(cluster, &event);
+    if (!breaker->unsaid) skep__emit_later(group->cluster, &event);
     breaker->unsaid = false;
-    skep__slots_refill(cluster);
+    skep__slots_refill(group);
 }
 
-void skep__breaker_close(skep_cluster *cluster, const char *reason) {
-    if (!cluster->breaker.open || cluster->stopping) return;
-    skep__slots_forgive(cluster);
-    close_breaker(cluster, reason);
+void skep__breaker_close(skep_group *group, const char *reason) {
+    if (!group->breaker.open || group->cluster->stopping) return;
+    skep__slots_forgive(group);
+    close_breaker(group, reason);
 }
 
-void skep_cluster_close_breaker(skep_cluster *cluster) {
-    skep__breaker_close(cluster, "by request");
+void skep_group_close_breaker(skep_group *group) {
+    skep__breaker_close(group, "by request");
 }
 
 /* Not during a reload: what is missing would be started from the old program. A reload closes it at its end; if it is
  * aborted, the next trial does. */
 void skep__breaker_ready(const skep_child *child) {
-    skep_cluster *cluster = child->cluster;
-    if (!cluster->breaker.open || cluster->stopping || child->id <= cluster->breaker.newest) return;
-    if (!skep__reload_is_underway(cluster)) close_breaker(cluster, "a worker is ready");
-    else if (is_on_trial(&cluster->breaker, child->id)) wait_to_retry(cluster);
+    skep_group *group = skep__group_of(child);
+    if (!group->breaker.open || group->cluster->stopping || child->id <= group->breaker.newest) return;
+    if (!skep__reload_is_underway(group)) close_breaker(group, "a worker is ready");
+    else if (is_on_trial(&group->breaker, child->id)) wait_to_retry(group);
 }
 
 static void try_one(struct skep__alarm *alarm) {
     struct skep__breaker *breaker = SKEP_CONTAINER(alarm, struct skep__breaker, retry);
-    skep_cluster *cluster = SKEP_CONTAINER(breaker, skep_cluster, breaker);
-    struct skep__slot *slot = skep__slot_missing(cluster);
-    breaker->trial = cluster->next_child + 1;
-    if (skep__reload_is_underway(cluster)) wait_to_retry(cluster); /* it may have another program */
-    else if (slot != NULL) skep__slot_start(slot);
-    else close_breaker(cluster, "no worker is missing");
+    skep_group *group = SKEP_CONTAINER(breaker, skep_group, breaker);
+    struct skep__slot *slot = skep__slot_missing(group);
+    breaker->trial = group->cluster->next_child + 1;
+    if (skep__reload_is_underway(group)) wait_to_retry(group); /* it may have another program */
+    else if (slot != NULL) skep__slot_try(slot);
+    else close_breaker(group, "no worker is missing");
 }
 
-void skep__breaker_stop(skep_cluster *cluster) {
-    skep__alarm_stop(&cluster->breaker.retry);
-    cluster->breaker.open = cluster->breaker.unsaid = false;
+void skep__breaker_stop(skep_group *group) {
+    skep__alarm_stop(&group->breaker.retry);
+    group->breaker.open = group->breaker.unsaid = false;
 }
 
-uint64_t skep__breaker_wait_ms(const skep_cluster *cluster) {
-    const struct skep__alarm *retry = &cluster->breaker.retry;
+uint64_t skep__breaker_wait_ms(const skep_group *group) {
+    const struct skep__alarm *retry = &group->breaker.retry;
     if (!skep__alarm_is_set(retry)) return 0;
-    uint64_t now_ms = skep__clock_ms(cluster->clock);
+    uint64_t now_ms = skep__clock_ms(group->cluster->clock);
     return retry->due_ms > now_ms ? retry->due_ms - now_ms : 0;
 }

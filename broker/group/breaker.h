@@ -5,16 +5,12 @@
 #define SKEP_GROUP_BREAKER_H
 
 #include <contract.h>
-#include <skep/cluster.h>
+#include <skep/group.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/clock.h"
-
-enum {
-    SKEP__MOST_FAILURES = 4096,   /* that are kept, and that settings.failures may ask for */
-    SKEP__LEAST_BREAKER_MS = 1000 /* one fork a second, while it is open */
-};
+#include "config/settings.h"
 
 /* When the latest quick failures were, the oldest first from first on */
 struct skep__failures {
@@ -36,7 +32,7 @@ struct skep__breaker {
 };
 
 /* A worker failed quickly, in words; or (id 0) it could not be forked. Opens the breaker if it was one too many. */
-void skep__breaker_failed(skep_cluster *cluster, uint32_t id, const char *how);
+void skep__breaker_failed(skep_group *group, uint32_t id, const char *how);
 
 /* A worker has become ready: closes the breaker if it was started since. */
 void skep__breaker_ready(const skep_child *child);
@@ -45,15 +41,15 @@ void skep__breaker_ready(const skep_child *child);
 void skep__breaker_ended(const skep_child *child);
 
 /* Tells by an event that the breaker has opened, unless that was told. */
-void skep__breaker_say(skep_cluster *cluster);
+void skep__breaker_say(skep_group *group);
 
 /* Closes the breaker, if it is open, and starts the missing workers. */
-void skep__breaker_close(skep_cluster *cluster, const char *reason);
+void skep__breaker_close(skep_group *group, const char *reason);
 
 /* No more trials. */
-void skep__breaker_stop(skep_cluster *cluster);
+void skep__breaker_stop(skep_group *group);
 
 /* Milliseconds until one worker is tried; 0: it is on its way, or the breaker is closed. */
-uint64_t skep__breaker_wait_ms(const skep_cluster *cluster);
+uint64_t skep__breaker_wait_ms(const skep_group *group);
 
 #endif

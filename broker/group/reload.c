@@ -3,16 +3,17 @@
  * of the loop's turn: nothing is started, and no event told, inside a call of the user's. An event's callback may stop
  * the cluster, which ends the reload: after each event one looks whether it is still there. */
 #include "group/reload.h"
-#include "base/why.h"
-#include "common/container.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/why.h"
+#include "common/container.h"
 #include "config/settings.h"
-#include "group/breaker.h"
+#include "group/group.h"
+#include "group/slot.h"
 #include "journal/event.h"
 #include "journal/exits.h"
 #include "worker/life.h"
@@ -25,7 +26,7 @@ struct requests {
 };
 
 struct skep__reload {
-    skep_cluster *cluster;
+    skep_group *group;
     struct requests requests;
     struct skep__program program;  /* of the successors; owned */
     bool changes_program;          /* exec or args */
@@ -39,8 +40,8 @@ struct skep__reload {
     unsigned next_at_once;         /* 0: the default */
 };
 
-uint64_t skep_cluster_reload_request(const skep_cluster *cluster) {
-    return cluster->reload_requests;
+uint64_t skep_group_reload_request(const skep_group *group) {
+    return group->reload_requests;
 }
 
 /* --- places --- */
@@ -53,38 +54,38 @@ static bool awaits_successor(const struct skep__reload *reload, const struct ske
     return concerns(reload, slot) && !slot->renewed && slot->successor == NULL && slot->wanted;
 }
 
-static unsigned count_successors(const skep_cluster *cluster) {
+static unsigned count_successors(const skep_group *group) {
     unsigned count = 0;
-    for (size_t i = 0; i < cluster->slot_count; i++) count += cluster->slots[i]->successor != NULL;
+    for (size_t i = 0; i < group->slot_count; i++) count += group->slots[i]->successor != NULL;
     return count;
 }
 
 static struct skep__slot *next_place(const struct skep__reload *reload) {
-    const skep_cluster *cluster = reload->cluster;
-    for (size_t i = 0; i < cluster->slot_count; i++)
-        if (awaits_successor(reload, cluster->slots[i])) return cluster->slots[i];
+    const skep_group *group = reload->group;
+    for (size_t i = 0; i < group->slot_count; i++)
+        if (awaits_successor(reload, group->slots[i])) return group->slots[i];
     return NULL;
 }
 
-bool skep__reload_is_underway(const skep_cluster *cluster) {
-    return cluster->reload != NULL;
+bool skep__reload_is_underway(const skep_group *group) {
+    return group->reload != NULL;
 }
 
-void skep__reload_progress(const skep_cluster *cluster, uint32_t *step, uint32_t *steps) {
-    const struct skep__reload *reload = cluster->reload;
+void skep__reload_progress(const skep_group *group, uint32_t *step, uint32_t *steps) {
+    const struct skep__reload *reload = group->reload;
     *step = *steps = 0;
-    for (size_t i = 0; reload != NULL && i < cluster->slot_count; i++) {
-        const struct skep__slot *slot = cluster->slots[i];
+    for (size_t i = 0; reload != NULL && i < group->slot_count; i++) {
+        const struct skep__slot *slot = group->slots[i];
         *step += slot->renewed;
         *steps += slot->renewed || slot->successor != NULL || awaits_successor(reload, slot);
     }
 }
 
-int skep__reload_refuse(skep_cluster *cluster) {
+int skep__reload_refuse(skep_group *group) {
     uint32_t step, steps;
-    skep__reload_progress(cluster, &step, &steps);
-    return skep__broker_fail(cluster, SKEP_EUNDERWAY, "a reload is under way: %" PRIu32 " of %" PRIu32 " workers", step,
-                             steps);
+    skep__reload_progress(group, &step, &steps);
+    return skep__broker_fail(group->cluster, SKEP_EUNDERWAY,
+                             "a reload is under way: %" PRIu32 " of %" PRIu32 " workers", step, steps);
 }
 
 /* One that has begun to accept from a socket of its own may have connections: it finishes them. */
@@ -104,9 +105,10 @@ static void withdraw(struct skep__slot *slot) {
 
 /* --- events --- */
 
-static skep_event event_of(skep_child *child, const struct requests *requests, const char *phase,
-                           const uint32_t progress[2], const char *reason) {
+static skep_event event_of(const skep_group *group, skep_child *child, const struct requests *requests,
+                           const char *phase, const uint32_t progress[2], const char *reason) {
     skep_event event = skep__event(SKEP_EVENT_RELOAD, child);
+    event.group = group->terms.name;
     event.request = requests->first;
     event.requests = requests->count;
     event.phase = phase;
@@ -120,29 +122,29 @@ static skep_event event_of(skep_child *child, const struct requests *requests, c
 static void emit_begun(struct skep__reload *reload) {
     char reason[SKEP_MAX_REASON + 1];
     uint32_t progress[2];
-    skep__reload_progress(reload->cluster, &progress[0], &progress[1]);
+    skep__reload_progress(reload->group, &progress[0], &progress[1]);
     snprintf(reason, sizeof reason, "replacing %" PRIu32 " worker%s%s%s", progress[1], progress[1] == 1 ? "" : "s",
              reload->changes_program ? " by " : "", reload->changes_program ? reload->program.exec : "");
     reload->begun = true;
-    skep_event event = event_of(NULL, &reload->requests, "begun", progress, reason);
-    skep__emit(reload->cluster, &event);
+    skep_event event = event_of(reload->group, NULL, &reload->requests, "begun", progress, reason);
+    skep__emit(reload->group->cluster, &event);
 }
 
 /* The same. */
 static void emit_step(const struct skep__reload *reload, skep_child *child, uint32_t old) {
     char reason[SKEP_MAX_REASON + 1];
     uint32_t progress[2];
-    skep__reload_progress(reload->cluster, &progress[0], &progress[1]);
+    skep__reload_progress(reload->group, &progress[0], &progress[1]);
     if (old != 0) snprintf(reason, sizeof reason, "worker %" PRIu32 " replaces worker %" PRIu32, child->id, old);
     else snprintf(reason, sizeof reason, "worker %" PRIu32 " fills an empty place", child->id);
-    skep_event event = event_of(child, &reload->requests, "step", progress, reason);
-    skep__emit(reload->cluster, &event);
+    skep_event event = event_of(reload->group, child, &reload->requests, "step", progress, reason);
+    skep__emit(reload->group->cluster, &event);
 }
 
 /* --- ending --- */
 
-static void go_on_soon(skep_cluster *cluster) {
-    if (cluster->reload != NULL) skep__flusher_mark(cluster->flusher, &cluster->reload->flush);
+static void go_on_soon(skep_group *group) {
+    if (group->reload != NULL) skep__flusher_mark(group->cluster->flusher, &group->reload->flush);
 }
 
 static void free_reload(struct skep__reload *reload) {
@@ -152,12 +154,12 @@ static void free_reload(struct skep__reload *reload) {
 }
 
 /* Takes the reload off the cluster; every place is as if there had been none. */
-static struct skep__reload *detach(skep_cluster *cluster) {
-    struct skep__reload *reload = cluster->reload;
-    cluster->reload = NULL;
-    skep__flusher_unmark(cluster->flusher, &reload->flush);
-    for (size_t i = 0; i < cluster->slot_count; i++) {
-        struct skep__slot *slot = cluster->slots[i];
+static struct skep__reload *detach(skep_group *group) {
+    struct skep__reload *reload = group->reload;
+    group->reload = NULL;
+    skep__flusher_unmark(group->cluster->flusher, &reload->flush);
+    for (size_t i = 0; i < group->slot_count; i++) {
+        struct skep__slot *slot = group->slots[i];
         withdraw(slot);
         slot->renewed = false;
         skep__slot_unhold(slot);
@@ -165,57 +167,58 @@ static struct skep__reload *detach(skep_cluster *cluster) {
     return reload;
 }
 
-void skep__reload_cancel(skep_cluster *cluster) {
-    if (cluster->reload != NULL) free_reload(detach(cluster));
+void skep__reload_cancel(skep_group *group) {
+    if (group->reload != NULL) free_reload(detach(group));
 }
 
-static struct skep__reload *allocate(skep_cluster *cluster, const skep_reload_options *options);
+static struct skep__reload *allocate(skep_group *group, const skep_reload_options *options);
 
 /* What is wanted may have changed since it was asked for: that it comes to nothing is then told as of any other. */
 static struct skep__reload *allocate_next(const struct skep__reload *ended) {
     skep_reload_options options = skep__program_wishes(&ended->next);
     options.at_once = ended->next_at_once;
-    struct skep__reload *reload = allocate(ended->cluster, &options);
+    struct skep__reload *reload = allocate(ended->group, &options);
     if (reload != NULL) reload->requests = ended->next_requests;
     return reload;
 }
 
 /* The next one is under way before callbacks are told of the end: what they ask for comes after it. */
 static void end(struct skep__reload *ended, skep_event event) {
-    skep_cluster *cluster = ended->cluster;
+    skep_group *group = ended->group;
     bool follows = ended->next_requests.count > 0;
     struct skep__reload *next = follows ? allocate_next(ended) : NULL;
-    skep_event lost = event_of(NULL, &ended->next_requests, "aborted", (uint32_t[2]){0}, skep_strerror(SKEP_ENOMEM));
-    cluster->reload = next;
-    go_on_soon(cluster);
+    skep_event lost =
+        event_of(group, NULL, &ended->next_requests, "aborted", (uint32_t[2]){0}, skep_strerror(SKEP_ENOMEM));
+    group->reload = next;
+    go_on_soon(group);
     free_reload(ended);
-    skep__emit(cluster, &event);
-    if (follows && next == NULL) skep__emit(cluster, &lost);
+    skep__emit(group->cluster, &event);
+    if (follows && next == NULL) skep__emit(group->cluster, &lost);
 }
 
-static void abort_reload(skep_cluster *cluster, skep_child *failed, const char *reason) {
+static void abort_reload(skep_group *group, skep_child *failed, const char *reason) {
     uint32_t progress[2];
-    skep__reload_progress(cluster, &progress[0], &progress[1]);
-    struct skep__reload *ended = detach(cluster);
-    end(ended, event_of(failed, &ended->requests, "aborted", progress, reason));
+    skep__reload_progress(group, &progress[0], &progress[1]);
+    struct skep__reload *ended = detach(group);
+    end(ended, event_of(group, failed, &ended->requests, "aborted", progress, reason));
 }
 
 /* A program that has not been tried is not adopted; else later replacements run what the new workers run. */
 static void finish(struct skep__reload *reload) {
-    skep_cluster *cluster = reload->cluster;
+    skep_group *group = reload->group;
     bool whole = reload->only == NULL;
     char reason[SKEP_MAX_REASON + 1];
     uint32_t progress[2];
-    skep__reload_progress(cluster, &progress[0], &progress[1]);
+    skep__reload_progress(group, &progress[0], &progress[1]);
     if (progress[0] == 0) {
-        abort_reload(cluster, NULL, "no worker is left to replace");
+        abort_reload(group, NULL, "no worker is left to replace");
         return;
     }
     snprintf(reason, sizeof reason, "%" PRIu32 " worker%s replaced", progress[0], progress[0] == 1 ? "" : "s");
-    if (reload->changes_settings) skep__program_adopt(&reload->program, &cluster->settings);
-    detach(cluster);
-    if (whole) skep__breaker_close(cluster, "all workers were replaced");
-    end(reload, event_of(NULL, &reload->requests, "done", progress, reason));
+    if (reload->changes_settings) skep__program_adopt(&reload->program, group->terms.settings);
+    detach(group);
+    if (whole) skep__breaker_close(group, "all workers were replaced");
+    end(reload, event_of(group, NULL, &reload->requests, "done", progress, reason));
 }
 
 static void describe_end(const skep_child *child, char *text, size_t room) {
@@ -223,7 +226,7 @@ static void describe_end(const skep_child *child, char *text, size_t room) {
     skep__exit_text(child, how);
     if (child->reason != NULL && strcmp(child->reason, "not-ready") == 0)
         snprintf(text, room, "worker %" PRIu32 " was not ready after %u ms", child->id,
-                 child->cluster->settings.ready_timeout_ms);
+                 child->terms->settings->ready_timeout_ms);
     else
         snprintf(text, room, "worker %" PRIu32 " %s %s it was ready", child->id, how,
                  child->ready_ms != 0 ? "after" : "before");
@@ -233,24 +236,24 @@ static void describe_end(const skep_child *child, char *text, size_t room) {
 
 /* Returns whether there is still a reload. */
 static bool renew(struct skep__reload *reload, struct skep__slot *slot) {
-    skep_cluster *cluster = reload->cluster;
+    skep_group *group = reload->group;
     char reason[SKEP_MAX_REASON + 1];
     skep__slot_hold(slot);
-    if (skep__child_start_successor(slot, &reload->program) == SKEP_OK) return true;
-    snprintf(reason, sizeof reason, "%.*s", SKEP_MAX_REASON, cluster->why);
-    abort_reload(cluster, NULL, reason);
+    if (skep__slot_start_successor(slot, &reload->program) == SKEP_OK) return true;
+    snprintf(reason, sizeof reason, "%.*s", SKEP_MAX_REASON, group->cluster->why);
+    abort_reload(group, NULL, reason);
     return false;
 }
 
 static void go_on(struct skep__flush *flush) {
     struct skep__reload *reload = SKEP_CONTAINER(flush, struct skep__reload, flush);
-    skep_cluster *cluster = reload->cluster;
+    skep_group *group = reload->group;
     struct skep__slot *slot;
     if (!reload->begun) emit_begun(reload);
-    if (cluster->reload != reload) return;
-    while (count_successors(cluster) < reload->at_once && (slot = next_place(reload)) != NULL)
+    if (group->reload != reload) return;
+    while (count_successors(group) < reload->at_once && (slot = next_place(reload)) != NULL)
         if (!renew(reload, slot)) return;
-    if (count_successors(cluster) == 0) finish(reload);
+    if (count_successors(group) == 0) finish(reload);
 }
 
 /* From here on the new worker has the place; the old one leaves, and connections have somewhere to go. */
@@ -264,24 +267,24 @@ static void promote(skep_child *child) {
     slot->failures = 0;
     uint32_t old_id = old != NULL ? old->id : 0;
     if (old != NULL) skep__child_dismiss(old);
-    if (child->cluster->reload != NULL) emit_step(child->cluster->reload, child, old_id);
+    if (slot->group->reload != NULL) emit_step(slot->group->reload, child, old_id);
 }
 
 void skep__reload_child_ready(skep_child *child) {
     struct skep__slot *slot = child->slot;
     if (slot->successor != child || child->voluntary) return; /* a callback of its event has asked it to leave */
     promote(child);
-    go_on_soon(child->cluster);
+    go_on_soon(slot->group);
 }
 
 void skep__reload_place_given_up(struct skep__slot *slot) {
     withdraw(slot);
-    go_on_soon(slot->cluster);
+    go_on_soon(slot->group);
 }
 
 bool skep__reload_child_ends(const skep_child *child) {
     struct skep__slot *slot = child->slot;
-    if (child->cluster->reload == NULL) return false;
+    if (slot->group->reload == NULL) return false;
     if (slot->successor == child) return true;
     if (slot->child != child) return false;
     bool fails = slot->renewed && !child->voluntary;
@@ -291,106 +294,106 @@ bool skep__reload_child_ends(const skep_child *child) {
 
 void skep__reload_child_ended(skep_child *child, bool fails_reload) {
     char reason[SKEP_MAX_REASON + 1];
-    skep_cluster *cluster = child->cluster;
+    skep_group *group = skep__group_of(child);
     describe_end(child, reason, sizeof reason);
-    if (fails_reload && cluster->reload != NULL) abort_reload(cluster, child, reason);
-    else go_on_soon(cluster);
+    if (fails_reload && group->reload != NULL) abort_reload(group, child, reason);
+    else go_on_soon(group);
 }
 
 /* --- beginning --- */
 
-static int check(skep_cluster *cluster, const skep_reload_options *options) {
-    if (cluster->stopping) return skep__broker_fail(cluster, SKEP_ESTATE, "the cluster is stopping");
+static int check(skep_group *group, const skep_reload_options *options) {
+    if (group->cluster->stopping) return skep__broker_fail(group->cluster, SKEP_ESTATE, "the cluster is stopping");
     if (options->exec != NULL && (options->exec[0] == '\0' || strlen(options->exec) > SKEP_MAX_PATH))
-        return skep__broker_fail(cluster, SKEP_EINVAL, "a program's path has 1 to %d bytes", SKEP_MAX_PATH);
-    if (!skep__env_is_valid(options->env)) return skep__broker_fail(cluster, SKEP_EINVAL, "env: expected NAME=VALUE");
+        return skep__broker_fail(group->cluster, SKEP_EINVAL, "a program's path has 1 to %d bytes", SKEP_MAX_PATH);
+    if (!skep__env_is_valid(options->env))
+        return skep__broker_fail(group->cluster, SKEP_EINVAL, "env: expected NAME=VALUE");
     return SKEP_OK;
 }
 
-static struct skep__reload *allocate(skep_cluster *cluster, const skep_reload_options *options) {
+static struct skep__reload *allocate(skep_group *group, const skep_reload_options *options) {
     struct skep__reload *reload = calloc(1, sizeof *reload);
     if (reload == NULL) return NULL;
-    reload->cluster = cluster;
+    reload->group = group;
     reload->flush.flush = go_on;
     reload->at_once = options->at_once != 0 ? options->at_once : 1;
     reload->changes_program = options->exec != NULL || options->args != NULL;
     reload->changes_settings = reload->changes_program || options->cwd != NULL || options->env != NULL ||
                                options->set_ids || options->set_umask;
-    struct skep__program now = skep__program_of(&cluster->settings);
+    struct skep__program now = skep__program_of(group->terms.settings);
     if (skep__program_changed(&reload->program, &now, options) == SKEP_OK) return reload;
     free(reload);
     return NULL;
 }
 
-static int no_memory(skep_cluster *cluster) {
-    return skep__broker_fail(cluster, SKEP_ENOMEM, "reload: %s", skep_strerror(SKEP_ENOMEM));
+static int no_memory(skep_group *group) {
+    return skep__broker_fail(group->cluster, SKEP_ENOMEM, "reload: %s", skep_strerror(SKEP_ENOMEM));
 }
 
-static int begin(skep_cluster *cluster, const skep_reload_options *options, const struct skep__slot *only) {
-    int status = check(cluster, options);
+static int begin(skep_group *group, const skep_reload_options *options, const struct skep__slot *only) {
+    int status = check(group, options);
     if (status != SKEP_OK) return status;
-    struct skep__reload *reload = allocate(cluster, options);
-    if (reload == NULL) return no_memory(cluster);
+    struct skep__reload *reload = allocate(group, options);
+    if (reload == NULL) return no_memory(group);
     reload->only = only;
     if (next_place(reload) == NULL) {
         free_reload(reload);
-        return skep__broker_fail(cluster, SKEP_ESTATE, "no worker is wanted");
+        return skep__broker_fail(group->cluster, SKEP_ESTATE, "no worker is wanted");
     }
-    reload->requests = (struct requests){++cluster->reload_requests, 1};
-    cluster->reload = reload;
-    go_on_soon(cluster);
+    reload->requests = (struct requests){++group->reload_requests, 1};
+    group->reload = reload;
+    go_on_soon(group);
     return SKEP_OK;
 }
 
 /* --- the next one --- */
 
-static void emit_waiting(skep_cluster *cluster, const struct requests *requests, const char *phase,
-                         const char *reason) {
+static void emit_waiting(skep_group *group, const struct requests *requests, const char *phase, const char *reason) {
     uint32_t progress[2];
-    skep__reload_progress(cluster, &progress[0], &progress[1]);
-    skep_event event = event_of(NULL, requests, phase, progress, reason);
-    skep__emit_later(cluster, &event);
+    skep__reload_progress(group, &progress[0], &progress[1]);
+    skep_event event = event_of(group, NULL, requests, phase, progress, reason);
+    skep__emit_later(group->cluster, &event);
 }
 
 /* Clients that asked for the earlier ones wait for a program that will not run. */
-static void emit_replaced(skep_cluster *cluster, const char *exec) {
+static void emit_replaced(skep_group *group, const char *exec) {
     char reason[SKEP_MAX_REASON + 1];
     snprintf(reason, sizeof reason, "by a later reload%s%.*s", exec != NULL ? " to " : "", SKEP_MAX_REASON - 32,
              exec != NULL ? exec : "");
-    emit_waiting(cluster, &cluster->reload->next_requests, "replaced", reason);
+    emit_waiting(group, &group->reload->next_requests, "replaced", reason);
 }
 
 /* Several become one: what a later one says counts, and what it leaves open is as an earlier one said. Earlier ones of
  * which something was asked that is different now are replaced. */
-static int note_next(skep_cluster *cluster, const skep_reload_options *options) {
-    struct skep__reload *reload = cluster->reload;
+static int note_next(skep_group *group, const skep_reload_options *options) {
+    struct skep__reload *reload = group->reload;
     struct skep__program next;
-    if (skep__program_changed(&next, &reload->next, options) != SKEP_OK) return no_memory(cluster);
-    struct requests request = {++cluster->reload_requests, 1};
+    if (skep__program_changed(&next, &reload->next, options) != SKEP_OK) return no_memory(group);
+    struct requests request = {++group->reload_requests, 1};
     bool replaces = !skep__program_keeps(&next, &reload->next);
-    if (replaces) emit_replaced(cluster, next.exec);
+    if (replaces) emit_replaced(group, next.exec);
     skep__program_free(&reload->next);
     reload->next = next;
     if (options->at_once != 0) reload->next_at_once = options->at_once;
     if (replaces || reload->next_requests.count == 0) reload->next_requests = request;
     else reload->next_requests.count++;
-    emit_waiting(cluster, &request, "pending", "it begins when the current one has ended");
+    emit_waiting(group, &request, "pending", "it begins when the current one has ended");
     return SKEP_OK;
 }
 
-int skep_cluster_reload(skep_cluster *cluster, const skep_reload_options *options) {
+int skep_group_reload(skep_group *group, const skep_reload_options *options) {
     static const skep_reload_options nothing = {0};
     if (options == NULL) options = &nothing;
-    if (cluster->reload == NULL) return begin(cluster, options, NULL);
-    int status = check(cluster, options);
-    return status == SKEP_OK ? note_next(cluster, options) : status;
+    if (group->reload == NULL) return begin(group, options, NULL);
+    int status = check(group, options);
+    return status == SKEP_OK ? note_next(group, options) : status;
 }
 
 int skep_child_restart(skep_child *child) {
     static const skep_reload_options nothing = {0};
-    skep_cluster *cluster = child->cluster;
-    if (cluster->reload != NULL) return skep__reload_refuse(cluster);
+    skep_group *group = skep__group_of(child);
+    if (group->reload != NULL) return skep__reload_refuse(group);
     if (child->voluntary || child->slot->child != child)
-        return skep__broker_fail(cluster, SKEP_ESTATE, "worker %" PRIu32 " is leaving", child->id);
-    return begin(cluster, &nothing, child->slot);
+        return skep__broker_fail(group->cluster, SKEP_ESTATE, "worker %" PRIu32 " is leaving", child->id);
+    return begin(group, &nothing, child->slot);
 }

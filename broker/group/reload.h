@@ -6,13 +6,13 @@
 #include "broker.h"
 
 /* Whether a reload, or the restart of one worker, is under way. */
-bool skep__reload_is_underway(const skep_cluster *cluster);
+bool skep__reload_is_underway(const skep_group *group);
 
 /* Notes for skep_cluster_why what is under way. Returns SKEP_EUNDERWAY. */
-int skep__reload_refuse(skep_cluster *cluster);
+int skep__reload_refuse(skep_group *group);
 
 /* How many places have their new worker, of how many; both 0 if no reload is under way. */
-void skep__reload_progress(const skep_cluster *cluster, uint32_t *step, uint32_t *steps);
+void skep__reload_progress(const skep_group *group, uint32_t *step, uint32_t *steps);
 
 /* A worker has become ready. */
 void skep__reload_child_ready(skep_child *child);
@@ -27,6 +27,6 @@ void skep__reload_place_given_up(struct skep__slot *slot);
 void skep__reload_child_ended(skep_child *child, bool fails_reload);
 
 /* Ends a reload without a word, because the cluster ends. */
-void skep__reload_cancel(skep_cluster *cluster);
+void skep__reload_cancel(skep_group *group);
 
 #endif

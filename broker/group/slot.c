@@ -8,6 +8,8 @@
 
 #include "base/why.h"
 #include "common/container.h"
+#include "group/group.h"
+#include "group/slot.h"
 #include "journal/event.h"
 #include "journal/exits.h"
 #include "journal/lacks.h"
@@ -22,40 +24,41 @@ enum {
     OWN_DESCRIPTORS = 64      /* the broker's, and some for operators and for a reload */
 };
 
-static int add_slot(skep_cluster *cluster, struct skep__slot **out) {
-    struct skep__slot **slots = realloc(cluster->slots, (cluster->slot_count + 1) * sizeof(struct skep__slot *));
+static int add_slot(skep_group *group, struct skep__slot **out) {
+    struct skep__slot **slots = realloc(group->slots, (group->slot_count + 1) * sizeof(struct skep__slot *));
     if (slots == NULL) return SKEP_ENOMEM;
-    cluster->slots = slots;
+    group->slots = slots;
     struct skep__slot *slot = calloc(1, sizeof *slot);
     if (slot == NULL) return SKEP_ENOMEM;
-    slot->cluster = cluster;
-    slot->index = (uint32_t)cluster->slot_count;
+    slot->group = group;
+    slot->index = (uint32_t)group->slot_count;
     slot->refill.holds = true;
-    slots[cluster->slot_count++] = slot;
+    slots[group->slot_count++] = slot;
     *out = slot;
     return SKEP_OK;
 }
 
 /* A broker that spent its last descriptor on a worker could no longer be asked to have fewer. */
-static int afford(skep_cluster *cluster) {
+static int afford(skep_group *group) {
     struct rlimit limit;
-    rlim_t needed = OWN_DESCRIPTORS + DESCRIPTORS_A_WORKER * (cluster->child_count + 1);
+    rlim_t needed = OWN_DESCRIPTORS + DESCRIPTORS_A_WORKER * (group->cluster->child_count + 1);
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || needed <= limit.rlim_cur) return SKEP_OK;
-    size_t workers = cluster->child_count + 1;
-    return skep__broker_fail(cluster, SKEP_EMFILE, "%ju descriptors are too few for %zu worker%s: %ju are needed",
-                             (uintmax_t)limit.rlim_cur, workers, workers == 1 ? "" : "s", (uintmax_t)needed);
+    size_t workers = group->cluster->child_count + 1;
+    return skep__broker_fail(group->cluster, SKEP_EMFILE,
+                             "%ju descriptors are too few for %zu worker%s: %ju are needed", (uintmax_t)limit.rlim_cur,
+                             workers, workers == 1 ? "" : "s", (uintmax_t)needed);
 }
 
-int skep__slot_get(skep_cluster *cluster, struct skep__slot **out) {
-    int status = afford(cluster);
+int skep__slot_get(skep_group *group, struct skep__slot **out) {
+    int status = afford(group);
     if (status != SKEP_OK) return status;
-    for (size_t i = 0; i < cluster->slot_count; i++) {
-        struct skep__slot *slot = cluster->slots[i];
+    for (size_t i = 0; i < group->slot_count; i++) {
+        struct skep__slot *slot = group->slots[i];
         if (slot->wanted || slot->successor != NULL) continue;
         *out = slot;
         return SKEP_OK;
     }
-    return add_slot(cluster, out);
+    return add_slot(group, out);
 }
 
 static void free_env(struct skep__slot *slot) {
@@ -76,7 +79,7 @@ int skep__slot_set_env(struct skep__slot *slot, const char *const *env) {
 }
 
 static bool was_stable(const skep_child *child) {
-    unsigned stable_ms = child->cluster->settings.stable_ms;
+    unsigned stable_ms = child->terms->settings->stable_ms;
     return child->ready_ms != 0 && skep__clock_ms(child->cluster->clock) - child->ready_ms >= stable_ms;
 }
 
@@ -98,9 +101,9 @@ static int64_t backoff_ms(unsigned failures) {
 }
 
 static bool wants_replacement(const skep_child *child) {
-    const skep_cluster *cluster = child->cluster;
+    const skep_group *group = skep__group_of(child);
     bool unstartable = child->ready_ms == 0 && child->exit_code == SKEP_EXIT_UNSTARTABLE;
-    return cluster->settings.respawn && !cluster->stopping && !child->voluntary && !unstartable;
+    return group->terms.settings->respawn && !group->cluster->stopping && !child->voluntary && !unstartable;
 }
 
 static void describe(const skep_child *child, char *text, size_t capacity_bytes) {
@@ -119,7 +122,7 @@ static int64_t judge(const skep_child *child) {
     if (!failed_quickly(child)) return 0;
     slot->failures++;
     describe(child, how, sizeof how);
-    skep__breaker_failed(child->cluster, child->id, how);
+    skep__breaker_failed(slot->group, child->id, how);
     return backoff_ms(slot->failures);
 }
 
@@ -138,16 +141,17 @@ int64_t skep__slot_vacate(const skep_child *child) {
         if (slot->wanted) delay_ms = judge(child);
     }
     skep__breaker_ended(child);
-    return child->cluster->breaker.open ? -1 : delay_ms;
+    return skep__group_of(child)->breaker.open ? -1 : delay_ms;
 }
 
 /* Later: a call of the user's may be the cause. */
-static void say_no_replacement(skep_cluster *cluster, const char *why) {
+static void say_no_replacement(skep_group *group, const char *why) {
     char reason[SKEP_MAX_REASON + 1];
     skep_event event = skep__event(SKEP_EVENT_ERROR, NULL);
     snprintf(reason, sizeof reason, "no replacement: %.*s", SKEP_MAX_REASON - 20, why);
+    event.group = group->terms.name;
     event.reason = reason;
-    skep__emit_later(cluster, &event);
+    skep__emit_later(group->cluster, &event);
 }
 
 /* That the machine has none to give says nothing about the program: it is tried until it works. */
@@ -161,20 +165,52 @@ static bool is_lack(int status, enum skep__lack *lack) {
     }
 }
 
-void skep__slot_start(struct skep__slot *slot) {
-    skep_cluster *cluster = slot->cluster;
+static int start(struct skep__slot *slot, const struct skep__program *program, skep_child **child) {
+    skep_group *group = slot->group;
+    struct skep__start start = {
+        .terms = &group->terms, .program = program, .env = slot->env, .slot = slot, .place = slot->index};
+    return skep__child_start(group->cluster, &start, child);
+}
+
+static void occupy(struct skep__slot *slot, skep_child *child) {
+    slot->child = child;
+    slot->wanted = true;
+    if (slot->used) {
+        slot->restarts++;
+        slot->group->restarts++;
+        slot->group->cluster->restarts++;
+    }
+    slot->used = true;
+}
+
+int skep__slot_start(struct skep__slot *slot, skep_child **out) {
+    struct skep__program program = skep__program_of(slot->group->terms.settings);
+    skep_child *child = NULL;
+    int status = start(slot, &program, &child);
+    if (status != SKEP_OK) return status;
+    occupy(slot, child);
+    if (out != NULL) *out = child;
+    return SKEP_OK;
+}
+
+int skep__slot_start_successor(struct skep__slot *slot, const struct skep__program *program) {
+    return start(slot, program, &slot->successor);
+}
+
+void skep__slot_try(struct skep__slot *slot) {
+    skep_group *group = slot->group;
     enum skep__lack lack;
-    int status = skep__child_start(cluster, slot, NULL);
+    int status = skep__slot_start(slot, NULL);
     if (status == SKEP_OK) return;
     if (is_lack(status, &lack)) {
-        skep__lack_say(cluster, lack, "no replacement: %.400s; trying again", cluster->why);
+        skep__lack_say(group->cluster, lack, "no replacement: %.400s; trying again", group->cluster->why);
         skep__slot_refill(slot, LACK_DELAY_MS);
         return;
     }
     slot->failures++;
-    say_no_replacement(cluster, cluster->why);
-    skep__breaker_failed(cluster, 0, cluster->why);
-    skep__breaker_say(cluster);
+    say_no_replacement(group, group->cluster->why);
+    skep__breaker_failed(group, 0, group->cluster->why);
+    skep__breaker_say(group);
     skep__slot_refill(slot, backoff_ms(slot->failures));
 }
 
@@ -198,50 +234,50 @@ void skep__slot_unhold(struct skep__slot *slot) {
 }
 
 void skep__slot_refill(struct skep__slot *slot, int64_t delay_ms) {
-    if (!is_missing(slot) || slot->cluster->stopping || slot->cluster->breaker.open) return;
+    if (!is_missing(slot) || slot->group->cluster->stopping || slot->group->breaker.open) return;
     if (delay_ms == 0) {
-        skep__slot_start(slot);
+        skep__slot_try(slot);
         return;
     }
-    if (skep__alarm_set(slot->cluster->clock, &slot->refill, (uint64_t)delay_ms, delay_passed) != SKEP_OK)
-        say_no_replacement(slot->cluster, skep_strerror(SKEP_ENOMEM));
+    if (skep__alarm_set(slot->group->cluster->clock, &slot->refill, (uint64_t)delay_ms, delay_passed) != SKEP_OK)
+        say_no_replacement(slot->group, skep_strerror(SKEP_ENOMEM));
 }
 
-struct skep__slot *skep__slot_missing(const skep_cluster *cluster) {
-    for (size_t i = 0; i < cluster->slot_count; i++)
-        if (is_missing(cluster->slots[i])) return cluster->slots[i];
+struct skep__slot *skep__slot_missing(const skep_group *group) {
+    for (size_t i = 0; i < group->slot_count; i++)
+        if (is_missing(group->slots[i])) return group->slots[i];
     return NULL;
 }
 
-void skep__slots_refill(skep_cluster *cluster) {
-    for (size_t i = 0; i < cluster->slot_count; i++) skep__slot_refill(cluster->slots[i], 0);
+void skep__slots_refill(skep_group *group) {
+    for (size_t i = 0; i < group->slot_count; i++) skep__slot_refill(group->slots[i], 0);
 }
 
-void skep__slots_forgive(skep_cluster *cluster) {
-    for (size_t i = 0; i < cluster->slot_count; i++) cluster->slots[i]->failures = 0;
+void skep__slots_forgive(skep_group *group) {
+    for (size_t i = 0; i < group->slot_count; i++) group->slots[i]->failures = 0;
 }
 
-bool skep__slots_are_filling(const skep_cluster *cluster) {
-    if (skep__slot_missing(cluster) != NULL && !cluster->stopping) return true;
-    for (size_t i = 0; i < cluster->slot_count; i++) {
-        const struct skep__slot *slot = cluster->slots[i];
+bool skep__slots_are_filling(const skep_group *group) {
+    if (skep__slot_missing(group) != NULL && !group->cluster->stopping) return true;
+    for (size_t i = 0; i < group->slot_count; i++) {
+        const struct skep__slot *slot = group->slots[i];
         if (slot->successor != NULL) return true;
         if (slot->child != NULL && slot->child->state < SKEP__CHILD_READY) return true;
     }
     return false;
 }
 
-void skep__slots_stop(skep_cluster *cluster) {
-    for (size_t i = 0; i < cluster->slot_count; i++) skep__alarm_stop(&cluster->slots[i]->refill);
+void skep__slots_stop(skep_group *group) {
+    for (size_t i = 0; i < group->slot_count; i++) skep__alarm_stop(&group->slots[i]->refill);
 }
 
-void skep__slots_free(skep_cluster *cluster) {
-    for (size_t i = 0; i < cluster->slot_count; i++) {
-        skep__alarm_stop(&cluster->slots[i]->refill);
-        free_env(cluster->slots[i]);
-        free(cluster->slots[i]);
+void skep__slots_free(skep_group *group) {
+    for (size_t i = 0; i < group->slot_count; i++) {
+        skep__alarm_stop(&group->slots[i]->refill);
+        free_env(group->slots[i]);
+        free(group->slots[i]);
     }
-    free(cluster->slots);
-    cluster->slots = NULL;
-    cluster->slot_count = 0;
+    free(group->slots);
+    group->slots = NULL;
+    group->slot_count = 0;
 }

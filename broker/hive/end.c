@@ -4,6 +4,7 @@
 #include "connections/dispatch.h"
 #include "connections/handoff.h"
 #include "connections/listener.h"
+#include "group/group.h"
 #include "hive/hive.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"
@@ -45,7 +46,7 @@ void skep__child_close_link(skep_child *child) {
     skep__give_back(child);
     skep__listener_adopt(child);
     for (struct skep__seat *seat; (seat = LIST_FIRST(&child->seats)) != NULL;) skep__seat_free(seat);
-    if (child->voluntary) skep__listeners_prune(child->cluster, skep__slots_are_filling(child->cluster));
+    if (child->voluntary) skep__group_prune(skep__group_of(child));
     skep__calls_fail(child);
     skep__ledger_link_ended(child);
     skep__check_disconnected(child->cluster);

@@ -9,7 +9,7 @@
 /* What worker/ calls. */
 extern const struct skep__worker_events skep__hive_events;
 
-/* --- supervisor.c --- */
+/* --- life.c --- */
 
 /* Something has happened to a worker: looks up the transition and takes it. */
 void skep__life(skep_child *child, enum skep__child_signal signal);

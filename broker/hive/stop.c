@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The stop of a cluster: its workers drain, or are killed. */
 #include "connections/listener.h"
-#include "group/breaker.h"
-#include "group/reload.h"
+#include "group/group.h"
 #include "group/scale.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"
@@ -21,9 +20,7 @@ static void drain_all(skep_cluster *cluster) {
 static void begin_stop(skep_cluster *cluster) {
     cluster->stopping = true;
     skep__ledger_say_dead(cluster);
-    skep__reload_cancel(cluster);
-    skep__slots_stop(cluster);
-    skep__breaker_stop(cluster);
+    skep__groups_stop(cluster);
     skep__scale_stop(cluster);
     skep__listeners_finish(cluster);
     skep_event event = skep__event(SKEP_EVENT_STOP, NULL);

@@ -65,7 +65,7 @@ static bool has_memory(const struct skep__consumer *consumer) {
 static bool can_take(const struct skep__consumer *consumer) {
     const skep_child *child = consumer->child;
     return is_open(child) && has_memory(consumer) && consumer->held < consumer->window &&
-           (child->held_bytes < child->cluster->settings.job_credit_bytes || child->held_bytes == 0) &&
+           (child->held_bytes < child->terms->settings->job_credit_bytes || child->held_bytes == 0) &&
            has_number(consumer);
 }
 
@@ -130,7 +130,7 @@ static struct skep__consumer *add(skep_child *child, struct skep__queue *queue) 
 /* From a worker that keeps no claims nothing can be taken back: it is sent nothing ahead. */
 static unsigned widest(const struct skep__consumer *consumer) {
     unsigned credit = consumer->queue->options.job_credit;
-    if (credit == 0) credit = consumer->child->cluster->settings.job_credit;
+    if (credit == 0) credit = consumer->child->terms->settings->job_credit;
     if (!skep__claims_are_kept(consumer->child->page)) credit = 0;
     return credit > consumer->concurrency ? credit : consumer->concurrency;
 }

@@ -37,8 +37,14 @@ const char *skep_event_name(enum skep_event_kind kind) {
 }
 
 skep_event skep__event(enum skep_event_kind kind, skep_child *child) {
-    return (skep_event){
-        .kind = kind, .child = child, .code = -1, .signal = -1, .delay_ms = -1, .fd = -1, .address_type = -1};
+    return (skep_event){.kind = kind,
+                        .child = child,
+                        .group = child != NULL ? child->terms->name : NULL,
+                        .code = -1,
+                        .signal = -1,
+                        .delay_ms = -1,
+                        .fd = -1,
+                        .address_type = -1};
 }
 
 /* Not while one of the list may be calling back. */

@@ -12,7 +12,7 @@ skep_event skep__event(enum skep_event_kind kind, skep_child *child);
 void skep__emit(skep_cluster *cluster, const skep_event *event);
 
 /* The same on the next turn of the loop, or before the next event, for calls of the user. reason, url and queue are
- * copied; other strings must live on. */
+ * copied; other strings, such as the name of a group, must live on. */
 void skep__emit_later(skep_cluster *cluster, const skep_event *event);
 
 /* Emits what is due. */

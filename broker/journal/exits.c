@@ -19,6 +19,7 @@ struct skep__exit {
     uint32_t worker, slot;
     pid_t pid;
     char name[SKEP_MAX_NAME + 1];
+    const char *group;  /* its name; lives as long as the cluster */
     uint64_t time_ms;   /* wall clock, since 1970 */
     const char *reason; /* static text */
     int code, signal;   /* one of the two is -1 */
@@ -46,8 +47,9 @@ void skep__exits_add(skep_child *child, const skep_event *event, uint64_t jobs) 
     struct skep__exit *record = calloc(1, sizeof *record);
     if (record == NULL) return;
     *record = (struct skep__exit){.worker = child->id,
-                                  .slot = child->slot->index,
+                                  .slot = child->place,
                                   .pid = child->pid,
+                                  .group = child->terms->name,
                                   .time_ms = skep__wall_ms(),
                                   .reason = event->reason,
                                   .code = event->code,
@@ -86,6 +88,7 @@ int skep_child_exit_facts(const skep_cluster *cluster, uint32_t id, skep_exit_fa
     *facts = (skep_exit_facts){.id = record->worker,
                                .slot = record->slot,
                                .pid = record->pid,
+                               .group = record->group,
                                .code = record->code,
                                .signal = record->signal,
                                .reason = record->reason,
@@ -120,14 +123,16 @@ static uint64_t ms_of(const struct timeval *time) {
     return (uint64_t)time->tv_sec * 1000 + (uint64_t)time->tv_usec / 1000;
 }
 
-static void set_optional(struct skep_command_exitStatus *e, const struct skep__exit *record) {
+static void set_optional(const skep_cluster *cluster, struct skep_command_exitStatus *e,
+                         const struct skep__exit *record) {
+    if (cluster->group_count > 1) SKEP_SET(exitStatus, e, group, skep__text(record->group));
     if (record->name[0] != '\0') SKEP_SET(exitStatus, e, name, skep__text(record->name));
     if (record->code >= 0) SKEP_SET(exitStatus, e, code, (uint64_t)record->code);
     if (record->signal >= 0) SKEP_SET(exitStatus, e, signal, (uint64_t)record->signal);
     if (record->delay_ms >= 0) SKEP_SET(exitStatus, e, delay_ms, (uint64_t)record->delay_ms);
 }
 
-static int add(const struct skep__exit *record, struct skep_frame *frame) {
+static int add(const skep_cluster *cluster, const struct skep__exit *record, struct skep_frame *frame) {
     struct skep_bytes lines[SKEP__TAIL_LINES];
     struct skep_command command = {.id = SKEP_COMMAND_exitStatus};
     struct skep_command_exitStatus *e = &command.exitStatus;
@@ -143,7 +148,7 @@ static int add(const struct skep__exit *record, struct skep_frame *frame) {
                                           .connections = record->connections,
                                           .jobs = record->jobs,
                                           .ready = record->ready};
-    set_optional(e, record);
+    set_optional(cluster, e, record);
     for (unsigned i = 0; i < record->lines.count; i++)
         lines[i] = (struct skep_bytes){record->lines.lines[i]->data, record->lines.lines[i]->size_bytes};
     struct skep_list list = {.count = record->lines.count, .borrowed = lines};
@@ -157,7 +162,7 @@ int skep__exits_answer(const skep_cluster *cluster, uint64_t n, struct skep_fram
     int status = SKEP_OK;
     STAILQ_FOREACH(record, &cluster->exits, entry) {
         if (passed > 0) passed--;
-        else if (status == SKEP_OK) status = add(record, frame);
+        else if (status == SKEP_OK) status = add(cluster, record, frame);
     }
     return status;
 }

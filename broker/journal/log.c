@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
+
 enum {
     ANSWER_BYTES = 1024 * 1024, /* of lines in one answer */
     LINE_OVERHEAD_BYTES = 128   /* of a logLine besides what the worker wrote, at most */
@@ -91,6 +93,7 @@ static int add_line(const struct skep__log_line *line, struct skep_frame *frame)
                                        .pid = (uint64_t)line->pid,
                                        .stream = (uint64_t)line->stream,
                                        .line = {line->data, line->size_bytes}};
+    if (line->group != NULL) SKEP_SET(logLine, l, group, skep__text(line->group));
     if (line->cut_bytes > 0) SKEP_SET(logLine, l, cut, line->cut_bytes);
     return skep__frame_add(frame, &command);
 }

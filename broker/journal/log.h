@@ -15,7 +15,8 @@ struct skep__log_line {
     uint64_t time_ms; /* wall clock, since 1970 */
     uint32_t worker;
     pid_t pid;
-    int stream; /* 1: stdout, 2: stderr */
+    const char *group; /* name of the worker's group, if there were several; lives as long as the log */
+    int stream;        /* 1: stdout, 2: stderr */
     uint64_t cut_bytes;
     size_t size_bytes;
     char data[];

@@ -61,6 +61,7 @@ void skep__news_event(skep_cluster *cluster, const skep_event *event) {
         SKEP_SET(event, e, worker, event->child->id);
         SKEP_SET(event, e, pid, (uint64_t)event->child->pid);
     }
+    if (event->group != NULL && cluster->group_count > 1) SKEP_SET(event, e, group, skep__text(event->group));
     if (event->kind == SKEP_EVENT_EXIT) add_exit(e, event);
     if (event->reason != NULL) SKEP_SET(event, e, reason, skep__text(event->reason));
     if (event->url != NULL) SKEP_SET(event, e, url, skep__text(event->url));

@@ -48,7 +48,7 @@ static bool give_to_group(int fd, pid_t group) {
 }
 
 /* Both ends: which of them the kernel closes first when the broker ends is not known. */
-void skep__group_guard(skep_child *child) {
+void skep__belongings_guard(skep_child *child) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) return;
     if (give_to_group(ends[0], child->pid) && give_to_group(ends[1], child->pid)) {
@@ -61,7 +61,7 @@ void skep__group_guard(skep_child *child) {
 }
 
 /* The number of a group is not reused as long as its worker was not reaped, or a member is left. */
-void skep__group_end(skep_child *child, bool is_there) {
+void skep__belongings_end(skep_child *child, bool is_there) {
     if (is_there) kill(-child->pid, SIGKILL);
     for (unsigned i = 0; i < 2; i++) {
         if (child->guard[i] >= 0) close(child->guard[i]);

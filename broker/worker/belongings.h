@@ -12,10 +12,10 @@ void skep__mark(const skep_cluster *cluster, uint32_t worker, char text[SKEP__MA
 
 /* From here on the kernel kills the group of a new worker when the broker ends, however that happens. Without
  * descriptors for it the broker still kills the group when the worker ends. */
-void skep__group_guard(skep_child *child);
+void skep__belongings_guard(skep_child *child);
 
 /* Kills what is left of the group of a worker that has ended or is to. is_there: its process was not reaped yet. */
-void skep__group_end(skep_child *child, bool is_there);
+void skep__belongings_end(skep_child *child, bool is_there);
 
 /* With settings.adopt: becomes the parent of what workers leave behind. Errors: SKEP_ESYS. */
 SKEP_MUST_USE int skep__orphans_adopt(skep_cluster *cluster);

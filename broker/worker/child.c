@@ -33,7 +33,7 @@ static void take_exit_status(skep_child *child, int status) {
 
 void skep__child_reap(skep_child *child) {
     int status;
-    skep__group_end(child, true);
+    skep__belongings_end(child, true);
     while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR) continue;
     child->exited = true;
 }
@@ -46,7 +46,7 @@ static void process_ended(uv_poll_t *poll, int status, int events) {
     int exit_status;
     bool is_there = waitid(P_PID, (id_t)child->pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0;
     if (is_there && ended.si_pid == 0) return;
-    skep__group_end(child, is_there);
+    skep__belongings_end(child, is_there);
     if (wait4(child->pid, &exit_status, 0, &child->rusage) < 0)
         exit_status = UNKNOWN_STATUS << 8; /* other code of this process has reaped it */
     skep__emit_due(child->cluster);
@@ -156,16 +156,18 @@ static void abandon(skep_child *child) {
     if (child->open_handles == 0) free_child(child);
 }
 
-static skep_child *allocate(skep_cluster *cluster, struct skep__slot *slot, const char *program) {
+static skep_child *allocate(skep_cluster *cluster, const struct skep__start *start) {
     skep_child *child = calloc(1, sizeof *child);
     if (child == NULL) return NULL;
-    child->program = strdup(program);
+    child->program = strdup(start->program->exec);
     if (child->program == NULL) {
         free(child);
         return NULL;
     }
     child->cluster = cluster;
-    child->slot = slot;
+    child->terms = start->terms;
+    child->slot = start->slot;
+    child->place = start->place;
     child->id = ++cluster->next_child;
     child->link = -1;
     child->exit_code = child->exit_signal = child->guard[0] = child->guard[1] = -1;
@@ -191,7 +193,7 @@ static int adopt(skep_child *child, const struct skep__program *program, const s
     child->pidfd = spawned->pidfd;
     child->link = spawned->link;
     child->page = spawned->page;
-    skep__group_guard(child);
+    skep__belongings_guard(child);
     int status = open_output(child, spawned->output);
     if (status == SKEP_OK) status = child->cluster->worker_events->made(child, program);
     if (status == SKEP_OK) status = skep__child_enlist(child);
@@ -207,43 +209,18 @@ static int adopt(skep_child *child, const struct skep__program *program, const s
     return SKEP_OK;
 }
 
-static int start(skep_cluster *cluster, struct skep__slot *slot, const struct skep__program *program,
-                 skep_child **out) {
+int skep__child_start(skep_cluster *cluster, const struct skep__start *start, skep_child **out) {
     struct skep__spawned spawned;
-    skep_child *child = allocate(cluster, slot, program->exec);
+    skep_child *child = allocate(cluster, start);
     if (child == NULL) return skep__broker_fail(cluster, SKEP_ENOMEM, "fork: %s", skep_strerror(SKEP_ENOMEM));
-    int status = skep__directory_share(cluster, program);
-    if (status == SKEP_OK) status = skep__spawn(cluster, child->id, program, slot->env, &spawned);
+    int status = skep__directory_share(cluster, start->program);
+    if (status == SKEP_OK) status = skep__spawn(child, start, &spawned);
     if (status != SKEP_OK) {
         free_child(child);
         return status;
     }
-    status = adopt(child, program, &spawned);
+    status = adopt(child, start->program, &spawned);
     if (status == SKEP_OK) *out = child;
     else abandon(child);
     return status;
-}
-
-static void occupy(struct skep__slot *slot, skep_child *child) {
-    slot->child = child;
-    slot->wanted = true;
-    if (slot->used) {
-        slot->restarts++;
-        slot->cluster->restarts++;
-    }
-    slot->used = true;
-}
-
-int skep__child_start(skep_cluster *cluster, struct skep__slot *slot, skep_child **out) {
-    struct skep__program program = skep__program_of(&cluster->settings);
-    skep_child *child = NULL;
-    int status = start(cluster, slot, &program, &child);
-    if (status != SKEP_OK) return status;
-    occupy(slot, child);
-    if (out != NULL) *out = child;
-    return SKEP_OK;
-}
-
-int skep__child_start_successor(struct skep__slot *slot, const struct skep__program *program) {
-    return start(slot->cluster, slot, program, &slot->successor);
 }

@@ -53,6 +53,7 @@ static void take_line(void *context, const char *data, size_t size_bytes, uint64
     const struct skep__log_line about = {.time_ms = stream->output->time_ms,
                                          .worker = child->id,
                                          .pid = child->pid,
+                                         .group = cluster->group_count > 1 ? child->terms->name : NULL,
                                          .stream = stream->number,
                                          .cut_bytes = cut_bytes,
                                          .size_bytes = size_bytes};

@@ -323,11 +323,11 @@ static struct rlimit files_of_worker(const skep_cluster *cluster) {
     return now;
 }
 
-int skep__spawn(skep_cluster *cluster, uint32_t id, const struct skep__program *program, char *const *env,
-                struct skep__spawned *spawned) {
+int skep__spawn(const skep_child *child, const struct skep__start *start, struct skep__spawned *spawned) {
+    skep_cluster *cluster = child->cluster;
     struct plan plan = {
-        .settings = &cluster->settings,
-        .program = program,
+        .settings = start->terms->settings,
+        .program = start->program,
         .dir = cluster->instance.dir,
         .output = {-1, -1},
         .files = files_of_worker(cluster),
@@ -335,7 +335,7 @@ int skep__spawn(skep_cluster *cluster, uint32_t id, const struct skep__program *
     spawned->output[0] = spawned->output[1] = -1;
     int status = is_captured(plan.settings) ? open_pipes(spawned->output, plan.output) : SKEP_OK;
     if (status != SKEP_OK) status = skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
-    else status = spawn_on_page(cluster, id, env, &plan, spawned);
+    else status = spawn_on_page(cluster, child->id, start->env, &plan, spawned);
     close_both(plan.output);
     if (status != SKEP_OK) close_both(spawned->output);
     return status;

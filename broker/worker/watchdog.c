@@ -38,7 +38,7 @@ static void look(struct skep__alarm *alarm) {
 }
 
 unsigned skep__watchdog_start(skep_child *child) {
-    child->watchdog_ms = child->cluster->settings.watchdog_ms;
+    child->watchdog_ms = child->terms->settings->watchdog_ms;
     if (child->watchdog_ms == 0) return 0;
     look_again(child);
     return child->watchdog_ms / LOOKS;

@@ -5,7 +5,12 @@
 #include "client/private.h"
 #include "common/text.h"
 
+struct group_texts {
+    char name[SKEP_MAX_NAME + 1];
+};
+
 struct worker_texts {
+    char group[SKEP_MAX_NAME + 1];
     char name[SKEP_MAX_NAME + 1];
     char state[SKEP_MAX_NAME + 1];
 };
@@ -23,6 +28,8 @@ struct report {
     skep_broker_info status;
     char name[SKEP_MAX_NAME + 1];
     char state[SKEP_MAX_NAME + 1];
+    skep_group_info *groups;
+    struct group_texts *group_texts;
     skep_worker_info *workers;
     struct worker_texts *worker_texts;
     skep_queue_info *queues;
@@ -33,6 +40,8 @@ static void end(struct report *report, int status) {
     skep_client *client = report->client;
     client->asks--;
     report->callback(client, status, status == SKEP_OK ? &report->status : NULL, report->context);
+    free(report->groups);
+    free(report->group_texts);
     free(report->workers);
     free(report->worker_texts);
     free(report->queues);
@@ -50,6 +59,22 @@ static bool grow(void *array, size_t count, size_t item_bytes) {
     return grown != NULL;
 }
 
+static void add_group(struct report *report, const struct skep_command_groupStatus *g) {
+    size_t n = report->status.group_count;
+    if (!grow(&report->groups, n, sizeof *report->groups) ||
+        !grow(&report->group_texts, n, sizeof *report->group_texts)) {
+        report->failed = true;
+        return;
+    }
+    skep__copy_text(report->group_texts[n].name, sizeof report->group_texts[n].name, &g->name);
+    report->groups[n] = (skep_group_info){.wanted = (uint32_t)g->wanted,
+                                          .workers = (uint32_t)g->workers,
+                                          .ready = (uint32_t)g->ready,
+                                          .restarts = g->restarts,
+                                          .broken = SKEP_HAS(groupStatus, g, breaker_ms)};
+    report->status.group_count++;
+}
+
 static void add_worker(struct report *report, const struct skep_command_workerStatus *w) {
     size_t n = report->status.worker_count;
     if (!grow(&report->workers, n, sizeof *report->workers) ||
@@ -58,6 +83,9 @@ static void add_worker(struct report *report, const struct skep_command_workerSt
         return;
     }
     skep__copy_text(report->worker_texts[n].name, sizeof report->worker_texts[n].name, &w->name);
+    report->worker_texts[n].group[0] = '\0';
+    if (SKEP_HAS(workerStatus, w, group))
+        skep__copy_text(report->worker_texts[n].group, sizeof report->worker_texts[n].group, &w->group);
     skep__copy_text(report->worker_texts[n].state, sizeof report->worker_texts[n].state, &w->state);
     report->workers[n] = (skep_worker_info){.id = (uint32_t)w->worker,
                                             .pid = (int32_t)w->pid,
@@ -103,6 +131,7 @@ static void set_broker(struct report *report, const struct skep_command_brokerSt
 static void take(void *context, const struct skep_command *command) {
     struct report *report = context;
     if (command->id == SKEP_COMMAND_brokerStatus) set_broker(report, &command->brokerStatus);
+    else if (command->id == SKEP_COMMAND_groupStatus) add_group(report, &command->groupStatus);
     else if (command->id == SKEP_COMMAND_workerStatus) add_worker(report, &command->workerStatus);
     else if (command->id == SKEP_COMMAND_queueStatus) add_queue(report, &command->queueStatus);
 }
@@ -111,11 +140,14 @@ static void set_pointers(struct report *report) {
     skep_broker_info *status = &report->status;
     status->name = report->name;
     status->state = report->state;
+    for (size_t i = 0; i < status->group_count; i++) report->groups[i].name = report->group_texts[i].name;
     for (size_t i = 0; i < status->worker_count; i++) {
+        report->workers[i].group = report->worker_texts[i].group;
         report->workers[i].name = report->worker_texts[i].name;
         report->workers[i].state = report->worker_texts[i].state;
     }
     for (size_t i = 0; i < status->queue_count; i++) report->queues[i].name = report->queue_texts[i].name;
+    status->groups = report->groups;
     status->workers = report->workers;
     status->queues = report->queues;
 }

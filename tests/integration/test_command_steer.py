@@ -273,7 +273,8 @@ class Reload(Steering):
         self.skep("reload", code=75, err="skep: reload: a reload is under way")
 
     def test_usage(self):
-        self.usage("reload: x: unexpected argument; arguments of the workers follow --", "reload", "x", "--", "y")
+        self.usage("reload: y: unexpected argument; arguments of the workers follow --", "reload", "x", "y", "--", "z")
+        self.usage("reload: y: unexpected argument; arguments of the workers follow --", "reload", "--no-wait", "x", "y")
         for value in ("0", "1001", "x"):
             self.usage(f"reload: --at-once {value}: expected a number from 1 to 1000", "reload", "--at-once", value)
         self.usage("reload: --program : the program is empty", "reload", "--program", "")
@@ -358,11 +359,11 @@ class OneWorker(Steering):
             self.skep(name, "99", code=68, err=f"skep: {name}: no worker 99")
 
     def test_usage(self):
-        for name in ("restart", "drain", "kill"):
-            self.usage(f"{name}: WORKER is empty; see skep help {name}", name, "")
-            for value in ("7x", "0", "all", "4294967296"):
+        for name, operand in (("restart", "WORKER or GROUP"), ("drain", "WORKER"), ("kill", "WORKER")):
+            self.usage(f"{name}: {operand} is empty; see skep help {name}", name, "")
+            for value in ("0", "4294967296") if name == "restart" else ("7x", "0", "all", "4294967296"):
                 self.usage(f"{name}: {value}: expected a worker's id, as shown by skep status", name, value)
-            self.usage(f"{name}: WORKER is missing; see skep help {name}", name)
+            self.usage(f"{name}: {operand} is missing; see skep help {name}", name)
             self.usage(f"{name}: 4: unexpected argument; see skep help {name}", name, "3", "4")
         self.usage("signal: SIGNAL is empty; see skep help signal", "signal", "3", "")
         for value in ("0", "65", "FOO", "SIG", "9x"):
@@ -392,7 +393,7 @@ class Pause(Steering):
         self.skep("resume", "mail", out="queue mail is resumed")
         self.skep("pause", "--listener", "mail", code=68, err="skep: pause: mail: no such listener")
         self.skep("pause", "--queue", "web", code=68, err="skep: pause: web: no such queue")
-        self.skep("resume", "other", code=68, err="skep: resume: other: no such listener or queue")
+        self.skep("resume", "other", code=68, err="skep: resume: other: no such listener, queue or group")
         self.skep("resume", "x" * 65, code=68, err="skep: resume: x+: no such listener")
 
     def test_the_breaker(self):

@@ -254,9 +254,9 @@ class Control(unittest.TestCase):
             wait_until(lambda: asker.ask("status")[0]["requests"] == 6, "6 requests")
             answer = asker.ask("status")
             self.assertEqual([command["cmd"] for command in answer],
-                             ["brokerStatus", "listenerStatus", "workerStatus", "workerStatus"])
+                             ["brokerStatus", "groupStatus", "listenerStatus", "workerStatus", "workerStatus"])
             self.assertEqual(answer[0]["pid"], hive.pid)
-            self.assertEqual(sum(command["accepted"] for command in answer[2:]), 6)
+            self.assertEqual(sum(command["accepted"] for command in answer[3:]), 6)
             hive.stop()
 
     def test_news_are_numbered_and_can_be_had_again(self):

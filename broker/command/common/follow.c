@@ -40,10 +40,13 @@ void follow_catch_up(struct follower *follower) {
     if (ask_again(follower) != SKEP_OK) return; /* there will be another time */
 }
 
-/* What an answer did not have is lost; without one all that is missing, and this, is asked for later. */
+/* What the answer did not have is lost, or all that is missing if there is no answer: this item is shown all the same.
+ */
 static void on_item(const struct skep_command *command, void *context) {
     struct follower *follower = context;
-    if (take_item(follower, command, false) && ask_again(follower) == SKEP_OK) take_item(follower, command, true);
+    if (!take_item(follower, command, false)) return;
+    follow_catch_up(follower);
+    take_item(follower, command, true);
 }
 
 static void on_status(const struct skep_command *command, void *context) {

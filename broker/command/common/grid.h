@@ -7,7 +7,7 @@
 #include <skep/status.h>
 #include <stddef.h>
 
-enum { CELL_BYTES = 272 /* a URL fits */, MAX_COLUMNS = 16, GRID_GAP = 2 /* columns of blanks */ };
+enum { CELL_BYTES = 272 /* a URL fits */, MAX_COLUMNS = 20, GRID_GAP = 2 /* columns of blanks */ };
 
 /* Writes a value as a cell, which is empty before: a member of a JSON object, NULL if it is absent; or a whole row. */
 typedef void write_cell(const void *value, char cell[CELL_BYTES]);

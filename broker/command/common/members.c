@@ -53,7 +53,8 @@ static json_t *id_and_pid(const struct skep_command *command, const void *place)
 }
 
 static json_t *progress(const struct skep_command *command, const void *place) {
-    json_t *step = json_of_count(command->brokerStatus.reloadStep);
+    bool of_group = command->id == SKEP_COMMAND_groupStatus;
+    json_t *step = json_of_count(of_group ? command->groupStatus.reloadStep : command->brokerStatus.reloadStep);
     return json_pack("{s:o, s:o}", "step", step, "steps", json_of_count(*(const uint64_t *)place));
 }
 
@@ -84,6 +85,9 @@ static const struct exception {
     EXCEPTION(brokerStatus, breaker_ms, .showing = OR_NULL),
     EXCEPTION(brokerStatus, reloadStep, .showing = NEVER),
     EXCEPTION(brokerStatus, reloadSteps, .showing = OR_NULL, .value = progress, .key = "reload"),
+    EXCEPTION(groupStatus, breaker_ms, .showing = OR_NULL),
+    EXCEPTION(groupStatus, reloadStep, .showing = NEVER),
+    EXCEPTION(groupStatus, reloadSteps, .showing = OR_NULL, .value = progress, .key = "reload"),
     EXCEPTION(listenerStatus, resting, .showing = OR_ZERO),
     EXCEPTION(workerStatus, worker, .key = "id"),
     EXCEPTION(queueStatus, unhandled, .showing = NEVER),

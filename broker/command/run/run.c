@@ -3,7 +3,7 @@
 #include <contract.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <skep/cluster.h>
+#include <skep/group.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +11,7 @@
 
 #include "command/common/say.h"
 #include "command/common/values.h"
+#include "command/run/group_option.h"
 #include "command/run/log.h"
 #include "command/run/passing.h"
 #include "command/run/signals.h"
@@ -110,9 +111,10 @@ static bool says_unstartable(const skep_event *event) {
     return event->code == SKEP_EXIT_UNSTARTABLE && !asked && !was_ready(event->child);
 }
 
-/* The others would end in the same way: stopping at once is clearer than a fork every few seconds. */
+/* The others would end in the same way: stopping at once is clearer than a fork every few seconds. Those of other
+ * groups would not. */
 static void give_up(struct run *run, const skep_child *child) {
-    if (run->unstartable != 0) return;
+    if (run->unstartable != 0 || run->options->group_count > 0) return;
     run->unstartable = skep_child_id(child);
     skep_cluster_stop(run->cluster, false);
 }
@@ -127,6 +129,7 @@ static void on_event(skep_cluster *cluster, const skep_event *event, void *conte
     if (event->kind == SKEP_EVENT_RELOAD && !waits)
         run->reloading = strcmp(event->phase, "begun") == 0 || strcmp(event->phase, "step") == 0;
     if (unstartable) notice.has &= ~(UINT32_C(1) << SKEP_AT_event_delay_ms); /* nobody replaces it */
+    if (run->options->group_count == 0) notice.group = (struct skep_bytes){0};
     char text[NOTICE_TEXT_BYTES];
     notice_text(&notice, text);
     if (run->passing != NULL) pass_on(run); /* what it wrote before */
@@ -160,9 +163,9 @@ static const char *named_directory(void) {
     return here.st_dev == named.st_dev && here.st_ino == named.st_ino ? name : NULL;
 }
 
-static int set_up(struct run *run) {
-    const struct options *options = run->options;
-    skep_settings settings = {
+/* What is every group's */
+static skep_settings settings_of(const struct options *options) {
+    return (skep_settings){
         .exec = options->program[0],
         .args = (const char *const *)&options->program[1],
         .env = options->env,
@@ -172,9 +175,6 @@ static int set_up(struct run *run) {
         .set_umask = options->has_umask,
         .umask = options->umask,
         .policy = options->policy,
-        .name = options->name,
-        .dir = options->dir,
-        .interval_ms = options->interval_ms,
         .ready_timeout_ms = options->ready_timeout_ms,
         .drain_timeout_ms = options->drain_timeout_ms,
         .watchdog_ms = options->watchdog_ms,
@@ -184,21 +184,50 @@ static int set_up(struct run *run) {
         .breaker_ms = options->breaker_ms,
         .credit = options->credit,
         .max_connections = options->max_connections,
-        .lease_ms = options->lease_ms,
-        .attempts = options->attempts,
-        .deaths = options->deaths,
-        .dedup_ms = options->dedup_ms,
-        .queue_jobs = options->queue_jobs,
-        .queue_bytes = options->queue_bytes,
-        .jobs_bytes = options->jobs_bytes,
         .job_credit = options->job_credit,
         .respawn = true,
-        .adopt = true,
         .capture = !options->no_capture,
     };
-    char room[SKEP_MAX_PATH + 1];
+}
+
+static void add_common(const struct options *options, skep_settings *settings) {
+    settings->name = options->name;
+    settings->dir = options->dir;
+    settings->interval_ms = options->interval_ms;
+    settings->lease_ms = options->lease_ms;
+    settings->attempts = options->attempts;
+    settings->deaths = options->deaths;
+    settings->dedup_ms = options->dedup_ms;
+    settings->queue_jobs = options->queue_jobs;
+    settings->queue_bytes = options->queue_bytes;
+    settings->jobs_bytes = options->jobs_bytes;
+    settings->adopt = true;
+}
+
+static int add_group_of(struct run *run, const struct group_option *option, const skep_settings *settings) {
+    char **words = split_command(option->command);
+    skep_settings its = *settings;
+    skep_group *group;
+    if (words == NULL) return SKEP_ENOMEM;
+    its.exec = words[0];
+    its.args = (const char *const *)&words[1];
+    int status = skep_group_new(run->cluster, option->name, &its, &group);
+    free(words);
+    return status;
+}
+
+static int set_up(struct run *run) {
+    const struct options *options = run->options;
+    char room[SKEP_MAX_PATH + 1], name[65];
+    skep_settings settings = settings_of(options), common;
     settings.cwd = options->cwd != NULL ? absolute_path(options->cwd, room) : named_directory();
-    int status = skep_setup_primary(run->cluster, &settings);
+    common = settings;
+    add_common(options, &common);
+    group_of_program(options->program[0], name);
+    common.group = name;
+    int status = skep_setup_primary(run->cluster, &common);
+    for (size_t i = 0; i < options->group_count && status == SKEP_OK; i++)
+        status = add_group_of(run, &options->groups[i], &settings);
     for (size_t i = 0; i < options->queues.count && status == SKEP_OK; i++)
         status = skep_setup_queue(run->cluster, options->queues.list[i].name, &options->queues.list[i].options);
     return status == SKEP_OK ? subscribe(run) : status;
@@ -215,12 +244,18 @@ static int listen_all(struct run *run) {
     return SKEP_OK;
 }
 
+static int fork_some(skep_group *group, unsigned workers) {
+    int status = SKEP_OK;
+    for (unsigned i = 0; i < workers && status == SKEP_OK; i++) status = skep_group_fork(group, NULL, NULL);
+    return status;
+}
+
 static int fork_all(struct run *run) {
-    for (unsigned i = 0; i < run->options->workers; i++) {
-        int status = skep_fork(run->cluster, NULL, NULL);
-        if (status != SKEP_OK) return status;
-    }
-    return SKEP_OK;
+    const struct options *options = run->options;
+    int status = fork_some(skep_cluster_group(run->cluster), options->workers);
+    for (size_t i = 0; i < options->group_count && status == SKEP_OK; i++)
+        status = fork_some(skep_group_by_name(run->cluster, options->groups[i].name), options->groups[i].workers);
+    return status;
 }
 
 static void tell_running(struct run *run) {
@@ -229,6 +264,9 @@ static void tell_running(struct run *run) {
     log_broker(&run->log, "running %s in %s, policy %s, %u worker%s of %s", skep_cluster_name(run->cluster),
                skep_cluster_dir(run->cluster), policy, options->workers, options->workers == 1 ? "" : "s",
                options->program[0]);
+    for (size_t i = 0; i < options->group_count; i++)
+        log_broker(&run->log, "group %s: %u worker%s of %s", options->groups[i].name, options->groups[i].workers,
+                   options->groups[i].workers == 1 ? "" : "s", options->groups[i].command);
 }
 
 /* In this order, so that the line about the broker comes before those about what it does. */

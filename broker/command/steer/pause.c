@@ -13,7 +13,7 @@
 struct wish {
     const char *command;
     bool paused;
-    const char *listener, *queue; /* at most one of them */
+    const char *listener, *queue, *group; /* at most one of them; group: resume closes its breaker */
 };
 
 static struct skep_command question_of(const struct wish *wish) {
@@ -26,6 +26,7 @@ static struct skep_command question_of(const struct wish *wish) {
         question.resume.has = 0;
         if (wish->listener != NULL) SKEP_SET(resume, &question.resume, listener, skep__text(wish->listener));
         if (wish->queue != NULL) SKEP_SET(resume, &question.resume, queue, skep__text(wish->queue));
+        if (wish->group != NULL) SKEP_SET(resume, &question.resume, group, skep__text(wish->group));
     }
     return question;
 }
@@ -35,19 +36,46 @@ static int ask(struct contact *contact, const struct wish *wish) {
     return contact_ask(contact, &question, ANSWER_TIMEOUT_MS, ignore_answer, NULL);
 }
 
-/* A name is a listener's if there is one of it, else a queue's. */
-static int ask_for_either(struct contact *contact, struct wish *wish, const char *name) {
+struct search {
+    const char *group;
+    bool found;
+};
+
+static void look_for_group(const struct skep_command *command, void *context) {
+    struct search *search = context;
+    if (command->id == SKEP_COMMAND_groupStatus && skep__text_is(command->groupStatus.name, search->group))
+        search->found = true;
+}
+
+static bool has_group(struct contact *contact, const char *name) {
+    struct search search = {.group = name};
+    struct skep_command question = {.id = SKEP_COMMAND_status};
+    question.status.has = 0;
+    return contact_ask(contact, &question, ANSWER_TIMEOUT_MS, look_for_group, &search) == SKEP_OK && search.found;
+}
+
+/* A name is a listener's if there is one of it, else a queue's, else, of what is to be resumed, a group's. */
+static int ask_for_any(struct contact *contact, struct wish *wish, const char *name) {
     wish->listener = name;
     int status = ask(contact, wish);
     if (status != SKEP_ENOLISTENER || strlen(name) > SKEP_MAX_NAME) return status;
     wish->listener = NULL;
     wish->queue = name;
+    status = ask(contact, wish);
+    if (status != SKEP_ENOQUEUE || wish->paused) return status;
+    if (!has_group(contact, name)) return status; /* an older broker would take it for a resume without a name */
+    wish->queue = NULL;
+    wish->group = name;
     return ask(contact, wish);
 }
 
 static void print_success(const struct wish *wish) {
     bool is_listener = wish->listener != NULL;
     char text[SKEP_MAX_URL + 64];
+    if (wish->group != NULL) {
+        printf("group %s: the breaker is closed, missing workers are started\n", wish->group);
+        return;
+    }
     snprintf(text, sizeof text, "%s %s is %s", is_listener ? "listener" : "queue",
              is_listener ? wish->listener : wish->queue, wish->paused ? "paused" : "resumed");
     make_printable(text);
@@ -57,7 +85,8 @@ static void print_success(const struct wish *wish) {
 static int failed(const struct contact *contact, const struct wish *wish, const char *name, int status) {
     bool is_either = wish->listener == NULL && wish->queue == name;
     if (status == SKEP_ENOQUEUE && is_either)
-        return fail(status, "%s: %s: no such listener or queue", wish->command, name);
+        return fail(status, "%s: %s: no such listener%s", wish->command, name,
+                    wish->paused ? " or queue" : ", queue or group");
     if (status == SKEP_ENOQUEUE) return fail(status, "%s: %s: no such queue", wish->command, wish->queue);
     if (status == SKEP_ENOLISTENER) return fail(status, "%s: %s: no such listener", wish->command, wish->listener);
     return steer_refused(contact, wish->command, status);
@@ -122,10 +151,10 @@ static int wish_for(const struct options *options, struct wish *wish) {
     const char *name = options->operands[0];
     struct contact contact;
     int code = contact_open(&contact, options), status;
-    bool named = name != NULL || wish->listener != NULL || wish->queue != NULL;
+    bool named = name != NULL || wish->listener != NULL || wish->queue != NULL || wish->group != NULL;
     if (code != 0) return code;
     if (!named) status = resume_all(&contact, wish);
-    else status = name != NULL ? ask_for_either(&contact, wish, name) : ask(&contact, wish);
+    else status = name != NULL ? ask_for_any(&contact, wish, name) : ask(&contact, wish);
     if (status != SKEP_OK) code = failed(&contact, wish, name, status);
     else if (named) print_success(wish);
     contact_close(&contact);
@@ -133,10 +162,16 @@ static int wish_for(const struct options *options, struct wish *wish) {
 }
 
 static int pause_or_resume(const struct options *options, const char *command, bool paused) {
-    struct wish wish = {.command = command, .paused = paused, .listener = options->listener, .queue = options->queue};
+    struct wish wish = {.command = command,
+                        .paused = paused,
+                        .listener = options->listener,
+                        .queue = options->queue,
+                        .group = options->group};
     const char *name = options->operands[0];
-    int ways = (name != NULL) + (options->queue != NULL) + (options->listener != NULL);
-    if (ways > 1) return fail(SKEP_EINVAL, "%s: give only one of NAME, --listener and --queue", command);
+    int ways = (name != NULL) + (wish.queue != NULL) + (wish.listener != NULL) + (wish.group != NULL);
+    if (ways > 1)
+        return fail(SKEP_EINVAL, "%s: give only one of NAME, --listener%s --queue%s", command, paused ? " and" : ",",
+                    paused ? "" : " and --group");
     if (ways == 0 && paused) return fail(SKEP_EINVAL, "pause: NAME is missing; see skep help pause");
     if (name != NULL && strlen(name) > SKEP_MAX_URL)
         return fail(SKEP_EINVAL, "%s: %s: expected 1 to %d bytes", command, name, SKEP_MAX_URL);

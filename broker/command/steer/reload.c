@@ -71,6 +71,8 @@ static void take_request(const struct skep_command *command, void *context) {
     struct steering *steering = context;
     if (command->id == SKEP_COMMAND_done && SKEP_HAS(done, &command->done, request))
         steering->request = command->done.request;
+    if (command->id == SKEP_COMMAND_done && SKEP_HAS(done, &command->done, group))
+        skep__copy_text(steering->group, sizeof steering->group, &command->done.group);
 }
 
 /* Its end may be among the news that are lost. */
@@ -117,7 +119,8 @@ static int set_surroundings(const struct options *options, struct skep_command_r
     return 0;
 }
 
-int command_reload(const struct options *options) {
+/* group: NULL: there is but one. */
+static int reload(const struct options *options, const char *group) {
     struct steering steering = {.command = "reload", .heard = heard, .looked = looked};
     struct skep_command question = {.id = SKEP_COMMAND_reload};
     struct skep_bytes items[SKEP_MAX_LIST], variables[MAX_ENV];
@@ -134,12 +137,67 @@ int command_reload(const struct options *options) {
     if (args != NULL) SKEP_SET(reload, &question.reload, args, list_of(args, items));
     if (options->at_once != 0) SKEP_SET(reload, &question.reload, atOnce, options->at_once);
     int code = set_surroundings(options, &question.reload, cwd, variables);
+    if (code == 0 && group != NULL) code = steer_set_group(&steering, group);
+    if (group != NULL) SKEP_SET(reload, &question.reload, group, skep__text(steering.group));
     return code == 0 ? steer_and_follow(&steering, options, &question, take_request) : code;
+}
+
+/* --- all groups --- */
+
+enum { MOST_GROUPS = 1000 };
+
+struct groups {
+    unsigned count;
+    char names[MOST_GROUPS][65]; /* of those that have workers, or wait for some */
+};
+
+static void note_group(const struct skep_command *command, void *context) {
+    struct groups *groups = context;
+    const struct skep_command_groupStatus *group = &command->groupStatus;
+    if (command->id != SKEP_COMMAND_groupStatus || group->wanted == 0 || groups->count == MOST_GROUPS) return;
+    skep__copy_text(groups->names[groups->count], sizeof groups->names[0], &group->name);
+    groups->count++;
+}
+
+static int find_groups(const struct options *options, struct groups *groups) {
+    struct contact contact;
+    struct skep_command question = {.id = SKEP_COMMAND_status};
+    question.status.has = 0;
+    int code = contact_open(&contact, options);
+    if (code != 0) return code;
+    int status = contact_ask(&contact, &question, ANSWER_TIMEOUT_MS, note_group, groups);
+    if (status != SKEP_OK) code = steer_refused(&contact, "reload", status);
+    contact_close(&contact);
+    return code;
+}
+
+static bool changes_something(const struct options *options) {
+    return options->program_to != NULL || options->args != NULL || options->cwd != NULL || options->env_count > 0 ||
+           options->has_user || options->has_umask;
+}
+
+/* One after the other; what is to change is one group's, and the broker asks for its name. */
+static int reload_all(const struct options *options) {
+    static struct groups groups;
+    if (changes_something(options)) return reload(options, NULL);
+    int code = find_groups(options, &groups);
+    if (code == 0 && groups.count < 2) return reload(options, NULL);
+    for (unsigned i = 0; i < groups.count && code == 0; i++) {
+        printf("group %s\n", groups.names[i]);
+        code = reload(options, groups.names[i]);
+    }
+    return code;
+}
+
+int command_reload(const struct options *options) {
+    const char *group = options->operands[0];
+    return group != NULL ? reload(options, group) : reload_all(options);
 }
 
 int command_restart(const struct options *options) {
     struct steering steering = {.command = "restart", .heard = heard, .looked = looked};
     struct skep_command question = {.id = SKEP_COMMAND_restartWorker};
+    if (!is_number(options->operands[0])) return reload(options, options->operands[0]);
     int code = parse_worker("restart", options->operands[0], &steering.worker);
     if (code != 0) return code;
     question.restartWorker = (struct skep_command_restartWorker){.worker = steering.worker};

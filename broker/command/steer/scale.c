@@ -57,7 +57,14 @@ static void looked(struct steering *steering) {
 int command_scale(const struct options *options) {
     struct steering steering = {.command = "scale", .heard = heard, .looked = looked};
     struct skep_command question = {.id = SKEP_COMMAND_scale};
-    if (!parse_scale(options->operands[0], &question.scale))
-        return fail(SKEP_EINVAL, "scale: %s: expected N, +N or -N, at most %d", options->operands[0], SKEP_MAX_WORKERS);
+    bool named = options->operands[1] != NULL;
+    const char *number = options->operands[named];
+    if (named && parse_scale(options->operands[0], &question.scale))
+        return fail(SKEP_EINVAL, "scale: %s: unexpected argument; see skep help scale", number);
+    if (!parse_scale(number, &question.scale))
+        return fail(SKEP_EINVAL, "scale: %s: expected N, +N or -N, at most %d", number, SKEP_MAX_WORKERS);
+    int code = named ? steer_set_group(&steering, options->operands[0]) : 0;
+    if (code != 0) return code;
+    if (named) SKEP_SET(scale, &question.scale, group, skep__text(steering.group));
     return steer_and_follow(&steering, options, &question, take_scaled);
 }

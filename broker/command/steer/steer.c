@@ -24,6 +24,17 @@ int parse_worker(const char *command, const char *operand, uint32_t *worker) {
     return 0;
 }
 
+int steer_set_group(struct steering *steering, const char *operand) {
+    if (strlen(operand) >= sizeof steering->group)
+        return fail(SKEP_ENOGROUP, "%s: %s: no such group", steering->command, operand);
+    snprintf(steering->group, sizeof steering->group, "%s", operand);
+    return 0;
+}
+
+bool steer_is_about(const struct steering *steering, const struct skep_bytes *of) {
+    return of == NULL || steering->group[0] == '\0' || skep__text_is(*of, steering->group);
+}
+
 /* --- how it ends --- */
 
 int steer_refused(const struct contact *contact, const char *command, int status) {
@@ -69,11 +80,24 @@ static void see_worker(struct outlook *outlook, const struct skep_command_worker
     outlook->drain_ms = worker->drain_ms;
 }
 
+/* In place of what the broker said of all groups. */
+static void see_group(struct steering *steering, const struct skep_command_groupStatus *group) {
+    struct outlook *outlook = &steering->outlook;
+    if (steering->group[0] == '\0' || !skep__text_is(group->name, steering->group)) return;
+    outlook->wanted = group->wanted;
+    outlook->is_reloading = SKEP_HAS(groupStatus, group, reloadSteps);
+    outlook->is_broken = SKEP_HAS(groupStatus, group, breaker_ms);
+}
+
 static void see(const struct skep_command *command, void *context) {
     struct steering *steering = context;
     struct outlook *outlook = &steering->outlook;
     const struct skep_command_brokerStatus *broker = &command->brokerStatus;
-    if (command->id == SKEP_COMMAND_workerStatus) see_worker(outlook, &command->workerStatus, steering->worker);
+    const struct skep_command_workerStatus *worker = &command->workerStatus;
+    if (command->id == SKEP_COMMAND_groupStatus) see_group(steering, &command->groupStatus);
+    if (command->id == SKEP_COMMAND_workerStatus &&
+        steer_is_about(steering, SKEP_HAS(workerStatus, worker, group) ? &worker->group : NULL))
+        see_worker(outlook, worker, steering->worker);
     if (command->id != SKEP_COMMAND_brokerStatus) return;
     outlook->news_seq = broker->newsSeq;
     outlook->is_told = SKEP_HAS(brokerStatus, broker, wanted);
@@ -99,7 +123,8 @@ static void look(struct steering *steering) {
 static void on_event(const struct skep_command_event *event, void *context) {
     struct steering *steering = context;
     steering->is_stale = true;
-    if (!steering->is_over) steering->heard(steering, event);
+    const struct skep_bytes *of = SKEP_HAS(event, event, group) ? &event->group : NULL;
+    if (!steering->is_over && steer_is_about(steering, of)) steering->heard(steering, event);
 }
 
 static unsigned until_look_ms(const struct steering *steering) {

@@ -23,6 +23,7 @@ struct outlook {
 struct steering {
     const char *command; /* the subcommand */
     uint32_t worker;     /* the one that it is about; 0: none */
+    char group[65];      /* the one that it is about; "": there is but one, or it is not known yet */
     struct contact contact;
     struct follower follower;
     struct outlook outlook;
@@ -55,12 +56,18 @@ int steer_and_follow(struct steering *steering, const struct options *options, c
 SKEP_PRINTF(2, 3) void steer_done(struct steering *steering, const char *format, ...);
 SKEP_PRINTF(3, 4) void steer_failed(struct steering *steering, int status, const char *format, ...);
 
+/* Whether something is of the group that the steering is about; of is NULL if there is but one. */
+bool steer_is_about(const struct steering *steering, const struct skep_bytes *of);
+
 /* Says on stderr what happened to a worker, in the words of the log. */
 void steer_tell(struct steering *steering, const struct skep_command_event *event);
 
 /* The failure of a question: in the broker's words if it refused, else where it is and what became of it. Returns the
  * exit status. */
 int steer_refused(const struct contact *contact, const char *command, int status);
+
+/* The operand GROUP. Returns 0, or says that it cannot be one and returns the exit status. */
+int steer_set_group(struct steering *steering, const char *operand);
 
 /* The operand WORKER as an id. Returns 0, or says that it is none and returns the exit status. */
 int parse_worker(const char *command, const char *operand, uint32_t *worker);

@@ -78,6 +78,8 @@ static void worker_pid(const void *row, char *cell) {
     snprintf(cell, TOP_CELL_BYTES, "%" PRIu64, worker->status.pid);
 }
 
+TEXT_COLUMN(worker, group)
+
 TEXT_COLUMN(worker, name)
 
 TEXT_COLUMN(worker, state)
@@ -141,6 +143,7 @@ static enum top_style worker_style(const void *item) {
 }
 
 static const struct column worker_columns[] = {
+    {"GROUP", NULL, worker_group, TEXT(2)},
     {"ID", NULL, worker_id, NUMBER(0)},
     {"PID", NULL, worker_pid, NUMBER(6)},
     {"STATE", NULL, worker_state, TEXT(1)},

@@ -44,13 +44,13 @@ static int compare(const void *left, const void *right) {
     return first < second ? -1 : first > second;
 }
 
-/* Any part of its id, process id, state or name */
+/* Any part of its id, process id, state, group or name */
 static bool passes(const struct top_worker *worker, const char *filter) {
     const struct skep_command_workerStatus *status = &worker->status;
-    char text[2 * SKEP_MAX_NAME + 64];
+    char text[3 * SKEP_MAX_NAME + 64];
     if (filter[0] == '\0') return true;
-    snprintf(text, sizeof text, "%" PRIu64 "\n%" PRIu64 "\n%s\n%s", status->worker, status->pid, status->state.data,
-             status->name.data);
+    snprintf(text, sizeof text, "%" PRIu64 "\n%" PRIu64 "\n%s\n%s\n%s", status->worker, status->pid, status->state.data,
+             status->group.data, status->name.data);
     return strcasestr(text, filter) != NULL;
 }
 

@@ -33,6 +33,7 @@ static void write_cpu(const void *exit, char cell[CELL_BYTES]) {
 
 static const struct column columns[] = {
     {"TIME", "time", write_text, COLUMN_LEFT},
+    {"GROUP", "group", write_text, COLUMN_LEFT | COLUMN_OPTIONAL},
     {"WORKER", "worker", write_count, 0},
     {"PID", "pid", write_count, 0},
     {"HOW", NULL, write_how, COLUMN_LEFT},

@@ -54,7 +54,9 @@ static void print_for_programs(const struct skep_command_logLine *line) {
 static void print_for_people(const struct skep_command_logLine *line) {
     char time[TIME_BYTES];
     time_text(line->time, time);
-    printf("%s worker %" PRIu64 " pid %" PRIu64 " %s: ", time, line->worker, line->pid, stream_of(line));
+    bool grouped = SKEP_HAS(logLine, line, group);
+    printf("%s %.*s%sworker %" PRIu64 " pid %" PRIu64 " %s: ", time, grouped ? (int)line->group.size_bytes : 0,
+           grouped ? line->group.data : "", grouped ? " " : "", line->worker, line->pid, stream_of(line));
     print_bytes(line->line);
     if (line->cut > 0) printf(" [%" PRIu64 " bytes cut]", line->cut);
     putchar('\n');

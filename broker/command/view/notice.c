@@ -21,6 +21,7 @@ struct skep_command_event notice_of(const skep_event *event) {
     struct skep_command_event e = {
         .time = wall_clock_ms(),
         .event = skep__text(skep_event_name(event->kind)),
+        .group = skep__text(event->group),
         .worker = event->child != NULL ? skep_child_id(event->child) : 0,
         .pid = event->child != NULL ? (uint64_t)skep_child_pid(event->child) : 0,
         .reason = skep__text(event->reason),
@@ -145,9 +146,14 @@ enum paint notice_paint(const struct skep_command_event *event) {
 void notice_text(const struct skep_command_event *event, char text[NOTICE_TEXT_BYTES]) {
     char time[TIME_BYTES];
     time_text(event->time, time);
-    int n = event->worker != 0 ? snprintf(text, NOTICE_TEXT_BYTES, "%s worker %" PRIu64 " pid %" PRIu64 ": ", time,
-                                          event->worker, event->pid)
-                               : snprintf(text, NOTICE_TEXT_BYTES, "%s broker: ", time);
+    struct skep_bytes group = event->group;
+    int n = snprintf(text, NOTICE_TEXT_BYTES, "%s ", time);
+    if (event->worker != 0)
+        n += snprintf(text + n, NOTICE_TEXT_BYTES - (size_t)n, "%.*s%sworker %" PRIu64 " pid %" PRIu64 ": ",
+                      size_of(group), group.data, group.size_bytes > 0 ? " " : "", event->worker, event->pid);
+    else if (group.size_bytes > 0)
+        n += snprintf(text + n, NOTICE_TEXT_BYTES - (size_t)n, "group %.*s: ", size_of(group), group.data);
+    else n += snprintf(text + n, NOTICE_TEXT_BYTES - (size_t)n, "broker: ");
     event_text(event, text + n, NOTICE_TEXT_BYTES - (size_t)n);
     make_printable(text);
 }

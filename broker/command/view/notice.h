@@ -13,7 +13,8 @@ enum { NOTICE_TEXT_BYTES = 1024 };
 /* An event of the broker that is this program, now, as others read it from the news. Borrowed. */
 struct skep_command_event notice_of(const skep_event *event);
 
-/* Writes one line without its end, such as: TIME worker 3 pid 47: killed by SIGKILL (crashed), replacement in 10 ms */
+/* Writes one line without its end, such as: TIME worker 3 pid 47: killed by SIGKILL (crashed), replacement in 10 ms;
+ * with the group before the worker, if there are several */
 void notice_text(const struct skep_command_event *event, char text[NOTICE_TEXT_BYTES]);
 
 /* Problems are coloured. */

@@ -19,6 +19,7 @@ static void move_totals(json_t *status) {
 /* The lists are there, empty, even if the broker has none. */
 static void add_broker(json_t *status, const struct skep_command *broker) {
     json_object_update_new(status, members_of(broker));
+    json_object_set_new(status, "groups", json_array());
     json_object_set_new(status, "listeners", json_array());
     json_object_set_new(status, "workers", json_array());
     json_object_set_new(status, "totals", json_object());
@@ -76,6 +77,7 @@ static void add_handling(struct status *status, const struct skep_command_handli
 void status_add(struct status *status, const struct skep_command *command) {
     json_t *json = status->json;
     if (command->id == SKEP_COMMAND_brokerStatus) add_broker(json, command);
+    else if (command->id == SKEP_COMMAND_groupStatus) add_to_list(json, "groups", command);
     else if (command->id == SKEP_COMMAND_listenerStatus) add_to_list(json, "listeners", command);
     else if (command->id == SKEP_COMMAND_workerStatus) add_to_list(json, "workers", command);
     else if (command->id == SKEP_COMMAND_counterStatus) add_counter(json, &command->counterStatus);

@@ -24,7 +24,25 @@ static void write_listener_state(const void *listener, char cell[CELL_BYTES]) {
     snprintf(cell, CELL_BYTES, "%s", rests ? "paused" : waits ? "waiting" : "accepting");
 }
 
+static void write_group_state(const void *group, char cell[CELL_BYTES]) {
+    bool broken = !json_is_null(json_object_get(group, "breaker_s"));
+    bool reloads = !json_is_null(json_object_get(group, "reload"));
+    snprintf(cell, CELL_BYTES, "%s", broken ? "broken" : reloads ? "reloading" : "running");
+}
+
+static const struct column group_columns[] = {
+    {"GROUP", "name", write_text, COLUMN_LEFT},
+    {"STATE", NULL, write_group_state, COLUMN_LEFT | COLUMN_STATE},
+    {"WANTED", "wanted", write_count, 0},
+    {"READY", "ready", write_count, 0},
+    {"RESTARTS", "restarts", write_count, 0},
+    {"POLICY", "policy", write_text, COLUMN_LEFT},
+    {"PROGRAM", "program", write_text, COLUMN_LEFT},
+    {0},
+};
+
 static const struct column listener_columns[] = {
+    {"GROUP", "group", write_text, COLUMN_LEFT | COLUMN_OPTIONAL},
     {"NAME", "name", write_text, COLUMN_LEFT | COLUMN_OPTIONAL},
     {"LISTENER", "url", write_text, COLUMN_LEFT},
     {"STATE", NULL, write_listener_state, COLUMN_LEFT | COLUMN_STATE},
@@ -34,6 +52,7 @@ static const struct column listener_columns[] = {
 };
 
 static const struct column worker_columns[] = {
+    {"GROUP", "group", write_text, COLUMN_LEFT | COLUMN_OPTIONAL},
     {"WORKER", "id", write_count, 0},
     {"PID", "pid", write_count, COLUMN_RANK(4)},
     {"STATE", "state", write_text, COLUMN_LEFT | COLUMN_STATE},
@@ -145,6 +164,8 @@ void status_write_text(FILE *file, const json_t *status, const char *dir, bool c
     write_broker(file, status, dir);
     status_write_warnings(file, status, colours);
     write_totals(file, status);
+    const json_t *groups = json_object_get(status, "groups");
+    if (json_array_size(groups) > 1) write_table(file, groups, group_columns, colours, room);
     write_table(file, json_object_get(status, "listeners"), listener_columns, colours, room);
     write_table(file, json_object_get(status, "workers"), worker_columns, colours, room);
 }

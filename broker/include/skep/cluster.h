@@ -82,6 +82,7 @@ typedef struct skep_settings {
     void *choose_context;
 
     const char *name;          /* of the instance (default: PROGRAM-PID) */
+    const char *group;         /* name of the first group of workers, see skep/group.h (default: main) */
     const char *dir;           /* of its sockets, 0700 (default: SKEP_DIR, else by name: see docs/running.md) */
     unsigned interval_ms;      /* of requestCount and totals (default: 10,000) */
     unsigned ready_timeout_ms; /* for a new worker to become ready (default: 10,000) */

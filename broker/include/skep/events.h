@@ -47,6 +47,8 @@ typedef struct skep_event {
     enum skep_event_kind kind;
     skep_child *child; /* NULL if no worker is concerned: setup, stop, dead, scale, breaker, pause, resume, a reload
                           as a whole, and some errors */
+    const char *group; /* name of the worker's group, or of the one that was scaled, reloaded, or whose breaker or
+                          listener it is; NULL if no group is concerned */
 
     /* exit: one of the two is -1 */
     int code;
@@ -105,8 +107,9 @@ typedef struct skep_exit_facts {
     uint32_t id;
     uint32_t slot;
     pid_t pid;
-    char name[65]; /* that it reported; "" if it never did */
-    int code;      /* code, signal, reason, uptime_ms, delay_ms: as in its exit event; reason is static text */
+    char name[65];     /* that it reported; "" if it never did */
+    const char *group; /* name of its group; valid until the cluster is freed */
+    int code;          /* code, signal, reason, uptime_ms, delay_ms: as in its exit event; reason is static text */
     int signal;
     const char *reason;
     uint64_t uptime_ms;

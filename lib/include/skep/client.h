@@ -135,10 +135,19 @@ typedef struct skep_queue_info {
     uint64_t oldest_ms;                    /* age of the oldest job that is ready */
 } skep_queue_info;
 
+typedef struct skep_group_info {
+    const char *name;
+    uint32_t wanted, workers,
+        ready;         /* workers that there are to be, that there are, and those of them that are ready */
+    uint64_t restarts; /* ever */
+    bool broken;       /* its breaker is open */
+} skep_group_info;
+
 typedef struct skep_worker_info {
     uint32_t id;
     int32_t pid;
     const char *name;
+    const char *group; /* "" if there is but one */
     const char *state;
     uint64_t uptime_ms;
     uint64_t connections, accepted, requests;
@@ -150,6 +159,8 @@ typedef struct skep_broker_info {
     const char *state; /* "running" or "stopping" */
     uint64_t uptime_ms;
     uint64_t accepted, requests, connections, restarts; /* of all workers, ever */
+    const skep_group_info *groups;                      /* none from a broker of an earlier version */
+    size_t group_count;
     const skep_worker_info *workers;
     size_t worker_count;
     const skep_queue_info *queues;

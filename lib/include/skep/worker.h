@@ -71,16 +71,16 @@ typedef void (*skep_connection_cb)(skep_worker *worker, skep_listener *listener,
 
 /* Listens on tcp://HOST:PORT, unix://PATH or a name that the broker was given with -l. A relative path is relative to
  * this process's working directory; ?mode=0660 and &owner=USER:GROUP may follow it (docs/running.md has all forms).
- * Port 0 is a random port. The first listener of each worker on such a URL has the same port, so has the second, and so
- * on; one that was closed does not count again until all of this URL are closed. Listeners of one worker on the same
- * name get its connections in turn. The broker binds; this waits for its answer, as long as the broker runs. HOST is an
- * IPv4 address, an IPv6 address in brackets, localhost or a star (every address, IPv6 and IPv4). With policies shared
- * and reuseport this process accepts by itself, which makes no difference for the callback. *listener (may be NULL) is
- * borrowed, valid until skep_listener_close or the worker's end. Errors: SKEP_EURL, SKEP_EADDRINUSE, SKEP_EADDR (not an
- * address of this machine; no such directory), SKEP_EACCES, SKEP_EMFILE, SKEP_ENOMEM and SKEP_ESYS, of this process or
- * the broker; SKEP_ETOOBIG (a worker has 128 listeners at most); SKEP_ESTATE (the broker is stopping, or has asked this
- * worker to leave), SKEP_ECLOSED (the worker is leaving, or its broker has ended), SKEP_EPROTO; skep_worker_why has
- * details. */
+ * Port 0 is a random port. The first listener of each worker of a group on such a URL has the same port, so has the
+ * second, and so on; one that was closed does not count again until all of this URL are closed. Listeners of one worker
+ * on the same name get its connections in turn. The broker binds; this waits for its answer, as long as the broker
+ * runs. HOST is an IPv4 address, an IPv6 address in brackets, localhost or a star (every address, IPv6 and IPv4). With
+ * policies shared and reuseport this process accepts by itself, which makes no difference for the callback. *listener
+ * (may be NULL) is borrowed, valid until skep_listener_close or the worker's end. Errors: SKEP_EURL, SKEP_EADDRINUSE,
+ * SKEP_EADDR (not an address of this machine; no such directory), SKEP_EACCES, SKEP_EMFILE, SKEP_ENOMEM and SKEP_ESYS,
+ * of this process or the broker; SKEP_ETOOBIG (a worker has 128 listeners at most); SKEP_ESTATE (the broker is
+ * stopping, or has asked this worker to leave), SKEP_ECLOSED (the worker is leaving, or its broker has ended),
+ * SKEP_EPROTO; skep_worker_why has details. */
 SKEP_MUST_USE int skep_listen(skep_worker *worker, const char *url, skep_connection_cb callback, void *context,
                               skep_listener **listener);
 

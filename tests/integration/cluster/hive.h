@@ -32,7 +32,7 @@ struct seen {
     int after_disconnect;
     char state[16];
     uint32_t step, steps, requests;
-    char phase[16], reason[256], url[256], address[128], name[72];
+    char phase[16], reason[256], url[256], address[128], name[72], group[72];
     char text[256]; /* the beginning of a message's data */
 };
 
@@ -92,6 +92,7 @@ static inline void hive_see(skep_cluster *cluster, const skep_event *event, void
     hive_copy(seen->url, sizeof seen->url, event->url);
     hive_copy(seen->address, sizeof seen->address, event->address);
     hive_copy(seen->name, sizeof seen->name, event->name);
+    hive_copy(seen->group, sizeof seen->group, event->group);
     size_t text_bytes = event->size_bytes < sizeof seen->text ? event->size_bytes : sizeof seen->text - 1;
     if (text_bytes > 0) memcpy(seen->text, event->data, text_bytes);
 }

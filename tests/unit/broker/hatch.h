@@ -11,6 +11,8 @@
 #include "broker.h"
 #include "connections/dispatch.h"
 #include "connections/handoff.h"
+#include "group/group.h"
+#include "group/slot.h"
 
 /* A cluster on the pump's loop, not started; its directory is the pump's folder. */
 static inline skep_cluster *hatch_cluster(struct pump *pump, const skep_settings *settings) {
@@ -49,8 +51,10 @@ static inline skep_child *hatch_child(skep_cluster *cluster, uint32_t place) {
     assert_non_null(child);
     child->slot = calloc(1, sizeof *child->slot);
     assert_non_null(child->slot);
-    child->slot->index = place;
-    child->slot->cluster = cluster;
+    skep_group *group = skep_cluster_group(cluster);
+    child->slot->index = child->place = place;
+    child->slot->group = group;
+    child->terms = &group->terms;
     child->slot->child = child;
     child->slot->wanted = true;
     child->cluster = cluster;
@@ -93,7 +97,7 @@ static inline void hatch_free_child(skep_child *child) {
 /* --- made-up listeners --- */
 
 static inline void hatch_listener(struct skep__listener *listener, skep_cluster *cluster) {
-    *listener = (struct skep__listener){.cluster = cluster, .number = 1};
+    *listener = (struct skep__listener){.cluster = cluster, .terms = &skep_cluster_group(cluster)->terms, .number = 1};
     listener->heap.before = skep__seat_is_before;
     STAILQ_INIT(&listener->waiting);
     LIST_INIT(&listener->members);

@@ -7,6 +7,7 @@ enum { SEATS = 60, STEPS = 20000 };
 
 struct bench {
     skep_cluster cluster;
+    struct skep__terms terms;
     struct skep__listener listener;
     skep_child children[SEATS];
     struct skep__seat seats[SEATS];
@@ -23,7 +24,9 @@ static void open_bench(struct bench *bench, enum skep_policy policy) {
     memset(bench, 0, sizeof *bench);
     bench->seed = 1;
     bench->cluster.settings.policy = policy;
+    bench->terms.settings = &bench->cluster.settings;
     bench->listener.cluster = &bench->cluster;
+    bench->listener.terms = &bench->terms;
     bench->listener.heap.before = skep__seat_is_before;
     for (unsigned i = 0; i < SEATS; i++) {
         bench->seats[i].child = &bench->children[i];

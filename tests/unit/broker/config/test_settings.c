@@ -13,7 +13,8 @@ static size_t choose_none(const struct sockaddr *client, const skep_candidate *c
 }
 
 static void take(skep_cluster *cluster, const skep_settings *settings) {
-    if (skep__settings_take(cluster, settings) != SKEP_OK) fail_msg("%s", skep_cluster_why(cluster));
+    if (skep__settings_take(cluster, &skep_cluster_group(cluster)->terms, settings) != SKEP_OK)
+        fail_msg("%s", skep_cluster_why(cluster));
 }
 
 static void test_defaults(void **state) {
@@ -195,8 +196,8 @@ static void test_reset(void **state) {
 static void test_policy_is_frozen(void **state) {
     skep_cluster *cluster =
         hatch_cluster(*state, &(skep_settings){.policy = SKEP_POLICY_CUSTOM, .choose = choose_none});
-    assert_int_equal(skep__settings_freeze(cluster), SKEP_OK);
-    assert_int_equal(skep__settings_freeze(cluster), SKEP_OK);
+    assert_int_equal(skep__settings_freeze(cluster, &skep_cluster_group(cluster)->terms), SKEP_OK);
+    assert_int_equal(skep__settings_freeze(cluster, &skep_cluster_group(cluster)->terms), SKEP_OK);
     take(cluster, &(skep_settings){.policy = SKEP_POLICY_STICKY, .credit = 3});
     assert_int_equal(skep_cluster_settings(cluster)->policy, SKEP_POLICY_CUSTOM);
     assert_ptr_equal(skep_cluster_settings(cluster)->choose, choose_none);
@@ -208,7 +209,7 @@ static void expect_policy(struct pump *pump, enum skep_policy given, const char 
                           enum skep_policy expected) {
     if (environment != NULL) setenv(SKEP_ENV_POLICY, environment, 1);
     skep_cluster *cluster = hatch_cluster(pump, &(skep_settings){.policy = given});
-    assert_int_equal(skep__settings_freeze(cluster), SKEP_OK);
+    assert_int_equal(skep__settings_freeze(cluster, &skep_cluster_group(cluster)->terms), SKEP_OK);
     unsetenv(SKEP_ENV_POLICY);
     assert_int_equal(skep_cluster_settings(cluster)->policy, expected);
     hatch_free(pump, &cluster);
@@ -225,11 +226,11 @@ static void test_policy_of_the_environment(void **state) {
 static void test_bad_policy_of_the_environment(void **state) {
     setenv(SKEP_ENV_POLICY, "custom", 1); /* cannot be asked for by name */
     skep_cluster *cluster = hatch_cluster(*state, NULL);
-    assert_int_equal(skep__settings_freeze(cluster), SKEP_EINVAL);
+    assert_int_equal(skep__settings_freeze(cluster, &skep_cluster_group(cluster)->terms), SKEP_EINVAL);
     unsetenv(SKEP_ENV_POLICY);
     assert_string_equal(skep_cluster_why(cluster), "SKEP_POLICY=custom: no such policy");
     take(cluster, &(skep_settings){0});
-    assert_int_equal(skep__settings_freeze(cluster), SKEP_OK);
+    assert_int_equal(skep__settings_freeze(cluster, &skep_cluster_group(cluster)->terms), SKEP_OK);
     hatch_free(*state, &cluster);
 }
 
@@ -251,7 +252,7 @@ static void test_the_instance_is_frozen(void **state) {
 /* --- bad --- */
 
 static void expect_refused(skep_cluster *cluster, const skep_settings *settings, const char *why) {
-    assert_int_equal(skep__settings_take(cluster, settings), SKEP_EINVAL);
+    assert_int_equal(skep__settings_take(cluster, &skep_cluster_group(cluster)->terms, settings), SKEP_EINVAL);
     assert_string_equal(skep_cluster_why(cluster), why);
     assert_int_equal(skep_cluster_settings(cluster)->credit, 9); /* as before */
 }

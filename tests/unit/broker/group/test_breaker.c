@@ -62,8 +62,8 @@ static void open_bench(struct bench *bench, struct pump *pump, const skep_settin
 }
 
 static void fail_times(struct bench *bench, unsigned times) {
-    for (unsigned i = 0; i < times; i++) skep__breaker_failed(bench->cluster, 1, "worker 1 fell");
-    skep__breaker_say(bench->cluster);
+    for (unsigned i = 0; i < times; i++) skep__breaker_failed(skep_cluster_group(bench->cluster), 1, "worker 1 fell");
+    skep__breaker_say(skep_cluster_group(bench->cluster));
     skep__emit_due(bench->cluster);
 }
 
@@ -71,11 +71,11 @@ static void test_the_last_one_opens_it(void **state) {
     struct bench bench;
     open_bench(&bench, *state, &(skep_settings){.failures = LIMIT, .breaker_ms = 2500});
     fail_times(&bench, LIMIT - 1);
-    assert_false(bench.cluster->breaker.open);
-    assert_int_equal(skep__breaker_wait_ms(bench.cluster), 0);
+    assert_false(skep_cluster_group(bench.cluster)->breaker.open);
+    assert_int_equal(skep__breaker_wait_ms(skep_cluster_group(bench.cluster)), 0);
     fail_times(&bench, 1);
-    assert_true(bench.cluster->breaker.open);
-    assert_in_range(skep__breaker_wait_ms(bench.cluster), 2000, 2500);
+    assert_true(skep_cluster_group(bench.cluster)->breaker.open);
+    assert_in_range(skep__breaker_wait_ms(skep_cluster_group(bench.cluster)), 2000, 2500);
     assert_string_equal(bench.reason, "3 quick failures in 0.0 s, the last: worker 1 fell; trying one worker in 2.5 s, "
                                       "or on skep resume");
     fail_times(&bench, 10); /* of workers that were on their way */
@@ -89,21 +89,22 @@ static void test_the_limit_grows_with_the_hive(void **state) {
     struct skep__slot *slot;
     open_bench(&bench, *state, &(skep_settings){0});
     for (unsigned i = 0; i < 4; i++) {
-        assert_int_equal(skep__slot_get(bench.cluster, &slot), SKEP_OK);
+        assert_int_equal(skep__slot_get(skep_cluster_group(bench.cluster), &slot), SKEP_OK);
         slot->wanted = true;
     }
     fail_times(&bench, 17);
-    assert_false(bench.cluster->breaker.open);
+    assert_false(skep_cluster_group(bench.cluster)->breaker.open);
     fail_times(&bench, 1);
-    assert_true(bench.cluster->breaker.open);
+    assert_true(skep_cluster_group(bench.cluster)->breaker.open);
     hatch_free(bench.pump, &bench.cluster);
 }
 
 /* A place without a worker, for the breaker to try. */
 static struct skep__slot *miss_one(struct bench *bench) {
     struct skep__slot *slot;
-    assert_int_equal(skep__cluster_begin(bench->cluster), SKEP_OK);
-    assert_int_equal(skep__slot_get(bench->cluster, &slot), SKEP_OK);
+    skep_group *group = skep_cluster_group(bench->cluster);
+    assert_int_equal(skep__cluster_begin(bench->cluster, &group->terms), SKEP_OK);
+    assert_int_equal(skep__slot_get(group, &slot), SKEP_OK);
     slot->wanted = true;
     return slot;
 }
@@ -115,15 +116,15 @@ static void test_one_is_tried(void **state) {
     fail_times(&bench, 1);
     PUMP_LOOK_UNTIL(bench.pump, first->child != NULL);
     assert_null(second->child);
-    assert_int_equal(skep__breaker_wait_ms(bench.cluster), 0);
-    skep__breaker_failed(bench.cluster, first->child->id + 1, "another");
+    assert_int_equal(skep__breaker_wait_ms(skep_cluster_group(bench.cluster)), 0);
+    skep__breaker_failed(skep_cluster_group(bench.cluster), first->child->id + 1, "another");
     assert_string_equal(bench.told, "o");
-    skep__breaker_failed(bench.cluster, first->child->id, "it fell too");
-    skep__breaker_say(bench.cluster);
+    skep__breaker_failed(skep_cluster_group(bench.cluster), first->child->id, "it fell too");
+    skep__breaker_say(skep_cluster_group(bench.cluster));
     skep__emit_due(bench.cluster);
     assert_string_equal(bench.told, "oo");
     assert_string_equal(bench.reason, "it failed again: it fell too; trying the next in 1 s, or on skep resume");
-    assert_true(skep__breaker_wait_ms(bench.cluster) > 0);
+    assert_true(skep__breaker_wait_ms(skep_cluster_group(bench.cluster)) > 0);
     skep__breaker_ready(first->child); /* but it is ready after all */
     pump_turns(bench.pump, 3);
     assert_string_equal(bench.told, "ooc");
@@ -142,8 +143,8 @@ static void test_who_is_tried_leaves(void **state) {
     skep_child *child = slot->child;
     skep__slot_give_up(slot);
     skep__slot_vacate(child);
-    assert_true(skep__breaker_wait_ms(bench.cluster) > 0);
-    PUMP_LOOK_UNTIL(bench.pump, !bench.cluster->breaker.open); /* nobody is missing */
+    assert_true(skep__breaker_wait_ms(skep_cluster_group(bench.cluster)) > 0);
+    PUMP_LOOK_UNTIL(bench.pump, !skep_cluster_group(bench.cluster)->breaker.open); /* nobody is missing */
     pump_turns(bench.pump, 3);
     assert_string_equal(bench.told, "oc");
     hatch_free(bench.pump, &bench.cluster);
@@ -158,10 +159,10 @@ static void test_who_is_tried_is_ready_during_a_reload(void **state) {
     PUMP_LOOK_UNTIL(bench.pump, slot->child != NULL);
     assert_int_equal(skep_cluster_reload(bench.cluster, NULL), SKEP_OK);
     skep__breaker_ready(slot->child);
-    assert_true(bench.cluster->breaker.open);
-    assert_int_not_equal(skep__breaker_wait_ms(bench.cluster), 0);
-    skep__reload_cancel(bench.cluster);
-    PUMP_LOOK_UNTIL(bench.pump, !bench.cluster->breaker.open);
+    assert_true(skep_cluster_group(bench.cluster)->breaker.open);
+    assert_int_not_equal(skep__breaker_wait_ms(skep_cluster_group(bench.cluster)), 0);
+    skep__reload_cancel(skep_cluster_group(bench.cluster));
+    PUMP_LOOK_UNTIL(bench.pump, !skep_cluster_group(bench.cluster)->breaker.open);
     assert_string_equal(bench.told, "oc");
     hatch_free(bench.pump, &bench.cluster);
 }
@@ -174,7 +175,7 @@ static void test_an_old_worker_does_not_close_it(void **state) {
     assert_int_equal(skep_fork(bench.cluster, NULL, &old), SKEP_OK);
     fail_times(&bench, 1);
     skep__breaker_ready(old);
-    assert_true(bench.cluster->breaker.open);
+    assert_true(skep_cluster_group(bench.cluster)->breaker.open);
     hatch_free(bench.pump, &bench.cluster);
 }
 
@@ -189,7 +190,7 @@ static void test_closing_by_hand(void **state) {
     skep_cluster_close_breaker(bench.cluster);
     assert_non_null(slot->child);
     assert_int_equal(slot->failures, 0);
-    assert_int_equal(skep__breaker_wait_ms(bench.cluster), 0);
+    assert_int_equal(skep__breaker_wait_ms(skep_cluster_group(bench.cluster)), 0);
     pump_turns(bench.pump, 3);
     assert_string_equal(bench.told, "oc");
     hatch_free(bench.pump, &bench.cluster);
@@ -232,7 +233,7 @@ static void test_who_is_tried_cannot_be_forked(void **state) {
     PUMP_LOOK_UNTIL(bench.pump, strcmp(bench.told, "oo") == 0);
     assert_non_null(strstr(bench.reason, "/no/such: program not found"));
     assert_null(slot->child);
-    assert_true(skep__breaker_wait_ms(bench.cluster) > 0);
+    assert_true(skep__breaker_wait_ms(skep_cluster_group(bench.cluster)) > 0);
     hatch_free(bench.pump, &bench.cluster);
 }
 

@@ -32,7 +32,7 @@ static void close_bench(struct bench *bench) {
 static int64_t end(struct bench *bench) {
     bench->child->slot->child = bench->child;
     bench->child->slot->wanted = true;
-    bench->cluster->breaker.failures.count = 0;
+    skep_cluster_group(bench->cluster)->breaker.failures.count = 0;
     return skep__slot_vacate(bench->child);
 }
 
@@ -160,20 +160,20 @@ static void test_the_breaker_opens(void **state) {
     struct bench bench;
     open_bench(&bench, *state);
     struct skep__slot *slot, *second = bench.child->slot;
-    assert_int_equal(skep__slot_get(bench.cluster, &slot), SKEP_OK);
+    assert_int_equal(skep__slot_get(skep_cluster_group(bench.cluster), &slot), SKEP_OK);
     slot->wanted = true;
     skep__slot_refill(slot, 5000);
     bench.cluster->settings.failures = 1;
     assert_int_equal(end(&bench), -1);
-    assert_true(bench.cluster->breaker.open);
+    assert_true(skep_cluster_group(bench.cluster)->breaker.open);
     assert_true(second->wanted);
     assert_false(skep__alarm_is_set(&slot->refill));
     skep__slot_refill(slot, 5000);
     assert_false(skep__alarm_is_set(&slot->refill));
-    assert_ptr_equal(skep__slot_missing(bench.cluster), slot);
-    assert_true(skep__slots_are_filling(bench.cluster));
+    assert_ptr_equal(skep__slot_missing(skep_cluster_group(bench.cluster)), slot);
+    assert_true(skep__slots_are_filling(skep_cluster_group(bench.cluster)));
     bench.cluster->stopping = true;
-    assert_false(skep__slots_are_filling(bench.cluster));
+    assert_false(skep__slots_are_filling(skep_cluster_group(bench.cluster)));
     close_bench(&bench);
 }
 
@@ -184,19 +184,19 @@ static void test_the_lowest_free_place(void **state) {
     struct skep__slot *slots[3], *slot;
     open_bench(&bench, *state);
     for (uint32_t i = 0; i < 3; i++) {
-        assert_int_equal(skep__slot_get(bench.cluster, &slots[i]), SKEP_OK);
+        assert_int_equal(skep__slot_get(skep_cluster_group(bench.cluster), &slots[i]), SKEP_OK);
         assert_int_equal(slots[i]->index, i);
         slots[i]->child = bench.child;
         slots[i]->wanted = true;
     }
     skep__slot_give_up(slots[2]);
     slots[0]->child = NULL; /* its worker is to come */
-    assert_int_equal(skep__slot_get(bench.cluster, &slot), SKEP_OK);
+    assert_int_equal(skep__slot_get(skep_cluster_group(bench.cluster), &slot), SKEP_OK);
     assert_ptr_equal(slot, slots[2]);
     skep__slot_give_up(slots[0]);
-    assert_int_equal(skep__slot_get(bench.cluster, &slot), SKEP_OK);
+    assert_int_equal(skep__slot_get(skep_cluster_group(bench.cluster), &slot), SKEP_OK);
     assert_ptr_equal(slot, slots[0]);
-    assert_int_equal(bench.cluster->slot_count, 3);
+    assert_int_equal(skep_cluster_group(bench.cluster)->slot_count, 3);
     slots[1]->child = NULL;
     close_bench(&bench);
 }
@@ -207,7 +207,7 @@ static void test_environment_is_copied(void **state) {
     char variable[] = "A=1";
     const char *env[] = {variable, "B=2", NULL};
     open_bench(&bench, *state);
-    assert_int_equal(skep__slot_get(bench.cluster, &slot), SKEP_OK);
+    assert_int_equal(skep__slot_get(skep_cluster_group(bench.cluster), &slot), SKEP_OK);
     assert_int_equal(skep__slot_set_env(slot, env), SKEP_OK);
     variable[2] = '9';
     assert_string_equal(slot->env[0], "A=1");
@@ -224,7 +224,7 @@ static void test_refill(void **state) {
     struct skep__slot *slot;
     open_bench(&bench, *state);
     pump_turns(bench.pump, 3); /* the event of the setup */
-    assert_int_equal(skep__slot_get(bench.cluster, &slot), SKEP_OK);
+    assert_int_equal(skep__slot_get(skep_cluster_group(bench.cluster), &slot), SKEP_OK);
     slot->child = bench.child;
     slot->wanted = true;
     skep__slot_refill(slot, 5000);
@@ -237,7 +237,7 @@ static void test_refill(void **state) {
     skep__slot_refill(slot, 5000);
     assert_true(skep__alarm_is_set(&slot->refill));
     assert_true(uv_loop_alive(&bench.pump->loop)); /* somebody is to come */
-    skep__slots_stop(bench.cluster);
+    skep__slots_stop(skep_cluster_group(bench.cluster));
     assert_false(skep__alarm_is_set(&slot->refill));
     assert_false(uv_loop_alive(&bench.pump->loop));
     close_bench(&bench);
@@ -248,7 +248,7 @@ static void test_what_was_not_held_stays_due(void **state) {
     struct pump *pump = *state;
     struct skep__slot *slot;
     skep_cluster *cluster = hatch_cluster(pump, &(skep_settings){.respawn = true});
-    assert_int_equal(skep__slot_get(cluster, &slot), SKEP_OK);
+    assert_int_equal(skep__slot_get(skep_cluster_group(cluster), &slot), SKEP_OK);
     slot->wanted = true;
     slot->failures = 20;
     skep__slot_refill(slot, 700);

@@ -35,12 +35,12 @@ static void test_a_group_ends_with_its_guard(void **state) {
     (void)state;
     skep_child child = {.pid = start(0), .guard = {-1, -1}};
     pid_t helper = start(child.pid), stranger = start(0);
-    skep__group_guard(&child);
+    skep__belongings_guard(&child);
     assert_true(child.guard[0] >= 0 && child.guard[1] >= 0);
     kill(child.pid, SIGKILL);
     assert_int_equal(end_of(child.pid, GONE_MS), SIGKILL);
     assert_int_equal(end_of(helper, 0), -1);
-    skep__group_end(&child, false); /* its worker was reaped: the number is not used */
+    skep__belongings_end(&child, false); /* its worker was reaped: the number is not used */
     assert_int_equal(end_of(helper, GONE_MS), SIGKILL);
     assert_true(child.guard[0] == -1 && child.guard[1] == -1);
     assert_int_equal(end_of(stranger, 0), -1);
@@ -58,7 +58,7 @@ static void test_a_group_ends_with_who_guards_it(void **state) {
         skep_child child = {.pid = start(0), .guard = {-1, -1}};
         pids[0] = child.pid;
         pids[1] = start(child.pid);
-        skep__group_guard(&child);
+        skep__belongings_guard(&child);
         if (write(said[1], pids, sizeof pids) != sizeof pids) _exit(1);
         for (;;) pause();
     }

@@ -89,8 +89,12 @@ static void close_bench(struct bench *bench) {
 
 /* Starts what the settings say. */
 static int spawn(struct bench *bench, uint32_t id, char *const *env) {
-    const struct skep__program program = skep__program_of(skep_cluster_settings(bench->cluster));
-    return skep__spawn(bench->cluster, id, &program, env, &bench->spawned);
+    skep_settings settings = *skep_cluster_settings(bench->cluster);
+    struct skep__terms terms = {.settings = &settings};
+    const struct skep__program program = skep__program_of(&settings);
+    const struct skep__start start = {.terms = &terms, .program = &program, .env = env};
+    const skep_child child = {.cluster = bench->cluster, .id = id};
+    return skep__spawn(&child, &start, &bench->spawned);
 }
 
 /* What the worker tells; it has ended then. */

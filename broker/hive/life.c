@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * What happens to workers: the table of states.def and its actions. */
-
 #include <signal.h>
 
 #include "common/container.h"
@@ -9,7 +8,9 @@
 #include "connections/handoff.h"
 #include "connections/listener.h"
 #include "contract.h"
+#include "group/group.h"
 #include "group/reload.h"
+#include "group/slot.h"
 #include "hive/admission.h"
 #include "hive/hive.h"
 #include "jobs/ledger.h"
@@ -33,7 +34,7 @@ static void emit(skep_child *child, enum skep_event_kind kind) {
 static void tell_drain(skep_child *child) {
     struct skep_command command = {.id = SKEP_COMMAND_drain};
     command.drain.has = 0;
-    SKEP_SET(drain, &command.drain, timeout_ms, child->cluster->settings.drain_timeout_ms);
+    SKEP_SET(drain, &command.drain, timeout_ms, child->terms->settings->drain_timeout_ms);
     skep__tell(child, &command, NULL, -1);
 }
 
@@ -71,7 +72,7 @@ static void admit(skep_child *child) {
     skep__alarm_stop(&child->deadline);
     skep__dispatch_update(child);
     skep__dispatch_child(child);
-    skep__listeners_prune(child->cluster, skep__slots_are_filling(child->cluster));
+    skep__group_prune(skep__group_of(child));
     emit(child, SKEP_EVENT_READY);
     skep__breaker_ready(child);
     skep__reload_child_ready(child);
@@ -79,7 +80,7 @@ static void admit(skep_child *child) {
 
 /* A worker that has not said hello would not understand the command, which therefore follows the welcome. */
 static void announce_drain(skep_child *child) {
-    set_deadline(child, child->cluster->settings.drain_timeout_ms);
+    set_deadline(child, child->terms->settings->drain_timeout_ms);
     skep_event event = skep__event(SKEP_EVENT_DRAIN, child);
     skep__emit_later(child->cluster, &event); /* a call of the user's may be the cause */
 }
@@ -107,14 +108,14 @@ static void lose_link_draining(skep_child *child) {
 }
 
 static void lose_link(skep_child *child) {
-    set_deadline(child, child->cluster->settings.drain_timeout_ms);
+    set_deadline(child, child->terms->settings->drain_timeout_ms);
     lose_link_draining(child);
 }
 
 static void give_up(skep_child *child) {
     char why[SKEP_MAX_REASON + 1];
     skep__admission_missing(child, why);
-    skep__emit_error(child->cluster, child, "not ready after %u ms%s%s", child->cluster->settings.ready_timeout_ms,
+    skep__emit_error(child->cluster, child, "not ready after %u ms%s%s", child->terms->settings->ready_timeout_ms,
                      why[0] != '\0' ? ": " : "", why);
     skep__child_kill(child, "not-ready");
 }
@@ -126,9 +127,9 @@ static void press(skep_child *child) {
         child->escalation = 1;
         child->reason = "drain-timeout";
         skep__emit_error(child->cluster, child, "did not exit within the drain timeout (%.3g s); sending SIGTERM",
-                         child->cluster->settings.drain_timeout_ms / 1000.0);
+                         child->terms->settings->drain_timeout_ms / 1000.0);
         skep__child_signal(child, SIGTERM, SKEP_TERM_NOW);
-        set_deadline(child, child->cluster->settings.drain_timeout_ms);
+        set_deadline(child, child->terms->settings->drain_timeout_ms);
     } else {
         skep__child_kill(child, "drain-timeout");
     }
@@ -143,8 +144,9 @@ static skep_event exit_event(skep_child *child) {
     return event;
 }
 
-static void bury(skep_child *child) {
+static void worker_gone(skep_child *child) {
     skep_cluster *cluster = child->cluster;
+    skep_group *group = skep__group_of(child);
     struct skep__slot *slot = child->slot;
     skep__count_unreported(child); /* before the exit event */
     if (child->link >= 0) lose_link_draining(child);
@@ -157,10 +159,10 @@ static void bury(skep_child *child) {
     skep__child_unlist(child); /* before its exit event, as in Node */
     skep__emit(cluster, &event);
     if (event.delay_ms >= 0) skep__slot_refill(slot, event.delay_ms); /* first: releasing takes milliseconds */
-    skep__breaker_say(cluster);
+    skep__breaker_say(group);
     skep__reload_child_ended(child, fails_reload);
     skep__child_release(child);
-    skep__listeners_prune(cluster, skep__slots_are_filling(cluster));
+    skep__group_prune(group);
     skep__ledger_check_lost(cluster);
 }
 
@@ -218,7 +220,7 @@ void skep__child_leave(skep_child *child) {
 /* One that was never ready is replaced after its end, as any that fails to start. */
 void skep__child_stand_down(skep_child *child) {
     struct skep__slot *slot = child->slot;
-    bool replace = slot->child == child && child->cluster->settings.respawn && !child->cluster->stopping;
+    bool replace = slot->child == child && child->terms->settings->respawn && !child->cluster->stopping;
     if (child->ready_ms == 0) {
         skep__life(child, SKEP__SIGNAL_LEAVE);
         return;
@@ -244,7 +246,7 @@ static void set_deadline(skep_child *child, unsigned timeout_ms) {
 }
 
 void skep__watch_ready(skep_child *child) {
-    set_deadline(child, child->cluster->settings.ready_timeout_ms);
+    set_deadline(child, child->terms->settings->ready_timeout_ms);
 }
 
 void skep__watch_channels(skep_child *child, bool connected) {

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT
+ * Groups: made, found, stopped, freed. */
+#include "group/group.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/why.h"
+#include "connections/listener.h"
+#include "group/reload.h"
+#include "group/slot.h"
+
+static const char first_name[] = "main";
+
+/* --- finding --- */
+
+skep_group *skep_cluster_group(const skep_cluster *cluster) {
+    return TAILQ_FIRST(&cluster->groups);
+}
+
+skep_group *skep__group_find(const skep_cluster *cluster, const char *name, size_t size_bytes) {
+    skep_group *group;
+    TAILQ_FOREACH(group, &cluster->groups, entry) {
+        const char *its = group->terms.name;
+        if (strlen(its) == size_bytes && memcmp(its, name, size_bytes) == 0) return group;
+    }
+    return NULL;
+}
+
+skep_group *skep_group_by_name(const skep_cluster *cluster, const char *name) {
+    return skep__group_find(cluster, name, strlen(name));
+}
+
+skep_group *skep_group_next(const skep_cluster *cluster, const skep_group *group) {
+    return group != NULL ? TAILQ_NEXT(group, entry) : TAILQ_FIRST(&cluster->groups);
+}
+
+const char *skep_group_name(const skep_group *group) {
+    return group->terms.name;
+}
+
+const skep_settings *skep_group_settings(const skep_group *group) {
+    return group->terms.settings;
+}
+
+skep_group *skep_child_group(const skep_child *child) {
+    return skep__group_of(child);
+}
+
+unsigned skep__groups_wanted(const skep_cluster *cluster) {
+    const skep_group *group;
+    unsigned wanted = 0;
+    TAILQ_FOREACH(group, &cluster->groups, entry) wanted += skep_group_wanted(group);
+    return wanted;
+}
+
+/* --- making --- */
+
+static skep_group *add(skep_cluster *cluster, const char *name) {
+    skep_group *group = calloc(1, sizeof *group);
+    if (group == NULL) return NULL;
+    group->cluster = cluster;
+    group->terms.settings = &group->own;
+    snprintf(group->terms.name, sizeof group->terms.name, "%s", name);
+    TAILQ_INSERT_TAIL(&cluster->groups, group, entry);
+    cluster->group_count++;
+    return group;
+}
+
+static void free_group(skep_group *group) {
+    skep__slots_free(group);
+    skep__breaker_stop(group);
+    skep__settings_free(&group->own);
+    TAILQ_REMOVE(&group->cluster->groups, group, entry);
+    group->cluster->group_count--;
+    free(group);
+}
+
+int skep__groups_open(skep_cluster *cluster) {
+    skep_group *group = add(cluster, first_name);
+    if (group == NULL) return SKEP_ENOMEM;
+    group->terms.settings = &cluster->settings;
+    return SKEP_OK;
+}
+
+static int check_name(skep_cluster *cluster, const char *name) {
+    int status = skep__settings_check_group(cluster, name != NULL ? name : "");
+    if (status != SKEP_OK || skep_group_by_name(cluster, name) == NULL) return status;
+    return skep__broker_fail(cluster, SKEP_EINVAL, "group %s: there is one already", name);
+}
+
+int skep_group_new(skep_cluster *cluster, const char *name, const skep_settings *settings, skep_group **out) {
+    static const skep_settings defaults = {0};
+    *out = NULL;
+    if (cluster->stopping) return skep__broker_fail(cluster, SKEP_ESTATE, "the cluster is stopping");
+    int status = check_name(cluster, name);
+    if (status != SKEP_OK) return status;
+    skep_group *group = add(cluster, name);
+    if (group == NULL) return skep__broker_fail(cluster, SKEP_ENOMEM, "group %s: %s", name, skep_strerror(SKEP_ENOMEM));
+    status = skep__settings_take(cluster, &group->terms, settings != NULL ? settings : &defaults);
+    if (status == SKEP_OK) *out = group;
+    else free_group(group);
+    return status;
+}
+
+int skep_group_setup(skep_group *group, const skep_settings *settings) {
+    return skep__settings_add(group->cluster, &group->terms, settings);
+}
+
+/* --- the end --- */
+
+void skep__group_prune(const skep_group *group) {
+    skep__listeners_prune(group->cluster, &group->terms, skep__slots_are_filling(group));
+}
+
+void skep__groups_stop(skep_cluster *cluster) {
+    skep_group *group;
+    TAILQ_FOREACH(group, &cluster->groups, entry) {
+        skep__reload_cancel(group);
+        skep__slots_stop(group);
+        skep__breaker_stop(group);
+    }
+}
+
+void skep__groups_free(skep_cluster *cluster) {
+    for (skep_group *group; (group = TAILQ_FIRST(&cluster->groups)) != NULL;) free_group(group);
+}
