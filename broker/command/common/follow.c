@@ -40,13 +40,12 @@ void follow_catch_up(struct follower *follower) {
     if (ask_again(follower) != SKEP_OK) return; /* there will be another time */
 }
 
-/* What the answer did not have is lost, or all that is missing if there is no answer: this item is shown all the same.
- */
+/* What an answer did not have is lost, and so is all that is missing where nobody is to be asked. If there is only no
+ * answer yet, that and this item are asked for later. */
 static void on_item(const struct skep_command *command, void *context) {
     struct follower *follower = context;
-    if (!take_item(follower, command, false)) return;
-    follow_catch_up(follower);
-    take_item(follower, command, true);
+    if (take_item(follower, command, false) && ask_again(follower) != SKEP_ETIMEDOUT)
+        take_item(follower, command, true);
 }
 
 static void on_status(const struct skep_command *command, void *context) {
