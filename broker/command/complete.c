@@ -35,20 +35,26 @@ static void on_queue(const struct skep_command *command, void *context) {
     if (command->id == SKEP_COMMAND_queueStatus) print_name(command->queueStatus.name);
 }
 
+static void on_group(const struct skep_command *command, void *context) {
+    (void)context;
+    if (command->id == SKEP_COMMAND_groupStatus) print_name(command->groupStatus.name);
+}
+
 static void on_instance(const char *name, void *context) {
     (void)context;
     print_name(skep__text(name));
 }
 
-/* What is completed, and the question that is asked for it; names may be of two kinds. */
+/* What is completed, and the question that is asked for it; some may be of several kinds. */
 static const struct {
     const char *what;
     enum skep_command_id question;
     answer_cb *answer;
 } rows[] = {
     {"workers", SKEP_COMMAND_status, on_worker}, {"listeners", SKEP_COMMAND_status, on_listener},
-    {"queues", SKEP_COMMAND_queues, on_queue},   {"names", SKEP_COMMAND_status, on_listener},
-    {"names", SKEP_COMMAND_queues, on_queue},
+    {"queues", SKEP_COMMAND_queues, on_queue},   {"groups", SKEP_COMMAND_status, on_group},
+    {"names", SKEP_COMMAND_status, on_listener}, {"names", SKEP_COMMAND_queues, on_queue},
+    {"ones", SKEP_COMMAND_status, on_worker},    {"ones", SKEP_COMMAND_status, on_group},
 };
 
 static int ask_for(struct contact *contact, const struct options *options) {

@@ -111,6 +111,8 @@ class Steered(unittest.TestCase):
             self.ask(hive, "exits", says="thumbs")
             self.ask(hive, "status", says=r"GROUP(.|\n)*hello(.|\n)*thumbs")
             self.ask(hive, "logs", "1", says=r"hello worker 1 pid \d+ stdout: Worker 1 is listening")
+            self.ask(hive, "complete", "groups", says=r"\Ahello\nthumbs\Z")
+            self.ask(hive, "complete", "ones", says=r"\A1\n(.|\n)*\nhello\nthumbs\Z")
             self.ask(hive, "logs", "1", "--json", says='"group": ?"hello"')
             hive.wait_line(r"thumbs worker 4 pid \d+: ready")
             hive.stop()

@@ -24,7 +24,9 @@ enum source {
     SOURCE_WORKERS, /* up to instances: skep complete tells them */
     SOURCE_LISTENERS,
     SOURCE_QUEUES,
+    SOURCE_GROUPS,
     SOURCE_NAMES, /* of listeners and of queues */
+    SOURCE_ONES,  /* workers and groups */
     SOURCE_INSTANCES,
     SOURCE_SIGNALS, /* up to verbs: words that are known */
     SOURCE_POLICIES,

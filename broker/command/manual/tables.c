@@ -30,7 +30,9 @@ static const struct {
     [SOURCE_WORKERS] = {"workers", NULL},
     [SOURCE_LISTENERS] = {"listeners", NULL},
     [SOURCE_QUEUES] = {"queues", NULL},
+    [SOURCE_GROUPS] = {"groups", NULL},
     [SOURCE_NAMES] = {"names", NULL},
+    [SOURCE_ONES] = {"ones", NULL},
     [SOURCE_INSTANCES] = {"instances", NULL},
     [SOURCE_SIGNALS] = {"signals", "HUP INT QUIT ABRT KILL USR1 USR2 TERM CONT STOP TSTP WINCH"},
     [SOURCE_POLICIES] = {"policies", "round-robin least-connections sticky shared reuseport"},
@@ -57,6 +59,7 @@ enum source source_of_value(const struct option_row *row) {
         {"P", SOURCE_POLICIES},         {"NAME", SOURCE_INSTANCES}, {"DIR", SOURCE_FOLDERS},
         {"FILE", SOURCE_FILES},         {"QUEUE", SOURCE_QUEUES},   {"PROGRAM", SOURCE_FILES},
         {"LISTENER", SOURCE_LISTENERS}, {"WORKER", SOURCE_WORKERS}, {"ID", SOURCE_WORKERS},
+        {"GROUP", SOURCE_GROUPS},
     };
     for (size_t i = 0; row->value != NULL && i < sizeof values / sizeof *values; i++)
         if (strcmp(values[i].value, row->value) == 0) return values[i].source;
@@ -69,8 +72,10 @@ enum source source_of_operand(unsigned subcommand, int position) {
         enum source sources[MANUAL_OPERANDS];
     } operands[] = {
         {FOR_RUN | FOR_MOCK_BROKER, {SOURCE_PROGRAMS, SOURCE_FILES}},
-        {FOR_RELOAD, {SOURCE_NONE, SOURCE_FILES}},
-        {FOR_RESTART | FOR_DRAIN | FOR_KILL | FOR_LOGS | FOR_SEND | FOR_CALL, {SOURCE_WORKERS, SOURCE_NONE}},
+        {FOR_RELOAD, {SOURCE_GROUPS, SOURCE_FILES}},
+        {FOR_SCALE, {SOURCE_GROUPS, SOURCE_NONE}},
+        {FOR_RESTART, {SOURCE_ONES, SOURCE_NONE}},
+        {FOR_DRAIN | FOR_KILL | FOR_LOGS | FOR_SEND | FOR_CALL, {SOURCE_WORKERS, SOURCE_NONE}},
         {FOR_SIGNAL, {SOURCE_WORKERS, SOURCE_SIGNALS}},
         {FOR_PAUSE | FOR_RESUME, {SOURCE_NAMES, SOURCE_NONE}},
         {FOR_SUBMIT | FOR_PEEK, {SOURCE_QUEUES, SOURCE_NONE}},
