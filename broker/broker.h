@@ -320,6 +320,7 @@ struct skep_cluster {
     size_t exit_count;
 
     struct skep__store *store;
+    struct skep__queues *queues; /* of the store */
     const struct skep__job_events *job_events;
     SLIST_HEAD(, skep__queue_settings) queue_settings;
     struct skep__alarm ledger_alarm;            /* when something in the store is due */

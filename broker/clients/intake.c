@@ -166,7 +166,7 @@ static void put_all(struct intake *intake, const struct skep_command_submit *s, 
         submission.key = key.size_bytes > 0 ? key.data : NULL;
         submission.key_bytes = key.size_bytes;
         submission.number = session->expected++;
-        int status = intake->cluster->store->failure;
+        int status = intake->cluster->queues->failure;
         if (queue != NULL) status = skep__ledger_submit(intake->cluster, queue, &submission, &id);
         if (status == SKEP_EDUPLICATE && s->outcomes) wait_for_first(intake, queue, &submission, &answers, id);
         else answer(&answers, submission.number, status, id, false);
@@ -181,8 +181,7 @@ static void touch(struct intake *intake, struct skep__queue *queue) {
 
 /* The queue that was touched may be forgotten for a new one: its jobs are given out before. */
 static struct skep__queue *queue_of(struct intake *intake, const struct skep_bytes *name) {
-    struct skep__store *store = intake->cluster->store;
-    struct skep__queue *queue = store->kind->queue(store, name->data, name->size_bytes, false);
+    struct skep__queue *queue = skep__queues_find(intake->cluster->queues, name->data, name->size_bytes);
     touch(intake, queue);
     return queue != NULL ? queue : skep__ledger_queue(intake->cluster, name->data, name->size_bytes);
 }

@@ -78,7 +78,7 @@ static void forget(skep_cluster *cluster, struct skep__awaited *awaited) {
 
 static int put(skep_cluster *cluster, const char *name, struct skep__submission *submission, uint64_t *id) {
     struct skep__queue *queue = skep__ledger_queue(cluster, name, strlen(name));
-    int status = cluster->store->failure;
+    int status = cluster->queues->failure;
     if (queue != NULL) submission->attempts = skep__ledger_attempts(cluster, queue, submission->attempts);
     if (queue != NULL) status = skep__ledger_submit(cluster, queue, submission, id);
     if (status == SKEP_OK) skep__dispatch_jobs(cluster, queue);

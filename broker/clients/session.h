@@ -5,7 +5,7 @@
 
 #include "broker.h"
 #include "jobs/events.h"
-#include "jobs/store.h"
+#include "jobs/queues.h"
 
 enum { SKEP__DECLINED_KEPT = 64 };
 

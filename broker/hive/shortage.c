@@ -12,8 +12,8 @@ void skep__shortage_retry(skep_cluster *cluster) {
     struct skep__queue *queue = NULL;
     if (!cluster->started) return;
     TAILQ_FOREACH(child, &cluster->children, entry) skep__consumers_update(child);
-    while ((queue = cluster->store->kind->next_queue(cluster->store, queue)) != NULL)
-        if (queue->ready_count > 0) skep__dispatch_jobs(cluster, queue);
+    while ((queue = skep__queues_next(cluster->queues, queue)) != NULL)
+        if (queue->shelf->ready_count > 0) skep__dispatch_jobs(cluster, queue);
     skep__sessions_flush(cluster);
 }
 

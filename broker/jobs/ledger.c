@@ -27,14 +27,21 @@ static uint64_t now_ms(const skep_cluster *cluster) {
 
 /* --- life --- */
 
+static void emptied(void *context, struct skep__shelf *shelf) {
+    skep_cluster *cluster = context;
+    skep__queues_note(cluster->queues, shelf->queue);
+}
+
 int skep__ledger_open(skep_cluster *cluster) {
+    static const struct skep__store_events events = {.emptied = emptied};
     const skep_settings *settings = &cluster->settings;
     struct skep__store_limits limits = {.queue_jobs = settings->queue_jobs,
                                         .queue_bytes = settings->queue_bytes,
                                         .bytes = settings->jobs_bytes,
                                         .dedup_ms = settings->dedup_ms,
                                         .reserve = &cluster->memory};
-    int status = skep__store_memory_new(&cluster->store, &limits);
+    int status = skep__store_memory_new(&cluster->store, &limits, &events, cluster);
+    if (status == SKEP_OK) status = skep__queues_new(&cluster->queues, cluster->store);
     return status == SKEP_OK ? skep__queue_settings_apply(cluster) : status;
 }
 
@@ -43,13 +50,14 @@ void skep__ledger_close(skep_cluster *cluster) {
     skep__alarm_stop(&cluster->balance_alarm);
     skep__alarm_stop(&cluster->dead_alarm);
     if (cluster->store != NULL) store(cluster)->free(&cluster->store);
+    skep__queues_free(&cluster->queues);
 }
 
 uint64_t skep__ledger_unfinished(const skep_cluster *cluster) {
     uint64_t sum = 0;
     if (cluster->store == NULL) return 0;
-    for (const struct skep__queue *q = NULL; (q = store(cluster)->next_queue(cluster->store, q)) != NULL;)
-        sum += q->ready_count + q->reserved_count + q->delayed_count;
+    for (const struct skep__queue *q = NULL; (q = skep__queues_next(cluster->queues, q)) != NULL;)
+        sum += q->shelf->ready_count + q->shelf->reserved_count + q->shelf->delayed_count;
     return sum;
 }
 
@@ -91,11 +99,11 @@ static void say_forgotten_keys(skep_cluster *cluster) {
 }
 
 struct skep__queue *skep__ledger_queue(skep_cluster *cluster, const char *name, size_t size_bytes) {
-    struct skep__queue *queue = store(cluster)->queue(cluster->store, name, size_bytes, false);
+    struct skep__queue *queue = skep__queues_find(cluster->queues, name, size_bytes);
     if (queue != NULL) return queue;
-    if (skep__memory_allows(cluster, sizeof *queue))
-        return store(cluster)->queue(cluster->store, name, size_bytes, true);
-    cluster->store->failure = SKEP_ENOMEM;
+    if (skep__memory_allows(cluster, sizeof *queue + store(cluster)->shelf_bytes))
+        return skep__queues_get(cluster->queues, name, size_bytes);
+    cluster->queues->failure = SKEP_ENOMEM;
     return NULL;
 }
 
@@ -110,18 +118,18 @@ static int note_refused(skep_cluster *cluster, int status) {
 int skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue, const struct skep__submission *submission,
                         uint64_t *id) {
     if (cluster->stopping) return SKEP_ESTATE;
-    int status = store(cluster)->put(cluster->store, queue, submission, now_ms(cluster), id);
+    int status = store(cluster)->put(cluster->store, queue->shelf, submission, now_ms(cluster), id);
     say_forgotten_keys(cluster);
     return note_refused(cluster, status);
 }
 
 int skep__ledger_wait(skep_cluster *cluster, struct skep__queue *queue, const struct skep__submission *submission,
                       const char **cause) {
-    return note_refused(cluster, store(cluster)->wait(cluster->store, queue, submission, cause));
+    return note_refused(cluster, store(cluster)->wait(cluster->store, queue->shelf, submission, cause));
 }
 
 void skep__ledger_tidy(skep_cluster *cluster) {
-    if (cluster->store != NULL) store(cluster)->tidy(cluster->store, now_ms(cluster));
+    if (cluster->store != NULL) skep__queues_tidy(cluster->queues, now_ms(cluster));
 }
 
 /* --- dead letters --- */
@@ -177,10 +185,10 @@ void skep__ledger_say_dead(skep_cluster *cluster) {
 /* Does something to each dead letter that is meant. */
 static uint64_t each_dead(skep_cluster *cluster, struct skep__queue *queue, uint64_t id,
                           void (*act)(skep_cluster *cluster, struct skep__job *job)) {
-    uint64_t count = 0, left = queue->dead_count;
-    struct skep__job *job = store(cluster)->next(cluster->store, queue, SKEP__JOB_DEAD, NULL), *next;
+    uint64_t count = 0, left = queue->shelf->dead_count;
+    struct skep__job *job = store(cluster)->next(cluster->store, queue->shelf, SKEP__JOB_DEAD, NULL), *next;
     for (; job != NULL && left > 0; job = next, left--) {
-        next = store(cluster)->next(cluster->store, queue, SKEP__JOB_DEAD, job);
+        next = store(cluster)->next(cluster->store, queue->shelf, SKEP__JOB_DEAD, job);
         if (id != 0 && job->id != id) continue;
         act(cluster, job);
         count++;
@@ -192,8 +200,7 @@ static uint64_t each_dead_of(skep_cluster *cluster, struct skep__queue *queue, u
                              void (*act)(skep_cluster *cluster, struct skep__job *job)) {
     uint64_t count = 0;
     if (queue != NULL) return each_dead(cluster, queue, id, act);
-    while ((queue = store(cluster)->next_queue(cluster->store, queue)) != NULL)
-        count += each_dead(cluster, queue, id, act);
+    while ((queue = skep__queues_next(cluster->queues, queue)) != NULL) count += each_dead(cluster, queue, id, act);
     return count;
 }
 
@@ -207,8 +214,8 @@ static void drop(skep_cluster *cluster, struct skep__job *job) {
 
 uint64_t skep__ledger_revive(skep_cluster *cluster, struct skep__queue *queue, uint64_t id) {
     uint64_t count = each_dead_of(cluster, queue, id, revive);
-    for (struct skep__queue *q = NULL; (q = store(cluster)->next_queue(cluster->store, q)) != NULL;)
-        if (q->ready_count > 0) skep__dispatch_jobs(cluster, q);
+    for (struct skep__queue *q = NULL; (q = skep__queues_next(cluster->queues, q)) != NULL;)
+        if (q->shelf->ready_count > 0) skep__dispatch_jobs(cluster, q);
     return count;
 }
 
@@ -369,7 +376,7 @@ static void ripen(skep_cluster *cluster, uint64_t now) {
     bool any = false;
     while ((queue = store(cluster)->ripen(cluster->store, now)) != NULL) any = true;
     if (!any) return;
-    while ((queue = store(cluster)->next_queue(cluster->store, queue)) != NULL) skep__dispatch_jobs(cluster, queue);
+    while ((queue = skep__queues_next(cluster->queues, queue)) != NULL) skep__dispatch_jobs(cluster, queue);
 }
 
 static void look(struct skep__alarm *alarm) {

@@ -4,7 +4,7 @@
 #define SKEP_JOBS_LEDGER_H
 
 #include "broker.h"
-#include "jobs/store.h"
+#include "jobs/queues.h"
 
 /* A worker's place at a queue. It may have window jobs of it: twice as many each time that it answers quickly, half
  * when it is slow. */
@@ -47,7 +47,7 @@ void skep__ledger_check_lost(skep_cluster *cluster);
 /* How often a job of the queue is tried, if its submitter wants that; 0: it has not said. */
 uint16_t skep__ledger_attempts(const skep_cluster *cluster, const struct skep__queue *queue, uint64_t wanted);
 
-/* The queue of a name, for a submission; made if it is not there. NULL: store.failure says why, SKEP_ENOMEM also while
+/* The queue of a name, for a submission; made if it is not there. NULL: queues.failure says why, SKEP_ENOMEM also while
  * none is to be made. */
 struct skep__queue *skep__ledger_queue(skep_cluster *cluster, const char *name, size_t size_bytes);
 

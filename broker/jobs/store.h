@@ -17,7 +17,6 @@
 #include "base/reserve.h"
 #include "common/table.h"
 #include "contract.h"
-#include "histogram.h"
 
 enum { SKEP__PRIORITIES = UINT8_MAX + 1, SKEP__PRIORITY_MIDDLE = 128 };
 
@@ -40,7 +39,7 @@ struct skep__death {
 };
 
 struct skep__job {
-    TAILQ_ENTRY(skep__job) entry; /* in queue.ready, queue.delayed, queue.dead, or among the reserved ones */
+    TAILQ_ENTRY(skep__job) entry; /* in the list of its state */
     struct skep__queue *queue;
     uint64_t id;          /* from 1, in the order of acceptance */
     uint64_t accepted_ms; /* or put back from the dead letters */
@@ -67,8 +66,6 @@ struct skep__job {
     char data[];
 };
 TAILQ_HEAD(skep__jobs, skep__job);
-TAILQ_HEAD(skep__queue_list, skep__queue);
-TAILQ_HEAD(skep__ended_keys, skep__key);
 
 /* Who submitted a copy of a job and waits for the outcome of that job */
 struct skep__waiter {
@@ -77,45 +74,13 @@ struct skep__waiter {
     uint32_t client; /* 0: the primary */
 };
 
-/* What a worker can do with a job */
-enum skep__capacity {
-    SKEP__IDLE,    /* begin it */
-    SKEP__LAGGING, /* begin it, which it did not do in time lately */
-    SKEP__BUSY,    /* begin it later: it is sent ahead */
-    SKEP__CAPACITIES,
-    SKEP__FULL = SKEP__CAPACITIES /* nothing */
-};
-
-struct skep__queue {
-    UT_hash_handle hh;
-    TAILQ_ENTRY(skep__queue) entry; /* in the store's empty queues while empty */
-    uint64_t unused_ms;             /* empty: since then and a millisecond nobody has used it; 0: not yet */
-    bool empty;                     /* no job and no key is in it */
-    char name[SKEP_MAX_NAME + 1];
-    struct skep__jobs ready[SKEP__PRIORITIES]; /* each in the order of becoming ready */
-    uint64_t busy[SKEP__PRIORITIES / 64];      /* a bit for each priority that has jobs */
-    struct skep__jobs delayed;                 /* in no order */
-    struct skep__jobs dead;                    /* the oldest first */
-    struct skep__key *keys;                    /* held or remembered, by key */
-    struct skep__ended_keys ended_keys;        /* remembered; the first to be forgotten comes first */
-
+/* What a store has of a queue: the head of its own struct. Only the store writes it; the ledger and others read it. */
+struct skep__shelf {
+    struct skep__queue *queue; /* who is served from it */
     uint64_t ready_count, reserved_count, delayed_count, dead_count;
-    size_t bytes;       /* memory of its jobs and keys, */
-    size_t ended_bytes; /* and how much of it is of remembered keys whose jobs are not there any more */
-    /* ever */
-    uint64_t submitted, done, redelivered, duplicates, declined, refused, unclaimed, interrupted, taken_back;
-    struct skep_histogram times; /* how long its jobs were handled */
-
-    TAILQ_HEAD(skep__takers, skep__consumer) takers[SKEP__CAPACITIES]; /* workers that can take jobs, in turn */
-    size_t taker_count;
-    size_t ahead_count;                    /* workers that have jobs of it which they cannot begin at once */
-    LIST_HEAD(, skep__consumer) consumers; /* all workers that handle it */
-    uint64_t consumer_count;
-    uint64_t typical_ms;        /* from delivery to answer, lately */
-    bool paused;                /* hands nothing out until it is resumed */
-    bool handled;               /* a worker has handled it, or does */
-    bool has_settings;          /* of its own, in options */
-    skep_queue_options options; /* 0: the broker's setting */
+    size_t bytes;                                   /* memory of its jobs and keys */
+    uint64_t submitted, done, duplicates, declined; /* ever */
+    bool empty;                                     /* no job and no key is in it */
 };
 
 /* What is to be put; borrowed */
@@ -142,22 +107,23 @@ struct skep__store;
 
 /* A kind of store. A job is in exactly one state, and only functions that say so take it. */
 struct skep__store_kind {
-    /* The queue of a name; makes it if make is true, else NULL if it is not there. NULL also if it cannot be made:
-     * store.failure says why. That may forget a queue that is empty, has no worker and is not paused. */
-    struct skep__queue *(*queue)(struct skep__store *store, const char *name, size_t size_bytes, bool make);
+    size_t shelf_bytes; /* memory of a shelf */
 
-    /* All queues, in the order of their making: NULL gives the first, the last gives NULL. */
-    struct skep__queue *(*next_queue)(struct skep__store *store, const struct skep__queue *queue);
+    /* A shelf for a queue, empty. NULL: no memory. */
+    struct skep__shelf *(*open)(struct skep__store *store, struct skep__queue *queue);
+
+    /* Forgets a shelf, which is empty. */
+    void (*close)(struct skep__store *store, struct skep__shelf *shelf);
 
     /* Takes a copy: ready or delayed. *id is set too with SKEP_EDUPLICATE (a job with its key was there: that one's).
      * If there is no memory within the limits, keys of jobs that have ended are forgotten for it. Errors: SKEP_EFULL,
      * SKEP_ENOMEM. */
-    int (*put)(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *submission,
+    int (*put)(struct skep__store *store, struct skep__shelf *shelf, const struct skep__submission *submission,
                uint64_t now_ms, uint64_t *id);
 
     /* After SKEP_EDUPLICATE: the submitter waits for the outcome of the job that has the key. Errors: SKEP_ENOJOB (that
      * is done already), SKEP_EDEAD (it is a dead letter; *cause says why), SKEP_EFULL, SKEP_ENOMEM. */
-    int (*wait)(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *submission,
+    int (*wait)(struct skep__store *store, struct skep__shelf *shelf, const struct skep__submission *submission,
                 const char **cause);
 
     /* Removes and returns all that wait for a job's outcome: no more can wait for it. NULL gives
@@ -165,7 +131,7 @@ struct skep__store_kind {
     const struct skep__waiter *(*next_waiter)(const struct skep__job *job, const struct skep__waiter *waiter);
 
     /* The ready job that comes first; NULL: none is. */
-    struct skep__job *(*first)(struct skep__queue *queue);
+    struct skep__job *(*first)(struct skep__shelf *shelf);
 
     /* ready -> reserved */
     void (*reserve)(struct skep__store *store, struct skep__job *job, uint64_t now_ms);
@@ -203,25 +169,33 @@ struct skep__store_kind {
     /* When ripen or expired will have something, or a key is to be forgotten; UINT64_MAX: never */
     uint64_t (*next_ms)(struct skep__store *store);
 
-    /* To be called now and then: forgets the queues that have been empty, without a worker and not paused for a minute.
+    /* When the ready job was accepted that was accepted first, as far as the heads of priorities tell; now_ms: none is.
      */
-    void (*tidy)(struct skep__store *store, uint64_t now_ms);
+    uint64_t (*oldest_ms)(const struct skep__shelf *shelf, uint64_t now_ms);
 
     /* The jobs of a queue in one state, ready ones in their order: NULL gives the first, the last gives NULL. */
-    struct skep__job *(*next)(struct skep__store *store, struct skep__queue *queue, enum skep__job_state state,
+    struct skep__job *(*next)(struct skep__store *store, struct skep__shelf *shelf, enum skep__job_state state,
                               const struct skep__job *job);
 
     void (*free)(struct skep__store **store);
 };
 
+/* What a store tells; its owner fills it in. */
+struct skep__store_events {
+    /* The shelf of a queue has become empty, or is not any more. */
+    void (*emptied)(void *context, struct skep__shelf *shelf);
+};
+
 struct skep__store {
     const struct skep__store_kind *kind;
     struct skep__store_limits limits;
+    const struct skep__store_events *events;
+    void *context;            /* of the events */
     uint64_t forgotten_early; /* keys that were forgotten before their time, to make room; ever */
-    int failure;              /* why a queue could not be made: SKEP_EINVAL (its name), SKEP_EQUEUES, SKEP_ENOMEM */
 };
 
 /* Jobs in memory. Errors: SKEP_ENOMEM. */
-SKEP_MUST_USE int skep__store_memory_new(struct skep__store **store, const struct skep__store_limits *limits);
+SKEP_MUST_USE int skep__store_memory_new(struct skep__store **store, const struct skep__store_limits *limits,
+                                         const struct skep__store_events *events, void *context);
 
 #endif

@@ -23,7 +23,7 @@ struct bench {
 static inline void bench_open(struct bench *bench, struct pump *pump, const skep_settings *settings) {
     *bench = (struct bench){.pump = pump, .cluster = hatch_cluster(pump, settings)};
     assert_int_equal(skep_cluster_start(bench->cluster), SKEP_OK);
-    bench->queue = bench->cluster->store->kind->queue(bench->cluster->store, "q", 1, true);
+    bench->queue = skep__queues_get(bench->cluster->queues, "q", 1);
     assert_non_null(bench->queue);
 }
 
@@ -158,9 +158,9 @@ static inline void bench_retry(skep_child *child, uint64_t delivery) {
 }
 
 static inline void bench_assert(const struct bench *bench, uint64_t ready, uint64_t reserved, uint64_t done) {
-    assert_int_equal(bench->queue->ready_count, ready);
-    assert_int_equal(bench->queue->reserved_count, reserved);
-    assert_int_equal(bench->queue->done, done);
+    assert_int_equal(bench->queue->shelf->ready_count, ready);
+    assert_int_equal(bench->queue->shelf->reserved_count, reserved);
+    assert_int_equal(bench->queue->shelf->done, done);
 }
 
 #endif

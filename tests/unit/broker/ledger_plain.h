@@ -21,7 +21,7 @@ struct bench {
 static inline void open_bench(struct bench *bench, struct pump *pump, const skep_settings *settings) {
     *bench = (struct bench){.pump = pump, .cluster = hatch_cluster(pump, settings)};
     assert_int_equal(skep_cluster_start(bench->cluster), SKEP_OK);
-    bench->queue = bench->cluster->store->kind->queue(bench->cluster->store, "q", 1, true);
+    bench->queue = skep__queues_get(bench->cluster->queues, "q", 1);
     assert_non_null(bench->queue);
 }
 
@@ -108,14 +108,15 @@ static inline void retry(skep_child *child, uint64_t delivery) {
 
 static inline void assert_counts(const struct bench *bench, uint64_t ready, uint64_t reserved, uint64_t dead,
                                  uint64_t done) {
-    assert_int_equal(bench->queue->ready_count, ready);
-    assert_int_equal(bench->queue->reserved_count, reserved);
-    assert_int_equal(bench->queue->dead_count, dead);
-    assert_int_equal(bench->queue->done, done);
+    assert_int_equal(bench->queue->shelf->ready_count, ready);
+    assert_int_equal(bench->queue->shelf->reserved_count, reserved);
+    assert_int_equal(bench->queue->shelf->dead_count, dead);
+    assert_int_equal(bench->queue->shelf->done, done);
 }
 
 static inline const struct skep__job *dead_letter(const struct bench *bench) {
-    const struct skep__job *job = TAILQ_FIRST(&bench->queue->dead);
+    const struct skep__job *job =
+        bench->cluster->store->kind->next(bench->cluster->store, bench->queue->shelf, SKEP__JOB_DEAD, NULL);
     assert_non_null(job);
     return job;
 }

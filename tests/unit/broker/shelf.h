@@ -10,23 +10,46 @@
 /* the four above come before */
 #include <cmocka.h>
 
-#include "jobs/store.h"
+#include "jobs/queues.h"
 
 enum { SHELF_DEDUP_MS = 1000 };
 
 struct shelf {
     struct skep__store *store;
     const struct skep__store_kind *kind;
+    struct skep__queues *queues;
     struct skep__queue *queue;
 };
+
+static inline void shelf_emptied(void *context, struct skep__shelf *shelf) {
+    skep__queues_note(context, shelf->queue);
+}
+
+static inline int store_put(struct skep__store *store, struct skep__queue *queue,
+                            const struct skep__submission *submission, uint64_t now_ms, uint64_t *id) {
+    return store->kind->put(store, queue->shelf, submission, now_ms, id);
+}
+
+static inline int store_wait(struct skep__store *store, struct skep__queue *queue,
+                             const struct skep__submission *submission, const char **cause) {
+    return store->kind->wait(store, queue->shelf, submission, cause);
+}
+
+static inline struct shelf shelf_of(const struct skep__store_limits *limits) {
+    static const struct skep__store_events events = {.emptied = shelf_emptied};
+    struct shelf shelf;
+    assert_int_equal(skep__store_memory_new(&shelf.store, limits, &events, NULL), SKEP_OK);
+    assert_int_equal(skep__queues_new(&shelf.queues, shelf.store), SKEP_OK);
+    shelf.store->context = shelf.queues;
+    shelf.kind = shelf.store->kind;
+    return shelf;
+}
 
 static inline struct shelf shelf_open(uint64_t jobs, uint64_t bytes) {
     struct skep__store_limits limits = {
         .queue_jobs = jobs, .queue_bytes = bytes, .bytes = 2 * bytes, .dedup_ms = SHELF_DEDUP_MS};
-    struct shelf shelf;
-    assert_int_equal(skep__store_memory_new(&shelf.store, &limits), SKEP_OK);
-    shelf.kind = shelf.store->kind;
-    shelf.queue = shelf.kind->queue(shelf.store, "q", 1, true);
+    struct shelf shelf = shelf_of(&limits);
+    shelf.queue = skep__queues_get(shelf.queues, "q", 1);
     assert_non_null(shelf.queue);
     return shelf;
 }
@@ -38,6 +61,7 @@ static inline struct shelf shelf_open_large(void) {
 static inline void shelf_close(struct shelf *shelf) {
     shelf->kind->free(&shelf->store);
     assert_null(shelf->store);
+    skep__queues_free(&shelf->queues);
 }
 
 static inline struct skep__submission shelf_plain(const char *data) {
@@ -47,13 +71,13 @@ static inline struct skep__submission shelf_plain(const char *data) {
 
 static inline uint64_t shelf_put(struct shelf *shelf, const struct skep__submission *submission, uint64_t now_ms) {
     uint64_t id = 0;
-    assert_int_equal(shelf->kind->put(shelf->store, shelf->queue, submission, now_ms, &id), SKEP_OK);
+    assert_int_equal(store_put(shelf->store, shelf->queue, submission, now_ms, &id), SKEP_OK);
     return id;
 }
 
 /* Reserves the first and checks which it is. */
 static inline struct skep__job *shelf_take(struct shelf *shelf, const char *data, uint64_t now_ms) {
-    struct skep__job *job = shelf->kind->first(shelf->queue);
+    struct skep__job *job = shelf->kind->first(shelf->queue->shelf);
     assert_non_null(job);
     assert_int_equal(job->size_bytes, strlen(data));
     assert_memory_equal(job->data, data, job->size_bytes);

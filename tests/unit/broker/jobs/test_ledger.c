@@ -58,7 +58,7 @@ static void test_the_window_grows_while_answers_are_quick(void **state) {
     submit(&bench, 1000);
     assert_int_equal(held(child), 2); /* one that is worked on, one that waits */
     uint64_t most = 0;
-    while (bench.queue->ready_count > 0) {
+    while (bench.queue->shelf->ready_count > 0) {
         complete(child, child->deliveries.first, held(child));
         if (held(child) > most) most = held(child);
     }
@@ -214,7 +214,7 @@ static void test_released_jobs_were_never_there(void **state) {
     SKEP_SET(released, &command, n, 3);
     skep__ledger_released(child, &command);
     assert_counts(&bench, 3, 0, 0, 0);
-    const struct skep__job *first = bench.cluster->store->kind->first(bench.queue);
+    const struct skep__job *first = bench.cluster->store->kind->first(bench.queue->shelf);
     assert_int_equal(first->id, 1);
     assert_int_equal(first->attempt, 0);
     dismiss(child);
@@ -276,7 +276,7 @@ static void test_what_the_primary_may_not_submit(void **state) {
     id = 0;
     assert_int_equal(skep_cluster_submit(cluster, "q", "x", 1, &keyed, &id, NULL, NULL), SKEP_EDUPLICATE);
     assert_int_equal(id, 1);
-    assert_int_equal(bench.queue->submitted, 1);
+    assert_int_equal(bench.queue->shelf->submitted, 1);
     close_bench(&bench);
 }
 
@@ -294,7 +294,7 @@ static void test_the_primary_has_a_copy_of_a_dead_letter(void **state) {
     open_plain(&bench, *state);
     skep_cluster *cluster = bench.cluster;
     assert_int_equal(skep_cluster_submit(cluster, "q", "x", 1, &keyed, NULL, NULL, NULL), SKEP_OK);
-    skep__ledger_bury(cluster, cluster->store->kind->first(bench.queue), "refused", &none, NULL);
+    skep__ledger_bury(cluster, cluster->store->kind->first(bench.queue->shelf), "refused", &none, NULL);
     assert_int_equal(skep_cluster_submit(cluster, "q", "x", 1, &keyed, NULL, NULL, NULL), SKEP_EDUPLICATE);
     assert_int_equal(skep_cluster_submit(cluster, "q", "x", 1, &keyed, &id, no_outcome, NULL), SKEP_EDEAD);
     assert_int_equal(id, 1);

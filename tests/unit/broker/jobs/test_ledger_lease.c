@@ -44,7 +44,7 @@ static void test_a_worker_alone_gets_the_job_again(void **state) {
         PUMP_UNTIL(bench.pump, bench.queue->redelivered == n - 1);
         begin(hangs, n, 1);
     }
-    PUMP_UNTIL(bench.pump, bench.queue->dead_count == 1);
+    PUMP_UNTIL(bench.pump, bench.queue->shelf->dead_count == 1);
     assert_string_equal(dead_letter(&bench)->death->cause, "attempts");
     dismiss(hangs);
     close_bench(&bench);
@@ -156,7 +156,7 @@ static void test_a_short_lease_among_long_ones(void **state) {
     assert_int_equal(skep__ledger_submit(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
     submit(&bench, 1);
     begin(child, 1, 3);
-    PUMP_UNTIL(bench.pump, bench.queue->dead_count == 1);
+    PUMP_UNTIL(bench.pump, bench.queue->shelf->dead_count == 1);
     assert_int_equal(dead_letter(&bench)->id, 2);
     assert_counts(&bench, 0, 2, 1, 0);
     dismiss(child);
@@ -203,7 +203,7 @@ static void test_times_to_live_of_what_was_sent(void **state) {
         assert_int_equal(skep__ledger_submit(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
     skep__dispatch_jobs(bench.cluster, bench.queue);
     begin(child, 1, 1);
-    PUMP_UNTIL(bench.pump, bench.queue->dead_count == 1);
+    PUMP_UNTIL(bench.pump, bench.queue->shelf->dead_count == 1);
     pass(&bench, 100);
     assert_counts(&bench, 0, 1, 1, 0);
     assert_int_equal(dead_letter(&bench)->id, 2);

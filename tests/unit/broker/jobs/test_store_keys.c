@@ -19,7 +19,7 @@ static void assert_status(struct shelf *shelf, const char *key, uint64_t now_ms,
     struct skep__submission submission = keyed(key);
     uint64_t id = 0;
     while (shelf->kind->ripen(shelf->store, now_ms) != NULL) continue;
-    assert_int_equal(shelf->kind->put(shelf->store, shelf->queue, &submission, now_ms, &id), status);
+    assert_int_equal(store_put(shelf->store, shelf->queue, &submission, now_ms, &id), status);
 }
 
 static void test_each_queue_has_its_own(void **state) {
@@ -28,11 +28,11 @@ static void test_each_queue_has_its_own(void **state) {
     struct skep__submission submission = keyed("key");
     uint64_t id = 0;
     assert_int_equal(shelf_put(&shelf, &submission, 0), 1);
-    assert_int_equal(shelf.kind->put(shelf.store, shelf.queue, &submission, 1, &id), SKEP_EDUPLICATE);
+    assert_int_equal(store_put(shelf.store, shelf.queue, &submission, 1, &id), SKEP_EDUPLICATE);
     assert_int_equal(id, 1);
     assert_status(&shelf, "kex", 1, SKEP_OK);
-    assert_int_equal(shelf.queue->duplicates, 1);
-    shelf.queue = shelf.kind->queue(shelf.store, "other", 5, true);
+    assert_int_equal(shelf.queue->shelf->duplicates, 1);
+    shelf.queue = skep__queues_get(shelf.queues, "other", 5);
     assert_status(&shelf, "key", 1, SKEP_OK);
     shelf_close(&shelf);
 }
@@ -124,13 +124,13 @@ static int wait_with(struct shelf *shelf, uint64_t number) {
     submission.client = 7;
     submission.number = number;
     const char *cause;
-    return shelf->kind->wait(shelf->store, shelf->queue, &submission, &cause);
+    return store_wait(shelf->store, shelf->queue, &submission, &cause);
 }
 
 static void assert_dead(struct shelf *shelf, const char *wanted) {
     struct skep__submission submission = keyed("key");
     const char *cause;
-    assert_int_equal(shelf->kind->wait(shelf->store, shelf->queue, &submission, &cause), SKEP_EDEAD);
+    assert_int_equal(store_wait(shelf->store, shelf->queue, &submission, &cause), SKEP_EDEAD);
     assert_string_equal(cause, wanted);
 }
 
@@ -226,7 +226,7 @@ static int put_numbered(struct shelf *shelf, unsigned number) {
     char key[16];
     uint64_t id;
     struct skep__submission submission = numbered(key, number);
-    return shelf->kind->put(shelf->store, shelf->queue, &submission, 0, &id);
+    return store_put(shelf->store, shelf->queue, &submission, 0, &id);
 }
 
 static void do_numbered(struct shelf *shelf, unsigned number) {
@@ -242,19 +242,19 @@ static void test_keys_are_part_of_the_memory(void **state) {
     struct skep__submission submission = keyed("key");
     submission.wants_outcome = true;
     shelf_put(&shelf, &submission, 0);
-    size_t waiting_bytes = shelf.queue->bytes;
+    size_t waiting_bytes = shelf.queue->shelf->bytes;
     assert_in_range(waiting_bytes, skep__key_cost(3) + skep__waiter_cost() + 1, 1000);
     shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 1), 1);
-    assert_int_equal(shelf.queue->bytes, skep__key_cost(3));
-    assert_int_equal(shelf.queue->ended_bytes, skep__key_cost(3));
+    assert_int_equal(shelf.queue->shelf->bytes, skep__key_cost(3));
+    assert_int_equal(skep__memory_shelf(shelf.queue->shelf)->ended_bytes, skep__key_cost(3));
     assert_null(shelf.kind->ripen(shelf.store, 1 + SHELF_DEDUP_MS));
-    assert_int_equal(shelf.queue->bytes, 0);
-    assert_int_equal(shelf.queue->ended_bytes, 0);
+    assert_int_equal(shelf.queue->shelf->bytes, 0);
+    assert_int_equal(skep__memory_shelf(shelf.queue->shelf)->ended_bytes, 0);
     assert_int_equal(shelf.store->forgotten_early, 0);
     shelf.kind->drop(shelf.store, dead_letter(&shelf, 10)); /* its key alone is left */
-    assert_int_equal(shelf.queue->ended_bytes, shelf.queue->bytes);
+    assert_int_equal(skep__memory_shelf(shelf.queue->shelf)->ended_bytes, shelf.queue->shelf->bytes);
     assert_null(shelf.kind->ripen(shelf.store, 10 + SHELF_DEDUP_MS));
-    assert_int_equal(shelf.queue->bytes, 0);
+    assert_int_equal(shelf.queue->shelf->bytes, 0);
     shelf_close(&shelf);
 }
 
@@ -266,14 +266,14 @@ static void test_keys_of_done_jobs_give_way(void **state) {
     struct shelf shelf = shelf_open(1000, LITTLE_BYTES);
     for (unsigned i = 1; i <= NUMBERED; i++) {
         do_numbered(&shelf, i);
-        assert_true(shelf.queue->bytes <= LITTLE_BYTES);
+        assert_true(shelf.queue->shelf->bytes <= LITTLE_BYTES);
     }
     uint64_t forgotten = shelf.store->forgotten_early;
     assert_in_range(forgotten, NUMBERED / 2, NUMBERED - 10);
     assert_int_equal(put_numbered(&shelf, NUMBERED), SKEP_EDUPLICATE);
     assert_int_equal(put_numbered(&shelf, (unsigned)forgotten + 1), SKEP_EDUPLICATE); /* the first that is left */
     assert_int_equal(put_numbered(&shelf, (unsigned)forgotten), SKEP_OK);
-    assert_int_equal(shelf.queue->declined, 0);
+    assert_int_equal(shelf.queue->shelf->declined, 0);
     shelf_close(&shelf);
 }
 
@@ -284,13 +284,14 @@ static void test_keys_of_another_queue_give_way(void **state) {
     static const char *const names[] = {"first", "second", "third", "fourth"};
     struct skep__queue *queues[4];
     for (unsigned i = 0; i < 4; i++) {
-        shelf.queue = queues[i] = shelf.kind->queue(shelf.store, names[i], strlen(names[i]), true);
+        shelf.queue = queues[i] = skep__queues_get(shelf.queues, names[i], strlen(names[i]));
         for (unsigned n = 1; n <= NUMBERED; n++) do_numbered(&shelf, n);
     }
-    assert_true(queues[1]->bytes + queues[2]->bytes + queues[3]->bytes <= (size_t)2 * LITTLE_BYTES);
-    assert_int_equal(queues[0]->bytes, 0); /* they are the oldest */
+    assert_true(queues[1]->shelf->bytes + queues[2]->shelf->bytes + queues[3]->shelf->bytes <=
+                (size_t)2 * LITTLE_BYTES);
+    assert_int_equal(queues[0]->shelf->bytes, 0); /* they are the oldest */
     assert_true(queues[0]->empty);
-    assert_true(queues[3]->bytes > LITTLE_BYTES / 2);
+    assert_true(queues[3]->shelf->bytes > LITTLE_BYTES / 2);
     shelf_close(&shelf);
 }
 
@@ -303,7 +304,7 @@ static void test_no_key_is_forgotten_in_vain(void **state) {
     struct skep__submission submission = shelf_plain("");
     submission.data = large;
     submission.size_bytes = sizeof large;
-    assert_int_equal(shelf.kind->put(shelf.store, shelf.queue, &submission, 2, &id), SKEP_EFULL);
+    assert_int_equal(store_put(shelf.store, shelf.queue, &submission, 2, &id), SKEP_EFULL);
     for (unsigned i = 1; i <= 20; i++) assert_int_equal(put_numbered(&shelf, i), SKEP_EDUPLICATE);
     shelf_close(&shelf);
 }
