@@ -332,6 +332,7 @@ struct skep_cluster {
     uint64_t stray_answers;                     /* to deliveries that a worker did not have, ever */
     uint64_t keys_forgotten_said;               /* store.forgotten_early at the latest report of it, */
     uint64_t keys_said_ms;                      /* and when that was; 0: never */
+    uint64_t store_said_ms;                     /* when it was last said that the store is in trouble; 0: never */
     struct skep__flush lost_flush;              /* says which jobs a stop has left */
 
     struct skep__port *intake;

@@ -59,6 +59,7 @@ static void leave(struct memory *memory, struct skep__job *job) {
         TAILQ_REMOVE(&skep__memory_shelf_of(job)->dead, job, entry);
         job->queue->shelf->dead_count--;
         break;
+    case SKEP__JOB_PENDING: break; /* here each change is complete at once */
     }
 }
 
@@ -145,8 +146,8 @@ static int take_key(struct memory *memory, struct skep__job *job, const struct s
     return skep__keys_wait(&memory->keys, job->key, s);
 }
 
-static int put(struct memory *memory, struct skep__shelf *shelf, const struct skep__submission *s, uint64_t now_ms,
-               uint64_t *id) {
+static int take(struct memory *memory, struct skep__shelf *shelf, const struct skep__submission *s, uint64_t now_ms,
+                uint64_t *id) {
     struct skep__job *job = skep__job_new(shelf->queue, s, now_ms);
     if (job == NULL) return SKEP_ENOMEM;
     job->id = memory->next_id + 1;
@@ -169,39 +170,48 @@ static bool is_allowed(const struct skep__store *store, size_t size_bytes) {
     return store->limits.reserve == NULL || skep__reserve_allows(store->limits.reserve, size_bytes);
 }
 
-static int memory_put(struct skep__store *store, struct skep__shelf *shelf, const struct skep__submission *s,
-                      uint64_t now_ms, uint64_t *id) {
-    struct memory *memory = memory_of(store);
-    const struct skep__key *first = s->key != NULL ? skep__keys_find(skep__memory_shelf(shelf), s) : NULL;
-    if (first != NULL) {
-        shelf->duplicates++;
-        *id = first->id;
+/* Who wants the outcome of a duplicate waits for that of the first or, if that has ended, hears how. */
+static int wait_for_first(struct memory *memory, struct skep__key *key, const struct skep__submission *s,
+                          struct skep__answer *answer) {
+    if (key->settled) {
+        answer->ended = key->cause != NULL ? key->cause : "done";
         return SKEP_EDUPLICATE;
     }
+    if (!make_room(memory, key->shelf, skep__waiter_cost())) return SKEP_EFULL;
+    if (!is_allowed(&memory->store, skep__waiter_cost())) return SKEP_ENOMEM;
+    int status = skep__keys_wait(&memory->keys, key, s);
+    if (status != SKEP_OK) return status;
+    key->job->wants_outcome = answer->waits = true;
+    return SKEP_EDUPLICATE;
+}
+
+static int put_one(struct memory *memory, struct skep__shelf *shelf, const struct skep__submission *s, uint64_t now_ms,
+                   struct skep__answer *answer) {
+    struct skep__key *first = s->key != NULL ? skep__keys_find(skep__memory_shelf(shelf), s) : NULL;
+    if (first != NULL) {
+        shelf->duplicates++;
+        answer->id = first->id;
+        return s->wants_outcome ? wait_for_first(memory, first, s, answer) : SKEP_EDUPLICATE;
+    }
     const size_t cost = cost_of(s);
-    if (count_jobs(shelf) >= store->limits.queue_jobs || !make_room(memory, skep__memory_shelf(shelf), cost)) {
+    if (count_jobs(shelf) >= memory->store.limits.queue_jobs || !make_room(memory, skep__memory_shelf(shelf), cost)) {
         shelf->declined++;
         return SKEP_EFULL;
     }
-    int status = is_allowed(store, cost) ? put(memory, shelf, s, now_ms, id) : SKEP_ENOMEM;
+    int status = is_allowed(&memory->store, cost) ? take(memory, shelf, s, now_ms, &answer->id) : SKEP_ENOMEM;
     shelf->declined += status != SKEP_OK;
     return status;
 }
 
-static int memory_wait(struct skep__store *store, struct skep__shelf *shelf, const struct skep__submission *s,
-                       const char **cause) {
-    struct memory *memory = memory_of(store);
-    struct skep__key *key = skep__keys_find(skep__memory_shelf(shelf), s);
-    if (key == NULL) return SKEP_ENOJOB;
-    if (key->settled) {
-        *cause = key->cause;
-        return key->cause != NULL ? SKEP_EDEAD : SKEP_ENOJOB;
+static void memory_put(struct skep__store *store, struct skep__shelf *shelf, const struct skep__batch *batch,
+                       uint64_t now_ms, struct skep__put *put) {
+    struct skep__submission submission = batch->common;
+    for (uint32_t i = batch->first; i < batch->jobs.count; i++) {
+        struct skep__answer answer = {0};
+        skep__batch_get(batch, i, &submission);
+        answer.status = put_one(memory_of(store), shelf, &submission, now_ms, &answer);
+        put->answered(put, &answer);
     }
-    if (!make_room(memory, skep__memory_shelf(shelf), skep__waiter_cost())) return SKEP_EFULL;
-    if (!is_allowed(store, skep__waiter_cost())) return SKEP_ENOMEM;
-    int status = skep__keys_wait(&memory->keys, key, s);
-    if (status == SKEP_OK) key->job->wants_outcome = true;
-    return status;
 }
 
 /* --- from state to state --- */
@@ -228,7 +238,9 @@ static void memory_drop(struct skep__store *store, struct skep__job *job) {
     forget(memory_of(store), job);
 }
 
-static void memory_ack(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
+static void memory_ack(struct skep__store *store, struct skep__job *job, const struct skep_bytes *result,
+                       uint64_t now_ms) {
+    if (job->wants_outcome || result->size_bytes > 0) store->events->done(store->context, job, result);
     job->queue->shelf->done++;
     skep__keys_end(&memory_of(store)->keys, job, NULL, now_ms + store->limits.dedup_ms);
     memory_drop(store, job);
@@ -248,7 +260,7 @@ static void memory_recover(struct skep__store *store, struct skep__job *job) {
 }
 
 static void memory_bury(struct skep__store *store, struct skep__job *job, const char *cause, struct skep__death *death,
-                        uint64_t now_ms) {
+                        const struct skep_bytes *reason, uint64_t now_ms) {
     struct memory *memory = memory_of(store);
     skep__keys_end(&memory->keys, job, cause, now_ms + store->limits.dedup_ms);
     leave(memory, job);
@@ -257,6 +269,7 @@ static void memory_bury(struct skep__store *store, struct skep__job *job, const 
     job->death = death;
     TAILQ_INSERT_TAIL(&skep__memory_shelf_of(job)->dead, job, entry);
     job->queue->shelf->dead_count++;
+    store->events->died(store->context, job, cause, reason);
 }
 
 static void memory_revive(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
@@ -346,11 +359,11 @@ static void memory_free(struct skep__store **out) {
 int skep__store_memory_new(struct skep__store **out, const struct skep__store_limits *limits,
                            const struct skep__store_events *events, void *context) {
     static const struct skep__store_kind kind = {
+        .at_once = true,
         .shelf_bytes = sizeof(struct skep__memory_shelf),
         .open = memory_open,
         .close = memory_close,
         .put = memory_put,
-        .wait = memory_wait,
         .next_waiter = skep__keys_next_waiter,
         .first = memory_first,
         .reserve = memory_reserve,

@@ -4,6 +4,7 @@
 #define SKEP_TESTS_LEDGER_BENCH_H
 
 #include "broker/hatch.h"
+#include "broker/one_put.h"
 #include "common/text.h"
 
 #include "clients/session.h"
@@ -131,12 +132,24 @@ static inline void bench_close_inlet(struct bench_inlet *inlet) {
 
 /* --- jobs --- */
 
+/* What is answered at once. */
+static inline int ledger_put(skep_cluster *cluster, struct skep__queue *queue,
+                             const struct skep__submission *submission, uint64_t *id) {
+    struct one_put one;
+    one_put_init(&one, submission);
+    skep__ledger_submit(cluster, queue, &one.batch, &one.put);
+    assert_int_equal(one.answers, 1);
+    skep__ledger_refused(cluster, one.answer.status);
+    if (one.answer.status == SKEP_OK) *id = one.answer.id;
+    return one.answer.status;
+}
+
 static inline void bench_put(struct bench *bench, size_t size_bytes) {
     static const char zeros[SKEP_MAX_PAYLOAD];
     struct skep__submission submission = {
         .data = zeros, .size_bytes = size_bytes, .attempts = 100, .priority = SKEP__PRIORITY_MIDDLE};
     uint64_t id;
-    assert_int_equal(skep__ledger_submit(bench->cluster, bench->queue, &submission, &id), SKEP_OK);
+    assert_int_equal(ledger_put(bench->cluster, bench->queue, &submission, &id), SKEP_OK);
 }
 
 static inline void bench_submit(struct bench *bench, unsigned count, size_t size_bytes) {

@@ -4,6 +4,7 @@
 #define SKEP_TESTS_LEDGER_PLAIN_H
 
 #include "broker/hatch.h"
+#include "broker/one_put.h"
 #include "common/text.h"
 
 #include "clients/session.h"
@@ -65,6 +66,18 @@ static inline uint64_t held(const skep_child *child) {
 
 /* --- jobs --- */
 
+/* What is answered at once. */
+static inline int ledger_put(skep_cluster *cluster, struct skep__queue *queue,
+                             const struct skep__submission *submission, uint64_t *id) {
+    struct one_put one;
+    one_put_init(&one, submission);
+    skep__ledger_submit(cluster, queue, &one.batch, &one.put);
+    assert_int_equal(one.answers, 1);
+    skep__ledger_refused(cluster, one.answer.status);
+    if (one.answer.status == SKEP_OK) *id = one.answer.id;
+    return one.answer.status;
+}
+
 static inline struct skep__submission plain(void) {
     return (struct skep__submission){.data = "job", .size_bytes = 3, .attempts = 3, .priority = 128};
 }
@@ -73,7 +86,7 @@ static inline void submit(struct bench *bench, unsigned count) {
     struct skep__submission submission = plain();
     uint64_t id;
     for (unsigned i = 0; i < count; i++)
-        assert_int_equal(skep__ledger_submit(bench->cluster, bench->queue, &submission, &id), SKEP_OK);
+        assert_int_equal(ledger_put(bench->cluster, bench->queue, &submission, &id), SKEP_OK);
     skep__dispatch_jobs(bench->cluster, bench->queue);
 }
 

@@ -10,7 +10,7 @@
 /* the four above come before */
 #include <cmocka.h>
 
-#include "jobs/queues.h"
+#include "broker/one_put.h"
 
 enum { SHELF_DEDUP_MS = 1000 };
 
@@ -25,18 +25,53 @@ static inline void shelf_emptied(void *context, struct skep__shelf *shelf) {
     skep__queues_note(context, shelf->queue);
 }
 
-static inline int store_put(struct skep__store *store, struct skep__queue *queue,
-                            const struct skep__submission *submission, uint64_t now_ms, uint64_t *id) {
-    return store->kind->put(store, queue->shelf, submission, now_ms, id);
+static inline void shelf_done(void *context, struct skep__job *job, const struct skep_bytes *result) {
+    (void)context, (void)job, (void)result;
 }
 
+static inline void shelf_died(void *context, struct skep__job *job, const char *cause,
+                              const struct skep_bytes *reason) {
+    (void)context, (void)job, (void)cause, (void)reason;
+}
+
+static inline int store_put(struct skep__store *store, struct skep__queue *queue,
+                            const struct skep__submission *submission, uint64_t now_ms, uint64_t *id) {
+    struct one_put one;
+    one_put_init(&one, submission);
+    store->kind->put(store, queue->shelf, &one.batch, now_ms, &one.put);
+    assert_int_equal(one.answers, 1);
+    if (one.answer.status == SKEP_OK || one.answer.status == SKEP_EDUPLICATE) *id = one.answer.id;
+    return one.answer.status;
+}
+
+/* The submitter of a copy waits for the outcome of the job that has its key. */
 static inline int store_wait(struct skep__store *store, struct skep__queue *queue,
                              const struct skep__submission *submission, const char **cause) {
-    return store->kind->wait(store, queue->shelf, submission, cause);
+    struct skep__submission waits = *submission;
+    struct one_put one;
+    waits.wants_outcome = true;
+    one_put_init(&one, &waits);
+    store->kind->put(store, queue->shelf, &one.batch, 0, &one.put);
+    assert_int_equal(one.answers, 1);
+    if (one.answer.status != SKEP_EDUPLICATE) return one.answer.status;
+    if (one.answer.waits) return SKEP_OK;
+    *cause = one.answer.ended;
+    return strcmp(*cause, "done") == 0 ? SKEP_ENOJOB : SKEP_EDEAD;
+}
+
+static inline void store_ack(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
+    static const struct skep_bytes none = {0};
+    store->kind->ack(store, job, &none, now_ms);
+}
+
+static inline void store_bury(struct skep__store *store, struct skep__job *job, const char *cause,
+                              struct skep__death *death, uint64_t now_ms) {
+    static const struct skep_bytes none = {0};
+    store->kind->bury(store, job, cause, death, &none, now_ms);
 }
 
 static inline struct shelf shelf_of(const struct skep__store_limits *limits) {
-    static const struct skep__store_events events = {.emptied = shelf_emptied};
+    static const struct skep__store_events events = {.emptied = shelf_emptied, .done = shelf_done, .died = shelf_died};
     struct shelf shelf;
     assert_int_equal(skep__store_memory_new(&shelf.store, limits, &events, NULL), SKEP_OK);
     assert_int_equal(skep__queues_new(&shelf.queues, shelf.store), SKEP_OK);

@@ -68,7 +68,7 @@ static void put(struct bench *bench, struct skep__queue *queue, uint8_t priority
     struct skep__submission submission = {
         .data = "data", .size_bytes = 4, .attempts = 3, .priority = priority, .delay_ms = delay_ms};
     uint64_t id;
-    assert_int_equal(skep__ledger_submit(bench->cluster, queue, &submission, &id), SKEP_OK);
+    assert_int_equal(ledger_put(bench->cluster, queue, &submission, &id), SKEP_OK);
 }
 
 static void bury(struct bench *bench, struct skep__queue *queue, unsigned count) {
@@ -199,7 +199,7 @@ static void test_a_dead_letter_without_a_record(void **state) {
     bench_open(&bench, *state, NULL);
     put(&bench, bench.queue, 128, 0);
     struct skep__store *store = bench.cluster->store;
-    store->kind->bury(store, store->kind->first(bench.queue->shelf), "attempts", NULL, 0);
+    store->kind->bury(store, store->kind->first(bench.queue->shelf), "attempts", NULL, &(struct skep_bytes){0}, 0);
     look_at_dead(&bench, NULL, 0, 1, &view);
     assert_int_equal(view.count, 1);
     assert_false(SKEP_HAS(jobStatus, &view.last.jobStatus, cause));

@@ -86,7 +86,7 @@ static skep_child *hire_for_both(struct bench *bench, uint32_t place) {
 static void submit_other(struct bench *bench, struct skep__queue *other) {
     struct skep__submission submission = plain();
     uint64_t id;
-    assert_int_equal(skep__ledger_submit(bench->cluster, other, &submission, &id), SKEP_OK);
+    assert_int_equal(ledger_put(bench->cluster, other, &submission, &id), SKEP_OK);
     skep__dispatch_jobs(bench->cluster, other);
 }
 

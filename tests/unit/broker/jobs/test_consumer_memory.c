@@ -146,9 +146,9 @@ static void test_jobs_without_memory_are_refused(void **state) {
     struct skep__submission submission = {.data = "x", .size_bytes = 1, .attempts = 1};
     uint64_t id = 0;
     shortage_begin(bench.cluster);
-    assert_int_equal(skep__ledger_submit(bench.cluster, bench.queue, &submission, &id), SKEP_ENOMEM);
+    assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_ENOMEM);
     assert_null(bench.cluster->memory.block); /* there is some now, but not for this */
-    assert_int_equal(skep__ledger_submit(bench.cluster, bench.queue, &submission, &id), SKEP_ENOMEM);
+    assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_ENOMEM);
     assert_null(skep__ledger_queue(bench.cluster, "new", 3));
     assert_int_equal(bench.cluster->queues->failure, SKEP_ENOMEM);
     assert_ptr_equal(skep__ledger_queue(bench.cluster, "q", 1), bench.queue);
@@ -156,7 +156,7 @@ static void test_jobs_without_memory_are_refused(void **state) {
     assert_int_equal(bench.queue->shelf->declined, 2);
     shortage_end();
     PUMP_UNTIL(bench.pump, bench.cluster->memory.block != NULL);
-    assert_int_equal(skep__ledger_submit(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
+    assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
     bench_close(&bench);
 }
 

@@ -8,10 +8,10 @@ static void test_delays_and_times_to_live(void **state) {
     open_plain(&bench, *state);
     struct skep__submission submission = plain();
     submission.ttl_ms = 50;
-    assert_int_equal(skep__ledger_submit(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
+    assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
     submission.ttl_ms = 0;
     submission.delay_ms = 60;
-    assert_int_equal(skep__ledger_submit(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
+    assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
     skep__dispatch_jobs(bench.cluster, bench.queue);
     PUMP_UNTIL(bench.pump, bench.queue->shelf->dead_count == 1);
     assert_string_equal(dead_letter(&bench)->death->cause, "expired");

@@ -153,7 +153,7 @@ static void test_a_short_lease_among_long_ones(void **state) {
     struct skep__submission submission = plain();
     submission.attempts = 1;
     submission.lease_ms = LEASE_MS;
-    assert_int_equal(skep__ledger_submit(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
+    assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
     submit(&bench, 1);
     begin(child, 1, 3);
     PUMP_UNTIL(bench.pump, bench.queue->shelf->dead_count == 1);
@@ -172,7 +172,7 @@ static void test_backoff_doubles(void **state) {
     uint64_t id;
     submission.attempts = skep__ledger_attempts(bench.cluster, bench.queue, 0);
     assert_int_equal(submission.attempts, 10);
-    assert_int_equal(skep__ledger_submit(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
+    assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
     skep_child *child = hire(&bench, 0, 1);
     struct skep__job *job = skep__deliveries_find(&child->deliveries, 1)->job;
     static const unsigned expected_ms[] = {1000, 2000, 3000, 3000};
@@ -200,7 +200,7 @@ static void test_times_to_live_of_what_was_sent(void **state) {
     struct skep__submission submission = plain();
     submission.ttl_ms = 50;
     for (unsigned i = 0; i < 2; i++)
-        assert_int_equal(skep__ledger_submit(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
+        assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
     skep__dispatch_jobs(bench.cluster, bench.queue);
     begin(child, 1, 1);
     PUMP_UNTIL(bench.pump, bench.queue->shelf->dead_count == 1);

@@ -32,7 +32,7 @@ static void test_new_names_are_always_taken(void **state) {
         assert_non_null(shelf.queue);
         struct skep__submission submission = shelf_plain("x");
         shelf_put(&shelf, &submission, 0);
-        shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 0), 0);
+        store_ack(shelf.store, shelf_take(&shelf, "x", 0), 0);
     }
     assert_int_equal(count(&shelf), SKEP_MAX_QUEUES);
     assert_non_null(skep__queues_find(shelf.queues, "q", 1)); /* paused all the time */
@@ -46,7 +46,7 @@ static void test_the_one_that_has_been_empty_for_longest_goes_first(void **state
     struct skep__submission submission = shelf_plain("x");
     shelf.queue = make(&shelf, 1);
     shelf_put(&shelf, &submission, 0);
-    shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 0), 0); /* empty again just now */
+    store_ack(shelf.store, shelf_take(&shelf, "x", 0), 0); /* empty again just now */
     shelf.queue = make(&shelf, 2);
     shelf_put(&shelf, &submission, 0); /* not empty */
     make(&shelf, 3)->consumer_count = 1;
@@ -71,7 +71,7 @@ static void test_queues_in_use_stay(void **state) {
         submission.key = "k";
         submission.key_bytes = 1;
         shelf_put(&shelf, &submission, 0);
-        shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 0), 0);
+        store_ack(shelf.store, shelf_take(&shelf, "x", 0), 0);
     }
     assert_null(make(&shelf, 5000));
     assert_int_equal(shelf.queues->failure, SKEP_EQUEUES);
@@ -105,7 +105,7 @@ static void test_what_is_used_again_stays_for_as_long(void **state) {
     skep__queues_tidy(shelf.queues, 0);
     shelf_put(&shelf, &submission, 1);
     skep__queues_tidy(shelf.queues, 2 * kept_ms);
-    shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 2), 3);
+    store_ack(shelf.store, shelf_take(&shelf, "x", 2), 3);
     skep__queues_tidy(shelf.queues, 2 * kept_ms);
     shelf.queue->consumer_count = 1; /* a worker comes and goes */
     skep__queues_tidy(shelf.queues, 3 * kept_ms - 1);

@@ -24,8 +24,8 @@ static void test_first_in_first_out(void **state) {
     struct skep__job *a = shelf_take(&shelf, "a", 0), *b = shelf_take(&shelf, "b", 0);
     assert_counts(&shelf, 0, 2, 0, 0);
     assert_null(shelf.kind->first(shelf.queue->shelf));
-    shelf.kind->ack(shelf.store, b, 0);
-    shelf.kind->ack(shelf.store, a, 0);
+    store_ack(shelf.store, b, 0);
+    store_ack(shelf.store, a, 0);
     assert_counts(&shelf, 0, 0, 0, 0);
     assert_int_equal(shelf.queue->shelf->done, 2);
     assert_int_equal(shelf.queue->shelf->bytes, 0);
@@ -118,7 +118,7 @@ static void test_jobs_expire_unless_begun(void **state) {
     assert_ptr_equal(shelf.kind->expired(shelf.store, 100), taken); /* it was given to a worker, no more */
     shelf.kind->begun(shelf.store, taken);
     for (unsigned i = 0; i < 2; i++)
-        shelf.kind->bury(shelf.store, shelf.kind->expired(shelf.store, 100), "attempts", NULL, 0);
+        store_bury(shelf.store, shelf.kind->expired(shelf.store, 100), "attempts", NULL, 0);
     assert_null(shelf.kind->expired(shelf.store, 1000));
     assert_counts(&shelf, 0, 1, 0, 2);
     shelf_close(&shelf);
@@ -156,8 +156,8 @@ static void test_dead_letters(void **state) {
     put_plain(&shelf, "b");
     struct skep__job *a = shelf_take(&shelf, "a", 1), *b = shelf_take(&shelf, "b", 2);
     a->failures = a->deaths = 2;
-    shelf.kind->bury(shelf.store, a, "attempts", death(), 0);
-    shelf.kind->bury(shelf.store, b, "attempts", death(), 0);
+    store_bury(shelf.store, a, "attempts", death(), 0);
+    store_bury(shelf.store, b, "attempts", death(), 0);
     assert_counts(&shelf, 0, 0, 0, 2);
     assert_ptr_equal(shelf.kind->next(shelf.store, shelf.queue->shelf, SKEP__JOB_DEAD, NULL), a);
     assert_ptr_equal(shelf.kind->next(shelf.store, shelf.queue->shelf, SKEP__JOB_DEAD, a), b);
@@ -180,7 +180,7 @@ static void test_bounds(void **state) {
     struct skep__job *job = shelf_take(&few, "0123456789", 0);
     shelf_put(&few, &submission, 0);
     assert_int_equal(store_put(few.store, few.queue, &submission, 0, &id), SKEP_EFULL); /* reserved ones count */
-    few.kind->bury(few.store, job, "attempts", NULL, 0);
+    store_bury(few.store, job, "attempts", NULL, 0);
     assert_int_equal(store_put(few.store, few.queue, &submission, 0, &id), SKEP_EFULL); /* so do dead ones */
     few.kind->drop(few.store, job);
     shelf_put(&few, &submission, 0);

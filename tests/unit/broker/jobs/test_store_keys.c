@@ -56,7 +56,7 @@ static void test_the_key_of_a_done_job_is_remembered_from_then_on(void **state) 
     struct shelf shelf = shelf_open_large();
     struct skep__submission submission = keyed("key");
     shelf_put(&shelf, &submission, 0);
-    shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 1), LONG_MS);
+    store_ack(shelf.store, shelf_take(&shelf, "x", 1), LONG_MS);
     assert_int_equal(shelf.kind->next_ms(shelf.store), LONG_MS + SHELF_DEDUP_MS);
     assert_status(&shelf, "key", LONG_MS + SHELF_DEDUP_MS - 1, SKEP_EDUPLICATE);
     assert_status(&shelf, "key", LONG_MS + SHELF_DEDUP_MS, SKEP_OK);
@@ -67,7 +67,7 @@ static struct skep__job *dead_letter(struct shelf *shelf, uint64_t now_ms) {
     struct skep__submission submission = keyed("key");
     shelf_put(shelf, &submission, 0);
     struct skep__job *job = shelf_take(shelf, "x", 1);
-    shelf->kind->bury(shelf->store, job, "refused", NULL, now_ms);
+    store_bury(shelf->store, job, "refused", NULL, now_ms);
     return job;
 }
 
@@ -85,7 +85,7 @@ static void test_a_revived_job_holds_its_key_again(void **state) {
     assert_null(shelf.kind->ripen(shelf.store, 10 + SHELF_DEDUP_MS));
     shelf.kind->revive(shelf.store, job, 2000);
     assert_status(&shelf, "key", LONG_MS, SKEP_EDUPLICATE);
-    shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", LONG_MS), LONG_MS);
+    store_ack(shelf.store, shelf_take(&shelf, "x", LONG_MS), LONG_MS);
     assert_status(&shelf, "key", LONG_MS + SHELF_DEDUP_MS, SKEP_OK);
     shelf_close(&shelf);
 }
@@ -156,7 +156,7 @@ static void test_who_waits_with_a_copy(void **state) {
     assert_int_equal(count_waiters(&shelf, job, &sum), 3);
     assert_int_equal(sum, 111);
     assert_int_equal(wait_with(&shelf, 1000), SKEP_ENOJOB); /* it is being told */
-    shelf.kind->ack(shelf.store, job, 2);
+    store_ack(shelf.store, job, 2);
     assert_int_equal(wait_with(&shelf, 1000), SKEP_ENOJOB);
     shelf_close(&shelf);
 }
@@ -173,7 +173,7 @@ static void test_only_the_copies_are_waited_for(void **state) {
     assert_true(job->wants_outcome);
     assert_int_equal(count_waiters(&shelf, job, &sum), 1);
     assert_int_equal(sum, 10);
-    shelf.kind->bury(shelf.store, job, "expired", NULL, 2);
+    store_bury(shelf.store, job, "expired", NULL, 2);
     assert_dead(&shelf, "expired");
     shelf.kind->revive(shelf.store, job, 3);
     assert_int_equal(wait_with(&shelf, 100), SKEP_OK);
@@ -190,11 +190,11 @@ static void test_a_key_remembers_how_its_job_ended(void **state) {
     shelf.kind->revive(shelf.store, job, 11); /* open again */
     assert_int_equal(wait_with(&shelf, 1), SKEP_OK);
     job = shelf_take(&shelf, "x", 12);
-    shelf.kind->bury(shelf.store, job, "deaths", NULL, 13);
+    store_bury(shelf.store, job, "deaths", NULL, 13);
     shelf.kind->drop(shelf.store, job);
     assert_dead(&shelf, "deaths");
     assert_status(&shelf, "key", 13 + SHELF_DEDUP_MS, SKEP_OK); /* another job */
-    shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 2000), 2000);
+    store_ack(shelf.store, shelf_take(&shelf, "x", 2000), 2000);
     assert_int_equal(wait_with(&shelf, 2), SKEP_ENOJOB);
     shelf_close(&shelf);
 }
@@ -209,7 +209,7 @@ static void test_those_who_wait_have_a_bound(void **state) {
     while ((status = wait_with(&shelf, 1)) == SKEP_OK) count++;
     assert_int_equal(status, SKEP_EFULL);
     assert_in_range(count, 10, 2000 / skep__waiter_cost());
-    shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 1), 2); /* their memory is free again */
+    store_ack(shelf.store, shelf_take(&shelf, "x", 1), 2); /* their memory is free again */
     submission = keyed("another");
     shelf_put(&shelf, &submission, 3);
     shelf_close(&shelf);
@@ -233,7 +233,7 @@ static void do_numbered(struct shelf *shelf, unsigned number) {
     char key[16];
     struct skep__submission submission = numbered(key, number);
     shelf_put(shelf, &submission, 0);
-    shelf->kind->ack(shelf->store, shelf_take(shelf, "x", 1), 1);
+    store_ack(shelf->store, shelf_take(shelf, "x", 1), 1);
 }
 
 static void test_keys_are_part_of_the_memory(void **state) {
@@ -244,7 +244,7 @@ static void test_keys_are_part_of_the_memory(void **state) {
     shelf_put(&shelf, &submission, 0);
     size_t waiting_bytes = shelf.queue->shelf->bytes;
     assert_in_range(waiting_bytes, skep__key_cost(3) + skep__waiter_cost() + 1, 1000);
-    shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 1), 1);
+    store_ack(shelf.store, shelf_take(&shelf, "x", 1), 1);
     assert_int_equal(shelf.queue->shelf->bytes, skep__key_cost(3));
     assert_int_equal(skep__memory_shelf(shelf.queue->shelf)->ended_bytes, skep__key_cost(3));
     assert_null(shelf.kind->ripen(shelf.store, 1 + SHELF_DEDUP_MS));

@@ -142,7 +142,7 @@ static void reserve(struct model *model) {
 static void answer(struct model *model, struct model_job *m) {
     switch (chance(model, 4)) {
     case 0:
-        model->kind->ack(model->store, m->job, 0);
+        store_ack(model->store, m->job, 0);
         model->done[m->queue]++;
         forget(model, m);
         break;
@@ -175,7 +175,7 @@ static void answer_any(struct model *model) {
 static void bury_any(struct model *model) {
     struct model_job *m = any(model, chance(model, 3)); /* ready, reserved or delayed */
     if (m == NULL) return;
-    model->kind->bury(model->store, m->job, "attempts", calloc(1, sizeof(struct skep__death) + 1), 0);
+    store_bury(model->store, m->job, "attempts", calloc(1, sizeof(struct skep__death) + 1), 0);
     m->state = SKEP__JOB_DEAD;
 }
 
@@ -203,7 +203,7 @@ static void check_expired(struct model *model) {
             m->begun = true;
             continue;
         }
-        model->kind->bury(model->store, job, "attempts", NULL, 0);
+        store_bury(model->store, job, "attempts", NULL, 0);
         m->state = SKEP__JOB_DEAD;
     }
 }
