@@ -4,7 +4,7 @@
 #define SKEP_TESTS_LEDGER_BENCH_H
 
 #include "broker/hatch.h"
-#include "broker/one_put.h"
+#include "broker/ledger_put.h"
 #include "common/text.h"
 
 #include "clients/session.h"
@@ -24,6 +24,7 @@ struct bench {
 static inline void bench_open(struct bench *bench, struct pump *pump, const skep_settings *settings) {
     *bench = (struct bench){.pump = pump, .cluster = hatch_cluster(pump, settings)};
     assert_int_equal(skep_cluster_start(bench->cluster), SKEP_OK);
+    if (later_is_wanted()) later_install(bench->cluster);
     bench->queue = skep__queues_get(bench->cluster->queues, "q", 1);
     assert_non_null(bench->queue);
 }
@@ -132,29 +133,21 @@ static inline void bench_close_inlet(struct bench_inlet *inlet) {
 
 /* --- jobs --- */
 
-/* What is answered at once. */
-static inline int ledger_put(skep_cluster *cluster, struct skep__queue *queue,
-                             const struct skep__submission *submission, uint64_t *id) {
-    struct one_put one;
-    one_put_init(&one, submission);
-    skep__ledger_submit(cluster, queue, &one.batch, &one.put);
-    assert_int_equal(one.answers, 1);
-    skep__ledger_refused(cluster, one.answer.status);
-    if (one.answer.status == SKEP_OK) *id = one.answer.id;
-    return one.answer.status;
+static inline struct skep__submission bench_job(size_t size_bytes) {
+    static const char zeros[SKEP_MAX_PAYLOAD];
+    return (struct skep__submission){
+        .data = zeros, .size_bytes = size_bytes, .attempts = 100, .priority = SKEP__PRIORITY_MIDDLE};
 }
 
 static inline void bench_put(struct bench *bench, size_t size_bytes) {
-    static const char zeros[SKEP_MAX_PAYLOAD];
-    struct skep__submission submission = {
-        .data = zeros, .size_bytes = size_bytes, .attempts = 100, .priority = SKEP__PRIORITY_MIDDLE};
+    struct skep__submission submission = bench_job(size_bytes);
     uint64_t id;
     assert_int_equal(ledger_put(bench->cluster, bench->queue, &submission, &id), SKEP_OK);
 }
 
 static inline void bench_submit(struct bench *bench, unsigned count, size_t size_bytes) {
-    for (unsigned i = 0; i < count; i++) bench_put(bench, size_bytes);
-    skep__dispatch_jobs(bench->cluster, bench->queue);
+    struct skep__submission submission = bench_job(size_bytes);
+    ledger_put_many(bench->cluster, bench->queue, &submission, count);
 }
 
 static inline void bench_complete(skep_child *child, uint64_t delivery, uint64_t n) {
@@ -162,15 +155,18 @@ static inline void bench_complete(skep_child *child, uint64_t delivery, uint64_t
     const char *why;
     SKEP_SET(completed, &command, n, n);
     assert_int_equal(skep__ledger_completed(child, &command, &why), SKEP_OK);
+    later_settle(child->cluster);
     skep__dispatch_child(child);
 }
 
 static inline void bench_retry(skep_child *child, uint64_t delivery) {
     struct skep_command_retry command = {.delivery = delivery};
     skep__ledger_retry(child, &command);
+    later_settle(child->cluster);
 }
 
 static inline void bench_assert(const struct bench *bench, uint64_t ready, uint64_t reserved, uint64_t done) {
+    later_settle(bench->cluster);
     assert_int_equal(bench->queue->shelf->ready_count, ready);
     assert_int_equal(bench->queue->shelf->reserved_count, reserved);
     assert_int_equal(bench->queue->shelf->done, done);

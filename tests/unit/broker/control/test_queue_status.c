@@ -73,10 +73,13 @@ static void put(struct bench *bench, struct skep__queue *queue, uint8_t priority
 
 static void bury(struct bench *bench, struct skep__queue *queue, unsigned count) {
     static const struct skep_bytes none = {0};
+    queue->paused = true;
     for (unsigned i = 0; i < count; i++) {
         put(bench, queue, 128, 0);
         skep__ledger_bury(bench->cluster, bench->cluster->store->kind->first(queue->shelf), "refused", &none, NULL);
+        later_settle(bench->cluster);
     }
+    queue->paused = false;
 }
 
 /* --- peeking --- */
@@ -177,6 +180,7 @@ static void test_what_a_dead_letter_tells(void **state) {
     struct skep__exit_record record = {.worker = 7, .pid = 77, .code = -1, .signal = 11, .uptime_ms = 5};
     put(&bench, bench.queue, 128, 0);
     skep__ledger_bury(bench.cluster, bench.cluster->store->kind->first(bench.queue->shelf), "deaths", &reason, &record);
+    later_settle(bench.cluster);
     look_at_dead(&bench, NULL, 0, 1, &view);
     const struct skep_command_jobStatus *s = &view.last.jobStatus;
     assert_memory_equal(s->cause.data, "deaths", s->cause.size_bytes);
@@ -200,6 +204,7 @@ static void test_a_dead_letter_without_a_record(void **state) {
     put(&bench, bench.queue, 128, 0);
     struct skep__store *store = bench.cluster->store;
     store->kind->bury(store, store->kind->first(bench.queue->shelf), "attempts", NULL, &(struct skep_bytes){0}, 0);
+    later_settle(bench.cluster);
     look_at_dead(&bench, NULL, 0, 1, &view);
     assert_int_equal(view.count, 1);
     assert_false(SKEP_HAS(jobStatus, &view.last.jobStatus, cause));

@@ -192,6 +192,7 @@ static void test_failing_is_final(void **state) {
     submit(&bench, 1);
     struct skep_command_fail command = {.delivery = 1, .reason = skep__text("no such file")};
     skep__ledger_fail(child, &command);
+    later_settle(child->cluster);
     assert_counts(&bench, 0, 0, 1, 0);
     assert_string_equal(dead_letter(&bench)->death->cause, "refused");
     assert_string_equal(dead_letter(&bench)->death->reason, "no such file");
@@ -245,13 +246,16 @@ static void test_the_primary_submits_too(void **state) {
     open_plain(&bench, *state);
     skep_child *child = hire(&bench, 0, 5);
     assert_int_equal(skep_cluster_submit(bench.cluster, "q", "x", 1, NULL, &id, hear, &heard), SKEP_OK);
-    assert_int_equal(id, 1);
+    assert_int_equal(id, later_is_installed(bench.cluster) ? 0 : 1);
+    later_settle(bench.cluster);
     complete(child, 1, 1);
     assert_int_equal(heard.count, 1);
     assert_int_equal(heard.status, SKEP_OK);
     assert_int_equal(skep_cluster_submit(bench.cluster, "q", "x", 1, NULL, &id, hear, &heard), SKEP_OK);
+    later_settle(bench.cluster);
     struct skep_command_fail command = {.delivery = 2};
     skep__ledger_fail(child, &command);
+    later_settle(child->cluster);
     assert_int_equal(heard.status, SKEP_EDEAD);
     assert_string_equal(heard.data, "refused");
     dismiss(child);
@@ -261,6 +265,7 @@ static void test_the_primary_submits_too(void **state) {
 static void test_what_the_primary_may_not_submit(void **state) {
     struct bench bench;
     char name[SKEP_MAX_NAME + 2] = {0};
+    if (later_is_wanted()) skip(); /* copies are known at once */
     memset(name, 'n', SKEP_MAX_NAME + 1);
     open_plain(&bench, *state);
     static char large[SKEP_MAX_PAYLOAD + 1];
@@ -291,6 +296,7 @@ static void test_the_primary_has_a_copy_of_a_dead_letter(void **state) {
     struct bench bench;
     skep_job_options keyed = {.key = "k"};
     uint64_t id = 0;
+    if (later_is_wanted()) skip(); /* the call itself says so */
     open_plain(&bench, *state);
     skep_cluster *cluster = bench.cluster;
     assert_int_equal(skep_cluster_submit(cluster, "q", "x", 1, &keyed, NULL, NULL, NULL), SKEP_OK);

@@ -38,6 +38,7 @@ static void test_what_a_stop_would_lose(void **state) {
     begin(child, 1, 3);
     begin(killed, 1, 1);
     skep__ledger_fail(child, &fail);
+    later_settle(child->cluster);
     assert_losable(&bench, false, 3, 1);
     assert_losable(&bench, true, 6, 1);
     killed->reason = "watchdog"; /* it finishes nothing any more */

@@ -184,6 +184,7 @@ static void test_backoff_doubles(void **state) {
         else bench.cluster->store->kind->ripen(bench.cluster->store, UINT64_MAX);
         if (i > 0) bench.cluster->store->kind->reserve(bench.cluster->store, job, now_ms);
         skep__ledger_put_off(bench.cluster, job, 0, &none, NULL);
+        later_settle(bench.cluster);
         assert_int_equal(job->state, SKEP__JOB_DELAYED);
         assert_int_equal(job->at_ms - now_ms, expected_ms[i]);
     }
