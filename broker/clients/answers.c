@@ -12,6 +12,8 @@
 #include "jobs/ledger.h"
 #include "journal/memory.h"
 
+enum { MAX_UNANSWERED = 64 * 1024 /* jobs of one client: what is kept of them has no other bound */ };
+
 /* Answers that travel together: to consecutive numbers, of one kind */
 struct run {
     uint64_t number, n, id;
@@ -186,6 +188,9 @@ static void tell_complete(struct skep__session *session) {
         for (size_t i = 0; i < a->count; i++) tell(session, &a->runs[i], a->quiet);
         tell_lacking(session, a->end, a->lacking);
     }
+    if (!session->too_many || !TAILQ_EMPTY(&session->unanswered)) return;
+    session->too_many = session->gap_told = false;
+    skep__session_tell_expected(session);
 }
 
 static void answered_later(struct skep__put *put, const struct skep__answer *answer) {
@@ -236,6 +241,12 @@ void skep__answers_put(struct skep__session *session, struct skep__queue *queue,
     session->expected += batch->jobs.count - batch->first;
     if (session->cluster->store->kind->at_once) put_at_once(session, queue, batch, status);
     else put_later(session, queue, batch, status);
+}
+
+bool skep__answers_allow(struct skep__session *session) {
+    if (session->expected - first_unanswered(session) < MAX_UNANSWERED) return true;
+    session->too_many = true;
+    return false;
 }
 
 void skep__answers_leave(struct skep__session *session) {

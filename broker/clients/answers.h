@@ -11,6 +11,10 @@
 void skep__answers_put(struct skep__session *session, struct skep__queue *queue, const struct skep__batch *batch,
                        int status);
 
+/* Whether more jobs of the client can be put: not if too many have not been answered. When these have, it is told which
+ * number comes next. */
+bool skep__answers_allow(struct skep__session *session);
+
 /* Answers once more to what was submitted before; what was not answered yet will be in any case. Returns how many of
  * the jobs have been submitted before. */
 uint32_t skep__answers_again(struct skep__session *session, const struct skep_command_submit *submit);

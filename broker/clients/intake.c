@@ -65,7 +65,7 @@ static int submit(struct intake *intake, const struct skep_command_submit *s) {
     if (s->keys.count > 0 && s->keys.count != s->jobs.count)
         return refuse(intake, "the number of keys is not that of jobs");
     if (s->queue.size_bytes == 0 || s->number == 0) return refuse(intake, "queue is empty, or number 0");
-    if (!skep__session_reads(session)) return SKEP_OK;
+    if (!skep__session_reads(session) || !skep__answers_allow(session)) return SKEP_OK;
     if (s->number > session->expected) {
         skep__session_tell_expected(session);
         return SKEP_OK;

@@ -94,8 +94,8 @@ struct own_put {
 /* Whether an outcome follows, if it is wanted; and else why none does. */
 static int status_of(const struct own_put *own) {
     const struct skep__answer *answer = &own->answer;
-    if (answer->status != SKEP_EDUPLICATE || !own->wants_outcome || answer->ended == NULL)
-        return answer->waits ? SKEP_OK : answer->status;
+    if (answer->status != SKEP_EDUPLICATE || !own->wants_outcome) return answer->status;
+    if (answer->waits) return SKEP_OK;
     return strcmp(answer->ended, "done") == 0 ? SKEP_EDUPLICATE : SKEP_EDEAD;
 }
 
@@ -111,6 +111,12 @@ static void set_id(skep_cluster *cluster, uint64_t number, uint64_t id) {
     if (awaited != NULL) awaited->id = id;
 }
 
+static void say_declined(const struct own_put *own, int status) {
+    if (skep__may_say(own->cluster, &own->cluster->store_said_ms))
+        skep__emit_error(own->cluster, NULL, "a job for queue %s is not stored: %s", own->queue->name,
+                         skep_strerror(status));
+}
+
 /* The call has returned: who awaits no outcome can be told by an event only. */
 static void answered_later(struct skep__put *put, const struct skep__answer *answer) {
     struct own_put *own = SKEP_CONTAINER(put, struct own_put, put);
@@ -119,9 +125,7 @@ static void answered_later(struct skep__put *put, const struct skep__answer *ans
     struct skep_bytes why = skep__text(answer->ended != NULL ? answer->ended : "");
     if (status == SKEP_OK) set_id(own->cluster, own->number, answer->id);
     else if (own->wants_outcome) skep__primary_outcome(own->cluster, own->number, answer->id, status, &why);
-    else if (status != SKEP_EDUPLICATE && status != SKEP_ECLOSED)
-        skep__emit_error(own->cluster, NULL, "a job for queue %s is not stored: %s", own->queue->name,
-                         skep_strerror(status));
+    else if (status != SKEP_EDUPLICATE && status != SKEP_ECLOSED) say_declined(own, status);
     free(own);
 }
 
@@ -168,7 +172,7 @@ int skep__primary_submit(skep_cluster *cluster, const char *queue, const void *d
     submission.wants_outcome = outcome != NULL;
     int status = put(cluster, queue, &submission, &given);
     if (status != SKEP_OK) forget(cluster, awaited);
-    else if (given != 0) set_id(cluster, submission.number, given);
+    else if (awaited != NULL && given != 0) set_id(cluster, submission.number, given);
     bool is_there = status == SKEP_OK || status == SKEP_EDUPLICATE || status == SKEP_EDEAD;
     if (id != NULL && is_there) *id = given;
     return status == SKEP_OK ? status : skep__broker_fail(cluster, status, "%s: %s", queue, skep_strerror(status));

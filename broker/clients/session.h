@@ -33,7 +33,8 @@ struct skep__session {
     uint64_t drops_said;  /* why answers of it were dropped, as far as that was said: a bit for each status */
 
     TAILQ_HEAD(skep__unanswered, skep__answers)
-    unanswered; /* batches whose answers the store owes, or those before them */
+    unanswered;    /* batches whose answers the store owes, or those before them */
+    bool too_many; /* some were not taken, for there are too many of these */
     struct skep__declined declined[SKEP__DECLINED_KEPT]; /* the latest, by declined_count modulo their number */
     uint64_t declined_count;
 

@@ -5,7 +5,8 @@
  *
  * Reading is immediate: a store has in this process what it shows (first, next, expired, the counts of shelves), which
  * may be less than what is stored. Who has a job is not stored: reserve, begun, recover and ripen take effect at once,
- * and after a restart of the broker what was reserved is ready again.
+ * and after a restart of the broker what was reserved is ready again. The ledger counts attempts, deaths and the like
+ * in the job itself; they are stored with its next change, and with recover by and by.
  *
  * What is stored is changed by put, ack, retry, bury, revive and drop. A store may complete these later, on another
  * turn of the loop, and several of them together. Until then the job is in the state PENDING: the store has it, counts
@@ -147,7 +148,7 @@ struct skep__answer {
 
 /* Who puts a batch. It is the caller's, and stays until it was called for each job. */
 struct skep__put {
-    /* Called once for each job of the batch, in their order. It may not call the store. */
+    /* Called once for each job of the batch, in their order. It may put more jobs, and read. */
     void (*answered)(struct skep__put *put, const struct skep__answer *answer);
 };
 

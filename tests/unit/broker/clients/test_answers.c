@@ -154,6 +154,25 @@ static void test_no_memory_for_what_is_pending(void **state) {
     close_scene(&scene);
 }
 
+static void test_too_many_are_pending(void **state) {
+    enum { FRAMES = 64 * 1024 / SKEP_MAX_LIST };
+    struct scene scene;
+    open_held(&scene, state, NULL);
+    for (uint64_t i = 0; i < FRAMES; i++) visitor_submit(&scene.visitor, 1 + i * SKEP_MAX_LIST, SKEP_MAX_LIST, false);
+    const uint64_t next = 1 + (uint64_t)FRAMES * SKEP_MAX_LIST;
+    visitor_submit(&scene.visitor, next, 1, false);
+    assert_int_equal(later_pending(scene.bench.cluster), FRAMES);
+    let_go(&scene);
+    for (unsigned i = 0; i < FRAMES; i++)
+        visitor_expect(&scene.visitor, i, SKEP_COMMAND_accepted, 1 + (uint64_t)i * SKEP_MAX_LIST, SKEP_MAX_LIST,
+                       1 + (uint64_t)i * SKEP_MAX_LIST);
+    visitor_expect(&scene.visitor, FRAMES, SKEP_COMMAND_expected, next, 0, 0);
+    visitor_submit(&scene.visitor, next, 1, false);
+    visitor_expect(&scene.visitor, FRAMES + 1, SKEP_COMMAND_accepted, next, 1, next);
+    visitor_expect_nothing_more(&scene.visitor);
+    close_scene(&scene);
+}
+
 static void test_the_submitter_has_left(void **state) {
     struct scene scene;
     open_held(&scene, state, NULL);
@@ -252,13 +271,20 @@ static void test_a_copy_of_the_primarys(void **state) {
 
 static void test_the_broker_ends_before_the_primary_hears(void **state) {
     struct scene scene;
-    struct heard heard = {0};
+    struct heard accepted = {0}, pending = {0};
     open_held(&scene, state, NULL);
-    submit(&scene, NULL, &heard);
+    submit(&scene, NULL, &accepted);
+    let_go(&scene);
+    later_hold(scene.bench.cluster, true);
+    submit(&scene, NULL, &pending);
     submit(&scene, NULL, NULL);
     close_scene(&scene);
-    assert_int_equal(heard.count, 1);
-    assert_int_equal(heard.status, SKEP_ECLOSED);
+    assert_int_equal(accepted.count, 1);
+    assert_int_equal(accepted.status, SKEP_ECLOSED);
+    assert_int_equal(accepted.id, 1);
+    assert_int_equal(pending.count, 1);
+    assert_int_equal(pending.status, SKEP_ECLOSED);
+    assert_int_equal(pending.id, 0);
 }
 
 int main(void) {
@@ -269,6 +295,7 @@ int main(void) {
         PUMP_TEST(test_answers_come_in_the_order_of_numbers),
         PUMP_TEST(test_what_comes_again_is_answered_once),
         PUMP_TEST(test_no_memory_for_what_is_pending),
+        PUMP_TEST(test_too_many_are_pending),
         PUMP_TEST(test_the_submitter_has_left),
         PUMP_TEST(test_the_broker_ends_while_jobs_are_pending),
         PUMP_TEST(test_the_primary_hears_later),
