@@ -320,6 +320,7 @@ struct skep_cluster {
     size_t exit_count;
 
     struct skep__store *store;
+    struct skep__queues *queues; /* of the store */
     const struct skep__job_events *job_events;
     SLIST_HEAD(, skep__queue_settings) queue_settings;
     struct skep__alarm ledger_alarm;            /* when something in the store is due */
@@ -331,6 +332,7 @@ struct skep_cluster {
     uint64_t stray_answers;                     /* to deliveries that a worker did not have, ever */
     uint64_t keys_forgotten_said;               /* store.forgotten_early at the latest report of it, */
     uint64_t keys_said_ms;                      /* and when that was; 0: never */
+    uint64_t store_said_ms;                     /* when it was last said that the store is in trouble; 0: never */
     struct skep__flush lost_flush;              /* says which jobs a stop has left */
 
     struct skep__port *intake;

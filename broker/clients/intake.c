@@ -4,11 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "clients/session.h"
+#include "clients/answers.h"
 #include "common/text.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"
-#include "journal/memory.h"
 #include "journal/news.h"
 #include "messages/router.h"
 
@@ -32,104 +31,12 @@ static int refuse(struct intake *intake, const char *why) {
     return SKEP_EPROTO;
 }
 
-/* --- answers --- */
-
-/* Answers that travel together: to consecutive numbers, of one kind */
-struct answers {
-    struct skep__session *session;
-    bool quiet; /* outcomes are wanted, too */
-    uint64_t number, n, id;
-    int status;
-    bool waits;        /* a duplicate: the outcome of the first follows */
-    const char *ended; /* a duplicate whose outcome was wanted: how the first has ended; NULL: it has not */
-};
-
-static void tell_declined(const struct answers *a) {
-    struct skep_command command = {.id = SKEP_COMMAND_declined};
-    struct skep_command_declined *d = &command.declined;
-    const char *reason = a->status == SKEP_ENOMEM ? SKEP__OUT_OF_MEMORY : skep_strerror(a->status);
-    *d = (struct skep_command_declined){
-        .number = a->number, .status = (uint64_t)a->status, .reason = skep__text(reason)};
-    SKEP_SET(declined, d, n, a->n);
-    skep__session_tell(a->session, &command);
-}
-
-static void tell_accepted(const struct answers *a) {
-    struct skep_command command = {.id = SKEP_COMMAND_accepted};
-    struct skep_command_accepted *c = &command.accepted;
-    *c = (struct skep_command_accepted){.number = a->number, .id = a->id};
-    SKEP_SET(accepted, c, n, a->n);
-    if (a->status == SKEP_EDUPLICATE) SKEP_SET(accepted, c, duplicate, true);
-    if (a->waits) SKEP_SET(accepted, c, waits, true);
-    if (a->ended != NULL) SKEP_SET(accepted, c, ended, skep__text(a->ended));
-    if (a->quiet) skep__session_tell_quietly(a->session, &command);
-    else skep__session_tell(a->session, &command);
-}
-
-static bool is_accepted(int status) {
-    return status == SKEP_OK || status == SKEP_EDUPLICATE;
-}
-
-/* One range for submissions that were declined in a row, so that many small ones do not displace each other. */
-static void note_declined(const struct answers *a) {
-    struct skep__session *session = a->session;
-    struct skep__declined *last = &session->declined[(session->declined_count - 1) % SKEP__DECLINED_KEPT];
-    if (session->declined_count > 0 && last->number + last->n == a->number && last->status == a->status) {
-        last->n += a->n;
-        return;
-    }
-    session->declined[session->declined_count++ % SKEP__DECLINED_KEPT] =
-        (struct skep__declined){.number = a->number, .n = a->n, .status = a->status};
-}
-
-static void end_answers(struct answers *a, bool again) {
-    if (a->n == 0) return;
-    if (is_accepted(a->status)) {
-        tell_accepted(a);
-    } else {
-        if (!again) note_declined(a);
-        tell_declined(a);
-    }
-    a->n = 0;
-}
-
-/* ids of accepted jobs follow each other; 0 stands for all that were accepted before. */
-static bool follows(const struct answers *a, int status, uint64_t id) {
-    if (a->n == 0 || a->status != status || status == SKEP_EDUPLICATE) return false;
-    return status != SKEP_OK || id == (a->id != 0 ? a->id + a->n : 0);
-}
-
-static void answer(struct answers *a, uint64_t number, int status, uint64_t id, bool again) {
-    if (!follows(a, status, id)) {
-        end_answers(a, again);
-        *a = (struct answers){.session = a->session, .quiet = a->quiet, .number = number, .id = id, .status = status};
-    }
-    a->n++;
-}
-
 /* --- submissions --- */
-
-static int status_before(const struct skep__session *session, uint64_t number) {
-    for (unsigned i = 0; i < SKEP__DECLINED_KEPT; i++) {
-        const struct skep__declined *d = &session->declined[i];
-        if (number >= d->number && number - d->number < d->n) return d->status;
-    }
-    return SKEP_OK;
-}
-
-/* Answers once more to what was submitted before. Returns how many of the jobs those are. */
-static uint32_t answer_again(struct skep__session *session, const struct skep_command_submit *submit) {
-    struct answers answers = {.session = session};
-    uint32_t i = 0;
-    for (; i < submit->jobs.count && submit->number + i < session->expected; i++)
-        answer(&answers, submit->number + i, status_before(session, submit->number + i), 0, true);
-    end_answers(&answers, true);
-    return i;
-}
 
 static struct skep__submission submission_of(const struct intake *intake, const struct skep_command_submit *s,
                                              const struct skep__queue *queue) {
     return (struct skep__submission){
+        .number = intake->session->expected,
         .client = intake->session->id,
         .delay_ms = (uint32_t)s->delay_ms,
         .ttl_ms = (uint32_t)s->ttl_ms,
@@ -141,39 +48,6 @@ static struct skep__submission submission_of(const struct intake *intake, const 
     };
 }
 
-/* Who wants the outcome of a duplicate waits for that of the first job or, if that has ended, hears how. */
-static void wait_for_first(struct intake *intake, struct skep__queue *queue, const struct skep__submission *submission,
-                           struct answers *a, uint64_t id) {
-    const char *cause;
-    int status = skep__ledger_wait(intake->cluster, queue, submission, &cause);
-    bool is_answer = status == SKEP_OK || status == SKEP_ENOJOB || status == SKEP_EDEAD;
-    answer(a, submission->number, is_answer ? SKEP_EDUPLICATE : status, id, false);
-    a->waits = status == SKEP_OK;
-    if (status == SKEP_ENOJOB) a->ended = "done";
-    if (status == SKEP_EDEAD) a->ended = cause;
-}
-
-static void put_all(struct intake *intake, const struct skep_command_submit *s, struct skep__queue *queue, uint32_t i) {
-    struct skep__session *session = intake->session;
-    struct answers answers = {.session = session, .quiet = s->outcomes};
-    struct skep__submission submission = submission_of(intake, s, queue);
-    for (; i < s->jobs.count; i++) {
-        struct skep_bytes data = skep__list_at(&s->jobs, i), key = {0};
-        if (s->keys.count > 0) key = skep__list_at(&s->keys, i);
-        uint64_t id = 0;
-        submission.data = data.data;
-        submission.size_bytes = data.size_bytes;
-        submission.key = key.size_bytes > 0 ? key.data : NULL;
-        submission.key_bytes = key.size_bytes;
-        submission.number = session->expected++;
-        int status = intake->cluster->store->failure;
-        if (queue != NULL) status = skep__ledger_submit(intake->cluster, queue, &submission, &id);
-        if (status == SKEP_EDUPLICATE && s->outcomes) wait_for_first(intake, queue, &submission, &answers, id);
-        else answer(&answers, submission.number, status, id, false);
-    }
-    end_answers(&answers, false);
-}
-
 static void touch(struct intake *intake, struct skep__queue *queue) {
     if (intake->touched != NULL && intake->touched != queue) skep__dispatch_jobs(intake->cluster, intake->touched);
     intake->touched = queue;
@@ -181,8 +55,7 @@ static void touch(struct intake *intake, struct skep__queue *queue) {
 
 /* The queue that was touched may be forgotten for a new one: its jobs are given out before. */
 static struct skep__queue *queue_of(struct intake *intake, const struct skep_bytes *name) {
-    struct skep__store *store = intake->cluster->store;
-    struct skep__queue *queue = store->kind->queue(store, name->data, name->size_bytes, false);
+    struct skep__queue *queue = skep__queues_find(intake->cluster->queues, name->data, name->size_bytes);
     touch(intake, queue);
     return queue != NULL ? queue : skep__ledger_queue(intake->cluster, name->data, name->size_bytes);
 }
@@ -192,16 +65,18 @@ static int submit(struct intake *intake, const struct skep_command_submit *s) {
     if (s->keys.count > 0 && s->keys.count != s->jobs.count)
         return refuse(intake, "the number of keys is not that of jobs");
     if (s->queue.size_bytes == 0 || s->number == 0) return refuse(intake, "queue is empty, or number 0");
-    if (!skep__session_reads(session)) return SKEP_OK;
+    if (!skep__session_reads(session) || !skep__answers_allow(session)) return SKEP_OK;
     if (s->number > session->expected) {
         skep__session_tell_expected(session);
         return SKEP_OK;
     }
     session->gap_told = false;
-    uint32_t known = answer_again(session, s);
+    uint32_t known = skep__answers_again(session, s);
     struct skep__queue *queue = queue_of(intake, &s->queue);
     intake->touched = queue;
-    put_all(intake, s, queue, known);
+    struct skep__batch batch = {
+        .common = submission_of(intake, s, queue), .jobs = s->jobs, .keys = s->keys, .first = known};
+    skep__answers_put(session, queue, &batch, intake->cluster->queues->failure);
     return SKEP_OK;
 }
 

@@ -6,9 +6,12 @@
 #include "base/why.h"
 #include "clients/primary.h"
 #include "clients/session.h"
+#include "common/container.h"
 #include "common/queue_options.h"
+#include "common/text.h"
 #include "config/settings.h"
 #include "jobs/ledger.h"
+#include "journal/event.h"
 
 /* An outcome that the primary waits for */
 struct skep__awaited {
@@ -76,17 +79,87 @@ static void forget(skep_cluster *cluster, struct skep__awaited *awaited) {
     free(awaited);
 }
 
+/* --- answers of the store --- */
+
+/* A submission that is being put */
+struct own_put {
+    struct skep__put put;
+    skep_cluster *cluster;
+    struct skep__queue *queue;
+    uint64_t number;
+    bool wants_outcome;
+    struct skep__answer answer;
+};
+
+/* Whether an outcome follows, if it is wanted; and else why none does. */
+static int status_of(const struct own_put *own) {
+    const struct skep__answer *answer = &own->answer;
+    if (answer->status != SKEP_EDUPLICATE || !own->wants_outcome) return answer->status;
+    if (answer->waits) return SKEP_OK;
+    return strcmp(answer->ended, "done") == 0 ? SKEP_EDUPLICATE : SKEP_EDEAD;
+}
+
+static void answered(struct skep__put *put, const struct skep__answer *answer) {
+    struct own_put *own = SKEP_CONTAINER(put, struct own_put, put);
+    own->answer = *answer;
+    skep__ledger_refused(own->cluster, answer->status);
+}
+
+static void set_id(skep_cluster *cluster, uint64_t number, uint64_t id) {
+    struct skep__awaited *awaited;
+    HASH_FIND(hh, cluster->awaited, &number, sizeof number, awaited);
+    if (awaited != NULL) awaited->id = id;
+}
+
+static void say_declined(const struct own_put *own, int status) {
+    if (skep__may_say(own->cluster, &own->cluster->store_said_ms))
+        skep__emit_error(own->cluster, NULL, "a job for queue %s is not stored: %s", own->queue->name,
+                         skep_strerror(status));
+}
+
+/* The call has returned: who awaits no outcome can be told by an event only. */
+static void answered_later(struct skep__put *put, const struct skep__answer *answer) {
+    struct own_put *own = SKEP_CONTAINER(put, struct own_put, put);
+    answered(put, answer);
+    int status = status_of(own);
+    struct skep_bytes why = skep__text(answer->ended != NULL ? answer->ended : "");
+    if (status == SKEP_OK) set_id(own->cluster, own->number, answer->id);
+    else if (own->wants_outcome) skep__primary_outcome(own->cluster, own->number, answer->id, status, &why);
+    else if (status != SKEP_EDUPLICATE && status != SKEP_ECLOSED) say_declined(own, status);
+    free(own);
+}
+
+/* --- submitting --- */
+
+static int put_later(const struct own_put *like, const struct skep__batch *batch) {
+    struct own_put *own = malloc(sizeof *own);
+    if (own == NULL) return SKEP_ENOMEM;
+    *own = *like;
+    own->put.answered = answered_later;
+    skep__ledger_submit(own->cluster, own->queue, batch, &own->put);
+    return SKEP_OK;
+}
+
 static int put(skep_cluster *cluster, const char *name, struct skep__submission *submission, uint64_t *id) {
+    const struct skep_bytes data = {submission->data, submission->size_bytes};
+    const struct skep_bytes key = {submission->key, submission->key_bytes};
     struct skep__queue *queue = skep__ledger_queue(cluster, name, strlen(name));
-    int status = cluster->store->failure;
-    if (queue != NULL) submission->attempts = skep__ledger_attempts(cluster, queue, submission->attempts);
-    if (queue != NULL) status = skep__ledger_submit(cluster, queue, submission, id);
-    if (status == SKEP_OK) skep__dispatch_jobs(cluster, queue);
-    bool waits = status == SKEP_EDUPLICATE && submission->wants_outcome;
-    const char *cause;
-    if (waits) status = skep__ledger_wait(cluster, queue, submission, &cause);
-    if (waits && status == SKEP_ENOJOB) status = SKEP_EDUPLICATE;
-    return status == SKEP_OK ? status : skep__broker_fail(cluster, status, "%s: %s", name, skep_strerror(status));
+    if (queue == NULL) return cluster->queues->failure;
+    if (cluster->stopping) return SKEP_ESTATE;
+    submission->attempts = skep__ledger_attempts(cluster, queue, submission->attempts);
+    struct skep__batch batch = {.common = *submission,
+                                .jobs = {.count = 1, .borrowed = &data},
+                                .keys = {.count = key.size_bytes > 0, .borrowed = &key}};
+    struct own_put own = {.put = {answered},
+                          .cluster = cluster,
+                          .queue = queue,
+                          .number = submission->number,
+                          .wants_outcome = submission->wants_outcome};
+    if (!cluster->store->kind->at_once) return put_later(&own, &batch);
+    skep__ledger_submit(cluster, queue, &batch, &own.put);
+    *id = own.answer.id;
+    if (own.answer.status == SKEP_OK) skep__dispatch_jobs(cluster, queue);
+    return status_of(&own);
 }
 
 int skep__primary_submit(skep_cluster *cluster, const char *queue, const void *data, size_t size_bytes,
@@ -99,8 +172,8 @@ int skep__primary_submit(skep_cluster *cluster, const char *queue, const void *d
     submission.wants_outcome = outcome != NULL;
     int status = put(cluster, queue, &submission, &given);
     if (status != SKEP_OK) forget(cluster, awaited);
-    else if (awaited != NULL) awaited->id = given;
+    else if (awaited != NULL && given != 0) set_id(cluster, submission.number, given);
     bool is_there = status == SKEP_OK || status == SKEP_EDUPLICATE || status == SKEP_EDEAD;
     if (id != NULL && is_there) *id = given;
-    return status;
+    return status == SKEP_OK ? status : skep__broker_fail(cluster, status, "%s: %s", queue, skep_strerror(status));
 }

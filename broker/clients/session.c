@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Clients that have joined. A session ends with the client's process, which the kernel tells, or when it leaves; jobs
  * that it has submitted stay. */
-#include "clients/session.h"
+#include "clients/answers.h"
 #include "common/text.h"
 
 #include <errno.h>
@@ -214,6 +214,7 @@ void skep__session_end(struct skep__session *session) {
     HASH_DEL(session->cluster->sessions, session);
     if (session->finished_count > 0) LIST_REMOVE(session, of_pending);
     if (session->is_delayed) end_delay(session);
+    skep__answers_leave(session);
     skep__frame_free(&session->finished);
     skep__outlet_free(&session->returns);
     uv_poll_stop(&session->pid_poll);
@@ -279,6 +280,7 @@ static int new_session(skep_cluster *cluster, pid_t pid, struct skep__session **
     struct skep__session *session = calloc(1, sizeof *session);
     if (session == NULL) return SKEP_ENOMEM;
     *session = (struct skep__session){.cluster = cluster, .id = ++cluster->next_session, .pid = pid, .expected = 1};
+    TAILQ_INIT(&session->unanswered);
     HASH_ADD(hh, cluster->sessions, id, sizeof session->id, session);
     int status = SKEP_IS_ADDED(session, hh) ? open_returns(session) : SKEP_ENOMEM;
     if (status == SKEP_OK) status = watch_process(session);

@@ -5,7 +5,7 @@
 
 #include "broker.h"
 #include "jobs/events.h"
-#include "jobs/store.h"
+#include "jobs/queues.h"
 
 enum { SKEP__DECLINED_KEPT = 64 };
 
@@ -32,6 +32,9 @@ struct skep__session {
     bool unheard;         /* it was not listened to, until it has read its answers */
     uint64_t drops_said;  /* why answers of it were dropped, as far as that was said: a bit for each status */
 
+    TAILQ_HEAD(skep__unanswered, skep__answers)
+    unanswered;    /* batches whose answers the store owes, or those before them */
+    bool too_many; /* some were not taken, for there are too many of these */
     struct skep__declined declined[SKEP__DECLINED_KEPT]; /* the latest, by declined_count modulo their number */
     uint64_t declined_count;
 

@@ -31,7 +31,7 @@ static int add_changed(struct skep_frame *frame, uint64_t n) {
 static int find_queue(skep_cluster *cluster, const struct skep_bytes *name, struct skep__queue **queue) {
     *queue = NULL;
     if (name->size_bytes == 0) return SKEP_OK;
-    *queue = cluster->store->kind->queue(cluster->store, name->data, name->size_bytes, false);
+    *queue = skep__queues_find(cluster->queues, name->data, name->size_bytes);
     return *queue != NULL ? SKEP_OK : SKEP_ENOQUEUE;
 }
 

@@ -31,7 +31,7 @@ static void emit_queue(skep_cluster *cluster, const struct skep__queue *queue) {
 
 int skep_cluster_pause_queue(skep_cluster *cluster, const char *name, bool paused) {
     struct skep__queue *queue = NULL;
-    if (cluster->store != NULL) queue = cluster->store->kind->queue(cluster->store, name, strlen(name), false);
+    if (cluster->store != NULL) queue = skep__queues_find(cluster->queues, name, strlen(name));
     if (queue == NULL) return skep__broker_fail(cluster, SKEP_ENOQUEUE, "%s: no such queue", name);
     if (queue->paused == paused) return SKEP_OK;
     queue->paused = paused;

@@ -13,13 +13,9 @@ static const struct skep__store_kind *store(const skep_cluster *cluster) {
 
 /* --- queues --- */
 
-static uint64_t oldest_ms(skep_cluster *cluster, struct skep__queue *queue) {
-    uint64_t now = skep__clock_ms(cluster->clock), oldest = now;
-    for (unsigned i = 0; i < SKEP__PRIORITIES; i++) {
-        const struct skep__job *job = TAILQ_FIRST(&queue->ready[i]);
-        if (job != NULL && job->accepted_ms < oldest) oldest = job->accepted_ms;
-    }
-    return now - oldest;
+static uint64_t oldest_ms(const skep_cluster *cluster, const struct skep__queue *queue) {
+    uint64_t now = skep__clock_ms(cluster->clock);
+    return now - store(cluster)->oldest_ms(queue->shelf, now);
 }
 
 static void fill_settings(const skep_cluster *cluster, const struct skep__queue *queue,
@@ -41,18 +37,18 @@ static int add_queue(skep_cluster *cluster, struct skep__queue *queue, struct sk
     struct skep_command command = {.id = SKEP_COMMAND_queueStatus};
     command.queueStatus = (struct skep_command_queueStatus){.name = skep__text(queue->name),
                                                             .workers = queue->consumer_count,
-                                                            .ready = queue->ready_count,
-                                                            .reserved = queue->reserved_count,
-                                                            .delayed = queue->delayed_count,
-                                                            .dead = queue->dead_count,
-                                                            .submitted = queue->submitted,
-                                                            .done = queue->done,
+                                                            .ready = queue->shelf->ready_count,
+                                                            .reserved = queue->shelf->reserved_count,
+                                                            .delayed = queue->shelf->delayed_count,
+                                                            .dead = queue->shelf->dead_count,
+                                                            .submitted = queue->shelf->submitted,
+                                                            .done = queue->shelf->done,
                                                             .redelivered = queue->redelivered,
-                                                            .duplicates = queue->duplicates,
-                                                            .declined = queue->declined,
+                                                            .duplicates = queue->shelf->duplicates,
+                                                            .declined = queue->shelf->declined,
                                                             .refused = queue->refused,
                                                             .unclaimed = queue->unclaimed,
-                                                            .bytes = queue->bytes,
+                                                            .bytes = queue->shelf->bytes,
                                                             .oldest_ms = oldest_ms(cluster, queue)};
     struct skep_bytes times = skep__handling_pack(&queue->times, frame->size_bytes, packed);
     if (times.size_bytes > 0) SKEP_SET(queueStatus, &command.queueStatus, times, times);
@@ -66,7 +62,7 @@ static int add_queue(skep_cluster *cluster, struct skep__queue *queue, struct sk
 
 int skep__queues_add(skep_cluster *cluster, struct skep_frame *frame) {
     int status = SKEP_OK;
-    for (struct skep__queue *q = NULL; (q = store(cluster)->next_queue(cluster->store, q)) != NULL;)
+    for (struct skep__queue *q = NULL; (q = skep__queues_next(cluster->queues, q)) != NULL;)
         if (status == SKEP_OK) status = add_queue(cluster, q, frame);
     return status;
 }
@@ -126,12 +122,12 @@ static int add_job(skep_cluster *cluster, const struct skep__job *job, struct sk
 /* Adds jobs of one state after a given one (NULL: from the first) while *n and the answer's size allow it. */
 static int add_jobs(skep_cluster *cluster, struct skep__queue *queue, enum skep__job_state state,
                     const struct skep__job *after, uint64_t *n, struct skep_frame *frame) {
-    struct skep__job *job = store(cluster)->next(cluster->store, queue, state, after);
+    struct skep__job *job = store(cluster)->next(cluster->store, queue->shelf, state, after);
     int status = SKEP_OK;
     for (; job != NULL && *n > 0 && status == SKEP_OK; --*n) {
         if (frame->size_bytes > ANSWER_BYTES) *n = 1;
         status = add_job(cluster, job, frame);
-        job = store(cluster)->next(cluster->store, queue, state, job);
+        job = store(cluster)->next(cluster->store, queue->shelf, state, job);
     }
     return status;
 }
@@ -145,7 +141,7 @@ int skep__peek_add(skep_cluster *cluster, struct skep__queue *queue, uint64_t n,
 
 static struct skep__job *find_dead(skep_cluster *cluster, struct skep__queue *queue, uint64_t id) {
     struct skep__job *job = NULL;
-    do job = store(cluster)->next(cluster->store, queue, SKEP__JOB_DEAD, job);
+    do job = store(cluster)->next(cluster->store, queue->shelf, SKEP__JOB_DEAD, job);
     while (job != NULL && job->id != id);
     return job;
 }
@@ -155,7 +151,7 @@ int skep__dead_add(skep_cluster *cluster, struct skep__queue *only, uint64_t aft
                    struct skep_frame *frame) {
     int status = SKEP_OK;
     bool begun = after == 0;
-    for (struct skep__queue *q = NULL; (q = store(cluster)->next_queue(cluster->store, q)) != NULL;) {
+    for (struct skep__queue *q = NULL; (q = skep__queues_next(cluster->queues, q)) != NULL;) {
         if (only != NULL && q != only) continue;
         const struct skep__job *last = begun ? NULL : find_dead(cluster, q, after);
         if (!begun && last == NULL) continue;

@@ -9,11 +9,9 @@
 /* What a worker may have depends on the reserve. */
 void skep__shortage_retry(skep_cluster *cluster) {
     skep_child *child;
-    struct skep__queue *queue = NULL;
     if (!cluster->started) return;
     TAILQ_FOREACH(child, &cluster->children, entry) skep__consumers_update(child);
-    while ((queue = cluster->store->kind->next_queue(cluster->store, queue)) != NULL)
-        if (queue->ready_count > 0) skep__dispatch_jobs(cluster, queue);
+    skep__ledger_dispatch(cluster);
     skep__sessions_flush(cluster);
 }
 

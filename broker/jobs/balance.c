@@ -88,7 +88,7 @@ void skep__take_back_all(skep_child *child) {
 static uint64_t patience_ms(const struct skep__queue *queue) {
     if (queue->paused || TAILQ_EMPTY(&queue->takers[SKEP__IDLE])) return 0;
     if (queue->ahead_count > 0) return WAIT_MS;
-    return queue->reserved_count > 0 && queue->consumer_count > 1 ? LAG_MS : 0;
+    return queue->shelf->reserved_count > 0 && queue->consumer_count > 1 ? LAG_MS : 0;
 }
 
 /* What a worker has of a queue: those that it has not begun are the latest. */
@@ -151,7 +151,7 @@ static struct openings find_openings(const struct skep__queue *queue, uint64_t b
         openings.workers++;
         openings.room += consumer->window - consumer->held;
     }
-    if (openings.room > queue->reserved_count) openings.room = queue->reserved_count;
+    if (openings.room > queue->shelf->reserved_count) openings.room = queue->shelf->reserved_count;
     return openings;
 }
 
@@ -247,9 +247,8 @@ static void balance_queue(skep_cluster *cluster, struct skep__queue *queue) {
 
 static void balance(struct skep__alarm *alarm) {
     skep_cluster *cluster = SKEP_CONTAINER(alarm, skep_cluster, balance_alarm);
-    struct skep__store *store = cluster->store;
-    for (struct skep__queue *q = NULL; (q = store->kind->next_queue(store, q)) != NULL;) {
-        if (q->ready_count > 0) skep__dispatch_jobs(cluster, q);
+    for (struct skep__queue *q = NULL; (q = skep__queues_next(cluster->queues, q)) != NULL;) {
+        if (q->shelf->ready_count > 0) skep__dispatch_jobs(cluster, q);
         if (patience_ms(q) > 0) balance_queue(cluster, q);
     }
 }

@@ -137,9 +137,8 @@ static unsigned widest(const struct skep__consumer *consumer) {
 
 int skep__consumer_add(skep_child *child, const struct skep_command_handle *handle) {
     skep_cluster *cluster = child->cluster;
-    struct skep__queue *queue =
-        store(cluster)->queue(cluster->store, handle->queue.data, handle->queue.size_bytes, true);
-    if (queue == NULL) return cluster->store->failure;
+    struct skep__queue *queue = skep__queues_get(cluster->queues, handle->queue.data, handle->queue.size_bytes);
+    if (queue == NULL) return cluster->queues->failure;
     struct skep__consumer *consumer = find(child, queue);
     if (consumer == NULL) consumer = add(child, queue);
     if (consumer == NULL) return SKEP_ENOMEM;
@@ -300,7 +299,7 @@ static int give(struct skep__consumer *consumer, uint64_t n, uint64_t now_ms) {
     struct run run = {.consumer = consumer, .items = cluster->run_items};
     struct skep__job *job;
     int status = SKEP_OK;
-    while (n-- > 0 && can_take(consumer) && (job = store(cluster)->first(consumer->queue)) != NULL) {
+    while (n-- > 0 && can_take(consumer) && (job = store(cluster)->first(consumer->queue->shelf)) != NULL) {
         status = add_to_run(&run, job);
         if (status != SKEP_OK) break;
         reserve(consumer, job, now_ms);
@@ -335,7 +334,7 @@ static void rouse(struct skep__queue *queue) {
 /* An even part of what is ready; or more, in turn, as long as that is soon done: messages cost more than small jobs.
  * One whose jobs take longer gets what it can begin: the next may begin another at once, too. */
 static uint64_t share_of(const struct skep__consumer *consumer, size_t turns) {
-    uint64_t even = (consumer->queue->ready_count + turns - 1) / turns;
+    uint64_t even = (consumer->queue->shelf->ready_count + turns - 1) / turns;
     if (consumer->job_ns > LOT_NS && consumer->held < consumer->concurrency) {
         uint64_t begins = consumer->concurrency - consumer->held;
         return even < begins ? even : begins;
@@ -356,8 +355,8 @@ static struct skep__consumer *next_taker(const struct skep__queue *queue) {
 static uint64_t allowed(const struct skep__queue *queue) {
     uint64_t most = queue->options.concurrency;
     if (queue->paused) return 0;
-    if (most == 0 || queue->ready_count + queue->reserved_count <= most) return queue->ready_count;
-    return most > queue->reserved_count ? most - queue->reserved_count : 0;
+    if (most == 0 || queue->shelf->ready_count + queue->shelf->reserved_count <= most) return queue->shelf->ready_count;
+    return most > queue->shelf->reserved_count ? most - queue->shelf->reserved_count : 0;
 }
 
 /* Without memory the jobs stay until there is some: hive/shortage.c. */
@@ -365,7 +364,7 @@ void skep__dispatch_jobs(skep_cluster *cluster, struct skep__queue *queue) {
     uint64_t now_ms = skep__clock_ms(cluster->clock), left;
     int status = SKEP_OK;
     size_t turns = 0; /* of this round that are left */
-    if (queue->ready_count > 0 && queue->taker_count == 0 && !queue->paused) rouse(queue);
+    if (queue->shelf->ready_count > 0 && queue->taker_count == 0 && !queue->paused) rouse(queue);
     while ((left = allowed(queue)) > 0 && queue->taker_count > 0 && (status == SKEP_OK || status == SKEP_EAGAIN)) {
         struct skep__consumer *consumer = next_taker(queue);
         if (turns == 0 || turns > queue->taker_count) turns = queue->taker_count;

@@ -3,7 +3,7 @@
 #ifndef SKEP_JOBS_DELIVERIES_H
 #define SKEP_JOBS_DELIVERIES_H
 
-#include "jobs/store.h"
+#include "jobs/queues.h"
 
 struct skep__delivery {
     struct skep__job *job;     /* NULL: its lease has ended */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What becomes of jobs: accepted, answered by workers, buried, put back. */
+ * What becomes of jobs: answered by workers, buried, put back. */
 #include "jobs/ledger.h"
 #include "common/container.h"
 #include "common/text.h"
@@ -12,10 +12,8 @@
 #include "base/clock.h"
 #include "jobs/deliveries.h"
 #include "jobs/events.h"
-#include "jobs/queue_settings.h"
 #include "journal/event.h"
 #include "journal/lacks.h"
-#include "journal/memory.h"
 
 static const struct skep__store_kind *store(const skep_cluster *cluster) {
     return cluster->store->kind;
@@ -23,105 +21,6 @@ static const struct skep__store_kind *store(const skep_cluster *cluster) {
 
 static uint64_t now_ms(const skep_cluster *cluster) {
     return skep__clock_ms(cluster->clock);
-}
-
-/* --- life --- */
-
-int skep__ledger_open(skep_cluster *cluster) {
-    const skep_settings *settings = &cluster->settings;
-    struct skep__store_limits limits = {.queue_jobs = settings->queue_jobs,
-                                        .queue_bytes = settings->queue_bytes,
-                                        .bytes = settings->jobs_bytes,
-                                        .dedup_ms = settings->dedup_ms,
-                                        .reserve = &cluster->memory};
-    int status = skep__store_memory_new(&cluster->store, &limits);
-    return status == SKEP_OK ? skep__queue_settings_apply(cluster) : status;
-}
-
-void skep__ledger_close(skep_cluster *cluster) {
-    skep__alarm_stop(&cluster->ledger_alarm);
-    skep__alarm_stop(&cluster->balance_alarm);
-    skep__alarm_stop(&cluster->dead_alarm);
-    if (cluster->store != NULL) store(cluster)->free(&cluster->store);
-}
-
-uint64_t skep__ledger_unfinished(const skep_cluster *cluster) {
-    uint64_t sum = 0;
-    if (cluster->store == NULL) return 0;
-    for (const struct skep__queue *q = NULL; (q = store(cluster)->next_queue(cluster->store, q)) != NULL;)
-        sum += q->ready_count + q->reserved_count + q->delayed_count;
-    return sum;
-}
-
-static void say_lost(struct skep__flush *flush) {
-    skep_cluster *cluster = SKEP_CONTAINER(flush, skep_cluster, lost_flush);
-    uint64_t lost = skep__ledger_unfinished(cluster);
-    if (lost == 1) skep__emit_error(cluster, NULL, "1 job is lost: it was in memory only");
-    else skep__emit_error(cluster, NULL, "%" PRIu64 " jobs are lost: they were in memory only", lost);
-}
-
-/* On a later turn, since a call of the user's may be the cause. */
-void skep__ledger_check_lost(skep_cluster *cluster) {
-    if (!cluster->stopping || cluster->child_count > 0 || skep__ledger_unfinished(cluster) == 0) return;
-    cluster->lost_flush.flush = say_lost;
-    skep__flusher_mark(cluster->flusher, &cluster->lost_flush);
-}
-
-uint16_t skep__ledger_attempts(const skep_cluster *cluster, const struct skep__queue *queue, uint64_t wanted) {
-    if (wanted == 0) wanted = queue->options.attempts;
-    return (uint16_t)(wanted != 0 ? wanted : cluster->settings.attempts);
-}
-
-enum { KEYS_SAY_MS = 10000 /* between two reports */ };
-
-/* Later, since a call of the user's may be the cause. */
-static void say_forgotten_keys(skep_cluster *cluster) {
-    char text[SKEP_MAX_REASON + 1];
-    uint64_t now = now_ms(cluster), n = cluster->store->forgotten_early - cluster->keys_forgotten_said;
-    if (n == 0 || (cluster->keys_said_ms != 0 && now - cluster->keys_said_ms < KEYS_SAY_MS)) return;
-    cluster->keys_forgotten_said += n;
-    cluster->keys_said_ms = now;
-    snprintf(text, sizeof text,
-             "no memory for keys: %" PRIu64 " of jobs that had ended were forgotten before the time of --dedup (%g s), "
-             "and copies of these jobs are accepted; raise --jobs-bytes and --queue-bytes, or lower --dedup",
-             n, cluster->settings.dedup_ms / 1000.0);
-    skep_event event = skep__event(SKEP_EVENT_ERROR, NULL);
-    event.reason = text;
-    skep__emit_later(cluster, &event);
-}
-
-struct skep__queue *skep__ledger_queue(skep_cluster *cluster, const char *name, size_t size_bytes) {
-    struct skep__queue *queue = store(cluster)->queue(cluster->store, name, size_bytes, false);
-    if (queue != NULL) return queue;
-    if (skep__memory_allows(cluster, sizeof *queue))
-        return store(cluster)->queue(cluster->store, name, size_bytes, true);
-    cluster->store->failure = SKEP_ENOMEM;
-    return NULL;
-}
-
-/* What is refused takes nothing of the reserve; but it may be the first to find that there is no memory. */
-static int note_refused(skep_cluster *cluster, int status) {
-    if (status != SKEP_ENOMEM) return status;
-    skep__memory_check(cluster);
-    skep__lack_say(cluster, SKEP__LACK_MEMORY, "out of memory for a job; it is refused");
-    return status;
-}
-
-int skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue, const struct skep__submission *submission,
-                        uint64_t *id) {
-    if (cluster->stopping) return SKEP_ESTATE;
-    int status = store(cluster)->put(cluster->store, queue, submission, now_ms(cluster), id);
-    say_forgotten_keys(cluster);
-    return note_refused(cluster, status);
-}
-
-int skep__ledger_wait(skep_cluster *cluster, struct skep__queue *queue, const struct skep__submission *submission,
-                      const char **cause) {
-    return note_refused(cluster, store(cluster)->wait(cluster->store, queue, submission, cause));
-}
-
-void skep__ledger_tidy(skep_cluster *cluster) {
-    if (cluster->store != NULL) store(cluster)->tidy(cluster->store, now_ms(cluster));
 }
 
 /* --- dead letters --- */
@@ -164,7 +63,11 @@ static void announce(skep_cluster *cluster, const struct skep__job *job, const c
 
 void skep__ledger_bury(skep_cluster *cluster, struct skep__job *job, const char *cause, const struct skep_bytes *reason,
                        const struct skep__exit_record *record) {
-    store(cluster)->bury(cluster->store, job, cause, new_death(cause, reason, record), now_ms(cluster));
+    store(cluster)->bury(cluster->store, job, cause, new_death(cause, reason, record), reason, now_ms(cluster));
+}
+
+static void died(void *context, struct skep__job *job, const char *cause, const struct skep_bytes *reason) {
+    skep_cluster *cluster = context;
     if (job->wants_outcome) cluster->job_events->died(cluster, job, cause, reason);
     job->wants_outcome = false;
     announce(cluster, job, cause, reason);
@@ -177,10 +80,10 @@ void skep__ledger_say_dead(skep_cluster *cluster) {
 /* Does something to each dead letter that is meant. */
 static uint64_t each_dead(skep_cluster *cluster, struct skep__queue *queue, uint64_t id,
                           void (*act)(skep_cluster *cluster, struct skep__job *job)) {
-    uint64_t count = 0, left = queue->dead_count;
-    struct skep__job *job = store(cluster)->next(cluster->store, queue, SKEP__JOB_DEAD, NULL), *next;
+    uint64_t count = 0, left = queue->shelf->dead_count;
+    struct skep__job *job = store(cluster)->next(cluster->store, queue->shelf, SKEP__JOB_DEAD, NULL), *next;
     for (; job != NULL && left > 0; job = next, left--) {
-        next = store(cluster)->next(cluster->store, queue, SKEP__JOB_DEAD, job);
+        next = store(cluster)->next(cluster->store, queue->shelf, SKEP__JOB_DEAD, job);
         if (id != 0 && job->id != id) continue;
         act(cluster, job);
         count++;
@@ -192,8 +95,7 @@ static uint64_t each_dead_of(skep_cluster *cluster, struct skep__queue *queue, u
                              void (*act)(skep_cluster *cluster, struct skep__job *job)) {
     uint64_t count = 0;
     if (queue != NULL) return each_dead(cluster, queue, id, act);
-    while ((queue = store(cluster)->next_queue(cluster->store, queue)) != NULL)
-        count += each_dead(cluster, queue, id, act);
+    while ((queue = skep__queues_next(cluster->queues, queue)) != NULL) count += each_dead(cluster, queue, id, act);
     return count;
 }
 
@@ -207,8 +109,7 @@ static void drop(skep_cluster *cluster, struct skep__job *job) {
 
 uint64_t skep__ledger_revive(skep_cluster *cluster, struct skep__queue *queue, uint64_t id) {
     uint64_t count = each_dead_of(cluster, queue, id, revive);
-    for (struct skep__queue *q = NULL; (q = store(cluster)->next_queue(cluster->store, q)) != NULL;)
-        if (q->ready_count > 0) skep__dispatch_jobs(cluster, q);
+    skep__ledger_dispatch(cluster);
     return count;
 }
 
@@ -238,10 +139,11 @@ static struct skep__job *answered(skep_child *child, uint64_t number) {
     return job;
 }
 
-static void take_result(skep_cluster *cluster, struct skep__job *job, const struct skep_list *results, uint32_t index) {
-    struct skep_bytes result = results->count > 0 ? skep__list_at(results, index) : (struct skep_bytes){0};
-    if (job->wants_outcome) cluster->job_events->finished(cluster, job, &result);
-    else if (result.size_bytes > 0) job->queue->unclaimed++;
+static void done(void *context, struct skep__job *job, const struct skep_bytes *result) {
+    skep_cluster *cluster = context;
+    if (result == NULL) skep__lack_say(cluster, SKEP__LACK_MEMORY, "out of memory for a result; it is dropped");
+    if (job->wants_outcome && result != NULL) cluster->job_events->finished(cluster, job, result);
+    else job->queue->unclaimed++;
 }
 
 /* The number behind the last one of an answer to n deliveries. */
@@ -260,12 +162,12 @@ static void complete(skep_child *child, uint64_t number, const struct skep_list 
     struct skep__job *job = answered(child, number);
     if (job == NULL) return;
     struct skep__consumer *consumer = job->holder;
+    struct skep_bytes result = results->count > 0 ? skep__list_at(results, index) : (struct skep_bytes){0};
     skep__consumer_let_go(job);
     if (consumer != *judged) skep__consumer_judge(job);
     *judged = consumer;
-    take_result(child->cluster, job, results, index);
     child->jobs_done++;
-    store(child->cluster)->ack(child->cluster->store, job, now_ms(child->cluster));
+    store(child->cluster)->ack(child->cluster->store, job, &result, now_ms(child->cluster));
 }
 
 int skep__ledger_completed(skep_child *child, const struct skep_command_completed *c, const char **why) {
@@ -369,7 +271,7 @@ static void ripen(skep_cluster *cluster, uint64_t now) {
     bool any = false;
     while ((queue = store(cluster)->ripen(cluster->store, now)) != NULL) any = true;
     if (!any) return;
-    while ((queue = store(cluster)->next_queue(cluster->store, queue)) != NULL) skep__dispatch_jobs(cluster, queue);
+    while ((queue = skep__queues_next(cluster->queues, queue)) != NULL) skep__dispatch_jobs(cluster, queue);
 }
 
 static void look(struct skep__alarm *alarm) {
@@ -388,3 +290,27 @@ void skep__ledger_watch(skep_cluster *cluster) {
     int status = skep__alarm_set(cluster->clock, &cluster->ledger_alarm, next > now ? next - now : 0, look);
     if (status != SKEP_OK) skep__emit_error(cluster, NULL, "delays: %s", skep_strerror(status));
 }
+
+/* --- what the store tells --- */
+
+static void emptied(void *context, struct skep__shelf *shelf) {
+    skep_cluster *cluster = context;
+    skep__queues_note(cluster->queues, shelf->queue);
+}
+
+static void settled(void *context) {
+    skep_cluster *cluster = context;
+    skep__ledger_say_keys(cluster);
+    skep__ledger_dispatch(cluster);
+    cluster->job_events->settled(cluster);
+    skep__ledger_check_lost(cluster);
+}
+
+static void trouble(void *context, int status) {
+    skep_cluster *cluster = context;
+    if (skep__may_say(cluster, &cluster->store_said_ms))
+        skep__emit_error(cluster, NULL, "jobs cannot be stored: %s; it is tried again", skep_strerror(status));
+}
+
+const struct skep__store_events skep__ledger_store_events = {
+    .emptied = emptied, .done = done, .died = died, .settled = settled, .trouble = trouble};

@@ -4,7 +4,7 @@
 #define SKEP_JOBS_LEDGER_H
 
 #include "broker.h"
-#include "jobs/store.h"
+#include "jobs/queues.h"
 
 /* A worker's place at a queue. It may have window jobs of it: twice as many each time that it answers quickly, half
  * when it is slow. */
@@ -25,7 +25,7 @@ struct skep__consumer {
     uint64_t grown_at; /* deliveries before this one were in a smaller window */
 };
 
-/* --- ledger.c --- */
+/* --- ledger_put.c --- */
 
 /* Opens the store. Its bounds and the time of keys are from here on what the settings say now. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__ledger_open(skep_cluster *cluster);
@@ -47,23 +47,34 @@ void skep__ledger_check_lost(skep_cluster *cluster);
 /* How often a job of the queue is tried, if its submitter wants that; 0: it has not said. */
 uint16_t skep__ledger_attempts(const skep_cluster *cluster, const struct skep__queue *queue, uint64_t wanted);
 
-/* The queue of a name, for a submission; made if it is not there. NULL: store.failure says why, SKEP_ENOMEM also while
+/* The queue of a name, for a submission; made if it is not there. NULL: queues.failure says why, SKEP_ENOMEM also while
  * none is to be made. */
 struct skep__queue *skep__ledger_queue(skep_cluster *cluster, const char *name, size_t size_bytes);
 
-/* Accepts a job. dispatch must follow. Errors: SKEP_EFULL, SKEP_EDUPLICATE (*id is the first one's), SKEP_ESTATE,
- * SKEP_ENOMEM. */
-SKEP_MUST_USE int skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue,
-                                      const struct skep__submission *submission, uint64_t *id);
+/* Puts jobs; put is told of each, at once or later: see store.h. dispatch must follow. Statuses are those of the
+ * store's put, and SKEP_ESTATE. */
+void skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue, const struct skep__batch *batch,
+                         struct skep__put *put);
 
-/* After SKEP_EDUPLICATE, if the submission wants its outcome: it will be that of the first job with its key. Errors,
- * after which no outcome follows: SKEP_ENOJOB (that is done already), SKEP_EDEAD (it is a dead letter; *cause says why,
- * as static text), SKEP_EFULL, SKEP_ENOMEM. */
-SKEP_MUST_USE int skep__ledger_wait(skep_cluster *cluster, struct skep__queue *queue,
-                                    const struct skep__submission *submission, const char **cause);
+/* Answers each job of a batch with a status. */
+void skep__ledger_decline(const struct skep__batch *batch, int status, struct skep__put *put);
+
+/* To be called by who is told that a job is declined. */
+void skep__ledger_refused(skep_cluster *cluster, int status);
+
+/* Gives out what is ready, of all queues. */
+void skep__ledger_dispatch(skep_cluster *cluster);
+
+/* Says that keys were forgotten before their time, if that was not said a moment ago. */
+void skep__ledger_say_keys(skep_cluster *cluster);
 
 /* Call it repeatedly: removes unused queues. */
 void skep__ledger_tidy(skep_cluster *cluster);
+
+/* --- ledger.c --- */
+
+/* What the store tells the ledger; the context is the cluster. */
+extern const struct skep__store_events skep__ledger_store_events;
 
 /* Answers of a worker's. Errors: SKEP_EPROTO, with *why. */
 SKEP_MUST_USE int skep__ledger_completed(skep_child *child, const struct skep_command_completed *completed,

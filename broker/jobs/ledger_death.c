@@ -60,8 +60,8 @@ static uint64_t count_all_begun(const skep_cluster *cluster) {
 
 static uint64_t count_dead(const skep_cluster *cluster) {
     uint64_t count = 0;
-    for (const struct skep__queue *q = NULL; (q = cluster->store->kind->next_queue(cluster->store, q)) != NULL;)
-        count += q->dead_count;
+    for (const struct skep__queue *q = NULL; (q = skep__queues_next(cluster->queues, q)) != NULL;)
+        count += q->shelf->dead_count;
     return count;
 }
 

@@ -16,9 +16,8 @@ struct skep__queue_settings {
 };
 
 static int apply(skep_cluster *cluster, const struct skep__queue_settings *settings) {
-    struct skep__store *store = cluster->store;
-    struct skep__queue *queue = store->kind->queue(store, settings->name, strlen(settings->name), true);
-    if (queue == NULL) return store->failure;
+    struct skep__queue *queue = skep__queues_get(cluster->queues, settings->name, strlen(settings->name));
+    if (queue == NULL) return cluster->queues->failure;
     queue->options = settings->options;
     queue->has_settings = true;
     return SKEP_OK;
@@ -55,7 +54,7 @@ static struct skep__queue_settings *add(skep_cluster *cluster, const char *name)
 
 /* For what workers have, and what is ready. */
 static void begin_to_hold(skep_cluster *cluster, const char *name) {
-    struct skep__queue *queue = cluster->store->kind->queue(cluster->store, name, strlen(name), false);
+    struct skep__queue *queue = skep__queues_find(cluster->queues, name, strlen(name));
     skep__consumers_reset(queue);
     skep__dispatch_jobs(cluster, queue);
 }

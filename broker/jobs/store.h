@@ -1,7 +1,22 @@
 /* SPDX-License-Identifier: MIT
  * Jobs and where they are kept. The ledger decides what becomes of a job; a store only moves it from one state to the
  * next and finds the one that comes first. All times are milliseconds of the broker's clock (clock.h), given by the
- * caller. */
+ * caller. All functions and events are of the loop's thread, whatever threads a store has of its own.
+ *
+ * Reading is immediate: a store has in this process what it shows (first, next, expired, the counts of shelves), which
+ * may be less than what is stored. Who has a job is not stored: reserve, begun, recover and ripen take effect at once,
+ * and after a restart of the broker what was reserved is ready again. The ledger counts attempts, deaths and the like
+ * in the job itself; they are stored with its next change, and with recover by and by.
+ *
+ * What is stored is changed by put, ack, retry, bury, revive and drop. A store may complete these later, on another
+ * turn of the loop, and several of them together. Until then the job is in the state PENDING: the store has it, counts
+ * it towards the limits, shows it nowhere and hands it out to nobody; the caller keeps no pointer to it. When the
+ * change is complete the job is where the change says, and only then others learn of it: the submitter that it was
+ * accepted, or its outcome. Changes of one job are completed in their order; puts may be completed in any order, for it
+ * is the caller who tells submitters in theirs.
+ *
+ * put may fail, late too: then nothing is left of the job, and its key is free. The other changes do not fail: a store
+ * that cannot complete one reports trouble and tries again, since undoing it would have the job done twice. */
 #ifndef SKEP_JOBS_STORE_H
 #define SKEP_JOBS_STORE_H
 
@@ -15,13 +30,19 @@
 
 #include "base/heap.h"
 #include "base/reserve.h"
+#include "command.h"
 #include "common/table.h"
 #include "contract.h"
-#include "histogram.h"
 
 enum { SKEP__PRIORITIES = UINT8_MAX + 1, SKEP__PRIORITY_MIDDLE = 128 };
 
-enum skep__job_state { SKEP__JOB_READY, SKEP__JOB_RESERVED, SKEP__JOB_DELAYED, SKEP__JOB_DEAD };
+enum skep__job_state {
+    SKEP__JOB_READY,
+    SKEP__JOB_RESERVED,
+    SKEP__JOB_DELAYED,
+    SKEP__JOB_DEAD,
+    SKEP__JOB_PENDING /* a change of it is not complete */
+};
 
 /* How a worker ended that a job is blamed for */
 struct skep__exit_record {
@@ -40,7 +61,7 @@ struct skep__death {
 };
 
 struct skep__job {
-    TAILQ_ENTRY(skep__job) entry; /* in queue.ready, queue.delayed, queue.dead, or among the reserved ones */
+    TAILQ_ENTRY(skep__job) entry; /* in the list of its state */
     struct skep__queue *queue;
     uint64_t id;          /* from 1, in the order of acceptance */
     uint64_t accepted_ms; /* or put back from the dead letters */
@@ -67,8 +88,6 @@ struct skep__job {
     char data[];
 };
 TAILQ_HEAD(skep__jobs, skep__job);
-TAILQ_HEAD(skep__queue_list, skep__queue);
-TAILQ_HEAD(skep__ended_keys, skep__key);
 
 /* Who submitted a copy of a job and waits for the outcome of that job */
 struct skep__waiter {
@@ -77,45 +96,13 @@ struct skep__waiter {
     uint32_t client; /* 0: the primary */
 };
 
-/* What a worker can do with a job */
-enum skep__capacity {
-    SKEP__IDLE,    /* begin it */
-    SKEP__LAGGING, /* begin it, which it did not do in time lately */
-    SKEP__BUSY,    /* begin it later: it is sent ahead */
-    SKEP__CAPACITIES,
-    SKEP__FULL = SKEP__CAPACITIES /* nothing */
-};
-
-struct skep__queue {
-    UT_hash_handle hh;
-    TAILQ_ENTRY(skep__queue) entry; /* in the store's empty queues while empty */
-    uint64_t unused_ms;             /* empty: since then and a millisecond nobody has used it; 0: not yet */
-    bool empty;                     /* no job and no key is in it */
-    char name[SKEP_MAX_NAME + 1];
-    struct skep__jobs ready[SKEP__PRIORITIES]; /* each in the order of becoming ready */
-    uint64_t busy[SKEP__PRIORITIES / 64];      /* a bit for each priority that has jobs */
-    struct skep__jobs delayed;                 /* in no order */
-    struct skep__jobs dead;                    /* the oldest first */
-    struct skep__key *keys;                    /* held or remembered, by key */
-    struct skep__ended_keys ended_keys;        /* remembered; the first to be forgotten comes first */
-
+/* What a store has of a queue: the head of its own struct. Only the store writes it; the ledger and others read it. */
+struct skep__shelf {
+    struct skep__queue *queue; /* who is served from it */
     uint64_t ready_count, reserved_count, delayed_count, dead_count;
-    size_t bytes;       /* memory of its jobs and keys, */
-    size_t ended_bytes; /* and how much of it is of remembered keys whose jobs are not there any more */
-    /* ever */
-    uint64_t submitted, done, redelivered, duplicates, declined, refused, unclaimed, interrupted, taken_back;
-    struct skep_histogram times; /* how long its jobs were handled */
-
-    TAILQ_HEAD(skep__takers, skep__consumer) takers[SKEP__CAPACITIES]; /* workers that can take jobs, in turn */
-    size_t taker_count;
-    size_t ahead_count;                    /* workers that have jobs of it which they cannot begin at once */
-    LIST_HEAD(, skep__consumer) consumers; /* all workers that handle it */
-    uint64_t consumer_count;
-    uint64_t typical_ms;        /* from delivery to answer, lately */
-    bool paused;                /* hands nothing out until it is resumed */
-    bool handled;               /* a worker has handled it, or does */
-    bool has_settings;          /* of its own, in options */
-    skep_queue_options options; /* 0: the broker's setting */
+    size_t bytes;                                   /* memory of its jobs and keys */
+    uint64_t submitted, done, duplicates, declined; /* ever */
+    bool empty;                                     /* as events.emptied says */
 };
 
 /* What is to be put; borrowed */
@@ -132,6 +119,39 @@ struct skep__submission {
     bool wants_outcome;
 };
 
+/* Jobs that are put together, as they came; borrowed */
+struct skep__batch {
+    struct skep__submission common; /* but for data and key; number is that of the first, the others' follow by one */
+    struct skep_list jobs;
+    struct skep_list keys; /* none, or one for each job; an empty one: it has none */
+    uint32_t first;        /* those before it are not put */
+};
+
+/* Fills in what is the job's own; the rest is batch.common. */
+static inline void skep__batch_get(const struct skep__batch *batch, uint32_t index, struct skep__submission *s) {
+    struct skep_bytes data = skep__list_at(&batch->jobs, index), key = {0};
+    if (batch->keys.count > 0) key = skep__list_at(&batch->keys, index);
+    s->data = data.data;
+    s->size_bytes = data.size_bytes;
+    s->key = key.size_bytes > 0 ? key.data : NULL;
+    s->key_bytes = key.size_bytes;
+    s->number = batch->common.number + (index - batch->first);
+}
+
+/* What became of a job that was put */
+struct skep__answer {
+    int status;        /* SKEP_OK: it is stored. SKEP_EDUPLICATE: a job with its key was there. Else it was declined */
+    uint64_t id;       /* its own, or that of the job with its key */
+    bool waits;        /* duplicate whose outcome is wanted: it will be that of the job with its key, */
+    const char *ended; /* or that has ended: "done", or the cause of its death, static text */
+};
+
+/* Who puts a batch. It is the caller's, and stays until it was called for each job. */
+struct skep__put {
+    /* Called once for each job of the batch, in their order. It may put more jobs, and read. */
+    void (*answered)(struct skep__put *put, const struct skep__answer *answer);
+};
+
 struct skep__store_limits {
     uint64_t queue_jobs, queue_bytes, bytes;
     unsigned dedup_ms;
@@ -142,30 +162,30 @@ struct skep__store;
 
 /* A kind of store. A job is in exactly one state, and only functions that say so take it. */
 struct skep__store_kind {
-    /* The queue of a name; makes it if make is true, else NULL if it is not there. NULL also if it cannot be made:
-     * store.failure says why. That may forget a queue that is empty, has no worker and is not paused. */
-    struct skep__queue *(*queue)(struct skep__store *store, const char *name, size_t size_bytes, bool make);
+    bool at_once; /* each change is complete when its function returns, so that a put may be on the caller's stack. Else
+                   * nothing is answered or told before it returns */
 
-    /* All queues, in the order of their making: NULL gives the first, the last gives NULL. */
-    struct skep__queue *(*next_queue)(struct skep__store *store, const struct skep__queue *queue);
+    size_t shelf_bytes; /* memory of a shelf */
 
-    /* Takes a copy: ready or delayed. *id is set too with SKEP_EDUPLICATE (a job with its key was there: that one's).
-     * If there is no memory within the limits, keys of jobs that have ended are forgotten for it. Errors: SKEP_EFULL,
-     * SKEP_ENOMEM. */
-    int (*put)(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *submission,
-               uint64_t now_ms, uint64_t *id);
+    /* A shelf for a queue, empty. NULL: no memory. */
+    struct skep__shelf *(*open)(struct skep__store *store, struct skep__queue *queue);
 
-    /* After SKEP_EDUPLICATE: the submitter waits for the outcome of the job that has the key. Errors: SKEP_ENOJOB (that
-     * is done already), SKEP_EDEAD (it is a dead letter; *cause says why), SKEP_EFULL, SKEP_ENOMEM. */
-    int (*wait)(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *submission,
-                const char **cause);
+    /* Forgets a shelf, which is empty: no change of a job of it is pending either. */
+    void (*close)(struct skep__store *store, struct skep__shelf *shelf);
+
+    /* Takes copies: each is ready or delayed when it has been answered. If there is no memory within the limits, keys
+     * of jobs that have ended are forgotten for it. Who wants the outcome of a duplicate waits for that of the job with
+     * the key. Errors, for each job: SKEP_EFULL, SKEP_ENOMEM, SKEP_ECLOSED (the store was freed), and what else its
+     * medium may say, such as SKEP_ENOSPC and SKEP_ESYS. */
+    void (*put)(struct skep__store *store, struct skep__shelf *shelf, const struct skep__batch *batch, uint64_t now_ms,
+                struct skep__put *put);
 
     /* Removes and returns all that wait for a job's outcome: no more can wait for it. NULL gives
      * the first, the last gives NULL. The submitter is not among them if the job has no key. */
     const struct skep__waiter *(*next_waiter)(const struct skep__job *job, const struct skep__waiter *waiter);
 
     /* The ready job that comes first; NULL: none is. */
-    struct skep__job *(*first)(struct skep__queue *queue);
+    struct skep__job *(*first)(struct skep__shelf *shelf);
 
     /* ready -> reserved */
     void (*reserve)(struct skep__store *store, struct skep__job *job, uint64_t now_ms);
@@ -173,8 +193,9 @@ struct skep__store_kind {
     /* reserved: it was begun, and does not expire any more */
     void (*begun)(struct skep__store *store, struct skep__job *job);
 
-    /* reserved -> done: forgets it */
-    void (*ack)(struct skep__store *store, struct skep__job *job, uint64_t now_ms);
+    /* reserved -> done: tells events.done, and forgets it. The result is borrowed: who completes this later copies it.
+     */
+    void (*ack)(struct skep__store *store, struct skep__job *job, const struct skep_bytes *result, uint64_t now_ms);
 
     /* reserved -> delayed until due_ms, or ready behind the others if that is now */
     void (*retry)(struct skep__store *store, struct skep__job *job, uint64_t now_ms, uint64_t due_ms);
@@ -182,10 +203,10 @@ struct skep__store_kind {
     /* reserved -> ready, before the others */
     void (*recover)(struct skep__store *store, struct skep__job *job);
 
-    /* ready, delayed, reserved -> dead; cause is static text; death is the job's from here on, NULL if there was no
-     * memory for it */
+    /* ready, delayed, reserved -> dead, and tells events.died; cause is static text; death is the job's from here on,
+     * NULL if there was no memory for it; reason is what it contains, borrowed */
     void (*bury)(struct skep__store *store, struct skep__job *job, const char *cause, struct skep__death *death,
-                 uint64_t now_ms);
+                 const struct skep_bytes *reason, uint64_t now_ms);
 
     /* dead -> ready, as if it were new */
     void (*revive)(struct skep__store *store, struct skep__job *job, uint64_t now_ms);
@@ -203,25 +224,49 @@ struct skep__store_kind {
     /* When ripen or expired will have something, or a key is to be forgotten; UINT64_MAX: never */
     uint64_t (*next_ms)(struct skep__store *store);
 
-    /* To be called now and then: forgets the queues that have been empty, without a worker and not paused for a minute.
+    /* When the ready job was accepted that was accepted first, as far as the heads of priorities tell; now_ms: none is.
      */
-    void (*tidy)(struct skep__store *store, uint64_t now_ms);
+    uint64_t (*oldest_ms)(const struct skep__shelf *shelf, uint64_t now_ms);
 
     /* The jobs of a queue in one state, ready ones in their order: NULL gives the first, the last gives NULL. */
-    struct skep__job *(*next)(struct skep__store *store, struct skep__queue *queue, enum skep__job_state state,
+    struct skep__job *(*next)(struct skep__store *store, struct skep__shelf *shelf, enum skep__job_state state,
                               const struct skep__job *job);
 
+    /* Completes what it still can. Puts that are pending are answered with SKEP_ECLOSED, if they cannot be; no event
+     * but emptied follows. Jobs and shelves are freed. */
     void (*free)(struct skep__store **store);
+};
+
+/* What a store tells; its owner fills it in. */
+struct skep__store_events {
+    /* The shelf of a queue has become empty, or is not any more: of jobs, keys and pending changes. */
+    void (*emptied)(void *context, struct skep__shelf *shelf);
+
+    /* A job is done; told of those whose outcome is wanted or that have a result. NULL: there was no memory to keep the
+     * result. */
+    void (*done)(void *context, struct skep__job *job, const struct skep_bytes *result);
+
+    /* It is a dead letter. */
+    void (*died)(void *context, struct skep__job *job, const char *cause, const struct skep_bytes *reason);
+
+    /* Changes that were pending have been completed, as many as were at this time: there may be ready jobs. The store
+     * may be called. */
+    void (*settled)(void *context);
+
+    /* Changes cannot be completed for now, and are tried again. */
+    void (*trouble)(void *context, int status);
 };
 
 struct skep__store {
     const struct skep__store_kind *kind;
     struct skep__store_limits limits;
+    const struct skep__store_events *events;
+    void *context;            /* of the events */
     uint64_t forgotten_early; /* keys that were forgotten before their time, to make room; ever */
-    int failure;              /* why a queue could not be made: SKEP_EINVAL (its name), SKEP_EQUEUES, SKEP_ENOMEM */
 };
 
 /* Jobs in memory. Errors: SKEP_ENOMEM. */
-SKEP_MUST_USE int skep__store_memory_new(struct skep__store **store, const struct skep__store_limits *limits);
+SKEP_MUST_USE int skep__store_memory_new(struct skep__store **store, const struct skep__store_limits *limits,
+                                         const struct skep__store_events *events, void *context);
 
 #endif

@@ -15,39 +15,40 @@ size_t skep__waiter_cost(void) {
     return sizeof(struct skep__waiter) + SKEP__MALLOC_BYTES;
 }
 
-static void take_memory(struct skep__keys *keys, struct skep__queue *queue, size_t cost) {
+static void take_memory(struct skep__keys *keys, struct skep__memory_shelf *shelf, size_t cost) {
     keys->bytes += cost;
-    queue->bytes += cost;
+    shelf->shelf.bytes += cost;
 }
 
-static void give_memory(struct skep__keys *keys, struct skep__queue *queue, size_t cost) {
+static void give_memory(struct skep__keys *keys, struct skep__memory_shelf *shelf, size_t cost) {
     keys->bytes -= cost;
-    queue->bytes -= cost;
+    shelf->shelf.bytes -= cost;
 }
 
-struct skep__key *skep__keys_find(const struct skep__queue *queue, const struct skep__submission *submission) {
+struct skep__key *skep__keys_find(const struct skep__memory_shelf *shelf, const struct skep__submission *submission) {
     struct skep__key *found;
-    HASH_FIND(hh, queue->keys, submission->key, submission->key_bytes, found);
+    HASH_FIND(hh, shelf->keys, submission->key, submission->key_bytes, found);
     return found;
 }
 
 /* False: there is no memory. */
 static bool show(struct skep__key *key) {
-    HASH_ADD_KEYPTR(hh, key->queue->keys, key->key, key->size_bytes, key);
+    HASH_ADD_KEYPTR(hh, key->shelf->keys, key->key, key->size_bytes, key);
     return SKEP_IS_ADDED(key, hh);
 }
 
 int skep__keys_add(struct skep__keys *keys, struct skep__job *job, const struct skep__submission *submission) {
     struct skep__key *key = malloc(sizeof *key + submission->key_bytes);
     if (key == NULL) return SKEP_ENOMEM;
-    *key = (struct skep__key){.queue = job->queue, .job = job, .id = job->id, .size_bytes = submission->key_bytes};
+    *key = (struct skep__key){
+        .shelf = skep__memory_shelf_of(job), .job = job, .id = job->id, .size_bytes = submission->key_bytes};
     memcpy(key->key, submission->key, submission->key_bytes);
     LIST_INIT(&key->waiters);
     if (!show(key)) {
         free(key);
         return SKEP_ENOMEM;
     }
-    take_memory(keys, key->queue, skep__key_cost(key->size_bytes));
+    take_memory(keys, key->shelf, skep__key_cost(key->size_bytes));
     job->key = key;
     return SKEP_OK;
 }
@@ -58,7 +59,7 @@ int skep__keys_wait(struct skep__keys *keys, struct skep__key *key, const struct
     if (waiter == NULL) return SKEP_ENOMEM;
     *waiter = (struct skep__waiter){.client = submission->client, .number = submission->number};
     LIST_INSERT_HEAD(&key->waiters, waiter, entry);
-    take_memory(keys, key->queue, skep__waiter_cost());
+    take_memory(keys, key->shelf, skep__waiter_cost());
     return SKEP_OK;
 }
 
@@ -73,13 +74,13 @@ static void free_waiters(struct skep__keys *keys, struct skep__key *key) {
     for (struct skep__waiter *waiter; (waiter = LIST_FIRST(&key->waiters)) != NULL;) {
         LIST_REMOVE(waiter, entry);
         free(waiter);
-        give_memory(keys, key->queue, skep__waiter_cost());
+        give_memory(keys, key->shelf, skep__waiter_cost());
     }
 }
 
 static void free_key(struct skep__keys *keys, struct skep__key *key) {
     free_waiters(keys, key);
-    give_memory(keys, key->queue, skep__key_cost(key->size_bytes));
+    give_memory(keys, key->shelf, skep__key_cost(key->size_bytes));
     free(key);
 }
 
@@ -90,19 +91,19 @@ void skep__keys_end(struct skep__keys *keys, const struct skep__job *job, const 
     key->cause = cause;
     key->forget_ms = forget_ms;
     TAILQ_INSERT_TAIL(&keys->ended, key, entry);
-    TAILQ_INSERT_TAIL(&key->queue->ended_keys, key, of_queue);
+    TAILQ_INSERT_TAIL(&key->shelf->ended_keys, key, of_shelf);
 }
 
 static void leave_ended(struct skep__keys *keys, struct skep__key *key) {
     TAILQ_REMOVE(&keys->ended, key, entry);
-    TAILQ_REMOVE(&key->queue->ended_keys, key, of_queue);
+    TAILQ_REMOVE(&key->shelf->ended_keys, key, of_shelf);
 }
 
 void skep__keys_revive(struct skep__keys *keys, struct skep__job *job) {
     struct skep__key *key = job->key;
     if (key == NULL) return;
     const struct skep__submission same = {.key = key->key, .key_bytes = key->size_bytes};
-    if (key->forgotten && (skep__keys_find(key->queue, &same) != NULL || !show(key))) {
+    if (key->forgotten && (skep__keys_find(key->shelf, &same) != NULL || !show(key))) {
         free_key(keys, key);
         job->key = NULL;
         return;
@@ -121,26 +122,27 @@ void skep__keys_leave(struct skep__keys *keys, const struct skep__job *job) {
     free_waiters(keys, key);
     if (key->forget_ms != 0 && !key->forgotten) { /* it is remembered */
         keys->ended_bytes += skep__key_cost(key->size_bytes);
-        key->queue->ended_bytes += skep__key_cost(key->size_bytes);
+        key->shelf->ended_bytes += skep__key_cost(key->size_bytes);
         return;
     }
-    if (!key->forgotten) HASH_DEL(key->queue->keys, key);
+    if (!key->forgotten) HASH_DEL(key->shelf->keys, key);
     free_key(keys, key);
 }
 
 static void free_ended(struct skep__keys *keys, struct skep__key *key) {
     keys->ended_bytes -= skep__key_cost(key->size_bytes);
-    key->queue->ended_bytes -= skep__key_cost(key->size_bytes);
+    key->shelf->ended_bytes -= skep__key_cost(key->size_bytes);
     free_key(keys, key);
 }
 
-struct skep__queue *skep__keys_forget(struct skep__keys *keys, const struct skep__queue *of, uint64_t now_ms) {
+struct skep__memory_shelf *skep__keys_forget(struct skep__keys *keys, const struct skep__memory_shelf *of,
+                                             uint64_t now_ms) {
     struct skep__key *key = TAILQ_FIRST(of != NULL ? &of->ended_keys : &keys->ended);
     if (key == NULL || key->forget_ms > now_ms) return NULL;
-    struct skep__queue *queue = key->queue;
+    struct skep__memory_shelf *shelf = key->shelf;
     leave_ended(keys, key);
-    HASH_DEL(queue->keys, key);
+    HASH_DEL(shelf->keys, key);
     key->forgotten = true;
     if (key->job == NULL) free_ended(keys, key);
-    return queue;
+    return shelf;
 }

@@ -4,15 +4,15 @@
 #ifndef SKEP_JOBS_STORE_KEYS_H
 #define SKEP_JOBS_STORE_KEYS_H
 
-#include "jobs/store.h"
+#include "jobs/store_shelf.h"
 
 /* A key is held while its job waits or runs, and remembered for some time when that is done or dead. A dead letter has
  * its key also after that, for the case that it is revived. */
 struct skep__key {
-    UT_hash_handle hh;                      /* in queue.keys, unless it has been forgotten */
-    TAILQ_ENTRY(skep__key) entry, of_queue; /* in keys.ended and queue.ended_keys while it is remembered */
+    UT_hash_handle hh;                      /* in shelf.keys, unless it has been forgotten */
+    TAILQ_ENTRY(skep__key) entry, of_shelf; /* in keys.ended and shelf.ended_keys while it is remembered */
     LIST_HEAD(, skep__waiter) waiters;
-    struct skep__queue *queue;
+    struct skep__memory_shelf *shelf;
     struct skep__job *job; /* NULL: it is done */
     uint64_t forget_ms;    /* remembered: until then; 0: held */
     uint64_t id;           /* of the job */
@@ -26,12 +26,12 @@ struct skep__key {
 /* Those of a store */
 struct skep__keys {
     struct skep__ended_keys ended; /* the first to be forgotten comes first: all are remembered for equally long */
-    size_t bytes;                  /* of all keys and those who wait; they are part of their queues' bytes too */
+    size_t bytes;                  /* of all keys and those who wait; they are part of their shelves' bytes too */
     size_t ended_bytes;            /* of those whose jobs are not there any more: so much can be forgotten */
 };
 
 /* The key of a submission if it is held or remembered, else NULL. */
-struct skep__key *skep__keys_find(const struct skep__queue *queue, const struct skep__submission *submission);
+struct skep__key *skep__keys_find(const struct skep__memory_shelf *shelf, const struct skep__submission *submission);
 
 /* The job holds the key of its submission from here on. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__keys_add(struct skep__keys *keys, struct skep__job *job,
@@ -59,8 +59,9 @@ void skep__keys_revive(struct skep__keys *keys, struct skep__job *job);
 /* The job is freed. */
 void skep__keys_leave(struct skep__keys *keys, const struct skep__job *job);
 
-/* Forgets the remembered key that comes first, of a queue or (NULL) of all, if its time has come; its queue, or NULL
+/* Forgets the remembered key that comes first, of a shelf or (NULL) of all, if its time has come; its shelf, or NULL
  * when there is none. */
-struct skep__queue *skep__keys_forget(struct skep__keys *keys, const struct skep__queue *queue, uint64_t now_ms);
+struct skep__memory_shelf *skep__keys_forget(struct skep__keys *keys, const struct skep__memory_shelf *shelf,
+                                             uint64_t now_ms);
 
 #endif

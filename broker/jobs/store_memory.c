@@ -4,11 +4,11 @@
 
 #include "jobs/store_job.h"
 #include "jobs/store_keys.h"
-#include "jobs/store_queues.h"
+#include "jobs/store_shelf.h"
 
 struct memory {
     struct skep__store store; /* first member */
-    struct skep__queues queues;
+    LIST_HEAD(, skep__memory_shelf) shelves;
     struct skep__jobs reserved; /* in the order of delivery */
     struct skep__heap delays, expiries;
     struct skep__keys keys;
@@ -28,110 +28,99 @@ static void leave_heap(struct skep__heap *heap, struct skep__heap_node *node) {
 
 /* --- states: entering and leaving --- */
 
-static void enter_ready(struct skep__job *job, bool first) {
-    struct skep__queue *queue = job->queue;
-    job->state = SKEP__JOB_READY;
-    if (first) TAILQ_INSERT_HEAD(&queue->ready[job->priority], job, entry);
-    else TAILQ_INSERT_TAIL(&queue->ready[job->priority], job, entry);
-    queue->busy[job->priority / 64] |= UINT64_C(1) << job->priority % 64;
-    queue->ready_count++;
-}
-
-static void leave_ready(struct skep__job *job) {
-    struct skep__queue *queue = job->queue;
-    struct skep__jobs *jobs = &queue->ready[job->priority];
-    TAILQ_REMOVE(jobs, job, entry);
-    if (TAILQ_EMPTY(jobs)) queue->busy[job->priority / 64] &= ~(UINT64_C(1) << job->priority % 64);
-    queue->ready_count--;
-}
-
 static int enter_delayed(struct memory *memory, struct skep__job *job, uint64_t due_ms) {
     job->at_ms = due_ms;
     int status = skep__heap_add(&memory->delays, &job->delay_node);
     if (status != SKEP_OK) return status;
     job->state = SKEP__JOB_DELAYED;
-    TAILQ_INSERT_TAIL(&job->queue->delayed, job, entry);
-    job->queue->delayed_count++;
+    TAILQ_INSERT_TAIL(&skep__memory_shelf_of(job)->delayed, job, entry);
+    job->queue->shelf->delayed_count++;
     return SKEP_OK;
 }
 
 static void leave_delayed(struct memory *memory, struct skep__job *job) {
     leave_heap(&memory->delays, &job->delay_node);
-    TAILQ_REMOVE(&job->queue->delayed, job, entry);
-    job->queue->delayed_count--;
+    TAILQ_REMOVE(&skep__memory_shelf_of(job)->delayed, job, entry);
+    job->queue->shelf->delayed_count--;
 }
 
 static void leave_reserved(struct memory *memory, struct skep__job *job) {
     TAILQ_REMOVE(&memory->reserved, job, entry);
-    job->queue->reserved_count--;
+    job->queue->shelf->reserved_count--;
     job->holder = NULL;
 }
 
 static void leave(struct memory *memory, struct skep__job *job) {
     switch ((enum skep__job_state)job->state) {
-    case SKEP__JOB_READY: leave_ready(job); break;
+    case SKEP__JOB_READY: skep__memory_shelf_remove_ready(job); break;
     case SKEP__JOB_RESERVED: leave_reserved(memory, job); break;
     case SKEP__JOB_DELAYED: leave_delayed(memory, job); break;
     case SKEP__JOB_DEAD:
-        TAILQ_REMOVE(&job->queue->dead, job, entry);
-        job->queue->dead_count--;
+        TAILQ_REMOVE(&skep__memory_shelf_of(job)->dead, job, entry);
+        job->queue->shelf->dead_count--;
         break;
+    case SKEP__JOB_PENDING: break; /* here each change is complete at once */
     }
+}
+
+/* Something has come into the shelf, or has left it. */
+static void note(struct memory *memory, struct skep__memory_shelf *shelf) {
+    bool empty = skep__memory_shelf_is_empty(shelf);
+    if (empty == shelf->shelf.empty) return;
+    shelf->shelf.empty = empty;
+    memory->store.events->emptied(memory->store.context, &shelf->shelf);
 }
 
 /* The job is in no list any more. */
 static void forget(struct memory *memory, struct skep__job *job) {
     size_t cost = skep__job_cost(job->size_bytes);
     leave_heap(&memory->expiries, &job->expiry_node);
-    job->queue->bytes -= cost;
+    job->queue->shelf->bytes -= cost;
     memory->bytes -= cost;
     skep__keys_leave(&memory->keys, job);
-    skep__queues_note(&memory->queues, job->queue);
+    note(memory, skep__memory_shelf_of(job));
     free(job->death);
     free(job);
 }
 
-/* --- queues --- */
+/* --- shelves --- */
 
-static struct skep__queue *memory_queue(struct skep__store *store, const char *name, size_t size_bytes, bool make) {
-    struct skep__queues *queues = &memory_of(store)->queues;
-    struct skep__queue *queue = skep__queues_find(queues, name, size_bytes);
-    if (queue != NULL || !make) return queue;
-    store->failure = skep__queues_make(queues, name, size_bytes, &queue);
-    return queue;
+static struct skep__shelf *memory_open(struct skep__store *store, struct skep__queue *queue) {
+    struct skep__memory_shelf *shelf = skep__memory_shelf_new(queue);
+    if (shelf == NULL) return NULL;
+    LIST_INSERT_HEAD(&memory_of(store)->shelves, shelf, entry);
+    return &shelf->shelf;
 }
 
-static struct skep__queue *memory_next_queue(struct skep__store *store, const struct skep__queue *queue) {
-    return queue != NULL ? queue->hh.next : memory_of(store)->queues.by_name;
-}
-
-static void memory_tidy(struct skep__store *store, uint64_t now_ms) {
-    skep__queues_tidy(&memory_of(store)->queues, now_ms);
+static void memory_close(struct skep__store *store, struct skep__shelf *shelf) {
+    (void)store;
+    LIST_REMOVE(skep__memory_shelf(shelf), entry);
+    free(skep__memory_shelf(shelf));
 }
 
 /* --- putting --- */
 
-static uint64_t count_jobs(const struct skep__queue *queue) {
-    return queue->ready_count + queue->reserved_count + queue->delayed_count + queue->dead_count;
+static uint64_t count_jobs(const struct skep__shelf *shelf) {
+    return shelf->ready_count + shelf->reserved_count + shelf->delayed_count + shelf->dead_count;
 }
 
 static size_t bytes_of(const struct memory *memory) {
     return memory->bytes + memory->keys.bytes;
 }
 
-/* Of a queue (NULL: of all), the one that comes first. */
-static void forget_early(struct memory *memory, const struct skep__queue *queue) {
-    skep__queues_note(&memory->queues, skep__keys_forget(&memory->keys, queue, UINT64_MAX));
+/* Of a shelf (NULL: of all), the one that comes first. */
+static void forget_early(struct memory *memory, const struct skep__memory_shelf *shelf) {
+    note(memory, skep__keys_forget(&memory->keys, shelf, UINT64_MAX));
     memory->store.forgotten_early++;
 }
 
 /* A job is worth more than a key that keeps copies of an ended one out. None is forgotten in vain. */
-static bool make_room(struct memory *memory, struct skep__queue *queue, size_t cost) {
+static bool make_room(struct memory *memory, const struct skep__memory_shelf *shelf, size_t cost) {
     const struct skep__store_limits *limits = &memory->store.limits;
-    bool can = queue->bytes - queue->ended_bytes + cost <= limits->queue_bytes &&
+    bool can = shelf->shelf.bytes - shelf->ended_bytes + cost <= limits->queue_bytes &&
                bytes_of(memory) - memory->keys.ended_bytes + cost <= limits->bytes;
     if (!can) return false;
-    while (queue->bytes + cost > limits->queue_bytes) forget_early(memory, queue);
+    while (shelf->shelf.bytes + cost > limits->queue_bytes) forget_early(memory, shelf);
     while (bytes_of(memory) + cost > limits->bytes) forget_early(memory, NULL);
     return true;
 }
@@ -146,7 +135,7 @@ static int enter(struct memory *memory, struct skep__job *job, const struct skep
     int status = job->expires_ms != 0 ? skep__heap_add(&memory->expiries, &job->expiry_node) : SKEP_OK;
     if (status != SKEP_OK) return status;
     if (s->delay_ms != 0) status = enter_delayed(memory, job, now_ms + s->delay_ms);
-    else enter_ready(job, false);
+    else skep__memory_shelf_add_ready(job, false);
     if (status != SKEP_OK) leave_heap(&memory->expiries, &job->expiry_node);
     return status;
 }
@@ -157,9 +146,9 @@ static int take_key(struct memory *memory, struct skep__job *job, const struct s
     return skep__keys_wait(&memory->keys, job->key, s);
 }
 
-static int put(struct memory *memory, struct skep__queue *queue, const struct skep__submission *s, uint64_t now_ms,
-               uint64_t *id) {
-    struct skep__job *job = skep__job_new(queue, s, now_ms);
+static int take(struct memory *memory, struct skep__shelf *shelf, const struct skep__submission *s, uint64_t now_ms,
+                uint64_t *id) {
+    struct skep__job *job = skep__job_new(shelf->queue, s, now_ms);
     if (job == NULL) return SKEP_ENOMEM;
     job->id = memory->next_id + 1;
     int status = take_key(memory, job, s);
@@ -170,10 +159,10 @@ static int put(struct memory *memory, struct skep__queue *queue, const struct sk
         return status;
     }
     *id = memory->next_id = job->id;
-    queue->bytes += skep__job_cost(s->size_bytes);
+    shelf->bytes += skep__job_cost(s->size_bytes);
     memory->bytes += skep__job_cost(s->size_bytes);
-    queue->submitted++;
-    skep__queues_note(&memory->queues, queue);
+    shelf->submitted++;
+    note(memory, skep__memory_shelf(shelf));
     return SKEP_OK;
 }
 
@@ -181,63 +170,63 @@ static bool is_allowed(const struct skep__store *store, size_t size_bytes) {
     return store->limits.reserve == NULL || skep__reserve_allows(store->limits.reserve, size_bytes);
 }
 
-static int memory_put(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *s,
-                      uint64_t now_ms, uint64_t *id) {
-    struct memory *memory = memory_of(store);
-    const struct skep__key *first = s->key != NULL ? skep__keys_find(queue, s) : NULL;
-    if (first != NULL) {
-        queue->duplicates++;
-        *id = first->id;
+/* Who wants the outcome of a duplicate waits for that of the first or, if that has ended, hears how. */
+static int wait_for_first(struct memory *memory, struct skep__key *key, const struct skep__submission *s,
+                          struct skep__answer *answer) {
+    if (key->settled) {
+        answer->ended = key->cause != NULL ? key->cause : "done";
         return SKEP_EDUPLICATE;
     }
+    if (!make_room(memory, key->shelf, skep__waiter_cost())) return SKEP_EFULL;
+    if (!is_allowed(&memory->store, skep__waiter_cost())) return SKEP_ENOMEM;
+    int status = skep__keys_wait(&memory->keys, key, s);
+    if (status != SKEP_OK) return status;
+    key->job->wants_outcome = answer->waits = true;
+    return SKEP_EDUPLICATE;
+}
+
+static int put_one(struct memory *memory, struct skep__shelf *shelf, const struct skep__submission *s, uint64_t now_ms,
+                   struct skep__answer *answer) {
+    struct skep__key *first = s->key != NULL ? skep__keys_find(skep__memory_shelf(shelf), s) : NULL;
+    if (first != NULL) {
+        shelf->duplicates++;
+        answer->id = first->id;
+        return s->wants_outcome ? wait_for_first(memory, first, s, answer) : SKEP_EDUPLICATE;
+    }
     const size_t cost = cost_of(s);
-    if (count_jobs(queue) >= store->limits.queue_jobs || !make_room(memory, queue, cost)) {
-        queue->declined++;
+    if (count_jobs(shelf) >= memory->store.limits.queue_jobs || !make_room(memory, skep__memory_shelf(shelf), cost)) {
+        shelf->declined++;
         return SKEP_EFULL;
     }
-    int status = is_allowed(store, cost) ? put(memory, queue, s, now_ms, id) : SKEP_ENOMEM;
-    queue->declined += status != SKEP_OK;
+    int status = is_allowed(&memory->store, cost) ? take(memory, shelf, s, now_ms, &answer->id) : SKEP_ENOMEM;
+    shelf->declined += status != SKEP_OK;
     return status;
 }
 
-static int memory_wait(struct skep__store *store, struct skep__queue *queue, const struct skep__submission *s,
-                       const char **cause) {
-    struct memory *memory = memory_of(store);
-    struct skep__key *key = skep__keys_find(queue, s);
-    if (key == NULL) return SKEP_ENOJOB;
-    if (key->settled) {
-        *cause = key->cause;
-        return key->cause != NULL ? SKEP_EDEAD : SKEP_ENOJOB;
+static void memory_put(struct skep__store *store, struct skep__shelf *shelf, const struct skep__batch *batch,
+                       uint64_t now_ms, struct skep__put *put) {
+    struct skep__submission submission = batch->common;
+    for (uint32_t i = batch->first; i < batch->jobs.count; i++) {
+        struct skep__answer answer = {0};
+        skep__batch_get(batch, i, &submission);
+        answer.status = put_one(memory_of(store), shelf, &submission, now_ms, &answer);
+        put->answered(put, &answer);
     }
-    if (!make_room(memory, queue, skep__waiter_cost())) return SKEP_EFULL;
-    if (!is_allowed(store, skep__waiter_cost())) return SKEP_ENOMEM;
-    int status = skep__keys_wait(&memory->keys, key, s);
-    if (status == SKEP_OK) key->job->wants_outcome = true;
-    return status;
 }
 
 /* --- from state to state --- */
 
-/* The first job of this priority or, if it has none, of those after it. */
-static struct skep__job *first_from(struct skep__queue *queue, unsigned priority) {
-    for (; priority < SKEP__PRIORITIES; priority = (priority / 64 + 1) * 64) {
-        uint64_t busy = queue->busy[priority / 64] >> priority % 64;
-        if (busy != 0) return TAILQ_FIRST(&queue->ready[priority + (unsigned)__builtin_ctzll(busy)]);
-    }
-    return NULL;
-}
-
-static struct skep__job *memory_first(struct skep__queue *queue) {
-    return first_from(queue, 0);
+static struct skep__job *memory_first(struct skep__shelf *shelf) {
+    return skep__memory_shelf_first(skep__memory_shelf(shelf), 0);
 }
 
 static void memory_reserve(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
     struct memory *memory = memory_of(store);
-    leave_ready(job);
+    skep__memory_shelf_remove_ready(job);
     job->state = SKEP__JOB_RESERVED;
     job->at_ms = now_ms;
     TAILQ_INSERT_TAIL(&memory->reserved, job, entry);
-    job->queue->reserved_count++;
+    job->queue->shelf->reserved_count++;
 }
 
 static void memory_begun(struct skep__store *store, struct skep__job *job) {
@@ -249,8 +238,10 @@ static void memory_drop(struct skep__store *store, struct skep__job *job) {
     forget(memory_of(store), job);
 }
 
-static void memory_ack(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
-    job->queue->done++;
+static void memory_ack(struct skep__store *store, struct skep__job *job, const struct skep_bytes *result,
+                       uint64_t now_ms) {
+    if (job->wants_outcome || result->size_bytes > 0) store->events->done(store->context, job, result);
+    job->queue->shelf->done++;
     skep__keys_end(&memory_of(store)->keys, job, NULL, now_ms + store->limits.dedup_ms);
     memory_drop(store, job);
 }
@@ -259,25 +250,26 @@ static void memory_retry(struct skep__store *store, struct skep__job *job, uint6
     struct memory *memory = memory_of(store);
     leave_reserved(memory, job);
     memory_begun(store, job);
-    if (due_ms <= now_ms || enter_delayed(memory, job, due_ms) != SKEP_OK) enter_ready(job, false);
+    if (due_ms <= now_ms || enter_delayed(memory, job, due_ms) != SKEP_OK) skep__memory_shelf_add_ready(job, false);
 }
 
 static void memory_recover(struct skep__store *store, struct skep__job *job) {
     leave_reserved(memory_of(store), job);
     if (job->attempt > 0) memory_begun(store, job);
-    enter_ready(job, true);
+    skep__memory_shelf_add_ready(job, true);
 }
 
 static void memory_bury(struct skep__store *store, struct skep__job *job, const char *cause, struct skep__death *death,
-                        uint64_t now_ms) {
+                        const struct skep_bytes *reason, uint64_t now_ms) {
     struct memory *memory = memory_of(store);
     skep__keys_end(&memory->keys, job, cause, now_ms + store->limits.dedup_ms);
     leave(memory, job);
     leave_heap(&memory->expiries, &job->expiry_node);
     job->state = SKEP__JOB_DEAD;
     job->death = death;
-    TAILQ_INSERT_TAIL(&job->queue->dead, job, entry);
-    job->queue->dead_count++;
+    TAILQ_INSERT_TAIL(&skep__memory_shelf_of(job)->dead, job, entry);
+    job->queue->shelf->dead_count++;
+    store->events->died(store->context, job, cause, reason);
 }
 
 static void memory_revive(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
@@ -289,20 +281,20 @@ static void memory_revive(struct skep__store *store, struct skep__job *job, uint
     job->expires_ms = 0;
     job->attempt = job->failures = 0;
     job->deaths = job->interruptions = 0;
-    enter_ready(job, false);
+    skep__memory_shelf_add_ready(job, false);
 }
 
 /* --- time --- */
 
 static struct skep__queue *memory_ripen(struct skep__store *store, uint64_t now_ms) {
     struct memory *memory = memory_of(store);
-    for (struct skep__queue *queue; (queue = skep__keys_forget(&memory->keys, NULL, now_ms)) != NULL;)
-        skep__queues_note(&memory->queues, queue);
+    for (struct skep__memory_shelf *shelf; (shelf = skep__keys_forget(&memory->keys, NULL, now_ms)) != NULL;)
+        note(memory, shelf);
     const struct skep__heap_node *node = skep__heap_first(&memory->delays);
     if (node == NULL || skep__job_of_delay(node)->at_ms > now_ms) return NULL;
     struct skep__job *job = skep__job_of_delay(node);
     leave_delayed(memory, job);
-    enter_ready(job, false);
+    skep__memory_shelf_add_ready(job, false);
     return job->queue;
 }
 
@@ -332,22 +324,24 @@ static struct skep__job *next_reserved(struct memory *memory, const struct skep_
     return next;
 }
 
-static struct skep__job *memory_next(struct skep__store *store, struct skep__queue *queue, enum skep__job_state state,
+static struct skep__job *memory_next(struct skep__store *store, struct skep__shelf *of, enum skep__job_state state,
                                      const struct skep__job *job) {
-    if (state == SKEP__JOB_RESERVED) return next_reserved(memory_of(store), queue, job);
+    const struct skep__memory_shelf *shelf = skep__memory_shelf(of);
+    if (state == SKEP__JOB_RESERVED) return next_reserved(memory_of(store), of->queue, job);
     struct skep__job *next = job != NULL ? TAILQ_NEXT(job, entry) : NULL;
-    if (state == SKEP__JOB_READY) return next != NULL ? next : first_from(queue, job != NULL ? job->priority + 1u : 0);
+    if (state == SKEP__JOB_READY && next == NULL)
+        return skep__memory_shelf_first(shelf, job != NULL ? job->priority + 1u : 0);
     if (job != NULL) return next;
-    return TAILQ_FIRST(state == SKEP__JOB_DEAD ? &queue->dead : &queue->delayed);
+    return TAILQ_FIRST(state == SKEP__JOB_DEAD ? &shelf->dead : &shelf->delayed);
 }
 
 /* --- life --- */
 
-static void free_queue(struct memory *memory, struct skep__queue *queue) {
+static void free_shelf(struct memory *memory, struct skep__shelf *shelf) {
     for (enum skep__job_state state = SKEP__JOB_READY; state <= SKEP__JOB_DEAD; state++)
-        for (struct skep__job *job; (job = memory_next(&memory->store, queue, state, NULL)) != NULL;)
+        for (struct skep__job *job; (job = memory_next(&memory->store, shelf, state, NULL)) != NULL;)
             memory_drop(&memory->store, job);
-    skep__queues_remove(&memory->queues, queue);
+    memory_close(&memory->store, shelf);
 }
 
 static void memory_free(struct skep__store **out) {
@@ -355,19 +349,21 @@ static void memory_free(struct skep__store **out) {
     struct memory *memory = memory_of(*out);
     while (skep__keys_forget(&memory->keys, NULL, UINT64_MAX) != NULL) continue;
     while (!TAILQ_EMPTY(&memory->reserved)) memory_drop(*out, TAILQ_FIRST(&memory->reserved)); // NOLINT(*-unix.Malloc)
-    while (memory->queues.by_name != NULL) free_queue(memory, memory->queues.by_name);
+    while (!LIST_EMPTY(&memory->shelves)) free_shelf(memory, &LIST_FIRST(&memory->shelves)->shelf);
     skep__heap_free(&memory->delays);
     skep__heap_free(&memory->expiries);
     free(memory);
     *out = NULL;
 }
 
-int skep__store_memory_new(struct skep__store **out, const struct skep__store_limits *limits) {
+int skep__store_memory_new(struct skep__store **out, const struct skep__store_limits *limits,
+                           const struct skep__store_events *events, void *context) {
     static const struct skep__store_kind kind = {
-        .queue = memory_queue,
-        .next_queue = memory_next_queue,
+        .at_once = true,
+        .shelf_bytes = sizeof(struct skep__memory_shelf),
+        .open = memory_open,
+        .close = memory_close,
         .put = memory_put,
-        .wait = memory_wait,
         .next_waiter = skep__keys_next_waiter,
         .first = memory_first,
         .reserve = memory_reserve,
@@ -381,18 +377,18 @@ int skep__store_memory_new(struct skep__store **out, const struct skep__store_li
         .ripen = memory_ripen,
         .expired = memory_expired,
         .next_ms = memory_next_ms,
-        .tidy = memory_tidy,
+        .oldest_ms = skep__memory_shelf_oldest_ms,
         .next = memory_next,
         .free = memory_free,
     };
     struct memory *memory = calloc(1, sizeof *memory);
     if (memory == NULL) return SKEP_ENOMEM;
-    memory->store = (struct skep__store){.kind = &kind, .limits = *limits};
+    memory->store = (struct skep__store){.kind = &kind, .limits = *limits, .events = events, .context = context};
     memory->delays.before = skep__job_is_due_before;
     memory->expiries.before = skep__job_expires_before;
     TAILQ_INIT(&memory->reserved);
     TAILQ_INIT(&memory->keys.ended);
-    TAILQ_INIT(&memory->queues.empty);
+    LIST_INIT(&memory->shelves);
     *out = &memory->store;
     return SKEP_OK;
 }

@@ -4,7 +4,7 @@
 #include "common/text.h"
 
 #include "broker.h"
-#include "jobs/store.h"
+#include "jobs/queues.h"
 
 enum { ANSWER_BYTES = 3 * 1024 * 1024 /* an answer that has so much gets no more: frames have a limit */ };
 
@@ -23,7 +23,7 @@ static enum skep__handled_what what_of(struct skep_bytes text) {
 
 static struct skep__queue *queue_of(skep_cluster *cluster, const struct skep_command_handled *h) {
     if (h->queue.size_bytes == 0) return NULL;
-    return cluster->store->kind->queue(cluster->store, h->queue.data, h->queue.size_bytes, false);
+    return skep__queues_find(cluster->queues, h->queue.data, h->queue.size_bytes);
 }
 
 /* A part of the report may be lost, but never a part of one histogram. */

@@ -4,6 +4,7 @@
 #define SKEP_TESTS_LEDGER_BENCH_H
 
 #include "broker/hatch.h"
+#include "broker/ledger_put.h"
 #include "common/text.h"
 
 #include "clients/session.h"
@@ -23,7 +24,8 @@ struct bench {
 static inline void bench_open(struct bench *bench, struct pump *pump, const skep_settings *settings) {
     *bench = (struct bench){.pump = pump, .cluster = hatch_cluster(pump, settings)};
     assert_int_equal(skep_cluster_start(bench->cluster), SKEP_OK);
-    bench->queue = bench->cluster->store->kind->queue(bench->cluster->store, "q", 1, true);
+    if (later_is_wanted()) later_install(bench->cluster);
+    bench->queue = skep__queues_get(bench->cluster->queues, "q", 1);
     assert_non_null(bench->queue);
 }
 
@@ -131,17 +133,21 @@ static inline void bench_close_inlet(struct bench_inlet *inlet) {
 
 /* --- jobs --- */
 
-static inline void bench_put(struct bench *bench, size_t size_bytes) {
+static inline struct skep__submission bench_job(size_t size_bytes) {
     static const char zeros[SKEP_MAX_PAYLOAD];
-    struct skep__submission submission = {
+    return (struct skep__submission){
         .data = zeros, .size_bytes = size_bytes, .attempts = 100, .priority = SKEP__PRIORITY_MIDDLE};
+}
+
+static inline void bench_put(struct bench *bench, size_t size_bytes) {
+    struct skep__submission submission = bench_job(size_bytes);
     uint64_t id;
-    assert_int_equal(skep__ledger_submit(bench->cluster, bench->queue, &submission, &id), SKEP_OK);
+    assert_int_equal(ledger_put(bench->cluster, bench->queue, &submission, &id), SKEP_OK);
 }
 
 static inline void bench_submit(struct bench *bench, unsigned count, size_t size_bytes) {
-    for (unsigned i = 0; i < count; i++) bench_put(bench, size_bytes);
-    skep__dispatch_jobs(bench->cluster, bench->queue);
+    struct skep__submission submission = bench_job(size_bytes);
+    ledger_put_many(bench->cluster, bench->queue, &submission, count);
 }
 
 static inline void bench_complete(skep_child *child, uint64_t delivery, uint64_t n) {
@@ -149,18 +155,21 @@ static inline void bench_complete(skep_child *child, uint64_t delivery, uint64_t
     const char *why;
     SKEP_SET(completed, &command, n, n);
     assert_int_equal(skep__ledger_completed(child, &command, &why), SKEP_OK);
+    later_settle(child->cluster);
     skep__dispatch_child(child);
 }
 
 static inline void bench_retry(skep_child *child, uint64_t delivery) {
     struct skep_command_retry command = {.delivery = delivery};
     skep__ledger_retry(child, &command);
+    later_settle(child->cluster);
 }
 
 static inline void bench_assert(const struct bench *bench, uint64_t ready, uint64_t reserved, uint64_t done) {
-    assert_int_equal(bench->queue->ready_count, ready);
-    assert_int_equal(bench->queue->reserved_count, reserved);
-    assert_int_equal(bench->queue->done, done);
+    later_settle(bench->cluster);
+    assert_int_equal(bench->queue->shelf->ready_count, ready);
+    assert_int_equal(bench->queue->shelf->reserved_count, reserved);
+    assert_int_equal(bench->queue->shelf->done, done);
 }
 
 #endif

@@ -4,6 +4,7 @@
 #define SKEP_TESTS_LEDGER_PLAIN_H
 
 #include "broker/hatch.h"
+#include "broker/ledger_put.h"
 #include "common/text.h"
 
 #include "clients/session.h"
@@ -21,7 +22,8 @@ struct bench {
 static inline void open_bench(struct bench *bench, struct pump *pump, const skep_settings *settings) {
     *bench = (struct bench){.pump = pump, .cluster = hatch_cluster(pump, settings)};
     assert_int_equal(skep_cluster_start(bench->cluster), SKEP_OK);
-    bench->queue = bench->cluster->store->kind->queue(bench->cluster->store, "q", 1, true);
+    if (later_is_wanted()) later_install(bench->cluster);
+    bench->queue = skep__queues_get(bench->cluster->queues, "q", 1);
     assert_non_null(bench->queue);
 }
 
@@ -71,10 +73,7 @@ static inline struct skep__submission plain(void) {
 
 static inline void submit(struct bench *bench, unsigned count) {
     struct skep__submission submission = plain();
-    uint64_t id;
-    for (unsigned i = 0; i < count; i++)
-        assert_int_equal(skep__ledger_submit(bench->cluster, bench->queue, &submission, &id), SKEP_OK);
-    skep__dispatch_jobs(bench->cluster, bench->queue);
+    ledger_put_many(bench->cluster, bench->queue, &submission, count);
 }
 
 /* As the worker does. */
@@ -87,6 +86,7 @@ static inline void complete(skep_child *child, uint64_t delivery, uint64_t n) {
     const char *why;
     SKEP_SET(completed, &command, n, n);
     assert_int_equal(skep__ledger_completed(child, &command, &why), SKEP_OK);
+    later_settle(child->cluster);
     skep__dispatch_child(child);
 }
 
@@ -103,19 +103,23 @@ static inline void run_past(struct bench *bench, skep_child *child, uint64_t del
 static inline void retry(skep_child *child, uint64_t delivery) {
     struct skep_command_retry command = {.delivery = delivery, .reason = skep__text("later")};
     skep__ledger_retry(child, &command);
+    later_settle(child->cluster);
     skep__dispatch_child(child);
 }
 
 static inline void assert_counts(const struct bench *bench, uint64_t ready, uint64_t reserved, uint64_t dead,
                                  uint64_t done) {
-    assert_int_equal(bench->queue->ready_count, ready);
-    assert_int_equal(bench->queue->reserved_count, reserved);
-    assert_int_equal(bench->queue->dead_count, dead);
-    assert_int_equal(bench->queue->done, done);
+    later_settle(bench->cluster);
+    assert_int_equal(bench->queue->shelf->ready_count, ready);
+    assert_int_equal(bench->queue->shelf->reserved_count, reserved);
+    assert_int_equal(bench->queue->shelf->dead_count, dead);
+    assert_int_equal(bench->queue->shelf->done, done);
 }
 
 static inline const struct skep__job *dead_letter(const struct bench *bench) {
-    const struct skep__job *job = TAILQ_FIRST(&bench->queue->dead);
+    later_settle(bench->cluster);
+    const struct skep__job *job =
+        bench->cluster->store->kind->next(bench->cluster->store, bench->queue->shelf, SKEP__JOB_DEAD, NULL);
     assert_non_null(job);
     return job;
 }

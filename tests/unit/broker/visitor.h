@@ -164,6 +164,7 @@ static inline void visitor_end(const struct visitor *visitor, struct skep_frame 
     struct skep__peer peer = {.pid = visitor->pid};
     skep__intake_received(visitor->bench->cluster, frame->data, frame->size_bytes, &peer);
     skep__frame_free(frame);
+    later_settle(visitor->bench->cluster);
 }
 
 static inline void visitor_say(const struct visitor *visitor, const struct skep_command_submit *submit) {

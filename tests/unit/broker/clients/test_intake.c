@@ -85,7 +85,7 @@ static void test_a_full_queue_declines_what_is_over(void **state) {
     visitor_expect(&visitor, 3, SKEP_COMMAND_declined, 4, 2, 0);
     assert_int_equal(visitor.log[3].status, SKEP_EFULL);
     visitor_expect_nothing_more(&visitor);
-    assert_int_equal(bench.queue->declined, 2);
+    assert_int_equal(bench.queue->shelf->declined, 2);
     close_with(&bench, &visitor);
 }
 
@@ -118,10 +118,9 @@ static void test_too_many_queues_are_declined(void **state) {
     struct bench bench;
     struct visitor visitor;
     open_with(&bench, &visitor, state, NULL);
-    struct skep__store *store = bench.cluster->store;
     bench.queue->paused = true;
     for (unsigned i = 1; i < SKEP_MAX_QUEUES; i++)
-        store->kind->queue(store, (const char *)&i, sizeof i, true)->paused = true;
+        skep__queues_get(bench.cluster->queues, (const char *)&i, sizeof i)->paused = true;
     struct skep_command_submit submit = visitor_jobs(1, 2);
     submit.queue = skep__text("one more");
     visitor_say(&visitor, &submit);
@@ -137,6 +136,7 @@ static void test_a_frame_names_more_queues_than_there_can_be(void **state) {
     struct bench bench;
     struct visitor visitor;
     struct skep_frame frame;
+    if (later_is_wanted()) skip(); /* none is forgotten before it is known what comes of it */
     open_with(&bench, &visitor, state, &(skep_settings){.queue_bytes = 1});
     visitor_begin(&visitor, &frame);
     for (unsigned i = 0; i < SKEP_MAX_QUEUES + 10; i++) {
@@ -171,7 +171,7 @@ static void test_many_submissions_in_a_frame(void **state) {
     visitor_end(&visitor, &frame);
     PUMP_UNTIL(bench.pump, visitor.count == 10);
     for (unsigned i = 0; i < 10; i++) visitor_expect(&visitor, i, SKEP_COMMAND_accepted, i + 1, 1, i + 1);
-    assert_int_equal(bench.queue->reserved_count, 5); /* those of both queues have been given */
+    assert_int_equal(bench.queue->shelf->reserved_count, 5); /* those of both queues have been given */
     assert_int_equal(child->deliveries.next, 11);
     bench_dismiss(child);
     close_with(&bench, &visitor);
@@ -187,14 +187,14 @@ static void test_what_a_submission_says(void **state) {
     SKEP_SET(submit, &submit, ttl_ms, 60000);
     visitor_say(&visitor, &submit);
     visitor_submit(&visitor, 2, 1, true);
-    const struct skep__job *second = bench.cluster->store->kind->first(bench.queue);
+    const struct skep__job *second = bench.cluster->store->kind->first(bench.queue->shelf);
     assert_int_equal(second->id, 2);
     assert_int_equal(second->priority, SKEP__PRIORITY_MIDDLE);
     assert_int_equal(second->attempts, 7);
     assert_int_equal(second->expires_ms, 0);
     assert_true(second->wants_outcome);
     const struct skep__job *first =
-        bench.cluster->store->kind->next(bench.cluster->store, bench.queue, SKEP__JOB_READY, second);
+        bench.cluster->store->kind->next(bench.cluster->store, bench.queue->shelf, SKEP__JOB_READY, second);
     assert_int_equal(first->priority, 200);
     assert_int_equal(first->attempts, 3);
     assert_int_equal(first->expires_ms, first->accepted_ms + 60000);

@@ -27,7 +27,7 @@ static void test_keys_of_a_batch(void **state) {
     visitor_expect(&visitor, 3, SKEP_COMMAND_accepted, 6, 1, 2);
     visitor_expect(&visitor, 4, SKEP_COMMAND_accepted, 7, 1, 2);
     for (unsigned i = 0; i < 5; i++) assert_int_equal(visitor.log[i].duplicate, i == 1 || i >= 3);
-    assert_int_equal(bench.queue->duplicates, 3);
+    assert_int_equal(bench.queue->shelf->duplicates, 3);
     bench_assert(&bench, 4, 0, 0);
     close_with(&bench, &visitor);
 }
@@ -77,6 +77,7 @@ static void test_a_copy_has_the_death_of_the_first(void **state) {
     skep__session_end(visitor_session(&first)); /* the submitter need not be there */
     struct skep_command_fail fail = {.delivery = 1, .reason = skep__text("no")};
     skep__ledger_fail(child, &fail);
+    later_settle(child->cluster);
     visitor_expect(&second, 1, SKEP_COMMAND_died, 1, 0, 0);
     assert_string_equal(second.log[1].text, "refused");
     assert_int_equal(bench.queue->unclaimed, 1);

@@ -90,7 +90,7 @@ static void test_new_queues_are_declined(void **state) {
     shortage_end();
     visitor_expect(&visitor, 0, SKEP_COMMAND_declined, 1, 2, 0);
     assert_int_equal(visitor.log[0].status, SKEP_ENOMEM);
-    assert_null(bench.cluster->store->kind->queue(bench.cluster->store, "new", 3, false));
+    assert_null(skep__queues_find(bench.cluster->queues, "new", 3));
     close_with(&bench, &visitor);
 }
 

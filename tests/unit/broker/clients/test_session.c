@@ -31,6 +31,7 @@ static void complete(skep_child *child, uint64_t delivery, uint32_t n, size_t si
 }
 
 static void flush(struct bench *bench) {
+    later_settle(bench->cluster);
     skep__sessions_flush(bench->cluster);
 }
 
@@ -106,9 +107,11 @@ static void test_a_dead_letter_is_told(void **state) {
     visitor_submit(&visitor, 1, 2, true);
     struct skep_command_fail fail = {.delivery = 2, .reason = skep__text("no")};
     skep__ledger_fail(child, &fail);
+    later_settle(bench.cluster);
     visitor_expect(&visitor, 1, SKEP_COMMAND_died, 2, 0, 0);
     assert_string_equal(visitor.log[1].text, "refused");
     assert_int_equal(skep__ledger_revive(bench.cluster, NULL, 0), 1); /* an operator's business, not the client's */
+    later_settle(bench.cluster);
     complete(child, 3, 1, 5);
     flush(&bench);
     visitor_expect_nothing_more(&visitor);
@@ -195,6 +198,7 @@ static void test_a_client_leaves(void **state) {
     skep_child *child = bench_hire(&bench, 0, 100);
     visitor_submit(&visitor, 1, 3, true);
     complete(child, 1, 1, 2); /* gathered, and never sent */
+    later_settle(bench.cluster);
     struct skep_command leave = {.id = SKEP_COMMAND_leave};
     leave.leave.has = 0;
     visitor_begin(&visitor, &frame);
@@ -206,6 +210,7 @@ static void test_a_client_leaves(void **state) {
     complete(child, 2, 1, 2); /* its jobs stay, their results are nobody's */
     struct skep_command_fail fail = {.delivery = 3};
     skep__ledger_fail(child, &fail);
+    later_settle(bench.cluster);
     assert_int_equal(bench.queue->unclaimed, 2);
     bench_assert(&bench, 0, 0, 2);
     pump_turns(bench.pump, 5);

@@ -160,16 +160,16 @@ static void test_a_queue_is_told_of_after_it_was_forgotten(void **state) {
     char name[SKEP_MAX_NAME + 1];
     bench_open(&bench, *state, NULL);
     listen_to(bench.cluster, &told);
-    struct skep__store *store = bench.cluster->store;
+    struct skep__queues *queues = bench.cluster->queues;
     assert_int_equal(skep_cluster_pause_queue(bench.cluster, "q", true), SKEP_OK);
     PUMP_UNTIL(bench.pump, told.pauses == 1);
     told.queue[0] = '\0';
     assert_int_equal(skep_cluster_pause_queue(bench.cluster, "q", false), SKEP_OK);
     for (unsigned i = 0; i < SKEP_MAX_QUEUES; i++) {
         snprintf(name, sizeof name, "other%u", i);
-        assert_non_null(store->kind->queue(store, name, strlen(name), true));
+        assert_non_null(skep__queues_get(queues, name, strlen(name)));
     }
-    assert_null(store->kind->queue(store, "q", 1, false));
+    assert_null(skep__queues_find(queues, "q", 1));
     PUMP_UNTIL(bench.pump, told.resumes == 1);
     assert_string_equal(told.queue, "q");
     bench_close(&bench);
@@ -183,7 +183,7 @@ static void test_leases_go_on(void **state) {
     bench_submit(&bench, 1, 1);
     assert_true(skep__claim_begin(child->page, 1, uv_hrtime() / 1000000));
     assert_int_equal(skep_cluster_pause_queue(bench.cluster, "q", true), SKEP_OK);
-    PUMP_UNTIL(bench.pump, bench.queue->ready_count == 1);
+    PUMP_UNTIL(bench.pump, bench.queue->shelf->ready_count == 1);
     assert_true(child->stalled);
     bench_assert(&bench, 1, 0, 0);
     assert_int_equal(skep_cluster_pause_queue(bench.cluster, "q", false), SKEP_OK);

@@ -68,15 +68,18 @@ static void put(struct bench *bench, struct skep__queue *queue, uint8_t priority
     struct skep__submission submission = {
         .data = "data", .size_bytes = 4, .attempts = 3, .priority = priority, .delay_ms = delay_ms};
     uint64_t id;
-    assert_int_equal(skep__ledger_submit(bench->cluster, queue, &submission, &id), SKEP_OK);
+    assert_int_equal(ledger_put(bench->cluster, queue, &submission, &id), SKEP_OK);
 }
 
 static void bury(struct bench *bench, struct skep__queue *queue, unsigned count) {
     static const struct skep_bytes none = {0};
+    queue->paused = true;
     for (unsigned i = 0; i < count; i++) {
         put(bench, queue, 128, 0);
-        skep__ledger_bury(bench->cluster, bench->cluster->store->kind->first(queue), "refused", &none, NULL);
+        skep__ledger_bury(bench->cluster, bench->cluster->store->kind->first(queue->shelf), "refused", &none, NULL);
+        later_settle(bench->cluster);
     }
+    queue->paused = false;
 }
 
 /* --- peeking --- */
@@ -142,7 +145,7 @@ static void test_dead_letters_page_by_page(void **state) {
     struct bench bench;
     struct view view = open_view();
     bench_open(&bench, *state, NULL);
-    struct skep__queue *other = bench.cluster->store->kind->queue(bench.cluster->store, "r", 1, true);
+    struct skep__queue *other = skep__queues_get(bench.cluster->queues, "r", 1);
     bury(&bench, bench.queue, 5);
     bury(&bench, other, 3);
     bury(&bench, bench.queue, 2); /* 9 and 10: of the first queue, and before those of the other */
@@ -176,7 +179,8 @@ static void test_what_a_dead_letter_tells(void **state) {
     struct skep_bytes reason = skep__text("no such file");
     struct skep__exit_record record = {.worker = 7, .pid = 77, .code = -1, .signal = 11, .uptime_ms = 5};
     put(&bench, bench.queue, 128, 0);
-    skep__ledger_bury(bench.cluster, bench.cluster->store->kind->first(bench.queue), "deaths", &reason, &record);
+    skep__ledger_bury(bench.cluster, bench.cluster->store->kind->first(bench.queue->shelf), "deaths", &reason, &record);
+    later_settle(bench.cluster);
     look_at_dead(&bench, NULL, 0, 1, &view);
     const struct skep_command_jobStatus *s = &view.last.jobStatus;
     assert_memory_equal(s->cause.data, "deaths", s->cause.size_bytes);
@@ -199,7 +203,8 @@ static void test_a_dead_letter_without_a_record(void **state) {
     bench_open(&bench, *state, NULL);
     put(&bench, bench.queue, 128, 0);
     struct skep__store *store = bench.cluster->store;
-    store->kind->bury(store, store->kind->first(bench.queue), "attempts", NULL, 0);
+    store->kind->bury(store, store->kind->first(bench.queue->shelf), "attempts", NULL, &(struct skep_bytes){0}, 0);
+    later_settle(bench.cluster);
     look_at_dead(&bench, NULL, 0, 1, &view);
     assert_int_equal(view.count, 1);
     assert_false(SKEP_HAS(jobStatus, &view.last.jobStatus, cause));
@@ -231,7 +236,7 @@ static void test_queues(void **state) {
     assert_int_equal(q->dead, 1);
     assert_int_equal(q->submitted, 8);
     assert_int_equal(q->done, 1);
-    assert_int_equal(q->bytes, bench.queue->bytes);
+    assert_int_equal(q->bytes, bench.queue->shelf->bytes);
     bench_dismiss(child);
     close_view(&view);
     bench_close(&bench);
@@ -245,7 +250,7 @@ static void test_all_queues_fit_into_an_answer(void **state) {
     bench_open(&bench, *state, NULL);
     for (unsigned i = 1; i < SKEP_MAX_QUEUES; i++) {
         snprintf(name, sizeof name, "%064u", i);
-        assert_non_null(bench.cluster->store->kind->queue(bench.cluster->store, name, SKEP_MAX_NAME, true));
+        assert_non_null(skep__queues_get(bench.cluster->queues, name, SKEP_MAX_NAME));
     }
     assert_int_equal(skep__queues_add(bench.cluster, &view.frame), SKEP_OK);
     read_view(&view);

@@ -73,7 +73,7 @@ static void test_as_many_as_are_wanted_in_their_order(void **state) {
 /* --- workers of two queues --- */
 
 static struct skep__queue *queue_r(struct bench *bench) {
-    return bench->cluster->store->kind->queue(bench->cluster->store, "r", 1, true);
+    return skep__queues_get(bench->cluster->queues, "r", 1);
 }
 
 static skep_child *hire_for_both(struct bench *bench, uint32_t place) {
@@ -86,7 +86,7 @@ static skep_child *hire_for_both(struct bench *bench, uint32_t place) {
 static void submit_other(struct bench *bench, struct skep__queue *other) {
     struct skep__submission submission = plain();
     uint64_t id;
-    assert_int_equal(skep__ledger_submit(bench->cluster, other, &submission, &id), SKEP_OK);
+    assert_int_equal(ledger_put(bench->cluster, other, &submission, &id), SKEP_OK);
     skep__dispatch_jobs(bench->cluster, other);
 }
 
@@ -99,7 +99,7 @@ static void test_a_worker_of_two_queues(void **state) {
     submit(&bench, 1);
     begin(blocked, 1, 1);
     submit_other(&bench, other);
-    assert_int_equal(other->reserved_count, 1);
+    assert_int_equal(other->shelf->reserved_count, 1);
     skep_child *idle = hire_for_both(&bench, 1);
     PUMP_UNTIL(bench.pump, other->taken_back == 1);
     assert_ptr_equal(skep__deliveries_find(&idle->deliveries, 1)->queue, other);
@@ -177,7 +177,7 @@ static void test_a_kept_job_is_no_backlog(void **state) {
     submit_other(&bench, other);
     hold_up(blocked, 1);
     submit_other(&bench, other);
-    assert_int_equal(other->reserved_count, 2);
+    assert_int_equal(other->shelf->reserved_count, 2);
     struct skep_command_handle handle = {.queue = skep__text("r")};
     assert_int_equal(skep__consumer_add(keeps, &handle), SKEP_OK);
     PUMP_UNTIL(bench.pump, other->taken_back == 1);
@@ -194,12 +194,12 @@ static void test_nobody_is_in_the_way(void **state) {
     skep_child *child = hire_for_both(&bench, 0);
     submit_other(&bench, other);
     submit_other(&bench, other);
-    assert_int_equal(other->reserved_count, 2);
+    assert_int_equal(other->shelf->reserved_count, 2);
     begin(child, 1, 1);
     run_past(&bench, child, 2 * (uint64_t)SKEP_CLAIMS);
-    assert_int_equal(bench.queue->ready_count, 0);
+    assert_int_equal(bench.queue->shelf->ready_count, 0);
     assert_true(other->taken_back > 0);
-    PUMP_UNTIL(bench.pump, other->reserved_count == 2); /* it is sent again, under another number */
+    PUMP_UNTIL(bench.pump, other->shelf->reserved_count == 2); /* it is sent again, under another number */
     assert_int_equal(other->redelivered, 0);
     dismiss(child);
     close_bench(&bench);

@@ -204,7 +204,7 @@ static void test_a_full_inbox_waits_until_it_is_empty(void **state) {
     skep_child *full = bench_hire(&bench, 0, WIDE);
     bench_submit(&bench, 10, SKEP_MAX_PAYLOAD); /* nobody reads them */
     assert_true(full->inbox_full);
-    uint64_t given = bench.queue->reserved_count;
+    uint64_t given = bench.queue->shelf->reserved_count;
     assert_in_range(given, SKEP_HIGH_WATER / SKEP_MAX_PAYLOAD, 9);
     bench_complete(full, 1, 1); /* makes no room in the inbox */
     bench_assert(&bench, 10 - given, given - 1, 1);
@@ -300,7 +300,7 @@ static void test_a_worker_of_two_queues(void **state) {
     bench_handle(child, "r", 5);
     bench_submit(&bench, 3, 5);
     bench_assert(&bench, 1, 2, 0); /* bytes are counted over all queues */
-    struct skep__queue *other = bench.cluster->store->kind->queue(bench.cluster->store, "r", 1, false);
+    struct skep__queue *other = skep__queues_find(bench.cluster->queues, "r", 1);
     assert_non_null(other);
     assert_int_equal(other->taker_count, 0);
     assert_int_equal(other->consumer_count, 1);
@@ -334,9 +334,8 @@ static void test_handling_a_queue_again_changes_the_concurrency(void **state) {
 static void test_too_many_queues(void **state) {
     struct bench bench;
     bench_open(&bench, *state, NULL);
-    struct skep__store *store = bench.cluster->store;
     for (unsigned i = 1; i < SKEP_MAX_QUEUES; i++)
-        store->kind->queue(store, (const char *)&i, sizeof i, true)->paused = true;
+        skep__queues_get(bench.cluster->queues, (const char *)&i, sizeof i)->paused = true;
     skep_child *child = bench_hire(&bench, 0, 1);
     struct skep_command_handle handle = {.queue = skep__text("one more")};
     assert_int_equal(skep__consumer_add(child, &handle), SKEP_EQUEUES);
@@ -352,20 +351,24 @@ static void test_jobs_that_cannot_be_packed_stay(void **state) {
     bench_open(&bench, *state, NULL);
     skep_child *child = bench_hire(&bench, 0, 5);
     bench_submit(&bench, 1, 1);
+    bench.queue->paused = true;
     bench_retry(child, 1); /* will be there the second time */
     for (unsigned i = 0; i < 3; i++) bench_put(&bench, 100);
+    bench.queue->paused = false;
     memset(bench.queue->name, 'n', sizeof bench.queue->name);
     skep__dispatch_jobs(bench.cluster, bench.queue);
     memset(bench.queue->name, '\0', sizeof bench.queue->name);
     bench.queue->name[0] = 'q';
+    bench.queue->paused = true;
     bench_assert(&bench, 4, 0, 0);
     assert_int_equal(bench_place(child)->held, 0);
     assert_int_equal(child->held_bytes, 0);
     assert_int_equal(bench.queue->redelivered, 0);
-    const struct skep__job *first = bench.cluster->store->kind->first(bench.queue);
+    const struct skep__job *first = bench.cluster->store->kind->first(bench.queue->shelf);
     assert_int_equal(first->id, 1);
     assert_int_equal(first->attempt, 1);
     bench_read_inbox(&bench, 0, &inlet);
+    bench.queue->paused = false;
     skep__dispatch_jobs(bench.cluster, bench.queue);
     bench_assert(&bench, 0, 4, 0);
     PUMP_UNTIL(bench.pump, inlet.jobs == 5);

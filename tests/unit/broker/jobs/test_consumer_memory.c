@@ -88,7 +88,7 @@ static void test_all_go_when_there_is_memory_again(void **state) {
     skep__dispatch_jobs(bench.cluster, bench.queue);
     bench_assert(&bench, JOBS - 1, 1, 0);
     shortage_end();
-    PUMP_UNTIL(bench.pump, bench.queue->ready_count == 0);
+    PUMP_UNTIL(bench.pump, bench.queue->shelf->ready_count == 0);
     assert_non_null(bench.cluster->memory.block);
     unlist(&bench, child);
     bench_dismiss(child);
@@ -107,7 +107,7 @@ static void test_none_is_lost_when_there_is_nothing(void **state) {
     bench_assert(&bench, JOBS, 0, 0);
     assert_null(bench.cluster->memory.block);
     shortage_end();
-    PUMP_UNTIL(bench.pump, bench.queue->ready_count == 0);
+    PUMP_UNTIL(bench.pump, bench.queue->shelf->ready_count == 0);
     bench_read_inbox(&bench, 0, &inlet);
     PUMP_UNTIL(bench.pump, inlet.jobs == JOBS);
     assert_int_equal(inlet.runs[0].id, 1);
@@ -146,17 +146,17 @@ static void test_jobs_without_memory_are_refused(void **state) {
     struct skep__submission submission = {.data = "x", .size_bytes = 1, .attempts = 1};
     uint64_t id = 0;
     shortage_begin(bench.cluster);
-    assert_int_equal(skep__ledger_submit(bench.cluster, bench.queue, &submission, &id), SKEP_ENOMEM);
+    assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_ENOMEM);
     assert_null(bench.cluster->memory.block); /* there is some now, but not for this */
-    assert_int_equal(skep__ledger_submit(bench.cluster, bench.queue, &submission, &id), SKEP_ENOMEM);
+    assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_ENOMEM);
     assert_null(skep__ledger_queue(bench.cluster, "new", 3));
-    assert_int_equal(bench.cluster->store->failure, SKEP_ENOMEM);
+    assert_int_equal(bench.cluster->queues->failure, SKEP_ENOMEM);
     assert_ptr_equal(skep__ledger_queue(bench.cluster, "q", 1), bench.queue);
     bench_assert(&bench, 0, 0, 0);
-    assert_int_equal(bench.queue->declined, 2);
+    assert_int_equal(bench.queue->shelf->declined, 2);
     shortage_end();
     PUMP_UNTIL(bench.pump, bench.cluster->memory.block != NULL);
-    assert_int_equal(skep__ledger_submit(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
+    assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
     bench_close(&bench);
 }
 

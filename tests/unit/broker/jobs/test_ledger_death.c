@@ -8,14 +8,14 @@ static void test_delays_and_times_to_live(void **state) {
     open_plain(&bench, *state);
     struct skep__submission submission = plain();
     submission.ttl_ms = 50;
-    assert_int_equal(skep__ledger_submit(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
+    assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
     submission.ttl_ms = 0;
     submission.delay_ms = 60;
-    assert_int_equal(skep__ledger_submit(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
+    assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
     skep__dispatch_jobs(bench.cluster, bench.queue);
-    PUMP_UNTIL(bench.pump, bench.queue->dead_count == 1);
+    PUMP_UNTIL(bench.pump, bench.queue->shelf->dead_count == 1);
     assert_string_equal(dead_letter(&bench)->death->cause, "expired");
-    PUMP_UNTIL(bench.pump, bench.queue->ready_count == 1);
+    PUMP_UNTIL(bench.pump, bench.queue->shelf->ready_count == 1);
     close_bench(&bench);
 }
 
@@ -38,6 +38,7 @@ static void test_what_a_stop_would_lose(void **state) {
     begin(child, 1, 3);
     begin(killed, 1, 1);
     skep__ledger_fail(child, &fail);
+    later_settle(child->cluster);
     assert_losable(&bench, false, 3, 1);
     assert_losable(&bench, true, 6, 1);
     killed->reason = "watchdog"; /* it finishes nothing any more */
@@ -64,7 +65,7 @@ static void die(skep_child *child) {
 static void assert_deaths(const struct bench *bench, const char *expected) {
     const struct skep__job *job = NULL;
     for (; *expected != '\0'; expected++) {
-        job = bench->cluster->store->kind->next(bench->cluster->store, bench->queue, SKEP__JOB_READY, job);
+        job = bench->cluster->store->kind->next(bench->cluster->store, bench->queue->shelf, SKEP__JOB_READY, job);
         assert_non_null(job);
         assert_int_equal(job->deaths, *expected - '0');
     }
@@ -82,7 +83,7 @@ static void test_the_page_tells_who_is_to_blame(void **state) {
     assert_deaths(&bench, "00100");
     const struct skep__job *job = NULL;
     for (unsigned id = 1; id <= 5; id++) {
-        job = bench.cluster->store->kind->next(bench.cluster->store, bench.queue, SKEP__JOB_READY, job);
+        job = bench.cluster->store->kind->next(bench.cluster->store, bench.queue->shelf, SKEP__JOB_READY, job);
         assert_int_equal(job->id, id);           /* in their order */
         assert_int_equal(job->attempt, id <= 3); /* later ones were never begun */
     }
@@ -159,7 +160,7 @@ static void test_interruptions_are_counted_and_said(void **state) {
     submit(&bench, 1);
     for (uint32_t i = 0; i < 9; i++) interrupt(&bench, i);
     assert_counts(&bench, 1, 0, 0, 0);
-    const struct skep__job *job = bench.cluster->store->kind->first(bench.queue);
+    const struct skep__job *job = bench.cluster->store->kind->first(bench.queue->shelf);
     assert_int_equal(job->interruptions, 9);
     assert_int_equal(job->failures, 0);
     assert_int_equal(bench.queue->interrupted, 9);
@@ -229,7 +230,7 @@ static void test_a_straggler_is_not_forgotten(void **state) {
     assert_counts(&bench, 0, 1, 0, SKEP_CLAIMS);
     die(child);
     assert_counts(&bench, 1, 0, 0, SKEP_CLAIMS);
-    assert_int_equal(bench.cluster->store->kind->first(bench.queue)->deaths, 1);
+    assert_int_equal(bench.cluster->store->kind->first(bench.queue->shelf)->deaths, 1);
     close_bench(&bench);
 }
 

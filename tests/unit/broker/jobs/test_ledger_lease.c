@@ -44,7 +44,7 @@ static void test_a_worker_alone_gets_the_job_again(void **state) {
         PUMP_UNTIL(bench.pump, bench.queue->redelivered == n - 1);
         begin(hangs, n, 1);
     }
-    PUMP_UNTIL(bench.pump, bench.queue->dead_count == 1);
+    PUMP_UNTIL(bench.pump, bench.queue->shelf->dead_count == 1);
     assert_string_equal(dead_letter(&bench)->death->cause, "attempts");
     dismiss(hangs);
     close_bench(&bench);
@@ -153,10 +153,10 @@ static void test_a_short_lease_among_long_ones(void **state) {
     struct skep__submission submission = plain();
     submission.attempts = 1;
     submission.lease_ms = LEASE_MS;
-    assert_int_equal(skep__ledger_submit(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
+    assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
     submit(&bench, 1);
     begin(child, 1, 3);
-    PUMP_UNTIL(bench.pump, bench.queue->dead_count == 1);
+    PUMP_UNTIL(bench.pump, bench.queue->shelf->dead_count == 1);
     assert_int_equal(dead_letter(&bench)->id, 2);
     assert_counts(&bench, 0, 2, 1, 0);
     dismiss(child);
@@ -172,7 +172,7 @@ static void test_backoff_doubles(void **state) {
     uint64_t id;
     submission.attempts = skep__ledger_attempts(bench.cluster, bench.queue, 0);
     assert_int_equal(submission.attempts, 10);
-    assert_int_equal(skep__ledger_submit(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
+    assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
     skep_child *child = hire(&bench, 0, 1);
     struct skep__job *job = skep__deliveries_find(&child->deliveries, 1)->job;
     static const unsigned expected_ms[] = {1000, 2000, 3000, 3000};
@@ -184,6 +184,7 @@ static void test_backoff_doubles(void **state) {
         else bench.cluster->store->kind->ripen(bench.cluster->store, UINT64_MAX);
         if (i > 0) bench.cluster->store->kind->reserve(bench.cluster->store, job, now_ms);
         skep__ledger_put_off(bench.cluster, job, 0, &none, NULL);
+        later_settle(bench.cluster);
         assert_int_equal(job->state, SKEP__JOB_DELAYED);
         assert_int_equal(job->at_ms - now_ms, expected_ms[i]);
     }
@@ -200,10 +201,10 @@ static void test_times_to_live_of_what_was_sent(void **state) {
     struct skep__submission submission = plain();
     submission.ttl_ms = 50;
     for (unsigned i = 0; i < 2; i++)
-        assert_int_equal(skep__ledger_submit(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
+        assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
     skep__dispatch_jobs(bench.cluster, bench.queue);
     begin(child, 1, 1);
-    PUMP_UNTIL(bench.pump, bench.queue->dead_count == 1);
+    PUMP_UNTIL(bench.pump, bench.queue->shelf->dead_count == 1);
     pass(&bench, 100);
     assert_counts(&bench, 0, 1, 1, 0);
     assert_int_equal(dead_letter(&bench)->id, 2);

@@ -12,7 +12,7 @@ static void test_before_the_start(void **state) {
     assert_int_equal(set(cluster, "q", (skep_queue_options){.attempts = 7, .backoff_ms = 20}),
                      SKEP_OK); /* in place of it */
     assert_int_equal(skep_cluster_start(cluster), SKEP_OK);
-    const struct skep__queue *queue = cluster->store->kind->queue(cluster->store, "q", 1, false);
+    const struct skep__queue *queue = skep__queues_find(cluster->queues, "q", 1);
     assert_non_null(queue);
     assert_int_equal(queue->options.lease_ms, 0);
     assert_int_equal(skep__ledger_attempts(cluster, queue, 0), 7);
@@ -28,7 +28,7 @@ static void test_after_the_start(void **state) {
     assert_int_equal(set(bench.cluster, "q", (skep_queue_options){.attempts = 7}), SKEP_OK);
     assert_int_equal(skep__ledger_attempts(bench.cluster, bench.queue, 0), 7);
     assert_int_equal(set(bench.cluster, "new", (skep_queue_options){.attempts = 7}), SKEP_OK);
-    assert_non_null(bench.cluster->store->kind->queue(bench.cluster->store, "new", 3, false));
+    assert_non_null(skep__queues_find(bench.cluster->queues, "new", 3));
     bench_close(&bench);
 }
 
@@ -55,13 +55,12 @@ static void test_what_is_refused(void **state) {
 static void test_too_many(void **state) {
     struct bench bench;
     bench_open(&bench, *state, NULL);
-    struct skep__store *store = bench.cluster->store;
     char name[SKEP_MAX_NAME + 1];
     for (unsigned i = 0; i < SKEP_MAX_QUEUES; i++) {
         snprintf(name, sizeof name, "queue %u", i);
         assert_int_equal(set(bench.cluster, name, (skep_queue_options){0}), SKEP_OK); /* "q" makes room */
     }
-    assert_null(store->kind->queue(store, "q", 1, false));
+    assert_null(skep__queues_find(bench.cluster->queues, "q", 1));
     assert_int_equal(set(bench.cluster, "one more", (skep_queue_options){0}), SKEP_EQUEUES);
     bench_close(&bench);
 }

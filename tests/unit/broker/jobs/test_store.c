@@ -9,10 +9,10 @@ static uint64_t put_plain(struct shelf *shelf, const char *data) {
 
 static void assert_counts(const struct shelf *shelf, uint64_t ready, uint64_t reserved, uint64_t delayed,
                           uint64_t dead) {
-    assert_int_equal(shelf->queue->ready_count, ready);
-    assert_int_equal(shelf->queue->reserved_count, reserved);
-    assert_int_equal(shelf->queue->delayed_count, delayed);
-    assert_int_equal(shelf->queue->dead_count, dead);
+    assert_int_equal(shelf->queue->shelf->ready_count, ready);
+    assert_int_equal(shelf->queue->shelf->reserved_count, reserved);
+    assert_int_equal(shelf->queue->shelf->delayed_count, delayed);
+    assert_int_equal(shelf->queue->shelf->dead_count, dead);
 }
 
 static void test_first_in_first_out(void **state) {
@@ -23,12 +23,12 @@ static void test_first_in_first_out(void **state) {
     assert_counts(&shelf, 2, 0, 0, 0);
     struct skep__job *a = shelf_take(&shelf, "a", 0), *b = shelf_take(&shelf, "b", 0);
     assert_counts(&shelf, 0, 2, 0, 0);
-    assert_null(shelf.kind->first(shelf.queue));
-    shelf.kind->ack(shelf.store, b, 0);
-    shelf.kind->ack(shelf.store, a, 0);
+    assert_null(shelf.kind->first(shelf.queue->shelf));
+    store_ack(shelf.store, b, 0);
+    store_ack(shelf.store, a, 0);
     assert_counts(&shelf, 0, 0, 0, 0);
-    assert_int_equal(shelf.queue->done, 2);
-    assert_int_equal(shelf.queue->bytes, 0);
+    assert_int_equal(shelf.queue->shelf->done, 2);
+    assert_int_equal(shelf.queue->shelf->bytes, 0);
     shelf_close(&shelf);
 }
 
@@ -45,10 +45,10 @@ static void test_smaller_priority_first(void **state) {
     }
     const struct skep__job *job = NULL;
     for (unsigned i = 0; i < 7; i++) {
-        job = shelf.kind->next(shelf.store, shelf.queue, SKEP__JOB_READY, job);
+        job = shelf.kind->next(shelf.store, shelf.queue->shelf, SKEP__JOB_READY, job);
         assert_memory_equal(job->data, order[i], strlen(order[i]));
     }
-    assert_null(shelf.kind->next(shelf.store, shelf.queue, SKEP__JOB_READY, job));
+    assert_null(shelf.kind->next(shelf.store, shelf.queue->shelf, SKEP__JOB_READY, job));
     for (unsigned i = 0; i < 7; i++) shelf_take(&shelf, order[i], 0);
     shelf_close(&shelf);
 }
@@ -98,7 +98,7 @@ static void test_delays_ripen_in_order(void **state) {
         submission.delay_ms = delays_ms[i];
         shelf_put(&shelf, &submission, 7);
     }
-    assert_null(shelf.kind->first(shelf.queue));
+    assert_null(shelf.kind->first(shelf.queue->shelf));
     while (shelf.kind->ripen(shelf.store, 57) != NULL) continue;
     for (unsigned i = 0; i < 5; i++) shelf_take(&shelf, order[i], 57);
     shelf_close(&shelf);
@@ -118,7 +118,7 @@ static void test_jobs_expire_unless_begun(void **state) {
     assert_ptr_equal(shelf.kind->expired(shelf.store, 100), taken); /* it was given to a worker, no more */
     shelf.kind->begun(shelf.store, taken);
     for (unsigned i = 0; i < 2; i++)
-        shelf.kind->bury(shelf.store, shelf.kind->expired(shelf.store, 100), "attempts", NULL, 0);
+        store_bury(shelf.store, shelf.kind->expired(shelf.store, 100), "attempts", NULL, 0);
     assert_null(shelf.kind->expired(shelf.store, 1000));
     assert_counts(&shelf, 0, 1, 0, 2);
     shelf_close(&shelf);
@@ -156,11 +156,11 @@ static void test_dead_letters(void **state) {
     put_plain(&shelf, "b");
     struct skep__job *a = shelf_take(&shelf, "a", 1), *b = shelf_take(&shelf, "b", 2);
     a->failures = a->deaths = 2;
-    shelf.kind->bury(shelf.store, a, "attempts", death(), 0);
-    shelf.kind->bury(shelf.store, b, "attempts", death(), 0);
+    store_bury(shelf.store, a, "attempts", death(), 0);
+    store_bury(shelf.store, b, "attempts", death(), 0);
     assert_counts(&shelf, 0, 0, 0, 2);
-    assert_ptr_equal(shelf.kind->next(shelf.store, shelf.queue, SKEP__JOB_DEAD, NULL), a);
-    assert_ptr_equal(shelf.kind->next(shelf.store, shelf.queue, SKEP__JOB_DEAD, a), b);
+    assert_ptr_equal(shelf.kind->next(shelf.store, shelf.queue->shelf, SKEP__JOB_DEAD, NULL), a);
+    assert_ptr_equal(shelf.kind->next(shelf.store, shelf.queue->shelf, SKEP__JOB_DEAD, a), b);
     shelf.kind->revive(shelf.store, a, 9);
     assert_int_equal(a->failures + a->deaths + a->attempt, 0);
     assert_null(a->death);
@@ -179,26 +179,27 @@ static void test_bounds(void **state) {
     shelf_put(&few, &submission, 0);
     struct skep__job *job = shelf_take(&few, "0123456789", 0);
     shelf_put(&few, &submission, 0);
-    assert_int_equal(few.kind->put(few.store, few.queue, &submission, 0, &id), SKEP_EFULL); /* reserved ones count */
-    few.kind->bury(few.store, job, "attempts", NULL, 0);
-    assert_int_equal(few.kind->put(few.store, few.queue, &submission, 0, &id), SKEP_EFULL); /* so do dead ones */
+    assert_int_equal(store_put(few.store, few.queue, &submission, 0, &id), SKEP_EFULL); /* reserved ones count */
+    store_bury(few.store, job, "attempts", NULL, 0);
+    assert_int_equal(store_put(few.store, few.queue, &submission, 0, &id), SKEP_EFULL); /* so do dead ones */
     few.kind->drop(few.store, job);
     shelf_put(&few, &submission, 0);
-    assert_int_equal(few.queue->declined, 2);
+    assert_int_equal(few.queue->shelf->declined, 2);
     shelf_close(&few);
 
     struct shelf small = shelf_open(1000, 1000);
     unsigned count = 0;
-    while (small.kind->put(small.store, small.queue, &submission, 0, &id) == SKEP_OK) count++;
+    while (store_put(small.store, small.queue, &submission, 0, &id) == SKEP_OK) count++;
     assert_in_range(count, 1000 / (200 + 10), 1000 / 50);
-    assert_true(small.queue->bytes <= 1000);
-    struct skep__queue *other = small.kind->queue(small.store, "r", 1, true);
+    assert_true(small.queue->shelf->bytes <= 1000);
+    struct skep__queue *other = skep__queues_get(small.queues, "r", 1);
     unsigned others = 0;
-    while (small.kind->put(small.store, other, &submission, 0, &id) == SKEP_OK) others++;
+    while (store_put(small.store, other, &submission, 0, &id) == SKEP_OK) others++;
     assert_int_equal(others, count);
-    struct skep__queue *third = small.kind->queue(small.store, "s", 1, true);
-    while (small.kind->put(small.store, third, &submission, 0, &id) == SKEP_OK) continue;
-    assert_true(third->bytes + other->bytes + small.queue->bytes <= 2000); /* of all queues together */
+    struct skep__queue *third = skep__queues_get(small.queues, "s", 1);
+    while (store_put(small.store, third, &submission, 0, &id) == SKEP_OK) continue;
+    assert_true(third->shelf->bytes + other->shelf->bytes + small.queue->shelf->bytes <=
+                2000); /* of all queues together */
     shelf_close(&small);
 }
 
@@ -207,22 +208,22 @@ static void test_a_job_is_small(void **state) {
     (void)state;
     struct shelf shelf = shelf_open_large();
     put_plain(&shelf, "");
-    assert_in_range(shelf.queue->bytes, sizeof(struct skep__job), 200);
+    assert_in_range(shelf.queue->shelf->bytes, sizeof(struct skep__job), 200);
     shelf_close(&shelf);
 }
 
 static void test_queues(void **state) {
     (void)state;
     struct shelf shelf = shelf_open_large();
-    assert_null(shelf.kind->queue(shelf.store, "nope", 4, false));
-    assert_null(shelf.kind->queue(shelf.store, "", 0, true));
+    assert_null(skep__queues_find(shelf.queues, "nope", 4));
+    assert_null(skep__queues_get(shelf.queues, "", 0));
     char name[SKEP_MAX_NAME + 2];
     memset(name, 'x', sizeof name);
-    assert_null(shelf.kind->queue(shelf.store, name, SKEP_MAX_NAME + 1, true));
-    assert_int_equal(shelf.store->failure, SKEP_EINVAL);
-    assert_non_null(shelf.kind->queue(shelf.store, name, SKEP_MAX_NAME, true));
+    assert_null(skep__queues_get(shelf.queues, name, SKEP_MAX_NAME + 1));
+    assert_int_equal(shelf.queues->failure, SKEP_EINVAL);
+    assert_non_null(skep__queues_get(shelf.queues, name, SKEP_MAX_NAME));
     unsigned count = 0;
-    for (const struct skep__queue *q = NULL; (q = shelf.kind->next_queue(shelf.store, q)) != NULL;) count++;
+    for (const struct skep__queue *q = NULL; (q = skep__queues_next(shelf.queues, q)) != NULL;) count++;
     assert_int_equal(count, 2);
     shelf_close(&shelf);
 }

@@ -19,7 +19,7 @@ static void assert_status(struct shelf *shelf, const char *key, uint64_t now_ms,
     struct skep__submission submission = keyed(key);
     uint64_t id = 0;
     while (shelf->kind->ripen(shelf->store, now_ms) != NULL) continue;
-    assert_int_equal(shelf->kind->put(shelf->store, shelf->queue, &submission, now_ms, &id), status);
+    assert_int_equal(store_put(shelf->store, shelf->queue, &submission, now_ms, &id), status);
 }
 
 static void test_each_queue_has_its_own(void **state) {
@@ -28,11 +28,11 @@ static void test_each_queue_has_its_own(void **state) {
     struct skep__submission submission = keyed("key");
     uint64_t id = 0;
     assert_int_equal(shelf_put(&shelf, &submission, 0), 1);
-    assert_int_equal(shelf.kind->put(shelf.store, shelf.queue, &submission, 1, &id), SKEP_EDUPLICATE);
+    assert_int_equal(store_put(shelf.store, shelf.queue, &submission, 1, &id), SKEP_EDUPLICATE);
     assert_int_equal(id, 1);
     assert_status(&shelf, "kex", 1, SKEP_OK);
-    assert_int_equal(shelf.queue->duplicates, 1);
-    shelf.queue = shelf.kind->queue(shelf.store, "other", 5, true);
+    assert_int_equal(shelf.queue->shelf->duplicates, 1);
+    shelf.queue = skep__queues_get(shelf.queues, "other", 5);
     assert_status(&shelf, "key", 1, SKEP_OK);
     shelf_close(&shelf);
 }
@@ -56,7 +56,7 @@ static void test_the_key_of_a_done_job_is_remembered_from_then_on(void **state) 
     struct shelf shelf = shelf_open_large();
     struct skep__submission submission = keyed("key");
     shelf_put(&shelf, &submission, 0);
-    shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 1), LONG_MS);
+    store_ack(shelf.store, shelf_take(&shelf, "x", 1), LONG_MS);
     assert_int_equal(shelf.kind->next_ms(shelf.store), LONG_MS + SHELF_DEDUP_MS);
     assert_status(&shelf, "key", LONG_MS + SHELF_DEDUP_MS - 1, SKEP_EDUPLICATE);
     assert_status(&shelf, "key", LONG_MS + SHELF_DEDUP_MS, SKEP_OK);
@@ -67,7 +67,7 @@ static struct skep__job *dead_letter(struct shelf *shelf, uint64_t now_ms) {
     struct skep__submission submission = keyed("key");
     shelf_put(shelf, &submission, 0);
     struct skep__job *job = shelf_take(shelf, "x", 1);
-    shelf->kind->bury(shelf->store, job, "refused", NULL, now_ms);
+    store_bury(shelf->store, job, "refused", NULL, now_ms);
     return job;
 }
 
@@ -85,7 +85,7 @@ static void test_a_revived_job_holds_its_key_again(void **state) {
     assert_null(shelf.kind->ripen(shelf.store, 10 + SHELF_DEDUP_MS));
     shelf.kind->revive(shelf.store, job, 2000);
     assert_status(&shelf, "key", LONG_MS, SKEP_EDUPLICATE);
-    shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", LONG_MS), LONG_MS);
+    store_ack(shelf.store, shelf_take(&shelf, "x", LONG_MS), LONG_MS);
     assert_status(&shelf, "key", LONG_MS + SHELF_DEDUP_MS, SKEP_OK);
     shelf_close(&shelf);
 }
@@ -124,13 +124,13 @@ static int wait_with(struct shelf *shelf, uint64_t number) {
     submission.client = 7;
     submission.number = number;
     const char *cause;
-    return shelf->kind->wait(shelf->store, shelf->queue, &submission, &cause);
+    return store_wait(shelf->store, shelf->queue, &submission, &cause);
 }
 
 static void assert_dead(struct shelf *shelf, const char *wanted) {
     struct skep__submission submission = keyed("key");
     const char *cause;
-    assert_int_equal(shelf->kind->wait(shelf->store, shelf->queue, &submission, &cause), SKEP_EDEAD);
+    assert_int_equal(store_wait(shelf->store, shelf->queue, &submission, &cause), SKEP_EDEAD);
     assert_string_equal(cause, wanted);
 }
 
@@ -156,7 +156,7 @@ static void test_who_waits_with_a_copy(void **state) {
     assert_int_equal(count_waiters(&shelf, job, &sum), 3);
     assert_int_equal(sum, 111);
     assert_int_equal(wait_with(&shelf, 1000), SKEP_ENOJOB); /* it is being told */
-    shelf.kind->ack(shelf.store, job, 2);
+    store_ack(shelf.store, job, 2);
     assert_int_equal(wait_with(&shelf, 1000), SKEP_ENOJOB);
     shelf_close(&shelf);
 }
@@ -173,7 +173,7 @@ static void test_only_the_copies_are_waited_for(void **state) {
     assert_true(job->wants_outcome);
     assert_int_equal(count_waiters(&shelf, job, &sum), 1);
     assert_int_equal(sum, 10);
-    shelf.kind->bury(shelf.store, job, "expired", NULL, 2);
+    store_bury(shelf.store, job, "expired", NULL, 2);
     assert_dead(&shelf, "expired");
     shelf.kind->revive(shelf.store, job, 3);
     assert_int_equal(wait_with(&shelf, 100), SKEP_OK);
@@ -190,11 +190,11 @@ static void test_a_key_remembers_how_its_job_ended(void **state) {
     shelf.kind->revive(shelf.store, job, 11); /* open again */
     assert_int_equal(wait_with(&shelf, 1), SKEP_OK);
     job = shelf_take(&shelf, "x", 12);
-    shelf.kind->bury(shelf.store, job, "deaths", NULL, 13);
+    store_bury(shelf.store, job, "deaths", NULL, 13);
     shelf.kind->drop(shelf.store, job);
     assert_dead(&shelf, "deaths");
     assert_status(&shelf, "key", 13 + SHELF_DEDUP_MS, SKEP_OK); /* another job */
-    shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 2000), 2000);
+    store_ack(shelf.store, shelf_take(&shelf, "x", 2000), 2000);
     assert_int_equal(wait_with(&shelf, 2), SKEP_ENOJOB);
     shelf_close(&shelf);
 }
@@ -209,7 +209,7 @@ static void test_those_who_wait_have_a_bound(void **state) {
     while ((status = wait_with(&shelf, 1)) == SKEP_OK) count++;
     assert_int_equal(status, SKEP_EFULL);
     assert_in_range(count, 10, 2000 / skep__waiter_cost());
-    shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 1), 2); /* their memory is free again */
+    store_ack(shelf.store, shelf_take(&shelf, "x", 1), 2); /* their memory is free again */
     submission = keyed("another");
     shelf_put(&shelf, &submission, 3);
     shelf_close(&shelf);
@@ -226,14 +226,14 @@ static int put_numbered(struct shelf *shelf, unsigned number) {
     char key[16];
     uint64_t id;
     struct skep__submission submission = numbered(key, number);
-    return shelf->kind->put(shelf->store, shelf->queue, &submission, 0, &id);
+    return store_put(shelf->store, shelf->queue, &submission, 0, &id);
 }
 
 static void do_numbered(struct shelf *shelf, unsigned number) {
     char key[16];
     struct skep__submission submission = numbered(key, number);
     shelf_put(shelf, &submission, 0);
-    shelf->kind->ack(shelf->store, shelf_take(shelf, "x", 1), 1);
+    store_ack(shelf->store, shelf_take(shelf, "x", 1), 1);
 }
 
 static void test_keys_are_part_of_the_memory(void **state) {
@@ -242,19 +242,19 @@ static void test_keys_are_part_of_the_memory(void **state) {
     struct skep__submission submission = keyed("key");
     submission.wants_outcome = true;
     shelf_put(&shelf, &submission, 0);
-    size_t waiting_bytes = shelf.queue->bytes;
+    size_t waiting_bytes = shelf.queue->shelf->bytes;
     assert_in_range(waiting_bytes, skep__key_cost(3) + skep__waiter_cost() + 1, 1000);
-    shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 1), 1);
-    assert_int_equal(shelf.queue->bytes, skep__key_cost(3));
-    assert_int_equal(shelf.queue->ended_bytes, skep__key_cost(3));
+    store_ack(shelf.store, shelf_take(&shelf, "x", 1), 1);
+    assert_int_equal(shelf.queue->shelf->bytes, skep__key_cost(3));
+    assert_int_equal(skep__memory_shelf(shelf.queue->shelf)->ended_bytes, skep__key_cost(3));
     assert_null(shelf.kind->ripen(shelf.store, 1 + SHELF_DEDUP_MS));
-    assert_int_equal(shelf.queue->bytes, 0);
-    assert_int_equal(shelf.queue->ended_bytes, 0);
+    assert_int_equal(shelf.queue->shelf->bytes, 0);
+    assert_int_equal(skep__memory_shelf(shelf.queue->shelf)->ended_bytes, 0);
     assert_int_equal(shelf.store->forgotten_early, 0);
     shelf.kind->drop(shelf.store, dead_letter(&shelf, 10)); /* its key alone is left */
-    assert_int_equal(shelf.queue->ended_bytes, shelf.queue->bytes);
+    assert_int_equal(skep__memory_shelf(shelf.queue->shelf)->ended_bytes, shelf.queue->shelf->bytes);
     assert_null(shelf.kind->ripen(shelf.store, 10 + SHELF_DEDUP_MS));
-    assert_int_equal(shelf.queue->bytes, 0);
+    assert_int_equal(shelf.queue->shelf->bytes, 0);
     shelf_close(&shelf);
 }
 
@@ -266,14 +266,14 @@ static void test_keys_of_done_jobs_give_way(void **state) {
     struct shelf shelf = shelf_open(1000, LITTLE_BYTES);
     for (unsigned i = 1; i <= NUMBERED; i++) {
         do_numbered(&shelf, i);
-        assert_true(shelf.queue->bytes <= LITTLE_BYTES);
+        assert_true(shelf.queue->shelf->bytes <= LITTLE_BYTES);
     }
     uint64_t forgotten = shelf.store->forgotten_early;
     assert_in_range(forgotten, NUMBERED / 2, NUMBERED - 10);
     assert_int_equal(put_numbered(&shelf, NUMBERED), SKEP_EDUPLICATE);
     assert_int_equal(put_numbered(&shelf, (unsigned)forgotten + 1), SKEP_EDUPLICATE); /* the first that is left */
     assert_int_equal(put_numbered(&shelf, (unsigned)forgotten), SKEP_OK);
-    assert_int_equal(shelf.queue->declined, 0);
+    assert_int_equal(shelf.queue->shelf->declined, 0);
     shelf_close(&shelf);
 }
 
@@ -284,13 +284,14 @@ static void test_keys_of_another_queue_give_way(void **state) {
     static const char *const names[] = {"first", "second", "third", "fourth"};
     struct skep__queue *queues[4];
     for (unsigned i = 0; i < 4; i++) {
-        shelf.queue = queues[i] = shelf.kind->queue(shelf.store, names[i], strlen(names[i]), true);
+        shelf.queue = queues[i] = skep__queues_get(shelf.queues, names[i], strlen(names[i]));
         for (unsigned n = 1; n <= NUMBERED; n++) do_numbered(&shelf, n);
     }
-    assert_true(queues[1]->bytes + queues[2]->bytes + queues[3]->bytes <= (size_t)2 * LITTLE_BYTES);
-    assert_int_equal(queues[0]->bytes, 0); /* they are the oldest */
+    assert_true(queues[1]->shelf->bytes + queues[2]->shelf->bytes + queues[3]->shelf->bytes <=
+                (size_t)2 * LITTLE_BYTES);
+    assert_int_equal(queues[0]->shelf->bytes, 0); /* they are the oldest */
     assert_true(queues[0]->empty);
-    assert_true(queues[3]->bytes > LITTLE_BYTES / 2);
+    assert_true(queues[3]->shelf->bytes > LITTLE_BYTES / 2);
     shelf_close(&shelf);
 }
 
@@ -303,7 +304,7 @@ static void test_no_key_is_forgotten_in_vain(void **state) {
     struct skep__submission submission = shelf_plain("");
     submission.data = large;
     submission.size_bytes = sizeof large;
-    assert_int_equal(shelf.kind->put(shelf.store, shelf.queue, &submission, 2, &id), SKEP_EFULL);
+    assert_int_equal(store_put(shelf.store, shelf.queue, &submission, 2, &id), SKEP_EFULL);
     for (unsigned i = 1; i <= 20; i++) assert_int_equal(put_numbered(&shelf, i), SKEP_EDUPLICATE);
     shelf_close(&shelf);
 }

@@ -27,7 +27,7 @@ static int put_with(struct shelf *shelf, const struct skep__submission *submissi
     uint64_t id;
     left = allocations;
     scarce_has = has_a_few;
-    int status = shelf->kind->put(shelf->store, shelf->queue, submission, 0, &id);
+    int status = store_put(shelf->store, shelf->queue, submission, 0, &id);
     scarce_has = NULL;
     return status;
 }
@@ -43,9 +43,9 @@ static void test_a_job_with_a_key(void **state) {
     for (unsigned steps = 0; status == SKEP_ENOMEM; steps++) {
         assert_true(steps < 20);
         status = put_with(&shelf, &submission, steps);
-        assert_int_equal(HASH_COUNT(shelf.queue->keys), status == SKEP_OK);
-        assert_int_equal(shelf.queue->ready_count, status == SKEP_OK);
-        assert_int_equal(shelf.queue->bytes > 0, status == SKEP_OK);
+        assert_int_equal(HASH_COUNT(skep__memory_shelf(shelf.queue->shelf)->keys), status == SKEP_OK);
+        assert_int_equal(shelf.queue->shelf->ready_count, status == SKEP_OK);
+        assert_int_equal(shelf.queue->shelf->bytes > 0, status == SKEP_OK);
     }
     assert_int_equal(status, SKEP_OK);
     assert_int_equal(put_with(&shelf, &submission, MANY), SKEP_EDUPLICATE);
@@ -64,7 +64,7 @@ static void test_a_table_that_cannot_grow(void **state) {
         snprintf(name, sizeof name, "%u", i);
         struct skep__submission submission = keyed(name);
         refused += put_with(&shelf, &submission, 2) == SKEP_ENOMEM; /* the job, the key */
-        assert_int_equal(HASH_COUNT(shelf.queue->keys), i + 1 - refused);
+        assert_int_equal(HASH_COUNT(skep__memory_shelf(shelf.queue->shelf)->keys), i + 1 - refused);
     }
     assert_in_range(refused, 1, MANY);
     assert_int_equal(put_with(&shelf, &first, 0), SKEP_EDUPLICATE);
@@ -75,11 +75,11 @@ static void test_a_new_queue(void **state) {
     (void)state;
     struct shelf shelf = shelf_open_large();
     scarce_has = scarce_nothing;
-    const struct skep__queue *queue = shelf.kind->queue(shelf.store, "new", 3, true);
+    const struct skep__queue *queue = skep__queues_get(shelf.queues, "new", 3);
     scarce_has = NULL;
     assert_null(queue);
-    assert_int_equal(shelf.store->failure, SKEP_ENOMEM);
-    assert_non_null(shelf.kind->queue(shelf.store, "new", 3, true));
+    assert_int_equal(shelf.queues->failure, SKEP_ENOMEM);
+    assert_non_null(skep__queues_get(shelf.queues, "new", 3));
     shelf_close(&shelf);
 }
 

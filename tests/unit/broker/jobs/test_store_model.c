@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The store in memory against a naive model: a table of jobs that is searched through for everything. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-/* the four above come before */
-#include <cmocka.h>
-
-#include "jobs/store.h"
+#include "broker/shelf.h"
 
 enum { STEPS = 40000, MOST = 300, QUEUES = 3, LOOK = 500 };
 
@@ -23,6 +17,7 @@ struct model_job {
 };
 
 struct model {
+    struct shelf shelf;
     struct skep__store *store;
     const struct skep__store_kind *kind;
     struct skep__queue *queues[QUEUES];
@@ -105,7 +100,7 @@ static void to_ready(struct model *model, struct model_job *m, bool first) {
 /* Where the new job is: behind all others, wherever that is. */
 static struct skep__job *find_new(struct model *model, unsigned queue, enum skep__job_state state, uint64_t id) {
     struct skep__job *job = NULL;
-    do job = model->kind->next(model->store, model->queues[queue], state, job);
+    do job = model->kind->next(model->store, model->queues[queue]->shelf, state, job);
     while (job != NULL && job->id != id);
     assert_non_null(job);
     return job;
@@ -122,7 +117,7 @@ static void put(struct model *model) {
     if (chance(model, 3) == 0) s.delay_ms = 10 * (1 + chance(model, 20)); /* many have the same time */
     if (chance(model, 3) == 0) s.ttl_ms = 1 + chance(model, 300);
     uint64_t id = 0;
-    assert_int_equal(model->kind->put(model->store, model->queues[queue], &s, model->now_ms, &id), SKEP_OK);
+    assert_int_equal(store_put(model->store, model->queues[queue], &s, model->now_ms, &id), SKEP_OK);
     assert_int_equal(id, ++model->next_id);
     struct model_job *m = &model->jobs[model->count++];
     *m = (struct model_job){.id = id, .queue = queue, .priority = s.priority};
@@ -134,7 +129,7 @@ static void put(struct model *model) {
 
 static void reserve(struct model *model) {
     unsigned queue = chance(model, QUEUES);
-    struct skep__job *job = model->kind->first(model->queues[queue]);
+    struct skep__job *job = model->kind->first(model->queues[queue]->shelf);
     if (job == NULL) return;
     struct model_job *m = of_job(model, job);
     model->kind->reserve(model->store, job, model->now_ms);
@@ -147,7 +142,7 @@ static void reserve(struct model *model) {
 static void answer(struct model *model, struct model_job *m) {
     switch (chance(model, 4)) {
     case 0:
-        model->kind->ack(model->store, m->job, 0);
+        store_ack(model->store, m->job, 0);
         model->done[m->queue]++;
         forget(model, m);
         break;
@@ -180,7 +175,7 @@ static void answer_any(struct model *model) {
 static void bury_any(struct model *model) {
     struct model_job *m = any(model, chance(model, 3)); /* ready, reserved or delayed */
     if (m == NULL) return;
-    model->kind->bury(model->store, m->job, "attempts", calloc(1, sizeof(struct skep__death) + 1), 0);
+    store_bury(model->store, m->job, "attempts", calloc(1, sizeof(struct skep__death) + 1), 0);
     m->state = SKEP__JOB_DEAD;
 }
 
@@ -208,7 +203,7 @@ static void check_expired(struct model *model) {
             m->begun = true;
             continue;
         }
-        model->kind->bury(model->store, job, "attempts", NULL, 0);
+        store_bury(model->store, job, "attempts", NULL, 0);
         m->state = SKEP__JOB_DEAD;
     }
 }
@@ -244,18 +239,18 @@ static void pass_time(struct model *model) {
 static void compare_counts(const struct model *model) {
     for (unsigned q = 0; q < QUEUES; q++) {
         const struct skep__queue *queue = model->queues[q];
-        assert_int_equal(queue->ready_count, count_of(model, q, SKEP__JOB_READY));
-        assert_int_equal(queue->reserved_count, count_of(model, q, SKEP__JOB_RESERVED));
-        assert_int_equal(queue->delayed_count, count_of(model, q, SKEP__JOB_DELAYED));
-        assert_int_equal(queue->dead_count, count_of(model, q, SKEP__JOB_DEAD));
-        assert_int_equal(queue->done, model->done[q]);
+        assert_int_equal(queue->shelf->ready_count, count_of(model, q, SKEP__JOB_READY));
+        assert_int_equal(queue->shelf->reserved_count, count_of(model, q, SKEP__JOB_RESERVED));
+        assert_int_equal(queue->shelf->delayed_count, count_of(model, q, SKEP__JOB_DELAYED));
+        assert_int_equal(queue->shelf->dead_count, count_of(model, q, SKEP__JOB_DEAD));
+        assert_int_equal(queue->shelf->done, model->done[q]);
     }
 }
 
 static void compare(const struct model *model) {
     for (unsigned q = 0; q < QUEUES; q++) {
         const struct model_job *expected = first_ready(model, q);
-        assert_ptr_equal(model->kind->first(model->queues[q]), expected != NULL ? expected->job : NULL);
+        assert_ptr_equal(model->kind->first(model->queues[q]->shelf), expected != NULL ? expected->job : NULL);
     }
     assert_int_equal(model->kind->next_ms(model->store), next_ms(model));
 }
@@ -268,7 +263,7 @@ static void compare_walk(struct model *model) {
         for (enum skep__job_state state = SKEP__JOB_READY; state <= SKEP__JOB_DEAD; state++) {
             const struct model_job *before = NULL;
             struct skep__job *job = NULL;
-            while ((job = model->kind->next(model->store, model->queues[q], state, job)) != NULL) {
+            while ((job = model->kind->next(model->store, model->queues[q]->shelf, state, job)) != NULL) {
                 const struct model_job *m = of_job(model, job);
                 assert_non_null(m);
                 assert_int_equal(m->state, state);
@@ -302,10 +297,11 @@ static void open_model(struct model *model, unsigned seed) {
     static const struct skep__store_limits limits = {
         .queue_jobs = UINT64_MAX, .queue_bytes = SIZE_MAX, .bytes = SIZE_MAX, .dedup_ms = 1000};
     *model = (struct model){.seed = seed};
-    assert_int_equal(skep__store_memory_new(&model->store, &limits), SKEP_OK);
-    model->kind = model->store->kind;
+    model->shelf = shelf_of(&limits);
+    model->store = model->shelf.store;
+    model->kind = model->shelf.kind;
     for (unsigned q = 0; q < QUEUES; q++)
-        model->queues[q] = model->kind->queue(model->store, (const char *)&"abc"[q], 1, true);
+        model->queues[q] = skep__queues_get(model->shelf.queues, (const char *)&"abc"[q], 1);
 }
 
 static void try_seed(unsigned seed) {
@@ -322,9 +318,9 @@ static void try_seed(unsigned seed) {
         model.kind->drop(model.store, m->job);
         forget(&model, m);
     }
-    for (unsigned q = 0; q < QUEUES; q++) assert_int_equal(model.queues[q]->bytes, 0);
+    for (unsigned q = 0; q < QUEUES; q++) assert_int_equal(model.queues[q]->shelf->bytes, 0);
     compare_walk(&model);
-    model.kind->free(&model.store);
+    shelf_close(&model.shelf);
 }
 
 static void test_one_life(void **state) {
@@ -348,10 +344,10 @@ static void test_freeing_reserved_jobs_of_many_queues(void **state) {
     open_model(&model, 1);
     for (unsigned i = 0; i < JOBS; i++) {
         struct skep__queue *queue = model.queues[i % QUEUES];
-        assert_int_equal(model.kind->put(model.store, queue, &s, 0, &id), SKEP_OK);
-        model.kind->reserve(model.store, model.kind->first(queue), 0);
+        assert_int_equal(store_put(model.store, queue, &s, 0, &id), SKEP_OK);
+        model.kind->reserve(model.store, model.kind->first(queue->shelf), 0);
     }
-    model.kind->free(&model.store);
+    shelf_close(&model.shelf);
 }
 
 int main(void) {

@@ -43,7 +43,7 @@ static void close_bench(struct bench *bench) {
 }
 
 static struct skep__queue *make_queue(struct bench *bench, const char *name) {
-    struct skep__queue *queue = bench->cluster->store->kind->queue(bench->cluster->store, name, strlen(name), true);
+    struct skep__queue *queue = skep__queues_get(bench->cluster->queues, name, strlen(name));
     assert_non_null(queue);
     return queue;
 }
@@ -158,7 +158,7 @@ static void test_by_queue(void **state) {
     assert_int_equal(view.queue.total, 5);
     assert_int_equal(view.by[0].of[SKEP__HANDLED_JOB].total, 7);
     assert_int_equal(view.by[2].of[SKEP__HANDLED_JOB].total, 3);
-    assert_null(bench->cluster->store->kind->queue(bench->cluster->store, "of which nobody knows", 21, false));
+    assert_null(skep__queues_find(bench->cluster->queues, "of which nobody knows", 21));
     forget(&view);
     close_bench(bench);
 }

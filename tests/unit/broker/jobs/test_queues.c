@@ -2,19 +2,17 @@
  * Queues: which are forgotten, and when. */
 #include "broker/shelf.h"
 
-#include "jobs/store_queues.h"
-
 static struct skep__queue *make(struct shelf *shelf, unsigned name) {
-    return shelf->kind->queue(shelf->store, (const char *)&name, sizeof name, true);
+    return skep__queues_get(shelf->queues, (const char *)&name, sizeof name);
 }
 
 static bool is_there(struct shelf *shelf, unsigned name) {
-    return shelf->kind->queue(shelf->store, (const char *)&name, sizeof name, false) != NULL;
+    return skep__queues_find(shelf->queues, (const char *)&name, sizeof name) != NULL;
 }
 
 static unsigned count(struct shelf *shelf) {
     unsigned n = 0;
-    for (const struct skep__queue *q = NULL; (q = shelf->kind->next_queue(shelf->store, q)) != NULL;) n++;
+    for (const struct skep__queue *q = NULL; (q = skep__queues_next(shelf->queues, q)) != NULL;) n++;
     return n;
 }
 
@@ -34,10 +32,10 @@ static void test_new_names_are_always_taken(void **state) {
         assert_non_null(shelf.queue);
         struct skep__submission submission = shelf_plain("x");
         shelf_put(&shelf, &submission, 0);
-        shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 0), 0);
+        store_ack(shelf.store, shelf_take(&shelf, "x", 0), 0);
     }
     assert_int_equal(count(&shelf), SKEP_MAX_QUEUES);
-    assert_non_null(shelf.kind->queue(shelf.store, "q", 1, false)); /* paused all the time */
+    assert_non_null(skep__queues_find(shelf.queues, "q", 1)); /* paused all the time */
     shelf_close(&shelf);
 }
 
@@ -48,7 +46,7 @@ static void test_the_one_that_has_been_empty_for_longest_goes_first(void **state
     struct skep__submission submission = shelf_plain("x");
     shelf.queue = make(&shelf, 1);
     shelf_put(&shelf, &submission, 0);
-    shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 0), 0); /* empty again just now */
+    store_ack(shelf.store, shelf_take(&shelf, "x", 0), 0); /* empty again just now */
     shelf.queue = make(&shelf, 2);
     shelf_put(&shelf, &submission, 0); /* not empty */
     make(&shelf, 3)->consumer_count = 1;
@@ -73,10 +71,10 @@ static void test_queues_in_use_stay(void **state) {
         submission.key = "k";
         submission.key_bytes = 1;
         shelf_put(&shelf, &submission, 0);
-        shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 0), 0);
+        store_ack(shelf.store, shelf_take(&shelf, "x", 0), 0);
     }
     assert_null(make(&shelf, 5000));
-    assert_int_equal(shelf.store->failure, SKEP_EQUEUES);
+    assert_int_equal(shelf.queues->failure, SKEP_EQUEUES);
     assert_null(shelf.kind->ripen(shelf.store, SHELF_DEDUP_MS)); /* forgets the keys */
     assert_non_null(make(&shelf, 5000));
     shelf_close(&shelf);
@@ -90,10 +88,10 @@ static void test_what_nobody_uses_is_forgotten_in_a_minute(void **state) {
     shelf.queue->paused = true;
     make(&shelf, 1);
     make(&shelf, 2)->consumer_count = 1;
-    shelf.kind->tidy(shelf.store, 0);
-    shelf.kind->tidy(shelf.store, SKEP__QUEUE_KEPT_MS - 1);
+    skep__queues_tidy(shelf.queues, 0);
+    skep__queues_tidy(shelf.queues, SKEP__QUEUE_KEPT_MS - 1);
     assert_int_equal(count(&shelf), 3);
-    shelf.kind->tidy(shelf.store, SKEP__QUEUE_KEPT_MS);
+    skep__queues_tidy(shelf.queues, SKEP__QUEUE_KEPT_MS);
     assert_int_equal(count(&shelf), 2);
     assert_false(is_there(&shelf, 1));
     shelf_close(&shelf);
@@ -104,17 +102,17 @@ static void test_what_is_used_again_stays_for_as_long(void **state) {
     const uint64_t kept_ms = SKEP__QUEUE_KEPT_MS;
     struct shelf shelf = shelf_open_large();
     struct skep__submission submission = shelf_plain("x");
-    shelf.kind->tidy(shelf.store, 0);
+    skep__queues_tidy(shelf.queues, 0);
     shelf_put(&shelf, &submission, 1);
-    shelf.kind->tidy(shelf.store, 2 * kept_ms);
-    shelf.kind->ack(shelf.store, shelf_take(&shelf, "x", 2), 3);
-    shelf.kind->tidy(shelf.store, 2 * kept_ms);
+    skep__queues_tidy(shelf.queues, 2 * kept_ms);
+    store_ack(shelf.store, shelf_take(&shelf, "x", 2), 3);
+    skep__queues_tidy(shelf.queues, 2 * kept_ms);
     shelf.queue->consumer_count = 1; /* a worker comes and goes */
-    shelf.kind->tidy(shelf.store, 3 * kept_ms - 1);
+    skep__queues_tidy(shelf.queues, 3 * kept_ms - 1);
     shelf.queue->consumer_count = 0;
-    shelf.kind->tidy(shelf.store, 3 * kept_ms);
+    skep__queues_tidy(shelf.queues, 3 * kept_ms);
     assert_int_equal(count(&shelf), 1);
-    shelf.kind->tidy(shelf.store, 4 * kept_ms);
+    skep__queues_tidy(shelf.queues, 4 * kept_ms);
     assert_int_equal(count(&shelf), 0);
     shelf_close(&shelf);
 }

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT
+ * Answers to submissions. A store that completes at once costs no memory: what it says travels on at the end of the
+ * batch. Where one may complete later, each batch is remembered until it has been answered, and so have those before
+ * it.
+ */
+#include "clients/answers.h"
+
+#include <stdlib.h>
+
+#include "common/container.h"
+#include "common/text.h"
+#include "jobs/ledger.h"
+#include "journal/memory.h"
+
+enum { MAX_UNANSWERED = 64 * 1024 /* jobs of one client: what is kept of them has no other bound */ };
+
+/* Answers that travel together: to consecutive numbers, of one kind */
+struct run {
+    uint64_t number, n, id;
+    int status;
+    bool waits;        /* a duplicate: the outcome of the first follows */
+    const char *ended; /* a duplicate whose outcome was wanted: how the first has ended; NULL: it has not */
+};
+
+/* A batch that is being put */
+struct skep__answers {
+    struct skep__put put;
+    TAILQ_ENTRY(skep__answers) entry; /* in session.unanswered */
+    skep_cluster *cluster;
+    struct skep__session *session; /* NULL: it has left */
+    bool quiet;                    /* outcomes are wanted, too */
+    uint64_t first, next, end;     /* numbers: of its first job, of the next to be answered, behind its last */
+    uint64_t lacking;              /* jobs behind these that were declined, for there was no memory to remember them */
+    size_t count;
+    struct run runs[];
+};
+
+/* --- telling --- */
+
+static void tell_declined(struct skep__session *session, const struct run *run) {
+    struct skep_command command = {.id = SKEP_COMMAND_declined};
+    struct skep_command_declined *d = &command.declined;
+    const char *reason = run->status == SKEP_ENOMEM ? SKEP__OUT_OF_MEMORY : skep_strerror(run->status);
+    *d = (struct skep_command_declined){
+        .number = run->number, .status = (uint64_t)run->status, .reason = skep__text(reason)};
+    SKEP_SET(declined, d, n, run->n);
+    skep__session_tell(session, &command);
+}
+
+static void tell_accepted(struct skep__session *session, const struct run *run, bool quiet) {
+    struct skep_command command = {.id = SKEP_COMMAND_accepted};
+    struct skep_command_accepted *c = &command.accepted;
+    *c = (struct skep_command_accepted){.number = run->number, .id = run->id};
+    SKEP_SET(accepted, c, n, run->n);
+    if (run->status == SKEP_EDUPLICATE) SKEP_SET(accepted, c, duplicate, true);
+    if (run->waits) SKEP_SET(accepted, c, waits, true);
+    if (run->ended != NULL) SKEP_SET(accepted, c, ended, skep__text(run->ended));
+    if (quiet) skep__session_tell_quietly(session, &command);
+    else skep__session_tell(session, &command);
+}
+
+static bool is_accepted(int status) {
+    return status == SKEP_OK || status == SKEP_EDUPLICATE;
+}
+
+/* One range for submissions that were declined in a row, so that many small ones do not displace each other. */
+static void note_declined(struct skep__session *session, const struct run *run) {
+    struct skep__declined *last = &session->declined[(session->declined_count - 1) % SKEP__DECLINED_KEPT];
+    if (session->declined_count > 0 && last->number + last->n == run->number && last->status == run->status) {
+        last->n += run->n;
+        return;
+    }
+    session->declined[session->declined_count++ % SKEP__DECLINED_KEPT] =
+        (struct skep__declined){.number = run->number, .n = run->n, .status = run->status};
+}
+
+static void tell(struct skep__session *session, const struct run *run, bool quiet) {
+    if (run->n == 0) return;
+    if (is_accepted(run->status)) {
+        tell_accepted(session, run, quiet);
+        return;
+    }
+    note_declined(session, run);
+    tell_declined(session, run);
+}
+
+/* ids of accepted jobs follow each other; 0 stands for all that were accepted before. */
+static bool follows(const struct run *run, int status, uint64_t id) {
+    if (run->n == 0 || run->status != status || status == SKEP_EDUPLICATE) return false;
+    return status != SKEP_OK || id == (run->id != 0 ? run->id + run->n : 0);
+}
+
+static struct run run_of(uint64_t number, const struct skep__answer *answer) {
+    return (struct run){.number = number,
+                        .n = 1,
+                        .id = answer->id,
+                        .status = answer->status,
+                        .waits = answer->waits,
+                        .ended = answer->ended};
+}
+
+/* --- once more --- */
+
+static int status_before(const struct skep__session *session, uint64_t number) {
+    for (unsigned i = 0; i < SKEP__DECLINED_KEPT; i++) {
+        const struct skep__declined *d = &session->declined[i];
+        if (number >= d->number && number - d->number < d->n) return d->status;
+    }
+    return SKEP_OK;
+}
+
+static void tell_again(struct skep__session *session, const struct run *run) {
+    if (run->n > 0 && is_accepted(run->status)) tell_accepted(session, run, false);
+    else if (run->n > 0) tell_declined(session, run);
+}
+
+static uint64_t first_unanswered(const struct skep__session *session) {
+    const struct skep__answers *first = TAILQ_FIRST(&session->unanswered);
+    return first != NULL ? first->first : session->expected;
+}
+
+uint32_t skep__answers_again(struct skep__session *session, const struct skep_command_submit *submit) {
+    const uint64_t end = first_unanswered(session), expected = session->expected;
+    struct run run = {0};
+    for (uint64_t number = submit->number; number < submit->number + submit->jobs.count && number < end; number++) {
+        const struct skep__answer answer = {.status = status_before(session, number)};
+        if (follows(&run, answer.status, 0)) {
+            run.n++;
+            continue;
+        }
+        tell_again(session, &run);
+        run = run_of(number, &answer);
+    }
+    tell_again(session, &run);
+    uint64_t known = expected - submit->number;
+    return known < submit->jobs.count ? (uint32_t)known : submit->jobs.count;
+}
+
+/* --- at once --- */
+
+struct at_once {
+    struct skep__put put;
+    struct skep__session *session;
+    bool quiet;
+    uint64_t next;
+    struct run run;
+};
+
+static void answered_at_once(struct skep__put *put, const struct skep__answer *answer) {
+    struct at_once *a = SKEP_CONTAINER(put, struct at_once, put);
+    skep__ledger_refused(a->session->cluster, answer->status);
+    if (follows(&a->run, answer->status, answer->id)) {
+        a->run.n++;
+    } else {
+        tell(a->session, &a->run, a->quiet);
+        a->run = run_of(a->next, answer);
+    }
+    a->next++;
+}
+
+static void put_into(skep_cluster *cluster, struct skep__queue *queue, const struct skep__batch *batch, int status,
+                     struct skep__put *put) {
+    if (queue != NULL) skep__ledger_submit(cluster, queue, batch, put);
+    else skep__ledger_decline(batch, status, put);
+}
+
+static void put_at_once(struct skep__session *session, struct skep__queue *queue, const struct skep__batch *batch,
+                        int status) {
+    struct at_once a = {.put = {answered_at_once},
+                        .session = session,
+                        .quiet = batch->common.wants_outcome,
+                        .next = batch->common.number};
+    put_into(session->cluster, queue, batch, status, &a.put);
+    tell(session, &a.run, a.quiet);
+}
+
+/* --- later --- */
+
+static void tell_lacking(struct skep__session *session, uint64_t number, uint64_t n) {
+    tell(session, &(struct run){.number = number, .n = n, .status = SKEP_ENOMEM}, false);
+}
+
+/* In their order: those that are complete, up to the first that is not. */
+static void tell_complete(struct skep__session *session) {
+    // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not see that the one before is in the list no more
+    for (struct skep__answers *a; (a = TAILQ_FIRST(&session->unanswered)) != NULL && a->next == a->end; free(a)) {
+        TAILQ_REMOVE(&session->unanswered, a, entry);
+        for (size_t i = 0; i < a->count; i++) tell(session, &a->runs[i], a->quiet);
+        tell_lacking(session, a->end, a->lacking);
+    }
+    if (!session->too_many || !TAILQ_EMPTY(&session->unanswered)) return;
+    session->too_many = session->gap_told = false;
+    skep__session_tell_expected(session);
+}
+
+static void answered_later(struct skep__put *put, const struct skep__answer *answer) {
+    struct skep__answers *a = SKEP_CONTAINER(put, struct skep__answers, put);
+    struct run *last = a->count > 0 ? &a->runs[a->count - 1] : NULL;
+    skep__ledger_refused(a->cluster, answer->status);
+    if (last != NULL && follows(last, answer->status, answer->id)) last->n++;
+    else a->runs[a->count++] = run_of(a->next, answer);
+    if (++a->next < a->end) return;
+    if (a->session != NULL) tell_complete(a->session);
+    else free(a);
+}
+
+/* Nothing can be remembered of these but their number, behind the latest. */
+static void lack(struct skep__session *session, const struct skep__batch *batch) {
+    struct skep__answers *last = TAILQ_LAST(&session->unanswered, skep__unanswered);
+    const uint64_t n = batch->jobs.count - batch->first;
+    skep__ledger_refused(session->cluster, SKEP_ENOMEM);
+    if (last != NULL) last->lacking += n;
+    else tell_lacking(session, batch->common.number, n);
+}
+
+static void put_later(struct skep__session *session, struct skep__queue *queue, const struct skep__batch *batch,
+                      int status) {
+    const uint64_t first = batch->common.number;
+    const uint32_t n = batch->jobs.count - batch->first;
+    struct skep__answers *a = malloc(sizeof *a + n * sizeof a->runs[0]);
+    if (a == NULL) {
+        lack(session, batch);
+        return;
+    }
+    *a = (struct skep__answers){.put = {answered_later},
+                                .cluster = session->cluster,
+                                .session = session,
+                                .quiet = batch->common.wants_outcome,
+                                .first = first,
+                                .next = first,
+                                .end = first + n};
+    TAILQ_INSERT_TAIL(&session->unanswered, a, entry);
+    put_into(session->cluster, queue, batch, status, &a->put);
+}
+
+/* --- all --- */
+
+void skep__answers_put(struct skep__session *session, struct skep__queue *queue, const struct skep__batch *batch,
+                       int status) {
+    if (batch->first == batch->jobs.count) return;
+    session->expected += batch->jobs.count - batch->first;
+    if (session->cluster->store->kind->at_once) put_at_once(session, queue, batch, status);
+    else put_later(session, queue, batch, status);
+}
+
+bool skep__answers_allow(struct skep__session *session) {
+    if (session->expected - first_unanswered(session) < MAX_UNANSWERED) return true;
+    session->too_many = true;
+    return false;
+}
+
+void skep__answers_leave(struct skep__session *session) {
+    for (struct skep__answers *a; (a = TAILQ_FIRST(&session->unanswered)) != NULL;) {
+        TAILQ_REMOVE(&session->unanswered, a, entry);
+        a->session = NULL;
+        if (a->next == a->end) free(a);
+    }
+}
