@@ -117,10 +117,11 @@ class StandingStill(Case):
     def test_it_is_said(self):
         with Workers("q", count=1, options=["--lease", "1"]) as hive:
             hive.wait_ready(1)
+            pid = hive.pids()[1]
             with Submitter(hive.folder) as submitter:
-                submitter.submit("q", 1, "keep 300")
+                submitter.submit("q", 1, "keep 900")  # it must not be done before the worker stands still
                 self.begun_by_all(hive, 1)
-                with stopped(hive.pids()[1]):
+                with stopped(pid):
                     hive.wait_line(r"error: queue q: the lease of job 1 \(1 s\) ended without an answer")
                     self.assertGreaterEqual(hive.status()["workers"][0]["silent_s"], 0)
                     self.assertRegex(hive.skep("status").output("out"),
