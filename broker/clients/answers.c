@@ -92,7 +92,7 @@ static bool follows(const struct run *run, int status, uint64_t id) {
 
 static struct run run_of(uint64_t number, const struct skep__answer *answer) {
     return (struct run){.number = number,
-                        .n = 1,
+                        .n = answer->n,
                         .id = answer->id,
                         .status = answer->status,
                         .waits = answer->waits,
@@ -123,7 +123,7 @@ uint32_t skep__answers_again(struct skep__session *session, const struct skep_co
     const uint64_t end = first_unanswered(session), expected = session->expected;
     struct run run = {0};
     for (uint64_t number = submit->number; number < submit->number + submit->jobs.count && number < end; number++) {
-        const struct skep__answer answer = {.status = status_before(session, number)};
+        const struct skep__answer answer = {.n = 1, .status = status_before(session, number)};
         if (follows(&run, answer.status, 0)) {
             run.n++;
             continue;
@@ -150,12 +150,12 @@ static void answered_at_once(struct skep__put *put, const struct skep__answer *a
     struct at_once *a = SKEP_CONTAINER(put, struct at_once, put);
     skep__ledger_refused(a->session->cluster, answer->status);
     if (follows(&a->run, answer->status, answer->id)) {
-        a->run.n++;
+        a->run.n += answer->n;
     } else {
         tell(a->session, &a->run, a->quiet);
         a->run = run_of(a->next, answer);
     }
-    a->next++;
+    a->next += answer->n;
 }
 
 static void put_into(skep_cluster *cluster, struct skep__queue *queue, const struct skep__batch *batch, int status,
@@ -197,9 +197,10 @@ static void answered_later(struct skep__put *put, const struct skep__answer *ans
     struct skep__answers *a = SKEP_CONTAINER(put, struct skep__answers, put);
     struct run *last = a->count > 0 ? &a->runs[a->count - 1] : NULL;
     skep__ledger_refused(a->cluster, answer->status);
-    if (last != NULL && follows(last, answer->status, answer->id)) last->n++;
+    if (last != NULL && follows(last, answer->status, answer->id)) last->n += answer->n;
     else a->runs[a->count++] = run_of(a->next, answer);
-    if (++a->next < a->end) return;
+    a->next += answer->n;
+    if (a->next < a->end) return;
     if (a->session != NULL) tell_complete(a->session);
     else free(a);
 }

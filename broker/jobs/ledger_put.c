@@ -105,8 +105,8 @@ void skep__ledger_refused(skep_cluster *cluster, int status) {
 }
 
 void skep__ledger_decline(const struct skep__batch *batch, int status, struct skep__put *put) {
-    const struct skep__answer answer = {.status = status};
-    for (uint32_t i = batch->first; i < batch->jobs.count; i++) put->answered(put, &answer);
+    const struct skep__answer answer = {.n = batch->jobs.count - batch->first, .status = status};
+    if (answer.n > 0) put->answered(put, &answer);
 }
 
 void skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue, const struct skep__batch *batch,

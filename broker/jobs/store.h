@@ -138,17 +138,18 @@ static inline void skep__batch_get(const struct skep__batch *batch, uint32_t ind
     s->number = batch->common.number + (index - batch->first);
 }
 
-/* What became of a job that was put */
+/* What became of jobs that were put, one behind the other */
 struct skep__answer {
+    uint32_t n;        /* how many; more than one only if they are stored, under ids that follow by one, or declined */
     int status;        /* SKEP_OK: it is stored. SKEP_EDUPLICATE: a job with its key was there. Else it was declined */
-    uint64_t id;       /* its own, or that of the job with its key */
+    uint64_t id;       /* of the first, or that of the job with its key */
     bool waits;        /* duplicate whose outcome is wanted: it will be that of the job with its key, */
     const char *ended; /* or that has ended: "done", or the cause of its death, static text */
 };
 
-/* Who puts a batch. It is the caller's, and stays until it was called for each job. */
+/* Who puts a batch. It is the caller's, and stays until all jobs have been answered. */
 struct skep__put {
-    /* Called once for each job of the batch, in their order. It may put more jobs, and read. */
+    /* Called for the jobs of the batch, in their order. It may put more jobs, and read. */
     void (*answered)(struct skep__put *put, const struct skep__answer *answer);
 };
 

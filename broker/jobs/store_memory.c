@@ -206,12 +206,18 @@ static int put_one(struct memory *memory, struct skep__shelf *shelf, const struc
 static void memory_put(struct skep__store *store, struct skep__shelf *shelf, const struct skep__batch *batch,
                        uint64_t now_ms, struct skep__put *put) {
     struct skep__submission submission = batch->common;
+    struct skep__answer stored = {.status = SKEP_OK};
     for (uint32_t i = batch->first; i < batch->jobs.count; i++) {
-        struct skep__answer answer = {0};
+        struct skep__answer answer = {.n = 1};
         skep__batch_get(batch, i, &submission);
         answer.status = put_one(memory_of(store), shelf, &submission, now_ms, &answer);
+        if (answer.status == SKEP_OK && stored.n++ == 0) stored.id = answer.id;
+        if (answer.status == SKEP_OK) continue;
+        if (stored.n > 0) put->answered(put, &stored);
+        stored.n = 0;
         put->answered(put, &answer);
     }
+    if (stored.n > 0) put->answered(put, &stored);
 }
 
 /* --- from state to state --- */

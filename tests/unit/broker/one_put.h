@@ -17,7 +17,7 @@ struct one_put {
 static inline void one_put_answered(struct skep__put *put, const struct skep__answer *answer) {
     struct one_put *one = SKEP_CONTAINER(put, struct one_put, put);
     one->answer = *answer;
-    one->answers++;
+    one->answers += answer->n;
 }
 
 /* It may not be moved from here on. */

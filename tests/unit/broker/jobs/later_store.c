@@ -185,8 +185,8 @@ static void later_drop(struct skep__store *store, struct skep__job *job) {
 /* --- completing --- */
 
 static void answer_all(struct pending *p, int status) {
-    const struct skep__answer answer = {.status = status};
-    for (uint32_t i = p->batch.first; i < p->batch.jobs.count; i++) p->put->answered(p->put, &answer);
+    const struct skep__answer answer = {.n = p->batch.jobs.count - p->batch.first, .status = status};
+    p->put->answered(p->put, &answer);
 }
 
 static void complete(struct later *later, struct pending *p) {
