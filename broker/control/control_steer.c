@@ -40,16 +40,20 @@ static void list_groups(const skep_cluster *cluster, char text[SKEP_MAX_REASON +
                                  skep_group_name(group));
 }
 
-/* name is NULL: there is but one. */
-static int find_group(skep_cluster *cluster, const struct skep_bytes *name, skep_group **group) {
+/* name is NULL: there is but one. NULL: it is not there, and *status says why. */
+static skep_group *find_group(skep_cluster *cluster, const struct skep_bytes *name, int *status) {
     char text[SKEP_MAX_NAME + 1], all[SKEP_MAX_REASON + 1];
+    if (name == NULL && cluster->group_count == 1) return skep_cluster_group(cluster);
+    skep_group *group = name != NULL ? skep__group_find(cluster, name->data, name->size_bytes) : NULL;
+    if (group != NULL) return group;
     list_groups(cluster, all);
-    if (name == NULL && cluster->group_count > 1)
-        return skep__broker_fail(cluster, SKEP_EINVAL, "give one of the groups: %.300s", all);
-    *group = name != NULL ? skep__group_find(cluster, name->data, name->size_bytes) : skep_cluster_group(cluster);
-    if (*group != NULL) return SKEP_OK;
+    if (name == NULL) {
+        *status = skep__broker_fail(cluster, SKEP_EINVAL, "give one of the groups: %.300s", all);
+        return NULL;
+    }
     skep__copy_text(text, sizeof text, name);
-    return skep__broker_fail(cluster, SKEP_ENOGROUP, "no group %s; there is %.300s", text, all);
+    *status = skep__broker_fail(cluster, SKEP_ENOGROUP, "no group %s; there is %.300s", text, all);
+    return NULL;
 }
 
 /* --- scale --- */
@@ -73,9 +77,9 @@ static int target_of(const skep_group *group, const struct skep_command_scale *s
 
 static int scale(skep_cluster *cluster, const struct skep_command_scale *asked, struct skep_frame *frame) {
     struct skep_command command = {.id = SKEP_COMMAND_scaled};
-    skep_group *group;
-    int status = find_group(cluster, SKEP_HAS(scale, asked, group) ? &asked->group : NULL, &group);
-    if (status != SKEP_OK) return status;
+    int status = SKEP_OK;
+    skep_group *group = find_group(cluster, SKEP_HAS(scale, asked, group) ? &asked->group : NULL, &status);
+    if (group == NULL) return status;
     unsigned from = skep_group_wanted(group), to = from;
     status = target_of(group, asked, &to);
     if (status == SKEP_OK) status = skep__scale(group, to);
@@ -141,8 +145,9 @@ static int reload(skep_cluster *cluster, const struct skep_command_reload *asked
         skep__copy_text(cwd, sizeof cwd, &asked->cwd);
         options.cwd = cwd;
     }
-    int status = find_group(cluster, SKEP_HAS(reload, asked, group) ? &asked->group : NULL, group);
-    if (status == SKEP_OK) status = take_surroundings(cluster, asked, &options);
+    int status = SKEP_OK;
+    *group = find_group(cluster, SKEP_HAS(reload, asked, group) ? &asked->group : NULL, &status);
+    if (*group != NULL) status = take_surroundings(cluster, asked, &options);
     if (status == SKEP_OK && SKEP_HAS(reload, asked, args))
         status = take_list(cluster, &asked->args, "an argument", &args);
     if (status == SKEP_OK && SKEP_HAS(reload, asked, env)) status = take_list(cluster, &asked->env, "a variable", &env);
@@ -261,8 +266,9 @@ static int resume(skep_cluster *cluster, const struct skep_command_resume *asked
         while ((group = skep_group_next(cluster, group)) != NULL) skep_group_close_breaker(group);
         return SKEP_OK;
     }
-    int status = find_group(cluster, &asked->group, &group);
-    if (status == SKEP_OK) skep_group_close_breaker(group);
+    int status = SKEP_OK;
+    group = find_group(cluster, &asked->group, &status);
+    if (group != NULL) skep_group_close_breaker(group);
     return status;
 }
 

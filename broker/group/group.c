@@ -85,7 +85,8 @@ int skep__groups_open(skep_cluster *cluster) {
 }
 
 static int check_name(skep_cluster *cluster, const char *name) {
-    int status = skep__settings_check_group(cluster, name != NULL ? name : "");
+    if (name == NULL) name = "";
+    int status = skep__settings_check_group(cluster, name);
     if (status != SKEP_OK || skep_group_by_name(cluster, name) == NULL) return status;
     return skep__broker_fail(cluster, SKEP_EINVAL, "group %s: there is one already", name);
 }
@@ -124,5 +125,8 @@ void skep__groups_stop(skep_cluster *cluster) {
 }
 
 void skep__groups_free(skep_cluster *cluster) {
-    for (skep_group *group; (group = TAILQ_FIRST(&cluster->groups)) != NULL;) free_group(group);
+    for (skep_group *group = TAILQ_FIRST(&cluster->groups), *next; group != NULL; group = next) {
+        next = TAILQ_NEXT(group, entry);
+        free_group(group);
+    }
 }

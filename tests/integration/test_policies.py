@@ -65,10 +65,11 @@ class RoundRobin(unittest.TestCase):
             url = hive.url
             with stopped(pids[3]):
                 clients = crowd(url, 8)  # its turn comes twice
-                stuck = resting(answers(clients, enough=6))
-                handed = by_id(hive.status(), "accepted")[3]
+                status = hive.wait_status(lambda status: sum(by_id(status, "accepted").values()) == 8, "8 hand-offs")
+                handed = by_id(status, "accepted")[3]
+                stuck = resting(answers(clients, enough=8 - handed))
                 self.assertEqual(len(stuck), handed)
-                self.assertIn(handed, (1, 2))
+                self.assertIn(handed, range(1, 5))  # twice, or more if the others lag, too: a busy machine
                 served = [worker_at(url) for _ in range(100)]
                 self.assertEqual(set(served), {1, 2, 4})
                 for worker in (1, 2, 4):

@@ -30,10 +30,10 @@ const char *add_group(struct options *options, const char *text) {
 }
 
 char **split_command(const char *command) {
-    size_t most = strlen(command) / 2 + 2, count = 0; /* words, and the NULL */
-    char **words = malloc(most * sizeof *words + strlen(command) + 1);
+    size_t size_bytes = strlen(command) + 1, most = size_bytes / 2 + 2, count = 0; /* words, and the NULL */
+    char **words = malloc(most * sizeof *words + size_bytes);
     if (words == NULL) return NULL;
-    char *rest = NULL, *text = strcpy((char *)(words + most), command);
+    char *rest = NULL, *text = memcpy(words + most, command, size_bytes);
     for (char *word = strtok_r(text, blanks, &rest); word != NULL; word = strtok_r(NULL, blanks, &rest))
         words[count++] = word;
     words[count] = NULL;
