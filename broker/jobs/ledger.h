@@ -51,7 +51,7 @@ uint16_t skep__ledger_attempts(const skep_cluster *cluster, const struct skep__q
  * none is to be made. */
 struct skep__queue *skep__ledger_queue(skep_cluster *cluster, const char *name, size_t size_bytes);
 
-/* Puts jobs; put is told of each, at once or later: see store.h. dispatch must follow. Statuses are those of the
+/* Puts jobs; put gets the answers, at once or later: see store.h. dispatch must follow. Statuses are those of the
  * store's put, and SKEP_ESTATE. */
 void skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue, const struct skep__batch *batch,
                          struct skep__put *put);
@@ -59,7 +59,7 @@ void skep__ledger_submit(skep_cluster *cluster, struct skep__queue *queue, const
 /* Answers each job of a batch with a status. */
 void skep__ledger_decline(const struct skep__batch *batch, int status, struct skep__put *put);
 
-/* To be called by who is told that a job is declined. */
+/* To be called for each answer that declines a job. */
 void skep__ledger_refused(skep_cluster *cluster, int status);
 
 /* Gives out what is ready, of all queues. */

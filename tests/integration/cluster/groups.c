@@ -62,6 +62,16 @@ static void start(struct hive *hive) {
     hive_start(hive, &(skep_settings){.respawn = true, .group = "web"});
 }
 
+/* One worker of web, and two of thumbs, which is returned. */
+static skep_group *start_two(struct hive *hive) {
+    start(hive);
+    skep_group *thumbs = add_group(hive, "thumbs", "idle", (skep_settings){.respawn = true});
+    hive_fork_ready(hive, "idle", NULL);
+    scale(hive, thumbs, 2);
+    HIVE_UNTIL(hive, ready_in(hive, thumbs) == 2);
+    return thumbs;
+}
+
 static void test_they_are_found(void **state) {
     struct hive *hive = *state;
     start(hive);
@@ -116,12 +126,7 @@ static void test_what_is_refused(void **state) {
 
 static void test_each_is_scaled_and_drained_by_itself(void **state) {
     struct hive *hive = *state;
-    start(hive);
-    skep_group *web = skep_cluster_group(hive->cluster),
-               *thumbs = add_group(hive, "thumbs", "idle", (skep_settings){.respawn = true});
-    hive_fork_ready(hive, "idle", NULL);
-    scale(hive, thumbs, 2);
-    HIVE_UNTIL(hive, ready_in(hive, thumbs) == 2);
+    skep_group *thumbs = start_two(hive), *web = skep_cluster_group(hive->cluster);
     assert_int_equal(skep_group_wanted(web), 1);
     assert_int_equal(skep_cluster_wanted(hive->cluster), 1);
     assert_int_equal(skep_group_wanted(thumbs), 2);
@@ -142,12 +147,7 @@ static void test_each_is_scaled_and_drained_by_itself(void **state) {
 
 static void test_each_is_reloaded_by_itself(void **state) {
     struct hive *hive = *state;
-    start(hive);
-    skep_group *web = skep_cluster_group(hive->cluster),
-               *thumbs = add_group(hive, "thumbs", "idle", (skep_settings){.respawn = true});
-    hive_fork_ready(hive, "idle", NULL);
-    scale(hive, thumbs, 2);
-    HIVE_UNTIL(hive, ready_in(hive, thumbs) == 2);
+    skep_group *thumbs = start_two(hive), *web = skep_cluster_group(hive->cluster);
     assert_int_equal(skep_group_reload(thumbs, NULL), SKEP_OK);
     assert_int_equal(skep_group_reload(web, NULL), SKEP_OK); /* at the same time */
     assert_int_equal(skep_group_reload_request(thumbs), 1);

@@ -76,7 +76,7 @@ static void inner_done(void *context, struct skep__job *job, const struct skep_b
     later->store.events->done(later->store.context, job, result);
 }
 
-/* It is told when the change is complete. */
+/* The event comes when the change is complete. */
 static void inner_died(void *context, struct skep__job *job, const char *cause, const struct skep_bytes *reason) {
     (void)context, (void)job, (void)cause, (void)reason;
 }

@@ -28,7 +28,7 @@ static void test_small_jobs_travel_in_lots(void **state) {
     skep_child *workers[4];
     bench_open(&bench, *state, NULL);
     for (unsigned i = 0; i < 4; i++) workers[i] = bench_hire(&bench, i, WIDE);
-    assert_split(&bench, workers, (unsigned[]){2, 2, 2, 2}); /* nobody has said how long they take */
+    assert_split(&bench, workers, (unsigned[]){2, 2, 2, 2}); /* how long they take is not known yet */
     report(workers, 120000);
     assert_split(&bench, workers, (unsigned[]){4, 4, 0, 0});
     assert_split(&bench, workers, (unsigned[]){0, 0, 4, 4}); /* whose turn it is */
