@@ -3,6 +3,7 @@
 #include "hive.h"
 #include "roles.h"
 
+#include <signal.h>
 #include <skep/group.h>
 
 /* --- workers --- */
@@ -201,6 +202,21 @@ static void test_each_has_its_listeners(void **state) {
     assert_non_null(strstr(skep_cluster_why(hive->cluster), "another listener has this name"));
 }
 
+/* The worker that listened there is to come again, some time: what happens in another group must not close it. */
+static void test_a_listener_waits_for_its_own_group(void **state) {
+    struct hive *hive = *state;
+    const char *bound;
+    hive_start(hive, &(skep_settings){.respawn = true, .group = "web", .failures = 1});
+    skep_group *thumbs = add_group(hive, "thumbs", "idle", (skep_settings){.respawn = true});
+    hive_fork_ready(hive, "listen", "SKEP_TEST_URL=tcp://127.0.0.1:0");
+    assert_int_equal(skep_child_kill(skep_child_by_id(hive->cluster, 1), SIGUSR1), SKEP_OK);
+    HIVE_UNTIL(hive, count(hive, SKEP_EVENT_BREAKER, "web") == 1);
+    scale(hive, thumbs, 1);
+    HIVE_UNTIL(hive, ready_in(hive, thumbs) == 1);
+    const char *url = hive_find(hive, SKEP_EVENT_LISTENING, 1)->url;
+    assert_int_equal(skep_group_listen(thumbs, NULL, url, &bound), SKEP_EADDRINUSE);
+}
+
 int main(void) {
     if (skep_is_worker()) return role_play(roles);
     const struct CMUnitTest tests[] = {
@@ -210,6 +226,7 @@ int main(void) {
         HIVE_TEST(test_each_is_reloaded_by_itself),
         HIVE_TEST(test_each_has_its_breaker),
         HIVE_TEST(test_each_has_its_listeners),
+        HIVE_TEST(test_a_listener_waits_for_its_own_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
