@@ -59,7 +59,7 @@ static bool is_letter(const struct option_row *row, const char *word) {
 
 /* Messages name an option as it was given. */
 static bool apply(struct options *options, const char *subcommand, const struct option_row *row, char **argv) {
-    const char *why = row->set(options, optarg);
+    const char *why = option_set(options, row, optarg);
     if (why == NULL) return true;
     char letter[] = {row->letter, '\0'};
     bool by_letter = is_letter(row, argv[optind - 1] == optarg ? argv[optind - 2] : argv[optind - 1]);
@@ -70,9 +70,9 @@ static bool apply(struct options *options, const char *subcommand, const struct 
 /* What the broker would find wrong later, when it has less to say about it. */
 static bool check_environment(const struct options *options) {
     const char *value = getenv(SKEP_ENV_POLICY);
-    struct options scratch = *options;
-    if (options->policy != SKEP_POLICY_DEFAULT || value == NULL || value[0] == '\0') return true;
-    const char *why = set_policy(&scratch, value);
+    enum skep_policy policy;
+    if (options->settings.policy != SKEP_POLICY_DEFAULT || value == NULL || value[0] == '\0') return true;
+    const char *why = option_policy(value, &policy);
     if (why != NULL) say("run: " SKEP_ENV_POLICY "=%s: %s", value, why);
     return why == NULL;
 }
@@ -213,7 +213,9 @@ void options_help(FILE *file, unsigned subcommand) {
     }
     for (const struct option_row *row = option_rows; row->name != NULL; row++) {
         if (!(row->subcommands & subcommand)) continue;
+        char help[OPTION_HELP_BYTES];
+        option_help(row, help);
         name_text(row, name);
-        fprintf(file, "  %-*s  %s\n", width, name, row->help);
+        fprintf(file, "  %-*s  %s\n", width, name, help);
     }
 }

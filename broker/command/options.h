@@ -80,33 +80,10 @@ struct options {
     bool now;
     bool yes;
 
-    unsigned workers; /* filled in: one for each processor */
-    enum skep_policy policy;
-    unsigned interval_ms;
-    unsigned ready_timeout_ms;
-    unsigned drain_timeout_ms;
-    unsigned watchdog_ms;
-    unsigned stable_ms;
-    unsigned failures;
-    unsigned failures_period_ms;
-    unsigned breaker_ms;
-    unsigned credit;
-    unsigned max_connections;
-    unsigned lease_ms;
-    unsigned deaths;
-    unsigned dedup_ms;
-    uint64_t queue_jobs;
-    uint64_t queue_bytes;
-    uint64_t jobs_bytes;
-    unsigned job_credit;
-    bool has_user; /* run, reload: uid and gid are meant */
-    uid_t uid;
-    gid_t gid;
-    const char *cwd;              /* run, reload; NULL: as it is */
+    unsigned workers;             /* filled in: one for each processor */
+    skep_settings settings;       /* run; reload: user, directory and umask */
     const char *env[MAX_ENV + 1]; /* run, reload: NAME=VALUE, NULL-terminated */
     size_t env_count;
-    bool has_umask; /* run, reload: umask is meant */
-    mode_t umask;
     struct named_url listeners[MAX_LISTENERS];
     size_t listeners_count;
     struct queue_settings queues;
@@ -116,14 +93,9 @@ struct options {
 
     const char *operands[MAX_OPERANDS]; /* of all but run; NULL: not there */
 
-    /* submit; attempts is an option of run too */
-    const char *lines; /* a file of them, "-" is stdin; NULL: one job */
+    const char *lines; /* submit: a file of jobs, "-" is stdin; NULL: one job */
     bool wait;
-    uint32_t delay_ms;
-    uint32_t ttl_ms;
-    int priority;
-    const char *key;
-    unsigned attempts;
+    skep_job_options job; /* submit */
 
     const char *script; /* mock */
 

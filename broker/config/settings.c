@@ -1,35 +1,74 @@
 /* SPDX-License-Identifier: MIT
- * Settings: defaults and copies. */
+ * Settings: defaults, checks and copies, by the rows of settings.def. */
 #include "config/settings.h"
-#include "base/why.h"
 
-#include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum {
-    INTERVAL_MS = 10000,
-    READY_TIMEOUT_MS = 10000,
-    DRAIN_TIMEOUT_MS = 10000,
-    CREDIT = 64,
-    STABLE_MS = 1000,
-    FAILURES_PERIOD_MS = 60000,
-    BREAKER_MS = 10000,
-    LEAST_WATCHDOG_MS = 100,
-    LOG_BYTES = 4 * 1024 * 1024,
+#include "base/why.h"
+#include "common/number.h"
+#include "config/own_program.h"
 
-    LEASE_MS = 60000,
-    ATTEMPTS = 5,
-    DEATHS = 3,
-    DEDUP_MS = 120000,
-    QUEUE_JOBS = 16777216,
-    JOB_CREDIT = 4096,
-    JOB_CREDIT_BYTES = 8 * 1024 * 1024
+enum kind { NUMBERS, TEXTS, LISTS, FLAGS };
+
+/* A row of settings.def */
+static const struct setting {
+    const char *name;
+    enum kind kind;
+    enum { GROUP, CLUSTER } whose;
+    enum { EVER, START } until;
+    size_t offset, size_bytes;
+    struct skep__number number;
+} rows[] = {
+#define ROW(field, kind, whose, until) \
+#field, kind, whose, until, offsetof(skep_settings, field), sizeof(((skep_settings *)NULL)->field)
+#define NUMBER(field, whose, until, unit, least, most, usual, words, option, help) \
+    {ROW(field, NUMBERS, whose, until), SKEP__NUMBER(skep_settings, field, unit, least, most, usual)},
+#define TEXT(field, whose, until) {ROW(field, TEXTS, whose, until), {0}},
+#define LIST(field, whose, until) {ROW(field, LISTS, whose, until), {0}},
+#define FLAG(field, whose, until) {ROW(field, FLAGS, whose, until), {0}},
+#include "config/settings.def"
+#undef ROW
+#undef NUMBER
+#undef TEXT
+#undef LIST
+#undef FLAG
 };
 
-static const uint64_t queue_bytes = UINT64_C(1) << 30, jobs_bytes = UINT64_C(1) << 31;
+enum { ROWS = sizeof rows / sizeof *rows };
+
+static void *field_of(const struct setting *row, const skep_settings *settings) {
+    return (char *)settings + row->offset;
+}
+
+static const char **text_of(const struct setting *row, const skep_settings *settings) {
+    return field_of(row, settings);
+}
+
+static const char *const **list_of(const struct setting *row, const skep_settings *settings) {
+    return field_of(row, settings);
+}
+
+static bool is_set(const struct setting *row, const skep_settings *settings) {
+    switch (row->kind) {
+    case NUMBERS: return skep__number_get(&row->number, settings) != 0;
+    case TEXTS: return *text_of(row, settings) != NULL;
+    case LISTS: return *list_of(row, settings) != NULL;
+    case FLAGS: return *(const bool *)field_of(row, settings);
+    }
+    return false;
+}
+
+static void swap(const struct setting *row, skep_settings *a, skep_settings *b) {
+    char kept[sizeof(uint64_t)];
+    memcpy(kept, field_of(row, a), row->size_bytes);
+    memcpy(field_of(row, a), field_of(row, b), row->size_bytes);
+    memcpy(field_of(row, b), kept, row->size_bytes);
+}
+
+/* --- policies --- */
 
 static const struct {
     const char *name;
@@ -55,66 +94,17 @@ const char *skep_policy_name(enum skep_policy policy) {
     return "default";
 }
 
-/* --- this program, from /proc --- */
-
-static char *read_all(const char *path, size_t *size_bytes) {
-    FILE *file = fopen(path, "re");
-    char *text = NULL;
-    size_t capacity = 0, used = 0;
-    if (file == NULL) return NULL;
-    for (size_t n = 1; n > 0; used += n) {
-        if (capacity - used < 4096) {
-            char *larger = realloc(text, capacity += 8192);
-            if (larger == NULL) break;
-            text = larger;
-        }
-        n = fread(text + used, 1, capacity - used - 1, file);
-    }
-    fclose(file);
-    *size_bytes = used;
-    return text;
-}
-
-/* By its path, not as /proc/self/exe, so that a binary that was replaced meanwhile is what later forks run. Where /proc
- * is not mounted, a fork will say that there is no /proc/self/exe. */
-static char *own_program(void) {
-    static const char link[] = "/proc/self/exe";
-    char path[PATH_MAX];
-    ssize_t length = readlink(link, path, sizeof path - 1);
-    if (length < 0) return strdup(link);
-    path[length] = '\0';
-    return strdup(path);
-}
-
-/* Arguments from argv[1] on. */
-static char **own_args(void) {
-    size_t size_bytes = 0, count = 0;
-    char *text = read_all("/proc/self/cmdline", &size_bytes);
-    char **args = calloc(size_bytes + 1, sizeof *args);
-    if (text != NULL && args != NULL)
-        for (char *at = text + strlen(text) + 1; at < text + size_bytes; at += strlen(at) + 1)
-            args[count++] = strdup(at);
-    free(text);
-    return args;
-}
-
 /* --- copies --- */
 
 char **skep__copy_args(const char *const *list) {
     size_t count = 0;
     while (list[count] != NULL) count++;
     char **copy = calloc(count + 1, sizeof *copy);
-    for (size_t i = 0; copy != NULL && i < count; i++) copy[i] = strdup(list[i]);
-    return copy;
-}
-
-static char *copy_or_null(const char *text) {
-    return text != NULL ? strdup(text) : NULL;
-}
-
-static const int *copy_fds(const int *fds, size_t count) {
-    int *copy = fds != NULL ? malloc(count * sizeof *copy) : NULL;
-    if (copy != NULL) memcpy(copy, fds, count * sizeof *copy);
+    for (size_t i = 0; copy != NULL && i < count; i++) {
+        if ((copy[i] = strdup(list[i])) != NULL) continue;
+        skep__free_args((const char *const *)copy);
+        return NULL;
+    }
     return copy;
 }
 
@@ -123,50 +113,44 @@ void skep__free_args(const char *const *list) {
     free((void *)list);
 }
 
+/* NULL: no memory. */
+static const int *copy_fds(const int *fds, size_t count) {
+    int *copy = malloc(count * sizeof *copy);
+    if (copy != NULL) memcpy(copy, fds, count * sizeof *copy);
+    return copy;
+}
+
 void skep__settings_free(skep_settings *settings) {
-    free((void *)settings->exec);
-    free((void *)settings->cwd);
-    free((void *)settings->name);
-    free((void *)settings->dir);
-    free((void *)settings->group);
+    for (const struct setting *row = rows; row < rows + ROWS; row++) {
+        if (row->kind == TEXTS) free((void *)*text_of(row, settings));
+        if (row->kind == LISTS) skep__free_args(*list_of(row, settings));
+    }
     free((void *)settings->stdio);
     free((void *)settings->extra_stdio);
-    skep__free_args(settings->args);
-    skep__free_args(settings->env);
     *settings = (skep_settings){0};
 }
 
-static unsigned or_default(unsigned value, unsigned fallback) {
-    return value != 0 ? value : fallback;
+/* What is borrowed becomes the settings' own. False: no memory; the rest is not borrowed either. */
+static bool own_texts(skep_settings *s) {
+    bool all = true;
+    for (const struct setting *row = rows; row < rows + ROWS; row++) {
+        if ((row->kind != TEXTS && row->kind != LISTS) || !is_set(row, s)) continue;
+        if (row->kind == TEXTS) *text_of(row, s) = strdup(*text_of(row, s));
+        else *list_of(row, s) = (const char *const *)skep__copy_args(*list_of(row, s));
+        all = all && is_set(row, s);
+    }
+    return all;
 }
 
-static uint64_t or_default_large(uint64_t value, uint64_t fallback) {
-    return value != 0 ? value : fallback;
+static bool own_fds(skep_settings *s) {
+    bool has_stdio = s->stdio != NULL, has_extra = s->extra_stdio != NULL && s->extra_count > 0;
+    s->stdio = has_stdio ? copy_fds(s->stdio, 3) : NULL;
+    s->extra_stdio = has_extra ? copy_fds(s->extra_stdio, s->extra_count) : NULL;
+    if (!has_extra) s->extra_count = 0;
+    return (s->stdio != NULL) == has_stdio && (s->extra_stdio != NULL) == has_extra;
 }
 
-static void fill_in(skep_settings *s) {
-    s->ready_timeout_ms = or_default(s->ready_timeout_ms, READY_TIMEOUT_MS);
-    s->drain_timeout_ms = or_default(s->drain_timeout_ms, DRAIN_TIMEOUT_MS);
-    s->credit = or_default(s->credit, CREDIT);
-    s->stable_ms = or_default(s->stable_ms, STABLE_MS);
-    s->failures_period_ms = or_default(s->failures_period_ms, FAILURES_PERIOD_MS);
-    s->breaker_ms = or_default(s->breaker_ms, BREAKER_MS);
-    s->job_credit = or_default(s->job_credit, JOB_CREDIT);
-    s->job_credit_bytes = or_default(s->job_credit_bytes, JOB_CREDIT_BYTES);
-}
-
-/* To all groups. */
-static void fill_in_common(skep_settings *s) {
-    s->interval_ms = or_default(s->interval_ms, INTERVAL_MS);
-    s->log_bytes = or_default_large(s->log_bytes, LOG_BYTES);
-    s->lease_ms = or_default(s->lease_ms, LEASE_MS);
-    s->attempts = or_default(s->attempts, ATTEMPTS);
-    s->deaths = or_default(s->deaths, DEATHS);
-    s->dedup_ms = or_default(s->dedup_ms, DEDUP_MS);
-    s->queue_jobs = or_default_large(s->queue_jobs, QUEUE_JOBS);
-    s->queue_bytes = or_default_large(s->queue_bytes, queue_bytes);
-    s->jobs_bytes = or_default_large(s->jobs_bytes, jobs_bytes);
-}
+/* --- defaults --- */
 
 /* SKEP_POLICY of the environment; what it says and is no policy stays SKEP_POLICY_DEFAULT, for the start to complain
  * of. */
@@ -185,23 +169,24 @@ int skep__settings_freeze(skep_cluster *cluster, struct skep__terms *terms) {
     return SKEP_OK;
 }
 
-/* 0 is the default, or never. */
-static int check_least(skep_cluster *cluster, const char *name, unsigned ms, unsigned least_ms) {
-    if (ms == 0 || ms >= least_ms) return SKEP_OK;
-    return skep__broker_fail(cluster, SKEP_EINVAL, "%s of %u ms: at least %u", name, ms, least_ms);
+/* --- checks --- */
+
+static bool is_first(const skep_cluster *cluster, const struct skep__terms *terms) {
+    return terms->settings == &cluster->settings;
 }
 
-static int check_jobs(skep_cluster *cluster, const skep_settings *s) {
-    if (s->attempts <= UINT16_MAX && s->deaths <= UINT16_MAX)
-        return check_least(cluster, "lease", s->lease_ms, SKEP_LEAST_LEASE_MS);
-    return skep__broker_fail(cluster, SKEP_EINVAL, "%u attempts, %u deaths: at most %d", s->attempts, s->deaths,
-                             UINT16_MAX);
-}
-
-static int check_policy_of_restarts(skep_cluster *cluster, const skep_settings *s) {
-    if (s->failures <= SKEP__MOST_FAILURES)
-        return check_least(cluster, "breaker", s->breaker_ms, SKEP__LEAST_BREAKER_MS);
-    return skep__broker_fail(cluster, SKEP_EINVAL, "%u failures: at most %d", s->failures, SKEP__MOST_FAILURES);
+/* What is the cluster's would be ignored in another group. */
+static int check_rows(skep_cluster *cluster, const struct skep__terms *terms, const skep_settings *s) {
+    char why[SKEP_MAX_REASON + 1];
+    for (const struct setting *row = rows; row < rows + ROWS; row++) {
+        if (row->kind == NUMBERS && skep__number_check(&row->number, s, why) != SKEP_OK)
+            return skep__broker_fail(cluster, SKEP_EINVAL, "%s", why);
+        if (row->whose == CLUSTER && !is_first(cluster, terms) && is_set(row, s))
+            return skep__broker_fail(cluster, SKEP_EINVAL,
+                                     "group %s: %s is for the cluster to set, by skep_setup_primary", terms->name,
+                                     row->name);
+    }
+    return SKEP_OK;
 }
 
 static int check_max_connections(skep_cluster *cluster, const struct skep__terms *terms, const skep_settings *s) {
@@ -233,54 +218,25 @@ int skep__settings_check_group(skep_cluster *cluster, const char *name) {
                              name, SKEP_MAX_NAME);
 }
 
-static bool is_first(const skep_cluster *cluster, const struct skep__terms *terms) {
-    return terms->settings == &cluster->settings;
-}
-
-/* What is the cluster's would be ignored in another group. */
-static int check_whose(skep_cluster *cluster, const struct skep__terms *terms, const skep_settings *s) {
-    const char *name = NULL;
-    if (is_first(cluster, terms)) return SKEP_OK;
-    if (s->name != NULL) name = "name";
-    if (s->dir != NULL) name = "dir";
-    if (s->group != NULL) name = "group";
-    if (s->interval_ms != 0) name = "interval_ms";
-    if (s->adopt) name = "adopt";
-    if (s->log_bytes != 0) name = "log_bytes";
-    if (s->lease_ms != 0 || s->attempts != 0 || s->deaths != 0 || s->dedup_ms != 0)
-        name = "lease_ms, attempts, deaths or dedup_ms";
-    if (s->queue_jobs != 0 || s->queue_bytes != 0 || s->jobs_bytes != 0) name = "queue_jobs, queue_bytes or jobs_bytes";
-    if (name == NULL) return SKEP_OK;
-    return skep__broker_fail(cluster, SKEP_EINVAL, "group %s: %s is for the cluster to set, by skep_setup_primary",
-                             terms->name, name);
-}
-
 static int check(skep_cluster *cluster, const struct skep__terms *terms, const skep_settings *s) {
     if (s->extra_stdio != NULL && s->extra_count > SKEP__MOST_EXTRA)
         return skep__broker_fail(cluster, SKEP_EINVAL, "%u descriptors besides stdio: at most %d", s->extra_count,
                                  SKEP__MOST_EXTRA);
-    if (s->credit > SKEP_MAX_BATCH)
-        return skep__broker_fail(cluster, SKEP_EINVAL, "credit %u: at most %d", s->credit, SKEP_MAX_BATCH);
     if (s->name != NULL && strlen(s->name) > SKEP_MAX_NAME)
         return skep__broker_fail(cluster, SKEP_EINVAL, "name %s: at most %d bytes", s->name, SKEP_MAX_NAME);
     if (s->policy == SKEP_POLICY_CUSTOM && s->choose == NULL)
         return skep__broker_fail(cluster, SKEP_EINVAL, "the custom policy needs choose");
     if (!skep__env_is_valid(s->env)) return skep__broker_fail(cluster, SKEP_EINVAL, "env: expected NAME=VALUE");
-    int status = check_least(cluster, "watchdog", s->watchdog_ms, LEAST_WATCHDOG_MS);
-    if (status == SKEP_OK) status = check_policy_of_restarts(cluster, s);
+    int status = check_rows(cluster, terms, s);
     if (status == SKEP_OK) status = check_max_connections(cluster, terms, s);
-    if (status == SKEP_OK) status = check_whose(cluster, terms, s);
     if (status == SKEP_OK && s->group != NULL) status = skep__settings_check_group(cluster, s->group);
-    return status == SKEP_OK ? check_jobs(cluster, s) : status;
+    return status;
 }
 
-static void swap(const char **a, const char **b) {
-    const char *kept = *a;
-    *a = *b;
-    *b = kept;
-}
+/* --- taking --- */
 
-/* The policy and what belongs to the instance are fixed once they were used. The old settings are freed next. */
+/* The policy is fixed once it was used, and other things once the cluster has started. The old settings are freed next.
+ */
 static void keep_frozen(const skep_cluster *cluster, const struct skep__terms *terms, skep_settings *copy) {
     skep_settings *old = terms->settings;
     if (terms->policy_frozen) {
@@ -288,15 +244,9 @@ static void keep_frozen(const skep_cluster *cluster, const struct skep__terms *t
         copy->choose = old->choose;
         copy->choose_context = old->choose_context;
     }
-    if (!cluster->started) return;
-    copy->interval_ms = old->interval_ms;
-    swap(&copy->name, &old->name);
-    swap(&copy->dir, &old->dir);
-    swap(&copy->group, &old->group);
+    for (const struct setting *row = rows; cluster->started && row < rows + ROWS; row++)
+        if (row->until == START) swap(row, copy, old);
 }
-
-#define KEEP(field) \
-    if (!s.field) s.field = now->field
 
 static void keep_what_belongs_together(skep_settings *s, const skep_settings *now) {
     if (!s->set_ids) {
@@ -316,70 +266,47 @@ static void keep_what_belongs_together(skep_settings *s, const skep_settings *no
         s->choose = now->choose;
         s->choose_context = now->choose_context;
     }
+    if (s->stdio == NULL) s->stdio = now->stdio;
+    if (s->policy == SKEP_POLICY_DEFAULT) s->policy = now->policy;
 }
 
 int skep__settings_add(skep_cluster *cluster, struct skep__terms *terms, const skep_settings *settings) {
     const skep_settings *now = terms->settings;
     skep_settings s = *settings;
     keep_what_belongs_together(&s, now);
-    KEEP(exec);
-    KEEP(args);
-    KEEP(cwd);
-    KEEP(env);
-    KEEP(adopt);
-    KEEP(silent);
-    KEEP(stdio);
-    KEEP(policy);
-    KEEP(name);
-    KEEP(dir);
-    KEEP(group);
-    KEEP(interval_ms);
-    KEEP(ready_timeout_ms);
-    KEEP(drain_timeout_ms);
-    KEEP(credit);
-    KEEP(max_connections);
-    KEEP(watchdog_ms);
-    KEEP(lease_ms);
-    KEEP(attempts);
-    KEEP(deaths);
-    KEEP(dedup_ms);
-    KEEP(queue_jobs);
-    KEEP(queue_bytes);
-    KEEP(jobs_bytes);
-    KEEP(job_credit);
-    KEEP(job_credit_bytes);
-    KEEP(respawn);
-    KEEP(stable_ms);
-    KEEP(failures);
-    KEEP(failures_period_ms);
-    KEEP(breaker_ms);
-    KEEP(capture);
-    KEEP(log_bytes);
+    for (const struct setting *row = rows; row < rows + ROWS; row++)
+        if (!is_set(row, &s)) memcpy(field_of(row, &s), field_of(row, now), row->size_bytes);
     return skep__settings_take(cluster, terms, &s);
+}
+
+static void fill_in(skep_settings *s, bool is_first) {
+    for (const struct setting *row = rows; row < rows + ROWS; row++)
+        if (row->kind == NUMBERS && !is_set(row, s) && (is_first || row->whose == GROUP))
+            skep__number_set(&row->number, s, row->number.usual);
+    if (s->policy == SKEP_POLICY_DEFAULT) s->policy = default_policy();
+}
+
+/* What is not said is this program's. */
+static int take_own_program(skep_settings *s) {
+    char **args;
+    if (s->exec == NULL && (s->exec = skep__own_program()) == NULL) return SKEP_ENOMEM;
+    if (s->args != NULL) return SKEP_OK;
+    int status = skep__own_args(&args);
+    if (status == SKEP_OK) s->args = (const char *const *)args;
+    return status;
 }
 
 int skep__settings_take(skep_cluster *cluster, struct skep__terms *terms, const skep_settings *s) {
     skep_settings copy = *s;
     int status = check(cluster, terms, s);
     if (status != SKEP_OK) return status;
-    copy.exec = s->exec != NULL ? strdup(s->exec) : own_program();
-    copy.args = (const char *const *)(s->args != NULL ? skep__copy_args(s->args) : own_args());
-    copy.cwd = copy_or_null(s->cwd);
-    copy.name = copy_or_null(s->name);
-    copy.dir = copy_or_null(s->dir);
-    copy.group = copy_or_null(s->group);
-    copy.stdio = copy_fds(s->stdio, 3);
-    copy.env = s->env != NULL ? (const char *const *)skep__copy_args(s->env) : NULL;
-    if (s->extra_stdio == NULL) copy.extra_count = 0;
-    copy.extra_stdio = copy.extra_count > 0 ? copy_fds(s->extra_stdio, s->extra_count) : NULL;
-    if (copy.policy == SKEP_POLICY_DEFAULT) copy.policy = default_policy();
-    fill_in(&copy);
-    if (is_first(cluster, terms)) fill_in_common(&copy);
-    bool no_fds = (s->stdio != NULL && copy.stdio == NULL) || (copy.extra_count > 0 && copy.extra_stdio == NULL);
-    if (copy.exec == NULL || copy.args == NULL || no_fds || (s->env != NULL && copy.env == NULL)) {
+    bool has_texts = own_texts(&copy), has_fds = own_fds(&copy);
+    status = has_texts && has_fds ? take_own_program(&copy) : SKEP_ENOMEM;
+    if (status != SKEP_OK) {
         skep__settings_free(&copy);
-        return SKEP_ENOMEM;
+        return skep__broker_fail(cluster, status, "settings: %s", skep_strerror(status));
     }
+    fill_in(&copy, is_first(cluster, terms));
     keep_frozen(cluster, terms, &copy);
     skep__settings_free(terms->settings);
     *terms->settings = copy;

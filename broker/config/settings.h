@@ -4,15 +4,11 @@
 #define SKEP_CONFIG_SETTINGS_H
 
 #include "broker.h"
-
-enum {
-    SKEP__MOST_EXTRA = 64,         /* descriptors of a worker besides its stdio */
-    SKEP__MOST_FAILURES = 4096,    /* that settings.failures may ask for */
-    SKEP__LEAST_BREAKER_MS = 1000, /* one fork a second, while it is open */
-};
+#include "config/bounds.h"
 
 /* Checks the settings, fills defaults in, and takes a copy of them, which may be of the group's own; what is frozen
- * stays. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
+ * stays. Where that fails all is as it was. Errors: SKEP_EINVAL, SKEP_ENOMEM, SKEP_ESYS (this program's arguments
+ * cannot be read). */
 SKEP_MUST_USE int skep__settings_take(skep_cluster *cluster, struct skep__terms *terms, const skep_settings *settings);
 
 /* The same, but what is 0, NULL or false keeps its present value. */

@@ -12,14 +12,14 @@ enum {
 
 /* --- memory --- */
 
-static void free_batch(struct skep__batch *batch) {
+static void free_batch(struct skep__client_batch *batch) {
     if (batch == NULL) return;
     skep__frame_free(&batch->items);
     skep__frame_free(&batch->keys);
     free(batch);
 }
 
-static void let_go(skep_client *client, struct skep__batch *batch) {
+static void let_go(skep_client *client, struct skep__client_batch *batch) {
     if (client->spare_count == SPARES || batch->items.capacity_bytes > SPARE_BYTES) {
         free_batch(batch);
         return;
@@ -28,8 +28,8 @@ static void let_go(skep_client *client, struct skep__batch *batch) {
     client->spare_count++;
 }
 
-static struct skep__batch *take_spare(skep_client *client) {
-    struct skep__batch *batch = STAILQ_FIRST(&client->spares);
+static struct skep__client_batch *take_spare(skep_client *client) {
+    struct skep__client_batch *batch = STAILQ_FIRST(&client->spares);
     if (batch == NULL) return calloc(1, sizeof *batch);
     STAILQ_REMOVE_HEAD(&client->spares, entry);
     client->spare_count--;
@@ -40,7 +40,7 @@ static struct skep__batch *take_spare(skep_client *client) {
 }
 
 static void free_all(struct skep__batches *batches) {
-    for (struct skep__batch *batch; (batch = STAILQ_FIRST(batches)) != NULL;) {
+    for (struct skep__client_batch *batch; (batch = STAILQ_FIRST(batches)) != NULL;) {
         STAILQ_REMOVE_HEAD(batches, entry);
         free_batch(batch);
     }
@@ -54,11 +54,11 @@ void skep__client_free_batches(skep_client *client) {
 
 /* --- filling --- */
 
-bool skep__batch_is_full(const struct skep__batch *batch) {
+bool skep__batch_is_full(const struct skep__client_batch *batch) {
     return batch->count == SKEP_MAX_LIST || batch->items.size_bytes + batch->keys.size_bytes >= SKEP_FULL_FRAME;
 }
 
-static bool belongs(const struct skep__batch *batch, const char *queue, const skep_job_options *options,
+static bool belongs(const struct skep__client_batch *batch, const char *queue, const skep_job_options *options,
                     bool outcomes) {
     const skep_job_options *same = &batch->options;
     return same->priority == options->priority && same->delay_ms == options->delay_ms &&
@@ -68,8 +68,8 @@ static bool belongs(const struct skep__batch *batch, const char *queue, const sk
 }
 
 int skep__client_batch(skep_client *client, const char *queue, const skep_job_options *options, bool outcomes,
-                       struct skep__batch **out) {
-    struct skep__batch *batch = client->filling;
+                       struct skep__client_batch **out) {
+    struct skep__client_batch *batch = client->filling;
     if (batch != NULL && !skep__batch_is_full(batch) && belongs(batch, queue, options, outcomes)) {
         *out = batch;
         return SKEP_OK;
@@ -89,7 +89,7 @@ int skep__client_batch(skep_client *client, const char *queue, const skep_job_op
     return SKEP_OK;
 }
 
-int skep__batch_add(struct skep__batch *batch, const void *data, size_t size_bytes, const char *key) {
+int skep__batch_add(struct skep__client_batch *batch, const void *data, size_t size_bytes, const char *key) {
     size_t before_bytes = batch->items.size_bytes;
     int status = skep__list_add(&batch->items, data, size_bytes);
     if (status == SKEP_OK && key != NULL) status = skep__list_add(&batch->keys, key, strlen(key));
@@ -99,7 +99,7 @@ int skep__batch_add(struct skep__batch *batch, const void *data, size_t size_byt
 }
 
 void skep__client_close_batch(skep_client *client) {
-    struct skep__batch *batch = client->filling;
+    struct skep__client_batch *batch = client->filling;
     if (batch == NULL) return;
     client->filling = NULL;
     if (batch->count == 0) {
@@ -113,7 +113,7 @@ void skep__client_close_batch(skep_client *client) {
 /* --- emptying --- */
 
 void skep__client_retire_batches(skep_client *client) {
-    for (struct skep__batch *batch; (batch = STAILQ_FIRST(&client->batches)) != NULL;) {
+    for (struct skep__client_batch *batch; (batch = STAILQ_FIRST(&client->batches)) != NULL;) {
         if (batch->number + batch->count > client->first) return;
         if (client->next == batch) client->next = STAILQ_NEXT(batch, entry);
         STAILQ_REMOVE_HEAD(&client->batches, entry);
@@ -140,7 +140,7 @@ static size_t drop_items(struct skep_frame *items, uint64_t count) {
 
 /* Drops the jobs of the oldest batch that have been answered. */
 static void trim(skep_client *client) {
-    struct skep__batch *batch = STAILQ_FIRST(&client->batches);
+    struct skep__client_batch *batch = STAILQ_FIRST(&client->batches);
     if (batch == NULL || batch->number >= client->first) return;
     uint64_t answered = client->first - batch->number;
     client->unanswered_bytes -= drop_items(&batch->items, answered);
@@ -150,7 +150,7 @@ static void trim(skep_client *client) {
 
 void skep__client_renumber(skep_client *client) {
     uint64_t number = 1;
-    struct skep__batch *batch;
+    struct skep__client_batch *batch;
     skep__client_close_batch(client);
     trim(client);
     STAILQ_FOREACH(batch, &client->batches, entry) {

@@ -21,8 +21,8 @@ enum {
 };
 
 /* Jobs of one queue and with the same options, numbered in a row: one submit command. Kept until all are answered. */
-struct skep__batch {
-    STAILQ_ENTRY(skep__batch) entry;
+struct skep__client_batch {
+    STAILQ_ENTRY(skep__client_batch) entry;
     uint64_t number; /* of the first */
     uint32_t count;
     struct skep_frame items;
@@ -32,7 +32,7 @@ struct skep__batch {
     bool has_keys;
     bool outcomes;
 };
-STAILQ_HEAD(skep__batches, skep__batch);
+STAILQ_HEAD(skep__batches, skep__client_batch);
 
 /* A job whose outcome is wanted; in the table once it is accepted */
 struct skep__unfinished {
@@ -43,7 +43,7 @@ struct skep__unfinished {
 };
 
 /* A submission that has not been answered */
-struct skep__submission {
+struct skep__client_submission {
     skep_accepted_cb accepted;
     void *context;
     struct skep__unfinished *unfinished; /* NULL: its outcome is not wanted */
@@ -107,7 +107,7 @@ struct skep_client {
     struct skep_frame frame; /* what leaves; reused */
 
     /* Submissions: a ring of those unanswered, the oldest at ring_head, and the batches that they travel in */
-    struct skep__submission *ring;
+    struct skep__client_submission *ring;
     size_t ring_capacity; /* a power of two, or 0 */
     size_t ring_head;
     uint64_t unanswered;   /* in the ring */
@@ -116,8 +116,8 @@ struct skep_client {
     uint64_t gone_back_to; /* sent again from this number on, and not answered since; 0 */
     size_t unanswered_bytes;
     struct skep__batches batches; /* closed ones */
-    struct skep__batch *next;     /* the first of them to be sent; NULL: all were */
-    struct skep__batch *filling;  /* or NULL */
+    struct skep__client_batch *next;     /* the first of them to be sent; NULL: all were */
+    struct skep__client_batch *filling;  /* or NULL */
     struct skep__batches spares;
     unsigned spare_count;
     unsigned silent_ticks; /* since the oldest was sent, or one was answered */
@@ -190,13 +190,13 @@ SKEP_MUST_USE int skep__client_ask(skep_client *client, const struct skep_comman
 
 /* The batch that a job belongs to. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__client_batch(skep_client *client, const char *queue, const skep_job_options *options,
-                                     bool outcomes, struct skep__batch **batch);
+                                     bool outcomes, struct skep__client_batch **batch);
 
 /* Adds a job to it. Errors: SKEP_ENOMEM. */
-SKEP_MUST_USE int skep__batch_add(struct skep__batch *batch, const void *data, size_t size_bytes, const char *key);
+SKEP_MUST_USE int skep__batch_add(struct skep__client_batch *batch, const void *data, size_t size_bytes, const char *key);
 
 /* Whether it holds as much as travels in one frame. */
-bool skep__batch_is_full(const struct skep__batch *batch);
+bool skep__batch_is_full(const struct skep__client_batch *batch);
 
 /* Closes the batch that is being filled. */
 void skep__client_close_batch(skep_client *client);

@@ -9,7 +9,7 @@
 
 /* --- there --- */
 
-static int add_batch(struct skep_frame *frame, const struct skep__batch *batch) {
+static int add_batch(struct skep_frame *frame, const struct skep__client_batch *batch) {
     const skep_job_options *options = &batch->options;
     struct skep_command command = {.id = SKEP_COMMAND_submit};
     struct skep_command_submit *submit = &command.submit;
@@ -33,9 +33,9 @@ static int begin_frame(skep_client *client) {
 }
 
 /* Adds batches until the frame is full. *rest is the first of those that stay. */
-static int add_batches(skep_client *client, struct skep__batch **rest) {
+static int add_batches(skep_client *client, struct skep__client_batch **rest) {
     struct skep_frame *frame = &client->frame;
-    struct skep__batch *batch = client->next;
+    struct skep__client_batch *batch = client->next;
     int status = SKEP_OK;
     while (status == SKEP_OK && batch != NULL && skep__frame_bytes(frame) < SKEP_FULL_FRAME) {
         status = add_batch(frame, batch);
@@ -46,7 +46,7 @@ static int add_batches(skep_client *client, struct skep__batch **rest) {
 }
 
 /* Notes that the batches up to rest are under way. */
-static void note_sent(skep_client *client, struct skep__batch *rest) {
+static void note_sent(skep_client *client, struct skep__client_batch *rest) {
     if (client->next == rest) return;
     if (client->next == STAILQ_FIRST(&client->batches)) client->silent_ticks = 0;
     uint64_t through = client->first + client->unanswered - 1;
@@ -58,7 +58,7 @@ static void note_sent(skep_client *client, struct skep__batch *rest) {
 
 static int send_frame(skep_client *client) {
     struct skep__chunk *chunk = TAILQ_FIRST(&client->messages);
-    struct skep__batch *rest = client->next;
+    struct skep__client_batch *rest = client->next;
     struct skep_loans loans = {.count = 0};
     int status = begin_frame(client);
     client->frame.loans = &loans; /* batches stay until they are answered */
@@ -101,7 +101,7 @@ void skep__client_all_read(void *context) {
 /* Each frame after a lost one is answered as that is: once is enough, until something is answered or nothing for long.
  */
 void skep__client_go_back(skep_client *client, uint64_t number) {
-    struct skep__batch *batch;
+    struct skep__client_batch *batch;
     if (client->gone_back_to == number) return;
     client->gone_back_to = number;
     client->silent_ticks = 0;

@@ -9,7 +9,7 @@
 
 static int grow_ring(skep_client *client) {
     size_t capacity = client->ring_capacity > 0 ? client->ring_capacity * 2 : 64;
-    struct skep__submission *ring = malloc(capacity * sizeof *ring);
+    struct skep__client_submission *ring = malloc(capacity * sizeof *ring);
     if (ring == NULL) return SKEP_ENOMEM;
     for (size_t i = 0; i < client->unanswered; i++)
         ring[i] = client->ring[(client->ring_head + i) & (client->ring_capacity - 1)];
@@ -20,13 +20,13 @@ static int grow_ring(skep_client *client) {
     return SKEP_OK;
 }
 
-static void push(skep_client *client, const struct skep__submission *submission) {
+static void push(skep_client *client, const struct skep__client_submission *submission) {
     client->ring[(client->ring_head + client->unanswered) & (client->ring_capacity - 1)] = *submission;
     client->unanswered++;
 }
 
-static struct skep__submission pop(skep_client *client) {
-    struct skep__submission submission = client->ring[client->ring_head];
+static struct skep__client_submission pop(skep_client *client) {
+    struct skep__client_submission submission = client->ring[client->ring_head];
     client->ring_head = (client->ring_head + 1) & (client->ring_capacity - 1);
     client->unanswered--;
     client->first++;
@@ -63,8 +63,8 @@ static int make_unfinished(skep_outcome_cb outcome, void *context, struct skep__
 }
 
 static int add_job(skep_client *client, const char *queue, const struct iovec *job, const skep_job_options *options,
-                   struct skep__submission *submission, skep_outcome_cb outcome) {
-    struct skep__batch *batch;
+                   struct skep__client_submission *submission, skep_outcome_cb outcome) {
+    struct skep__client_batch *batch;
     int status = SKEP_OK;
     if (client->unanswered == client->ring_capacity) status = grow_ring(client);
     if (status == SKEP_OK) status = skep__client_batch(client, queue, options, outcome != NULL, &batch);
@@ -84,7 +84,7 @@ static int add_job(skep_client *client, const char *queue, const struct iovec *j
 
 static int submit(skep_client *client, const char *queue, const struct iovec *job, const skep_job_options *options,
                   skep_accepted_cb accepted, skep_outcome_cb outcome, void *context) {
-    struct skep__submission submission = {.accepted = accepted, .context = context};
+    struct skep__client_submission submission = {.accepted = accepted, .context = context};
     int status = check_size(client, queue, job->iov_len);
     if (status == SKEP_OK) status = check_room(client);
     if (status != SKEP_OK) return status;
@@ -152,7 +152,7 @@ static const skep_outcome forgotten = {.status = SKEP_ENOMEM, .cause = "", .reas
 
 void skep__client_settle(skep_client *client, int status, uint64_t id, const skep_outcome *outcome) {
     uint64_t number = client->first;
-    struct skep__submission submission = pop(client);
+    struct skep__client_submission submission = pop(client);
     struct skep__unfinished *unfinished = submission.unfinished;
     if (outcome == NULL && number <= client->cut_through) outcome = &unknown;
     if (unfinished != NULL && outcome == NULL) {

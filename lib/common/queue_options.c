@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/number.h"
+
 SKEP_PRINTF(2, 3) static int refuse(char why[SKEP_MAX_REASON + 1], const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
@@ -18,7 +20,23 @@ static int check_name(const char *what, const char *name, char why[SKEP_MAX_REAS
     return refuse(why, "'%s': a %s has 1 to %d bytes", name != NULL ? name : "", what, SKEP_MAX_NAME);
 }
 
+/* The first number that is out of its bounds is refused. */
+static int check_numbers(const char *name, const struct skep__number *numbers, size_t count, const void *of,
+                         char why[SKEP_MAX_REASON + 1]) {
+    char reason[SKEP_MAX_REASON + 1];
+    for (size_t i = 0; i < count; i++)
+        if (skep__number_check(&numbers[i], of, reason) != SKEP_OK) return refuse(why, "%s: %s", name, reason);
+    return SKEP_OK;
+}
+
 /* --- queues --- */
+
+static const struct skep__number queue_numbers[] = {
+#define NUMBER(field, key, unit, least, most, words, help) \
+    SKEP__NUMBER(skep_queue_options, field, unit, least, most, 0),
+#include "common/queue_options.def"
+#undef NUMBER
+};
 
 static int check_backoff(const char *name, const skep_queue_options *options, char why[SKEP_MAX_REASON + 1]) {
     if (options->backoff_max_ms == 0) return SKEP_OK;
@@ -33,11 +51,8 @@ static int check_backoff(const char *name, const skep_queue_options *options, ch
 static int check(const char *name, const skep_queue_options *options, char why[SKEP_MAX_REASON + 1]) {
     int status = check_name("queue's name", name, why);
     if (status != SKEP_OK) return status;
-    if (options->attempts > UINT16_MAX || options->interruptions > UINT16_MAX)
-        return refuse(why, "%s: %u attempts, %u interruptions: at most %d", name, options->attempts,
-                      options->interruptions, UINT16_MAX);
-    if (options->lease_ms != 0 && options->lease_ms < SKEP_LEAST_LEASE_MS)
-        return refuse(why, "%s: lease of %u ms: at least %d", name, options->lease_ms, SKEP_LEAST_LEASE_MS);
+    status = check_numbers(name, queue_numbers, sizeof queue_numbers / sizeof *queue_numbers, options, why);
+    if (status != SKEP_OK) return status;
     return check_backoff(name, options, why);
 }
 
@@ -54,17 +69,18 @@ int skep__queue_options_take(const char *name, const skep_queue_options *given, 
 
 /* --- jobs --- */
 
+static const struct skep__number job_numbers[] = {
+    SKEP__NUMBER(skep_job_options, attempts, COUNT, 1, UINT16_MAX, 0),
+    SKEP__NUMBER(skep_job_options, lease_ms, MILLISECONDS, SKEP_LEAST_LEASE_MS, UINT32_MAX, 0),
+};
+
 int skep__job_options_check(const char *queue, const skep_job_options *options, char why[SKEP_MAX_REASON + 1]) {
     int status = check_name("queue's name", queue, why);
     if (status == SKEP_OK && options->key != NULL) status = check_name("key", options->key, why);
     if (status != SKEP_OK) return status;
     if (options->priority < INT8_MIN || options->priority > INT8_MAX)
         return refuse(why, "%s: priority %d: %d to %d", queue, options->priority, INT8_MIN, INT8_MAX);
-    if (options->attempts > UINT16_MAX)
-        return refuse(why, "%s: %u attempts: at most %d", queue, options->attempts, UINT16_MAX);
-    if (options->lease_ms > 0 && options->lease_ms < SKEP_LEAST_LEASE_MS)
-        return refuse(why, "%s: lease of %u ms: at least %d", queue, options->lease_ms, SKEP_LEAST_LEASE_MS);
-    return SKEP_OK;
+    return check_numbers(queue, job_numbers, sizeof job_numbers / sizeof *job_numbers, options, why);
 }
 
 int skep__job_size_check(const char *queue, size_t size_bytes, char why[SKEP_MAX_REASON + 1]) {

@@ -224,7 +224,6 @@ void skep__loop_server_free(struct skep__server *server);
 int skep__loop_caller_new(struct skep__caller **caller, struct skep__hub *hub, const char *url);
 int skep__loop_caller_ask(struct skep__caller *caller, const void *data, size_t size_bytes, unsigned timeout_ms,
                           skep__answer_cb callback, void *context);
-bool skep__loop_caller_is_asking(const struct skep__caller *caller);
 void skep__loop_caller_free(struct skep__caller *caller);
 
 #endif

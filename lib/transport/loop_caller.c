@@ -188,10 +188,6 @@ int skep__loop_caller_ask(struct skep__caller *common, const void *data, size_t 
     return SKEP_OK;
 }
 
-bool skep__loop_caller_is_asking(const struct skep__caller *common) {
-    return !TAILQ_EMPTY(&((const struct loop_caller *)common)->questions);
-}
-
 void skep__loop_caller_free(struct skep__caller *common) {
     struct loop_caller *caller = (struct loop_caller *)common;
     struct skep__pipe *pipe = caller->pipe;

@@ -101,6 +101,5 @@ const struct skep__transport skep__loop_transport = {
     .server_free = skep__loop_server_free,
     .caller_new = skep__loop_caller_new,
     .caller_ask = skep__loop_caller_ask,
-    .caller_is_asking = skep__loop_caller_is_asking,
     .caller_free = skep__loop_caller_free,
 };

@@ -81,7 +81,6 @@ void skep__nng_server_free(struct skep__server *server);
 int skep__nng_caller_new(struct skep__caller **caller, struct skep__hub *hub, const char *url);
 int skep__nng_caller_ask(struct skep__caller *caller, const void *data, size_t size_bytes, unsigned timeout_ms,
                          skep__answer_cb callback, void *context);
-bool skep__nng_caller_is_asking(const struct skep__caller *caller);
 void skep__nng_caller_free(struct skep__caller *caller);
 
 #endif

@@ -141,10 +141,6 @@ int skep__nng_caller_ask(struct skep__caller *common, const void *data, size_t s
     return SKEP_OK;
 }
 
-bool skep__nng_caller_is_asking(const struct skep__caller *common) {
-    return !LIST_EMPTY(&((const struct nng_caller *)common)->questions);
-}
-
 /* nng_close ends what is under way, and may hang (closer.h). */
 static void close_caller(void *what) {
     struct nng_caller *caller = what;

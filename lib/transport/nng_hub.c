@@ -162,6 +162,5 @@ const struct skep__transport skep__nng_transport = {
     .server_free = skep__nng_server_free,
     .caller_new = skep__nng_caller_new,
     .caller_ask = skep__nng_caller_ask,
-    .caller_is_asking = skep__nng_caller_is_asking,
     .caller_free = skep__nng_caller_free,
 };

@@ -67,7 +67,6 @@ struct skep__transport {
     int (*caller_new)(struct skep__caller **caller, struct skep__hub *hub, const char *url);
     int (*caller_ask)(struct skep__caller *caller, const void *data, size_t size_bytes, unsigned timeout_ms,
                       skep__answer_cb callback, void *context);
-    bool (*caller_is_asking)(const struct skep__caller *caller);
     void (*caller_free)(struct skep__caller *caller);
 };
 

@@ -171,10 +171,6 @@ int skep__caller_ask(struct skep__caller *caller, const void *data, size_t size_
     return caller->hub->transport->caller_ask(caller, data, size_bytes, timeout_ms, callback, context);
 }
 
-bool skep__caller_is_asking(const struct skep__caller *caller) {
-    return caller->hub->transport->caller_is_asking(caller);
-}
-
 void skep__caller_free(struct skep__caller **out) {
     struct skep__caller *caller = *out;
     *out = NULL;

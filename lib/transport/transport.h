@@ -172,9 +172,6 @@ typedef void (*skep__answer_cb)(int status, const void *data, size_t size_bytes,
 SKEP_MUST_USE int skep__caller_ask(struct skep__caller *caller, const void *data, size_t size_bytes,
                                    unsigned timeout_ms, skep__answer_cb callback, void *context);
 
-/* Whether some question waits for its answer. */
-bool skep__caller_is_asking(const struct skep__caller *caller);
-
 /* Answers what is open with SKEP_ECLOSED, inside this call: who is answered so must not ask again here. Sets *caller to
  * NULL. Not from an answer's callback. */
 void skep__caller_free(struct skep__caller **caller);

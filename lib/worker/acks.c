@@ -53,7 +53,7 @@ void skep__worker_pace(skep_worker *worker, uint64_t now_ns) {
 
 /* --- done --- */
 
-static bool fits(const struct skep__acks *acks, const struct skep__job *job) {
+static bool fits(const struct skep__acks *acks, const struct skep__worker_job *job) {
     if (acks->n == 0) return true;
     if (job->delivery != acks->first + acks->n || acks->n == UINT32_MAX) return false;
     if (!acks->listed && !job->has_result) return true;
@@ -69,14 +69,14 @@ static int begin_list(struct skep__acks *acks) {
     return status;
 }
 
-static int list_result(struct skep__acks *acks, const struct skep__job *job) {
+static int list_result(struct skep__acks *acks, const struct skep__worker_job *job) {
     int status = acks->listed || !job->has_result ? SKEP_OK : begin_list(acks);
     if (status != SKEP_OK || !acks->listed) return status;
     return skep__list_add(&acks->items, job->has_result ? job->result.data : "",
                           job->has_result ? job->result.size_bytes : 0);
 }
 
-static int ack(skep_worker *worker, const struct skep__job *job) {
+static int ack(skep_worker *worker, const struct skep__worker_job *job) {
     struct skep__acks *acks = &worker->jobs.acks;
     if (!fits(acks, job) && !skep__worker_send_acks(worker)) return SKEP_ENOMEM;
     int status = list_result(acks, job);
@@ -87,11 +87,11 @@ static int ack(skep_worker *worker, const struct skep__job *job) {
 
 /* --- not done --- */
 
-static struct skep_bytes reason_of(const struct skep__job *job) {
+static struct skep_bytes reason_of(const struct skep__worker_job *job) {
     return (struct skep_bytes){job->reason.data, job->reason.size_bytes};
 }
 
-static void fill_retry(struct skep_command *command, const struct skep__job *job) {
+static void fill_retry(struct skep_command *command, const struct skep__worker_job *job) {
     struct skep_command_retry *r = &command->retry;
     command->id = SKEP_COMMAND_retry;
     *r = (struct skep_command_retry){.delivery = job->delivery};
@@ -99,7 +99,7 @@ static void fill_retry(struct skep_command *command, const struct skep__job *job
     if (job->reason.size_bytes > 0) SKEP_SET(retry, r, reason, reason_of(job));
 }
 
-static void fill_fail(struct skep_command *command, const struct skep__job *job) {
+static void fill_fail(struct skep_command *command, const struct skep__worker_job *job) {
     struct skep_command_fail *f = &command->fail;
     command->id = SKEP_COMMAND_fail;
     *f = (struct skep_command_fail){.delivery = job->delivery};
@@ -112,7 +112,7 @@ static void send_in_turn(skep_worker *worker, const struct skep_command *command
         skep__trace(worker->trace, SKEP__TRACE_WIRE, "out of memory to answer a job");
 }
 
-void skep__worker_answer(skep_worker *worker, const struct skep__job *job, skep_verdict verdict) {
+void skep__worker_answer(skep_worker *worker, const struct skep__worker_job *job, skep_verdict verdict) {
     struct skep_command command;
     skep__worker_gather(worker);
     if (verdict == SKEP_DONE && ack(worker, job) == SKEP_OK) return;
@@ -154,7 +154,7 @@ static int send_extend(skep_worker *worker, uint64_t delivery) {
 
 /* While a handler works on something the loop sends nothing, and its time stands still. */
 int skep_job_extend(skep_job *public_job) {
-    struct skep__job *job = (struct skep__job *)public_job;
+    struct skep__worker_job *job = (struct skep__worker_job *)public_job;
     skep_worker *worker = job->worker;
     bool now = worker->jobs.running != NULL;
     if (worker->link < 0) return SKEP_ECLOSED;

@@ -12,7 +12,7 @@ enum { DEFAULT_ATTEMPT = 1, MAX_CONCURRENCY = UINT16_MAX, CONTINUED_MASK = 0xc0,
 
 /* --- objects --- */
 
-static void free_job(struct skep__job *job) {
+static void free_job(struct skep__worker_job *job) {
     if (job == NULL) return;
     skep__frame_free(&job->result);
     skep__frame_free(&job->reason);
@@ -20,13 +20,13 @@ static void free_job(struct skep__job *job) {
     free(job);
 }
 
-static struct skep__job *scratch_job(skep_worker *worker) {
+static struct skep__worker_job *scratch_job(skep_worker *worker) {
     if (worker->jobs.scratch == NULL) worker->jobs.scratch = calloc(1, sizeof *worker->jobs.scratch);
     return worker->jobs.scratch;
 }
 
 /* What all jobs of a command have in common; data follow. */
-static void prepare(struct skep__job *job, skep_worker *worker, struct skep__queue *queue,
+static void prepare(struct skep__worker_job *job, skep_worker *worker, struct skep__worker_queue *queue,
                     const struct skep_command_jobs *jobs, uint32_t index) {
     job->worker = worker;
     job->from = queue;
@@ -44,7 +44,7 @@ static void prepare(struct skep__job *job, skep_worker *worker, struct skep__que
 
 /* --- running --- */
 
-static skep_verdict call_handler(skep_worker *worker, struct skep__job *job) {
+static skep_verdict call_handler(skep_worker *worker, struct skep__worker_job *job) {
     struct skep_page *page = worker->page;
     __atomic_store_n(&page->running, job->delivery, __ATOMIC_RELEASE);
     worker->jobs.running = job;
@@ -55,7 +55,7 @@ static skep_verdict call_handler(skep_worker *worker, struct skep__job *job) {
 }
 
 /* The frame goes, so the payload is copied. */
-static bool own_payload(struct skep__job *job) {
+static bool own_payload(struct skep__worker_job *job) {
     if (job != job->worker->jobs.scratch) return true;
     job->worker->jobs.scratch = NULL;
     job->copy = malloc(job->job.size_bytes > 0 ? job->job.size_bytes : 1);
@@ -65,7 +65,7 @@ static bool own_payload(struct skep__job *job) {
 }
 
 /* The user has the object from now on, whatever happens. */
-static void keep(skep_worker *worker, struct skep__job *job) {
+static void keep(skep_worker *worker, struct skep__worker_job *job) {
     job->kept = true;
     job->from->kept++;
     worker->jobs.kept_count++;
@@ -83,7 +83,7 @@ static bool turn_is_over(struct skep__jobs *jobs) {
 }
 
 /* looked_ns must be of just before. What the broker has taken back is not begun: another worker has it. */
-static void run(skep_worker *worker, struct skep__job *job) {
+static void run(skep_worker *worker, struct skep__worker_job *job) {
     uint64_t begun_ns = worker->jobs.looked_ns, begun_ms = begun_ns / 1000000;
     if (!skep__claim_begin(worker->page, job->delivery, begun_ms)) {
         if (job != worker->jobs.scratch) free_job(job);
@@ -105,16 +105,16 @@ static void run(skep_worker *worker, struct skep__job *job) {
 
 /* --- waiting --- */
 
-static bool has_room(const struct skep__queue *queue) {
+static bool has_room(const struct skep__worker_queue *queue) {
     return queue->kept < queue->concurrency;
 }
 
 /* False: the turn is over, and something waits. */
-static bool run_waiting(skep_worker *worker, struct skep__queue *queue) {
+static bool run_waiting(skep_worker *worker, struct skep__worker_queue *queue) {
     if (!STAILQ_EMPTY(&queue->waiting_jobs)) worker->jobs.looked_ns = uv_hrtime();
     while (has_room(queue)) {
         skep__worker_heed(worker);
-        struct skep__job *job = STAILQ_FIRST(&queue->waiting_jobs);
+        struct skep__worker_job *job = STAILQ_FIRST(&queue->waiting_jobs);
         if (job == NULL) return true;
         if (turn_is_over(&worker->jobs)) return false;
         STAILQ_REMOVE_HEAD(&queue->waiting_jobs, waiting_entry);
@@ -138,9 +138,9 @@ static void flush_jobs(struct skep__flush *flush) {
     skep__worker_check_left(worker);
 }
 
-static bool hold(skep_worker *worker, struct skep__queue *queue, const struct skep_command_jobs *jobs, uint32_t index) {
+static bool hold(skep_worker *worker, struct skep__worker_queue *queue, const struct skep_command_jobs *jobs, uint32_t index) {
     struct skep_bytes data = skep__list_at(&jobs->jobs, index);
-    struct skep__job *job = calloc(1, sizeof *job + data.size_bytes);
+    struct skep__worker_job *job = calloc(1, sizeof *job + data.size_bytes);
     if (job == NULL) return false;
     prepare(job, worker, queue, jobs, index);
     if (data.size_bytes > 0) memcpy(job->payload, data.data, data.size_bytes);
@@ -151,10 +151,10 @@ static bool hold(skep_worker *worker, struct skep__queue *queue, const struct sk
 }
 
 /* Deliveries of a queue grow, with gaps where those of others are. */
-static void release_waiting(skep_worker *worker, struct skep__queue *queue) {
+static void release_waiting(skep_worker *worker, struct skep__worker_queue *queue) {
     uint64_t first = 0;
     uint32_t n = 0;
-    for (struct skep__job *job; (job = STAILQ_FIRST(&queue->waiting_jobs)) != NULL;) {
+    for (struct skep__worker_job *job; (job = STAILQ_FIRST(&queue->waiting_jobs)) != NULL;) {
         STAILQ_REMOVE_HEAD(&queue->waiting_jobs, waiting_entry);
         if (n > 0 && job->delivery != first + n) {
             skep__worker_release(worker, first, n);
@@ -172,11 +172,11 @@ void skep__worker_release_jobs(skep_worker *worker) {
 
 /* --- receiving --- */
 
-static bool is_named(const struct skep__queue *queue, const char *name, size_t size_bytes) {
+static bool is_named(const struct skep__worker_queue *queue, const char *name, size_t size_bytes) {
     return queue->name_bytes == size_bytes && memcmp(queue->name, name, size_bytes) == 0;
 }
 
-static struct skep__queue *find_queue(skep_worker *worker, const char *name, size_t size_bytes) {
+static struct skep__worker_queue *find_queue(skep_worker *worker, const char *name, size_t size_bytes) {
     struct skep__jobs *jobs = &worker->jobs;
     if (jobs->latest != NULL && is_named(jobs->latest, name, size_bytes)) return jobs->latest;
     for (unsigned i = 0; i < jobs->queue_count; i++)
@@ -184,10 +184,10 @@ static struct skep__queue *find_queue(skep_worker *worker, const char *name, siz
     return NULL;
 }
 
-static bool run_now(skep_worker *worker, struct skep__queue *queue, const struct skep_command_jobs *jobs,
+static bool run_now(skep_worker *worker, struct skep__worker_queue *queue, const struct skep_command_jobs *jobs,
                     uint32_t index) {
     struct skep_bytes data = skep__list_at(&jobs->jobs, index);
-    struct skep__job *job = scratch_job(worker);
+    struct skep__worker_job *job = scratch_job(worker);
     if (job == NULL) return false;
     prepare(job, worker, queue, jobs, index);
     job->job.data = data.data;
@@ -198,7 +198,7 @@ static bool run_now(skep_worker *worker, struct skep__queue *queue, const struct
 
 /* Takes jobs in their order; returns how many. A handler or a signal may make the worker leave, then the rest go back.
  */
-static uint32_t take(skep_worker *worker, struct skep__queue *queue, const struct skep_command_jobs *jobs) {
+static uint32_t take(skep_worker *worker, struct skep__worker_queue *queue, const struct skep_command_jobs *jobs) {
     for (uint32_t i = 0; i < jobs->jobs.count; i++) {
         skep__worker_heed(worker);
         if (worker->phase >= SKEP__WORKER_LEAVING) return i;
@@ -209,7 +209,7 @@ static uint32_t take(skep_worker *worker, struct skep__queue *queue, const struc
 }
 
 void skep__worker_jobs_received(skep_worker *worker, const struct skep_command_jobs *jobs) {
-    struct skep__queue *queue = find_queue(worker, jobs->queue.data, jobs->queue.size_bytes);
+    struct skep__worker_queue *queue = find_queue(worker, jobs->queue.data, jobs->queue.size_bytes);
     if (queue != NULL) {
         skep__worker_gather(worker);
         worker->jobs.looked_ns = uv_hrtime();
@@ -236,8 +236,8 @@ static int add_queue(skep_worker *worker, const char *name, size_t size_bytes) {
         return skep__worker_fail(worker, SKEP_ECLOSED, "%s: this worker is leaving", name);
     int status = tell_handle(worker, name, size_bytes, 1);
     if (status != SKEP_OK) return status;
-    struct skep__queue *queue = &jobs->queues[jobs->queue_count++];
-    *queue = (struct skep__queue){.name_bytes = size_bytes, .concurrency = 1};
+    struct skep__worker_queue *queue = &jobs->queues[jobs->queue_count++];
+    *queue = (struct skep__worker_queue){.name_bytes = size_bytes, .concurrency = 1};
     memcpy(queue->name, name, size_bytes);
     STAILQ_INIT(&queue->waiting_jobs);
     jobs->latest = queue;
@@ -249,7 +249,7 @@ int skep_on_job(skep_worker *worker, const char *name, skep_job_cb handler, void
     size_t size_bytes = strlen(name);
     if (size_bytes == 0 || size_bytes > SKEP_MAX_NAME || handler == NULL)
         return skep__worker_fail(worker, SKEP_EINVAL, "a queue needs a name of 1 to 64 bytes, and a handler");
-    struct skep__queue *queue = find_queue(worker, name, size_bytes);
+    struct skep__worker_queue *queue = find_queue(worker, name, size_bytes);
     int status = queue != NULL ? SKEP_OK : add_queue(worker, name, size_bytes);
     if (status != SKEP_OK) return status;
     queue = worker->jobs.latest;
@@ -259,7 +259,7 @@ int skep_on_job(skep_worker *worker, const char *name, skep_job_cb handler, void
 }
 
 int skep_job_concurrency(skep_worker *worker, const char *name, unsigned jobs) {
-    struct skep__queue *queue = find_queue(worker, name, strlen(name));
+    struct skep__worker_queue *queue = find_queue(worker, name, strlen(name));
     if (queue == NULL) return skep__worker_fail(worker, SKEP_EINVAL, "%s: no handler for this queue", name);
     if (jobs == 0 || jobs > MAX_CONCURRENCY)
         return skep__worker_fail(worker, SKEP_EINVAL, "%s: 1 to %u jobs may be kept", name, MAX_CONCURRENCY);
@@ -272,7 +272,7 @@ int skep_job_concurrency(skep_worker *worker, const char *name, unsigned jobs) {
 }
 
 int skep_job_result(skep_job *public_job, const void *data, size_t size_bytes) {
-    struct skep__job *job = (struct skep__job *)public_job;
+    struct skep__worker_job *job = (struct skep__worker_job *)public_job;
     if (size_bytes > SKEP_MAX_PAYLOAD) return SKEP_ETOOBIG;
     struct skep_frame result = job->result;
     skep__frame_clear(&result);
@@ -284,7 +284,7 @@ int skep_job_result(skep_job *public_job, const void *data, size_t size_bytes) {
 }
 
 void skep_job_delay(skep_job *job, uint32_t delay_ms) {
-    ((struct skep__job *)job)->delay_ms = delay_ms;
+    ((struct skep__worker_job *)job)->delay_ms = delay_ms;
 }
 
 /* No more than may be sent, and no part of a UTF-8 character. */
@@ -297,13 +297,13 @@ static size_t reason_bytes(const char *reason) {
 }
 
 void skep_job_reason(skep_job *public_job, const char *reason) {
-    struct skep__job *job = (struct skep__job *)public_job;
+    struct skep__worker_job *job = (struct skep__worker_job *)public_job;
     skep__frame_clear(&job->reason);
     if (skep__frame_append(&job->reason, reason, reason_bytes(reason)) != SKEP_OK) return; /* none rather than a part */
 }
 
 void skep_job_complete(skep_job *public_job, skep_verdict verdict) {
-    struct skep__job *job = (struct skep__job *)public_job;
+    struct skep__worker_job *job = (struct skep__worker_job *)public_job;
     skep_worker *worker = job->worker;
     if (verdict == SKEP_KEEP) verdict = SKEP_RETRY;
     if (!job->kept) { /* its handler has not returned yet */
@@ -328,11 +328,11 @@ uint64_t skep_worker_jobs(const skep_worker *worker) {
 void skep__worker_free_jobs(skep_worker *worker) {
     struct skep__jobs *jobs = &worker->jobs;
     for (unsigned i = 0; i < jobs->queue_count; i++)
-        for (struct skep__job *job; (job = STAILQ_FIRST(&jobs->queues[i].waiting_jobs)) != NULL;) {
+        for (struct skep__worker_job *job; (job = STAILQ_FIRST(&jobs->queues[i].waiting_jobs)) != NULL;) {
             STAILQ_REMOVE_HEAD(&jobs->queues[i].waiting_jobs, waiting_entry);
             free_job(job);
         }
-    for (struct skep__job *job; (job = LIST_FIRST(&jobs->kept)) != NULL;) {
+    for (struct skep__worker_job *job; (job = LIST_FIRST(&jobs->kept)) != NULL;) {
         LIST_REMOVE(job, kept_entry);
         free_job(job);
     }

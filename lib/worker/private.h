@@ -61,10 +61,10 @@ struct skep__pending_request {
 
 enum { SKEP__MAX_HANDLED = 64 /* queues that one worker handles */ };
 
-struct skep__job;
+struct skep__worker_job;
 
 /* A queue whose jobs this worker handles */
-struct skep__queue {
+struct skep__worker_queue {
     char name[SKEP_MAX_NAME + 1];
     size_t name_bytes;
     skep_job_cb handler;
@@ -72,14 +72,14 @@ struct skep__queue {
     unsigned concurrency;                  /* jobs that may be kept */
     unsigned kept;                         /* jobs that are */
     struct skep_histogram times;           /* of its jobs, not reported yet */
-    STAILQ_HEAD(, skep__job) waiting_jobs; /* copies of what came while as many as may be were kept */
+    STAILQ_HEAD(, skep__worker_job) waiting_jobs; /* copies of what came while as many as may be were kept */
 };
 
 /* A job: the scratch object that handlers see, or one that is kept, or one that waits. */
-struct skep__job {
+struct skep__worker_job {
     skep_job job; /* first member: what the user sees */
     skep_worker *worker;
-    struct skep__queue *from;
+    struct skep__worker_queue *from;
     uint64_t delivery;
     uint64_t begun_ns; /* if it is kept: when its handler was called; uv_hrtime's clock */
     uint32_t lease_ms;
@@ -91,8 +91,8 @@ struct skep__job {
     struct skep_frame result; /* plain bytes */
     struct skep_frame reason; /* plain bytes */
     char *copy;               /* of the payload, if it was the scratch object and is kept */
-    LIST_ENTRY(skep__job) kept_entry;
-    STAILQ_ENTRY(skep__job) waiting_entry;
+    LIST_ENTRY(skep__worker_job) kept_entry;
+    STAILQ_ENTRY(skep__worker_job) waiting_entry;
     char payload[]; /* if it waits or has waited */
 };
 
@@ -109,16 +109,16 @@ struct skep__acks {
 };
 
 struct skep__jobs {
-    struct skep__queue queues[SKEP__MAX_HANDLED];
+    struct skep__worker_queue queues[SKEP__MAX_HANDLED];
     unsigned queue_count;
-    struct skep__queue *latest; /* the queue that jobs came from last: the next probably do too */
-    struct skep__job *scratch;  /* for handlers that do not keep; NULL after one has */
-    const struct skep__job *running;
+    struct skep__worker_queue *latest; /* the queue that jobs came from last: the next probably do too */
+    struct skep__worker_job *scratch;  /* for handlers that do not keep; NULL after one has */
+    const struct skep__worker_job *running;
     uint64_t looked_ns; /* at the clock: when the latest handler returned, or before the first of several is called */
     uint64_t turn_ns;   /* how long handlers are called in one iteration of the loop; the last one may take longer */
     uint64_t turn_began_ns; /* when the first of this iteration was; 0: none was yet */
     unsigned next_queue;    /* whose waiting jobs come first in the next iteration */
-    LIST_HEAD(, skep__job) kept;
+    LIST_HEAD(, skep__worker_job) kept;
     uint64_t kept_count;
     struct skep__acks acks;
     struct skep__flush flush;
@@ -283,7 +283,7 @@ void skep__worker_send_times(skep_worker *worker);
 /* Notes durations: of a connection by its descriptor; of a job. */
 void skep__worker_connection_begun(skep_worker *worker, int fd);
 void skep__worker_connection_ended(skep_worker *worker, int fd);
-void skep__worker_job_took(skep_worker *worker, struct skep__queue *queue, uint64_t duration_ns);
+void skep__worker_job_took(skep_worker *worker, struct skep__worker_queue *queue, uint64_t duration_ns);
 
 void skep__worker_free_times(skep_worker *worker);
 
@@ -355,7 +355,7 @@ void skep__worker_gather(skep_worker *worker);
 void skep__worker_pace(skep_worker *worker, uint64_t now_ns);
 
 /* Notes what has become of a job; it leaves at the end of the iteration. */
-void skep__worker_answer(skep_worker *worker, const struct skep__job *job, skep_verdict verdict);
+void skep__worker_answer(skep_worker *worker, const struct skep__worker_job *job, skep_verdict verdict);
 
 /* Gives deliveries in a row back. */
 void skep__worker_release(skep_worker *worker, uint64_t delivery, uint32_t n);

@@ -24,7 +24,7 @@ static void noted(skep_worker *worker) {
 }
 
 /* queue is NULL for what is no job. */
-static bool send_histogram(skep_worker *worker, const char *what, const struct skep__queue *queue,
+static bool send_histogram(skep_worker *worker, const char *what, const struct skep__worker_queue *queue,
                            struct skep_histogram *histogram) {
     char packed[SKEP_MAX_TIMES];
     size_t size_bytes;
@@ -49,7 +49,7 @@ void skep__worker_send_times(skep_worker *worker) {
     bool all = send_histogram(worker, "connection", NULL, &times->connections);
     if (!send_histogram(worker, "request", NULL, &times->requests)) all = false;
     for (unsigned i = 0; i < worker->jobs.queue_count; i++) {
-        struct skep__queue *queue = &worker->jobs.queues[i];
+        struct skep__worker_queue *queue = &worker->jobs.queues[i];
         if (!send_histogram(worker, "job", queue, &queue->times)) all = false;
     }
     if (!all) noted(worker);
@@ -66,7 +66,7 @@ void skep_request_handled(skep_worker *worker, uint64_t duration_ns) {
     note(worker, &worker->times.requests, duration_ns);
 }
 
-void skep__worker_job_took(skep_worker *worker, struct skep__queue *queue, uint64_t duration_ns) {
+void skep__worker_job_took(skep_worker *worker, struct skep__worker_queue *queue, uint64_t duration_ns) {
     note(worker, &queue->times, duration_ns);
 }
 

@@ -169,7 +169,7 @@ class Settings(Case):
     def test_bad_settings(self):
         for text, why in (("q", "expected NAME:KEY=VALUE"), (":lease=1s", "the name is empty"),
                           ("q:lease=1ms", "lease: expected a time"), ("q:speed=1", "expected lease, attempts"),
-                          ("q:attempts=0", "attempts: expected 1 to 65535"), ("q:backoff=5s..1s", "backoff: expected"),
+                          ("q:attempts=0", "attempts: expected a number from 1 to 65535"), ("q:backoff=5s..1s", "backoff: expected"),
                           ("q:backoff=0s..1s", "backoff: expected"),
                           ("q:lease", "expected NAME:KEY=VALUE"),
                           ("q:lease=1s,lease=2s", "lease is set twice"),

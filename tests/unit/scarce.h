@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Whether there is memory for so many bytes; NULL: there is for all. */
 static bool (*scarce_has)(size_t size_bytes);
@@ -39,6 +40,12 @@ SCARCE_UNCHECKED void *realloc(void *before, size_t size_bytes) {
     static void *(*allocate)(void *, size_t);
     if (allocate == NULL) *(void **)&allocate = dlsym(RTLD_NEXT, "realloc");
     return scarce_is_there(size_bytes) ? allocate(before, size_bytes) : NULL;
+}
+
+SCARCE_UNCHECKED char *strdup(const char *text) {
+    size_t size_bytes = strlen(text) + 1;
+    char *copy = malloc(size_bytes);
+    return copy != NULL ? memcpy(copy, text, size_bytes) : NULL;
 }
 
 #endif

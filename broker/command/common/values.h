@@ -9,12 +9,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum {
-    MAX_SECONDS = 86400,                  /* of an interval, a timeout or a lease */
-    MAX_DELAY_SECONDS = 4000000,          /* of a job's delay: 1111 hours, which 32 bits of milliseconds hold */
-    LEAST_PERIOD_MS = SKEP_LEAST_LEASE_MS /* of a lease, a watchdog, a display that is refreshed */
-};
-
 /* Whether it is an id rather than a name: digits, however many. */
 bool is_number(const char *text);
 
@@ -25,18 +19,12 @@ bool parse_unsigned(const char *value, unsigned least, unsigned greatest, unsign
 /* The same with a minus in front. */
 bool parse_signed(const char *value, int least, int greatest, int *number);
 
-/* Times: a number, which may have a fraction, and a unit, ms, s, m or h; without one it is seconds. These return what
- * is wrong, or NULL. */
-const char *parse_time(const char *value, unsigned *ms);   /* not 0, at most 24 h */
-const char *parse_period(const char *value, unsigned *ms); /* from 100 ms to 24 h */
-const char *parse_delay(const char *value, uint32_t *ms);  /* may be 0 */
-const char *parse_ttl(const char *value, uint32_t *ms);
+/* A time: a number, which may have a fraction, and a unit, ms, s, m or h; without one it is seconds. What is more than
+ * nothing is a millisecond at least. False if it is none, or not within the bounds. */
+bool parse_time(const char *value, uint64_t least_ms, uint64_t most_ms, uint64_t *ms);
 
-/* The same, with bounds. False if something is wrong. */
-bool parse_duration(const char *value, unsigned least_ms, unsigned most_s, uint32_t *ms);
-
-/* Takes a suffix K, M or G, of 1024 each. Returns what is wrong, or NULL. */
-const char *parse_size(const char *value, uint64_t *size_bytes);
+/* A size: digits, which a suffix K, M or G may follow, of 1024 each; not 0. */
+bool parse_size(const char *value, uint64_t most_bytes, uint64_t *size_bytes);
 
 /* NAME, NAME:GROUP, or numbers in their place; without a group it is the user's own. */
 const char *parse_user(const char *value, uid_t *uid, gid_t *gid);

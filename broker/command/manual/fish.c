@@ -23,12 +23,14 @@ static void put_source(enum source source) {
 }
 
 static void write_option(const struct manual_row *row, const struct option_row *option) {
+    char help[OPTION_HELP_BYTES];
+    option_help(option, help);
     printf("complete -c skep -n '__skep_in %s' -l %s", row->name, option->name);
     if (option->letter != 0) printf(" -s %c", option->letter);
     if (option->value != NULL) printf(source_of_value(option) == SOURCE_FILES ? " -r" : " -x");
     if (option->value != NULL) put_source(source_of_value(option));
     printf(" -d '");
-    put(option->help);
+    put(help);
     printf("'\n");
 }
 

@@ -2,6 +2,7 @@
  * The tables as roff, for the manual page. */
 #include <skep/skep.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "command/manual/manual.h"
 #include "command/run/queue_option.h"
@@ -31,7 +32,9 @@ static void write_option(const struct option_row *row) {
     fputs("\\fR", stdout);
     if (row->value != NULL) printf(" \\fI%s\\fR", row->value);
     putchar('\n');
-    put(row->help);
+    char help[OPTION_HELP_BYTES];
+    option_help(row, help);
+    put(help);
     putchar('\n');
 }
 
@@ -58,7 +61,7 @@ static bool is_common(const struct option_row *row) {
 }
 
 static bool takes_queue_keys(const struct option_row *row) {
-    return row->set == add_queue_setting;
+    return strcmp(row->name, "queue") == 0 && row->subcommands == FOR_RUN;
 }
 
 static void write_command(const struct manual_row *row) {

@@ -24,10 +24,12 @@ static void put_action(enum source source) {
 }
 
 static void write_option(const struct option_row *row) {
+    char help[OPTION_HELP_BYTES];
+    option_help(row, help);
     if (row->letter != 0)
         printf(" \\\n            '(-%c --%s)'{-%c,--%s}'[", row->letter, row->name, row->letter, row->name);
     else printf(" \\\n            '--%s[", row->name);
-    put(row->help);
+    put(help);
     putchar(']');
     if (row->value != NULL) {
         putchar(':');

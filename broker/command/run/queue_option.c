@@ -1,71 +1,68 @@
 /* SPDX-License-Identifier: MIT
  * The option --queue NAME:KEY=VALUE,... of skep run: settings of one queue. */
 #include "command/run/queue_option.h"
-#include "common/text.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "command/common/values.h"
+#include "command/common/bounds.h"
 #include "command/options.h"
+#include "common/text.h"
 
-enum { MAX_VALUE = 32 /* bytes of a value */ };
+enum { MAX_VALUE = 32 /* bytes of a value */, HELP_BYTES = 256 };
 
-static const char lease[] = "lease: expected a time, such as 30s or 5m, from 100ms to 24h";
-static const char backoff[] =
-    "backoff: expected a time or two, such as 1s or 1s..5m, at most 24h, the shorter one first and not 0";
+static const struct key {
+    const char *name;
+    struct skep__number field;
+    const char *words, *help;
+} keys[] = {
+#define NUMBER(field, key, unit, least, most, words, help) \
+    {key, SKEP__NUMBER(skep_queue_options, field, unit, least, most, 0), words, help},
+#include "common/queue_options.def"
+#undef NUMBER
+    {"backoff", SKEP__NUMBER(skep_queue_options, backoff_ms, MILLISECONDS, 0, UINT32_MAX, 0), NULL,
+     "delay of a failed job, unless its worker sets one; doubled with each failure up to the second"},
+};
 
-static const char *set_lease(skep_queue_options *options, char *value) {
-    return parse_duration(value, SKEP_LEAST_LEASE_MS, MAX_SECONDS, &options->lease_ms) ? NULL : lease;
+enum { KEYS = sizeof keys / sizeof *keys, BACKOFF = KEYS - 1 };
+
+void each_queue_key(queue_key_cb *show) {
+    static const char *const values[] = {[SKEP__MILLISECONDS] = "TIME", [SKEP__COUNT] = "N", [SKEP__BYTES] = "SIZE"};
+    for (size_t i = 0; i < KEYS; i++) {
+        char bounds[BOUNDS_TEXT_BYTES], help[HELP_BYTES];
+        bounds_explain(&keys[i].field, keys[i].words, bounds);
+        snprintf(help, sizeof help, "%s%s", keys[i].help, bounds);
+        show(keys[i].name, i == BACKOFF ? "TIME[..TIME]" : values[keys[i].field.unit], help);
+    }
 }
 
-static const char *set_attempts(skep_queue_options *options, char *value) {
-    return parse_unsigned(value, 1, UINT16_MAX, &options->attempts) ? NULL : "attempts: expected 1 to 65535";
-}
-
-static const char *set_concurrency(skep_queue_options *options, char *value) {
-    return parse_unsigned(value, 1, UINT32_MAX, &options->concurrency) ? NULL : "concurrency: expected 1 or more";
-}
-
-static const char *set_credit(skep_queue_options *options, char *value) {
-    return parse_unsigned(value, 1, UINT16_MAX, &options->job_credit) ? NULL : "credit: expected 1 to 65535";
-}
-
-static const char *set_interruptions(skep_queue_options *options, char *value) {
-    return parse_unsigned(value, 1, UINT16_MAX, &options->interruptions) ? NULL : "interruptions: expected 1 to 65535";
-}
-
+/* TIME[..TIME] */
 static const char *set_backoff(skep_queue_options *options, char *value) {
+    struct skep__number first = keys[BACKOFF].field, last = first;
     char *most = strstr(value, "..");
+    uint64_t ms = 0;
     if (most != NULL) {
         *most = '\0';
         most += strlen("..");
+        first.least = 1;
     }
-    if (!parse_duration(value, most != NULL ? 1 : 0, MAX_SECONDS, &options->backoff_ms)) return backoff;
+    const char *why = bounds_parse(&first, value, &ms);
+    if (why != NULL) return why;
+    options->backoff_ms = (unsigned)ms;
     if (most == NULL) return NULL;
-    return parse_duration(most, options->backoff_ms, MAX_SECONDS, &options->backoff_max_ms) ? NULL : backoff;
+    last.least = ms;
+    why = bounds_parse(&last, most, &ms);
+    options->backoff_max_ms = (unsigned)ms;
+    return why;
 }
 
-#define KEY(name, value, help) \
-    { #name, value, help, set_##name, #name " is set twice" }
-
-static const struct key {
-    const char *name, *value, *help;
-    const char *(*set)(skep_queue_options *options, char *value);
-    const char *twice;
-} keys[] = {
-    KEY(lease, "TIME", "time for a worker to do a job, 100ms to 24h; its end is a failed attempt"),
-    KEY(attempts, "N", "failures that make a job a dead letter, unless its submitter sets them, 1 to 65535"),
-    KEY(concurrency, "N", "maximum of jobs that all workers together have at a time (default: no limit)"),
-    KEY(credit, "N", "maximum of jobs that one worker has, 1 to 65535"),
-    KEY(backoff, "TIME[..TIME]",
-        "delay of a failed job, unless its worker sets one; doubled with each failure up to the second"),
-    KEY(interruptions, "N", "interruptions by ends of workers that make a job a dead letter (default: no limit)"),
-};
-
-enum { KEYS = sizeof keys / sizeof *keys };
-
-void each_queue_key(queue_key_cb *show) {
-    for (size_t i = 0; i < KEYS; i++) show(keys[i].name, keys[i].value, keys[i].help);
+static const char *set(skep_queue_options *options, const struct key *key, char *value) {
+    uint64_t number = 0;
+    if (key == &keys[BACKOFF]) return set_backoff(options, value);
+    const char *why = bounds_parse(&key->field, value, &number);
+    if (why == NULL) skep__number_set(&key->field, options, number);
+    return why;
 }
 
 static const struct key *find_key(struct skep_bytes name) {
@@ -74,20 +71,30 @@ static const struct key *find_key(struct skep_bytes name) {
     return NULL;
 }
 
-/* One KEY=VALUE; *set has a bit for each key that there was. */
-static const char *set_one(skep_queue_options *options, const char *text, size_t size_bytes, unsigned *set) {
+SKEP_PRINTF(1, 2) static const char *refuse(const char *format, ...) {
+    static char why[HELP_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why, sizeof why, format, arguments);
+    va_end(arguments);
+    return why;
+}
+
+/* One KEY=VALUE; *set_keys has a bit for each key that there was. */
+static const char *set_one(skep_queue_options *options, const char *text, size_t size_bytes, unsigned *set_keys) {
     const char *equals = memchr(text, '=', size_bytes);
     char value[MAX_VALUE];
     if (equals == NULL) return "expected NAME:KEY=VALUE,...";
     size_t name_bytes = (size_t)(equals - text), value_bytes = size_bytes - name_bytes - 1;
     const struct key *key = find_key((struct skep_bytes){text, name_bytes});
     if (key == NULL) return "expected lease, attempts, concurrency, credit, backoff or interruptions before =";
-    if (*set & (1u << (key - keys))) return key->twice;
-    *set |= 1u << (key - keys);
+    if (*set_keys & (1u << (key - keys))) return refuse("%s is set twice", key->name);
+    *set_keys |= 1u << (key - keys);
     if (value_bytes >= sizeof value) return "a value is too long";
     memcpy(value, equals + 1, value_bytes);
     value[value_bytes] = '\0';
-    return key->set(options, value);
+    const char *why = set(options, key, value);
+    return why != NULL ? refuse("%s: %s", key->name, why) : NULL;
 }
 
 /* The last colon that comes before the first equals sign ends the name, which may have colons. */
@@ -116,8 +123,4 @@ const char *parse_queue_setting(struct queue_settings *queues, const char *text)
     }
     queues->count++;
     return NULL;
-}
-
-const char *add_queue_setting(struct options *options, const char *text) {
-    return parse_queue_setting(&options->queues, text);
 }

@@ -7,7 +7,6 @@
 
 /* Takes NAME:KEY=VALUE,... Returns what is wrong with it, or NULL. */
 const char *parse_queue_setting(struct queue_settings *queues, const char *text);
-const char *add_queue_setting(struct options *options, const char *text);
 
 /* Calls show for each KEY, with what its value is called and a line of help, as the help and the manual page list them.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * skep run: a broker in the foreground, driven by the public skep/cluster.h alone, and its log. */
 #include <contract.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <skep/group.h>
@@ -23,6 +24,7 @@ enum { PASS_AGAIN_MS = 50 /* after output was not read */ };
 struct run {
     const struct options *options;
     skep_cluster *cluster;
+    const char *cwd; /* of the workers; NULL: the broker's */
     struct log log;
     struct signals signals;
     struct passing *passing; /* stdout and stderr */
@@ -163,45 +165,34 @@ static const char *named_directory(void) {
     return here.st_dev == named.st_dev && here.st_ino == named.st_ino ? name : NULL;
 }
 
-/* What is every group's */
 static skep_settings settings_of(const struct options *options) {
-    return (skep_settings){
-        .exec = options->program[0],
-        .args = (const char *const *)&options->program[1],
-        .env = options->env,
-        .set_ids = options->has_user,
-        .uid = options->uid,
-        .gid = options->gid,
-        .set_umask = options->has_umask,
-        .umask = options->umask,
-        .policy = options->policy,
-        .ready_timeout_ms = options->ready_timeout_ms,
-        .drain_timeout_ms = options->drain_timeout_ms,
-        .watchdog_ms = options->watchdog_ms,
-        .stable_ms = options->stable_ms,
-        .failures = options->failures,
-        .failures_period_ms = options->failures_period_ms,
-        .breaker_ms = options->breaker_ms,
-        .credit = options->credit,
-        .max_connections = options->max_connections,
-        .job_credit = options->job_credit,
-        .respawn = true,
-        .capture = !options->no_capture,
-    };
+    skep_settings settings = options->settings;
+    settings.exec = options->program[0];
+    settings.args = (const char *const *)&options->program[1];
+    settings.env = options->env;
+    settings.name = options->name;
+    settings.dir = options->dir;
+    settings.respawn = settings.adopt = true;
+    settings.capture = !options->no_capture;
+    return settings;
 }
 
-static void add_common(const struct options *options, skep_settings *settings) {
-    settings->name = options->name;
-    settings->dir = options->dir;
-    settings->interval_ms = options->interval_ms;
-    settings->lease_ms = options->lease_ms;
-    settings->attempts = options->attempts;
-    settings->deaths = options->deaths;
-    settings->dedup_ms = options->dedup_ms;
-    settings->queue_jobs = options->queue_jobs;
-    settings->queue_bytes = options->queue_bytes;
-    settings->jobs_bytes = options->jobs_bytes;
-    settings->adopt = true;
+/* What is the cluster's is said of the first group alone. */
+static void clear_common(skep_settings *settings) {
+    static const skep_settings none = {0};
+#define CLEAR_GROUP(field)
+#define CLEAR_CLUSTER(field) settings->field = none.field;
+#define TEXT(field, whose, until) CLEAR_##whose(field)
+#define LIST(field, whose, until) CLEAR_##whose(field)
+#define FLAG(field, whose, until) CLEAR_##whose(field)
+#define NUMBER(field, whose, until, unit, least, most, usual, words, option, help) CLEAR_##whose(field)
+#include "config/settings.def"
+#undef NUMBER
+#undef FLAG
+#undef LIST
+#undef TEXT
+#undef CLEAR_CLUSTER
+#undef CLEAR_GROUP
 }
 
 static int add_group_of(struct run *run, const struct group_option *option, const skep_settings *settings) {
@@ -218,14 +209,13 @@ static int add_group_of(struct run *run, const struct group_option *option, cons
 
 static int set_up(struct run *run) {
     const struct options *options = run->options;
-    char room[SKEP_MAX_PATH + 1], name[65];
-    skep_settings settings = settings_of(options), common;
-    settings.cwd = options->cwd != NULL ? absolute_path(options->cwd, room) : named_directory();
-    common = settings;
-    add_common(options, &common);
+    char name[65];
+    skep_settings settings = settings_of(options);
+    settings.cwd = run->cwd;
     group_of_program(options->program[0], name);
-    common.group = name;
-    int status = skep_setup_primary(run->cluster, &common);
+    settings.group = name;
+    int status = skep_setup_primary(run->cluster, &settings);
+    clear_common(&settings);
     for (size_t i = 0; i < options->group_count && status == SKEP_OK; i++)
         status = add_group_of(run, &options->groups[i], &settings);
     for (size_t i = 0; i < options->queues.count && status == SKEP_OK; i++)
@@ -296,8 +286,18 @@ static int run_to_end(struct run *run) {
     return 0;
 }
 
+/* Where the workers will be. Returns 0, or says what is wrong. */
+static int find_cwd(struct run *run, char room[SKEP_MAX_PATH + 1]) {
+    const char *wanted = run->options->settings.cwd;
+    run->cwd = wanted != NULL ? absolute_path(wanted, room) : named_directory();
+    return wanted == NULL || run->cwd != NULL ? 0 : fail(SKEP_ESYS, "run: --cwd %s: %s", wanted, strerror(errno));
+}
+
 int command_run(const struct options *options) {
     struct run run = {.options = options};
+    char room[SKEP_MAX_PATH + 1];
+    int found = find_cwd(&run, room);
+    if (found != 0) return found;
     signal(SIGPIPE, SIG_IGN); /* a log whose reader has ended is no reason to end; workers start with the default */
     log_begin(&run.log);
     int status = skep_cluster_new(&run.cluster, NULL);

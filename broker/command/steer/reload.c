@@ -105,17 +105,17 @@ static const char *check_args(const char *const *args) {
 /* User and directory of the new workers */
 static int set_surroundings(const struct options *options, struct skep_command_reload *reload,
                             char path[SKEP_MAX_PATH + 1], struct skep_bytes items[MAX_ENV]) {
-    if (options->cwd != NULL) {
-        const char *cwd = absolute_path(options->cwd, path);
-        if (cwd == NULL) return fail(SKEP_ESYS, "reload: %s: %s", options->cwd, strerror(errno));
+    if (options->settings.cwd != NULL) {
+        const char *cwd = absolute_path(options->settings.cwd, path);
+        if (cwd == NULL) return fail(SKEP_ESYS, "reload: %s: %s", options->settings.cwd, strerror(errno));
         SKEP_SET(reload, reload, cwd, skep__text(cwd));
     }
     if (options->env_count > 0) SKEP_SET(reload, reload, env, list_of(options->env, items));
-    if (options->has_user) {
-        SKEP_SET(reload, reload, uid, options->uid);
-        SKEP_SET(reload, reload, gid, options->gid);
+    if (options->settings.set_ids) {
+        SKEP_SET(reload, reload, uid, options->settings.uid);
+        SKEP_SET(reload, reload, gid, options->settings.gid);
     }
-    if (options->has_umask) SKEP_SET(reload, reload, umask, options->umask);
+    if (options->settings.set_umask) SKEP_SET(reload, reload, umask, options->settings.umask);
     return 0;
 }
 
@@ -172,8 +172,8 @@ static int find_groups(const struct options *options, struct groups *groups) {
 }
 
 static bool changes_something(const struct options *options) {
-    return options->program_to != NULL || options->args != NULL || options->cwd != NULL || options->env_count > 0 ||
-           options->has_user || options->has_umask;
+    return options->program_to != NULL || options->args != NULL || options->settings.cwd != NULL ||
+           options->env_count > 0 || options->settings.set_ids || options->settings.set_umask;
 }
 
 /* One after the other; what is to change is one group's, and the broker asks for its name. */

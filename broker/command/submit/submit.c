@@ -176,8 +176,8 @@ static void on_drain(skep_client *client, void *context) {
 
 /* Each line has a key of its own, so that a file can be submitted again after an interruption. */
 static const char *key_of(const struct submission *s, uint64_t line, char key[SKEP_MAX_NAME + 1]) {
-    if (s->options->key == NULL || line == 0) return s->options->key;
-    snprintf(key, SKEP_MAX_NAME + 1, "%s:%" PRIu64, s->options->key, line);
+    if (s->options->job.key == NULL || line == 0) return s->options->job.key;
+    snprintf(key, SKEP_MAX_NAME + 1, "%s:%" PRIu64, s->options->job.key, line);
     return key;
 }
 
@@ -364,19 +364,15 @@ static const char *check_usage(const struct options *options) {
     const char *data = options->operands[1];
     if (options->lines != NULL && data != NULL) return "give only one of DATA and --lines";
     if (options->lines == NULL && data == NULL && isatty(STDIN_FILENO)) return "DATA is missing";
-    if (options->lines != NULL && options->key != NULL && strlen(options->key) > SKEP_MAX_NAME - 1 - LINE_DIGITS)
+    if (options->lines != NULL && options->job.key != NULL &&
+        strlen(options->job.key) > SKEP_MAX_NAME - 1 - LINE_DIGITS)
         return "with --lines the key may have 43 bytes: the line number is added";
     return NULL;
 }
 
 int command_submit(const struct options *options) {
     const char *queue = options->operands[0];
-    struct submission submission = {.options = options};
-    submission.terms = (skep_job_options){.priority = options->priority,
-                                          .delay_ms = options->delay_ms,
-                                          .ttl_ms = options->ttl_ms,
-                                          .lease_ms = options->lease_ms,
-                                          .attempts = options->attempts};
+    struct submission submission = {.options = options, .terms = options->job};
     const char *why = check_label(queue);
     if (why != NULL) return fail(SKEP_EINVAL, "submit: %s: %s", queue, why);
     why = check_usage(options);

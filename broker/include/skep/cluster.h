@@ -100,7 +100,7 @@ typedef struct skep_settings {
     uint64_t queue_jobs;  /* maximum of jobs in one queue (default: 16,777,216) */
     uint64_t queue_bytes; /* maximum of memory of these and their keys (default: 1 GiB) */
     uint64_t jobs_bytes;  /* maximum of memory of all queues (default: 2 GiB) */
-    unsigned job_credit;  /* maximum of jobs of one queue that one worker has (default: 4,096) */
+    unsigned job_credit;  /* maximum of jobs of one queue that one worker has, 65,535 at most (default: 4,096) */
     unsigned job_credit_bytes; /* maximum of bytes of jobs that one worker has, or one job (default: 8 MiB) */
 
     bool respawn;                /* replace a worker that ends without being asked to, with backoff; Node does not */
@@ -132,8 +132,9 @@ const char *skep_cluster_why(const skep_cluster *cluster);
 
 /* Settings for later forks (Node: setupPrimary). Cumulative: a field that is 0, NULL or false keeps its current
  * value, at first the default. uid and gid follow set_ids, extra_count follows extra_stdio, choose_context follows
- * choose. policy, choose, name, dir, interval have an effect only before the cluster has started. Emits setup. Errors:
- * SKEP_EINVAL, SKEP_ENOMEM. */
+ * choose. policy and choose have an effect only before the first fork or listener; name, dir, group, adopt,
+ * interval_ms, dedup_ms, queue_jobs, queue_bytes and jobs_bytes only before the cluster has started. Emits setup.
+ * On failure all is as it was. Errors: SKEP_EINVAL, SKEP_ENOMEM, SKEP_ESYS. */
 SKEP_MUST_USE int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings);
 
 /* The same, but a field that is 0, NULL or false gets its default. To turn one thing off, change a copy of

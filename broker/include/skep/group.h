@@ -23,7 +23,7 @@ typedef struct skep_group skep_group;
 SKEP_MUST_USE int skep_group_new(skep_cluster *cluster, const char *name, const skep_settings *settings,
                                  skep_group **group);
 
-/* As skep_setup_primary: changes what is not 0, for later forks. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
+/* As skep_setup_primary: changes what is not 0, for later forks. Errors: the same. */
 SKEP_MUST_USE int skep_group_setup(skep_group *group, const skep_settings *settings);
 
 /* The group that the cluster has from the beginning. */

@@ -42,7 +42,7 @@ typedef struct skep_queue_options {
     unsigned lease_ms;       /* time for a worker to do a job, 100 at least */
     unsigned attempts;       /* attempts of a job, unless its submitter sets them, 65,535 at most */
     unsigned concurrency;    /* maximum of jobs that all workers together have at a time; 0: no limit */
-    unsigned job_credit;     /* maximum of jobs that one worker has, including those sent ahead */
+    unsigned job_credit;     /* maximum of jobs that one worker has, including those sent ahead, 65,535 at most */
     unsigned backoff_ms;     /* delay of a failed job, unless the worker sets it; 0: none */
     unsigned backoff_max_ms; /* it doubles with each failure up to this; 0: it does not; only with backoff_ms */
     unsigned interruptions;  /* a job that was interrupted this often by ends of workers that it did not cause is a dead

@@ -112,8 +112,8 @@ static void test_what_is_refused(void **state) {
     expect_refused(hive, NULL, NULL, "group : a name has 1 to 64 letters");
     expect_refused(hive, "web", NULL, "group web: there is one already");
     expect_refused(hive, "b", &(skep_settings){.dir = "/tmp"}, "group b: dir is for the cluster to set");
-    expect_refused(hive, "b", &(skep_settings){.lease_ms = 500}, "group b: lease_ms, attempts, deaths or dedup_ms is");
-    expect_refused(hive, "b", &(skep_settings){.queue_jobs = 5}, "group b: queue_jobs, queue_bytes or jobs_bytes is");
+    expect_refused(hive, "b", &(skep_settings){.lease_ms = 500}, "group b: lease_ms is for the cluster to set");
+    expect_refused(hive, "b", &(skep_settings){.queue_jobs = 5}, "group b: queue_jobs is for the cluster to set");
     expect_refused(hive, "b", &(skep_settings){.watchdog_ms = 1}, "watchdog of 1 ms: at least 100");
     assert_null(skep_group_by_name(hive->cluster, "b"));
     add_group(hive, "b", "idle", (skep_settings){0});

@@ -44,8 +44,8 @@ static void test_what_is_refused(void **state) {
     refuse(cluster, "", (skep_queue_options){0}, "1 to 64 bytes");
     refuse(cluster, name, (skep_queue_options){0}, "1 to 64 bytes");
     refuse(cluster, "q", (skep_queue_options){.lease_ms = 99}, "q: lease of 99 ms: at least 100");
-    refuse(cluster, "q", (skep_queue_options){.attempts = 65536}, "65536 attempts");
-    refuse(cluster, "q", (skep_queue_options){.interruptions = 65536}, "65536 interruptions");
+    refuse(cluster, "q", (skep_queue_options){.attempts = 65536}, "q: attempts 65536: at most 65535");
+    refuse(cluster, "q", (skep_queue_options){.interruptions = 65536}, "q: interruptions 65536: at most 65535");
     refuse(cluster, "q", (skep_queue_options){.backoff_ms = 2, .backoff_max_ms = 1}, "backoff from 2 to 1 ms");
     refuse(cluster, "q", (skep_queue_options){.backoff_max_ms = 5}, "q: a backoff up to 5 ms");
     hatch_free(*state, &cluster);

@@ -42,7 +42,7 @@ static void test_jobs(void **state) {
     refuse("q", (skep_job_options){.key = ""}, "'': a key has 1 to 64 bytes");
     refuse("q", (skep_job_options){.priority = 128}, "q: priority 128: -128 to 127");
     refuse("q", (skep_job_options){.priority = -129}, "q: priority -129: -128 to 127");
-    refuse("q", (skep_job_options){.attempts = 65536}, "q: 65536 attempts: at most 65535");
+    refuse("q", (skep_job_options){.attempts = 65536}, "q: attempts 65536: at most 65535");
     refuse("q", (skep_job_options){.lease_ms = 99}, "q: lease of 99 ms: at least 100");
 }
 

@@ -202,15 +202,15 @@ static void test_terms_that_are_wrong(void **state) {
         {{.priority = 128}, "q: priority 128: -128 to 127"},
         {{.priority = -129}, "q: priority -129: -128 to 127"},
         {{.lease_ms = 99}, "q: lease of 99 ms: at least 100"},
-        {{.attempts = 65536}, "q: 65536 attempts: at most 65535"},
+        {{.attempts = 65536}, "q: attempts 65536: at most 65535"},
     };
     static const struct {
         skep_queue_options options;
         const char *why;
     } queues[] = {
         {{.lease_ms = 99}, "q: lease of 99 ms: at least 100"},
-        {{.attempts = 65536}, "q: 65536 attempts, 0 interruptions: at most 65535"},
-        {{.interruptions = 65536}, "q: 0 attempts, 65536 interruptions: at most 65535"},
+        {{.attempts = 65536}, "q: attempts 65536: at most 65535"},
+        {{.interruptions = 65536}, "q: interruptions 65536: at most 65535"},
         {{.backoff_ms = 2, .backoff_max_ms = 1}, "q: a backoff from 2 to 1 ms: the first is the shorter one"},
         {{.backoff_max_ms = 5}, "q: a backoff up to 5 ms: without backoff_ms there is none"},
     };
