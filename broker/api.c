@@ -21,6 +21,7 @@ int skep_group_fork(skep_group *group, const char *const *env, skep_child **chil
     if (status == SKEP_OK) status = skep__slot_get(group, &slot);
     if (status == SKEP_OK) status = skep__slot_set_env(slot, env);
     if (status == SKEP_OK) status = skep__slot_start(slot, child);
+    if (status == SKEP_OK) skep__scale_filled(group);
     return status;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Answers to submissions. A store that completes at once costs no memory: what it says travels on at the end of the
- * batch. Where one may complete later, each batch is remembered until it has been answered, and so have those before
- * it.
+ * batch. Where one may complete later, each batch is remembered until all of it has been answered.
  */
 #include "clients/answers.h"
 
@@ -29,8 +28,9 @@ struct skep__answers {
     skep_cluster *cluster;
     struct skep__session *session; /* NULL: it has left */
     bool quiet;                    /* outcomes are wanted, too */
-    uint64_t first, next, end;     /* numbers: of its first job, of the next to be answered, behind its last */
-    uint64_t lacking;              /* jobs behind these that were declined, for there was no memory to remember them */
+    uint64_t first, next,
+        end;          /* numbers: of the first job that was not told, of the next to be answered, behind its last */
+    uint64_t lacking; /* jobs behind these that were declined, for there was no memory to remember them */
     size_t count;
     struct run runs[];
 };
@@ -180,12 +180,18 @@ static void tell_lacking(struct skep__session *session, uint64_t number, uint64_
     tell(session, &(struct run){.number = number, .n = n, .status = SKEP_ENOMEM}, false);
 }
 
+static void tell_runs(struct skep__session *session, struct skep__answers *a) {
+    for (size_t i = 0; i < a->count; i++) tell(session, &a->runs[i], a->quiet);
+    a->count = 0;
+    a->first = a->next;
+}
+
 /* In their order: those that are complete, up to the first that is not. */
 static void tell_complete(struct skep__session *session) {
     // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not see that the one before is in the list no more
     for (struct skep__answers *a; (a = TAILQ_FIRST(&session->unanswered)) != NULL && a->next == a->end; free(a)) {
         TAILQ_REMOVE(&session->unanswered, a, entry);
-        for (size_t i = 0; i < a->count; i++) tell(session, &a->runs[i], a->quiet);
+        tell_runs(session, a);
         tell_lacking(session, a->end, a->lacking);
     }
     if (!session->too_many || !TAILQ_EMPTY(&session->unanswered)) return;
@@ -242,6 +248,11 @@ void skep__answers_put(struct skep__session *session, struct skep__queue *queue,
     session->expected += batch->jobs.count - batch->first;
     if (session->cluster->store->kind->at_once) put_at_once(session, queue, batch, status);
     else put_later(session, queue, batch, status);
+}
+
+void skep__answers_hurry(struct skep__session *session) {
+    struct skep__answers *first = TAILQ_FIRST(&session->unanswered);
+    if (first != NULL) tell_runs(session, first);
 }
 
 bool skep__answers_allow(struct skep__session *session) {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Answers to submissions. They go to a client in the order of its numbers; the store may complete its jobs later, and
- * in another order. */
+ * Answers to submissions. They go to a client in the order of its numbers; the store may complete its jobs later. */
 #ifndef SKEP_CLIENTS_ANSWERS_H
 #define SKEP_CLIENTS_ANSWERS_H
 
@@ -18,6 +17,9 @@ bool skep__answers_allow(struct skep__session *session);
 /* Answers once more to what was submitted before; what was not answered yet will be in any case. Returns how many of
  * the jobs have been submitted before. */
 uint32_t skep__answers_again(struct skep__session *session, const struct skep_command_submit *submit);
+
+/* To be called before an outcome goes to the client: what has been answered of its submissions goes first. */
+void skep__answers_hurry(struct skep__session *session);
 
 /* The client is gone: the store's answers to its submissions are dropped. */
 void skep__answers_leave(struct skep__session *session);

@@ -179,6 +179,7 @@ static void tell_primary(skep_cluster *cluster, uint64_t number, const struct ou
 
 static void tell_one(skep_cluster *cluster, uint32_t client, uint64_t number, const struct outcome *o) {
     struct skep__session *session = client != 0 ? find(cluster, client) : NULL;
+    if (session != NULL) skep__answers_hurry(session);
     if (client == 0) tell_primary(cluster, number, o);
     else if (session == NULL) o->job->queue->unclaimed++;
     else if (o->cause != NULL) tell_died(session, number, o);

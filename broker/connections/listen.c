@@ -28,17 +28,13 @@ static struct skep__listener *by_key(const skep_cluster *cluster, const struct s
     return NULL;
 }
 
-static bool is_of_another(const skep_cluster *cluster, const struct skep__terms *terms, const char *url) {
+/* Whether another group listens there. Where the sockets are shared (reuseport, descriptors that were given), the
+ * kernel would let both have it. */
+static bool is_of_another(const skep_cluster *cluster, const struct skep__terms *terms, const struct skep_url *url) {
     const struct skep__listener *l;
-    LIST_FOREACH(l, &cluster->listeners, entry) if (l->terms != terms && strcmp(l->url, url) == 0) return true;
+    LIST_FOREACH(l, &cluster->listeners, entry)
+    if (l->terms != terms && skep__socket_overlaps(&l->address, url)) return true;
     return false;
-}
-
-/* A group's. Names are unique among all of them, for an operator's sake. */
-static struct skep__listener *own_by_name(const skep_cluster *cluster, const struct skep__terms *terms,
-                                          const char *name) {
-    struct skep__listener *listener = by_name(cluster, name);
-    return listener != NULL && listener->terms == terms ? listener : NULL;
 }
 
 /* Who asks for a listener, and for which */
@@ -52,15 +48,32 @@ struct wish {
 
 static const char no_name[] = "no listener has this name";
 static const char another_group[] = "another group listens there; a listener is one group's";
+static const char another_groups_name[] = "the listener of this name is another group's";
 
-static int look_up(const struct wish *wish, const char *text, struct skep_url *url, const char **why) {
+static int look_up(const skep_cluster *cluster, const struct wish *wish, const char *text, struct skep_url *url,
+                   const char **why) {
     *why = no_name;
     int status = skep__url_is(text) ? skep__url_parse(text, url, why) : SKEP_EURL;
+    if (status == SKEP_OK && is_of_another(cluster, wish->terms, url)) {
+        *why = another_group;
+        return SKEP_EADDRINUSE;
+    }
     if (status == SKEP_OK && url->given && !wish->primary) { /* it might be any descriptor of the broker's */
         *why = "the primary does not listen on this descriptor";
         return SKEP_EACCES;
     }
     return status == SKEP_OK ? skep__socket_look_up(url, why) : status;
+}
+
+/* By name, or by URL and number. NULL: it is not there. Names are unique among all groups, for an operator's sake: *why
+ * says so if it is another one's. */
+static struct skep__listener *find(const skep_cluster *cluster, const struct wish *wish, const char *text,
+                                   const char *key, const char **why) {
+    struct skep__listener *listener = by_key(cluster, wish->terms, key);
+    if (listener == NULL) listener = by_name(cluster, text);
+    if (listener == NULL || listener->terms == wish->terms) return listener;
+    *why = another_groups_name;
+    return NULL;
 }
 
 static void explain(const char *url, const char *reason, char why[SKEP_MAX_REASON + 1]) {
@@ -80,15 +93,13 @@ static int get(skep_cluster *cluster, const struct wish *wish, struct skep__list
     if (status == SKEP_OK) {
         bool is_descriptor = strncmp(text, "fd://", 5) == 0; /* there is but one under each number */
         snprintf(key, sizeof key, "%s#%" PRIu64, text, is_descriptor ? 0 : wish->index);
-        *listener = by_key(cluster, wish->terms, key);
-        if (*listener == NULL) *listener = own_by_name(cluster, wish->terms, text);
+        *listener = find(cluster, wish, text, key, &reason);
         if (*listener != NULL) return SKEP_OK;
-        status = look_up(wish, text, &url, &reason);
+        status = reason != NULL ? SKEP_EADDRINUSE : look_up(cluster, wish, text, &url, &reason);
     }
     if (status == SKEP_OK) {
         status = skep__listener_open(cluster, wish->terms, key, &url, wish->backlog, listener);
         reason = skep_strerror(status);
-        if (status == SKEP_EADDRINUSE && is_of_another(cluster, wish->terms, text)) reason = another_group;
     }
     if (status != SKEP_OK) explain(wish->url, reason, why);
     return status;
@@ -96,13 +107,14 @@ static int get(skep_cluster *cluster, const struct wish *wish, struct skep__list
 
 /* --- the primary --- */
 
-/* How many listeners of this URL have names: the next one is another, or fails if its port is not 0. */
-static uint64_t named_before(const skep_cluster *cluster, const char *url) {
+/* How many of the group's listeners of this URL have names: the next one is another, or fails if its port is not 0. */
+static uint64_t named_before(const skep_cluster *cluster, const struct skep__terms *terms, const char *url) {
     const struct skep__listener *l;
     size_t length = strlen(url);
     uint64_t count = 0;
     LIST_FOREACH(l, &cluster->listeners, entry) {
-        count += l->name[0] != '\0' && strncmp(l->key, url, length) == 0 && l->key[length] == '#';
+        bool is_url = strncmp(l->key, url, length) == 0 && l->key[length] == '#';
+        count += l->terms == terms && l->name[0] != '\0' && is_url;
     }
     return count;
 }
@@ -122,7 +134,7 @@ int skep__listen_named(skep_cluster *cluster, const struct skep__terms *terms, c
     char why[SKEP_MAX_REASON + 1];
     int status = name != NULL ? check_name(cluster, name) : SKEP_OK;
     if (status != SKEP_OK) return status;
-    if (name != NULL) wish.index = named_before(cluster, url);
+    if (name != NULL) wish.index = named_before(cluster, terms, url);
     status = get(cluster, &wish, &listener, why);
     if (status != SKEP_OK) return skep__broker_fail(cluster, status, "cannot listen on %s", why);
     if (name != NULL && listener->name[0] != '\0')

@@ -105,6 +105,40 @@ int skep__socket_look_up(struct skep_url *url, const char **why) {
     return url->owner[0] != '\0' ? look_up_owner(url, why) : SKEP_OK;
 }
 
+/* --- comparing --- */
+
+static in_port_t port_of(const struct skep_url *url) {
+    const struct sockaddr_storage *a = &url->address;
+    if (a->ss_family == AF_INET) return ((const struct sockaddr_in *)a)->sin_port;
+    return a->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)a)->sin6_port : 0;
+}
+
+/* Of its own family, or of both */
+static bool has_all_hosts(const struct skep_url *url) {
+    const struct sockaddr_storage *a = &url->address;
+    if (a->ss_family == AF_INET) return ((const struct sockaddr_in *)a)->sin_addr.s_addr == htonl(INADDR_ANY);
+    return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)a)->sin6_addr);
+}
+
+static bool is_same_host(const struct skep_url *one, const struct skep_url *other) {
+    const struct sockaddr_in *in = (const struct sockaddr_in *)&one->address;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&one->address;
+    if (in->sin_family == AF_INET)
+        return in->sin_addr.s_addr == ((const struct sockaddr_in *)&other->address)->sin_addr.s_addr;
+    const struct sockaddr_in6 *that = (const struct sockaddr_in6 *)&other->address;
+    return IN6_ARE_ADDR_EQUAL(&in6->sin6_addr, &that->sin6_addr) && in6->sin6_scope_id == that->sin6_scope_id;
+}
+
+bool skep__socket_overlaps(const struct skep_url *one, const struct skep_url *other) {
+    if (one->given && other->given && one->fd == other->fd) return true;
+    if (one->address.ss_family == AF_UNIX && other->address.ss_family == AF_UNIX)
+        return strcmp(path_of(one), path_of(other)) == 0;
+    if (port_of(one) == 0 || port_of(one) != port_of(other)) return false;
+    if (one->any || other->any) return true;
+    if (one->address.ss_family != other->address.ss_family) return false;
+    return has_all_hosts(one) || has_all_hosts(other) || is_same_host(one, other);
+}
+
 /* --- binding --- */
 
 static int set_options(int fd, const struct skep_url *url, bool reuse_port) {

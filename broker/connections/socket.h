@@ -9,6 +9,10 @@
  * (borrowed) says what is wrong. Errors: SKEP_EURL. */
 SKEP_MUST_USE int skep__socket_look_up(struct skep_url *url, const char **why);
 
+/* Whether connections to the one may come to the other: the same address, or one that has all hosts of this port; the
+ * same descriptor that was given. Port 0 is never the same. */
+bool skep__socket_overlaps(const struct skep_url *one, const struct skep_url *other);
+
 /* Binds and listens, at a URL that was looked up: close-on-exec, non-blocking, TCP with SO_REUSEADDR and TCP_NODELAY
  * (which connections inherit). The wildcard host takes IPv6 and IPv4, or IPv4 where there is no IPv6. A Unix path that
  * nobody listens on any more is taken over; it never has more permissions than its mode gives. Of a descriptor that was

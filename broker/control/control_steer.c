@@ -64,13 +64,17 @@ static int target_of(const skep_group *group, const struct skep_command_scale *s
          fewer = SKEP_HAS(scale, scale, fewer);
     unsigned wanted = skep_group_wanted(group);
     if (to + more + fewer != 1) return skep__broker_fail(cluster, SKEP_EINVAL, "give one of workers, more and fewer");
+    bool is_one = cluster->group_count == 1;
     if (fewer && scale->fewer > wanted) /* a slip of the finger is not to empty the hive */
         return skep__broker_fail(cluster, SKEP_EINVAL,
-                                 "%u worker%s wanted: %" PRIu64 " cannot be removed; skep scale 0 removes all", wanted,
-                                 wanted == 1 ? " is" : "s are", scale->fewer);
+                                 "%u worker%s wanted: %" PRIu64 " cannot be removed; skep scale %s%s0 removes all",
+                                 wanted, wanted == 1 ? " is" : "s are", scale->fewer,
+                                 is_one ? "" : skep_group_name(group), is_one ? "" : " ");
     uint64_t workers = to ? scale->workers : more ? wanted + scale->more : wanted - scale->fewer;
-    if (workers > SKEP_MAX_WORKERS)
-        return skep__broker_fail(cluster, SKEP_ETOOBIG, "%" PRIu64 " workers: at most %d", workers, SKEP_MAX_WORKERS);
+    uint64_t all = skep__groups_wanted(cluster) - wanted + workers;
+    if (workers > wanted && all > SKEP_MAX_WORKERS)
+        return skep__broker_fail(cluster, SKEP_ETOOBIG, "%" PRIu64 " workers%s: at most %d", workers,
+                                 all > workers ? " and those of other groups" : "", SKEP_MAX_WORKERS);
     *target = (unsigned)workers;
     return SKEP_OK;
 }

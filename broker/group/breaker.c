@@ -32,11 +32,15 @@ static unsigned limit_of(const skep_group *group) {
 
 static void try_one(struct skep__alarm *alarm);
 
-static void wait_to_retry(skep_group *group) {
+void skep__breaker_try_in(skep_group *group, uint64_t delay_ms) {
     struct skep__breaker *breaker = &group->breaker;
     breaker->retry.holds = true;
-    if (skep__alarm_set(group->cluster->clock, &breaker->retry, group->terms.settings->breaker_ms, try_one) != SKEP_OK)
+    if (skep__alarm_set(group->cluster->clock, &breaker->retry, delay_ms, try_one) != SKEP_OK)
         skep__emit_error(group->cluster, NULL, "out of memory: no worker is tried until skep resume");
+}
+
+static void wait_to_retry(skep_group *group) {
+    skep__breaker_try_in(group, group->terms.settings->breaker_ms);
 }
 
 static void open_breaker(skep_group *group, unsigned count, const char *how) {

@@ -40,6 +40,9 @@ void skep__breaker_ready(const skep_child *child);
 /* A worker has ended: if it was the one that was tried, there will be another. */
 void skep__breaker_ended(const skep_child *child);
 
+/* The one that was to be tried could not be, for the machine had none to give: another try, so much later. */
+void skep__breaker_try_in(skep_group *group, uint64_t delay_ms);
+
 /* Tells by an event that the breaker has opened, unless that was told. */
 void skep__breaker_say(skep_group *group);
 

@@ -22,6 +22,7 @@ struct skep_group {
     struct skep__reload *reload; /* NULL: none is under way */
     uint64_t reload_requests;    /* reloads and restarts that were asked for, ever: the number of the latest */
     uint64_t restarts;           /* ever */
+    bool emptied;                /* it was scaled to no worker, or its last one drained, on purpose */
 };
 
 static inline skep_group *skep__group_of(const skep_child *child) {

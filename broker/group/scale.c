@@ -26,7 +26,7 @@ static int add_one(skep_group *group) {
         status = skep__slot_set_env(slot, (const char *const *)group->slots[0]->env);
     if (status != SKEP_OK) return status;
     slot->used = false; /* a released slot begins again, without failures */
-    slot->restarts = 0;
+    slot->restarts = slot->failures = 0;
     if (group->breaker.open) slot->wanted = true; /* until it closes */
     else status = skep__slot_start(slot, NULL);
     return status;
@@ -41,10 +41,20 @@ static void drop_highest(skep_group *group) {
     else skep__slot_give_up(slot);
 }
 
-/* The timer of the interval runs as long as the cluster does. */
-static void hold(skep_cluster *cluster) {
-    if (skep__groups_wanted(cluster) == 0) uv_ref((uv_handle_t *)&cluster->interval_timer);
+/* A group whose workers were all taken away on purpose keeps the cluster running, by the timer of the interval, which
+ * runs as long as that does. */
+static void hold(skep_group *group, unsigned before) {
+    skep_cluster *cluster = group->cluster;
+    const skep_group *any;
+    bool holds = false;
+    group->emptied = skep_group_wanted(group) == 0 && (before > 0 || group->emptied);
+    TAILQ_FOREACH(any, &cluster->groups, entry) holds = holds || any->emptied;
+    if (holds) uv_ref((uv_handle_t *)&cluster->interval_timer);
     else uv_unref((uv_handle_t *)&cluster->interval_timer);
+}
+
+void skep__scale_filled(skep_group *group) {
+    if (group->emptied) hold(group, 0);
 }
 
 void skep__scale_stop(skep_cluster *cluster) {
@@ -67,8 +77,8 @@ static int change(skep_group *group, unsigned before, unsigned workers) {
 }
 
 int skep__scale_check(skep_group *group, unsigned workers) {
-    unsigned others = skep__groups_wanted(group->cluster) - skep_group_wanted(group);
-    if (workers > SKEP_MAX_WORKERS - others)
+    unsigned wanted = skep_group_wanted(group), others = skep__groups_wanted(group->cluster) - wanted;
+    if (workers > wanted && (uint64_t)workers + others > SKEP_MAX_WORKERS)
         return skep__broker_fail(group->cluster, SKEP_EINVAL, "%u workers%s: at most %d", workers,
                                  others > 0 ? " and those of other groups" : "", SKEP_MAX_WORKERS);
     return skep__reload_is_underway(group) ? skep__reload_refuse(group) : SKEP_OK;
@@ -87,7 +97,8 @@ int skep__scale_to(skep_group *group, unsigned workers) {
     say(group, before, workers); /* it comes before what follows from it */
     int status = change(group, before, workers);
     say(group, workers, skep_group_wanted(group));
-    hold(group->cluster);
+    hold(group, before);
+    skep__group_prune(group);
     return status;
 }
 
@@ -97,6 +108,6 @@ int skep__scale_drain(skep_child *child) {
     if (child->exited || child->voluntary) return SKEP_ESTATE;
     say(group, before, before - (child->slot->child == child));
     skep__child_dismiss(child);
-    hold(group->cluster);
+    hold(group, before);
     return SKEP_OK;
 }

@@ -8,6 +8,9 @@
 /* An operator wants a worker to leave: there is one fewer from then on. Errors: SKEP_ESTATE (it is leaving). */
 SKEP_MUST_USE int skep__scale_drain(skep_child *child);
 
+/* A worker was added by other means. */
+void skep__scale_filled(skep_group *group);
+
 /* The cluster stops: having no workers no longer keeps it running. */
 void skep__scale_stop(skep_cluster *cluster);
 

@@ -204,7 +204,8 @@ void skep__slot_try(struct skep__slot *slot) {
     if (status == SKEP_OK) return;
     if (is_lack(status, &lack)) {
         skep__lack_say(group->cluster, lack, "no replacement: %.400s; trying again", group->cluster->why);
-        skep__slot_refill(slot, LACK_DELAY_MS);
+        if (group->breaker.open) skep__breaker_try_in(group, LACK_DELAY_MS);
+        else skep__slot_refill(slot, LACK_DELAY_MS);
         return;
     }
     slot->failures++;

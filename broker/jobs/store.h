@@ -12,8 +12,8 @@
  * turn of the loop, and several of them together. Until then the job is in the state PENDING: the store has it, counts
  * it towards the limits, shows it nowhere and hands it out to nobody; the caller keeps no pointer to it. When the
  * change is complete the job is where the change says, and only then others learn of it: the submitter that it was
- * accepted, or its outcome. Changes of one job are completed in their order; puts may be completed in any order, for it
- * is the caller who tells submitters in theirs.
+ * accepted, or its outcome. Changes of one job are completed in their order, and puts in theirs, or a client would hear
+ * what became of a job before it hears that it was accepted.
  *
  * put may fail, late too: then nothing is left of the job, and its key is free. The other changes do not fail: a store
  * that cannot complete one reports trouble and tries again, since undoing it would have the job done twice. */

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Several groups in one broker: web, on a port, and thumbs, on a queue. What is done to one does not touch the other."""
+import os
+import signal
 import tempfile
 import unittest
+from pathlib import Path
 
 from faults import HttpLoad
-from hive import Hive, program, run, wait_until
+from hive import Hive, connect, free_port, program, run, wait_until
 from jobs import LibraryClient, job_worker_path, wait_queue
 
 HELLO = ("hello", "--listen", "tcp://127.0.0.1:0")
@@ -127,6 +130,81 @@ class Steered(unittest.TestCase):
             self.ask(hive, "scale", "hello", "2", says="2 workers ready")
             self.assertNotIn("group", events.wait_event("scale"))
             self.assertNotIn("GROUP", hive.skep("status").output())
+            hive.stop()
+
+
+class Edges(Steered):
+    UNSTARTABLE = "#!/bin/sh\nexit 78\n"
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="skep-", dir="/tmp")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def script(self, text):
+        path = self.folder / "program"
+        path.write_text(text)
+        path.chmod(0o755)
+        return str(path)
+
+    def test_a_trial_that_finds_no_directory_is_not_the_last(self):
+        with groups("--failures", "2", "--breaker", "1s", thumbs="/bin/false") as hive:
+            hive.wait_line(r"group thumbs: breaker opened")
+            away, started = hive.folder + ".away", r"thumbs worker \d+ pid \d+: started"
+            os.rename(hive.folder, away)
+            try:
+                hive.wait_line(r"no replacement: .*directory")
+            finally:
+                os.rename(away, hive.folder)
+            hive.wait_line(started, times=hive.count(started) + 1)
+            hive.stop()
+
+    def test_a_group_that_cannot_start_does_not_end_the_others(self):
+        with groups(thumbs=self.script(self.UNSTARTABLE), workers=1) as hive:
+            hive.wait_line(r"group thumbs: worker \d+ cannot start; it is not replaced", times=2)
+            hive.wait_ready(1)
+            self.ask(hive, "status", says=r"NO WORKERS: thumbs: the number wanted is 0; skep scale thumbs 1 starts one")
+            self.ask(hive, "reload", says="1 worker replaced")
+            hive.stop()
+
+    def test_no_group_can_start(self):
+        path = self.script(self.UNSTARTABLE)
+        with Hive(path, workers=1, options=("--group", f"b:1:{path}")) as hive:
+            self.assertEqual(hive.wait_exit(), 78, hive.describe())
+            self.assertRegex(hive.output("err"), r"worker \d cannot start: it exited with status 78")
+
+    def test_a_group_without_workers_on_purpose_keeps_the_broker(self):
+        """Whatever becomes of the others afterwards."""
+        gone = self.folder / "gone"
+        path = self.script(f"#!/bin/sh\nwhile [ ! -e {gone} ]; do sleep 0.05; done\nexit 78\n")
+        with groups(thumbs=path, workers=1) as hive:
+            hive.wait_status(lambda status: any(w["state"] == "ready" for w in status["workers"]))
+            self.ask(hive, "scale", "hello", "0", says="no more workers|0 workers")
+            gone.touch()
+            hive.wait_line(r"group thumbs: worker \d+ cannot start", times=2)
+            self.ask(hive, "scale", "hello", "1", says="1 worker ready")
+            hive.stop()
+
+    def test_a_listener_goes_with_the_last_worker_that_was_wanted(self):
+        """Also if that one was only missing: else clients would wait there for nobody."""
+        port = free_port()
+        hello = f"{program('hello')} --listen tcp://127.0.0.1:{port}"
+        with Hive(*HELLO, workers=1, options=("--group", f"b:1:{hello}", "--failures", "1")) as hive:
+            ready(hive, "b", 1)
+            os.kill(next(iter(of(hive, "b").values()))["pid"], signal.SIGABRT)
+            hive.wait_line(r"group b: breaker opened")
+            self.ask(hive, "scale", "b", "0")
+            self.assertNotIn(f":{port}", [listener["url"][-6:] for listener in hive.status()["listeners"]])
+            with self.assertRaises(ConnectionRefusedError):
+                connect(f"tcp://127.0.0.1:{port}").close()
+            hive.stop()
+
+    def test_names_of_listeners_are_the_first_groups(self):
+        hello = f"{program('hello')} --listen web"
+        with Hive("hello", "--listen", "web", workers=1, listen=("web=tcp://127.0.0.1:0",),
+                  options=("--group", f"b:1:{hello}")) as hive:
+            hive.wait_line(r"cannot listen on web: the listener of this name is another group's")
+            hive.wait_ready(1)
             hive.stop()
 
 

@@ -116,9 +116,12 @@ static bool says_unstartable(const skep_event *event) {
 /* The others would end in the same way: stopping at once is clearer than a fork every few seconds. Those of other
  * groups would not. */
 static void give_up(struct run *run, const skep_child *child) {
-    if (run->unstartable != 0 || run->options->group_count > 0) return;
+    if (run->unstartable != 0 && run->options->group_count == 0) return;
     run->unstartable = skep_child_id(child);
-    skep_cluster_stop(run->cluster, false);
+    if (run->options->group_count == 0) skep_cluster_stop(run->cluster, false);
+    else
+        log_broker(&run->log, "group %s: worker %u cannot start; it is not replaced",
+                   skep_group_name(skep_child_group(child)), run->unstartable);
 }
 
 static void on_event(skep_cluster *cluster, const skep_event *event, void *context) {
@@ -137,6 +140,7 @@ static void on_event(skep_cluster *cluster, const skep_event *event, void *conte
     if (run->passing != NULL) pass_on(run); /* what it wrote before */
     log_line(&run->log, text);
     if (event->kind == SKEP_EVENT_READY) skep_child_set_data(event->child, run);
+    if (event->kind == SKEP_EVENT_STOP && run->options->group_count > 0) run->unstartable = 0; /* it ends on request */
     if (unstartable) give_up(run, event->child);
 }
 
@@ -309,7 +313,8 @@ int command_run(const struct options *options) {
     }
     int code = run_to_end(&run);
     if (code != 0 || run.unstartable == 0) return code;
-    say("%s: worker %u cannot start: it exited with status %d before it was ready", options->program[0],
-        run.unstartable, SKEP_EXIT_UNSTARTABLE);
+    say("%s%sworker %u cannot start: it exited with status %d before it was ready",
+        options->group_count == 0 ? options->program[0] : "", options->group_count == 0 ? ": " : "", run.unstartable,
+        SKEP_EXIT_UNSTARTABLE);
     return SKEP_EXIT_UNSTARTABLE;
 }

@@ -181,7 +181,7 @@ static int reload_all(const struct options *options) {
     static struct groups groups;
     if (changes_something(options)) return reload(options, NULL);
     int code = find_groups(options, &groups);
-    if (code == 0 && groups.count < 2) return reload(options, NULL);
+    if (code == 0 && groups.count < 2) return reload(options, groups.count == 1 ? groups.names[0] : NULL);
     for (unsigned i = 0; i < groups.count && code == 0; i++) {
         printf("group %s\n", groups.names[i]);
         code = reload(options, groups.names[i]);

@@ -19,14 +19,14 @@ SKEP_PRINTF(3, 4) static void warn(FILE *file, bool colours, const char *format,
     fprintf(file, "%s%s%s\n", paint_begin(colours, PAINT_BAD), text, paint_end(colours, PAINT_BAD));
 }
 
-static void warn_of_breaker(FILE *file, const json_t *status, bool colours) {
-    const json_t *breaker = json_object_get(status, "breaker_s");
+/* of: the broker, or one of several groups, whose name is given. */
+static void warn_of_breaker(FILE *file, const json_t *of, const char *name, bool colours) {
+    const json_t *breaker = json_object_get(of, "breaker_s");
     if (json_is_real(breaker))
         warn(file, colours,
-             "BREAKER OPEN: too many workers failed; trying one in %.0f s; skep exits shows why, skep resume starts "
-             "them "
-             "now",
-             json_real_value(breaker));
+             "BREAKER OPEN: %s%stoo many workers failed; trying one in %.0f s; skep exits shows why, skep resume%s%s "
+             "starts them now",
+             name, name[0] != '\0' ? ": " : "", json_real_value(breaker), name[0] != '\0' ? " " : "", name);
 }
 
 static void warn_of_listeners(FILE *file, const json_t *status, bool colours) {
@@ -68,12 +68,28 @@ static void warn_of_too_few(FILE *file, const json_t *status, bool colours) {
 }
 
 /* On purpose, and easily forgotten */
-static void warn_of_none(FILE *file, const json_t *status, bool colours) {
+static void warn_of_none(FILE *file, const json_t *of, const char *name, bool colours) {
+    const json_t *wanted = json_object_get(of, "wanted");
+    const char *colon = name[0] != '\0' ? ": " : "", *blank = name[0] != '\0' ? " " : "";
+    if (json_is_integer(wanted) && json_integer_value(wanted) == 0)
+        warn(file, colours, "NO WORKERS: %s%sthe number wanted is 0; skep scale%s%s 1 starts one", name, colon, blank,
+             name);
+}
+
+static void warn_of_group(FILE *file, const json_t *of, const char *name, const json_t *status, bool colours) {
     const char *state = json_string_value(json_object_get(status, "state"));
-    const json_t *wanted = json_object_get(status, "wanted");
-    if (!json_is_integer(wanted) || json_integer_value(wanted) != 0) return;
-    if (state != NULL && strcmp(state, "running") == 0)
-        warn(file, colours, "NO WORKERS: the number wanted is 0; skep scale 1 starts one");
+    warn_of_breaker(file, of, name, colours);
+    if (state != NULL && strcmp(state, "running") == 0) warn_of_none(file, of, name, colours);
+}
+
+static void warn_of_groups(FILE *file, const json_t *status, bool colours) {
+    const json_t *groups = json_object_get(status, "groups"), *group;
+    size_t i;
+    if (json_array_size(groups) < 2) warn_of_group(file, status, "", status, colours);
+    else json_array_foreach(groups, i, group) {
+            const char *name = json_string_value(json_object_get(group, "name"));
+            warn_of_group(file, group, name != NULL ? name : "", status, colours);
+        }
 }
 
 static void warn_of_silent_workers(FILE *file, const json_t *status, bool colours) {
@@ -90,9 +106,8 @@ static void warn_of_silent_workers(FILE *file, const json_t *status, bool colour
 }
 
 void status_write_warnings(FILE *file, const json_t *status, bool colours) {
-    warn_of_breaker(file, status, colours);
+    warn_of_groups(file, status, colours);
     warn_of_too_few(file, status, colours);
-    warn_of_none(file, status, colours);
     warn_of_silent_workers(file, status, colours);
     warn_of_listeners(file, status, colours);
     warn_of_reload(file, status, colours);

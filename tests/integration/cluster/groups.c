@@ -3,6 +3,7 @@
 #include "hive.h"
 #include "roles.h"
 
+#include <netinet/in.h>
 #include <signal.h>
 #include <skep/group.h>
 
@@ -202,6 +203,67 @@ static void test_each_has_its_listeners(void **state) {
     assert_non_null(strstr(skep_cluster_why(hive->cluster), "another listener has this name"));
 }
 
+static int bound_socket(void) {
+    const struct sockaddr_in local = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&local, sizeof local), 0);
+    return fd;
+}
+
+/* Where the kernel would let both have the same socket, too. */
+static void test_no_socket_is_shared(void **state) {
+    struct hive *hive = *state;
+    const char *url, *other;
+    char given[32], every[64];
+    hive_start(hive, &(skep_settings){.group = "web", .policy = SKEP_POLICY_REUSEPORT});
+    skep_group *thumbs = add_group(hive, "thumbs", "idle", (skep_settings){.policy = SKEP_POLICY_REUSEPORT});
+    assert_int_equal(skep_cluster_listen(hive->cluster, "door", "tcp://127.0.0.1:0", &url), SKEP_OK);
+    snprintf(every, sizeof every, "tcp://*%s", strrchr(url, ':'));
+    assert_int_equal(skep_group_listen(thumbs, NULL, url, &other), SKEP_EADDRINUSE);
+    assert_non_null(strstr(skep_cluster_why(hive->cluster), "another group listens there"));
+    assert_int_equal(skep_group_listen(thumbs, NULL, every, &other), SKEP_EADDRINUSE);
+    assert_int_equal(skep_group_listen(thumbs, NULL, "door", &other), SKEP_EADDRINUSE);
+    assert_non_null(strstr(skep_cluster_why(hive->cluster), "the listener of this name is another group's"));
+    int fd = bound_socket();
+    snprintf(given, sizeof given, "fd://%d", fd);
+    assert_int_equal(skep_cluster_listen(hive->cluster, "x", given, &other), SKEP_OK);
+    assert_int_equal(skep_group_listen(thumbs, "y", given, &other), SKEP_EADDRINUSE);
+    assert_int_equal(skep_group_listen(thumbs, "y", "tcp://127.0.0.1:0", &other), SKEP_OK);
+    close(fd);
+}
+
+/* Each group counts its own: a worker that asks for the URL of its only named listener gets that one. */
+static void test_named_listeners_are_counted_by_group(void **state) {
+    struct hive *hive = *state;
+    const char *door, *gate;
+    start(hive);
+    skep_group *thumbs = add_group(hive, "thumbs", "listen", (skep_settings){0});
+    assert_int_equal(skep_cluster_listen(hive->cluster, "door", "tcp://127.0.0.1:0", &door), SKEP_OK);
+    assert_int_equal(skep_group_listen(thumbs, "gate", "tcp://127.0.0.1:0", &gate), SKEP_OK);
+    const char *const env[] = {"SKEP_TEST_URL=tcp://127.0.0.1:0", NULL};
+    assert_int_equal(skep_group_fork(thumbs, env, NULL), SKEP_OK);
+    HIVE_UNTIL(hive, ready_in(hive, thumbs) == 1);
+    assert_string_equal(hive_find(hive, SKEP_EVENT_LISTENING, 1)->url, gate);
+}
+
+/* As many as there may be of all groups: fewer is always allowed. */
+static void test_the_limit_is_of_all(void **state) {
+    struct hive *hive = *state;
+    start(hive);
+    skep_group *web = skep_cluster_group(hive->cluster);
+    skep_group *broken = add_group(hive, "broken", "fail", (skep_settings){.respawn = true, .failures = 1});
+    scale(hive, broken, 1);
+    HIVE_UNTIL(hive, count(hive, SKEP_EVENT_BREAKER, "broken") == 1);
+    assert_int_equal(skep_group_scale(broken, 1000), SKEP_OK); /* none is started */
+    assert_int_equal(skep_group_scale(web, 1), SKEP_EINVAL);
+    assert_non_null(strstr(skep_cluster_why(hive->cluster), "1 workers and those of other groups: at most 1000"));
+    hive_fork_ready(hive, "idle", NULL);
+    assert_int_equal(skep_group_scale(broken, 1000), SKEP_OK);
+    assert_int_equal(skep_group_scale(broken, 999), SKEP_OK);
+    assert_int_equal(skep_group_scale(broken, 1000), SKEP_EINVAL);
+    assert_int_equal(skep_group_scale(web, 0), SKEP_OK);
+}
+
 /* The worker that listened there is to come again, some time: what happens in another group must not close it. */
 static void test_a_listener_waits_for_its_own_group(void **state) {
     struct hive *hive = *state;
@@ -226,6 +288,9 @@ int main(void) {
         HIVE_TEST(test_each_is_reloaded_by_itself),
         HIVE_TEST(test_each_has_its_breaker),
         HIVE_TEST(test_each_has_its_listeners),
+        HIVE_TEST(test_no_socket_is_shared),
+        HIVE_TEST(test_named_listeners_are_counted_by_group),
+        HIVE_TEST(test_the_limit_is_of_all),
         HIVE_TEST(test_a_listener_waits_for_its_own_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

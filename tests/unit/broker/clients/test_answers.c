@@ -112,6 +112,26 @@ static void test_answers_come_in_the_order_of_numbers(void **state) {
     close_scene(&scene);
 }
 
+/* A part of them is stored, and one is done before the rest is. */
+static void test_no_outcome_comes_before_its_answer(void **state) {
+    struct scene scene;
+    open_held(&scene, state, NULL);
+    skep_child *child = bench_hire(&scene.bench, 0, 10);
+    visitor_submit(&scene.visitor, 1, 4, true);
+    later_put_some(scene.bench.cluster, 2);
+    later_hold(scene.bench.cluster, false);
+    visitor_expect_nothing_more(&scene.visitor); /* what has been answered waits for the rest */
+    bench_assert(&scene.bench, 0, 2, 0);
+    bench_complete(child, 1, 1);
+    let_go(&scene);
+    visitor_expect(&scene.visitor, 0, SKEP_COMMAND_accepted, 1, 2, 1);
+    visitor_expect(&scene.visitor, 1, SKEP_COMMAND_finished, 1, 1, 0);
+    later_put_rest(scene.bench.cluster);
+    visitor_expect(&scene.visitor, 2, SKEP_COMMAND_accepted, 3, 2, 3);
+    bench_dismiss(child);
+    close_scene(&scene);
+}
+
 static void test_what_comes_again_is_answered_once(void **state) {
     struct scene scene;
     open_held(&scene, state, NULL);
@@ -293,6 +313,7 @@ int main(void) {
         PUMP_TEST(test_a_job_that_cannot_be_stored_is_declined),
         PUMP_TEST(test_a_copy_of_a_pending_job),
         PUMP_TEST(test_answers_come_in_the_order_of_numbers),
+        PUMP_TEST(test_no_outcome_comes_before_its_answer),
         PUMP_TEST(test_what_comes_again_is_answered_once),
         PUMP_TEST(test_no_memory_for_what_is_pending),
         PUMP_TEST(test_too_many_are_pending),

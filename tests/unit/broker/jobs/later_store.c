@@ -30,6 +30,7 @@ struct later {
     struct skep__store store; /* first member */
     struct skep__store *inner;
     struct pendings pendings;
+    struct pending *aside; /* the rest of a put */
     uv_timer_t timer;
     bool held;
     int failure;
@@ -347,6 +348,26 @@ void later_hold(skep_cluster *cluster, bool held) {
     struct later *later = later_of(cluster->store);
     later->held = held;
     if (!held) uv_timer_start(&later->timer, timer_fired, 0, 0);
+}
+
+void later_put_some(const skep_cluster *cluster, uint32_t n) {
+    struct later *later = later_of(cluster->store);
+    struct pending *p = TAILQ_FIRST(&later->pendings);
+    struct skep__batch some = p->batch;
+    some.jobs.count = some.first + n;
+    TAILQ_REMOVE(&later->pendings, p, entry);
+    later->inner->kind->put(later->inner, p->shelf, &some, p->now_ms, p->put);
+    p->batch.first += n;
+    p->batch.common.number += n;
+    later->aside = p;
+    later->store.events->settled(later->store.context);
+}
+
+void later_put_rest(const skep_cluster *cluster) {
+    struct later *later = later_of(cluster->store);
+    TAILQ_INSERT_HEAD(&later->pendings, later->aside, entry);
+    later->aside = NULL;
+    later_settle(cluster);
 }
 
 void later_fail(skep_cluster *cluster, int status) {

@@ -19,6 +19,10 @@ bool later_is_installed(const skep_cluster *cluster);
 /* Nothing is completed until it is called again with false. */
 void later_hold(skep_cluster *cluster, bool held);
 
+/* Completes the first n jobs of the oldest put; the rest waits for the other call, and for nothing else. */
+void later_put_some(const skep_cluster *cluster, uint32_t n);
+void later_put_rest(const skep_cluster *cluster);
+
 /* What is completed from now on fails: puts are answered with the status, other changes stay. SKEP_OK ends that. */
 void later_fail(skep_cluster *cluster, int status);
 
