@@ -127,10 +127,6 @@ uint32_t skep_child_slot(const skep_child *child) {
     return child->place;
 }
 
-uint64_t skep_child_requests(const skep_child *child) {
-    return child->requests;
-}
-
 uint64_t skep_child_accepted(const skep_child *child) {
     return child->accepted;
 }

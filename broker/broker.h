@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "base/clock.h"
+#include "base/handles.h"
 #include "base/heap.h"
 #include "base/reserve.h"
 #include "base/signal_mask.h"
@@ -22,7 +23,6 @@
 #include "jobs/deliveries.h"
 #include "journal/lacks.h"
 #include "journal/log.h"
-#include "messages/handling.h"
 #include "transport/link.h"
 #include "transport/outlet.h"
 #include "transport/transport.h"
@@ -30,7 +30,7 @@
 #include "worker/program.h"
 #include "worker/usage.h"
 
-enum { SKEP__COUNTED = 256, SKEP__STOP_SIGNALS = 3 };
+enum { SKEP__STOP_SIGNALS = 3 };
 
 enum skep__child_state {
 #define STATE(id, name) SKEP__CHILD_##id,
@@ -211,15 +211,12 @@ struct skep_child {
     uint64_t cut_said_ms; /* when it was last said that one of these was cut; the loop's time; 0: never */
     uint64_t inbox_connections, outbox_connections; /* of it so far; from the second on, the one before was cut */
     unsigned inbox_live, outbox_live;               /* of these; it is ready only while there is one of each */
-    uint64_t news_seen;                             /* it asked for what follows this */
-    bool owes_news;                                 /* and did not get all of it */
 
     uint64_t live; /* connections taken and not finished */
-    uint64_t accepted, requests, messages;
-    uint64_t *counted; /* its share of each of cluster.counters; NULL: it has no share in any */
+    uint64_t accepted;
     uint64_t jobs_done;
     struct skep__usage usage;
-    struct skep__handling handling;
+    struct skep__talker *talker; /* of messages/ */
     uint64_t bad_frames;      /* ever */
     uint64_t bad_frame_ms[2]; /* when the latest two came, by bad_frames modulo 2 */
 
@@ -227,26 +224,11 @@ struct skep_child {
     void *data;
 };
 
-struct skep__counter_total {
-    char name[SKEP_MAX_NAME + 1];
-    uint64_t count;
-};
-
 struct skep__news_item {
     STAILQ_ENTRY(skep__news_item) entry;
     uint64_t seq;
     size_t size_bytes;
     char data[];
-};
-
-struct skep__call_to_child {
-    uint64_t request;
-    UT_hash_handle hh;
-    skep_cluster *cluster;
-    uint32_t child;
-    skep_child_reply_cb callback;
-    void *context;
-    struct skep__alarm expiry;
 };
 
 struct skep_cluster {
@@ -286,7 +268,6 @@ struct skep_cluster {
     skep_child *by_id, *by_pid;
     uint32_t next_child;
     size_t child_count;
-    uint32_t name_turn; /* of the workers with one name */
     TAILQ_HEAD(, skep_group) groups;
     unsigned group_count;
 
@@ -350,8 +331,7 @@ struct skep_cluster {
     void (*usage_fresh)(skep_cluster *cluster);
     STAILQ_HEAD(, skep__parked) parked; /* questions about the status that wait for it */
 
-    struct skep__call_to_child *calls;
-    uint64_t next_call;
+    struct skep__messages *messages;
 
     uv_timer_t interval_timer;
     struct skep__signal_mask signal_mask;
@@ -372,14 +352,8 @@ struct skep_cluster {
     struct skep__flush disconnected_flush;
 
     /* ledger: totals since the start */
-    uint64_t accepted, requests, restarts, messages, bad_frames, redispatched;
-    pid_t counted[SKEP__COUNTED]; /* the latest workers that have ended: their pages were counted to the end */
-    unsigned counted_next;
+    uint64_t accepted, restarts, bad_frames, redispatched, client_messages;
     uint64_t cut; /* connections of workers and clients that ended while both sides lived, and were made again */
-    struct skep__counter_total counters[SKEP_MAX_COUNTERS];
-    unsigned counter_count;
-    bool counters_said; /* an event has reported that there are too many */
-    struct skep__handling handling;
 };
 
 /* What precedes the first fork of a group: the cluster starts, unless it stops. Errors: SKEP_ESTATE (stopping),

@@ -27,7 +27,7 @@
 #include "journal/exits.h"
 #include "journal/memory.h"
 #include "journal/news.h"
-#include "messages/router.h"
+#include "messages/messages.h"
 #include "worker/belongings.h"
 #include "worker/life.h"
 
@@ -46,7 +46,7 @@ static void release(skep_cluster *cluster) {
     skep__news_free(cluster);
     skep__log_free(&cluster->log);
     skep__exits_free(cluster);
-    skep__handling_free(&cluster->handling);
+    skep__messages_free(cluster);
     if (cluster->owns_loop) uv_loop_close(cluster->loop);
     free(cluster);
 }
@@ -131,6 +131,7 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     status = init_readers(cluster);
     if (status == SKEP_OK) status = skep__clock_new(&cluster->clock, cluster->loop);
     if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
+    if (status == SKEP_OK) status = skep__messages_new(cluster);
     if (status == SKEP_OK) status = skep__groups_open(cluster);
     if (status == SKEP_OK) status = skep__settings_take(cluster, terms_of(cluster), &(skep_settings){0});
     if (status == SKEP_OK) skep__memory_open(cluster, skep__shortage_retry);
@@ -229,8 +230,12 @@ static int open_sockets(skep_cluster *cluster) {
 
 static void interval_passed(uv_timer_t *timer) {
     skep_cluster *cluster = timer->data;
+    struct skep_command_brokerStatus status = {.accepted = cluster->accepted, .restarts = cluster->restarts};
+    for (const skep_child *child = NULL; (child = skep_child_next(cluster, child)) != NULL;)
+        status.connections += child->live;
+    skep__messages_status(cluster, &status);
     skep__send_request_counts(cluster);
-    skep__news_totals(cluster);
+    skep__news_totals(cluster, &status);
     skep__ledger_tidy(cluster);
 }
 
@@ -282,7 +287,7 @@ void skep_cluster_free(skep_cluster **out) {
     if (cluster == NULL) return;
     *out = NULL;
     cluster->stopping = cluster->freed = true;
-    skep__calls_free(cluster);
+    skep__messages_end(cluster);
     skep__primary_forget(cluster);
     cluster->disconnecting = false;
     skep__groups_stop(cluster);

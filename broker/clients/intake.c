@@ -9,7 +9,7 @@
 #include "jobs/ledger.h"
 #include "journal/event.h"
 #include "journal/news.h"
-#include "messages/router.h"
+#include "messages/messages.h"
 
 enum {
     MAX_REQUESTS = 1024,  /* of one client to workers, under way */
@@ -149,7 +149,7 @@ static int deliver(const struct intake *intake, const struct skep_command_messag
 
 static void message(struct intake *intake, const struct skep_command_message *m) {
     int status = deliver(intake, m);
-    intake->cluster->messages++;
+    intake->cluster->client_messages++;
     if (status != SKEP_OK) undelivered(intake->session, m, status);
 }
 

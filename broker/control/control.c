@@ -13,7 +13,7 @@
 #include "journal/exits.h"
 #include "journal/memory.h"
 #include "journal/news.h"
-#include "messages/router.h"
+#include "messages/messages.h"
 
 enum { PEEK = 10, DEAD = 100 /* jobs in an answer, if the question does not say */ };
 

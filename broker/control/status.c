@@ -9,6 +9,7 @@
 #include "group/slot.h"
 #include "hive/hive.h"
 #include "jobs/ledger.h"
+#include "messages/messages.h"
 #include "worker/life.h"
 
 static uint64_t live_connections(const skep_cluster *cluster) {
@@ -75,14 +76,14 @@ static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
         .news = skep__text(news),
         .newsSeq = cluster->news_seq,
         .accepted = cluster->accepted,
-        .requests = cluster->requests,
         .connections = live_connections(cluster),
         .restarts = cluster->restarts,
-        .messages = cluster->messages,
+        .messages = cluster->client_messages,
         .badFrames = cluster->bad_frames,
         .unknown = unknown_seen(cluster),
         .redispatched = cluster->redispatched,
     };
+    skep__messages_status(cluster, &command.brokerStatus);
     SKEP_SET(brokerStatus, &command.brokerStatus, strayAnswers, cluster->stray_answers);
     SKEP_SET(brokerStatus, &command.brokerStatus, cut, cluster->cut);
     SKEP_SET(brokerStatus, &command.brokerStatus, wanted, skep__groups_wanted(cluster));
@@ -158,22 +159,14 @@ static int add_worker(const skep_child *child, struct skep_frame *frame) {
                                             .restarts = child->slot->restarts,
                                             .connections = child->live,
                                             .accepted = child->accepted,
-                                            .requests = child->requests,
-                                            .messages = child->messages,
                                             .rss_bytes = child->usage.rss_bytes};
     if (child->name[0] != '\0') SKEP_SET(workerStatus, w, name, skep__text(child->name));
     bool differs = strcmp(child->program, child->terms->settings->exec) != 0;
     if (differs && fits(child->program) && frame->size_bytes < ROOMY_BYTES)
         SKEP_SET(workerStatus, w, program, skep__text(child->program));
     if (are_several(child->cluster)) SKEP_SET(workerStatus, w, group, skep__text(child->terms->name));
+    skep__messages_worker_status(child, w);
     add_work(child, w);
-    return skep__frame_add(frame, &command);
-}
-
-static int add_counter(const struct skep__counter_total *counter, struct skep_frame *frame) {
-    struct skep_command command = {.id = SKEP_COMMAND_counterStatus};
-    command.counterStatus =
-        (struct skep_command_counterStatus){.name = skep__text(counter->name), .count = counter->count};
     return skep__frame_add(frame, &command);
 }
 
@@ -185,7 +178,5 @@ int skep__status_add(skep_cluster *cluster, struct skep_frame *frame) {
         status = add_group(group, frame);
     LIST_FOREACH(listener, &cluster->listeners, entry) if (status == SKEP_OK) status = add_listener(listener, frame);
     TAILQ_FOREACH(child, &cluster->children, entry) if (status == SKEP_OK) status = add_worker(child, frame);
-    for (unsigned i = 0; i < cluster->counter_count && status == SKEP_OK; i++)
-        status = add_counter(&cluster->counters[i], frame);
-    return status;
+    return status == SKEP_OK ? skep__counters_add(cluster, frame) : status;
 }

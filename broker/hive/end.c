@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The end of a worker: of its link, of its process, and of what the broker holds of it. */
+#include "base/why.h"
 #include "common/container.h"
 #include "connections/dispatch.h"
 #include "connections/handoff.h"
@@ -8,8 +9,7 @@
 #include "hive/hive.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"
-#include "messages/handling.h"
-#include "messages/router.h"
+#include "messages/messages.h"
 #include "worker/life.h"
 #include "worker/output.h"
 
@@ -47,7 +47,7 @@ void skep__child_close_link(skep_child *child) {
     skep__listener_adopt(child);
     for (struct skep__seat *seat; (seat = LIST_FIRST(&child->seats)) != NULL;) skep__seat_free(seat);
     if (child->voluntary) skep__group_prune(skep__group_of(child));
-    skep__calls_fail(child);
+    skep__messages_link_closed(child);
     skep__ledger_link_ended(child);
     skep__check_disconnected(child->cluster);
 }
@@ -67,11 +67,24 @@ static void worker_ended(skep_child *child) {
     skep__life(child, SKEP__SIGNAL_EXIT);
 }
 
+/* --- what the rooms have of it --- */
+
+static void worker_unmade(skep_child *child) {
+    skep__outlet_free(&child->inbox);
+    skep__messages_worker_freed(child);
+}
+
+static int worker_made(skep_child *child, const struct skep__program *program) {
+    int status = skep__messages_worker_made(child);
+    if (status != SKEP_OK)
+        return skep__broker_fail(child->cluster, status, "fork: %s", skep_strerror(status));
+    return skep__inbox_open(child, program);
+}
+
 void skep__child_release(skep_child *child) {
     skep_cluster *cluster = child->cluster;
     skep__ledger_child_ended(child);
-    skep__outlet_free(&child->inbox);
-    skep__handling_free(&child->handling);
+    worker_unmade(child);
     skep__child_drop_process(child);
     skep__check_disconnected(cluster);
 }
@@ -95,7 +108,8 @@ static void worker_watched(skep_child *child) {
     skep__watch_ready(child);
 }
 
-const struct skep__worker_events skep__hive_events = {.made = skep__inbox_open,
+const struct skep__worker_events skep__hive_events = {.made = worker_made,
+                                                      .unmade = worker_unmade,
                                                       .watched = worker_watched,
                                                       .readable = skep__read_link,
                                                       .dismissed = skep__child_leave,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * What happens to workers: the table of states.def and its actions. */
+#include <assert.h>
 #include <signal.h>
+#include <string.h>
 
 #include "common/container.h"
 #include "common/text.h"
@@ -16,7 +18,7 @@
 #include "jobs/ledger.h"
 #include "journal/event.h"
 #include "journal/exits.h"
-#include "messages/counts.h"
+#include "messages/messages.h"
 #include "worker/life.h"
 #include "worker/watchdog.h"
 
@@ -144,17 +146,41 @@ static skep_event exit_event(skep_child *child) {
     return event;
 }
 
+static void keep_record(skep_child *child, const skep_event *event) {
+    struct skep_command_workerStatus work = {.worker = child->id};
+    skep__messages_worker_status(child, &work);
+    skep_exit_facts facts = {.id = child->id,
+                             .slot = child->place,
+                             .pid = child->pid,
+                             .group = child->terms->name,
+                             .code = event->code,
+                             .signal = event->signal,
+                             .reason = event->reason,
+                             .uptime_ms = event->uptime_ms,
+                             .delay_ms = event->delay_ms,
+                             .voluntary = child->voluntary,
+                             .ready = child->ready_ms != 0,
+                             .accepted = child->accepted,
+                             .requests = work.requests,
+                             .messages = work.messages,
+                             .jobs_done = child->jobs_done,
+                             .connections = child->live};
+    static_assert(sizeof facts.name == sizeof child->name, "a name fits");
+    memcpy(facts.name, child->name, sizeof child->name);
+    skep__exits_add(child, &facts, skep__ledger_jobs_of(child));
+}
+
 static void worker_gone(skep_child *child) {
     skep_cluster *cluster = child->cluster;
     skep_group *group = skep__group_of(child);
     struct skep__slot *slot = child->slot;
-    skep__count_unreported(child); /* before the exit event */
+    skep__messages_worker_ended(child); /* before the exit event */
     if (child->link >= 0) lose_link_draining(child);
     skep_event event = exit_event(child);
     bool fails_reload = skep__reload_child_ends(child);
     event.delay_ms = skep__slot_vacate(child);
     if (slot->successor == child) slot->successor = NULL;
-    skep__exits_add(child, &event, skep__ledger_jobs_of(child));
+    keep_record(child, &event);
     skep__emit_due(cluster);
     skep__child_unlist(child); /* before its exit event, as in Node */
     skep__emit(cluster, &event);

@@ -4,15 +4,13 @@
 #include "hive/hive.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"
-#include "messages/counts.h"
-#include "messages/handling.h"
-#include "messages/router.h"
+#include "messages/messages.h"
 #include "worker/life.h"
 
 void skep__inbox_drained(void *context) {
     skep_child *child = context;
     child->inbox_full = false;
-    if (child->owes_news) skep__worker_news_since(child, child->news_seen);
+    skep__messages_inbox_drained(child);
     skep__dispatch_child(child);
 }
 
@@ -31,9 +29,7 @@ static int take_from_child(skep_child *child, const struct skep_command *command
     switch (command->id) {
     case SKEP_COMMAND_message: skep__worker_message(child, &command->message); break;
     case SKEP_COMMAND_reply: skep__worker_reply(child, &command->reply); break;
-    case SKEP_COMMAND_newsSince:
-        if (!child->owes_news) skep__worker_news_since(child, command->newsSince.seq);
-        break;
+    case SKEP_COMMAND_newsSince: skep__worker_news_since(child, command->newsSince.seq); break;
     case SKEP_COMMAND_completed: return skep__ledger_completed(child, &command->completed, why);
     case SKEP_COMMAND_retry: skep__ledger_retry(child, &command->retry); break;
     case SKEP_COMMAND_fail: skep__ledger_fail(child, &command->fail); break;

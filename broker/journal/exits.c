@@ -4,10 +4,8 @@
 #include "common/signal_text.h"
 #include "common/text.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/time.h>
 
 #include "journal/event.h"
@@ -16,19 +14,9 @@ enum { KEPT_EXITS = 256 };
 
 struct skep__exit {
     STAILQ_ENTRY(skep__exit) entry;
-    uint32_t worker, slot;
-    pid_t pid;
-    char name[SKEP_MAX_NAME + 1];
-    const char *group;  /* its name; lives as long as the cluster */
-    uint64_t time_ms;   /* wall clock, since 1970 */
-    const char *reason; /* static text */
-    int code, signal;   /* one of the two is -1 */
-    uint64_t uptime_ms;
+    skep_exit_facts facts; /* name of the group lives as long as the cluster */
     struct rusage usage;
-    uint64_t connections, jobs;
-    uint64_t accepted, requests, messages, jobs_done;
-    bool ready, voluntary;
-    int64_t delay_ms; /* -1: no replacement */
+    uint64_t jobs;
     struct skep__log_tail lines;
 };
 
@@ -42,31 +30,13 @@ static void drop_oldest(skep_cluster *cluster) {
     free(oldest);
 }
 
-void skep__exits_add(skep_child *child, const skep_event *event, uint64_t jobs) {
+void skep__exits_add(skep_child *child, const skep_exit_facts *facts, uint64_t jobs) {
     skep_cluster *cluster = child->cluster;
     struct skep__exit *record = calloc(1, sizeof *record);
     if (record == NULL) return;
-    *record = (struct skep__exit){.worker = child->id,
-                                  .slot = child->place,
-                                  .pid = child->pid,
-                                  .group = child->terms->name,
-                                  .time_ms = skep__wall_ms(),
-                                  .reason = event->reason,
-                                  .code = event->code,
-                                  .signal = event->signal,
-                                  .uptime_ms = event->uptime_ms,
-                                  .usage = child->rusage,
-                                  .connections = child->live,
-                                  .jobs = jobs,
-                                  .accepted = child->accepted,
-                                  .requests = child->requests,
-                                  .messages = child->messages,
-                                  .jobs_done = child->jobs_done,
-                                  .ready = child->ready_ms != 0,
-                                  .voluntary = child->voluntary,
-                                  .delay_ms = event->delay_ms,
-                                  .lines = child->last_lines};
-    memcpy(record->name, child->name, sizeof record->name);
+    *record =
+        (struct skep__exit){.facts = *facts, .usage = child->rusage, .jobs = jobs, .lines = child->last_lines};
+    record->facts.time_ms = skep__wall_ms();
     child->last_lines = (struct skep__log_tail){0};
     STAILQ_INSERT_TAIL(&cluster->exits, record, entry);
     if (++cluster->exit_count > KEPT_EXITS) drop_oldest(cluster);
@@ -76,35 +46,14 @@ void skep__exits_free(skep_cluster *cluster) {
     while (!STAILQ_EMPTY(&cluster->exits)) drop_oldest(cluster);
 }
 
-static const struct skep__exit *find(const skep_cluster *cluster, uint32_t worker) {
-    const struct skep__exit *record;
-    STAILQ_FOREACH(record, &cluster->exits, entry) if (record->worker == worker) return record;
-    return NULL;
-}
-
 int skep_child_exit_facts(const skep_cluster *cluster, uint32_t id, skep_exit_facts *facts) {
-    const struct skep__exit *record = find(cluster, id);
-    if (record == NULL) return SKEP_ENOWORKER;
-    *facts = (skep_exit_facts){.id = record->worker,
-                               .slot = record->slot,
-                               .pid = record->pid,
-                               .group = record->group,
-                               .code = record->code,
-                               .signal = record->signal,
-                               .reason = record->reason,
-                               .uptime_ms = record->uptime_ms,
-                               .delay_ms = record->delay_ms,
-                               .time_ms = record->time_ms,
-                               .voluntary = record->voluntary,
-                               .ready = record->ready,
-                               .accepted = record->accepted,
-                               .requests = record->requests,
-                               .messages = record->messages,
-                               .jobs_done = record->jobs_done,
-                               .connections = record->connections};
-    static_assert(sizeof facts->name == sizeof record->name, "a name fits");
-    memcpy(facts->name, record->name, sizeof record->name);
-    return SKEP_OK;
+    const struct skep__exit *record;
+    STAILQ_FOREACH(record, &cluster->exits, entry) {
+        if (record->facts.id != id) continue;
+        *facts = record->facts;
+        return SKEP_OK;
+    }
+    return SKEP_ENOWORKER;
 }
 
 /* --- words --- */
@@ -123,32 +72,32 @@ static uint64_t ms_of(const struct timeval *time) {
     return (uint64_t)time->tv_sec * 1000 + (uint64_t)time->tv_usec / 1000;
 }
 
-static void set_optional(const skep_cluster *cluster, struct skep_command_exitStatus *e,
-                         const struct skep__exit *record) {
-    if (cluster->group_count > 1) SKEP_SET(exitStatus, e, group, skep__text(record->group));
-    if (record->name[0] != '\0') SKEP_SET(exitStatus, e, name, skep__text(record->name));
-    if (record->code >= 0) SKEP_SET(exitStatus, e, code, (uint64_t)record->code);
-    if (record->signal >= 0) SKEP_SET(exitStatus, e, signal, (uint64_t)record->signal);
-    if (record->delay_ms >= 0) SKEP_SET(exitStatus, e, delay_ms, (uint64_t)record->delay_ms);
+static void set_optional(const skep_cluster *cluster, struct skep_command_exitStatus *e, const skep_exit_facts *facts) {
+    if (cluster->group_count > 1) SKEP_SET(exitStatus, e, group, skep__text(facts->group));
+    if (facts->name[0] != '\0') SKEP_SET(exitStatus, e, name, skep__text(facts->name));
+    if (facts->code >= 0) SKEP_SET(exitStatus, e, code, (uint64_t)facts->code);
+    if (facts->signal >= 0) SKEP_SET(exitStatus, e, signal, (uint64_t)facts->signal);
+    if (facts->delay_ms >= 0) SKEP_SET(exitStatus, e, delay_ms, (uint64_t)facts->delay_ms);
 }
 
 static int add(const skep_cluster *cluster, const struct skep__exit *record, struct skep_frame *frame) {
+    const skep_exit_facts *facts = &record->facts;
     struct skep_bytes lines[SKEP__TAIL_LINES];
     struct skep_command command = {.id = SKEP_COMMAND_exitStatus};
     struct skep_command_exitStatus *e = &command.exitStatus;
-    *e = (struct skep_command_exitStatus){.worker = record->worker,
-                                          .pid = (uint64_t)record->pid,
-                                          .slot = record->slot,
-                                          .time = record->time_ms,
-                                          .reason = skep__text(record->reason),
-                                          .uptime_ms = record->uptime_ms,
+    *e = (struct skep_command_exitStatus){.worker = facts->id,
+                                          .pid = (uint64_t)facts->pid,
+                                          .slot = facts->slot,
+                                          .time = facts->time_ms,
+                                          .reason = skep__text(facts->reason),
+                                          .uptime_ms = facts->uptime_ms,
                                           .user_ms = ms_of(&record->usage.ru_utime),
                                           .system_ms = ms_of(&record->usage.ru_stime),
                                           .rss_bytes = (uint64_t)record->usage.ru_maxrss * 1024,
-                                          .connections = record->connections,
+                                          .connections = facts->connections,
                                           .jobs = record->jobs,
-                                          .ready = record->ready};
-    set_optional(cluster, e, record);
+                                          .ready = facts->ready};
+    set_optional(cluster, e, facts);
     for (unsigned i = 0; i < record->lines.count; i++)
         lines[i] = (struct skep_bytes){record->lines.lines[i]->data, record->lines.lines[i]->size_bytes};
     struct skep_list list = {.count = record->lines.count, .borrowed = lines};

@@ -5,9 +5,9 @@
 
 #include "broker.h"
 
-/* Keeps a record of a worker that has ended, whose exit event this is; its last lines go into it. If there is no memory
+/* Keeps a record of a worker that has ended; its last lines go into it, and the time is now. If there is no memory
  * there is no record. jobs: that it had. */
-void skep__exits_add(skep_child *child, const skep_event *event, uint64_t jobs);
+void skep__exits_add(skep_child *child, const skep_exit_facts *facts, uint64_t jobs);
 
 /* Appends the latest n records (0: all), the oldest first. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__exits_answer(const skep_cluster *cluster, uint64_t n, struct skep_frame *frame);

@@ -86,16 +86,13 @@ int skep__news_broadcast(skep_cluster *cluster, uint32_t from, const struct skep
     return publish(cluster, &command);
 }
 
-void skep__news_totals(skep_cluster *cluster) {
+void skep__news_totals(skep_cluster *cluster, const struct skep_command_brokerStatus *status) {
     struct skep_command command = {.id = SKEP_COMMAND_totals};
-    uint64_t connections = 0;
-    const skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) connections += child->live;
     command.totals = (struct skep_command_totals){.seq = cluster->news_seq + 1,
-                                                  .accepted = cluster->accepted,
-                                                  .requests = cluster->requests,
-                                                  .connections = connections,
-                                                  .restarts = cluster->restarts};
+                                                  .accepted = status->accepted,
+                                                  .requests = status->requests,
+                                                  .connections = status->connections,
+                                                  .restarts = status->restarts};
     if (publish(cluster, &command) != SKEP_OK) return; /* the next interval will tell */
 }
 

@@ -12,8 +12,8 @@ void skep__news_event(skep_cluster *cluster, const skep_event *event);
 SKEP_MUST_USE int skep__news_broadcast(skep_cluster *cluster, uint32_t from, const struct skep_bytes *name,
                                        const struct skep_bytes *data);
 
-/* Publishes the totals. */
-void skep__news_totals(skep_cluster *cluster);
+/* Publishes totals of the broker's status. */
+void skep__news_totals(skep_cluster *cluster, const struct skep_command_brokerStatus *status);
 
 /* Calls add for the items after seq, as they are packed, then for the newsEnd; stops at the first that fails and
  * returns its status. */

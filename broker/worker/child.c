@@ -90,7 +90,6 @@ void skep__child_bad_frame(skep_child *child, const char *channel, const char *w
 /* --- handles --- */
 
 static void free_child(skep_child *child) {
-    free(child->counted);
     free(child->program);
     free(child);
 }
@@ -152,7 +151,7 @@ static void abandon(skep_child *child) {
     close(child->pidfd);
     close(child->link);
     skep__page_free(&child->page);
-    skep__outlet_free(&child->inbox);
+    child->cluster->worker_events->unmade(child);
     if (child->open_handles == 0) free_child(child);
 }
 

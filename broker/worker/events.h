@@ -9,6 +9,8 @@ struct skep__worker_events {
     /* It has a process, which loads its program meanwhile: what it is given its work by is opened. Errors: as
      * skep_fork; it is ended then. */
     int (*made)(skep_child *child, const struct skep__program *program);
+    /* It cannot be watched: what was opened and made for it, if anything, is freed. */
+    void (*unmade)(skep_child *child);
     /* It can be found, and its link may be written and read. */
     void (*watched)(skep_child *child);
     /* A message of its link can be read, or its end. SKEP_OK: there may be more; asking costs a system call each

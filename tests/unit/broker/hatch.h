@@ -13,6 +13,7 @@
 #include "connections/handoff.h"
 #include "group/group.h"
 #include "group/slot.h"
+#include "messages/private.h"
 
 /* A cluster on the pump's loop, not started; its directory is the pump's folder. */
 static inline skep_cluster *hatch_cluster(struct pump *pump, const skep_settings *settings) {
@@ -70,6 +71,7 @@ static inline skep_child *hatch_child(skep_cluster *cluster, uint32_t place) {
     LIST_INIT(&child->seats);
     LIST_INIT(&child->consumers);
     child->deliveries.first = child->deliveries.next = 1;
+    assert_int_equal(skep__messages_worker_made(child), SKEP_OK);
     cluster->child_count++;
     return child;
 }
@@ -87,8 +89,7 @@ static inline void hatch_free_child(skep_child *child) {
     for (struct skep__seat *seat; (seat = LIST_FIRST(&child->seats)) != NULL;) skep__seat_free(seat);
     skep__flusher_unmark(child->cluster->flusher, &child->link_flush);
     child->cluster->child_count--;
-    skep__handling_free(&child->handling);
-    free(child->counted);
+    skep__messages_worker_freed(child);
     free(child->program);
     free(child->slot);
     free(child);

@@ -10,7 +10,6 @@
 #include "clients/session.h"
 #include "hive/hive.h"
 #include "jobs/ledger.h"
-#include "messages/router.h"
 #include "page_claims.h"
 
 enum { BENCH_RUNS = 4096 };

@@ -158,7 +158,7 @@ static void test_counts_of_the_killed(void **state) {
     end_process(&bench);
     skep__life(bench.child, SKEP__SIGNAL_EXIT);
     assert_int_equal(bench.requests_at_exit, 7);
-    assert_int_equal(bench.cluster->requests, 7);
+    assert_int_equal(bench.cluster->messages->requests, 7);
     hatch_free(bench.pump, &bench.cluster);
 }
 

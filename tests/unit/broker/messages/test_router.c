@@ -8,7 +8,7 @@
 #include "hive/channels.h"
 #include "hive/hive.h"
 #include "journal/event.h"
-#include "messages/router.h"
+#include "messages/private.h"
 
 enum { PID = 100000 /* of the first made-up worker */ };
 
@@ -140,9 +140,9 @@ static void test_counts(void **state) {
     arrive_from(bench, PID);
     add(bench, &five);
     arrive_from(bench, PID + 1);
-    assert_int_equal(bench->children[0]->requests, 6);
-    assert_int_equal(bench->children[1]->requests, 5);
-    assert_int_equal(bench->cluster->requests, 11);
+    assert_int_equal(bench->children[0]->talker->requests, 6);
+    assert_int_equal(bench->children[1]->talker->requests, 5);
+    assert_int_equal(bench->cluster->messages->requests, 11);
     close_bench(bench);
 }
 
@@ -156,8 +156,8 @@ static void test_counts_of_the_dead(void **state) {
     add(bench, &message);
     add(bench, &jobs);
     arrive_from(bench, PID + 77);
-    assert_int_equal(bench->cluster->requests, 5);
-    assert_int_equal(bench->cluster->counters[0].count, 2);
+    assert_int_equal(bench->cluster->messages->requests, 5);
+    assert_int_equal(bench->cluster->messages->counters[0].count, 2);
     assert_int_equal(bench->messages, 0);
     assert_int_equal(bench->errors, 0);
     close_bench(bench);
@@ -171,8 +171,8 @@ static void test_durations(void **state) {
         add(bench, &handled);
         arrive_from(bench, pid);
     }
-    assert_int_equal(bench->children[1]->handling.of[SKEP__HANDLED_JOB].total, 1);
-    assert_int_equal(bench->cluster->handling.of[SKEP__HANDLED_JOB].total, 3);
+    assert_int_equal(bench->children[1]->talker->handling.of[SKEP__HANDLED_JOB].total, 1);
+    assert_int_equal(bench->cluster->messages->handling.of[SKEP__HANDLED_JOB].total, 3);
     assert_int_equal(bench->cluster->bad_frames, 0);
     handled.handled.times.size_bytes = 1;
     add(bench, &handled);
@@ -224,7 +224,7 @@ static void test_as_many_counters_as_there_may_be(void **state) {
         add(bench, &command);
     }
     arrive_from(bench, PID);
-    assert_int_equal(bench->cluster->counter_count, SKEP_MAX_COUNTERS);
+    assert_int_equal(bench->cluster->messages->counter_count, SKEP_MAX_COUNTERS);
     close_bench(bench);
 }
 
@@ -249,7 +249,7 @@ static void test_rubbish_behind_a_command(void **state) {
     add(bench, &hello); /* of another channel */
     add(bench, &five);
     arrive_from(bench, PID + 77);
-    assert_int_equal(bench->cluster->requests, 5);
+    assert_int_equal(bench->cluster->messages->requests, 5);
     assert_int_equal(bench->cluster->bad_frames, 1);
     close_bench(bench);
 }
@@ -339,8 +339,8 @@ static void test_names_in_turn(void **state) {
     arrive_from(bench, PID);
     PUMP_UNTIL(bench->pump, read_inbox(bench, 0).others == 7);
     assert_int_equal(read_inbox(bench, 1).others, 3);
-    assert_int_equal(bench->children[0]->messages, 10);
-    assert_int_equal(bench->cluster->messages, 10);
+    assert_int_equal(bench->children[0]->talker->messages, 10);
+    assert_int_equal(bench->cluster->messages->messages, 10);
     close_bench(bench);
 }
 
