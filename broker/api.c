@@ -4,7 +4,7 @@
 #include <signal.h>
 
 #include "base/why.h"
-#include "clients/primary.h"
+#include "clients/clients.h"
 #include "connections/listener.h"
 #include "contract.h"
 #include "group/group.h"

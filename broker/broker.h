@@ -236,8 +236,7 @@ struct skep_cluster {
     uv_loop_t *loop;
     uv_loop_t own_loop;
     bool owns_loop;
-    int open_handles;          /* timers, signals; polls of listeners and children have their own count */
-    uv_close_cb handle_closed; /* of each of these */
+    struct skep__handles handles; /* timers and signals of all rooms, which are freed after them */
     bool freed;
     unsigned trace;
     char why[SKEP_MAX_REASON * 2];
@@ -316,15 +315,7 @@ struct skep_cluster {
     uint64_t store_said_ms;                     /* when it was last said that the store is in trouble; 0: never */
     struct skep__flush lost_flush;              /* says which jobs a stop has left */
 
-    struct skep__port *intake;
-    struct skep_reader intake_reader;
-    struct skep__session *sessions; /* clients that have joined, by number */
-    uint32_t next_session;
-    LIST_HEAD(, skep__session) pending; /* have outcomes gathered */
-    LIST_HEAD(, skep__session) delayed; /* have acceptances that wait for an outcome to leave with */
-    uv_timer_t hush_timer;              /* but not for long */
-    struct skep__awaited *awaited;      /* outcomes that the primary waits for, by number */
-    uint64_t next_number;               /* of the primary's jobs */
+    struct skep__clients *clients;
 
     uv_idle_t usage_idle; /* runs while workers are left to look at */
     uint64_t usage_began_ms;
@@ -352,7 +343,7 @@ struct skep_cluster {
     struct skep__flush disconnected_flush;
 
     /* ledger: totals since the start */
-    uint64_t accepted, restarts, bad_frames, redispatched, client_messages;
+    uint64_t accepted, restarts, bad_frames, redispatched;
     uint64_t cut; /* connections of workers and clients that ended while both sides lived, and were made again */
 };
 

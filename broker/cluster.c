@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 #include "base/why.h"
-#include "clients/session.h"
+#include "clients/clients.h"
+#include "common/container.h"
 #include "common/own_loop.h"
 #include "config/directory.h"
 #include "config/settings.h"
@@ -27,6 +28,7 @@
 #include "journal/exits.h"
 #include "journal/memory.h"
 #include "journal/news.h"
+#include "journal/peers.h"
 #include "messages/messages.h"
 #include "worker/belongings.h"
 #include "worker/life.h"
@@ -38,7 +40,6 @@ static void release(skep_cluster *cluster) {
     skep__settings_free(&cluster->settings);
     free(cluster->link_message);
     skep__frame_free(&cluster->scratch);
-    skep__reader_free(&cluster->intake_reader);
     skep__reader_free(&cluster->outbox_reader);
     skep__reader_free(&cluster->control_reader);
     skep__reader_free(&cluster->link_reader);
@@ -46,14 +47,14 @@ static void release(skep_cluster *cluster) {
     skep__news_free(cluster);
     skep__log_free(&cluster->log);
     skep__exits_free(cluster);
+    skep__clients_free(cluster);
     skep__messages_free(cluster);
     if (cluster->owns_loop) uv_loop_close(cluster->loop);
     free(cluster);
 }
 
-static void handle_closed(uv_handle_t *handle) {
-    skep_cluster *cluster = handle->data;
-    if (--cluster->open_handles == 0 && cluster->freed && !cluster->owns_loop) release(cluster);
+static void handles_closed(struct skep__handles *handles) {
+    release(SKEP_CONTAINER(handles, skep_cluster, handles));
 }
 
 /* --- making --- */
@@ -62,14 +63,12 @@ static void init_timer(skep_cluster *cluster, uv_timer_t *timer) {
     uv_timer_init(cluster->loop, timer);
     uv_unref((uv_handle_t *)timer);
     timer->data = cluster;
-    cluster->open_handles++;
 }
 
 static void init_idle(skep_cluster *cluster, uv_idle_t *idle) {
     uv_idle_init(cluster->loop, idle);
     uv_unref((uv_handle_t *)idle);
     idle->data = cluster;
-    cluster->open_handles++;
 }
 
 static void init_lists(skep_cluster *cluster) {
@@ -81,8 +80,6 @@ static void init_lists(skep_cluster *cluster) {
     STAILQ_INIT(&cluster->news_items);
     TAILQ_INIT(&cluster->log.lines);
     STAILQ_INIT(&cluster->exits);
-    LIST_INIT(&cluster->pending);
-    LIST_INIT(&cluster->delayed);
 }
 
 static int init_readers(skep_cluster *cluster) {
@@ -91,7 +88,6 @@ static int init_readers(skep_cluster *cluster) {
     if (status == SKEP_OK) status = skep__reader_init(&cluster->outbox_reader, SKEP_CHANNEL_OUTBOX);
     if (status == SKEP_OK) status = skep__reader_init(&cluster->control_reader, SKEP_CHANNEL_ASK);
     if (status == SKEP_OK) status = skep__reader_init(&cluster->link_reader, SKEP_CHANNEL_LINK_UP);
-    if (status == SKEP_OK) status = skep__reader_init(&cluster->intake_reader, SKEP_CHANNEL_INTAKE);
     return status;
 }
 
@@ -101,7 +97,6 @@ static int allocate(skep_cluster **out, uv_loop_t *loop) {
     init_lists(cluster);
     cluster->worker_events = &skep__hive_events;
     cluster->job_events = &skep__client_job_events;
-    cluster->handle_closed = handle_closed;
     cluster->trace = skep__trace_mask();
     cluster->lock = cluster->reserve = -1;
     getrlimit(RLIMIT_NOFILE, &cluster->files);
@@ -126,12 +121,12 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     init_timer(cluster, &cluster->interval_timer);
     init_timer(cluster, &cluster->lack_timer);
     init_timer(cluster, &cluster->memory_timer);
-    init_timer(cluster, &cluster->hush_timer);
     init_idle(cluster, &cluster->usage_idle);
     status = init_readers(cluster);
     if (status == SKEP_OK) status = skep__clock_new(&cluster->clock, cluster->loop);
     if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
     if (status == SKEP_OK) status = skep__messages_new(cluster);
+    if (status == SKEP_OK) status = skep__clients_new(cluster);
     if (status == SKEP_OK) status = skep__groups_open(cluster);
     if (status == SKEP_OK) status = skep__settings_take(cluster, terms_of(cluster), &(skep_settings){0});
     if (status == SKEP_OK) skep__memory_open(cluster, skep__shortage_retry);
@@ -178,17 +173,6 @@ static int open_outbox(skep_cluster *cluster) {
     return status == SKEP_OK ? skep__port_listen(cluster->outbox, url) : status;
 }
 
-static int open_intake(skep_cluster *cluster) {
-    static const struct skep__port_events events = {.received = skep__intake_received,
-                                                    .refused = skep__peer_refused,
-                                                    .misspoke = skep__peer_misspoke,
-                                                    .starved = skep__peers_starved};
-    char url[SKEP_MAX_URL + 1];
-    skep__instance_url(&cluster->instance, SKEP_FILE_INTAKE, url, sizeof url);
-    int status = skep__port_new(&cluster->intake, cluster->hub, SKEP__PORT_PULL, &events, cluster);
-    return status == SKEP_OK ? skep__port_listen(cluster->intake, url) : status;
-}
-
 static int open_news(skep_cluster *cluster) {
     struct skep__outlet_options options = {.hub = cluster->hub,
                                            .flusher = cluster->flusher,
@@ -203,8 +187,7 @@ static int open_news(skep_cluster *cluster) {
 
 static void close_sockets(skep_cluster *cluster) {
     skep__control_close(cluster);
-    skep__sessions_free(cluster);
-    skep__port_free(&cluster->intake);
+    skep__clients_close(cluster);
     skep__ledger_close(cluster);
     skep__outlet_free(&cluster->news);
     skep__port_free(&cluster->outbox);
@@ -220,7 +203,7 @@ static int open_sockets(skep_cluster *cluster) {
     if (status == SKEP_OK) skep__hub_on_lack(cluster->hub, skep__shortage_lacks, cluster);
     if (status == SKEP_OK) status = open_outbox(cluster);
     if (status == SKEP_OK) status = open_news(cluster);
-    if (status == SKEP_OK) status = open_intake(cluster);
+    if (status == SKEP_OK) status = skep__clients_open(cluster);
     if (status == SKEP_OK) status = skep__ledger_open(cluster);
     if (status == SKEP_OK) status = skep__control_open(cluster);
     if (status == SKEP_OK) return SKEP_OK;
@@ -274,11 +257,10 @@ int skep_cluster_run(skep_cluster *cluster) {
 /* --- freeing --- */
 
 static void close_handles(skep_cluster *cluster) {
-    uv_close((uv_handle_t *)&cluster->interval_timer, handle_closed);
-    uv_close((uv_handle_t *)&cluster->lack_timer, handle_closed);
-    uv_close((uv_handle_t *)&cluster->memory_timer, handle_closed);
-    uv_close((uv_handle_t *)&cluster->hush_timer, handle_closed);
-    uv_close((uv_handle_t *)&cluster->usage_idle, handle_closed);
+    skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->interval_timer);
+    skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->lack_timer);
+    skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->memory_timer);
+    skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->usage_idle);
     skep__signals_close(cluster);
 }
 
@@ -288,7 +270,7 @@ void skep_cluster_free(skep_cluster **out) {
     *out = NULL;
     cluster->stopping = cluster->freed = true;
     skep__messages_end(cluster);
-    skep__primary_forget(cluster);
+    skep__clients_end(cluster);
     cluster->disconnecting = false;
     skep__groups_stop(cluster);
     skep__subscribers_free(&cluster->subscribers);
@@ -302,6 +284,7 @@ void skep_cluster_free(skep_cluster **out) {
     skep__memory_close(cluster);
     skep__flusher_free(&cluster->flusher);
     skep__clock_free(&cluster->clock);
+    if (!cluster->owns_loop) cluster->handles.closed = handles_closed;
     close_handles(cluster);
     if (!cluster->owns_loop) return;
     uv_run(cluster->loop, UV_RUN_NOWAIT); /* close callbacks; handles of the user's do not hold this up */

@@ -3,10 +3,9 @@
  * batch. Where one may complete later, each batch is remembered until it has been answered, and so have those before
  * it.
  */
-#include "clients/answers.h"
-
 #include <stdlib.h>
 
+#include "clients/private.h"
 #include "common/container.h"
 #include "common/text.h"
 #include "jobs/ledger.h"

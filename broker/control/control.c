@@ -6,14 +6,15 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "clients/session.h"
+#include "clients/clients.h"
 #include "group/group.h"
-#include "hive/channels.h"
 #include "jobs/ledger.h"
 #include "journal/exits.h"
 #include "journal/memory.h"
 #include "journal/news.h"
+#include "journal/peers.h"
 #include "messages/messages.h"
+#include "worker/life.h"
 
 enum { PEEK = 10, DEAD = 100 /* jobs in an answer, if the question does not say */ };
 

@@ -2,6 +2,7 @@
  * The status, read off the ledger. */
 #include <string.h>
 
+#include "clients/clients.h"
 #include "common/text.h"
 #include "control/control.h"
 #include "group/group.h"
@@ -20,8 +21,7 @@ static uint64_t live_connections(const skep_cluster *cluster) {
 }
 
 static uint64_t unknown_seen(const skep_cluster *cluster) {
-    return cluster->outbox_reader.unknown + cluster->link_reader.unknown + cluster->control_reader.unknown +
-           cluster->intake_reader.unknown;
+    return cluster->outbox_reader.unknown + cluster->link_reader.unknown + cluster->control_reader.unknown;
 }
 
 /* What a limit of the protocol would cut is left out. */
@@ -78,14 +78,14 @@ static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
         .accepted = cluster->accepted,
         .connections = live_connections(cluster),
         .restarts = cluster->restarts,
-        .messages = cluster->client_messages,
         .badFrames = cluster->bad_frames,
         .unknown = unknown_seen(cluster),
         .redispatched = cluster->redispatched,
     };
-    skep__messages_status(cluster, &command.brokerStatus);
-    SKEP_SET(brokerStatus, &command.brokerStatus, strayAnswers, cluster->stray_answers);
     SKEP_SET(brokerStatus, &command.brokerStatus, cut, cluster->cut);
+    skep__messages_status(cluster, &command.brokerStatus);
+    skep__clients_status(cluster, &command.brokerStatus);
+    SKEP_SET(brokerStatus, &command.brokerStatus, strayAnswers, cluster->stray_answers);
     SKEP_SET(brokerStatus, &command.brokerStatus, wanted, skep__groups_wanted(cluster));
     add_sums(cluster, &command.brokerStatus);
     return skep__frame_add(frame, &command);

@@ -51,7 +51,6 @@ static int catch_next(skep_cluster *cluster) {
     int error = uv_signal_init(cluster->loop, handle);
     if (error != 0) return error;
     handle->data = cluster;
-    cluster->open_handles++;
     uv_unref((uv_handle_t *)handle);
     return uv_signal_start(handle, signalled, stop_signals[cluster->signal_count++]);
 }
@@ -142,7 +141,6 @@ static int watch(skep_cluster *cluster) {
     int status = uv_poll_init(cluster->loop, &cluster->steering, cluster->steering_fd);
     if (status != 0) return status;
     cluster->steering.data = cluster;
-    cluster->open_handles++;
     uv_unref((uv_handle_t *)&cluster->steering);
     uv_poll_start(&cluster->steering, UV_READABLE, readable);
     return 0;
@@ -179,7 +177,7 @@ static void close_steering(skep_cluster *cluster) {
     if (!cluster->steers) return;
     while (next_signal(cluster, &signal)) continue;
     uv_poll_stop(&cluster->steering);
-    uv_close((uv_handle_t *)&cluster->steering, cluster->handle_closed);
+    skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->steering);
     close(cluster->steering_fd);
 }
 
@@ -189,5 +187,5 @@ void skep__signals_close(skep_cluster *cluster) {
     close_steering(cluster);
     skep__signal_mask_restore(&cluster->signal_mask);
     for (unsigned i = 0; i < cluster->signal_count; i++)
-        uv_close((uv_handle_t *)&cluster->signals[i], cluster->handle_closed);
+        skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->signals[i]);
 }

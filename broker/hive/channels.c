@@ -2,12 +2,9 @@
  * Connections of the broker's channels. */
 #include "hive/channels.h"
 
-#include <unistd.h>
-
 #include "hive/admission.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"
-#include "journal/lacks.h"
 #include "worker/life.h"
 
 /* --- of workers --- */
@@ -70,21 +67,4 @@ void skep__inbox_refused(void *context, pid_t pid, uid_t uid) {
     skep__emit_error(child->cluster, NULL,
                      "refused process %d of user %u on the inbox of worker %u, which is process %d", (int)pid, uid,
                      child->id, (int)child->pid);
-}
-
-void skep__peer_misspoke(void *context, const struct skep__peer *peer, const char *why) {
-    skep_cluster *cluster = context;
-    skep__emit_error(cluster, skep__child_by_pid(cluster, peer->pid),
-                     "process %d on a socket of the broker's: %s; its connection is closed", (int)peer->pid, why);
-}
-
-void skep__peers_starved(void *context) {
-    skep__lack_say(context, SKEP__LACK_PEERS,
-                   "out of descriptors; workers, clients and commands connect when some are free");
-}
-
-void skep__peer_refused(void *context, pid_t pid, uid_t uid) {
-    skep_cluster *cluster = context;
-    skep__emit_error(cluster, NULL, "refused process %d of user %u: only user %u may connect", (int)pid, uid,
-                     geteuid());
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Connections of the broker's channels: who has come, whose was cut, who was turned away. */
+ * Connections of workers' channels: who has come, whose was cut, who was turned away. */
 #ifndef SKEP_HIVE_CHANNELS_H
 #define SKEP_HIVE_CHANNELS_H
 
@@ -14,12 +14,5 @@ void skep__outbox_disconnected(void *context, const struct skep__peer *peer);
 void skep__inbox_connected(void *context, const struct skep__peer *peer);
 void skep__inbox_disconnected(void *context, const struct skep__peer *peer);
 void skep__inbox_refused(void *context, pid_t pid, uid_t uid);
-
-/* A process does not speak SP as it should; nobody can connect for want of descriptors; context is the cluster. */
-void skep__peer_misspoke(void *context, const struct skep__peer *peer, const char *why);
-void skep__peers_starved(void *context);
-
-/* A process of another user was turned away; context is the cluster. */
-void skep__peer_refused(void *context, pid_t pid, uid_t uid);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What workers say in the outbox, and their inboxes when these have drained. */
-#include "clients/session.h"
+#include "clients/clients.h"
 #include "hive/hive.h"
 #include "jobs/ledger.h"
 #include "journal/event.h"

@@ -2,7 +2,7 @@
  * Jobs are sent: that, and their ends, is what gives memory back. */
 #include "hive/shortage.h"
 
-#include "clients/session.h"
+#include "clients/clients.h"
 #include "jobs/ledger.h"
 #include "journal/memory.h"
 

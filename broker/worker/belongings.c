@@ -208,7 +208,6 @@ int skep__orphans_adopt(skep_cluster *cluster) {
     cluster->own_children = own.pids;
     cluster->own_child_count = own.count;
     cluster->adopts = true;
-    cluster->open_handles++;
     cluster->child_signal.data = cluster;
     sigemptyset(&wanted);
     sigaddset(&wanted, SIGCHLD);
@@ -227,7 +226,7 @@ void skep__orphans_end(skep_cluster *cluster) {
         reap_orphans(cluster);
     }
     free(cluster->own_children);
-    uv_close((uv_handle_t *)&cluster->child_signal, cluster->handle_closed);
+    skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->child_signal);
 }
 
 /* --- those of a broker that was killed --- */

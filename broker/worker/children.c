@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The workers of a cluster, by number and by process. */
 #include "base/why.h"
+#include "journal/event.h"
 #include "worker/life.h"
 
 int skep__child_enlist(skep_child *child) {
@@ -28,6 +29,12 @@ skep_child *skep__child_by_pid(skep_cluster *cluster, pid_t pid) {
     skep_child *child;
     HASH_FIND(by_pid, cluster->by_pid, &pid, sizeof pid, child);
     return child;
+}
+
+void skep__peer_misspoke(void *context, const struct skep__peer *peer, const char *why) {
+    skep_cluster *cluster = context;
+    skep__emit_error(cluster, skep__child_by_pid(cluster, peer->pid),
+                     "process %d on a socket of the broker's: %s; its connection is closed", (int)peer->pid, why);
 }
 
 skep_child *skep_child_by_id(skep_cluster *cluster, uint32_t id) {

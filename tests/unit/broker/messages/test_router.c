@@ -8,6 +8,7 @@
 #include "hive/channels.h"
 #include "hive/hive.h"
 #include "journal/event.h"
+#include "journal/peers.h"
 #include "messages/private.h"
 
 enum { PID = 100000 /* of the first made-up worker */ };

@@ -1,11 +1,24 @@
 /* SPDX-License-Identifier: MIT
- * Clients that have joined: their pending answers, and their submissions by the intake. */
-#ifndef SKEP_CLIENTS_SESSION_H
-#define SKEP_CLIENTS_SESSION_H
+ * The state of clients/. */
+#ifndef SKEP_CLIENTS_PRIVATE_H
+#define SKEP_CLIENTS_PRIVATE_H
 
-#include "broker.h"
-#include "jobs/events.h"
+#include "clients/clients.h"
 #include "jobs/queues.h"
+
+struct skep__clients {
+    struct skep__port *intake;
+    struct skep_reader reader;      /* of the intake */
+    struct skep__session *sessions; /* clients that have joined, by number */
+    uint32_t next_session;
+    LIST_HEAD(, skep__session) pending; /* have outcomes gathered */
+    LIST_HEAD(, skep__session) delayed; /* have acceptances that wait for an outcome to leave with */
+    uv_timer_t delay_timer;             /* but not for long */
+    struct skep__awaited *awaited;      /* outcomes that the primary waits for, by number */
+    uint64_t next_number;               /* of the primary's jobs */
+    uint64_t messages, bad_frames;      /* ever */
+    uint64_t cut; /* connections that ended while both sides lived, and were made again */
+};
 
 enum { SKEP__DECLINED_KEPT = 64 };
 
@@ -42,16 +55,12 @@ struct skep__session {
     uint64_t finished_number;
     uint32_t finished_count;
     struct skep_frame finished;
-    LIST_ENTRY(skep__session) of_pending; /* in cluster.pending while finished_count > 0 */
-    LIST_ENTRY(skep__session) of_delayed; /* in cluster.delayed while is_delayed */
+    LIST_ENTRY(skep__session) of_pending; /* in clients.pending while finished_count > 0 */
+    LIST_ENTRY(skep__session) of_delayed; /* in clients.delayed while is_delayed */
     bool is_delayed;
 };
 
 /* --- session.c --- */
-
-/* Admits a client and adds the answer; *why is static text that says more, or NULL. Errors: SKEP_EMFILE,
- * SKEP_ECLIENTS, SKEP_ECLOSED (it is gone), SKEP_EDIR, SKEP_EACCES, SKEP_ENOMEM, SKEP_ESYS. */
-SKEP_MUST_USE int skep__session_join(skep_cluster *cluster, pid_t pid, struct skep_frame *frame, const char **why);
 
 /* The session of a number that belongs to a process; NULL if there is none. */
 struct skep__session *skep__session_find(skep_cluster *cluster, uint64_t id, pid_t pid);
@@ -73,14 +82,27 @@ void skep__session_tell_expected(struct skep__session *session);
  * told which number comes next. */
 bool skep__session_reads(struct skep__session *session);
 
-/* What jobs/ calls: outcomes go to their submitters, and to all that wait with a copy. */
-extern const struct skep__job_events skep__client_job_events;
-
-/* Sends the outcomes that have gathered. */
-void skep__sessions_flush(skep_cluster *cluster);
-
 void skep__session_end(struct skep__session *session);
-void skep__sessions_free(skep_cluster *cluster);
+void skep__sessions_end(skep_cluster *cluster);
+
+/* --- answers.c: they go to a client in the order of its numbers; the store may complete its jobs later, and in
+ * another order --- */
+
+/* Puts jobs of a client, which are its next ones, and sees to the answers. queue NULL: they are declined with a status.
+ * dispatch must follow. */
+void skep__answers_put(struct skep__session *session, struct skep__queue *queue, const struct skep__batch *batch,
+                       int status);
+
+/* Whether more jobs of the client can be put: not while too many are unanswered. After their answers "expected" tells
+ * the client which number comes next. */
+bool skep__answers_allow(struct skep__session *session);
+
+/* Answers once more to what was submitted before; what was not answered yet will be in any case. Returns how many of
+ * the jobs have been submitted before. */
+uint32_t skep__answers_again(struct skep__session *session, const struct skep_command_submit *submit);
+
+/* The client is gone: the store's answers to its submissions are dropped. */
+void skep__answers_leave(struct skep__session *session);
 
 /* --- intake.c --- */
 
