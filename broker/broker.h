@@ -21,8 +21,6 @@
 #include "common/table.h"
 #include "common/trace.h"
 #include "jobs/deliveries.h"
-#include "journal/lacks.h"
-#include "journal/log.h"
 #include "transport/link.h"
 #include "transport/outlet.h"
 #include "transport/transport.h"
@@ -64,18 +62,6 @@ struct skep__notice {
     uint64_t after;
     int fd; /* a copy of a listening descriptor; -1: none */
 };
-
-/* A callback for events of one kind */
-struct skep__subscriber {
-    STAILQ_ENTRY(skep__subscriber) entry;
-    enum skep_event_kind kind;
-    skep_event_cb callback;
-    void *context;
-    uint64_t number; /* in the order in which they were added to any list of the cluster */
-    bool once;
-    bool removed; /* freed when no callback is being called */
-};
-STAILQ_HEAD(skep__subscribers, skep__subscriber);
 
 /* A worker's place at a listener */
 struct skep__seat {
@@ -205,7 +191,6 @@ struct skep_child {
     uint64_t jobs_given_back;       /* by its death */
 
     struct skep__output *output; /* NULL: it is not captured, or has ended */
-    struct skep__log_tail last_lines;
 
     struct skep__outlet *inbox;
     uint64_t cut_said_ms; /* when it was last said that one of these was cut; the loop's time; 0: never */
@@ -220,15 +205,8 @@ struct skep_child {
     uint64_t bad_frames;      /* ever */
     uint64_t bad_frame_ms[2]; /* when the latest two came, by bad_frames modulo 2 */
 
-    struct skep__subscribers subscribers;
+    struct skep__subject *subject; /* of journal/ */
     void *data;
-};
-
-struct skep__news_item {
-    STAILQ_ENTRY(skep__news_item) entry;
-    uint64_t seq;
-    size_t size_bytes;
-    char data[];
 };
 
 struct skep_cluster {
@@ -256,7 +234,6 @@ struct skep_cluster {
     struct skep__hub *hub;
     struct skep__flusher *flusher;
     struct skep__port *outbox;
-    struct skep__outlet *news;
     struct skep__server *control;
     struct skep_reader outbox_reader, control_reader, link_reader;
     struct skep__link_message *link_message;
@@ -277,27 +254,13 @@ struct skep_cluster {
     struct rlimit files;                /* RLIMIT_NOFILE as the broker was started with; it is the workers' */
     int reserve;                        /* a descriptor to spare */
     uv_timer_t lack_timer;              /* runs while a listener or a worker waits for what ran out */
-    uint64_t lack_said_ms[SKEP__LACKS]; /* when each was last said; the loop's time; 0: never */
     struct skep__reserve memory;
-    uv_timer_t memory_timer;                     /* runs while that is missing */
-    void (*memory_retry)(skep_cluster *cluster); /* tries what waits for memory */
     struct skep__alarm overdue_alarm;            /* set while workers accept from sockets of their own */
 
-    struct skep__subscribers subscribers;
-    uint64_t subscriptions; /* ever */
-    unsigned telling;       /* events that callbacks are being called for, one inside another */
-    STAILQ_HEAD(, skep__due_event) due_events;
-    struct skep__flush events_flush;
+    struct skep__journal *journal;
 
-    STAILQ_HEAD(, skep__news_item) news_items; /* the latest */
-    size_t news_count, news_bytes;
-    uint64_t news_seq;
-
-    struct skep__log log;
     skep_log_cb log_callback; /* NULL: none */
     void *log_context;
-    STAILQ_HEAD(, skep__exit) exits; /* the latest */
-    size_t exit_count;
 
     struct skep__store *store;
     struct skep__queues *queues; /* of the store */

@@ -24,11 +24,7 @@
 #include "hive/shortage.h"
 #include "jobs/ledger.h"
 #include "jobs/queue_settings.h"
-#include "journal/event.h"
-#include "journal/exits.h"
-#include "journal/memory.h"
-#include "journal/news.h"
-#include "journal/peers.h"
+#include "journal/journal.h"
 #include "messages/messages.h"
 #include "worker/belongings.h"
 #include "worker/life.h"
@@ -43,10 +39,7 @@ static void release(skep_cluster *cluster) {
     skep__reader_free(&cluster->outbox_reader);
     skep__reader_free(&cluster->control_reader);
     skep__reader_free(&cluster->link_reader);
-    skep__subscribers_free(&cluster->subscribers);
-    skep__news_free(cluster);
-    skep__log_free(&cluster->log);
-    skep__exits_free(cluster);
+    skep__journal_free(cluster);
     skep__clients_free(cluster);
     skep__messages_free(cluster);
     if (cluster->owns_loop) uv_loop_close(cluster->loop);
@@ -75,11 +68,6 @@ static void init_lists(skep_cluster *cluster) {
     TAILQ_INIT(&cluster->children);
     TAILQ_INIT(&cluster->groups);
     LIST_INIT(&cluster->listeners);
-    STAILQ_INIT(&cluster->subscribers);
-    STAILQ_INIT(&cluster->due_events);
-    STAILQ_INIT(&cluster->news_items);
-    TAILQ_INIT(&cluster->log.lines);
-    STAILQ_INIT(&cluster->exits);
 }
 
 static int init_readers(skep_cluster *cluster) {
@@ -120,11 +108,11 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     if (status != SKEP_OK) return status;
     init_timer(cluster, &cluster->interval_timer);
     init_timer(cluster, &cluster->lack_timer);
-    init_timer(cluster, &cluster->memory_timer);
     init_idle(cluster, &cluster->usage_idle);
     status = init_readers(cluster);
     if (status == SKEP_OK) status = skep__clock_new(&cluster->clock, cluster->loop);
     if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
+    if (status == SKEP_OK) status = skep__journal_new(cluster);
     if (status == SKEP_OK) status = skep__messages_new(cluster);
     if (status == SKEP_OK) status = skep__clients_new(cluster);
     if (status == SKEP_OK) status = skep__groups_open(cluster);
@@ -173,23 +161,11 @@ static int open_outbox(skep_cluster *cluster) {
     return status == SKEP_OK ? skep__port_listen(cluster->outbox, url) : status;
 }
 
-static int open_news(skep_cluster *cluster) {
-    struct skep__outlet_options options = {.hub = cluster->hub,
-                                           .flusher = cluster->flusher,
-                                           .kind = SKEP__PORT_PUB,
-                                           .refused = skep__peer_refused,
-                                           .context = cluster};
-    char url[SKEP_MAX_URL + 1];
-    skep__instance_url(&cluster->instance, SKEP_FILE_NEWS, url, sizeof url);
-    int status = skep__outlet_new(&cluster->news, &options);
-    return status == SKEP_OK ? skep__outlet_listen(cluster->news, url) : status;
-}
-
 static void close_sockets(skep_cluster *cluster) {
     skep__control_close(cluster);
     skep__clients_close(cluster);
     skep__ledger_close(cluster);
-    skep__outlet_free(&cluster->news);
+    skep__journal_close(cluster);
     skep__port_free(&cluster->outbox);
     skep__hub_free(&cluster->hub);
     if (cluster->reserve >= 0) close(cluster->reserve);
@@ -202,7 +178,7 @@ static int open_sockets(skep_cluster *cluster) {
     if (status == SKEP_EINVAL) return skep__broker_fail(cluster, status, "%s", SKEP__UNKNOWN_TRANSPORT);
     if (status == SKEP_OK) skep__hub_on_lack(cluster->hub, skep__shortage_lacks, cluster);
     if (status == SKEP_OK) status = open_outbox(cluster);
-    if (status == SKEP_OK) status = open_news(cluster);
+    if (status == SKEP_OK) status = skep__journal_open(cluster);
     if (status == SKEP_OK) status = skep__clients_open(cluster);
     if (status == SKEP_OK) status = skep__ledger_open(cluster);
     if (status == SKEP_OK) status = skep__control_open(cluster);
@@ -259,7 +235,6 @@ int skep_cluster_run(skep_cluster *cluster) {
 static void close_handles(skep_cluster *cluster) {
     skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->interval_timer);
     skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->lack_timer);
-    skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->memory_timer);
     skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->usage_idle);
     skep__signals_close(cluster);
 }
@@ -273,15 +248,14 @@ void skep_cluster_free(skep_cluster **out) {
     skep__clients_end(cluster);
     cluster->disconnecting = false;
     skep__groups_stop(cluster);
-    skep__subscribers_free(&cluster->subscribers);
+    skep__events_stop(cluster);
     skep__children_end(cluster);
     skep__orphans_end(cluster);
     for (struct skep__listener *l; (l = LIST_FIRST(&cluster->listeners)) != NULL;) skep__listener_close(l);
     skep__groups_free(cluster);
     skep__overdue_stop(cluster);
-    skep__events_free(cluster);
     close_sockets(cluster);
-    skep__memory_close(cluster);
+    skep__journal_end(cluster);
     skep__flusher_free(&cluster->flusher);
     skep__clock_free(&cluster->clock);
     if (!cluster->owns_loop) cluster->handles.closed = handles_closed;

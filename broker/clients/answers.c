@@ -9,7 +9,7 @@
 #include "common/container.h"
 #include "common/text.h"
 #include "jobs/ledger.h"
-#include "journal/memory.h"
+#include "journal/journal.h"
 
 enum { MAX_UNANSWERED = 64 * 1024 /* jobs of one client: what is kept of them has no other bound */ };
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "clients/private.h"
-#include "journal/peers.h"
+#include "journal/journal.h"
 #include "worker/life.h"
 
 int skep__clients_new(skep_cluster *cluster) {

@@ -7,8 +7,7 @@
 #include "clients/private.h"
 #include "common/text.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
-#include "journal/news.h"
+#include "journal/journal.h"
 #include "messages/messages.h"
 
 enum {

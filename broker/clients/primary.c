@@ -10,7 +10,7 @@
 #include "common/text.h"
 #include "config/settings.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 
 /* An outcome that the primary waits for */
 struct skep__awaited {

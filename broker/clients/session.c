@@ -11,8 +11,7 @@
 #include "clients/private.h"
 #include "common/text.h"
 #include "config/directory.h"
-#include "journal/event.h"
-#include "journal/memory.h"
+#include "journal/journal.h"
 
 enum {
     DELAY_MS = 1,

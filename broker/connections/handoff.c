@@ -11,9 +11,7 @@
 #include "connections/dispatch.h"
 #include "connections/lack.h"
 #include "connections/listener.h"
-#include "journal/event.h"
-#include "journal/lacks.h"
-#include "journal/memory.h"
+#include "journal/journal.h"
 #include "worker/events.h"
 #include "worker/life.h"
 

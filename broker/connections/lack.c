@@ -14,7 +14,7 @@
 #include "connections/dispatch.h"
 #include "connections/handoff.h"
 #include "connections/listener.h"
-#include "journal/lacks.h"
+#include "journal/journal.h"
 
 enum {
     RETRY_MS = 100, /* between tries */

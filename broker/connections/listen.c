@@ -13,7 +13,7 @@
 #include "connections/listener.h"
 #include "connections/rest.h"
 #include "connections/socket.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 #include "worker/life.h"
 
 static struct skep__listener *by_name(const skep_cluster *cluster, const char *name) {

@@ -15,7 +15,7 @@
 #include "connections/overdue.h"
 #include "connections/rest.h"
 #include "connections/socket.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 #include "worker/life.h"
 
 enum {

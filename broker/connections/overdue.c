@@ -8,7 +8,7 @@
 #include <poll.h>
 
 #include "connections/listener.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 
 enum { LOOK_MS = 200 };
 

@@ -7,7 +7,7 @@
 
 #include "connections/handoff.h"
 #include "connections/listener.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 
 struct skep_command skep__rest_command(const struct skep__listener *listener) {
     struct skep_command command = {.id = SKEP_COMMAND_rest};

@@ -9,10 +9,7 @@
 #include "clients/clients.h"
 #include "group/group.h"
 #include "jobs/ledger.h"
-#include "journal/exits.h"
-#include "journal/memory.h"
-#include "journal/news.h"
-#include "journal/peers.h"
+#include "journal/journal.h"
 #include "messages/messages.h"
 #include "worker/life.h"
 
@@ -80,7 +77,7 @@ static int answer_logs(skep_cluster *cluster, const struct skep_command_logs *lo
         int status = skep__broker_fail(cluster, SKEP_ENOWORKER, "no worker %" PRIu64, logs->worker);
         return skep__failed_add(status, cluster->why, frame);
     }
-    if (any_captures(cluster) || cluster->log.seq > 0) return skep__log_answer(&cluster->log, logs, frame);
+    if (any_captures(cluster) || skep__log_was_used(cluster)) return skep__logs_add(cluster, logs, frame);
     return skep__failed_add(SKEP_ESTATE, "the output of its workers is not captured", frame);
 }
 
@@ -109,7 +106,7 @@ static int answer(skep_cluster *cluster, const struct skep_command *command, pid
     case SKEP_COMMAND_pause:
     case SKEP_COMMAND_resume: return skep__steer(cluster, command, frame);
     case SKEP_COMMAND_logs: return answer_logs(cluster, &command->logs, frame);
-    case SKEP_COMMAND_exits: return skep__exits_answer(cluster, command->exits.n, frame);
+    case SKEP_COMMAND_exits: return skep__exits_add(cluster, command->exits.n, frame);
     case SKEP_COMMAND_join: return answer_join(cluster, pid, frame);
     default: return answer_about_jobs(cluster, command, frame);
     }

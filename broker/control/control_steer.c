@@ -11,7 +11,7 @@
 #include "group/group.h"
 #include "group/scale.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 #include "worker/life.h"
 
 /* --- answers --- */

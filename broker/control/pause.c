@@ -9,7 +9,7 @@
 #include "connections/rest.h"
 #include "group/group.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 #include "worker/life.h"
 
 int skep_cluster_pause_listener(skep_cluster *cluster, const char *name, bool paused) {

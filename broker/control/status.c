@@ -10,6 +10,7 @@
 #include "group/slot.h"
 #include "hive/hive.h"
 #include "jobs/ledger.h"
+#include "journal/journal.h"
 #include "messages/messages.h"
 #include "worker/life.h"
 
@@ -74,7 +75,7 @@ static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
         .uptime_ms = uv_now(cluster->loop) - cluster->started_ms,
         .policy = skep__text(skep_policy_name(cluster->settings.policy)),
         .news = skep__text(news),
-        .newsSeq = cluster->news_seq,
+        .newsSeq = skep__news_latest(cluster),
         .accepted = cluster->accepted,
         .connections = live_connections(cluster),
         .restarts = cluster->restarts,

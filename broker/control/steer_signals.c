@@ -16,7 +16,7 @@
 #include "control/steer_signals.h"
 #include "group/group.h"
 #include "group/scale.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 
 static const int stop_signals[SKEP__STOP_SIGNALS] = {SIGINT, SIGTERM, SIGQUIT};
 

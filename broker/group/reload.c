@@ -14,8 +14,7 @@
 #include "config/settings.h"
 #include "group/group.h"
 #include "group/slot.h"
-#include "journal/event.h"
-#include "journal/exits.h"
+#include "journal/journal.h"
 #include "worker/life.h"
 #include "worker/program.h"
 

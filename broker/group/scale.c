@@ -8,7 +8,7 @@
 #include "group/group.h"
 #include "group/reload.h"
 #include "group/slot.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 #include "worker/life.h"
 
 unsigned skep_group_wanted(const skep_group *group) {

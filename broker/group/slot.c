@@ -10,9 +10,7 @@
 #include "common/container.h"
 #include "group/group.h"
 #include "group/slot.h"
-#include "journal/event.h"
-#include "journal/exits.h"
-#include "journal/lacks.h"
+#include "journal/journal.h"
 #include "worker/life.h"
 
 enum {

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "hive/hive.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 
 /* The effective one: the kernel checks that when a process connects. */
 static bool find_user(pid_t pid, uid_t *uid) {

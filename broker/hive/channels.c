@@ -4,7 +4,7 @@
 
 #include "hive/admission.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 #include "worker/life.h"
 
 /* --- of workers --- */

@@ -8,7 +8,7 @@
 #include "group/group.h"
 #include "hive/hive.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 #include "messages/messages.h"
 #include "worker/life.h"
 #include "worker/output.h"
@@ -93,7 +93,6 @@ void skep__children_end(skep_cluster *cluster) {
     skep_child *child;
     TAILQ_FOREACH(child, &cluster->children, entry) skep__child_kill(child, "killed");
     while ((child = TAILQ_FIRST(&cluster->children)) != NULL) {
-        skep__subscribers_free(&child->subscribers);
         if (!child->exited) skep__child_reap(child);
         skep__child_close_link(child);
         skep__child_unlist(child);

@@ -9,8 +9,7 @@
 #include "hive/admission.h"
 #include "hive/hive.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
-#include "journal/memory.h"
+#include "journal/journal.h"
 #include "worker/life.h"
 
 static void reject(skep_child *child, int status, const char *reason) {

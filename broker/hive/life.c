@@ -16,8 +16,7 @@
 #include "hive/admission.h"
 #include "hive/hive.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
-#include "journal/exits.h"
+#include "journal/journal.h"
 #include "messages/messages.h"
 #include "worker/life.h"
 #include "worker/watchdog.h"
@@ -53,7 +52,7 @@ static void welcome(skep_child *child) {
                                                     .inbox = skep__text(inbox),
                                                     .outbox = skep__text(outbox),
                                                     .news = skep__text(news),
-                                                    .newsSeq = cluster->news_seq};
+                                                    .newsSeq = skep__news_latest(cluster)};
     unsigned beat_ms = skep__watchdog_start(child);
     if (beat_ms != 0) SKEP_SET(welcome, &command.welcome, beat_ms, beat_ms);
     skep__tell(child, &command, NULL, -1);
@@ -167,7 +166,7 @@ static void keep_record(skep_child *child, const skep_event *event) {
                              .connections = child->live};
     static_assert(sizeof facts.name == sizeof child->name, "a name fits");
     memcpy(facts.name, child->name, sizeof child->name);
-    skep__exits_add(child, &facts, skep__ledger_jobs_of(child));
+    skep__exits_keep(child, &facts, skep__ledger_jobs_of(child));
 }
 
 static void worker_gone(skep_child *child) {

@@ -3,7 +3,7 @@
 #include "clients/clients.h"
 #include "hive/hive.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 #include "messages/messages.h"
 #include "worker/life.h"
 

@@ -4,7 +4,7 @@
 
 #include "clients/clients.h"
 #include "jobs/ledger.h"
-#include "journal/memory.h"
+#include "journal/journal.h"
 
 /* What a worker may have depends on the reserve. */
 void skep__shortage_retry(skep_cluster *cluster) {

@@ -13,7 +13,7 @@
 #include "jobs/deliveries.h"
 #include "jobs/events.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 #include "page_claims.h"
 
 enum { END_MS = 100 /* from the end of the link to that of the process, as a rule much less */ };

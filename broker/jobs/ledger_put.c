@@ -7,9 +7,7 @@
 #include "common/container.h"
 #include "jobs/ledger.h"
 #include "jobs/queue_settings.h"
-#include "journal/event.h"
-#include "journal/lacks.h"
-#include "journal/memory.h"
+#include "journal/journal.h"
 
 static const struct skep__store_kind *store(const skep_cluster *cluster) {
     return cluster->store->kind;

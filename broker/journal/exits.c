@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * Exit records. */
-#include "journal/exits.h"
-#include "common/signal_text.h"
-#include "common/text.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/time.h>
 
-#include "journal/event.h"
+#include "common/text.h"
+#include "journal/private.h"
 
 enum { KEPT_EXITS = 256 };
 
@@ -22,48 +19,38 @@ struct skep__exit {
 
 /* --- records --- */
 
-static void drop_oldest(skep_cluster *cluster) {
-    struct skep__exit *oldest = STAILQ_FIRST(&cluster->exits);
-    STAILQ_REMOVE_HEAD(&cluster->exits, entry);
-    cluster->exit_count--;
+static void drop_oldest(struct skep__journal *journal) {
+    struct skep__exit *oldest = STAILQ_FIRST(&journal->exits);
+    STAILQ_REMOVE_HEAD(&journal->exits, entry);
+    journal->exit_count--;
     skep__tail_free(&oldest->lines);
     free(oldest);
 }
 
-void skep__exits_add(skep_child *child, const skep_exit_facts *facts, uint64_t jobs) {
-    skep_cluster *cluster = child->cluster;
+void skep__exits_keep(skep_child *child, const skep_exit_facts *facts, uint64_t jobs) {
+    struct skep__journal *journal = child->cluster->journal;
+    struct skep__log_tail *lines = &child->subject->last_lines;
     struct skep__exit *record = calloc(1, sizeof *record);
     if (record == NULL) return;
-    *record =
-        (struct skep__exit){.facts = *facts, .usage = child->rusage, .jobs = jobs, .lines = child->last_lines};
+    *record = (struct skep__exit){.facts = *facts, .usage = child->rusage, .jobs = jobs, .lines = *lines};
     record->facts.time_ms = skep__wall_ms();
-    child->last_lines = (struct skep__log_tail){0};
-    STAILQ_INSERT_TAIL(&cluster->exits, record, entry);
-    if (++cluster->exit_count > KEPT_EXITS) drop_oldest(cluster);
+    *lines = (struct skep__log_tail){0};
+    STAILQ_INSERT_TAIL(&journal->exits, record, entry);
+    if (++journal->exit_count > KEPT_EXITS) drop_oldest(journal);
 }
 
-void skep__exits_free(skep_cluster *cluster) {
-    while (!STAILQ_EMPTY(&cluster->exits)) drop_oldest(cluster);
+void skep__exits_free(struct skep__journal *journal) {
+    while (!STAILQ_EMPTY(&journal->exits)) drop_oldest(journal);
 }
 
 int skep_child_exit_facts(const skep_cluster *cluster, uint32_t id, skep_exit_facts *facts) {
     const struct skep__exit *record;
-    STAILQ_FOREACH(record, &cluster->exits, entry) {
+    STAILQ_FOREACH(record, &cluster->journal->exits, entry) {
         if (record->facts.id != id) continue;
         *facts = record->facts;
         return SKEP_OK;
     }
     return SKEP_ENOWORKER;
-}
-
-/* --- words --- */
-
-void skep__exit_text(const skep_child *child, char text[SKEP__HOW_SIZE]) {
-    char signal[SKEP__SIGNAL_BYTES];
-    skep__signal_text(child->exit_signal, signal);
-    if (child->exit_signal < 0) snprintf(text, SKEP__HOW_SIZE, "exited with status %d", child->exit_code);
-    else if (child->reason == NULL) snprintf(text, SKEP__HOW_SIZE, "was killed by %s", signal);
-    else snprintf(text, SKEP__HOW_SIZE, "was killed by %s (%s)", signal, child->reason);
 }
 
 /* --- answers --- */
@@ -105,11 +92,11 @@ static int add(const skep_cluster *cluster, const struct skep__exit *record, str
     return skep__frame_add(frame, &command);
 }
 
-int skep__exits_answer(const skep_cluster *cluster, uint64_t n, struct skep_frame *frame) {
+int skep__exits_add(const skep_cluster *cluster, uint64_t n, struct skep_frame *frame) {
     const struct skep__exit *record;
-    size_t passed = n != 0 && n < cluster->exit_count ? cluster->exit_count - (size_t)n : 0;
+    size_t passed = n != 0 && n < cluster->journal->exit_count ? cluster->journal->exit_count - (size_t)n : 0;
     int status = SKEP_OK;
-    STAILQ_FOREACH(record, &cluster->exits, entry) {
+    STAILQ_FOREACH(record, &cluster->journal->exits, entry) {
         if (passed > 0) passed--;
         else if (status == SKEP_OK) status = add(cluster, record, frame);
     }

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * What is said of processes that cannot connect. */
-#include "journal/peers.h"
-
 #include <unistd.h>
 
-#include "journal/event.h"
-#include "journal/lacks.h"
+#include "journal/journal.h"
 
 void skep__peer_refused(void *context, pid_t pid, uid_t uid) {
     skep_cluster *cluster = context;

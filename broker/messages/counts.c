@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "common/text.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 #include "messages/private.h"
 #include "page_counts.h"
 

@@ -5,9 +5,7 @@
 
 #include "common/container.h"
 #include "common/text.h"
-#include "journal/event.h"
-#include "journal/memory.h"
-#include "journal/news.h"
+#include "journal/journal.h"
 #include "messages/private.h"
 #include "worker/life.h"
 

@@ -2,14 +2,16 @@
  * A worker as a process: made, watched, reaped, released. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/why.h"
+#include "common/signal_text.h"
 #include "config/directory.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 #include "worker/belongings.h"
 #include "worker/events.h"
 #include "worker/life.h"
@@ -29,6 +31,14 @@ static void take_exit_status(skep_child *child, int status) {
     child->exited = true;
     child->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     child->exit_signal = WIFSIGNALED(status) ? WTERMSIG(status) : -1;
+}
+
+void skep__exit_text(const skep_child *child, char text[SKEP__HOW_SIZE]) {
+    char signal[SKEP__SIGNAL_BYTES];
+    skep__signal_text(child->exit_signal, signal);
+    if (child->exit_signal < 0) snprintf(text, SKEP__HOW_SIZE, "exited with status %d", child->exit_code);
+    else if (child->reason == NULL) snprintf(text, SKEP__HOW_SIZE, "was killed by %s", signal);
+    else snprintf(text, SKEP__HOW_SIZE, "was killed by %s (%s)", signal, child->reason);
 }
 
 void skep__child_reap(skep_child *child) {
@@ -90,6 +100,7 @@ void skep__child_bad_frame(skep_child *child, const char *channel, const char *w
 /* --- handles --- */
 
 static void free_child(skep_child *child) {
+    skep__journal_worker_freed(child);
     free(child->program);
     free(child);
 }
@@ -97,7 +108,6 @@ static void free_child(skep_child *child) {
 static void handle_closed(uv_handle_t *handle) {
     skep_child *child = handle->data;
     if (--child->open_handles > 0 || !child->released) return;
-    skep__subscribers_free(&child->subscribers);
     free_child(child);
 }
 
@@ -109,10 +119,9 @@ void skep__child_drop_link(skep_child *child) {
 }
 
 void skep__child_drop_process(skep_child *child) {
-    skep__forget_due(child->cluster, child);
+    skep__journal_worker_ended(child);
     skep__page_free(&child->page);
     skep__output_close(child);
-    skep__tail_free(&child->last_lines);
     uv_poll_stop(&child->pid_poll);
     close(child->pidfd);
     child->released = true;
@@ -159,7 +168,8 @@ static skep_child *allocate(skep_cluster *cluster, const struct skep__start *sta
     skep_child *child = calloc(1, sizeof *child);
     if (child == NULL) return NULL;
     child->program = strdup(start->program->exec);
-    if (child->program == NULL) {
+    if (child->program == NULL || skep__journal_worker_made(child) != SKEP_OK) {
+        free(child->program);
         free(child);
         return NULL;
     }
@@ -173,7 +183,6 @@ static skep_child *allocate(skep_cluster *cluster, const struct skep__start *sta
     child->spawned_ms = uv_now(cluster->loop);
     STAILQ_INIT(&child->notices);
     STAILQ_INIT(&child->untaken);
-    STAILQ_INIT(&child->subscribers);
     LIST_INIT(&child->seats);
     LIST_INIT(&child->consumers);
     child->deliveries.first = child->deliveries.next = 1;

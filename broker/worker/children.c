@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The workers of a cluster, by number and by process. */
 #include "base/why.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 #include "worker/life.h"
 
 int skep__child_enlist(skep_child *child) {

@@ -28,6 +28,11 @@ void skep__child_drop_process(skep_child *child);
 /* Waits for the end of a worker that was killed, and kills its group. */
 void skep__child_reap(skep_child *child);
 
+enum { SKEP__HOW_SIZE = 64 };
+
+/* How a worker that has exited did so: "was killed by SIGKILL (watchdog)". */
+void skep__exit_text(const skep_child *child, char text[SKEP__HOW_SIZE]);
+
 /* Sends a signal; value, if it is not 0, goes with it. Errors: as skep_child_kill. */
 int skep__child_signal(skep_child *child, int signal, int value);
 

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "journal/event.h"
-#include "journal/memory.h"
+#include "journal/journal.h"
 #include "worker/bucket.h"
 #include "worker/splitter.h"
 
@@ -50,26 +49,14 @@ static void take_line(void *context, const char *data, size_t size_bytes, uint64
     const struct stream *stream = context;
     skep_child *child = stream->output->child;
     skep_cluster *cluster = child->cluster;
-    const struct skep__log_line about = {.time_ms = stream->output->time_ms,
-                                         .worker = child->id,
-                                         .pid = child->pid,
-                                         .group = cluster->group_count > 1 ? child->terms->name : NULL,
-                                         .stream = stream->number,
-                                         .cut_bytes = cut_bytes,
-                                         .size_bytes = size_bytes};
-    struct skep__log_line *line;
-    bool may_grow = skep__memory_allows(cluster, size_bytes);
-    size_t limit_bytes = may_grow ? cluster->settings.log_bytes : cluster->log.bytes;
-    if (skep__log_add(&cluster->log, &about, data, limit_bytes, &line) == SKEP_OK)
-        skep__tail_add(&child->last_lines, line);
-    if (cluster->log_callback == NULL) return;
-    skep_log_line seen = {.child = child,
+    skep_log_line line = {.child = child,
                           .stream = stream->number,
                           .data = data,
                           .size_bytes = size_bytes,
                           .cut_bytes = cut_bytes,
                           .time_ms = stream->output->time_ms};
-    cluster->log_callback(cluster, &seen, cluster->log_context);
+    skep__log_keep(cluster, &line);
+    if (cluster->log_callback != NULL) cluster->log_callback(cluster, &line, cluster->log_context);
 }
 
 static void end_line(struct stream *stream) {

@@ -4,7 +4,7 @@
 #include "worker/watchdog.h"
 #include "common/container.h"
 
-#include "journal/event.h"
+#include "journal/journal.h"
 #include "worker/life.h"
 #include "worker/page.h"
 

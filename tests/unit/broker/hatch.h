@@ -13,6 +13,7 @@
 #include "connections/handoff.h"
 #include "group/group.h"
 #include "group/slot.h"
+#include "journal/private.h"
 #include "messages/private.h"
 
 /* A cluster on the pump's loop, not started; its directory is the pump's folder. */
@@ -67,10 +68,10 @@ static inline skep_child *hatch_child(skep_cluster *cluster, uint32_t place) {
     child->link_flush.flush = hatch_flush_nothing;
     STAILQ_INIT(&child->notices);
     STAILQ_INIT(&child->untaken);
-    STAILQ_INIT(&child->subscribers);
     LIST_INIT(&child->seats);
     LIST_INIT(&child->consumers);
     child->deliveries.first = child->deliveries.next = 1;
+    assert_int_equal(skep__journal_worker_made(child), SKEP_OK);
     assert_int_equal(skep__messages_worker_made(child), SKEP_OK);
     cluster->child_count++;
     return child;
@@ -90,6 +91,7 @@ static inline void hatch_free_child(skep_child *child) {
     skep__flusher_unmark(child->cluster->flusher, &child->link_flush);
     child->cluster->child_count--;
     skep__messages_worker_freed(child);
+    skep__journal_worker_freed(child);
     free(child->program);
     free(child->slot);
     free(child);

@@ -3,7 +3,7 @@
 #include "broker/visitor.h"
 #include "common/text.h"
 
-#include "journal/event.h"
+#include "journal/private.h"
 
 static void note_errors(skep_cluster *cluster, const skep_event *event, void *context) {
     (void)cluster;
@@ -213,7 +213,7 @@ static void expect_refused(struct visitor *visitor, struct skep_frame *frame, co
     visitor_end(visitor, frame);
     assert_int_equal(cluster->clients->bad_frames, before + 1);
     assert_non_null(strstr(error, why));
-    skep__subscribers_free(&cluster->subscribers);
+    skep__subscribers_free(&cluster->journal->subscribers);
 }
 
 static void refuse_submission(struct visitor *visitor, const struct skep_command_submit *submit, const char *why) {

@@ -3,7 +3,7 @@
 #include "broker/shortage.h"
 #include "broker/visitor.h"
 
-#include "journal/memory.h"
+#include "journal/private.h"
 
 enum { FRAMES = 5 };
 

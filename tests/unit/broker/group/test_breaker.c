@@ -4,7 +4,7 @@
 #include "broker/hatch.h"
 
 #include "group/reload.h"
-#include "journal/event.h"
+#include "journal/private.h"
 #include "worker/life.h"
 
 enum { LIMIT = 3, PERIOD_MS = 1000 };

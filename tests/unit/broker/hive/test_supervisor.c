@@ -5,7 +5,7 @@
 #include <signal.h>
 
 #include "hive/hive.h"
-#include "journal/event.h"
+#include "journal/private.h"
 #include "worker/life.h"
 
 /* What is expected, written down apart from states.def: the next state, and the events that are told. */

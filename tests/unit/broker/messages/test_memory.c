@@ -3,7 +3,7 @@
 #include "broker/ledger_bench.h"
 #include "broker/shortage.h"
 
-#include "journal/memory.h"
+#include "journal/private.h"
 
 enum { BACKLOG_BYTES = 20000 };
 

@@ -7,8 +7,7 @@
 #include "control/control.h"
 #include "hive/channels.h"
 #include "hive/hive.h"
-#include "journal/event.h"
-#include "journal/peers.h"
+#include "journal/private.h"
 #include "messages/private.h"
 
 enum { PID = 100000 /* of the first made-up worker */ };
