@@ -10,7 +10,6 @@
 #include "group/group.h"
 #include "group/scale.h"
 #include "group/slot.h"
-#include "hive/hive.h"
 #include "worker/life.h"
 
 /* --- groups --- */
@@ -135,10 +134,6 @@ skep_cluster *skep_child_cluster(const skep_child *child) {
     return child->cluster;
 }
 
-const char *skep_child_state(const skep_child *child) {
-    return skep__state_name(child->state);
-}
-
 bool skep_child_is_connected(const skep_child *child) {
     return child->link >= 0;
 }
@@ -165,13 +160,4 @@ void skep_child_disconnect(skep_child *child) {
 
 int skep_child_kill(skep_child *child, int signal) {
     return skep__child_signal(child, signal, signal == SIGTERM ? SKEP_TERM_NOW : 0);
-}
-
-void skep_cluster_disconnect(skep_cluster *cluster, skep_disconnected_cb callback, void *context) {
-    skep_child *child;
-    cluster->disconnected = callback;
-    cluster->disconnected_context = context;
-    cluster->disconnecting = true;
-    TAILQ_FOREACH(child, &cluster->children, entry) skep_child_disconnect(child);
-    skep__check_disconnected(cluster);
 }

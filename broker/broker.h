@@ -138,12 +138,10 @@ struct skep_child {
     bool voluntary;               /* it was asked to leave, or said so */
     bool stood_down;              /* it was asked to leave from outside, and will be replaced */
     const char *reason;           /* why the broker ends it; NULL: it does not */
-    unsigned escalation;          /* signals sent to a leaving worker: 1: SIGTERM, 2: SIGKILL */
     int exit_code, exit_signal;
     struct rusage rusage; /* once it has exited */
     bool exited;
-    bool greeted;    /* it has sent hello */
-    bool said_ready; /* it becomes ready when its inbox and outbox are connected */
+    struct skep__progress *progress; /* of hive/ */
     bool discarding; /* killed because of its link: its further commands are discarded */
 
     int pidfd;
@@ -152,7 +150,6 @@ struct skep_child {
     int link; /* -1: closed */
     uv_poll_t link_poll;
     int link_events;
-    struct skep__alarm deadline;
     int open_handles;
     bool released; /* freed with its last handle */
 
@@ -193,9 +190,6 @@ struct skep_child {
     struct skep__output *output; /* NULL: it is not captured, or has ended */
 
     struct skep__outlet *inbox;
-    uint64_t cut_said_ms; /* when it was last said that one of these was cut; the loop's time; 0: never */
-    uint64_t inbox_connections, outbox_connections; /* of it so far; from the second on, the one before was cut */
-    unsigned inbox_live, outbox_live;               /* of these; it is ready only while there is one of each */
 
     uint64_t live; /* connections taken and not finished */
     uint64_t accepted;
@@ -233,10 +227,8 @@ struct skep_cluster {
 
     struct skep__hub *hub;
     struct skep__flusher *flusher;
-    struct skep__port *outbox;
     struct skep__server *control;
-    struct skep_reader outbox_reader, control_reader, link_reader;
-    struct skep__link_message *link_message;
+    struct skep_reader control_reader;
     struct skep_frame scratch; /* reused */
 
     const struct skep__worker_events *worker_events;
@@ -300,14 +292,10 @@ struct skep_cluster {
     int steering_fd;
     bool steers;
 
-    skep_disconnected_cb disconnected;
-    void *disconnected_context;
-    bool disconnecting;
-    struct skep__flush disconnected_flush;
+    struct skep__hive *hive;
 
     /* ledger: totals since the start */
     uint64_t accepted, restarts, bad_frames, redispatched;
-    uint64_t cut; /* connections of workers and clients that ended while both sides lived, and were made again */
 };
 
 /* What precedes the first fork of a group: the cluster starts, unless it stops. Errors: SKEP_ESTATE (stopping),

@@ -19,9 +19,7 @@
 #include "control/control.h"
 #include "control/steer_signals.h"
 #include "group/group.h"
-#include "hive/channels.h"
 #include "hive/hive.h"
-#include "hive/shortage.h"
 #include "jobs/ledger.h"
 #include "jobs/queue_settings.h"
 #include "journal/journal.h"
@@ -34,12 +32,10 @@
 static void release(skep_cluster *cluster) {
     skep__queue_settings_free(cluster);
     skep__settings_free(&cluster->settings);
-    free(cluster->link_message);
     skep__frame_free(&cluster->scratch);
-    skep__reader_free(&cluster->outbox_reader);
     skep__reader_free(&cluster->control_reader);
-    skep__reader_free(&cluster->link_reader);
     skep__journal_free(cluster);
+    skep__hive_free(cluster);
     skep__clients_free(cluster);
     skep__messages_free(cluster);
     if (cluster->owns_loop) uv_loop_close(cluster->loop);
@@ -68,15 +64,6 @@ static void init_lists(skep_cluster *cluster) {
     TAILQ_INIT(&cluster->children);
     TAILQ_INIT(&cluster->groups);
     LIST_INIT(&cluster->listeners);
-}
-
-static int init_readers(skep_cluster *cluster) {
-    cluster->link_message = malloc(sizeof *cluster->link_message);
-    int status = cluster->link_message != NULL ? SKEP_OK : SKEP_ENOMEM;
-    if (status == SKEP_OK) status = skep__reader_init(&cluster->outbox_reader, SKEP_CHANNEL_OUTBOX);
-    if (status == SKEP_OK) status = skep__reader_init(&cluster->control_reader, SKEP_CHANNEL_ASK);
-    if (status == SKEP_OK) status = skep__reader_init(&cluster->link_reader, SKEP_CHANNEL_LINK_UP);
-    return status;
 }
 
 static int allocate(skep_cluster **out, uv_loop_t *loop) {
@@ -109,12 +96,13 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     init_timer(cluster, &cluster->interval_timer);
     init_timer(cluster, &cluster->lack_timer);
     init_idle(cluster, &cluster->usage_idle);
-    status = init_readers(cluster);
+    status = skep__reader_init(&cluster->control_reader, SKEP_CHANNEL_ASK);
     if (status == SKEP_OK) status = skep__clock_new(&cluster->clock, cluster->loop);
     if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
     if (status == SKEP_OK) status = skep__journal_new(cluster);
     if (status == SKEP_OK) status = skep__messages_new(cluster);
     if (status == SKEP_OK) status = skep__clients_new(cluster);
+    if (status == SKEP_OK) status = skep__hive_new(cluster);
     if (status == SKEP_OK) status = skep__groups_open(cluster);
     if (status == SKEP_OK) status = skep__settings_take(cluster, terms_of(cluster), &(skep_settings){0});
     if (status == SKEP_OK) skep__memory_open(cluster, skep__shortage_retry);
@@ -148,25 +136,12 @@ int skep_reset_primary(skep_cluster *cluster, const skep_settings *settings) {
 
 /* --- starting --- */
 
-static int open_outbox(skep_cluster *cluster) {
-    static const struct skep__port_events events = {.received = skep__outbox_received,
-                                                    .connected = skep__outbox_connected,
-                                                    .disconnected = skep__outbox_disconnected,
-                                                    .refused = skep__peer_refused,
-                                                    .misspoke = skep__peer_misspoke,
-                                                    .starved = skep__peers_starved};
-    char url[SKEP_MAX_URL + 1];
-    skep__instance_url(&cluster->instance, SKEP_FILE_OUTBOX, url, sizeof url);
-    int status = skep__port_new(&cluster->outbox, cluster->hub, SKEP__PORT_PULL, &events, cluster);
-    return status == SKEP_OK ? skep__port_listen(cluster->outbox, url) : status;
-}
-
 static void close_sockets(skep_cluster *cluster) {
     skep__control_close(cluster);
     skep__clients_close(cluster);
     skep__ledger_close(cluster);
     skep__journal_close(cluster);
-    skep__port_free(&cluster->outbox);
+    skep__hive_close(cluster);
     skep__hub_free(&cluster->hub);
     if (cluster->reserve >= 0) close(cluster->reserve);
     cluster->reserve = -1;
@@ -177,7 +152,7 @@ static int open_sockets(skep_cluster *cluster) {
     int status = skep__hub_new(&cluster->hub, cluster->loop);
     if (status == SKEP_EINVAL) return skep__broker_fail(cluster, status, "%s", SKEP__UNKNOWN_TRANSPORT);
     if (status == SKEP_OK) skep__hub_on_lack(cluster->hub, skep__shortage_lacks, cluster);
-    if (status == SKEP_OK) status = open_outbox(cluster);
+    if (status == SKEP_OK) status = skep__hive_open(cluster);
     if (status == SKEP_OK) status = skep__journal_open(cluster);
     if (status == SKEP_OK) status = skep__clients_open(cluster);
     if (status == SKEP_OK) status = skep__ledger_open(cluster);
@@ -246,10 +221,9 @@ void skep_cluster_free(skep_cluster **out) {
     cluster->stopping = cluster->freed = true;
     skep__messages_end(cluster);
     skep__clients_end(cluster);
-    cluster->disconnecting = false;
     skep__groups_stop(cluster);
     skep__events_stop(cluster);
-    skep__children_end(cluster);
+    skep__hive_end(cluster);
     skep__orphans_end(cluster);
     for (struct skep__listener *l; (l = LIST_FIRST(&cluster->listeners)) != NULL;) skep__listener_close(l);
     skep__groups_free(cluster);

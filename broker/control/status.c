@@ -22,7 +22,7 @@ static uint64_t live_connections(const skep_cluster *cluster) {
 }
 
 static uint64_t unknown_seen(const skep_cluster *cluster) {
-    return cluster->outbox_reader.unknown + cluster->link_reader.unknown + cluster->control_reader.unknown;
+    return cluster->control_reader.unknown;
 }
 
 /* What a limit of the protocol would cut is left out. */
@@ -83,9 +83,10 @@ static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
         .unknown = unknown_seen(cluster),
         .redispatched = cluster->redispatched,
     };
-    SKEP_SET(brokerStatus, &command.brokerStatus, cut, cluster->cut);
+    SKEP_SET(brokerStatus, &command.brokerStatus, cut, 0);
     skep__messages_status(cluster, &command.brokerStatus);
     skep__clients_status(cluster, &command.brokerStatus);
+    skep__hive_status(cluster, &command.brokerStatus);
     SKEP_SET(brokerStatus, &command.brokerStatus, strayAnswers, cluster->stray_answers);
     SKEP_SET(brokerStatus, &command.brokerStatus, wanted, skep__groups_wanted(cluster));
     add_sums(cluster, &command.brokerStatus);
@@ -143,10 +144,8 @@ static void add_work(const skep_child *child, struct skep_command_workerStatus *
     SKEP_SET(workerStatus, w, jobs, child->deliveries.jobs);
     SKEP_SET(workerStatus, w, jobsDone, child->jobs_done);
     SKEP_SET(workerStatus, w, untaken, child->untaken_count);
-    uint64_t now_ms = skep__clock_ms(child->cluster->clock), due_ms = child->deadline.due_ms;
+    uint64_t now_ms = skep__clock_ms(child->cluster->clock);
     if (child->silent_since_ms != 0) SKEP_SET(workerStatus, w, silent_ms, now_ms - child->silent_since_ms);
-    if (child->state != SKEP__CHILD_DRAINING || !skep__alarm_is_set(&child->deadline)) return;
-    SKEP_SET(workerStatus, w, drain_ms, due_ms > now_ms ? due_ms - now_ms : 0);
 }
 
 static int add_worker(const skep_child *child, struct skep_frame *frame) {
@@ -167,6 +166,7 @@ static int add_worker(const skep_child *child, struct skep_frame *frame) {
         SKEP_SET(workerStatus, w, program, skep__text(child->program));
     if (are_several(child->cluster)) SKEP_SET(workerStatus, w, group, skep__text(child->terms->name));
     skep__messages_worker_status(child, w);
+    skep__hive_worker_status(child, w);
     add_work(child, w);
     return skep__frame_add(frame, &command);
 }

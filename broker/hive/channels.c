@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Connections of the broker's channels. */
-#include "hive/channels.h"
-
-#include "hive/admission.h"
+#include "hive/private.h"
 #include "jobs/ledger.h"
 #include "journal/journal.h"
 #include "worker/life.h"
@@ -15,8 +13,8 @@ static bool is_another(uint64_t *connections) {
 }
 
 static void note_cut(skep_child *child, const char *channel) {
-    child->cluster->cut++;
-    if (!skep__may_say(child->cluster, &child->cut_said_ms)) return;
+    child->cluster->hive->cut++;
+    if (!skep__may_say(child->cluster, &child->progress->cut_said_ms)) return;
     skep__emit_error(child->cluster, child,
                      "its connection to its %s was cut and has been made again; what was on its way may be lost",
                      channel);
@@ -31,9 +29,9 @@ static void send_again(skep_child *child) {
 void skep__inbox_connected(void *context, const struct skep__peer *peer) {
     skep_child *child = context;
     (void)peer;
-    child->inbox_live++;
+    child->progress->inbox_live++;
     skep__admission_check(child);
-    if (!is_another(&child->inbox_connections)) return;
+    if (!is_another(&child->progress->inbox_connections)) return;
     note_cut(child, "inbox");
     send_again(child);
 }
@@ -41,22 +39,22 @@ void skep__inbox_connected(void *context, const struct skep__peer *peer) {
 void skep__inbox_disconnected(void *context, const struct skep__peer *peer) {
     skep_child *child = context;
     (void)peer;
-    child->inbox_live--;
+    child->progress->inbox_live--;
     skep__admission_check(child);
 }
 
 void skep__outbox_connected(void *context, const struct skep__peer *peer) {
     skep_child *child = skep__child_by_pid(context, peer->pid);
     if (child == NULL) return;
-    child->outbox_live++;
-    if (is_another(&child->outbox_connections)) note_cut(child, "outbox");
+    child->progress->outbox_live++;
+    if (is_another(&child->progress->outbox_connections)) note_cut(child, "outbox");
     skep__admission_check(child);
 }
 
 void skep__outbox_disconnected(void *context, const struct skep__peer *peer) {
     skep_child *child = skep__child_by_pid(context, peer->pid);
     if (child == NULL) return;
-    child->outbox_live--;
+    child->progress->outbox_live--;
     skep__admission_check(child);
 }
 

@@ -13,8 +13,7 @@
 #include "group/group.h"
 #include "group/reload.h"
 #include "group/slot.h"
-#include "hive/admission.h"
-#include "hive/hive.h"
+#include "hive/private.h"
 #include "jobs/ledger.h"
 #include "journal/journal.h"
 #include "messages/messages.h"
@@ -70,7 +69,7 @@ static void greet_and_dismiss(skep_child *child) {
 
 static void admit(skep_child *child) {
     child->ready_ms = skep__clock_ms(child->cluster->clock);
-    skep__alarm_stop(&child->deadline);
+    skep__alarm_stop(&child->progress->deadline);
     skep__dispatch_update(child);
     skep__dispatch_child(child);
     skep__group_prune(skep__group_of(child));
@@ -124,8 +123,8 @@ static void give_up(skep_child *child) {
 /* The deadline of a drain: SIGTERM, which ends a worker of libskep that a plain one only asks to leave; once more:
  * SIGKILL. */
 static void press(skep_child *child) {
-    if (child->escalation == 0) {
-        child->escalation = 1;
+    if (child->progress->escalation == 0) {
+        child->progress->escalation = 1;
         child->reason = "drain-timeout";
         skep__emit_error(child->cluster, child, "did not exit within the drain timeout (%.3g s); sending SIGTERM",
                          child->terms->settings->drain_timeout_ms / 1000.0);
@@ -206,15 +205,6 @@ static const struct transition transitions[SKEP__CHILD_STATES][SKEP__SIGNALS] = 
 #undef TRANSITION
 };
 
-const char *skep__state_name(enum skep__child_state state) {
-    static const char *const names[] = {
-#define STATE(id, name) name,
-#include "worker/states.def"
-#undef STATE
-    };
-    return names[state];
-}
-
 static const char *signal_name(enum skep__child_signal signal) {
     static const char *const names[] = {
 #define SIGNAL(id, name) name,
@@ -262,11 +252,11 @@ void skep__child_stand_down(skep_child *child) {
 }
 
 static void deadline_passed(struct skep__alarm *alarm) {
-    skep__life(SKEP_CONTAINER(alarm, skep_child, deadline), SKEP__SIGNAL_DEADLINE);
+    skep__life(SKEP_CONTAINER(alarm, struct skep__progress, deadline)->child, SKEP__SIGNAL_DEADLINE);
 }
 
 static void set_deadline(skep_child *child, unsigned timeout_ms) {
-    if (skep__alarm_set(child->cluster->clock, &child->deadline, timeout_ms, deadline_passed) != SKEP_OK)
+    if (skep__alarm_set(child->cluster->clock, &child->progress->deadline, timeout_ms, deadline_passed) != SKEP_OK)
         skep__emit_error(child->cluster, child, "out of memory: it has no deadline");
 }
 
@@ -275,6 +265,6 @@ void skep__watch_ready(skep_child *child) {
 }
 
 void skep__watch_channels(skep_child *child, bool connected) {
-    if (connected) skep__alarm_stop(&child->deadline);
-    else if (!skep__alarm_is_set(&child->deadline)) skep__watch_ready(child);
+    if (connected) skep__alarm_stop(&child->progress->deadline);
+    else if (!skep__alarm_is_set(&child->progress->deadline)) skep__watch_ready(child);
 }

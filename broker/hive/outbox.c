@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What workers say in the outbox, and their inboxes when these have drained. */
 #include "clients/clients.h"
-#include "hive/hive.h"
+#include "hive/private.h"
 #include "jobs/ledger.h"
 #include "journal/journal.h"
 #include "messages/messages.h"
@@ -64,14 +64,14 @@ static void bad_frame(skep_cluster *cluster, skep_child *child, const struct ske
         skep__child_bad_frame(child, "outbox", why);
         return;
     }
-    cluster->bad_frames++;
+    cluster->hive->bad_frames++;
     skep__emit_error(cluster, NULL, "malformed frame in the outbox from process %d (%s); %s", (int)peer->pid, why,
-                     skep__port_blame(cluster->outbox, peer->pipe) ? "ignored from now on" : "dropped");
+                     skep__port_blame(cluster->hive->outbox, peer->pipe) ? "ignored from now on" : "dropped");
 }
 
 void skep__outbox_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
     skep_cluster *cluster = context;
-    struct skep_reader *reader = &cluster->outbox_reader;
+    struct skep_reader *reader = &cluster->hive->outbox_reader;
     skep_child *child = skep__child_by_pid(cluster, peer->pid);
     if (child != NULL ? child->discarding : skep__counts_are_final(cluster, peer->pid)) return;
     struct sender sender = {.cluster = cluster, .child = child, .why = &reader->why};

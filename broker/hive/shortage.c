@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Jobs are sent: that, and their ends, is what gives memory back. */
-#include "hive/shortage.h"
-
 #include "clients/clients.h"
+#include "hive/private.h"
 #include "jobs/ledger.h"
 #include "journal/journal.h"
 

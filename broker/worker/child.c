@@ -125,7 +125,6 @@ void skep__child_drop_process(skep_child *child) {
     uv_poll_stop(&child->pid_poll);
     close(child->pidfd);
     child->released = true;
-    skep__alarm_stop(&child->deadline);
     skep__watchdog_stop(child);
     uv_close((uv_handle_t *)&child->pid_poll, handle_closed);
 }

@@ -31,6 +31,19 @@ skep_child *skep__child_by_pid(skep_cluster *cluster, pid_t pid) {
     return child;
 }
 
+const char *skep__state_name(enum skep__child_state state) {
+    static const char *const names[] = {
+#define STATE(id, name) name,
+#include "worker/states.def"
+#undef STATE
+    };
+    return names[state];
+}
+
+const char *skep_child_state(const skep_child *child) {
+    return skep__state_name(child->state);
+}
+
 void skep__peer_misspoke(void *context, const struct skep__peer *peer, const char *why) {
     skep_cluster *cluster = context;
     skep__emit_error(cluster, skep__child_by_pid(cluster, peer->pid),

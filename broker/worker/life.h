@@ -56,6 +56,9 @@ void skep__child_unlist(skep_child *child);
 /* The worker of a process; NULL if there is none. */
 skep_child *skep__child_by_pid(skep_cluster *cluster, pid_t pid);
 
+/* Name of a state, as users see it; borrowed. */
+const char *skep__state_name(enum skep__child_state state);
+
 /* A process, which may be a worker, does not speak SP as it should; context is the cluster. */
 void skep__peer_misspoke(void *context, const struct skep__peer *peer, const char *why);
 

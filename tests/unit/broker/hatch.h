@@ -13,6 +13,7 @@
 #include "connections/handoff.h"
 #include "group/group.h"
 #include "group/slot.h"
+#include "hive/private.h"
 #include "journal/private.h"
 #include "messages/private.h"
 
@@ -72,7 +73,7 @@ static inline skep_child *hatch_child(skep_cluster *cluster, uint32_t place) {
     LIST_INIT(&child->consumers);
     child->deliveries.first = child->deliveries.next = 1;
     assert_int_equal(skep__journal_worker_made(child), SKEP_OK);
-    assert_int_equal(skep__messages_worker_made(child), SKEP_OK);
+    assert_int_equal(skep__parts_new(child), SKEP_OK);
     cluster->child_count++;
     return child;
 }
@@ -90,7 +91,7 @@ static inline void hatch_free_child(skep_child *child) {
     for (struct skep__seat *seat; (seat = LIST_FIRST(&child->seats)) != NULL;) skep__seat_free(seat);
     skep__flusher_unmark(child->cluster->flusher, &child->link_flush);
     child->cluster->child_count--;
-    skep__messages_worker_freed(child);
+    skep__parts_free(child);
     skep__journal_worker_freed(child);
     free(child->program);
     free(child->slot);

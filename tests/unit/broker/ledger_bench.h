@@ -8,7 +8,7 @@
 #include "common/text.h"
 
 #include "clients/private.h"
-#include "hive/hive.h"
+#include "hive/private.h"
 #include "jobs/ledger.h"
 #include "page_claims.h"
 

@@ -4,7 +4,7 @@
 
 #include <signal.h>
 
-#include "hive/hive.h"
+#include "hive/private.h"
 #include "journal/private.h"
 #include "worker/life.h"
 
@@ -173,7 +173,7 @@ static void test_names(void **state) {
 /* --- deadlines --- */
 
 static unsigned due_in_ms(const struct bench *bench) {
-    const struct skep__alarm *deadline = &bench->child->deadline;
+    const struct skep__alarm *deadline = &bench->child->progress->deadline;
     return skep__alarm_is_set(deadline) ? (unsigned)(deadline->due_ms - skep__clock_ms(deadline->clock)) : 0;
 }
 
@@ -188,9 +188,9 @@ static void test_deadlines(void **state) {
     assert_int_equal(due_in_ms(&bench), 0);
     skep__life(bench.child, SKEP__SIGNAL_LEAVE);
     assert_in_range(due_in_ms(&bench), 9000, 10000); /* to leave */
-    assert_int_equal(bench.child->escalation, 0);
+    assert_int_equal(bench.child->progress->escalation, 0);
     skep__life(bench.child, SKEP__SIGNAL_DEADLINE);
-    assert_int_equal(bench.child->escalation, 1);
+    assert_int_equal(bench.child->progress->escalation, 1);
     assert_string_equal(bench.child->reason, "drain-timeout");
     hatch_free(bench.pump, &bench.cluster);
 }

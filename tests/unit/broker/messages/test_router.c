@@ -5,8 +5,7 @@
 #include "common/text.h"
 
 #include "control/control.h"
-#include "hive/channels.h"
-#include "hive/hive.h"
+#include "hive/private.h"
 #include "journal/private.h"
 #include "messages/private.h"
 

@@ -8,7 +8,7 @@
 #include <limits.h>
 #include <sys/wait.h>
 
-#include "hive/hive.h"
+#include "hive/private.h"
 #include "worker/life.h"
 
 /* Stands in the way of libuv's, so that the kernel may not be able to watch more: how many calls still succeed. */
@@ -42,7 +42,6 @@ static void open_bench(struct bench *bench, struct pump *pump) {
 static void close_bench(struct bench *bench) {
     if (bench->link >= 0) close(bench->link);
     if (bench->child->link >= 0) close(bench->child->link);
-    skep__alarm_stop(&bench->child->deadline);
     hatch_free_child(bench->child);
     hatch_free(bench->pump, &bench->cluster);
 }
@@ -67,7 +66,7 @@ static const char ready[] = "\x81\xa3"
 static void test_descriptors_are_closed(void **state) {
     struct bench bench;
     open_bench(&bench, *state);
-    bench.child->greeted = true;
+    bench.child->progress->hello_received = true;
     assert_true(is_closed_after(&bench, ready, sizeof ready - 1));
     assert_int_equal(bench.cluster->bad_frames, 0);
     assert_true(is_closed_after(&bench, "\xc1", 1));
@@ -87,7 +86,7 @@ static void test_the_end_of_a_link_that_was_not_read(void **state) {
     assert_int_equal(uv_poll_init(&bench.pump->loop, &child->link_poll, child->link), 0);
     child->link_poll.data = child;
     skep__link_watch(child);
-    child->greeted = true;
+    child->progress->hello_received = true;
     struct skep_command drain = {.id = SKEP_COMMAND_drain, .drain = {.has = 0}};
     assert_int_equal(skep__notify(child, &drain, -1), SKEP_OK);
     for (unsigned i = 0; i < 3; i++)
