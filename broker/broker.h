@@ -28,8 +28,6 @@
 #include "worker/program.h"
 #include "worker/usage.h"
 
-enum { SKEP__STOP_SIGNALS = 3 };
-
 enum skep__child_state {
 #define STATE(id, name) SKEP__CHILD_##id,
 #include "worker/states.def"
@@ -227,8 +225,6 @@ struct skep_cluster {
 
     struct skep__hub *hub;
     struct skep__flusher *flusher;
-    struct skep__server *control;
-    struct skep_reader control_reader;
     struct skep_frame scratch; /* reused */
 
     const struct skep__worker_events *worker_events;
@@ -275,24 +271,18 @@ struct skep_cluster {
     uv_idle_t usage_idle; /* runs while workers are left to look at */
     uint64_t usage_began_ms;
     void (*usage_fresh)(skep_cluster *cluster);
-    STAILQ_HEAD(, skep__parked) parked; /* questions about the status that wait for it */
 
     struct skep__messages *messages;
 
     uv_timer_t interval_timer;
-    struct skep__signal_mask signal_mask;
-    uv_signal_t signals[SKEP__STOP_SIGNALS];
-    unsigned signal_count;    /* of these that are there */
-    bool stop_signalled;      /* SIGINT or SIGTERM came: the next of them kills */
+    struct skep__signal_mask child_mask; /* of child_signal */
     bool adopts;              /* processes that workers leave behind become children of this one */
     uv_signal_t child_signal; /* if it adopts */
     pid_t *own_children;      /* that this process had before */
     size_t own_child_count;
-    uv_poll_t steering; /* a signalfd */
-    int steering_fd;
-    bool steers;
 
     struct skep__hive *hive;
+    struct skep__control *control;
 
     /* ledger: totals since the start */
     uint64_t accepted, restarts, bad_frames, redispatched;

@@ -17,7 +17,6 @@
 #include "connections/listener.h"
 #include "connections/overdue.h"
 #include "control/control.h"
-#include "control/steer_signals.h"
 #include "group/group.h"
 #include "hive/hive.h"
 #include "jobs/ledger.h"
@@ -33,8 +32,8 @@ static void release(skep_cluster *cluster) {
     skep__queue_settings_free(cluster);
     skep__settings_free(&cluster->settings);
     skep__frame_free(&cluster->scratch);
-    skep__reader_free(&cluster->control_reader);
     skep__journal_free(cluster);
+    skep__control_free(cluster);
     skep__hive_free(cluster);
     skep__clients_free(cluster);
     skep__messages_free(cluster);
@@ -96,13 +95,13 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     init_timer(cluster, &cluster->interval_timer);
     init_timer(cluster, &cluster->lack_timer);
     init_idle(cluster, &cluster->usage_idle);
-    status = skep__reader_init(&cluster->control_reader, SKEP_CHANNEL_ASK);
-    if (status == SKEP_OK) status = skep__clock_new(&cluster->clock, cluster->loop);
+    status = skep__clock_new(&cluster->clock, cluster->loop);
     if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
     if (status == SKEP_OK) status = skep__journal_new(cluster);
     if (status == SKEP_OK) status = skep__messages_new(cluster);
     if (status == SKEP_OK) status = skep__clients_new(cluster);
     if (status == SKEP_OK) status = skep__hive_new(cluster);
+    if (status == SKEP_OK) status = skep__control_new(cluster);
     if (status == SKEP_OK) status = skep__groups_open(cluster);
     if (status == SKEP_OK) status = skep__settings_take(cluster, terms_of(cluster), &(skep_settings){0});
     if (status == SKEP_OK) skep__memory_open(cluster, skep__shortage_retry);
@@ -211,7 +210,7 @@ static void close_handles(skep_cluster *cluster) {
     skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->interval_timer);
     skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->lack_timer);
     skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->usage_idle);
-    skep__signals_close(cluster);
+    skep__control_end(cluster);
 }
 
 void skep_cluster_free(skep_cluster **out) {

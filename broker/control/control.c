@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * The control socket: what operators ask. */
-#include "control/control.h"
-#include "base/why.h"
-
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/why.h"
 #include "clients/clients.h"
+#include "control/private.h"
 #include "group/group.h"
 #include "jobs/ledger.h"
 #include "journal/journal.h"
@@ -129,8 +128,8 @@ static int read_question(struct skep_reader *reader, const void *data, size_t si
 /* A client that sends malformed frames gets an error; it can do no harm by sending more. */
 static void add_failed(skep_cluster *cluster, int status, struct skep_frame *frame) {
     const char *why = status == SKEP_ENOMEM ? SKEP__OUT_OF_MEMORY : skep_strerror(status);
-    if (status == SKEP_EPROTO && cluster->control_reader.why != NULL) why = cluster->control_reader.why;
-    cluster->bad_frames += status == SKEP_EPROTO;
+    if (status == SKEP_EPROTO && cluster->control->reader.why != NULL) why = cluster->control->reader.why;
+    cluster->control->bad_frames += status == SKEP_EPROTO;
     skep__frame_clear(frame);
     if (skep__failed_add(status, why, frame) != SKEP_OK) skep__frame_clear(frame);
 }
@@ -155,8 +154,8 @@ struct skep__parked {
 };
 
 static void answer_parked(skep_cluster *cluster) {
-    for (struct skep__parked *parked; (parked = STAILQ_FIRST(&cluster->parked)) != NULL;) {
-        STAILQ_REMOVE_HEAD(&cluster->parked, entry);
+    for (struct skep__parked *parked; (parked = STAILQ_FIRST(&cluster->control->parked)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&cluster->control->parked, entry);
         answer_call(cluster, parked->call, SKEP_OK, &parked->question);
         free(parked);
     }
@@ -167,7 +166,7 @@ static bool park(skep_cluster *cluster, struct skep__call *call, const struct sk
     struct skep__parked *parked = malloc(sizeof *parked);
     if (parked == NULL) return false;
     *parked = (struct skep__parked){.call = call, .question = *question};
-    STAILQ_INSERT_TAIL(&cluster->parked, parked, entry);
+    STAILQ_INSERT_TAIL(&cluster->control->parked, parked, entry);
     return true;
 }
 
@@ -175,19 +174,20 @@ static void called(void *context, struct skep__call *call, const void *data, siz
     skep_cluster *cluster = context;
     struct skep_command question;
     skep__memory_check(cluster); /* operators are answered most of all when something has run out */
-    int status = read_question(&cluster->control_reader, data, size_bytes, &question);
+    int status = read_question(&cluster->control->reader, data, size_bytes, &question);
     bool waits = status == SKEP_OK && question.id == SKEP_COMMAND_status &&
                  !skep__usage_refresh(cluster, answer_parked) && park(cluster, call, &question);
     if (!waits) answer_call(cluster, call, status, &question);
 }
 
 void skep__control_close(skep_cluster *cluster) {
+    if (cluster->control == NULL) return;
     skep__usage_stop(cluster);
-    for (struct skep__parked *parked; (parked = STAILQ_FIRST(&cluster->parked)) != NULL;) {
-        STAILQ_REMOVE_HEAD(&cluster->parked, entry);
+    for (struct skep__parked *parked; (parked = STAILQ_FIRST(&cluster->control->parked)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&cluster->control->parked, entry);
         free(parked);
     }
-    skep__server_free(&cluster->control);
+    skep__server_free(&cluster->control->server);
 }
 
 int skep__control_open(skep_cluster *cluster) {
@@ -196,7 +196,24 @@ int skep__control_open(skep_cluster *cluster) {
                                                       .misspoke = skep__peer_misspoke,
                                                       .starved = skep__peers_starved};
     char url[SKEP_MAX_URL + 1];
-    STAILQ_INIT(&cluster->parked);
     skep__instance_url(&cluster->instance, SKEP_FILE_CONTROL, url, sizeof url);
-    return skep__server_new(&cluster->control, cluster->hub, url, &events, cluster);
+    return skep__server_new(&cluster->control->server, cluster->hub, url, &events, cluster);
+}
+
+int skep__control_new(skep_cluster *cluster) {
+    cluster->control = calloc(1, sizeof *cluster->control);
+    if (cluster->control == NULL) return SKEP_ENOMEM;
+    STAILQ_INIT(&cluster->control->parked);
+    return skep__reader_init(&cluster->control->reader, SKEP_CHANNEL_ASK);
+}
+
+void skep__control_free(skep_cluster *cluster) {
+    if (cluster->control == NULL) return;
+    skep__reader_free(&cluster->control->reader);
+    free(cluster->control);
+    cluster->control = NULL;
+}
+
+void skep__control_end(skep_cluster *cluster) {
+    if (cluster->control != NULL) skep__signals_close(cluster);
 }

@@ -7,7 +7,7 @@
 #include "base/why.h"
 #include "common/signal_text.h"
 #include "common/text.h"
-#include "control/control.h"
+#include "control/private.h"
 #include "group/group.h"
 #include "group/scale.h"
 #include "jobs/ledger.h"

@@ -4,7 +4,7 @@
 
 #include "clients/clients.h"
 #include "common/text.h"
-#include "control/control.h"
+#include "control/private.h"
 #include "group/group.h"
 #include "group/reload.h"
 #include "group/slot.h"
@@ -19,10 +19,6 @@ static uint64_t live_connections(const skep_cluster *cluster) {
     const skep_child *child;
     TAILQ_FOREACH(child, &cluster->children, entry) sum += child->live;
     return sum;
-}
-
-static uint64_t unknown_seen(const skep_cluster *cluster) {
-    return cluster->control_reader.unknown;
 }
 
 /* What a limit of the protocol would cut is left out. */
@@ -79,8 +75,8 @@ static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
         .accepted = cluster->accepted,
         .connections = live_connections(cluster),
         .restarts = cluster->restarts,
-        .badFrames = cluster->bad_frames,
-        .unknown = unknown_seen(cluster),
+        .badFrames = cluster->bad_frames + cluster->control->bad_frames,
+        .unknown = cluster->control->reader.unknown,
         .redispatched = cluster->redispatched,
     };
     SKEP_SET(brokerStatus, &command.brokerStatus, cut, 0);

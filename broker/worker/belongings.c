@@ -211,7 +211,7 @@ int skep__orphans_adopt(skep_cluster *cluster) {
     cluster->child_signal.data = cluster;
     sigemptyset(&wanted);
     sigaddset(&wanted, SIGCHLD);
-    skep__signal_mask_change(&cluster->signal_mask, SIG_UNBLOCK, &wanted);
+    skep__signal_mask_change(&cluster->child_mask, SIG_UNBLOCK, &wanted);
     int error = uv_signal_start(&cluster->child_signal, child_ended, SIGCHLD);
     uv_unref((uv_handle_t *)&cluster->child_signal);
     return error == 0 ? SKEP_OK : skep__broker_fail(cluster, SKEP_ESYS, "cannot watch SIGCHLD: %s", uv_strerror(error));
@@ -227,6 +227,7 @@ void skep__orphans_end(skep_cluster *cluster) {
     }
     free(cluster->own_children);
     skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->child_signal);
+    skep__signal_mask_restore(&cluster->child_mask);
 }
 
 /* --- those of a broker that was killed --- */

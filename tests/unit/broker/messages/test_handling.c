@@ -3,7 +3,7 @@
 #include "broker/hatch.h"
 #include "common/text.h"
 
-#include "control/control.h"
+#include "control/private.h"
 #include "jobs/store.h"
 #include "messages/private.h"
 

@@ -4,7 +4,7 @@
 #include "broker/hatch.h"
 #include "common/text.h"
 
-#include "control/control.h"
+#include "control/private.h"
 #include "hive/private.h"
 #include "journal/private.h"
 #include "messages/private.h"
