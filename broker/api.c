@@ -5,7 +5,7 @@
 
 #include "base/why.h"
 #include "clients/clients.h"
-#include "connections/listener.h"
+#include "connections/connections.h"
 #include "contract.h"
 #include "group/group.h"
 #include "group/scale.h"
@@ -124,10 +124,6 @@ pid_t skep_child_pid(const skep_child *child) {
 
 uint32_t skep_child_slot(const skep_child *child) {
     return child->place;
-}
-
-uint64_t skep_child_accepted(const skep_child *child) {
-    return child->accepted;
 }
 
 skep_cluster *skep_child_cluster(const skep_child *child) {

@@ -42,76 +42,6 @@ enum skep__child_signal {
     SKEP__SIGNALS
 };
 
-/* A connection from its acceptance until a worker has taken it */
-struct skep__connection {
-    STAILQ_ENTRY(skep__connection) entry; /* in child.untaken or in listener.waiting */
-    struct skep__listener *listener;
-    uint64_t number;    /* on the child's link */
-    uint64_t handed_ms; /* the loop's time */
-    int fd;             /* the broker's copy */
-    bool counted;       /* in the totals: a connection that is handed on counts once */
-};
-STAILQ_HEAD(skep__connections, skep__connection);
-
-/* A command that waits for its turn on a link, behind the connections numbered up to after */
-struct skep__notice {
-    STAILQ_ENTRY(skep__notice) entry;
-    struct skep_frame frame;
-    uint64_t after;
-    int fd; /* a copy of a listening descriptor; -1: none */
-};
-
-/* A worker's place at a listener */
-struct skep__seat {
-    LIST_ENTRY(skep__seat) of_child;
-    LIST_ENTRY(skep__seat) of_listener;
-    skep_child *child;
-    struct skep__listener *listener;
-    struct skep__heap_node node; /* in listener.heap, unless the worker cannot be chosen now */
-    uint64_t turns;              /* connections given to this seat, less what it missed beyond the catch-up */
-    uint64_t picked;             /* number of the pick that chose it last */
-    bool has_member;             /* of a reuseport listener */
-};
-
-/* A socket of a listener. There is one, or, with policy reuseport, one for each worker. */
-struct skep__member {
-    LIST_ENTRY(skep__member) entry;
-    struct skep__listener *listener;
-    skep_child *owner; /* it accepts from this socket; NULL: the broker does */
-    int fd;
-    uv_poll_t poll;
-    bool polling;
-    bool waits; /* a connection did when the broker looked last: overdue.c */
-};
-
-struct skep__listener {
-    LIST_ENTRY(skep__listener) entry;
-    skep_cluster *cluster;
-    const struct skep__terms *terms; /* the group's that it belongs to */
-    uint32_t number;
-    char key[SKEP_MAX_URL + 16];  /* URL as asked for and how many times the asker had asked before */
-    char name[SKEP_MAX_NAME + 1]; /* given with skep_cluster_listen; "" */
-    char url[SKEP_MAX_URL + 1];   /* with the real port */
-    struct skep_url address;      /* bound */
-    int backlog;
-    bool kept; /* stays when the last worker leaves */
-    bool closed;
-    int open_polls;
-    LIST_HEAD(, skep__member) members;
-    LIST_HEAD(, skep__seat) seats;
-
-    struct skep__heap heap; /* of the seats that can be chosen, the best first */
-    uint64_t turn;          /* turns of the seat chosen last */
-    uint64_t picks;         /* connections dispatched */
-
-    struct skep__connections waiting; /* accepted, then given back; for the next worker that can take them */
-    uint64_t accepted;                /* by the broker */
-    uint64_t queued;                  /* accepted and not yet taken */
-    bool paused;                      /* no worker has room for a connection */
-    bool starved;                     /* out of descriptors */
-    bool resting;                     /* paused until it is resumed: pause.c */
-};
-
 /* What a group's workers and listeners know of it */
 struct skep__terms {
     char name[SKEP_MAX_NAME + 1];
@@ -157,21 +87,6 @@ struct skep_child {
     uint64_t beats;       /* at the latest look */
     unsigned silent_looks;
 
-    STAILQ_HEAD(, skep__notice) notices;
-    unsigned notice_count;
-    bool refusing;                    /* it could not take a connection; it gets none until lack_timer fires */
-    uint64_t refused_said_ms;         /* when it was last said that it refuses; the loop's time; 0: never */
-    bool blocked;                     /* descriptors cannot be sent to it before lack_timer fires */
-    struct skep__connections untaken; /* handed to it, oldest first */
-    struct skep__connection *unsent;  /* the first that has not left yet; NULL: none */
-    unsigned untaken_count;
-    uint64_t next_number;
-    bool behind; /* it has not acknowledged for a while */
-    struct skep__flush link_flush;
-    LIST_HEAD(, skep__seat) seats;
-    unsigned listen_refusals; /* in a row, because it has too many listeners */
-    uint64_t listen_said_ms;  /* when it was last said that it has too many listeners; the loop's time; 0: never */
-
     LIST_HEAD(, skep__consumer) consumers; /* its places at queues */
     struct skep__deliveries deliveries;    /* the jobs that it has */
     size_t held_bytes;                     /* their payloads */
@@ -189,8 +104,7 @@ struct skep_child {
 
     struct skep__outlet *inbox;
 
-    uint64_t live; /* connections taken and not finished */
-    uint64_t accepted;
+    struct skep__taker *taker; /* of connections/ */
     uint64_t jobs_done;
     struct skep__usage usage;
     struct skep__talker *talker; /* of messages/ */
@@ -235,15 +149,8 @@ struct skep_cluster {
     TAILQ_HEAD(, skep_group) groups;
     unsigned group_count;
 
-    LIST_HEAD(, skep__listener) listeners;
-    uint32_t next_listener;
-    unsigned in_flight;                 /* connections on their way to workers */
-    unsigned max_in_flight;             /* by RLIMIT_NOFILE */
     struct rlimit files;                /* RLIMIT_NOFILE as the broker was started with; it is the workers' */
-    int reserve;                        /* a descriptor to spare */
-    uv_timer_t lack_timer;              /* runs while a listener or a worker waits for what ran out */
     struct skep__reserve memory;
-    struct skep__alarm overdue_alarm;            /* set while workers accept from sockets of their own */
 
     struct skep__journal *journal;
 
@@ -266,6 +173,7 @@ struct skep_cluster {
     uint64_t store_said_ms;                     /* when it was last said that the store is in trouble; 0: never */
     struct skep__flush lost_flush;              /* says which jobs a stop has left */
 
+    struct skep__connections *connections;
     struct skep__clients *clients;
 
     uv_idle_t usage_idle; /* runs while workers are left to look at */
@@ -285,7 +193,7 @@ struct skep_cluster {
     struct skep__control *control;
 
     /* ledger: totals since the start */
-    uint64_t accepted, restarts, bad_frames, redispatched;
+    uint64_t restarts, bad_frames;
 };
 
 /* What precedes the first fork of a group: the cluster starts, unless it stops. Errors: SKEP_ESTATE (stopping),

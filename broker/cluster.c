@@ -13,9 +13,7 @@
 #include "common/own_loop.h"
 #include "config/directory.h"
 #include "config/settings.h"
-#include "connections/lack.h"
-#include "connections/listener.h"
-#include "connections/overdue.h"
+#include "connections/connections.h"
 #include "control/control.h"
 #include "group/group.h"
 #include "hive/hive.h"
@@ -37,6 +35,7 @@ static void release(skep_cluster *cluster) {
     skep__hive_free(cluster);
     skep__clients_free(cluster);
     skep__messages_free(cluster);
+    skep__connections_free(cluster);
     if (cluster->owns_loop) uv_loop_close(cluster->loop);
     free(cluster);
 }
@@ -62,7 +61,6 @@ static void init_idle(skep_cluster *cluster, uv_idle_t *idle) {
 static void init_lists(skep_cluster *cluster) {
     TAILQ_INIT(&cluster->children);
     TAILQ_INIT(&cluster->groups);
-    LIST_INIT(&cluster->listeners);
 }
 
 static int allocate(skep_cluster **out, uv_loop_t *loop) {
@@ -72,7 +70,7 @@ static int allocate(skep_cluster **out, uv_loop_t *loop) {
     cluster->worker_events = &skep__hive_events;
     cluster->job_events = &skep__client_job_events;
     cluster->trace = skep__trace_mask();
-    cluster->lock = cluster->reserve = -1;
+    cluster->lock = -1;
     getrlimit(RLIMIT_NOFILE, &cluster->files);
     snprintf(cluster->default_name, sizeof cluster->default_name, "%.48s-%d", program_invocation_short_name,
              (int)getpid());
@@ -93,11 +91,11 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     int status = skep_is_worker() ? SKEP_ESTATE : allocate(&cluster, loop);
     if (status != SKEP_OK) return status;
     init_timer(cluster, &cluster->interval_timer);
-    init_timer(cluster, &cluster->lack_timer);
     init_idle(cluster, &cluster->usage_idle);
     status = skep__clock_new(&cluster->clock, cluster->loop);
     if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
     if (status == SKEP_OK) status = skep__journal_new(cluster);
+    if (status == SKEP_OK) status = skep__connections_new(cluster);
     if (status == SKEP_OK) status = skep__messages_new(cluster);
     if (status == SKEP_OK) status = skep__clients_new(cluster);
     if (status == SKEP_OK) status = skep__hive_new(cluster);
@@ -142,8 +140,7 @@ static void close_sockets(skep_cluster *cluster) {
     skep__journal_close(cluster);
     skep__hive_close(cluster);
     skep__hub_free(&cluster->hub);
-    if (cluster->reserve >= 0) close(cluster->reserve);
-    cluster->reserve = -1;
+    skep__connections_close(cluster);
     skep__directory_release(cluster);
 }
 
@@ -163,9 +160,8 @@ static int open_sockets(skep_cluster *cluster) {
 
 static void interval_passed(uv_timer_t *timer) {
     skep_cluster *cluster = timer->data;
-    struct skep_command_brokerStatus status = {.accepted = cluster->accepted, .restarts = cluster->restarts};
-    for (const skep_child *child = NULL; (child = skep_child_next(cluster, child)) != NULL;)
-        status.connections += child->live;
+    struct skep_command_brokerStatus status = {.restarts = cluster->restarts};
+    skep__connections_status(cluster, &status);
     skep__messages_status(cluster, &status);
     skep__send_request_counts(cluster);
     skep__news_totals(cluster, &status);
@@ -177,7 +173,7 @@ int skep_cluster_start(skep_cluster *cluster) {
     int status = skep__directory_take(cluster);
     if (status == SKEP_OK) {
         skep__orphans_inherit(cluster->left_by, cluster->left_generation);
-        skep__lack_prepare(cluster);
+        skep__connections_open(cluster);
         status = open_sockets(cluster);
     }
     if (status == SKEP_OK) status = skep__orphans_adopt(cluster);
@@ -208,7 +204,6 @@ int skep_cluster_run(skep_cluster *cluster) {
 
 static void close_handles(skep_cluster *cluster) {
     skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->interval_timer);
-    skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->lack_timer);
     skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->usage_idle);
     skep__control_end(cluster);
 }
@@ -224,9 +219,8 @@ void skep_cluster_free(skep_cluster **out) {
     skep__events_stop(cluster);
     skep__hive_end(cluster);
     skep__orphans_end(cluster);
-    for (struct skep__listener *l; (l = LIST_FIRST(&cluster->listeners)) != NULL;) skep__listener_close(l);
+    skep__connections_end(cluster);
     skep__groups_free(cluster);
-    skep__overdue_stop(cluster);
     close_sockets(cluster);
     skep__journal_end(cluster);
     skep__flusher_free(&cluster->flusher);

@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "base/why.h"
-#include "connections/listener.h"
-#include "connections/rest.h"
+#include "connections/connections.h"
 #include "group/group.h"
 #include "jobs/ledger.h"
 #include "journal/journal.h"

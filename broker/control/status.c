@@ -4,6 +4,7 @@
 
 #include "clients/clients.h"
 #include "common/text.h"
+#include "connections/connections.h"
 #include "control/private.h"
 #include "group/group.h"
 #include "group/reload.h"
@@ -13,13 +14,6 @@
 #include "journal/journal.h"
 #include "messages/messages.h"
 #include "worker/life.h"
-
-static uint64_t live_connections(const skep_cluster *cluster) {
-    uint64_t sum = 0;
-    const skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) sum += child->live;
-    return sum;
-}
 
 /* What a limit of the protocol would cut is left out. */
 enum { ROOMY_BYTES = 2 * 1024 * 1024 /* of an answer: after so many, programs are left out */ };
@@ -72,14 +66,12 @@ static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
         .policy = skep__text(skep_policy_name(cluster->settings.policy)),
         .news = skep__text(news),
         .newsSeq = skep__news_latest(cluster),
-        .accepted = cluster->accepted,
-        .connections = live_connections(cluster),
         .restarts = cluster->restarts,
         .badFrames = cluster->bad_frames + cluster->control->bad_frames,
         .unknown = cluster->control->reader.unknown,
-        .redispatched = cluster->redispatched,
     };
     SKEP_SET(brokerStatus, &command.brokerStatus, cut, 0);
+    skep__connections_status(cluster, &command.brokerStatus);
     skep__messages_status(cluster, &command.brokerStatus);
     skep__clients_status(cluster, &command.brokerStatus);
     skep__hive_status(cluster, &command.brokerStatus);
@@ -122,24 +114,10 @@ static int add_group(const skep_group *group, struct skep_frame *frame) {
     return skep__frame_add(frame, &command);
 }
 
-static int add_listener(const struct skep__listener *listener, struct skep_frame *frame) {
-    struct skep_command command = {.id = SKEP_COMMAND_listenerStatus};
-    struct skep_command_listenerStatus *l = &command.listenerStatus;
-    *l = (struct skep_command_listenerStatus){.url = skep__text(listener->url),
-                                              .accepted = listener->accepted,
-                                              .queued = listener->queued,
-                                              .paused = listener->paused || listener->starved || listener->resting};
-    if (listener->resting) SKEP_SET(listenerStatus, l, resting, true);
-    if (listener->name[0] != '\0') SKEP_SET(listenerStatus, l, name, skep__text(listener->name));
-    if (are_several(listener->cluster)) SKEP_SET(listenerStatus, l, group, skep__text(listener->terms->name));
-    return skep__frame_add(frame, &command);
-}
-
 static void add_work(const skep_child *child, struct skep_command_workerStatus *w) {
     SKEP_SET(workerStatus, w, cpu_ms, child->usage.cpu_ms);
     SKEP_SET(workerStatus, w, jobs, child->deliveries.jobs);
     SKEP_SET(workerStatus, w, jobsDone, child->jobs_done);
-    SKEP_SET(workerStatus, w, untaken, child->untaken_count);
     uint64_t now_ms = skep__clock_ms(child->cluster->clock);
     if (child->silent_since_ms != 0) SKEP_SET(workerStatus, w, silent_ms, now_ms - child->silent_since_ms);
 }
@@ -153,14 +131,13 @@ static int add_worker(const skep_child *child, struct skep_frame *frame) {
                                             .uptime_ms = uv_now(child->cluster->loop) - child->spawned_ms,
                                             .slot = child->place,
                                             .restarts = child->slot->restarts,
-                                            .connections = child->live,
-                                            .accepted = child->accepted,
                                             .rss_bytes = child->usage.rss_bytes};
     if (child->name[0] != '\0') SKEP_SET(workerStatus, w, name, skep__text(child->name));
     bool differs = strcmp(child->program, child->terms->settings->exec) != 0;
     if (differs && fits(child->program) && frame->size_bytes < ROOMY_BYTES)
         SKEP_SET(workerStatus, w, program, skep__text(child->program));
     if (are_several(child->cluster)) SKEP_SET(workerStatus, w, group, skep__text(child->terms->name));
+    skep__connections_worker_status(child, w);
     skep__messages_worker_status(child, w);
     skep__hive_worker_status(child, w);
     add_work(child, w);
@@ -168,12 +145,11 @@ static int add_worker(const skep_child *child, struct skep_frame *frame) {
 }
 
 int skep__status_add(skep_cluster *cluster, struct skep_frame *frame) {
-    const struct skep__listener *listener;
     const skep_child *child;
     int status = add_broker(cluster, frame);
     for (const skep_group *group = NULL; (group = skep_group_next(cluster, group)) != NULL && status == SKEP_OK;)
         status = add_group(group, frame);
-    LIST_FOREACH(listener, &cluster->listeners, entry) if (status == SKEP_OK) status = add_listener(listener, frame);
+    if (status == SKEP_OK) status = skep__listeners_add(cluster, frame);
     TAILQ_FOREACH(child, &cluster->children, entry) if (status == SKEP_OK) status = add_worker(child, frame);
     return status == SKEP_OK ? skep__counters_add(cluster, frame) : status;
 }

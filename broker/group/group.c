@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/why.h"
-#include "connections/listener.h"
+#include "connections/connections.h"
 #include "group/reload.h"
 #include "group/slot.h"
 

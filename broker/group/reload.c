@@ -12,6 +12,7 @@
 #include "base/why.h"
 #include "common/container.h"
 #include "config/settings.h"
+#include "connections/connections.h"
 #include "group/group.h"
 #include "group/slot.h"
 #include "journal/journal.h"
@@ -94,7 +95,7 @@ static void withdraw(struct skep__slot *slot) {
     slot->successor = NULL;
     child->reason = "reload";
     child->voluntary = true;
-    if (!LIST_EMPTY(&child->seats)) {
+    if (skep__has_listeners(child)) {
         skep__child_dismiss(child);
         return;
     }

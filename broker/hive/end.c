@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The end of a worker: of its link, of its process, and of what the broker holds of it. */
 #include "common/container.h"
-#include "connections/dispatch.h"
-#include "connections/handoff.h"
-#include "connections/listener.h"
+#include "connections/connections.h"
 #include "group/group.h"
 #include "hive/private.h"
 #include "jobs/ledger.h"
@@ -52,10 +50,7 @@ void skep_cluster_disconnect(skep_cluster *cluster, skep_disconnected_cb callbac
 void skep__child_close_link(skep_child *child) {
     if (child->link < 0) return;
     skep__child_drop_link(child);
-    skep__dispatch_update(child);
-    skep__give_back(child);
-    skep__listener_adopt(child);
-    for (struct skep__seat *seat; (seat = LIST_FIRST(&child->seats)) != NULL;) skep__seat_free(seat);
+    skep__connections_link_closed(child);
     if (child->voluntary) skep__group_prune(skep__group_of(child));
     skep__messages_link_closed(child);
     skep__ledger_link_ended(child);

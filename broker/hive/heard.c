@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "common/text.h"
-#include "connections/handoff.h"
+#include "connections/connections.h"
 #include "hive/private.h"
 #include "jobs/ledger.h"
 #include "journal/journal.h"

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/why.h"
+#include "connections/connections.h"
 #include "journal/journal.h"
 #include "messages/messages.h"
 #include "worker/life.h"
@@ -61,12 +62,14 @@ static int make_progress(skep_child *child) {
 
 int skep__parts_new(skep_child *child) {
     int status = make_progress(child);
+    if (status == SKEP_OK) status = skep__connections_worker_made(child);
     if (status == SKEP_OK) status = skep__messages_worker_made(child);
     return status;
 }
 
 void skep__parts_free(skep_child *child) {
     skep__messages_worker_freed(child);
+    skep__connections_worker_freed(child);
     if (child->progress != NULL) skep__alarm_stop(&child->progress->deadline);
     free(child->progress);
     child->progress = NULL;
@@ -92,6 +95,7 @@ const struct skep__worker_events skep__hive_events = {.made = worker_made,
                                                       .unmade = skep__worker_unmade,
                                                       .watched = worker_watched,
                                                       .readable = skep__read_link,
+                                                      .writable = skep__link_send_waiting,
                                                       .dismissed = skep__child_leave,
                                                       .ended = skep__worker_ended};
 

@@ -6,9 +6,7 @@
 
 #include "common/container.h"
 #include "common/text.h"
-#include "connections/dispatch.h"
-#include "connections/handoff.h"
-#include "connections/listener.h"
+#include "connections/connections.h"
 #include "contract.h"
 #include "group/group.h"
 #include "group/reload.h"
@@ -35,7 +33,7 @@ static void tell_drain(skep_child *child) {
     struct skep_command command = {.id = SKEP_COMMAND_drain};
     command.drain.has = 0;
     SKEP_SET(drain, &command.drain, timeout_ms, child->terms->settings->drain_timeout_ms);
-    skep__tell(child, &command, NULL, -1);
+    skep__tell(child, &command);
 }
 
 static void welcome(skep_child *child) {
@@ -54,7 +52,7 @@ static void welcome(skep_child *child) {
                                                     .newsSeq = skep__news_latest(cluster)};
     unsigned beat_ms = skep__watchdog_start(child);
     if (beat_ms != 0) SKEP_SET(welcome, &command.welcome, beat_ms, beat_ms);
-    skep__tell(child, &command, NULL, -1);
+    skep__tell(child, &command);
 }
 
 static void greet(skep_child *child) {
@@ -70,7 +68,7 @@ static void greet_and_dismiss(skep_child *child) {
 static void admit(skep_child *child) {
     child->ready_ms = skep__clock_ms(child->cluster->clock);
     skep__alarm_stop(&child->progress->deadline);
-    skep__dispatch_update(child);
+    skep__connections_worker_ready(child);
     skep__dispatch_child(child);
     skep__group_prune(skep__group_of(child));
     emit(child, SKEP_EVENT_READY);
@@ -86,8 +84,7 @@ static void announce_drain(skep_child *child) {
 }
 
 static void begin_drain(skep_child *child) {
-    skep__listener_adopt(child);
-    skep__dispatch_update(child);
+    skep__connections_worker_leaving(child);
     skep__consumers_update(child);
     tell_drain(child);
     announce_drain(child);
@@ -146,6 +143,7 @@ static skep_event exit_event(skep_child *child) {
 
 static void keep_record(skep_child *child, const skep_event *event) {
     struct skep_command_workerStatus work = {.worker = child->id};
+    skep__connections_worker_status(child, &work);
     skep__messages_worker_status(child, &work);
     skep_exit_facts facts = {.id = child->id,
                              .slot = child->place,
@@ -158,11 +156,11 @@ static void keep_record(skep_child *child, const skep_event *event) {
                              .delay_ms = event->delay_ms,
                              .voluntary = child->voluntary,
                              .ready = child->ready_ms != 0,
-                             .accepted = child->accepted,
+                             .accepted = work.accepted,
                              .requests = work.requests,
                              .messages = work.messages,
                              .jobs_done = child->jobs_done,
-                             .connections = child->live};
+                             .connections = work.connections};
     static_assert(sizeof facts.name == sizeof child->name, "a name fits");
     memcpy(facts.name, child->name, sizeof child->name);
     skep__exits_keep(child, &facts, skep__ledger_jobs_of(child));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The stop of a cluster: its workers drain, or are killed. */
-#include "connections/listener.h"
+#include "connections/connections.h"
 #include "group/group.h"
 #include "group/scale.h"
 #include "jobs/ledger.h"

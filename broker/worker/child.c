@@ -129,6 +129,28 @@ void skep__child_drop_process(skep_child *child) {
     uv_close((uv_handle_t *)&child->pid_poll, handle_closed);
 }
 
+/* libuv stops polling a socket with an error, and a worker that closed its end with messages unread leaves one: what it
+ * sent before is read here, and then the end. */
+static void read_to_the_end(skep_child *child) {
+    while (child->link >= 0 && child->cluster->worker_events->readable(child) == SKEP_OK) continue;
+}
+
+static void link_ready(uv_poll_t *poll, int status, int events) {
+    skep_child *child = poll->data;
+    const struct skep__worker_events *hive = child->cluster->worker_events;
+    if (status < 0) read_to_the_end(child);
+    if (events & UV_WRITABLE) hive->writable(child);
+    if (child->link >= 0 && events & UV_READABLE) (void)hive->readable(child);
+}
+
+void skep__child_watch_link(skep_child *child, bool is_full) {
+    int events = is_full ? UV_READABLE | UV_WRITABLE : UV_READABLE;
+    if (child->link < 0 || child->link_events == events) return;
+    child->link_events = events;
+    uv_poll_start(&child->link_poll, events, link_ready);
+    uv_unref((uv_handle_t *)&child->link_poll);
+}
+
 static int open_handle(skep_child *child, uv_poll_t *poll, int fd) {
     poll->data = child;
     int error = uv_poll_init(child->cluster->loop, poll, fd);
@@ -180,9 +202,6 @@ static skep_child *allocate(skep_cluster *cluster, const struct skep__start *sta
     child->link = -1;
     child->exit_code = child->exit_signal = child->guard[0] = child->guard[1] = -1;
     child->spawned_ms = uv_now(cluster->loop);
-    STAILQ_INIT(&child->notices);
-    STAILQ_INIT(&child->untaken);
-    LIST_INIT(&child->seats);
     LIST_INIT(&child->consumers);
     child->deliveries.first = child->deliveries.next = 1;
     return child;

@@ -16,6 +16,8 @@ struct skep__worker_events {
     /* A message of its link can be read, or its end. SKEP_OK: there may be more; asking costs a system call each
      * time. */
     int (*readable)(skep_child *child);
+    /* Its link, which was full, can be written. */
+    void (*writable)(skep_child *child);
     /* It is to leave for good. */
     void (*dismissed)(skep_child *child);
     /* Its process has ended; how is filled in. */

@@ -22,6 +22,9 @@ SKEP_MUST_USE int skep__child_start(skep_cluster *cluster, const struct skep__st
 /* Closes its end of the link, and nothing else. */
 void skep__child_drop_link(skep_child *child);
 
+/* Waits for messages on its link; if that is full, also until it can be written. */
+void skep__child_watch_link(skep_child *child, bool is_full);
+
 /* Forgets the process of a worker that is not listed any more, and what it wrote; frees it with its last handle. */
 void skep__child_drop_process(skep_child *child);
 
@@ -74,13 +77,5 @@ struct skep__spawned {
 
 /* Forks and executes a worker. Errors: as skep_fork. */
 SKEP_MUST_USE int skep__spawn(const skep_child *child, const struct skep__start *start, struct skep__spawned *spawned);
-
-/* --- listen.c --- */
-
-/* A worker asks to listen. */
-void skep__listen_asked(skep_child *child, const struct skep_command_listen *listen);
-
-/* A worker gives a listener back. */
-void skep__unlisten_asked(skep_child *child, uint64_t number);
 
 #endif

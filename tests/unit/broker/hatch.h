@@ -9,8 +9,7 @@
 #include <fcntl.h>
 
 #include "broker.h"
-#include "connections/dispatch.h"
-#include "connections/handoff.h"
+#include "connections/private.h"
 #include "group/group.h"
 #include "group/slot.h"
 #include "hive/private.h"
@@ -66,14 +65,11 @@ static inline skep_child *hatch_child(skep_cluster *cluster, uint32_t place) {
     child->id = place + 1;
     child->state = SKEP__CHILD_READY;
     child->exit_code = child->exit_signal = child->guard[0] = child->guard[1] = -1;
-    child->link_flush.flush = hatch_flush_nothing;
-    STAILQ_INIT(&child->notices);
-    STAILQ_INIT(&child->untaken);
-    LIST_INIT(&child->seats);
     LIST_INIT(&child->consumers);
     child->deliveries.first = child->deliveries.next = 1;
     assert_int_equal(skep__journal_worker_made(child), SKEP_OK);
     assert_int_equal(skep__parts_new(child), SKEP_OK);
+    child->taker->link_flush.flush = hatch_flush_nothing;
     cluster->child_count++;
     return child;
 }
@@ -82,14 +78,14 @@ static inline skep_child *hatch_child(skep_cluster *cluster, uint32_t place) {
 static inline void hatch_take(skep_child *child, uint64_t through) {
     struct skep_command_taken taken = {.through = 0};
     SKEP_SET(taken, &taken, through, through);
-    child->unsent = NULL;
+    child->taker->unsent = NULL;
     skep__taken(child, &taken);
 }
 
 static inline void hatch_free_child(skep_child *child) {
     hatch_take(child, UINT64_MAX);
-    for (struct skep__seat *seat; (seat = LIST_FIRST(&child->seats)) != NULL;) skep__seat_free(seat);
-    skep__flusher_unmark(child->cluster->flusher, &child->link_flush);
+    for (struct skep__seat *seat; (seat = LIST_FIRST(&child->taker->seats)) != NULL;) skep__seat_free(seat);
+    skep__flusher_unmark(child->cluster->flusher, &child->taker->link_flush);
     child->cluster->child_count--;
     skep__parts_free(child);
     skep__journal_worker_freed(child);

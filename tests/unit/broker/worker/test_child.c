@@ -85,7 +85,7 @@ static void test_the_end_of_a_link_that_was_not_read(void **state) {
     skep_child *child = bench.child;
     assert_int_equal(uv_poll_init(&bench.pump->loop, &child->link_poll, child->link), 0);
     child->link_poll.data = child;
-    skep__link_watch(child);
+    skep__link_send_waiting(child);
     child->progress->hello_received = true;
     struct skep_command drain = {.id = SKEP_COMMAND_drain, .drain = {.has = 0}};
     assert_int_equal(skep__notify(child, &drain, -1), SKEP_OK);
