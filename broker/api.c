@@ -8,29 +8,29 @@
 #include "connections/connections.h"
 #include "contract.h"
 #include "group/group.h"
-#include "group/scale.h"
-#include "group/slot.h"
 #include "worker/life.h"
 
 /* --- groups --- */
 
+/* What precedes the first fork of a group. */
+static int begin(skep_group *group) {
+    return skep__cluster_begin(skep__group_cluster(group), skep__group_terms(group));
+}
+
 int skep_group_fork(skep_group *group, const char *const *env, skep_child **child) {
-    struct skep__slot *slot;
-    int status = skep__cluster_begin(group->cluster, &group->terms);
-    if (status == SKEP_OK) status = skep__slot_get(group, &slot);
-    if (status == SKEP_OK) status = skep__slot_set_env(slot, env);
-    if (status == SKEP_OK) status = skep__slot_start(slot, child);
-    return status;
+    int status = begin(group);
+    return status == SKEP_OK ? skep__group_fork(group, env, child) : status;
 }
 
 int skep_group_listen(skep_group *group, const char *name, const char *url, const char **bound) {
-    int status = skep__cluster_begin(group->cluster, &group->terms);
-    return status == SKEP_OK ? skep__listen_named(group->cluster, &group->terms, name, url, bound) : status;
+    int status = begin(group);
+    if (status != SKEP_OK) return status;
+    return skep__listen_named(skep__group_cluster(group), skep__group_terms(group), name, url, bound);
 }
 
 int skep_group_scale(skep_group *group, unsigned workers) {
     int status = skep__scale_check(group, workers);
-    if (status == SKEP_OK) status = skep__cluster_begin(group->cluster, &group->terms);
+    if (status == SKEP_OK) status = begin(group);
     return status == SKEP_OK ? skep__scale_to(group, workers) : status;
 }
 

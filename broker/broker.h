@@ -146,8 +146,8 @@ struct skep_cluster {
     skep_child *by_id, *by_pid;
     uint32_t next_child;
     size_t child_count;
-    TAILQ_HEAD(, skep_group) groups;
-    unsigned group_count;
+    struct skep__groups *groups;
+    unsigned group_count; /* if there are several, they are named wherever one is meant */
 
     struct rlimit files;                /* RLIMIT_NOFILE as the broker was started with; it is the workers' */
     struct skep__reserve memory;
@@ -193,7 +193,7 @@ struct skep_cluster {
     struct skep__control *control;
 
     /* ledger: totals since the start */
-    uint64_t restarts, bad_frames;
+    uint64_t bad_frames;
 };
 
 /* What precedes the first fork of a group: the cluster starts, unless it stops. Errors: SKEP_ESTATE (stopping),

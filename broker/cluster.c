@@ -35,6 +35,7 @@ static void release(skep_cluster *cluster) {
     skep__hive_free(cluster);
     skep__clients_free(cluster);
     skep__messages_free(cluster);
+    skep__groups_free(cluster);
     skep__connections_free(cluster);
     if (cluster->owns_loop) uv_loop_close(cluster->loop);
     free(cluster);
@@ -60,7 +61,6 @@ static void init_idle(skep_cluster *cluster, uv_idle_t *idle) {
 
 static void init_lists(skep_cluster *cluster) {
     TAILQ_INIT(&cluster->children);
-    TAILQ_INIT(&cluster->groups);
 }
 
 static int allocate(skep_cluster **out, uv_loop_t *loop) {
@@ -83,7 +83,7 @@ static int allocate(skep_cluster **out, uv_loop_t *loop) {
 }
 
 static struct skep__terms *terms_of(const skep_cluster *cluster) {
-    return &skep_cluster_group(cluster)->terms;
+    return skep__group_terms(skep_cluster_group(cluster));
 }
 
 int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
@@ -100,7 +100,7 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     if (status == SKEP_OK) status = skep__clients_new(cluster);
     if (status == SKEP_OK) status = skep__hive_new(cluster);
     if (status == SKEP_OK) status = skep__control_new(cluster);
-    if (status == SKEP_OK) status = skep__groups_open(cluster);
+    if (status == SKEP_OK) status = skep__groups_new(cluster);
     if (status == SKEP_OK) status = skep__settings_take(cluster, terms_of(cluster), &(skep_settings){0});
     if (status == SKEP_OK) skep__memory_open(cluster, skep__shortage_retry);
     if (status == SKEP_OK) *out = cluster;
@@ -160,8 +160,9 @@ static int open_sockets(skep_cluster *cluster) {
 
 static void interval_passed(uv_timer_t *timer) {
     skep_cluster *cluster = timer->data;
-    struct skep_command_brokerStatus status = {.restarts = cluster->restarts};
+    struct skep_command_brokerStatus status = {.has = 0};
     skep__connections_status(cluster, &status);
+    skep__groups_status(cluster, &status);
     skep__messages_status(cluster, &status);
     skep__send_request_counts(cluster);
     skep__news_totals(cluster, &status);
@@ -220,7 +221,7 @@ void skep_cluster_free(skep_cluster **out) {
     skep__hive_end(cluster);
     skep__orphans_end(cluster);
     skep__connections_end(cluster);
-    skep__groups_free(cluster);
+    skep__groups_end(cluster);
     close_sockets(cluster);
     skep__journal_end(cluster);
     skep__flusher_free(&cluster->flusher);

@@ -7,8 +7,6 @@
 #include "connections/connections.h"
 #include "control/private.h"
 #include "group/group.h"
-#include "group/reload.h"
-#include "group/slot.h"
 #include "hive/hive.h"
 #include "jobs/ledger.h"
 #include "journal/journal.h"
@@ -20,37 +18,6 @@ enum { ROOMY_BYTES = 2 * 1024 * 1024 /* of an answer: after so many, programs ar
 
 static bool fits(const char *program) {
     return strlen(program) <= SKEP_MAX_PATH;
-}
-
-/* Of all groups. */
-struct sums {
-    bool open, reloads;
-    uint64_t wait_ms; /* until the first trial of those whose breaker is open */
-    uint32_t step, steps;
-};
-
-static struct sums sum_up(const skep_cluster *cluster) {
-    struct sums sums = {.wait_ms = UINT64_MAX};
-    for (const skep_group *group = NULL; (group = skep_group_next(cluster, group)) != NULL;) {
-        uint32_t step, steps;
-        uint64_t wait_ms = skep__breaker_wait_ms(group);
-        skep__reload_progress(group, &step, &steps);
-        sums.step += step;
-        sums.steps += steps;
-        sums.reloads = sums.reloads || skep__reload_is_underway(group);
-        sums.open = sums.open || group->breaker.open;
-        if (group->breaker.open && wait_ms < sums.wait_ms) sums.wait_ms = wait_ms;
-    }
-    return sums;
-}
-
-static void add_sums(const skep_cluster *cluster, struct skep_command_brokerStatus *b) {
-    struct sums sums = sum_up(cluster);
-    if (sums.open) SKEP_SET(brokerStatus, b, breaker_ms, sums.wait_ms);
-    if (fits(cluster->settings.exec)) SKEP_SET(brokerStatus, b, program, skep__text(cluster->settings.exec));
-    if (!sums.reloads) return;
-    SKEP_SET(brokerStatus, b, reloadStep, sums.step);
-    SKEP_SET(brokerStatus, b, reloadSteps, sums.steps);
 }
 
 static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
@@ -66,7 +33,6 @@ static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
         .policy = skep__text(skep_policy_name(cluster->settings.policy)),
         .news = skep__text(news),
         .newsSeq = skep__news_latest(cluster),
-        .restarts = cluster->restarts,
         .badFrames = cluster->bad_frames + cluster->control->bad_frames,
         .unknown = cluster->control->reader.unknown,
     };
@@ -76,41 +42,7 @@ static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
     skep__clients_status(cluster, &command.brokerStatus);
     skep__hive_status(cluster, &command.brokerStatus);
     SKEP_SET(brokerStatus, &command.brokerStatus, strayAnswers, cluster->stray_answers);
-    SKEP_SET(brokerStatus, &command.brokerStatus, wanted, skep__groups_wanted(cluster));
-    add_sums(cluster, &command.brokerStatus);
-    return skep__frame_add(frame, &command);
-}
-
-static bool are_several(const skep_cluster *cluster) {
-    return cluster->group_count > 1;
-}
-
-static void count_workers(const skep_group *group, struct skep_command_groupStatus *g) {
-    const skep_child *child;
-    TAILQ_FOREACH(child, &group->cluster->children, entry) {
-        if (child->terms != &group->terms) continue;
-        g->workers++;
-        g->ready += child->state == SKEP__CHILD_READY;
-    }
-}
-
-static int add_group(const skep_group *group, struct skep_frame *frame) {
-    const skep_settings *settings = group->terms.settings;
-    struct skep_command command = {.id = SKEP_COMMAND_groupStatus};
-    struct skep_command_groupStatus *g = &command.groupStatus;
-    uint32_t step, steps;
-    *g = (struct skep_command_groupStatus){.name = skep__text(group->terms.name),
-                                           .policy = skep__text(skep_policy_name(settings->policy)),
-                                           .wanted = skep_group_wanted(group),
-                                           .restarts = group->restarts};
-    count_workers(group, g);
-    if (fits(settings->exec)) SKEP_SET(groupStatus, g, program, skep__text(settings->exec));
-    if (group->breaker.open) SKEP_SET(groupStatus, g, breaker_ms, skep__breaker_wait_ms(group));
-    if (skep__reload_is_underway(group)) {
-        skep__reload_progress(group, &step, &steps);
-        SKEP_SET(groupStatus, g, reloadStep, step);
-        SKEP_SET(groupStatus, g, reloadSteps, steps);
-    }
+    skep__groups_status(cluster, &command.brokerStatus);
     return skep__frame_add(frame, &command);
 }
 
@@ -129,14 +61,12 @@ static int add_worker(const skep_child *child, struct skep_frame *frame) {
                                             .pid = (uint64_t)child->pid,
                                             .state = skep__text(skep__state_name(child->state)),
                                             .uptime_ms = uv_now(child->cluster->loop) - child->spawned_ms,
-                                            .slot = child->place,
-                                            .restarts = child->slot->restarts,
                                             .rss_bytes = child->usage.rss_bytes};
     if (child->name[0] != '\0') SKEP_SET(workerStatus, w, name, skep__text(child->name));
     bool differs = strcmp(child->program, child->terms->settings->exec) != 0;
     if (differs && fits(child->program) && frame->size_bytes < ROOMY_BYTES)
         SKEP_SET(workerStatus, w, program, skep__text(child->program));
-    if (are_several(child->cluster)) SKEP_SET(workerStatus, w, group, skep__text(child->terms->name));
+    skep__groups_worker_status(child, w);
     skep__connections_worker_status(child, w);
     skep__messages_worker_status(child, w);
     skep__hive_worker_status(child, w);
@@ -147,8 +77,7 @@ static int add_worker(const skep_child *child, struct skep_frame *frame) {
 int skep__status_add(skep_cluster *cluster, struct skep_frame *frame) {
     const skep_child *child;
     int status = add_broker(cluster, frame);
-    for (const skep_group *group = NULL; (group = skep_group_next(cluster, group)) != NULL && status == SKEP_OK;)
-        status = add_group(group, frame);
+    if (status == SKEP_OK) status = skep__groups_add(cluster, frame);
     if (status == SKEP_OK) status = skep__listeners_add(cluster, frame);
     TAILQ_FOREACH(child, &cluster->children, entry) if (status == SKEP_OK) status = add_worker(child, frame);
     return status == SKEP_OK ? skep__counters_add(cluster, frame) : status;

@@ -15,7 +15,6 @@
 #include "common/signal_text.h"
 #include "control/private.h"
 #include "group/group.h"
-#include "group/scale.h"
 #include "journal/journal.h"
 
 static const int stop_signals[SKEP__STOP_SIGNALS] = {SIGINT, SIGTERM, SIGQUIT};

@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The breaker: closed, open, and open with one worker on trial. */
-#include "group/breaker.h"
-
 #include <stdio.h>
 
-#include "common/container.h"
-#include "group/group.h"
-#include "group/reload.h"
-#include "group/slot.h"
+#include "group/private.h"
 #include "journal/journal.h"
 
 /* --- how many lately --- */

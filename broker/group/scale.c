@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * More workers and fewer. Places are filled from the lowest and given up from the highest. */
-#include "group/scale.h"
-
 #include <contract.h>
 
 #include "base/why.h"
-#include "group/group.h"
-#include "group/reload.h"
-#include "group/slot.h"
+#include "group/private.h"
 #include "journal/journal.h"
 #include "worker/life.h"
+
+enum { A_DAY_MS = 24 * 60 * 60 * 1000 };
 
 unsigned skep_group_wanted(const skep_group *group) {
     unsigned wanted = 0;
@@ -41,14 +39,15 @@ static void drop_highest(skep_group *group) {
     else skep__slot_give_up(slot);
 }
 
-/* The timer of the interval runs as long as the cluster does. */
-static void hold(skep_cluster *cluster) {
-    if (skep__groups_wanted(cluster) == 0) uv_ref((uv_handle_t *)&cluster->interval_timer);
-    else uv_unref((uv_handle_t *)&cluster->interval_timer);
+static void wait_on(uv_timer_t *timer) {
+    (void)timer;
 }
 
-void skep__scale_stop(skep_cluster *cluster) {
-    uv_unref((uv_handle_t *)&cluster->interval_timer);
+/* A timer that does nothing: the loop runs as long as it does. */
+static void hold(skep_cluster *cluster) {
+    uv_timer_t *timer = &cluster->groups->keep_alive;
+    if (skep__groups_wanted(cluster) == 0) uv_timer_start(timer, wait_on, A_DAY_MS, A_DAY_MS);
+    else uv_timer_stop(timer);
 }
 
 static void say(skep_group *group, unsigned before, unsigned now) {

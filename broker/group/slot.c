@@ -7,9 +7,7 @@
 #include <sys/resource.h>
 
 #include "base/why.h"
-#include "common/container.h"
-#include "group/group.h"
-#include "group/slot.h"
+#include "group/private.h"
 #include "journal/journal.h"
 #include "worker/life.h"
 
@@ -176,7 +174,7 @@ static void occupy(struct skep__slot *slot, skep_child *child) {
     if (slot->used) {
         slot->restarts++;
         slot->group->restarts++;
-        slot->group->cluster->restarts++;
+        slot->group->cluster->groups->restarts++;
     }
     slot->used = true;
 }
@@ -193,6 +191,13 @@ int skep__slot_start(struct skep__slot *slot, skep_child **out) {
 
 int skep__slot_start_successor(struct skep__slot *slot, const struct skep__program *program) {
     return start(slot, program, &slot->successor);
+}
+
+int skep__group_fork(skep_group *group, const char *const *env, skep_child **child) {
+    struct skep__slot *slot;
+    int status = skep__slot_get(group, &slot);
+    if (status == SKEP_OK) status = skep__slot_set_env(slot, env);
+    return status == SKEP_OK ? skep__slot_start(slot, child) : status;
 }
 
 void skep__slot_try(struct skep__slot *slot) {

@@ -51,7 +51,7 @@ void skep__child_close_link(skep_child *child) {
     if (child->link < 0) return;
     skep__child_drop_link(child);
     skep__connections_link_closed(child);
-    if (child->voluntary) skep__group_prune(skep__group_of(child));
+    if (child->voluntary) skep__group_prune(skep_child_group(child));
     skep__messages_link_closed(child);
     skep__ledger_link_ended(child);
     check_disconnected(child->cluster);

@@ -9,8 +9,6 @@
 #include "connections/connections.h"
 #include "contract.h"
 #include "group/group.h"
-#include "group/reload.h"
-#include "group/slot.h"
 #include "hive/private.h"
 #include "jobs/ledger.h"
 #include "journal/journal.h"
@@ -70,10 +68,9 @@ static void admit(skep_child *child) {
     skep__alarm_stop(&child->progress->deadline);
     skep__connections_worker_ready(child);
     skep__dispatch_child(child);
-    skep__group_prune(skep__group_of(child));
+    skep__group_prune(skep_child_group(child));
     emit(child, SKEP_EVENT_READY);
-    skep__breaker_ready(child);
-    skep__reload_child_ready(child);
+    skep__groups_worker_ready(child);
 }
 
 /* A worker that has not said hello would not understand the command, which therefore follows the welcome. */
@@ -168,21 +165,17 @@ static void keep_record(skep_child *child, const skep_event *event) {
 
 static void worker_gone(skep_child *child) {
     skep_cluster *cluster = child->cluster;
-    skep_group *group = skep__group_of(child);
-    struct skep__slot *slot = child->slot;
+    const skep_group *group = skep_child_group(child);
     skep__messages_worker_ended(child); /* before the exit event */
     if (child->link >= 0) lose_link_draining(child);
     skep_event event = exit_event(child);
-    bool fails_reload = skep__reload_child_ends(child);
-    event.delay_ms = skep__slot_vacate(child);
-    if (slot->successor == child) slot->successor = NULL;
+    const struct skep__vacancy vacancy = skep__groups_worker_ended(child);
+    event.delay_ms = vacancy.delay_ms;
     keep_record(child, &event);
     skep__emit_due(cluster);
     skep__child_unlist(child); /* before its exit event, as in Node */
     skep__emit(cluster, &event);
-    if (event.delay_ms >= 0) skep__slot_refill(slot, event.delay_ms); /* first: releasing takes milliseconds */
-    skep__breaker_say(group);
-    skep__reload_child_ended(child, fails_reload);
+    skep__groups_exit_told(child, &vacancy); /* first: releasing takes milliseconds */
     skep__child_release(child);
     skep__group_prune(group);
     skep__ledger_check_lost(cluster);
@@ -223,30 +216,24 @@ void skep__life(skep_child *child, enum skep__child_signal signal) {
 
 void skep__child_leave(skep_child *child) {
     child->voluntary = true;
-    if (child->slot->child == child) {
-        skep__slot_give_up(child->slot);
-        skep__reload_place_given_up(child->slot);
-    }
+    skep__groups_worker_leaving(child);
     skep__life(child, SKEP__SIGNAL_LEAVE);
 }
 
 /* One that was never ready is replaced after its end, as any that fails to start. */
 void skep__child_stand_down(skep_child *child) {
-    struct skep__slot *slot = child->slot;
-    bool replace = slot->child == child && child->terms->settings->respawn && !child->cluster->stopping;
     if (child->ready_ms == 0) {
         skep__life(child, SKEP__SIGNAL_LEAVE);
         return;
     }
     child->stood_down = !child->voluntary;
-    if (!replace) {
+    if (!skep__groups_worker_stands_down(child)) {
         skep__child_leave(child);
         return;
     }
     child->voluntary = true;
-    slot->child = NULL;
     skep__life(child, SKEP__SIGNAL_LEAVE);
-    skep__slot_refill(slot, 0);
+    skep__groups_refill(child);
 }
 
 static void deadline_passed(struct skep__alarm *alarm) {

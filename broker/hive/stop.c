@@ -2,7 +2,6 @@
  * The stop of a cluster: its workers drain, or are killed. */
 #include "connections/connections.h"
 #include "group/group.h"
-#include "group/scale.h"
 #include "jobs/ledger.h"
 #include "journal/journal.h"
 #include "worker/life.h"
@@ -21,7 +20,6 @@ static void begin_stop(skep_cluster *cluster) {
     cluster->stopping = true;
     skep__ledger_say_dead(cluster);
     skep__groups_stop(cluster);
-    skep__scale_stop(cluster);
     skep__listeners_finish(cluster);
     skep_event event = skep__event(SKEP_EVENT_STOP, NULL);
     skep__emit_later(cluster, &event);

@@ -10,8 +10,7 @@
 
 #include "broker.h"
 #include "connections/private.h"
-#include "group/group.h"
-#include "group/slot.h"
+#include "group/private.h"
 #include "hive/private.h"
 #include "journal/private.h"
 #include "messages/private.h"

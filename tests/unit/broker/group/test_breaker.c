@@ -3,7 +3,7 @@
  * at once. */
 #include "broker/hatch.h"
 
-#include "group/reload.h"
+#include "group/private.h"
 #include "journal/private.h"
 #include "worker/life.h"
 
