@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Functions of skep/cluster.h that begin with a start, or only look. */
-
-#include <signal.h>
-
 #include "base/why.h"
 #include "clients/clients.h"
 #include "connections/connections.h"
-#include "contract.h"
 #include "group/group.h"
-#include "worker/life.h"
+#include "private.h"
 
 /* --- groups --- */
 
@@ -100,60 +96,4 @@ const char *skep_cluster_dir(const skep_cluster *cluster) {
 
 const char *skep_cluster_name(const skep_cluster *cluster) {
     return cluster->started ? cluster->instance.name : "";
-}
-
-/* One that has exited is no longer in the list: what follows is found by its id. */
-skep_child *skep_child_next(skep_cluster *cluster, const skep_child *child) {
-    if (child != NULL && child->state != SKEP__CHILD_GONE) return TAILQ_NEXT(child, entry);
-    skep_child *next = TAILQ_FIRST(&cluster->children);
-    while (child != NULL && next != NULL && next->id < child->id) next = TAILQ_NEXT(next, entry);
-    return next;
-}
-
-size_t skep_child_count(const skep_cluster *cluster) {
-    return cluster->child_count;
-}
-
-uint32_t skep_child_id(const skep_child *child) {
-    return child->id;
-}
-
-pid_t skep_child_pid(const skep_child *child) {
-    return child->pid;
-}
-
-uint32_t skep_child_slot(const skep_child *child) {
-    return child->place;
-}
-
-skep_cluster *skep_child_cluster(const skep_child *child) {
-    return child->cluster;
-}
-
-bool skep_child_is_connected(const skep_child *child) {
-    return child->link >= 0;
-}
-
-bool skep_child_is_dead(const skep_child *child) {
-    return child->exited;
-}
-
-int skep_child_exited_after_disconnect(const skep_child *child) {
-    return child->exited || child->link < 0 ? child->voluntary && !child->stood_down : -1;
-}
-
-void skep_child_set_data(skep_child *child, void *data) {
-    child->data = data;
-}
-
-void *skep_child_data(const skep_child *child) {
-    return child->data;
-}
-
-void skep_child_disconnect(skep_child *child) {
-    skep__child_dismiss(child);
-}
-
-int skep_child_kill(skep_child *child, int signal) {
-    return skep__child_signal(child, signal, signal == SIGTERM ? SKEP_TERM_NOW : 0);
 }

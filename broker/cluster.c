@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * The primary: made, started, run, stopped, freed. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/why.h"
 #include "clients/clients.h"
 #include "common/container.h"
 #include "common/own_loop.h"
-#include "config/directory.h"
-#include "config/settings.h"
+#include "config/config.h"
 #include "connections/connections.h"
 #include "control/control.h"
 #include "group/group.h"
@@ -21,64 +15,80 @@
 #include "jobs/queue_settings.h"
 #include "journal/journal.h"
 #include "messages/messages.h"
-#include "worker/belongings.h"
-#include "worker/life.h"
+#include "private.h"
+#include "worker/worker.h"
+
+/* A cluster with what no room is given */
+struct assembly {
+    skep_cluster cluster;
+    uv_loop_t own_loop;
+    bool owns_loop;
+    uv_timer_t interval_timer;
+};
+
+static struct assembly *assembly_of(skep_cluster *cluster) {
+    return SKEP_CONTAINER(cluster, struct assembly, cluster);
+}
 
 /* --- the end --- */
 
-static void release(skep_cluster *cluster) {
-    skep__queue_settings_free(cluster);
-    skep__settings_free(&cluster->settings);
-    skep__frame_free(&cluster->scratch);
-    skep__journal_free(cluster);
+static void free_assembly(struct assembly *assembly) {
+    skep_cluster *cluster = &assembly->cluster;
     skep__control_free(cluster);
     skep__hive_free(cluster);
     skep__clients_free(cluster);
     skep__messages_free(cluster);
     skep__groups_free(cluster);
+    skep__queue_settings_free(cluster);
     skep__connections_free(cluster);
-    if (cluster->owns_loop) uv_loop_close(cluster->loop);
-    free(cluster);
+    skep__workers_free(cluster);
+    skep__directory_free(cluster);
+    skep__journal_free(cluster);
+    skep__settings_free(&cluster->settings);
+    skep__frame_free(&cluster->scratch);
+    if (assembly->owns_loop) uv_loop_close(cluster->loop);
+    free(assembly);
 }
 
 static void handles_closed(struct skep__handles *handles) {
-    release(SKEP_CONTAINER(handles, skep_cluster, handles));
+    free_assembly(assembly_of(SKEP_CONTAINER(handles, skep_cluster, handles)));
 }
 
 /* --- making --- */
 
-static void init_timer(skep_cluster *cluster, uv_timer_t *timer) {
-    uv_timer_init(cluster->loop, timer);
-    uv_unref((uv_handle_t *)timer);
-    timer->data = cluster;
-}
-
-static void init_idle(skep_cluster *cluster, uv_idle_t *idle) {
-    uv_idle_init(cluster->loop, idle);
-    uv_unref((uv_handle_t *)idle);
-    idle->data = cluster;
-}
-
-static void init_lists(skep_cluster *cluster) {
-    TAILQ_INIT(&cluster->children);
-}
-
 static int allocate(skep_cluster **out, uv_loop_t *loop) {
-    skep_cluster *cluster = calloc(1, sizeof *cluster);
-    if (cluster == NULL) return SKEP_ENOMEM;
-    init_lists(cluster);
-    cluster->worker_events = &skep__hive_events;
+    struct assembly *assembly = calloc(1, sizeof *assembly);
+    if (assembly == NULL) return SKEP_ENOMEM;
+    skep_cluster *cluster = &assembly->cluster;
     cluster->job_events = &skep__client_job_events;
     cluster->trace = skep__trace_mask();
-    cluster->lock = -1;
-    getrlimit(RLIMIT_NOFILE, &cluster->files);
-    snprintf(cluster->default_name, sizeof cluster->default_name, "%.48s-%d", program_invocation_short_name,
-             (int)getpid());
-    cluster->owns_loop = loop == NULL;
-    cluster->loop = loop != NULL ? loop : &cluster->own_loop;
-    int status = cluster->owns_loop ? skep__own_loop_init(cluster->loop) : SKEP_OK;
-    if (status == SKEP_OK) *out = cluster;
-    else free(cluster);
+    assembly->owns_loop = loop == NULL;
+    cluster->loop = loop != NULL ? loop : &assembly->own_loop;
+    int status = assembly->owns_loop ? skep__own_loop_init(cluster->loop) : SKEP_OK;
+    if (status != SKEP_OK) {
+        free(assembly);
+        return status;
+    }
+    uv_timer_init(cluster->loop, &assembly->interval_timer);
+    uv_unref((uv_handle_t *)&assembly->interval_timer);
+    assembly->interval_timer.data = cluster;
+    *out = cluster;
+    return SKEP_OK;
+}
+
+/* From the ground up. */
+static int make_rooms(skep_cluster *cluster) {
+    int status = skep__clock_new(&cluster->clock, cluster->loop);
+    if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
+    if (status == SKEP_OK) status = skep__journal_new(cluster);
+    if (status == SKEP_OK) status = skep__directory_new(cluster);
+    if (status == SKEP_OK) status = skep__workers_new(cluster, &skep__hive_events);
+    if (status == SKEP_OK) status = skep__connections_new(cluster);
+    if (status == SKEP_OK) status = skep__groups_new(cluster);
+    if (status == SKEP_OK) status = skep__messages_new(cluster);
+    if (status == SKEP_OK) status = skep__clients_new(cluster);
+    if (status == SKEP_OK) status = skep__hive_new(cluster);
+    if (status == SKEP_OK) status = skep__control_new(cluster);
     return status;
 }
 
@@ -90,17 +100,7 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     skep_cluster *cluster = NULL;
     int status = skep_is_worker() ? SKEP_ESTATE : allocate(&cluster, loop);
     if (status != SKEP_OK) return status;
-    init_timer(cluster, &cluster->interval_timer);
-    init_idle(cluster, &cluster->usage_idle);
-    status = skep__clock_new(&cluster->clock, cluster->loop);
-    if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
-    if (status == SKEP_OK) status = skep__journal_new(cluster);
-    if (status == SKEP_OK) status = skep__connections_new(cluster);
-    if (status == SKEP_OK) status = skep__messages_new(cluster);
-    if (status == SKEP_OK) status = skep__clients_new(cluster);
-    if (status == SKEP_OK) status = skep__hive_new(cluster);
-    if (status == SKEP_OK) status = skep__control_new(cluster);
-    if (status == SKEP_OK) status = skep__groups_new(cluster);
+    status = make_rooms(cluster);
     if (status == SKEP_OK) status = skep__settings_take(cluster, terms_of(cluster), &(skep_settings){0});
     if (status == SKEP_OK) skep__memory_open(cluster, skep__shortage_retry);
     if (status == SKEP_OK) *out = cluster;
@@ -173,18 +173,18 @@ int skep_cluster_start(skep_cluster *cluster) {
     if (cluster->started) return SKEP_OK;
     int status = skep__directory_take(cluster);
     if (status == SKEP_OK) {
-        skep__orphans_inherit(cluster->left_by, cluster->left_generation);
+        skep__workers_inherit(cluster);
         skep__connections_open(cluster);
         status = open_sockets(cluster);
     }
-    if (status == SKEP_OK) status = skep__orphans_adopt(cluster);
+    if (status == SKEP_OK) status = skep__workers_open(cluster);
     if (status != SKEP_OK) close_sockets(cluster);
     if (status != SKEP_OK) return status;
     uv_update_time(cluster->loop);
     cluster->started_ms = uv_now(cluster->loop);
     cluster->started = true;
     unsigned interval_ms = cluster->settings.interval_ms;
-    uv_timer_start(&cluster->interval_timer, interval_passed, interval_ms, interval_ms);
+    uv_timer_start(&assembly_of(cluster)->interval_timer, interval_passed, interval_ms, interval_ms);
     return SKEP_OK;
 }
 
@@ -203,12 +203,6 @@ int skep_cluster_run(skep_cluster *cluster) {
 
 /* --- freeing --- */
 
-static void close_handles(skep_cluster *cluster) {
-    skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->interval_timer);
-    skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->usage_idle);
-    skep__control_end(cluster);
-}
-
 void skep_cluster_free(skep_cluster **out) {
     skep_cluster *cluster = *out;
     if (cluster == NULL) return;
@@ -219,16 +213,18 @@ void skep_cluster_free(skep_cluster **out) {
     skep__groups_stop(cluster);
     skep__events_stop(cluster);
     skep__hive_end(cluster);
-    skep__orphans_end(cluster);
+    skep__workers_end(cluster);
     skep__connections_end(cluster);
     skep__groups_end(cluster);
     close_sockets(cluster);
     skep__journal_end(cluster);
     skep__flusher_free(&cluster->flusher);
     skep__clock_free(&cluster->clock);
-    if (!cluster->owns_loop) cluster->handles.closed = handles_closed;
-    close_handles(cluster);
-    if (!cluster->owns_loop) return;
+    struct assembly *assembly = assembly_of(cluster);
+    if (!assembly->owns_loop) cluster->handles.closed = handles_closed;
+    skep__handle_close(&cluster->handles, (uv_handle_t *)&assembly->interval_timer);
+    skep__control_end(cluster); /* last of all: until then signals have an effect */
+    if (!assembly->owns_loop) return;
     uv_run(cluster->loop, UV_RUN_NOWAIT); /* close callbacks; handles of the user's do not hold this up */
-    release(cluster);
+    free_assembly(assembly);
 }

@@ -4,7 +4,7 @@
 
 #include "clients/private.h"
 #include "journal/journal.h"
-#include "worker/life.h"
+#include "worker/worker.h"
 
 int skep__clients_new(skep_cluster *cluster) {
     struct skep__clients *clients = calloc(1, sizeof *clients);

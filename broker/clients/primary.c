@@ -8,7 +8,7 @@
 #include "common/container.h"
 #include "common/queue_options.h"
 #include "common/text.h"
-#include "config/settings.h"
+#include "config/config.h"
 #include "jobs/ledger.h"
 #include "journal/journal.h"
 

@@ -10,7 +10,7 @@
 
 #include "clients/private.h"
 #include "common/text.h"
-#include "config/directory.h"
+#include "config/config.h"
 #include "journal/journal.h"
 
 enum {

@@ -5,6 +5,7 @@
 
 #include "common/text.h"
 #include "connections/private.h"
+#include "worker/worker.h"
 
 /* --- the cluster --- */
 
@@ -86,10 +87,10 @@ uint64_t skep_child_accepted(const skep_child *child) {
 /* --- status --- */
 
 void skep__connections_status(const skep_cluster *cluster, struct skep_command_brokerStatus *status) {
-    const skep_child *child;
     status->accepted += cluster->connections->accepted;
     status->redispatched += cluster->connections->redispatched;
-    TAILQ_FOREACH(child, &cluster->children, entry) status->connections += child->taker->live;
+    for (const skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
+        status->connections += child->taker->live;
 }
 
 void skep__connections_worker_status(const skep_child *child, struct skep_command_workerStatus *status) {

@@ -23,7 +23,8 @@ static bool is_open(const skep_child *child) {
 static unsigned credit(const skep_child *child) {
     const skep_cluster *cluster = child->cluster;
     unsigned most = child->terms->settings->credit;
-    unsigned share = cluster->child_count > 0 ? cluster->connections->max_in_flight / (unsigned)cluster->child_count : 1;
+    unsigned workers = (unsigned)skep_child_count(cluster);
+    unsigned share = workers > 0 ? cluster->connections->max_in_flight / workers : 1;
     if (share == 0) share = 1;
     return share < most ? share : most;
 }
@@ -101,7 +102,7 @@ static uint64_t lag_ms(const skep_child *child) {
 /* How many connections are on their way to one of the other workers, on average. */
 static size_t others_untaken(const skep_child *child) {
     const skep_cluster *cluster = child->cluster;
-    size_t others = cluster->child_count - 1;
+    size_t others = skep_child_count(cluster) - 1;
     return others > 0 ? (cluster->connections->in_flight - child->taker->untaken_count) / others : SIZE_MAX - BEHIND_COUNT;
 }
 
@@ -215,7 +216,7 @@ static size_t list_candidates(const struct skep__listener *listener, struct skep
 
 static struct skep__seat *choose_custom(const struct skep__listener *listener, const struct sockaddr_storage *client) {
     const skep_settings *settings = listener->terms->settings;
-    size_t capacity = listener->cluster->child_count;
+    size_t capacity = skep_child_count(listener->cluster);
     struct skep__seat **seats = calloc(capacity, sizeof(struct skep__seat *));
     skep_candidate *candidates = calloc(capacity, sizeof *candidates);
     struct skep__seat *chosen = NULL;

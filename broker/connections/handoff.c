@@ -8,7 +8,7 @@
 #include "common/container.h"
 #include "connections/private.h"
 #include "journal/journal.h"
-#include "worker/life.h"
+#include "worker/worker.h"
 
 enum {
     MAX_NOTICES = 1024, /* that wait on one link */

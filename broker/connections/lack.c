@@ -11,6 +11,7 @@
 
 #include "connections/private.h"
 #include "journal/journal.h"
+#include "worker/worker.h"
 
 enum {
     RETRY_MS = 100, /* between tries */
@@ -45,8 +46,7 @@ static void retry_listeners(skep_cluster *cluster) {
 }
 
 static void retry_workers(skep_cluster *cluster) {
-    skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) {
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;) {
         if (child->taker->blocked) skep__link_send_waiting(child);
         if (!child->taker->refusing) continue;
         child->taker->refusing = false;

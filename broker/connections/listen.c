@@ -11,7 +11,7 @@
 #include "connections/private.h"
 #include "connections/socket.h"
 #include "journal/journal.h"
-#include "worker/life.h"
+#include "worker/worker.h"
 
 static struct skep__listener *by_name(const skep_cluster *cluster, const char *name) {
     struct skep__listener *l;
@@ -154,8 +154,7 @@ static void refuse(skep_child *child, uint64_t request, int status, const char *
     if (status == SKEP_ETOOBIG && ++child->taker->listen_refusals == MAX_REFUSALS) {
         skep__emit_error(child->cluster, child, "it asked %d times for more than %d listeners; killed", MAX_REFUSALS,
                          SKEP_MAX_LISTENERS);
-        child->discarding = true;
-        skep__child_kill(child, "protocol");
+        skep__child_discard(child, "protocol");
     }
     skep__tell(child, &command);
 }

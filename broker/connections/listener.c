@@ -10,7 +10,7 @@
 #include "connections/private.h"
 #include "connections/socket.h"
 #include "journal/journal.h"
-#include "worker/life.h"
+#include "worker/worker.h"
 
 enum {
     ACCEPT_BURST = 64, /* connections accepted before the rest of the loop has a turn */

@@ -10,7 +10,7 @@
 #include "jobs/ledger.h"
 #include "journal/journal.h"
 #include "messages/messages.h"
-#include "worker/life.h"
+#include "worker/worker.h"
 
 enum { PEEK = 10, DEAD = 100 /* jobs in an answer, if the question does not say */ };
 
@@ -72,7 +72,7 @@ static bool any_captures(const skep_cluster *cluster) {
 /* A worker that has gone may have lines left; one that never was is a mistake. */
 static int answer_logs(skep_cluster *cluster, const struct skep_command_logs *logs, struct skep_frame *frame) {
     bool named = SKEP_HAS(logs, logs, worker);
-    if (named && (logs->worker == 0 || logs->worker > cluster->next_child)) {
+    if (named && (logs->worker == 0 || logs->worker > skep__child_latest(cluster))) {
         int status = skep__broker_fail(cluster, SKEP_ENOWORKER, "no worker %" PRIu64, logs->worker);
         return skep__failed_add(status, cluster->why, frame);
     }

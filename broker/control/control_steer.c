@@ -11,7 +11,7 @@
 #include "group/group.h"
 #include "jobs/ledger.h"
 #include "journal/journal.h"
-#include "worker/life.h"
+#include "worker/worker.h"
 
 /* --- answers --- */
 

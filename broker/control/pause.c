@@ -9,7 +9,7 @@
 #include "group/group.h"
 #include "jobs/ledger.h"
 #include "journal/journal.h"
-#include "worker/life.h"
+#include "worker/worker.h"
 
 int skep_cluster_pause_listener(skep_cluster *cluster, const char *name, bool paused) {
     bool found = skep__listeners_set_resting(cluster, name, paused);

@@ -11,7 +11,7 @@
 #include "jobs/ledger.h"
 #include "journal/journal.h"
 #include "messages/messages.h"
-#include "worker/life.h"
+#include "worker/worker.h"
 
 /* What a limit of the protocol would cut is left out. */
 enum { ROOMY_BYTES = 2 * 1024 * 1024 /* of an answer: after so many, programs are left out */ };
@@ -33,10 +33,11 @@ static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
         .policy = skep__text(skep_policy_name(cluster->settings.policy)),
         .news = skep__text(news),
         .newsSeq = skep__news_latest(cluster),
-        .badFrames = cluster->bad_frames + cluster->control->bad_frames,
+        .badFrames = cluster->control->bad_frames,
         .unknown = cluster->control->reader.unknown,
     };
     SKEP_SET(brokerStatus, &command.brokerStatus, cut, 0);
+    skep__workers_status(cluster, &command.brokerStatus);
     skep__connections_status(cluster, &command.brokerStatus);
     skep__messages_status(cluster, &command.brokerStatus);
     skep__clients_status(cluster, &command.brokerStatus);
@@ -47,7 +48,6 @@ static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
 }
 
 static void add_work(const skep_child *child, struct skep_command_workerStatus *w) {
-    SKEP_SET(workerStatus, w, cpu_ms, child->usage.cpu_ms);
     SKEP_SET(workerStatus, w, jobs, child->deliveries.jobs);
     SKEP_SET(workerStatus, w, jobsDone, child->jobs_done);
     uint64_t now_ms = skep__clock_ms(child->cluster->clock);
@@ -60,12 +60,12 @@ static int add_worker(const skep_child *child, struct skep_frame *frame) {
     *w = (struct skep_command_workerStatus){.worker = child->id,
                                             .pid = (uint64_t)child->pid,
                                             .state = skep__text(skep__state_name(child->state)),
-                                            .uptime_ms = uv_now(child->cluster->loop) - child->spawned_ms,
-                                            .rss_bytes = child->usage.rss_bytes};
+                                            .uptime_ms = uv_now(child->cluster->loop) - child->spawned_ms};
     if (child->name[0] != '\0') SKEP_SET(workerStatus, w, name, skep__text(child->name));
     bool differs = strcmp(child->program, child->terms->settings->exec) != 0;
     if (differs && fits(child->program) && frame->size_bytes < ROOMY_BYTES)
         SKEP_SET(workerStatus, w, program, skep__text(child->program));
+    skep__workers_worker_status(child, w);
     skep__groups_worker_status(child, w);
     skep__connections_worker_status(child, w);
     skep__messages_worker_status(child, w);
@@ -75,10 +75,10 @@ static int add_worker(const skep_child *child, struct skep_frame *frame) {
 }
 
 int skep__status_add(skep_cluster *cluster, struct skep_frame *frame) {
-    const skep_child *child;
     int status = add_broker(cluster, frame);
     if (status == SKEP_OK) status = skep__groups_add(cluster, frame);
     if (status == SKEP_OK) status = skep__listeners_add(cluster, frame);
-    TAILQ_FOREACH(child, &cluster->children, entry) if (status == SKEP_OK) status = add_worker(child, frame);
+    for (const skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
+        if (status == SKEP_OK) status = add_worker(child, frame);
     return status == SKEP_OK ? skep__counters_add(cluster, frame) : status;
 }

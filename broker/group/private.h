@@ -5,9 +5,8 @@
 
 #include "base/clock.h"
 #include "common/container.h"
-#include "config/settings.h"
+#include "config/config.h"
 #include "group/group.h"
-#include "worker/program.h"
 
 /* When the latest quick failures were, the oldest first from first on */
 struct skep__failures {

@@ -11,7 +11,7 @@
 #include "connections/connections.h"
 #include "group/private.h"
 #include "journal/journal.h"
-#include "worker/life.h"
+#include "worker/worker.h"
 
 /* Requests in a row that one reload does, by their numbers */
 struct requests {
@@ -93,8 +93,7 @@ static void withdraw(struct skep__slot *slot) {
         skep__child_dismiss(child);
         return;
     }
-    child->discarding = true; /* it must not become ready any more */
-    skep__child_kill(child, "reload");
+    skep__child_discard(child, "reload"); /* it must not become ready any more */
 }
 
 /* --- events --- */

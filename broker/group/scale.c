@@ -5,7 +5,7 @@
 #include "base/why.h"
 #include "group/private.h"
 #include "journal/journal.h"
-#include "worker/life.h"
+#include "worker/worker.h"
 
 enum { A_DAY_MS = 24 * 60 * 60 * 1000 };
 

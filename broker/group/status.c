@@ -4,6 +4,7 @@
 
 #include "common/text.h"
 #include "group/private.h"
+#include "worker/worker.h"
 
 /* What a limit of the protocol would cut is left out. */
 static bool fits(const char *program) {
@@ -47,8 +48,7 @@ void skep__groups_status(const skep_cluster *cluster, struct skep_command_broker
 /* --- each --- */
 
 static void count_workers(const skep_group *group, struct skep_command_groupStatus *g) {
-    const skep_child *child;
-    TAILQ_FOREACH(child, &group->cluster->children, entry) {
+    for (const skep_child *child = NULL; (child = skep__child_next(group->cluster, child)) != NULL;) {
         if (child->terms != &group->terms) continue;
         g->workers++;
         g->ready += child->state == SKEP__CHILD_READY;

@@ -3,7 +3,7 @@
 #include "hive/private.h"
 #include "jobs/ledger.h"
 #include "journal/journal.h"
-#include "worker/life.h"
+#include "worker/worker.h"
 
 /* --- of workers --- */
 

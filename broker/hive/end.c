@@ -7,16 +7,15 @@
 #include "jobs/ledger.h"
 #include "journal/journal.h"
 #include "messages/messages.h"
-#include "worker/life.h"
-#include "worker/output.h"
+#include "worker/worker.h"
 
 enum { LAST_WORDS = 1024 /* messages read after the end; a child of the worker's may go on writing */ };
 
 /* --- skep_cluster_disconnect --- */
 
 static bool any_connected(const skep_cluster *cluster) {
-    const skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) if (child->link >= 0) return true;
+    for (const skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
+        if (child->link >= 0) return true;
     return false;
 }
 
@@ -37,11 +36,11 @@ static void check_disconnected(skep_cluster *cluster) {
 
 void skep_cluster_disconnect(skep_cluster *cluster, skep_disconnected_cb callback, void *context) {
     struct skep__hive *hive = cluster->hive;
-    skep_child *child;
     hive->disconnected = callback;
     hive->disconnected_context = context;
     hive->disconnecting = true;
-    TAILQ_FOREACH(child, &cluster->children, entry) skep_child_disconnect(child);
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
+        skep_child_disconnect(child);
     check_disconnected(cluster);
 }
 
@@ -81,11 +80,11 @@ void skep__child_release(skep_child *child) {
 }
 
 void skep__hive_end(skep_cluster *cluster) {
-    skep_child *child;
     if (cluster->hive == NULL) return;
     cluster->hive->disconnecting = false;
-    TAILQ_FOREACH(child, &cluster->children, entry) skep__child_kill(child, "killed");
-    while ((child = TAILQ_FIRST(&cluster->children)) != NULL) {
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
+        skep__child_kill(child, "killed");
+    for (skep_child *child; (child = skep__child_next(cluster, NULL)) != NULL;) {
         if (!child->exited) skep__child_reap(child);
         skep__child_close_link(child);
         skep__child_unlist(child);

@@ -9,7 +9,7 @@
 #include "hive/private.h"
 #include "jobs/ledger.h"
 #include "journal/journal.h"
-#include "worker/life.h"
+#include "worker/worker.h"
 
 static void reject(skep_child *child, int status, const char *reason) {
     struct skep_command command = {.id = SKEP_COMMAND_reject};

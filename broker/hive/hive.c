@@ -8,7 +8,7 @@
 #include "connections/connections.h"
 #include "journal/journal.h"
 #include "messages/messages.h"
-#include "worker/life.h"
+#include "worker/worker.h"
 
 /* --- the cluster --- */
 

@@ -5,7 +5,7 @@
 #define SKEP_HIVE_HIVE_H
 
 #include "broker.h"
-#include "worker/events.h"
+#include "worker/worker.h"
 
 /* Makes what the room has of a cluster, and frees it. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__hive_new(skep_cluster *cluster);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/why.h"
-#include "config/directory.h"
+#include "config/config.h"
 #include "hive/private.h"
 
 void skep__inbox_url(const skep_child *child, char *url, size_t capacity_bytes) {

@@ -13,8 +13,7 @@
 #include "jobs/ledger.h"
 #include "journal/journal.h"
 #include "messages/messages.h"
-#include "worker/life.h"
-#include "worker/watchdog.h"
+#include "worker/worker.h"
 
 typedef void (*action)(skep_child *child);
 

@@ -5,7 +5,7 @@
 #include "jobs/ledger.h"
 #include "journal/journal.h"
 #include "messages/messages.h"
-#include "worker/life.h"
+#include "worker/worker.h"
 
 void skep__inbox_drained(void *context) {
     skep_child *child = context;

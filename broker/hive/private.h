@@ -5,6 +5,14 @@
 
 #include "hive/hive.h"
 
+/* What happens to a worker */
+enum skep__child_signal {
+#define SIGNAL(id, name) SKEP__SIGNAL_##id,
+#include "worker/states.def"
+#undef SIGNAL
+    SKEP__SIGNALS
+};
+
 struct skep__hive {
     skep_cluster *cluster;
     struct skep__port *outbox;

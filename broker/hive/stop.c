@@ -4,16 +4,16 @@
 #include "group/group.h"
 #include "jobs/ledger.h"
 #include "journal/journal.h"
-#include "worker/life.h"
+#include "worker/worker.h"
 
 static void kill_all(skep_cluster *cluster) {
-    skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) skep__child_kill(child, "killed");
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
+        skep__child_kill(child, "killed");
 }
 
 static void drain_all(skep_cluster *cluster) {
-    skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) skep__child_dismiss(child);
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
+        skep__child_dismiss(child);
 }
 
 static void begin_stop(skep_cluster *cluster) {

@@ -3,6 +3,7 @@
 #include "common/text.h"
 #include "jobs/queues.h"
 #include "messages/private.h"
+#include "worker/worker.h"
 
 enum { ANSWER_BYTES = 3 * 1024 * 1024 /* an answer that has so much gets no more: frames have a limit */ };
 
@@ -82,10 +83,9 @@ static int add_all(const struct skep__handling *handling, const skep_child *chil
 }
 
 int skep__handling_add(const skep_cluster *cluster, struct skep_frame *frame) {
-    const skep_child *child;
     int status = add_all(&cluster->messages->handling, NULL, frame);
-    TAILQ_FOREACH(child, &cluster->children, entry)
-    if (status == SKEP_OK) status = add_all(&child->talker->handling, child, frame);
+    for (const skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
+        if (status == SKEP_OK) status = add_all(&child->talker->handling, child, frame);
     return status;
 }
 

@@ -7,7 +7,7 @@
 #include "common/text.h"
 #include "journal/journal.h"
 #include "messages/private.h"
-#include "worker/life.h"
+#include "worker/worker.h"
 
 enum {
     REQUEST_TIMEOUT_MS = 5000,
@@ -44,8 +44,7 @@ static int send_request_count(skep_child *child) {
 }
 
 void skep__send_request_counts(skep_cluster *cluster) {
-    skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) {
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;) {
         if (child->state == SKEP__CHILD_READY && send_request_count(child) != SKEP_OK)
             continue; /* the next interval will tell */
     }
@@ -95,8 +94,8 @@ static void deliver_here(skep_child *sender, const struct skep_command_message *
 
 /* The next worker of a name, in turn by id. */
 static skep_child *next_of_name(skep_cluster *cluster, const struct skep_bytes *name) {
-    skep_child *child, *first = NULL, *next = NULL;
-    TAILQ_FOREACH(child, &cluster->children, entry) {
+    skep_child *first = NULL, *next = NULL;
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;) {
         if (child->state != SKEP__CHILD_READY || !skep__text_is(*name, child->name)) continue;
         if (first == NULL) first = child;
         if (next == NULL && child->id > cluster->messages->name_turn) next = child;

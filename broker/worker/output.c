@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * Workers' output. A worker that floods its pipes is read more slowly: then it waits in its own write, and neither the
  * broker nor its other workers notice. */
-#include "worker/output.h"
-#include "common/container.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/container.h"
 #include "journal/journal.h"
 #include "worker/bucket.h"
+#include "worker/private.h"
 #include "worker/splitter.h"
 
 enum {
@@ -56,7 +55,7 @@ static void take_line(void *context, const char *data, size_t size_bytes, uint64
                           .cut_bytes = cut_bytes,
                           .time_ms = stream->output->time_ms};
     skep__log_keep(cluster, &line);
-    if (cluster->log_callback != NULL) cluster->log_callback(cluster, &line, cluster->log_context);
+    if (cluster->workers->log_callback != NULL) cluster->workers->log_callback(cluster, &line, cluster->workers->log_context);
 }
 
 static void end_line(struct stream *stream) {
@@ -209,7 +208,7 @@ int skep__output_new(skep_child *child, const int fds[2]) {
         return status;
     }
     for (int i = 0; i < 2; i++) watch(&output->streams[i]);
-    child->output = output;
+    child->process->output = output;
     return SKEP_OK;
 }
 
@@ -224,19 +223,19 @@ static void read_rest(struct stream *stream) {
 }
 
 void skep__output_finish(skep_child *child) {
-    struct skep__output *output = child->output;
+    struct skep__output *output = child->process->output;
     for (int i = 0; output != NULL && i < 2; i++)
         if (output->streams[i].fd >= 0) read_rest(&output->streams[i]);
     skep__output_close(child);
 }
 
 void skep__output_close(skep_child *child) {
-    struct skep__output *output = child->output;
-    child->output = NULL;
+    struct skep__output *output = child->process->output;
+    child->process->output = NULL;
     if (output != NULL) release(output);
 }
 
 void skep_on_log(skep_cluster *cluster, skep_log_cb callback, void *context) {
-    cluster->log_callback = callback;
-    cluster->log_context = context;
+    cluster->workers->log_callback = callback;
+    cluster->workers->log_context = context;
 }

@@ -5,7 +5,7 @@
 
 #include "group/private.h"
 #include "journal/private.h"
-#include "worker/life.h"
+#include "worker/private.h"
 
 enum { LIMIT = 3, PERIOD_MS = 1000 };
 

@@ -6,7 +6,7 @@
 
 #include "hive/private.h"
 #include "journal/private.h"
-#include "worker/life.h"
+#include "worker/private.h"
 
 /* What is expected, written down apart from states.def: the next state, and the events that are told. */
 struct row {
@@ -107,7 +107,7 @@ static void end_process(struct bench *bench) {
     kill(bench->child->pid, SIGKILL);
     skep__child_reap(bench->child);
     bench->child->exit_signal = SIGKILL;
-    uv_poll_stop(&bench->child->pid_poll);
+    uv_poll_stop(&bench->child->process->pid_poll);
 }
 
 static void try_cell(struct bench *bench, enum skep__child_state state, enum skep__child_signal signal) {

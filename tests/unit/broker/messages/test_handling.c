@@ -24,14 +24,14 @@ static struct bench *open_bench(struct pump *pump) {
     assert_int_equal(skep_cluster_start(bench->cluster), SKEP_OK);
     for (unsigned i = 0; i < 2; i++) {
         bench->children[i] = hatch_child(bench->cluster, i);
-        TAILQ_INSERT_TAIL(&bench->cluster->children, bench->children[i], entry);
+        hatch_list(bench->children[i]);
     }
     return bench;
 }
 
 static void remove_worker(struct bench *bench, unsigned i) {
     if (bench->children[i] == NULL) return;
-    TAILQ_REMOVE(&bench->cluster->children, bench->children[i], entry);
+    hatch_unlist(bench->children[i]);
     hatch_free_child(bench->children[i]);
     bench->children[i] = NULL;
 }

@@ -55,9 +55,7 @@ static void add_worker(struct bench *bench, unsigned i) {
     inbox_url(bench, i, url, sizeof url);
     assert_int_equal(skep__outlet_new(&child->inbox, &options), SKEP_OK);
     assert_int_equal(skep__outlet_listen(child->inbox, url), SKEP_OK);
-    TAILQ_INSERT_TAIL(&cluster->children, child, entry);
-    HASH_ADD(by_id, cluster->by_id, id, sizeof child->id, child);
-    HASH_ADD(by_pid, cluster->by_pid, pid, sizeof child->pid, child);
+    hatch_list(child);
     assert_int_equal(skep__reader_init(&bench->readers[i], SKEP_CHANNEL_INBOX), SKEP_OK);
     bench->children[i] = child;
 }
@@ -86,9 +84,7 @@ static void remove_worker(struct bench *bench, unsigned i) {
     skep_cluster *cluster = bench->cluster;
     skep_child *child = bench->children[i];
     if (child == NULL) return;
-    TAILQ_REMOVE(&cluster->children, child, entry);
-    HASH_DELETE(by_id, cluster->by_id, child);
-    HASH_DELETE(by_pid, cluster->by_pid, child);
+    hatch_unlist(child);
     skep__outlet_free(&child->inbox);
     hatch_free_child(child);
     bench->children[i] = NULL;
@@ -162,6 +158,10 @@ static void test_counts_of_the_dead(void **state) {
     close_bench(bench);
 }
 
+static uint64_t bad_frames(const struct bench *bench) {
+    return bench->cluster->hive->bad_frames + bench->cluster->workers->bad_frames;
+}
+
 /* The last durations of a worker that is gone count too; malformed ones are a bad frame. */
 static void test_durations(void **state) {
     struct bench *bench = open_bench(*state);
@@ -172,11 +172,11 @@ static void test_durations(void **state) {
     }
     assert_int_equal(bench->children[1]->talker->handling.of[SKEP__HANDLED_JOB].total, 1);
     assert_int_equal(bench->cluster->messages->handling.of[SKEP__HANDLED_JOB].total, 3);
-    assert_int_equal(bench->cluster->bad_frames, 0);
+    assert_int_equal(bad_frames(bench), 0);
     handled.handled.times.size_bytes = 1;
     add(bench, &handled);
     arrive_from(bench, PID + 77);
-    assert_int_equal(bench->cluster->bad_frames, 1);
+    assert_int_equal(bad_frames(bench), 1);
     assert_non_null(strstr(bench->text, "times"));
     close_bench(bench);
 }
@@ -234,7 +234,7 @@ static void test_rubbish_of_a_stranger(void **state) {
     struct bench *bench = open_bench(*state);
     assert_int_equal(skep__frame_append(&bench->frame, "\xc1\xc1", 2), SKEP_OK);
     arrive_from(bench, 4711);
-    assert_int_equal(bench->cluster->bad_frames, 1);
+    assert_int_equal(bad_frames(bench), 1);
     assert_int_equal(bench->errors, 1);
     assert_non_null(strstr(bench->text, "process 4711"));
     close_bench(bench);
@@ -249,7 +249,7 @@ static void test_rubbish_behind_a_command(void **state) {
     add(bench, &five);
     arrive_from(bench, PID + 77);
     assert_int_equal(bench->cluster->messages->requests, 5);
-    assert_int_equal(bench->cluster->bad_frames, 1);
+    assert_int_equal(bad_frames(bench), 1);
     close_bench(bench);
 }
 

@@ -6,7 +6,7 @@
 #include <signal.h>
 
 #include "worker/bucket.h"
-#include "worker/output.h"
+#include "worker/private.h"
 
 enum { PIPE_BYTES = 64 * 1024 };
 
@@ -104,7 +104,7 @@ static void test_a_stream_that_ends(void **state) {
     close_end(&bench, 1);
     pump_turns(bench.pump, 5);
     skep__output_finish(bench.child);
-    assert_null(bench.child->output);
+    assert_null(bench.child->process->output);
     close_bench(&bench);
 }
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * What workers are started from. */
-#include "worker/program.h"
-
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/settings.h"
+#include "config/config.h"
 
 struct skep__program skep__program_of(const skep_settings *s) {
     return (struct skep__program){.exec = s->exec,

@@ -3,7 +3,7 @@
  */
 #include "broker/hatch.h"
 
-#include "worker/program.h"
+#include "config/config.h"
 
 static void expect_env(const struct skep__program *program, const char *const *wanted) {
     size_t i = 0;
