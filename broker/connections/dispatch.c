@@ -30,9 +30,10 @@ static unsigned credit(const skep_child *child) {
 }
 
 static bool has_room(const skep_child *child) {
+    const struct skep__taker *taker = child->taker;
     unsigned most = child->terms->settings->max_connections;
-    if (!is_open(child) || child->taker->untaken_count >= credit(child)) return false;
-    return most == 0 || child->taker->live + child->taker->untaken_count < most;
+    if (!is_open(child) || taker->untaken_count >= credit(child)) return false;
+    return most == 0 || taker->live + taker->untaken_count < most;
 }
 
 /* This bound is no worker's own: who has room stays in the heap meanwhile. */
@@ -77,8 +78,11 @@ static void leave_heap(struct skep__seat *seat) {
 int skep__seat_add(struct skep__listener *listener, skep_child *child, struct skep__seat **out) {
     struct skep__seat *seat = calloc(1, sizeof *seat);
     if (seat == NULL) return SKEP_ENOMEM;
-    *seat =
-        (struct skep__seat){.child = child, .taker = child->taker, .listener = listener, .turns = listener->turn, .picked = listener->picks};
+    *seat = (struct skep__seat){.child = child,
+                                .taker = child->taker,
+                                .listener = listener,
+                                .turns = listener->turn,
+                                .picked = listener->picks};
     LIST_INSERT_HEAD(&child->taker->seats, seat, of_taker);
     LIST_INSERT_HEAD(&listener->seats, seat, of_listener);
     *out = seat;
@@ -101,9 +105,9 @@ static uint64_t lag_ms(const skep_child *child) {
 
 /* How many connections are on their way to one of the other workers, on average. */
 static size_t others_untaken(const skep_child *child) {
-    const skep_cluster *cluster = child->cluster;
-    size_t others = skep_child_count(cluster) - 1;
-    return others > 0 ? (cluster->connections->in_flight - child->taker->untaken_count) / others : SIZE_MAX - BEHIND_COUNT;
+    size_t others = skep_child_count(child->cluster) - 1;
+    unsigned theirs = child->cluster->connections->in_flight - child->taker->untaken_count;
+    return others > 0 ? theirs / others : SIZE_MAX - BEHIND_COUNT;
 }
 
 static bool is_late(const skep_child *child) {
@@ -111,10 +115,11 @@ static bool is_late(const skep_child *child) {
 }
 
 void skep__dispatch_update(skep_child *child) {
+    struct skep__taker *taker = child->taker;
     struct skep__seat *seat;
-    if (child->taker->behind) child->taker->behind = is_late(child);
-    LIST_FOREACH(seat, &child->taker->seats, of_taker) {
-        if (child->taker->behind || !has_room(child)) leave_heap(seat);
+    if (taker->behind) taker->behind = is_late(child);
+    LIST_FOREACH(seat, &taker->seats, of_taker) {
+        if (taker->behind || !has_room(child)) leave_heap(seat);
         else if (seat->node.index == 0) enter_heap(seat);
         else skep__heap_update(&seat->listener->heap, &seat->node);
         if (has_room(child) && may_hand(child->cluster)) skep__listener_resume(seat->listener);

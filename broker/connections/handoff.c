@@ -16,17 +16,18 @@ enum {
 };
 
 void skep__hand(skep_child *child, struct skep__connection *connection) {
+    struct skep__taker *taker = child->taker;
     skep_cluster *cluster = child->cluster;
-    connection->number = ++child->taker->next_number;
+    connection->number = ++taker->next_number;
     connection->handed_ms = uv_now(cluster->loop);
-    STAILQ_INSERT_TAIL(&child->taker->untaken, connection, entry);
-    if (child->taker->unsent == NULL) child->taker->unsent = connection;
-    child->taker->untaken_count++;
-    child->taker->accepted++;
+    STAILQ_INSERT_TAIL(&taker->untaken, connection, entry);
+    if (taker->unsent == NULL) taker->unsent = connection;
+    taker->untaken_count++;
+    taker->accepted++;
     cluster->connections->in_flight++;
     if (!connection->counted) cluster->connections->accepted++;
     connection->counted = true;
-    skep__flusher_mark(cluster->flusher, &child->taker->link_flush);
+    skep__flusher_mark(cluster->flusher, &taker->link_flush);
     skep__trace(cluster->trace, SKEP__TRACE_LEDGER, "connection fd %d: handed to worker %u as %" PRIu64, connection->fd,
                 child->id, connection->number);
 }
@@ -74,11 +75,12 @@ static int send_notice(skep_child *child, struct skep__notice *notice) {
 
 /* Sends all that can leave now. */
 static int send_all(skep_child *child) {
+    const struct skep__taker *taker = child->taker;
     int status = SKEP_OK;
     while (status == SKEP_OK) {
-        struct skep__notice *notice = STAILQ_FIRST(&child->taker->notices);
+        struct skep__notice *notice = STAILQ_FIRST(&taker->notices);
         uint64_t last = notice != NULL ? notice->after : UINT64_MAX;
-        if (child->taker->unsent != NULL && child->taker->unsent->number <= last) status = send_batch(child, last);
+        if (taker->unsent != NULL && taker->unsent->number <= last) status = send_batch(child, last);
         else if (notice != NULL) status = send_notice(child, notice);
         else return SKEP_OK;
     }
@@ -124,9 +126,10 @@ static int pack(struct skep__notice *notice, const skep_child *child, const stru
 }
 
 static int add_notice(skep_child *child, const struct skep_command *first, const struct skep_command *second, int fd) {
+    struct skep__taker *taker = child->taker;
     struct skep__notice *notice = calloc(1, sizeof *notice);
     if (notice == NULL) return SKEP_ENOMEM;
-    notice->after = child->taker->next_number;
+    notice->after = taker->next_number;
     notice->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1; /* the listener may be closed before this leaves */
     int status = fd >= 0 && notice->fd < 0 ? SKEP_EMFILE : pack(notice, child, first);
     if (status == SKEP_OK) status = pack(notice, child, second);
@@ -136,8 +139,8 @@ static int add_notice(skep_child *child, const struct skep_command *first, const
         free(notice);
         return status;
     }
-    STAILQ_INSERT_TAIL(&child->taker->notices, notice, entry);
-    child->taker->notice_count++;
+    STAILQ_INSERT_TAIL(&taker->notices, notice, entry);
+    taker->notice_count++;
     return SKEP_OK;
 }
 
@@ -182,21 +185,23 @@ static void resume_all(skep_cluster *cluster) {
 }
 
 void skep__taken(skep_child *child, const struct skep_command_taken *taken) {
+    struct skep__taker *taker = child->taker;
     uint64_t through = SKEP_HAS(taken, taken, through) ? taken->through : 0;
     uint64_t finished = SKEP_HAS(taken, taken, finished) ? taken->finished : 0;
     uint64_t accepted = SKEP_HAS(taken, taken, accepted) ? taken->accepted : 0;
-    bool was_full = child->cluster->connections->in_flight >= child->cluster->connections->max_in_flight;
+    struct skep__connections *connections = child->cluster->connections;
+    bool was_full = connections->in_flight >= connections->max_in_flight;
     struct skep__connection *c;
-    while ((c = STAILQ_FIRST(&child->taker->untaken)) != NULL && c != child->taker->unsent && c->number <= through) {
-        STAILQ_REMOVE_HEAD(&child->taker->untaken, entry);
+    while ((c = STAILQ_FIRST(&taker->untaken)) != NULL && c != taker->unsent && c->number <= through) {
+        STAILQ_REMOVE_HEAD(&taker->untaken, entry);
         settle(child);
-        child->taker->live++;
+        taker->live++;
         skep__connection_drop(c);
     }
-    child->taker->accepted += accepted;
-    child->cluster->connections->accepted += accepted;
-    child->taker->live += accepted;
-    child->taker->live -= finished < child->taker->live ? finished : child->taker->live;
+    taker->accepted += accepted;
+    connections->accepted += accepted;
+    taker->live += accepted;
+    taker->live -= finished < taker->live ? finished : taker->live;
     skep__dispatch_update(child);
     if (was_full) resume_all(child->cluster);
 }
@@ -209,21 +214,23 @@ static void hand_on(struct skep__connection *c) {
 }
 
 static void say_refusing(skep_child *child) {
+    struct skep__taker *taker = child->taker;
     uint64_t now_ms = uv_now(child->cluster->loop);
-    if (child->taker->refused_said_ms != 0 && now_ms - child->taker->refused_said_ms < SAY_MS) return;
-    child->taker->refused_said_ms = now_ms;
+    if (taker->refused_said_ms != 0 && now_ms - taker->refused_said_ms < SAY_MS) return;
+    taker->refused_said_ms = now_ms;
     skep__emit_error(child->cluster, child, "it has no descriptors or memory for more connections; they go to others");
 }
 
 void skep__refused(skep_child *child, uint64_t number) {
+    struct skep__taker *taker = child->taker;
     struct skep__connection *c;
-    STAILQ_FOREACH(c, &child->taker->untaken, entry) if (c->number == number) break;
+    STAILQ_FOREACH(c, &taker->untaken, entry) if (c->number == number) break;
     if (number == 0) say_refusing(child);
-    if (c == NULL || c == child->taker->unsent) return;
+    if (c == NULL || c == taker->unsent) return;
     if (skep__seat_find(c->listener, child) != NULL) say_refusing(child); /* else it has given the listener back */
-    STAILQ_REMOVE(&child->taker->untaken, c, skep__connection, entry);
+    STAILQ_REMOVE(&taker->untaken, c, skep__connection, entry);
     settle(child);
-    child->taker->refusing = true; /* so that it does not get the same connection at once */
+    taker->refusing = true; /* so that it does not get the same connection at once */
     skep__lack_retry_soon(child->cluster);
     skep__dispatch_update(child);
     hand_on(c);
@@ -234,11 +241,12 @@ static void drop_notices(skep_child *child) {
 }
 
 void skep__give_back(skep_child *child) {
+    struct skep__taker *taker = child->taker;
     struct skep__connection_list all = STAILQ_HEAD_INITIALIZER(all);
-    skep__flusher_unmark(child->cluster->flusher, &child->taker->link_flush);
+    skep__flusher_unmark(child->cluster->flusher, &taker->link_flush);
     drop_notices(child);
-    STAILQ_CONCAT(&all, &child->taker->untaken);
-    child->taker->unsent = NULL;
+    STAILQ_CONCAT(&all, &taker->untaken);
+    taker->unsent = NULL;
     for (struct skep__connection *c; (c = STAILQ_FIRST(&all)) != NULL;) {
         STAILQ_REMOVE_HEAD(&all, entry);
         settle(child);

@@ -28,8 +28,9 @@ static bool kills(const skep_cluster *cluster, int signal) {
 }
 
 static void stop_by(skep_cluster *cluster, int signal) {
+    struct skep__control *control = cluster->control;
     bool now = kills(cluster, signal);
-    cluster->control->stop_signalled = cluster->control->stop_signalled || signal != SIGQUIT;
+    control->stop_signalled = control->stop_signalled || signal != SIGQUIT;
     skep_cluster_stop(cluster, now);
 }
 
@@ -46,12 +47,13 @@ static sigset_t set_of_stopping(void) {
 
 /* Returns an error of libuv's, or 0. */
 static int catch_next(skep_cluster *cluster) {
-    uv_signal_t *handle = &cluster->control->signals[cluster->control->signal_count];
+    struct skep__control *control = cluster->control;
+    uv_signal_t *handle = &control->signals[control->signal_count];
     int error = uv_signal_init(cluster->loop, handle);
     if (error != 0) return error;
     handle->data = cluster;
     uv_unref((uv_handle_t *)handle);
-    return uv_signal_start(handle, signalled, stop_signals[cluster->control->signal_count++]);
+    return uv_signal_start(handle, signalled, stop_signals[control->signal_count++]);
 }
 
 int skep_cluster_stop_on_signals(skep_cluster *cluster) {
@@ -137,35 +139,37 @@ static void readable(uv_poll_t *poll, int status, int events) {
 
 /* Returns an error of libuv's, or 0. */
 static int watch(skep_cluster *cluster) {
-    int status = uv_poll_init(cluster->loop, &cluster->control->steering, cluster->control->steering_fd);
+    struct skep__control *control = cluster->control;
+    int status = uv_poll_init(cluster->loop, &control->steering, control->steering_fd);
     if (status != 0) return status;
-    cluster->control->steering.data = cluster;
-    uv_unref((uv_handle_t *)&cluster->control->steering);
-    uv_poll_start(&cluster->control->steering, UV_READABLE, readable);
+    control->steering.data = cluster;
+    uv_unref((uv_handle_t *)&control->steering);
+    uv_poll_start(&control->steering, UV_READABLE, readable);
     return 0;
 }
 
 /* Those that stop are read here too, because only this tells who sent them. If another thread of the program gets one,
  * the handler of skep_cluster_stop_on_signals does the same without that. */
 int skep_cluster_steer_on_signals(skep_cluster *cluster) {
+    struct skep__control *control = cluster->control;
     sigset_t signals;
-    if (cluster->control->steers) return SKEP_OK;
+    if (control->steers) return SKEP_OK;
     sigemptyset(&signals);
-    if (cluster->control->signal_count > 0) signals = set_of_stopping();
+    if (control->signal_count > 0) signals = set_of_stopping();
     sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGTTIN);
     sigaddset(&signals, SIGTTOU);
-    cluster->control->steering_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (cluster->control->steering_fd < 0)
+    control->steering_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (control->steering_fd < 0)
         return skep__broker_fail(cluster, skep_status_of_errno(errno), "cannot watch signals: %s", strerror(errno));
     int status = watch(cluster);
     if (status != 0) {
-        close(cluster->control->steering_fd);
+        close(control->steering_fd);
         return skep__broker_fail(cluster, skep_status_of_errno(-status), "cannot watch signals: %s",
                                  uv_strerror(status));
     }
-    skep__signal_mask_change(&cluster->control->mask, SIG_BLOCK, &signals);
-    cluster->control->steers = true;
+    skep__signal_mask_change(&control->mask, SIG_BLOCK, &signals);
+    control->steers = true;
     return SKEP_OK;
 }
 
@@ -183,8 +187,9 @@ static void close_steering(skep_cluster *cluster) {
 /* What waits must not take effect in the midst of this: it is read, or caught by libuv as long as its handler is there.
  */
 void skep__signals_close(skep_cluster *cluster) {
+    struct skep__control *control = cluster->control;
     close_steering(cluster);
-    skep__signal_mask_restore(&cluster->control->mask);
-    for (unsigned i = 0; i < cluster->control->signal_count; i++)
-        skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->control->signals[i]);
+    skep__signal_mask_restore(&control->mask);
+    for (unsigned i = 0; i < control->signal_count; i++)
+        skep__handle_close(&cluster->handles, (uv_handle_t *)&control->signals[i]);
 }
