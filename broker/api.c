@@ -1,38 +1,32 @@
 /* SPDX-License-Identifier: MIT
  * Functions of skep/cluster.h that begin with a start, or only look. */
-
-#include <signal.h>
-
 #include "base/why.h"
-#include "clients/primary.h"
-#include "connections/listener.h"
-#include "contract.h"
+#include "clients/clients.h"
+#include "connections/connections.h"
 #include "group/group.h"
-#include "group/scale.h"
-#include "group/slot.h"
-#include "hive/hive.h"
-#include "worker/life.h"
+#include "private.h"
 
 /* --- groups --- */
 
+/* What precedes the first fork of a group. */
+static int begin(skep_group *group) {
+    return skep__cluster_begin(skep__group_cluster(group), skep__group_terms(group));
+}
+
 int skep_group_fork(skep_group *group, const char *const *env, skep_child **child) {
-    struct skep__slot *slot;
-    int status = skep__cluster_begin(group->cluster, &group->terms);
-    if (status == SKEP_OK) status = skep__slot_get(group, &slot);
-    if (status == SKEP_OK) status = skep__slot_set_env(slot, env);
-    if (status == SKEP_OK) status = skep__slot_start(slot, child);
-    if (status == SKEP_OK) skep__scale_filled(group);
-    return status;
+    int status = begin(group);
+    return status == SKEP_OK ? skep__group_fork(group, env, child) : status;
 }
 
 int skep_group_listen(skep_group *group, const char *name, const char *url, const char **bound) {
-    int status = skep__cluster_begin(group->cluster, &group->terms);
-    return status == SKEP_OK ? skep__listen_named(group->cluster, &group->terms, name, url, bound) : status;
+    int status = begin(group);
+    if (status != SKEP_OK) return status;
+    return skep__listen_named(skep__group_cluster(group), skep__group_terms(group), name, url, bound);
 }
 
 int skep_group_scale(skep_group *group, unsigned workers) {
     int status = skep__scale_check(group, workers);
-    if (status == SKEP_OK) status = skep__cluster_begin(group->cluster, &group->terms);
+    if (status == SKEP_OK) status = begin(group);
     return status == SKEP_OK ? skep__scale_to(group, workers) : status;
 }
 
@@ -102,81 +96,4 @@ const char *skep_cluster_dir(const skep_cluster *cluster) {
 
 const char *skep_cluster_name(const skep_cluster *cluster) {
     return cluster->started ? cluster->instance.name : "";
-}
-
-/* One that has exited is no longer in the list: what follows is found by its id. */
-skep_child *skep_child_next(skep_cluster *cluster, const skep_child *child) {
-    if (child != NULL && child->state != SKEP__CHILD_GONE) return TAILQ_NEXT(child, entry);
-    skep_child *next = TAILQ_FIRST(&cluster->children);
-    while (child != NULL && next != NULL && next->id < child->id) next = TAILQ_NEXT(next, entry);
-    return next;
-}
-
-size_t skep_child_count(const skep_cluster *cluster) {
-    return cluster->child_count;
-}
-
-uint32_t skep_child_id(const skep_child *child) {
-    return child->id;
-}
-
-pid_t skep_child_pid(const skep_child *child) {
-    return child->pid;
-}
-
-uint32_t skep_child_slot(const skep_child *child) {
-    return child->place;
-}
-
-uint64_t skep_child_requests(const skep_child *child) {
-    return child->requests;
-}
-
-uint64_t skep_child_accepted(const skep_child *child) {
-    return child->accepted;
-}
-
-skep_cluster *skep_child_cluster(const skep_child *child) {
-    return child->cluster;
-}
-
-const char *skep_child_state(const skep_child *child) {
-    return skep__state_name(child->state);
-}
-
-bool skep_child_is_connected(const skep_child *child) {
-    return child->link >= 0;
-}
-
-bool skep_child_is_dead(const skep_child *child) {
-    return child->exited;
-}
-
-int skep_child_exited_after_disconnect(const skep_child *child) {
-    return child->exited || child->link < 0 ? child->voluntary && !child->stood_down : -1;
-}
-
-void skep_child_set_data(skep_child *child, void *data) {
-    child->data = data;
-}
-
-void *skep_child_data(const skep_child *child) {
-    return child->data;
-}
-
-void skep_child_disconnect(skep_child *child) {
-    skep__child_dismiss(child);
-}
-
-int skep_child_kill(skep_child *child, int signal) {
-    return skep__child_signal(child, signal, signal == SIGTERM ? SKEP_TERM_NOW : 0);
-}
-
-void skep_cluster_disconnect(skep_cluster *cluster, skep_disconnected_cb callback, void *context) {
-    skep_child *child;
-    cluster->disconnected = callback;
-    cluster->disconnected_context = context;
-    cluster->disconnecting = true;
-    TAILQ_FOREACH(child, &cluster->children, entry) skep_child_disconnect(child);
-    skep__check_disconnected(cluster);
 }

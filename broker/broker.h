@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The broker's state. One thread, the loop's, owns all of it. What the functions of each file promise stands in the
- * header of that file's name. */
+ * What every room is given: the broker, its workers, and in both the names of what each room has of them. That is opaque
+ * to the others: they ask the room, by its contract ROOM/ROOM.h. One thread, the loop's, owns all of it. */
 #ifndef SKEP_BROKER_H
 #define SKEP_BROKER_H
 
@@ -11,121 +11,24 @@
 #include <uv.h>
 
 #include "base/clock.h"
+#include "base/handles.h"
 #include "base/heap.h"
 #include "base/reserve.h"
-#include "base/signal_mask.h"
 #include "command.h"
 #include "common/flusher.h"
 #include "common/instance.h"
 #include "common/table.h"
 #include "common/trace.h"
 #include "jobs/deliveries.h"
-#include "journal/lacks.h"
-#include "journal/log.h"
-#include "messages/handling.h"
 #include "transport/link.h"
 #include "transport/outlet.h"
 #include "transport/transport.h"
-#include "url.h"
-#include "worker/program.h"
-#include "worker/usage.h"
-
-enum { SKEP__COUNTED = 256, SKEP__STOP_SIGNALS = 3 };
 
 enum skep__child_state {
 #define STATE(id, name) SKEP__CHILD_##id,
 #include "worker/states.def"
 #undef STATE
     SKEP__CHILD_STATES
-};
-
-enum skep__child_signal {
-#define SIGNAL(id, name) SKEP__SIGNAL_##id,
-#include "worker/states.def"
-#undef SIGNAL
-    SKEP__SIGNALS
-};
-
-/* A connection from its acceptance until a worker has taken it */
-struct skep__connection {
-    STAILQ_ENTRY(skep__connection) entry; /* in child.untaken or in listener.waiting */
-    struct skep__listener *listener;
-    uint64_t number;    /* on the child's link */
-    uint64_t handed_ms; /* the loop's time */
-    int fd;             /* the broker's copy */
-    bool counted;       /* in the totals: a connection that is handed on counts once */
-};
-STAILQ_HEAD(skep__connections, skep__connection);
-
-/* A command that waits for its turn on a link, behind the connections numbered up to after */
-struct skep__notice {
-    STAILQ_ENTRY(skep__notice) entry;
-    struct skep_frame frame;
-    uint64_t after;
-    int fd; /* a copy of a listening descriptor; -1: none */
-};
-
-/* A callback for events of one kind */
-struct skep__subscriber {
-    STAILQ_ENTRY(skep__subscriber) entry;
-    enum skep_event_kind kind;
-    skep_event_cb callback;
-    void *context;
-    uint64_t number; /* in the order in which they were added to any list of the cluster */
-    bool once;
-    bool removed; /* freed when no callback is being called */
-};
-STAILQ_HEAD(skep__subscribers, skep__subscriber);
-
-/* A worker's place at a listener */
-struct skep__seat {
-    LIST_ENTRY(skep__seat) of_child;
-    LIST_ENTRY(skep__seat) of_listener;
-    skep_child *child;
-    struct skep__listener *listener;
-    struct skep__heap_node node; /* in listener.heap, unless the worker cannot be chosen now */
-    uint64_t turns;              /* connections given to this seat, less what it missed beyond the catch-up */
-    uint64_t picked;             /* number of the pick that chose it last */
-    bool has_member;             /* of a reuseport listener */
-};
-
-/* A socket of a listener. There is one, or, with policy reuseport, one for each worker. */
-struct skep__member {
-    LIST_ENTRY(skep__member) entry;
-    struct skep__listener *listener;
-    skep_child *owner; /* it accepts from this socket; NULL: the broker does */
-    int fd;
-    uv_poll_t poll;
-    bool polling;
-    bool waits; /* a connection did when the broker looked last: overdue.c */
-};
-
-struct skep__listener {
-    LIST_ENTRY(skep__listener) entry;
-    skep_cluster *cluster;
-    const struct skep__terms *terms; /* the group's that it belongs to */
-    uint32_t number;
-    char key[SKEP_MAX_URL + 16];  /* URL as asked for and how many times the asker had asked before */
-    char name[SKEP_MAX_NAME + 1]; /* given with skep_cluster_listen; "" */
-    char url[SKEP_MAX_URL + 1];   /* with the real port */
-    struct skep_url address;      /* bound */
-    int backlog;
-    bool kept; /* stays when the last worker leaves */
-    bool closed;
-    int open_polls;
-    LIST_HEAD(, skep__member) members;
-    LIST_HEAD(, skep__seat) seats;
-
-    struct skep__heap heap; /* of the seats that can be chosen, the best first */
-    uint64_t turn;          /* turns of the seat chosen last */
-    uint64_t picks;         /* connections dispatched */
-
-    struct skep__connections waiting; /* accepted, then given back; for the next worker that can take them */
-    uint64_t accepted;                /* by the broker */
-    uint64_t queued;                  /* accepted and not yet taken */
-    bool paused;                      /* no worker has room for a connection */
-    bool starved;                     /* out of descriptors */
-    bool resting;                     /* paused until it is resumed: pause.c */
 };
 
 /* What a group's workers and listeners know of it */
@@ -136,60 +39,28 @@ struct skep__terms {
 };
 
 struct skep_child {
-    TAILQ_ENTRY(skep_child) entry; /* in cluster.children, by id */
-    UT_hash_handle by_id, by_pid;
     skep_cluster *cluster;
     struct skep__terms *terms; /* its group's */
-    struct skep__slot *slot;   /* of its group */
-    uint32_t place;            /* its number there */
     uint32_t id;
+    uint32_t place; /* number of its slot in the group */
     pid_t pid;
     enum skep__child_state state;
     char name[SKEP_MAX_NAME + 1]; /* as it said in hello */
     char *program;                /* what it was started from */
     uint64_t spawned_ms;          /* the loop's time */
     uint64_t ready_ms;            /* the broker's clock; 0: never */
-    bool voluntary;               /* it was asked to leave, or said so */
-    bool stood_down;              /* it was asked to leave from outside, and will be replaced */
-    const char *reason;           /* why the broker ends it; NULL: it does not */
-    unsigned escalation;          /* signals sent to a leaving worker: 1: SIGTERM, 2: SIGKILL */
-    int exit_code, exit_signal;
-    struct rusage rusage; /* once it has exited */
+
+    bool voluntary;     /* it was asked to leave, or said so */
+    bool stood_down;    /* it was asked to leave from outside, and will be replaced */
+    bool discarding;    /* it is killed for what it said: its further commands are discarded */
+    const char *reason; /* why the broker ends it; NULL: it does not */
     bool exited;
-    bool greeted;    /* it has sent hello */
-    bool said_ready; /* it becomes ready when its inbox and outbox are connected */
-    bool discarding; /* killed because of its link: its further commands are discarded */
+    int exit_code, exit_signal; /* once it has exited; one of the two is -1 */
+    struct rusage rusage;
 
-    int pidfd;
-    int guard[2]; /* a pipe by which the kernel kills its process group; -1: none */
-    uv_poll_t pid_poll;
-    int link; /* -1: closed */
-    uv_poll_t link_poll;
-    int link_events;
-    struct skep__alarm deadline;
-    int open_handles;
-    bool released; /* freed with its last handle */
-
-    struct skep_page *page; /* shared with it */
-    struct skep__alarm watchdog;
-    unsigned watchdog_ms; /* as it was when it was welcomed; 0: it is not watched */
-    uint64_t beats;       /* at the latest look */
-    unsigned silent_looks;
-
-    STAILQ_HEAD(, skep__notice) notices;
-    unsigned notice_count;
-    bool refusing;                    /* it could not take a connection; it gets none until lack_timer fires */
-    uint64_t refused_said_ms;         /* when it was last said that it refuses; the loop's time; 0: never */
-    bool blocked;                     /* descriptors cannot be sent to it before lack_timer fires */
-    struct skep__connections untaken; /* handed to it, oldest first */
-    struct skep__connection *unsent;  /* the first that has not left yet; NULL: none */
-    unsigned untaken_count;
-    uint64_t next_number;
-    bool behind; /* it has not acknowledged for a while */
-    struct skep__flush link_flush;
-    LIST_HEAD(, skep__seat) seats;
-    unsigned listen_refusals; /* in a row, because it has too many listeners */
-    uint64_t listen_said_ms;  /* when it was last said that it has too many listeners; the loop's time; 0: never */
+    int link;                   /* the broker's end; -1: closed */
+    struct skep_page *page;     /* shared with it */
+    struct skep__outlet *inbox; /* what it is sent besides */
 
     LIST_HEAD(, skep__consumer) consumers; /* its places at queues */
     struct skep__deliveries deliveries;    /* the jobs that it has */
@@ -203,121 +74,32 @@ struct skep_child {
     struct skep__alarm lease_alarm; /* when the first of its leases may end */
     struct skep__alarm lag_alarm;   /* set while it is lagging */
     uint64_t jobs_given_back;       /* by its death */
-
-    struct skep__output *output; /* NULL: it is not captured, or has ended */
-    struct skep__log_tail last_lines;
-
-    struct skep__outlet *inbox;
-    uint64_t cut_said_ms; /* when it was last said that one of these was cut; the loop's time; 0: never */
-    uint64_t inbox_connections, outbox_connections; /* of it so far; from the second on, the one before was cut */
-    unsigned inbox_live, outbox_live;               /* of these; it is ready only while there is one of each */
-    uint64_t news_seen;                             /* it asked for what follows this */
-    bool owes_news;                                 /* and did not get all of it */
-
-    uint64_t live; /* connections taken and not finished */
-    uint64_t accepted, requests, messages;
-    uint64_t *counted; /* its share of each of cluster.counters; NULL: it has no share in any */
     uint64_t jobs_done;
-    struct skep__usage usage;
-    struct skep__handling handling;
-    uint64_t bad_frames;      /* ever */
-    uint64_t bad_frame_ms[2]; /* when the latest two came, by bad_frames modulo 2 */
 
-    struct skep__subscribers subscribers;
-    void *data;
-};
-
-struct skep__counter_total {
-    char name[SKEP_MAX_NAME + 1];
-    uint64_t count;
-};
-
-struct skep__news_item {
-    STAILQ_ENTRY(skep__news_item) entry;
-    uint64_t seq;
-    size_t size_bytes;
-    char data[];
-};
-
-struct skep__call_to_child {
-    uint64_t request;
-    UT_hash_handle hh;
-    skep_cluster *cluster;
-    uint32_t child;
-    skep_child_reply_cb callback;
-    void *context;
-    struct skep__alarm expiry;
+    struct skep__subject *subject;   /* of journal/ */
+    struct skep__process *process;   /* of worker/ */
+    struct skep__taker *taker;       /* of connections/ */
+    struct skep__talker *talker;     /* of messages/ */
+    struct skep__slot *slot;         /* of group/, which outlives it */
+    struct skep__progress *progress; /* of hive/ */
+    void *data;                      /* the user's */
 };
 
 struct skep_cluster {
-    struct skep__clock *clock;
     uv_loop_t *loop;
-    uv_loop_t own_loop;
-    bool owns_loop;
-    int open_handles;          /* timers, signals; polls of listeners and children have their own count */
-    uv_close_cb handle_closed; /* of each of these */
-    bool freed;
-    unsigned trace;
-    char why[SKEP_MAX_REASON * 2];
-
-    skep_settings settings; /* owned copies */
-    char default_name[SKEP_MAX_NAME + 1];
-    bool started;
-    bool stopping;
-    uint64_t started_ms;
-
-    struct skep__instance instance;
-    int lock;
-    pid_t left_by; /* the broker that had the directory before, or 0 */
-    uint64_t left_generation;
-    bool ephemeral; /* the directory goes with the broker */
-
-    struct skep__hub *hub;
+    struct skep__clock *clock;
     struct skep__flusher *flusher;
-    struct skep__port *outbox;
-    struct skep__outlet *news;
-    struct skep__server *control;
-    struct skep_reader outbox_reader, control_reader, link_reader;
-    struct skep__link_message *link_message;
-    struct skep_frame scratch; /* reused */
-
-    const struct skep__worker_events *worker_events;
-    TAILQ_HEAD(, skep_child) children;
-    skep_child *by_id, *by_pid;
-    uint32_t next_child;
-    size_t child_count;
-    uint32_t name_turn; /* of the workers with one name */
-    TAILQ_HEAD(, skep_group) groups;
-    unsigned group_count;
-
-    LIST_HEAD(, skep__listener) listeners;
-    uint32_t next_listener;
-    unsigned in_flight;                 /* connections on their way to workers */
-    unsigned max_in_flight;             /* by RLIMIT_NOFILE */
-    struct rlimit files;                /* RLIMIT_NOFILE as the broker was started with; it is the workers' */
-    int reserve;                        /* a descriptor to spare */
-    uv_timer_t lack_timer;              /* runs while a listener or a worker waits for what ran out */
-    uint64_t lack_said_ms[SKEP__LACKS]; /* when each was last said; the loop's time; 0: never */
-    struct skep__reserve memory;
-    uv_timer_t memory_timer;                     /* runs while that is missing */
-    void (*memory_retry)(skep_cluster *cluster); /* tries what waits for memory */
-    struct skep__alarm overdue_alarm;            /* set while workers accept from sockets of their own */
-
-    struct skep__subscribers subscribers;
-    uint64_t subscriptions; /* ever */
-    unsigned telling;       /* events that callbacks are being called for, one inside another */
-    STAILQ_HEAD(, skep__due_event) due_events;
-    struct skep__flush events_flush;
-
-    STAILQ_HEAD(, skep__news_item) news_items; /* the latest */
-    size_t news_count, news_bytes;
-    uint64_t news_seq;
-
-    struct skep__log log;
-    skep_log_cb log_callback; /* NULL: none */
-    void *log_context;
-    STAILQ_HEAD(, skep__exit) exits; /* the latest */
-    size_t exit_count;
+    struct skep__handles handles; /* of all rooms, which are freed when these have closed */
+    unsigned trace;
+    skep_settings settings; /* owned copies */
+    unsigned group_count;   /* if there are several, they are named wherever one is meant */
+    bool started, stopping, freed;
+    uint64_t started_ms;            /* the loop's time */
+    char why[SKEP_MAX_REASON * 2];  /* what went wrong last; "": nothing */
+    struct skep__reserve memory;    /* journal/memory.c looks after it */
+    struct skep_frame scratch;      /* reused */
+    struct skep__instance instance; /* this and the hub: since it started */
+    struct skep__hub *hub;
 
     struct skep__store *store;
     struct skep__queues *queues; /* of the store */
@@ -335,55 +117,15 @@ struct skep_cluster {
     uint64_t store_said_ms;                     /* when it was last said that the store is in trouble; 0: never */
     struct skep__flush lost_flush;              /* says which jobs a stop has left */
 
-    struct skep__port *intake;
-    struct skep_reader intake_reader;
-    struct skep__session *sessions; /* clients that have joined, by number */
-    uint32_t next_session;
-    LIST_HEAD(, skep__session) pending; /* have outcomes gathered */
-    LIST_HEAD(, skep__session) delayed; /* have acceptances that wait for an outcome to leave with */
-    uv_timer_t hush_timer;              /* but not for long */
-    struct skep__awaited *awaited;      /* outcomes that the primary waits for, by number */
-    uint64_t next_number;               /* of the primary's jobs */
-
-    uv_idle_t usage_idle; /* runs while workers are left to look at */
-    uint64_t usage_began_ms;
-    void (*usage_fresh)(skep_cluster *cluster);
-    STAILQ_HEAD(, skep__parked) parked; /* questions about the status that wait for it */
-
-    struct skep__call_to_child *calls;
-    uint64_t next_call;
-
-    uv_timer_t interval_timer;
-    struct skep__signal_mask signal_mask;
-    uv_signal_t signals[SKEP__STOP_SIGNALS];
-    unsigned signal_count;    /* of these that are there */
-    bool stop_signalled;      /* SIGINT or SIGTERM came: the next of them kills */
-    bool adopts;              /* processes that workers leave behind become children of this one */
-    uv_signal_t child_signal; /* if it adopts */
-    pid_t *own_children;      /* that this process had before */
-    size_t own_child_count;
-    uv_poll_t steering; /* a signalfd */
-    int steering_fd;
-    bool steers;
-
-    skep_disconnected_cb disconnected;
-    void *disconnected_context;
-    bool disconnecting;
-    struct skep__flush disconnected_flush;
-
-    /* ledger: totals since the start */
-    uint64_t accepted, requests, restarts, messages, bad_frames, redispatched;
-    pid_t counted[SKEP__COUNTED]; /* the latest workers that have ended: their pages were counted to the end */
-    unsigned counted_next;
-    uint64_t cut; /* connections of workers and clients that ended while both sides lived, and were made again */
-    struct skep__counter_total counters[SKEP_MAX_COUNTERS];
-    unsigned counter_count;
-    bool counters_said; /* an event has reported that there are too many */
-    struct skep__handling handling;
+    struct skep__journal *journal;
+    struct skep__directory *directory; /* of config/ */
+    struct skep__workers *workers;
+    struct skep__connections *connections;
+    struct skep__groups *groups;
+    struct skep__messages *messages;
+    struct skep__clients *clients;
+    struct skep__hive *hive;
+    struct skep__control *control;
 };
-
-/* What precedes the first fork of a group: the cluster starts, unless it stops. Errors: SKEP_ESTATE (stopping),
- * SKEP_EINVAL, and those of skep_cluster_start. */
-SKEP_MUST_USE int skep__cluster_begin(skep_cluster *cluster, struct skep__terms *terms);
 
 #endif

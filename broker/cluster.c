@@ -1,137 +1,106 @@
 /* SPDX-License-Identifier: MIT
  * The primary: made, started, run, stopped, freed. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/why.h"
-#include "clients/session.h"
+#include "clients/clients.h"
+#include "common/container.h"
 #include "common/own_loop.h"
-#include "config/directory.h"
-#include "config/settings.h"
-#include "connections/lack.h"
-#include "connections/listener.h"
-#include "connections/overdue.h"
+#include "config/config.h"
+#include "connections/connections.h"
 #include "control/control.h"
-#include "control/steer_signals.h"
 #include "group/group.h"
-#include "hive/channels.h"
 #include "hive/hive.h"
-#include "hive/shortage.h"
 #include "jobs/ledger.h"
 #include "jobs/queue_settings.h"
-#include "journal/event.h"
-#include "journal/exits.h"
-#include "journal/memory.h"
-#include "journal/news.h"
-#include "messages/router.h"
-#include "worker/belongings.h"
-#include "worker/life.h"
+#include "journal/journal.h"
+#include "messages/messages.h"
+#include "private.h"
+#include "worker/worker.h"
+
+/* A cluster with what no room is given */
+struct assembly {
+    skep_cluster cluster;
+    uv_loop_t own_loop;
+    bool owns_loop;
+    uv_timer_t interval_timer;
+};
+
+static struct assembly *assembly_of(skep_cluster *cluster) {
+    return SKEP_CONTAINER(cluster, struct assembly, cluster);
+}
 
 /* --- the end --- */
 
-static void release(skep_cluster *cluster) {
+static void free_assembly(struct assembly *assembly) {
+    skep_cluster *cluster = &assembly->cluster;
+    skep__control_free(cluster);
+    skep__hive_free(cluster);
+    skep__clients_free(cluster);
+    skep__messages_free(cluster);
+    skep__groups_free(cluster);
     skep__queue_settings_free(cluster);
+    skep__connections_free(cluster);
+    skep__workers_free(cluster);
+    skep__directory_free(cluster);
+    skep__journal_free(cluster);
     skep__settings_free(&cluster->settings);
-    free(cluster->link_message);
     skep__frame_free(&cluster->scratch);
-    skep__reader_free(&cluster->intake_reader);
-    skep__reader_free(&cluster->outbox_reader);
-    skep__reader_free(&cluster->control_reader);
-    skep__reader_free(&cluster->link_reader);
-    skep__subscribers_free(&cluster->subscribers);
-    skep__news_free(cluster);
-    skep__log_free(&cluster->log);
-    skep__exits_free(cluster);
-    skep__handling_free(&cluster->handling);
-    if (cluster->owns_loop) uv_loop_close(cluster->loop);
-    free(cluster);
+    if (assembly->owns_loop) uv_loop_close(cluster->loop);
+    free(assembly);
 }
 
-static void handle_closed(uv_handle_t *handle) {
-    skep_cluster *cluster = handle->data;
-    if (--cluster->open_handles == 0 && cluster->freed && !cluster->owns_loop) release(cluster);
+static void handles_closed(struct skep__handles *handles) {
+    free_assembly(assembly_of(SKEP_CONTAINER(handles, skep_cluster, handles)));
 }
 
 /* --- making --- */
 
-static void init_timer(skep_cluster *cluster, uv_timer_t *timer) {
-    uv_timer_init(cluster->loop, timer);
-    uv_unref((uv_handle_t *)timer);
-    timer->data = cluster;
-    cluster->open_handles++;
-}
-
-static void init_idle(skep_cluster *cluster, uv_idle_t *idle) {
-    uv_idle_init(cluster->loop, idle);
-    uv_unref((uv_handle_t *)idle);
-    idle->data = cluster;
-    cluster->open_handles++;
-}
-
-static void init_lists(skep_cluster *cluster) {
-    TAILQ_INIT(&cluster->children);
-    TAILQ_INIT(&cluster->groups);
-    LIST_INIT(&cluster->listeners);
-    STAILQ_INIT(&cluster->subscribers);
-    STAILQ_INIT(&cluster->due_events);
-    STAILQ_INIT(&cluster->news_items);
-    TAILQ_INIT(&cluster->log.lines);
-    STAILQ_INIT(&cluster->exits);
-    LIST_INIT(&cluster->pending);
-    LIST_INIT(&cluster->delayed);
-}
-
-static int init_readers(skep_cluster *cluster) {
-    cluster->link_message = malloc(sizeof *cluster->link_message);
-    int status = cluster->link_message != NULL ? SKEP_OK : SKEP_ENOMEM;
-    if (status == SKEP_OK) status = skep__reader_init(&cluster->outbox_reader, SKEP_CHANNEL_OUTBOX);
-    if (status == SKEP_OK) status = skep__reader_init(&cluster->control_reader, SKEP_CHANNEL_ASK);
-    if (status == SKEP_OK) status = skep__reader_init(&cluster->link_reader, SKEP_CHANNEL_LINK_UP);
-    if (status == SKEP_OK) status = skep__reader_init(&cluster->intake_reader, SKEP_CHANNEL_INTAKE);
-    return status;
-}
-
 static int allocate(skep_cluster **out, uv_loop_t *loop) {
-    skep_cluster *cluster = calloc(1, sizeof *cluster);
-    if (cluster == NULL) return SKEP_ENOMEM;
-    init_lists(cluster);
-    cluster->worker_events = &skep__hive_events;
+    struct assembly *assembly = calloc(1, sizeof *assembly);
+    if (assembly == NULL) return SKEP_ENOMEM;
+    skep_cluster *cluster = &assembly->cluster;
     cluster->job_events = &skep__client_job_events;
-    cluster->handle_closed = handle_closed;
     cluster->trace = skep__trace_mask();
-    cluster->lock = cluster->reserve = -1;
-    getrlimit(RLIMIT_NOFILE, &cluster->files);
-    snprintf(cluster->default_name, sizeof cluster->default_name, "%.48s-%d", program_invocation_short_name,
-             (int)getpid());
-    cluster->owns_loop = loop == NULL;
-    cluster->loop = loop != NULL ? loop : &cluster->own_loop;
-    int status = cluster->owns_loop ? skep__own_loop_init(cluster->loop) : SKEP_OK;
-    if (status == SKEP_OK) *out = cluster;
-    else free(cluster);
+    assembly->owns_loop = loop == NULL;
+    cluster->loop = loop != NULL ? loop : &assembly->own_loop;
+    int status = assembly->owns_loop ? skep__own_loop_init(cluster->loop) : SKEP_OK;
+    if (status != SKEP_OK) {
+        free(assembly);
+        return status;
+    }
+    uv_timer_init(cluster->loop, &assembly->interval_timer);
+    uv_unref((uv_handle_t *)&assembly->interval_timer);
+    assembly->interval_timer.data = cluster;
+    *out = cluster;
+    return SKEP_OK;
+}
+
+/* From the ground up. */
+static int make_rooms(skep_cluster *cluster) {
+    int status = skep__clock_new(&cluster->clock, cluster->loop);
+    if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
+    if (status == SKEP_OK) status = skep__journal_new(cluster);
+    if (status == SKEP_OK) status = skep__directory_new(cluster);
+    if (status == SKEP_OK) status = skep__workers_new(cluster, &skep__hive_events);
+    if (status == SKEP_OK) status = skep__connections_new(cluster);
+    if (status == SKEP_OK) status = skep__groups_new(cluster);
+    if (status == SKEP_OK) status = skep__messages_new(cluster);
+    if (status == SKEP_OK) status = skep__clients_new(cluster);
+    if (status == SKEP_OK) status = skep__hive_new(cluster);
+    if (status == SKEP_OK) status = skep__control_new(cluster);
     return status;
 }
 
 static struct skep__terms *terms_of(const skep_cluster *cluster) {
-    return &skep_cluster_group(cluster)->terms;
+    return skep__group_terms(skep_cluster_group(cluster));
 }
 
 int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     skep_cluster *cluster = NULL;
     int status = skep_is_worker() ? SKEP_ESTATE : allocate(&cluster, loop);
     if (status != SKEP_OK) return status;
-    init_timer(cluster, &cluster->interval_timer);
-    init_timer(cluster, &cluster->lack_timer);
-    init_timer(cluster, &cluster->memory_timer);
-    init_timer(cluster, &cluster->hush_timer);
-    init_idle(cluster, &cluster->usage_idle);
-    status = init_readers(cluster);
-    if (status == SKEP_OK) status = skep__clock_new(&cluster->clock, cluster->loop);
-    if (status == SKEP_OK) status = skep__flusher_new(&cluster->flusher, cluster->loop);
-    if (status == SKEP_OK) status = skep__groups_open(cluster);
+    status = make_rooms(cluster);
     if (status == SKEP_OK) status = skep__settings_take(cluster, terms_of(cluster), &(skep_settings){0});
     if (status == SKEP_OK) skep__memory_open(cluster, skep__shortage_retry);
     if (status == SKEP_OK) *out = cluster;
@@ -164,52 +133,14 @@ int skep_reset_primary(skep_cluster *cluster, const skep_settings *settings) {
 
 /* --- starting --- */
 
-static int open_outbox(skep_cluster *cluster) {
-    static const struct skep__port_events events = {.received = skep__outbox_received,
-                                                    .connected = skep__outbox_connected,
-                                                    .disconnected = skep__outbox_disconnected,
-                                                    .refused = skep__peer_refused,
-                                                    .misspoke = skep__peer_misspoke,
-                                                    .starved = skep__peers_starved};
-    char url[SKEP_MAX_URL + 1];
-    skep__instance_url(&cluster->instance, SKEP_FILE_OUTBOX, url, sizeof url);
-    int status = skep__port_new(&cluster->outbox, cluster->hub, SKEP__PORT_PULL, &events, cluster);
-    return status == SKEP_OK ? skep__port_listen(cluster->outbox, url) : status;
-}
-
-static int open_intake(skep_cluster *cluster) {
-    static const struct skep__port_events events = {.received = skep__intake_received,
-                                                    .refused = skep__peer_refused,
-                                                    .misspoke = skep__peer_misspoke,
-                                                    .starved = skep__peers_starved};
-    char url[SKEP_MAX_URL + 1];
-    skep__instance_url(&cluster->instance, SKEP_FILE_INTAKE, url, sizeof url);
-    int status = skep__port_new(&cluster->intake, cluster->hub, SKEP__PORT_PULL, &events, cluster);
-    return status == SKEP_OK ? skep__port_listen(cluster->intake, url) : status;
-}
-
-static int open_news(skep_cluster *cluster) {
-    struct skep__outlet_options options = {.hub = cluster->hub,
-                                           .flusher = cluster->flusher,
-                                           .kind = SKEP__PORT_PUB,
-                                           .refused = skep__peer_refused,
-                                           .context = cluster};
-    char url[SKEP_MAX_URL + 1];
-    skep__instance_url(&cluster->instance, SKEP_FILE_NEWS, url, sizeof url);
-    int status = skep__outlet_new(&cluster->news, &options);
-    return status == SKEP_OK ? skep__outlet_listen(cluster->news, url) : status;
-}
-
 static void close_sockets(skep_cluster *cluster) {
     skep__control_close(cluster);
-    skep__sessions_free(cluster);
-    skep__port_free(&cluster->intake);
+    skep__clients_close(cluster);
     skep__ledger_close(cluster);
-    skep__outlet_free(&cluster->news);
-    skep__port_free(&cluster->outbox);
+    skep__journal_close(cluster);
+    skep__hive_close(cluster);
     skep__hub_free(&cluster->hub);
-    if (cluster->reserve >= 0) close(cluster->reserve);
-    cluster->reserve = -1;
+    skep__connections_close(cluster);
     skep__directory_release(cluster);
 }
 
@@ -217,9 +148,9 @@ static int open_sockets(skep_cluster *cluster) {
     int status = skep__hub_new(&cluster->hub, cluster->loop);
     if (status == SKEP_EINVAL) return skep__broker_fail(cluster, status, "%s", SKEP__UNKNOWN_TRANSPORT);
     if (status == SKEP_OK) skep__hub_on_lack(cluster->hub, skep__shortage_lacks, cluster);
-    if (status == SKEP_OK) status = open_outbox(cluster);
-    if (status == SKEP_OK) status = open_news(cluster);
-    if (status == SKEP_OK) status = open_intake(cluster);
+    if (status == SKEP_OK) status = skep__hive_open(cluster);
+    if (status == SKEP_OK) status = skep__journal_open(cluster);
+    if (status == SKEP_OK) status = skep__clients_open(cluster);
     if (status == SKEP_OK) status = skep__ledger_open(cluster);
     if (status == SKEP_OK) status = skep__control_open(cluster);
     if (status == SKEP_OK) return SKEP_OK;
@@ -229,8 +160,12 @@ static int open_sockets(skep_cluster *cluster) {
 
 static void interval_passed(uv_timer_t *timer) {
     skep_cluster *cluster = timer->data;
+    struct skep_command_brokerStatus status = {.has = 0};
+    skep__connections_status(cluster, &status);
+    skep__groups_status(cluster, &status);
+    skep__messages_status(cluster, &status);
     skep__send_request_counts(cluster);
-    skep__news_totals(cluster);
+    skep__news_totals(cluster, &status);
     skep__ledger_tidy(cluster);
 }
 
@@ -238,18 +173,18 @@ int skep_cluster_start(skep_cluster *cluster) {
     if (cluster->started) return SKEP_OK;
     int status = skep__directory_take(cluster);
     if (status == SKEP_OK) {
-        skep__orphans_inherit(cluster->left_by, cluster->left_generation);
-        skep__lack_prepare(cluster);
+        skep__workers_inherit(cluster);
+        skep__connections_open(cluster);
         status = open_sockets(cluster);
     }
-    if (status == SKEP_OK) status = skep__orphans_adopt(cluster);
+    if (status == SKEP_OK) status = skep__workers_open(cluster);
     if (status != SKEP_OK) close_sockets(cluster);
     if (status != SKEP_OK) return status;
     uv_update_time(cluster->loop);
     cluster->started_ms = uv_now(cluster->loop);
     cluster->started = true;
     unsigned interval_ms = cluster->settings.interval_ms;
-    uv_timer_start(&cluster->interval_timer, interval_passed, interval_ms, interval_ms);
+    uv_timer_start(&assembly_of(cluster)->interval_timer, interval_passed, interval_ms, interval_ms);
     return SKEP_OK;
 }
 
@@ -268,37 +203,28 @@ int skep_cluster_run(skep_cluster *cluster) {
 
 /* --- freeing --- */
 
-static void close_handles(skep_cluster *cluster) {
-    uv_close((uv_handle_t *)&cluster->interval_timer, handle_closed);
-    uv_close((uv_handle_t *)&cluster->lack_timer, handle_closed);
-    uv_close((uv_handle_t *)&cluster->memory_timer, handle_closed);
-    uv_close((uv_handle_t *)&cluster->hush_timer, handle_closed);
-    uv_close((uv_handle_t *)&cluster->usage_idle, handle_closed);
-    skep__signals_close(cluster);
-}
-
 void skep_cluster_free(skep_cluster **out) {
     skep_cluster *cluster = *out;
     if (cluster == NULL) return;
     *out = NULL;
     cluster->stopping = cluster->freed = true;
-    skep__calls_free(cluster);
-    skep__primary_forget(cluster);
-    cluster->disconnecting = false;
+    skep__messages_end(cluster);
+    skep__clients_end(cluster);
     skep__groups_stop(cluster);
-    skep__subscribers_free(&cluster->subscribers);
-    skep__children_end(cluster);
-    skep__orphans_end(cluster);
-    for (struct skep__listener *l; (l = LIST_FIRST(&cluster->listeners)) != NULL;) skep__listener_close(l);
-    skep__groups_free(cluster);
-    skep__overdue_stop(cluster);
-    skep__events_free(cluster);
+    skep__events_stop(cluster);
+    skep__hive_end(cluster);
+    skep__workers_end(cluster);
+    skep__connections_end(cluster);
+    skep__groups_end(cluster);
     close_sockets(cluster);
-    skep__memory_close(cluster);
+    skep__journal_end(cluster);
     skep__flusher_free(&cluster->flusher);
     skep__clock_free(&cluster->clock);
-    close_handles(cluster);
-    if (!cluster->owns_loop) return;
+    struct assembly *assembly = assembly_of(cluster);
+    if (!assembly->owns_loop) cluster->handles.closed = handles_closed;
+    skep__handle_close(&cluster->handles, (uv_handle_t *)&assembly->interval_timer);
+    skep__control_end(cluster); /* last of all: until then signals have an effect */
+    if (!assembly->owns_loop) return;
     uv_run(cluster->loop, UV_RUN_NOWAIT); /* close callbacks; handles of the user's do not hold this up */
-    release(cluster);
+    free_assembly(assembly);
 }

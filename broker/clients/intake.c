@@ -4,12 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "clients/answers.h"
+#include "clients/private.h"
 #include "common/text.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
-#include "journal/news.h"
-#include "messages/router.h"
+#include "journal/journal.h"
+#include "messages/messages.h"
 
 enum {
     MAX_REQUESTS = 1024,  /* of one client to workers, under way */
@@ -149,7 +148,7 @@ static int deliver(const struct intake *intake, const struct skep_command_messag
 
 static void message(struct intake *intake, const struct skep_command_message *m) {
     int status = deliver(intake, m);
-    intake->cluster->messages++;
+    intake->cluster->clients->messages++;
     if (status != SKEP_OK) undelivered(intake->session, m, status);
 }
 
@@ -180,14 +179,14 @@ static int take_command(void *context, const struct skep_command *command) {
 }
 
 static void bad_frame(skep_cluster *cluster, const struct skep__peer *peer, const char *why) {
-    cluster->bad_frames++;
+    cluster->clients->bad_frames++;
     skep__emit_error(cluster, NULL, "malformed frame in the intake from process %d (%s); %s", (int)peer->pid, why,
-                     skep__port_blame(cluster->intake, peer->pipe) ? "ignored from now on" : "dropped");
+                     skep__port_blame(cluster->clients->intake, peer->pipe) ? "ignored from now on" : "dropped");
 }
 
 void skep__intake_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
     skep_cluster *cluster = context;
-    struct skep_reader *reader = &cluster->intake_reader;
+    struct skep_reader *reader = &cluster->clients->reader;
     struct intake intake = {.cluster = cluster, .pid = peer->pid};
     skep__emit_due(cluster);
     int status = skep__reader_read(reader, data, size_bytes, take_command, &intake);

@@ -4,14 +4,13 @@
 #include <string.h>
 
 #include "base/why.h"
-#include "clients/primary.h"
-#include "clients/session.h"
+#include "clients/private.h"
 #include "common/container.h"
 #include "common/queue_options.h"
 #include "common/text.h"
-#include "config/settings.h"
+#include "config/config.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 
 /* An outcome that the primary waits for */
 struct skep__awaited {
@@ -24,16 +23,16 @@ struct skep__awaited {
 void skep__primary_outcome(skep_cluster *cluster, uint64_t number, uint64_t id, int status,
                            const struct skep_bytes *data) {
     struct skep__awaited *awaited;
-    HASH_FIND(hh, cluster->awaited, &number, sizeof number, awaited);
+    HASH_FIND(hh, cluster->clients->awaited, &number, sizeof number, awaited);
     if (awaited == NULL) return;
-    HASH_DEL(cluster->awaited, awaited);
+    HASH_DEL(cluster->clients->awaited, awaited);
     awaited->callback(cluster, id, status, data->data, data->size_bytes, awaited->context);
     free(awaited);
 }
 
 void skep__primary_forget(skep_cluster *cluster) {
-    for (struct skep__awaited *awaited; (awaited = cluster->awaited) != NULL;) {
-        HASH_DEL(cluster->awaited, awaited);
+    for (struct skep__awaited *awaited; (awaited = cluster->clients->awaited) != NULL;) {
+        HASH_DEL(cluster->clients->awaited, awaited);
         awaited->callback(cluster, awaited->id, SKEP_ECLOSED, NULL, 0, awaited->context);
         free(awaited);
     }
@@ -53,7 +52,7 @@ static struct skep__submission submission_of(skep_cluster *cluster, const void *
         .size_bytes = size_bytes,
         .key = options->key,
         .key_bytes = options->key != NULL ? strlen(options->key) : 0,
-        .number = ++cluster->next_number,
+        .number = ++cluster->clients->next_number,
         .delay_ms = options->delay_ms,
         .ttl_ms = options->ttl_ms,
         .lease_ms = options->lease_ms,
@@ -67,7 +66,7 @@ static struct skep__awaited *await(skep_cluster *cluster, uint64_t number, skep_
     struct skep__awaited *awaited = malloc(sizeof *awaited);
     if (awaited == NULL) return NULL;
     *awaited = (struct skep__awaited){.number = number, .callback = callback, .context = context};
-    HASH_ADD(hh, cluster->awaited, number, sizeof awaited->number, awaited);
+    HASH_ADD(hh, cluster->clients->awaited, number, sizeof awaited->number, awaited);
     if (SKEP_IS_ADDED(awaited, hh)) return awaited;
     free(awaited);
     return NULL;
@@ -75,7 +74,7 @@ static struct skep__awaited *await(skep_cluster *cluster, uint64_t number, skep_
 
 static void forget(skep_cluster *cluster, struct skep__awaited *awaited) {
     if (awaited == NULL) return;
-    HASH_DEL(cluster->awaited, awaited);
+    HASH_DEL(cluster->clients->awaited, awaited);
     free(awaited);
 }
 
@@ -107,7 +106,7 @@ static void answered(struct skep__put *put, const struct skep__answer *answer) {
 
 static void set_id(skep_cluster *cluster, uint64_t number, uint64_t id) {
     struct skep__awaited *awaited;
-    HASH_FIND(hh, cluster->awaited, &number, sizeof number, awaited);
+    HASH_FIND(hh, cluster->clients->awaited, &number, sizeof number, awaited);
     if (awaited != NULL) awaited->id = id;
 }
 

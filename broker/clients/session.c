@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Clients that have joined. A session ends with the client's process, which the kernel tells, or when it leaves; jobs
  * that it has submitted stay. */
-#include "clients/answers.h"
-#include "common/text.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,12 +8,13 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
-#include "config/directory.h"
-#include "journal/event.h"
-#include "journal/memory.h"
+#include "clients/private.h"
+#include "common/text.h"
+#include "config/config.h"
+#include "journal/journal.h"
 
 enum {
-    HUSH_MS = 1,
+    DELAY_MS = 1,
     SLOW_BYTES = 4 * 1024 * 1024 /* of answers that a client has not read: it is ignored from now on */
 };
 
@@ -55,9 +53,9 @@ static void end_delay(struct skep__session *session) {
     session->is_delayed = false;
 }
 
-static void hush_ended(uv_timer_t *timer) {
+static void delay_ended(uv_timer_t *timer) {
     skep_cluster *cluster = timer->data;
-    for (struct skep__session *session; (session = LIST_FIRST(&cluster->delayed)) != NULL;) {
+    for (struct skep__session *session; (session = LIST_FIRST(&cluster->clients->delayed)) != NULL;) {
         end_delay(session);
         skep__outlet_flush(session->returns);
     }
@@ -66,10 +64,10 @@ static void hush_ended(uv_timer_t *timer) {
 void skep__session_tell_quietly(struct skep__session *session, const struct skep_command *command) {
     skep_cluster *cluster = session->cluster;
     if (!tell(session, command, skep__outlet_add_quietly) || session->is_delayed) return;
-    LIST_INSERT_HEAD(&cluster->delayed, session, of_delayed);
+    LIST_INSERT_HEAD(&cluster->clients->delayed, session, of_delayed);
     session->is_delayed = true;
-    if (!uv_is_active((uv_handle_t *)&cluster->hush_timer))
-        uv_timer_start(&cluster->hush_timer, hush_ended, HUSH_MS, 0);
+    if (!uv_is_active((uv_handle_t *)&cluster->clients->delay_timer))
+        uv_timer_start(&cluster->clients->delay_timer, delay_ended, DELAY_MS, 0);
 }
 
 void skep__session_tell_expected(struct skep__session *session) {
@@ -103,7 +101,7 @@ static void refused(void *context, pid_t pid, uid_t uid) {
 static void connected(void *context, const struct skep__peer *peer) {
     struct skep__session *session = context;
     if (++session->connections == 1) return;
-    session->cluster->cut++;
+    session->cluster->clients->cut++;
     if (!skep__may_say(session->cluster, &session->cut_said_ms)) return;
     skep__emit_error(session->cluster, NULL,
                      "the connection of client %u pid %d to its returns was cut and has been made "
@@ -123,7 +121,7 @@ static void send_finished(struct skep__session *session) {
 }
 
 void skep__sessions_flush(skep_cluster *cluster) {
-    for (struct skep__session *session; (session = LIST_FIRST(&cluster->pending)) != NULL;) send_finished(session);
+    for (struct skep__session *session; (session = LIST_FIRST(&cluster->clients->pending)) != NULL;) send_finished(session);
 }
 
 static bool fits(const struct skep__session *session, uint64_t number, const struct skep_bytes *result) {
@@ -148,12 +146,12 @@ static void gather(struct skep__session *session, uint64_t number, const struct 
     }
     if (session->finished_count++ > 0) return;
     session->finished_number = number;
-    LIST_INSERT_HEAD(&session->cluster->pending, session, of_pending);
+    LIST_INSERT_HEAD(&session->cluster->clients->pending, session, of_pending);
 }
 
 static struct skep__session *find(skep_cluster *cluster, uint32_t id) {
     struct skep__session *session;
-    HASH_FIND(hh, cluster->sessions, &id, sizeof id, session);
+    HASH_FIND(hh, cluster->clients->sessions, &id, sizeof id, session);
     return session;
 }
 
@@ -212,7 +210,7 @@ static void closed(uv_handle_t *handle) {
 }
 
 void skep__session_end(struct skep__session *session) {
-    HASH_DEL(session->cluster->sessions, session);
+    HASH_DEL(session->cluster->clients->sessions, session);
     if (session->finished_count > 0) LIST_REMOVE(session, of_pending);
     if (session->is_delayed) end_delay(session);
     skep__answers_leave(session);
@@ -222,9 +220,9 @@ void skep__session_end(struct skep__session *session) {
     uv_close((uv_handle_t *)&session->pid_poll, closed);
 }
 
-void skep__sessions_free(skep_cluster *cluster) {
+void skep__sessions_end(skep_cluster *cluster) {
     struct skep__session *session, *next;
-    HASH_ITER(hh, cluster->sessions, session, next) skep__session_end(session);
+    HASH_ITER(hh, cluster->clients->sessions, session, next) skep__session_end(session);
 }
 
 /* What it sent before it ended still counts; that it left may be part of it. */
@@ -234,7 +232,7 @@ static void process_ended(uv_poll_t *poll, int status, int events) {
     uint32_t id = ended->id;
     (void)status;
     (void)events;
-    skep__port_read(cluster->intake, ended->pid);
+    skep__port_read(cluster->clients->intake, ended->pid);
     struct skep__session *session = find(cluster, id);
     if (session != NULL) skep__session_end(session);
 }
@@ -280,16 +278,16 @@ static int watch_process(struct skep__session *session) {
 static int new_session(skep_cluster *cluster, pid_t pid, struct skep__session **out) {
     struct skep__session *session = calloc(1, sizeof *session);
     if (session == NULL) return SKEP_ENOMEM;
-    *session = (struct skep__session){.cluster = cluster, .id = ++cluster->next_session, .pid = pid, .expected = 1};
+    *session = (struct skep__session){.cluster = cluster, .id = ++cluster->clients->next_session, .pid = pid, .expected = 1};
     TAILQ_INIT(&session->unanswered);
-    HASH_ADD(hh, cluster->sessions, id, sizeof session->id, session);
+    HASH_ADD(hh, cluster->clients->sessions, id, sizeof session->id, session);
     int status = SKEP_IS_ADDED(session, hh) ? open_returns(session) : SKEP_ENOMEM;
     if (status == SKEP_OK) status = watch_process(session);
     if (status == SKEP_OK) {
         *out = session;
         return SKEP_OK;
     }
-    if (SKEP_IS_ADDED(session, hh)) HASH_DEL(cluster->sessions, session);
+    if (SKEP_IS_ADDED(session, hh)) HASH_DEL(cluster->clients->sessions, session);
     skep__outlet_free(&session->returns);
     free(session);
     return status;
@@ -312,12 +310,12 @@ static int add_joined(const struct skep__session *session, struct skep_frame *fr
 
 static unsigned count_of(const skep_cluster *cluster, pid_t pid) {
     unsigned count = 0;
-    for (const struct skep__session *s = cluster->sessions; s != NULL; s = s->hh.next) count += s->pid == pid;
+    for (const struct skep__session *s = cluster->clients->sessions; s != NULL; s = s->hh.next) count += s->pid == pid;
     return count;
 }
 
 static const char *find_limit(const skep_cluster *cluster, pid_t pid) {
-    unsigned count = HASH_COUNT(cluster->sessions);
+    unsigned count = HASH_COUNT(cluster->clients->sessions);
     if (count >= SKEP_MAX_OWN_CLIENTS && count_of(cluster, pid) >= SKEP_MAX_OWN_CLIENTS)
         return "this process has joined with all 1024 clients that it can have; others may still join";
     return count >= SKEP_MAX_CLIENTS ? "all 4096 clients that a broker can have are there" : NULL;
@@ -342,7 +340,7 @@ struct skep__session *skep__session_find(skep_cluster *cluster, uint64_t id, pid
 }
 
 bool skep__session_is_gone(skep_cluster *cluster, uint64_t id) {
-    return id != 0 && id <= cluster->next_session && find(cluster, (uint32_t)id) == NULL;
+    return id != 0 && id <= cluster->clients->next_session && find(cluster, (uint32_t)id) == NULL;
 }
 
 const struct skep__job_events skep__client_job_events = {

@@ -2,9 +2,6 @@
  * The instance's directory. The lock is an open file description lock: it ends with the broker, however that ends, and
  * looking at it disturbs nobody. The lock file is never removed: two brokers could then lock two files of one name.
  * Nothing is written or removed before all that is there is known to be Skep's. */
-#include "config/directory.h"
-#include "base/why.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/why.h"
 #include "common/safe_path.h"
+#include "config/private.h"
 
 enum {
     ENDING_MS = 1000, /* how long to wait for a broker that was killed to let go of the lock */
@@ -168,8 +167,8 @@ static void read_predecessor(skep_cluster *cluster, int lock) {
     int pid;
     ssize_t n = pread(lock, text, sizeof text - 1, 0);
     text[n > 0 ? n : 0] = '\0';
-    if (sscanf(text, "%d %" SCNu64, &pid, &cluster->left_generation) == 2) cluster->left_by = pid;
-    else cluster->left_generation = 0;
+    if (sscanf(text, "%d %" SCNu64, &pid, &cluster->directory->left_generation) == 2) cluster->directory->left_by = pid;
+    else cluster->directory->left_generation = 0;
 }
 
 /* Over what is there, which stays if the disk is full. */
@@ -265,11 +264,11 @@ static int take(skep_cluster *cluster, const char *dir) {
     struct taking taking = {.lock = -1};
     int status = lock_file(cluster, dir, &taking);
     if (status == SKEP_OK) read_predecessor(cluster, taking.lock);
-    if (status == SKEP_OK) status = check_contents(cluster, dir, cluster->left_generation);
-    if (status == SKEP_OK) status = write_lock(cluster, taking.lock, cluster->left_generation + 1);
+    if (status == SKEP_OK) status = check_contents(cluster, dir, cluster->directory->left_generation);
+    if (status == SKEP_OK) status = write_lock(cluster, taking.lock, cluster->directory->left_generation + 1);
     if (status == SKEP_OK) {
-        tidy(dir, taking.lock, cluster->left_generation, false);
-        cluster->lock = taking.lock;
+        tidy(dir, taking.lock, cluster->directory->left_generation, false);
+        cluster->directory->lock = taking.lock;
         return SKEP_OK;
     }
     snprintf(path, sizeof path, "%s/%s", dir, SKEP_FILE_LOCK);
@@ -280,13 +279,13 @@ static int take(skep_cluster *cluster, const char *dir) {
 
 int skep__directory_take(skep_cluster *cluster) {
     const skep_settings *settings = &cluster->settings;
-    const char *name = settings->name != NULL ? settings->name : cluster->default_name;
+    const char *name = settings->name != NULL ? settings->name : cluster->directory->default_name;
     const char *why;
     char *dir = cluster->instance.dir;
     int status = skep__instance_dir(settings->dir, name, dir, &why);
     if (status != SKEP_OK) return unusable(cluster, settings->dir != NULL ? settings->dir : name, why);
     snprintf(cluster->instance.name, sizeof cluster->instance.name, "%s", name);
-    cluster->ephemeral = settings->name == NULL && settings->dir == NULL && getenv(SKEP_ENV_DIR) == NULL;
+    cluster->directory->ephemeral = settings->name == NULL && settings->dir == NULL && getenv(SKEP_ENV_DIR) == NULL;
     if (access(dir, F_OK) == 0) status = check_private(cluster, dir);
     if (status == SKEP_OK) status = check_path(cluster, dir); /* nothing is made in the places of others */
     if (status == SKEP_OK) status = make_path(cluster, dir);
@@ -354,15 +353,37 @@ int skep__directory_check(skep_cluster *cluster) {
     char path[SKEP_MAX_DIR + 16];
     const char *dir = cluster->instance.dir;
     snprintf(path, sizeof path, "%s/%s", dir, SKEP_FILE_LOCK);
-    if (is_of_another(AT_FDCWD, path, cluster->lock))
+    if (is_of_another(AT_FDCWD, path, cluster->directory->lock))
         return unusable(cluster, dir, "it was removed, and another one is in its place");
     if (access(dir, F_OK) != 0 && errno == ENOENT) return unusable(cluster, dir, "it was removed");
     return SKEP_OK;
 }
 
 void skep__directory_release(skep_cluster *cluster) {
-    if (cluster->lock < 0) return;
-    tidy(cluster->instance.dir, cluster->lock, cluster->instance.generation, cluster->ephemeral);
-    close(cluster->lock);
-    cluster->lock = -1;
+    if (cluster->directory == NULL || cluster->directory->lock < 0) return;
+    tidy(cluster->instance.dir, cluster->directory->lock, cluster->instance.generation, cluster->directory->ephemeral);
+    close(cluster->directory->lock);
+    cluster->directory->lock = -1;
+}
+
+/* --- life --- */
+
+int skep__directory_new(skep_cluster *cluster) {
+    struct skep__directory *directory = calloc(1, sizeof *directory);
+    if (directory == NULL) return SKEP_ENOMEM;
+    directory->lock = -1;
+    snprintf(directory->default_name, sizeof directory->default_name, "%.48s-%d", program_invocation_short_name,
+             (int)getpid());
+    cluster->directory = directory;
+    return SKEP_OK;
+}
+
+void skep__directory_free(skep_cluster *cluster) {
+    free(cluster->directory);
+    cluster->directory = NULL;
+}
+
+pid_t skep__directory_left_by(const skep_cluster *cluster, uint64_t *generation) {
+    *generation = cluster->directory->left_generation;
+    return cluster->directory->left_by;
 }

@@ -2,15 +2,11 @@
  * Which worker gets a connection. Workers that keep up are in each listener's heap, ordered by the policy. One that has
  * not acknowledged for a while is behind: it gets nothing until it does, unless all are. What it missed meanwhile it
  * gets first, up to CATCH_UP connections, so that short delays do not make the rotation uneven. */
-#include "connections/dispatch.h"
-#include "common/container.h"
-
 #include <netinet/in.h>
 #include <stdlib.h>
 
-#include "connections/handoff.h"
-#include "connections/lack.h"
-#include "connections/listener.h"
+#include "common/container.h"
+#include "connections/private.h"
 
 enum {
     BEHIND_MS = 2,    /* age of the oldest connection not taken that makes a worker be behind */
@@ -20,27 +16,29 @@ enum {
 };
 
 static bool is_open(const skep_child *child) {
-    return child->state == SKEP__CHILD_READY && child->link >= 0 && !child->refusing;
+    return child->state == SKEP__CHILD_READY && child->link >= 0 && !child->taker->refusing;
 }
 
 /* One that hangs must not have all that may be in flight: each worker has its share. */
 static unsigned credit(const skep_child *child) {
     const skep_cluster *cluster = child->cluster;
     unsigned most = child->terms->settings->credit;
-    unsigned share = cluster->child_count > 0 ? cluster->max_in_flight / (unsigned)cluster->child_count : 1;
+    unsigned workers = (unsigned)skep_child_count(cluster);
+    unsigned share = workers > 0 ? cluster->connections->max_in_flight / workers : 1;
     if (share == 0) share = 1;
     return share < most ? share : most;
 }
 
 static bool has_room(const skep_child *child) {
+    const struct skep__taker *taker = child->taker;
     unsigned most = child->terms->settings->max_connections;
-    if (!is_open(child) || child->untaken_count >= credit(child)) return false;
-    return most == 0 || child->live + child->untaken_count < most;
+    if (!is_open(child) || taker->untaken_count >= credit(child)) return false;
+    return most == 0 || taker->live + taker->untaken_count < most;
 }
 
 /* This bound is no worker's own: who has room stays in the heap meanwhile. */
 static bool may_hand(const skep_cluster *cluster) {
-    return cluster->in_flight < cluster->max_in_flight;
+    return cluster->connections->in_flight < cluster->connections->max_in_flight;
 }
 
 /* --- seats --- */
@@ -51,7 +49,7 @@ static struct skep__seat *seat_of(const struct skep__heap_node *node) {
 
 static uint64_t key(const struct skep__seat *seat) {
     if (seat->listener->terms->settings->policy != SKEP_POLICY_LEAST_CONNECTIONS) return seat->turns;
-    return seat->child->live + seat->child->untaken_count;
+    return seat->taker->live + seat->taker->untaken_count;
 }
 
 bool skep__seat_is_before(const struct skep__heap_node *a, const struct skep__heap_node *b) {
@@ -62,7 +60,7 @@ bool skep__seat_is_before(const struct skep__heap_node *a, const struct skep__he
 
 struct skep__seat *skep__seat_find(const struct skep__listener *listener, const skep_child *child) {
     struct skep__seat *seat;
-    LIST_FOREACH(seat, &child->seats, of_child) if (seat->listener == listener) return seat;
+    LIST_FOREACH(seat, &child->taker->seats, of_taker) if (seat->listener == listener) return seat;
     return NULL;
 }
 
@@ -80,9 +78,12 @@ static void leave_heap(struct skep__seat *seat) {
 int skep__seat_add(struct skep__listener *listener, skep_child *child, struct skep__seat **out) {
     struct skep__seat *seat = calloc(1, sizeof *seat);
     if (seat == NULL) return SKEP_ENOMEM;
-    *seat =
-        (struct skep__seat){.child = child, .listener = listener, .turns = listener->turn, .picked = listener->picks};
-    LIST_INSERT_HEAD(&child->seats, seat, of_child);
+    *seat = (struct skep__seat){.child = child,
+                                .taker = child->taker,
+                                .listener = listener,
+                                .turns = listener->turn,
+                                .picked = listener->picks};
+    LIST_INSERT_HEAD(&child->taker->seats, seat, of_taker);
     LIST_INSERT_HEAD(&listener->seats, seat, of_listener);
     *out = seat;
     skep__dispatch_update(child);
@@ -91,33 +92,34 @@ int skep__seat_add(struct skep__listener *listener, skep_child *child, struct sk
 
 void skep__seat_free(struct skep__seat *seat) {
     leave_heap(seat);
-    LIST_REMOVE(seat, of_child);
+    LIST_REMOVE(seat, of_taker);
     LIST_REMOVE(seat, of_listener);
     free(seat);
 }
 
 /* Age of the oldest connection that it has not taken. */
 static uint64_t lag_ms(const skep_child *child) {
-    const struct skep__connection *oldest = STAILQ_FIRST(&child->untaken);
+    const struct skep__connection *oldest = STAILQ_FIRST(&child->taker->untaken);
     return oldest != NULL ? uv_now(child->cluster->loop) - oldest->handed_ms : 0;
 }
 
 /* How many connections are on their way to one of the other workers, on average. */
 static size_t others_untaken(const skep_child *child) {
-    const skep_cluster *cluster = child->cluster;
-    size_t others = cluster->child_count - 1;
-    return others > 0 ? (cluster->in_flight - child->untaken_count) / others : SIZE_MAX - BEHIND_COUNT;
+    size_t others = skep_child_count(child->cluster) - 1;
+    unsigned theirs = child->cluster->connections->in_flight - child->taker->untaken_count;
+    return others > 0 ? theirs / others : SIZE_MAX - BEHIND_COUNT;
 }
 
 static bool is_late(const skep_child *child) {
-    return lag_ms(child) > BEHIND_MS || child->untaken_count >= others_untaken(child) + BEHIND_COUNT;
+    return lag_ms(child) > BEHIND_MS || child->taker->untaken_count >= others_untaken(child) + BEHIND_COUNT;
 }
 
 void skep__dispatch_update(skep_child *child) {
+    struct skep__taker *taker = child->taker;
     struct skep__seat *seat;
-    if (child->behind) child->behind = is_late(child);
-    LIST_FOREACH(seat, &child->seats, of_child) {
-        if (child->behind || !has_room(child)) leave_heap(seat);
+    if (taker->behind) taker->behind = is_late(child);
+    LIST_FOREACH(seat, &taker->seats, of_taker) {
+        if (taker->behind || !has_room(child)) leave_heap(seat);
         else if (seat->node.index == 0) enter_heap(seat);
         else skep__heap_update(&seat->listener->heap, &seat->node);
         if (has_room(child) && may_hand(child->cluster)) skep__listener_resume(seat->listener);
@@ -131,7 +133,7 @@ static struct skep__seat *best_prompt(const struct skep__listener *listener) {
     for (const struct skep__heap_node *node; (node = skep__heap_first(&listener->heap)) != NULL;) {
         struct skep__seat *seat = seat_of(node);
         if (!is_late(seat->child)) return seat;
-        seat->child->behind = true;
+        seat->taker->behind = true;
         skep__dispatch_update(seat->child);
     }
     return NULL;
@@ -153,7 +155,7 @@ static struct skep__seat *best_behind(const struct skep__listener *listener) {
     uint64_t least_ms = least_lag_ms(listener);
     LIST_FOREACH(seat, &listener->seats, of_listener) {
         if (!has_room(seat->child) || lag_ms(seat->child) > 2 * least_ms + HANGS_MS) continue;
-        if (best == NULL || seat->child->untaken_count < best->child->untaken_count) best = seat;
+        if (best == NULL || seat->taker->untaken_count < best->taker->untaken_count) best = seat;
     }
     return best;
 }
@@ -211,7 +213,7 @@ static size_t list_candidates(const struct skep__listener *listener, struct skep
         const skep_child *child = seat->child;
         if (!has_room(child) || count == capacity) continue;
         candidates[count] =
-            (skep_candidate){.id = child->id, .slot = child->place, .connections = child->live + child->untaken_count};
+            (skep_candidate){.id = child->id, .slot = child->place, .connections = child->taker->live + child->taker->untaken_count};
         seats[count++] = seat;
     }
     return count;
@@ -219,7 +221,7 @@ static size_t list_candidates(const struct skep__listener *listener, struct skep
 
 static struct skep__seat *choose_custom(const struct skep__listener *listener, const struct sockaddr_storage *client) {
     const skep_settings *settings = listener->terms->settings;
-    size_t capacity = listener->cluster->child_count;
+    size_t capacity = skep_child_count(listener->cluster);
     struct skep__seat **seats = calloc(capacity, sizeof(struct skep__seat *));
     skep_candidate *candidates = calloc(capacity, sizeof *candidates);
     struct skep__seat *chosen = NULL;

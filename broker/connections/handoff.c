@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * The ledger of connections: accepted, handed (the broker keeps its descriptor), taken (it is closed), finished. */
-#include "connections/handoff.h"
-
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "common/container.h"
-#include "connections/dispatch.h"
-#include "connections/lack.h"
-#include "connections/listener.h"
-#include "journal/event.h"
-#include "journal/lacks.h"
-#include "journal/memory.h"
-#include "worker/events.h"
-#include "worker/life.h"
+#include "connections/private.h"
+#include "journal/journal.h"
+#include "worker/worker.h"
 
 enum {
     MAX_NOTICES = 1024, /* that wait on one link */
@@ -23,17 +16,18 @@ enum {
 };
 
 void skep__hand(skep_child *child, struct skep__connection *connection) {
+    struct skep__taker *taker = child->taker;
     skep_cluster *cluster = child->cluster;
-    connection->number = ++child->next_number;
+    connection->number = ++taker->next_number;
     connection->handed_ms = uv_now(cluster->loop);
-    STAILQ_INSERT_TAIL(&child->untaken, connection, entry);
-    if (child->unsent == NULL) child->unsent = connection;
-    child->untaken_count++;
-    child->accepted++;
-    cluster->in_flight++;
-    if (!connection->counted) cluster->accepted++;
+    STAILQ_INSERT_TAIL(&taker->untaken, connection, entry);
+    if (taker->unsent == NULL) taker->unsent = connection;
+    taker->untaken_count++;
+    taker->accepted++;
+    cluster->connections->in_flight++;
+    if (!connection->counted) cluster->connections->accepted++;
     connection->counted = true;
-    skep__flusher_mark(cluster->flusher, &child->link_flush);
+    skep__flusher_mark(cluster->flusher, &taker->link_flush);
     skep__trace(cluster->trace, SKEP__TRACE_LEDGER, "connection fd %d: handed to worker %u as %" PRIu64, connection->fd,
                 child->id, connection->number);
 }
@@ -52,7 +46,7 @@ static int send_batch(skep_child *child, uint64_t last) {
     struct skep_frame *frame = &child->cluster->scratch;
     int fds[SKEP_MAX_BATCH];
     unsigned count = 0;
-    struct skep__connection *c = child->unsent;
+    struct skep__connection *c = child->taker->unsent;
     skep__frame_clear(frame);
     for (; c != NULL && c->number <= last && count < SKEP_MAX_BATCH; c = STAILQ_NEXT(c, entry)) {
         int status = pack_connection(child, frame, c);
@@ -60,13 +54,13 @@ static int send_batch(skep_child *child, uint64_t last) {
         fds[count++] = c->fd;
     }
     int status = skep__link_send(child->link, frame->data, frame->size_bytes, fds, count);
-    if (status == SKEP_OK) child->unsent = c;
+    if (status == SKEP_OK) child->taker->unsent = c;
     return status;
 }
 
 static void drop_notice(skep_child *child, struct skep__notice *notice) {
-    STAILQ_REMOVE_HEAD(&child->notices, entry);
-    child->notice_count--;
+    STAILQ_REMOVE_HEAD(&child->taker->notices, entry);
+    child->taker->notice_count--;
     if (notice->fd >= 0) close(notice->fd);
     skep__frame_free(&notice->frame);
     free(notice);
@@ -81,35 +75,16 @@ static int send_notice(skep_child *child, struct skep__notice *notice) {
 
 /* Sends all that can leave now. */
 static int send_all(skep_child *child) {
+    const struct skep__taker *taker = child->taker;
     int status = SKEP_OK;
     while (status == SKEP_OK) {
-        struct skep__notice *notice = STAILQ_FIRST(&child->notices);
+        struct skep__notice *notice = STAILQ_FIRST(&taker->notices);
         uint64_t last = notice != NULL ? notice->after : UINT64_MAX;
-        if (child->unsent != NULL && child->unsent->number <= last) status = send_batch(child, last);
+        if (taker->unsent != NULL && taker->unsent->number <= last) status = send_batch(child, last);
         else if (notice != NULL) status = send_notice(child, notice);
         else return SKEP_OK;
     }
     return status;
-}
-
-/* libuv stops polling a socket with an error, and a worker that closed its end with messages unread leaves one: what it
- * sent before is read here, and then the end. */
-static void read_to_the_end(skep_child *child) {
-    while (child->link >= 0 && child->cluster->worker_events->readable(child) == SKEP_OK) continue;
-}
-
-static void link_ready(uv_poll_t *poll, int status, int events) {
-    skep_child *child = poll->data;
-    if (status < 0) read_to_the_end(child);
-    if (events & UV_WRITABLE) skep__link_watch(child);
-    if (child->link >= 0 && events & UV_READABLE) (void)child->cluster->worker_events->readable(child);
-}
-
-static void watch(skep_child *child, int events) {
-    if (child->link_events == events) return;
-    child->link_events = events;
-    uv_poll_start(&child->link_poll, events, link_ready);
-    uv_unref((uv_handle_t *)&child->link_poll);
 }
 
 /* It is the kernel that cannot take more, not the worker: the link stays writable all the while. */
@@ -126,22 +101,22 @@ static bool is_lack(skep_child *child, int status) {
 }
 
 /* A link that is closed is seen at its end, when it is read. */
-void skep__link_watch(skep_child *child) {
+void skep__link_send_waiting(skep_child *child) {
     if (child->link < 0) return;
     int status = send_all(child);
-    child->blocked = is_lack(child, status);
-    watch(child, status == SKEP_EAGAIN ? UV_READABLE | UV_WRITABLE : UV_READABLE);
-    if (child->blocked) skep__lack_retry_soon(child->cluster);
+    child->taker->blocked = is_lack(child, status);
+    skep__child_watch_link(child, status == SKEP_EAGAIN);
+    if (child->taker->blocked) skep__lack_retry_soon(child->cluster);
     else if (status != SKEP_OK && status != SKEP_EAGAIN && status != SKEP_ECLOSED) skep__child_kill(child, "link");
 }
 
 static void flush_link(struct skep__flush *flush) {
-    skep__link_watch(SKEP_CONTAINER(flush, skep_child, link_flush));
+    skep__link_send_waiting(SKEP_CONTAINER(flush, struct skep__taker, link_flush)->child);
 }
 
 void skep__link_open(skep_child *child) {
-    child->link_flush.flush = flush_link;
-    skep__link_watch(child);
+    child->taker->link_flush.flush = flush_link;
+    skep__link_send_waiting(child);
 }
 
 static int pack(struct skep__notice *notice, const skep_child *child, const struct skep_command *command) {
@@ -151,9 +126,10 @@ static int pack(struct skep__notice *notice, const skep_child *child, const stru
 }
 
 static int add_notice(skep_child *child, const struct skep_command *first, const struct skep_command *second, int fd) {
+    struct skep__taker *taker = child->taker;
     struct skep__notice *notice = calloc(1, sizeof *notice);
     if (notice == NULL) return SKEP_ENOMEM;
-    notice->after = child->next_number;
+    notice->after = taker->next_number;
     notice->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1; /* the listener may be closed before this leaves */
     int status = fd >= 0 && notice->fd < 0 ? SKEP_EMFILE : pack(notice, child, first);
     if (status == SKEP_OK) status = pack(notice, child, second);
@@ -163,8 +139,8 @@ static int add_notice(skep_child *child, const struct skep_command *first, const
         free(notice);
         return status;
     }
-    STAILQ_INSERT_TAIL(&child->notices, notice, entry);
-    child->notice_count++;
+    STAILQ_INSERT_TAIL(&taker->notices, notice, entry);
+    taker->notice_count++;
     return SKEP_OK;
 }
 
@@ -174,8 +150,8 @@ int skep__notify_both(skep_child *child, const struct skep_command *first, const
     int status = add_notice(child, first, second, fd);
     if (status == SKEP_ENOMEM && skep__memory_lacks(child->cluster)) status = add_notice(child, first, second, fd);
     if (status != SKEP_OK) return status;
-    if (child->notice_count > MAX_NOTICES) skep__child_kill(child, "protocol"); /* it asks and never reads */
-    else skep__link_watch(child);
+    if (child->taker->notice_count > MAX_NOTICES) skep__child_kill(child, "protocol"); /* it asks and never reads */
+    else skep__link_send_waiting(child);
     return SKEP_OK;
 }
 
@@ -183,15 +159,15 @@ int skep__notify(skep_child *child, const struct skep_command *command, int fd) 
     return skep__notify_both(child, command, NULL, fd);
 }
 
-void skep__tell(skep_child *child, const struct skep_command *first, const struct skep_command *second, int fd) {
-    if (skep__notify_both(child, first, second, fd) != SKEP_OK && child->link >= 0) skep__child_kill(child, "link");
+void skep__tell(skep_child *child, const struct skep_command *command) {
+    if (skep__notify(child, command, -1) != SKEP_OK && child->link >= 0) skep__child_kill(child, "link");
 }
 
 /* --- in --- */
 
 static void settle(skep_child *child) {
-    child->untaken_count--;
-    child->cluster->in_flight--;
+    child->taker->untaken_count--;
+    child->cluster->connections->in_flight--;
 }
 
 void skep__connection_drop(struct skep__connection *connection) {
@@ -205,67 +181,72 @@ void skep__connection_drop(struct skep__connection *connection) {
 /* The bound on connections in flight holds for all listeners, not only for those of this worker. */
 static void resume_all(skep_cluster *cluster) {
     struct skep__listener *listener;
-    LIST_FOREACH(listener, &cluster->listeners, entry) skep__listener_resume(listener);
+    LIST_FOREACH(listener, &cluster->connections->listeners, entry) skep__listener_resume(listener);
 }
 
 void skep__taken(skep_child *child, const struct skep_command_taken *taken) {
+    struct skep__taker *taker = child->taker;
     uint64_t through = SKEP_HAS(taken, taken, through) ? taken->through : 0;
     uint64_t finished = SKEP_HAS(taken, taken, finished) ? taken->finished : 0;
     uint64_t accepted = SKEP_HAS(taken, taken, accepted) ? taken->accepted : 0;
-    bool was_full = child->cluster->in_flight >= child->cluster->max_in_flight;
+    struct skep__connections *connections = child->cluster->connections;
+    bool was_full = connections->in_flight >= connections->max_in_flight;
     struct skep__connection *c;
-    while ((c = STAILQ_FIRST(&child->untaken)) != NULL && c != child->unsent && c->number <= through) {
-        STAILQ_REMOVE_HEAD(&child->untaken, entry);
+    while ((c = STAILQ_FIRST(&taker->untaken)) != NULL && c != taker->unsent && c->number <= through) {
+        STAILQ_REMOVE_HEAD(&taker->untaken, entry);
         settle(child);
-        child->live++;
+        taker->live++;
         skep__connection_drop(c);
     }
-    child->accepted += accepted;
-    child->cluster->accepted += accepted;
-    child->live += accepted;
-    child->live -= finished < child->live ? finished : child->live;
+    taker->accepted += accepted;
+    connections->accepted += accepted;
+    taker->live += accepted;
+    taker->live -= finished < taker->live ? finished : taker->live;
     skep__dispatch_update(child);
     if (was_full) resume_all(child->cluster);
 }
 
 /* Puts a connection that came back in front of those that never left. */
 static void hand_on(struct skep__connection *c) {
-    c->listener->cluster->redispatched++;
+    c->listener->cluster->connections->redispatched++;
     skep__trace(c->listener->cluster->trace, SKEP__TRACE_LEDGER, "connection fd %d: handed on", c->fd);
     skep__listener_give_back(c->listener, c);
 }
 
 static void say_refusing(skep_child *child) {
+    struct skep__taker *taker = child->taker;
     uint64_t now_ms = uv_now(child->cluster->loop);
-    if (child->refused_said_ms != 0 && now_ms - child->refused_said_ms < SAY_MS) return;
-    child->refused_said_ms = now_ms;
+    if (taker->refused_said_ms != 0 && now_ms - taker->refused_said_ms < SAY_MS) return;
+    taker->refused_said_ms = now_ms;
     skep__emit_error(child->cluster, child, "it has no descriptors or memory for more connections; they go to others");
 }
 
 void skep__refused(skep_child *child, uint64_t number) {
+    struct skep__taker *taker = child->taker;
     struct skep__connection *c;
-    STAILQ_FOREACH(c, &child->untaken, entry) if (c->number == number) break;
+    STAILQ_FOREACH(c, &taker->untaken, entry) if (c->number == number) break;
     if (number == 0) say_refusing(child);
-    if (c == NULL || c == child->unsent) return;
+    if (c == NULL || c == taker->unsent) return;
     if (skep__seat_find(c->listener, child) != NULL) say_refusing(child); /* else it has given the listener back */
-    STAILQ_REMOVE(&child->untaken, c, skep__connection, entry);
+    STAILQ_REMOVE(&taker->untaken, c, skep__connection, entry);
     settle(child);
-    child->refusing = true; /* so that it does not get the same connection at once */
+    taker->refusing = true; /* so that it does not get the same connection at once */
     skep__lack_retry_soon(child->cluster);
     skep__dispatch_update(child);
     hand_on(c);
 }
 
 static void drop_notices(skep_child *child) {
-    for (struct skep__notice *notice; (notice = STAILQ_FIRST(&child->notices)) != NULL;) drop_notice(child, notice);
+    for (struct skep__notice *notice; (notice = STAILQ_FIRST(&child->taker->notices)) != NULL;) drop_notice(child, notice);
 }
 
 void skep__give_back(skep_child *child) {
-    struct skep__connections all = STAILQ_HEAD_INITIALIZER(all);
-    skep__flusher_unmark(child->cluster->flusher, &child->link_flush);
+    struct skep__taker *taker = child->taker;
+    struct skep__connection_list all = STAILQ_HEAD_INITIALIZER(all);
+    skep__flusher_unmark(child->cluster->flusher, &taker->link_flush);
     drop_notices(child);
-    STAILQ_CONCAT(&all, &child->untaken);
-    child->unsent = NULL;
+    STAILQ_CONCAT(&all, &taker->untaken);
+    taker->unsent = NULL;
     for (struct skep__connection *c; (c = STAILQ_FIRST(&all)) != NULL;) {
         STAILQ_REMOVE_HEAD(&all, entry);
         settle(child);

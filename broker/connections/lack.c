@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Exhausted resources. What waits for them is retried by a timer: a poll would call at once, again
  * and again. */
-#include "connections/lack.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -11,10 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "connections/dispatch.h"
-#include "connections/handoff.h"
-#include "connections/listener.h"
-#include "journal/lacks.h"
+#include "connections/private.h"
+#include "journal/journal.h"
+#include "worker/worker.h"
 
 enum {
     RETRY_MS = 100, /* between tries */
@@ -23,10 +20,10 @@ enum {
 };
 
 static void keep_reserve(skep_cluster *cluster) {
-    if (cluster->reserve < 0) cluster->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (cluster->connections->reserve < 0) cluster->connections->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-void skep__lack_prepare(skep_cluster *cluster) {
+void skep__connections_open(skep_cluster *cluster) {
     struct rlimit limit = {.rlim_cur = 1024, .rlim_max = 1024};
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
         rlim_t before = limit.rlim_cur;
@@ -34,14 +31,14 @@ void skep__lack_prepare(skep_cluster *cluster) {
         if (setrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = before;
     }
     rlim_t usable = limit.rlim_cur > SPARE_DESCRIPTORS ? limit.rlim_cur - SPARE_DESCRIPTORS : limit.rlim_cur;
-    cluster->max_in_flight = usable / 4 < UINT16_MAX ? (unsigned)(usable / 4) : UINT16_MAX;
-    if (cluster->max_in_flight == 0) cluster->max_in_flight = 1;
+    cluster->connections->max_in_flight = usable / 4 < UINT16_MAX ? (unsigned)(usable / 4) : UINT16_MAX;
+    if (cluster->connections->max_in_flight == 0) cluster->connections->max_in_flight = 1;
     keep_reserve(cluster);
 }
 
 static void retry_listeners(skep_cluster *cluster) {
     struct skep__listener *listener;
-    LIST_FOREACH(listener, &cluster->listeners, entry) {
+    LIST_FOREACH(listener, &cluster->connections->listeners, entry) {
         listener->starved = false;
         skep__listener_update(listener);
         skep__listener_resume(listener); /* a custom policy may have returned SKEP_NOBODY */
@@ -49,11 +46,10 @@ static void retry_listeners(skep_cluster *cluster) {
 }
 
 static void retry_workers(skep_cluster *cluster) {
-    skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) {
-        if (child->blocked) skep__link_watch(child);
-        if (!child->refusing) continue;
-        child->refusing = false;
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;) {
+        if (child->taker->blocked) skep__link_send_waiting(child);
+        if (!child->taker->refusing) continue;
+        child->taker->refusing = false;
         skep__dispatch_update(child);
     }
 }
@@ -61,13 +57,13 @@ static void retry_workers(skep_cluster *cluster) {
 static void retry(uv_timer_t *timer) {
     skep_cluster *cluster = timer->data;
     keep_reserve(cluster);
-    if (cluster->reserve < 0) skep__lack_retry_soon(cluster);
+    if (cluster->connections->reserve < 0) skep__lack_retry_soon(cluster);
     else retry_listeners(cluster);
     retry_workers(cluster);
 }
 
 void skep__lack_retry_soon(skep_cluster *cluster) {
-    if (!uv_is_active((uv_handle_t *)&cluster->lack_timer)) uv_timer_start(&cluster->lack_timer, retry, RETRY_MS, 0);
+    if (!uv_is_active((uv_handle_t *)&cluster->connections->lack_timer)) uv_timer_start(&cluster->connections->lack_timer, retry, RETRY_MS, 0);
 }
 
 int skep__lack_accept(struct skep__member *member, int error) {
@@ -75,9 +71,9 @@ int skep__lack_accept(struct skep__member *member, int error) {
     skep_cluster *cluster = listener->cluster;
     bool is_descriptors = error == EMFILE || error == ENFILE;
     int fd = -1;
-    if (is_descriptors && cluster->reserve >= 0) {
-        close(cluster->reserve);
-        cluster->reserve = -1;
+    if (is_descriptors && cluster->connections->reserve >= 0) {
+        close(cluster->connections->reserve);
+        cluster->connections->reserve = -1;
         fd = accept4(member->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     }
     if (is_descriptors)

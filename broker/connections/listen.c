@@ -8,23 +8,22 @@
 
 #include "base/why.h"
 #include "common/text.h"
-#include "connections/dispatch.h"
-#include "connections/handoff.h"
-#include "connections/listener.h"
-#include "connections/rest.h"
+#include "connections/private.h"
 #include "connections/socket.h"
-#include "journal/event.h"
-#include "worker/life.h"
+#include "journal/journal.h"
+#include "worker/worker.h"
 
 static struct skep__listener *by_name(const skep_cluster *cluster, const char *name) {
     struct skep__listener *l;
-    LIST_FOREACH(l, &cluster->listeners, entry) if (l->name[0] != '\0' && strcmp(l->name, name) == 0) return l;
+    LIST_FOREACH(l, &cluster->connections->listeners, entry)
+    if (l->name[0] != '\0' && strcmp(l->name, name) == 0) return l;
     return NULL;
 }
 
 static struct skep__listener *by_key(const skep_cluster *cluster, const struct skep__terms *terms, const char *key) {
     struct skep__listener *l;
-    LIST_FOREACH(l, &cluster->listeners, entry) if (l->terms == terms && strcmp(l->key, key) == 0) return l;
+    LIST_FOREACH(l, &cluster->connections->listeners, entry)
+    if (l->terms == terms && strcmp(l->key, key) == 0) return l;
     return NULL;
 }
 
@@ -32,7 +31,7 @@ static struct skep__listener *by_key(const skep_cluster *cluster, const struct s
  * kernel would let both have it. */
 static bool is_of_another(const skep_cluster *cluster, const struct skep__terms *terms, const struct skep_url *url) {
     const struct skep__listener *l;
-    LIST_FOREACH(l, &cluster->listeners, entry)
+    LIST_FOREACH(l, &cluster->connections->listeners, entry)
     if (l->terms != terms && skep__socket_overlaps(&l->address, url)) return true;
     return false;
 }
@@ -112,7 +111,7 @@ static uint64_t named_before(const skep_cluster *cluster, const struct skep__ter
     const struct skep__listener *l;
     size_t length = strlen(url);
     uint64_t count = 0;
-    LIST_FOREACH(l, &cluster->listeners, entry) {
+    LIST_FOREACH(l, &cluster->connections->listeners, entry) {
         bool is_url = strncmp(l->key, url, length) == 0 && l->key[length] == '#';
         count += l->terms == terms && l->name[0] != '\0' && is_url;
     }
@@ -156,8 +155,8 @@ enum {
 static bool may_say(skep_child *child, int status) {
     uint64_t now_ms = uv_now(child->cluster->loop);
     if (status != SKEP_ETOOBIG && status != SKEP_EMFILE) return true;
-    if (child->listen_said_ms != 0 && now_ms - child->listen_said_ms < SAY_MS) return false;
-    child->listen_said_ms = now_ms;
+    if (child->taker->listen_said_ms != 0 && now_ms - child->taker->listen_said_ms < SAY_MS) return false;
+    child->taker->listen_said_ms = now_ms;
     return true;
 }
 
@@ -166,13 +165,12 @@ static void refuse(skep_child *child, uint64_t request, int status, const char *
     command.listenFailed =
         (struct skep_command_listenFailed){.request = request, .status = (uint64_t)status, .reason = skep__text(why)};
     if (may_say(child, status)) skep__emit_error(child->cluster, child, "cannot listen on %s", why);
-    if (status == SKEP_ETOOBIG && ++child->listen_refusals == MAX_REFUSALS) {
+    if (status == SKEP_ETOOBIG && ++child->taker->listen_refusals == MAX_REFUSALS) {
         skep__emit_error(child->cluster, child, "it asked %d times for more than %d listeners; killed", MAX_REFUSALS,
                          SKEP_MAX_LISTENERS);
-        child->discarding = true;
-        skep__child_kill(child, "protocol");
+        skep__child_discard(child, "protocol");
     }
-    skep__tell(child, &command, NULL, -1);
+    skep__tell(child, &command);
 }
 
 static void describe(skep_event *event, const struct skep__listener *listener, char text[SKEP__ADDRESS_SIZE]) {
@@ -221,7 +219,7 @@ static int accept_request(skep_child *child, uint64_t request, const struct skep
 static bool has_all_its_listeners(const skep_child *child) {
     const struct skep__seat *seat;
     unsigned count = 0;
-    LIST_FOREACH(seat, &child->seats, of_child) count++;
+    LIST_FOREACH(seat, &child->taker->seats, of_taker) count++;
     return count >= SKEP_MAX_LISTENERS;
 }
 
@@ -244,7 +242,7 @@ static int join(skep_child *child, uint64_t request, struct skep__listener *list
     if (status != SKEP_OK) return status;
     status = accept_request(child, request, listener, fd);
     if (status != SKEP_OK) skep__listener_part(skep__seat_find(listener, child));
-    else child->listen_refusals = 0;
+    else child->taker->listen_refusals = 0;
     return status;
 }
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Listening sockets: accepting, pausing, giving back. socket.c binds them. */
-#include "connections/listener.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,14 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "connections/dispatch.h"
-#include "connections/handoff.h"
-#include "connections/lack.h"
-#include "connections/overdue.h"
-#include "connections/rest.h"
+#include "connections/private.h"
 #include "connections/socket.h"
-#include "journal/event.h"
-#include "worker/life.h"
+#include "journal/journal.h"
+#include "worker/worker.h"
 
 enum {
     ACCEPT_BURST = 64, /* connections accepted before the rest of the loop has a turn */
@@ -162,9 +156,9 @@ static bool may_open(const skep_cluster *cluster) {
     const struct skep__listener *listener;
     const struct skep__member *member;
     unsigned count = 0;
-    LIST_FOREACH(listener, &cluster->listeners, entry)
+    LIST_FOREACH(listener, &cluster->connections->listeners, entry)
     LIST_FOREACH(member, &listener->members, entry) count++;
-    return count / 2 < cluster->max_in_flight;
+    return count / 2 < cluster->connections->max_in_flight;
 }
 
 /* With policy reuseport: a socket that no worker accepts from, or one more. */
@@ -226,7 +220,7 @@ void skep__listener_part(struct skep__seat *seat) {
 void skep__listeners_prune(skep_cluster *cluster, const struct skep__terms *terms, bool workers_are_coming) {
     struct skep__listener *next;
     if (workers_are_coming) return;
-    for (struct skep__listener *l = LIST_FIRST(&cluster->listeners); l != NULL; l = next) {
+    for (struct skep__listener *l = LIST_FIRST(&cluster->connections->listeners); l != NULL; l = next) {
         next = LIST_NEXT(l, entry);
         if (l->terms == terms && is_unwanted(l)) skep__listener_close(l);
     }
@@ -234,13 +228,13 @@ void skep__listeners_prune(skep_cluster *cluster, const struct skep__terms *term
 
 void skep__listener_adopt(skep_child *child) {
     struct skep__seat *seat;
-    LIST_FOREACH(seat, &child->seats, of_child) disown(seat->listener, child);
+    LIST_FOREACH(seat, &child->taker->seats, of_taker) disown(seat->listener, child);
 }
 
 /* --- listeners --- */
 struct skep__listener *skep__listener_by_number(skep_cluster *cluster, uint64_t number) {
     struct skep__listener *l;
-    LIST_FOREACH(l, &cluster->listeners, entry) if (l->number == number) return l;
+    LIST_FOREACH(l, &cluster->connections->listeners, entry) if (l->number == number) return l;
     return NULL;
 }
 
@@ -261,7 +255,7 @@ int skep__listener_open(skep_cluster *cluster, const struct skep__terms *terms, 
     int fd;
     if (listener == NULL) return SKEP_ENOMEM;
     *listener = (struct skep__listener){
-        .cluster = cluster, .terms = terms, .number = cluster->next_listener + 1, .address = *address};
+        .cluster = cluster, .terms = terms, .number = cluster->connections->next_listener + 1, .address = *address};
     listener->heap.before = skep__seat_is_before;
     listener->backlog = backlog > 0 ? backlog : DEFAULT_BACKLOG;
     STAILQ_INIT(&listener->waiting);
@@ -278,8 +272,8 @@ int skep__listener_open(skep_cluster *cluster, const struct skep__terms *terms, 
     }
     skep__url_print(&listener->address.address, listener->address.address_size_bytes, listener->address.any,
                     listener->url, sizeof listener->url);
-    cluster->next_listener++;
-    LIST_INSERT_HEAD(&cluster->listeners, listener, entry);
+    cluster->connections->next_listener++;
+    LIST_INSERT_HEAD(&cluster->connections->listeners, listener, entry);
     pause_accepting(listener); /* until a worker has room for a connection */
     *out = listener;
     return SKEP_OK;
@@ -326,9 +320,9 @@ static void finish(struct skep__listener *listener) {
 void skep__listeners_finish(skep_cluster *cluster) {
     static const struct timespec handshakes = {.tv_nsec = HANDSHAKES_MS * 1000000L};
     struct skep__listener *listener;
-    LIST_FOREACH(listener, &cluster->listeners, entry) turn_away(listener);
-    if (!LIST_EMPTY(&cluster->listeners)) nanosleep(&handshakes, NULL);
-    LIST_FOREACH(listener, &cluster->listeners, entry) finish(listener);
+    LIST_FOREACH(listener, &cluster->connections->listeners, entry) turn_away(listener);
+    if (!LIST_EMPTY(&cluster->connections->listeners)) nanosleep(&handshakes, NULL);
+    LIST_FOREACH(listener, &cluster->connections->listeners, entry) finish(listener);
 }
 
 void skep__listener_close(struct skep__listener *listener) {

@@ -2,13 +2,11 @@
  * The kernel deals connections out to the sockets of a reuseport group, also to that of a worker that has no
  * descriptors left or does not run. The broker has all of these sockets: it accepts from those where somebody waits at
  * two looks in a row, and hands that to the others. A busy worker thereby loses at most what it has not come to. */
-#include "connections/overdue.h"
-#include "common/container.h"
-
 #include <poll.h>
 
-#include "connections/listener.h"
-#include "journal/event.h"
+#include "common/container.h"
+#include "connections/private.h"
+#include "journal/journal.h"
 
 enum { LOOK_MS = 200 };
 
@@ -30,7 +28,7 @@ static bool look_at_all(skep_cluster *cluster) {
     struct skep__listener *listener;
     struct skep__member *member;
     bool any = false;
-    LIST_FOREACH(listener, &cluster->listeners, entry) {
+    LIST_FOREACH(listener, &cluster->connections->listeners, entry) {
         if (listener->resting) any = true;
         else LIST_FOREACH(member, &listener->members, entry) any = look_at(member) || any;
     }
@@ -38,16 +36,12 @@ static bool look_at_all(skep_cluster *cluster) {
 }
 
 static void look(struct skep__alarm *alarm) {
-    skep_cluster *cluster = SKEP_CONTAINER(alarm, skep_cluster, overdue_alarm);
+    skep_cluster *cluster = SKEP_CONTAINER(alarm, struct skep__connections, overdue_alarm)->cluster;
     if (look_at_all(cluster)) skep__overdue_watch(cluster);
 }
 
 void skep__overdue_watch(skep_cluster *cluster) {
-    if (skep__alarm_is_set(&cluster->overdue_alarm)) return;
-    if (skep__alarm_set(cluster->clock, &cluster->overdue_alarm, LOOK_MS, look) != SKEP_OK)
+    if (skep__alarm_is_set(&cluster->connections->overdue_alarm)) return;
+    if (skep__alarm_set(cluster->clock, &cluster->connections->overdue_alarm, LOOK_MS, look) != SKEP_OK)
         skep__emit_error(cluster, NULL, "out of memory: the workers' sockets are not watched");
-}
-
-void skep__overdue_stop(skep_cluster *cluster) {
-    skep__alarm_stop(&cluster->overdue_alarm);
 }

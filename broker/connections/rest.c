@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Listeners that rest: nothing is accepted until they are resumed. What was accepted before is not affected. */
-#include "connections/rest.h"
-
 #include <stdio.h>
 #include <string.h>
 
-#include "connections/handoff.h"
-#include "connections/listener.h"
-#include "journal/event.h"
+#include "connections/private.h"
+#include "journal/journal.h"
 
 struct skep_command skep__rest_command(const struct skep__listener *listener) {
     struct skep_command command = {.id = SKEP_COMMAND_rest};
@@ -19,7 +16,7 @@ static void tell_workers(const struct skep__listener *listener) {
     struct skep_command command = skep__rest_command(listener);
     struct skep__seat *seat;
     LIST_FOREACH(seat, &listener->seats, of_listener) {
-        skep__tell(seat->child, &command, NULL, -1);
+        skep__tell(seat->child, &command);
     }
 }
 
@@ -52,7 +49,7 @@ static void emit_listener(const struct skep__listener *listener) {
 bool skep__listeners_set_resting(skep_cluster *cluster, const char *name, bool resting) {
     struct skep__listener *l;
     bool found = false;
-    LIST_FOREACH(l, &cluster->listeners, entry) {
+    LIST_FOREACH(l, &cluster->connections->listeners, entry) {
         if (name[0] == '\0' || !is_called(l, name)) continue;
         found = true;
         if (l->resting == resting) continue;

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * The control socket: what operators ask. */
-#include "control/control.h"
-#include "base/why.h"
-
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "clients/session.h"
+#include "base/why.h"
+#include "clients/clients.h"
+#include "control/private.h"
 #include "group/group.h"
-#include "hive/channels.h"
 #include "jobs/ledger.h"
-#include "journal/exits.h"
-#include "journal/memory.h"
-#include "journal/news.h"
-#include "messages/router.h"
+#include "journal/journal.h"
+#include "messages/messages.h"
+#include "worker/worker.h"
 
 enum { PEEK = 10, DEAD = 100 /* jobs in an answer, if the question does not say */ };
 
@@ -75,11 +72,11 @@ static bool any_captures(const skep_cluster *cluster) {
 /* A worker that has gone may have lines left; one that never was is a mistake. */
 static int answer_logs(skep_cluster *cluster, const struct skep_command_logs *logs, struct skep_frame *frame) {
     bool named = SKEP_HAS(logs, logs, worker);
-    if (named && (logs->worker == 0 || logs->worker > cluster->next_child)) {
+    if (named && (logs->worker == 0 || logs->worker > skep__child_latest(cluster))) {
         int status = skep__broker_fail(cluster, SKEP_ENOWORKER, "no worker %" PRIu64, logs->worker);
         return skep__failed_add(status, cluster->why, frame);
     }
-    if (any_captures(cluster) || cluster->log.seq > 0) return skep__log_answer(&cluster->log, logs, frame);
+    if (any_captures(cluster) || skep__log_was_used(cluster)) return skep__logs_add(cluster, logs, frame);
     return skep__failed_add(SKEP_ESTATE, "the output of its workers is not captured", frame);
 }
 
@@ -108,7 +105,7 @@ static int answer(skep_cluster *cluster, const struct skep_command *command, pid
     case SKEP_COMMAND_pause:
     case SKEP_COMMAND_resume: return skep__steer(cluster, command, frame);
     case SKEP_COMMAND_logs: return answer_logs(cluster, &command->logs, frame);
-    case SKEP_COMMAND_exits: return skep__exits_answer(cluster, command->exits.n, frame);
+    case SKEP_COMMAND_exits: return skep__exits_add(cluster, command->exits.n, frame);
     case SKEP_COMMAND_join: return answer_join(cluster, pid, frame);
     default: return answer_about_jobs(cluster, command, frame);
     }
@@ -131,8 +128,8 @@ static int read_question(struct skep_reader *reader, const void *data, size_t si
 /* A client that sends malformed frames gets an error; it can do no harm by sending more. */
 static void add_failed(skep_cluster *cluster, int status, struct skep_frame *frame) {
     const char *why = status == SKEP_ENOMEM ? SKEP__OUT_OF_MEMORY : skep_strerror(status);
-    if (status == SKEP_EPROTO && cluster->control_reader.why != NULL) why = cluster->control_reader.why;
-    cluster->bad_frames += status == SKEP_EPROTO;
+    if (status == SKEP_EPROTO && cluster->control->reader.why != NULL) why = cluster->control->reader.why;
+    cluster->control->bad_frames += status == SKEP_EPROTO;
     skep__frame_clear(frame);
     if (skep__failed_add(status, why, frame) != SKEP_OK) skep__frame_clear(frame);
 }
@@ -157,8 +154,8 @@ struct skep__parked {
 };
 
 static void answer_parked(skep_cluster *cluster) {
-    for (struct skep__parked *parked; (parked = STAILQ_FIRST(&cluster->parked)) != NULL;) {
-        STAILQ_REMOVE_HEAD(&cluster->parked, entry);
+    for (struct skep__parked *parked; (parked = STAILQ_FIRST(&cluster->control->parked)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&cluster->control->parked, entry);
         answer_call(cluster, parked->call, SKEP_OK, &parked->question);
         free(parked);
     }
@@ -169,7 +166,7 @@ static bool park(skep_cluster *cluster, struct skep__call *call, const struct sk
     struct skep__parked *parked = malloc(sizeof *parked);
     if (parked == NULL) return false;
     *parked = (struct skep__parked){.call = call, .question = *question};
-    STAILQ_INSERT_TAIL(&cluster->parked, parked, entry);
+    STAILQ_INSERT_TAIL(&cluster->control->parked, parked, entry);
     return true;
 }
 
@@ -177,19 +174,20 @@ static void called(void *context, struct skep__call *call, const void *data, siz
     skep_cluster *cluster = context;
     struct skep_command question;
     skep__memory_check(cluster); /* operators are answered most of all when something has run out */
-    int status = read_question(&cluster->control_reader, data, size_bytes, &question);
+    int status = read_question(&cluster->control->reader, data, size_bytes, &question);
     bool waits = status == SKEP_OK && question.id == SKEP_COMMAND_status &&
                  !skep__usage_refresh(cluster, answer_parked) && park(cluster, call, &question);
     if (!waits) answer_call(cluster, call, status, &question);
 }
 
 void skep__control_close(skep_cluster *cluster) {
+    if (cluster->control == NULL) return;
     skep__usage_stop(cluster);
-    for (struct skep__parked *parked; (parked = STAILQ_FIRST(&cluster->parked)) != NULL;) {
-        STAILQ_REMOVE_HEAD(&cluster->parked, entry);
+    for (struct skep__parked *parked; (parked = STAILQ_FIRST(&cluster->control->parked)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&cluster->control->parked, entry);
         free(parked);
     }
-    skep__server_free(&cluster->control);
+    skep__server_free(&cluster->control->server);
 }
 
 int skep__control_open(skep_cluster *cluster) {
@@ -198,7 +196,24 @@ int skep__control_open(skep_cluster *cluster) {
                                                       .misspoke = skep__peer_misspoke,
                                                       .starved = skep__peers_starved};
     char url[SKEP_MAX_URL + 1];
-    STAILQ_INIT(&cluster->parked);
     skep__instance_url(&cluster->instance, SKEP_FILE_CONTROL, url, sizeof url);
-    return skep__server_new(&cluster->control, cluster->hub, url, &events, cluster);
+    return skep__server_new(&cluster->control->server, cluster->hub, url, &events, cluster);
+}
+
+int skep__control_new(skep_cluster *cluster) {
+    cluster->control = calloc(1, sizeof *cluster->control);
+    if (cluster->control == NULL) return SKEP_ENOMEM;
+    STAILQ_INIT(&cluster->control->parked);
+    return skep__reader_init(&cluster->control->reader, SKEP_CHANNEL_ASK);
+}
+
+void skep__control_free(skep_cluster *cluster) {
+    if (cluster->control == NULL) return;
+    skep__reader_free(&cluster->control->reader);
+    free(cluster->control);
+    cluster->control = NULL;
+}
+
+void skep__control_end(skep_cluster *cluster) {
+    if (cluster->control != NULL) skep__signals_close(cluster);
 }

@@ -7,12 +7,11 @@
 #include "base/why.h"
 #include "common/signal_text.h"
 #include "common/text.h"
-#include "control/control.h"
+#include "control/private.h"
 #include "group/group.h"
-#include "group/scale.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
-#include "worker/life.h"
+#include "journal/journal.h"
+#include "worker/worker.h"
 
 /* --- answers --- */
 
@@ -59,7 +58,7 @@ static skep_group *find_group(skep_cluster *cluster, const struct skep_bytes *na
 /* --- scale --- */
 
 static int target_of(const skep_group *group, const struct skep_command_scale *scale, unsigned *target) {
-    skep_cluster *cluster = group->cluster;
+    skep_cluster *cluster = skep__group_cluster(group);
     bool to = SKEP_HAS(scale, scale, workers), more = SKEP_HAS(scale, scale, more),
          fewer = SKEP_HAS(scale, scale, fewer);
     unsigned wanted = skep_group_wanted(group);
@@ -71,10 +70,8 @@ static int target_of(const skep_group *group, const struct skep_command_scale *s
                                  wanted, wanted == 1 ? " is" : "s are", scale->fewer,
                                  is_one ? "" : skep_group_name(group), is_one ? "" : " ");
     uint64_t workers = to ? scale->workers : more ? wanted + scale->more : wanted - scale->fewer;
-    uint64_t all = skep__groups_wanted(cluster) - wanted + workers;
-    if (workers > wanted && all > SKEP_MAX_WORKERS)
-        return skep__broker_fail(cluster, SKEP_ETOOBIG, "%" PRIu64 " workers%s: at most %d", workers,
-                                 all > workers ? " and those of other groups" : "", SKEP_MAX_WORKERS);
+    if (workers > wanted && workers > SKEP_MAX_WORKERS)
+        return skep__broker_fail(cluster, SKEP_ETOOBIG, "%" PRIu64 " workers: at most %d", workers, SKEP_MAX_WORKERS);
     *target = (unsigned)workers;
     return SKEP_OK;
 }
@@ -293,12 +290,12 @@ static int steer(skep_cluster *cluster, const struct skep_command *command, skep
 }
 
 /* What is replaced is so by and by: its events carry the number. */
-static int add_done(const skep_group *group, struct skep_frame *frame) {
+static int add_done(const skep_cluster *cluster, const skep_group *group, struct skep_frame *frame) {
     struct skep_command command = {.id = SKEP_COMMAND_done};
     if (group == NULL) return skep__done_add(frame);
     command.done.has = 0;
     SKEP_SET(done, &command.done, request, skep_group_reload_request(group));
-    if (group->cluster->group_count > 1) SKEP_SET(done, &command.done, group, skep__text(group->terms.name));
+    if (cluster->group_count > 1) SKEP_SET(done, &command.done, group, skep__text(skep_group_name(group)));
     return skep__frame_add(frame, &command);
 }
 
@@ -307,7 +304,7 @@ int skep__steer(skep_cluster *cluster, const struct skep_command *command, struc
     skep_group *group = NULL;
     cluster->why[0] = '\0';
     int status = scales ? scale(cluster, &command->scale, frame) : steer(cluster, command, &group);
-    if (status == SKEP_OK) return scales ? SKEP_OK : add_done(group, frame);
+    if (status == SKEP_OK) return scales ? SKEP_OK : add_done(cluster, group, frame);
     if (status == SKEP_EPROTO) return status;
     return skep__failed_add(status, cluster->why[0] != '\0' ? cluster->why : skep_strerror(status), frame);
 }

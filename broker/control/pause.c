@@ -5,12 +5,11 @@
 #include <string.h>
 
 #include "base/why.h"
-#include "connections/listener.h"
-#include "connections/rest.h"
+#include "connections/connections.h"
 #include "group/group.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
-#include "worker/life.h"
+#include "journal/journal.h"
+#include "worker/worker.h"
 
 int skep_cluster_pause_listener(skep_cluster *cluster, const char *name, bool paused) {
     bool found = skep__listeners_set_resting(cluster, name, paused);

@@ -2,7 +2,7 @@
  * Queues and jobs as operators see them, read off the store. */
 #include "base/clock.h"
 #include "common/text.h"
-#include "control/control.h"
+#include "control/private.h"
 #include "jobs/ledger.h"
 
 enum { ANSWER_BYTES = 2 * 1024 * 1024 /* an answer is not longer than that: the asker asks again for the rest */ };

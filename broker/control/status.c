@@ -2,63 +2,22 @@
  * The status, read off the ledger. */
 #include <string.h>
 
+#include "clients/clients.h"
 #include "common/text.h"
-#include "control/control.h"
+#include "connections/connections.h"
+#include "control/private.h"
 #include "group/group.h"
-#include "group/reload.h"
-#include "group/slot.h"
 #include "hive/hive.h"
 #include "jobs/ledger.h"
-#include "worker/life.h"
-
-static uint64_t live_connections(const skep_cluster *cluster) {
-    uint64_t sum = 0;
-    const skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) sum += child->live;
-    return sum;
-}
-
-static uint64_t unknown_seen(const skep_cluster *cluster) {
-    return cluster->outbox_reader.unknown + cluster->link_reader.unknown + cluster->control_reader.unknown +
-           cluster->intake_reader.unknown;
-}
+#include "journal/journal.h"
+#include "messages/messages.h"
+#include "worker/worker.h"
 
 /* What a limit of the protocol would cut is left out. */
 enum { ROOMY_BYTES = 2 * 1024 * 1024 /* of an answer: after so many, programs are left out */ };
 
 static bool fits(const char *program) {
     return strlen(program) <= SKEP_MAX_PATH;
-}
-
-/* Of all groups. */
-struct sums {
-    bool open, reloads;
-    uint64_t wait_ms; /* until the first trial of those whose breaker is open */
-    uint32_t step, steps;
-};
-
-static struct sums sum_up(const skep_cluster *cluster) {
-    struct sums sums = {.wait_ms = UINT64_MAX};
-    for (const skep_group *group = NULL; (group = skep_group_next(cluster, group)) != NULL;) {
-        uint32_t step, steps;
-        uint64_t wait_ms = skep__breaker_wait_ms(group);
-        skep__reload_progress(group, &step, &steps);
-        sums.step += step;
-        sums.steps += steps;
-        sums.reloads = sums.reloads || skep__reload_is_underway(group);
-        sums.open = sums.open || group->breaker.open;
-        if (group->breaker.open && wait_ms < sums.wait_ms) sums.wait_ms = wait_ms;
-    }
-    return sums;
-}
-
-static void add_sums(const skep_cluster *cluster, struct skep_command_brokerStatus *b) {
-    struct sums sums = sum_up(cluster);
-    if (sums.open) SKEP_SET(brokerStatus, b, breaker_ms, sums.wait_ms);
-    if (fits(cluster->settings.exec)) SKEP_SET(brokerStatus, b, program, skep__text(cluster->settings.exec));
-    if (!sums.reloads) return;
-    SKEP_SET(brokerStatus, b, reloadStep, sums.step);
-    SKEP_SET(brokerStatus, b, reloadSteps, sums.steps);
 }
 
 static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
@@ -73,78 +32,26 @@ static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
         .uptime_ms = uv_now(cluster->loop) - cluster->started_ms,
         .policy = skep__text(skep_policy_name(cluster->settings.policy)),
         .news = skep__text(news),
-        .newsSeq = cluster->news_seq,
-        .accepted = cluster->accepted,
-        .requests = cluster->requests,
-        .connections = live_connections(cluster),
-        .restarts = cluster->restarts,
-        .messages = cluster->messages,
-        .badFrames = cluster->bad_frames,
-        .unknown = unknown_seen(cluster),
-        .redispatched = cluster->redispatched,
+        .newsSeq = skep__news_latest(cluster),
+        .badFrames = cluster->control->bad_frames,
+        .unknown = cluster->control->reader.unknown,
     };
+    SKEP_SET(brokerStatus, &command.brokerStatus, cut, 0);
+    skep__workers_status(cluster, &command.brokerStatus);
+    skep__connections_status(cluster, &command.brokerStatus);
+    skep__messages_status(cluster, &command.brokerStatus);
+    skep__clients_status(cluster, &command.brokerStatus);
+    skep__hive_status(cluster, &command.brokerStatus);
     SKEP_SET(brokerStatus, &command.brokerStatus, strayAnswers, cluster->stray_answers);
-    SKEP_SET(brokerStatus, &command.brokerStatus, cut, cluster->cut);
-    SKEP_SET(brokerStatus, &command.brokerStatus, wanted, skep__groups_wanted(cluster));
-    add_sums(cluster, &command.brokerStatus);
-    return skep__frame_add(frame, &command);
-}
-
-static bool are_several(const skep_cluster *cluster) {
-    return cluster->group_count > 1;
-}
-
-static void count_workers(const skep_group *group, struct skep_command_groupStatus *g) {
-    const skep_child *child;
-    TAILQ_FOREACH(child, &group->cluster->children, entry) {
-        if (child->terms != &group->terms) continue;
-        g->workers++;
-        g->ready += child->state == SKEP__CHILD_READY;
-    }
-}
-
-static int add_group(const skep_group *group, struct skep_frame *frame) {
-    const skep_settings *settings = group->terms.settings;
-    struct skep_command command = {.id = SKEP_COMMAND_groupStatus};
-    struct skep_command_groupStatus *g = &command.groupStatus;
-    uint32_t step, steps;
-    *g = (struct skep_command_groupStatus){.name = skep__text(group->terms.name),
-                                           .policy = skep__text(skep_policy_name(settings->policy)),
-                                           .wanted = skep_group_wanted(group),
-                                           .restarts = group->restarts};
-    count_workers(group, g);
-    if (fits(settings->exec)) SKEP_SET(groupStatus, g, program, skep__text(settings->exec));
-    if (group->breaker.open) SKEP_SET(groupStatus, g, breaker_ms, skep__breaker_wait_ms(group));
-    if (skep__reload_is_underway(group)) {
-        skep__reload_progress(group, &step, &steps);
-        SKEP_SET(groupStatus, g, reloadStep, step);
-        SKEP_SET(groupStatus, g, reloadSteps, steps);
-    }
-    return skep__frame_add(frame, &command);
-}
-
-static int add_listener(const struct skep__listener *listener, struct skep_frame *frame) {
-    struct skep_command command = {.id = SKEP_COMMAND_listenerStatus};
-    struct skep_command_listenerStatus *l = &command.listenerStatus;
-    *l = (struct skep_command_listenerStatus){.url = skep__text(listener->url),
-                                              .accepted = listener->accepted,
-                                              .queued = listener->queued,
-                                              .paused = listener->paused || listener->starved || listener->resting};
-    if (listener->resting) SKEP_SET(listenerStatus, l, resting, true);
-    if (listener->name[0] != '\0') SKEP_SET(listenerStatus, l, name, skep__text(listener->name));
-    if (are_several(listener->cluster)) SKEP_SET(listenerStatus, l, group, skep__text(listener->terms->name));
+    skep__groups_status(cluster, &command.brokerStatus);
     return skep__frame_add(frame, &command);
 }
 
 static void add_work(const skep_child *child, struct skep_command_workerStatus *w) {
-    SKEP_SET(workerStatus, w, cpu_ms, child->usage.cpu_ms);
     SKEP_SET(workerStatus, w, jobs, child->deliveries.jobs);
     SKEP_SET(workerStatus, w, jobsDone, child->jobs_done);
-    SKEP_SET(workerStatus, w, untaken, child->untaken_count);
-    uint64_t now_ms = skep__clock_ms(child->cluster->clock), due_ms = child->deadline.due_ms;
+    uint64_t now_ms = skep__clock_ms(child->cluster->clock);
     if (child->silent_since_ms != 0) SKEP_SET(workerStatus, w, silent_ms, now_ms - child->silent_since_ms);
-    if (child->state != SKEP__CHILD_DRAINING || !skep__alarm_is_set(&child->deadline)) return;
-    SKEP_SET(workerStatus, w, drain_ms, due_ms > now_ms ? due_ms - now_ms : 0);
 }
 
 static int add_worker(const skep_child *child, struct skep_frame *frame) {
@@ -153,39 +60,25 @@ static int add_worker(const skep_child *child, struct skep_frame *frame) {
     *w = (struct skep_command_workerStatus){.worker = child->id,
                                             .pid = (uint64_t)child->pid,
                                             .state = skep__text(skep__state_name(child->state)),
-                                            .uptime_ms = uv_now(child->cluster->loop) - child->spawned_ms,
-                                            .slot = child->place,
-                                            .restarts = child->slot->restarts,
-                                            .connections = child->live,
-                                            .accepted = child->accepted,
-                                            .requests = child->requests,
-                                            .messages = child->messages,
-                                            .rss_bytes = child->usage.rss_bytes};
+                                            .uptime_ms = uv_now(child->cluster->loop) - child->spawned_ms};
     if (child->name[0] != '\0') SKEP_SET(workerStatus, w, name, skep__text(child->name));
     bool differs = strcmp(child->program, child->terms->settings->exec) != 0;
     if (differs && fits(child->program) && frame->size_bytes < ROOMY_BYTES)
         SKEP_SET(workerStatus, w, program, skep__text(child->program));
-    if (are_several(child->cluster)) SKEP_SET(workerStatus, w, group, skep__text(child->terms->name));
+    skep__workers_worker_status(child, w);
+    skep__groups_worker_status(child, w);
+    skep__connections_worker_status(child, w);
+    skep__messages_worker_status(child, w);
+    skep__hive_worker_status(child, w);
     add_work(child, w);
     return skep__frame_add(frame, &command);
 }
 
-static int add_counter(const struct skep__counter_total *counter, struct skep_frame *frame) {
-    struct skep_command command = {.id = SKEP_COMMAND_counterStatus};
-    command.counterStatus =
-        (struct skep_command_counterStatus){.name = skep__text(counter->name), .count = counter->count};
-    return skep__frame_add(frame, &command);
-}
-
 int skep__status_add(skep_cluster *cluster, struct skep_frame *frame) {
-    const struct skep__listener *listener;
-    const skep_child *child;
     int status = add_broker(cluster, frame);
-    for (const skep_group *group = NULL; (group = skep_group_next(cluster, group)) != NULL && status == SKEP_OK;)
-        status = add_group(group, frame);
-    LIST_FOREACH(listener, &cluster->listeners, entry) if (status == SKEP_OK) status = add_listener(listener, frame);
-    TAILQ_FOREACH(child, &cluster->children, entry) if (status == SKEP_OK) status = add_worker(child, frame);
-    for (unsigned i = 0; i < cluster->counter_count && status == SKEP_OK; i++)
-        status = add_counter(&cluster->counters[i], frame);
-    return status;
+    if (status == SKEP_OK) status = skep__groups_add(cluster, frame);
+    if (status == SKEP_OK) status = skep__listeners_add(cluster, frame);
+    for (const skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
+        if (status == SKEP_OK) status = add_worker(child, frame);
+    return status == SKEP_OK ? skep__counters_add(cluster, frame) : status;
 }

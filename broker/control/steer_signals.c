@@ -13,10 +13,9 @@
 
 #include "base/why.h"
 #include "common/signal_text.h"
-#include "control/steer_signals.h"
+#include "control/private.h"
 #include "group/group.h"
-#include "group/scale.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 
 static const int stop_signals[SKEP__STOP_SIGNALS] = {SIGINT, SIGTERM, SIGQUIT};
 
@@ -25,12 +24,13 @@ static const int stop_signals[SKEP__STOP_SIGNALS] = {SIGINT, SIGTERM, SIGQUIT};
 /* SIGQUIT does not kill, nor does it count: to users of nginx it is the graceful one, and of signals that wait together
  * the kernel gives the one with the smallest number first, whichever came first. */
 static bool kills(const skep_cluster *cluster, int signal) {
-    return signal != SIGQUIT && cluster->stop_signalled;
+    return signal != SIGQUIT && cluster->control->stop_signalled;
 }
 
 static void stop_by(skep_cluster *cluster, int signal) {
+    struct skep__control *control = cluster->control;
     bool now = kills(cluster, signal);
-    cluster->stop_signalled = cluster->stop_signalled || signal != SIGQUIT;
+    control->stop_signalled = control->stop_signalled || signal != SIGQUIT;
     skep_cluster_stop(cluster, now);
 }
 
@@ -47,24 +47,24 @@ static sigset_t set_of_stopping(void) {
 
 /* Returns an error of libuv's, or 0. */
 static int catch_next(skep_cluster *cluster) {
-    uv_signal_t *handle = &cluster->signals[cluster->signal_count];
+    struct skep__control *control = cluster->control;
+    uv_signal_t *handle = &control->signals[control->signal_count];
     int error = uv_signal_init(cluster->loop, handle);
     if (error != 0) return error;
     handle->data = cluster;
-    cluster->open_handles++;
     uv_unref((uv_handle_t *)handle);
-    return uv_signal_start(handle, signalled, stop_signals[cluster->signal_count++]);
+    return uv_signal_start(handle, signalled, stop_signals[control->signal_count++]);
 }
 
 int skep_cluster_stop_on_signals(skep_cluster *cluster) {
     sigset_t wanted = set_of_stopping();
-    if (cluster->signal_count == SKEP__STOP_SIGNALS) return SKEP_OK;
-    while (cluster->signal_count < SKEP__STOP_SIGNALS) {
+    if (cluster->control->signal_count == SKEP__STOP_SIGNALS) return SKEP_OK;
+    while (cluster->control->signal_count < SKEP__STOP_SIGNALS) {
         int error = catch_next(cluster);
         if (error != 0) return skep_status_of_errno(-error);
     }
     /* The parent process may have blocked them. */
-    skep__signal_mask_change(&cluster->signal_mask, SIG_UNBLOCK, &wanted);
+    skep__signal_mask_change(&cluster->control->mask, SIG_UNBLOCK, &wanted);
     return SKEP_OK;
 }
 
@@ -122,7 +122,7 @@ static void steer(skep_cluster *cluster, int signal) {
 }
 
 static bool next_signal(const skep_cluster *cluster, struct signalfd_siginfo *signal) {
-    return read(cluster->steering_fd, signal, sizeof *signal) == sizeof *signal;
+    return read(cluster->control->steering_fd, signal, sizeof *signal) == sizeof *signal;
 }
 
 static void readable(uv_poll_t *poll, int status, int events) {
@@ -139,36 +139,37 @@ static void readable(uv_poll_t *poll, int status, int events) {
 
 /* Returns an error of libuv's, or 0. */
 static int watch(skep_cluster *cluster) {
-    int status = uv_poll_init(cluster->loop, &cluster->steering, cluster->steering_fd);
+    struct skep__control *control = cluster->control;
+    int status = uv_poll_init(cluster->loop, &control->steering, control->steering_fd);
     if (status != 0) return status;
-    cluster->steering.data = cluster;
-    cluster->open_handles++;
-    uv_unref((uv_handle_t *)&cluster->steering);
-    uv_poll_start(&cluster->steering, UV_READABLE, readable);
+    control->steering.data = cluster;
+    uv_unref((uv_handle_t *)&control->steering);
+    uv_poll_start(&control->steering, UV_READABLE, readable);
     return 0;
 }
 
 /* Those that stop are read here too, because only this tells who sent them. If another thread of the program gets one,
  * the handler of skep_cluster_stop_on_signals does the same without that. */
 int skep_cluster_steer_on_signals(skep_cluster *cluster) {
+    struct skep__control *control = cluster->control;
     sigset_t signals;
-    if (cluster->steers) return SKEP_OK;
+    if (control->steers) return SKEP_OK;
     sigemptyset(&signals);
-    if (cluster->signal_count > 0) signals = set_of_stopping();
+    if (control->signal_count > 0) signals = set_of_stopping();
     sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGTTIN);
     sigaddset(&signals, SIGTTOU);
-    cluster->steering_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (cluster->steering_fd < 0)
+    control->steering_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (control->steering_fd < 0)
         return skep__broker_fail(cluster, skep_status_of_errno(errno), "cannot watch signals: %s", strerror(errno));
     int status = watch(cluster);
     if (status != 0) {
-        close(cluster->steering_fd);
+        close(control->steering_fd);
         return skep__broker_fail(cluster, skep_status_of_errno(-status), "cannot watch signals: %s",
                                  uv_strerror(status));
     }
-    skep__signal_mask_change(&cluster->signal_mask, SIG_BLOCK, &signals);
-    cluster->steers = true;
+    skep__signal_mask_change(&control->mask, SIG_BLOCK, &signals);
+    control->steers = true;
     return SKEP_OK;
 }
 
@@ -176,18 +177,19 @@ int skep_cluster_steer_on_signals(skep_cluster *cluster) {
 
 static void close_steering(skep_cluster *cluster) {
     struct signalfd_siginfo signal;
-    if (!cluster->steers) return;
+    if (!cluster->control->steers) return;
     while (next_signal(cluster, &signal)) continue;
-    uv_poll_stop(&cluster->steering);
-    uv_close((uv_handle_t *)&cluster->steering, cluster->handle_closed);
-    close(cluster->steering_fd);
+    uv_poll_stop(&cluster->control->steering);
+    skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->control->steering);
+    close(cluster->control->steering_fd);
 }
 
 /* What waits must not take effect in the midst of this: it is read, or caught by libuv as long as its handler is there.
  */
 void skep__signals_close(skep_cluster *cluster) {
+    struct skep__control *control = cluster->control;
     close_steering(cluster);
-    skep__signal_mask_restore(&cluster->signal_mask);
-    for (unsigned i = 0; i < cluster->signal_count; i++)
-        uv_close((uv_handle_t *)&cluster->signals[i], cluster->handle_closed);
+    skep__signal_mask_restore(&control->mask);
+    for (unsigned i = 0; i < control->signal_count; i++)
+        skep__handle_close(&cluster->handles, (uv_handle_t *)&control->signals[i]);
 }

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * The breaker: closed, open, and open with one worker on trial. */
-#include "group/breaker.h"
-
 #include <stdio.h>
 
-#include "common/container.h"
-#include "group/group.h"
-#include "group/reload.h"
-#include "group/slot.h"
-#include "journal/event.h"
+#include "group/private.h"
+#include "journal/journal.h"
+#include "worker/worker.h"
 
 /* --- how many lately --- */
 
@@ -47,7 +43,7 @@ static void open_breaker(skep_group *group, unsigned count, const char *how) {
     struct skep__breaker *breaker = &group->breaker;
     uint64_t span_ms = skep__clock_ms(group->cluster->clock) - breaker->failures.ms[breaker->failures.first];
     breaker->open = breaker->unsaid = true;
-    breaker->newest = group->cluster->next_child;
+    breaker->newest = skep__child_latest(group->cluster);
     snprintf(breaker->why, sizeof breaker->why,
              "%u quick failures in %.1f s, the last: %s; trying one worker in %.3g s, or on skep resume", count,
              (double)span_ms / 1000, how, group->terms.settings->breaker_ms / 1000.0);
@@ -131,7 +127,7 @@ static void try_one(struct skep__alarm *alarm) {
     struct skep__breaker *breaker = SKEP_CONTAINER(alarm, struct skep__breaker, retry);
     skep_group *group = SKEP_CONTAINER(breaker, skep_group, breaker);
     struct skep__slot *slot = skep__slot_missing(group);
-    breaker->trial = group->cluster->next_child + 1;
+    breaker->trial = skep__child_latest(group->cluster) + 1;
     if (skep__reload_is_underway(group)) wait_to_retry(group); /* it may have another program */
     else if (slot != NULL) skep__slot_try(slot);
     else close_breaker(group, "no worker is missing");

@@ -1,27 +1,24 @@
 /* SPDX-License-Identifier: MIT
  * Groups: made, found, stopped, freed. */
-#include "group/group.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/why.h"
-#include "connections/listener.h"
-#include "group/reload.h"
-#include "group/slot.h"
+#include "connections/connections.h"
+#include "group/private.h"
 
 static const char first_name[] = "main";
 
 /* --- finding --- */
 
 skep_group *skep_cluster_group(const skep_cluster *cluster) {
-    return TAILQ_FIRST(&cluster->groups);
+    return TAILQ_FIRST(&cluster->groups->list);
 }
 
 skep_group *skep__group_find(const skep_cluster *cluster, const char *name, size_t size_bytes) {
     skep_group *group;
-    TAILQ_FOREACH(group, &cluster->groups, entry) {
+    TAILQ_FOREACH(group, &cluster->groups->list, entry) {
         const char *its = group->terms.name;
         if (strlen(its) == size_bytes && memcmp(its, name, size_bytes) == 0) return group;
     }
@@ -33,7 +30,7 @@ skep_group *skep_group_by_name(const skep_cluster *cluster, const char *name) {
 }
 
 skep_group *skep_group_next(const skep_cluster *cluster, const skep_group *group) {
-    return group != NULL ? TAILQ_NEXT(group, entry) : TAILQ_FIRST(&cluster->groups);
+    return group != NULL ? TAILQ_NEXT(group, entry) : TAILQ_FIRST(&cluster->groups->list);
 }
 
 const char *skep_group_name(const skep_group *group) {
@@ -44,6 +41,14 @@ const skep_settings *skep_group_settings(const skep_group *group) {
     return group->terms.settings;
 }
 
+skep_cluster *skep__group_cluster(const skep_group *group) {
+    return group->cluster;
+}
+
+struct skep__terms *skep__group_terms(skep_group *group) {
+    return &group->terms;
+}
+
 skep_group *skep_child_group(const skep_child *child) {
     return skep__group_of(child);
 }
@@ -51,7 +56,7 @@ skep_group *skep_child_group(const skep_child *child) {
 unsigned skep__groups_wanted(const skep_cluster *cluster) {
     const skep_group *group;
     unsigned wanted = 0;
-    TAILQ_FOREACH(group, &cluster->groups, entry) wanted += skep_group_wanted(group);
+    TAILQ_FOREACH(group, &cluster->groups->list, entry) wanted += skep_group_wanted(group);
     return wanted;
 }
 
@@ -63,7 +68,7 @@ static skep_group *add(skep_cluster *cluster, const char *name) {
     group->cluster = cluster;
     group->terms.settings = &group->own;
     snprintf(group->terms.name, sizeof group->terms.name, "%s", name);
-    TAILQ_INSERT_TAIL(&cluster->groups, group, entry);
+    TAILQ_INSERT_TAIL(&cluster->groups->list, group, entry);
     cluster->group_count++;
     return group;
 }
@@ -72,12 +77,16 @@ static void free_group(skep_group *group) {
     skep__slots_free(group);
     skep__breaker_stop(group);
     skep__settings_free(&group->own);
-    TAILQ_REMOVE(&group->cluster->groups, group, entry);
+    TAILQ_REMOVE(&group->cluster->groups->list, group, entry);
     group->cluster->group_count--;
     free(group);
 }
 
-int skep__groups_open(skep_cluster *cluster) {
+int skep__groups_new(skep_cluster *cluster) {
+    cluster->groups = calloc(1, sizeof *cluster->groups);
+    if (cluster->groups == NULL) return SKEP_ENOMEM;
+    TAILQ_INIT(&cluster->groups->list);
+    uv_timer_init(cluster->loop, &cluster->groups->keep_alive);
     skep_group *group = add(cluster, first_name);
     if (group == NULL) return SKEP_ENOMEM;
     group->terms.settings = &cluster->settings;
@@ -117,16 +126,25 @@ void skep__group_prune(const skep_group *group) {
 
 void skep__groups_stop(skep_cluster *cluster) {
     skep_group *group;
-    TAILQ_FOREACH(group, &cluster->groups, entry) {
+    if (cluster->groups == NULL) return;
+    uv_timer_stop(&cluster->groups->keep_alive);
+    TAILQ_FOREACH(group, &cluster->groups->list, entry) {
         skep__reload_cancel(group);
         skep__slots_stop(group);
         skep__breaker_stop(group);
     }
 }
 
-void skep__groups_free(skep_cluster *cluster) {
-    for (skep_group *group = TAILQ_FIRST(&cluster->groups), *next; group != NULL; group = next) {
+void skep__groups_end(skep_cluster *cluster) {
+    if (cluster->groups == NULL) return;
+    skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->groups->keep_alive);
+    for (skep_group *group = TAILQ_FIRST(&cluster->groups->list), *next; group != NULL; group = next) {
         next = TAILQ_NEXT(group, entry);
         free_group(group);
     }
+}
+
+void skep__groups_free(skep_cluster *cluster) {
+    free(cluster->groups);
+    cluster->groups = NULL;
 }

@@ -2,22 +2,16 @@
  * Rolling reload and the restart of one worker. What is to be done next is found by looking at the places, at the end
  * of the loop's turn: nothing is started, and no event told, inside a call of the user's. An event's callback may stop
  * the cluster, which ends the reload: after each event one looks whether it is still there. */
-#include "group/reload.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/why.h"
-#include "common/container.h"
-#include "config/settings.h"
-#include "group/group.h"
-#include "group/slot.h"
-#include "journal/event.h"
-#include "journal/exits.h"
-#include "worker/life.h"
-#include "worker/program.h"
+#include "connections/connections.h"
+#include "group/private.h"
+#include "journal/journal.h"
+#include "worker/worker.h"
 
 /* Requests in a row that one reload does, by their numbers */
 struct requests {
@@ -95,12 +89,11 @@ static void withdraw(struct skep__slot *slot) {
     slot->successor = NULL;
     child->reason = "reload";
     child->voluntary = true;
-    if (!LIST_EMPTY(&child->seats)) {
+    if (skep__has_listeners(child)) {
         skep__child_dismiss(child);
         return;
     }
-    child->discarding = true; /* it must not become ready any more */
-    skep__child_kill(child, "reload");
+    skep__child_discard(child, "reload"); /* it must not become ready any more */
 }
 
 /* --- events --- */

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * More workers and fewer. Places are filled from the lowest and given up from the highest. */
-#include "group/scale.h"
-
 #include <contract.h>
 
 #include "base/why.h"
-#include "group/group.h"
-#include "group/reload.h"
-#include "group/slot.h"
-#include "journal/event.h"
-#include "worker/life.h"
+#include "group/private.h"
+#include "journal/journal.h"
+#include "worker/worker.h"
+
+enum { A_DAY_MS = 24 * 60 * 60 * 1000 };
 
 unsigned skep_group_wanted(const skep_group *group) {
     unsigned wanted = 0;
@@ -41,24 +39,28 @@ static void drop_highest(skep_group *group) {
     else skep__slot_give_up(slot);
 }
 
-/* A group whose workers were all taken away on purpose keeps the cluster running, by the timer of the interval, which
- * runs as long as that does. */
+static void wait_on(uv_timer_t *timer) {
+    (void)timer;
+}
+
+/* A group whose workers were all taken away on purpose keeps the loop running, by a timer that does nothing. */
 static void hold(skep_group *group, unsigned before) {
-    skep_cluster *cluster = group->cluster;
+    struct skep__groups *groups = group->cluster->groups;
     const skep_group *any;
     bool holds = false;
     group->emptied = skep_group_wanted(group) == 0 && (before > 0 || group->emptied);
-    TAILQ_FOREACH(any, &cluster->groups, entry) holds = holds || any->emptied;
-    if (holds) uv_ref((uv_handle_t *)&cluster->interval_timer);
-    else uv_unref((uv_handle_t *)&cluster->interval_timer);
+    TAILQ_FOREACH(any, &groups->list, entry) holds = holds || any->emptied;
+    if (holds) uv_timer_start(&groups->keep_alive, wait_on, A_DAY_MS, A_DAY_MS);
+    else uv_timer_stop(&groups->keep_alive);
 }
 
-void skep__scale_filled(skep_group *group) {
-    if (group->emptied) hold(group, 0);
-}
-
-void skep__scale_stop(skep_cluster *cluster) {
-    uv_unref((uv_handle_t *)&cluster->interval_timer);
+int skep__group_fork(skep_group *group, const char *const *env, skep_child **child) {
+    struct skep__slot *slot;
+    int status = skep__slot_get(group, &slot);
+    if (status == SKEP_OK) status = skep__slot_set_env(slot, env);
+    if (status == SKEP_OK) status = skep__slot_start(slot, child);
+    if (status == SKEP_OK) hold(group, 0);
+    return status;
 }
 
 static void say(skep_group *group, unsigned before, unsigned now) {

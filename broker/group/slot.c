@@ -7,13 +7,9 @@
 #include <sys/resource.h>
 
 #include "base/why.h"
-#include "common/container.h"
-#include "group/group.h"
-#include "group/slot.h"
-#include "journal/event.h"
-#include "journal/exits.h"
-#include "journal/lacks.h"
-#include "worker/life.h"
+#include "group/private.h"
+#include "journal/journal.h"
+#include "worker/worker.h"
 
 enum {
     FIRST_DELAY_MS = 100, /* after the first quick failure; doubles with each */
@@ -41,9 +37,9 @@ static int add_slot(skep_group *group, struct skep__slot **out) {
 /* A broker that spent its last descriptor on a worker could no longer be asked to have fewer. */
 static int afford(skep_group *group) {
     struct rlimit limit;
-    rlim_t needed = OWN_DESCRIPTORS + DESCRIPTORS_A_WORKER * (group->cluster->child_count + 1);
+    rlim_t needed = OWN_DESCRIPTORS + DESCRIPTORS_A_WORKER * (skep_child_count(group->cluster) + 1);
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || needed <= limit.rlim_cur) return SKEP_OK;
-    size_t workers = group->cluster->child_count + 1;
+    size_t workers = skep_child_count(group->cluster) + 1;
     return skep__broker_fail(group->cluster, SKEP_EMFILE,
                              "%ju descriptors are too few for %zu worker%s: %ju are needed", (uintmax_t)limit.rlim_cur,
                              workers, workers == 1 ? "" : "s", (uintmax_t)needed);
@@ -178,7 +174,7 @@ static void occupy(struct skep__slot *slot, skep_child *child) {
     if (slot->used) {
         slot->restarts++;
         slot->group->restarts++;
-        slot->group->cluster->restarts++;
+        slot->group->cluster->groups->restarts++;
     }
     slot->used = true;
 }

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Admission of workers. A worker without its channels would take connections and lose every job, message and count. */
-#include "hive/admission.h"
-
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "hive/hive.h"
-#include "journal/event.h"
+#include "hive/private.h"
+#include "journal/journal.h"
 
 /* The effective one: the kernel checks that when a process connects. */
 static bool find_user(pid_t pid, uid_t *uid) {
@@ -32,8 +30,9 @@ bool skep__admission_allows(const skep_child *child, char why[SKEP_MAX_REASON + 
 }
 
 void skep__admission_check(skep_child *child) {
-    bool connected = child->inbox_live > 0 && child->outbox_live > 0;
-    if (child->discarding || !child->said_ready) return;
+    const struct skep__progress *progress = child->progress;
+    bool connected = progress->inbox_live > 0 && progress->outbox_live > 0;
+    if (child->discarding || !progress->said_ready) return;
     if (child->state == SKEP__CHILD_READY) skep__watch_channels(child, connected);
     if (child->state != SKEP__CHILD_ONLINE || !connected) return;
     skep__emit_due(child->cluster);
@@ -48,9 +47,12 @@ static bool has_own_root(pid_t pid) {
 }
 
 void skep__admission_missing(const skep_child *child, char why[SKEP_MAX_REASON + 1]) {
-    const char *channels = child->inbox_live > 0 ? "outbox" : child->outbox_live > 0 ? "inbox" : "inbox and outbox";
+    const struct skep__progress *progress = child->progress;
+    const char *channels = progress->inbox_live > 0    ? "outbox"
+                           : progress->outbox_live > 0 ? "inbox"
+                                                       : "inbox and outbox";
     why[0] = '\0';
-    if (child->said_ready)
+    if (progress->said_ready)
         snprintf(why, SKEP_MAX_REASON + 1, "it reported ready, but %s its %s in %s%s",
                  child->ready_ms != 0 ? "has lost the connection to" : "has not connected to", channels,
                  child->cluster->instance.dir, has_own_root(child->pid) ? ", which is not in its root directory" : "");

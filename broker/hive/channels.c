@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Connections of the broker's channels. */
-#include "hive/channels.h"
-
-#include <unistd.h>
-
-#include "hive/admission.h"
+#include "hive/private.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
-#include "journal/lacks.h"
-#include "worker/life.h"
+#include "journal/journal.h"
+#include "worker/worker.h"
 
 /* --- of workers --- */
 
@@ -18,8 +13,8 @@ static bool is_another(uint64_t *connections) {
 }
 
 static void note_cut(skep_child *child, const char *channel) {
-    child->cluster->cut++;
-    if (!skep__may_say(child->cluster, &child->cut_said_ms)) return;
+    child->cluster->hive->cut++;
+    if (!skep__may_say(child->cluster, &child->progress->cut_said_ms)) return;
     skep__emit_error(child->cluster, child,
                      "its connection to its %s was cut and has been made again; what was on its way may be lost",
                      channel);
@@ -34,9 +29,9 @@ static void send_again(skep_child *child) {
 void skep__inbox_connected(void *context, const struct skep__peer *peer) {
     skep_child *child = context;
     (void)peer;
-    child->inbox_live++;
+    child->progress->inbox_live++;
     skep__admission_check(child);
-    if (!is_another(&child->inbox_connections)) return;
+    if (!is_another(&child->progress->inbox_connections)) return;
     note_cut(child, "inbox");
     send_again(child);
 }
@@ -44,22 +39,22 @@ void skep__inbox_connected(void *context, const struct skep__peer *peer) {
 void skep__inbox_disconnected(void *context, const struct skep__peer *peer) {
     skep_child *child = context;
     (void)peer;
-    child->inbox_live--;
+    child->progress->inbox_live--;
     skep__admission_check(child);
 }
 
 void skep__outbox_connected(void *context, const struct skep__peer *peer) {
     skep_child *child = skep__child_by_pid(context, peer->pid);
     if (child == NULL) return;
-    child->outbox_live++;
-    if (is_another(&child->outbox_connections)) note_cut(child, "outbox");
+    child->progress->outbox_live++;
+    if (is_another(&child->progress->outbox_connections)) note_cut(child, "outbox");
     skep__admission_check(child);
 }
 
 void skep__outbox_disconnected(void *context, const struct skep__peer *peer) {
     skep_child *child = skep__child_by_pid(context, peer->pid);
     if (child == NULL) return;
-    child->outbox_live--;
+    child->progress->outbox_live--;
     skep__admission_check(child);
 }
 
@@ -70,21 +65,4 @@ void skep__inbox_refused(void *context, pid_t pid, uid_t uid) {
     skep__emit_error(child->cluster, NULL,
                      "refused process %d of user %u on the inbox of worker %u, which is process %d", (int)pid, uid,
                      child->id, (int)child->pid);
-}
-
-void skep__peer_misspoke(void *context, const struct skep__peer *peer, const char *why) {
-    skep_cluster *cluster = context;
-    skep__emit_error(cluster, skep__child_by_pid(cluster, peer->pid),
-                     "process %d on a socket of the broker's: %s; its connection is closed", (int)peer->pid, why);
-}
-
-void skep__peers_starved(void *context) {
-    skep__lack_say(context, SKEP__LACK_PEERS,
-                   "out of descriptors; workers, clients and commands connect when some are free");
-}
-
-void skep__peer_refused(void *context, pid_t pid, uid_t uid) {
-    skep_cluster *cluster = context;
-    skep__emit_error(cluster, NULL, "refused process %d of user %u: only user %u may connect", (int)pid, uid,
-                     geteuid());
 }

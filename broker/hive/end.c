@@ -1,40 +1,47 @@
 /* SPDX-License-Identifier: MIT
  * The end of a worker: of its link, of its process, and of what the broker holds of it. */
 #include "common/container.h"
-#include "connections/dispatch.h"
-#include "connections/handoff.h"
-#include "connections/listener.h"
+#include "connections/connections.h"
 #include "group/group.h"
-#include "hive/hive.h"
+#include "hive/private.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
-#include "messages/handling.h"
-#include "messages/router.h"
-#include "worker/life.h"
-#include "worker/output.h"
+#include "journal/journal.h"
+#include "messages/messages.h"
+#include "worker/worker.h"
 
 enum { LAST_WORDS = 1024 /* messages read after the end; a child of the worker's may go on writing */ };
 
 /* --- skep_cluster_disconnect --- */
 
 static bool any_connected(const skep_cluster *cluster) {
-    const skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) if (child->link >= 0) return true;
+    for (const skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
+        if (child->link >= 0) return true;
     return false;
 }
 
 static void tell_disconnected(struct skep__flush *flush) {
-    skep_cluster *cluster = SKEP_CONTAINER(flush, skep_cluster, disconnected_flush);
-    skep_disconnected_cb callback = cluster->disconnected;
-    cluster->disconnected = NULL;
-    if (callback != NULL) callback(cluster, cluster->disconnected_context);
+    struct skep__hive *hive = SKEP_CONTAINER(flush, struct skep__hive, disconnected_flush);
+    skep_disconnected_cb callback = hive->disconnected;
+    hive->disconnected = NULL;
+    if (callback != NULL) callback(hive->cluster, hive->disconnected_context);
 }
 
-void skep__check_disconnected(skep_cluster *cluster) {
-    if (!cluster->disconnecting || any_connected(cluster)) return;
-    cluster->disconnecting = false;
-    cluster->disconnected_flush.flush = tell_disconnected;
-    skep__flusher_mark(cluster->flusher, &cluster->disconnected_flush);
+static void check_disconnected(skep_cluster *cluster) {
+    struct skep__hive *hive = cluster->hive;
+    if (!hive->disconnecting || any_connected(cluster)) return;
+    hive->disconnecting = false;
+    hive->disconnected_flush.flush = tell_disconnected;
+    skep__flusher_mark(cluster->flusher, &hive->disconnected_flush);
+}
+
+void skep_cluster_disconnect(skep_cluster *cluster, skep_disconnected_cb callback, void *context) {
+    struct skep__hive *hive = cluster->hive;
+    hive->disconnected = callback;
+    hive->disconnected_context = context;
+    hive->disconnecting = true;
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
+        skep_child_disconnect(child);
+    check_disconnected(cluster);
 }
 
 /* --- the link --- */
@@ -42,14 +49,11 @@ void skep__check_disconnected(skep_cluster *cluster) {
 void skep__child_close_link(skep_child *child) {
     if (child->link < 0) return;
     skep__child_drop_link(child);
-    skep__dispatch_update(child);
-    skep__give_back(child);
-    skep__listener_adopt(child);
-    for (struct skep__seat *seat; (seat = LIST_FIRST(&child->seats)) != NULL;) skep__seat_free(seat);
-    if (child->voluntary) skep__group_prune(skep__group_of(child));
-    skep__calls_fail(child);
+    skep__connections_link_closed(child);
+    if (child->voluntary) skep__group_prune(skep_child_group(child));
+    skep__messages_link_closed(child);
     skep__ledger_link_ended(child);
-    skep__check_disconnected(child->cluster);
+    check_disconnected(child->cluster);
 }
 
 /* --- the process --- */
@@ -60,9 +64,9 @@ static void read_last_words(skep_child *child) {
         if (skep__read_link(child) != SKEP_OK) return;
 }
 
-static void worker_ended(skep_child *child) {
+void skep__worker_ended(skep_child *child) {
     read_last_words(child);
-    skep__port_read(child->cluster->outbox, child->pid);
+    skep__port_read(child->cluster->hive->outbox, child->pid);
     skep__output_finish(child);
     skep__life(child, SKEP__SIGNAL_EXIT);
 }
@@ -70,33 +74,20 @@ static void worker_ended(skep_child *child) {
 void skep__child_release(skep_child *child) {
     skep_cluster *cluster = child->cluster;
     skep__ledger_child_ended(child);
-    skep__outlet_free(&child->inbox);
-    skep__handling_free(&child->handling);
+    skep__worker_unmade(child);
     skep__child_drop_process(child);
-    skep__check_disconnected(cluster);
+    check_disconnected(cluster);
 }
 
-void skep__children_end(skep_cluster *cluster) {
-    skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) skep__child_kill(child, "killed");
-    while ((child = TAILQ_FIRST(&cluster->children)) != NULL) {
-        skep__subscribers_free(&child->subscribers);
+void skep__hive_end(skep_cluster *cluster) {
+    if (cluster->hive == NULL) return;
+    cluster->hive->disconnecting = false;
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
+        skep__child_kill(child, "killed");
+    for (skep_child *child; (child = skep__child_next(cluster, NULL)) != NULL;) {
         if (!child->exited) skep__child_reap(child);
         skep__child_close_link(child);
         skep__child_unlist(child);
         skep__child_release(child);
     }
 }
-
-/* --- what happens to a worker --- */
-
-static void worker_watched(skep_child *child) {
-    skep__link_open(child);
-    skep__watch_ready(child);
-}
-
-const struct skep__worker_events skep__hive_events = {.made = skep__inbox_open,
-                                                      .watched = worker_watched,
-                                                      .readable = skep__read_link,
-                                                      .dismissed = skep__child_leave,
-                                                      .ended = worker_ended};

@@ -5,13 +5,11 @@
 #include <unistd.h>
 
 #include "common/text.h"
-#include "connections/handoff.h"
-#include "hive/admission.h"
-#include "hive/hive.h"
+#include "connections/connections.h"
+#include "hive/private.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
-#include "journal/memory.h"
-#include "worker/life.h"
+#include "journal/journal.h"
+#include "worker/worker.h"
 
 static void reject(skep_child *child, int status, const char *reason) {
     struct skep_command command = {.id = SKEP_COMMAND_reject};
@@ -24,8 +22,8 @@ static void reject(skep_child *child, int status, const char *reason) {
 
 static void hello(skep_child *child, const struct skep_command_hello *h) {
     char reason[SKEP_MAX_REASON + 1];
-    if (child->greeted) return; /* once is enough */
-    child->greeted = true;
+    if (child->progress->hello_received) return; /* once is enough */
+    child->progress->hello_received = true;
     if (h->protocol != SKEP_PROTOCOL) {
         snprintf(reason, sizeof reason, "it speaks protocol %" PRIu64 ", this broker %d", h->protocol, SKEP_PROTOCOL);
         reject(child, SKEP_EVERSION, reason);
@@ -58,7 +56,7 @@ static void disconnect_asked(skep_child *child, const struct skep_command_discon
 }
 
 static void say_ready(skep_child *child) {
-    child->said_ready = true;
+    child->progress->said_ready = true;
     skep__admission_check(child);
 }
 
@@ -70,7 +68,7 @@ static int take_command(void *context, const struct skep_command *command) {
     skep_child *child = context;
     if (!listens_to(child)) return SKEP_OK; /* because of what came before it in the frame */
     skep__trace_command(child->cluster->trace, SKEP__TRACE_LINK, "<", child->id, command);
-    if (!child->greeted && command->id != SKEP_COMMAND_hello) {
+    if (!child->progress->hello_received && command->id != SKEP_COMMAND_hello) {
         skep__child_bad_frame(child, "link", "a command before hello");
         return SKEP_OK;
     }
@@ -90,8 +88,8 @@ static int take_command(void *context, const struct skep_command *command) {
 
 static void take_message(skep_child *child) {
     skep_cluster *cluster = child->cluster;
-    struct skep__link_message *message = cluster->link_message;
-    struct skep_reader *reader = &cluster->link_reader;
+    struct skep__link_message *message = cluster->hive->link_message;
+    struct skep_reader *reader = &cluster->hive->link_reader;
     int status = message->truncated
                      ? SKEP_EPROTO
                      : skep__reader_read(reader, message->data, message->size_bytes, take_command, child);
@@ -101,7 +99,7 @@ static void take_message(skep_child *child) {
 
 /* Workers have no descriptors to give: they are closed even if the message is ignored. */
 static int receive(const skep_child *child) {
-    struct skep__link_message *message = child->cluster->link_message;
+    struct skep__link_message *message = child->cluster->hive->link_message;
     int status = skep__link_receive(child->link, message);
     for (unsigned i = 0; status == SKEP_OK && i < message->fd_count; i++) close(message->fds[i]);
     return status;
@@ -112,7 +110,7 @@ int skep__read_link(skep_child *child) {
     int status = receive(child);
     if (status == SKEP_OK && !child->discarding) take_message(child);
     if (status == SKEP_OK || status == SKEP_EAGAIN || child->link < 0) return status;
-    skep__port_read(child->cluster->outbox, child->pid); /* what it sent before it closed the link */
+    skep__port_read(child->cluster->hive->outbox, child->pid); /* what it sent before it closed the link */
     if (child->link >= 0) skep__life(child, SKEP__SIGNAL_LINK_END);
     return status;
 }

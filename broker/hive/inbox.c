@@ -5,10 +5,8 @@
 #include <string.h>
 
 #include "base/why.h"
-#include "config/directory.h"
-#include "hive/channels.h"
-#include "hive/hive.h"
-#include "messages/router.h"
+#include "config/config.h"
+#include "hive/private.h"
 
 void skep__inbox_url(const skep_child *child, char *url, size_t capacity_bytes) {
     skep__instance_url(&child->cluster->instance, SKEP_FILE_INBOX, url, capacity_bytes);

@@ -1,24 +1,19 @@
 /* SPDX-License-Identifier: MIT
  * What happens to workers: the table of states.def and its actions. */
+#include <assert.h>
 #include <signal.h>
+#include <string.h>
 
 #include "common/container.h"
 #include "common/text.h"
-#include "connections/dispatch.h"
-#include "connections/handoff.h"
-#include "connections/listener.h"
+#include "connections/connections.h"
 #include "contract.h"
 #include "group/group.h"
-#include "group/reload.h"
-#include "group/slot.h"
-#include "hive/admission.h"
-#include "hive/hive.h"
+#include "hive/private.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
-#include "journal/exits.h"
-#include "messages/counts.h"
-#include "worker/life.h"
-#include "worker/watchdog.h"
+#include "journal/journal.h"
+#include "messages/messages.h"
+#include "worker/worker.h"
 
 typedef void (*action)(skep_child *child);
 
@@ -35,7 +30,7 @@ static void tell_drain(skep_child *child) {
     struct skep_command command = {.id = SKEP_COMMAND_drain};
     command.drain.has = 0;
     SKEP_SET(drain, &command.drain, timeout_ms, child->terms->settings->drain_timeout_ms);
-    skep__tell(child, &command, NULL, -1);
+    skep__tell(child, &command);
 }
 
 static void welcome(skep_child *child) {
@@ -51,10 +46,10 @@ static void welcome(skep_child *child) {
                                                     .inbox = skep__text(inbox),
                                                     .outbox = skep__text(outbox),
                                                     .news = skep__text(news),
-                                                    .newsSeq = cluster->news_seq};
+                                                    .newsSeq = skep__news_latest(cluster)};
     unsigned beat_ms = skep__watchdog_start(child);
     if (beat_ms != 0) SKEP_SET(welcome, &command.welcome, beat_ms, beat_ms);
-    skep__tell(child, &command, NULL, -1);
+    skep__tell(child, &command);
 }
 
 static void greet(skep_child *child) {
@@ -69,13 +64,12 @@ static void greet_and_dismiss(skep_child *child) {
 
 static void admit(skep_child *child) {
     child->ready_ms = skep__clock_ms(child->cluster->clock);
-    skep__alarm_stop(&child->deadline);
-    skep__dispatch_update(child);
+    skep__alarm_stop(&child->progress->deadline);
+    skep__connections_worker_ready(child);
     skep__dispatch_child(child);
-    skep__group_prune(skep__group_of(child));
+    skep__group_prune(skep_child_group(child));
     emit(child, SKEP_EVENT_READY);
-    skep__breaker_ready(child);
-    skep__reload_child_ready(child);
+    skep__groups_worker_ready(child);
 }
 
 /* A worker that has not said hello would not understand the command, which therefore follows the welcome. */
@@ -86,8 +80,7 @@ static void announce_drain(skep_child *child) {
 }
 
 static void begin_drain(skep_child *child) {
-    skep__listener_adopt(child);
-    skep__dispatch_update(child);
+    skep__connections_worker_leaving(child);
     skep__consumers_update(child);
     tell_drain(child);
     announce_drain(child);
@@ -123,8 +116,8 @@ static void give_up(skep_child *child) {
 /* The deadline of a drain: SIGTERM, which ends a worker of libskep that a plain one only asks to leave; once more:
  * SIGKILL. */
 static void press(skep_child *child) {
-    if (child->escalation == 0) {
-        child->escalation = 1;
+    if (child->progress->escalation == 0) {
+        child->progress->escalation = 1;
         child->reason = "drain-timeout";
         skep__emit_error(child->cluster, child, "did not exit within the drain timeout (%.3g s); sending SIGTERM",
                          child->terms->settings->drain_timeout_ms / 1000.0);
@@ -144,23 +137,44 @@ static skep_event exit_event(skep_child *child) {
     return event;
 }
 
+static void keep_record(skep_child *child, const skep_event *event) {
+    struct skep_command_workerStatus work = {.worker = child->id};
+    skep__connections_worker_status(child, &work);
+    skep__messages_worker_status(child, &work);
+    skep_exit_facts facts = {.id = child->id,
+                             .slot = child->place,
+                             .pid = child->pid,
+                             .group = child->terms->name,
+                             .code = event->code,
+                             .signal = event->signal,
+                             .reason = event->reason,
+                             .uptime_ms = event->uptime_ms,
+                             .delay_ms = event->delay_ms,
+                             .voluntary = child->voluntary,
+                             .ready = child->ready_ms != 0,
+                             .accepted = work.accepted,
+                             .requests = work.requests,
+                             .messages = work.messages,
+                             .jobs_done = child->jobs_done,
+                             .connections = work.connections};
+    static_assert(sizeof facts.name == sizeof child->name, "a name fits");
+    memcpy(facts.name, child->name, sizeof child->name);
+    skep__exits_keep(child, &facts, skep__ledger_jobs_of(child));
+}
+
 static void worker_gone(skep_child *child) {
     skep_cluster *cluster = child->cluster;
-    skep_group *group = skep__group_of(child);
-    struct skep__slot *slot = child->slot;
-    skep__count_unreported(child); /* before the exit event */
+    const skep_group *group = skep_child_group(child);
+    skep__messages_worker_ended(child); /* before the exit event */
     if (child->link >= 0) lose_link_draining(child);
     skep_event event = exit_event(child);
-    bool fails_reload = skep__reload_child_ends(child);
-    event.delay_ms = skep__slot_vacate(child);
-    if (slot->successor == child) slot->successor = NULL;
-    skep__exits_add(child, &event, skep__ledger_jobs_of(child));
+    const struct skep__vacancy vacancy = skep__groups_worker_ended(child);
+    event.delay_ms = vacancy.delay_ms;
+    keep_record(child, &event);
     skep__emit_due(cluster);
     skep__child_unlist(child); /* before its exit event, as in Node */
     skep__emit(cluster, &event);
-    if (event.delay_ms >= 0) skep__slot_refill(slot, event.delay_ms); /* first: releasing takes milliseconds */
-    skep__breaker_say(group);
-    skep__reload_child_ended(child, fails_reload);
+    skep__groups_exit_told(child, &vacancy); /* first: releasing takes milliseconds */
     skep__child_release(child);
     skep__group_prune(group);
     skep__ledger_check_lost(cluster);
@@ -180,15 +194,6 @@ static const struct transition transitions[SKEP__CHILD_STATES][SKEP__SIGNALS] = 
 #include "worker/states.def"
 #undef TRANSITION
 };
-
-const char *skep__state_name(enum skep__child_state state) {
-    static const char *const names[] = {
-#define STATE(id, name) name,
-#include "worker/states.def"
-#undef STATE
-    };
-    return names[state];
-}
 
 static const char *signal_name(enum skep__child_signal signal) {
     static const char *const names[] = {
@@ -210,38 +215,32 @@ void skep__life(skep_child *child, enum skep__child_signal signal) {
 
 void skep__child_leave(skep_child *child) {
     child->voluntary = true;
-    if (child->slot->child == child) {
-        skep__slot_give_up(child->slot);
-        skep__reload_place_given_up(child->slot);
-    }
+    skep__groups_worker_leaving(child);
     skep__life(child, SKEP__SIGNAL_LEAVE);
 }
 
 /* One that was never ready is replaced after its end, as any that fails to start. */
 void skep__child_stand_down(skep_child *child) {
-    struct skep__slot *slot = child->slot;
-    bool replace = slot->child == child && child->terms->settings->respawn && !child->cluster->stopping;
     if (child->ready_ms == 0) {
         skep__life(child, SKEP__SIGNAL_LEAVE);
         return;
     }
     child->stood_down = !child->voluntary;
-    if (!replace) {
+    if (!skep__groups_worker_stands_down(child)) {
         skep__child_leave(child);
         return;
     }
     child->voluntary = true;
-    slot->child = NULL;
     skep__life(child, SKEP__SIGNAL_LEAVE);
-    skep__slot_refill(slot, 0);
+    skep__groups_refill(child);
 }
 
 static void deadline_passed(struct skep__alarm *alarm) {
-    skep__life(SKEP_CONTAINER(alarm, skep_child, deadline), SKEP__SIGNAL_DEADLINE);
+    skep__life(SKEP_CONTAINER(alarm, struct skep__progress, deadline)->child, SKEP__SIGNAL_DEADLINE);
 }
 
 static void set_deadline(skep_child *child, unsigned timeout_ms) {
-    if (skep__alarm_set(child->cluster->clock, &child->deadline, timeout_ms, deadline_passed) != SKEP_OK)
+    if (skep__alarm_set(child->cluster->clock, &child->progress->deadline, timeout_ms, deadline_passed) != SKEP_OK)
         skep__emit_error(child->cluster, child, "out of memory: it has no deadline");
 }
 
@@ -250,6 +249,6 @@ void skep__watch_ready(skep_child *child) {
 }
 
 void skep__watch_channels(skep_child *child, bool connected) {
-    if (connected) skep__alarm_stop(&child->deadline);
-    else if (!skep__alarm_is_set(&child->deadline)) skep__watch_ready(child);
+    if (connected) skep__alarm_stop(&child->progress->deadline);
+    else if (!skep__alarm_is_set(&child->progress->deadline)) skep__watch_ready(child);
 }

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * What workers say in the outbox, and their inboxes when these have drained. */
-#include "clients/session.h"
-#include "hive/hive.h"
+#include "clients/clients.h"
+#include "hive/private.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
-#include "messages/counts.h"
-#include "messages/handling.h"
-#include "messages/router.h"
-#include "worker/life.h"
+#include "journal/journal.h"
+#include "messages/messages.h"
+#include "worker/worker.h"
 
 void skep__inbox_drained(void *context) {
     skep_child *child = context;
     child->inbox_full = false;
-    if (child->owes_news) skep__worker_news_since(child, child->news_seen);
+    skep__messages_inbox_drained(child);
     skep__dispatch_child(child);
 }
 
@@ -31,9 +29,7 @@ static int take_from_child(skep_child *child, const struct skep_command *command
     switch (command->id) {
     case SKEP_COMMAND_message: skep__worker_message(child, &command->message); break;
     case SKEP_COMMAND_reply: skep__worker_reply(child, &command->reply); break;
-    case SKEP_COMMAND_newsSince:
-        if (!child->owes_news) skep__worker_news_since(child, command->newsSince.seq);
-        break;
+    case SKEP_COMMAND_newsSince: skep__worker_news_since(child, command->newsSince.seq); break;
     case SKEP_COMMAND_completed: return skep__ledger_completed(child, &command->completed, why);
     case SKEP_COMMAND_retry: skep__ledger_retry(child, &command->retry); break;
     case SKEP_COMMAND_fail: skep__ledger_fail(child, &command->fail); break;
@@ -68,14 +64,14 @@ static void bad_frame(skep_cluster *cluster, skep_child *child, const struct ske
         skep__child_bad_frame(child, "outbox", why);
         return;
     }
-    cluster->bad_frames++;
+    cluster->hive->bad_frames++;
     skep__emit_error(cluster, NULL, "malformed frame in the outbox from process %d (%s); %s", (int)peer->pid, why,
-                     skep__port_blame(cluster->outbox, peer->pipe) ? "ignored from now on" : "dropped");
+                     skep__port_blame(cluster->hive->outbox, peer->pipe) ? "ignored from now on" : "dropped");
 }
 
 void skep__outbox_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
     skep_cluster *cluster = context;
-    struct skep_reader *reader = &cluster->outbox_reader;
+    struct skep_reader *reader = &cluster->hive->outbox_reader;
     skep_child *child = skep__child_by_pid(cluster, peer->pid);
     if (child != NULL ? child->discarding : skep__counts_are_final(cluster, peer->pid)) return;
     struct sender sender = {.cluster = cluster, .child = child, .why = &reader->why};

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * Jobs are sent: that, and their ends, is what gives memory back. */
-#include "hive/shortage.h"
-
-#include "clients/session.h"
+#include "clients/clients.h"
+#include "hive/private.h"
 #include "jobs/ledger.h"
-#include "journal/memory.h"
+#include "journal/journal.h"
+#include "worker/worker.h"
 
 /* What a worker may have depends on the reserve. */
 void skep__shortage_retry(skep_cluster *cluster) {
-    skep_child *child;
     if (!cluster->started) return;
-    TAILQ_FOREACH(child, &cluster->children, entry) skep__consumers_update(child);
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
+        skep__consumers_update(child);
     skep__ledger_dispatch(cluster);
     skep__sessions_flush(cluster);
 }

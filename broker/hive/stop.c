@@ -1,27 +1,25 @@
 /* SPDX-License-Identifier: MIT
  * The stop of a cluster: its workers drain, or are killed. */
-#include "connections/listener.h"
+#include "connections/connections.h"
 #include "group/group.h"
-#include "group/scale.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
-#include "worker/life.h"
+#include "journal/journal.h"
+#include "worker/worker.h"
 
 static void kill_all(skep_cluster *cluster) {
-    skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) skep__child_kill(child, "killed");
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
+        skep__child_kill(child, "killed");
 }
 
 static void drain_all(skep_cluster *cluster) {
-    skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) skep__child_dismiss(child);
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
+        skep__child_dismiss(child);
 }
 
 static void begin_stop(skep_cluster *cluster) {
     cluster->stopping = true;
     skep__ledger_say_dead(cluster);
     skep__groups_stop(cluster);
-    skep__scale_stop(cluster);
     skep__listeners_finish(cluster);
     skep_event event = skep__event(SKEP_EVENT_STOP, NULL);
     skep__emit_later(cluster, &event);

@@ -7,7 +7,7 @@
 #include "common/container.h"
 #include "jobs/deliveries.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 #include "page_claims.h"
 
 enum {

@@ -7,7 +7,7 @@
 #include "common/text.h"
 #include "jobs/deliveries.h"
 #include "jobs/ledger.h"
-#include "journal/memory.h"
+#include "journal/journal.h"
 #include "page_claims.h"
 
 enum {

@@ -12,8 +12,7 @@
 #include "base/clock.h"
 #include "jobs/deliveries.h"
 #include "jobs/events.h"
-#include "journal/event.h"
-#include "journal/lacks.h"
+#include "journal/journal.h"
 
 static const struct skep__store_kind *store(const skep_cluster *cluster) {
     return cluster->store->kind;

@@ -13,8 +13,9 @@
 #include "jobs/deliveries.h"
 #include "jobs/events.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 #include "page_claims.h"
+#include "worker/worker.h"
 
 enum { END_MS = 100 /* from the end of the link to that of the process, as a rule much less */ };
 
@@ -53,8 +54,8 @@ static uint64_t count_begun(skep_child *child) {
 
 static uint64_t count_all_begun(const skep_cluster *cluster) {
     uint64_t count = 0;
-    skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) count += count_begun(child);
+    skep_child *child = NULL;
+    while ((child = skep__child_next(cluster, child)) != NULL) count += count_begun(child);
     return count;
 }
 

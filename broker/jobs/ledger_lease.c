@@ -8,7 +8,7 @@
 #include "jobs/deliveries.h"
 #include "jobs/events.h"
 #include "jobs/ledger.h"
-#include "journal/event.h"
+#include "journal/journal.h"
 #include "page_claims.h"
 
 static const char lease_ended[] = "its lease ended";

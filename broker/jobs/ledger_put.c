@@ -7,9 +7,7 @@
 #include "common/container.h"
 #include "jobs/ledger.h"
 #include "jobs/queue_settings.h"
-#include "journal/event.h"
-#include "journal/lacks.h"
-#include "journal/memory.h"
+#include "journal/journal.h"
 
 static const struct skep__store_kind *store(const skep_cluster *cluster) {
     return cluster->store->kind;
@@ -58,7 +56,7 @@ static void say_lost(struct skep__flush *flush) {
 
 /* On a later turn, since a call of the user's may be the cause. */
 void skep__ledger_check_lost(skep_cluster *cluster) {
-    if (!cluster->stopping || cluster->child_count > 0 || skep__ledger_unfinished(cluster) == 0) return;
+    if (!cluster->stopping || skep_child_count(cluster) > 0 || skep__ledger_unfinished(cluster) == 0) return;
     cluster->lost_flush.flush = say_lost;
     skep__flusher_mark(cluster->flusher, &cluster->lost_flush);
 }

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * Events: to the user's callbacks and to the news. */
-#include "journal/event.h"
-#include "common/container.h"
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "journal/news.h"
+#include "common/container.h"
+#include "journal/private.h"
 
 enum { SAY_MS = 1000 };
 
@@ -50,7 +48,7 @@ skep_event skep__event(enum skep_event_kind kind, skep_child *child) {
 /* Not while one of the list may be calling back. */
 static void free_removed(const skep_cluster *cluster, struct skep__subscribers *subscribers) {
     struct skep__subscriber *next;
-    if (cluster->telling > 0) return;
+    if (cluster->journal->telling > 0) return;
     for (struct skep__subscriber *s = STAILQ_FIRST(subscribers); s != NULL; s = next) {
         next = STAILQ_NEXT(s, entry);
         if (!s->removed) continue;
@@ -63,23 +61,24 @@ static void free_removed(const skep_cluster *cluster, struct skep__subscribers *
 static void call_all(skep_cluster *cluster, struct skep__subscribers *subscribers, const skep_event *event,
                      uint64_t through) {
     struct skep__subscriber *s;
-    cluster->telling++;
+    cluster->journal->telling++;
     STAILQ_FOREACH(s, subscribers, entry) {
         if (s->kind != event->kind || s->removed || s->number > through) continue;
         s->removed = s->once;
         s->callback(cluster, event, s->context);
     }
-    cluster->telling--;
+    cluster->journal->telling--;
     free_removed(cluster, subscribers);
 }
 
 /* As in Node: a worker's own listeners first, except for messages. */
 static void call_back(skep_cluster *cluster, const skep_event *event) {
-    uint64_t through = cluster->subscriptions;
+    struct skep__journal *journal = cluster->journal;
+    uint64_t through = journal->subscriptions;
     bool cluster_first = event->kind == SKEP_EVENT_MESSAGE;
-    if (cluster_first) call_all(cluster, &cluster->subscribers, event, through);
-    if (event->child != NULL) call_all(cluster, &event->child->subscribers, event, through);
-    if (!cluster_first) call_all(cluster, &cluster->subscribers, event, through);
+    if (cluster_first) call_all(cluster, &journal->subscribers, event, through);
+    if (event->child != NULL) call_all(cluster, &event->child->subject->subscribers, event, through);
+    if (!cluster_first) call_all(cluster, &journal->subscribers, event, through);
 }
 
 static void emit_now(skep_cluster *cluster, const skep_event *event) {
@@ -88,8 +87,8 @@ static void emit_now(skep_cluster *cluster, const skep_event *event) {
 }
 
 void skep__emit_due(skep_cluster *cluster) {
-    for (struct skep__due_event *due; (due = STAILQ_FIRST(&cluster->due_events)) != NULL;) {
-        STAILQ_REMOVE_HEAD(&cluster->due_events, entry);
+    for (struct skep__due_event *due; (due = STAILQ_FIRST(&cluster->journal->due)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&cluster->journal->due, entry);
         emit_now(cluster, &due->event);
         free(due);
     }
@@ -107,8 +106,8 @@ static const char *copy(char *to, size_t capacity_bytes, const char *from) {
     return to;
 }
 
-static void flush_events(struct skep__flush *flush) {
-    skep__emit_due(SKEP_CONTAINER(flush, skep_cluster, events_flush));
+static void flush_due(struct skep__flush *flush) {
+    skep__emit_due(SKEP_CONTAINER(flush, struct skep__journal, due_flush)->cluster);
 }
 
 void skep__emit_later(skep_cluster *cluster, const skep_event *event) {
@@ -118,9 +117,9 @@ void skep__emit_later(skep_cluster *cluster, const skep_event *event) {
     due->event.reason = copy(due->reason, sizeof due->reason, event->reason);
     due->event.url = copy(due->url, sizeof due->url, event->url);
     due->event.queue = copy(due->queue, sizeof due->queue, event->queue);
-    STAILQ_INSERT_TAIL(&cluster->due_events, due, entry);
-    cluster->events_flush.flush = flush_events;
-    skep__flusher_mark(cluster->flusher, &cluster->events_flush);
+    STAILQ_INSERT_TAIL(&cluster->journal->due, due, entry);
+    cluster->journal->due_flush.flush = flush_due;
+    skep__flusher_mark(cluster->flusher, &cluster->journal->due_flush);
 }
 
 void skep__emit_error(skep_cluster *cluster, skep_child *child, const char *format, ...) {
@@ -147,19 +146,25 @@ void skep__emit_dead(skep_cluster *cluster, const char *text) {
     skep__emit(cluster, &event);
 }
 
-void skep__forget_due(skep_cluster *cluster, const skep_child *child) {
+void skep__journal_worker_ended(skep_child *child) {
+    struct skep__journal *journal = child->cluster->journal;
     struct skep__due_event *due, *next;
-    for (due = STAILQ_FIRST(&cluster->due_events); due != NULL; due = next) {
+    skep__tail_free(&child->subject->last_lines);
+    for (due = STAILQ_FIRST(&journal->due); due != NULL; due = next) {
         next = STAILQ_NEXT(due, entry);
         if (due->event.child != child) continue;
-        STAILQ_REMOVE(&cluster->due_events, due, skep__due_event, entry);
+        STAILQ_REMOVE(&journal->due, due, skep__due_event, entry);
         free(due);
     }
 }
 
-void skep__events_free(skep_cluster *cluster) {
-    for (struct skep__due_event *due; (due = STAILQ_FIRST(&cluster->due_events)) != NULL;) {
-        STAILQ_REMOVE_HEAD(&cluster->due_events, entry);
+void skep__events_stop(skep_cluster *cluster) {
+    if (cluster->journal != NULL) skep__subscribers_free(&cluster->journal->subscribers);
+}
+
+void skep__events_free(struct skep__journal *journal) {
+    for (struct skep__due_event *due; (due = STAILQ_FIRST(&journal->due)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&journal->due, entry);
         free(due);
     }
 }
@@ -171,7 +176,7 @@ static bool has_kind(const struct skep__subscribers *subscribers, enum skep_even
 }
 
 bool skep__has_message_handler(const skep_cluster *cluster, const skep_child *child) {
-    return has_kind(&cluster->subscribers, SKEP_EVENT_MESSAGE) || has_kind(&child->subscribers, SKEP_EVENT_MESSAGE);
+    return has_kind(&cluster->journal->subscribers, SKEP_EVENT_MESSAGE) || has_kind(&child->subject->subscribers, SKEP_EVENT_MESSAGE);
 }
 
 static int subscribe(skep_cluster *cluster, struct skep__subscribers *subscribers, struct skep__subscriber wanted) {
@@ -179,7 +184,7 @@ static int subscribe(skep_cluster *cluster, struct skep__subscribers *subscriber
     struct skep__subscriber *s = malloc(sizeof *s);
     if (s == NULL) return SKEP_ENOMEM;
     *s = wanted;
-    s->number = ++cluster->subscriptions;
+    s->number = ++cluster->journal->subscriptions;
     free_removed(cluster, subscribers);
     STAILQ_INSERT_TAIL(subscribers, s, entry);
     return SKEP_OK;
@@ -200,32 +205,32 @@ static bool unsubscribe(const skep_cluster *cluster, struct skep__subscribers *s
 
 int skep_on(skep_cluster *cluster, enum skep_event_kind kind, skep_event_cb callback, void *context) {
     struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context};
-    return subscribe(cluster, &cluster->subscribers, s);
+    return subscribe(cluster, &cluster->journal->subscribers, s);
 }
 
 int skep_child_on(skep_child *child, enum skep_event_kind kind, skep_event_cb callback, void *context) {
     struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context};
-    return subscribe(child->cluster, &child->subscribers, s);
+    return subscribe(child->cluster, &child->subject->subscribers, s);
 }
 
 int skep_once(skep_cluster *cluster, enum skep_event_kind kind, skep_event_cb callback, void *context) {
     struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context, .once = true};
-    return subscribe(cluster, &cluster->subscribers, s);
+    return subscribe(cluster, &cluster->journal->subscribers, s);
 }
 
 int skep_child_once(skep_child *child, enum skep_event_kind kind, skep_event_cb callback, void *context) {
     struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context, .once = true};
-    return subscribe(child->cluster, &child->subscribers, s);
+    return subscribe(child->cluster, &child->subject->subscribers, s);
 }
 
 bool skep_off(skep_cluster *cluster, enum skep_event_kind kind, skep_event_cb callback, void *context) {
     struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context};
-    return unsubscribe(cluster, &cluster->subscribers, s);
+    return unsubscribe(cluster, &cluster->journal->subscribers, s);
 }
 
 bool skep_child_off(skep_child *child, enum skep_event_kind kind, skep_event_cb callback, void *context) {
     struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context};
-    return unsubscribe(child->cluster, &child->subscribers, s);
+    return unsubscribe(child->cluster, &child->subject->subscribers, s);
 }
 
 void skep__subscribers_free(struct skep__subscribers *subscribers) {

@@ -1,120 +1,56 @@
 /* SPDX-License-Identifier: MIT
  * Exit records. */
-#include "journal/exits.h"
-#include "common/signal_text.h"
-#include "common/text.h"
-
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/time.h>
 
-#include "journal/event.h"
+#include "common/text.h"
+#include "journal/private.h"
 
 enum { KEPT_EXITS = 256 };
 
 struct skep__exit {
     STAILQ_ENTRY(skep__exit) entry;
-    uint32_t worker, slot;
-    pid_t pid;
-    char name[SKEP_MAX_NAME + 1];
-    const char *group;  /* its name; lives as long as the cluster */
-    uint64_t time_ms;   /* wall clock, since 1970 */
-    const char *reason; /* static text */
-    int code, signal;   /* one of the two is -1 */
-    uint64_t uptime_ms;
+    skep_exit_facts facts; /* name of the group lives as long as the cluster */
     struct rusage usage;
-    uint64_t connections, jobs;
-    uint64_t accepted, requests, messages, jobs_done;
-    bool ready, voluntary;
-    int64_t delay_ms; /* -1: no replacement */
+    uint64_t jobs;
     struct skep__log_tail lines;
 };
 
 /* --- records --- */
 
-static void drop_oldest(skep_cluster *cluster) {
-    struct skep__exit *oldest = STAILQ_FIRST(&cluster->exits);
-    STAILQ_REMOVE_HEAD(&cluster->exits, entry);
-    cluster->exit_count--;
+static void drop_oldest(struct skep__journal *journal) {
+    struct skep__exit *oldest = STAILQ_FIRST(&journal->exits);
+    STAILQ_REMOVE_HEAD(&journal->exits, entry);
+    journal->exit_count--;
     skep__tail_free(&oldest->lines);
     free(oldest);
 }
 
-void skep__exits_add(skep_child *child, const skep_event *event, uint64_t jobs) {
-    skep_cluster *cluster = child->cluster;
+void skep__exits_keep(skep_child *child, const skep_exit_facts *facts, uint64_t jobs) {
+    struct skep__journal *journal = child->cluster->journal;
+    struct skep__log_tail *lines = &child->subject->last_lines;
     struct skep__exit *record = calloc(1, sizeof *record);
     if (record == NULL) return;
-    *record = (struct skep__exit){.worker = child->id,
-                                  .slot = child->place,
-                                  .pid = child->pid,
-                                  .group = child->terms->name,
-                                  .time_ms = skep__wall_ms(),
-                                  .reason = event->reason,
-                                  .code = event->code,
-                                  .signal = event->signal,
-                                  .uptime_ms = event->uptime_ms,
-                                  .usage = child->rusage,
-                                  .connections = child->live,
-                                  .jobs = jobs,
-                                  .accepted = child->accepted,
-                                  .requests = child->requests,
-                                  .messages = child->messages,
-                                  .jobs_done = child->jobs_done,
-                                  .ready = child->ready_ms != 0,
-                                  .voluntary = child->voluntary,
-                                  .delay_ms = event->delay_ms,
-                                  .lines = child->last_lines};
-    memcpy(record->name, child->name, sizeof record->name);
-    child->last_lines = (struct skep__log_tail){0};
-    STAILQ_INSERT_TAIL(&cluster->exits, record, entry);
-    if (++cluster->exit_count > KEPT_EXITS) drop_oldest(cluster);
+    *record = (struct skep__exit){.facts = *facts, .usage = child->rusage, .jobs = jobs, .lines = *lines};
+    record->facts.time_ms = skep__wall_ms();
+    *lines = (struct skep__log_tail){0};
+    STAILQ_INSERT_TAIL(&journal->exits, record, entry);
+    if (++journal->exit_count > KEPT_EXITS) drop_oldest(journal);
 }
 
-void skep__exits_free(skep_cluster *cluster) {
-    while (!STAILQ_EMPTY(&cluster->exits)) drop_oldest(cluster);
-}
-
-static const struct skep__exit *find(const skep_cluster *cluster, uint32_t worker) {
-    const struct skep__exit *record;
-    STAILQ_FOREACH(record, &cluster->exits, entry) if (record->worker == worker) return record;
-    return NULL;
+void skep__exits_free(struct skep__journal *journal) {
+    while (!STAILQ_EMPTY(&journal->exits)) drop_oldest(journal);
 }
 
 int skep_child_exit_facts(const skep_cluster *cluster, uint32_t id, skep_exit_facts *facts) {
-    const struct skep__exit *record = find(cluster, id);
-    if (record == NULL) return SKEP_ENOWORKER;
-    *facts = (skep_exit_facts){.id = record->worker,
-                               .slot = record->slot,
-                               .pid = record->pid,
-                               .group = record->group,
-                               .code = record->code,
-                               .signal = record->signal,
-                               .reason = record->reason,
-                               .uptime_ms = record->uptime_ms,
-                               .delay_ms = record->delay_ms,
-                               .time_ms = record->time_ms,
-                               .voluntary = record->voluntary,
-                               .ready = record->ready,
-                               .accepted = record->accepted,
-                               .requests = record->requests,
-                               .messages = record->messages,
-                               .jobs_done = record->jobs_done,
-                               .connections = record->connections};
-    static_assert(sizeof facts->name == sizeof record->name, "a name fits");
-    memcpy(facts->name, record->name, sizeof record->name);
-    return SKEP_OK;
-}
-
-/* --- words --- */
-
-void skep__exit_text(const skep_child *child, char text[SKEP__HOW_SIZE]) {
-    char signal[SKEP__SIGNAL_BYTES];
-    skep__signal_text(child->exit_signal, signal);
-    if (child->exit_signal < 0) snprintf(text, SKEP__HOW_SIZE, "exited with status %d", child->exit_code);
-    else if (child->reason == NULL) snprintf(text, SKEP__HOW_SIZE, "was killed by %s", signal);
-    else snprintf(text, SKEP__HOW_SIZE, "was killed by %s (%s)", signal, child->reason);
+    const struct skep__exit *record;
+    STAILQ_FOREACH(record, &cluster->journal->exits, entry) {
+        if (record->facts.id != id) continue;
+        *facts = record->facts;
+        return SKEP_OK;
+    }
+    return SKEP_ENOWORKER;
 }
 
 /* --- answers --- */
@@ -123,32 +59,32 @@ static uint64_t ms_of(const struct timeval *time) {
     return (uint64_t)time->tv_sec * 1000 + (uint64_t)time->tv_usec / 1000;
 }
 
-static void set_optional(const skep_cluster *cluster, struct skep_command_exitStatus *e,
-                         const struct skep__exit *record) {
-    if (cluster->group_count > 1) SKEP_SET(exitStatus, e, group, skep__text(record->group));
-    if (record->name[0] != '\0') SKEP_SET(exitStatus, e, name, skep__text(record->name));
-    if (record->code >= 0) SKEP_SET(exitStatus, e, code, (uint64_t)record->code);
-    if (record->signal >= 0) SKEP_SET(exitStatus, e, signal, (uint64_t)record->signal);
-    if (record->delay_ms >= 0) SKEP_SET(exitStatus, e, delay_ms, (uint64_t)record->delay_ms);
+static void set_optional(const skep_cluster *cluster, struct skep_command_exitStatus *e, const skep_exit_facts *facts) {
+    if (cluster->group_count > 1) SKEP_SET(exitStatus, e, group, skep__text(facts->group));
+    if (facts->name[0] != '\0') SKEP_SET(exitStatus, e, name, skep__text(facts->name));
+    if (facts->code >= 0) SKEP_SET(exitStatus, e, code, (uint64_t)facts->code);
+    if (facts->signal >= 0) SKEP_SET(exitStatus, e, signal, (uint64_t)facts->signal);
+    if (facts->delay_ms >= 0) SKEP_SET(exitStatus, e, delay_ms, (uint64_t)facts->delay_ms);
 }
 
 static int add(const skep_cluster *cluster, const struct skep__exit *record, struct skep_frame *frame) {
+    const skep_exit_facts *facts = &record->facts;
     struct skep_bytes lines[SKEP__TAIL_LINES];
     struct skep_command command = {.id = SKEP_COMMAND_exitStatus};
     struct skep_command_exitStatus *e = &command.exitStatus;
-    *e = (struct skep_command_exitStatus){.worker = record->worker,
-                                          .pid = (uint64_t)record->pid,
-                                          .slot = record->slot,
-                                          .time = record->time_ms,
-                                          .reason = skep__text(record->reason),
-                                          .uptime_ms = record->uptime_ms,
+    *e = (struct skep_command_exitStatus){.worker = facts->id,
+                                          .pid = (uint64_t)facts->pid,
+                                          .slot = facts->slot,
+                                          .time = facts->time_ms,
+                                          .reason = skep__text(facts->reason),
+                                          .uptime_ms = facts->uptime_ms,
                                           .user_ms = ms_of(&record->usage.ru_utime),
                                           .system_ms = ms_of(&record->usage.ru_stime),
                                           .rss_bytes = (uint64_t)record->usage.ru_maxrss * 1024,
-                                          .connections = record->connections,
+                                          .connections = facts->connections,
                                           .jobs = record->jobs,
-                                          .ready = record->ready};
-    set_optional(cluster, e, record);
+                                          .ready = facts->ready};
+    set_optional(cluster, e, facts);
     for (unsigned i = 0; i < record->lines.count; i++)
         lines[i] = (struct skep_bytes){record->lines.lines[i]->data, record->lines.lines[i]->size_bytes};
     struct skep_list list = {.count = record->lines.count, .borrowed = lines};
@@ -156,11 +92,11 @@ static int add(const skep_cluster *cluster, const struct skep__exit *record, str
     return skep__frame_add(frame, &command);
 }
 
-int skep__exits_answer(const skep_cluster *cluster, uint64_t n, struct skep_frame *frame) {
+int skep__exits_add(const skep_cluster *cluster, uint64_t n, struct skep_frame *frame) {
     const struct skep__exit *record;
-    size_t passed = n != 0 && n < cluster->exit_count ? cluster->exit_count - (size_t)n : 0;
+    size_t passed = n != 0 && n < cluster->journal->exit_count ? cluster->journal->exit_count - (size_t)n : 0;
     int status = SKEP_OK;
-    STAILQ_FOREACH(record, &cluster->exits, entry) {
+    STAILQ_FOREACH(record, &cluster->journal->exits, entry) {
         if (passed > 0) passed--;
         else if (status == SKEP_OK) status = add(cluster, record, frame);
     }

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * Lines about exhausted resources, at most one in a while about each. */
-#include "journal/lacks.h"
-
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "journal/event.h"
+#include "journal/private.h"
 
 enum { SAY_MS = 10000 /* between lines about the same */ };
 
 void skep__lack_say(skep_cluster *cluster, enum skep__lack lack, const char *format, ...) {
     char text[SKEP_MAX_REASON + 1];
-    uint64_t now_ms = uv_now(cluster->loop), *said_ms = &cluster->lack_said_ms[lack];
+    uint64_t now_ms = uv_now(cluster->loop), *said_ms = &cluster->journal->lack_said_ms[lack];
     if (*said_ms != 0 && now_ms - *said_ms < SAY_MS) return;
     *said_ms = now_ms;
     va_list arguments;

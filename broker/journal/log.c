@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * The log. */
-#include "journal/log.h"
-
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/text.h"
+#include "journal/private.h"
 
 enum {
     ANSWER_BYTES = 1024 * 1024, /* of lines in one answer */
@@ -153,4 +152,31 @@ void skep__tail_add(struct skep__log_tail *tail, struct skep__log_line *line) {
 
 void skep__tail_free(struct skep__log_tail *tail) {
     while (tail->count > 0) drop_first(tail);
+}
+
+/* --- those of the cluster --- */
+
+void skep__log_keep(skep_cluster *cluster, const skep_log_line *line) {
+    skep_child *child = line->child;
+    struct skep__log *log = &cluster->journal->log;
+    const struct skep__log_line about = {.time_ms = line->time_ms,
+                                         .worker = child->id,
+                                         .pid = child->pid,
+                                         .group = cluster->group_count > 1 ? child->terms->name : NULL,
+                                         .stream = line->stream,
+                                         .cut_bytes = line->cut_bytes,
+                                         .size_bytes = line->size_bytes};
+    struct skep__log_line *kept;
+    bool may_grow = skep__memory_allows(cluster, line->size_bytes);
+    size_t limit_bytes = may_grow ? cluster->settings.log_bytes : log->bytes;
+    if (skep__log_add(log, &about, line->data, limit_bytes, &kept) == SKEP_OK)
+        skep__tail_add(&child->subject->last_lines, kept);
+}
+
+bool skep__log_was_used(const skep_cluster *cluster) {
+    return cluster->journal->log.seq > 0;
+}
+
+int skep__logs_add(const skep_cluster *cluster, const struct skep_command_logs *question, struct skep_frame *frame) {
+    return skep__log_answer(&cluster->journal->log, question, frame);
 }

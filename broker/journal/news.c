@@ -1,47 +1,54 @@
 /* SPDX-License-Identifier: MIT
  * The news. */
-#include "journal/news.h"
-#include "common/text.h"
-#include "journal/memory.h"
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
+#include "journal/private.h"
+
 enum { KEPT_ITEMS = 4096, KEPT_BYTES = 2 * 1024 * 1024 /* so that all of them and a newsEnd fit into one answer */ };
 
-static void drop_oldest(skep_cluster *cluster) {
-    struct skep__news_item *oldest = STAILQ_FIRST(&cluster->news_items);
-    STAILQ_REMOVE_HEAD(&cluster->news_items, entry);
-    cluster->news_count--;
-    cluster->news_bytes -= oldest->size_bytes;
+struct skep__news_item {
+    STAILQ_ENTRY(skep__news_item) entry;
+    uint64_t seq;
+    size_t size_bytes;
+    char data[];
+};
+
+static void drop_oldest(struct skep__journal *journal) {
+    struct skep__news_item *oldest = STAILQ_FIRST(&journal->items);
+    STAILQ_REMOVE_HEAD(&journal->items, entry);
+    journal->item_count--;
+    journal->item_bytes -= oldest->size_bytes;
     free(oldest);
 }
 
-static int keep(skep_cluster *cluster, uint64_t seq, const struct skep_frame *packed) {
+static int keep(struct skep__journal *journal, uint64_t seq, const struct skep_frame *packed) {
     struct skep__news_item *item = malloc(sizeof *item + packed->size_bytes);
     if (item == NULL) return SKEP_ENOMEM;
     item->seq = seq;
     item->size_bytes = packed->size_bytes;
     memcpy(item->data, packed->data, packed->size_bytes);
-    STAILQ_INSERT_TAIL(&cluster->news_items, item, entry);
-    cluster->news_count++;
-    cluster->news_bytes += item->size_bytes;
-    while (cluster->news_count > KEPT_ITEMS || (cluster->news_bytes > KEPT_BYTES && cluster->news_count > 1))
-        drop_oldest(cluster);
+    STAILQ_INSERT_TAIL(&journal->items, item, entry);
+    journal->item_count++;
+    journal->item_bytes += item->size_bytes;
+    while (journal->item_count > KEPT_ITEMS || (journal->item_bytes > KEPT_BYTES && journal->item_count > 1))
+        drop_oldest(journal);
     return SKEP_OK;
 }
 
-/* The command's number must be news_seq + 1. It counts as published even if the sockets are behind: the gap is
+/* The command's number must be seq + 1. It counts as published even if the sockets are behind: the gap is
  * repaired. */
 static int publish(skep_cluster *cluster, const struct skep_command *command) {
+    struct skep__journal *journal = cluster->journal;
     if (!cluster->started) return SKEP_OK;
     skep__frame_clear(&cluster->scratch);
     int status = skep__frame_add(&cluster->scratch, command);
-    if (status == SKEP_OK) status = keep(cluster, cluster->news_seq + 1, &cluster->scratch);
+    if (status == SKEP_OK) status = keep(journal, journal->seq + 1, &cluster->scratch);
     if (status != SKEP_OK) return status;
-    cluster->news_seq++;
+    journal->seq++;
     skep__trace_command(cluster->trace, SKEP__TRACE_WIRE, "> news", 0, command);
-    status = skep__outlet_append(cluster->news, cluster->scratch.data, cluster->scratch.size_bytes);
+    status = skep__outlet_append(journal->news, cluster->scratch.data, cluster->scratch.size_bytes);
     return status == SKEP_EAGAIN ? SKEP_OK : status;
 }
 
@@ -56,7 +63,7 @@ void skep__news_event(skep_cluster *cluster, const skep_event *event) {
     struct skep_command command = {.id = SKEP_COMMAND_event};
     struct skep_command_event *e = &command.event;
     *e = (struct skep_command_event){
-        .seq = cluster->news_seq + 1, .time = skep__wall_ms(), .event = skep__text(skep_event_name(event->kind))};
+        .seq = cluster->journal->seq + 1, .time = skep__wall_ms(), .event = skep__text(skep_event_name(event->kind))};
     if (event->child != NULL) {
         SKEP_SET(event, e, worker, event->child->id);
         SKEP_SET(event, e, pid, (uint64_t)event->child->pid);
@@ -80,29 +87,26 @@ int skep__news_broadcast(skep_cluster *cluster, uint32_t from, const struct skep
                          const struct skep_bytes *data) {
     struct skep_command command = {.id = SKEP_COMMAND_broadcast};
     struct skep_command_broadcast *b = &command.broadcast;
-    *b = (struct skep_command_broadcast){.seq = cluster->news_seq + 1, .from = from, .name = *name};
+    *b = (struct skep_command_broadcast){.seq = cluster->journal->seq + 1, .from = from, .name = *name};
     if (data->size_bytes > 0) SKEP_SET(broadcast, b, data, *data);
     if (!skep__memory_allows(cluster, data->size_bytes)) return SKEP_ENOMEM;
     return publish(cluster, &command);
 }
 
-void skep__news_totals(skep_cluster *cluster) {
+void skep__news_totals(skep_cluster *cluster, const struct skep_command_brokerStatus *status) {
     struct skep_command command = {.id = SKEP_COMMAND_totals};
-    uint64_t connections = 0;
-    const skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) connections += child->live;
-    command.totals = (struct skep_command_totals){.seq = cluster->news_seq + 1,
-                                                  .accepted = cluster->accepted,
-                                                  .requests = cluster->requests,
-                                                  .connections = connections,
-                                                  .restarts = cluster->restarts};
+    command.totals = (struct skep_command_totals){.seq = cluster->journal->seq + 1,
+                                                  .accepted = status->accepted,
+                                                  .requests = status->requests,
+                                                  .connections = status->connections,
+                                                  .restarts = status->restarts};
     if (publish(cluster, &command) != SKEP_OK) return; /* the next interval will tell */
 }
 
 static int add_end(skep_cluster *cluster, uint64_t lost, int (*add)(void *, const void *, size_t), void *context) {
     struct skep_command command = {.id = SKEP_COMMAND_newsEnd};
     struct skep_command_newsEnd *end = &command.newsEnd;
-    *end = (struct skep_command_newsEnd){.seq = cluster->news_seq};
+    *end = (struct skep_command_newsEnd){.seq = cluster->journal->seq};
     if (lost > 0) SKEP_SET(newsEnd, end, lost, lost);
     skep__frame_clear(&cluster->scratch);
     int status = skep__frame_add(&cluster->scratch, &command);
@@ -111,10 +115,10 @@ static int add_end(skep_cluster *cluster, uint64_t lost, int (*add)(void *, cons
 
 int skep__news_since(skep_cluster *cluster, uint64_t seq,
                      int (*add)(void *context, const void *data, size_t size_bytes), void *context) {
-    const struct skep__news_item *item = STAILQ_FIRST(&cluster->news_items);
-    uint64_t oldest = item != NULL ? item->seq : cluster->news_seq + 1;
+    const struct skep__news_item *item = STAILQ_FIRST(&cluster->journal->items);
+    uint64_t oldest = item != NULL ? item->seq : cluster->journal->seq + 1;
     int status = SKEP_OK;
-    STAILQ_FOREACH(item, &cluster->news_items, entry) {
+    STAILQ_FOREACH(item, &cluster->journal->items, entry) {
         if (item->seq <= seq) continue;
         status = add(context, item->data, item->size_bytes);
         if (status != SKEP_OK) return status;
@@ -122,6 +126,10 @@ int skep__news_since(skep_cluster *cluster, uint64_t seq,
     return status == SKEP_OK ? add_end(cluster, oldest > seq ? oldest - seq - 1 : 0, add, context) : status;
 }
 
-void skep__news_free(skep_cluster *cluster) {
-    while (!STAILQ_EMPTY(&cluster->news_items)) drop_oldest(cluster);
+uint64_t skep__news_latest(const skep_cluster *cluster) {
+    return cluster->journal->seq;
+}
+
+void skep__news_free(struct skep__journal *journal) {
+    while (!STAILQ_EMPTY(&journal->items)) drop_oldest(journal);
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Histograms that workers report, merged. */
-#include "messages/handling.h"
 #include "common/text.h"
-
-#include "broker.h"
 #include "jobs/queues.h"
+#include "messages/private.h"
+#include "worker/worker.h"
 
 enum { ANSWER_BYTES = 3 * 1024 * 1024 /* an answer that has so much gets no more: frames have a limit */ };
 
@@ -31,8 +30,8 @@ static void merge(skep_cluster *cluster, skep_child *child, const struct skep_co
                   const struct skep_histogram *times, skep__job_times_cb *note) {
     enum skep__handled_what what = what_of(h->what);
     struct skep__queue *queue = what == SKEP__HANDLED_JOB ? queue_of(cluster, h) : NULL;
-    int status = skep__histogram_add(&cluster->handling.of[what], times);
-    if (status == SKEP_OK && child != NULL) status = skep__histogram_add(&child->handling.of[what], times);
+    int status = skep__histogram_add(&cluster->messages->handling.of[what], times);
+    if (status == SKEP_OK && child != NULL) status = skep__histogram_add(&child->talker->handling.of[what], times);
     if (status == SKEP_OK && queue != NULL) status = skep__histogram_add(&queue->times, times);
     if (note != NULL && queue != NULL && times->total > 0) note(child, queue, times);
     if (status != SKEP_OK) skep__trace(cluster->trace, SKEP__TRACE_WIRE, "handled: %s", skep_strerror(status));
@@ -42,7 +41,7 @@ int skep__handled(skep_cluster *cluster, skep_child *child, const struct skep_co
                   skep__job_times_cb *note, const char **why) {
     struct skep_histogram times = {0};
     if (what_of(handled->what) == SKEP__HANDLED_WHATS) {
-        cluster->outbox_reader.unknown++;
+        cluster->messages->unknown++;
         return SKEP_OK;
     }
     int status = skep__histogram_unpack(&times, handled->times.data, handled->times.size_bytes);
@@ -84,10 +83,9 @@ static int add_all(const struct skep__handling *handling, const skep_child *chil
 }
 
 int skep__handling_add(const skep_cluster *cluster, struct skep_frame *frame) {
-    const skep_child *child;
-    int status = add_all(&cluster->handling, NULL, frame);
-    TAILQ_FOREACH(child, &cluster->children, entry)
-    if (status == SKEP_OK) status = add_all(&child->handling, child, frame);
+    int status = add_all(&cluster->messages->handling, NULL, frame);
+    for (const skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
+        if (status == SKEP_OK) status = add_all(&child->talker->handling, child, frame);
     return status;
 }
 

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * Commands from workers' outboxes, and messages between workers and the primary. */
-#include "messages/router.h"
-#include "common/container.h"
-#include "common/text.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "journal/event.h"
-#include "journal/memory.h"
-#include "journal/news.h"
-#include "messages/counts.h"
-#include "worker/life.h"
+#include "common/container.h"
+#include "common/text.h"
+#include "journal/journal.h"
+#include "messages/private.h"
+#include "worker/worker.h"
 
 enum {
     REQUEST_TIMEOUT_MS = 5000,
@@ -43,13 +39,12 @@ static void push_or_drop(skep_child *child, const struct skep_command *command) 
 
 static int send_request_count(skep_child *child) {
     struct skep_command command = {.id = SKEP_COMMAND_requestCount};
-    command.requestCount = (struct skep_command_requestCount){.requestCount = child->requests};
+    command.requestCount = (struct skep_command_requestCount){.requestCount = child->talker->requests};
     return push(child, &command);
 }
 
 void skep__send_request_counts(skep_cluster *cluster) {
-    skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) {
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;) {
         if (child->state == SKEP__CHILD_READY && send_request_count(child) != SKEP_OK)
             continue; /* the next interval will tell */
     }
@@ -99,14 +94,14 @@ static void deliver_here(skep_child *sender, const struct skep_command_message *
 
 /* The next worker of a name, in turn by id. */
 static skep_child *next_of_name(skep_cluster *cluster, const struct skep_bytes *name) {
-    skep_child *child, *first = NULL, *next = NULL;
-    TAILQ_FOREACH(child, &cluster->children, entry) {
+    skep_child *first = NULL, *next = NULL;
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;) {
         if (child->state != SKEP__CHILD_READY || !skep__text_is(*name, child->name)) continue;
         if (first == NULL) first = child;
-        if (next == NULL && child->id > cluster->name_turn) next = child;
+        if (next == NULL && child->id > cluster->messages->name_turn) next = child;
     }
     if (next == NULL) next = first;
-    if (next != NULL) cluster->name_turn = next->id;
+    if (next != NULL) cluster->messages->name_turn = next->id;
     return next;
 }
 
@@ -126,8 +121,8 @@ static void forward(skep_child *sender, const struct skep_command_message *m) {
 
 void skep__worker_message(skep_child *sender, const struct skep_command_message *m) {
     static const struct skep_bytes none = {0};
-    sender->messages++;
-    sender->cluster->messages++;
+    sender->talker->messages++;
+    sender->cluster->messages->messages++;
     if (SKEP_HAS(message, m, toAll) && m->toAll) {
         int status =
             skep__news_broadcast(sender->cluster, sender->id, &m->name, SKEP_HAS(message, m, data) ? &m->data : &none);
@@ -142,7 +137,7 @@ void skep__worker_message(skep_child *sender, const struct skep_command_message 
 /* --- requests of the primary's --- */
 
 static void settle(struct skep__call_to_child *call, int status, const void *data, size_t size_bytes) {
-    HASH_DEL(call->cluster->calls, call);
+    HASH_DEL(call->cluster->messages->calls, call);
     skep__alarm_stop(&call->expiry);
     call->callback(call->cluster, status, data, size_bytes, call->context);
     free(call);
@@ -152,20 +147,21 @@ static void call_expired(struct skep__alarm *alarm) {
     settle(SKEP_CONTAINER(alarm, struct skep__call_to_child, expiry), SKEP_ETIMEDOUT, NULL, 0);
 }
 
-void skep__calls_fail(const skep_child *child) {
+void skep__messages_link_closed(skep_child *child) {
     struct skep__call_to_child *call, *next;
-    HASH_ITER(hh, child->cluster->calls, call, next)
+    HASH_ITER(hh, child->cluster->messages->calls, call, next)
     if (call->child == child->id) settle(call, SKEP_ENOWORKER, NULL, 0);
 }
 
-void skep__calls_free(skep_cluster *cluster) {
-    while (cluster->calls != NULL) /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): settling takes it off the table */
-        settle(cluster->calls, SKEP_ECLOSED, NULL, 0);
+void skep__messages_end(skep_cluster *cluster) {
+    const struct skep__messages *messages = cluster->messages;
+    while (messages != NULL && messages->calls != NULL) /* settling takes it off the table */
+        settle(messages->calls, SKEP_ECLOSED, NULL, 0);  // NOLINT(clang-analyzer-unix.Malloc)
 }
 
 static void reply_here(skep_child *sender, const struct skep_command_reply *r) {
     struct skep__call_to_child *call;
-    HASH_FIND(hh, sender->cluster->calls, &r->request, sizeof r->request, call);
+    HASH_FIND(hh, sender->cluster->messages->calls, &r->request, sizeof r->request, call);
     if (call == NULL || call->child != sender->id) return; /* too late, or not its to answer */
     bool has_data = SKEP_HAS(reply, r, data);
     settle(call, SKEP_HAS(reply, r, status) ? (int)r->status : SKEP_OK, has_data ? r->data.data : NULL,
@@ -191,13 +187,21 @@ static int add_to_inbox(void *context, const void *data, size_t size_bytes) {
 
 /* If not all of it fits into the inbox now, it is sent again when that has drained: the worker drops what it has seen.
  */
-void skep__worker_news_since(skep_child *child, uint64_t seq) {
+static void send_news(skep_child *child, uint64_t seq) {
     if (child->link < 0) return;
     int status = skep__news_since(child->cluster, seq, add_to_inbox, child);
-    child->owes_news = status == SKEP_EAGAIN;
-    child->news_seen = seq;
+    child->talker->owes_news = status == SKEP_EAGAIN;
+    child->talker->news_seen = seq;
     if (status != SKEP_OK)
         skep__trace(child->cluster->trace, SKEP__TRACE_WIRE, "worker %u: news: %s", child->id, skep_strerror(status));
+}
+
+void skep__worker_news_since(skep_child *child, uint64_t seq) {
+    if (!child->talker->owes_news) send_news(child, seq);
+}
+
+void skep__messages_inbox_drained(skep_child *child) {
+    if (child->talker->owes_news) send_news(child, child->talker->news_seen);
 }
 
 /* --- messages from the primary --- */
@@ -231,7 +235,7 @@ static int await_reply(skep_child *child, uint64_t request, unsigned timeout_ms,
     call->expiry.holds = true;
     if (timeout_ms == 0) timeout_ms = REQUEST_TIMEOUT_MS;
     int status = skep__alarm_set(cluster->clock, &call->expiry, timeout_ms, call_expired);
-    if (status == SKEP_OK) HASH_ADD(hh, cluster->calls, request, sizeof call->request, call);
+    if (status == SKEP_OK) HASH_ADD(hh, cluster->messages->calls, request, sizeof call->request, call);
     if (status == SKEP_OK && SKEP_IS_ADDED(call, hh)) return SKEP_OK;
     skep__alarm_stop(&call->expiry);
     free(call);
@@ -241,7 +245,7 @@ static int await_reply(skep_child *child, uint64_t request, unsigned timeout_ms,
 int skep_child_request(skep_child *child, const char *name, const void *data, size_t size_bytes, unsigned timeout_ms,
                        skep_child_reply_cb callback, void *context) {
     struct skep_command command;
-    uint64_t request = ++child->cluster->next_call;
+    uint64_t request = ++child->cluster->messages->next_call;
     fill(&command, name, data, size_bytes);
     SKEP_SET(message, &command.message, request, request);
     int status = push_message(child, &command);

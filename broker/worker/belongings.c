@@ -11,9 +11,6 @@
  *
  * No control groups: moving a process into one takes the kernel some 50 ms or more, in which no process of the machine
  * can be made. */
-#include "worker/belongings.h"
-#include "base/why.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +25,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/why.h"
+#include "worker/private.h"
 
 enum {
     END_MS = 1000, /* how long the end of adopted processes is waited for */
@@ -52,8 +52,8 @@ void skep__belongings_guard(skep_child *child) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) return;
     if (give_to_group(ends[0], child->pid) && give_to_group(ends[1], child->pid)) {
-        child->guard[0] = ends[0];
-        child->guard[1] = ends[1];
+        child->process->guard[0] = ends[0];
+        child->process->guard[1] = ends[1];
         return;
     }
     close(ends[0]);
@@ -64,8 +64,8 @@ void skep__belongings_guard(skep_child *child) {
 void skep__belongings_end(skep_child *child, bool is_there) {
     if (is_there) kill(-child->pid, SIGKILL);
     for (unsigned i = 0; i < 2; i++) {
-        if (child->guard[i] >= 0) close(child->guard[i]);
-        child->guard[i] = -1;
+        if (child->process->guard[i] >= 0) close(child->process->guard[i]);
+        child->process->guard[i] = -1;
     }
 }
 
@@ -141,9 +141,7 @@ static bool has(const pid_t *pids, size_t count, pid_t pid) {
 }
 
 static bool is_worker(const skep_cluster *cluster, pid_t pid) {
-    skep_child *child;
-    HASH_FIND(by_pid, cluster->by_pid, &pid, sizeof pid, child);
-    return child != NULL;
+    return skep__child_by_pid(cluster, pid) != NULL;
 }
 
 /* Whether it belongs to one of this broker's workers that has ended. */
@@ -163,7 +161,7 @@ static size_t kill_orphans(skep_cluster *cluster, bool all) {
     if (!list_children(&pids)) return 0;
     for (size_t i = 0; i < pids.count; i++) {
         pid_t pid = pids.pids[i];
-        if (is_worker(cluster, pid) || has(cluster->own_children, cluster->own_child_count, pid)) continue;
+        if (is_worker(cluster, pid) || has(cluster->workers->own_children, cluster->workers->own_child_count, pid)) continue;
         orphans++;
         if (all || is_left_behind(cluster, pid)) kill(pid, SIGKILL);
     }
@@ -182,7 +180,7 @@ static void reap_orphans(const skep_cluster *cluster) {
 }
 
 void skep__orphans_look(skep_cluster *cluster) {
-    if (!cluster->adopts) return;
+    if (!cluster->workers->adopts) return;
     kill_orphans(cluster, false);
     reap_orphans(cluster);
 }
@@ -193,41 +191,41 @@ static void child_ended(uv_signal_t *handle, int number) {
 }
 
 /* The parent process may have blocked or ignored the signal. */
-int skep__orphans_adopt(skep_cluster *cluster) {
+int skep__workers_open(skep_cluster *cluster) {
     sigset_t wanted;
     struct pids own;
-    if (!cluster->settings.adopt || cluster->adopts) return SKEP_OK;
+    if (!cluster->settings.adopt || cluster->workers->adopts) return SKEP_OK;
     if (!list_children(&own)) {
         int status = errno == ENOENT ? SKEP_ESYS : skep_status_of_errno(errno);
         return skep__broker_fail(cluster, status, "cannot adopt processes: /proc/self/task: %s", strerror(errno));
     }
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 || uv_signal_init(cluster->loop, &cluster->child_signal) != 0) {
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 || uv_signal_init(cluster->loop, &cluster->workers->child_signal) != 0) {
         free(own.pids);
         return skep__broker_fail(cluster, SKEP_ESYS, "cannot adopt processes: %s", strerror(errno));
     }
-    cluster->own_children = own.pids;
-    cluster->own_child_count = own.count;
-    cluster->adopts = true;
-    cluster->open_handles++;
-    cluster->child_signal.data = cluster;
+    cluster->workers->own_children = own.pids;
+    cluster->workers->own_child_count = own.count;
+    cluster->workers->adopts = true;
+    cluster->workers->child_signal.data = cluster;
     sigemptyset(&wanted);
     sigaddset(&wanted, SIGCHLD);
-    skep__signal_mask_change(&cluster->signal_mask, SIG_UNBLOCK, &wanted);
-    int error = uv_signal_start(&cluster->child_signal, child_ended, SIGCHLD);
-    uv_unref((uv_handle_t *)&cluster->child_signal);
+    skep__signal_mask_change(&cluster->workers->mask, SIG_UNBLOCK, &wanted);
+    int error = uv_signal_start(&cluster->workers->child_signal, child_ended, SIGCHLD);
+    uv_unref((uv_handle_t *)&cluster->workers->child_signal);
     return error == 0 ? SKEP_OK : skep__broker_fail(cluster, SKEP_ESYS, "cannot watch SIGCHLD: %s", uv_strerror(error));
 }
 
 void skep__orphans_end(skep_cluster *cluster) {
     static const struct timespec step = {.tv_nsec = END_STEP_MS * 1000000L};
-    if (!cluster->adopts) return;
-    cluster->adopts = false;
+    if (!cluster->workers->adopts) return;
+    cluster->workers->adopts = false;
     for (unsigned waited_ms = 0; kill_orphans(cluster, true) > 0 && waited_ms < END_MS; waited_ms += END_STEP_MS) {
         nanosleep(&step, NULL);
         reap_orphans(cluster);
     }
-    free(cluster->own_children);
-    uv_close((uv_handle_t *)&cluster->child_signal, cluster->handle_closed);
+    free(cluster->workers->own_children);
+    skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->workers->child_signal);
+    skep__signal_mask_restore(&cluster->workers->mask);
 }
 
 /* --- those of a broker that was killed --- */

@@ -2,21 +2,17 @@
  * A worker as a process: made, watched, reaped, released. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/why.h"
-#include "config/directory.h"
-#include "journal/event.h"
-#include "worker/belongings.h"
-#include "worker/events.h"
-#include "worker/life.h"
-#include "worker/output.h"
-#include "worker/page.h"
-#include "worker/program.h"
-#include "worker/watchdog.h"
+#include "common/container.h"
+#include "common/signal_text.h"
+#include "journal/journal.h"
+#include "worker/private.h"
 
 enum {
     UNKNOWN_STATUS = 255, /* of a worker whose exit status is unknown */
@@ -29,6 +25,14 @@ static void take_exit_status(skep_child *child, int status) {
     child->exited = true;
     child->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     child->exit_signal = WIFSIGNALED(status) ? WTERMSIG(status) : -1;
+}
+
+void skep__exit_text(const skep_child *child, char text[SKEP__HOW_SIZE]) {
+    char signal[SKEP__SIGNAL_BYTES];
+    skep__signal_text(child->exit_signal, signal);
+    if (child->exit_signal < 0) snprintf(text, SKEP__HOW_SIZE, "exited with status %d", child->exit_code);
+    else if (child->reason == NULL) snprintf(text, SKEP__HOW_SIZE, "was killed by %s", signal);
+    else snprintf(text, SKEP__HOW_SIZE, "was killed by %s (%s)", signal, child->reason);
 }
 
 void skep__child_reap(skep_child *child) {
@@ -53,13 +57,18 @@ static void process_ended(uv_poll_t *poll, int status, int events) {
     take_exit_status(child, exit_status);
     uv_poll_stop(poll);
     skep_cluster *cluster = child->cluster;
-    cluster->worker_events->ended(child);
+    cluster->workers->events->ended(child);
     skep__orphans_look(cluster);
 }
 
 void skep__child_kill(skep_child *child, const char *reason) {
     if (child->reason == NULL) child->reason = reason;
     if (!child->exited) kill(child->pid, SIGKILL);
+}
+
+void skep__child_discard(skep_child *child, const char *reason) {
+    child->discarding = true;
+    skep__child_kill(child, reason);
 }
 
 int skep__child_signal(skep_child *child, int signal, int value) {
@@ -71,111 +80,143 @@ int skep__child_signal(skep_child *child, int signal, int value) {
 }
 
 void skep__child_dismiss(skep_child *child) {
-    if (!child->exited) child->cluster->worker_events->dismissed(child);
+    if (!child->exited) child->cluster->workers->events->dismissed(child);
 }
 
 void skep__child_bad_frame(skep_child *child, const char *channel, const char *why) {
     uint64_t now_ms = uv_now(child->cluster->loop);
-    uint64_t *slot = &child->bad_frame_ms[child->bad_frames % 2]; /* of the last but one */
-    bool third = child->bad_frames >= 2 && now_ms - *slot <= BAD_FRAMES_MS;
-    *slot = now_ms;
-    child->bad_frames++;
-    child->cluster->bad_frames++;
+    struct skep__process *process = child->process;
+    uint64_t *before_ms = &process->bad_frame_ms[process->bad_frames % 2]; /* of the last but one */
+    bool third = process->bad_frames >= 2 && now_ms - *before_ms <= BAD_FRAMES_MS;
+    *before_ms = now_ms;
+    process->bad_frames++;
+    child->cluster->workers->bad_frames++;
     skep__emit_error(child->cluster, child, "malformed frame on its %s (%s); dropped", channel, why);
-    if (!third) return;
-    child->discarding = true;
-    skep__child_kill(child, "protocol");
+    if (third) skep__child_discard(child, "protocol");
 }
 
 /* --- handles --- */
 
+int skep__process_new(skep_child *child) {
+    struct skep__process *process = calloc(1, sizeof *process);
+    if (process == NULL) return SKEP_ENOMEM;
+    process->child = child;
+    process->pidfd = process->guard[0] = process->guard[1] = -1;
+    child->process = process;
+    return SKEP_OK;
+}
+
+void skep__process_free(skep_child *child) {
+    free(child->process);
+    child->process = NULL;
+}
+
 static void free_child(skep_child *child) {
-    free(child->counted);
+    skep__journal_worker_freed(child);
+    skep__process_free(child);
     free(child->program);
     free(child);
 }
 
-static void handle_closed(uv_handle_t *handle) {
-    skep_child *child = handle->data;
-    if (--child->open_handles > 0 || !child->released) return;
-    skep__subscribers_free(&child->subscribers);
-    free_child(child);
+static void handles_closed(struct skep__handles *handles) {
+    free_child(SKEP_CONTAINER(handles, struct skep__process, handles)->child);
 }
 
 void skep__child_drop_link(skep_child *child) {
-    uv_poll_stop(&child->link_poll);
-    uv_close((uv_handle_t *)&child->link_poll, handle_closed);
+    uv_poll_stop(&child->process->link_poll);
+    skep__handle_close(&child->process->handles, (uv_handle_t *)&child->process->link_poll);
     close(child->link);
     child->link = -1;
 }
 
 void skep__child_drop_process(skep_child *child) {
-    skep__forget_due(child->cluster, child);
+    struct skep__process *process = child->process;
+    skep__journal_worker_ended(child);
     skep__page_free(&child->page);
     skep__output_close(child);
-    skep__tail_free(&child->last_lines);
-    uv_poll_stop(&child->pid_poll);
-    close(child->pidfd);
-    child->released = true;
-    skep__alarm_stop(&child->deadline);
     skep__watchdog_stop(child);
-    uv_close((uv_handle_t *)&child->pid_poll, handle_closed);
+    uv_poll_stop(&process->pid_poll);
+    close(process->pidfd);
+    process->handles.closed = handles_closed;
+    skep__handle_close(&process->handles, (uv_handle_t *)&process->pid_poll);
 }
 
-static int open_handle(skep_child *child, uv_poll_t *poll, int fd) {
+/* libuv stops polling a socket with an error, and a worker that closed its end with messages unread leaves one: what it
+ * sent before is read here, and then the end. */
+static void read_to_the_end(skep_child *child) {
+    while (child->link >= 0 && child->cluster->workers->events->readable(child) == SKEP_OK) continue;
+}
+
+static void link_ready(uv_poll_t *poll, int status, int events) {
+    skep_child *child = poll->data;
+    const struct skep__worker_events *hive = child->cluster->workers->events;
+    if (status < 0) read_to_the_end(child);
+    if (events & UV_WRITABLE) hive->writable(child);
+    if (child->link >= 0 && events & UV_READABLE) (void)hive->readable(child);
+}
+
+void skep__child_watch_link(skep_child *child, bool is_full) {
+    int events = is_full ? UV_READABLE | UV_WRITABLE : UV_READABLE;
+    struct skep__process *process = child->process;
+    if (child->link < 0 || process->link_events == events) return;
+    process->link_events = events;
+    uv_poll_start(&process->link_poll, events, link_ready);
+    uv_unref((uv_handle_t *)&process->link_poll);
+}
+
+static int open_poll(skep_child *child, uv_poll_t *poll, int fd) {
     poll->data = child;
-    int error = uv_poll_init(child->cluster->loop, poll, fd);
-    if (error == 0) child->open_handles++;
-    return skep_status_of_errno(-error);
+    return skep_status_of_errno(-uv_poll_init(child->cluster->loop, poll, fd));
 }
 
-static int open_handles(skep_child *child) {
-    int status = open_handle(child, &child->pid_poll, child->pidfd);
-    if (status == SKEP_OK) status = open_handle(child, &child->link_poll, child->link);
-    if (status == SKEP_OK) return SKEP_OK;
+static int open_polls(skep_child *child) {
+    struct skep__process *process = child->process;
+    int status = open_poll(child, &process->pid_poll, process->pidfd);
+    if (status == SKEP_OK) {
+        status = open_poll(child, &process->link_poll, child->link);
+        if (status == SKEP_OK) return SKEP_OK;
+        skep__handle_close(&process->handles, (uv_handle_t *)&process->pid_poll);
+    }
     return skep__broker_fail(child->cluster, status, "cannot watch worker %u: %s", child->id, skep_strerror(status));
 }
 
 static void start_watching(skep_child *child) {
-    uv_poll_start(&child->pid_poll, UV_READABLE, process_ended);
-    child->cluster->worker_events->watched(child);
+    uv_poll_start(&child->process->pid_poll, UV_READABLE, process_ended);
+    child->cluster->workers->events->watched(child);
 }
 
 /* --- making --- */
 
 static void abandon(skep_child *child) {
+    struct skep__process *process = child->process;
     skep__output_close(child);
     kill(child->pid, SIGKILL);
     skep__child_reap(child);
-    child->released = true;
-    if (child->open_handles > 0) uv_close((uv_handle_t *)&child->pid_poll, handle_closed); /* the first to be opened */
-    close(child->pidfd);
+    close(process->pidfd);
     close(child->link);
     skep__page_free(&child->page);
-    skep__outlet_free(&child->inbox);
-    if (child->open_handles == 0) free_child(child);
+    child->cluster->workers->events->unmade(child);
+    process->handles.closed = handles_closed;
+    if (process->handles.closing == 0) free_child(child);
 }
 
 static skep_child *allocate(skep_cluster *cluster, const struct skep__start *start) {
     skep_child *child = calloc(1, sizeof *child);
     if (child == NULL) return NULL;
     child->program = strdup(start->program->exec);
-    if (child->program == NULL) {
-        free(child);
+    bool is_there = child->program != NULL && skep__process_new(child) == SKEP_OK;
+    if (!is_there || skep__journal_worker_made(child) != SKEP_OK) {
+        free_child(child);
         return NULL;
     }
     child->cluster = cluster;
     child->terms = start->terms;
     child->slot = start->slot;
     child->place = start->place;
-    child->id = ++cluster->next_child;
+    child->id = ++cluster->workers->latest;
     child->link = -1;
-    child->exit_code = child->exit_signal = child->guard[0] = child->guard[1] = -1;
+    child->exit_code = child->exit_signal = -1;
     child->spawned_ms = uv_now(cluster->loop);
-    STAILQ_INIT(&child->notices);
-    STAILQ_INIT(&child->untaken);
-    STAILQ_INIT(&child->subscribers);
-    LIST_INIT(&child->seats);
     LIST_INIT(&child->consumers);
     child->deliveries.first = child->deliveries.next = 1;
     return child;
@@ -190,15 +231,15 @@ static int open_output(skep_child *child, const int fds[2]) {
 /* The process is the child's from here on. */
 static int adopt(skep_child *child, const struct skep__program *program, const struct skep__spawned *spawned) {
     child->pid = spawned->pid;
-    child->pidfd = spawned->pidfd;
+    child->process->pidfd = spawned->pidfd;
     child->link = spawned->link;
     child->page = spawned->page;
     skep__belongings_guard(child);
     int status = open_output(child, spawned->output);
-    if (status == SKEP_OK) status = child->cluster->worker_events->made(child, program);
+    if (status == SKEP_OK) status = child->cluster->workers->events->made(child, program);
     if (status == SKEP_OK) status = skep__child_enlist(child);
     if (status != SKEP_OK) return status;
-    status = open_handles(child);
+    status = open_polls(child);
     if (status != SKEP_OK) {
         skep__child_unlist(child);
         return status;

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * Workers' output. A worker that floods its pipes is read more slowly: then it waits in its own write, and neither the
  * broker nor its other workers notice. */
-#include "worker/output.h"
-#include "common/container.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "journal/event.h"
-#include "journal/memory.h"
+#include "common/container.h"
+#include "journal/journal.h"
 #include "worker/bucket.h"
+#include "worker/private.h"
 #include "worker/splitter.h"
 
 enum {
@@ -50,26 +48,14 @@ static void take_line(void *context, const char *data, size_t size_bytes, uint64
     const struct stream *stream = context;
     skep_child *child = stream->output->child;
     skep_cluster *cluster = child->cluster;
-    const struct skep__log_line about = {.time_ms = stream->output->time_ms,
-                                         .worker = child->id,
-                                         .pid = child->pid,
-                                         .group = cluster->group_count > 1 ? child->terms->name : NULL,
-                                         .stream = stream->number,
-                                         .cut_bytes = cut_bytes,
-                                         .size_bytes = size_bytes};
-    struct skep__log_line *line;
-    bool may_grow = skep__memory_allows(cluster, size_bytes);
-    size_t limit_bytes = may_grow ? cluster->settings.log_bytes : cluster->log.bytes;
-    if (skep__log_add(&cluster->log, &about, data, limit_bytes, &line) == SKEP_OK)
-        skep__tail_add(&child->last_lines, line);
-    if (cluster->log_callback == NULL) return;
-    skep_log_line seen = {.child = child,
+    skep_log_line line = {.child = child,
                           .stream = stream->number,
                           .data = data,
                           .size_bytes = size_bytes,
                           .cut_bytes = cut_bytes,
                           .time_ms = stream->output->time_ms};
-    cluster->log_callback(cluster, &seen, cluster->log_context);
+    skep__log_keep(cluster, &line);
+    if (cluster->workers->log_callback != NULL) cluster->workers->log_callback(cluster, &line, cluster->workers->log_context);
 }
 
 static void end_line(struct stream *stream) {
@@ -222,7 +208,7 @@ int skep__output_new(skep_child *child, const int fds[2]) {
         return status;
     }
     for (int i = 0; i < 2; i++) watch(&output->streams[i]);
-    child->output = output;
+    child->process->output = output;
     return SKEP_OK;
 }
 
@@ -237,19 +223,19 @@ static void read_rest(struct stream *stream) {
 }
 
 void skep__output_finish(skep_child *child) {
-    struct skep__output *output = child->output;
+    struct skep__output *output = child->process->output;
     for (int i = 0; output != NULL && i < 2; i++)
         if (output->streams[i].fd >= 0) read_rest(&output->streams[i]);
     skep__output_close(child);
 }
 
 void skep__output_close(skep_child *child) {
-    struct skep__output *output = child->output;
-    child->output = NULL;
+    struct skep__output *output = child->process->output;
+    child->process->output = NULL;
     if (output != NULL) release(output);
 }
 
 void skep_on_log(skep_cluster *cluster, skep_log_cb callback, void *context) {
-    cluster->log_callback = callback;
-    cluster->log_context = context;
+    cluster->workers->log_callback = callback;
+    cluster->workers->log_context = context;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * Shared pages: files without a name, of a size that no worker can change, so that the broker never reads beyond the
  * end. */
-#include "worker/page.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "worker/private.h"
 
 static struct skep_page *map(int fd) {
     static const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;

@@ -17,10 +17,7 @@
 #include <unistd.h>
 
 #include "base/why.h"
-#include "config/settings.h"
-#include "worker/belongings.h"
-#include "worker/life.h"
-#include "worker/page.h"
+#include "worker/private.h"
 
 static_assert(SKEP_EXTRA_FD == SKEP_PAGE_FD + 1, "they follow the link and the page");
 
@@ -317,9 +314,9 @@ static bool is_captured(const skep_settings *settings) {
 
 /* The soft limit that the broker was started with, unless the hard one has been lowered since. */
 static struct rlimit files_of_worker(const skep_cluster *cluster) {
-    struct rlimit now = cluster->files;
+    struct rlimit now = cluster->workers->files;
     getrlimit(RLIMIT_NOFILE, &now);
-    now.rlim_cur = cluster->files.rlim_cur < now.rlim_max ? cluster->files.rlim_cur : now.rlim_max;
+    now.rlim_cur = cluster->workers->files.rlim_cur < now.rlim_max ? cluster->workers->files.rlim_cur : now.rlim_max;
     return now;
 }
 

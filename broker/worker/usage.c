@@ -3,14 +3,12 @@
  *
  * Opening a file in /proc costs 8 microseconds: for 1,000 workers a turn of the loop would take longer than a hand-off
  * may. Descriptors that stay open would be cheaper, but the broker needs those for connections. */
-#include "worker/usage.h"
-
 #include <fcntl.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "broker.h"
+#include "worker/private.h"
 
 enum { AT_ONCE = 64 /* half a millisecond */ };
 
@@ -39,7 +37,7 @@ static bool read_processor(pid_t pid, uint64_t *ms) {
 
 /* A process that has ended keeps what it had last. */
 static void look(skep_child *child) {
-    struct skep__usage *usage = &child->usage;
+    struct skep__usage *usage = &child->process->usage;
     if (!child->exited && !read_resident(child->pid, &usage->rss_bytes)) usage->rss_bytes = 0;
     if (!child->exited && !read_processor(child->pid, &usage->cpu_ms)) usage->cpu_ms = 0;
     usage->looked_ms = uv_now(child->cluster->loop);
@@ -48,15 +46,14 @@ static void look(skep_child *child) {
 
 /* By the time when the round began, so that it has an end however slow the machine is. */
 static bool is_fresh(const skep_child *child, uint64_t began_ms) {
-    return child->usage.looked && child->usage.looked_ms + SKEP__USAGE_FRESH_MS > began_ms;
+    return child->process->usage.looked && child->process->usage.looked_ms + SKEP__USAGE_FRESH_MS > began_ms;
 }
 
 /* True if none is left. */
 static bool look_at_some(skep_cluster *cluster) {
     unsigned left = AT_ONCE;
-    skep_child *child;
-    TAILQ_FOREACH(child, &cluster->children, entry) {
-        if (is_fresh(child, cluster->usage_began_ms)) continue;
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;) {
+        if (is_fresh(child, cluster->workers->usage_began_ms)) continue;
         if (left-- == 0) return false;
         look(child);
     }
@@ -67,18 +64,18 @@ static void go_on(uv_idle_t *idle) {
     skep_cluster *cluster = idle->data;
     if (!look_at_some(cluster)) return;
     uv_idle_stop(idle);
-    cluster->usage_fresh(cluster);
+    cluster->workers->usage_fresh(cluster);
 }
 
 bool skep__usage_refresh(skep_cluster *cluster, void (*fresh)(skep_cluster *cluster)) {
-    cluster->usage_fresh = fresh;
-    if (uv_is_active((uv_handle_t *)&cluster->usage_idle)) return false;
-    cluster->usage_began_ms = uv_now(cluster->loop);
+    cluster->workers->usage_fresh = fresh;
+    if (uv_is_active((uv_handle_t *)&cluster->workers->usage_idle)) return false;
+    cluster->workers->usage_began_ms = uv_now(cluster->loop);
     if (look_at_some(cluster)) return true;
-    uv_idle_start(&cluster->usage_idle, go_on);
+    uv_idle_start(&cluster->workers->usage_idle, go_on);
     return false;
 }
 
 void skep__usage_stop(skep_cluster *cluster) {
-    uv_idle_stop(&cluster->usage_idle);
+    uv_idle_stop(&cluster->workers->usage_idle);
 }

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * Looks at the workers' beats. Looks are counted, not time: however long the machine was busy elsewhere between two of
  * them, a worker has had its turn before the next. */
-#include "worker/watchdog.h"
 #include "common/container.h"
-
-#include "journal/event.h"
-#include "worker/life.h"
-#include "worker/page.h"
+#include "journal/journal.h"
+#include "worker/private.h"
 
 enum { LOOKS = 4 /* without a new beat until a worker is killed */ };
 
 static void look(struct skep__alarm *alarm);
 
 static void look_again(skep_child *child) {
-    if (skep__alarm_set(child->cluster->clock, &child->watchdog, child->watchdog_ms / LOOKS, look) == SKEP_OK) return;
+    if (skep__alarm_set(child->cluster->clock, &child->process->watchdog, child->process->watchdog_ms / LOOKS, look) == SKEP_OK) return;
     skep__emit_error(child->cluster, child, "out of memory: it is no longer watched");
 }
 
@@ -21,29 +18,29 @@ static void look_again(skep_child *child) {
  * to run: that is for the other deadlines. */
 static bool is_silent(skep_child *child) {
     bool in_loop = child->state == SKEP__CHILD_READY || child->state == SKEP__CHILD_DRAINING;
-    uint64_t before = child->beats;
-    child->beats = __atomic_load_n(&child->page->beats, __ATOMIC_RELAXED);
-    return in_loop && child->link >= 0 && child->beats != 0 && child->beats == before;
+    uint64_t before = child->process->beats;
+    child->process->beats = __atomic_load_n(&child->page->beats, __ATOMIC_RELAXED);
+    return in_loop && child->link >= 0 && child->process->beats != 0 && child->process->beats == before;
 }
 
 static void look(struct skep__alarm *alarm) {
-    skep_child *child = SKEP_CONTAINER(alarm, skep_child, watchdog);
-    child->silent_looks = is_silent(child) ? child->silent_looks + 1 : 0;
-    if (child->silent_looks < LOOKS) {
+    skep_child *child = SKEP_CONTAINER(alarm, struct skep__process, watchdog)->child;
+    child->process->silent_looks = is_silent(child) ? child->process->silent_looks + 1 : 0;
+    if (child->process->silent_looks < LOOKS) {
         look_again(child);
         return;
     }
-    skep__emit_error(child->cluster, child, "its event loop was blocked for %u ms; killed", child->watchdog_ms);
+    skep__emit_error(child->cluster, child, "its event loop was blocked for %u ms; killed", child->process->watchdog_ms);
     skep__child_kill(child, "watchdog");
 }
 
 unsigned skep__watchdog_start(skep_child *child) {
-    child->watchdog_ms = child->terms->settings->watchdog_ms;
-    if (child->watchdog_ms == 0) return 0;
+    child->process->watchdog_ms = child->terms->settings->watchdog_ms;
+    if (child->process->watchdog_ms == 0) return 0;
     look_again(child);
-    return child->watchdog_ms / LOOKS;
+    return child->process->watchdog_ms / LOOKS;
 }
 
 void skep__watchdog_stop(skep_child *child) {
-    skep__alarm_stop(&child->watchdog);
+    skep__alarm_stop(&child->process->watchdog);
 }

@@ -9,10 +9,12 @@
 #include <fcntl.h>
 
 #include "broker.h"
-#include "connections/dispatch.h"
-#include "connections/handoff.h"
-#include "group/group.h"
-#include "group/slot.h"
+#include "connections/private.h"
+#include "group/private.h"
+#include "hive/private.h"
+#include "journal/private.h"
+#include "messages/private.h"
+#include "worker/private.h"
 
 /* A cluster on the pump's loop, not started; its directory is the pump's folder. */
 static inline skep_cluster *hatch_cluster(struct pump *pump, const skep_settings *settings) {
@@ -62,33 +64,44 @@ static inline skep_child *hatch_child(skep_cluster *cluster, uint32_t place) {
     assert_non_null(child->program);
     child->id = place + 1;
     child->state = SKEP__CHILD_READY;
-    child->exit_code = child->exit_signal = child->guard[0] = child->guard[1] = -1;
-    child->link_flush.flush = hatch_flush_nothing;
-    STAILQ_INIT(&child->notices);
-    STAILQ_INIT(&child->untaken);
-    STAILQ_INIT(&child->subscribers);
-    LIST_INIT(&child->seats);
+    child->exit_code = child->exit_signal = -1;
     LIST_INIT(&child->consumers);
     child->deliveries.first = child->deliveries.next = 1;
-    cluster->child_count++;
+    assert_int_equal(skep__process_new(child), SKEP_OK);
+    assert_int_equal(skep__journal_worker_made(child), SKEP_OK);
+    assert_int_equal(skep__parts_new(child), SKEP_OK);
+    child->taker->link_flush.flush = hatch_flush_nothing;
+    cluster->workers->count++;
     return child;
+}
+
+/* The broker finds it by its number and its process, too. */
+static inline void hatch_list(skep_child *child) {
+    assert_int_equal(skep__child_enlist(child), SKEP_OK);
+    child->cluster->workers->count--; /* it was counted */
+}
+
+static inline void hatch_unlist(skep_child *child) {
+    skep__child_unlist(child);
+    child->cluster->workers->count++;
 }
 
 /* Everything it was handed has left for it; it takes up to a number. */
 static inline void hatch_take(skep_child *child, uint64_t through) {
     struct skep_command_taken taken = {.through = 0};
     SKEP_SET(taken, &taken, through, through);
-    child->unsent = NULL;
+    child->taker->unsent = NULL;
     skep__taken(child, &taken);
 }
 
 static inline void hatch_free_child(skep_child *child) {
     hatch_take(child, UINT64_MAX);
-    for (struct skep__seat *seat; (seat = LIST_FIRST(&child->seats)) != NULL;) skep__seat_free(seat);
-    skep__flusher_unmark(child->cluster->flusher, &child->link_flush);
-    child->cluster->child_count--;
-    skep__handling_free(&child->handling);
-    free(child->counted);
+    for (struct skep__seat *seat; (seat = LIST_FIRST(&child->taker->seats)) != NULL;) skep__seat_free(seat);
+    skep__flusher_unmark(child->cluster->flusher, &child->taker->link_flush);
+    child->cluster->workers->count--;
+    skep__parts_free(child);
+    skep__journal_worker_freed(child);
+    skep__process_free(child);
     free(child->program);
     free(child->slot);
     free(child);

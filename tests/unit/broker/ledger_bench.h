@@ -7,10 +7,9 @@
 #include "broker/ledger_put.h"
 #include "common/text.h"
 
-#include "clients/session.h"
-#include "hive/hive.h"
+#include "clients/private.h"
+#include "hive/private.h"
 #include "jobs/ledger.h"
-#include "messages/router.h"
 #include "page_claims.h"
 
 enum { BENCH_RUNS = 4096 };

@@ -7,7 +7,7 @@
 #include "broker/ledger_put.h"
 #include "common/text.h"
 
-#include "clients/session.h"
+#include "clients/private.h"
 #include "jobs/ledger.h"
 #include "page_claims.h"
 

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "config/directory.h"
+#include "config/private.h"
 
 struct place {
     struct pump *pump;

@@ -9,7 +9,7 @@ struct bench {
     skep_cluster cluster;
     struct skep__terms terms;
     struct skep__listener listener;
-    skep_child children[SEATS];
+    struct skep__taker takers[SEATS];
     struct skep__seat seats[SEATS];
     uint64_t picks;
     unsigned seed;
@@ -29,7 +29,7 @@ static void open_bench(struct bench *bench, enum skep_policy policy) {
     bench->listener.terms = &bench->terms;
     bench->listener.heap.before = skep__seat_is_before;
     for (unsigned i = 0; i < SEATS; i++) {
-        bench->seats[i].child = &bench->children[i];
+        bench->seats[i].taker = &bench->takers[i];
         bench->seats[i].listener = &bench->listener;
         bench->seats[i].picked = ++bench->picks;
     }
@@ -37,7 +37,7 @@ static void open_bench(struct bench *bench, enum skep_policy policy) {
 
 static uint64_t key(const struct bench *bench, const struct skep__seat *seat) {
     bool least = bench->cluster.settings.policy == SKEP_POLICY_LEAST_CONNECTIONS;
-    return least ? seat->child->live + seat->child->untaken_count : seat->turns;
+    return least ? seat->taker->live + seat->taker->untaken_count : seat->turns;
 }
 
 static const struct skep__seat *best_by_search(const struct bench *bench) {
@@ -59,8 +59,8 @@ static struct skep__seat *best_of(const struct bench *bench) {
 
 static void change(struct bench *bench, struct skep__seat *seat) {
     seat->turns = chance(bench, 20);
-    seat->child->live = chance(bench, 10);
-    seat->child->untaken_count = chance(bench, 5);
+    seat->taker->live = chance(bench, 10);
+    seat->taker->untaken_count = chance(bench, 5);
     seat->picked = ++bench->picks;
     if (seat->node.index != 0) skep__heap_update(&bench->listener.heap, &seat->node);
 }

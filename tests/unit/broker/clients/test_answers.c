@@ -4,8 +4,7 @@
 #include "broker/visitor.h"
 #include "scarce.h"
 
-#include "journal/event.h"
-#include "journal/memory.h"
+#include "journal/private.h"
 
 struct scene {
     struct bench bench;

@@ -3,7 +3,7 @@
 #include "broker/visitor.h"
 #include "common/text.h"
 
-#include "journal/event.h"
+#include "journal/private.h"
 
 static void note_errors(skep_cluster *cluster, const skep_event *event, void *context) {
     (void)cluster;
@@ -208,12 +208,12 @@ static void test_what_a_submission_says(void **state) {
 static void expect_refused(struct visitor *visitor, struct skep_frame *frame, const char *why) {
     char error[256] = "";
     skep_cluster *cluster = visitor->bench->cluster;
-    uint64_t before = cluster->bad_frames;
+    uint64_t before = cluster->clients->bad_frames;
     assert_int_equal(skep_on(cluster, SKEP_EVENT_ERROR, note_errors, error), SKEP_OK);
     visitor_end(visitor, frame);
-    assert_int_equal(cluster->bad_frames, before + 1);
+    assert_int_equal(cluster->clients->bad_frames, before + 1);
     assert_non_null(strstr(error, why));
-    skep__subscribers_free(&cluster->subscribers);
+    skep__subscribers_free(&cluster->journal->subscribers);
 }
 
 static void refuse_submission(struct visitor *visitor, const struct skep_command_submit *submit, const char *why) {
@@ -295,10 +295,10 @@ static void test_last_words_are_dropped(void **state) {
     visitor_end(&visitor, &frame);
     visitor_say(&visitor, &submit);
     bench_assert(&bench, 0, 0, 0);
-    assert_int_equal(bench.cluster->bad_frames, 0);
+    assert_int_equal(bench.cluster->clients->bad_frames, 0);
     visitor.id++; /* this one has never been there */
     visitor_say(&visitor, &submit);
-    assert_int_equal(bench.cluster->bad_frames, 1);
+    assert_int_equal(bench.cluster->clients->bad_frames, 1);
     close_with(&bench, &visitor);
 }
 

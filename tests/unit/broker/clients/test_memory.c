@@ -3,7 +3,7 @@
 #include "broker/shortage.h"
 #include "broker/visitor.h"
 
-#include "journal/memory.h"
+#include "journal/private.h"
 
 enum { FRAMES = 5 };
 
@@ -70,7 +70,7 @@ static void test_submissions_are_declined(void **state) {
     PUMP_UNTIL(bench.pump, bench.cluster->memory.block != NULL);
     visitor_submit(&visitor, FRAMES * 100 + 1, 1, false);
     visitor_expect(&visitor, FRAMES, SKEP_COMMAND_accepted, FRAMES * 100 + 1, 1, 1);
-    assert_int_equal(bench.cluster->bad_frames, 0);
+    assert_int_equal(bench.cluster->clients->bad_frames, 0);
     assert_int_equal(seen.errors, 1);
     assert_int_equal(count(&seen, "out of memory"), 1);
     close_with(&bench, &visitor);
@@ -189,7 +189,7 @@ static void test_joining_runs_out_of_memory(void **state) {
         scarce_has = has_a_few;
         status = skep__session_join(bench.cluster, getpid(), &frame, &why);
         scarce_has = NULL;
-        assert_int_equal(HASH_COUNT(bench.cluster->sessions), status == SKEP_OK ? 2 : 1);
+        assert_int_equal(HASH_COUNT(bench.cluster->clients->sessions), status == SKEP_OK ? 2 : 1);
         skep__frame_free(&frame);
         skep__reserve_take(&bench.cluster->memory);
     }

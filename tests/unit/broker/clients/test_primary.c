@@ -2,7 +2,7 @@
  * Jobs of the primary's own, and what it hears of them when the cluster ends. */
 #include "broker/ledger_bench.h"
 
-#include "journal/event.h"
+#include "journal/private.h"
 
 struct heard {
     int status;

@@ -205,8 +205,8 @@ static void test_a_client_leaves(void **state) {
     assert_int_equal(skep__frame_add(&frame, &leave), SKEP_OK);
     visitor_end(&visitor, &frame);
     assert_null(visitor_session(&visitor));
-    assert_true(LIST_EMPTY(&bench.cluster->pending));
-    assert_true(LIST_EMPTY(&bench.cluster->delayed));
+    assert_true(LIST_EMPTY(&bench.cluster->clients->pending));
+    assert_true(LIST_EMPTY(&bench.cluster->clients->delayed));
     complete(child, 2, 1, 2); /* its jobs stay, their results are nobody's */
     struct skep_command_fail fail = {.delivery = 3};
     skep__ledger_fail(child, &fail);
@@ -258,7 +258,7 @@ static void test_who_is_gone_cannot_join(void **state) {
     assert_int_equal(skep__session_join(bench.cluster, pid, &frame, &why), SKEP_ECLOSED);
     assert_int_equal(skep__session_join(bench.cluster, 0, &frame, &why), SKEP_ECLOSED); /* nobody knows who */
     assert_int_equal(frame.size_bytes, 0);
-    assert_null(bench.cluster->sessions);
+    assert_null(bench.cluster->clients->sessions);
     bench_close(&bench);
 }
 

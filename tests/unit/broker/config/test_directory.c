@@ -10,7 +10,7 @@ static void expect_unusable(const struct place *place, const char *reason) {
     assert_int_equal(skep__directory_take(place->cluster), SKEP_EDIR);
     snprintf(why, sizeof why, "%s: directory cannot be used: %s", place->dir, reason);
     assert_string_equal(skep_cluster_why(place->cluster), why);
-    assert_int_equal(place->cluster->lock, -1);
+    assert_int_equal(place->cluster->directory->lock, -1);
 }
 
 static void make_text(const struct place *place, const char *name, const char *text) {
@@ -45,8 +45,8 @@ static void test_made_and_private(void **state) {
     expect_taken(&place);
     assert_int_equal(stat(place.dir, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0700);
-    assert_true(place.cluster->lock >= 0);
-    assert_true(fcntl(place.cluster->lock, F_GETFD) & FD_CLOEXEC);
+    assert_true(place.cluster->directory->lock >= 0);
+    assert_true(fcntl(place.cluster->directory->lock, F_GETFD) & FD_CLOEXEC);
     assert_int_equal(place.cluster->instance.pid, getpid());
     assert_int_equal(place.cluster->instance.generation, 1);
     assert_string_equal(place.cluster->instance.dir, place.dir);
@@ -149,10 +149,10 @@ static void test_generations_grow(void **state) {
         expect_taken(&place);
         assert_int_equal(place.cluster->instance.generation, generation);
         skep__directory_release(place.cluster);
-        assert_int_equal(place.cluster->lock, -1);
+        assert_int_equal(place.cluster->directory->lock, -1);
     }
     expect_taken(&place);
-    assert_true(pread(place.cluster->lock, text, sizeof text - 1, 0) > 0);
+    assert_true(pread(place.cluster->directory->lock, text, sizeof text - 1, 0) > 0);
     int pid = 0, generation = 0;
     assert_int_equal(sscanf(text, "%d %d", &pid, &generation), 2);
     assert_int_equal(pid, getpid());

@@ -23,7 +23,7 @@ static void test_removed_and_made_again(void **state) {
     snprintf(why, sizeof why, "%s: directory cannot be used: it was removed, and another one is in its place",
              first.dir);
     assert_string_equal(skep_cluster_why(first.cluster), why);
-    first.cluster->ephemeral = true;
+    first.cluster->directory->ephemeral = true;
     skep__directory_release(first.cluster);
     hatch_free(first.pump, &first.cluster);
     assert_true(exists(&second, "control.1"));

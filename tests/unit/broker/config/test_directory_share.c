@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "config/directory.h"
+#include "config/private.h"
 
 static uid_t owner_of(const struct pump *pump, const char *name, mode_t *mode) {
     char path[128];

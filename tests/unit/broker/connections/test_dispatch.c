@@ -18,7 +18,7 @@ struct bench {
 static void open_bench(struct bench *bench, struct pump *pump, enum skep_policy policy) {
     bench->pump = pump;
     bench->cluster = hatch_cluster(pump, &(skep_settings){.policy = policy});
-    bench->cluster->max_in_flight = 1000;
+    bench->cluster->connections->max_in_flight = 1000;
     hatch_listener(&bench->listener, bench->cluster);
     for (uint32_t i = 0; i < WORKERS; i++) {
         bench->children[i] = hatch_child(bench->cluster, i);
@@ -29,7 +29,7 @@ static void open_bench(struct bench *bench, struct pump *pump, enum skep_policy 
 static void close_bench(struct bench *bench) {
     for (unsigned i = 0; i < WORKERS; i++) hatch_free_child(bench->children[i]);
     assert_int_equal(bench->listener.queued, 0);
-    assert_int_equal(bench->cluster->in_flight, 0);
+    assert_int_equal(bench->cluster->connections->in_flight, 0);
     skep__heap_free(&bench->listener.heap);
     hatch_free(bench->pump, &bench->cluster);
 }
@@ -38,14 +38,14 @@ static void close_bench(struct bench *bench) {
 static unsigned give_fd(struct bench *bench, int fd) {
     uint64_t before[WORKERS];
     struct skep__connection *connection = hatch_connection(&bench->listener, fd);
-    for (unsigned i = 0; i < WORKERS; i++) before[i] = bench->children[i]->accepted;
+    for (unsigned i = 0; i < WORKERS; i++) before[i] = bench->children[i]->taker->accepted;
     if (!skep__dispatch(connection)) {
         skep__connection_drop(connection);
         return WORKERS;
     }
     for (unsigned i = 0; i < WORKERS; i++) {
-        if (bench->children[i]->accepted == before[i]) continue;
-        bench->children[i]->unsent = NULL; /* it has left */
+        if (bench->children[i]->taker->accepted == before[i]) continue;
+        bench->children[i]->taker->unsent = NULL; /* it has left */
         return i;
     }
     fail_msg("dispatched to nobody");
@@ -70,7 +70,7 @@ static unsigned give_and_take(struct bench *bench) {
 /* As if what a worker was handed had been on the way for a while. */
 static void make_late(skep_child *child, uint64_t ms) {
     struct skep__connection *c;
-    STAILQ_FOREACH(c, &child->untaken, entry) c->handed_ms = uv_now(child->cluster->loop) - ms;
+    STAILQ_FOREACH(c, &child->taker->untaken, entry) c->handed_ms = uv_now(child->cluster->loop) - ms;
 }
 
 static void wait_a_little(struct bench *bench) {
@@ -85,7 +85,7 @@ static void test_strict_rotation(void **state) {
     open_bench(&bench, *state, SKEP_POLICY_ROUND_ROBIN);
     for (unsigned i = 0; i < WORKERS; i++) first[i] = give_and_take(&bench);
     for (unsigned i = WORKERS; i < 25 * WORKERS; i++) assert_int_equal(give_and_take(&bench), first[i % WORKERS]);
-    for (unsigned i = 0; i < WORKERS; i++) assert_int_equal(bench.children[i]->accepted, 25);
+    for (unsigned i = 0; i < WORKERS; i++) assert_int_equal(bench.children[i]->taker->accepted, 25);
     close_bench(&bench);
 }
 
@@ -98,7 +98,7 @@ static void test_behind_and_catching_up(void **state) {
     unsigned slow = give(&bench);
     make_late(bench.children[slow], LATE_MS);
     for (unsigned i = 0; i < 90; i++) assert_int_not_equal(give_and_take(&bench), slow);
-    assert_true(bench.children[slow]->behind);
+    assert_true(bench.children[slow]->taker->behind);
     take_all(bench.children[slow]);
     unsigned missed = 0;
     while (give_and_take(&bench) == slow) missed++;
@@ -119,7 +119,7 @@ static void test_a_short_delay_is_made_up_for(void **state) {
     for (unsigned i = 0; i < 5 * (WORKERS - 1); i++) give_and_take(&bench);
     take_all(bench.children[slow]);
     for (unsigned i = 0; i < 20 * WORKERS; i++) give_and_take(&bench);
-    for (unsigned i = 0; i < WORKERS; i++) assert_in_range(bench.children[i]->accepted, 23, 25);
+    for (unsigned i = 0; i < WORKERS; i++) assert_in_range(bench.children[i]->taker->accepted, 23, 25);
     close_bench(&bench);
 }
 
@@ -129,7 +129,7 @@ static void test_all_are_behind(void **state) {
     wait_a_little(&bench);
     for (unsigned i = 0; i < 2 * WORKERS; i++) give(&bench);
     for (unsigned i = 0; i < WORKERS; i++) {
-        assert_int_equal(bench.children[i]->untaken_count, 2);
+        assert_int_equal(bench.children[i]->taker->untaken_count, 2);
         make_late(bench.children[i], LATE_MS);
     }
     hatch_take(bench.children[2], 1); /* one of its two */
@@ -146,7 +146,7 @@ static void test_credit(void **state) {
     open_bench(&bench, *state, SKEP_POLICY_ROUND_ROBIN);
     bench.cluster->settings.credit = 3;
     for (unsigned i = 0; i < 3 * WORKERS; i++) assert_int_not_equal(give(&bench), WORKERS);
-    for (unsigned i = 0; i < WORKERS; i++) assert_int_equal(bench.children[i]->untaken_count, 3);
+    for (unsigned i = 0; i < WORKERS; i++) assert_int_equal(bench.children[i]->taker->untaken_count, 3);
     assert_false(skep__can_dispatch(&bench.listener));
     assert_int_equal(give(&bench), WORKERS);
     hatch_take(bench.children[1], 1);
@@ -160,17 +160,17 @@ static void test_credit(void **state) {
 static void test_in_flight(void **state) {
     struct bench bench;
     open_bench(&bench, *state, SKEP_POLICY_ROUND_ROBIN);
-    bench.cluster->max_in_flight = 3 * WORKERS - 1;
+    bench.cluster->connections->max_in_flight = 3 * WORKERS - 1;
     for (unsigned i = 0; i < 2 * WORKERS; i++) assert_int_not_equal(give(&bench), WORKERS);
-    for (unsigned i = 0; i < WORKERS; i++) assert_int_equal(bench.children[i]->untaken_count, 2);
+    for (unsigned i = 0; i < WORKERS; i++) assert_int_equal(bench.children[i]->taker->untaken_count, 2);
     assert_int_equal(give(&bench), WORKERS);
     take_all(bench.children[0]);
     assert_int_equal(give(&bench), 0);
     take_all(bench.children[0]);
-    bench.cluster->max_in_flight = 2; /* fewer than there are workers */
+    bench.cluster->connections->max_in_flight = 2; /* fewer than there are workers */
     for (unsigned i = 1; i < WORKERS; i++) take_all(bench.children[i]);
     for (unsigned i = 0; i < 2; i++) assert_int_not_equal(give(&bench), WORKERS);
-    assert_int_equal(bench.cluster->in_flight, 2);
+    assert_int_equal(bench.cluster->connections->in_flight, 2);
     assert_int_equal(give(&bench), WORKERS);
     close_bench(&bench);
 }
@@ -232,17 +232,17 @@ static void test_least_connections(void **state) {
     struct bench bench;
     open_bench(&bench, *state, SKEP_POLICY_LEAST_CONNECTIONS);
     for (unsigned i = 0; i < 5 * WORKERS; i++) give_and_take(&bench);
-    for (unsigned i = 0; i < WORKERS; i++) assert_int_equal(bench.children[i]->live, 5);
+    for (unsigned i = 0; i < WORKERS; i++) assert_int_equal(bench.children[i]->taker->live, 5);
     finish(bench.children[1], 3);
     for (unsigned i = 0; i < 3; i++) assert_int_equal(give_and_take(&bench), 1);
     finish(bench.children[3], 1);
     finish(bench.children[0], 2);
     assert_int_equal(give_and_take(&bench), 0);
     for (unsigned i = 0; i < 2; i++) give_and_take(&bench);
-    for (unsigned i = 0; i < WORKERS; i++) assert_int_equal(bench.children[i]->live, 5);
+    for (unsigned i = 0; i < WORKERS; i++) assert_int_equal(bench.children[i]->taker->live, 5);
     assert_int_not_equal(give(&bench), WORKERS); /* on its way, it counts too */
     assert_int_not_equal(give(&bench), WORKERS);
-    for (unsigned i = 0; i < WORKERS; i++) assert_in_range(bench.children[i]->untaken_count, 0, 1);
+    for (unsigned i = 0; i < WORKERS; i++) assert_in_range(bench.children[i]->taker->untaken_count, 0, 1);
     close_bench(&bench);
 }
 
@@ -332,14 +332,14 @@ static void test_sticky_beside_one_that_hangs(void **state) {
     uint16_t port;
     int listening = listen_on(AF_INET, &port);
     open_bench(&bench, *state, SKEP_POLICY_STICKY);
-    bench.cluster->max_in_flight = 3 * WORKERS;
+    bench.cluster->connections->max_in_flight = 3 * WORKERS;
     unsigned hanging = give_fd(&bench, accept_client(listening, port, 0));
     for (unsigned i = 0; i < 50; i++) {
         unsigned place = give_fd(&bench, accept_client(listening, port, i % 5));
         assert_int_not_equal(place, WORKERS);
         if (place != hanging) take_all(bench.children[place]);
     }
-    assert_int_equal(bench.children[hanging]->untaken_count, 3);
+    assert_int_equal(bench.children[hanging]->taker->untaken_count, 3);
     close(listening);
     close_bench(&bench);
 }
@@ -363,7 +363,7 @@ static void test_sticky_without_an_address(void **state) {
     struct bench bench;
     open_bench(&bench, *state, SKEP_POLICY_STICKY);
     for (unsigned i = 0; i < 5 * WORKERS; i++) give_and_take(&bench);
-    for (unsigned i = 0; i < WORKERS; i++) assert_int_equal(bench.children[i]->accepted, 5);
+    for (unsigned i = 0; i < WORKERS; i++) assert_int_equal(bench.children[i]->taker->accepted, 5);
     close_bench(&bench);
 }
 

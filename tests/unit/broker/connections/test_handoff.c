@@ -15,7 +15,7 @@ static skep_child *open_child(skep_cluster *cluster, int ends[2]) {
     skep_child *child = hatch_child(cluster, 0);
     assert_int_equal(skep__link_pair(ends), SKEP_OK);
     child->link = ends[0];
-    child->link_events = UV_READABLE; /* nobody polls it */
+    child->process->link_events = UV_READABLE; /* nobody polls it */
     child->exited = true;             /* nobody is to be killed */
     return child;
 }
@@ -34,7 +34,7 @@ static void test_a_notice_is_worth_the_reserve(void **state) {
     struct skep_command drain = {.id = SKEP_COMMAND_drain};
     drain.drain.has = 0;
     shortage_begin(cluster);
-    skep__tell(child, &drain, NULL, -1);
+    skep__tell(child, &drain);
     shortage_end();
     assert_null(cluster->memory.block);
     assert_null(child->reason);
@@ -54,7 +54,7 @@ static void test_a_notice_without_any_memory(void **state) {
     int status = skep__notify(child, &drain, -1);
     scarce_has = NULL;
     assert_int_equal(status, SKEP_ENOMEM);
-    assert_int_equal(child->notice_count, 0);
+    assert_int_equal(child->taker->notice_count, 0);
     assert_int_equal(count_notices(ends[1]), 0);
     close_child(child, ends);
     hatch_free(pump, &cluster);

@@ -33,13 +33,13 @@ static const char any_port[] = "tcp://127.0.0.1:0";
 
 static struct skep__listener *bind_one(skep_cluster *cluster, const char *name) {
     assert_int_equal(skep_cluster_listen(cluster, name, any_port, NULL), SKEP_OK);
-    return LIST_FIRST(&cluster->listeners);
+    return LIST_FIRST(&cluster->connections->listeners);
 }
 
 static unsigned count_resting(const skep_cluster *cluster) {
     const struct skep__listener *l;
     unsigned count = 0;
-    LIST_FOREACH(l, &cluster->listeners, entry) count += l->resting;
+    LIST_FOREACH(l, &cluster->connections->listeners, entry) count += l->resting;
     return count;
 }
 
@@ -113,12 +113,12 @@ static void test_a_resting_listener_hands_on_what_it_has(void **state) {
     int client = connect_to(listener);
     hatch_seat(listener, child);
     pump_turns(bench.pump, 5);
-    assert_int_equal(child->accepted, 1);
+    assert_int_equal(child->taker->accepted, 1);
     assert_int_equal(listener->accepted, 0);
     assert_false(listener->paused);
     assert_int_equal(skep_cluster_pause_listener(bench.cluster, "web", false), SKEP_OK);
     PUMP_UNTIL(bench.pump, listener->accepted == 1);
-    assert_int_equal(child->accepted, 2);
+    assert_int_equal(child->taker->accepted, 2);
     close(client);
     hatch_free_child(child);
     bench_close(&bench);

@@ -3,7 +3,7 @@
 #include "broker/ledger_bench.h"
 #include "common/text.h"
 
-#include "control/control.h"
+#include "control/private.h"
 
 enum { SHOWN = 600 };
 

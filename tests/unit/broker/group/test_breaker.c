@@ -3,9 +3,9 @@
  * at once. */
 #include "broker/hatch.h"
 
-#include "group/reload.h"
-#include "journal/event.h"
-#include "worker/life.h"
+#include "group/private.h"
+#include "journal/private.h"
+#include "worker/private.h"
 
 enum { LIMIT = 3, PERIOD_MS = 1000 };
 

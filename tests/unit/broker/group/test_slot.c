@@ -4,7 +4,7 @@
 
 #include <signal.h>
 
-#include "worker/life.h"
+#include "worker/private.h"
 
 enum { TRIES = 400, STABLE_MS = 60 };
 

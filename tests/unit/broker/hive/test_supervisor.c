@@ -4,9 +4,9 @@
 
 #include <signal.h>
 
-#include "hive/hive.h"
-#include "journal/event.h"
-#include "worker/life.h"
+#include "hive/private.h"
+#include "journal/private.h"
+#include "worker/private.h"
 
 /* What is expected, written down apart from states.def: the next state, and the events that are told. */
 struct row {
@@ -107,7 +107,7 @@ static void end_process(struct bench *bench) {
     kill(bench->child->pid, SIGKILL);
     skep__child_reap(bench->child);
     bench->child->exit_signal = SIGKILL;
-    uv_poll_stop(&bench->child->pid_poll);
+    uv_poll_stop(&bench->child->process->pid_poll);
 }
 
 static void try_cell(struct bench *bench, enum skep__child_state state, enum skep__child_signal signal) {
@@ -158,7 +158,7 @@ static void test_counts_of_the_killed(void **state) {
     end_process(&bench);
     skep__life(bench.child, SKEP__SIGNAL_EXIT);
     assert_int_equal(bench.requests_at_exit, 7);
-    assert_int_equal(bench.cluster->requests, 7);
+    assert_int_equal(bench.cluster->messages->requests, 7);
     hatch_free(bench.pump, &bench.cluster);
 }
 
@@ -173,7 +173,7 @@ static void test_names(void **state) {
 /* --- deadlines --- */
 
 static unsigned due_in_ms(const struct bench *bench) {
-    const struct skep__alarm *deadline = &bench->child->deadline;
+    const struct skep__alarm *deadline = &bench->child->progress->deadline;
     return skep__alarm_is_set(deadline) ? (unsigned)(deadline->due_ms - skep__clock_ms(deadline->clock)) : 0;
 }
 
@@ -188,9 +188,9 @@ static void test_deadlines(void **state) {
     assert_int_equal(due_in_ms(&bench), 0);
     skep__life(bench.child, SKEP__SIGNAL_LEAVE);
     assert_in_range(due_in_ms(&bench), 9000, 10000); /* to leave */
-    assert_int_equal(bench.child->escalation, 0);
+    assert_int_equal(bench.child->progress->escalation, 0);
     skep__life(bench.child, SKEP__SIGNAL_DEADLINE);
-    assert_int_equal(bench.child->escalation, 1);
+    assert_int_equal(bench.child->progress->escalation, 1);
     assert_string_equal(bench.child->reason, "drain-timeout");
     hatch_free(bench.pump, &bench.cluster);
 }

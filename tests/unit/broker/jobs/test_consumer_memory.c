@@ -18,11 +18,11 @@ static skep_child *hire_when_paused(struct bench *bench, uint32_t place, unsigne
 }
 
 static void list(struct bench *bench, skep_child *child) {
-    TAILQ_INSERT_TAIL(&bench->cluster->children, child, entry);
+    hatch_list(child);
 }
 
 static void unlist(struct bench *bench, skep_child *child) {
-    TAILQ_REMOVE(&bench->cluster->children, child, entry);
+    hatch_unlist(child);
 }
 
 static void test_one_is_sent_with_the_reserve(void **state) {

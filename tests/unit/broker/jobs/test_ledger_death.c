@@ -32,8 +32,8 @@ static void test_what_a_stop_would_lose(void **state) {
     struct bench bench;
     open_plain(&bench, *state);
     skep_child *child = hire(&bench, 0, 4), *killed = hire(&bench, 1, 1);
-    TAILQ_INSERT_TAIL(&bench.cluster->children, child, entry);
-    TAILQ_INSERT_TAIL(&bench.cluster->children, killed, entry);
+    hatch_list(child);
+    hatch_list(killed);
     submit(&bench, 7);
     begin(child, 1, 3);
     begin(killed, 1, 1);
@@ -47,8 +47,8 @@ static void test_what_a_stop_would_lose(void **state) {
     assert_losable(&bench, false, 0, 0);
     assert_losable(&bench, true, 2, 0);
     bench.cluster->stopping = false;
-    TAILQ_REMOVE(&bench.cluster->children, child, entry);
-    TAILQ_REMOVE(&bench.cluster->children, killed, entry);
+    hatch_unlist(child);
+    hatch_unlist(killed);
     dismiss(killed);
     dismiss(child);
     close_bench(&bench);

@@ -2,7 +2,7 @@
  * Ends of jobs in a store that completes later: nobody hears of them before, and no worker gets the job again. */
 #include "broker/visitor.h"
 
-#include "journal/event.h"
+#include "journal/private.h"
 
 struct scene {
     struct bench bench;

@@ -2,7 +2,7 @@
  * Events: who hears them, in which order, and when. */
 #include "broker/hatch.h"
 
-#include "journal/event.h"
+#include "journal/private.h"
 
 struct heard {
     char order[64];
@@ -63,7 +63,6 @@ static void test_who_hears_first(void **state) {
     emit(cluster, SKEP_EVENT_READY, other);
     emit(cluster, SKEP_EVENT_READY, NULL);
     assert_string_equal(heard.order, "c:ready c:ready ");
-    skep__subscribers_free(&child->subscribers);
     hatch_free_child(child);
     hatch_free_child(other);
     hatch_free(*state, &cluster);
@@ -94,8 +93,8 @@ static void test_once(void **state) {
     assert_true(skep__has_message_handler(cluster, child));
     emit(cluster, SKEP_EVENT_MESSAGE, child);
     assert_false(skep__has_message_handler(cluster, child));
-    assert_null(STAILQ_FIRST(&cluster->subscribers));
-    assert_null(STAILQ_FIRST(&child->subscribers));
+    assert_null(STAILQ_FIRST(&cluster->journal->subscribers));
+    assert_null(STAILQ_FIRST(&child->subject->subscribers));
     hatch_free_child(child);
     hatch_free(*state, &cluster);
 }
@@ -117,7 +116,7 @@ static void test_off(void **state) {
     assert_int_equal(skep_child_on(child, SKEP_EVENT_EXIT, hear, names[0]), SKEP_OK);
     assert_false(skep_off(cluster, SKEP_EVENT_EXIT, hear, names[0]));
     assert_true(skep_child_off(child, SKEP_EVENT_EXIT, hear, names[0]));
-    assert_null(STAILQ_FIRST(&child->subscribers));
+    assert_null(STAILQ_FIRST(&child->subject->subscribers));
     hatch_free_child(child);
     hatch_free(*state, &cluster);
 }
@@ -145,7 +144,7 @@ static void test_changes_while_told(void **state) {
     emit(cluster, SKEP_EVENT_STOP, NULL);
     assert_string_equal(heard.order, "x:stop last:stop last:stop ");
     assert_true(skep_off(cluster, SKEP_EVENT_STOP, hear, last));
-    assert_null(STAILQ_FIRST(&cluster->subscribers));
+    assert_null(STAILQ_FIRST(&cluster->journal->subscribers));
     hatch_free(*state, &cluster);
 }
 
@@ -200,11 +199,11 @@ static void test_forgotten(void **state) {
     emit_later(cluster, SKEP_EVENT_DRAIN, child);
     emit_later(cluster, SKEP_EVENT_FORK, other);
     emit_later(cluster, SKEP_EVENT_DRAIN, child);
-    skep__forget_due(cluster, child);
+    skep__journal_worker_ended(child);
     pump_turns(*state, 1);
     assert_string_equal(heard.order, "fork:fork ");
     emit_later(cluster, SKEP_EVENT_DRAIN, other);
-    skep__events_free(cluster);
+    skep__events_free(cluster->journal);
     pump_turns(*state, 1);
     assert_string_equal(heard.order, "fork:fork ");
     hatch_free_child(child);
@@ -259,7 +258,6 @@ static void test_message_handlers(void **state) {
     assert_false(skep__has_message_handler(cluster, other));
     assert_int_equal(skep_on(cluster, SKEP_EVENT_MESSAGE, hear, NULL), SKEP_OK);
     assert_true(skep__has_message_handler(cluster, other));
-    skep__subscribers_free(&child->subscribers);
     hatch_free_child(child);
     hatch_free_child(other);
     hatch_free(*state, &cluster);

@@ -3,7 +3,7 @@
 #include "broker/hatch.h"
 #include "common/text.h"
 
-#include "journal/exits.h"
+#include "journal/private.h"
 
 enum { KEPT_EXITS = 256 };
 
@@ -31,7 +31,7 @@ static void ask(const skep_cluster *cluster, uint64_t n, struct answer *answer) 
     struct skep_command command;
     bool more = true;
     *answer = (struct answer){.count = 0};
-    assert_int_equal(skep__exits_answer(cluster, n, &frame), SKEP_OK);
+    assert_int_equal(skep__exits_add(cluster, n, &frame), SKEP_OK);
     if (frame.size_bytes == 0) return;
     assert_int_equal(skep__reader_init(&reader, SKEP_CHANNEL_ANSWER), SKEP_OK);
     assert_int_equal(skep__reader_begin(&reader, frame.data, frame.size_bytes), SKEP_OK);
@@ -43,14 +43,16 @@ static void ask(const skep_cluster *cluster, uint64_t n, struct answer *answer) 
     skep__frame_free(&frame);
 }
 
-static skep_event exit_event(skep_child *child) {
-    return (skep_event){.kind = SKEP_EVENT_EXIT,
-                        .child = child,
-                        .code = -1,
-                        .signal = 9,
-                        .reason = "crashed",
-                        .uptime_ms = 1234,
-                        .delay_ms = 0};
+static skep_exit_facts facts_of(uint32_t id) {
+    return (skep_exit_facts){.id = id,
+                             .slot = 4,
+                             .pid = 77,
+                             .name = "cook",
+                             .code = -1,
+                             .signal = 9,
+                             .reason = "crashed",
+                             .uptime_ms = 1234,
+                             .connections = 3};
 }
 
 static void test_what_a_record_says(void **state) {
@@ -60,16 +62,13 @@ static void test_what_a_record_says(void **state) {
     const struct skep__log_line about = {.worker = 5, .pid = 77, .stream = 1, .size_bytes = 4};
     struct skep__log_line *line;
     struct answer answer;
-    assert_int_equal(skep__log_add(&cluster->log, &about, "last", 1000, &line), SKEP_OK);
-    skep__tail_add(&child->last_lines, line);
-    child->pid = 77;
-    child->live = 3;
+    assert_int_equal(skep__log_add(&cluster->journal->log, &about, "last", 1000, &line), SKEP_OK);
+    skep__tail_add(&child->subject->last_lines, line);
     child->rusage.ru_utime.tv_sec = 2;
     child->rusage.ru_stime.tv_usec = 5999;
     child->rusage.ru_maxrss = 10;
-    strcpy(child->name, "cook");
-    skep_event event = exit_event(child);
-    skep__exits_add(child, &event, 2);
+    skep_exit_facts facts = facts_of(5);
+    skep__exits_keep(child, &facts, 2);
     ask(cluster, 0, &answer);
     assert_int_equal(answer.count, 1);
     const struct skep_command_exitStatus *e = &answer.last;
@@ -102,9 +101,8 @@ static void test_the_latest_are_kept(void **state) {
     ask(cluster, 0, &answer);
     assert_int_equal(answer.count, 0);
     for (uint32_t id = 1; id <= KEPT_EXITS + 10; id++) {
-        child->id = id;
-        skep_event event = exit_event(child);
-        skep__exits_add(child, &event, 2);
+        skep_exit_facts facts = facts_of(id);
+        skep__exits_keep(child, &facts, 2);
     }
     ask(cluster, 0, &answer);
     assert_int_equal(answer.count, KEPT_EXITS);

@@ -2,7 +2,7 @@
  * The log: bounded, numbered, told again from any number on, of one worker or of all. */
 #include "lib/pump.h"
 
-#include "journal/log.h"
+#include "journal/private.h"
 
 enum { PLENTY = 64 * 1024 * 1024, ASKED_LINES = 4096 };
 

@@ -3,7 +3,7 @@
 #include "broker/hatch.h"
 #include "broker/shortage.h"
 
-#include "journal/memory.h"
+#include "journal/private.h"
 
 struct seen {
     unsigned errors;
@@ -40,7 +40,7 @@ static void test_with_memory_nothing_happens(void **state) {
     skep__memory_check(cluster);
     skep__memory_note(cluster, SKEP__RESERVE_BYTES);
     assert_non_null(cluster->memory.block);
-    assert_false(uv_is_active((uv_handle_t *)&cluster->memory_timer));
+    assert_false(uv_is_active((uv_handle_t *)&cluster->journal->memory_timer));
     pump_turns(*state, 2);
     assert_int_equal(seen.errors + retries, 0);
     hatch_free(*state, &cluster);
@@ -72,7 +72,7 @@ static void test_nothing_is_taken_for_long_until_it_is_had_again(void **state) {
     shortage_end();
     PUMP_UNTIL(pump, cluster->memory.block != NULL);
     assert_true(skep__memory_allows(cluster, 1));
-    assert_false(uv_is_active((uv_handle_t *)&cluster->memory_timer));
+    assert_false(uv_is_active((uv_handle_t *)&cluster->journal->memory_timer));
     hatch_free(pump, &cluster);
 }
 
@@ -88,7 +88,7 @@ static void test_is_said_once_in_a_while(void **state) {
     PUMP_UNTIL(pump, retries > 0);
     assert_int_equal(seen.errors, 1);
     assert_non_null(strstr(seen.text, "out of memory; until some is free, new jobs, clients and messages are refused"));
-    cluster->lack_said_ms[SKEP__LACK_MEMORY] = 0; /* as if ten seconds had passed */
+    cluster->journal->lack_said_ms[SKEP__LACK_MEMORY] = 0; /* as if ten seconds had passed */
     (void)skep__memory_lacks(cluster);
     PUMP_UNTIL(pump, seen.errors == 2);
     shortage_end();

@@ -2,7 +2,7 @@
  * The news: numbered without a gap, kept within bounds, told again from any number on. */
 #include "broker/hatch.h"
 
-#include "journal/news.h"
+#include "journal/private.h"
 
 enum { KEPT_ITEMS = 4096, KEPT_BYTES = 2 * 1024 * 1024 };
 
@@ -86,8 +86,8 @@ static void test_since(void **state) {
     assert_int_equal(answer.items, 0);
     assert_int_equal(answer.end_seq, 0);
     broadcast(cluster, 5, 0);
-    skep__news_totals(cluster);
-    assert_int_equal(cluster->news_seq, 6);
+    skep__news_totals(cluster, &(struct skep_command_brokerStatus){.accepted = 1});
+    assert_int_equal(cluster->journal->seq, 6);
     answer = since(cluster, 0);
     assert_int_equal(answer.items, 6);
     assert_int_equal(answer.first, 1);
@@ -120,7 +120,7 @@ static void test_bounded_in_number(void **state) {
     broadcast(cluster, KEPT_ITEMS, 0);
     assert_int_equal(since(cluster, 0).lost, 0);
     broadcast(cluster, 10, 0);
-    assert_int_equal(cluster->news_count, KEPT_ITEMS);
+    assert_int_equal(cluster->journal->item_count, KEPT_ITEMS);
     struct answer answer = since(cluster, 0);
     assert_int_equal(answer.items, KEPT_ITEMS);
     assert_int_equal(answer.first, 11);
@@ -134,14 +134,14 @@ static void test_bounded_in_number(void **state) {
 static void test_bounded_in_bytes(void **state) {
     skep_cluster *cluster = started(*state);
     broadcast(cluster, 10, 300000);
-    assert_in_range(cluster->news_bytes, KEPT_BYTES / 4, KEPT_BYTES);
+    assert_in_range(cluster->journal->item_bytes, KEPT_BYTES / 4, KEPT_BYTES);
     struct answer answer = since(cluster, 0);
-    assert_int_equal(answer.items, cluster->news_count);
+    assert_int_equal(answer.items, cluster->journal->item_count);
     assert_int_equal(answer.items + answer.lost, 10);
     assert_int_equal(answer.last, 10);
     broadcast(cluster, KEPT_ITEMS, 0); /* small ones drive the large ones out */
     assert_int_equal(since(cluster, 0).items, KEPT_ITEMS);
-    assert_true(cluster->news_bytes < KEPT_BYTES);
+    assert_true(cluster->journal->item_bytes < KEPT_BYTES);
     hatch_free(*state, &cluster);
 }
 
@@ -164,7 +164,7 @@ static void test_too_big(void **state) {
     skep_cluster *cluster = started(*state);
     struct skep_bytes name = {"name", 4}, bytes = {data, sizeof data};
     assert_int_equal(skep__news_broadcast(cluster, 0, &name, &bytes), SKEP_ETOOBIG);
-    assert_int_equal(cluster->news_seq, 0); /* the number is not used up */
+    assert_int_equal(cluster->journal->seq, 0); /* the number is not used up */
     broadcast(cluster, 1, 0);
     assert_int_equal(since(cluster, 0).items, 1);
     hatch_free(*state, &cluster);
@@ -221,8 +221,8 @@ static void test_exit(void **state) {
 
 static void test_nothing_before_the_start(void **state) {
     skep_cluster *cluster = hatch_cluster(*state, NULL);
-    skep__news_totals(cluster);
-    assert_int_equal(cluster->news_seq, 0);
+    skep__news_totals(cluster, &(struct skep_command_brokerStatus){.accepted = 1});
+    assert_int_equal(cluster->journal->seq, 0);
     hatch_free(*state, &cluster);
 }
 

@@ -3,7 +3,7 @@
 #include "broker/hatch.h"
 #include "common/text.h"
 
-#include "messages/counts.h"
+#include "messages/private.h"
 
 struct bench {
     struct pump *pump;
@@ -52,8 +52,8 @@ static void put(struct bench *bench, unsigned i, const char *name, uint64_t coun
 
 /* UINT64_MAX: there is no such counter. */
 static uint64_t total(const struct bench *bench, const char *name) {
-    for (unsigned i = 0; i < bench->cluster->counter_count; i++)
-        if (strcmp(bench->cluster->counters[i].name, name) == 0) return bench->cluster->counters[i].count;
+    for (unsigned i = 0; i < bench->cluster->messages->counter_count; i++)
+        if (strcmp(bench->cluster->messages->counters[i].name, name) == 0) return bench->cluster->messages->counters[i].count;
     return UINT64_MAX;
 }
 
@@ -67,16 +67,16 @@ static void test_the_rest_is_on_the_page(void **state) {
     bench->pages[0].requests = 8;
     put(bench, 0, "dogs", 9); /* nothing of it was reported */
     put(bench, 0, "cats", 6);
-    skep__count_unreported(first);
-    assert_int_equal(first->requests, 8);
-    assert_int_equal(bench->cluster->requests, 108);
+    skep__messages_worker_ended(first);
+    assert_int_equal(first->talker->requests, 8);
+    assert_int_equal(bench->cluster->messages->requests, 108);
     assert_int_equal(total(bench, "cats"), 46);
     assert_int_equal(total(bench, "dogs"), 9);
     bench->pages[1].requests = 100;
     put(bench, 1, "cats", 41);
-    skep__count_unreported(second);
-    assert_int_equal(second->requests, 100);
-    assert_int_equal(bench->cluster->requests, 108);
+    skep__messages_worker_ended(second);
+    assert_int_equal(second->talker->requests, 100);
+    assert_int_equal(bench->cluster->messages->requests, 108);
     assert_int_equal(total(bench, "cats"), 47);
     close_bench(bench);
 }
@@ -88,8 +88,8 @@ static void test_only_once(void **state) {
     put(bench, 0, "cats", 6);
     put(bench, 0, "cats", 4); /* a name twice is rubbish: the greater sum counts */
     put(bench, 0, "cats", 7);
-    for (unsigned i = 0; i < 2; i++) skep__count_unreported(bench->children[0]);
-    assert_int_equal(bench->cluster->requests, 8);
+    for (unsigned i = 0; i < 2; i++) skep__messages_worker_ended(bench->children[0]);
+    assert_int_equal(bench->cluster->messages->requests, 8);
     assert_int_equal(total(bench, "cats"), 7);
     close_bench(bench);
 }
@@ -104,10 +104,10 @@ static void test_no_sums_on_the_page(void **state) {
     bench->pages[1].writes = 0;
     bench->pages[1].requests = 1000;
     put(bench, 1, "cats", 1000);
-    for (unsigned i = 0; i < 2; i++) skep__count_unreported(bench->children[i]);
+    for (unsigned i = 0; i < 2; i++) skep__messages_worker_ended(bench->children[i]);
     bench->children[0]->page = NULL;
-    skep__count_unreported(bench->children[0]);
-    assert_int_equal(bench->cluster->requests, 10);
+    skep__messages_worker_ended(bench->children[0]);
+    assert_int_equal(bench->cluster->messages->requests, 10);
     assert_int_equal(total(bench, "cats"), 4);
     close_bench(bench);
 }
@@ -119,9 +119,9 @@ static void test_too_little_on_the_page(void **state) {
     report(bench, bench->children[0], "cats", 5);
     bench->pages[0].requests = 3;
     put(bench, 0, "cats", 3);
-    skep__count_unreported(bench->children[0]);
-    assert_int_equal(bench->children[0]->requests, 5);
-    assert_int_equal(bench->cluster->requests, 5);
+    skep__messages_worker_ended(bench->children[0]);
+    assert_int_equal(bench->children[0]->talker->requests, 5);
+    assert_int_equal(bench->cluster->messages->requests, 5);
     assert_int_equal(total(bench, "cats"), 5);
     close_bench(bench);
 }
@@ -132,20 +132,20 @@ static void test_rubbish_on_the_page(void **state) {
     report(bench, bench->children[0], "cats", 5);
     memset(&bench->pages[0], 0xff, sizeof bench->pages[0]);
     bench->pages[0].writes = 1;
-    skep__count_unreported(bench->children[0]); /* no name ends */
-    assert_int_equal(bench->cluster->counter_count, 1);
+    skep__messages_worker_ended(bench->children[0]); /* no name ends */
+    assert_int_equal(bench->cluster->messages->counter_count, 1);
     assert_int_equal(total(bench, "cats"), 5);
     bench->pages[0].counter_count = 0;
     put(bench, 0, "cats", UINT64_MAX);
     put(bench, 0, "", 1);
     put(bench, 0, "none", 0);
-    skep__count_unreported(bench->children[0]);
-    assert_int_equal(bench->cluster->counter_count, 1);
+    skep__messages_worker_ended(bench->children[0]);
+    assert_int_equal(bench->cluster->messages->counter_count, 1);
     report(bench, bench->children[1], "cats", 5); /* the sums stay where they are */
     report_requests(bench, bench->children[1], 5);
     assert_int_equal(total(bench, "cats"), UINT64_MAX);
-    assert_int_equal(bench->cluster->requests, UINT64_MAX);
-    assert_int_equal(bench->children[1]->requests, 5);
+    assert_int_equal(bench->cluster->messages->requests, UINT64_MAX);
+    assert_int_equal(bench->children[1]->talker->requests, 5);
     close_bench(bench);
 }
 
@@ -160,10 +160,10 @@ static void test_too_many_names(void **state) {
     put(bench, 0, "cats", 6);
     put(bench, 0, "dogs", 9);
     put(bench, 0, "c5", 3);
-    assert_false(bench->cluster->counters_said);
-    skep__count_unreported(bench->children[0]);
-    assert_int_equal(bench->cluster->counter_count, SKEP_MAX_COUNTERS);
-    assert_true(bench->cluster->counters_said);
+    assert_false(bench->cluster->messages->counters_said);
+    skep__messages_worker_ended(bench->children[0]);
+    assert_int_equal(bench->cluster->messages->counter_count, SKEP_MAX_COUNTERS);
+    assert_true(bench->cluster->messages->counters_said);
     assert_int_equal(total(bench, "cats"), 6);
     assert_int_equal(total(bench, "dogs"), UINT64_MAX);
     assert_int_equal(total(bench, "c5"), 4);

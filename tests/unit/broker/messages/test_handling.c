@@ -3,9 +3,9 @@
 #include "broker/hatch.h"
 #include "common/text.h"
 
-#include "control/control.h"
+#include "control/private.h"
 #include "jobs/store.h"
-#include "messages/handling.h"
+#include "messages/private.h"
 
 #define MS UINT64_C(1000000)
 
@@ -24,14 +24,14 @@ static struct bench *open_bench(struct pump *pump) {
     assert_int_equal(skep_cluster_start(bench->cluster), SKEP_OK);
     for (unsigned i = 0; i < 2; i++) {
         bench->children[i] = hatch_child(bench->cluster, i);
-        TAILQ_INSERT_TAIL(&bench->cluster->children, bench->children[i], entry);
+        hatch_list(bench->children[i]);
     }
     return bench;
 }
 
 static void remove_worker(struct bench *bench, unsigned i) {
     if (bench->children[i] == NULL) return;
-    TAILQ_REMOVE(&bench->cluster->children, bench->children[i], entry);
+    hatch_unlist(bench->children[i]);
     hatch_free_child(bench->children[i]);
     bench->children[i] = NULL;
 }
@@ -166,12 +166,12 @@ static void test_by_queue(void **state) {
 /* Of a later version: ignored, and counted as unknown. */
 static void test_unknown_things(void **state) {
     struct bench *bench = open_bench(*state);
-    uint64_t unknown = bench->cluster->outbox_reader.unknown;
+    uint64_t unknown = bench->cluster->messages->unknown;
     report(bench, bench->children[0], "tea", NULL, 1, MS);
     report(bench, bench->children[0], "", NULL, 1, MS);
     struct skep_command_handled rubbish = {.what = {"tea", 3}, .times = {"\x80", 1}};
     assert_int_equal(skep__handled(bench->cluster, bench->children[0], &rubbish, NULL, &bench->why), SKEP_OK);
-    assert_int_equal(bench->cluster->outbox_reader.unknown, unknown + 3);
+    assert_int_equal(bench->cluster->messages->unknown, unknown + 3);
     struct view view = look(bench);
     assert_int_equal(view.commands, 0);
     forget(&view);
@@ -195,7 +195,7 @@ static void test_a_large_answer(void **state) {
     struct skep_frame frame = {0};
     char packed[SKEP_MAX_TIMES];
     report(bench, bench->children[0], "job", NULL, 1, MS);
-    const struct skep_histogram *times = &bench->children[0]->handling.of[SKEP__HANDLED_JOB];
+    const struct skep_histogram *times = &bench->children[0]->talker->handling.of[SKEP__HANDLED_JOB];
     assert_int_equal(skep__handling_pack(times, 0, packed).size_bytes, 3);
     assert_int_equal(skep__handling_pack(times, SKEP_MAX_FRAME - SKEP_MAX_TIMES, packed).size_bytes, 0);
     frame.size_bytes = frame.capacity_bytes = SKEP_MAX_FRAME - 2 * SKEP_MAX_TIMES;

@@ -3,7 +3,7 @@
 #include "broker/ledger_bench.h"
 #include "broker/shortage.h"
 
-#include "journal/memory.h"
+#include "journal/private.h"
 
 enum { BACKLOG_BYTES = 20000 };
 
@@ -55,7 +55,7 @@ static void test_a_request_runs_out_of_memory(void **state) {
         scarce_has = has_a_few;
         status = skep_child_request(child, "m", "x", 1, 1000, replied, &replies);
         scarce_has = NULL;
-        assert_int_equal(HASH_COUNT(bench.cluster->calls), status == SKEP_OK);
+        assert_int_equal(HASH_COUNT(bench.cluster->messages->calls), status == SKEP_OK);
     }
     assert_int_equal(status, SKEP_OK);
     bench_dismiss(child);

@@ -4,11 +4,10 @@
 #include "broker/hatch.h"
 #include "common/text.h"
 
-#include "control/control.h"
-#include "hive/channels.h"
-#include "hive/hive.h"
-#include "journal/event.h"
-#include "messages/router.h"
+#include "control/private.h"
+#include "hive/private.h"
+#include "journal/private.h"
+#include "messages/private.h"
 
 enum { PID = 100000 /* of the first made-up worker */ };
 
@@ -56,9 +55,7 @@ static void add_worker(struct bench *bench, unsigned i) {
     inbox_url(bench, i, url, sizeof url);
     assert_int_equal(skep__outlet_new(&child->inbox, &options), SKEP_OK);
     assert_int_equal(skep__outlet_listen(child->inbox, url), SKEP_OK);
-    TAILQ_INSERT_TAIL(&cluster->children, child, entry);
-    HASH_ADD(by_id, cluster->by_id, id, sizeof child->id, child);
-    HASH_ADD(by_pid, cluster->by_pid, pid, sizeof child->pid, child);
+    hatch_list(child);
     assert_int_equal(skep__reader_init(&bench->readers[i], SKEP_CHANNEL_INBOX), SKEP_OK);
     bench->children[i] = child;
 }
@@ -87,9 +84,7 @@ static void remove_worker(struct bench *bench, unsigned i) {
     skep_cluster *cluster = bench->cluster;
     skep_child *child = bench->children[i];
     if (child == NULL) return;
-    TAILQ_REMOVE(&cluster->children, child, entry);
-    HASH_DELETE(by_id, cluster->by_id, child);
-    HASH_DELETE(by_pid, cluster->by_pid, child);
+    hatch_unlist(child);
     skep__outlet_free(&child->inbox);
     hatch_free_child(child);
     bench->children[i] = NULL;
@@ -140,9 +135,9 @@ static void test_counts(void **state) {
     arrive_from(bench, PID);
     add(bench, &five);
     arrive_from(bench, PID + 1);
-    assert_int_equal(bench->children[0]->requests, 6);
-    assert_int_equal(bench->children[1]->requests, 5);
-    assert_int_equal(bench->cluster->requests, 11);
+    assert_int_equal(bench->children[0]->talker->requests, 6);
+    assert_int_equal(bench->children[1]->talker->requests, 5);
+    assert_int_equal(bench->cluster->messages->requests, 11);
     close_bench(bench);
 }
 
@@ -156,11 +151,15 @@ static void test_counts_of_the_dead(void **state) {
     add(bench, &message);
     add(bench, &jobs);
     arrive_from(bench, PID + 77);
-    assert_int_equal(bench->cluster->requests, 5);
-    assert_int_equal(bench->cluster->counters[0].count, 2);
+    assert_int_equal(bench->cluster->messages->requests, 5);
+    assert_int_equal(bench->cluster->messages->counters[0].count, 2);
     assert_int_equal(bench->messages, 0);
     assert_int_equal(bench->errors, 0);
     close_bench(bench);
+}
+
+static uint64_t bad_frames(const struct bench *bench) {
+    return bench->cluster->hive->bad_frames + bench->cluster->workers->bad_frames;
 }
 
 /* The last durations of a worker that is gone count too; malformed ones are a bad frame. */
@@ -171,13 +170,13 @@ static void test_durations(void **state) {
         add(bench, &handled);
         arrive_from(bench, pid);
     }
-    assert_int_equal(bench->children[1]->handling.of[SKEP__HANDLED_JOB].total, 1);
-    assert_int_equal(bench->cluster->handling.of[SKEP__HANDLED_JOB].total, 3);
-    assert_int_equal(bench->cluster->bad_frames, 0);
+    assert_int_equal(bench->children[1]->talker->handling.of[SKEP__HANDLED_JOB].total, 1);
+    assert_int_equal(bench->cluster->messages->handling.of[SKEP__HANDLED_JOB].total, 3);
+    assert_int_equal(bad_frames(bench), 0);
     handled.handled.times.size_bytes = 1;
     add(bench, &handled);
     arrive_from(bench, PID + 77);
-    assert_int_equal(bench->cluster->bad_frames, 1);
+    assert_int_equal(bad_frames(bench), 1);
     assert_non_null(strstr(bench->text, "times"));
     close_bench(bench);
 }
@@ -224,7 +223,7 @@ static void test_as_many_counters_as_there_may_be(void **state) {
         add(bench, &command);
     }
     arrive_from(bench, PID);
-    assert_int_equal(bench->cluster->counter_count, SKEP_MAX_COUNTERS);
+    assert_int_equal(bench->cluster->messages->counter_count, SKEP_MAX_COUNTERS);
     close_bench(bench);
 }
 
@@ -235,7 +234,7 @@ static void test_rubbish_of_a_stranger(void **state) {
     struct bench *bench = open_bench(*state);
     assert_int_equal(skep__frame_append(&bench->frame, "\xc1\xc1", 2), SKEP_OK);
     arrive_from(bench, 4711);
-    assert_int_equal(bench->cluster->bad_frames, 1);
+    assert_int_equal(bad_frames(bench), 1);
     assert_int_equal(bench->errors, 1);
     assert_non_null(strstr(bench->text, "process 4711"));
     close_bench(bench);
@@ -249,8 +248,8 @@ static void test_rubbish_behind_a_command(void **state) {
     add(bench, &hello); /* of another channel */
     add(bench, &five);
     arrive_from(bench, PID + 77);
-    assert_int_equal(bench->cluster->requests, 5);
-    assert_int_equal(bench->cluster->bad_frames, 1);
+    assert_int_equal(bench->cluster->messages->requests, 5);
+    assert_int_equal(bad_frames(bench), 1);
     close_bench(bench);
 }
 
@@ -339,8 +338,8 @@ static void test_names_in_turn(void **state) {
     arrive_from(bench, PID);
     PUMP_UNTIL(bench->pump, read_inbox(bench, 0).others == 7);
     assert_int_equal(read_inbox(bench, 1).others, 3);
-    assert_int_equal(bench->children[0]->messages, 10);
-    assert_int_equal(bench->cluster->messages, 10);
+    assert_int_equal(bench->children[0]->talker->messages, 10);
+    assert_int_equal(bench->cluster->messages->messages, 10);
     close_bench(bench);
 }
 

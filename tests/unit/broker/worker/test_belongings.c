@@ -9,7 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include "worker/belongings.h"
+#include "worker/private.h"
 
 enum { GONE_MS = 5000 };
 
@@ -33,16 +33,17 @@ static int end_of(pid_t pid, int timeout_ms) {
 
 static void test_a_group_ends_with_its_guard(void **state) {
     (void)state;
-    skep_child child = {.pid = start(0), .guard = {-1, -1}};
+    struct skep__process process = {.guard = {-1, -1}};
+    skep_child child = {.pid = start(0), .process = &process};
     pid_t helper = start(child.pid), stranger = start(0);
     skep__belongings_guard(&child);
-    assert_true(child.guard[0] >= 0 && child.guard[1] >= 0);
+    assert_true(process.guard[0] >= 0 && process.guard[1] >= 0);
     kill(child.pid, SIGKILL);
     assert_int_equal(end_of(child.pid, GONE_MS), SIGKILL);
     assert_int_equal(end_of(helper, 0), -1);
     skep__belongings_end(&child, false); /* its worker was reaped: the number is not used */
     assert_int_equal(end_of(helper, GONE_MS), SIGKILL);
-    assert_true(child.guard[0] == -1 && child.guard[1] == -1);
+    assert_true(process.guard[0] == -1 && process.guard[1] == -1);
     assert_int_equal(end_of(stranger, 0), -1);
     kill(stranger, SIGKILL);
     assert_int_equal(end_of(stranger, GONE_MS), SIGKILL);
@@ -55,7 +56,8 @@ static void test_a_group_ends_with_who_guards_it(void **state) {
     assert_int_equal(pipe(said), 0);
     pid_t broker = fork();
     if (broker == 0) {
-        skep_child child = {.pid = start(0), .guard = {-1, -1}};
+        struct skep__process process = {.guard = {-1, -1}};
+        skep_child child = {.pid = start(0), .process = &process};
         pids[0] = child.pid;
         pids[1] = start(child.pid);
         skep__belongings_guard(&child);

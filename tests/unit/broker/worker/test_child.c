@@ -8,8 +8,8 @@
 #include <limits.h>
 #include <sys/wait.h>
 
-#include "hive/hive.h"
-#include "worker/life.h"
+#include "hive/private.h"
+#include "worker/private.h"
 
 /* Stands in the way of libuv's, so that the kernel may not be able to watch more: how many calls still succeed. */
 static unsigned watches = UINT_MAX;
@@ -42,7 +42,6 @@ static void open_bench(struct bench *bench, struct pump *pump) {
 static void close_bench(struct bench *bench) {
     if (bench->link >= 0) close(bench->link);
     if (bench->child->link >= 0) close(bench->child->link);
-    skep__alarm_stop(&bench->child->deadline);
     hatch_free_child(bench->child);
     hatch_free(bench->pump, &bench->cluster);
 }
@@ -67,15 +66,15 @@ static const char ready[] = "\x81\xa3"
 static void test_descriptors_are_closed(void **state) {
     struct bench bench;
     open_bench(&bench, *state);
-    bench.child->greeted = true;
+    bench.child->progress->hello_received = true;
     assert_true(is_closed_after(&bench, ready, sizeof ready - 1));
-    assert_int_equal(bench.cluster->bad_frames, 0);
+    assert_int_equal(bench.cluster->workers->bad_frames, 0);
     assert_true(is_closed_after(&bench, "\xc1", 1));
-    assert_int_equal(bench.cluster->bad_frames, 1);
+    assert_int_equal(bench.cluster->workers->bad_frames, 1);
     bench.child->discarding = true;
     assert_true(is_closed_after(&bench, ready, sizeof ready - 1));
     assert_true(is_closed_after(&bench, "\xc1", 1));
-    assert_int_equal(bench.cluster->bad_frames, 1);
+    assert_int_equal(bench.cluster->workers->bad_frames, 1);
     close_bench(&bench);
 }
 
@@ -84,10 +83,10 @@ static void test_the_end_of_a_link_that_was_not_read(void **state) {
     struct bench bench;
     open_bench(&bench, *state);
     skep_child *child = bench.child;
-    assert_int_equal(uv_poll_init(&bench.pump->loop, &child->link_poll, child->link), 0);
-    child->link_poll.data = child;
-    skep__link_watch(child);
-    child->greeted = true;
+    assert_int_equal(uv_poll_init(&bench.pump->loop, &child->process->link_poll, child->link), 0);
+    child->process->link_poll.data = child;
+    skep__link_send_waiting(child);
+    child->progress->hello_received = true;
     struct skep_command drain = {.id = SKEP_COMMAND_drain, .drain = {.has = 0}};
     assert_int_equal(skep__notify(child, &drain, -1), SKEP_OK);
     for (unsigned i = 0; i < 3; i++)
@@ -95,7 +94,7 @@ static void test_the_end_of_a_link_that_was_not_read(void **state) {
     close(bench.link);
     bench.link = -1;
     PUMP_UNTIL(bench.pump, child->link < 0);
-    assert_int_equal(bench.cluster->bad_frames, 3);
+    assert_int_equal(bench.cluster->workers->bad_frames, 3);
     assert_int_equal(child->state, SKEP__CHILD_DRAINING);
     close_bench(&bench);
 }
@@ -117,7 +116,7 @@ static void assert_not_forked(struct pump *pump, skep_cluster *cluster) {
     assert_int_equal(skep_fork(cluster, NULL, &child), SKEP_ENOMEM);
     pump_turns(pump, 2);
     assert_null(child);
-    assert_int_equal(cluster->child_count, 0);
+    assert_int_equal(skep_child_count(cluster), 0);
     assert_int_equal(count_descriptors(), before);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
     assert_int_equal(errno, ECHILD);

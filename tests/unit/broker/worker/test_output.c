@@ -6,7 +6,7 @@
 #include <signal.h>
 
 #include "worker/bucket.h"
-#include "worker/output.h"
+#include "worker/private.h"
 
 enum { PIPE_BYTES = 64 * 1024 };
 
@@ -58,7 +58,6 @@ static void close_end(struct bench *bench, int i) {
 
 static void close_bench(struct bench *bench) {
     skep__output_close(bench->child);
-    skep__tail_free(&bench->child->last_lines);
     for (int i = 0; i < 2; i++) close_end(bench, i);
     hatch_free_child(bench->child);
     hatch_free(bench->pump, &bench->cluster);
@@ -78,8 +77,8 @@ static void test_lines_of_both(void **state) {
     say(&bench, 1, "o\n");
     PUMP_UNTIL(bench.pump, bench.lines == 3);
     assert_string_equal(bench.text, "1:one;2:to err;1:two;");
-    assert_int_equal(bench.cluster->log.seq, 3);
-    assert_int_equal(bench.child->last_lines.count, 3);
+    assert_int_equal(bench.cluster->journal->log.seq, 3);
+    assert_int_equal(bench.child->subject->last_lines.count, 3);
     close_bench(&bench);
 }
 
@@ -105,7 +104,7 @@ static void test_a_stream_that_ends(void **state) {
     close_end(&bench, 1);
     pump_turns(bench.pump, 5);
     skep__output_finish(bench.child);
-    assert_null(bench.child->output);
+    assert_null(bench.child->process->output);
     close_bench(&bench);
 }
 

@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "worker/page.h"
+#include "worker/private.h"
 
 static void test_shared(void **state) {
     struct skep_page *page = NULL;

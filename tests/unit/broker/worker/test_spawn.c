@@ -12,9 +12,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "worker/life.h"
-#include "worker/page.h"
-#include "worker/program.h"
+#include "worker/private.h"
 
 /* --- what the worker tells over its link --- */
 

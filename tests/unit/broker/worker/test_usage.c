@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-#include "worker/usage.h"
+#include "worker/private.h"
 
 enum { MANY = 200, A_TURN = 64 };
 
@@ -36,13 +36,13 @@ static void open_bench(struct bench *bench, struct pump *pump, unsigned count) {
     for (unsigned i = 0; i < count; i++) {
         bench->children[i] = hatch_child(bench->cluster, i);
         bench->children[i]->pid = getpid();
-        TAILQ_INSERT_TAIL(&bench->cluster->children, bench->children[i], entry);
+        hatch_list(bench->children[i]);
     }
 }
 
 static void close_bench(struct bench *bench, struct pump *pump) {
     for (unsigned i = 0; i < bench->count; i++) {
-        TAILQ_REMOVE(&bench->cluster->children, bench->children[i], entry);
+        hatch_unlist(bench->children[i]);
         hatch_free_child(bench->children[i]);
     }
     uv_close((uv_handle_t *)&bench->busy, NULL);
@@ -51,13 +51,13 @@ static void close_bench(struct bench *bench, struct pump *pump) {
 
 static unsigned looked_at(const struct bench *bench) {
     unsigned n = 0;
-    for (unsigned i = 0; i < bench->count; i++) n += bench->children[i]->usage.looked;
+    for (unsigned i = 0; i < bench->count; i++) n += bench->children[i]->process->usage.looked;
     return n;
 }
 
 /* As if all had been looked at a while ago. */
 static void grow_old(struct bench *bench) {
-    for (unsigned i = 0; i < bench->count; i++) bench->children[i]->usage.looked = false;
+    for (unsigned i = 0; i < bench->count; i++) bench->children[i]->process->usage.looked = false;
 }
 
 static void test_few_are_looked_at_at_once(void **state) {
@@ -65,7 +65,7 @@ static void test_few_are_looked_at_at_once(void **state) {
     open_bench(&bench, *state, A_TURN);
     assert_true(skep__usage_refresh(bench.cluster, was_fresh));
     assert_int_equal(looked_at(&bench), A_TURN);
-    assert_true(bench.children[A_TURN - 1]->usage.rss_bytes > 100000);
+    assert_true(bench.children[A_TURN - 1]->process->usage.rss_bytes > 100000);
     assert_int_equal(calls, 0);
     close_bench(&bench, *state);
 }
@@ -91,23 +91,23 @@ static void test_what_was_looked_at_a_moment_ago_is_not_again(void **state) {
     struct bench bench;
     open_bench(&bench, *state, 2);
     assert_true(skep__usage_refresh(bench.cluster, was_fresh));
-    bench.children[0]->usage.rss_bytes = bench.children[1]->usage.rss_bytes = 1;
+    bench.children[0]->process->usage.rss_bytes = bench.children[1]->process->usage.rss_bytes = 1;
     assert_true(skep__usage_refresh(bench.cluster, was_fresh));
-    assert_int_equal(bench.children[0]->usage.rss_bytes, 1);
+    assert_int_equal(bench.children[0]->process->usage.rss_bytes, 1);
     grow_old(&bench);
     assert_true(skep__usage_refresh(bench.cluster, was_fresh));
-    assert_true(bench.children[0]->usage.rss_bytes > 100000);
+    assert_true(bench.children[0]->process->usage.rss_bytes > 100000);
     close_bench(&bench, *state);
 }
 
 static void test_one_that_has_ended_keeps_its_last(void **state) {
     struct bench bench;
     open_bench(&bench, *state, 1);
-    bench.children[0]->usage = (struct skep__usage){.rss_bytes = 7, .cpu_ms = 8};
+    bench.children[0]->process->usage = (struct skep__usage){.rss_bytes = 7, .cpu_ms = 8};
     bench.children[0]->exited = true;
     assert_true(skep__usage_refresh(bench.cluster, was_fresh));
-    assert_int_equal(bench.children[0]->usage.rss_bytes, 7);
-    assert_int_equal(bench.children[0]->usage.cpu_ms, 8);
+    assert_int_equal(bench.children[0]->process->usage.rss_bytes, 7);
+    assert_int_equal(bench.children[0]->process->usage.cpu_ms, 8);
     close_bench(&bench, *state);
 }
 

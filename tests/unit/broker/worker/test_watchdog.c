@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 
 #include "contract.h"
-#include "worker/watchdog.h"
+#include "worker/private.h"
 
 enum { WATCHDOG_MS = 100, LONG_MS = 400, BEAT_MS = 10 };
 
