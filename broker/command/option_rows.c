@@ -16,9 +16,8 @@
 #include "command/run/queue_option.h"
 
 enum {
-    MAX_LINES = 1000000, /* of a log */
-    MAX_EXITS = 256,     /* that a broker keeps */
-    DAY_MS = 86400000,
+    MAX_LINES = 1000000,                  /* of a log */
+    MAX_EXITS = 256,                      /* that a broker keeps */
     LEAST_PERIOD_MS = SKEP_LEAST_LEASE_MS /* of a lease, a display that is refreshed */
 };
 
@@ -213,7 +212,7 @@ const struct option_row option_rows[] = {
     TEXT_ROW("key", FOR_SUBMIT, "KEY", job.key, "key", SKEP_MAX_NAME,
              "skip if a job with this key waits, runs, or ended within --dedup"),
     NUMBER_ROW("attempts", 0, FOR_SUBMIT, job.attempts, COUNT, 1, UINT16_MAX, 0, "the queue's", "maximum of attempts"),
-    NUMBER_ROW("lease", 0, FOR_SUBMIT, job.lease_ms, MILLISECONDS, SKEP_LEAST_LEASE_MS, UINT32_MAX, 0, "the queue's",
+    NUMBER_ROW("lease", 0, FOR_SUBMIT, job.lease_ms, MILLISECONDS, SKEP_LEAST_LEASE_MS, SKEP__DAY_MS, 0, "the queue's",
                "time for a worker to do it"),
     NUMBER_ROW("count", 'n', FOR_PEEK, count, COUNT, 1, SKEP_MAX_PEEK, 10, NULL, "number of jobs"),
     NUMBER_ROW("count", 'n', FOR_DEAD, count, COUNT, 1, MAX_DEAD, 100, NULL, "list: maximum"),
@@ -233,13 +232,14 @@ const struct option_row option_rows[] = {
     FLAG_ROW("all", 0, FOR_DEAD, all, "retry, drop: the dead letters of all queues"),
     FLAG_ROW("raw", 0, FOR_SEND | FOR_CALL, raw,
              "send and print data as bytes, without converting JSON to MessagePack"),
-    NUMBER_ROW("timeout", 0, FOR_CALL, timeout_ms, MILLISECONDS, 1, DAY_MS, 5000, NULL, "time to wait for the reply"),
+    NUMBER_ROW("timeout", 0, FOR_CALL, timeout_ms, MILLISECONDS, 1, SKEP__DAY_MS, 5000, NULL,
+               "time to wait for the reply"),
     FLAG_ROW("json", 0, FOR_STATUS | FOR_EVENTS | FOR_LOGS | FOR_EXITS | FOR_SUBMIT | FOR_QUEUES | FOR_PEEK | FOR_DEAD,
              json, "print JSON"),
     FLAG_ROW("watch", 'w', FOR_STATUS, watch, "refresh continuously"),
-    NUMBER_ROW("every", 0, FOR_STATUS, every_ms, MILLISECONDS, LEAST_PERIOD_MS, DAY_MS, 1000, NULL,
+    NUMBER_ROW("every", 0, FOR_STATUS, every_ms, MILLISECONDS, LEAST_PERIOD_MS, SKEP__DAY_MS, 1000, NULL,
                "interval of --watch"),
-    NUMBER_ROW("every", 0, FOR_TOP, every_ms, MILLISECONDS, LEAST_PERIOD_MS, DAY_MS, 1000, NULL,
+    NUMBER_ROW("every", 0, FOR_TOP, every_ms, MILLISECONDS, LEAST_PERIOD_MS, SKEP__DAY_MS, 1000, NULL,
                "interval of refreshing"),
     FLAG_ROW("once", 0, FOR_TOP, once, "print one frame as plain text"),
     OTHER_ROW("since", 0, FOR_EVENTS, "SEQ", set_since,

@@ -26,7 +26,7 @@ static int name_length(const struct skep__number *number) {
 int skep__number_check(const struct skep__number *number, const void *of, char why[SKEP_MAX_REASON + 1]) {
     uint64_t value = skep__number_get(number, of);
     bool is_time = number->unit == SKEP__MILLISECONDS, is_low = value < number->least;
-    if (value == 0 || (!is_low && value <= number->most)) return SKEP_OK;
+    if (value == 0 || (!is_low && (is_time || value <= number->most))) return SKEP_OK;
     snprintf(why, SKEP_MAX_REASON + 1, "%.*s %s%" PRIu64 "%s: at %s %" PRIu64, name_length(number), number->name,
              is_time ? "of " : "", value, is_time ? " ms" : "", is_low ? "least" : "most",
              is_low ? number->least : number->most);

@@ -10,6 +10,8 @@
 
 #include "contract.h"
 
+enum { SKEP__DAY_MS = 86400000 };
+
 enum skep__unit { SKEP__MILLISECONDS, SKEP__COUNT, SKEP__BYTES };
 
 /* A field of a struct, an unsigned or a uint64_t; 0 there is its default. */
@@ -29,7 +31,8 @@ uint64_t skep__number_get(const struct skep__number *number, const void *of);
 /* The value is within the bounds. */
 void skep__number_set(const struct skep__number *number, void *of, uint64_t value);
 
-/* Whether what is set is within the bounds; 0 is. Errors: SKEP_EINVAL; then why is one line. */
+/* Whether what a program has set is within the bounds; 0 is, and so is a time beyond the greatest: that bound is for
+ * slips of an operator's. Errors: SKEP_EINVAL; then why is one line. */
 SKEP_MUST_USE int skep__number_check(const struct skep__number *number, const void *of, char why[SKEP_MAX_REASON + 1]);
 
 #endif

@@ -71,7 +71,7 @@ int skep__queue_options_take(const char *name, const skep_queue_options *given, 
 
 static const struct skep__number job_numbers[] = {
     SKEP__NUMBER(skep_job_options, attempts, COUNT, 1, UINT16_MAX, 0),
-    SKEP__NUMBER(skep_job_options, lease_ms, MILLISECONDS, SKEP_LEAST_LEASE_MS, UINT32_MAX, 0),
+    SKEP__NUMBER(skep_job_options, lease_ms, MILLISECONDS, SKEP_LEAST_LEASE_MS, SKEP__DAY_MS, 0),
 };
 
 int skep__job_options_check(const char *queue, const skep_job_options *options, char why[SKEP_MAX_REASON + 1]) {

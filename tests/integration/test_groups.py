@@ -190,10 +190,10 @@ class Edges(Steered):
         port = free_port()
         hello = f"{program('hello')} --listen tcp://127.0.0.1:{port}"
         with Hive(*HELLO, workers=1, options=("--group", f"b:1:{hello}", "--failures", "1")) as hive:
-            ready(hive, "b", 1)
+            hive.wait_ready(2)
             os.kill(next(iter(of(hive, "b").values()))["pid"], signal.SIGABRT)
             hive.wait_line(r"group b: breaker opened")
-            self.ask(hive, "scale", "b", "0")
+            self.ask(hive, "scale", "b", "0", says="0 workers")
             self.assertNotIn(f":{port}", [listener["url"][-6:] for listener in hive.status()["listeners"]])
             with self.assertRaises(ConnectionRefusedError):
                 connect(f"tcp://127.0.0.1:{port}").close()

@@ -370,7 +370,7 @@ class CannotStart(Case):
             hive.stop()
 
     def test_bad_options(self):
-        for option, value, why in (("--breaker", "0.5", "from 1s to 1193h"),
+        for option, value, why in (("--breaker", "0.5", "from 1s to 24h"),
                                    ("--failures", "0", "expected a number from 1 to 4096"),
                                    ("--failures", "4097", "expected a number from 1 to 4096"),
                                    ("--stable", "x", "expected a time"), ("--failures-period", "-1", "expected")):

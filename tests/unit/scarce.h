@@ -5,6 +5,7 @@
 #define SKEP_TESTS_SCARCE_H
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,9 @@ static inline bool scarce_nothing(size_t size_bytes) {
 #define SCARCE_UNCHECKED __attribute__((no_sanitize("address", "undefined")))
 
 SCARCE_UNCHECKED static inline bool scarce_is_there(size_t size_bytes) {
-    return scarce_has == NULL || scarce_has(size_bytes);
+    bool there = scarce_has == NULL || scarce_has(size_bytes);
+    if (!there) errno = ENOMEM;
+    return there;
 }
 
 SCARCE_UNCHECKED void *malloc(size_t size_bytes) {

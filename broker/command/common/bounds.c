@@ -6,7 +6,7 @@
 
 #include "command/common/values.h"
 
-enum { NUMBER_BYTES = 24, DAY_MS = 86400000, HOUR_MS = 3600000 };
+enum { NUMBER_BYTES = 24, HOUR_MS = 3600000 };
 
 /* --- as text --- */
 
@@ -19,7 +19,7 @@ static const struct unit {
 /* In the largest unit that divides it; beyond a day in hours, rounded down. */
 static const char *text_of(enum skep__unit kind, uint64_t value, char text[NUMBER_BYTES]) {
     const struct unit *unit = kind == SKEP__MILLISECONDS ? times : kind == SKEP__BYTES ? sizes : counts;
-    if (kind == SKEP__MILLISECONDS && value > DAY_MS) value -= value % HOUR_MS;
+    if (kind == SKEP__MILLISECONDS && value > SKEP__DAY_MS) value -= value % HOUR_MS;
     while (unit->size > 1 && (value % unit->size != 0 || value == 0)) unit++;
     bool is_nothing = kind == SKEP__MILLISECONDS && value == 0;
     snprintf(text, NUMBER_BYTES, "%" PRIu64 "%s", value / unit->size, is_nothing ? "" : unit->suffix);

@@ -21,7 +21,7 @@ static const struct key {
     {key, SKEP__NUMBER(skep_queue_options, field, unit, least, most, 0), words, help},
 #include "common/queue_options.def"
 #undef NUMBER
-    {"backoff", SKEP__NUMBER(skep_queue_options, backoff_ms, MILLISECONDS, 0, UINT32_MAX, 0), NULL,
+    {"backoff", SKEP__NUMBER(skep_queue_options, backoff_ms, MILLISECONDS, 0, SKEP__DAY_MS, 0), NULL,
      "delay of a failed job, unless its worker sets one; doubled with each failure up to the second"},
 };
 

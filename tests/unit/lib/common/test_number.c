@@ -15,7 +15,7 @@ struct settings {
 
 static const struct skep__number credit = SKEP__NUMBER(struct settings, credit, COUNT, 2, 253, 64),
                                  large = SKEP__NUMBER(struct settings, large, BYTES, 1, UINT64_MAX, 0),
-                                 lease = SKEP__NUMBER(struct settings, lease_ms, MILLISECONDS, 100, UINT32_MAX, 0);
+                                 lease = SKEP__NUMBER(struct settings, lease_ms, MILLISECONDS, 100, SKEP__DAY_MS, 0);
 
 static void test_fields_of_both_widths(void **state) {
     struct settings settings = {0};
@@ -48,7 +48,7 @@ static void test_bounds(void **state) {
     refuse(&credit, (struct settings){.credit = 1}, "credit 1: at least 2");
     refuse(&credit, (struct settings){.credit = 254}, "credit 254: at most 253");
     accept(&large, (struct settings){.large = UINT64_MAX});
-    accept(&lease, (struct settings){.lease_ms = UINT32_MAX});
+    accept(&lease, (struct settings){.lease_ms = UINT32_MAX}); /* beyond the greatest */
     refuse(&lease, (struct settings){.lease_ms = 99}, "lease of 99 ms: at least 100");
 }
 
