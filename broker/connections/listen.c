@@ -15,19 +15,22 @@
 
 static struct skep__listener *by_name(const skep_cluster *cluster, const char *name) {
     struct skep__listener *l;
-    LIST_FOREACH(l, &cluster->connections->listeners, entry) if (l->name[0] != '\0' && strcmp(l->name, name) == 0) return l;
+    LIST_FOREACH(l, &cluster->connections->listeners, entry)
+    if (l->name[0] != '\0' && strcmp(l->name, name) == 0) return l;
     return NULL;
 }
 
 static struct skep__listener *by_key(const skep_cluster *cluster, const struct skep__terms *terms, const char *key) {
     struct skep__listener *l;
-    LIST_FOREACH(l, &cluster->connections->listeners, entry) if (l->terms == terms && strcmp(l->key, key) == 0) return l;
+    LIST_FOREACH(l, &cluster->connections->listeners, entry)
+    if (l->terms == terms && strcmp(l->key, key) == 0) return l;
     return NULL;
 }
 
 static bool is_of_another(const skep_cluster *cluster, const struct skep__terms *terms, const char *url) {
     const struct skep__listener *l;
-    LIST_FOREACH(l, &cluster->connections->listeners, entry) if (l->terms != terms && strcmp(l->url, url) == 0) return true;
+    LIST_FOREACH(l, &cluster->connections->listeners, entry)
+    if (l->terms != terms && strcmp(l->url, url) == 0) return true;
     return false;
 }
 

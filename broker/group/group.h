@@ -7,8 +7,8 @@
 #include "broker.h"
 #include "command.h"
 
-/* Makes what the room has of a cluster, and the first group, whose settings are the cluster's; frees it when its handles
- * have closed. Errors: SKEP_ENOMEM. */
+/* Makes what the room has of a cluster, and the first group, whose settings are the cluster's; frees it when its
+ * handles have closed. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__groups_new(skep_cluster *cluster);
 void skep__groups_free(skep_cluster *cluster);
 
