@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What every room is given: the broker, its workers, and in both the names of what each room has of them. That is opaque
- * to the others: they ask the room, by its contract ROOM/ROOM.h. One thread, the loop's, owns all of it. */
+ * What every room is given: the broker, its workers, and in both the names of what each room has of them. That is
+ * opaque to the others: they ask the room, by its contract ROOM/ROOM.h. One thread, the loop's, owns all of it. */
 #ifndef SKEP_BROKER_H
 #define SKEP_BROKER_H
 

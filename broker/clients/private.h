@@ -17,7 +17,7 @@ struct skep__clients {
     struct skep__awaited *awaited;      /* outcomes that the primary waits for, by number */
     uint64_t next_number;               /* of the primary's jobs */
     uint64_t messages, bad_frames;      /* ever */
-    uint64_t cut; /* connections that ended while both sides lived, and were made again */
+    uint64_t cut;                       /* connections that ended while both sides lived, and were made again */
 };
 
 enum { SKEP__DECLINED_KEPT = 64 };

@@ -121,7 +121,8 @@ static void send_finished(struct skep__session *session) {
 }
 
 void skep__sessions_flush(skep_cluster *cluster) {
-    for (struct skep__session *session; (session = LIST_FIRST(&cluster->clients->pending)) != NULL;) send_finished(session);
+    for (struct skep__session *session; (session = LIST_FIRST(&cluster->clients->pending)) != NULL;)
+        send_finished(session);
 }
 
 static bool fits(const struct skep__session *session, uint64_t number, const struct skep_bytes *result) {
@@ -278,7 +279,8 @@ static int watch_process(struct skep__session *session) {
 static int new_session(skep_cluster *cluster, pid_t pid, struct skep__session **out) {
     struct skep__session *session = calloc(1, sizeof *session);
     if (session == NULL) return SKEP_ENOMEM;
-    *session = (struct skep__session){.cluster = cluster, .id = ++cluster->clients->next_session, .pid = pid, .expected = 1};
+    *session =
+        (struct skep__session){.cluster = cluster, .id = ++cluster->clients->next_session, .pid = pid, .expected = 1};
     TAILQ_INIT(&session->unanswered);
     HASH_ADD(hh, cluster->clients->sessions, id, sizeof session->id, session);
     int status = SKEP_IS_ADDED(session, hh) ? open_returns(session) : SKEP_ENOMEM;

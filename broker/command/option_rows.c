@@ -132,6 +132,11 @@ static const char *set_since(struct options *options, const char *value) {
                                                               : "expected the number of an event, as shown by --json";
 }
 
+static const char *set_kinds(struct options *options, const char *value) {
+    options->kinds = value;
+    return NULL;
+}
+
 static const char *set_worker(struct options *options, const char *value) {
     return parse_number(value, 1, UINT32_MAX, &options->worker) ? NULL : "expected the id of a worker";
 }
@@ -217,7 +222,7 @@ const struct option_row option_rows[] = {
     NUMBER_ROW("count", 'n', FOR_PEEK, count, COUNT, 1, SKEP_MAX_PEEK, 10, NULL, "number of jobs"),
     NUMBER_ROW("count", 'n', FOR_DEAD, count, COUNT, 1, MAX_DEAD, 100, NULL, "list: maximum"),
     TEXT_ROW("queue", FOR_DEAD, "QUEUE", queue, "name", SKEP_MAX_NAME, "a queue, also if its name is a number"),
-    TEXT_ROW("program", FOR_RELOAD, "PROGRAM", program_to, "path of the program", SKEP_MAX_PATH,
+    TEXT_ROW("program", FOR_RELOAD, "PROGRAM", program_to, "program", SKEP_MAX_PATH,
              "program of the new workers (default: the current one)"),
     NUMBER_ROW("at-once", 0, FOR_RELOAD, at_once, COUNT, 1, SKEP_MAX_WORKERS, 1, NULL,
                "number of workers to replace at a time"),
@@ -244,8 +249,7 @@ const struct option_row option_rows[] = {
     FLAG_ROW("once", 0, FOR_TOP, once, "print one frame as plain text"),
     OTHER_ROW("since", 0, FOR_EVENTS, "SEQ", set_since,
               "begin after event number SEQ, as shown by --json; 0: all that are kept"),
-    TEXT_ROW("kind", FOR_EVENTS, "KIND,...", kinds, "list of kinds", SKEP_MAX_PATH,
-             "only events of these kinds, such as exit,ready"),
+    OTHER_ROW("kind", 0, FOR_EVENTS, "KIND,...", set_kinds, "only events of these kinds, such as exit,ready"),
     OTHER_ROW("worker", 0, FOR_EVENTS, "ID", set_worker, "only events of this worker"),
     FLAG_ROW("once", 0, FOR_EVENTS, once, "print the events that are kept (after --since), and exit"),
     FLAG_ROW("now", 0, FOR_STOP, now, "kill the workers instead of letting them finish"),

@@ -11,9 +11,9 @@
 SKEP_MUST_USE int skep__connections_new(skep_cluster *cluster);
 void skep__connections_free(skep_cluster *cluster);
 
-/* With the start of the cluster: takes as many descriptors as the system allows, for the broker alone: programs that use
- * select, or close all that there may be, would suffer from so many. A quarter is for connections in flight, since the
- * kernel limits those too. One is kept in reserve, until the cluster is closed. */
+/* With the start of the cluster: takes as many descriptors as the system allows, for the broker alone: programs that
+ * use select, or close all that there may be, would suffer from so many. A quarter is for connections in flight, since
+ * the kernel limits those too. One is kept in reserve, until the room is closed. */
 void skep__connections_open(skep_cluster *cluster);
 void skep__connections_close(skep_cluster *cluster);
 

@@ -212,8 +212,8 @@ static size_t list_candidates(const struct skep__listener *listener, struct skep
     LIST_FOREACH(seat, &listener->seats, of_listener) {
         const skep_child *child = seat->child;
         if (!has_room(child) || count == capacity) continue;
-        candidates[count] =
-            (skep_candidate){.id = child->id, .slot = child->place, .connections = child->taker->live + child->taker->untaken_count};
+        candidates[count] = (skep_candidate){
+            .id = child->id, .slot = child->place, .connections = child->taker->live + child->taker->untaken_count};
         seats[count++] = seat;
     }
     return count;

@@ -237,7 +237,8 @@ void skep__refused(skep_child *child, uint64_t number) {
 }
 
 static void drop_notices(skep_child *child) {
-    for (struct skep__notice *notice; (notice = STAILQ_FIRST(&child->taker->notices)) != NULL;) drop_notice(child, notice);
+    for (struct skep__notice *notice; (notice = STAILQ_FIRST(&child->taker->notices)) != NULL;)
+        drop_notice(child, notice);
 }
 
 void skep__give_back(skep_child *child) {

@@ -63,7 +63,8 @@ static void retry(uv_timer_t *timer) {
 }
 
 void skep__lack_retry_soon(skep_cluster *cluster) {
-    if (!uv_is_active((uv_handle_t *)&cluster->connections->lack_timer)) uv_timer_start(&cluster->connections->lack_timer, retry, RETRY_MS, 0);
+    if (!uv_is_active((uv_handle_t *)&cluster->connections->lack_timer))
+        uv_timer_start(&cluster->connections->lack_timer, retry, RETRY_MS, 0);
 }
 
 int skep__lack_accept(struct skep__member *member, int error) {

@@ -71,11 +71,11 @@ struct skep__listener {
     uint64_t picks;         /* connections dispatched */
 
     struct skep__connection_list waiting; /* accepted, then given back; for the next worker that can take them */
-    uint64_t accepted;                /* by the broker */
-    uint64_t queued;                  /* accepted and not yet taken */
-    bool paused;                      /* no worker has room for a connection */
-    bool starved;                     /* out of descriptors */
-    bool resting;                     /* paused by an operator */
+    uint64_t accepted;                    /* by the broker */
+    uint64_t queued;                      /* accepted and not yet taken */
+    bool paused;                          /* no worker has room for a connection */
+    bool starved;                         /* out of descriptors */
+    bool resting;                         /* paused by an operator */
 };
 
 /* What the room has of a worker */

@@ -4,6 +4,7 @@
 #include "common/text.h"
 #include "control/private.h"
 #include "jobs/ledger.h"
+#include "messages/messages.h"
 
 enum { ANSWER_BYTES = 2 * 1024 * 1024 /* an answer is not longer than that: the asker asks again for the rest */ };
 

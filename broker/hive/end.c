@@ -39,8 +39,7 @@ void skep_cluster_disconnect(skep_cluster *cluster, skep_disconnected_cb callbac
     hive->disconnected = callback;
     hive->disconnected_context = context;
     hive->disconnecting = true;
-    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
-        skep_child_disconnect(child);
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;) skep_child_disconnect(child);
     check_disconnected(cluster);
 }
 

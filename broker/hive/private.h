@@ -26,16 +26,16 @@ struct skep__hive {
 
     /* ever */
     uint64_t bad_frames; /* of strangers, in the outbox */
-    uint64_t cut; /* connections of workers that ended while both sides lived, and were made again */
+    uint64_t cut;        /* connections of workers that ended while both sides lived, and were made again */
 };
 
 /* How far a worker has come in its life */
 struct skep__progress {
     skep_child *child;
     bool hello_received;
-    bool said_ready;             /* it becomes ready when its inbox and outbox are connected */
-    struct skep__alarm deadline; /* until it is ready, or has ended after it was asked to */
-    unsigned escalation;         /* signals sent to a leaving worker: 1: SIGTERM, 2: SIGKILL */
+    bool said_ready;                                /* it becomes ready when its inbox and outbox are connected */
+    struct skep__alarm deadline;                    /* until it is ready, or has ended after it was asked to */
+    unsigned escalation;                            /* signals sent to a leaving worker: 1: SIGTERM, 2: SIGKILL */
     uint64_t inbox_connections, outbox_connections; /* of it so far; from the second on, the one before was cut */
     unsigned inbox_live, outbox_live;               /* of these; it is ready only while there is one of each */
     uint64_t cut_said_ms; /* when it was last said that one of these was cut; the loop's time; 0: never */

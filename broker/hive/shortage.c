@@ -9,8 +9,7 @@
 /* What a worker may have depends on the reserve. */
 void skep__shortage_retry(skep_cluster *cluster) {
     if (!cluster->started) return;
-    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
-        skep__consumers_update(child);
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;) skep__consumers_update(child);
     skep__ledger_dispatch(cluster);
     skep__sessions_flush(cluster);
 }

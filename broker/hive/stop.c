@@ -12,8 +12,7 @@ static void kill_all(skep_cluster *cluster) {
 }
 
 static void drain_all(skep_cluster *cluster) {
-    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
-        skep__child_dismiss(child);
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;) skep__child_dismiss(child);
 }
 
 static void begin_stop(skep_cluster *cluster) {

@@ -76,6 +76,7 @@ static void call_back(skep_cluster *cluster, const skep_event *event) {
     struct skep__journal *journal = cluster->journal;
     uint64_t through = journal->subscriptions;
     bool cluster_first = event->kind == SKEP_EVENT_MESSAGE;
+    if (journal->stopped) return;
     if (cluster_first) call_all(cluster, &journal->subscribers, event, through);
     if (event->child != NULL) call_all(cluster, &event->child->subject->subscribers, event, through);
     if (!cluster_first) call_all(cluster, &journal->subscribers, event, through);
@@ -159,7 +160,7 @@ void skep__journal_worker_ended(skep_child *child) {
 }
 
 void skep__events_stop(skep_cluster *cluster) {
-    if (cluster->journal != NULL) skep__subscribers_free(&cluster->journal->subscribers);
+    if (cluster->journal != NULL) cluster->journal->stopped = true;
 }
 
 void skep__events_free(struct skep__journal *journal) {
@@ -176,7 +177,8 @@ static bool has_kind(const struct skep__subscribers *subscribers, enum skep_even
 }
 
 bool skep__has_message_handler(const skep_cluster *cluster, const skep_child *child) {
-    return has_kind(&cluster->journal->subscribers, SKEP_EVENT_MESSAGE) || has_kind(&child->subject->subscribers, SKEP_EVENT_MESSAGE);
+    return has_kind(&cluster->journal->subscribers, SKEP_EVENT_MESSAGE) ||
+           has_kind(&child->subject->subscribers, SKEP_EVENT_MESSAGE);
 }
 
 static int subscribe(skep_cluster *cluster, struct skep__subscribers *subscribers, struct skep__subscriber wanted) {

@@ -44,7 +44,7 @@ void skep__emit_due(skep_cluster *cluster);
 /* Emits an error about a worker (may be NULL). */
 SKEP_PRINTF(3, 4) void skep__emit_error(skep_cluster *cluster, skep_child *child, const char *format, ...);
 
-/* No callback of the cluster's is called any more: the user has let go of it. */
+/* No callback is called any more, of the cluster's or of a worker's: the user has let go of them. */
 void skep__events_stop(skep_cluster *cluster);
 
 /* Emits that jobs became dead letters. */
@@ -108,8 +108,10 @@ enum skep__lack {
 /* Says what ran out, unless the same was said within the last ten seconds. */
 SKEP_PRINTF(3, 4) void skep__lack_say(skep_cluster *cluster, enum skep__lack lack, const char *format, ...);
 
-/* --- the end of memory: while the reserve (base/reserve.h) is missing, what takes memory for long is refused; ten times
- * a second it is tried to have it again, and what waits for memory is tried too. One line in ten seconds says so. --- */
+/* --- the end of memory --- */
+
+/* While the reserve (base/reserve.h) is missing, what takes memory for long is refused; ten times a second it is tried
+ * to have it again, and what waits for memory is tried too. One line in ten seconds says so. */
 
 /* Reason for a SKEP_ENOMEM that others are told */
 #define SKEP__OUT_OF_MEMORY "the broker is out of memory"

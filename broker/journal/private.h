@@ -73,6 +73,7 @@ struct skep__journal {
     skep_cluster *cluster;
     struct skep__subscribers subscribers;
     uint64_t subscriptions; /* ever */
+    bool stopped;           /* none of them, nor of a worker's, is called any more */
     unsigned telling;       /* events that callbacks are being called for, one inside another */
     STAILQ_HEAD(, skep__due_event) due;
     struct skep__flush due_flush; /* emits them */

@@ -156,7 +156,7 @@ void skep__messages_link_closed(skep_child *child) {
 void skep__messages_end(skep_cluster *cluster) {
     const struct skep__messages *messages = cluster->messages;
     while (messages != NULL && messages->calls != NULL) /* settling takes it off the table */
-        settle(messages->calls, SKEP_ECLOSED, NULL, 0);  // NOLINT(clang-analyzer-unix.Malloc)
+        settle(messages->calls, SKEP_ECLOSED, NULL, 0); // NOLINT(clang-analyzer-unix.Malloc)
 }
 
 static void reply_here(skep_child *sender, const struct skep_command_reply *r) {

@@ -161,7 +161,8 @@ static size_t kill_orphans(skep_cluster *cluster, bool all) {
     if (!list_children(&pids)) return 0;
     for (size_t i = 0; i < pids.count; i++) {
         pid_t pid = pids.pids[i];
-        if (is_worker(cluster, pid) || has(cluster->workers->own_children, cluster->workers->own_child_count, pid)) continue;
+        if (is_worker(cluster, pid) || has(cluster->workers->own_children, cluster->workers->own_child_count, pid))
+            continue;
         orphans++;
         if (all || is_left_behind(cluster, pid)) kill(pid, SIGKILL);
     }

@@ -149,10 +149,10 @@ static void read_to_the_end(skep_child *child) {
 
 static void link_ready(uv_poll_t *poll, int status, int events) {
     skep_child *child = poll->data;
-    const struct skep__worker_events *hive = child->cluster->workers->events;
+    const struct skep__worker_events *tell = child->cluster->workers->events;
     if (status < 0) read_to_the_end(child);
-    if (events & UV_WRITABLE) hive->writable(child);
-    if (child->link >= 0 && events & UV_READABLE) (void)hive->readable(child);
+    if (events & UV_WRITABLE) tell->writable(child);
+    if (child->link >= 0 && events & UV_READABLE) (void)tell->readable(child);
 }
 
 void skep__child_watch_link(skep_child *child, bool is_full) {

@@ -50,7 +50,7 @@ skep_child *skep__child_next(const skep_cluster *cluster, const skep_child *chil
     const struct skep__process *next = TAILQ_FIRST(&cluster->workers->list);
     if (child != NULL && child->state != SKEP__CHILD_GONE) next = TAILQ_NEXT(child->process, entry);
     else
-        while (child != NULL && next != NULL && next->child->id < child->id) next = TAILQ_NEXT(next, entry);
+        while (child != NULL && next != NULL && next->child->id <= child->id) next = TAILQ_NEXT(next, entry);
     return next != NULL ? next->child : NULL;
 }
 

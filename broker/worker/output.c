@@ -55,7 +55,8 @@ static void take_line(void *context, const char *data, size_t size_bytes, uint64
                           .cut_bytes = cut_bytes,
                           .time_ms = stream->output->time_ms};
     skep__log_keep(cluster, &line);
-    if (cluster->workers->log_callback != NULL) cluster->workers->log_callback(cluster, &line, cluster->workers->log_context);
+    if (cluster->workers->log_callback != NULL)
+        cluster->workers->log_callback(cluster, &line, cluster->workers->log_context);
 }
 
 static void end_line(struct stream *stream) {

@@ -55,10 +55,10 @@ struct skep__workers {
     uint64_t usage_began_ms;                    /* the loop's time */
     void (*usage_fresh)(skep_cluster *cluster); /* is called when none is left */
 
-    bool adopts;                 /* processes that workers leave behind become children of this one */
-    uv_signal_t child_signal;    /* if it adopts */
+    bool adopts;                   /* processes that workers leave behind become children of this one */
+    uv_signal_t child_signal;      /* if it adopts */
     struct skep__signal_mask mask; /* of that */
-    pid_t *own_children;         /* that this process had before */
+    pid_t *own_children;           /* that this process had before */
     size_t own_child_count;
 };
 

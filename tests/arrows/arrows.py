@@ -3,8 +3,8 @@
 """Rooms look into those below them only, and only by the front door: includes and calls of functions, held against
 rooms.def; and of another room of the broker no header is included but its contract, ROOM/ROOM.h.
 
-broker/broker.h, what all rooms of the broker are given, may be included by each of them. broker/base is a shelf of small
-tools, each with a header of its own, as the rooms of proto/ and lib/ are."""
+broker/broker.h, what all rooms of the broker are given, may be included by each of them. broker/base is a shelf of
+small tools, each with a header of its own, as the rooms of proto/ and lib/ are."""
 import re
 import sys
 from pathlib import Path

@@ -128,7 +128,7 @@ static void test_replies_that_are_due_are_told_when_the_cluster_is_freed(void **
     assert_int_equal(skep_child_request(made_up, "a", NULL, 0, 0, ask_again, &first), SKEP_OK);
     assert_int_equal(skep_child_request(made_up, "b", NULL, 0, 0, replied, &second), SKEP_OK);
     bench.cluster->stopping = bench.cluster->freed = true; /* what skep_cluster_free begins with */
-    skep__calls_free(bench.cluster);
+    skep__messages_end(bench.cluster);
     assert_int_equal(first.count, 1);
     assert_int_equal(first.status, SKEP_ECLOSED);
     assert_int_equal(first.tried, 1);

@@ -16,7 +16,7 @@ static skep_child *open_child(skep_cluster *cluster, int ends[2]) {
     assert_int_equal(skep__link_pair(ends), SKEP_OK);
     child->link = ends[0];
     child->process->link_events = UV_READABLE; /* nobody polls it */
-    child->exited = true;             /* nobody is to be killed */
+    child->exited = true;                      /* nobody is to be killed */
     return child;
 }
 

@@ -5,6 +5,7 @@
 
 #include "group/private.h"
 #include "journal/private.h"
+#include "private.h"
 #include "worker/private.h"
 
 enum { LIMIT = 3, PERIOD_MS = 1000 };

@@ -17,14 +17,6 @@ static skep_child *hire_when_paused(struct bench *bench, uint32_t place, unsigne
     return child;
 }
 
-static void list(struct bench *bench, skep_child *child) {
-    hatch_list(child);
-}
-
-static void unlist(struct bench *bench, skep_child *child) {
-    hatch_unlist(child);
-}
-
 static void test_one_is_sent_with_the_reserve(void **state) {
     struct bench bench;
     bench_open(&bench, *state, NULL);
@@ -82,7 +74,7 @@ static void test_all_go_when_there_is_memory_again(void **state) {
     struct bench bench;
     bench_open(&bench, *state, NULL);
     skep_child *child = hire_when_paused(&bench, 0, JOBS, LARGE);
-    list(&bench, child);
+    hatch_list(child);
     bench_place(child)->window = JOBS;
     shortage_begin(bench.cluster);
     skep__dispatch_jobs(bench.cluster, bench.queue);
@@ -90,7 +82,7 @@ static void test_all_go_when_there_is_memory_again(void **state) {
     shortage_end();
     PUMP_UNTIL(bench.pump, bench.queue->shelf->ready_count == 0);
     assert_non_null(bench.cluster->memory.block);
-    unlist(&bench, child);
+    hatch_unlist(child);
     bench_dismiss(child);
     bench_close(&bench);
 }
@@ -100,7 +92,7 @@ static void test_none_is_lost_when_there_is_nothing(void **state) {
     struct bench bench;
     bench_open(&bench, *state, NULL);
     skep_child *child = hire_when_paused(&bench, 0, JOBS, LITTLE);
-    list(&bench, child);
+    hatch_list(child);
     bench_place(child)->window = JOBS;
     scarce_has = scarce_nothing;
     skep__dispatch_jobs(bench.cluster, bench.queue);
@@ -112,7 +104,7 @@ static void test_none_is_lost_when_there_is_nothing(void **state) {
     PUMP_UNTIL(bench.pump, inlet.jobs == JOBS);
     assert_int_equal(inlet.runs[0].id, 1);
     assert_int_equal(inlet.runs[0].attempt, 1);
-    unlist(&bench, child);
+    hatch_unlist(child);
     bench_dismiss(child);
     bench_close_inlet(&inlet);
     bench_close(&bench);

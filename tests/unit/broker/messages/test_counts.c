@@ -53,7 +53,8 @@ static void put(struct bench *bench, unsigned i, const char *name, uint64_t coun
 /* UINT64_MAX: there is no such counter. */
 static uint64_t total(const struct bench *bench, const char *name) {
     for (unsigned i = 0; i < bench->cluster->messages->counter_count; i++)
-        if (strcmp(bench->cluster->messages->counters[i].name, name) == 0) return bench->cluster->messages->counters[i].count;
+        if (strcmp(bench->cluster->messages->counters[i].name, name) == 0)
+            return bench->cluster->messages->counters[i].count;
     return UINT64_MAX;
 }
 

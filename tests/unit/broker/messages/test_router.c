@@ -81,7 +81,6 @@ static struct bench *open_bench(struct pump *pump) {
 }
 
 static void remove_worker(struct bench *bench, unsigned i) {
-    skep_cluster *cluster = bench->cluster;
     skep_child *child = bench->children[i];
     if (child == NULL) return;
     hatch_unlist(child);
