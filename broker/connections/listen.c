@@ -32,9 +32,7 @@ static struct skep__listener *by_key(const skep_cluster *cluster, const struct s
 static bool is_of_another(const skep_cluster *cluster, const struct skep__terms *terms, const struct skep_url *url) {
     const struct skep__listener *l;
     LIST_FOREACH(l, &cluster->connections->listeners, entry)
-    LIST_FOREACH(l, &cluster->connections->listeners, entry) {
-        if (l->terms != terms && skep__socket_overlaps(&l->address, url)) return true;
-    }
+    if (l->terms != terms && skep__socket_overlaps(&l->address, url)) return true;
     return false;
 }
 
