@@ -58,8 +58,10 @@ bool skep__batch_is_full(const struct skep__client_batch *batch) {
     return batch->count == SKEP_MAX_LIST || batch->items.size_bytes + batch->keys.size_bytes >= SKEP_FULL_FRAME;
 }
 
-static bool belongs(const struct skep__client_batch *batch, const char *queue, const skep_job_options *options,
-                    bool outcomes) {
+bool skep__client_batch_takes(const skep_client *client, const char *queue, const skep_job_options *options,
+                              bool outcomes) {
+    const struct skep__client_batch *batch = client->filling;
+    if (batch == NULL || skep__batch_is_full(batch)) return false;
     const skep_job_options *same = &batch->options;
     return same->priority == options->priority && same->delay_ms == options->delay_ms &&
            same->ttl_ms == options->ttl_ms && same->lease_ms == options->lease_ms &&
@@ -67,25 +69,15 @@ static bool belongs(const struct skep__client_batch *batch, const char *queue, c
            batch->outcomes == outcomes && strcmp(batch->queue, queue) == 0;
 }
 
-int skep__client_batch(skep_client *client, const char *queue, const skep_job_options *options, bool outcomes,
-                       struct skep__client_batch **out) {
-    struct skep__client_batch *batch = client->filling;
-    if (batch != NULL && !skep__batch_is_full(batch) && belongs(batch, queue, options, outcomes)) {
-        *out = batch;
-        return SKEP_OK;
-    }
-    if (batch != NULL) {
-        skep__client_close_batch(client);
-        skep__client_send_more(client);
-    }
-    batch = take_spare(client);
+int skep__client_begin_batch(skep_client *client, const char *queue, const skep_job_options *options, bool outcomes) {
+    struct skep__client_batch *batch = take_spare(client);
     if (batch == NULL) return SKEP_ENOMEM;
     batch->number = client->first + client->unanswered;
     batch->options = *options;
     batch->has_keys = options->key != NULL;
     batch->outcomes = outcomes;
     memcpy(batch->queue, queue, strlen(queue) + 1);
-    *out = client->filling = batch;
+    client->filling = batch;
     return SKEP_OK;
 }
 

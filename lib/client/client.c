@@ -1,40 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * A client's life: making it, what the user sees of it, its end. */
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "client/private.h"
 #include "common/container.h"
-#include "common/own_loop.h"
 
-enum {
-    BUSY_TICK_MS = 200,  /* between looks after a broker from which something is expected */
-    IDLE_TICK_MS = 1000, /* else */
-    FAREWELL_MS = 2000,  /* for the broker to read what was sent, where the loop is ours */
-    FIRST_RETRY_MS = 10
-};
-
-int skep__client_fail(skep_client *client, int status, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(client->why, sizeof client->why, format, arguments);
-    va_end(arguments);
-    return status;
-}
-
-int skep__client_check_name(skep_client *client, const char *what, const char *name) {
-    size_t length = name != NULL ? strnlen(name, SKEP_MAX_NAME + 1) : 0;
-    if (length > 0 && length <= SKEP_MAX_NAME) return SKEP_OK;
-    return skep__client_fail(client, SKEP_EINVAL, "%s: a name of 1 to %d bytes is needed", what, SKEP_MAX_NAME);
-}
+enum { FAREWELL_MS = 2000 /* for the broker to read what was sent, where the loop is ours */ };
 
 /* --- the loop --- */
-
-void skep__client_mark(skep_client *client) {
-    skep__flusher_mark(client->flusher, &client->flush);
-}
 
 static void flush_client(struct skep__flush *flush) {
     skep_client *client = SKEP_CONTAINER(flush, skep_client, flush);
@@ -43,30 +14,6 @@ static void flush_client(struct skep__flush *flush) {
     skep__client_send_more(client);
     skep__client_tell_drained(client); /* all may have left so quickly that no sent event follows */
     skep__client_update_due(client);
-}
-
-static bool is_due(const skep_client *client) {
-    return client->unanswered > 0 || client->unfinished_count > 0 || client->requests != NULL || client->asks > 0 ||
-           !TAILQ_EMPTY(&client->messages);
-}
-
-/* Watching alone also keeps the loop alive; but not in a worker that is about to leave. */
-void skep__client_update_due(skep_client *client) {
-    bool watches = client->on_news != NULL;
-    bool due = is_due(client);
-    uint64_t tick_ms = due || watches ? BUSY_TICK_MS : IDLE_TICK_MS;
-    if (client->closing) return;
-    if (due || (watches && !client->serves_worker)) uv_ref((uv_handle_t *)&client->tick);
-    else uv_unref((uv_handle_t *)&client->tick);
-    if (tick_ms == client->tick_ms) return;
-    client->tick_ms = tick_ms;
-    uv_timer_start(&client->tick, skep__client_tick, tick_ms, tick_ms);
-}
-
-void skep__client_add_timer(skep_client *client, uv_timer_t *timer, void *data) {
-    uv_timer_init(client->loop, timer);
-    timer->data = data;
-    client->open_handles++;
 }
 
 /* --- making --- */
@@ -82,6 +29,7 @@ static int open_handles(skep_client *client) {
     skep__client_add_timer(client, &client->tick, client);
     skep__client_add_timer(client, &client->seek, client);
     skep__client_add_timer(client, &client->wait, client);
+    uv_timer_start(&client->tick, skep__client_tick, 0, 0); /* skep__client_update_due sets its period */
     uv_unref((uv_handle_t *)&client->tick);
     uv_unref((uv_handle_t *)&client->seek);
     client->flush.flush = flush_client;
@@ -90,30 +38,11 @@ static int open_handles(skep_client *client) {
     return status == SKEP_OK ? skep__flusher_new(&client->flusher, client->loop) : status;
 }
 
-static int allocate(skep_client **out, const skep_client_options *options) {
-    skep_client *client = calloc(1, sizeof *client);
-    if (client == NULL) return SKEP_ENOMEM;
-    STAILQ_INIT(&client->batches);
-    STAILQ_INIT(&client->spares);
-    TAILQ_INIT(&client->messages);
-    client->trace = skep__trace_mask();
-    client->first = 1;
-    client->retry_ms = FIRST_RETRY_MS;
-    client->serves_worker = options->worker != NULL;
-    client->loop = client->serves_worker ? skep_worker_loop(options->worker) : options->loop;
-    client->owns_loop = client->loop == NULL;
-    if (client->owns_loop) client->loop = &client->own_loop;
-    int status = client->owns_loop ? skep__own_loop_init(client->loop) : SKEP_OK;
-    if (status == SKEP_OK) *out = client;
-    else free(client);
-    return status;
-}
-
 int skep_client_new(skep_client **out, const skep_client_options *options) {
     static const skep_client_options defaults = {0};
     if (options == NULL) options = &defaults;
     skep_client *client;
-    int status = allocate(&client, options);
+    int status = skep__client_allocate(&client, options);
     if (status != SKEP_OK) return status;
     status = skep__client_find(client, options);
     if (status == SKEP_OK) status = open_readers(client);
@@ -129,23 +58,6 @@ int skep_client_new(skep_client **out, const skep_client_options *options) {
 }
 
 /* --- freeing --- */
-
-static void release(skep_client *client) {
-    skep__frame_free(&client->frame);
-    skep__reader_free(&client->returns_reader);
-    skep__reader_free(&client->answer_reader);
-    skep__reader_free(&client->news_reader);
-    skep__client_free_batches(client);
-    free(client->ring);
-    if (client->owns_loop) uv_loop_close(client->loop);
-    free(client);
-}
-
-/* With a loop of its own the client is released after the loop has run dry, else with the last handle. */
-void skep__client_handle_closed(skep_client *client) {
-    client->open_handles--;
-    if (client->freed && !client->owns_loop && client->open_handles == 0) release(client);
-}
 
 static void timer_closed(uv_handle_t *handle) {
     skep__client_handle_closed(handle->data);
@@ -194,9 +106,7 @@ void skep_client_free(skep_client **out) {
     skep__client_close_session(client);
     skep__client_drop_messages(client);
     close_handles(client);
-    client->freed = true;
-    if (client->owns_loop) uv_run(client->loop, UV_RUN_NOWAIT); /* close callbacks; the user's handles do not matter */
-    if (client->owns_loop || client->open_handles == 0) release(client);
+    skep__client_free_when_closed(client);
 }
 
 /* --- what the user sees --- */

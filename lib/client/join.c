@@ -12,7 +12,6 @@
 #include "worker/private.h"
 
 enum {
-    FIRST_RETRY_MS = 10,
     LAST_RETRY_MS = 1000,
     SECOND_LOOK_MS = 50, /* what a broker said last may be on its way when it has ended */
     SILENT_TICKS = 10    /* of 200 ms, without an answer; ticks, so that a loop that was blocked does not count */
@@ -62,51 +61,6 @@ int skep__client_find(skep_client *client, const skep_client_options *options) {
     const char *name = options->name != NULL ? options->name : "default";
     int status = skep__instance_dir(options->dir, name, dir, &why);
     return status == SKEP_OK ? skep__instance_find(dir, &client->instance) : status;
-}
-
-/* --- asking --- */
-
-struct reading {
-    skep_client *client;
-    void (*take)(void *context, const struct skep_command *command);
-    void *context;
-    int failed;
-};
-
-static int take_command(void *context, const struct skep_command *command) {
-    struct reading *reading = context;
-    skep_client *client = reading->client;
-    skep__trace_command(client->trace, SKEP__TRACE_WIRE, "<", 0, command);
-    if (command->id != SKEP_COMMAND_failed) {
-        reading->take(reading->context, command);
-        return SKEP_OK;
-    }
-    const struct skep_bytes *reason = &command->failed.reason;
-    reading->failed = command->failed.status != SKEP_OK ? (int)command->failed.status : SKEP_EPROTO;
-    skep__client_fail(client, reading->failed, "%s: the broker reports: %.*s", client->instance.dir,
-                      (int)reason->size_bytes, reason->data);
-    return SKEP_OK;
-}
-
-int skep__client_read_answer(skep_client *client, const void *data, size_t size_bytes,
-                             void (*take)(void *context, const struct skep_command *command), void *context) {
-    struct reading reading = {.client = client, .take = take, .context = context};
-    int status = skep__reader_read(&client->answer_reader, data, size_bytes, take_command, &reading);
-    if (status == SKEP_OK) return reading.failed;
-    return skep__client_fail(client, status, "%s: malformed answer from the broker: %s", client->instance.dir,
-                             client->answer_reader.why);
-}
-
-int skep__client_ask(skep_client *client, const struct skep_command *command, unsigned timeout_ms,
-                     skep__answer_cb callback, void *context) {
-    struct skep_frame frame = {0};
-    if (client->caller == NULL)
-        return skep__client_fail(client, SKEP_ECLOSED, "%s: no broker there", client->instance.dir);
-    int status = skep__frame_add(&frame, command);
-    if (status == SKEP_OK)
-        status = skep__caller_ask(client->caller, frame.data, frame.size_bytes, timeout_ms, callback, context);
-    skep__frame_free(&frame);
-    return status;
 }
 
 /* --- joining --- */
@@ -195,7 +149,7 @@ static void take_joined(void *context, const struct skep_command *command) {
 }
 
 static void joined(skep_client *client) {
-    client->retry_ms = FIRST_RETRY_MS;
+    client->retry_ms = SKEP__CLIENT_RETRY_MS;
     skep__client_mark(client);
     if (client->on_state != NULL) client->on_state(client, SKEP_OK, client->on_state_context);
 }
@@ -269,7 +223,7 @@ static void lost(skep_client *client) {
     if (client->only_this) skep__client_fail_submissions(client);
     if (was_joined && client->on_state != NULL) client->on_state(client, SKEP_ECLOSED, client->on_state_context);
     skep__client_tell_drained(client);
-    client->retry_ms = FIRST_RETRY_MS;
+    client->retry_ms = SKEP__CLIENT_RETRY_MS;
     try_later(client);
 }
 

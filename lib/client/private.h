@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A client's insides, shared by the client*.c files. */
+ * A client's insides, shared by the files of this folder. They are below in their order, from the ground up: each calls
+ * those before it only. */
 #ifndef SKEP_LIB_CLIENT_PRIVATE_H
 #define SKEP_LIB_CLIENT_PRIVATE_H
 
@@ -17,7 +18,8 @@
 enum {
     SKEP__CLIENT_MAX_BYTES = 4 * 1024 * 1024, /* submissions that wait for their answers */
     SKEP__CLIENT_MAX_JOBS = 1000000,
-    SKEP__CLIENT_TIMEOUT_MS = 5000 /* of a question, and of a request without another */
+    SKEP__CLIENT_TIMEOUT_MS = 5000, /* of a question, and of a request without another */
+    SKEP__CLIENT_RETRY_MS = 10      /* from the first try to join to the second */
 };
 
 /* Jobs of one queue and with the same options, numbered in a row: one submit command. Kept until all are answered. */
@@ -115,9 +117,9 @@ struct skep_client {
     uint64_t sent_through; /* the latest number that was ever sent in this session */
     uint64_t gone_back_to; /* sent again from this number on, and not answered since; 0 */
     size_t unanswered_bytes;
-    struct skep__batches batches; /* closed ones */
-    struct skep__client_batch *next;     /* the first of them to be sent; NULL: all were */
-    struct skep__client_batch *filling;  /* or NULL */
+    struct skep__batches batches;       /* closed ones */
+    struct skep__client_batch *next;    /* the first of them to be sent; NULL: all were */
+    struct skep__client_batch *filling; /* or NULL */
     struct skep__batches spares;
     unsigned spare_count;
     unsigned silent_ticks; /* since the oldest was sent, or one was answered */
@@ -149,51 +151,19 @@ struct skep_client {
     void *on_undelivered_context;
 };
 
-/* Notes what went wrong for skep_client_why and returns the status. */
-SKEP_PRINTF(3, 4) int skep__client_fail(skep_client *client, int status, const char *format, ...);
-
-/* A name of 1 to SKEP_MAX_NAME bytes; notes what is wrong with it. Errors: SKEP_EINVAL. */
-SKEP_MUST_USE int skep__client_check_name(skep_client *client, const char *what, const char *name);
-
-/* Has the end of this iteration of the loop send what waits. */
-void skep__client_mark(skep_client *client);
-
-/* Keeps the loop alive, and looks often, as long as something is due. */
-void skep__client_update_due(skep_client *client);
-
-/* Adds a handle; closes one, after which the client may be freed. */
-void skep__client_add_timer(skep_client *client, uv_timer_t *timer, void *data);
-void skep__client_handle_closed(skep_client *client);
-
-/* --- join.c --- */
-
-/* Finds the broker that the options name. Errors: SKEP_ENOBROKER, SKEP_EACCES, SKEP_EDIR, SKEP_EURL. */
-SKEP_MUST_USE int skep__client_find(skep_client *client, const skep_client_options *options);
-
-/* Timers: tries to join; looks whether the broker is there, whether it answers. */
-void skep__client_seek(uv_timer_t *timer);
-void skep__client_tick(uv_timer_t *timer);
-
-/* Closes everything that led to the broker. */
-void skep__client_close_session(skep_client *client);
-
-/* Calls back for each command of an answer; a `failed` is the status instead. */
-SKEP_MUST_USE int skep__client_read_answer(skep_client *client, const void *data, size_t size_bytes,
-                                           void (*take)(void *context, const struct skep_command *command),
-                                           void *context);
-
-/* Asks something that is one command. Errors: SKEP_ECLOSED (no broker), SKEP_ENOMEM, SKEP_ESYS. */
-SKEP_MUST_USE int skep__client_ask(skep_client *client, const struct skep_command *command, unsigned timeout_ms,
-                                   skep__answer_cb callback, void *context);
-
 /* --- batch.c --- */
 
-/* The batch that a job belongs to. Errors: SKEP_ENOMEM. */
-SKEP_MUST_USE int skep__client_batch(skep_client *client, const char *queue, const skep_job_options *options,
-                                     bool outcomes, struct skep__client_batch **batch);
+/* Whether the batch that is being filled takes such a job. */
+bool skep__client_batch_takes(const skep_client *client, const char *queue, const skep_job_options *options,
+                              bool outcomes);
+
+/* Begins to fill another one for such jobs. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__client_begin_batch(skep_client *client, const char *queue, const skep_job_options *options,
+                                           bool outcomes);
 
 /* Adds a job to it. Errors: SKEP_ENOMEM. */
-SKEP_MUST_USE int skep__batch_add(struct skep__client_batch *batch, const void *data, size_t size_bytes, const char *key);
+SKEP_MUST_USE int skep__batch_add(struct skep__client_batch *batch, const void *data, size_t size_bytes,
+                                  const char *key);
 
 /* Whether it holds as much as travels in one frame. */
 bool skep__batch_is_full(const struct skep__client_batch *batch);
@@ -209,38 +179,44 @@ void skep__client_renumber(skep_client *client);
 
 void skep__client_free_batches(skep_client *client);
 
-/* --- send.c --- */
+/* --- core.c --- */
 
-/* Sends the next frame, if none is under way. */
-void skep__client_send_more(skep_client *client);
+/* Allocates a client. Errors: SKEP_ENOMEM, SKEP_ESYS. */
+SKEP_MUST_USE int skep__client_allocate(skep_client **client, const skep_client_options *options);
 
-/* Sends again from a number on. */
-void skep__client_go_back(skep_client *client, uint64_t number);
+/* Frees the client when its handles have closed: in here if its loop is its own, else with the last of them. */
+void skep__client_free_when_closed(skep_client *client);
 
-/* Says farewell, if that can be done without waiting. */
-void skep__client_say_leave(skep_client *client);
+/* Adds a handle; to be called when one has closed. */
+void skep__client_add_timer(skep_client *client, uv_timer_t *timer, void *data);
+void skep__client_handle_closed(skep_client *client);
 
-void skep__client_sent(void *client);
-void skep__client_all_read(void *client);
-void skep__client_returned(void *client, const void *data, size_t size_bytes, const struct skep__peer *peer);
+/* Notes what went wrong for skep_client_why and returns the status. */
+SKEP_PRINTF(3, 4) int skep__client_fail(skep_client *client, int status, const char *format, ...);
 
-/* --- submit.c --- */
+/* A name of 1 to SKEP_MAX_NAME bytes; notes what is wrong with it. Errors: SKEP_EINVAL. */
+SKEP_MUST_USE int skep__client_check_name(skep_client *client, const char *what, const char *name);
 
-/* Answers the oldest submission. outcome NULL: it follows, if one is wanted; else nothing else does. */
-void skep__client_settle(skep_client *client, int status, uint64_t id, const skep_outcome *outcome);
+/* Has the end of this iteration of the loop send what waits. */
+void skep__client_mark(skep_client *client);
 
-/* Tells what became of a job and forgets it. */
-void skep__client_finish(skep_client *client, struct skep__unfinished *unfinished, const skep_outcome *outcome);
-
-/* Reports the outcome of every accepted job as unknown. */
-void skep__client_fail_unfinished(skep_client *client);
-
-/* The same for everything that was submitted and not answered. */
-void skep__client_fail_submissions(skep_client *client);
+/* Keeps the loop alive, and looks often, as long as something is due. */
+void skep__client_update_due(skep_client *client);
 
 /* Tells the user if what failed with SKEP_EAGAIN may be tried again. */
 void skep__client_tell_drained(skep_client *client);
 bool skep__client_has_room(const skep_client *client);
+
+/* --- ask.c --- */
+
+/* Asks something that is one command. Errors: SKEP_ECLOSED (no broker), SKEP_ENOMEM, SKEP_ESYS. */
+SKEP_MUST_USE int skep__client_ask(skep_client *client, const struct skep_command *command, unsigned timeout_ms,
+                                   skep__answer_cb callback, void *context);
+
+/* Calls back for each command of an answer; a `failed` is the status instead. */
+SKEP_MUST_USE int skep__client_read_answer(skep_client *client, const void *data, size_t size_bytes,
+                                           void (*take)(void *context, const struct skep_command *command),
+                                           void *context);
 
 /* --- messages.c --- */
 void skep__client_reply(skep_client *client, const struct skep_command_reply *reply);
@@ -260,5 +236,53 @@ void skep__client_forget_news(skep_client *client);
 
 /* Asks for the news that were missed, when nothing has been heard for a while. */
 void skep__client_news_tick(skep_client *client);
+
+/* --- send.c --- */
+
+/* Sends the next frame, if none is under way. */
+void skep__client_send_more(skep_client *client);
+
+/* Sends again from a number on. */
+void skep__client_go_back(skep_client *client, uint64_t number);
+
+/* Says farewell, if that can be done without waiting. */
+void skep__client_say_leave(skep_client *client);
+
+/* The intake has sent a frame; has read to the end. */
+void skep__client_sent(void *client);
+void skep__client_all_read(void *client);
+
+/* --- submit.c --- */
+
+/* Answers the oldest submission. outcome NULL: it follows, if one is wanted; else nothing else does. */
+void skep__client_settle(skep_client *client, int status, uint64_t id, const skep_outcome *outcome);
+
+/* Tells what became of a job and forgets it. */
+void skep__client_finish(skep_client *client, struct skep__unfinished *unfinished, const skep_outcome *outcome);
+
+/* Reports the outcome of every accepted job as unknown. */
+void skep__client_fail_unfinished(skep_client *client);
+
+/* The same for everything that was submitted and not answered. */
+void skep__client_fail_submissions(skep_client *client);
+
+/* --- returns.c --- */
+
+/* A frame from the broker */
+void skep__client_returned(void *client, const void *data, size_t size_bytes, const struct skep__peer *peer);
+
+/* --- join.c --- */
+
+/* Finds the broker that the options name. Errors: SKEP_ENOBROKER, SKEP_EACCES, SKEP_EDIR, SKEP_EURL. */
+SKEP_MUST_USE int skep__client_find(skep_client *client, const skep_client_options *options);
+
+/* Timers: tries to join; looks whether the broker is there, whether it answers. */
+void skep__client_seek(uv_timer_t *timer);
+void skep__client_tick(uv_timer_t *timer);
+
+/* Closes everything that led to the broker. */
+void skep__client_close_session(skep_client *client);
+
+/* --- client.c, status.c, wait.c have only what the user calls --- */
 
 #endif

@@ -35,11 +35,6 @@ static struct skep__client_submission pop(skep_client *client) {
 
 /* --- submitting --- */
 
-bool skep__client_has_room(const skep_client *client) {
-    return client->unanswered_bytes <= SKEP__CLIENT_MAX_BYTES && client->unanswered < SKEP__CLIENT_MAX_JOBS &&
-           client->message_bytes <= SKEP__CLIENT_MAX_BYTES;
-}
-
 static int check_room(skep_client *client) {
     if (client->unanswered_bytes <= SKEP__CLIENT_MAX_BYTES && client->unanswered < SKEP__CLIENT_MAX_JOBS)
         return SKEP_OK;
@@ -62,14 +57,24 @@ static int make_unfinished(skep_outcome_cb outcome, void *context, struct skep__
     return SKEP_OK;
 }
 
+/* Has a job of this kind's batch be the one that is filled. */
+static int open_batch(skep_client *client, const char *queue, const skep_job_options *options, bool outcomes) {
+    if (skep__client_batch_takes(client, queue, options, outcomes)) return SKEP_OK;
+    if (client->filling != NULL) {
+        skep__client_close_batch(client);
+        skep__client_send_more(client);
+    }
+    return skep__client_begin_batch(client, queue, options, outcomes);
+}
+
 static int add_job(skep_client *client, const char *queue, const struct iovec *job, const skep_job_options *options,
                    struct skep__client_submission *submission, skep_outcome_cb outcome) {
-    struct skep__client_batch *batch;
     int status = SKEP_OK;
     if (client->unanswered == client->ring_capacity) status = grow_ring(client);
-    if (status == SKEP_OK) status = skep__client_batch(client, queue, options, outcome != NULL, &batch);
+    if (status == SKEP_OK) status = open_batch(client, queue, options, outcome != NULL);
     if (status == SKEP_OK) status = make_unfinished(outcome, submission->context, &submission->unfinished);
     if (status != SKEP_OK) return status;
+    struct skep__client_batch *batch = client->filling;
     size_t before_bytes = batch->items.size_bytes + batch->keys.size_bytes;
     status = skep__batch_add(batch, job->iov_base, job->iov_len, options->key);
     if (status != SKEP_OK) {
@@ -174,12 +179,4 @@ void skep__client_fail_submissions(skep_client *client) {
 void skep__client_fail_unfinished(skep_client *client) {
     struct skep__unfinished *unfinished, *next;
     HASH_ITER(hh, client->unfinished, unfinished, next) skep__client_finish(client, unfinished, &unknown);
-}
-
-void skep__client_tell_drained(skep_client *client) {
-    if (!client->sender_waits || client->unanswered_bytes > SKEP__CLIENT_MAX_BYTES / 2 ||
-        client->unanswered > SKEP__CLIENT_MAX_JOBS / 2 || client->message_bytes > SKEP__CLIENT_MAX_BYTES / 2)
-        return;
-    client->sender_waits = false;
-    if (client->on_drain != NULL) client->on_drain(client, client->on_drain_context);
 }

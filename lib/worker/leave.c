@@ -50,7 +50,7 @@ static void end_orphan(skep_worker *worker) {
     uv_stop(worker->loop);
 }
 
-void skep__worker_check_left(skep_worker *worker) {
+static void leave_if_idle(skep_worker *worker) {
     if (worker->phase != SKEP__WORKER_LEAVING || !worker->leave_told || !is_idle(worker)) return;
     if (!worker->finishing && !send_last(worker)) return; /* no memory: the acknowledgements' flush tries again */
     bool orphan = worker->result != SKEP_OK;              /* the outbox is not read any more */
@@ -58,28 +58,34 @@ void skep__worker_check_left(skep_worker *worker) {
     else if (all_is_read(worker)) skep__worker_close_link(worker, SKEP_OK);
 }
 
+static void flush_left(struct skep__flush *flush) {
+    leave_if_idle(SKEP_CONTAINER(flush, skep_worker, left_flush));
+}
+
 void skep__worker_outbox_finished(void *context) {
     skep_worker *worker = context;
     worker->all_read = true;
-    skep__worker_check_left(worker);
+    leave_if_idle(worker);
 }
 
 static void orphan_expired(uv_timer_t *timer) {
     end_orphan(timer->data);
 }
 
-void skep__worker_tell_leave(struct skep__flush *flush) {
+static void tell_leave(struct skep__flush *flush) {
     skep_worker *worker = SKEP_CONTAINER(flush, skep_worker, leave_flush);
     if (worker->phase != SKEP__WORKER_LEAVING) return;
     if (worker->result != SKEP_OK) skep__worker_fail_requests(worker, SKEP_ECLOSED);
     if (!worker->leave_told && worker->on_leave != NULL) worker->on_leave(worker, worker->on_leave_context);
     worker->leave_told = true;
-    skep__worker_check_left(worker);
+    leave_if_idle(worker);
 }
 
 void skep__worker_leave(skep_worker *worker) {
     if (worker->phase >= SKEP__WORKER_LEAVING) return;
     worker->phase = SKEP__WORKER_LEAVING;
+    worker->leave_flush.flush = tell_leave;
+    worker->left_flush.flush = flush_left;
     skep__worker_stop_accepting(worker);
     skep__worker_release_jobs(worker);
     skep__flusher_mark(worker->flusher, &worker->leave_flush);

@@ -77,7 +77,7 @@ static void settle(struct skep__pending_request *pending, int status, const void
     skep_worker *worker = pending->worker;
     HASH_DEL(worker->requests, pending);
     pending->callback(worker, status, data, size_bytes, pending->context);
-    skep__worker_close_handle(worker, (uv_handle_t *)&pending->timer, timer_closed);
+    uv_close((uv_handle_t *)&pending->timer, timer_closed);
     skep__worker_check_left(worker);
 }
 
@@ -171,7 +171,7 @@ static void undelivered_received(skep_worker *worker, const struct skep_command_
 /* --- news --- */
 
 /* A worker that has not subscribed wants the end of the answer only. */
-static void ask_again(skep_worker *worker) {
+void skep__worker_ask_news(skep_worker *worker) {
     struct skep_command command = {.id = SKEP_COMMAND_newsSince};
     command.newsSince =
         (struct skep_command_newsSince){.seq = worker->news != NULL ? worker->news_sequence.latest : UINT64_MAX};
@@ -184,14 +184,14 @@ static void ask_again(skep_worker *worker) {
 }
 
 bool skep__worker_is_confirmed(skep_worker *worker) {
-    if (worker->unconfirmed) ask_again(worker);
+    if (worker->unconfirmed) skep__worker_ask_news(worker);
     return !worker->unconfirmed && !worker->repairing;
 }
 
 /* Items are seen in order, each once; the broker's answer comes by the inbox. */
 static bool is_next(skep_worker *worker, uint64_t seq, bool answered) {
     enum skep__news_place place = skep__news_item(&worker->news_sequence, seq, answered);
-    if (place == SKEP__NEWS_EARLY) ask_again(worker);
+    if (place == SKEP__NEWS_EARLY) skep__worker_ask_news(worker);
     return place == SKEP__NEWS_NEXT;
 }
 
@@ -206,14 +206,12 @@ static void broadcast_received(skep_worker *worker, const struct skep_command_br
 
 static void repair_ended(skep_worker *worker, const struct skep_command_newsEnd *end) {
     worker->repairing = false;
-    if (skep__news_end(&worker->news_sequence, end)) ask_again(worker);
+    if (skep__news_end(&worker->news_sequence, end)) skep__worker_ask_news(worker);
     skep__worker_check_left(worker);
 }
 
-static void command_received(skep_worker *worker, const struct skep_command *command, bool inbox) {
-    skep__trace_command(worker->trace, SKEP__TRACE_WIRE, "<", worker->id, command);
+void skep__worker_received(skep_worker *worker, const struct skep_command *command, bool inbox) {
     switch (command->id) {
-    case SKEP_COMMAND_jobs: skep__worker_jobs_received(worker, &command->jobs); break;
     case SKEP_COMMAND_message: message_received(worker, &command->message); break;
     case SKEP_COMMAND_reply: reply_received(worker, &command->reply); break;
     case SKEP_COMMAND_undelivered: undelivered_received(worker, &command->undelivered); break;
@@ -227,53 +225,6 @@ static void command_received(skep_worker *worker, const struct skep_command *com
     case SKEP_COMMAND_newsEnd: repair_ended(worker, &command->newsEnd); break;
     default: break;
     }
-}
-
-static int inbox_command(void *context, const struct skep_command *command) {
-    command_received(context, command, true);
-    return SKEP_OK;
-}
-
-static int news_command(void *context, const struct skep_command *command) {
-    command_received(context, command, false);
-    return SKEP_OK;
-}
-
-/* The broker is trusted to send well-formed frames; one that is not is dropped. */
-static void read_frame(skep_worker *worker, struct skep_reader *reader, const void *data, size_t size_bytes,
-                       skep__take_cb *take) {
-    int status = skep__reader_read(reader, data, size_bytes, take, worker);
-    if (status != SKEP_OK)
-        skep__trace(worker->trace, SKEP__TRACE_WIRE, "dropped a frame of the broker's: %s", reader->why);
-}
-
-void skep__worker_inbox_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
-    (void)peer;
-    skep_worker *worker = context;
-    read_frame(worker, &worker->inbox_reader, data, size_bytes, inbox_command);
-}
-
-void skep__worker_news_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
-    (void)peer;
-    skep_worker *worker = context;
-    read_frame(worker, &worker->news_reader, data, size_bytes, news_command);
-}
-
-int skep_subscribe(skep_worker *worker) {
-    static const struct skep__port_events events = {.received = skep__worker_news_received};
-    if (worker->news != NULL) return SKEP_OK;
-    if (worker->link < 0) return SKEP_ECLOSED;
-    struct skep__port *news;
-    int status = skep__port_new(&news, worker->hub, SKEP__PORT_SUB, &events, worker);
-    if (status != SKEP_OK) return status;
-    status = skep__port_dial(news, worker->news_url);
-    if (status != SKEP_OK) {
-        skep__port_free(&news);
-        return skep__worker_fail(worker, status, "%s: %s", worker->news_url, skep_strerror(status));
-    }
-    worker->news = news;
-    ask_again(worker); /* what was said between the welcome and now */
-    return SKEP_OK;
 }
 
 /* --- callbacks of the user --- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A worker's insides, shared by the worker*.c files. */
+ * A worker's insides, shared by the files of this folder. They are below in their order, from the ground up: each calls
+ * those before it only. */
 #ifndef SKEP_LIB_WORKER_PRIVATE_H
 #define SKEP_LIB_WORKER_PRIVATE_H
 
@@ -15,6 +16,7 @@
 #include "transport/link.h"
 #include "transport/outlet.h"
 #include "transport/transport.h"
+#include "worker/jobs.h"
 
 /* A URL or name that this worker listens on, as skep_listen was called */
 struct skep__asked {
@@ -57,71 +59,6 @@ struct skep__pending_request {
     skep_reply_cb callback;
     void *context;
     uv_timer_t timer;
-};
-
-enum { SKEP__MAX_HANDLED = 64 /* queues that one worker handles */ };
-
-struct skep__worker_job;
-
-/* A queue whose jobs this worker handles */
-struct skep__worker_queue {
-    char name[SKEP_MAX_NAME + 1];
-    size_t name_bytes;
-    skep_job_cb handler;
-    void *context;
-    unsigned concurrency;                  /* jobs that may be kept */
-    unsigned kept;                         /* jobs that are */
-    struct skep_histogram times;           /* of its jobs, not reported yet */
-    STAILQ_HEAD(, skep__worker_job) waiting_jobs; /* copies of what came while as many as may be were kept */
-};
-
-/* A job: the scratch object that handlers see, or one that is kept, or one that waits. */
-struct skep__worker_job {
-    skep_job job; /* first member: what the user sees */
-    skep_worker *worker;
-    struct skep__worker_queue *from;
-    uint64_t delivery;
-    uint64_t begun_ns; /* if it is kept: when its handler was called; uv_hrtime's clock */
-    uint32_t lease_ms;
-    uint32_t delay_ms;
-    skep_verdict verdict; /* SKEP_KEEP until skep_job_complete */
-    bool kept;            /* its handler has returned SKEP_KEEP */
-    bool answered;        /* there was no memory to keep it: it goes to somebody else */
-    bool has_result;
-    struct skep_frame result; /* plain bytes */
-    struct skep_frame reason; /* plain bytes */
-    char *copy;               /* of the payload, if it was the scratch object and is kept */
-    LIST_ENTRY(skep__worker_job) kept_entry;
-    STAILQ_ENTRY(skep__worker_job) waiting_entry;
-    char payload[]; /* if it waits or has waited */
-};
-
-enum { SKEP__HOLD_NS = 1000000, SKEP__TURN_NS = 10000000 };
-
-/* Acknowledgements that gather: deliveries in a row that are done. */
-struct skep__acks {
-    uint64_t first;
-    uint32_t n;
-    bool listed;             /* some have results: items has one for each */
-    struct skep_frame items; /* of the list */
-    uint64_t hold_ns;        /* how long they may wait for the end of the iteration */
-    uint64_t gathering_ns;   /* since when; uv_hrtime's clock */
-};
-
-struct skep__jobs {
-    struct skep__worker_queue queues[SKEP__MAX_HANDLED];
-    unsigned queue_count;
-    struct skep__worker_queue *latest; /* the queue that jobs came from last: the next probably do too */
-    struct skep__worker_job *scratch;  /* for handlers that do not keep; NULL after one has */
-    const struct skep__worker_job *running;
-    uint64_t looked_ns; /* at the clock: when the latest handler returned, or before the first of several is called */
-    uint64_t turn_ns;   /* how long handlers are called in one iteration of the loop; the last one may take longer */
-    uint64_t turn_began_ns; /* when the first of this iteration was; 0: none was yet */
-    unsigned next_queue;    /* whose waiting jobs come first in the next iteration */
-    LIST_HEAD(, skep__worker_job) kept;
-    uint64_t kept_count;
-    struct skep__acks acks;
-    struct skep__flush flush;
 };
 
 /* Durations that have not been reported */
@@ -176,7 +113,8 @@ struct skep_worker {
     int link; /* -1: closed */
     uv_poll_t link_poll;
     struct skep_reader link_reader;
-    struct skep_frame link_frame; /* reused */
+    struct skep_frame link_frame;   /* what is told; reused */
+    struct skep_frame answer_frame; /* to the message that is read; reused */
     struct skep__link_message *link_message;
 
     struct skep__hub *hub;
@@ -231,8 +169,9 @@ struct skep_worker {
 
     struct skep__pending_request *requests; /* by number */
     uint64_t next_request;
-    uv_timer_t leave_timer; /* the broker vanished: what may still finish has this long */
-    struct skep__flush leave_flush;
+    uv_timer_t leave_timer;         /* the broker vanished: what may still finish has this long */
+    struct skep__flush leave_flush; /* tells the user that the worker leaves */
+    struct skep__flush left_flush;  /* looks whether it may leave for good */
     bool leave_told;
     bool finishing; /* the outbox says that nothing follows */
     bool all_read;  /* and the broker has read it to that end */
@@ -250,118 +189,7 @@ struct skep_worker {
     void *on_leave_context;
 };
 
-/* skep_worker_new over a given link, which belongs to the worker from here on, even if this fails. */
-SKEP_MUST_USE int skep__worker_join(skep_worker **worker, const struct skep__meeting *meeting,
-                                    const skep_worker_options *options);
-
-/* Notes what went wrong for skep_worker_why and returns the status. */
-SKEP_PRINTF(3, 4) int skep__worker_fail(skep_worker *worker, int status, const char *format, ...);
-
-/* Sends one command on the link, with the reports that wait beside it. */
-SKEP_MUST_USE int skep__worker_tell(skep_worker *worker, const struct skep_command *command);
-
-/* Reads one message of the link; asking whether there is another would cost a system call each time. Commands other
- * than answers are acted upon later in the loop, so this may run inside a call. When one answers request, it is stored
- * in *answer, its descriptor (or -1) in *answer_fd; 0 waits for nothing. */
-int skep__worker_read_link(skep_worker *worker, uint32_t request, struct skep_command *answer, int *answer_fd);
-
-/* Waits until there is something to read. Errors: SKEP_ETIMEDOUT, SKEP_ESYS. */
-SKEP_MUST_USE int skep__worker_wait_link(skep_worker *worker, unsigned timeout_ms);
-
-/* Sends finished and accepted, if there are any. */
-void skep__worker_report(skep_worker *worker);
-
-/* Begins to report within a few milliseconds. */
-void skep__worker_report_soon(skep_worker *worker);
-
-/* Sends the counters that are not 0. */
-void skep__worker_send_counts(skep_worker *worker);
-
-/* Sends the durations that were noted. */
-void skep__worker_send_times(skep_worker *worker);
-
-/* Notes durations: of a connection by its descriptor; of a job. */
-void skep__worker_connection_begun(skep_worker *worker, int fd);
-void skep__worker_connection_ended(skep_worker *worker, int fd);
-void skep__worker_job_took(skep_worker *worker, struct skep__worker_queue *queue, uint64_t duration_ns);
-
-void skep__worker_free_times(skep_worker *worker);
-
-/* Gives arrivals to their callbacks: now, from a callback of the loop; or at the end of this iteration, from a call of
- * the user's. */
-void skep__worker_deliver(skep_worker *worker);
-void skep__worker_deliver_later(skep_worker *worker);
-
-/* Notes a connection for its callback. False: there is no memory, and the descriptor is still the caller's. */
-SKEP_MUST_USE bool skep__worker_arrived(skep_worker *worker, struct skep_listener *listener, int fd);
-
-/* Acknowledges what was to be acknowledged later. */
-void skep__worker_take_held(skep_worker *worker);
-
-/* Begins to leave, if that has not begun. */
-void skep__worker_leave(skep_worker *worker);
-
-/* Lets a plain SIGTERM ask the worker to leave, unless the program handles or ignores it. To be given back before the
- * handles are closed. */
-SKEP_MUST_USE int skep__worker_catch_sigterm(skep_worker *worker);
-void skep__worker_release_sigterm(skep_worker *worker);
-
-/* Begins to leave if a SIGTERM has asked for it. Between two jobs too: the loop may not have its turn for long. */
-void skep__worker_heed(skep_worker *worker);
-
-/* The end of an iteration: tells the user that the worker leaves, and that requests fail if the broker has gone. */
-void skep__worker_tell_leave(struct skep__flush *leave_flush);
-
-/* The broker has gone: live connections may still finish, messages cannot. result: of skep_worker_run. */
-void skep__worker_orphaned(skep_worker *worker, int result);
-
-/* The broker has read the outbox to its end; context is the worker. */
-void skep__worker_outbox_finished(void *context);
-
-/* Leaves for good if nothing is live any more. */
-void skep__worker_check_left(skep_worker *worker);
-
-/* Closes the link; the loop ends when nothing of the user's is left. */
-void skep__worker_close_link(skep_worker *worker, int result);
-
-/* Stops accepting by ourselves, with policies shared and reuseport. */
-void skep__worker_stop_accepting(skep_worker *worker);
-
-/* The broker has paused a listener that we accept from by ourselves, or it goes on. */
-void skep__worker_set_resting(skep_worker *worker, uint64_t number, bool resting);
-
-/* Gives up every listener; closes what arrived and was not given to the user. */
-void skep__worker_close_listeners(skep_worker *worker);
-
-/* Gives a listener back to the broker, unless one of this number is open. */
-void skep__worker_unlisten(skep_worker *worker, uint64_t number);
-
-/* The listener that gets the next connection of a number: those of the same number take turns. NULL: all are closed. */
-struct skep_listener *skep__worker_next_listener(skep_worker *worker, uint64_t number);
-
-/* Jobs from the inbox */
-void skep__worker_jobs_received(skep_worker *worker, const struct skep_command_jobs *jobs);
-
-/* Gives back what waits and was not begun. */
-void skep__worker_release_jobs(skep_worker *worker);
-
-/* Frees every job, kept ones too. */
-void skep__worker_free_jobs(skep_worker *worker);
-
-/* Begins to gather acknowledgements, if that has not begun in this iteration of the loop. */
-void skep__worker_gather(skep_worker *worker);
-
-/* After each job: sends what has waited for too long, so that slow handlers do not delay it. */
-void skep__worker_pace(skep_worker *worker, uint64_t now_ns);
-
-/* Notes what has become of a job; it leaves at the end of the iteration. */
-void skep__worker_answer(skep_worker *worker, const struct skep__worker_job *job, skep_verdict verdict);
-
-/* Gives deliveries in a row back. */
-void skep__worker_release(skep_worker *worker, uint64_t delivery, uint32_t n);
-
-/* Packs the acknowledgements that have gathered. True if none are left. */
-bool skep__worker_send_acks(skep_worker *worker);
+/* --- page.c --- */
 
 /* Maps the page behind a descriptor and closes that, if it is one; else the worker writes to no_page. */
 void skep__worker_open_page(skep_worker *worker, int fd);
@@ -370,9 +198,107 @@ void skep__worker_close_page(skep_worker *worker);
 /* Begins to show signs of life. */
 void skep__worker_beat(skep_worker *worker, uint64_t beat_ms);
 
-/* Frames from the inbox and the news */
-void skep__worker_inbox_received(void *worker, const void *data, size_t size_bytes, const struct skep__peer *peer);
-void skep__worker_news_received(void *worker, const void *data, size_t size_bytes, const struct skep__peer *peer);
+/* --- count.c --- */
+
+/* Sends the counters that are not 0. */
+void skep__worker_send_counts(skep_worker *worker);
+
+/* --- times.c --- */
+
+/* Notes durations: of a connection by its descriptor; of a job. */
+void skep__worker_connection_begun(skep_worker *worker, int fd);
+void skep__worker_connection_ended(skep_worker *worker, int fd);
+void skep__worker_job_took(skep_worker *worker, struct skep__worker_queue *queue, uint64_t duration_ns);
+
+/* Sends the durations that were noted. */
+void skep__worker_send_times(skep_worker *worker);
+
+void skep__worker_free_times(skep_worker *worker);
+
+/* --- core.c --- */
+
+/* Allocates a worker, whose link stays the caller's if this fails. Errors: SKEP_ENOMEM, SKEP_ESYS. */
+SKEP_MUST_USE int skep__worker_allocate(skep_worker **worker, const struct skep__meeting *meeting, uv_loop_t *loop);
+
+/* Frees the worker when its handles have closed: in here if its loop is its own, else with the last of them. */
+void skep__worker_free_when_closed(skep_worker *worker);
+
+/* To be called when a handle that open_handles counts has closed. */
+void skep__worker_handle_closed(skep_worker *worker);
+
+/* Notes what went wrong for skep_worker_why and returns the status. */
+SKEP_PRINTF(3, 4) int skep__worker_fail(skep_worker *worker, int status, const char *format, ...);
+
+/* Something of a worker that leaves has ended: at the end of this turn it leaves for good if nothing is live any more.
+ */
+void skep__worker_check_left(skep_worker *worker);
+
+/* Waits until there is something to read on the link. Errors: SKEP_ETIMEDOUT, SKEP_ESYS. */
+SKEP_MUST_USE int skep__worker_wait_link(skep_worker *worker, unsigned timeout_ms);
+
+/* Sends one command on the link. */
+SKEP_MUST_USE int skep__worker_tell(skep_worker *worker, const struct skep_command *command);
+
+/* The same in two steps, for several: adds a command to a frame; sends that. */
+SKEP_MUST_USE int skep__worker_add(skep_worker *worker, struct skep_frame *frame, const struct skep_command *command);
+SKEP_MUST_USE int skep__worker_send(skep_worker *worker, const struct skep_frame *frame);
+
+/* --- arrivals.c --- */
+
+/* Notes a connection for its callback. False: there is no memory, and the descriptor is still the caller's. */
+SKEP_MUST_USE bool skep__worker_arrived(skep_worker *worker, struct skep_listener *listener, int fd);
+
+/* Gives arrivals to their callbacks: now, from a callback of the loop; or at the end of this iteration, from a call of
+ * the user's. */
+void skep__worker_deliver(skep_worker *worker);
+void skep__worker_deliver_later(skep_worker *worker);
+
+/* Fills in what is to be reported: through, if it is not 0, finished and accepted. False: nothing is. To be followed by
+ * the other once that was sent. */
+bool skep__worker_fill_report(skep_worker *worker, struct skep_command *command, uint64_t through);
+void skep__worker_reported(skep_worker *worker);
+
+/* Sends finished and accepted, if there are any: now, or within a few milliseconds. */
+void skep__worker_report(skep_worker *worker);
+void skep__worker_report_soon(skep_worker *worker);
+
+/* Acknowledges what was to be acknowledged later. */
+void skep__worker_take_held(skep_worker *worker);
+
+/* --- listeners.c --- */
+
+/* The listener that gets the next connection of a number: those of the same number take turns. NULL: all are closed. */
+struct skep_listener *skep__worker_next_listener(skep_worker *worker, uint64_t number);
+
+/* What was asked for under a URL or name, made if need be; NULL: no memory. Forgets it (or NULL) if no listener of it
+ * is open. */
+struct skep__asked *skep__worker_asked_for(skep_worker *worker, const char *url);
+void skep__worker_forget_asked(struct skep__asked *asked);
+
+/* Makes a listener of the broker's answer; fd is its own then. Errors: SKEP_ENOMEM, SKEP_ESYS. */
+SKEP_MUST_USE int skep__worker_add_listener(skep_worker *worker, struct skep__asked *asked,
+                                            const struct skep_command_listening *listening, int fd,
+                                            skep_listener **listener);
+
+/* The broker has paused a listener that we accept from by ourselves, or it goes on. */
+void skep__worker_set_resting(skep_worker *worker, uint64_t number, bool resting);
+
+/* Stops accepting by ourselves, with policies shared and reuseport. */
+void skep__worker_stop_accepting(skep_worker *worker);
+
+/* Gives a listener back to the broker, unless one of this number is open. */
+void skep__worker_unlisten(skep_worker *worker, uint64_t number);
+
+/* Gives up every listener; closes what arrived and was not given to the user. */
+void skep__worker_close_listeners(skep_worker *worker);
+
+/* --- messages.c --- */
+
+/* What the broker says in the inbox or the news, all but jobs. */
+void skep__worker_received(skep_worker *worker, const struct skep_command *command, bool inbox);
+
+/* Asks for the news that were missed, unless that is under way. */
+void skep__worker_ask_news(skep_worker *worker);
 
 /* With NNG: whether the broker has read all that was sent. If not, it is asked to answer what comes last, which leads
  * to skep__worker_check_left. NNG itself cannot tell: what it has accepted may be lost when the process ends. */
@@ -381,8 +307,50 @@ bool skep__worker_is_confirmed(skep_worker *worker);
 /* Calls back every pending request with a status. */
 void skep__worker_fail_requests(skep_worker *worker, int status);
 
-/* uv_close with bookkeeping: the worker is freed with its last handle. */
-void skep__worker_close_handle(skep_worker *worker, uv_handle_t *handle, uv_close_cb closed);
-void skep__worker_handle_closed(skep_worker *worker);
+/* --- acks.c, job.c: jobs.h --- */
+
+/* --- leave.c --- */
+
+/* Begins to leave, if that has not begun. */
+void skep__worker_leave(skep_worker *worker);
+
+/* Begins to leave if a SIGTERM has asked for it. Between two jobs too: the loop may not have its turn for long. */
+void skep__worker_heed(skep_worker *worker);
+
+/* The broker has gone: live connections may still finish, messages cannot. result: of skep_worker_run. */
+void skep__worker_orphaned(skep_worker *worker, int result);
+
+/* The broker has read the outbox to its end; context is the worker. */
+void skep__worker_outbox_finished(void *context);
+
+/* Closes the link; the loop ends when nothing of the user's is left. */
+void skep__worker_close_link(skep_worker *worker, int result);
+
+/* --- terminate.c --- */
+
+/* Lets a plain SIGTERM ask the worker to leave, unless the program handles or ignores it. To be given back before the
+ * handles are closed. */
+SKEP_MUST_USE int skep__worker_catch_sigterm(skep_worker *worker);
+void skep__worker_release_sigterm(skep_worker *worker);
+
+/* --- link.c --- */
+
+/* Reads one message of the link; asking whether there is another would cost a system call each time. Commands other
+ * than answers are acted upon later in the loop, so this may run inside a call. When one answers request, it is stored
+ * in *answer, its descriptor (or -1) in *answer_fd; 0 waits for nothing. */
+int skep__worker_read_link(skep_worker *worker, uint32_t request, struct skep_command *answer, int *answer_fd);
+
+/* --- jobs.c: jobs.h --- */
+
+/* --- inbox.c --- */
+
+/* A frame from the inbox */
+void skep__worker_inbox_received(void *worker, const void *data, size_t size_bytes, const struct skep__peer *peer);
+
+/* --- worker.c; listen.c has only what the user calls --- */
+
+/* skep_worker_new over a given link, which belongs to the worker from here on, even if this fails. */
+SKEP_MUST_USE int skep__worker_join(skep_worker **worker, const struct skep__meeting *meeting,
+                                    const skep_worker_options *options);
 
 #endif

@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -12,17 +10,8 @@
 #include <unistd.h>
 
 #include "common/identity.h"
-#include "common/own_loop.h"
 #include "common/text.h"
 #include "worker/private.h"
-
-int skep__worker_fail(skep_worker *worker, int status, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(worker->why, sizeof worker->why, format, arguments);
-    va_end(arguments);
-    return status;
-}
 
 /* --- callbacks of the loop --- */
 
@@ -155,37 +144,16 @@ static bool link_is_there(void) {
 static int open_readers(skep_worker *worker) {
     worker->link_message = malloc(sizeof *worker->link_message);
     int status = worker->link_message != NULL ? SKEP_OK : SKEP_ENOMEM;
+    if (status == SKEP_OK) status = skep__frame_append(&worker->answer_frame, "", 1); /* memory to refuse with */
     if (status == SKEP_OK) status = skep__reader_init(&worker->link_reader, SKEP_CHANNEL_LINK_DOWN);
     if (status == SKEP_OK) status = skep__reader_init(&worker->inbox_reader, SKEP_CHANNEL_INBOX);
     if (status == SKEP_OK) status = skep__reader_init(&worker->news_reader, SKEP_CHANNEL_NEWS);
     return status;
 }
 
-static int allocate(skep_worker **out, const struct skep__meeting *meeting, uv_loop_t *loop) {
-    skep_worker *worker = calloc(1, sizeof *worker);
-    if (worker == NULL) return SKEP_ENOMEM;
-    worker->meeting = *meeting;
-    worker->link = meeting->link;
-    worker->id = meeting->id;
-    worker->trace = skep__trace_mask();
-    worker->leave_flush.flush = skep__worker_tell_leave;
-    worker->jobs.acks.hold_ns = SKEP__HOLD_NS;
-    worker->jobs.turn_ns = SKEP__TURN_NS;
-    TAILQ_INIT(&worker->listeners);
-    TAILQ_INIT(&worker->closed_listeners);
-    LIST_INIT(&worker->jobs.kept);
-    STAILQ_INIT(&worker->arrivals);
-    worker->owns_loop = loop == NULL;
-    worker->loop = loop != NULL ? loop : &worker->own_loop;
-    int status = worker->owns_loop ? skep__own_loop_init(worker->loop) : SKEP_OK;
-    if (status == SKEP_OK) *out = worker;
-    else free(worker);
-    return status;
-}
-
 int skep__worker_join(skep_worker **out, const struct skep__meeting *meeting, const skep_worker_options *options) {
     skep_worker *worker;
-    int status = allocate(&worker, meeting, options->loop);
+    int status = skep__worker_allocate(&worker, meeting, options->loop);
     if (status != SKEP_OK) {
         close(meeting->link);
         return status;
@@ -224,35 +192,8 @@ int skep_worker_new(skep_worker **out, const skep_worker_options *options) {
 
 /* --- freeing --- */
 
-static void release(skep_worker *worker) {
-    skep__worker_close_page(worker);
-    skep__worker_free_times(worker);
-    free(worker->link_message);
-    skep__frame_free(&worker->link_frame);
-    skep__reader_free(&worker->link_reader);
-    skep__reader_free(&worker->inbox_reader);
-    skep__reader_free(&worker->news_reader);
-    for (struct skep_listener *l; (l = TAILQ_FIRST(&worker->closed_listeners)) != NULL;) {
-        TAILQ_REMOVE(&worker->closed_listeners, l, entry);
-        free(l);
-    }
-    if (worker->owns_loop) uv_loop_close(worker->loop);
-    free(worker);
-}
-
-/* With a loop of its own the worker is released after the loop has run dry, else with the last handle. */
-void skep__worker_handle_closed(skep_worker *worker) {
-    worker->open_handles--;
-    if (worker->freed && !worker->owns_loop && worker->open_handles == 0) release(worker);
-}
-
-static void plain_handle_closed(uv_handle_t *handle) {
+static void handle_closed(uv_handle_t *handle) {
     skep__worker_handle_closed(handle->data);
-}
-
-void skep__worker_close_handle(skep_worker *worker, uv_handle_t *handle, uv_close_cb closed) {
-    (void)worker;
-    uv_close(handle, closed != NULL ? closed : plain_handle_closed);
 }
 
 static void close_handles(skep_worker *worker) {
@@ -261,12 +202,13 @@ static void close_handles(skep_worker *worker) {
                               (uv_handle_t *)&worker->beat_timer,   (uv_handle_t *)&worker->times.timer,
                               (uv_handle_t *)&worker->terminate,    (uv_handle_t *)&worker->link_poll};
     for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
-        if (handles[i]->data != NULL) skep__worker_close_handle(worker, handles[i], NULL);
+        if (handles[i]->data != NULL) uv_close(handles[i], handle_closed);
 }
 
 static void close_channels(skep_worker *worker) {
     if (worker->flusher != NULL) {
         skep__flusher_unmark(worker->flusher, &worker->leave_flush);
+        skep__flusher_unmark(worker->flusher, &worker->left_flush);
         skep__flusher_unmark(worker->flusher, &worker->arrivals_flush);
         skep__flusher_unmark(worker->flusher, &worker->counts_flush);
         skep__flusher_unmark(worker->flusher, &worker->jobs.flush);
@@ -287,14 +229,7 @@ void skep_worker_free(skep_worker **out) {
     close_handles(worker);
     close_channels(worker);
     skep__worker_free_jobs(worker);
-    worker->freed = true;
-    if (!worker->owns_loop) {
-        if (worker->open_handles == 0) release(worker);
-        return;
-    }
-    for (unsigned i = 0; i < 2; i++)         /* the first does nothing if the loop was stopped while it did not run */
-        uv_run(worker->loop, UV_RUN_NOWAIT); /* close callbacks; handles of the user's do not hold this up */
-    release(worker);
+    skep__worker_free_when_closed(worker);
 }
 
 /* --- running --- */

@@ -168,15 +168,6 @@ static void test_the_loop_has_its_turn(void **state) {
     close_hive(h);
 }
 
-static void test_completed_before_the_handler_returned(void **state) {
-    struct hive *h = open_hive(*state);
-    handle(h, "q");
-    give(h, "q", "cdc");
-    expect(h, 1, "completed {delivery: 1, n: 3}\n");
-    assert_int_equal(skep_worker_jobs(h->worker), 0);
-    close_hive(h);
-}
-
 static void test_extending(void **state) {
     struct hive *h = open_hive(*state);
     handle(h, "q");
@@ -187,24 +178,6 @@ static void test_extending(void **state) {
     assert_int_equal(skep_job_extend(h->kept[0]), SKEP_OK);
     assert_int_equal(h->kept[0]->deadline_ms, uv_now(&h->pump->loop) + LEASE_MS);
     expect(h, 1, "extend {delivery: 3}\n");
-    close_hive(h);
-}
-
-static void test_limits_of_what_is_set(void **state) {
-    static char large[SKEP_MAX_PAYLOAD + 1];
-    struct hive *h = open_hive(*state);
-    char reason[600], expected[700];
-    handle(h, "q");
-    give(h, "q", "k");
-    PUMP_UNTIL(h->pump, h->kept_count == 1);
-    assert_int_equal(skep_job_result(h->kept[0], large, sizeof large), SKEP_ETOOBIG);
-    memset(reason, 'x', sizeof reason);
-    memcpy(reason + SKEP_MAX_REASON - 1, "\xc3\xa9", 2); /* would be cut in two */
-    reason[sizeof reason - 1] = '\0';
-    skep_job_reason(h->kept[0], reason);
-    skep_job_complete(h->kept[0], SKEP_RETRY);
-    snprintf(expected, sizeof expected, "retry {delivery: 1, reason: \"%.*s\"}\n", SKEP_MAX_REASON - 1, reason);
-    expect(h, 1, expected);
     close_hive(h);
 }
 
@@ -289,18 +262,6 @@ static void test_the_link_is_lost(void **state) {
     close_hive(h);
 }
 
-static void test_completing_after_the_end(void **state) {
-    struct hive *h = open_hive(*state);
-    handle(h, "q");
-    give(h, "q", "kd");
-    PUMP_UNTIL(h->pump, h->kept_count == 1);
-    skep__worker_close_link(h->worker, SKEP_ECLOSED);
-    assert_int_equal(skep_job_extend(h->kept[0]), SKEP_ECLOSED);
-    skep_job_complete(h->kept[0], SKEP_DONE);
-    assert_int_equal(skep_worker_jobs(h->worker), 0);
-    close_hive(h);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_queues_are_told),
@@ -310,14 +271,11 @@ int main(void) {
         PUMP_TEST(test_those_that_wait_come_first),
         PUMP_TEST(test_concurrency),
         PUMP_TEST(test_the_loop_has_its_turn),
-        PUMP_TEST(test_completed_before_the_handler_returned),
         PUMP_TEST(test_extending),
-        PUMP_TEST(test_limits_of_what_is_set),
         PUMP_TEST(test_leaving),
         PUMP_TEST(test_leaving_by_itself),
         PUMP_TEST(test_completing_while_it_leaves),
         PUMP_TEST(test_the_link_is_lost),
-        PUMP_TEST(test_completing_after_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

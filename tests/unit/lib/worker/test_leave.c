@@ -59,11 +59,29 @@ static void test_leaving_without_a_broker_calls_back_later(void **state) {
     close_hive(h);
 }
 
+/* The user may still ask the worker after its last job, in the same turn. */
+static void test_the_end_is_not_inside_a_call(void **state) {
+    struct hive *h = open_hive(*state);
+    handle(h, "q");
+    give(h, "q", "k");
+    PUMP_UNTIL(h->pump, h->kept_count == 1);
+    h->worker->live = 1; /* a connection of descriptor 0 */
+    close(h->link);
+    h->link = -1;
+    PUMP_UNTIL(h->pump, h->worker->leave_told);
+    skep_job_complete(h->kept[0], SKEP_DONE);
+    skep_connection_finished(h->worker, 0);
+    assert_true(skep_worker_is_connected(h->worker));
+    PUMP_UNTIL(h->pump, !skep_worker_is_connected(h->worker));
+    close_hive(h);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         PUMP_TEST(test_an_orphan_ends_with_a_timer),
         PUMP_TEST(test_what_the_broker_said_last_does_not_hide_its_end),
         PUMP_TEST(test_leaving_without_a_broker_calls_back_later),
+        PUMP_TEST(test_the_end_is_not_inside_a_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "lib/bare_hive.h"
 #include "scarce.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 enum { TIMES = 5 };
@@ -78,6 +79,15 @@ static int listening_socket(void) {
     return fd;
 }
 
+static int connect_to(int fd) {
+    struct sockaddr_storage address;
+    socklen_t size_bytes = sizeof address;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size_bytes), 0);
+    int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(client, (const struct sockaddr *)&address, size_bytes), 0);
+    return client;
+}
+
 static unsigned count_closed(const struct hive *h) {
     const skep_listener *l;
     unsigned count = 0;
@@ -115,6 +125,43 @@ static void test_memory_with_arrivals_is_not_used_again(void **state) {
     close_hive(h);
 }
 
+/* --- without descriptors --- */
+
+static void lower_limit(struct rlimit *before) {
+    int lowest = dup(0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, before), 0);
+    struct rlimit none = {.rlim_cur = (rlim_t)lowest, .rlim_max = before->rlim_max};
+    close(lowest);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+}
+
+/* Both in one message: what is said of the listener comes between, and spoils nothing. */
+static void test_a_refusal_and_leaving(void **state) {
+    struct hive *h = open_hive(*state);
+    struct arrived arrived = {0};
+    struct rlimit before;
+    struct skep_frame frame = {0};
+    struct skep_command connection = {.id = SKEP_COMMAND_connection, .connection = {.connection = 1, .listener = 9}};
+    struct skep_command drain = {.id = SKEP_COMMAND_drain, .drain = {.has = 0}};
+    int fd = listening_socket();
+    listen_on(h, 1, fd, &arrived);
+    read_link(h);
+    h->answers[h->answers_bytes = 0] = '\0';
+    int client = connect_to(fd);
+    assert_int_equal(skep__frame_add(&frame, &connection), SKEP_OK);
+    assert_int_equal(skep__frame_add(&frame, &drain), SKEP_OK);
+    assert_int_equal(skep__link_send(h->link, frame.data, frame.size_bytes, NULL, 0), SKEP_OK);
+    lower_limit(&before);
+    assert_int_equal(skep__worker_read_link(h->worker, 0, NULL, NULL), SKEP_OK);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    read_link(h);
+    assert_string_equal(h->answers, "refused {connection: 0}\nrefused {connection: 1}\ntaken {through: 1}\n");
+    skep__frame_free(&frame);
+    close(client);
+    close(fd);
+    close_hive(h);
+}
+
 /* --- without memory --- */
 
 static void read_without_memory(struct hive *h) {
@@ -146,14 +193,10 @@ static void test_accepted_connections_without_memory_are_not_counted(void **stat
     struct hive *h = open_hive(*state);
     struct arrived arrived = {0};
     int fd = listening_socket();
-    struct sockaddr_storage address;
-    socklen_t size_bytes = sizeof address;
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size_bytes), 0);
     listen_on(h, 1, fd, &arrived);
     read_link(h);
     h->answers[h->answers_bytes = 0] = '\0';
-    int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(connect(client, (const struct sockaddr *)&address, size_bytes), 0);
+    int client = connect_to(fd);
     read_without_memory(h);
     assert_int_equal(skep_worker_connections(h->worker), 0);
     assert_int_equal(h->worker->unreported_accepted, 0);
@@ -168,6 +211,7 @@ int main(void) {
         PUMP_TEST(test_what_a_broker_gave_before_it_went_arrives),
         PUMP_TEST(test_memory_of_closed_listeners_is_used_again),
         PUMP_TEST(test_memory_with_arrivals_is_not_used_again),
+        PUMP_TEST(test_a_refusal_and_leaving),
         PUMP_TEST(test_connections_without_memory_are_refused),
         PUMP_TEST(test_accepted_connections_without_memory_are_not_counted),
     };

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ * Frames from the broker, beside the link: the inbox and the news. */
+#include "worker/private.h"
+
+static int inbox_command(void *context, const struct skep_command *command) {
+    skep_worker *worker = context;
+    skep__trace_command(worker->trace, SKEP__TRACE_WIRE, "<", worker->id, command);
+    if (command->id == SKEP_COMMAND_jobs) skep__worker_jobs_received(worker, &command->jobs);
+    else skep__worker_received(worker, command, true);
+    return SKEP_OK;
+}
+
+static int news_command(void *context, const struct skep_command *command) {
+    skep_worker *worker = context;
+    skep__trace_command(worker->trace, SKEP__TRACE_WIRE, "<", worker->id, command);
+    skep__worker_received(worker, command, false);
+    return SKEP_OK;
+}
+
+/* The broker is trusted to send well-formed frames; one that is not is dropped. */
+static void read_frame(skep_worker *worker, struct skep_reader *reader, const void *data, size_t size_bytes,
+                       skep__take_cb *take) {
+    int status = skep__reader_read(reader, data, size_bytes, take, worker);
+    if (status != SKEP_OK)
+        skep__trace(worker->trace, SKEP__TRACE_WIRE, "dropped a frame of the broker's: %s", reader->why);
+}
+
+void skep__worker_inbox_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
+    (void)peer;
+    skep_worker *worker = context;
+    read_frame(worker, &worker->inbox_reader, data, size_bytes, inbox_command);
+}
+
+static void news_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
+    (void)peer;
+    skep_worker *worker = context;
+    read_frame(worker, &worker->news_reader, data, size_bytes, news_command);
+}
+
+int skep_subscribe(skep_worker *worker) {
+    static const struct skep__port_events events = {.received = news_received};
+    if (worker->news != NULL) return SKEP_OK;
+    if (worker->link < 0) return SKEP_ECLOSED;
+    struct skep__port *news;
+    int status = skep__port_new(&news, worker->hub, SKEP__PORT_SUB, &events, worker);
+    if (status != SKEP_OK) return status;
+    status = skep__port_dial(news, worker->news_url);
+    if (status != SKEP_OK) {
+        skep__port_free(&news);
+        return skep__worker_fail(worker, status, "%s: %s", worker->news_url, skep_strerror(status));
+    }
+    worker->news = news;
+    skep__worker_ask_news(worker); /* what was said between the welcome and now */
+    return SKEP_OK;
+}
