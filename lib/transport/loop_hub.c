@@ -23,7 +23,7 @@ void skep__loop_hub_dismiss(struct skep__loop_hub *hub, int fd) {
 static void tick(uv_timer_t *timer) {
     struct skep__loop_hub *hub = timer->data;
     close_dismissed(hub);
-    if (!hub->look(hub)) uv_timer_stop(timer);
+    if (!hub->look(hub) && hub->dismissed_count == 0) uv_timer_stop(timer);
 }
 
 void skep__loop_hub_watch(struct skep__loop_hub *hub) {
