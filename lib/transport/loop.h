@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The loop's own transport, inside: a hub, connections (pipes), and the two ways to get them. Everything runs on the
- * loop's thread; there are no locks and no threads. */
+ * loop's thread; there are no locks and no threads. A pipe stands on its sender, both stand on the hub, and so do
+ * acceptors and dialers; ports, servers and callers on all of these. */
 #ifndef SKEP_LOOP_H
 #define SKEP_LOOP_H
 
@@ -20,7 +21,8 @@ struct skep__loop_hub {
     char *buffer;            /* what is received lies here while its frames are handed over */
     bool buffer_used;
     uint32_t next_pipe;
-    uv_timer_t timer; /* runs while somebody is late, or a listener is out of descriptors */
+    uv_timer_t timer;                         /* runs while somebody is late, or a listener is out of descriptors */
+    bool (*look)(struct skep__loop_hub *hub); /* after these, at each tick; false: there are none any more */
     LIST_HEAD(, skep__pipe) late;
     LIST_HEAD(, skep__acceptor) starved;
     int dismissed[SKEP__DISMISSED_MOST]; /* descriptors to be closed at the next tick */
@@ -28,6 +30,10 @@ struct skep__loop_hub {
     struct skep__sender *senders; /* processes with connections that were accepted, by their pid */
     size_t unfinished_bytes;      /* of all of them */
 };
+
+/* Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__loop_hub_new(struct skep__hub **hub, uv_loop_t *loop, bool (*look)(struct skep__loop_hub *hub));
+void skep__loop_hub_free(struct skep__hub *hub);
 
 /* Ends a connection that is refused, so that its peer reads the end of it, and closes it a moment later: what the peer
  * writes meanwhile, its greeting, is no error to it. */
@@ -134,6 +140,9 @@ void skep__pipe_read_all(struct skep__pipe *pipe);
 /* Closes without an event; what waited is done and has not left. Allowed in the pipe's own events. */
 void skep__pipe_close(struct skep__pipe *pipe);
 
+/* Another tick has passed for those that are late: those that were so for 40 end. */
+void skep__pipes_end_overdue(struct skep__loop_hub *hub);
+
 /* --- senders: what peers may make this process keep --- */
 
 /* A process that has connected. Those that the kernel does not name, in other pid namespaces, are one. */
@@ -149,8 +158,12 @@ SKEP_MUST_USE int skep__sender_join(struct skep__pipe *pipe);
 void skep__sender_leave(struct skep__pipe *pipe);
 
 /* Counts what the pipe's reader keeps now. Errors: SKEP_EPROTO (its process makes this one keep too much; the pipe is
- * to be ended). If all processes together do, connections of the one with the most are broken, until they do not. */
+ * to be ended). */
 SKEP_MUST_USE int skep__sender_count(struct skep__pipe *pipe);
+
+/* If all processes together make this one keep too much: the greatest pipe of the one with the most, which is to be
+ * broken, and is not counted any more. Else NULL. */
+struct skep__pipe *skep__sender_excess(struct skep__loop_hub *hub);
 
 /* --- acceptors and dialers: where pipes come from --- */
 
@@ -180,8 +193,8 @@ bool skep__acceptor_may_tell(struct skep__acceptor *acceptor);
 /* Accepts what waits, 4,096 connections at most, now. */
 void skep__acceptor_accept(struct skep__acceptor *acceptor);
 
-/* Accepts again, if it had stopped for want of descriptors. */
-void skep__acceptor_recover(struct skep__acceptor *acceptor);
+/* All that had stopped for want of descriptors accept again. */
+void skep__acceptors_recover(struct skep__loop_hub *hub);
 
 /* Stops listening and removes the socket's file, if it is still its own. */
 void skep__acceptor_close(struct skep__acceptor *acceptor);

@@ -87,11 +87,17 @@ static void starve(struct skep__acceptor *acceptor) {
 
 static void on_connection(uv_poll_t *poll, int status, int events);
 
-void skep__acceptor_recover(struct skep__acceptor *acceptor) {
+static void recover(struct skep__acceptor *acceptor) {
     if (!acceptor->is_starved) return;
     acceptor->is_starved = false;
     LIST_REMOVE(acceptor, starved_entry);
     uv_poll_start(&acceptor->handle->poll, UV_READABLE, on_connection);
+}
+
+/* They accept on the next turn, from where their owners may free others. */
+void skep__acceptors_recover(struct skep__loop_hub *hub) {
+    struct skep__acceptor *acceptor;
+    while ((acceptor = LIST_FIRST(&hub->starved)) != NULL) recover(acceptor);
 }
 
 static void accept_some(struct skep__acceptor *acceptor, unsigned most) {
@@ -102,7 +108,7 @@ static void accept_some(struct skep__acceptor *acceptor, unsigned most) {
             starve(acceptor);
             return;
         }
-        skep__acceptor_recover(acceptor);
+        recover(acceptor);
         if (end.fd < 0) return;
         admit(acceptor, &end);
     }

@@ -14,6 +14,7 @@ enum {
     SEND_BUFFER = 2 * 256 * 1024, /* asked for: a full frame leaves in one piece. The kernel gives what it may */
     VECTORS = 16,
     RESET = -2,                  /* what receive returns of a broken connection */
+    LATE_TICKS = 40,             /* 10 s, in ticks of this loop, so that its own standing still ends nobody */
     ALL_BYTES = 16 * 1024 * 1024 /* what a process has sent by its end is less; another may hold its socket, and go on
                                     writing */
 };
@@ -203,11 +204,16 @@ static void hand_over(struct skep__pipe *pipe, const struct skep_bytes *frame, i
     else pipe->events->received(pipe, frame->data, frame->size_bytes);
 }
 
-/* What has come of a frame, if the peer may send any; that it was whole on arrival costs nothing here. */
+/* What has come of a frame, if the peer may send any; that it was whole on arrival costs nothing here. Others that are
+ * cut may be in the midst of their own events: they end on a later turn. */
 static int check_unfinished(struct skep__pipe *pipe) {
+    struct skep__pipe *other;
     size_t room_bytes = pipe->reader.room_bytes;
     if (room_bytes > 0 && pipe->events->received == NULL) return SKEP_EPROTO;
-    return pipe->sender == NULL || room_bytes == pipe->unfinished_bytes ? SKEP_OK : skep__sender_count(pipe);
+    if (pipe->sender == NULL || room_bytes == pipe->unfinished_bytes) return SKEP_OK;
+    int status = skep__sender_count(pipe);
+    while (status == SKEP_OK && (other = skep__sender_excess(pipe->hub)) != NULL) skep__pipe_break(other);
+    return status;
 }
 
 static int next_frame(struct skep__pipe *pipe, const char **data, size_t *left_bytes, struct skep_bytes *frame) {
@@ -369,4 +375,22 @@ void skep__pipe_close(struct skep__pipe *pipe) {
     skep__sender_leave(pipe);
     STAILQ_CONCAT(&unsent, &pipe->outgoing);
     all_done(&unsent, false);
+}
+
+/* --- who is overdue --- */
+
+static struct skep__pipe *find_overdue(const struct skep__loop_hub *hub) {
+    struct skep__pipe *pipe;
+    LIST_FOREACH(pipe, &hub->late, late_entry) if (pipe->ticks >= LATE_TICKS) break;
+    return pipe;
+}
+
+/* What its owner does when it learns of the end may close others that are late: so the search begins again. */
+void skep__pipes_end_overdue(struct skep__loop_hub *hub) {
+    struct skep__pipe *pipe;
+    LIST_FOREACH(pipe, &hub->late, late_entry) pipe->ticks++;
+    while ((pipe = find_overdue(hub)) != NULL) {
+        if (pipe->reader.why == NULL) pipe->reader.why = "does not complete what it has begun";
+        end(pipe, false);
+    }
 }

@@ -63,21 +63,17 @@ static struct skep__pipe *greatest_pipe(const struct skep__sender *sender) {
     return greatest;
 }
 
-/* Others may be in the midst of their own events: they end on a later turn. */
-static void cut_greatest(struct skep__loop_hub *hub) {
+struct skep__pipe *skep__sender_excess(struct skep__loop_hub *hub) {
+    if (hub->unfinished_bytes <= HUB_BYTES) return NULL;
     struct skep__pipe *pipe = greatest_pipe(greatest_sender(hub));
     count(pipe, 0);
     pipe->reader.why = "unfinished messages of all processes over 256 MiB, most of them from this one";
-    skep__pipe_break(pipe);
+    return pipe;
 }
 
 int skep__sender_count(struct skep__pipe *pipe) {
-    struct skep__loop_hub *hub = pipe->hub;
     count(pipe, pipe->reader.room_bytes);
-    if (pipe->sender->unfinished_bytes > SENDER_BYTES) {
-        pipe->reader.why = "unfinished messages of this process over 64 MiB";
-        return SKEP_EPROTO;
-    }
-    while (hub->unfinished_bytes > HUB_BYTES) cut_greatest(hub);
-    return SKEP_OK;
+    if (pipe->sender->unfinished_bytes <= SENDER_BYTES) return SKEP_OK;
+    pipe->reader.why = "unfinished messages of this process over 64 MiB";
+    return SKEP_EPROTO;
 }

@@ -35,7 +35,7 @@ struct skep__source {
 struct skep__nng_hub {
     struct skep__hub common; /* first member */
     uv_async_t async;
-    uv_timer_t look; /* after the guards, see nng_guard.h */
+    uv_timer_t look; /* after the guards: see nng_guard.h */
     LIST_HEAD(, skep__guard) guards;
     int open_handles;
     struct skep__closers closers; /* of sockets; the hub lives as long as they do */
@@ -43,6 +43,10 @@ struct skep__nng_hub {
     TAILQ_HEAD(, skep__source) ready; /* guarded */
     size_t ready_count;               /* guarded */
 };
+
+/* Starts NNG's threads, with all signals blocked. Errors: SKEP_ENOMEM, SKEP_ESYS. */
+SKEP_MUST_USE int skep__nng_hub_new(struct skep__hub **hub, uv_loop_t *loop);
+void skep__nng_hub_free(struct skep__hub *hub);
 
 /* Lists a source for the loop's next turn. Under the mutex; on any thread. */
 void skep__hub_wake(struct skep__nng_hub *hub, struct skep__source *source);
@@ -52,9 +56,6 @@ void skep__hub_forget(struct skep__nng_hub *hub, struct skep__source *source);
 
 /* The status for an NNG error. */
 int skep__status_of_nng(int error);
-
-/* Starts NNG's threads with all signals blocked. Safe to call again. */
-SKEP_MUST_USE int skep__nng_start(void);
 
 /* Dials an ipc URL; reconnects within 10 ms to 1 s later on. flags are 0, to wait for the connection, or
  * NNG_FLAG_NONBLOCK. */

@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+enum { LOOK_MS = 2000 };
+
 static int listen_on(struct skep__guard *guard) {
     int error = nng_listener_create(&guard->listener, guard->socket, guard->url);
     if (error == 0) error = nng_listener_set_int(guard->listener, NNG_OPT_IPC_PERMISSIONS, 0600);
@@ -72,7 +74,7 @@ static void begin_probe(struct skep__guard *guard) {
         return; /* a full queue, which a deaf listener has in the end, or no file any more: opened again */
 }
 
-void skep__guards_look(uv_timer_t *timer) {
+static void look(uv_timer_t *timer) {
     struct skep__nng_hub *hub = timer->data;
     struct skep__guard *guard;
     LIST_FOREACH(guard, &hub->guards, entry) {
@@ -81,6 +83,16 @@ void skep__guards_look(uv_timer_t *timer) {
         end_probe(guard);
         begin_probe(guard);
     }
+}
+
+void skep__guards_watch(struct skep__nng_hub *hub) {
+    uv_timer_start(&hub->look, look, LOOK_MS, LOOK_MS);
+}
+
+#else
+
+void skep__guards_watch(struct skep__nng_hub *hub) {
+    (void)hub;
 }
 
 #endif

@@ -29,7 +29,7 @@ SKEP_MUST_USE int skep__guard_open(struct skep__nng_hub *hub, struct skep__guard
 /* Stops watching and closes the listener, whose path is free then. Does nothing for a guard that was never opened. */
 void skep__guard_close(struct skep__guard *guard);
 
-/* Looks after every listener; the hub's timer. */
-void skep__guards_look(uv_timer_t *timer);
+/* Looks after the hub's listeners from now on. */
+void skep__guards_watch(struct skep__nng_hub *hub);
 
 #endif

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * From NNG's threads to the loop, and what every NNG socket of ours needs. */
+ * What every NNG socket of ours stands on: the way from NNG's threads to the loop, NNG's errors, peers. */
 #include <signal.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "transport/nng.h"
-#include "transport/nng_guard.h"
 
-enum {
-    LOOK_MS = 2000,   /* between looks after the listeners */
-    CLOSING_MS = 1000 /* how long the end of the hub waits for sockets to be closed */
-};
+enum { CLOSING_MS = 1000 /* how long the end of the hub waits for sockets to be closed */ };
 
 int skep__status_of_nng(int error) {
     if ((error & NNG_ESYSERR) != 0) return skep_status_of_errno(error & ~NNG_ESYSERR);
@@ -33,7 +28,8 @@ int skep__status_of_nng(int error) {
     }
 }
 
-int skep__nng_start(void) {
+/* With all signals blocked. Safe to call again. */
+static int start_threads(void) {
     sigset_t all, before;
     nng_aio *aio;
     sigfillset(&all);
@@ -104,8 +100,8 @@ static void free_hub(struct skep__closers *closers) {
     free(hub);
 }
 
-static int hub_new(struct skep__hub **out, uv_loop_t *loop) {
-    int status = skep__nng_start();
+int skep__nng_hub_new(struct skep__hub **out, uv_loop_t *loop) {
+    int status = start_threads();
     if (status != SKEP_OK) return status;
     struct skep__nng_hub *hub = calloc(1, sizeof *hub);
     if (hub == NULL) return SKEP_ENOMEM;
@@ -117,9 +113,6 @@ static int hub_new(struct skep__hub **out, uv_loop_t *loop) {
     hub->async.data = hub->look.data = hub;
     hub->open_handles = 2;
     uv_timer_init(loop, &hub->look);
-#if SKEP__NNG_GOES_DEAF
-    uv_timer_start(&hub->look, skep__guards_look, LOOK_MS, LOOK_MS);
-#endif
     uv_unref((uv_handle_t *)&hub->look);
     LIST_INIT(&hub->guards);
     uv_unref((uv_handle_t *)&hub->async);
@@ -135,32 +128,9 @@ static void hub_closed(uv_handle_t *handle) {
     if (--hub->open_handles == 0) skep__closers_release(&hub->closers);
 }
 
-static void hub_free(struct skep__hub *common) {
+void skep__nng_hub_free(struct skep__hub *common) {
     struct skep__nng_hub *hub = (struct skep__nng_hub *)common;
     skep__closers_wait(&hub->closers, CLOSING_MS);
     uv_close((uv_handle_t *)&hub->async, hub_closed);
     uv_close((uv_handle_t *)&hub->look, hub_closed);
 }
-
-const struct skep__transport skep__nng_transport = {
-    .name = "nng",
-    .hub_new = hub_new,
-    .hub_free = hub_free,
-    .port_new = skep__nng_port_new,
-    .port_listen = skep__nng_port_listen,
-    .port_dial = skep__nng_port_dial,
-    .port_send = skep__nng_port_send,
-    .port_has_room = skep__nng_port_has_room,
-    .port_is_sending = skep__nng_port_is_sending,
-    .port_push = skep__nng_port_push,
-    .port_finish = skep__nng_port_finish,
-    .port_read = skep__nng_port_read,
-    .port_blame = skep__nng_port_blame,
-    .port_free = skep__nng_port_free,
-    .server_new = skep__nng_server_new,
-    .call_answer = skep__nng_call_answer,
-    .server_free = skep__nng_server_free,
-    .caller_new = skep__nng_caller_new,
-    .caller_ask = skep__nng_caller_ask,
-    .caller_free = skep__nng_caller_free,
-};

@@ -116,7 +116,7 @@ static void refusal_turn(struct skep__source *source) {
 static int open_calls(struct nng_server *server) {
     for (unsigned i = 0; i < CALLS; i++) {
         struct nng_call *call = &server->calls[i];
-        call->common.transport = &skep__nng_transport;
+        call->common.transport = server->common.hub->transport;
         call->source.handle = call_turn;
         call->server = server;
         int error = nng_ctx_open(&call->context, server->socket);
