@@ -211,6 +211,21 @@ static void test_forgotten(void **state) {
     hatch_free(*state, &cluster);
 }
 
+/* As the end of the cluster does first. */
+static void test_nobody_hears_once_they_are_stopped(void **state) {
+    skep_cluster *cluster = open_cluster(*state);
+    skep_child *child = hatch_child(cluster, 0);
+    assert_int_equal(skep_on(cluster, SKEP_EVENT_ERROR, hear, (void *)"c"), SKEP_OK);
+    assert_int_equal(skep_child_on(child, SKEP_EVENT_ERROR, hear, (void *)"w"), SKEP_OK);
+    skep__emit_error(cluster, child, "before");
+    assert_string_equal(heard.order, "w:error c:error ");
+    skep__events_stop(cluster);
+    skep__emit_error(cluster, child, "after");
+    assert_string_equal(heard.order, "w:error c:error ");
+    hatch_free_child(child);
+    hatch_free(*state, &cluster);
+}
+
 /* --- what they say --- */
 
 static void test_empty_event(void **state) {
@@ -274,6 +289,7 @@ int main(void) {
         PUMP_TEST(test_due_comes_first),
         PUMP_TEST(test_callbacks_that_cause_events),
         PUMP_TEST(test_forgotten),
+        PUMP_TEST(test_nobody_hears_once_they_are_stopped),
         cmocka_unit_test(test_empty_event),
         PUMP_TEST(test_errors),
         PUMP_TEST(test_message_handlers),
