@@ -187,7 +187,7 @@ SKEP_MUST_USE int skep__client_allocate(skep_client **client, const skep_client_
 /* Frees the client when its handles have closed: in here if its loop is its own, else with the last of them. */
 void skep__client_free_when_closed(skep_client *client);
 
-/* Adds a handle; to be called when one has closed. */
+/* Adds a timer to the client's handles; to be called when one of those has closed. */
 void skep__client_add_timer(skep_client *client, uv_timer_t *timer, void *data);
 void skep__client_handle_closed(skep_client *client);
 
@@ -219,11 +219,17 @@ SKEP_MUST_USE int skep__client_read_answer(skep_client *client, const void *data
                                            void *context);
 
 /* --- messages.c --- */
+
+/* What comes back: a reply; a message that did not arrive. */
 void skep__client_reply(skep_client *client, const struct skep_command_reply *reply);
 void skep__client_undelivered(skep_client *client, const struct skep_command_undelivered *undelivered);
+
+/* Ends every request with SKEP_ECLOSED. */
 void skep__client_fail_requests(skep_client *client);
-void skep__client_drop_messages(skep_client *client);
+
+/* Drops what waits to be sent: a frame, or all of them. */
 void skep__client_drop_chunk(skep_client *client, struct skep__chunk *chunk);
+void skep__client_drop_messages(skep_client *client);
 
 /* --- watch.c --- */
 
