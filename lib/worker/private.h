@@ -160,7 +160,7 @@ struct skep_worker {
 
     struct skep__times times;
 
-    struct skep__jobs jobs;
+    struct skep__worker_jobs jobs;
     struct skep_page *page; /* shared with the broker, or no_page; NULL before it was opened */
     struct skep_page no_page;
     uv_timer_t beat_timer;

@@ -1,31 +1,35 @@
 /* SPDX-License-Identifier: MIT
  * Queues and jobs as operators see them, read off the store. */
-#include "base/clock.h"
+#include "base/times.h"
 #include "common/text.h"
-#include "control/private.h"
-#include "jobs/ledger.h"
-#include "messages/messages.h"
+#include "jobs/private.h"
 
 enum { ANSWER_BYTES = 2 * 1024 * 1024 /* an answer is not longer than that: the asker asks again for the rest */ };
 
-static const struct skep__store_kind *store(const skep_cluster *cluster) {
-    return cluster->store->kind;
+static const struct skep__store_kind *store(const struct skep__jobs *jobs) {
+    return jobs->store->kind;
+}
+
+/* --- the broker --- */
+
+void skep__jobs_status(const struct skep__jobs *jobs, struct skep_command_brokerStatus *status) {
+    SKEP_SET(brokerStatus, status, strayAnswers, jobs->stray_answers);
 }
 
 /* --- queues --- */
 
-static uint64_t oldest_ms(const skep_cluster *cluster, const struct skep__queue *queue) {
-    uint64_t now = skep__clock_ms(cluster->clock);
-    return now - store(cluster)->oldest_ms(queue->shelf, now);
+static uint64_t oldest_ms(const struct skep__jobs *jobs, const struct skep__queue *queue) {
+    uint64_t now = skep__clock_ms(jobs->clock);
+    return now - store(jobs)->oldest_ms(queue->shelf, now);
 }
 
-static void fill_settings(const skep_cluster *cluster, const struct skep__queue *queue,
+static void fill_settings(const struct skep__jobs *jobs, const struct skep__queue *queue,
                           struct skep_command_queueStatus *s) {
     const skep_queue_options *options = &queue->options;
-    const skep_settings *settings = &cluster->settings;
+    const skep_settings *settings = jobs->settings;
     if (queue->has_settings) SKEP_SET(queueStatus, s, configured, true);
     SKEP_SET(queueStatus, s, lease_ms, options->lease_ms != 0 ? options->lease_ms : settings->lease_ms);
-    SKEP_SET(queueStatus, s, attempts, skep__ledger_attempts(cluster, queue, 0));
+    SKEP_SET(queueStatus, s, attempts, skep__jobs_attempts(jobs, queue, 0));
     if (options->concurrency != 0) SKEP_SET(queueStatus, s, concurrency, options->concurrency);
     SKEP_SET(queueStatus, s, credit, options->job_credit != 0 ? options->job_credit : settings->job_credit);
     if (options->backoff_ms != 0) SKEP_SET(queueStatus, s, backoff_ms, options->backoff_ms);
@@ -33,7 +37,7 @@ static void fill_settings(const skep_cluster *cluster, const struct skep__queue 
     if (options->interruptions != 0) SKEP_SET(queueStatus, s, interruptions, options->interruptions);
 }
 
-static int add_queue(skep_cluster *cluster, struct skep__queue *queue, struct skep_frame *frame) {
+static int add_queue(struct skep__jobs *jobs, struct skep__queue *queue, struct skep_frame *frame) {
     char packed[SKEP_MAX_TIMES];
     struct skep_command command = {.id = SKEP_COMMAND_queueStatus};
     command.queueStatus = (struct skep_command_queueStatus){.name = skep__text(queue->name),
@@ -50,21 +54,21 @@ static int add_queue(skep_cluster *cluster, struct skep__queue *queue, struct sk
                                                             .refused = queue->refused,
                                                             .unclaimed = queue->unclaimed,
                                                             .bytes = queue->shelf->bytes,
-                                                            .oldest_ms = oldest_ms(cluster, queue)};
-    struct skep_bytes times = skep__handling_pack(&queue->times, frame->size_bytes, packed);
+                                                            .oldest_ms = oldest_ms(jobs, queue)};
+    struct skep_bytes times = skep__times_pack(&queue->times, frame->size_bytes, packed);
     if (times.size_bytes > 0) SKEP_SET(queueStatus, &command.queueStatus, times, times);
     if (queue->taken_back > 0) SKEP_SET(queueStatus, &command.queueStatus, taken_back, queue->taken_back);
     if (queue->interrupted > 0) SKEP_SET(queueStatus, &command.queueStatus, interrupted, queue->interrupted);
-    fill_settings(cluster, queue, &command.queueStatus);
+    fill_settings(jobs, queue, &command.queueStatus);
     if (queue->paused) SKEP_SET(queueStatus, &command.queueStatus, paused, true);
     if (!queue->handled) SKEP_SET(queueStatus, &command.queueStatus, unhandled, true);
     return skep__frame_add(frame, &command);
 }
 
-int skep__queues_add(skep_cluster *cluster, struct skep_frame *frame) {
+int skep__jobs_add_queues(struct skep__jobs *jobs, struct skep_frame *frame) {
     int status = SKEP_OK;
-    for (struct skep__queue *q = NULL; (q = skep__queues_next(cluster->queues, q)) != NULL;)
-        if (status == SKEP_OK) status = add_queue(cluster, q, frame);
+    for (struct skep__queue *q = NULL; (q = skep__queues_next(jobs->queues, q)) != NULL;)
+        if (status == SKEP_OK) status = add_queue(jobs, q, frame);
     return status;
 }
 
@@ -90,15 +94,15 @@ static uint64_t until(uint64_t then_ms, uint64_t now_ms) {
 
 /* One that a worker was sent and has not begun counts as it will be begun. */
 static unsigned begun_times(const struct skep__job *job) {
-    bool waits = job->state == SKEP__JOB_RESERVED && !skep__is_begun(job->holder->child, job->delivery);
+    bool waits = job->state == SKEP__JOB_RESERVED && !skep__is_begun(job->consumer->holder, job->delivery);
     return job->attempt - waits;
 }
 
-static int add_job(skep_cluster *cluster, const struct skep__job *job, struct skep_frame *frame) {
+static int add_job(struct skep__jobs *jobs, const struct skep__job *job, struct skep_frame *frame) {
     static const char *const states[] = {"ready", "reserved", "delayed", "dead"};
     struct skep_command command = {.id = SKEP_COMMAND_jobStatus};
     struct skep_command_jobStatus *s = &command.jobStatus;
-    uint64_t now = skep__clock_ms(cluster->clock);
+    uint64_t now = skep__clock_ms(jobs->clock);
     size_t shown_bytes = job->size_bytes < SKEP_MAX_SNIPPET ? job->size_bytes : SKEP_MAX_SNIPPET;
     *s = (struct skep_command_jobStatus){.id = job->id,
                                          .queue = skep__text(job->queue->name),
@@ -112,52 +116,52 @@ static int add_job(skep_cluster *cluster, const struct skep__job *job, struct sk
     if (job->interruptions > 0) SKEP_SET(jobStatus, s, interruptions, job->interruptions);
     if (job->state == SKEP__JOB_DELAYED) SKEP_SET(jobStatus, s, due_ms, until(job->at_ms, now));
     if (job->state == SKEP__JOB_RESERVED) {
-        if (skep__is_begun(job->holder->child, job->delivery))
-            SKEP_SET(jobStatus, s, due_ms, until(skep__ledger_lease_end_ms(job->holder->child, job, now), now));
-        SKEP_SET(jobStatus, s, worker, job->holder->child->id);
+        if (skep__is_begun(job->consumer->holder, job->delivery))
+            SKEP_SET(jobStatus, s, due_ms, until(skep__ledger_lease_end_ms(job->consumer->holder, job, now), now));
+        SKEP_SET(jobStatus, s, worker, job->consumer->holder->id);
     }
     if (job->state == SKEP__JOB_DEAD && job->death != NULL) fill_death(s, job);
     return skep__frame_add(frame, &command);
 }
 
 /* Adds jobs of one state after a given one (NULL: from the first) while *n and the answer's size allow it. */
-static int add_jobs(skep_cluster *cluster, struct skep__queue *queue, enum skep__job_state state,
+static int add_jobs(struct skep__jobs *jobs, struct skep__queue *queue, enum skep__job_state state,
                     const struct skep__job *after, uint64_t *n, struct skep_frame *frame) {
-    struct skep__job *job = store(cluster)->next(cluster->store, queue->shelf, state, after);
+    struct skep__job *job = store(jobs)->next(jobs->store, queue->shelf, state, after);
     int status = SKEP_OK;
     for (; job != NULL && *n > 0 && status == SKEP_OK; --*n) {
         if (frame->size_bytes > ANSWER_BYTES) *n = 1;
-        status = add_job(cluster, job, frame);
-        job = store(cluster)->next(cluster->store, queue->shelf, state, job);
+        status = add_job(jobs, job, frame);
+        job = store(jobs)->next(jobs->store, queue->shelf, state, job);
     }
     return status;
 }
 
-int skep__peek_add(skep_cluster *cluster, struct skep__queue *queue, uint64_t n, struct skep_frame *frame) {
-    int status = add_jobs(cluster, queue, SKEP__JOB_READY, NULL, &n, frame);
-    if (status == SKEP_OK) status = add_jobs(cluster, queue, SKEP__JOB_DELAYED, NULL, &n, frame);
-    if (status == SKEP_OK) status = add_jobs(cluster, queue, SKEP__JOB_RESERVED, NULL, &n, frame);
+int skep__jobs_add_peek(struct skep__jobs *jobs, struct skep__queue *queue, uint64_t n, struct skep_frame *frame) {
+    int status = add_jobs(jobs, queue, SKEP__JOB_READY, NULL, &n, frame);
+    if (status == SKEP_OK) status = add_jobs(jobs, queue, SKEP__JOB_DELAYED, NULL, &n, frame);
+    if (status == SKEP_OK) status = add_jobs(jobs, queue, SKEP__JOB_RESERVED, NULL, &n, frame);
     return status;
 }
 
-static struct skep__job *find_dead(skep_cluster *cluster, struct skep__queue *queue, uint64_t id) {
+static struct skep__job *find_dead(struct skep__jobs *jobs, struct skep__queue *queue, uint64_t id) {
     struct skep__job *job = NULL;
-    do job = store(cluster)->next(cluster->store, queue->shelf, SKEP__JOB_DEAD, job);
+    do job = store(jobs)->next(jobs->store, queue->shelf, SKEP__JOB_DEAD, job);
     while (job != NULL && job->id != id);
     return job;
 }
 
 /* Queue by queue; an id that is no longer there is taken for the end of all that came before it. */
-int skep__dead_add(skep_cluster *cluster, struct skep__queue *only, uint64_t after, uint64_t n,
-                   struct skep_frame *frame) {
+int skep__jobs_add_dead(struct skep__jobs *jobs, struct skep__queue *only, uint64_t after, uint64_t n,
+                        struct skep_frame *frame) {
     int status = SKEP_OK;
     bool begun = after == 0;
-    for (struct skep__queue *q = NULL; (q = skep__queues_next(cluster->queues, q)) != NULL;) {
+    for (struct skep__queue *q = NULL; (q = skep__queues_next(jobs->queues, q)) != NULL;) {
         if (only != NULL && q != only) continue;
-        const struct skep__job *last = begun ? NULL : find_dead(cluster, q, after);
+        const struct skep__job *last = begun ? NULL : find_dead(jobs, q, after);
         if (!begun && last == NULL) continue;
         begun = true;
-        if (status == SKEP_OK) status = add_jobs(cluster, q, SKEP__JOB_DEAD, last, &n, frame);
+        if (status == SKEP_OK) status = add_jobs(jobs, q, SKEP__JOB_DEAD, last, &n, frame);
     }
     return status;
 }

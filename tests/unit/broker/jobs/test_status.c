@@ -3,7 +3,7 @@
 #include "broker/ledger_bench.h"
 #include "common/text.h"
 
-#include "control/private.h"
+#include "jobs/private.h"
 
 enum { SHOWN = 600 };
 
@@ -53,14 +53,14 @@ static void close_view(struct view *view) {
 
 static void peek(struct bench *bench, uint64_t n, struct view *view) {
     skep__frame_clear(&view->frame);
-    assert_int_equal(skep__peek_add(bench->cluster, bench->queue, n, &view->frame), SKEP_OK);
+    assert_int_equal(skep__jobs_add_peek(bench->cluster->jobs, bench->queue, n, &view->frame), SKEP_OK);
     read_view(view);
 }
 
 static void look_at_dead(struct bench *bench, struct skep__queue *queue, uint64_t after, uint64_t n,
                          struct view *view) {
     skep__frame_clear(&view->frame);
-    assert_int_equal(skep__dead_add(bench->cluster, queue, after, n, &view->frame), SKEP_OK);
+    assert_int_equal(skep__jobs_add_dead(bench->cluster->jobs, queue, after, n, &view->frame), SKEP_OK);
     read_view(view);
 }
 
@@ -76,7 +76,8 @@ static void bury(struct bench *bench, struct skep__queue *queue, unsigned count)
     queue->paused = true;
     for (unsigned i = 0; i < count; i++) {
         put(bench, queue, 128, 0);
-        skep__ledger_bury(bench->cluster, bench->cluster->store->kind->first(queue->shelf), "refused", &none, NULL);
+        skep__ledger_bury(bench->cluster->jobs, bench->cluster->jobs->store->kind->first(queue->shelf), "refused",
+                          &none, NULL);
         later_settle(bench->cluster);
     }
     queue->paused = false;
@@ -91,13 +92,13 @@ static void test_those_that_come_first_are_shown_first(void **state) {
     peek(&bench, 10, &view);
     assert_int_equal(view.count, 0);
     skep_child *child = bench_hire(&bench, 0, 1);
-    child->state = SKEP__CHILD_DRAINING;
-    skep__consumers_update(child);
+    child->holder->ready = false;
+    skep__consumers_update(child->holder);
     put(&bench, bench.queue, 128, 0);
     put(&bench, bench.queue, 128, 0);
     put(&bench, bench.queue, 128, 60000);
-    child->state = SKEP__CHILD_READY;
-    skep__dispatch_child(child); /* it has two */
+    child->holder->ready = true;
+    skep__jobs_dispatch_to(child->holder); /* it has two */
     put(&bench, bench.queue, 200, 0);
     put(&bench, bench.queue, 5, 0);
     put(&bench, bench.queue, 200, 0);
@@ -145,7 +146,7 @@ static void test_dead_letters_page_by_page(void **state) {
     struct bench bench;
     struct view view = open_view();
     bench_open(&bench, *state, NULL);
-    struct skep__queue *other = skep__queues_get(bench.cluster->queues, "r", 1);
+    struct skep__queue *other = skep__queues_get(bench.cluster->jobs->queues, "r", 1);
     bury(&bench, bench.queue, 5);
     bury(&bench, other, 3);
     bury(&bench, bench.queue, 2); /* 9 and 10: of the first queue, and before those of the other */
@@ -179,7 +180,8 @@ static void test_what_a_dead_letter_tells(void **state) {
     struct skep_bytes reason = skep__text("no such file");
     struct skep__exit_record record = {.worker = 7, .pid = 77, .code = -1, .signal = 11, .uptime_ms = 5};
     put(&bench, bench.queue, 128, 0);
-    skep__ledger_bury(bench.cluster, bench.cluster->store->kind->first(bench.queue->shelf), "deaths", &reason, &record);
+    skep__ledger_bury(bench.cluster->jobs, bench.cluster->jobs->store->kind->first(bench.queue->shelf), "deaths",
+                      &reason, &record);
     later_settle(bench.cluster);
     look_at_dead(&bench, NULL, 0, 1, &view);
     const struct skep_command_jobStatus *s = &view.last.jobStatus;
@@ -202,7 +204,7 @@ static void test_a_dead_letter_without_a_record(void **state) {
     struct view view = open_view();
     bench_open(&bench, *state, NULL);
     put(&bench, bench.queue, 128, 0);
-    struct skep__store *store = bench.cluster->store;
+    struct skep__store *store = bench.cluster->jobs->store;
     store->kind->bury(store, store->kind->first(bench.queue->shelf), "attempts", NULL, &(struct skep_bytes){0}, 0);
     later_settle(bench.cluster);
     look_at_dead(&bench, NULL, 0, 1, &view);
@@ -224,7 +226,7 @@ static void test_queues(void **state) {
     put(&bench, bench.queue, 128, 60000);
     bury(&bench, bench.queue, 1);
     skep__frame_clear(&view.frame);
-    assert_int_equal(skep__queues_add(bench.cluster, &view.frame), SKEP_OK);
+    assert_int_equal(skep__jobs_add_queues(bench.cluster->jobs, &view.frame), SKEP_OK);
     read_view(&view);
     const struct skep_command_queueStatus *q = &view.last.queueStatus;
     assert_int_equal(view.count, 1);
@@ -250,9 +252,9 @@ static void test_all_queues_fit_into_an_answer(void **state) {
     bench_open(&bench, *state, NULL);
     for (unsigned i = 1; i < SKEP_MAX_QUEUES; i++) {
         snprintf(name, sizeof name, "%064u", i);
-        assert_non_null(skep__queues_get(bench.cluster->queues, name, SKEP_MAX_NAME));
+        assert_non_null(skep__queues_get(bench.cluster->jobs->queues, name, SKEP_MAX_NAME));
     }
-    assert_int_equal(skep__queues_add(bench.cluster, &view.frame), SKEP_OK);
+    assert_int_equal(skep__jobs_add_queues(bench.cluster->jobs, &view.frame), SKEP_OK);
     read_view(&view);
     assert_int_equal(view.count, SKEP_MAX_QUEUES);
     assert_true(view.frame.size_bytes < SKEP_MAX_FRAME);
