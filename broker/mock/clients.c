@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A mock broker's clients: they join, submit and hear as with a real one. */
-#include "mock/broker_clients.h"
-#include "common/text.h"
+#include "mock/clients.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -9,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "mock/broker.h"
+#include "common/text.h"
 
 struct skep__mock_client *skep__mock_client(const skep_mock *mock, uint64_t id) {
     struct skep__mock_client *client;
@@ -71,7 +70,7 @@ static int answer(skep_mock *mock, const struct skep_command *question, struct s
     switch (question->id) {
     case SKEP_COMMAND_join: return answer_join(mock, frame);
     case SKEP_COMMAND_status: return skep__mock_add_status(mock, frame);
-    case SKEP_COMMAND_queues: return skep__mock_add_queues(mock, frame);
+    case SKEP_COMMAND_queues: return skep__jobs_add_queues(mock->ledger, frame);
     case SKEP_COMMAND_newsSince: return skep__mock_add_news_end(mock, frame);
     default: return SKEP_ESTATE;
     }
@@ -145,21 +144,6 @@ static void answer_one(struct answers *a, uint64_t number, int status, uint64_t 
     a->n++;
 }
 
-static bool is_over(const struct skep__mock_job *job) {
-    return job->state == SKEP_MOCK_DONE || job->state == SKEP_MOCK_DEAD;
-}
-
-/* The client waits for the outcome of a job, unless that is known. */
-static bool wait_for(skep_mock *mock, struct skep__mock_job *job, const struct skep__mock_client *client,
-                     uint64_t number) {
-    struct skep__mock_waiter *waiter = is_over(job) ? NULL : calloc(1, sizeof *waiter);
-    if (waiter == NULL) return false;
-    *waiter = (struct skep__mock_waiter){.client = client->id, .number = number};
-    STAILQ_INSERT_TAIL(&job->waiters, waiter, entry);
-    mock->clients->owed++;
-    return true;
-}
-
 static skep_job_options options_of(const struct skep_command_submit *s) {
     enum { MIDDLE = 128 };
     uint32_t lease_ms = (uint32_t)s->lease_ms;
@@ -173,19 +157,22 @@ static skep_job_options options_of(const struct skep_command_submit *s) {
 
 static void put(struct answers *answers, const struct skep_command_submit *s, uint32_t i, const char *queue,
                 skep_job_options options) {
-    struct skep_bytes data = skep__list_at(&s->jobs, i), key_bytes = {0};
+    struct skep_bytes key_bytes = {0};
     char key[SKEP_MAX_NAME + 1];
-    uint64_t id = 0, number = answers->client->expected;
+    const uint64_t number = answers->client->expected;
     if (s->keys.count > 0) key_bytes = skep__list_at(&s->keys, i);
     skep__copy_text(key, sizeof key, &key_bytes);
     options.key = key_bytes.size_bytes > 0 ? key : NULL;
-    int status = skep_mock_submit(answers->mock, queue, data.data, data.size_bytes, &options, &id);
-    struct skep__mock_job *job = skep__mock_job(answers->mock, id);
-    if (status == SKEP_OK) job->client = answers->client->id;
-    answer_one(answers, number, status, id);
-    if (job == NULL || !s->outcomes) return;
-    answers->waits = wait_for(answers->mock, job, answers->client, number) && status == SKEP_EDUPLICATE;
-    if (is_over(job)) answers->ended = job->state == SKEP_MOCK_DONE ? "done" : job->cause;
+    struct skep__mock_submission submission = {.queue = queue,
+                                               .data = skep__list_at(&s->jobs, i),
+                                               .options = &options,
+                                               .client = answers->client->id,
+                                               .number = s->outcomes ? number : 0};
+    int status = skep__mock_put_job(answers->mock, &submission);
+    answer_one(answers, number, status, submission.answer.id);
+    if (status != SKEP_EDUPLICATE || !s->outcomes) return;
+    answers->waits = submission.answer.waits;
+    answers->ended = submission.answer.ended;
 }
 
 static void put_all(skep_mock *mock, struct skep__mock_client *client, const struct skep_command_submit *s) {
@@ -245,38 +232,30 @@ static void intake_received(void *context, const void *data, size_t size_bytes, 
 /* --- outcomes --- */
 
 static void tell_finished(skep_mock *mock, const struct skep__mock_client *client, uint64_t number,
-                          const struct skep__mock_job *job) {
+                          const struct skep_bytes *result) {
     struct skep_frame items = {0};
     struct skep_command command = {.id = SKEP_COMMAND_finished};
-    if (skep__list_add(&items, job->result != NULL ? job->result : "", job->result_bytes) == SKEP_OK) {
+    if (skep__list_add(&items, result->size_bytes > 0 ? result->data : "", result->size_bytes) == SKEP_OK) {
         command.finished = (struct skep_command_finished){.number = number, .results = skep__list_of(&items, 1)};
         skep__mock_tell_client(mock, client, &command);
     }
     skep__frame_free(&items);
 }
 
-static void tell_died(skep_mock *mock, const struct skep__mock_client *client, uint64_t number,
-                      const struct skep__mock_job *job) {
+static void tell_died(skep_mock *mock, const struct skep__mock_client *client, uint64_t number, const char *cause,
+                      const struct skep_bytes *reason) {
     struct skep_command command = {.id = SKEP_COMMAND_died};
-    command.died = (struct skep_command_died){.number = number, .cause = skep__text(job->cause)};
-    if (job->reason[0] != '\0') SKEP_SET(died, &command.died, reason, skep__text(job->reason));
+    command.died = (struct skep_command_died){.number = number, .cause = skep__text(cause)};
+    if (reason->size_bytes > 0) SKEP_SET(died, &command.died, reason, *reason);
     skep__mock_tell_client(mock, client, &command);
 }
 
-static void tell_outcome(skep_mock *mock, struct skep__mock_job *job) {
-    for (struct skep__mock_waiter *waiter; (waiter = STAILQ_FIRST(&job->waiters)) != NULL;) {
-        const struct skep__mock_client *client = skep__mock_client(mock, waiter->client);
-        STAILQ_REMOVE_HEAD(&job->waiters, entry);
-        mock->clients->owed--;
-        if (client != NULL)
-            (job->state == SKEP_MOCK_DONE ? tell_finished : tell_died)(mock, client, waiter->number, job);
-        free(waiter);
-    }
-}
-
-void skep__mock_tell_outcomes(skep_mock *mock) {
-    for (struct skep__mock_job *j = mock->jobs; j != NULL && mock->clients->owed > 0; j = j->hh.next)
-        if (is_over(j)) tell_outcome(mock, j);
+void skep__mock_tell_outcome(skep_mock *mock, uint32_t id, uint64_t number, const char *cause,
+                             const struct skep_bytes *bytes) {
+    const struct skep__mock_client *client = skep__mock_client(mock, id);
+    if (client == NULL) return;
+    if (cause == NULL) tell_finished(mock, client, number, bytes);
+    else tell_died(mock, client, number, cause, bytes);
 }
 
 /* --- life --- */
@@ -326,6 +305,15 @@ void skep__mock_clients_close(skep_mock *mock) {
     skep__reader_free(&clients->intake_reader);
     if (clients->lock >= 0) close(clients->lock);
     free(clients);
+}
+
+static int run_for_client(void *mock, skep_mock_cb is_so, void *context, unsigned timeout_ms) {
+    return skep__mock_run(mock, is_so, context, timeout_ms);
+}
+
+int skep_mock_broker_client(skep_mock *mock, skep_mock_client **client) {
+    const struct skep__mock_runner runner = {.loop = mock->loop, .run = run_for_client, .context = mock};
+    return skep__mock_client_join(client, mock->dir, &runner);
 }
 
 const char *skep_mock_broker_dir(const skep_mock *mock) {

@@ -2,7 +2,7 @@
  * Messages of a mock broker's clients to its workers, and the replies. */
 #include <stdlib.h>
 
-#include "mock/broker_clients.h"
+#include "mock/clients.h"
 
 static void tell_reply(skep_mock *mock, uint32_t client_id, uint64_t request, int status,
                        const struct skep_bytes *data) {

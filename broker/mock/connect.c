@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "mock/broker.h"
+#include "mock/private.h"
 
 /* --- making them --- */
 

@@ -2,7 +2,7 @@
  * What a mock broker's workers count, reported or not. */
 #include "lib/mocked.h"
 
-#include "mock/broker.h"
+#include "mock/private.h"
 
 static void report_requests(struct skep__mock_worker *worker, uint64_t n) {
     struct skep_command_incrementRequestCount report = {.has = 0};

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mock/broker.h"
+#include "mock/private.h"
 
 enum { QUOTED_BYTES = 200 };
 
@@ -63,8 +63,8 @@ void skep__mock_explain_more(skep_mock *mock, const char *format, ...) {
 
 int skep__mock_failed(skep_mock *mock, int status) {
     const struct skep__mock_line *line;
-    skep__mock_explain_more(mock,
-                            "\nlatest commands (< from workers, > to them), clock at %" PRIu64 " ms:", mock->now_ms);
+    skep__mock_explain_more(
+        mock, "\nlatest commands (< from workers, > to them), clock at %" PRIu64 " ms:", skep_mock_now(mock));
     if (STAILQ_EMPTY(&mock->history)) skep__mock_explain_more(mock, " none");
     STAILQ_FOREACH(line, &mock->history, entry) skep__mock_explain_more(mock, "\n  %s", line->text);
     return status;
@@ -75,19 +75,6 @@ const char *skep_mock_why(const skep_mock *mock) {
 }
 
 /* --- things in words --- */
-
-const char *skep__mock_quote(struct skep_bytes bytes, char *text, size_t capacity_bytes) {
-    size_t used = 1;
-    text[0] = '"';
-    for (size_t i = 0; i < bytes.size_bytes && used + 8 < capacity_bytes; i++) {
-        unsigned char c = (unsigned char)bytes.data[i];
-        bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-        used += (size_t)snprintf(text + used, capacity_bytes - used, plain ? "%c" : "\\x%02x", c);
-        if (used + 8 >= capacity_bytes) used += (size_t)snprintf(text + used, capacity_bytes - used, "...");
-    }
-    snprintf(text + used, capacity_bytes - used, "\"");
-    return text;
-}
 
 /* "with the reason "…"": nothing if any will do, or if there is none */
 static void put_bytes(char text[SKEP__MOCK_SUBJECT_BYTES], const char *before, struct skep_bytes bytes) {
@@ -156,7 +143,7 @@ const char *skep__mock_describe_worker(const struct skep__mock_worker *worker, c
         put(text, ": it has not connected its %s", worker->has_outbox ? "inbox" : "outbox");
     if (worker->draining) put(text, ", drains");
     LIST_FOREACH(place, &worker->places, entry)
-    put(text, ", handles \"%s\" (%u at a time)", place->queue->name, place->concurrency);
+    put(text, ", handles \"%s\" (%u at a time)", place->queue, place->concurrency);
     LIST_FOREACH(listener, &worker->listeners, entry) put(text, ", listens on %s", listener->url);
     LIST_FOREACH(counter, &worker->counters, entry)
     put(text, ", has counted %s: %" PRIu64, counter->name, counter->count);

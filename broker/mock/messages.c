@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * A mock broker's messages to workers, and theirs to each other. */
 #include "common/text.h"
-#include "mock/broker.h"
-#include "mock/broker_clients.h"
+#include "mock/clients.h"
+#include "mock/private.h"
 
 static void fill_message(struct skep_command *command, const char *name, const void *data, size_t size_bytes) {
     struct skep_command_message *m = &command->message;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * A mock broker's side towards clients. */
-#ifndef SKEP_LIB_MOCK_BROKER_CLIENTS_H
-#define SKEP_LIB_MOCK_BROKER_CLIENTS_H
+#ifndef SKEP_MOCK_CLIENTS_H
+#define SKEP_MOCK_CLIENTS_H
 
-#include "mock/broker.h"
+#include "mock/private.h"
 
 /* One that has joined */
 struct skep__mock_client {
@@ -31,7 +31,6 @@ struct skep__mock_clients {
     LIST_HEAD(, skep__mock_call) calls;
     int answer;                       /* to submissions: SKEP_OK, SKEP_MOCK_SILENT, or why they are declined */
     uint64_t last_seen;               /* job that skep_mock_expect_submitted gave last */
-    uint64_t owed;                    /* outcomes that are waited for and were not told */
     struct skep__mock_client *speaks; /* in the frame at hand; NULL: nobody who is known */
 };
 
@@ -45,10 +44,11 @@ struct skep__mock_client *skep__mock_client(const skep_mock *mock, uint64_t id);
 void skep__mock_tell_client(skep_mock *mock, const struct skep__mock_client *client,
                             const struct skep_command *command);
 
-/* Tells clients what has become of their jobs. */
-void skep__mock_tell_outcomes(skep_mock *mock);
+/* Tells a client what has become of a job; cause NULL: it is done. */
+void skep__mock_tell_outcome(skep_mock *mock, uint32_t client, uint64_t number, const char *cause,
+                             const struct skep_bytes *result_or_reason);
 
-/* --- broker_messages.c: what workers get that the test has not sent --- */
+/* --- messages.c: what workers get that the test has not sent --- */
 
 /* To all workers that have subscribed. */
 SKEP_MUST_USE int skep__mock_broadcast(skep_mock *mock, uint32_t from, const struct skep_command_message *message);
@@ -56,7 +56,7 @@ SKEP_MUST_USE int skep__mock_broadcast(skep_mock *mock, uint32_t from, const str
 /* The worker that a message is for; NULL: it is for the mock, or there is none. */
 struct skep__mock_worker *skep__mock_receiver(skep_mock *mock, const struct skep_command_message *message);
 
-/* --- broker_calls.c: messages of clients to workers --- */
+/* --- calls.c: messages of clients to workers --- */
 
 void skep__mock_client_message(skep_mock *mock, const struct skep__mock_client *client,
                                const struct skep_command_message *message);
@@ -69,13 +69,12 @@ void skep__mock_fail_calls(const struct skep__mock_worker *worker);
 
 void skep__mock_forget_calls(struct skep__mock_clients *clients);
 
-/* --- broker_status.c: answers to questions --- */
+/* --- status.c: answers to questions --- */
 
 SKEP_MUST_USE int skep__mock_add_status(const skep_mock *mock, struct skep_frame *frame);
-SKEP_MUST_USE int skep__mock_add_queues(const skep_mock *mock, struct skep_frame *frame);
 SKEP_MUST_USE int skep__mock_add_news_end(const skep_mock *mock, struct skep_frame *frame);
 
 /* Workers that handle a queue now. */
-unsigned skep__mock_handlers(const skep_mock *mock, const struct skep__mock_queue *queue);
+unsigned skep__mock_handlers(const skep_mock *mock, const char *queue);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mock/broker.h"
+#include "mock/private.h"
 
 static bool is_so_of_worker(void *context) {
     struct skep__mock_state *state = context;
@@ -62,7 +62,7 @@ int skep_mock_expect_ready(skep_mock *mock, uint32_t worker, unsigned timeout_ms
 static bool does_handle(const struct skep__mock_worker *worker, const struct skep__mock_state *state) {
     const struct skep__mock_place *place;
     LIST_FOREACH(place, &worker->places, entry)
-    if (strcmp(place->queue->name, state->name) == 0) return state->number == 0 || state->number == place->concurrency;
+    if (strcmp(place->queue, state->name) == 0) return state->number == 0 || state->number == place->concurrency;
     return false;
 }
 
@@ -154,7 +154,7 @@ static bool is_delivered(void *context) {
 static bool is_delivered_or_lost(void *context) {
     const struct handover *handover = context;
     return is_delivered(context) || skep__mock_all_gone(handover->mock) ||
-           skep__mock_is_over(skep__mock_job(handover->mock, handover->job));
+           skep__mock_job(handover->mock, handover->job)->is_over;
 }
 
 int skep_mock_expect_delivered(skep_mock *mock, uint64_t job, uint32_t worker, unsigned timeout_ms) {
@@ -177,7 +177,7 @@ struct end {
 
 static bool is_over(void *context) {
     const struct end *end = context;
-    return skep__mock_is_over(skep__mock_job(end->mock, end->job)) || skep__mock_all_gone(end->mock);
+    return skep__mock_job(end->mock, end->job)->is_over || skep__mock_all_gone(end->mock);
 }
 
 int skep_mock_expect_dead(skep_mock *mock, uint64_t id, const char *cause, const char *reason, unsigned timeout_ms) {
@@ -205,7 +205,7 @@ int skep_mock_drain(skep_mock *mock, uint32_t id) {
     struct skep__mock_worker *worker = skep__mock_present(mock, id);
     if (worker == NULL) return SKEP_ENOWORKER;
     command.drain.has = 0;
-    worker->draining = true;
+    skep__mock_leaves(worker);
     return skep__mock_tell(worker, &command, -1);
 }
 
@@ -227,10 +227,11 @@ int skep_mock_close_link(skep_mock *mock, uint32_t id) {
     struct skep__mock_worker *worker = skep__mock_present(mock, id);
     if (worker == NULL) return SKEP_ENOWORKER;
     skep__mock_note(mock, "> worker %u: the link is closed", worker->id);
+    worker->cut = true;
     skep__mock_drop_link(worker);
+    skep__jobs_worker_ended(worker->holder);
     skep__outlet_free(&worker->inbox);
     skep__port_free(&worker->outbox);
-    skep__mock_give_back(worker, false);
     return SKEP_OK;
 }
 

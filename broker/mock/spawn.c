@@ -13,7 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "mock/broker.h"
+#include "common/container.h"
+#include "mock/private.h"
 
 enum { OUT_OF_THE_WAY_FD = 10, MAX_DOUBLINGS = 6 };
 
@@ -213,10 +214,27 @@ void skep__mock_end_program(struct skep__mock_worker *worker) {
     reap(worker);
 }
 
+/* --- starting again --- */
+
 static uint64_t backoff_ms(const skep_mock *mock, const struct skep__mock_program *program) {
     unsigned doublings = program->starts - 1 < MAX_DOUBLINGS ? program->starts - 1 : MAX_DOUBLINGS;
     return (uint64_t)mock->options.backoff_ms << doublings;
 }
+
+static void start_again(struct skep__alarm *alarm) {
+    struct skep__mock_worker *worker = SKEP_CONTAINER(alarm, struct skep__mock_worker, respawn);
+    struct skep__mock_program *program = worker->program;
+    if (start(worker->mock, program, &worker->successor) == SKEP_OK) worker->program = NULL;
+    else skep__mock_note(worker->mock, "cannot start %s again", program->argv[0]);
+}
+
+static void start_later(struct skep__mock_worker *worker) {
+    skep_mock *mock = worker->mock;
+    if (skep__alarm_set(mock->clock, &worker->respawn, backoff_ms(mock, worker->program), start_again) != SKEP_OK)
+        skep__mock_note(mock, "cannot start %s again: no memory", worker->program->argv[0]);
+}
+
+/* --- the end of a program --- */
 
 static void program_ended(uv_poll_t *poll, int status, int events) {
     struct skep__mock_worker *worker = poll->data;
@@ -229,32 +247,7 @@ static void program_ended(uv_poll_t *poll, int status, int events) {
     skep__mock_link_ended(worker); /* something that it has started may have the link, too */
     reap(worker);
     skep__mock_count_unreported(worker);
-    skep__mock_give_back(worker, !worker->draining);
+    skep__jobs_worker_ended(worker->holder);
     skep__mock_note(mock, "< %s", skep__mock_describe_worker(worker, text));
-    if (mock->options.respawn && !worker->draining)
-        worker->respawn_ms = mock->now_ms + backoff_ms(mock, worker->program);
-}
-
-/* --- starting again --- */
-
-uint64_t skep__mock_next_start(const skep_mock *mock) {
-    const struct skep__mock_worker *w;
-    uint64_t earliest_ms = UINT64_MAX;
-    TAILQ_FOREACH(w, &mock->workers, entry) if (w->respawn_ms < earliest_ms) earliest_ms = w->respawn_ms;
-    return earliest_ms;
-}
-
-static void start_again(skep_mock *mock, struct skep__mock_worker *worker) {
-    struct skep__mock_program *program = worker->program;
-    worker->respawn_ms = UINT64_MAX;
-    if (start(mock, program, &worker->successor) != SKEP_OK) {
-        skep__mock_note(mock, "cannot start %s again", program->argv[0]);
-        return;
-    }
-    worker->program = NULL;
-}
-
-void skep__mock_start_due(skep_mock *mock) {
-    struct skep__mock_worker *w;
-    TAILQ_FOREACH(w, &mock->workers, entry) if (w->respawn_ms <= mock->now_ms) start_again(mock, w);
+    if (mock->options.respawn && !worker->draining) start_later(worker);
 }

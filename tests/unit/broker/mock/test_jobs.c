@@ -71,12 +71,11 @@ static void test_ends_of_leases_count(void **state) {
     skep_mock_broker_free(&mock);
 }
 
-/* What waits behind another job costs nothing. When that one's lease ends, its worker gets no more until it answers,
- * and what it has not begun goes to the other one. */
+/* What waits behind another job costs nothing, nor does it when it is given again, since that one's lease has ended. */
 static void test_waiting_costs_no_attempt(void **state) {
     struct kept *kept = *state;
     skep_mock_options options = {.lease_ms = 1000};
-    skep_worker *worker, *other;
+    skep_worker *worker;
     skep_mock *mock = open_with(&options, &worker, kept);
     uint64_t held = submit(mock, "keep"), waits = submit(mock, "result");
     run_until_kept(mock, worker);
@@ -87,14 +86,38 @@ static void test_waiting_costs_no_attempt(void **state) {
     skep_mock_advance(mock, 900);
     assert_int_equal(look(mock, waits).state, SKEP_MOCK_RESERVED);
     skep_mock_advance(mock, 100);
-    assert_int_equal(look(mock, waits).state, SKEP_MOCK_READY);
-    assert_int_equal(look(mock, waits).attempt, 0);
-    assert_int_equal(look(mock, held).attempt, 1);
+    assert_int_equal(look(mock, held).failures, 1);
+    assert_int_equal(look(mock, waits).failures, 0);
+    assert_int_equal(look(mock, waits).attempt, 1);
+    skep_job_complete(kept->job, SKEP_DONE);
+    OK(skep_mock_expect_refused(mock, held, PATIENCE_MS));
+    OK(skep_mock_expect_done(mock, waits, "done!", 5, PATIENCE_MS));
+    assert_int_equal(look(mock, waits).attempt, 1);
+    assert_false(look(mock, waits).redelivered);
+    skep_mock_broker_free(&mock);
+}
+
+/* A worker that let a lease end gets no more until it answers, since there is another one. */
+static void test_a_stalled_worker_gets_no_more(void **state) {
+    struct kept *kept = *state;
+    skep_mock_options options = {.lease_ms = 1000};
+    skep_worker *worker, *other;
+    skep_mock *mock = open_with(&options, &worker, kept);
+    uint64_t held = submit(mock, "keep");
+    run_until_kept(mock, worker);
+    skep_job *late = kept->job;
     OK(skep_mock_broker_worker(mock, &other, NULL));
     OK(skep_on_job(other, "q", do_job, kept));
+    OK(skep_mock_expect_ready(mock, 2, PATIENCE_MS));
+    skep_mock_advance(mock, 1000);
+    OK(skep_mock_run_until(mock, keeps_one, other, "the other one keeps it", PATIENCE_MS));
+    assert_int_equal(look(mock, held).worker, 2);
+    uint64_t waits = submit(mock, "result");
+    OK(skep_mock_expect_delivered(mock, waits, 2, PATIENCE_MS)); /* behind the other */
+    skep_job_complete(late, SKEP_DONE);
+    OK(skep_mock_expect_refused(mock, held, PATIENCE_MS));
     OK(skep_mock_expect_done(mock, waits, "done!", 5, PATIENCE_MS));
-    assert_int_equal(look(mock, waits).worker, 2);
-    assert_int_equal(look(mock, waits).attempt, 1);
+    assert_int_equal(look(mock, waits).worker, 1);
     skep_mock_broker_free(&mock);
 }
 
@@ -367,6 +390,7 @@ int main(void) {
         TEST(test_a_retry_is_redelivered),
         TEST(test_ends_of_leases_count),
         TEST(test_waiting_costs_no_attempt),
+        TEST(test_a_stalled_worker_gets_no_more),
         TEST(test_taken_to_an_idle_worker),
         TEST(test_expires_behind_another),
         TEST(test_deaths_count),

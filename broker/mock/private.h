@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A mock broker's insides, shared by the mock_broker*.c files. */
-#ifndef SKEP_LIB_MOCK_BROKER_H
-#define SKEP_LIB_MOCK_BROKER_H
+ * A mock broker's insides. */
+#ifndef SKEP_MOCK_PRIVATE_H
+#define SKEP_MOCK_PRIVATE_H
 
 #include <skep/mock.h>
 #include <sys/queue.h>
@@ -9,6 +9,8 @@
 #include "command.h"
 #include "common/flusher.h"
 #include "common/table.h"
+#include "jobs/jobs.h"
+#include "mock/client.h"
 #include "transport/link.h"
 #include "transport/outlet.h"
 #include "transport/transport.h"
@@ -47,82 +49,26 @@ struct skep__mock_event {
 };
 TAILQ_HEAD(skep__mock_events, skep__mock_event);
 
-/* A queue: how it is set up, and what has happened to its jobs */
-struct skep__mock_queue {
-    STAILQ_ENTRY(skep__mock_queue) entry;
-    char name[SKEP_MAX_NAME + 1];
-    skep_queue_options options; /* 0: the mock's setting */
-    bool configured;            /* by skep_mock_setup_queue */
-    bool handled;               /* a worker has handled it, or does */
-    uint64_t reserved;          /* jobs that workers have */
-    uint64_t submitted, done, redelivered, duplicates, refused, unclaimed, interrupted, taken_back; /* ever */
-};
-
-/* A client that waits for the outcome of a job */
-struct skep__mock_waiter {
-    STAILQ_ENTRY(skep__mock_waiter) entry;
-    uint32_t client;
-    uint64_t number; /* the client's */
-};
-
+/* What the mock remembers of a job, also when the ledger has forgotten it */
 struct skep__mock_job {
     uint64_t id;
     UT_hash_handle hh;
-    TAILQ_ENTRY(skep__mock_job) ready_entry;
-    struct skep__mock_queue *queue;
-    skep_mock_job_state state;
-    int priority;
-    uint64_t accepted_ms;
-    uint32_t lease_ms; /* its own; 0: the queue's */
-    unsigned attempts; /* failures that make it a dead letter */
-    unsigned attempt;  /* deliveries that were begun, the present one among them */
-    unsigned failures; /* of them, those that failed or whose lease ended */
-    unsigned deaths;   /* workers that died of it */
-    unsigned interruptions;
-    uint32_t worker;
-    struct skep__mock_delivery *delivery; /* while it is reserved */
-    bool begun;                           /* reserved: it was, when the clock moved last */
-    uint64_t at_ms;     /* reserved: begun or extended then, or not begun by then; delayed: ready then */
-    uint64_t expiry_ms; /* dead if it was not begun by then; UINT64_MAX: never */
-    uint64_t ended_ms;  /* done or dead since then */
-    char *result;
-    size_t result_bytes;
-    char reason[SKEP_MAX_REASON + 1];
-    const char *cause; /* when it is dead */
-    char key[SKEP_MAX_NAME + 1];
+    char queue[SKEP_MAX_NAME + 1];
     uint32_t client; /* that has submitted it; 0: the test */
-    STAILQ_HEAD(, skep__mock_waiter) waiters;
+    uint32_t worker; /* that had it last; 0: none */
+    bool is_over;
+    skep_mock_job end; /* when it is over: how it was then */
+    char *result;      /* of end; NULL: none */
+    char reason[SKEP_MAX_REASON + 1];
     size_t size_bytes;
     char data[];
 };
-TAILQ_HEAD(skep__mock_jobs, skep__mock_job);
 
-/* A delivery that was not answered. One whose lease has ended stays, so that a late answer is known as such. */
-struct skep__mock_delivery {
-    uint64_t number;
-    UT_hash_handle hh;
-    struct skep__mock_job *job;
-    struct skep__mock_place *place;
-    uint64_t sent_ns; /* by uv_hrtime */
-    bool live;
-    bool outlasted; /* it has begun, and its claim is another delivery's by now */
-};
-
-/* Deliveries in a row that go into one command */
-struct skep__mock_batch {
-    struct skep_frame items;
-    const struct skep__mock_job *first; /* NULL: empty */
-    uint64_t delivery;
-    uint32_t count;
-};
-
-/* A worker's place at a queue */
+/* A queue that a worker handles */
 struct skep__mock_place {
     LIST_ENTRY(skep__mock_place) entry;
-    struct skep__mock_queue *queue;
+    char queue[SKEP_MAX_NAME + 1];
     unsigned concurrency;
-    unsigned held;     /* jobs that the worker has */
-    unsigned suspects; /* while a dead worker's jobs are judged: how many more it can have been working on */
 };
 
 struct skep__mock_listener {
@@ -152,7 +98,7 @@ struct skep__mock_worker {
     skep_worker *inside;                /* in this process; NULL: a program */
     struct skep__mock_program *program; /* NULL: in this process, or it has a successor */
     uint32_t successor;
-    uint64_t respawn_ms; /* on the mock's clock; UINT64_MAX: not */
+    struct skep__alarm respawn;
 
     int link; /* -1: closed */
     uv_poll_t link_poll;
@@ -171,8 +117,7 @@ struct skep__mock_worker {
 
     bool said_ready, has_inbox, has_outbox; /* it is ready when all are so */
     bool ready, draining, left, subscribed;
-    bool stalled;     /* the lease of a job has ended and it has not answered anything since */
-    uint64_t left_ns; /* by uv_hrtime */
+    bool cut; /* the test has closed its link: it does not die of its jobs */
     LIST_HEAD(, skep__mock_place) places;
     LIST_HEAD(, skep__mock_listener) listeners;
     LIST_HEAD(, skep__mock_counter) counters;
@@ -181,10 +126,10 @@ struct skep__mock_worker {
     uint64_t last_connection; /* handed over */
     uint64_t taken, finished;
 
+    struct skep__holder *holder; /* of its jobs */
+    uint64_t *delivered;         /* the ids of all jobs that it was sent, by their deliveries, from 1 */
     uint64_t last_delivery;
-    struct skep__mock_delivery *deliveries; /* by number */
-    unsigned live_deliveries;
-    struct skep__mock_batch batch;
+    size_t room; /* in delivered */
 };
 
 struct skep__mock_line {
@@ -193,7 +138,7 @@ struct skep__mock_line {
 };
 
 struct skep_mock {
-    skep_mock_options options; /* all set */
+    skep_mock_options options; /* 0 where a broker's setting counts */
     uv_loop_t *loop;
     uv_loop_t own_loop;
     bool owns_loop;
@@ -205,14 +150,15 @@ struct skep_mock {
     struct skep__port *news; /* workers want to dial one; broadcasts go to their inboxes, where none is lost */
     uint64_t news_seq;
     struct skep__link_message *message; /* reused */
-    uint64_t now_ms;
+
+    skep_settings settings;           /* of the ledger */
+    struct skep__clock *clock, *pace; /* moved by the test; of the loop */
+    struct skep__jobs *ledger;
+    struct skep__mock_job *jobs; /* by id */
+    uint64_t last_job, last_number;
 
     TAILQ_HEAD(, skep__mock_worker) workers; /* those that have ended, too */
     uint32_t last_worker;
-    STAILQ_HEAD(, skep__mock_queue) queues;
-    struct skep__mock_job *jobs; /* by id */
-    uint64_t last_job;
-    struct skep__mock_jobs ready;    /* by priority */
     struct skep__mock_events events; /* that no expectation has taken */
     uint64_t last_request;
     uint32_t name_turn; /* of the workers with one name */
@@ -223,9 +169,9 @@ struct skep_mock {
     char why[SKEP__MOCK_WHY_BYTES];
 };
 
-/* --- broker.c --- */
+/* --- mock.c --- */
 
-/* Turns of the loop, with deliveries between them, until is_so. Errors: SKEP_ETIMEDOUT. */
+/* Turns of the loop until is_so. Errors: SKEP_ETIMEDOUT. */
 SKEP_MUST_USE int skep__mock_run(skep_mock *mock, skep_mock_cb is_so, void *context, unsigned timeout_ms);
 
 /* URL of a socket in the directory. */
@@ -242,7 +188,7 @@ bool skep__mock_all_gone(const skep_mock *mock);
 /* uv_close with bookkeeping. */
 void skep__mock_close_handle(skep_mock *mock, uv_handle_t *handle);
 
-/* --- broker_why.c --- */
+/* --- why.c --- */
 
 /* Notes a line of history. */
 SKEP_PRINTF(2, 3) void skep__mock_note(skep_mock *mock, const char *format, ...);
@@ -253,9 +199,6 @@ SKEP_PRINTF(2, 3) void skep__mock_explain(skep_mock *mock, const char *format, .
 SKEP_PRINTF(2, 3) void skep__mock_explain_more(skep_mock *mock, const char *format, ...);
 int skep__mock_failed(skep_mock *mock, int status);
 
-/* Bytes as text in quotes, shortened. Terminates. Returns text. */
-const char *skep__mock_quote(struct skep_bytes bytes, char *text, size_t capacity_bytes);
-
 /* An event in words. Returns text. */
 const char *skep__mock_describe(const struct skep__mock_event *event, char text[SKEP__MOCK_SUBJECT_BYTES]);
 
@@ -264,12 +207,15 @@ const char *skep__mock_describe_worker(const struct skep__mock_worker *worker, c
 
 void skep__mock_forget_history(skep_mock *mock);
 
-/* --- broker_worker.c --- */
+/* --- worker.c --- */
 
 /* A worker with its channels; *link is its end of the link. */
 SKEP_MUST_USE int skep__mock_add_worker(skep_mock *mock, struct skep__mock_worker **worker, int *link);
 void skep__mock_free_worker(struct skep__mock_worker *worker);
 void skep__mock_drop_link(struct skep__mock_worker *worker);
+
+/* It gets no more work. */
+void skep__mock_leaves(struct skep__mock_worker *worker);
 
 /* The worker's end of the link is closed, or the worker has ended: reads what it said last. */
 void skep__mock_link_ended(struct skep__mock_worker *worker);
@@ -281,13 +227,13 @@ void skep__mock_read_link(void *worker);
 SKEP_MUST_USE int skep__mock_tell(struct skep__mock_worker *worker, const struct skep_command *command, int fd);
 SKEP_MUST_USE int skep__mock_put(struct skep__mock_worker *worker, const struct skep_command *command);
 
-/* --- broker_messages.c --- */
+/* --- messages.c --- */
 
 /* A worker's message, for the test and its receivers; and its reply, for the process that has asked. */
 void skep__mock_message(struct skep__mock_worker *sender, const struct skep_command_message *message);
 void skep__mock_replied(struct skep__mock_worker *sender, const struct skep_command_reply *reply);
 
-/* --- broker_counts.c --- */
+/* --- counts.c --- */
 
 /* A worker's reports */
 void skep__mock_count_requests(struct skep__mock_worker *worker,
@@ -297,81 +243,52 @@ void skep__mock_count_named(struct skep__mock_worker *worker, const struct skep_
 /* Adds what a worker that ends has on its page and has not reported. */
 void skep__mock_count_unreported(struct skep__mock_worker *worker);
 
-/* --- broker_spawn.c --- */
-
-/* When the next program is to be started again, on the mock's clock; UINT64_MAX: never. Starts those that are due. */
-uint64_t skep__mock_next_start(const skep_mock *mock);
-void skep__mock_start_due(skep_mock *mock);
+/* --- spawn.c --- */
 
 /* Kills and reaps it, if it runs. */
 void skep__mock_end_program(struct skep__mock_worker *worker);
 void skep__mock_free_program(struct skep__mock_program *program);
 
-/* --- broker_jobs.c --- */
+/* --- ledger.c --- */
 
-/* The queue of a name, which is made if it is not there; NULL: no memory. */
-struct skep__mock_queue *skep__mock_queue(skep_mock *mock, const char *name);
+/* The ledger with its clocks. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__mock_ledger_open(skep_mock *mock);
+void skep__mock_ledger_close(skep_mock *mock);
+
+/* --- jobs.c --- */
 
 /* The job of an id; NULL: there is none, as no_job notes for skep_mock_why: it returns SKEP_ENOJOB. */
 struct skep__mock_job *skep__mock_job(const skep_mock *mock, uint64_t id);
 int skep__mock_no_job(skep_mock *mock, uint64_t id);
 
-uint32_t skep__mock_lease_ms(const skep_mock *mock, const struct skep__mock_job *job);
-bool skep__mock_is_over(const struct skep__mock_job *job);
+/* What is to be put; its answer */
+struct skep__mock_submission {
+    const char *queue;
+    struct skep_bytes data;
+    const skep_job_options *options;
+    uint32_t client; /* 0: the test */
+    uint64_t number; /* of the client's */
+    struct skep__answer answer;
+};
 
-/* It waits for a worker, before or behind the others of its priority. */
-void skep__mock_make_ready(skep_mock *mock, struct skep__mock_job *job, bool first);
+/* Puts a job, and gives it out. Errors: those of skep_mock_submit, of which the client is told those of answer. */
+SKEP_MUST_USE int skep__mock_put_job(skep_mock *mock, struct skep__mock_submission *submission);
 
-void skep__mock_set_reason(struct skep__mock_job *job, struct skep_bytes reason);
+/* Says what has become of a job: how it is then is remembered. */
+void skep__mock_job_ends(skep_mock *mock, const struct skep__job *job, const char *cause,
+                         const struct skep_bytes *result_or_reason);
 
-/* It is over. The result is copied; data NULL: none. cause is static text. */
-void skep__mock_end_done(skep_mock *mock, struct skep__mock_job *job, struct skep_bytes result);
-void skep__mock_end_dead(skep_mock *mock, struct skep__mock_job *job, const char *cause, struct skep_bytes reason);
+void skep__mock_set_reason(struct skep__mock_job *job, const struct skep_bytes *reason);
 
 void skep__mock_free_jobs(skep_mock *mock);
 
-/* --- broker_deliver.c --- */
+/* --- answers.c --- */
 
-/* Gives jobs to workers that can take them; takes back what waits behind another job beside an idle worker. */
-void skep__mock_deliver(skep_mock *mock);
+/* What a worker says about its jobs; a worker was sent some. */
+void skep__mock_answered(struct skep__mock_worker *worker, const struct skep_command *command);
+void skep__mock_sent(struct skep__mock_worker *worker, const struct skep_command_jobs *jobs);
 
-/* A live delivery is none any more: the job is not the worker's. undo: as if it had never been given. */
-void skep__mock_let_go(struct skep__mock_worker *worker, struct skep__mock_delivery *delivery);
-void skep__mock_undo(struct skep__mock_worker *worker, struct skep__mock_delivery *delivery);
-
-/* Takes a live delivery back, and forgets it: its job is nobody's. False: the worker has begun it. all: of all of its
- * deliveries those that it has not begun; their jobs are ready again. */
-bool skep__mock_take_back(struct skep__mock_worker *worker, struct skep__mock_delivery *delivery);
-void skep__mock_take_back_all(struct skep__mock_worker *worker);
-
-/* Forgets a delivery that is not live any more. */
-void skep__mock_forget(struct skep__mock_worker *worker, struct skep__mock_delivery *delivery);
-
-/* Whether the worker has begun a live delivery, as far as the mock can know. */
-bool skep__mock_is_begun(const struct skep__mock_worker *worker, const struct skep__mock_delivery *delivery);
-
-/* Whether each worker has begun what it can begin. */
-bool skep__mock_all_begun(void *mock);
-
-/* --- broker_ledger.c --- */
-
-/* Answers to deliveries */
-void skep__mock_completed(struct skep__mock_worker *worker, const struct skep_command_completed *completed);
-void skep__mock_retry(struct skep__mock_worker *worker, const struct skep_command_retry *retry);
-void skep__mock_fail(struct skep__mock_worker *worker, const struct skep_command_fail *fail);
-void skep__mock_released(struct skep__mock_worker *worker, const struct skep_command_released *released);
-void skep__mock_extend(struct skep__mock_worker *worker, const struct skep_command_extend *extend);
-
-/* --- broker_death.c --- */
-
-/* The worker is gone: what it had goes to others, or to the dead letters. blames: it died of itself, and was not asked
- * to end. */
-void skep__mock_give_back(struct skep__mock_worker *worker, bool blames);
-
-/* The same for programs that closed their link a while ago and have not ended since. */
-void skep__mock_give_back_overdue(skep_mock *mock);
-
-/* --- broker_expect.c --- */
+/* --- expect.c --- */
 
 /* Notes that something has happened; the strings are copied. */
 void skep__mock_happened(skep_mock *mock, const struct skep__mock_event *event);
@@ -381,7 +298,7 @@ void skep__mock_forget_events(skep_mock *mock);
 void skep__mock_explain_job(skep_mock *mock, uint64_t job);
 void skep__mock_explain_workers(skep_mock *mock, uint32_t worker);
 
-/* --- broker_state.c --- */
+/* --- state.c --- */
 
 /* Something that becomes true of a worker, or of any (0); found is the one. */
 struct skep__mock_state {

@@ -67,8 +67,11 @@ static void test_leases(void **state) {
     skep_mock_advance(mock, 40000);
     assert_int_equal(look(mock, job).state, SKEP_MOCK_RESERVED);
     assert_int_equal(look(mock, job).due_ms, 100000); /* 60 s, as with a real broker */
-    skep_mock_advance(mock, 20000);
-    assert_int_equal(look(mock, job).state, SKEP_MOCK_READY);
+    skep_mock_advance(mock, 19999);
+    assert_int_equal(look(mock, job).failures, 0);
+    skep_mock_advance(mock, 1);
+    assert_int_equal(look(mock, job).failures, 1);
+    assert_int_equal(look(mock, job).state, SKEP_MOCK_RESERVED); /* by the same worker, since there is no other one */
     assert_true(look(mock, job).redelivered);
     skep_job *late = kept->job;
     OK(skep_job_concurrency(worker, "q", 2));

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mock/broker.h"
+#include "mock/private.h"
 #include "page_counts.h"
 
 static const char requests_name[] = "requests";

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "common/text.h"
-#include "mock/broker.h"
-#include "mock/broker_clients.h"
+#include "mock/clients.h"
+#include "mock/private.h"
 
 /* --- things that happen --- */
 
@@ -89,14 +89,14 @@ void skep__mock_explain_job(skep_mock *mock, uint64_t id) {
     skep_mock_job job;
     char text[2 * SKEP_MAX_NAME + 8];
     if (skep_mock_look(mock, id, &job) != SKEP_OK) return;
-    const struct skep__mock_queue *queue = skep__mock_job(mock, id)->queue;
-    skep__mock_quote(skep__text(queue->name), text, sizeof text);
+    const char *queue = skep__mock_job(mock, id)->queue;
+    skep__mock_quote(skep__text(queue), text, sizeof text);
     skep__mock_explain_more(mock, "\njob %" PRIu64 " of the queue %s %s, attempt %u", id, text, states[job.state],
                             job.attempt);
     if (job.cause[0] != '\0') skep__mock_explain_more(mock, ", cause %s", job.cause);
     if (job.reason[0] != '\0') skep__mock_explain_more(mock, ", reason \"%s\"", job.reason);
     if (job.worker != 0) skep__mock_explain_more(mock, ", given to worker %u", job.worker);
-    if (!skep__mock_is_over(skep__mock_job(mock, id)) && skep__mock_handlers(mock, queue) == 0)
+    if (!skep__mock_job(mock, id)->is_over && skep__mock_handlers(mock, queue) == 0)
         skep__mock_explain_more(mock, "\nno worker handles the queue %s", text);
 }
 
@@ -111,7 +111,7 @@ void skep__mock_explain_workers(skep_mock *mock, uint32_t worker) {
 static bool is_over(const struct wait *wait) {
     const struct skep__mock_event *wanted = wait->wanted;
     bool of_job = subject_of(wanted->what) == SUBJECT_JOB && wanted->what != SKEP__MOCK_REFUSED;
-    return of_job && skep__mock_is_over(skep__mock_job(wait->mock, wanted->number));
+    return of_job && skep__mock_job(wait->mock, wanted->number)->is_over;
 }
 
 /* Without workers nothing happens any more. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/text.h"
-#include "mock/broker_clients.h"
+#include "mock/clients.h"
 
 void skep_mock_answer(skep_mock *mock, int status) {
     mock->clients->answer = status;
@@ -26,7 +26,7 @@ static struct skep__mock_job *next_submitted(const skep_mock *mock) {
 }
 
 static bool is_the_one(const struct skep__mock_job *job, const char *queue, const struct skep_bytes *data) {
-    if (queue != NULL && strcmp(job->queue->name, queue) != 0) return false;
+    if (queue != NULL && strcmp(job->queue, queue) != 0) return false;
     if (data->data == NULL) return true;
     return job->size_bytes == data->size_bytes && memcmp(job->data, data->data, data->size_bytes) == 0;
 }
@@ -50,29 +50,25 @@ int skep_mock_expect_submitted(skep_mock *mock, const char *queue, const void *d
     skep__mock_explain(mock, "expected within %u ms: ", timeout_ms);
     explain(mock, "", queue, &wanted);
     if (job == NULL) return skep__mock_failed(mock, status);
-    explain(mock, "\ncame instead: ", job->queue->name, &(struct skep_bytes){job->data, job->size_bytes});
+    explain(mock, "\ncame instead: ", job->queue, &(struct skep_bytes){job->data, job->size_bytes});
     return skep__mock_failed(mock, SKEP_EUNEXPECTED);
 }
 
 /* --- outcomes --- */
 
-/* What waits for a worker will not get one. */
-static int take_from_ledger(skep_mock *mock, uint64_t id, struct skep__mock_job **out) {
-    struct skep__mock_job *job = skep__mock_job(mock, id);
-    if (job == NULL) return SKEP_ENOJOB;
-    if (job->state != SKEP_MOCK_READY && job->state != SKEP_MOCK_DELAYED) return SKEP_ESTATE;
-    if (job->state == SKEP_MOCK_READY) TAILQ_REMOVE(&mock->ready, job, ready_entry);
-    *out = job;
-    return SKEP_OK;
+static int find(const skep_mock *mock, uint64_t id, struct skep__job **job) {
+    const struct skep__mock_job *known = skep__mock_job(mock, id);
+    if (known == NULL) return SKEP_ENOJOB;
+    *job = known->is_over ? NULL : skep__jobs_find(mock->ledger, id);
+    return *job != NULL ? SKEP_OK : SKEP_ESTATE;
 }
 
 int skep_mock_finish(skep_mock *mock, uint64_t id, const void *result, size_t size_bytes) {
-    struct skep__mock_job *job;
+    const struct skep_bytes bytes = {result != NULL ? result : "", size_bytes};
+    struct skep__job *job;
     if (size_bytes > SKEP_MAX_PAYLOAD) return SKEP_ETOOBIG;
-    int status = take_from_ledger(mock, id, &job);
-    if (status == SKEP_OK)
-        skep__mock_end_done(mock, job, (struct skep_bytes){result != NULL ? result : "", size_bytes});
-    return status;
+    int status = find(mock, id, &job);
+    return status == SKEP_OK ? skep__job_finish(mock->ledger, job, &bytes) : status;
 }
 
 static const char *find_cause(const char *cause) {
@@ -83,12 +79,11 @@ static const char *find_cause(const char *cause) {
 }
 
 int skep_mock_bury(skep_mock *mock, uint64_t id, const char *cause, const char *reason) {
-    struct skep__mock_job *job;
+    const struct skep_bytes bytes = skep__text(reason);
+    struct skep__job *job;
     const char *known = find_cause(cause);
     if (known == NULL) return SKEP_EINVAL;
-    if (strlen(reason) > SKEP_MAX_REASON) return SKEP_ETOOBIG;
-    int status = take_from_ledger(mock, id, &job);
-    if (status != SKEP_OK) return status;
-    skep__mock_end_dead(mock, job, known, skep__text(reason));
-    return SKEP_OK;
+    if (bytes.size_bytes > SKEP_MAX_REASON) return SKEP_ETOOBIG;
+    int status = find(mock, id, &job);
+    return status == SKEP_OK ? skep__job_give_up(mock->ledger, job, known, &bytes) : status;
 }

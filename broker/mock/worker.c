@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "common/text.h"
-#include "mock/broker.h"
-#include "mock/broker_clients.h"
-#include "worker/private.h"
+#include "mock/clients.h"
+#include "mock/private.h"
+#include "worker/join.h"
 
 /* --- sending --- */
 
@@ -78,20 +78,21 @@ static void unlisten(struct skep__mock_worker *worker, uint64_t number) {
     }
 }
 
-static void handle_queue(struct skep__mock_worker *worker, const struct skep_command_handle *handle) {
-    char name[SKEP_MAX_NAME + 1];
+static struct skep__mock_place *place_at(struct skep__mock_worker *worker, const struct skep_bytes *queue) {
     struct skep__mock_place *place;
-    skep__copy_text(name, sizeof name, &handle->queue);
-    struct skep__mock_queue *queue = skep__mock_queue(worker->mock, name);
-    if (queue == NULL) return;
-    LIST_FOREACH(place, &worker->places, entry) if (place->queue == queue) break;
-    if (place == NULL) {
-        place = calloc(1, sizeof *place);
-        if (place == NULL) return;
-        place->queue = queue;
-        LIST_INSERT_HEAD(&worker->places, place, entry);
-    }
-    queue->handled = true;
+    LIST_FOREACH(place, &worker->places, entry) if (skep__text_is(*queue, place->queue)) return place;
+    place = calloc(1, sizeof *place);
+    if (place == NULL) return NULL;
+    skep__copy_text(place->queue, sizeof place->queue, queue);
+    LIST_INSERT_HEAD(&worker->places, place, entry);
+    return place;
+}
+
+static void handle_queue(struct skep__mock_worker *worker, const struct skep_command_handle *handle) {
+    int status = skep__jobs_handle(worker->holder, handle);
+    struct skep__mock_place *place = status == SKEP_OK ? place_at(worker, &handle->queue) : NULL;
+    if (status != SKEP_OK) skep__mock_note(worker->mock, "worker %u: %s", worker->id, skep_strerror(status));
+    if (place == NULL) return;
     place->concurrency = SKEP_HAS(handle, handle, concurrency) ? (unsigned)handle->concurrency : 1;
     if (place->concurrency == 0) place->concurrency = 1;
 }
@@ -103,7 +104,9 @@ static void taken(struct skep__mock_worker *worker, const struct skep_command_ta
 
 /* It is ready when its channels are, too. */
 static void admit(struct skep__mock_worker *worker) {
-    if (worker->said_ready && worker->has_inbox && worker->has_outbox) worker->ready = true;
+    if (worker->ready || !worker->said_ready || !worker->has_inbox || !worker->has_outbox) return;
+    worker->ready = true;
+    if (!worker->draining) skep__jobs_worker_ready(worker->holder);
 }
 
 static void said_ready(struct skep__mock_worker *worker) {
@@ -116,6 +119,11 @@ static void inbox_connected(void *context, const struct skep__peer *peer) {
     (void)peer;
     worker->has_inbox = true;
     admit(worker);
+}
+
+static void inbox_drained(void *context) {
+    struct skep__mock_worker *worker = context;
+    skep__jobs_inbox_drained(worker->holder);
 }
 
 static void outbox_connected(void *context, const struct skep__peer *peer) {
@@ -135,7 +143,7 @@ static int link_command(void *context, const struct skep_command *command) {
     case SKEP_COMMAND_unlisten: unlisten(worker, command->unlisten.listener); break;
     case SKEP_COMMAND_handle: handle_queue(worker, &command->handle); break;
     case SKEP_COMMAND_taken: taken(worker, &command->taken); break;
-    case SKEP_COMMAND_disconnect: worker->draining = true; break;
+    case SKEP_COMMAND_disconnect: skep__mock_leaves(worker); break;
     default: break;
     }
     return SKEP_OK;
@@ -168,18 +176,13 @@ static int outbox_command(void *context, const struct skep_command *command) {
     struct skep__mock_worker *worker = context;
     skep__mock_note_command(worker->mock, "<", worker->id, command);
     switch (command->id) {
-    case SKEP_COMMAND_completed: skep__mock_completed(worker, &command->completed); break;
-    case SKEP_COMMAND_retry: skep__mock_retry(worker, &command->retry); break;
-    case SKEP_COMMAND_fail: skep__mock_fail(worker, &command->fail); break;
-    case SKEP_COMMAND_released: skep__mock_released(worker, &command->released); break;
-    case SKEP_COMMAND_extend: skep__mock_extend(worker, &command->extend); break;
     case SKEP_COMMAND_message: skep__mock_message(worker, &command->message); break;
     case SKEP_COMMAND_reply: skep__mock_replied(worker, &command->reply); break;
     case SKEP_COMMAND_newsSince: subscribed(worker, &command->newsSince); break;
     case SKEP_COMMAND_incrementCount: skep__mock_count_named(worker, &command->incrementCount); break;
     case SKEP_COMMAND_incrementRequestCount: skep__mock_count_requests(worker, &command->incrementRequestCount); break;
     case SKEP_COMMAND_handled: handled(worker, &command->handled); break;
-    default: break;
+    default: skep__mock_answered(worker, command); break;
     }
     return SKEP_OK;
 }
@@ -194,6 +197,7 @@ static void outbox_received(void *context, const void *data, size_t size_bytes, 
     struct skep__mock_worker *worker = context;
     (void)peer;
     read_frame(worker, &worker->outbox_reader, data, size_bytes, outbox_command);
+    skep__jobs_dispatch_to(worker->holder);
 }
 
 /* --- reading the link, and its end --- */
@@ -205,8 +209,13 @@ void skep__mock_drop_link(struct skep__mock_worker *worker) {
     close(worker->link);
     worker->link = -1;
     worker->left = true;
-    worker->left_ns = uv_hrtime();
     skep__mock_fail_calls(worker);
+    skep__jobs_link_closed(worker->holder);
+}
+
+void skep__mock_leaves(struct skep__mock_worker *worker) {
+    worker->draining = true;
+    skep__jobs_worker_leaving(worker->holder);
 }
 
 /* What a program's jobs become is known when it has ended, which is soon. */
@@ -215,7 +224,7 @@ void skep__mock_link_ended(struct skep__mock_worker *worker) {
     skep__port_read(worker->outbox, worker->pid != 0 ? worker->pid : getpid()); /* what it sent before */
     skep__mock_note(worker->mock, "< worker %u: closed its link", worker->id);
     skep__mock_drop_link(worker);
-    if (worker->pid == 0) skep__mock_give_back(worker, !worker->draining);
+    if (worker->pid == 0) skep__jobs_worker_ended(worker->holder);
 }
 
 void skep__mock_read_link(void *context) {
@@ -258,6 +267,7 @@ static int open_sockets(struct skep__mock_worker *worker) {
     struct skep__outlet_options inbox = {.hub = mock->hub,
                                          .flusher = mock->flusher,
                                          .kind = SKEP__PORT_PUSH,
+                                         .drained = inbox_drained,
                                          .connected = inbox_connected,
                                          .context = worker};
     int status = skep__outlet_new(&worker->inbox, &inbox);
@@ -288,6 +298,14 @@ static int open_link(struct skep__mock_worker *worker, int *link) {
     return SKEP_OK;
 }
 
+static int open_holder(struct skep__mock_worker *worker) {
+    const struct skep__worker_facts facts = {
+        .worker = worker, .settings = &worker->mock->settings, .id = worker->id, .page = worker->page};
+    int status = skep__holder_new(&worker->holder, worker->mock->ledger, &facts);
+    if (status == SKEP_OK) skep__holder_set_inbox(worker->holder, worker->inbox);
+    return status;
+}
+
 /* A worker that could not be made stays in the list, as one that has left: its handle may still be closing. */
 int skep__mock_add_worker(skep_mock *mock, struct skep__mock_worker **out, int *link) {
     struct skep__mock_worker *worker = calloc(1, sizeof *worker);
@@ -295,12 +313,12 @@ int skep__mock_add_worker(skep_mock *mock, struct skep__mock_worker **out, int *
     worker->mock = mock;
     worker->id = ++mock->last_worker;
     worker->link = worker->page_fd = worker->pidfd = worker->code = worker->signal = -1;
-    worker->respawn_ms = UINT64_MAX;
     TAILQ_INSERT_TAIL(&mock->workers, worker, entry);
     int status = skep__reader_init(&worker->link_reader, SKEP_CHANNEL_LINK_UP);
     if (status == SKEP_OK) status = skep__reader_init(&worker->outbox_reader, SKEP_CHANNEL_OUTBOX);
     if (status == SKEP_OK) status = open_page(worker);
     if (status == SKEP_OK) status = open_sockets(worker);
+    if (status == SKEP_OK) status = open_holder(worker);
     if (status == SKEP_OK) status = open_link(worker, link);
     worker->left = status != SKEP_OK;
     if (status == SKEP_OK) *out = worker;
@@ -314,19 +332,13 @@ int skep__mock_add_worker(skep_mock *mock, struct skep__mock_worker **out, int *
     }
 
 void skep__mock_free_worker(struct skep__mock_worker *worker) {
-    struct skep__mock_delivery *delivery = worker->deliveries, *next;
     TAILQ_REMOVE(&worker->mock->workers, worker, entry);
-    HASH_CLEAR(hh, worker->deliveries);
-    for (; delivery != NULL; delivery = next) {
-        next = delivery->hh.next;
-        free(delivery);
-    }
+    free(worker->delivered);
     FREE_LIST(&worker->places, skep__mock_place)
     FREE_LIST(&worker->listeners, skep__mock_listener)
     FREE_LIST(&worker->counters, skep__mock_counter)
     skep__reader_free(&worker->link_reader);
     skep__reader_free(&worker->outbox_reader);
-    skep__frame_free(&worker->batch.items);
     if (worker->page != NULL) munmap(worker->page, SKEP_PAGE_BYTES);
     if (worker->page_fd >= 0) close(worker->page_fd);
     skep__mock_free_program(worker->program);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A mock broker: its life, its loop and its clock. */
-#include "mock/broker.h"
+#include "mock/private.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -9,15 +9,11 @@
 #include <unistd.h>
 
 #include "common/own_loop.h"
-#include "mock/broker_clients.h"
+#include "mock/clients.h"
 
 enum {
-    LOOK_MS = 5,              /* between looks at what does not wake the loop */
-    DEFAULT_LEASE_MS = 60000, /* what follows is the broker's, too */
-    DEFAULT_ATTEMPTS = 5,
-    DEFAULT_DEATHS = 3,
-    DEFAULT_DEDUP_MS = 120000,
-    DEFAULT_CREDIT = 64, /* what follows is not */
+    LOOK_MS = 5,         /* between looks at what does not wake the loop */
+    DEFAULT_CREDIT = 64, /* of the options that are not a broker's settings, too */
     DEFAULT_BACKOFF_MS = 1000,
     DEFAULT_HISTORY_LINES = 12
 };
@@ -52,10 +48,6 @@ void skep__mock_url(const skep_mock *mock, const char *socket, uint32_t worker, 
 static void set_options(skep_mock *mock, const skep_mock_options *given) {
     skep_mock_options *o = &mock->options;
     if (given != NULL) *o = *given;
-    if (o->lease_ms == 0) o->lease_ms = DEFAULT_LEASE_MS;
-    if (o->attempts == 0) o->attempts = DEFAULT_ATTEMPTS;
-    if (o->deaths == 0) o->deaths = DEFAULT_DEATHS;
-    if (o->dedup_ms == 0) o->dedup_ms = DEFAULT_DEDUP_MS;
     if (o->credit == 0) o->credit = DEFAULT_CREDIT;
     if (o->backoff_ms == 0) o->backoff_ms = DEFAULT_BACKOFF_MS;
     if (o->history_lines == 0) o->history_lines = DEFAULT_HISTORY_LINES;
@@ -78,6 +70,7 @@ static int open_sockets(skep_mock *mock) {
     int status = make_dir(mock);
     if (status == SKEP_OK) status = skep__hub_new(&mock->hub, mock->loop);
     if (status == SKEP_OK) status = skep__flusher_new(&mock->flusher, mock->loop);
+    if (status == SKEP_OK) status = skep__mock_ledger_open(mock);
     if (status == SKEP_OK) status = skep__port_new(&mock->news, mock->hub, SKEP__PORT_PUB, &no_events, mock);
     skep__mock_url(mock, SKEP_FILE_NEWS, SKEP__MOCK_GENERATION, url);
     if (status == SKEP_OK) status = skep__port_listen(mock->news, url);
@@ -88,8 +81,6 @@ int skep_mock_broker_new(skep_mock **out, const skep_mock_options *options) {
     skep_mock *mock = calloc(1, sizeof *mock);
     if (mock == NULL) return SKEP_ENOMEM;
     TAILQ_INIT(&mock->workers);
-    TAILQ_INIT(&mock->ready);
-    STAILQ_INIT(&mock->queues);
     TAILQ_INIT(&mock->events);
     STAILQ_INIT(&mock->history);
     set_options(mock, options);
@@ -128,13 +119,18 @@ void skep_mock_broker_free(skep_mock **out) {
     struct skep__mock_worker *w;
     if (mock == NULL) return;
     *out = NULL;
+    TAILQ_FOREACH(w, &mock->workers, entry) if (w->holder != NULL) skep__mock_leaves(w);
     TAILQ_FOREACH(w, &mock->workers, entry) {
         skep_worker_free(&w->inside);
         skep__mock_end_program(w);
         skep__mock_drop_link(w);
+        skep__jobs_worker_ended(w->holder);
+        skep__holder_free(&w->holder);
+        skep__alarm_stop(&w->respawn);
         skep__outlet_free(&w->inbox);
         skep__port_free(&w->outbox);
     }
+    skep__mock_ledger_close(mock);
     skep__mock_clients_close(mock);
     skep__port_free(&mock->news);
     skep__flusher_free(&mock->flusher);
@@ -201,12 +197,9 @@ static void turn(skep_mock *mock) {
 int skep__mock_run(skep_mock *mock, skep_mock_cb is_so, void *context, unsigned timeout_ms) {
     uint64_t deadline_ns = uv_hrtime() + timeout_ms * UINT64_C(1000000);
     tell_ready(mock);
-    skep__mock_deliver(mock);
     while (!is_so(context)) {
         if (uv_hrtime() >= deadline_ns) return SKEP_ETIMEDOUT;
         turn(mock);
-        skep__mock_deliver(mock);
-        skep__mock_tell_outcomes(mock);
     }
     return SKEP_OK;
 }
