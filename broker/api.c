@@ -4,6 +4,7 @@
 #include "clients/clients.h"
 #include "connections/connections.h"
 #include "group/group.h"
+#include "jobs/jobs.h"
 #include "private.h"
 
 /* --- groups --- */
@@ -34,7 +35,15 @@ int skep_group_drain(skep_group *group) {
     return skep_group_scale(group, 0);
 }
 
-/* --- the first of them --- */
+/* --- queues --- */
+
+int skep_setup_queue(skep_cluster *cluster, const char *name, const skep_queue_options *options) {
+    char why[SKEP_MAX_REASON + 1];
+    int status = skep__jobs_set_up_queue(cluster->jobs, name, options, why);
+    return status == SKEP_OK ? status : skep__broker_fail(cluster, status, "%s", why);
+}
+
+/* --- the first of the groups --- */
 
 int skep_fork(skep_cluster *cluster, const char *const *env, skep_child **child) {
     return skep_group_fork(skep_cluster_group(cluster), env, child);

@@ -19,7 +19,6 @@
 #include "common/instance.h"
 #include "common/table.h"
 #include "common/trace.h"
-#include "jobs/deliveries.h"
 #include "transport/link.h"
 #include "transport/outlet.h"
 #include "transport/transport.h"
@@ -62,23 +61,10 @@ struct skep_child {
     struct skep_page *page;     /* shared with it */
     struct skep__outlet *inbox; /* what it is sent besides */
 
-    LIST_HEAD(, skep__consumer) consumers; /* its places at queues */
-    struct skep__deliveries deliveries;    /* the jobs that it has */
-    size_t held_bytes;                     /* their payloads */
-    bool stalled; /* the lease of one has ended: it gets no more until it answers, if there is another worker */
-    uint64_t silent_since_ms; /* when that was, if it has answered nothing since, by the clock; 0: it has */
-    bool lagging; /* it did not begin in time what it was sent: idle ones come first, for lag_ms or until it answers */
-    unsigned lag_ms;                /* twice as long each time; 0: it has answered since */
-    bool inbox_full;                /* until it drains */
-    struct skep__alarm jobs_alarm;  /* after the end of its link */
-    struct skep__alarm lease_alarm; /* when the first of its leases may end */
-    struct skep__alarm lag_alarm;   /* set while it is lagging */
-    uint64_t jobs_given_back;       /* by its death */
-    uint64_t jobs_done;
-
     struct skep__subject *subject;   /* of journal/ */
     struct skep__process *process;   /* of worker/ */
     struct skep__taker *taker;       /* of connections/ */
+    struct skep__holder *holder;     /* of jobs/ */
     struct skep__talker *talker;     /* of messages/ */
     struct skep__slot *slot;         /* of group/, which outlives it */
     struct skep__progress *progress; /* of hive/ */
@@ -101,25 +87,10 @@ struct skep_cluster {
     struct skep__instance instance; /* this and the hub: since it started */
     struct skep__hub *hub;
 
-    struct skep__store *store;
-    struct skep__queues *queues; /* of the store */
-    const struct skep__job_events *job_events;
-    SLIST_HEAD(, skep__queue_settings) queue_settings;
-    struct skep__alarm ledger_alarm;            /* when something in the store is due */
-    struct skep__alarm balance_alarm;           /* when jobs that were sent ahead have waited for long enough */
-    struct skep_bytes run_items[SKEP_MAX_LIST]; /* of the jobs command being made */
-    struct skep__alarm dead_alarm;              /* while it is set, dead letters were announced a moment ago */
-    uint64_t dead_unsaid;                       /* dead letters since then */
-    char dead_text[SKEP_MAX_REASON + 1];        /* about these */
-    uint64_t stray_answers;                     /* to deliveries that a worker did not have, ever */
-    uint64_t keys_forgotten_said;               /* store.forgotten_early at the latest report of it, */
-    uint64_t keys_said_ms;                      /* and when that was; 0: never */
-    uint64_t store_said_ms;                     /* when it was last said that the store is in trouble; 0: never */
-    struct skep__flush lost_flush;              /* says which jobs a stop has left */
-
     struct skep__journal *journal;
     struct skep__directory *directory; /* of config/ */
     struct skep__workers *workers;
+    struct skep__jobs *jobs;
     struct skep__connections *connections;
     struct skep__groups *groups;
     struct skep__messages *messages;

@@ -11,8 +11,7 @@
 #include "control/control.h"
 #include "group/group.h"
 #include "hive/hive.h"
-#include "jobs/ledger.h"
-#include "jobs/queue_settings.h"
+#include "jobs/jobs.h"
 #include "journal/journal.h"
 #include "messages/messages.h"
 #include "private.h"
@@ -39,7 +38,7 @@ static void free_assembly(struct assembly *assembly) {
     skep__clients_free(cluster);
     skep__messages_free(cluster);
     skep__groups_free(cluster);
-    skep__queue_settings_free(cluster);
+    skep__jobs_free(&cluster->jobs);
     skep__connections_free(cluster);
     skep__workers_free(cluster);
     skep__directory_free(cluster);
@@ -60,7 +59,6 @@ static int allocate(skep_cluster **out, uv_loop_t *loop) {
     struct assembly *assembly = calloc(1, sizeof *assembly);
     if (assembly == NULL) return SKEP_ENOMEM;
     skep_cluster *cluster = &assembly->cluster;
-    cluster->job_events = &skep__client_job_events;
     cluster->trace = skep__trace_mask();
     assembly->owns_loop = loop == NULL;
     cluster->loop = loop != NULL ? loop : &assembly->own_loop;
@@ -76,6 +74,19 @@ static int allocate(skep_cluster **out, uv_loop_t *loop) {
     return SKEP_OK;
 }
 
+static int make_jobs(skep_cluster *cluster) {
+    const struct skep__jobs_setup setup = {.clock = cluster->clock,
+                                           .pace = cluster->clock,
+                                           .flusher = cluster->flusher,
+                                           .reserve = &cluster->memory,
+                                           .settings = &cluster->settings,
+                                           .trace = cluster->trace,
+                                           .events = &skep__client_job_events,
+                                           .host = &skep__hive_jobs_host,
+                                           .context = cluster};
+    return skep__jobs_new(&cluster->jobs, &setup);
+}
+
 /* From the ground up. */
 static int make_rooms(skep_cluster *cluster) {
     int status = skep__clock_new(&cluster->clock, cluster->loop);
@@ -84,6 +95,7 @@ static int make_rooms(skep_cluster *cluster) {
     if (status == SKEP_OK) status = skep__directory_new(cluster);
     if (status == SKEP_OK) status = skep__workers_new(cluster, &skep__hive_events);
     if (status == SKEP_OK) status = skep__connections_new(cluster);
+    if (status == SKEP_OK) status = make_jobs(cluster);
     if (status == SKEP_OK) status = skep__groups_new(cluster);
     if (status == SKEP_OK) status = skep__messages_new(cluster);
     if (status == SKEP_OK) status = skep__clients_new(cluster);
@@ -136,7 +148,7 @@ int skep_reset_primary(skep_cluster *cluster, const skep_settings *settings) {
 static void close_sockets(skep_cluster *cluster) {
     skep__control_close(cluster);
     skep__clients_close(cluster);
-    skep__ledger_close(cluster);
+    skep__jobs_close(cluster->jobs);
     skep__journal_close(cluster);
     skep__hive_close(cluster);
     skep__hub_free(&cluster->hub);
@@ -151,7 +163,7 @@ static int open_sockets(skep_cluster *cluster) {
     if (status == SKEP_OK) status = skep__hive_open(cluster);
     if (status == SKEP_OK) status = skep__journal_open(cluster);
     if (status == SKEP_OK) status = skep__clients_open(cluster);
-    if (status == SKEP_OK) status = skep__ledger_open(cluster);
+    if (status == SKEP_OK) status = skep__jobs_open(cluster->jobs);
     if (status == SKEP_OK) status = skep__control_open(cluster);
     if (status == SKEP_OK) return SKEP_OK;
     return skep__broker_fail(cluster, status, "%s: cannot open the sockets: %s", cluster->instance.dir,
@@ -166,7 +178,7 @@ static void interval_passed(uv_timer_t *timer) {
     skep__messages_status(cluster, &status);
     skep__send_request_counts(cluster);
     skep__news_totals(cluster, &status);
-    skep__ledger_tidy(cluster);
+    skep__jobs_tidy(cluster->jobs);
 }
 
 int skep_cluster_start(skep_cluster *cluster) {

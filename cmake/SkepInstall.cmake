@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/skep)
 
-install(TARGETS skep_lib skep_broker skep_command EXPORT skepTargets)
+install(TARGETS skep_lib skep_broker skep_mock skep_command EXPORT skepTargets)
 install(EXPORT skepTargets NAMESPACE skep:: DESTINATION ${package_dir})
 foreach(room IN ITEMS proto lib broker)
   install(DIRECTORY ${room}/include/skep TYPE INCLUDE FILES_MATCHING PATTERN "*.h" PATTERN "*.def")
@@ -24,7 +24,7 @@ install(FILES ${PROJECT_BINARY_DIR}/skepConfig.cmake ${PROJECT_BINARY_DIR}/skepC
 # pkg-config's paths are relative to the file's own place, so that the tree can be moved.
 cmake_path(SET pkgconfig_dir NORMALIZE "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig")
 cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY ${pkgconfig_dir} OUTPUT_VARIABLE SKEP_PC_PREFIX)
-foreach(module IN ITEMS skep skep-broker)
+foreach(module IN ITEMS skep skep-broker skep-mock)
   configure_file(cmake/${module}.pc.in ${module}.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/${module}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endforeach()

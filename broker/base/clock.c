@@ -14,6 +14,7 @@ enum {
 };
 
 struct skep__clock {
+    bool by_hand; /* it has no handles */
     uv_timer_t look;
     uv_check_t polled;
     int open_handles;
@@ -36,11 +37,18 @@ static bool is_before(const struct skep__heap_node *a, const struct skep__heap_n
 }
 
 uint64_t skep__clock_ms(struct skep__clock *clock) {
+    if (clock->by_hand) return clock->now_ms;
     uint64_t loop_ms = uv_now(clock->look.loop), gap_ms = loop_ms - clock->seen_ms;
     clock->seen_ms = loop_ms;
     if (gap_ms <= LONGEST_GAP_MS || clock->alarms.size == 0) clock->now_ms += gap_ms;
     else clock->gap_ms = clock->now_ms;
     return clock->now_ms;
+}
+
+uint64_t skep__clock_ago_ms(struct skep__clock *clock, uint64_t age_ms) {
+    uint64_t now_ms = skep__clock_ms(clock);
+    if (clock->by_hand) return now_ms;
+    return age_ms < now_ms ? now_ms - age_ms : 0;
 }
 
 uint64_t skep__clock_gap_ms(const struct skep__clock *clock) {
@@ -86,10 +94,25 @@ static void look(uv_timer_t *timer) {
     look_in_time(clock);
 }
 
-int skep__clock_new(struct skep__clock **out, uv_loop_t *loop) {
+static struct skep__clock *allocate(void) {
     struct skep__clock *clock = calloc(1, sizeof *clock);
-    if (clock == NULL) return SKEP_ENOMEM;
+    if (clock == NULL) return NULL;
     clock->alarms.before = is_before;
+    clock->now_ms = 1; /* 0 is never */
+    return clock;
+}
+
+int skep__clock_new_by_hand(struct skep__clock **out) {
+    struct skep__clock *clock = allocate();
+    if (clock == NULL) return SKEP_ENOMEM;
+    clock->by_hand = true;
+    *out = clock;
+    return SKEP_OK;
+}
+
+int skep__clock_new(struct skep__clock **out, uv_loop_t *loop) {
+    struct skep__clock *clock = allocate();
+    if (clock == NULL) return SKEP_ENOMEM;
     uv_timer_init(loop, &clock->look);
     uv_check_init(loop, &clock->polled);
     uv_unref((uv_handle_t *)&clock->look);
@@ -97,7 +120,6 @@ int skep__clock_new(struct skep__clock **out, uv_loop_t *loop) {
     clock->look.data = clock->polled.data = clock;
     clock->open_handles = 2;
     clock->seen_ms = uv_now(loop);
-    clock->now_ms = 1; /* 0 is never */
     *out = clock;
     return SKEP_OK;
 }
@@ -111,9 +133,13 @@ void skep__clock_free(struct skep__clock **out) {
     struct skep__clock *clock = *out;
     if (clock == NULL) return;
     skep__heap_free(&clock->alarms);
+    *out = NULL;
+    if (clock->by_hand) {
+        free(clock);
+        return;
+    }
     uv_close((uv_handle_t *)&clock->look, handle_closed);
     uv_close((uv_handle_t *)&clock->polled, handle_closed);
-    *out = NULL;
 }
 
 void skep__alarm_stop(struct skep__alarm *alarm) {
@@ -121,6 +147,7 @@ void skep__alarm_stop(struct skep__alarm *alarm) {
     if (!skep__alarm_is_set(alarm)) return;
     skep__clock_ms(clock); /* as long as there are alarms */
     skep__heap_remove(&clock->alarms, &alarm->node);
+    if (clock->by_hand) return;
     if (alarm->holds && --clock->holding == 0) uv_unref((uv_handle_t *)&clock->look);
     if (clock->alarms.size == 0) uv_timer_stop(&clock->look);
 }
@@ -135,9 +162,26 @@ int skep__alarm_set(struct skep__clock *clock, struct skep__alarm *alarm, uint64
     if (skep__heap_add(&clock->alarms, &alarm->node) != SKEP_OK) return SKEP_ENOMEM;
     alarm->clock = clock;
     alarm->ring = ring;
+    if (clock->by_hand) return SKEP_OK;
     if (alarm->holds && clock->holding++ == 0) uv_ref((uv_handle_t *)&clock->look);
     if (skep__heap_first(&clock->alarms) == &alarm->node) look_in_time(clock);
     return SKEP_OK;
+}
+
+uint64_t skep__clock_next_ms(const struct skep__clock *clock) {
+    const struct skep__heap_node *first = skep__heap_first(&clock->alarms);
+    return first != NULL ? alarm_of(first)->due_ms : UINT64_MAX;
+}
+
+void skep__clock_move(struct skep__clock *clock, uint64_t duration_ms) {
+    uint64_t end_ms = clock->now_ms + duration_ms;
+    struct skep__alarm *alarm;
+    while ((alarm = first_due(clock, end_ms)) != NULL) {
+        if (alarm->due_ms > clock->now_ms) clock->now_ms = alarm->due_ms;
+        skep__alarm_stop(alarm);
+        alarm->ring(alarm);
+    }
+    clock->now_ms = end_ms;
 }
 
 uint64_t skep__wall_ms(void) {

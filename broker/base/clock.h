@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The broker's own time, which stands still while the broker does: nothing is late because the broker was stopped
- * (SIGSTOP) or the machine suspended. Leases, delays and deadlines of workers are alarms of this clock. */
+ * (SIGSTOP) or the machine suspended. Leases, delays and deadlines of workers are alarms of this clock. A test has one
+ * that is moved by hand. */
 #ifndef SKEP_BASE_CLOCK_H
 #define SKEP_BASE_CLOCK_H
 
@@ -14,6 +15,19 @@ struct skep__clock;
 
 /* Does not keep the loop alive. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__clock_new(struct skep__clock **clock, uv_loop_t *loop);
+
+/* One whose time stands still unless skep__clock_move moves it. It needs no loop. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__clock_new_by_hand(struct skep__clock **clock);
+
+/* Moves one that is moved by hand. Alarms ring on the way, each at its time; those that are set meanwhile, too, if they
+ * are due by then. Not from an alarm. */
+void skep__clock_move(struct skep__clock *clock, uint64_t duration_ms);
+
+/* When the next alarm rings; UINT64_MAX: none is set. */
+uint64_t skep__clock_next_ms(const struct skep__clock *clock);
+
+/* What its time was so many milliseconds of the machine's ago. One that is moved by hand has stood still since. */
+uint64_t skep__clock_ago_ms(struct skep__clock *clock, uint64_t age_ms);
 
 /* Frees the clock when its handles have closed, on a later turn of the loop; sets *clock to NULL. No alarm rings any
  * more, and none may be touched any more that is still set. */

@@ -7,7 +7,7 @@
 #include "clients/private.h"
 #include "common/container.h"
 #include "common/text.h"
-#include "jobs/ledger.h"
+#include "jobs/jobs.h"
 #include "journal/journal.h"
 
 enum { MAX_UNANSWERED = 64 * 1024 /* jobs of one client: what is kept of them has no other bound */ };
@@ -147,7 +147,7 @@ struct at_once {
 
 static void answered_at_once(struct skep__put *put, const struct skep__answer *answer) {
     struct at_once *a = SKEP_CONTAINER(put, struct at_once, put);
-    skep__ledger_refused(a->session->cluster, answer->status);
+    skep__jobs_refused(a->session->cluster->jobs, answer->status);
     if (follows(&a->run, answer->status, answer->id)) {
         a->run.n += answer->n;
     } else {
@@ -159,8 +159,8 @@ static void answered_at_once(struct skep__put *put, const struct skep__answer *a
 
 static void put_into(skep_cluster *cluster, struct skep__queue *queue, const struct skep__batch *batch, int status,
                      struct skep__put *put) {
-    if (queue != NULL) skep__ledger_submit(cluster, queue, batch, put);
-    else skep__ledger_decline(batch, status, put);
+    if (queue != NULL) skep__jobs_submit(cluster->jobs, queue, batch, put);
+    else skep__jobs_decline(batch, status, put);
 }
 
 static void put_at_once(struct skep__session *session, struct skep__queue *queue, const struct skep__batch *batch,
@@ -201,7 +201,7 @@ static void tell_complete(struct skep__session *session) {
 static void answered_later(struct skep__put *put, const struct skep__answer *answer) {
     struct skep__answers *a = SKEP_CONTAINER(put, struct skep__answers, put);
     struct run *last = a->count > 0 ? &a->runs[a->count - 1] : NULL;
-    skep__ledger_refused(a->cluster, answer->status);
+    skep__jobs_refused(a->cluster->jobs, answer->status);
     if (last != NULL && follows(last, answer->status, answer->id)) last->n += answer->n;
     else a->runs[a->count++] = run_of(a->next, answer);
     a->next += answer->n;
@@ -214,7 +214,7 @@ static void answered_later(struct skep__put *put, const struct skep__answer *ans
 static void lack(struct skep__session *session, const struct skep__batch *batch) {
     struct skep__answers *last = TAILQ_LAST(&session->unanswered, skep__unanswered);
     const uint64_t n = batch->jobs.count - batch->first;
-    skep__ledger_refused(session->cluster, SKEP_ENOMEM);
+    skep__jobs_refused(session->cluster->jobs, SKEP_ENOMEM);
     if (last != NULL) last->lacking += n;
     else tell_lacking(session, batch->common.number, n);
 }
@@ -245,7 +245,7 @@ void skep__answers_put(struct skep__session *session, struct skep__queue *queue,
                        int status) {
     if (batch->first == batch->jobs.count) return;
     session->expected += batch->jobs.count - batch->first;
-    if (session->cluster->store->kind->at_once) put_at_once(session, queue, batch, status);
+    if (skep__jobs_answer_at_once(session->cluster->jobs)) put_at_once(session, queue, batch, status);
     else put_later(session, queue, batch, status);
 }
 

@@ -4,7 +4,7 @@
 #define SKEP_CLIENTS_CLIENTS_H
 
 #include "broker.h"
-#include "jobs/events.h"
+#include "jobs/jobs.h"
 
 /* Makes what the room has of a cluster, and frees it when its handles have closed. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__clients_new(skep_cluster *cluster);

@@ -6,7 +6,7 @@
 
 #include "clients/private.h"
 #include "common/text.h"
-#include "jobs/ledger.h"
+#include "jobs/jobs.h"
 #include "journal/journal.h"
 #include "messages/messages.h"
 
@@ -41,22 +41,23 @@ static struct skep__submission submission_of(const struct intake *intake, const 
         .ttl_ms = (uint32_t)s->ttl_ms,
         .lease_ms =
             s->lease_ms == 0 || s->lease_ms >= SKEP_LEAST_LEASE_MS ? (uint32_t)s->lease_ms : SKEP_LEAST_LEASE_MS,
-        .attempts = queue != NULL ? skep__ledger_attempts(intake->cluster, queue, s->attempts) : 0,
+        .attempts = queue != NULL ? skep__jobs_attempts(intake->cluster->jobs, queue, s->attempts) : 0,
         .priority = SKEP_HAS(submit, s, priority) ? (uint8_t)s->priority : SKEP__PRIORITY_MIDDLE,
         .wants_outcome = s->outcomes,
     };
 }
 
 static void touch(struct intake *intake, struct skep__queue *queue) {
-    if (intake->touched != NULL && intake->touched != queue) skep__dispatch_jobs(intake->cluster, intake->touched);
+    if (intake->touched != NULL && intake->touched != queue)
+        skep__jobs_dispatch_queue(intake->cluster->jobs, intake->touched);
     intake->touched = queue;
 }
 
 /* The queue that was touched may be forgotten for a new one: its jobs are given out before. */
-static struct skep__queue *queue_of(struct intake *intake, const struct skep_bytes *name) {
-    struct skep__queue *queue = skep__queues_find(intake->cluster->queues, name->data, name->size_bytes);
+static struct skep__queue *queue_of(struct intake *intake, const struct skep_bytes *name, int *status) {
+    struct skep__queue *queue = skep__jobs_find_queue(intake->cluster->jobs, name->data, name->size_bytes);
     touch(intake, queue);
-    return queue != NULL ? queue : skep__ledger_queue(intake->cluster, name->data, name->size_bytes);
+    return queue != NULL ? queue : skep__jobs_get_queue(intake->cluster->jobs, name->data, name->size_bytes, status);
 }
 
 static int submit(struct intake *intake, const struct skep_command_submit *s) {
@@ -71,11 +72,12 @@ static int submit(struct intake *intake, const struct skep_command_submit *s) {
     }
     session->gap_told = false;
     uint32_t known = skep__answers_again(session, s);
-    struct skep__queue *queue = queue_of(intake, &s->queue);
+    int status = SKEP_OK;
+    struct skep__queue *queue = queue_of(intake, &s->queue, &status);
     intake->touched = queue;
     struct skep__batch batch = {
         .common = submission_of(intake, s, queue), .jobs = s->jobs, .keys = s->keys, .first = known};
-    skep__answers_put(session, queue, &batch, intake->cluster->queues->failure);
+    skep__answers_put(session, queue, &batch, status);
     return SKEP_OK;
 }
 

@@ -9,7 +9,7 @@
 #include "common/queue_options.h"
 #include "common/text.h"
 #include "config/config.h"
-#include "jobs/ledger.h"
+#include "jobs/jobs.h"
 #include "journal/journal.h"
 
 /* An outcome that the primary waits for */
@@ -101,7 +101,7 @@ static int status_of(const struct own_put *own) {
 static void answered(struct skep__put *put, const struct skep__answer *answer) {
     struct own_put *own = SKEP_CONTAINER(put, struct own_put, put);
     own->answer = *answer;
-    skep__ledger_refused(own->cluster, answer->status);
+    skep__jobs_refused(own->cluster->jobs, answer->status);
 }
 
 static void set_id(skep_cluster *cluster, uint64_t number, uint64_t id) {
@@ -111,8 +111,8 @@ static void set_id(skep_cluster *cluster, uint64_t number, uint64_t id) {
 }
 
 static void say_declined(const struct own_put *own, int status) {
-    if (skep__may_say(own->cluster, &own->cluster->store_said_ms))
-        skep__emit_error(own->cluster, NULL, "a job for queue %s is not stored: %s", own->queue->name,
+    if (skep__may_say(own->cluster, &own->cluster->clients->declined_said_ms))
+        skep__emit_error(own->cluster, NULL, "a job for queue %s is not stored: %s", skep__queue_name(own->queue),
                          skep_strerror(status));
 }
 
@@ -135,17 +135,18 @@ static int put_later(const struct own_put *like, const struct skep__batch *batch
     if (own == NULL) return SKEP_ENOMEM;
     *own = *like;
     own->put.answered = answered_later;
-    skep__ledger_submit(own->cluster, own->queue, batch, &own->put);
+    skep__jobs_submit(own->cluster->jobs, own->queue, batch, &own->put);
     return SKEP_OK;
 }
 
 static int put(skep_cluster *cluster, const char *name, struct skep__submission *submission, uint64_t *id) {
     const struct skep_bytes data = {submission->data, submission->size_bytes};
     const struct skep_bytes key = {submission->key, submission->key_bytes};
-    struct skep__queue *queue = skep__ledger_queue(cluster, name, strlen(name));
-    if (queue == NULL) return cluster->queues->failure;
+    int status;
+    struct skep__queue *queue = skep__jobs_get_queue(cluster->jobs, name, strlen(name), &status);
+    if (queue == NULL) return status;
     if (cluster->stopping) return SKEP_ESTATE;
-    submission->attempts = skep__ledger_attempts(cluster, queue, submission->attempts);
+    submission->attempts = skep__jobs_attempts(cluster->jobs, queue, submission->attempts);
     struct skep__batch batch = {.common = *submission,
                                 .jobs = {.count = 1, .borrowed = &data},
                                 .keys = {.count = key.size_bytes > 0, .borrowed = &key}};
@@ -154,10 +155,10 @@ static int put(skep_cluster *cluster, const char *name, struct skep__submission 
                           .queue = queue,
                           .number = submission->number,
                           .wants_outcome = submission->wants_outcome};
-    if (!cluster->store->kind->at_once) return put_later(&own, &batch);
-    skep__ledger_submit(cluster, queue, &batch, &own.put);
+    if (!skep__jobs_answer_at_once(cluster->jobs)) return put_later(&own, &batch);
+    skep__jobs_submit(cluster->jobs, queue, &batch, &own.put);
     *id = own.answer.id;
-    if (own.answer.status == SKEP_OK) skep__dispatch_jobs(cluster, queue);
+    if (own.answer.status == SKEP_OK) skep__jobs_dispatch_queue(cluster->jobs, queue);
     return status_of(&own);
 }
 

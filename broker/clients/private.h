@@ -4,7 +4,6 @@
 #define SKEP_CLIENTS_PRIVATE_H
 
 #include "clients/clients.h"
-#include "jobs/queues.h"
 
 struct skep__clients {
     struct skep__port *intake;
@@ -17,7 +16,8 @@ struct skep__clients {
     struct skep__awaited *awaited;      /* outcomes that the primary waits for, by number */
     uint64_t next_number;               /* of the primary's jobs */
     uint64_t messages, bad_frames;      /* ever */
-    uint64_t cut;                       /* connections that ended while both sides lived, and were made again */
+    uint64_t declined_said_ms; /* when that was last said of a job of the primary's; the loop's time; 0: never */
+    uint64_t cut;              /* connections that ended while both sides lived, and were made again */
 };
 
 enum { SKEP__DECLINED_KEPT = 64 };

@@ -141,7 +141,7 @@ static void gather(struct skep__session *session, uint64_t number, const struct 
                    const struct skep_bytes *result) {
     if (session->finished_count > 0 && !fits(session, number, result)) send_finished(session);
     if (keep_result(session, result) != SKEP_OK) {
-        job->queue->unclaimed++;
+        skep__job_unclaimed(job);
         say_dropped(session, SKEP_ENOMEM);
         return;
     }
@@ -180,24 +180,24 @@ static void tell_one(skep_cluster *cluster, uint32_t client, uint64_t number, co
     struct skep__session *session = client != 0 ? find(cluster, client) : NULL;
     if (session != NULL) skep__answers_hurry(session);
     if (client == 0) tell_primary(cluster, number, o);
-    else if (session == NULL) o->job->queue->unclaimed++;
+    else if (session == NULL) skep__job_unclaimed(o->job);
     else if (o->cause != NULL) tell_died(session, number, o);
     else gather(session, number, o->job, o->result);
 }
 
 /* The submitter of a job with a key is one of those who wait for it. */
 static void tell_all(skep_cluster *cluster, const struct outcome *o) {
-    const struct skep__store_kind *kind = cluster->store->kind;
     if (o->job->key == NULL) tell_one(cluster, o->job->client, o->job->number, o);
-    for (const struct skep__waiter *waiter = NULL; (waiter = kind->next_waiter(o->job, waiter)) != NULL;)
+    for (const struct skep__waiter *waiter = NULL;
+         (waiter = skep__jobs_next_waiter(cluster->jobs, o->job, waiter)) != NULL;)
         tell_one(cluster, waiter->client, waiter->number, o);
 }
 
-static void session_finished(skep_cluster *cluster, const struct skep__job *job, const struct skep_bytes *result) {
+static void session_finished(void *cluster, const struct skep__job *job, const struct skep_bytes *result) {
     tell_all(cluster, &(struct outcome){.job = job, .result = result});
 }
 
-static void session_died(skep_cluster *cluster, const struct skep__job *job, const char *cause,
+static void session_died(void *cluster, const struct skep__job *job, const char *cause,
                          const struct skep_bytes *reason) {
     tell_all(cluster, &(struct outcome){.job = job, .cause = cause, .result = reason});
 }
@@ -345,5 +345,9 @@ bool skep__session_is_gone(skep_cluster *cluster, uint64_t id) {
     return id != 0 && id <= cluster->clients->next_session && find(cluster, (uint32_t)id) == NULL;
 }
 
+static void session_settled(void *cluster) {
+    skep__sessions_flush(cluster);
+}
+
 const struct skep__job_events skep__client_job_events = {
-    .finished = session_finished, .died = session_died, .settled = skep__sessions_flush};
+    .finished = session_finished, .died = session_died, .settled = session_settled};

@@ -7,7 +7,7 @@
 #include "clients/clients.h"
 #include "control/private.h"
 #include "group/group.h"
-#include "jobs/ledger.h"
+#include "jobs/jobs.h"
 #include "journal/journal.h"
 #include "messages/messages.h"
 #include "worker/worker.h"
@@ -28,7 +28,7 @@ static int add_changed(struct skep_frame *frame, uint64_t n) {
 static int find_queue(skep_cluster *cluster, const struct skep_bytes *name, struct skep__queue **queue) {
     *queue = NULL;
     if (name->size_bytes == 0) return SKEP_OK;
-    *queue = skep__queues_find(cluster->queues, name->data, name->size_bytes);
+    *queue = skep__jobs_find_queue(cluster->jobs, name->data, name->size_bytes);
     return *queue != NULL ? SKEP_OK : SKEP_ENOQUEUE;
 }
 
@@ -37,7 +37,7 @@ static int change_dead(skep_cluster *cluster, const struct skep_bytes *name, uin
     struct skep__queue *queue;
     int status = find_queue(cluster, name, &queue);
     if (status != SKEP_OK) return status;
-    uint64_t n = revive ? skep__ledger_revive(cluster, queue, id) : skep__ledger_drop(cluster, queue, id);
+    uint64_t n = revive ? skep__jobs_revive(cluster->jobs, queue, id) : skep__jobs_drop(cluster->jobs, queue, id);
     return n == 0 && id != 0 ? SKEP_ENOJOB : add_changed(frame, n);
 }
 
@@ -47,14 +47,16 @@ static int answer_about_jobs(skep_cluster *cluster, const struct skep_command *c
     struct skep__queue *queue;
     int status;
     switch (command->id) {
-    case SKEP_COMMAND_queues: return skep__queues_add(cluster, frame);
+    case SKEP_COMMAND_queues: return skep__jobs_add_queues(cluster->jobs, frame);
     case SKEP_COMMAND_peek:
         status = peek->queue.size_bytes > 0 ? find_queue(cluster, &peek->queue, &queue) : SKEP_ENOQUEUE;
-        return status == SKEP_OK ? skep__peek_add(cluster, queue, peek->n != 0 ? peek->n : PEEK, frame) : status;
+        return status == SKEP_OK ? skep__jobs_add_peek(cluster->jobs, queue, peek->n != 0 ? peek->n : PEEK, frame)
+                                 : status;
     case SKEP_COMMAND_deadLetters:
         status = find_queue(cluster, &dead->queue, &queue);
-        return status == SKEP_OK ? skep__dead_add(cluster, queue, dead->after, dead->n != 0 ? dead->n : DEAD, frame)
-                                 : status;
+        return status == SKEP_OK
+                   ? skep__jobs_add_dead(cluster->jobs, queue, dead->after, dead->n != 0 ? dead->n : DEAD, frame)
+                   : status;
     case SKEP_COMMAND_reviveDead:
         return change_dead(cluster, &command->reviveDead.queue, command->reviveDead.id, true, frame);
     case SKEP_COMMAND_dropDead:

@@ -9,7 +9,7 @@
 #include "common/text.h"
 #include "control/private.h"
 #include "group/group.h"
-#include "jobs/ledger.h"
+#include "jobs/jobs.h"
 #include "journal/journal.h"
 #include "worker/worker.h"
 
@@ -172,7 +172,7 @@ static void add_count(char *text, size_t capacity, uint64_t count, const char *w
 /* Dead letters alone do not prevent a stop. */
 static int check_loss(skep_cluster *cluster, bool now) {
     char text[64] = "";
-    uint64_t dead, jobs = skep__ledger_losable(cluster, now, &dead);
+    uint64_t dead, jobs = skep__jobs_losable(cluster->jobs, now, &dead);
     if (jobs == 0) return SKEP_OK;
     add_count(text, sizeof text, jobs, "job");
     add_count(text, sizeof text, dead, "dead letter");

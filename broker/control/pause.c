@@ -7,7 +7,7 @@
 #include "base/why.h"
 #include "connections/connections.h"
 #include "group/group.h"
-#include "jobs/ledger.h"
+#include "jobs/jobs.h"
 #include "journal/journal.h"
 #include "worker/worker.h"
 
@@ -18,23 +18,19 @@ int skep_cluster_pause_listener(skep_cluster *cluster, const char *name, bool pa
     return found ? SKEP_OK : skep__broker_fail(cluster, SKEP_ENOLISTENER, "%s: no listener has this name or URL", name);
 }
 
-static void emit_queue(skep_cluster *cluster, const struct skep__queue *queue) {
+static void emit_queue(skep_cluster *cluster, const char *name, bool paused) {
     char reason[SKEP_MAX_REASON + 1];
-    skep_event event = skep__event(queue->paused ? SKEP_EVENT_PAUSE : SKEP_EVENT_RESUME, NULL);
-    snprintf(reason, sizeof reason, "queue %s hands out %s", queue->name,
-             queue->paused ? "nothing until it is resumed" : "jobs again");
-    event.queue = queue->name;
+    skep_event event = skep__event(paused ? SKEP_EVENT_PAUSE : SKEP_EVENT_RESUME, NULL);
+    snprintf(reason, sizeof reason, "queue %s hands out %s", name,
+             paused ? "nothing until it is resumed" : "jobs again");
+    event.queue = name;
     event.reason = reason;
     skep__emit_later(cluster, &event);
 }
 
 int skep_cluster_pause_queue(skep_cluster *cluster, const char *name, bool paused) {
-    struct skep__queue *queue = NULL;
-    if (cluster->store != NULL) queue = skep__queues_find(cluster->queues, name, strlen(name));
+    struct skep__queue *queue = skep__jobs_find_queue(cluster->jobs, name, strlen(name));
     if (queue == NULL) return skep__broker_fail(cluster, SKEP_ENOQUEUE, "%s: no such queue", name);
-    if (queue->paused == paused) return SKEP_OK;
-    queue->paused = paused;
-    skep__dispatch_jobs(cluster, queue);
-    emit_queue(cluster, queue);
+    if (skep__jobs_pause(cluster->jobs, queue, paused)) emit_queue(cluster, name, paused);
     return SKEP_OK;
 }

@@ -8,8 +8,6 @@
 
 enum { SKEP__STOP_SIGNALS = 3 };
 
-struct skep__queue;
-
 struct skep__control {
     struct skep__server *server;
     struct skep_reader reader;
@@ -47,15 +45,5 @@ SKEP_MUST_USE int skep__failed_add(int status, const char *why, struct skep_fram
 /* Does what a command of steering asks, and appends its answer, which may be why not. Errors: SKEP_EPROTO (it is none),
  * SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__steer(skep_cluster *cluster, const struct skep_command *command, struct skep_frame *frame);
-
-/* --- queue_status.c --- */
-
-/* Append the status of each queue; of the first n jobs of one; of the n dead letters of one, or (NULL) of all, that
- * come after the one with an id, or (0) of the first. Errors: SKEP_ENOMEM. */
-SKEP_MUST_USE int skep__queues_add(skep_cluster *cluster, struct skep_frame *frame);
-SKEP_MUST_USE int skep__peek_add(skep_cluster *cluster, struct skep__queue *queue, uint64_t n,
-                                 struct skep_frame *frame);
-SKEP_MUST_USE int skep__dead_add(skep_cluster *cluster, struct skep__queue *queue, uint64_t after, uint64_t n,
-                                 struct skep_frame *frame);
 
 #endif

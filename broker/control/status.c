@@ -8,7 +8,7 @@
 #include "control/private.h"
 #include "group/group.h"
 #include "hive/hive.h"
-#include "jobs/ledger.h"
+#include "jobs/jobs.h"
 #include "journal/journal.h"
 #include "messages/messages.h"
 #include "worker/worker.h"
@@ -42,16 +42,9 @@ static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
     skep__messages_status(cluster, &command.brokerStatus);
     skep__clients_status(cluster, &command.brokerStatus);
     skep__hive_status(cluster, &command.brokerStatus);
-    SKEP_SET(brokerStatus, &command.brokerStatus, strayAnswers, cluster->stray_answers);
+    skep__jobs_status(cluster->jobs, &command.brokerStatus);
     skep__groups_status(cluster, &command.brokerStatus);
     return skep__frame_add(frame, &command);
-}
-
-static void add_work(const skep_child *child, struct skep_command_workerStatus *w) {
-    SKEP_SET(workerStatus, w, jobs, child->deliveries.jobs);
-    SKEP_SET(workerStatus, w, jobsDone, child->jobs_done);
-    uint64_t now_ms = skep__clock_ms(child->cluster->clock);
-    if (child->silent_since_ms != 0) SKEP_SET(workerStatus, w, silent_ms, now_ms - child->silent_since_ms);
 }
 
 static int add_worker(const skep_child *child, struct skep_frame *frame) {
@@ -70,7 +63,7 @@ static int add_worker(const skep_child *child, struct skep_frame *frame) {
     skep__connections_worker_status(child, w);
     skep__messages_worker_status(child, w);
     skep__hive_worker_status(child, w);
-    add_work(child, w);
+    skep__jobs_worker_status(child->holder, w);
     return skep__frame_add(frame, &command);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Connections of the broker's channels. */
 #include "hive/private.h"
-#include "jobs/ledger.h"
+#include "jobs/jobs.h"
 #include "journal/journal.h"
 #include "worker/worker.h"
 
@@ -20,12 +20,6 @@ static void note_cut(skep_child *child, const char *channel) {
                      channel);
 }
 
-/* Jobs that were lost on their way wait for nothing. */
-static void send_again(skep_child *child) {
-    skep__take_back_all(child);
-    skep__dispatch_child(child);
-}
-
 void skep__inbox_connected(void *context, const struct skep__peer *peer) {
     skep_child *child = context;
     (void)peer;
@@ -33,7 +27,7 @@ void skep__inbox_connected(void *context, const struct skep__peer *peer) {
     skep__admission_check(child);
     if (!is_another(&child->progress->inbox_connections)) return;
     note_cut(child, "inbox");
-    send_again(child);
+    skep__jobs_inbox_cut(child->holder);
 }
 
 void skep__inbox_disconnected(void *context, const struct skep__peer *peer) {

@@ -4,7 +4,7 @@
 #include "connections/connections.h"
 #include "group/group.h"
 #include "hive/private.h"
-#include "jobs/ledger.h"
+#include "jobs/jobs.h"
 #include "journal/journal.h"
 #include "messages/messages.h"
 #include "worker/worker.h"
@@ -51,7 +51,7 @@ void skep__child_close_link(skep_child *child) {
     skep__connections_link_closed(child);
     if (child->voluntary) skep__group_prune(skep_child_group(child));
     skep__messages_link_closed(child);
-    skep__ledger_link_ended(child);
+    skep__jobs_link_closed(child->holder);
     check_disconnected(child->cluster);
 }
 
@@ -72,7 +72,7 @@ void skep__worker_ended(skep_child *child) {
 
 void skep__child_release(skep_child *child) {
     skep_cluster *cluster = child->cluster;
-    skep__ledger_child_ended(child);
+    skep__jobs_worker_ended(child->holder);
     skep__worker_unmade(child);
     skep__child_drop_process(child);
     check_disconnected(cluster);

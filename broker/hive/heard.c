@@ -7,7 +7,7 @@
 #include "common/text.h"
 #include "connections/connections.h"
 #include "hive/private.h"
-#include "jobs/ledger.h"
+#include "jobs/jobs.h"
 #include "journal/journal.h"
 #include "worker/worker.h"
 
@@ -43,8 +43,8 @@ static void hello(skep_child *child, const struct skep_command_hello *h) {
 }
 
 static void handle_asked(skep_child *child, const struct skep_command_handle *handle) {
-    int status = skep__consumer_add(child, handle);
-    if (status == SKEP_ENOMEM && skep__memory_lacks(child->cluster)) status = skep__consumer_add(child, handle);
+    int status = skep__jobs_handle(child->holder, handle);
+    if (status == SKEP_ENOMEM && skep__memory_lacks(child->cluster)) status = skep__jobs_handle(child->holder, handle);
     if (status != SKEP_OK)
         skep__emit_error(child->cluster, child, "cannot handle queue %.*s: %s", (int)handle->queue.size_bytes,
                          handle->queue.data, skep_strerror(status));

@@ -6,6 +6,7 @@
 
 #include "base/why.h"
 #include "connections/connections.h"
+#include "jobs/jobs.h"
 #include "journal/journal.h"
 #include "messages/messages.h"
 #include "worker/worker.h"
@@ -60,15 +61,23 @@ static int make_progress(skep_child *child) {
     return SKEP_OK;
 }
 
+static int make_holder(skep_child *child) {
+    const struct skep__worker_facts facts = {
+        .worker = child, .settings = child->terms->settings, .id = child->id, .pid = child->pid, .page = child->page};
+    return skep__holder_new(&child->holder, child->cluster->jobs, &facts);
+}
+
 int skep__parts_new(skep_child *child) {
     int status = make_progress(child);
     if (status == SKEP_OK) status = skep__connections_worker_made(child);
+    if (status == SKEP_OK) status = make_holder(child);
     if (status == SKEP_OK) status = skep__messages_worker_made(child);
     return status;
 }
 
 void skep__parts_free(skep_child *child) {
     skep__messages_worker_freed(child);
+    skep__holder_free(&child->holder);
     skep__connections_worker_freed(child);
     if (child->progress != NULL) skep__alarm_stop(&child->progress->deadline);
     free(child->progress);
@@ -78,7 +87,9 @@ void skep__parts_free(skep_child *child) {
 static int worker_made(skep_child *child, const struct skep__program *program) {
     int status = skep__parts_new(child);
     if (status != SKEP_OK) return skep__broker_fail(child->cluster, status, "fork: %s", skep_strerror(status));
-    return skep__inbox_open(child, program);
+    status = skep__inbox_open(child, program);
+    if (status == SKEP_OK) skep__holder_set_inbox(child->holder, child->inbox);
+    return status;
 }
 
 static void worker_watched(skep_child *child) {

@@ -5,6 +5,7 @@
 #define SKEP_HIVE_HIVE_H
 
 #include "broker.h"
+#include "jobs/jobs.h"
 #include "worker/worker.h"
 
 /* Makes what the room has of a cluster, and frees it. Errors: SKEP_ENOMEM. */
@@ -20,6 +21,9 @@ void skep__hive_end(skep_cluster *cluster);
 
 /* What worker/ calls. */
 extern const struct skep__worker_events skep__hive_events;
+
+/* What jobs/ calls; context is the cluster. */
+extern const struct skep__jobs_host skep__hive_jobs_host;
 
 /* Tries again what waits for memory, in all rooms. */
 void skep__shortage_retry(skep_cluster *cluster);

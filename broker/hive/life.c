@@ -10,7 +10,7 @@
 #include "contract.h"
 #include "group/group.h"
 #include "hive/private.h"
-#include "jobs/ledger.h"
+#include "jobs/jobs.h"
 #include "journal/journal.h"
 #include "messages/messages.h"
 #include "worker/worker.h"
@@ -66,7 +66,7 @@ static void admit(skep_child *child) {
     child->ready_ms = skep__clock_ms(child->cluster->clock);
     skep__alarm_stop(&child->progress->deadline);
     skep__connections_worker_ready(child);
-    skep__dispatch_child(child);
+    skep__jobs_worker_ready(child->holder);
     skep__group_prune(skep_child_group(child));
     emit(child, SKEP_EVENT_READY);
     skep__groups_worker_ready(child);
@@ -81,7 +81,7 @@ static void announce_drain(skep_child *child) {
 
 static void begin_drain(skep_child *child) {
     skep__connections_worker_leaving(child);
-    skep__consumers_update(child);
+    skep__jobs_worker_leaving(child->holder);
     tell_drain(child);
     announce_drain(child);
 }
@@ -141,6 +141,7 @@ static void keep_record(skep_child *child, const skep_event *event) {
     struct skep_command_workerStatus work = {.worker = child->id};
     skep__connections_worker_status(child, &work);
     skep__messages_worker_status(child, &work);
+    skep__jobs_worker_status(child->holder, &work);
     skep_exit_facts facts = {.id = child->id,
                              .slot = child->place,
                              .pid = child->pid,
@@ -155,11 +156,11 @@ static void keep_record(skep_child *child, const skep_event *event) {
                              .accepted = work.accepted,
                              .requests = work.requests,
                              .messages = work.messages,
-                             .jobs_done = child->jobs_done,
+                             .jobs_done = work.jobsDone,
                              .connections = work.connections};
     static_assert(sizeof facts.name == sizeof child->name, "a name fits");
     memcpy(facts.name, child->name, sizeof child->name);
-    skep__exits_keep(child, &facts, skep__ledger_jobs_of(child));
+    skep__exits_keep(child, &facts, skep__jobs_had(child->holder));
 }
 
 static void worker_gone(skep_child *child) {
@@ -177,7 +178,7 @@ static void worker_gone(skep_child *child) {
     skep__groups_exit_told(child, &vacancy); /* first: releasing takes milliseconds */
     skep__child_release(child);
     skep__group_prune(group);
-    skep__ledger_check_lost(cluster);
+    skep__jobs_check_lost(cluster->jobs);
 }
 
 /* --- the table --- */

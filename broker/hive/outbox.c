@@ -2,26 +2,15 @@
  * What workers say in the outbox, and their inboxes when these have drained. */
 #include "clients/clients.h"
 #include "hive/private.h"
-#include "jobs/ledger.h"
+#include "jobs/jobs.h"
 #include "journal/journal.h"
 #include "messages/messages.h"
 #include "worker/worker.h"
 
 void skep__inbox_drained(void *context) {
     skep_child *child = context;
-    child->inbox_full = false;
     skep__messages_inbox_drained(child);
-    skep__dispatch_child(child);
-}
-
-/* How long the jobs of a queue take decides how many a worker is given at once. */
-static void note_job_times(void *context, const struct skep__queue *queue, const struct skep_histogram *times) {
-    skep__consumer_timed(context, queue, times);
-}
-
-static int handled(skep_cluster *cluster, skep_child *child, const struct skep_command_handled *command,
-                   const char **why) {
-    return skep__handled(cluster, child, command, child != NULL ? note_job_times : NULL, why);
+    skep__jobs_inbox_drained(child->holder);
 }
 
 /* A worker's own words. Errors: SKEP_EPROTO, with *why. */
@@ -30,11 +19,11 @@ static int take_from_child(skep_child *child, const struct skep_command *command
     case SKEP_COMMAND_message: skep__worker_message(child, &command->message); break;
     case SKEP_COMMAND_reply: skep__worker_reply(child, &command->reply); break;
     case SKEP_COMMAND_newsSince: skep__worker_news_since(child, command->newsSince.seq); break;
-    case SKEP_COMMAND_completed: return skep__ledger_completed(child, &command->completed, why);
-    case SKEP_COMMAND_retry: skep__ledger_retry(child, &command->retry); break;
-    case SKEP_COMMAND_fail: skep__ledger_fail(child, &command->fail); break;
-    case SKEP_COMMAND_released: skep__ledger_released(child, &command->released); break;
-    case SKEP_COMMAND_extend: skep__ledger_extend(child, &command->extend); break;
+    case SKEP_COMMAND_completed: return skep__jobs_completed(child->holder, &command->completed, why);
+    case SKEP_COMMAND_retry: skep__jobs_retried(child->holder, &command->retry); break;
+    case SKEP_COMMAND_fail: skep__jobs_failed(child->holder, &command->fail); break;
+    case SKEP_COMMAND_released: skep__jobs_released(child->holder, &command->released); break;
+    case SKEP_COMMAND_extend: skep__jobs_extended(child->holder, &command->extend); break;
     default: break;
     }
     return SKEP_OK;
@@ -54,7 +43,7 @@ static int take_command(void *context, const struct skep_command *command) {
     if (command->id == SKEP_COMMAND_incrementRequestCount)
         skep__count_requests(cluster, child, &command->incrementRequestCount);
     else if (command->id == SKEP_COMMAND_incrementCount) skep__count_named(cluster, child, &command->incrementCount);
-    else if (command->id == SKEP_COMMAND_handled) return handled(cluster, child, &command->handled, sender->why);
+    else if (command->id == SKEP_COMMAND_handled) return skep__handled(cluster, child, &command->handled, sender->why);
     else if (child != NULL) return take_from_child(child, command, sender->why);
     return SKEP_OK;
 }
@@ -76,7 +65,7 @@ void skep__outbox_received(void *context, const void *data, size_t size_bytes, c
     if (child != NULL ? child->discarding : skep__counts_are_final(cluster, peer->pid)) return;
     struct sender sender = {.cluster = cluster, .child = child, .why = &reader->why};
     int status = skep__reader_read(reader, data, size_bytes, take_command, &sender);
-    if (child != NULL) skep__dispatch_child(child);
+    if (child != NULL) skep__jobs_dispatch_to(child->holder);
     skep__sessions_flush(cluster);
     if (status != SKEP_OK) bad_frame(cluster, child, peer, reader->why);
 }

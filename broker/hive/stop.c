@@ -2,7 +2,7 @@
  * The stop of a cluster: its workers drain, or are killed. */
 #include "connections/connections.h"
 #include "group/group.h"
-#include "jobs/ledger.h"
+#include "jobs/jobs.h"
 #include "journal/journal.h"
 #include "worker/worker.h"
 
@@ -17,12 +17,12 @@ static void drain_all(skep_cluster *cluster) {
 
 static void begin_stop(skep_cluster *cluster) {
     cluster->stopping = true;
-    skep__ledger_say_dead(cluster);
+    skep__jobs_stop(cluster->jobs);
     skep__groups_stop(cluster);
     skep__listeners_finish(cluster);
     skep_event event = skep__event(SKEP_EVENT_STOP, NULL);
     skep__emit_later(cluster, &event);
-    skep__ledger_check_lost(cluster);
+    skep__jobs_check_lost(cluster->jobs);
 }
 
 void skep_cluster_stop(skep_cluster *cluster, bool now) {

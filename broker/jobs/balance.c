@@ -3,11 +3,8 @@
  * message is needed, so that it works while a handler blocks the worker's loop. */
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "common/container.h"
-#include "jobs/deliveries.h"
-#include "jobs/ledger.h"
-#include "journal/journal.h"
+#include "jobs/private.h"
 #include "page_claims.h"
 
 enum {
@@ -21,19 +18,19 @@ enum {
 struct haul {
     struct skep__job **jobs;
     size_t count, room;
-    uint64_t by_ms; /* of what was delivered by then */
+    uint64_t by_ms; /* of what was sent by then, by the pace */
 };
 
 /* The claim of a straggler is another delivery's by now. */
-bool skep__is_begun(const skep_child *child, uint64_t delivery) {
-    return skep__deliveries_is_straggler(&child->deliveries, delivery) || skep__claim_is_begun(child->page, delivery);
+bool skep__is_begun(const struct skep__holder *holder, uint64_t delivery) {
+    return skep__deliveries_is_straggler(&holder->deliveries, delivery) || skep__claim_is_begun(holder->page, delivery);
 }
 
 bool skep__take_back(struct skep__job *job) {
-    skep_child *child = job->holder->child;
-    if (skep__deliveries_is_straggler(&child->deliveries, job->delivery)) return false;
-    if (!skep__claim_take(child->page, job->delivery)) return false;
-    skep__deliveries_settle(&child->deliveries, job->delivery);
+    struct skep__holder *holder = job->consumer->holder;
+    if (skep__deliveries_is_straggler(&holder->deliveries, job->delivery)) return false;
+    if (!skep__claim_take(holder->page, job->delivery)) return false;
+    skep__deliveries_settle(&holder->deliveries, job->delivery);
     skep__consumer_undo(job);
     job->queue->taken_back++;
     return true;
@@ -41,11 +38,12 @@ bool skep__take_back(struct skep__job *job) {
 
 /* The latest first: they would wait for longest. Those of one queue are begun in their order. */
 static void haul_from(struct haul *haul, const struct skep__consumer *consumer, size_t most) {
-    struct skep__deliveries *deliveries = &consumer->child->deliveries;
+    struct skep__deliveries *deliveries = &consumer->holder->deliveries;
     for (uint64_t n = skep__deliveries_before(deliveries, UINT64_MAX), before; n != 0 && most > 0; n = before) {
-        struct skep__job *job = skep__deliveries_find(deliveries, n)->job;
+        const struct skep__delivery *delivery = skep__deliveries_find(deliveries, n);
+        struct skep__job *job = delivery->job;
         before = skep__deliveries_before(deliveries, n);
-        if (job == NULL || job->holder != consumer || job->at_ms > haul->by_ms) continue;
+        if (job == NULL || job->consumer != consumer || delivery->sent_ms > haul->by_ms) continue;
         if (!skep__take_back(job)) return;
         haul->jobs[haul->count++] = job;
         most--;
@@ -58,9 +56,9 @@ static int compare_ids(const void *a, const void *b) {
 }
 
 /* The last first, since each goes before the others. */
-static void make_ready(skep_cluster *cluster, struct haul *haul) {
+static void make_ready(struct skep__jobs *jobs, struct haul *haul) {
     if (haul->count > 1) qsort(haul->jobs, haul->count, sizeof(struct skep__job *), compare_ids);
-    for (size_t i = haul->count; i-- > 0;) cluster->store->kind->recover(cluster->store, haul->jobs[i]);
+    for (size_t i = haul->count; i-- > 0;) jobs->store->kind->recover(jobs->store, haul->jobs[i]);
     free(haul->jobs);
 }
 
@@ -70,15 +68,15 @@ static bool open_haul(struct haul *haul, size_t room) {
     return haul->jobs != NULL;
 }
 
-void skep__take_back_all(skep_child *child) {
+void skep__take_back_all(struct skep__holder *holder) {
     const struct skep__consumer *consumer;
     size_t held = 0;
     struct haul haul = {.by_ms = UINT64_MAX};
-    LIST_FOREACH(consumer, &child->consumers, of_child) held += consumer->held;
+    LIST_FOREACH(consumer, &holder->consumers, of_holder) held += consumer->held;
     if (!open_haul(&haul, held)) return; /* they wait for its end, or for an idle worker */
-    LIST_FOREACH(consumer, &child->consumers, of_child) haul_from(&haul, consumer, held);
-    make_ready(child->cluster, &haul);
-    skep__consumers_update(child);
+    LIST_FOREACH(consumer, &holder->consumers, of_holder) haul_from(&haul, consumer, held);
+    make_ready(holder->jobs, &haul);
+    skep__consumers_update(holder);
 }
 
 /* --- balance --- */
@@ -93,37 +91,37 @@ static uint64_t patience_ms(const struct skep__queue *queue) {
 
 /* What a worker has of a queue: those that it has not begun are the latest. */
 struct waiting {
-    size_t count, old; /* not begun; of these delivered by a time */
+    size_t count, old; /* not begun; of these sent by a time */
     uint64_t begun;    /* the latest delivery that was begun; 0: none */
 };
 
 static struct waiting look_at(const struct skep__consumer *consumer, uint64_t by_ms) {
-    struct skep__deliveries *deliveries = &consumer->child->deliveries;
+    struct skep__deliveries *deliveries = &consumer->holder->deliveries;
     struct waiting waiting = {0};
     if (consumer->held == 0) return waiting;
     for (uint64_t n = skep__deliveries_before(deliveries, UINT64_MAX); n != 0 && waiting.begun == 0;
          n = skep__deliveries_before(deliveries, n)) {
-        const struct skep__job *job = skep__deliveries_find(deliveries, n)->job;
-        if (job == NULL || job->holder != consumer) continue;
-        bool begun = skep__is_begun(consumer->child, n);
+        const struct skep__delivery *delivery = skep__deliveries_find(deliveries, n);
+        if (delivery->job == NULL || delivery->job->consumer != consumer) continue;
+        bool begun = skep__is_begun(consumer->holder, n);
         if (begun) waiting.begun = n;
         waiting.count += !begun;
-        waiting.old += !begun && job->at_ms <= by_ms;
+        waiting.old += !begun && delivery->sent_ms <= by_ms;
     }
     return waiting;
 }
 
-static bool is_running_for(const skep_child *child, uint64_t delivery, uint64_t ms) {
-    return skep__claim_age_ms(child->page, delivery, uv_hrtime() / 1000000) >= ms;
+static bool is_running_for(const struct skep__holder *holder, uint64_t delivery, uint64_t ms) {
+    return skep__claim_age_ms(holder->page, delivery, uv_hrtime() / 1000000) >= ms;
 }
 
 /* Whether its loop has jobs to begin before any other: some wait, and not for a job that is kept. */
 static bool has_backlog(const struct skep__consumer *consumer, uint64_t by_ms) {
     const struct skep__consumer *c;
-    LIST_FOREACH(c, &consumer->child->consumers, of_child) {
+    LIST_FOREACH(c, &consumer->holder->consumers, of_holder) {
         struct waiting waiting = look_at(c, by_ms);
         bool for_a_kept_one =
-            c != consumer && waiting.begun != 0 && is_running_for(consumer->child, waiting.begun, LAG_MS);
+            c != consumer && waiting.begun != 0 && is_running_for(consumer->holder, waiting.begun, LAG_MS);
         if (waiting.old > 0 && !for_a_kept_one) return true;
     }
     return false;
@@ -132,10 +130,10 @@ static bool has_backlog(const struct skep__consumer *consumer, uint64_t by_ms) {
 /* Whether it would begin another job at once: no handler keeps it from that, and no backlog; or if nobody knows, no
  * job. A queue's jobs would move back and forth without end between workers that are all busy with another one's. */
 static bool is_free(const struct skep__consumer *consumer, uint64_t by_ms) {
-    const skep_child *child = consumer->child;
-    if (!skep__claims_are_kept(child->page)) return child->deliveries.jobs < consumer->concurrency;
-    uint64_t running = __atomic_load_n(&child->page->running, __ATOMIC_ACQUIRE);
-    return (running == 0 || !is_running_for(child, running, LAG_MS)) && !has_backlog(consumer, by_ms);
+    const struct skep__holder *holder = consumer->holder;
+    if (!skep__claims_are_kept(holder->page)) return holder->deliveries.jobs < consumer->concurrency;
+    uint64_t running = __atomic_load_n(&holder->page->running, __ATOMIC_ACQUIRE);
+    return (running == 0 || !is_running_for(holder, running, LAG_MS)) && !has_backlog(consumer, by_ms);
 }
 
 /* Idle workers that would begin more jobs at once, and how many these may have. */
@@ -166,28 +164,28 @@ static void haul_evenly(struct haul *haul, struct skep__queue *queue) {
         if (victims > 1) victims--;
         if (haul->count == before) continue;
         consumer->window = consumer->held > consumer->concurrency ? consumer->held : consumer->concurrency;
-        skep__consumers_update(consumer->child);
+        skep__consumers_update(consumer->holder);
     }
 }
 
 static void lag_passed(struct skep__alarm *alarm) {
-    skep_child *child = SKEP_CONTAINER(alarm, skep_child, lag_alarm);
-    child->lagging = false;
-    skep__dispatch_child(child);
+    struct skep__holder *holder = SKEP_CONTAINER(alarm, struct skep__holder, lag_alarm);
+    holder->lagging = false;
+    skep__jobs_dispatch_to(holder);
 }
 
 /* Without memory it is as idle as others. */
-static void lag_begin(skep_child *child) {
-    if (child->lagging) return;
-    child->lag_ms = child->lag_ms == 0 ? LAGGING_MS : child->lag_ms * 2;
-    if (child->lag_ms > LAGGING_MAX_MS) child->lag_ms = LAGGING_MAX_MS;
-    child->lagging = skep__alarm_set(child->cluster->clock, &child->lag_alarm, child->lag_ms, lag_passed) == SKEP_OK;
+static void lag_begin(struct skep__holder *holder) {
+    if (holder->lagging) return;
+    holder->lag_ms = holder->lag_ms == 0 ? LAGGING_MS : holder->lag_ms * 2;
+    if (holder->lag_ms > LAGGING_MAX_MS) holder->lag_ms = LAGGING_MAX_MS;
+    holder->lagging = skep__alarm_set(holder->jobs->pace, &holder->lag_alarm, holder->lag_ms, lag_passed) == SKEP_OK;
 }
 
-void skep__lag_end(skep_child *child) {
-    if (child->lagging) skep__alarm_stop(&child->lag_alarm);
-    child->lagging = false;
-    child->lag_ms = 0;
+void skep__lag_end(struct skep__holder *holder) {
+    if (holder->lagging) skep__alarm_stop(&holder->lag_alarm);
+    holder->lagging = false;
+    holder->lag_ms = 0;
 }
 
 /* From those that could have begun them, and have not: as much as leaves each worker the same. All of them may be
@@ -201,22 +199,22 @@ static void haul_late(struct haul *haul, const struct skep__queue *queue, size_t
         size_t part = (waiting * free_workers + free_workers) / (free_workers + 1);
         haul_from(haul, consumer, part < room ? part : room);
         if (haul->count == before) continue;
-        lag_begin(consumer->child);
-        skep__consumers_update(consumer->child);
+        lag_begin(consumer->holder);
+        skep__consumers_update(consumer->holder);
     }
 }
 
 static void balance(struct skep__alarm *alarm);
 
-static void look_in(skep_cluster *cluster, uint64_t ms) {
-    struct skep__alarm *alarm = &cluster->balance_alarm;
-    if (skep__alarm_is_set(alarm) && alarm->due_ms <= skep__clock_ms(cluster->clock) + ms) return;
-    int status = skep__alarm_set(cluster->clock, alarm, ms, balance);
-    if (status != SKEP_OK) skep__emit_error(cluster, NULL, "waiting jobs: %s", skep_strerror(status));
+static void look_in(struct skep__jobs *jobs, uint64_t ms) {
+    struct skep__alarm *alarm = &jobs->balance_alarm;
+    if (skep__alarm_is_set(alarm) && alarm->due_ms <= skep__clock_ms(jobs->pace) + ms) return;
+    int status = skep__alarm_set(jobs->pace, alarm, ms, balance);
+    if (status != SKEP_OK) skep__jobs_say(jobs, NULL, "waiting jobs: %s", skep_strerror(status));
 }
 
-void skep__balance_later(skep_cluster *cluster) {
-    look_in(cluster, WAIT_MS);
+void skep__balance_later(struct skep__jobs *jobs) {
+    look_in(jobs, WAIT_MS);
 }
 
 static uint64_t before(uint64_t now_ms, uint64_t ms) {
@@ -231,29 +229,29 @@ static bool something_waits(const struct skep__queue *queue) {
 }
 
 /* A handler that returns and keeps its job sends nothing, so as long as something waits this is looked at again. */
-static void balance_queue(skep_cluster *cluster, struct skep__queue *queue) {
-    uint64_t now_ms = skep__clock_ms(cluster->clock);
+static void balance_queue(struct skep__jobs *jobs, struct skep__queue *queue) {
+    uint64_t now_ms = skep__clock_ms(jobs->pace);
     struct haul haul = {.by_ms = before(now_ms, WAIT_MS)};
     struct openings openings = find_openings(queue, haul.by_ms);
     if (openings.room > 0 && open_haul(&haul, openings.room)) {
         haul_evenly(&haul, queue);
         haul.by_ms = before(now_ms, LAG_MS);
         haul_late(&haul, queue, openings.workers);
-        make_ready(cluster, &haul);
+        make_ready(jobs, &haul);
     }
-    if (haul.count > 0) skep__dispatch_jobs(cluster, queue);
-    else if (something_waits(queue)) look_in(cluster, openings.room > 0 ? patience_ms(queue) : LAG_MS);
+    if (haul.count > 0) skep__jobs_dispatch_queue(jobs, queue);
+    else if (something_waits(queue)) look_in(jobs, openings.room > 0 ? patience_ms(queue) : LAG_MS);
 }
 
 static void balance(struct skep__alarm *alarm) {
-    skep_cluster *cluster = SKEP_CONTAINER(alarm, skep_cluster, balance_alarm);
-    for (struct skep__queue *q = NULL; (q = skep__queues_next(cluster->queues, q)) != NULL;) {
-        if (q->shelf->ready_count > 0) skep__dispatch_jobs(cluster, q);
-        if (patience_ms(q) > 0) balance_queue(cluster, q);
+    struct skep__jobs *jobs = SKEP_CONTAINER(alarm, struct skep__jobs, balance_alarm);
+    for (struct skep__queue *q = NULL; (q = skep__queues_next(jobs->queues, q)) != NULL;) {
+        if (q->shelf->ready_count > 0) skep__jobs_dispatch_queue(jobs, q);
+        if (patience_ms(q) > 0) balance_queue(jobs, q);
     }
 }
 
-void skep__balance_watch(skep_cluster *cluster, const struct skep__queue *queue) {
+void skep__balance_watch(struct skep__jobs *jobs, const struct skep__queue *queue) {
     uint64_t ms = patience_ms(queue);
-    if (ms > 0) look_in(cluster, ms);
+    if (ms > 0) look_in(jobs, ms);
 }

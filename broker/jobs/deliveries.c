@@ -74,9 +74,9 @@ int skep__deliveries_reserve(struct skep__deliveries *d) {
     return d->capacity == SKEP_CLAIMS ? move_first(d) : grow(d);
 }
 
-void skep__deliveries_add(struct skep__deliveries *d, struct skep__job *job) {
+void skep__deliveries_add(struct skep__deliveries *d, struct skep__job *job, uint64_t sent_ms) {
     job->delivery = d->next++;
-    *at(d, job->delivery) = (struct skep__delivery){.job = job, .queue = job->queue};
+    *at(d, job->delivery) = (struct skep__delivery){.job = job, .queue = job->queue, .sent_ms = sent_ms};
     d->jobs++;
 }
 

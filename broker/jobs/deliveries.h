@@ -8,6 +8,7 @@
 struct skep__delivery {
     struct skep__job *job;     /* NULL: its lease has ended */
     struct skep__queue *queue; /* where it came from; NULL: answered */
+    uint64_t sent_ms;          /* by the pace */
 };
 
 /* The latest SKEP_CLAIMS deliveries are in a ring, in places as their claims have on the page. One that is not answered
@@ -28,7 +29,7 @@ uint64_t skep__deliveries_in_the_way(const struct skep__deliveries *deliveries);
 SKEP_MUST_USE int skep__deliveries_reserve(struct skep__deliveries *deliveries);
 
 /* Adds a job, for which there is room, and gives it its number. */
-void skep__deliveries_add(struct skep__deliveries *deliveries, struct skep__job *job);
+void skep__deliveries_add(struct skep__deliveries *deliveries, struct skep__job *job, uint64_t sent_ms);
 
 /* The delivery of a number; NULL if there is none that has not been answered. */
 struct skep__delivery *skep__deliveries_find(struct skep__deliveries *deliveries, uint64_t number);

@@ -1,25 +1,21 @@
 /* SPDX-License-Identifier: MIT
  * What becomes of jobs: answered by workers, buried, put back. */
-#include "jobs/ledger.h"
-#include "common/container.h"
-#include "common/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "jobs/deliveries.h"
-#include "jobs/events.h"
-#include "journal/journal.h"
+#include "common/container.h"
+#include "common/text.h"
+#include "jobs/private.h"
 
-static const struct skep__store_kind *store(const skep_cluster *cluster) {
-    return cluster->store->kind;
+static const struct skep__store_kind *store(const struct skep__jobs *jobs) {
+    return jobs->store->kind;
 }
 
-static uint64_t now_ms(const skep_cluster *cluster) {
-    return skep__clock_ms(cluster->clock);
+static uint64_t now_ms(const struct skep__jobs *jobs) {
+    return skep__clock_ms(jobs->clock);
 }
 
 /* --- dead letters --- */
@@ -37,111 +33,111 @@ static struct skep__death *new_death(const char *cause, const struct skep_bytes 
 enum { DEAD_EVENTS_MS = 1000 /* between two events about dead letters: there may be thousands at once */ };
 
 static void say_dead(struct skep__alarm *alarm) {
-    skep_cluster *cluster = SKEP_CONTAINER(alarm, skep_cluster, dead_alarm);
-    char text[sizeof cluster->dead_text];
-    if (cluster->dead_unsaid == 0) return;
-    cluster->dead_unsaid = 0;
-    memcpy(text, cluster->dead_text, sizeof text);
+    struct skep__jobs *jobs = SKEP_CONTAINER(alarm, struct skep__jobs, dead_alarm);
+    char text[sizeof jobs->dead_text];
+    if (jobs->dead_unsaid == 0) return;
+    jobs->dead_unsaid = 0;
+    memcpy(text, jobs->dead_text, sizeof text);
     /* Without memory for it the next one is said at once. */
-    (void)!skep__alarm_set(cluster->clock, alarm, DEAD_EVENTS_MS, say_dead);
-    skep__emit_dead(cluster, text);
+    (void)!skep__alarm_set(jobs->pace, alarm, DEAD_EVENTS_MS, say_dead);
+    jobs->host->dead(jobs->context, text);
 }
 
-static void announce(skep_cluster *cluster, const struct skep__job *job, const char *cause,
+static void announce(struct skep__jobs *jobs, const struct skep__job *job, const char *cause,
                      const struct skep_bytes *reason) {
-    char *text = cluster->dead_text;
-    size_t size = sizeof cluster->dead_text;
-    cluster->dead_unsaid++;
+    char *text = jobs->dead_text;
+    size_t size = sizeof jobs->dead_text;
+    jobs->dead_unsaid++;
     int n = snprintf(text, size, "job %" PRIu64 " of %s: %s", job->id, job->queue->name, cause);
-    if (cluster->dead_unsaid > 1)
+    if (jobs->dead_unsaid > 1)
         n += snprintf(text + n, size - (size_t)n, " (and %" PRIu64 " more since the last report)",
-                      cluster->dead_unsaid - 1);
+                      jobs->dead_unsaid - 1);
     if (reason->size_bytes > 0) snprintf(text + n, size - (size_t)n, ": %.*s", (int)reason->size_bytes, reason->data);
-    if (!skep__alarm_is_set(&cluster->dead_alarm)) say_dead(&cluster->dead_alarm);
+    if (!skep__alarm_is_set(&jobs->dead_alarm)) say_dead(&jobs->dead_alarm);
 }
 
-void skep__ledger_bury(skep_cluster *cluster, struct skep__job *job, const char *cause, const struct skep_bytes *reason,
-                       const struct skep__exit_record *record) {
-    store(cluster)->bury(cluster->store, job, cause, new_death(cause, reason, record), reason, now_ms(cluster));
+void skep__ledger_bury(struct skep__jobs *jobs, struct skep__job *job, const char *cause,
+                       const struct skep_bytes *reason, const struct skep__exit_record *record) {
+    store(jobs)->bury(jobs->store, job, cause, new_death(cause, reason, record), reason, now_ms(jobs));
 }
 
 static void died(void *context, struct skep__job *job, const char *cause, const struct skep_bytes *reason) {
-    skep_cluster *cluster = context;
-    if (job->wants_outcome) cluster->job_events->died(cluster, job, cause, reason);
+    struct skep__jobs *jobs = context;
+    if (job->wants_outcome) jobs->events->died(jobs->context, job, cause, reason);
     job->wants_outcome = false;
-    announce(cluster, job, cause, reason);
+    announce(jobs, job, cause, reason);
 }
 
-void skep__ledger_say_dead(skep_cluster *cluster) {
-    say_dead(&cluster->dead_alarm);
+void skep__ledger_say_dead(struct skep__jobs *jobs) {
+    say_dead(&jobs->dead_alarm);
 }
 
 /* Does something to each dead letter that is meant. */
-static uint64_t each_dead(skep_cluster *cluster, struct skep__queue *queue, uint64_t id,
-                          void (*act)(skep_cluster *cluster, struct skep__job *job)) {
+static uint64_t each_dead(struct skep__jobs *jobs, struct skep__queue *queue, uint64_t id,
+                          void (*act)(struct skep__jobs *jobs, struct skep__job *job)) {
     uint64_t count = 0, left = queue->shelf->dead_count;
-    struct skep__job *job = store(cluster)->next(cluster->store, queue->shelf, SKEP__JOB_DEAD, NULL), *next;
+    struct skep__job *job = store(jobs)->next(jobs->store, queue->shelf, SKEP__JOB_DEAD, NULL), *next;
     for (; job != NULL && left > 0; job = next, left--) {
-        next = store(cluster)->next(cluster->store, queue->shelf, SKEP__JOB_DEAD, job);
+        next = store(jobs)->next(jobs->store, queue->shelf, SKEP__JOB_DEAD, job);
         if (id != 0 && job->id != id) continue;
-        act(cluster, job);
+        act(jobs, job);
         count++;
     }
     return count;
 }
 
-static uint64_t each_dead_of(skep_cluster *cluster, struct skep__queue *queue, uint64_t id,
-                             void (*act)(skep_cluster *cluster, struct skep__job *job)) {
+static uint64_t each_dead_of(struct skep__jobs *jobs, struct skep__queue *queue, uint64_t id,
+                             void (*act)(struct skep__jobs *jobs, struct skep__job *job)) {
     uint64_t count = 0;
-    if (queue != NULL) return each_dead(cluster, queue, id, act);
-    while ((queue = skep__queues_next(cluster->queues, queue)) != NULL) count += each_dead(cluster, queue, id, act);
+    if (queue != NULL) return each_dead(jobs, queue, id, act);
+    while ((queue = skep__queues_next(jobs->queues, queue)) != NULL) count += each_dead(jobs, queue, id, act);
     return count;
 }
 
-static void revive(skep_cluster *cluster, struct skep__job *job) {
-    store(cluster)->revive(cluster->store, job, now_ms(cluster));
+static void revive(struct skep__jobs *jobs, struct skep__job *job) {
+    store(jobs)->revive(jobs->store, job, now_ms(jobs));
 }
 
-static void drop(skep_cluster *cluster, struct skep__job *job) {
-    store(cluster)->drop(cluster->store, job);
+static void drop(struct skep__jobs *jobs, struct skep__job *job) {
+    store(jobs)->drop(jobs->store, job);
 }
 
-uint64_t skep__ledger_revive(skep_cluster *cluster, struct skep__queue *queue, uint64_t id) {
-    uint64_t count = each_dead_of(cluster, queue, id, revive);
-    skep__ledger_dispatch(cluster);
+uint64_t skep__jobs_revive(struct skep__jobs *jobs, struct skep__queue *queue, uint64_t id) {
+    uint64_t count = each_dead_of(jobs, queue, id, revive);
+    skep__jobs_dispatch(jobs);
     return count;
 }
 
-uint64_t skep__ledger_drop(skep_cluster *cluster, struct skep__queue *queue, uint64_t id) {
-    return each_dead_of(cluster, queue, id, drop);
+uint64_t skep__jobs_drop(struct skep__jobs *jobs, struct skep__queue *queue, uint64_t id) {
+    return each_dead_of(jobs, queue, id, drop);
 }
 
 /* --- answers --- */
 
 /* The job of a delivery that the worker still has. An answer to any other is refused: it was taken back when its lease
  * ended, or has been answered, or was never given to it. */
-static struct skep__job *answered(skep_child *child, uint64_t number) {
-    struct skep__delivery *delivery = skep__deliveries_find(&child->deliveries, number);
+static struct skep__job *answered(struct skep__holder *holder, uint64_t number) {
+    struct skep__delivery *delivery = skep__deliveries_find(&holder->deliveries, number);
     if (delivery == NULL) {
-        child->cluster->stray_answers++;
+        holder->jobs->stray_answers++;
         return NULL;
     }
     struct skep__job *job = delivery->job;
     if (job == NULL) {
         delivery->queue->refused++;
-        child->cluster->stray_answers++;
+        holder->jobs->stray_answers++;
     }
-    skep__deliveries_settle(&child->deliveries, number);
-    child->stalled = false;
-    child->silent_since_ms = 0;
-    skep__lag_end(child);
+    skep__deliveries_settle(&holder->deliveries, number);
+    holder->stalled = false;
+    holder->silent_since_ms = 0;
+    skep__lag_end(holder);
     return job;
 }
 
 static void done(void *context, struct skep__job *job, const struct skep_bytes *result) {
-    skep_cluster *cluster = context;
-    if (result == NULL) skep__lack_say(cluster, SKEP__LACK_MEMORY, "out of memory for a result; it is dropped");
-    if (job->wants_outcome && result != NULL) cluster->job_events->finished(cluster, job, result);
+    struct skep__jobs *jobs = context;
+    if (result == NULL) jobs->host->lack(jobs->context, "out of memory for a result; it is dropped");
+    if (job->wants_outcome && result != NULL) jobs->events->finished(jobs->context, job, result);
     else job->queue->unclaimed++;
 }
 
@@ -151,37 +147,37 @@ static uint64_t end_of(uint64_t number, uint64_t n) {
 }
 
 /* The first number from this one on that is not answered; 0: there is none. */
-static uint64_t first_from(skep_child *child, uint64_t number) {
-    bool is_there = skep__deliveries_find(&child->deliveries, number) != NULL;
-    return is_there ? number : skep__deliveries_after(&child->deliveries, number);
+static uint64_t first_from(struct skep__holder *holder, uint64_t number) {
+    bool is_there = skep__deliveries_find(&holder->deliveries, number) != NULL;
+    return is_there ? number : skep__deliveries_after(&holder->deliveries, number);
 }
 
-static void complete(skep_child *child, uint64_t number, const struct skep_list *results, uint32_t index,
+static void complete(struct skep__holder *holder, uint64_t number, const struct skep_list *results, uint32_t index,
                      struct skep__consumer **judged) {
-    struct skep__job *job = answered(child, number);
+    struct skep__job *job = answered(holder, number);
     if (job == NULL) return;
-    struct skep__consumer *consumer = job->holder;
+    struct skep__consumer *consumer = job->consumer;
     struct skep_bytes result = results->count > 0 ? skep__list_at(results, index) : (struct skep_bytes){0};
     skep__consumer_let_go(job);
     if (consumer != *judged) skep__consumer_judge(job);
     *judged = consumer;
-    child->jobs_done++;
-    store(child->cluster)->ack(child->cluster->store, job, &result, now_ms(child->cluster));
+    holder->done++;
+    store(holder->jobs)->ack(holder->jobs->store, job, &result, now_ms(holder->jobs));
 }
 
-int skep__ledger_completed(skep_child *child, const struct skep_command_completed *c, const char **why) {
+int skep__jobs_completed(struct skep__holder *holder, const struct skep_command_completed *c, const char **why) {
     uint64_t n = SKEP_HAS(completed, c, n) ? c->n : 1;
     struct skep__consumer *judged = NULL; /* by the first job, which it had for longest */
     *why = "the number of results is not n";
     if (SKEP_HAS(completed, c, results) && c->results.count != n) return SKEP_EPROTO;
-    uint64_t number = first_from(child, c->delivery), end = end_of(c->delivery, n), strays = n;
+    uint64_t number = first_from(holder, c->delivery), end = end_of(c->delivery, n), strays = n;
     while (number != 0 && number < end) {
-        uint64_t next = skep__deliveries_after(&child->deliveries, number);
-        complete(child, number, &c->results, (uint32_t)(number - c->delivery), &judged);
+        uint64_t next = skep__deliveries_after(&holder->deliveries, number);
+        complete(holder, number, &c->results, (uint32_t)(number - c->delivery), &judged);
         number = next;
         strays--;
     }
-    child->cluster->stray_answers += strays;
+    holder->jobs->stray_answers += strays;
     return SKEP_OK;
 }
 
@@ -193,122 +189,129 @@ static uint64_t backoff_ms(const struct skep__job *job) {
     return delay_ms < options->backoff_max_ms ? delay_ms : options->backoff_max_ms;
 }
 
-void skep__ledger_try_later(skep_cluster *cluster, struct skep__job *job) {
-    uint64_t now = now_ms(cluster);
-    store(cluster)->retry(cluster->store, job, now, now + backoff_ms(job));
+void skep__ledger_try_later(struct skep__jobs *jobs, struct skep__job *job) {
+    uint64_t now = now_ms(jobs);
+    store(jobs)->retry(jobs->store, job, now, now + backoff_ms(job));
 }
 
-void skep__ledger_put_off(skep_cluster *cluster, struct skep__job *job, uint64_t delay_ms,
+void skep__ledger_put_off(struct skep__jobs *jobs, struct skep__job *job, uint64_t delay_ms,
                           const struct skep_bytes *reason, const struct skep__exit_record *record) {
-    uint64_t now = now_ms(cluster);
+    uint64_t now = now_ms(jobs);
     job->failures++;
     if (delay_ms == 0) delay_ms = backoff_ms(job);
-    if (job->failures >= job->attempts) skep__ledger_bury(cluster, job, "attempts", reason, record);
-    else store(cluster)->retry(cluster->store, job, now, now + delay_ms);
+    if (job->failures >= job->attempts) {
+        skep__ledger_bury(jobs, job, "attempts", reason, record);
+        return;
+    }
+    if (jobs->events->failed != NULL) jobs->events->failed(jobs->context, job, reason);
+    store(jobs)->retry(jobs->store, job, now, now + delay_ms);
 }
 
-struct skep__exit_record skep__ledger_held_by(const skep_child *child) {
-    return (struct skep__exit_record){.worker = child->id, .pid = child->pid, .code = -1, .signal = -1};
+struct skep__exit_record skep__ledger_held_by(const struct skep__holder *holder) {
+    return (struct skep__exit_record){.worker = holder->id, .pid = holder->pid, .code = -1, .signal = -1};
 }
 
-void skep__ledger_retry(skep_child *child, const struct skep_command_retry *retry) {
-    struct skep__job *job = answered(child, retry->delivery);
-    struct skep__exit_record record = skep__ledger_held_by(child);
+void skep__jobs_retried(struct skep__holder *holder, const struct skep_command_retry *retry) {
+    struct skep__job *job = answered(holder, retry->delivery);
+    struct skep__exit_record record = skep__ledger_held_by(holder);
     if (job == NULL) return;
     skep__consumer_let_go(job);
-    skep__ledger_put_off(child->cluster, job, retry->delay_ms, &retry->reason, &record);
+    skep__ledger_put_off(holder->jobs, job, retry->delay_ms, &retry->reason, &record);
 }
 
-void skep__ledger_fail(skep_child *child, const struct skep_command_fail *fail) {
-    struct skep__job *job = answered(child, fail->delivery);
-    struct skep__exit_record record = skep__ledger_held_by(child);
+void skep__jobs_failed(struct skep__holder *holder, const struct skep_command_fail *fail) {
+    struct skep__job *job = answered(holder, fail->delivery);
+    struct skep__exit_record record = skep__ledger_held_by(holder);
     if (job == NULL) return;
     skep__consumer_let_go(job);
-    skep__ledger_bury(child->cluster, job, "refused", &fail->reason, &record);
+    skep__ledger_bury(holder->jobs, job, "refused", &fail->reason, &record);
 }
 
 /* The last first, since each goes before the others. What was taken back meanwhile is no stray. */
-void skep__ledger_released(skep_child *child, const struct skep_command_released *r) {
+void skep__jobs_released(struct skep__holder *holder, const struct skep_command_released *r) {
     uint64_t number = end_of(r->delivery, SKEP_HAS(released, r, n) ? r->n : 1);
-    uint64_t known = r->delivery > child->deliveries.next ? r->delivery : child->deliveries.next;
-    if (number > known) child->cluster->stray_answers += number - known;
-    while ((number = skep__deliveries_before(&child->deliveries, number)) != 0 && number >= r->delivery) {
-        struct skep__job *job = answered(child, number);
+    uint64_t known = r->delivery > holder->deliveries.next ? r->delivery : holder->deliveries.next;
+    if (number > known) holder->jobs->stray_answers += number - known;
+    while ((number = skep__deliveries_before(&holder->deliveries, number)) != 0 && number >= r->delivery) {
+        struct skep__job *job = answered(holder, number);
         if (job == NULL) continue;
         skep__consumer_undo(job);
-        store(child->cluster)->recover(child->cluster->store, job);
+        store(holder->jobs)->recover(holder->jobs->store, job);
     }
 }
 
-void skep__ledger_extend(skep_child *child, const struct skep_command_extend *extend) {
-    struct skep__delivery *delivery = skep__deliveries_find(&child->deliveries, extend->delivery);
+void skep__jobs_extended(struct skep__holder *holder, const struct skep_command_extend *extend) {
+    struct skep__delivery *delivery = skep__deliveries_find(&holder->deliveries, extend->delivery);
     if (delivery == NULL || delivery->job == NULL) {
         if (delivery != NULL) delivery->queue->refused++;
-        child->cluster->stray_answers++;
+        holder->jobs->stray_answers++;
         return;
     }
-    delivery->job->at_ms = now_ms(child->cluster);
+    delivery->job->at_ms = now_ms(holder->jobs);
 }
 
 /* --- time --- */
 
 /* What a worker has begun does not expire any more; what it was only sent does. */
-static void bury_expired(skep_cluster *cluster, uint64_t now) {
+static void bury_expired(struct skep__jobs *jobs, uint64_t now) {
     static const struct skep_bytes none = {0};
     struct skep__job *job;
-    while ((job = store(cluster)->expired(cluster->store, now)) != NULL) {
-        skep_child *child = job->state == SKEP__JOB_RESERVED ? job->holder->child : NULL;
-        if (child == NULL || skep__take_back(job)) skep__ledger_bury(cluster, job, "expired", &none, NULL);
-        else store(cluster)->begun(cluster->store, job);
-        if (child != NULL) skep__dispatch_child(child);
+    while ((job = store(jobs)->expired(jobs->store, now)) != NULL) {
+        struct skep__holder *holder = job->state == SKEP__JOB_RESERVED ? job->consumer->holder : NULL;
+        if (holder == NULL || skep__take_back(job)) skep__ledger_bury(jobs, job, "expired", &none, NULL);
+        else store(jobs)->begun(jobs->store, job);
+        if (holder != NULL) skep__jobs_dispatch_to(holder);
     }
 }
 
 /* All of them before any is given out: those of a higher priority come first. */
-static void ripen(skep_cluster *cluster, uint64_t now) {
+static void ripen(struct skep__jobs *jobs, uint64_t now) {
     struct skep__queue *queue;
     bool any = false;
-    while ((queue = store(cluster)->ripen(cluster->store, now)) != NULL) any = true;
+    while ((queue = store(jobs)->ripen(jobs->store, now)) != NULL) any = true;
     if (!any) return;
-    while ((queue = skep__queues_next(cluster->queues, queue)) != NULL) skep__dispatch_jobs(cluster, queue);
+    while ((queue = skep__queues_next(jobs->queues, queue)) != NULL) skep__jobs_dispatch_queue(jobs, queue);
 }
 
 static void look(struct skep__alarm *alarm) {
-    skep_cluster *cluster = SKEP_CONTAINER(alarm, skep_cluster, ledger_alarm);
-    uint64_t now = now_ms(cluster);
-    bury_expired(cluster, now);
-    ripen(cluster, now);
-    cluster->job_events->settled(cluster);
-    skep__ledger_watch(cluster);
+    struct skep__jobs *jobs = SKEP_CONTAINER(alarm, struct skep__jobs, due_alarm);
+    uint64_t now = now_ms(jobs);
+    bury_expired(jobs, now);
+    ripen(jobs, now);
+    jobs->events->settled(jobs->context);
+    skep__ledger_watch(jobs);
 }
 
-void skep__ledger_watch(skep_cluster *cluster) {
-    uint64_t next = store(cluster)->next_ms(cluster->store), now = now_ms(cluster);
-    if (next == UINT64_MAX || (skep__alarm_is_set(&cluster->ledger_alarm) && cluster->ledger_alarm.due_ms <= next))
-        return;
-    int status = skep__alarm_set(cluster->clock, &cluster->ledger_alarm, next > now ? next - now : 0, look);
-    if (status != SKEP_OK) skep__emit_error(cluster, NULL, "delays: %s", skep_strerror(status));
+void skep__ledger_watch(struct skep__jobs *jobs) {
+    uint64_t next = store(jobs)->next_ms(jobs->store), now = now_ms(jobs);
+    if (next == UINT64_MAX || (skep__alarm_is_set(&jobs->due_alarm) && jobs->due_alarm.due_ms <= next)) return;
+    int status = skep__alarm_set(jobs->clock, &jobs->due_alarm, next > now ? next - now : 0, look);
+    if (status != SKEP_OK) skep__jobs_say(jobs, NULL, "delays: %s", skep_strerror(status));
 }
 
 /* --- what the store tells --- */
 
 static void emptied(void *context, struct skep__shelf *shelf) {
-    skep_cluster *cluster = context;
-    skep__queues_note(cluster->queues, shelf->queue);
+    struct skep__jobs *jobs = context;
+    skep__queues_note(jobs->queues, shelf->queue);
 }
 
 static void settled(void *context) {
-    skep_cluster *cluster = context;
-    skep__ledger_say_keys(cluster);
-    skep__ledger_dispatch(cluster);
-    cluster->job_events->settled(cluster);
-    skep__ledger_check_lost(cluster);
+    struct skep__jobs *jobs = context;
+    skep__ledger_say_keys(jobs);
+    skep__jobs_dispatch(jobs);
+    jobs->events->settled(jobs->context);
+    skep__jobs_check_lost(jobs);
 }
 
+enum { TROUBLE_MS = 1000 /* between two reports of it */ };
+
 static void trouble(void *context, int status) {
-    skep_cluster *cluster = context;
-    if (skep__may_say(cluster, &cluster->store_said_ms))
-        skep__emit_error(cluster, NULL, "jobs cannot be stored: %s; it is tried again", skep_strerror(status));
+    struct skep__jobs *jobs = context;
+    uint64_t pace_ms = skep__clock_ms(jobs->pace);
+    if (jobs->trouble_said_ms != 0 && pace_ms - jobs->trouble_said_ms < TROUBLE_MS) return;
+    jobs->trouble_said_ms = pace_ms;
+    skep__jobs_say(jobs, NULL, "jobs cannot be stored: %s; it is tried again", skep_strerror(status));
 }
 
 const struct skep__store_events skep__ledger_store_events = {

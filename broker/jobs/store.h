@@ -69,12 +69,12 @@ struct skep__job {
     uint64_t expires_ms;  /* dead if it was not begun by then; 0: never */
     struct skep__heap_node delay_node, expiry_node;
 
-    struct skep__consumer *holder; /* reserved: the worker that has it */
-    uint64_t delivery;             /* reserved: its number there */
-    uint64_t number;               /* the submitter's */
-    struct skep__death *death;     /* dead */
-    struct skep__key *key;         /* NULL: it has none */
-    uint32_t client;               /* the submitter; 0: the primary */
+    struct skep__consumer *consumer; /* reserved: the place of the worker that has it */
+    uint64_t delivery;               /* reserved: its number at that worker */
+    uint64_t number;                 /* the submitter's */
+    struct skep__death *death;       /* dead */
+    struct skep__key *key;           /* NULL: it has none */
+    uint32_t client;                 /* the submitter; 0: the primary */
     uint32_t size_bytes;
     uint32_t attempt;       /* deliveries that were begun, the present one among them */
     uint32_t failures;      /* of them, those that failed or whose lease ended */
@@ -85,9 +85,10 @@ struct skep__job {
     uint8_t priority;       /* smaller ones come first */
     uint8_t state;          /* enum skep__job_state */
     bool wants_outcome;     /* the submitter waits for it, or somebody with a copy */
+    bool timed;             /* reserved: it has begun, and at_ms is when that was, or when its lease was extended */
     char data[];
 };
-TAILQ_HEAD(skep__jobs, skep__job);
+TAILQ_HEAD(skep__job_list, skep__job);
 
 /* Who submitted a copy of a job and waits for the outcome of that job */
 struct skep__waiter {
@@ -194,7 +195,8 @@ struct skep__store_kind {
     /* reserved: it was begun, and does not expire any more */
     void (*begun)(struct skep__store *store, struct skep__job *job);
 
-    /* reserved -> done: tells events.done, and forgets it. The result is borrowed: who completes this later copies it.
+    /* ready, delayed, reserved -> done: tells events.done, and forgets it. The result is borrowed: who completes this
+     * later copies it.
      */
     void (*ack)(struct skep__store *store, struct skep__job *job, const struct skep_bytes *result, uint64_t now_ms);
 

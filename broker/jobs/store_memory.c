@@ -9,7 +9,7 @@
 struct memory {
     struct skep__store store; /* first member */
     LIST_HEAD(, skep__memory_shelf) shelves;
-    struct skep__jobs reserved; /* in the order of delivery */
+    struct skep__job_list reserved; /* in the order of delivery */
     struct skep__heap delays, expiries;
     struct skep__keys keys;
     size_t bytes;
@@ -47,7 +47,7 @@ static void leave_delayed(struct memory *memory, struct skep__job *job) {
 static void leave_reserved(struct memory *memory, struct skep__job *job) {
     TAILQ_REMOVE(&memory->reserved, job, entry);
     job->queue->shelf->reserved_count--;
-    job->holder = NULL;
+    job->consumer = NULL;
 }
 
 static void leave(struct memory *memory, struct skep__job *job) {

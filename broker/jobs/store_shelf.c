@@ -26,7 +26,7 @@ void skep__memory_shelf_add_ready(struct skep__job *job, bool first) {
 
 void skep__memory_shelf_remove_ready(struct skep__job *job) {
     struct skep__memory_shelf *shelf = skep__memory_shelf_of(job);
-    struct skep__jobs *jobs = &shelf->ready[job->priority];
+    struct skep__job_list *jobs = &shelf->ready[job->priority];
     TAILQ_REMOVE(jobs, job, entry);
     if (TAILQ_EMPTY(jobs)) shelf->busy[job->priority / 64] &= ~(UINT64_C(1) << job->priority % 64);
     shelf->shelf.ready_count--;

@@ -10,12 +10,12 @@ TAILQ_HEAD(skep__ended_keys, skep__key);
 struct skep__memory_shelf {
     struct skep__shelf shelf; /* first member */
     LIST_ENTRY(skep__memory_shelf) entry;
-    struct skep__jobs ready[SKEP__PRIORITIES]; /* each in the order of becoming ready */
-    uint64_t busy[SKEP__PRIORITIES / 64];      /* a bit for each priority that has jobs */
-    struct skep__jobs delayed;                 /* in no order */
-    struct skep__jobs dead;                    /* the oldest first */
-    struct skep__key *keys;                    /* held or remembered, by key */
-    struct skep__ended_keys ended_keys;        /* remembered; the first to be forgotten comes first */
+    struct skep__job_list ready[SKEP__PRIORITIES]; /* each in the order of becoming ready */
+    uint64_t busy[SKEP__PRIORITIES / 64];          /* a bit for each priority that has jobs */
+    struct skep__job_list delayed;                 /* in no order */
+    struct skep__job_list dead;                    /* the oldest first */
+    struct skep__key *keys;                        /* held or remembered, by key */
+    struct skep__ended_keys ended_keys;            /* remembered; the first to be forgotten comes first */
     size_t ended_bytes; /* how much of shelf.bytes is of remembered keys whose jobs are not there any more */
 };
 

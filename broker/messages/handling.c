@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Histograms that workers report, merged. */
+#include "base/times.h"
 #include "common/text.h"
-#include "jobs/queues.h"
+#include "jobs/jobs.h"
 #include "messages/private.h"
 #include "worker/worker.h"
-
-enum { ANSWER_BYTES = 3 * 1024 * 1024 /* an answer that has so much gets no more: frames have a limit */ };
 
 static const char *const names[] = {
 #define HANDLED(id, name) name,
@@ -22,30 +21,30 @@ static enum skep__handled_what what_of(struct skep_bytes text) {
 
 static struct skep__queue *queue_of(skep_cluster *cluster, const struct skep_command_handled *h) {
     if (h->queue.size_bytes == 0) return NULL;
-    return skep__queues_find(cluster->queues, h->queue.data, h->queue.size_bytes);
+    return skep__jobs_find_queue(cluster->jobs, h->queue.data, h->queue.size_bytes);
 }
 
 /* A part of the report may be lost, but never a part of one histogram. */
 static void merge(skep_cluster *cluster, skep_child *child, const struct skep_command_handled *h,
-                  const struct skep_histogram *times, skep__job_times_cb *note) {
+                  const struct skep_histogram *times) {
     enum skep__handled_what what = what_of(h->what);
     struct skep__queue *queue = what == SKEP__HANDLED_JOB ? queue_of(cluster, h) : NULL;
     int status = skep__histogram_add(&cluster->messages->handling.of[what], times);
     if (status == SKEP_OK && child != NULL) status = skep__histogram_add(&child->talker->handling.of[what], times);
-    if (status == SKEP_OK && queue != NULL) status = skep__histogram_add(&queue->times, times);
-    if (note != NULL && queue != NULL && times->total > 0) note(child, queue, times);
+    if (status == SKEP_OK && queue != NULL)
+        status = skep__jobs_timed(queue, child != NULL ? child->holder : NULL, times);
     if (status != SKEP_OK) skep__trace(cluster->trace, SKEP__TRACE_WIRE, "handled: %s", skep_strerror(status));
 }
 
 int skep__handled(skep_cluster *cluster, skep_child *child, const struct skep_command_handled *handled,
-                  skep__job_times_cb *note, const char **why) {
+                  const char **why) {
     struct skep_histogram times = {0};
     if (what_of(handled->what) == SKEP__HANDLED_WHATS) {
         cluster->messages->unknown++;
         return SKEP_OK;
     }
     int status = skep__histogram_unpack(&times, handled->times.data, handled->times.size_bytes);
-    if (status == SKEP_OK) merge(cluster, child, handled, &times, note);
+    if (status == SKEP_OK) merge(cluster, child, handled, &times);
     skep__histogram_free(&times);
     if (status != SKEP_EPROTO) return SKEP_OK;
     *why = "times: no histogram";
@@ -54,21 +53,13 @@ int skep__handled(skep_cluster *cluster, skep_child *child, const struct skep_co
 
 /* --- status --- */
 
-struct skep_bytes skep__handling_pack(const struct skep_histogram *times, size_t answer_bytes,
-                                      char packed[SKEP_MAX_TIMES]) {
-    size_t size_bytes;
-    bool packable = times->total > 0 && answer_bytes < ANSWER_BYTES &&
-                    skep__histogram_pack(times, packed, SKEP_MAX_TIMES, &size_bytes) == SKEP_OK;
-    return packable ? (struct skep_bytes){packed, size_bytes} : (struct skep_bytes){0};
-}
-
 /* child is NULL for all. */
 static int add_status(const struct skep__handling *handling, enum skep__handled_what what, const skep_child *child,
                       struct skep_frame *frame) {
     char packed[SKEP_MAX_TIMES];
     struct skep_command command = {.id = SKEP_COMMAND_handlingStatus};
     struct skep_command_handlingStatus *h = &command.handlingStatus;
-    struct skep_bytes times = skep__handling_pack(&handling->of[what], frame->size_bytes, packed);
+    struct skep_bytes times = skep__times_pack(&handling->of[what], frame->size_bytes, packed);
     if (times.size_bytes == 0) return SKEP_OK;
     *h = (struct skep_command_handlingStatus){.what = skep__text(names[what]), .times = times};
     if (child != NULL) SKEP_SET(handlingStatus, h, worker, child->id);

@@ -64,20 +64,10 @@ void skep__count_named(skep_cluster *cluster, skep_child *child, const struct sk
 
 /* --- durations --- */
 
-struct skep__queue;
-
-/* How long a worker took for jobs of a queue; context is the worker. */
-typedef void skep__job_times_cb(void *context, const struct skep__queue *queue, const struct skep_histogram *times);
-
-/* Adds what a worker reports; child is NULL if it is gone. note is called for jobs (NULL: not). Without memory a report
- * is lost. Errors: SKEP_EPROTO, with *why. */
+/* Adds what a worker reports, in jobs/ too; child is NULL if it is gone. Without memory a report is lost. Errors:
+ * SKEP_EPROTO, with *why. */
 SKEP_MUST_USE int skep__handled(skep_cluster *cluster, skep_child *child, const struct skep_command_handled *handled,
-                                skep__job_times_cb *note, const char **why);
-
-/* Packs a histogram for an answer that has so many bytes; the result lies in packed. Empty if there is nothing in it,
- * or if it would make the answer too large. */
-struct skep_bytes skep__handling_pack(const struct skep_histogram *times, size_t answer_bytes,
-                                      char packed[SKEP_MAX_TIMES]);
+                                const char **why);
 
 /* --- status --- */
 

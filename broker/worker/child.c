@@ -217,8 +217,6 @@ static skep_child *allocate(skep_cluster *cluster, const struct skep__start *sta
     child->link = -1;
     child->exit_code = child->exit_signal = -1;
     child->spawned_ms = uv_now(cluster->loop);
-    LIST_INIT(&child->consumers);
-    child->deliveries.first = child->deliveries.next = 1;
     return child;
 }
 

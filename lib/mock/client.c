@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include "mock/broker.h"
+#include "mock/client.h"
 
 enum { WHY_BYTES = 2048, QUOTED_BYTES = 240, LOOK_MS = 5 };
 
@@ -26,7 +26,8 @@ struct question {
 
 struct skep_mock_client {
     skep_client *client;
-    skep_mock *mock; /* NULL: the broker is a real one */
+    bool has_runner; /* the broker is in this process */
+    struct skep__mock_runner runner;
     uint64_t last;
     STAILQ_HEAD(, question) questions;
     char why[WHY_BYTES];
@@ -34,25 +35,21 @@ struct skep_mock_client {
 
 /* --- life --- */
 
-static int join(skep_mock_client **out, skep_mock *mock, const skep_client_options *options) {
+int skep__mock_client_join(skep_mock_client **out, const char *dir, const struct skep__mock_runner *runner) {
+    skep_client_options options = {.dir = dir, .loop = runner != NULL ? runner->loop : NULL};
     skep_mock_client *client = calloc(1, sizeof *client);
     if (client == NULL) return SKEP_ENOMEM;
-    client->mock = mock;
+    client->has_runner = runner != NULL;
+    if (runner != NULL) client->runner = *runner;
     STAILQ_INIT(&client->questions);
-    int status = skep_client_new(&client->client, options);
+    int status = skep_client_new(&client->client, &options);
     if (status == SKEP_OK) *out = client;
     else free(client);
     return status;
 }
 
 int skep_mock_client_new(skep_mock_client **client, const char *dir) {
-    skep_client_options options = {.dir = dir};
-    return join(client, NULL, &options);
-}
-
-int skep_mock_broker_client(skep_mock *mock, skep_mock_client **client) {
-    skep_client_options options = {.dir = skep_mock_broker_dir(mock), .loop = skep_mock_loop(mock)};
-    return join(client, mock, &options);
+    return skep__mock_client_join(client, dir, NULL);
 }
 
 void skep_mock_client_free(skep_mock_client **out) {
@@ -60,7 +57,7 @@ void skep_mock_client_free(skep_mock_client **out) {
     if (client == NULL) return;
     *out = NULL;
     skep_client_free(&client->client);
-    for (int i = 0; client->mock != NULL && i < 2; i++) uv_run(skep_mock_loop(client->mock), UV_RUN_NOWAIT);
+    for (int i = 0; client->has_runner && i < 2; i++) uv_run(client->runner.loop, UV_RUN_NOWAIT);
     for (struct question *q; (q = STAILQ_FIRST(&client->questions)) != NULL;) {
         STAILQ_REMOVE_HEAD(&client->questions, entry);
         skep__frame_free(&q->data);
@@ -171,7 +168,7 @@ static bool is_finished(void *question) {
 }
 
 static int wait_for(skep_mock_client *client, skep_mock_cb is_so, struct question *q, unsigned timeout_ms) {
-    if (client->mock != NULL) return skep__mock_run(client->mock, is_so, q, timeout_ms);
+    if (client->has_runner) return client->runner.run(client->runner.context, is_so, q, timeout_ms);
     uint64_t deadline_ns = uv_hrtime() + timeout_ms * UINT64_C(1000000);
     while (!is_so(q)) {
         if (uv_hrtime() >= deadline_ns) return SKEP_ETIMEDOUT;
@@ -190,6 +187,19 @@ static struct question *find(skep_mock_client *client, uint64_t number, bool is_
 }
 
 /* --- in words --- */
+
+const char *skep__mock_quote(struct skep_bytes bytes, char *text, size_t capacity_bytes) {
+    size_t used = 1;
+    text[0] = '"';
+    for (size_t i = 0; i < bytes.size_bytes && used + 8 < capacity_bytes; i++) {
+        unsigned char c = (unsigned char)bytes.data[i];
+        bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+        used += (size_t)snprintf(text + used, capacity_bytes - used, plain ? "%c" : "\\x%02x", c);
+        if (used + 8 >= capacity_bytes) used += (size_t)snprintf(text + used, capacity_bytes - used, "...");
+    }
+    snprintf(text + used, capacity_bytes - used, "\"");
+    return text;
+}
 
 static void tell_data(skep_mock_client *client, const char *before, const void *data, size_t size_bytes) {
     char quoted[QUOTED_BYTES];

@@ -92,7 +92,7 @@ void skep__worker_release_jobs(skep_worker *worker) {
 }
 
 void skep__worker_free_jobs(skep_worker *worker) {
-    struct skep__jobs *jobs = &worker->jobs;
+    struct skep__worker_jobs *jobs = &worker->jobs;
     for (unsigned i = 0; i < jobs->queue_count; i++)
         for (struct skep__worker_job *job; (job = STAILQ_FIRST(&jobs->queues[i].waiting_jobs)) != NULL;) {
             STAILQ_REMOVE_HEAD(&jobs->queues[i].waiting_jobs, waiting_entry);

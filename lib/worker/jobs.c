@@ -69,7 +69,7 @@ static void keep(skep_worker *worker, struct skep__worker_job *job) {
 }
 
 /* Whether anything else on the loop comes first. */
-static bool turn_is_over(struct skep__jobs *jobs) {
+static bool turn_is_over(struct skep__worker_jobs *jobs) {
     if (jobs->turn_began_ns == 0) jobs->turn_began_ns = jobs->looked_ns;
     return jobs->looked_ns - jobs->turn_began_ns >= jobs->turn_ns;
 }
@@ -118,7 +118,7 @@ static bool run_waiting(skep_worker *worker, struct skep__worker_queue *queue) {
 /* Jobs that waited run here, not inside skep_job_complete: a handler may call that. The turn goes round. */
 static void flush_jobs(struct skep__flush *flush) {
     skep_worker *worker = SKEP_CONTAINER(flush, skep_worker, jobs.flush);
-    struct skep__jobs *jobs = &worker->jobs;
+    struct skep__worker_jobs *jobs = &worker->jobs;
     bool over = false;
     for (unsigned n = jobs->queue_count; n > 0 && !over; n--) {
         if (jobs->next_queue >= jobs->queue_count) jobs->next_queue = 0;
@@ -150,7 +150,7 @@ static bool is_named(const struct skep__worker_queue *queue, const char *name, s
 }
 
 static struct skep__worker_queue *find_queue(skep_worker *worker, const char *name, size_t size_bytes) {
-    struct skep__jobs *jobs = &worker->jobs;
+    struct skep__worker_jobs *jobs = &worker->jobs;
     if (jobs->latest != NULL && is_named(jobs->latest, name, size_bytes)) return jobs->latest;
     for (unsigned i = 0; i < jobs->queue_count; i++)
         if (is_named(&jobs->queues[i], name, size_bytes)) return jobs->latest = &jobs->queues[i];
@@ -202,7 +202,7 @@ static int tell_handle(skep_worker *worker, const char *name, size_t size_bytes,
 }
 
 static int add_queue(skep_worker *worker, const char *name, size_t size_bytes) {
-    struct skep__jobs *jobs = &worker->jobs;
+    struct skep__worker_jobs *jobs = &worker->jobs;
     if (jobs->queue_count == SKEP__MAX_HANDLED)
         return skep__worker_fail(worker, SKEP_ETOOBIG, "%s: a worker handles 64 queues at most", name);
     if (worker->phase >= SKEP__WORKER_LEAVING)

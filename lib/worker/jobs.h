@@ -59,7 +59,7 @@ struct skep__acks {
     uint64_t gathering_ns;   /* since when; uv_hrtime's clock */
 };
 
-struct skep__jobs {
+struct skep__worker_jobs {
     struct skep__worker_queue queues[SKEP__MAX_HANDLED];
     unsigned queue_count;
     struct skep__worker_queue *latest; /* the queue that jobs came from last: the next probably do too */

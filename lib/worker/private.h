@@ -17,6 +17,7 @@
 #include "transport/outlet.h"
 #include "transport/transport.h"
 #include "worker/jobs.h"
+#include "worker/join.h"
 
 /* A URL or name that this worker listens on, as skep_listen was called */
 struct skep__asked {
@@ -76,17 +77,6 @@ enum skep__worker_phase {
     SKEP__WORKER_READY,   /* has told the broker so */
     SKEP__WORKER_LEAVING, /* no new connections; live ones finish */
     SKEP__WORKER_LEFT     /* the link is closed */
-};
-
-/* How a worker meets its broker */
-struct skep__meeting {
-    int link;            /* SOCK_SEQPACKET */
-    int page;            /* -1: none; what is no page is left alone */
-    uint32_t id;         /* valid after `welcome` */
-    uint64_t generation; /* 0: unknown */
-    /* A broker in the same thread has its turn when the worker is about to wait for it; NULL: it is elsewhere */
-    void (*turn)(void *context);
-    void *context;
 };
 
 /* What becomes of a connection that has arrived on the link */
@@ -160,7 +150,7 @@ struct skep_worker {
 
     struct skep__times times;
 
-    struct skep__jobs jobs;
+    struct skep__worker_jobs jobs;
     struct skep_page *page; /* shared with the broker, or no_page; NULL before it was opened */
     struct skep_page no_page;
     uv_timer_t beat_timer;
@@ -348,9 +338,5 @@ int skep__worker_read_link(skep_worker *worker, uint32_t request, struct skep_co
 void skep__worker_inbox_received(void *worker, const void *data, size_t size_bytes, const struct skep__peer *peer);
 
 /* --- worker.c; listen.c has only what the user calls --- */
-
-/* skep_worker_new over a given link, which belongs to the worker from here on, even if this fails. */
-SKEP_MUST_USE int skep__worker_join(skep_worker **worker, const struct skep__meeting *meeting,
-                                    const skep_worker_options *options);
 
 #endif

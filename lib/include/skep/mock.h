@@ -2,7 +2,9 @@
  * Mocks, for tests of programs that use Skep: no broker runs, no port is fixed, nothing sleeps.
  *
  * A mock broker lives in the test's process. It gives jobs, connections and messages to real handlers in this process
- * or to a real worker program, and says what became of them:
+ * or to a real worker program, and says what became of them. What becomes of jobs is decided by the ledger of a real
+ * broker, by a clock that the test moves. It is in a library of its own, libskep-mock: link with skep::mock in CMake,
+ * or with what pkg-config says of skep-mock. Mock workers and mock clients are in libskep.
  *
  *     skep_mock *mock;
  *     skep_worker *worker;
@@ -48,8 +50,8 @@ typedef struct skep_mock_options {
     unsigned attempts;      /* how often a job may be tried, if its own options do not say; 5 */
     unsigned deaths;        /* of workers, that make the job they worked on a dead letter; 3 */
     uint32_t dedup_ms;      /* a key keeps copies out for so long after its job is done or dead; 120,000 */
-    unsigned credit;        /* jobs that one worker has of a queue at most: those that it works on at the same time, and
-                               one more, which is sent ahead, if this is not less; 64 */
+    unsigned credit;        /* jobs that one worker has of a queue at most, if that is not less than it works on at the
+                               same time: one is sent ahead at first, and more to one that is quick; 64 */
     uint32_t beat_ms;       /* how often workers show signs of life on their page; 0: not at all */
     bool respawn;           /* a program that ends is started again, once its backoff has passed on the mock's clock */
     uint32_t backoff_ms;    /* before the first such start; doubled each time, up to 64 times as long; 1,000 */
@@ -80,9 +82,10 @@ SKEP_MUST_USE int skep_mock_run_until(skep_mock *mock, skep_mock_cb is_so, void 
 
 uint64_t skep_mock_now(const skep_mock *mock);
 
-/* Moves the clock, once workers have begun what they can begin of what they were given (the loop runs until then, for a
- * second of the real clock at most); what falls due on the way happens in its order: delayed jobs become ready, leases
- * end, programs are started again. A lease begins when the job does, as with a real broker. */
+/* Moves the clock, once workers have begun what they can begin of what they were given; what falls due on the way
+ * happens in its order: delayed jobs become ready, leases end, programs are started again. After each of these workers
+ * begin what they are given then. The loop runs for that, for a second of the real clock at most, all in all. A lease
+ * begins when the job does, as with a real broker. */
 void skep_mock_advance(skep_mock *mock, uint64_t duration_ms);
 
 /* --- Workers: each has an id from 1. Where a function takes one, 0 means any --- */
@@ -129,12 +132,13 @@ SKEP_MUST_USE int skep_mock_expect_respawned(skep_mock *mock, uint32_t worker, u
 /* --- Jobs --- */
 
 /* Replaces the settings of one queue, as skep_setup_queue does; zeros are the mock's own settings, and NULL means all
- * of them. Errors: SKEP_EINVAL (skep_mock_why says what is wrong), SKEP_ENOMEM. */
+ * of them. Errors: SKEP_EINVAL, SKEP_EQUEUES, SKEP_ENOMEM; skep_mock_why says more. */
 SKEP_MUST_USE int skep_mock_setup_queue(skep_mock *mock, const char *name, const skep_queue_options *options);
 
-/* Puts a job into a queue; it is delivered once a worker handles that. options may be NULL. *job (may be NULL) is its
- * id, from 1. Errors: SKEP_EDUPLICATE (a job with its key was there: *job is that one), SKEP_EINVAL (queue, options),
- * SKEP_ETOOBIG, SKEP_ENOMEM. */
+/* Puts a job into a queue; it is delivered once a worker handles that, at once if one does. options may be NULL. *job
+ * (may be NULL) is its id, from 1. Errors: SKEP_EDUPLICATE (a job with its key was there: *job is that one),
+ * SKEP_EINVAL (queue, options), SKEP_ETOOBIG, SKEP_EFULL, SKEP_EQUEUES (with the limits of a real broker), SKEP_ENOMEM.
+ */
 SKEP_MUST_USE int skep_mock_submit(skep_mock *mock, const char *queue, const void *data, size_t size_bytes,
                                    const skep_job_options *options, uint64_t *job);
 
@@ -159,7 +163,8 @@ typedef struct skep_mock_job {
     uint64_t due_ms;    /* on the mock's clock: when its lease or its delay ends */
     const void *result; /* when it is done; NULL: it has none */
     size_t size_bytes;
-    const char *reason; /* of the latest retry, failure or end of a lease, or how the last worker died; "" */
+    const char *reason; /* of the latest retry, failure or end of a lease, or how the last worker of a dead letter died;
+                           "" */
     const char *cause;  /* of a dead letter: attempts, deaths, expired, interrupted or refused; else "" */
     unsigned failures;  /* retries and leases that ended: so many as it has attempts make it a dead letter */
     unsigned deaths, interruptions; /* workers that died of it; that ended while they worked on it, without its fault */
@@ -194,7 +199,7 @@ SKEP_MUST_USE int skep_mock_expect_dead(skep_mock *mock, uint64_t job, const cha
 /* Its lease was begun anew. */
 SKEP_MUST_USE int skep_mock_expect_extended(skep_mock *mock, uint64_t job, unsigned timeout_ms);
 
-/* A worker has given it back without having begun it. */
+/* A worker has given it back without having begun it. One that was taken from it before is not given back. */
 SKEP_MUST_USE int skep_mock_expect_released(skep_mock *mock, uint64_t job, unsigned timeout_ms);
 
 /* An answer to it came too late, and was refused: its lease had ended. */

@@ -12,6 +12,7 @@
 #include "connections/private.h"
 #include "group/private.h"
 #include "hive/private.h"
+#include "jobs/private.h"
 #include "journal/private.h"
 #include "messages/private.h"
 #include "worker/private.h"
@@ -65,11 +66,10 @@ static inline skep_child *hatch_child(skep_cluster *cluster, uint32_t place) {
     child->id = place + 1;
     child->state = SKEP__CHILD_READY;
     child->exit_code = child->exit_signal = -1;
-    LIST_INIT(&child->consumers);
-    child->deliveries.first = child->deliveries.next = 1;
     assert_int_equal(skep__process_new(child), SKEP_OK);
     assert_int_equal(skep__journal_worker_made(child), SKEP_OK);
     assert_int_equal(skep__parts_new(child), SKEP_OK);
+    child->holder->ready = true;
     child->taker->link_flush.flush = hatch_flush_nothing;
     cluster->workers->count++;
     return child;

@@ -9,7 +9,7 @@
 
 #include "clients/private.h"
 #include "hive/private.h"
-#include "jobs/ledger.h"
+#include "jobs/private.h"
 #include "page_claims.h"
 
 enum { BENCH_RUNS = 4096 };
@@ -24,7 +24,7 @@ static inline void bench_open(struct bench *bench, struct pump *pump, const skep
     *bench = (struct bench){.pump = pump, .cluster = hatch_cluster(pump, settings)};
     assert_int_equal(skep_cluster_start(bench->cluster), SKEP_OK);
     if (later_is_wanted()) later_install(bench->cluster);
-    bench->queue = skep__queues_get(bench->cluster->queues, "q", 1);
+    bench->queue = skep__queues_get(bench->cluster->jobs->queues, "q", 1);
     assert_non_null(bench->queue);
 }
 
@@ -37,7 +37,7 @@ static inline void bench_close(struct bench *bench) {
 static inline void bench_handle(skep_child *child, const char *queue, unsigned concurrency) {
     struct skep_command_handle handle = {.queue = skep__text(queue)};
     SKEP_SET(handle, &handle, concurrency, concurrency);
-    assert_int_equal(skep__consumer_add(child, &handle), SKEP_OK);
+    assert_int_equal(skep__jobs_handle(child->holder, &handle), SKEP_OK);
 }
 
 static inline void bench_inbox_url(const struct bench *bench, uint32_t place, char url[80]) {
@@ -47,7 +47,7 @@ static inline void bench_inbox_url(const struct bench *bench, uint32_t place, ch
 static inline skep_child *bench_hire(struct bench *bench, uint32_t place, unsigned concurrency) {
     char url[80];
     skep_child *child = hatch_child(bench->cluster, place);
-    child->page = hatch_page();
+    child->page = child->holder->page = hatch_page();
     struct skep__outlet_options options = {.hub = bench->cluster->hub,
                                            .flusher = bench->cluster->flusher,
                                            .kind = SKEP__PORT_PUSH,
@@ -56,20 +56,20 @@ static inline skep_child *bench_hire(struct bench *bench, uint32_t place, unsign
     bench_inbox_url(bench, place, url);
     assert_int_equal(skep__outlet_new(&child->inbox, &options), SKEP_OK);
     assert_int_equal(skep__outlet_listen(child->inbox, url), SKEP_OK);
+    skep__holder_set_inbox(child->holder, child->inbox);
     if (concurrency > 0) bench_handle(child, "q", concurrency);
     return child;
 }
 
 static inline void bench_dismiss(skep_child *child) {
-    child->state = SKEP__CHILD_GONE;
-    skep__ledger_child_ended(child);
+    skep__jobs_worker_ended(child->holder);
     skep__outlet_free(&child->inbox);
     free(child->page);
     hatch_free_child(child);
 }
 
 static inline struct skep__consumer *bench_place(const skep_child *child) {
-    return LIST_FIRST(&child->consumers);
+    return LIST_FIRST(&child->holder->consumers);
 }
 
 /* --- what workers are sent --- */
@@ -153,14 +153,14 @@ static inline void bench_complete(skep_child *child, uint64_t delivery, uint64_t
     struct skep_command_completed command = {.delivery = delivery};
     const char *why;
     SKEP_SET(completed, &command, n, n);
-    assert_int_equal(skep__ledger_completed(child, &command, &why), SKEP_OK);
+    assert_int_equal(skep__jobs_completed(child->holder, &command, &why), SKEP_OK);
     later_settle(child->cluster);
-    skep__dispatch_child(child);
+    skep__jobs_dispatch_to(child->holder);
 }
 
 static inline void bench_retry(skep_child *child, uint64_t delivery) {
     struct skep_command_retry command = {.delivery = delivery};
-    skep__ledger_retry(child, &command);
+    skep__jobs_retried(child->holder, &command);
     later_settle(child->cluster);
 }
 

@@ -8,7 +8,7 @@
 #include "common/text.h"
 
 #include "clients/private.h"
-#include "jobs/ledger.h"
+#include "jobs/private.h"
 #include "page_claims.h"
 
 enum { LEASE_MS = 200 };
@@ -23,7 +23,7 @@ static inline void open_bench(struct bench *bench, struct pump *pump, const skep
     *bench = (struct bench){.pump = pump, .cluster = hatch_cluster(pump, settings)};
     assert_int_equal(skep_cluster_start(bench->cluster), SKEP_OK);
     if (later_is_wanted()) later_install(bench->cluster);
-    bench->queue = skep__queues_get(bench->cluster->queues, "q", 1);
+    bench->queue = skep__queues_get(bench->cluster->jobs->queues, "q", 1);
     assert_non_null(bench->queue);
 }
 
@@ -39,26 +39,26 @@ static inline void close_bench(struct bench *bench) {
 
 static inline skep_child *hire(struct bench *bench, uint32_t place, unsigned concurrency) {
     skep_child *child = hatch_child(bench->cluster, place);
-    child->page = hatch_page();
+    child->page = child->holder->page = hatch_page();
     struct skep__outlet_options options = {
         .hub = bench->cluster->hub, .flusher = bench->cluster->flusher, .kind = SKEP__PORT_PUSH};
     assert_int_equal(skep__outlet_new(&child->inbox, &options), SKEP_OK);
+    skep__holder_set_inbox(child->holder, child->inbox);
     struct skep_command_handle handle = {.queue = skep__text("q")};
     SKEP_SET(handle, &handle, concurrency, concurrency);
-    assert_int_equal(skep__consumer_add(child, &handle), SKEP_OK);
+    assert_int_equal(skep__jobs_handle(child->holder, &handle), SKEP_OK);
     return child;
 }
 
 static inline void dismiss(skep_child *child) {
-    child->state = SKEP__CHILD_GONE;
-    skep__ledger_child_ended(child);
+    skep__jobs_worker_ended(child->holder);
     skep__outlet_free(&child->inbox);
     free(child->page);
     hatch_free_child(child);
 }
 
 static inline struct skep__consumer *place_of(const skep_child *child) {
-    return LIST_FIRST(&child->consumers);
+    return LIST_FIRST(&child->holder->consumers);
 }
 
 static inline uint64_t held(const skep_child *child) {
@@ -85,15 +85,15 @@ static inline void complete(skep_child *child, uint64_t delivery, uint64_t n) {
     struct skep_command_completed command = {.delivery = delivery};
     const char *why;
     SKEP_SET(completed, &command, n, n);
-    assert_int_equal(skep__ledger_completed(child, &command, &why), SKEP_OK);
+    assert_int_equal(skep__jobs_completed(child->holder, &command, &why), SKEP_OK);
     later_settle(child->cluster);
-    skep__dispatch_child(child);
+    skep__jobs_dispatch_to(child->holder);
 }
 
 /* Quick jobs, one after the other, until the worker has had so many deliveries. */
 static inline void run_past(struct bench *bench, skep_child *child, uint64_t deliveries) {
-    while (child->deliveries.next <= deliveries) {
-        uint64_t number = child->deliveries.next;
+    while (child->holder->deliveries.next <= deliveries) {
+        uint64_t number = child->holder->deliveries.next;
         submit(bench, 1);
         begin(child, number, 1);
         complete(child, number, 1);
@@ -102,9 +102,9 @@ static inline void run_past(struct bench *bench, skep_child *child, uint64_t del
 
 static inline void retry(skep_child *child, uint64_t delivery) {
     struct skep_command_retry command = {.delivery = delivery, .reason = skep__text("later")};
-    skep__ledger_retry(child, &command);
+    skep__jobs_retried(child->holder, &command);
     later_settle(child->cluster);
-    skep__dispatch_child(child);
+    skep__jobs_dispatch_to(child->holder);
 }
 
 static inline void assert_counts(const struct bench *bench, uint64_t ready, uint64_t reserved, uint64_t dead,
@@ -119,7 +119,7 @@ static inline void assert_counts(const struct bench *bench, uint64_t ready, uint
 static inline const struct skep__job *dead_letter(const struct bench *bench) {
     later_settle(bench->cluster);
     const struct skep__job *job =
-        bench->cluster->store->kind->next(bench->cluster->store, bench->queue->shelf, SKEP__JOB_DEAD, NULL);
+        bench->cluster->jobs->store->kind->next(bench->cluster->jobs->store, bench->queue->shelf, SKEP__JOB_DEAD, NULL);
     assert_non_null(job);
     return job;
 }

@@ -5,17 +5,17 @@
 
 #include "broker/jobs/later_store.h"
 #include "broker/one_put.h"
-#include "jobs/ledger.h"
+#include "jobs/private.h"
 
 /* What is answered when it is complete. */
 static inline int ledger_put(skep_cluster *cluster, struct skep__queue *queue,
                              const struct skep__submission *submission, uint64_t *id) {
     struct one_put one;
     one_put_init(&one, submission);
-    skep__ledger_submit(cluster, queue, &one.batch, &one.put);
+    skep__jobs_submit(cluster->jobs, queue, &one.batch, &one.put);
     later_settle(cluster);
     assert_int_equal(one.answers, 1);
-    skep__ledger_refused(cluster, one.answer.status);
+    skep__jobs_refused(cluster->jobs, one.answer.status);
     if (one.answer.status == SKEP_OK) *id = one.answer.id;
     return one.answer.status;
 }
@@ -26,12 +26,12 @@ static inline void ledger_put_many(skep_cluster *cluster, struct skep__queue *qu
     struct one_put one;
     one_put_init(&one, submission);
     for (unsigned i = 0; i < count; i++) {
-        skep__ledger_submit(cluster, queue, &one.batch, &one.put);
+        skep__jobs_submit(cluster->jobs, queue, &one.batch, &one.put);
         if (one.answers > 0) assert_int_equal(one.answer.status, SKEP_OK);
     }
     later_settle(cluster);
     assert_int_equal(one.answers, count);
-    skep__dispatch_jobs(cluster, queue);
+    skep__jobs_dispatch_queue(cluster->jobs, queue);
 }
 
 #endif

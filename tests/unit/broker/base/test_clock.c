@@ -210,8 +210,61 @@ static void test_reading_comes_first(void **state) {
     close(ends[1]);
 }
 
+/* --- moved by hand --- */
+
+static void open_still(struct bench *bench) {
+    memset(bench, 0, sizeof *bench);
+    for (unsigned i = 0; i < ALARMS; i++) bench->alarms[i].bench = bench;
+    assert_int_equal(skep__clock_new_by_hand(&bench->clock), SKEP_OK);
+}
+
+static void test_it_stands_still_until_it_is_moved(void **state) {
+    struct bench bench;
+    (void)state;
+    open_still(&bench);
+    uint64_t began_ms = skep__clock_ms(bench.clock);
+    assert_int_equal(skep__clock_next_ms(bench.clock), UINT64_MAX);
+    set(&bench, 0, 100);
+    set(&bench, 1, 50);
+    pump_stall(60);
+    assert_int_equal(skep__clock_ms(bench.clock), began_ms);
+    assert_int_equal(skep__clock_ago_ms(bench.clock, 60), began_ms);
+    assert_int_equal(skep__clock_next_ms(bench.clock), began_ms + 50);
+    skep__clock_move(bench.clock, 49);
+    assert_int_equal(bench.rung, 0);
+    skep__clock_move(bench.clock, 1);
+    assert_int_equal(bench.alarms[1].rung, 1);
+    skep__clock_move(bench.clock, 1000);
+    assert_int_equal(bench.alarms[0].place, 2);
+    assert_int_equal(skep__clock_ms(bench.clock), began_ms + 1050);
+    skep__clock_free(&bench.clock);
+    assert_null(bench.clock);
+}
+
+static void ring_again(struct skep__alarm *alarm) {
+    struct alarm *mine = (struct alarm *)alarm;
+    assert_int_equal(skep__clock_ms(alarm->clock) % 10, 1); /* it begins at 1 */
+    mine->rung++;
+    assert_int_equal(skep__alarm_set(alarm->clock, alarm, 10, ring_again), SKEP_OK);
+}
+
+static void test_what_is_set_on_the_way_rings_too(void **state) {
+    struct bench bench;
+    (void)state;
+    open_still(&bench);
+    assert_int_equal(skep__alarm_set(bench.clock, &bench.alarms[0].alarm, 10, ring_again), SKEP_OK);
+    skep__clock_move(bench.clock, 100);
+    assert_int_equal(bench.alarms[0].rung, 10);
+    skep__alarm_stop(&bench.alarms[0].alarm);
+    skep__clock_move(bench.clock, 100);
+    assert_int_equal(bench.alarms[0].rung, 10);
+    skep__clock_free(&bench.clock);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        PUMP_TEST(test_it_stands_still_until_it_is_moved),
+        PUMP_TEST(test_what_is_set_on_the_way_rings_too),
         PUMP_TEST(test_in_order),
         PUMP_TEST(test_not_too_early),
         PUMP_TEST(test_moved_and_stopped),

@@ -120,7 +120,7 @@ static void test_too_many_queues_are_declined(void **state) {
     open_with(&bench, &visitor, state, NULL);
     bench.queue->paused = true;
     for (unsigned i = 1; i < SKEP_MAX_QUEUES; i++)
-        skep__queues_get(bench.cluster->queues, (const char *)&i, sizeof i)->paused = true;
+        skep__queues_get(bench.cluster->jobs->queues, (const char *)&i, sizeof i)->paused = true;
     struct skep_command_submit submit = visitor_jobs(1, 2);
     submit.queue = skep__text("one more");
     visitor_say(&visitor, &submit);
@@ -172,7 +172,7 @@ static void test_many_submissions_in_a_frame(void **state) {
     PUMP_UNTIL(bench.pump, visitor.count == 10);
     for (unsigned i = 0; i < 10; i++) visitor_expect(&visitor, i, SKEP_COMMAND_accepted, i + 1, 1, i + 1);
     assert_int_equal(bench.queue->shelf->reserved_count, 5); /* those of both queues have been given */
-    assert_int_equal(child->deliveries.next, 11);
+    assert_int_equal(child->holder->deliveries.next, 11);
     bench_dismiss(child);
     close_with(&bench, &visitor);
 }
@@ -187,14 +187,14 @@ static void test_what_a_submission_says(void **state) {
     SKEP_SET(submit, &submit, ttl_ms, 60000);
     visitor_say(&visitor, &submit);
     visitor_submit(&visitor, 2, 1, true);
-    const struct skep__job *second = bench.cluster->store->kind->first(bench.queue->shelf);
+    const struct skep__job *second = bench.cluster->jobs->store->kind->first(bench.queue->shelf);
     assert_int_equal(second->id, 2);
     assert_int_equal(second->priority, SKEP__PRIORITY_MIDDLE);
     assert_int_equal(second->attempts, 7);
     assert_int_equal(second->expires_ms, 0);
     assert_true(second->wants_outcome);
     const struct skep__job *first =
-        bench.cluster->store->kind->next(bench.cluster->store, bench.queue->shelf, SKEP__JOB_READY, second);
+        bench.cluster->jobs->store->kind->next(bench.cluster->jobs->store, bench.queue->shelf, SKEP__JOB_READY, second);
     assert_int_equal(first->priority, 200);
     assert_int_equal(first->attempts, 3);
     assert_int_equal(first->expires_ms, first->accepted_ms + 60000);

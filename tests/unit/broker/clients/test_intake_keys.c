@@ -76,7 +76,7 @@ static void test_a_copy_has_the_death_of_the_first(void **state) {
     visitor_go(&first);
     skep__session_end(visitor_session(&first)); /* the submitter need not be there */
     struct skep_command_fail fail = {.delivery = 1, .reason = skep__text("no")};
-    skep__ledger_fail(child, &fail);
+    skep__jobs_failed(child->holder, &fail);
     later_settle(child->cluster);
     visitor_expect(&second, 1, SKEP_COMMAND_died, 1, 0, 0);
     assert_string_equal(second.log[1].text, "refused");

@@ -44,7 +44,7 @@ static void complete(skep_child *child, uint64_t n, size_t result_bytes) {
     const char *why;
     for (unsigned i = 0; i < n; i++) results[i] = (struct skep_bytes){text, result_bytes};
     SKEP_SET(completed, &command, n, n);
-    assert_int_equal(skep__ledger_completed(child, &command, &why), SKEP_OK);
+    assert_int_equal(skep__jobs_completed(child->holder, &command, &why), SKEP_OK);
 }
 
 /* One answer for all of them, with the reason; and no frame is malformed for it. */
@@ -90,7 +90,7 @@ static void test_new_queues_are_declined(void **state) {
     shortage_end();
     visitor_expect(&visitor, 0, SKEP_COMMAND_declined, 1, 2, 0);
     assert_int_equal(visitor.log[0].status, SKEP_ENOMEM);
-    assert_null(skep__queues_find(bench.cluster->queues, "new", 3));
+    assert_null(skep__queues_find(bench.cluster->jobs->queues, "new", 3));
     close_with(&bench, &visitor);
 }
 

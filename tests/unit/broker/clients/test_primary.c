@@ -71,7 +71,7 @@ static void test_a_dead_letter_stops_the_cluster(void **state) {
     skep_child *child = bench_hire(&bench, 0, 10);
     bench_submit(&bench, 5, 1);
     struct skep_command_fail command = {.delivery = 2};
-    skep__ledger_fail(child, &command);
+    skep__jobs_failed(child->holder, &command);
     assert_int_equal(heard.tried, 1);
     assert_int_equal(heard.status, SKEP_ESTATE);
     bench_complete(child, 1, 5);
@@ -199,7 +199,7 @@ static void test_what_a_draining_worker_does_is_not_lost(void **state) {
     assert_int_equal(errors.count, 0);
     bench_complete(child, 1, 3);
     bench_dismiss(child);
-    skep__ledger_check_lost(bench.cluster); /* as the end of a real worker does */
+    skep__jobs_check_lost(bench.cluster->jobs); /* as the end of a real worker does */
     PUMP_UNTIL(bench.pump, errors.count == 1);
     assert_string_equal(lost, "2 jobs are lost: they were in memory only");
     bench_close(&bench);

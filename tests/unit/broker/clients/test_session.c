@@ -27,7 +27,7 @@ static void complete(skep_child *child, uint64_t delivery, uint32_t n, size_t si
     for (uint32_t i = 0; i < n; i++) results[i] = (struct skep_bytes){text, size_bytes};
     SKEP_SET(completed, &command, n, n);
     if (size_bytes > 0) SKEP_SET(completed, &command, results, ((struct skep_list){.count = n, .borrowed = results}));
-    assert_int_equal(skep__ledger_completed(child, &command, &why), SKEP_OK);
+    assert_int_equal(skep__jobs_completed(child->holder, &command, &why), SKEP_OK);
 }
 
 static void flush(struct bench *bench) {
@@ -106,11 +106,11 @@ static void test_a_dead_letter_is_told(void **state) {
     skep_child *child = bench_hire(&bench, 0, 100);
     visitor_submit(&visitor, 1, 2, true);
     struct skep_command_fail fail = {.delivery = 2, .reason = skep__text("no")};
-    skep__ledger_fail(child, &fail);
+    skep__jobs_failed(child->holder, &fail);
     later_settle(bench.cluster);
     visitor_expect(&visitor, 1, SKEP_COMMAND_died, 2, 0, 0);
     assert_string_equal(visitor.log[1].text, "refused");
-    assert_int_equal(skep__ledger_revive(bench.cluster, NULL, 0), 1); /* an operator's business, not the client's */
+    assert_int_equal(skep__jobs_revive(bench.cluster->jobs, NULL, 0), 1); /* an operator's business, not the client's */
     later_settle(bench.cluster);
     complete(child, 3, 1, 5);
     flush(&bench);
@@ -209,7 +209,7 @@ static void test_a_client_leaves(void **state) {
     assert_true(LIST_EMPTY(&bench.cluster->clients->delayed));
     complete(child, 2, 1, 2); /* its jobs stay, their results are nobody's */
     struct skep_command_fail fail = {.delivery = 3};
-    skep__ledger_fail(child, &fail);
+    skep__jobs_failed(child->holder, &fail);
     later_settle(bench.cluster);
     assert_int_equal(bench.queue->unclaimed, 2);
     bench_assert(&bench, 0, 0, 2);

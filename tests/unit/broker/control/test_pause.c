@@ -160,7 +160,7 @@ static void test_a_queue_is_told_of_after_it_was_forgotten(void **state) {
     char name[SKEP_MAX_NAME + 1];
     bench_open(&bench, *state, NULL);
     listen_to(bench.cluster, &told);
-    struct skep__queues *queues = bench.cluster->queues;
+    struct skep__queues *queues = bench.cluster->jobs->queues;
     assert_int_equal(skep_cluster_pause_queue(bench.cluster, "q", true), SKEP_OK);
     PUMP_UNTIL(bench.pump, told.pauses == 1);
     told.queue[0] = '\0';
@@ -184,7 +184,7 @@ static void test_leases_go_on(void **state) {
     assert_true(skep__claim_begin(child->page, 1, uv_hrtime() / 1000000));
     assert_int_equal(skep_cluster_pause_queue(bench.cluster, "q", true), SKEP_OK);
     PUMP_UNTIL(bench.pump, bench.queue->shelf->ready_count == 1);
-    assert_true(child->stalled);
+    assert_true(child->holder->stalled);
     bench_assert(&bench, 1, 0, 0);
     assert_int_equal(skep_cluster_pause_queue(bench.cluster, "q", false), SKEP_OK);
     bench_assert(&bench, 0, 1, 0);

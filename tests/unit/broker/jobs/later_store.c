@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/container.h"
+#include "jobs/private.h"
 #include "jobs/store_shelf.h"
 
 enum change { PUT, ACK, RETRY, BURY, REVIVE, DROP };
@@ -90,7 +91,7 @@ static uint64_t *count_of(const struct pending *p) {
 
 static void hide(const struct pending *p) {
     p->job->state = SKEP__JOB_PENDING;
-    p->job->holder = NULL;
+    p->job->consumer = NULL;
     --*count_of(p);
 }
 
@@ -318,8 +319,8 @@ void later_install(skep_cluster *cluster) {
     static const struct skep__store_events events = {.emptied = inner_emptied, .done = inner_done, .died = inner_died};
     struct later *later = calloc(1, sizeof *later);
     if (later == NULL) abort();
-    later->inner = cluster->store;
-    later->store = *cluster->store;
+    later->inner = cluster->jobs->store;
+    later->store = *cluster->jobs->store;
     kind.shelf_bytes = later->inner->kind->shelf_bytes;
     kind.next_waiter = later->inner->kind->next_waiter;
     kind.oldest_ms = later->inner->kind->oldest_ms;
@@ -329,7 +330,7 @@ void later_install(skep_cluster *cluster) {
     TAILQ_INIT(&later->pendings);
     uv_timer_init(cluster->loop, &later->timer);
     later->timer.data = later;
-    cluster->store = cluster->queues->store = &later->store;
+    cluster->jobs->store = cluster->jobs->queues->store = &later->store;
 }
 
 /* --- for tests --- */
@@ -340,18 +341,18 @@ bool later_is_wanted(void) {
 }
 
 bool later_is_installed(const skep_cluster *cluster) {
-    return cluster->store != NULL && cluster->store->kind == &kind;
+    return cluster->jobs->store != NULL && cluster->jobs->store->kind == &kind;
 }
 
 void later_hold(skep_cluster *cluster, bool held) {
     if (!later_is_installed(cluster)) return;
-    struct later *later = later_of(cluster->store);
+    struct later *later = later_of(cluster->jobs->store);
     later->held = held;
     if (!held) uv_timer_start(&later->timer, timer_fired, 0, 0);
 }
 
 void later_put_some(const skep_cluster *cluster, uint32_t n) {
-    struct later *later = later_of(cluster->store);
+    struct later *later = later_of(cluster->jobs->store);
     struct pending *p = TAILQ_FIRST(&later->pendings);
     struct skep__batch some = p->batch;
     some.jobs.count = some.first + n;
@@ -364,7 +365,7 @@ void later_put_some(const skep_cluster *cluster, uint32_t n) {
 }
 
 void later_put_rest(const skep_cluster *cluster) {
-    struct later *later = later_of(cluster->store);
+    struct later *later = later_of(cluster->jobs->store);
     TAILQ_INSERT_HEAD(&later->pendings, later->aside, entry);
     later->aside = NULL;
     later_settle(cluster);
@@ -372,13 +373,13 @@ void later_put_rest(const skep_cluster *cluster) {
 
 void later_fail(skep_cluster *cluster, int status) {
     if (!later_is_installed(cluster)) return;
-    later_of(cluster->store)->failure = status;
-    later_hold(cluster, later_of(cluster->store)->held);
+    later_of(cluster->jobs->store)->failure = status;
+    later_hold(cluster, later_of(cluster->jobs->store)->held);
 }
 
 void later_settle(const skep_cluster *cluster) {
     if (!later_is_installed(cluster)) return;
-    struct later *later = later_of(cluster->store);
+    struct later *later = later_of(cluster->jobs->store);
     while (!later->held && !TAILQ_EMPTY(&later->pendings)) {
         complete_all(later);
         if (later->failure != SKEP_OK) return;
@@ -389,6 +390,6 @@ size_t later_pending(const skep_cluster *cluster) {
     size_t count = 0;
     const struct pending *p;
     if (!later_is_installed(cluster)) return 0;
-    TAILQ_FOREACH(p, &later_of(cluster->store)->pendings, entry) count++;
+    TAILQ_FOREACH(p, &later_of(cluster->jobs->store)->pendings, entry) count++;
     return count;
 }

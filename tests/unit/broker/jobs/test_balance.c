@@ -14,13 +14,13 @@ static void test_an_idle_worker_gets_what_waits(void **state) {
     skep_child *idle = hire(&bench, 1, 1);
     PUMP_UNTIL(bench.pump, held(idle) == 1);
     assert_int_equal(held(blocked), 1);
-    const struct skep__job *job = skep__deliveries_find(&idle->deliveries, 1)->job;
+    const struct skep__job *job = skep__deliveries_find(&idle->holder->deliveries, 1)->job;
     assert_int_equal(job->id, 2);
     assert_int_equal(job->attempt, 1); /* it was not begun before */
     assert_int_equal(bench.queue->redelivered, 0);
     assert_int_equal(bench.queue->taken_back, 1);
     assert_false(skep__claim_begin(blocked->page, 2, 0)); /* not even if it finds it in its inbox now */
-    assert_null(skep__deliveries_find(&blocked->deliveries, 2));
+    assert_null(skep__deliveries_find(&blocked->holder->deliveries, 2));
     dismiss(idle);
     dismiss(blocked);
     close_bench(&bench);
@@ -34,7 +34,7 @@ static void test_what_has_begun_stays(void **state) {
     begin(busy, 1, 2); /* it has answered the first, though nobody has read that yet */
     skep_child *idle = hire(&bench, 1, 1);
     pump_turns(bench.pump, 3);
-    PUMP_UNTIL(bench.pump, !skep__alarm_is_set(&bench.cluster->balance_alarm));
+    PUMP_UNTIL(bench.pump, !skep__alarm_is_set(&bench.cluster->jobs->balance_alarm));
     assert_int_equal(held(busy), 2);
     assert_int_equal(held(idle), 0);
     dismiss(idle);
@@ -57,8 +57,8 @@ static void test_as_many_as_are_wanted_in_their_order(void **state) {
     skep_child *idle = hire(&bench, 2, 4);
     PUMP_UNTIL(bench.pump, held(idle) == 5); /* its window */
     uint64_t before = 0;
-    for (uint64_t n = 0; (n = skep__deliveries_after(&idle->deliveries, n)) != 0;) {
-        const struct skep__job *job = skep__deliveries_find(&idle->deliveries, n)->job;
+    for (uint64_t n = 0; (n = skep__deliveries_after(&idle->holder->deliveries, n)) != 0;) {
+        const struct skep__job *job = skep__deliveries_find(&idle->holder->deliveries, n)->job;
         assert_true(job->id > before);
         before = job->id;
     }
@@ -73,13 +73,13 @@ static void test_as_many_as_are_wanted_in_their_order(void **state) {
 /* --- workers of two queues --- */
 
 static struct skep__queue *queue_r(struct bench *bench) {
-    return skep__queues_get(bench->cluster->queues, "r", 1);
+    return skep__queues_get(bench->cluster->jobs->queues, "r", 1);
 }
 
 static skep_child *hire_for_both(struct bench *bench, uint32_t place) {
     skep_child *child = hire(bench, place, 1);
     struct skep_command_handle handle = {.queue = skep__text("r")};
-    assert_int_equal(skep__consumer_add(child, &handle), SKEP_OK);
+    assert_int_equal(skep__jobs_handle(child->holder, &handle), SKEP_OK);
     return child;
 }
 
@@ -87,7 +87,7 @@ static void submit_other(struct bench *bench, struct skep__queue *other) {
     struct skep__submission submission = plain();
     uint64_t id;
     assert_int_equal(ledger_put(bench->cluster, other, &submission, &id), SKEP_OK);
-    skep__dispatch_jobs(bench->cluster, other);
+    skep__jobs_dispatch_queue(bench->cluster->jobs, other);
 }
 
 /* A handler of one queue holds up the jobs of another. */
@@ -102,7 +102,7 @@ static void test_a_worker_of_two_queues(void **state) {
     assert_int_equal(other->shelf->reserved_count, 1);
     skep_child *idle = hire_for_both(&bench, 1);
     PUMP_UNTIL(bench.pump, other->taken_back == 1);
-    assert_ptr_equal(skep__deliveries_find(&idle->deliveries, 1)->queue, other);
+    assert_ptr_equal(skep__deliveries_find(&idle->holder->deliveries, 1)->queue, other);
     dismiss(idle);
     dismiss(blocked);
     close_bench(&bench);
@@ -129,7 +129,7 @@ static void test_it_stays_when_all_are_held_up(void **state) {
     assert_int_equal(other->taken_back, 0);
     const struct skep__consumer *waits = LIST_FIRST(&other->consumers);
     if (waits->held == 0) waits = LIST_NEXT(waits, of_queue);
-    skep_child *free = waits->child == workers[0] ? workers[1] : workers[0];
+    skep_child *free = waits->holder == workers[0]->holder ? workers[1] : workers[0];
     free->page->running = 0; /* its handler has returned, and kept the job, of which the broker hears nothing */
     PUMP_UNTIL(bench.pump, other->taken_back == 1);
     assert_int_equal(waits->held, 0);
@@ -151,7 +151,7 @@ static void test_it_stays_behind_the_backlog_of_another_queue(void **state) {
     submit(&bench, 2 * JOBS);
     for (unsigned i = 0; i < 2; i++) {
         struct skep_command_handle handle = {.queue = skep__text("r")};
-        assert_int_equal(skep__consumer_add(workers[i], &handle), SKEP_OK);
+        assert_int_equal(skep__jobs_handle(workers[i]->holder, &handle), SKEP_OK);
     }
     submit_other(&bench, other);
     for (uint64_t n = 1; n < JOBS; n++) { /* the last one waits */
@@ -179,7 +179,7 @@ static void test_a_kept_job_is_no_backlog(void **state) {
     submit_other(&bench, other);
     assert_int_equal(other->shelf->reserved_count, 2);
     struct skep_command_handle handle = {.queue = skep__text("r")};
-    assert_int_equal(skep__consumer_add(keeps, &handle), SKEP_OK);
+    assert_int_equal(skep__jobs_handle(keeps->holder, &handle), SKEP_OK);
     PUMP_UNTIL(bench.pump, other->taken_back == 1);
     dismiss(keeps);
     dismiss(blocked);
@@ -216,8 +216,8 @@ static void test_what_was_given_back_is_taken(void **state) {
     skep_child *idle = hire(&bench, 1, 1);
     PUMP_UNTIL(bench.pump, held(idle) == 1);
     struct skep_command_released late = {.delivery = 2};
-    skep__ledger_released(leaves, &late);
-    assert_int_equal(bench.cluster->stray_answers, 0);
+    skep__jobs_released(leaves->holder, &late);
+    assert_int_equal(bench.cluster->jobs->stray_answers, 0);
     assert_counts(&bench, 0, 2, 0, 0);
     dismiss(idle);
     dismiss(leaves);
@@ -231,13 +231,13 @@ static void test_nobody_looks_while_nothing_waits(void **state) {
     skep_child *a = hire(&bench, 0, 1), *b = hire(&bench, 1, 1);
     submit(&bench, 1);
     begin(a, 1, 1);
-    PUMP_UNTIL(bench.pump, !skep__alarm_is_set(&bench.cluster->balance_alarm));
+    PUMP_UNTIL(bench.pump, !skep__alarm_is_set(&bench.cluster->jobs->balance_alarm));
     pump_turns(bench.pump, 3);
-    assert_false(skep__alarm_is_set(&bench.cluster->balance_alarm));
+    assert_false(skep__alarm_is_set(&bench.cluster->jobs->balance_alarm));
     submit(&bench, 1);
     assert_int_equal(held(a), 1);
     assert_int_equal(held(b), 1); /* the idle one comes first */
-    assert_false(skep__alarm_is_set(&bench.cluster->balance_alarm));
+    assert_false(skep__alarm_is_set(&bench.cluster->jobs->balance_alarm));
     dismiss(a);
     dismiss(b);
     close_bench(&bench);
@@ -245,8 +245,8 @@ static void test_nobody_looks_while_nothing_waits(void **state) {
 
 /* As a worker that begins all that it is sent. */
 static void begin_all(skep_child *child, uint64_t *begun) {
-    begin(child, *begun + 1, child->deliveries.next - *begun - 1);
-    *begun = child->deliveries.next - 1;
+    begin(child, *begun + 1, child->holder->deliveries.next - *begun - 1);
+    *begun = child->holder->deliveries.next - 1;
 }
 
 /* It could work on many at a time, and does not get to them: it stands still, or its handler does not return. */
@@ -271,8 +271,8 @@ static void test_a_worker_that_begins_nothing(void **state) {
     submit(&bench, 40);
     assert_int_equal(held(works), 65); /* its window */
     assert_int_equal(held(stands), 5); /* rather than nowhere */
-    begin(stands, stands->deliveries.next - 5, 5);
-    complete(stands, stands->deliveries.next - 5, 5);
+    begin(stands, stands->holder->deliveries.next - 5, 5);
+    complete(stands, stands->holder->deliveries.next - 5, 5);
     complete(works, 1, 20);
     submit(&bench, 10);
     assert_true(held(stands) > 0);
@@ -291,12 +291,12 @@ static void test_a_worker_that_lagged_is_idle_again(void **state) {
     submit(&bench, 2);
     begin_all(works, &begun);
     PUMP_UNTIL(bench.pump, held(lagged) == 0);
-    assert_true(lagged->lagging);
+    assert_true(lagged->holder->lagging);
     begin_all(works, &begun);
     submit(&bench, 1);
     assert_int_equal(held(lagged), 0);
     begin_all(works, &begun);
-    PUMP_UNTIL(bench.pump, !lagged->lagging);
+    PUMP_UNTIL(bench.pump, !lagged->holder->lagging);
     submit(&bench, 2);
     assert_int_equal(held(lagged), 1);
     dismiss(lagged);
@@ -312,8 +312,8 @@ static void test_a_lagging_worker_comes_before_a_busy_one(void **state) {
     submit(&bench, 1);
     begin(busy, 1, 1);
     skep_child *lagged = hire(&bench, 1, 1); /* behind the busy one, were they alike */
-    lagged->lagging = true;
-    skep__consumers_update(lagged);
+    lagged->holder->lagging = true;
+    skep__consumers_update(lagged->holder);
     submit(&bench, 1);
     assert_int_equal(held(lagged), 1);
     dismiss(lagged);

@@ -64,7 +64,7 @@ static void test_a_claim_is_used_again_when_its_job_has_begun(void **state) {
     bench_complete(child, 2, 10); /* these are not in the way */
     bench_assert(&bench, 2, SKEP_CLAIMS - 10, 10);
     assert_true(skep__claim_begin(child->page, 1, 0));
-    skep__dispatch_child(child);
+    skep__jobs_dispatch_to(child->holder);
     bench_assert(&bench, 0, SKEP_CLAIMS - 8, 10);
     bench_complete(child, 1, 1); /* a straggler */
     bench_assert(&bench, 0, SKEP_CLAIMS - 9, 11);
@@ -114,14 +114,14 @@ static void test_a_run_is_consecutive(void **state) {
     bench_submit(&bench, 6, 1);
     PUMP_UNTIL(bench.pump, inlet.jobs == 6);
     bench_complete(child, 3, 1);
-    child->state = SKEP__CHILD_DRAINING; /* until all are back */
-    skep__consumers_update(child);
+    child->holder->ready = false; /* until all are back */
+    skep__consumers_update(child->holder);
     bench_retry(child, 1);
     bench_retry(child, 2);
     bench_retry(child, 4);
     bench_submit(&bench, 2, 1); /* 7 and 8, behind them */
-    child->state = SKEP__CHILD_READY;
-    skep__dispatch_child(child);
+    child->holder->ready = true;
+    skep__jobs_dispatch_to(child->holder);
     PUMP_UNTIL(bench.pump, inlet.jobs == 11);
     static const struct bench_run expected[] = {
         {.delivery = 7, .id = 1, .attempt = 2, .count = 2, .redelivered = true},
@@ -149,7 +149,7 @@ static void test_a_full_inbox_waits_until_it_is_empty(void **state) {
     bench_open(&bench, *state, &(skep_settings){.job_credit_bytes = 64 << 20});
     skep_child *full = bench_hire(&bench, 0, WIDE);
     bench_submit(&bench, 10, SKEP_MAX_PAYLOAD); /* nobody reads them */
-    assert_true(full->inbox_full);
+    assert_true(full->holder->inbox_full);
     uint64_t given = bench.queue->shelf->reserved_count;
     assert_in_range(given, SKEP_HIGH_WATER / SKEP_MAX_PAYLOAD, 9);
     bench_complete(full, 1, 1); /* makes no room in the inbox */
@@ -168,7 +168,7 @@ static void test_a_full_inbox_leaves_jobs_to_others(void **state) {
     bench_open(&bench, *state, &(skep_settings){.job_credit_bytes = 64 << 20});
     skep_child *full = bench_hire(&bench, 0, WIDE);
     bench_submit(&bench, 6, SKEP_MAX_PAYLOAD);
-    assert_true(full->inbox_full);
+    assert_true(full->holder->inbox_full);
     uint64_t given = bench_place(full)->held;
     assert_in_range(given, 1, 5);
     skep_child *other = bench_hire(&bench, 1, WIDE);
@@ -189,12 +189,12 @@ static void test_a_stalled_worker_waits_for_its_own_words(void **state) {
     bench_submit(&bench, 1, 1);
     assert_true(skep__claim_begin(stalled->page, 1, uv_hrtime() / 1000000));
     skep_child *works = bench_hire(&bench, 1, 9);
-    PUMP_UNTIL(bench.pump, stalled->stalled);
+    PUMP_UNTIL(bench.pump, stalled->holder->stalled);
     bench_submit(&bench, 3, 1);
     assert_int_equal(bench_place(stalled)->held, 0);
     assert_int_equal(bench_place(works)->held, 4);
     bench_complete(stalled, 1, 1); /* late, but it lives */
-    assert_false(stalled->stalled);
+    assert_false(stalled->holder->stalled);
     assert_int_equal(bench.queue->refused, 1);
     bench_submit(&bench, 2, 1);
     assert_int_equal(bench_place(stalled)->held, 1);
@@ -208,12 +208,12 @@ static void test_stalled_workers_are_roused_when_nobody_else_is_there(void **sta
     struct bench bench;
     bench_open(&bench, *state, NULL);
     skep_child *a = bench_hire(&bench, 0, 1), *b = bench_hire(&bench, 1, 1);
-    a->stalled = b->stalled = true;
-    skep__consumers_update(a);
-    skep__consumers_update(b);
+    a->holder->stalled = b->holder->stalled = true;
+    skep__consumers_update(a->holder);
+    skep__consumers_update(b->holder);
     assert_int_equal(bench.queue->taker_count, 0);
     bench_submit(&bench, 2, 1);
-    assert_false(a->stalled || b->stalled);
+    assert_false(a->holder->stalled || b->holder->stalled);
     assert_int_equal(bench_place(a)->held, 1);
     assert_int_equal(bench_place(b)->held, 1);
     bench_dismiss(a);
@@ -227,10 +227,10 @@ static void test_nobody_is_roused_while_somebody_is_merely_busy(void **state) {
     skep_child *busy = bench_hire(&bench, 0, 1);
     bench_submit(&bench, 2, 1);
     skep_child *stalled = bench_hire(&bench, 1, 1);
-    stalled->stalled = true;
-    skep__consumers_update(stalled);
+    stalled->holder->stalled = true;
+    skep__consumers_update(stalled->holder);
     bench_submit(&bench, 1, 1);
-    assert_true(stalled->stalled);
+    assert_true(stalled->holder->stalled);
     bench_assert(&bench, 1, 2, 0);
     bench_dismiss(busy);
     bench_dismiss(stalled);
@@ -246,7 +246,7 @@ static void test_a_worker_of_two_queues(void **state) {
     bench_handle(child, "r", 5);
     bench_submit(&bench, 3, 5);
     bench_assert(&bench, 1, 2, 0); /* bytes are counted over all queues */
-    struct skep__queue *other = skep__queues_find(bench.cluster->queues, "r", 1);
+    struct skep__queue *other = skep__queues_find(bench.cluster->jobs->queues, "r", 1);
     assert_non_null(other);
     assert_int_equal(other->taker_count, 0);
     assert_int_equal(other->consumer_count, 1);
@@ -269,7 +269,7 @@ static void test_handling_a_queue_again_changes_the_concurrency(void **state) {
     bench_assert(&bench, 10, 10, 0);
     assert_int_equal(bench.queue->consumer_count, 1);
     struct skep_command_handle handle = {.queue = skep__text("q")}; /* 1 */
-    assert_int_equal(skep__consumer_add(child, &handle), SKEP_OK);
+    assert_int_equal(skep__jobs_handle(child->holder, &handle), SKEP_OK);
     assert_int_equal(bench_place(child)->concurrency, 1);
     bench_complete(child, 1, 1);
     bench_assert(&bench, 10, 9, 1); /* it has more than its window */
@@ -281,10 +281,10 @@ static void test_too_many_queues(void **state) {
     struct bench bench;
     bench_open(&bench, *state, NULL);
     for (unsigned i = 1; i < SKEP_MAX_QUEUES; i++)
-        skep__queues_get(bench.cluster->queues, (const char *)&i, sizeof i)->paused = true;
+        skep__queues_get(bench.cluster->jobs->queues, (const char *)&i, sizeof i)->paused = true;
     skep_child *child = bench_hire(&bench, 0, 1);
     struct skep_command_handle handle = {.queue = skep__text("one more")};
-    assert_int_equal(skep__consumer_add(child, &handle), SKEP_EQUEUES);
+    assert_int_equal(skep__jobs_handle(child->holder, &handle), SKEP_EQUEUES);
     bench_dismiss(child);
     bench_close(&bench);
 }
@@ -302,27 +302,27 @@ static void test_jobs_that_cannot_be_packed_stay(void **state) {
     for (unsigned i = 0; i < 3; i++) bench_put(&bench, 100);
     bench.queue->paused = false;
     memset(bench.queue->name, 'n', sizeof bench.queue->name);
-    skep__dispatch_jobs(bench.cluster, bench.queue);
+    skep__jobs_dispatch_queue(bench.cluster->jobs, bench.queue);
     memset(bench.queue->name, '\0', sizeof bench.queue->name);
     bench.queue->name[0] = 'q';
     bench.queue->paused = true;
     bench_assert(&bench, 4, 0, 0);
     assert_int_equal(bench_place(child)->held, 0);
-    assert_int_equal(child->held_bytes, 0);
+    assert_int_equal(child->holder->held_bytes, 0);
     assert_int_equal(bench.queue->redelivered, 0);
-    const struct skep__job *first = bench.cluster->store->kind->first(bench.queue->shelf);
+    const struct skep__job *first = bench.cluster->jobs->store->kind->first(bench.queue->shelf);
     assert_int_equal(first->id, 1);
     assert_int_equal(first->attempt, 1);
     bench_read_inbox(&bench, 0, &inlet);
     bench.queue->paused = false;
-    skep__dispatch_jobs(bench.cluster, bench.queue);
+    skep__jobs_dispatch_queue(bench.cluster->jobs, bench.queue);
     bench_assert(&bench, 0, 4, 0);
     PUMP_UNTIL(bench.pump, inlet.jobs == 5);
     assert_int_equal(inlet.runs[1].delivery, 2); /* no gap */
     assert_int_equal(inlet.runs[1].attempt, 2);
     bench_complete(child, 2, 4);
     bench_assert(&bench, 0, 0, 4);
-    assert_int_equal(bench.cluster->stray_answers, 0);
+    assert_int_equal(bench.cluster->jobs->stray_answers, 0);
     bench_dismiss(child);
     bench_close_inlet(&inlet);
     bench_close(&bench);

@@ -7,7 +7,7 @@ enum { WIDE = 10000 };
 static void report_one(skep_child *worker, uint64_t job_ns) {
     struct skep_histogram times = {0};
     for (unsigned i = 0; i < 10; i++) assert_int_equal(skep__histogram_record(&times, job_ns), SKEP_OK);
-    skep__consumer_timed(worker, bench_place(worker)->queue, &times);
+    assert_int_equal(skep__jobs_timed(bench_place(worker)->queue, worker->holder, &times), SKEP_OK);
     skep__histogram_free(&times);
 }
 
@@ -19,7 +19,7 @@ static void assert_split(struct bench *bench, skep_child *const workers[4], cons
     bench_submit(bench, 8, 1);
     for (unsigned i = 0; i < 4; i++) {
         assert_int_equal(bench_place(workers[i])->held, expected[i]);
-        if (expected[i] > 0) bench_complete(workers[i], workers[i]->deliveries.next - expected[i], expected[i]);
+        if (expected[i] > 0) bench_complete(workers[i], workers[i]->holder->deliveries.next - expected[i], expected[i]);
     }
 }
 

@@ -22,7 +22,7 @@ static void test_one_is_sent_with_the_reserve(void **state) {
     bench_open(&bench, *state, NULL);
     skep_child *child = hire_when_paused(&bench, 0, JOBS, LARGE);
     shortage_begin(bench.cluster);
-    skep__dispatch_jobs(bench.cluster, bench.queue);
+    skep__jobs_dispatch_queue(bench.cluster->jobs, bench.queue);
     bench_assert(&bench, JOBS - 1, 1, 0);
     assert_null(bench.cluster->memory.block);
     bench_complete(child, 1, 1); /* gives the next one out */
@@ -43,9 +43,9 @@ static void test_each_worker_gets_one(void **state) {
     bench_handle(second, "q", WIDE);
     bench.queue->paused = false;
     shortage_begin(bench.cluster);
-    skep__dispatch_jobs(bench.cluster, bench.queue);
-    assert_int_equal(first->deliveries.jobs, 1);
-    assert_int_equal(second->deliveries.jobs, 1);
+    skep__jobs_dispatch_queue(bench.cluster->jobs, bench.queue);
+    assert_int_equal(first->holder->deliveries.jobs, 1);
+    assert_int_equal(second->holder->deliveries.jobs, 1);
     shortage_end();
     bench_dismiss(first);
     bench_dismiss(second);
@@ -60,7 +60,7 @@ static void test_little_ones_go_up_to_the_concurrency(void **state) {
     bench_place(child)->concurrency = 10;
     bench_place(child)->window = WIDE;
     shortage_begin(bench.cluster);
-    skep__dispatch_jobs(bench.cluster, bench.queue);
+    skep__jobs_dispatch_queue(bench.cluster->jobs, bench.queue);
     bench_assert(&bench, JOBS - 10, 10, 0);
     bench_complete(child, 3, 2);
     bench_assert(&bench, JOBS - 12, 10, 2);
@@ -74,15 +74,13 @@ static void test_all_go_when_there_is_memory_again(void **state) {
     struct bench bench;
     bench_open(&bench, *state, NULL);
     skep_child *child = hire_when_paused(&bench, 0, JOBS, LARGE);
-    hatch_list(child);
     bench_place(child)->window = JOBS;
     shortage_begin(bench.cluster);
-    skep__dispatch_jobs(bench.cluster, bench.queue);
+    skep__jobs_dispatch_queue(bench.cluster->jobs, bench.queue);
     bench_assert(&bench, JOBS - 1, 1, 0);
     shortage_end();
     PUMP_UNTIL(bench.pump, bench.queue->shelf->ready_count == 0);
     assert_non_null(bench.cluster->memory.block);
-    hatch_unlist(child);
     bench_dismiss(child);
     bench_close(&bench);
 }
@@ -92,10 +90,9 @@ static void test_none_is_lost_when_there_is_nothing(void **state) {
     struct bench bench;
     bench_open(&bench, *state, NULL);
     skep_child *child = hire_when_paused(&bench, 0, JOBS, LITTLE);
-    hatch_list(child);
     bench_place(child)->window = JOBS;
     scarce_has = scarce_nothing;
-    skep__dispatch_jobs(bench.cluster, bench.queue);
+    skep__jobs_dispatch_queue(bench.cluster->jobs, bench.queue);
     bench_assert(&bench, JOBS, 0, 0);
     assert_null(bench.cluster->memory.block);
     shortage_end();
@@ -104,7 +101,6 @@ static void test_none_is_lost_when_there_is_nothing(void **state) {
     PUMP_UNTIL(bench.pump, inlet.jobs == JOBS);
     assert_int_equal(inlet.runs[0].id, 1);
     assert_int_equal(inlet.runs[0].attempt, 1);
-    hatch_unlist(child);
     bench_dismiss(child);
     bench_close_inlet(&inlet);
     bench_close(&bench);
@@ -121,7 +117,7 @@ static void test_the_reserve_suffices_for_the_largest_job(void **state) {
     skep_child *child = hire_when_paused(&bench, 0, 1, SKEP_MAX_PAYLOAD);
     shortage_begin(bench.cluster);
     scarce_has = has_the_reserve;
-    skep__dispatch_jobs(bench.cluster, bench.queue); /* all of it waits to be written */
+    skep__jobs_dispatch_queue(bench.cluster->jobs, bench.queue); /* all of it waits to be written */
     bench_assert(&bench, 0, 1, 0);
     shortage_end();
     bench_read_inbox(&bench, 0, &inlet);
@@ -141,9 +137,10 @@ static void test_jobs_without_memory_are_refused(void **state) {
     assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_ENOMEM);
     assert_null(bench.cluster->memory.block); /* there is some now, but not for this */
     assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_ENOMEM);
-    assert_null(skep__ledger_queue(bench.cluster, "new", 3));
-    assert_int_equal(bench.cluster->queues->failure, SKEP_ENOMEM);
-    assert_ptr_equal(skep__ledger_queue(bench.cluster, "q", 1), bench.queue);
+    int status = SKEP_OK;
+    assert_null(skep__jobs_get_queue(bench.cluster->jobs, "new", 3, &status));
+    assert_int_equal(status, SKEP_ENOMEM);
+    assert_ptr_equal(skep__jobs_get_queue(bench.cluster->jobs, "q", 1, &status), bench.queue);
     bench_assert(&bench, 0, 0, 0);
     assert_int_equal(bench.queue->shelf->declined, 2);
     shortage_end();

@@ -34,7 +34,7 @@ static void close_bench(struct bench *bench) {
 static void add(struct bench *bench, unsigned index) {
     uint64_t expected = bench->deliveries.next;
     assert_int_equal(skep__deliveries_reserve(&bench->deliveries), SKEP_OK);
-    skep__deliveries_add(&bench->deliveries, bench->jobs[index]);
+    skep__deliveries_add(&bench->deliveries, bench->jobs[index], 0);
     assert_int_equal(bench->jobs[index]->delivery, expected);
 }
 

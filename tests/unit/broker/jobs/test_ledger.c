@@ -40,12 +40,12 @@ static void test_a_draining_worker_gets_nothing(void **state) {
     struct bench bench;
     open_plain(&bench, *state);
     skep_child *child = hire(&bench, 0, 5);
-    child->state = SKEP__CHILD_DRAINING;
-    skep__consumers_update(child);
+    child->holder->ready = false;
+    skep__consumers_update(child->holder);
     submit(&bench, 1);
     assert_counts(&bench, 1, 0, 0, 0);
-    child->state = SKEP__CHILD_READY;
-    skep__dispatch_child(child);
+    child->holder->ready = true;
+    skep__jobs_dispatch_to(child->holder);
     assert_counts(&bench, 0, 1, 0, 0);
     dismiss(child);
     close_bench(&bench);
@@ -59,7 +59,7 @@ static void test_the_window_grows_while_answers_are_quick(void **state) {
     assert_int_equal(held(child), 2); /* one that is worked on, one that waits */
     uint64_t most = 0;
     while (bench.queue->shelf->ready_count > 0) {
-        complete(child, child->deliveries.first, held(child));
+        complete(child, child->holder->deliveries.first, held(child));
         if (held(child) > most) most = held(child);
     }
     assert_int_equal(most, 64);
@@ -91,7 +91,7 @@ static void test_the_window_shrinks_when_answers_are_slow(void **state) {
     skep_child *child = hire(&bench, 0, 3);
     place_of(child)->window = 100;
     submit(&bench, 1);
-    struct skep__job *job = skep__deliveries_find(&child->deliveries, 1)->job;
+    struct skep__job *job = skep__deliveries_find(&child->holder->deliveries, 1)->job;
     job->at_ms = skep__clock_ms(bench.cluster->clock) - 150;
     skep__consumer_judge(job);
     assert_int_equal(place_of(child)->window, 100);
@@ -124,8 +124,8 @@ static void test_one_answer_for_many(void **state) {
     submit(&bench, 10);
     complete(child, 1, 10);
     assert_counts(&bench, 0, 0, 0, 10);
-    assert_int_equal(bench.cluster->stray_answers, 0);
-    assert_int_equal(child->held_bytes, 0);
+    assert_int_equal(bench.cluster->jobs->stray_answers, 0);
+    assert_int_equal(child->holder->held_bytes, 0);
     dismiss(child);
     close_bench(&bench);
 }
@@ -140,7 +140,7 @@ static void test_answers_to_nothing_change_nothing(void **state) {
     complete(child, 4, 5); /* never given */
     complete(child, UINT64_MAX, UINT32_MAX);
     assert_counts(&bench, 0, 2, 0, 1);
-    assert_int_equal(bench.cluster->stray_answers, 1 + 5 + UINT64_C(0xffffffff));
+    assert_int_equal(bench.cluster->jobs->stray_answers, 1 + 5 + UINT64_C(0xffffffff));
     complete(child, 0, UINT32_MAX); /* of these, two are there */
     assert_counts(&bench, 0, 0, 0, 3);
     dismiss(child);
@@ -156,7 +156,7 @@ static void test_results_must_be_as_many_as_jobs(void **state) {
     struct skep_command_completed command = {.delivery = 1};
     SKEP_SET(completed, &command, n, 2);
     SKEP_SET(completed, &command, results, (struct skep_list){.count = 1});
-    assert_int_equal(skep__ledger_completed(child, &command, &why), SKEP_EPROTO);
+    assert_int_equal(skep__jobs_completed(child->holder, &command, &why), SKEP_EPROTO);
     assert_non_null(why);
     assert_counts(&bench, 0, 2, 0, 0);
     dismiss(child);
@@ -177,7 +177,7 @@ static void test_retries_end_in_the_dead_letters(void **state) {
     assert_string_equal(dead_letter(&bench)->death->reason, "later");
     assert_int_equal(dead_letter(&bench)->attempt, 3);
     assert_int_equal(bench.queue->redelivered, 2);
-    assert_int_equal(skep__ledger_revive(bench.cluster, NULL, 0), 1);
+    assert_int_equal(skep__jobs_revive(bench.cluster->jobs, NULL, 0), 1);
     assert_counts(&bench, 0, 1, 0, 0);
     complete(child, 4, 1);
     assert_counts(&bench, 0, 0, 0, 1);
@@ -191,15 +191,15 @@ static void test_failing_is_final(void **state) {
     skep_child *child = hire(&bench, 0, 1);
     submit(&bench, 1);
     struct skep_command_fail command = {.delivery = 1, .reason = skep__text("no such file")};
-    skep__ledger_fail(child, &command);
+    skep__jobs_failed(child->holder, &command);
     later_settle(child->cluster);
     assert_counts(&bench, 0, 0, 1, 0);
     assert_string_equal(dead_letter(&bench)->death->cause, "refused");
     assert_string_equal(dead_letter(&bench)->death->reason, "no such file");
     assert_int_equal(dead_letter(&bench)->death->exit.worker, child->id);
     uint64_t id = dead_letter(&bench)->id;
-    assert_int_equal(skep__ledger_drop(bench.cluster, bench.queue, id + 1), 0);
-    assert_int_equal(skep__ledger_drop(bench.cluster, bench.queue, id), 1);
+    assert_int_equal(skep__jobs_drop(bench.cluster->jobs, bench.queue, id + 1), 0);
+    assert_int_equal(skep__jobs_drop(bench.cluster->jobs, bench.queue, id), 1);
     assert_counts(&bench, 0, 0, 0, 0);
     dismiss(child);
     close_bench(&bench);
@@ -210,12 +210,12 @@ static void test_released_jobs_were_never_there(void **state) {
     open_plain(&bench, *state);
     skep_child *child = hire(&bench, 0, 10);
     submit(&bench, 3);
-    child->state = SKEP__CHILD_DRAINING;
+    child->holder->ready = false;
     struct skep_command_released command = {.delivery = 1};
     SKEP_SET(released, &command, n, 3);
-    skep__ledger_released(child, &command);
+    skep__jobs_released(child->holder, &command);
     assert_counts(&bench, 3, 0, 0, 0);
-    const struct skep__job *first = bench.cluster->store->kind->first(bench.queue->shelf);
+    const struct skep__job *first = bench.cluster->jobs->store->kind->first(bench.queue->shelf);
     assert_int_equal(first->id, 1);
     assert_int_equal(first->attempt, 0);
     dismiss(child);
@@ -254,7 +254,7 @@ static void test_the_primary_submits_too(void **state) {
     assert_int_equal(skep_cluster_submit(bench.cluster, "q", "x", 1, NULL, &id, hear, &heard), SKEP_OK);
     later_settle(bench.cluster);
     struct skep_command_fail command = {.delivery = 2};
-    skep__ledger_fail(child, &command);
+    skep__jobs_failed(child->holder, &command);
     later_settle(child->cluster);
     assert_int_equal(heard.status, SKEP_EDEAD);
     assert_string_equal(heard.data, "refused");
@@ -300,7 +300,7 @@ static void test_the_primary_has_a_copy_of_a_dead_letter(void **state) {
     open_plain(&bench, *state);
     skep_cluster *cluster = bench.cluster;
     assert_int_equal(skep_cluster_submit(cluster, "q", "x", 1, &keyed, NULL, NULL, NULL), SKEP_OK);
-    skep__ledger_bury(cluster, cluster->store->kind->first(bench.queue->shelf), "refused", &none, NULL);
+    skep__ledger_bury(cluster->jobs, cluster->jobs->store->kind->first(bench.queue->shelf), "refused", &none, NULL);
     assert_int_equal(skep_cluster_submit(cluster, "q", "x", 1, &keyed, NULL, NULL, NULL), SKEP_EDUPLICATE);
     assert_int_equal(skep_cluster_submit(cluster, "q", "x", 1, &keyed, &id, no_outcome, NULL), SKEP_EDEAD);
     assert_int_equal(id, 1);

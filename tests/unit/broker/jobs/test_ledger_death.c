@@ -12,7 +12,7 @@ static void test_delays_and_times_to_live(void **state) {
     submission.ttl_ms = 0;
     submission.delay_ms = 60;
     assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
-    skep__dispatch_jobs(bench.cluster, bench.queue);
+    skep__jobs_dispatch_queue(bench.cluster->jobs, bench.queue);
     PUMP_UNTIL(bench.pump, bench.queue->shelf->dead_count == 1);
     assert_string_equal(dead_letter(&bench)->death->cause, "expired");
     PUMP_UNTIL(bench.pump, bench.queue->shelf->ready_count == 1);
@@ -23,7 +23,7 @@ static void test_delays_and_times_to_live(void **state) {
 
 static void assert_losable(const struct bench *bench, bool now, uint64_t jobs, uint64_t dead) {
     uint64_t dead_letters;
-    assert_int_equal(skep__ledger_losable(bench->cluster, now, &dead_letters), jobs);
+    assert_int_equal(skep__jobs_losable(bench->cluster->jobs, now, &dead_letters), jobs);
     assert_int_equal(dead_letters, dead);
 }
 
@@ -32,23 +32,19 @@ static void test_what_a_stop_would_lose(void **state) {
     struct bench bench;
     open_plain(&bench, *state);
     skep_child *child = hire(&bench, 0, 4), *killed = hire(&bench, 1, 1);
-    hatch_list(child);
-    hatch_list(killed);
     submit(&bench, 7);
     begin(child, 1, 3);
     begin(killed, 1, 1);
-    skep__ledger_fail(child, &fail);
+    skep__jobs_failed(child->holder, &fail);
     later_settle(child->cluster);
     assert_losable(&bench, false, 3, 1);
     assert_losable(&bench, true, 6, 1);
     killed->reason = "watchdog"; /* it finishes nothing any more */
     assert_losable(&bench, false, 4, 1);
-    bench.cluster->stopping = true; /* nobody begins anything any more */
+    bench.cluster->jobs->stopping = true; /* nobody begins anything any more */
     assert_losable(&bench, false, 0, 0);
     assert_losable(&bench, true, 2, 0);
-    bench.cluster->stopping = false;
-    hatch_unlist(child);
-    hatch_unlist(killed);
+    bench.cluster->jobs->stopping = false;
     dismiss(killed);
     dismiss(child);
     close_bench(&bench);
@@ -65,7 +61,8 @@ static void die(skep_child *child) {
 static void assert_deaths(const struct bench *bench, const char *expected) {
     const struct skep__job *job = NULL;
     for (; *expected != '\0'; expected++) {
-        job = bench->cluster->store->kind->next(bench->cluster->store, bench->queue->shelf, SKEP__JOB_READY, job);
+        job = bench->cluster->jobs->store->kind->next(bench->cluster->jobs->store, bench->queue->shelf, SKEP__JOB_READY,
+                                                      job);
         assert_non_null(job);
         assert_int_equal(job->deaths, *expected - '0');
     }
@@ -83,7 +80,8 @@ static void test_the_page_tells_who_is_to_blame(void **state) {
     assert_deaths(&bench, "00100");
     const struct skep__job *job = NULL;
     for (unsigned id = 1; id <= 5; id++) {
-        job = bench.cluster->store->kind->next(bench.cluster->store, bench.queue->shelf, SKEP__JOB_READY, job);
+        job = bench.cluster->jobs->store->kind->next(bench.cluster->jobs->store, bench.queue->shelf, SKEP__JOB_READY,
+                                                     job);
         assert_int_equal(job->id, id);           /* in their order */
         assert_int_equal(job->attempt, id <= 3); /* later ones were never begun */
     }
@@ -145,7 +143,7 @@ static void count_notices(skep_cluster *cluster, const skep_event *event, void *
 
 static void interrupt(struct bench *bench, uint32_t place) {
     skep_child *child = hire(bench, place, 1);
-    begin(child, child->deliveries.next - 1, 1);
+    begin(child, child->holder->deliveries.next - 1, 1);
     child->voluntary = true;
     die(child);
     pump_turns(bench->pump, 2);
@@ -160,7 +158,7 @@ static void test_interruptions_are_counted_and_said(void **state) {
     submit(&bench, 1);
     for (uint32_t i = 0; i < 9; i++) interrupt(&bench, i);
     assert_counts(&bench, 1, 0, 0, 0);
-    const struct skep__job *job = bench.cluster->store->kind->first(bench.queue->shelf);
+    const struct skep__job *job = bench.cluster->jobs->store->kind->first(bench.queue->shelf);
     assert_int_equal(job->interruptions, 9);
     assert_int_equal(job->failures, 0);
     assert_int_equal(bench.queue->interrupted, 9);
@@ -225,12 +223,12 @@ static void test_a_straggler_is_not_forgotten(void **state) {
     submit(&bench, 1);
     begin(child, 1, 1);
     run_past(&bench, child, SKEP_CLAIMS + 1);
-    assert_true(skep__deliveries_is_straggler(&child->deliveries, 1));
+    assert_true(skep__deliveries_is_straggler(&child->holder->deliveries, 1));
     assert_int_equal(held(child), 1);
     assert_counts(&bench, 0, 1, 0, SKEP_CLAIMS);
     die(child);
     assert_counts(&bench, 1, 0, 0, SKEP_CLAIMS);
-    assert_int_equal(bench.cluster->store->kind->first(bench.queue->shelf)->deaths, 1);
+    assert_int_equal(bench.cluster->jobs->store->kind->first(bench.queue->shelf)->deaths, 1);
     close_bench(&bench);
 }
 
@@ -242,11 +240,11 @@ static void test_jobs_count_before_and_after_they_are_given_back(void **state) {
     submit(&bench, 3);
     assert_int_equal(held(child), 3);
     complete(child, 1, 1);
-    assert_int_equal(skep__ledger_jobs_of(child), 2);
-    child->state = SKEP__CHILD_DRAINING;
-    skep__ledger_link_ended(child);
+    assert_int_equal(skep__jobs_had(child->holder), 2);
+    child->holder->ready = false;
+    skep__jobs_link_closed(child->holder);
     PUMP_UNTIL(bench.pump, held(child) == 0);
-    assert_int_equal(skep__ledger_jobs_of(child), 2);
+    assert_int_equal(skep__jobs_had(child->holder), 2);
     dismiss(child);
     close_bench(&bench);
 }

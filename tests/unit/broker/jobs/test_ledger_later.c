@@ -43,7 +43,7 @@ static void let_go(struct scene *scene) {
 }
 
 static const struct skep__job *look(const struct scene *scene, enum skep__job_state state) {
-    struct skep__store *store = scene->bench.cluster->store;
+    struct skep__store *store = scene->bench.cluster->jobs->store;
     return store->kind->next(store, scene->bench.queue->shelf, state, NULL);
 }
 
@@ -61,15 +61,15 @@ static void complete(struct scene *scene, uint64_t number, const char *result) {
     struct skep_command_completed command = {.delivery = number};
     const char *why;
     SKEP_SET(completed, &command, results, ((struct skep_list){.count = 1, .borrowed = &bytes}));
-    assert_int_equal(skep__ledger_completed(scene->child, &command, &why), SKEP_OK);
-    skep__dispatch_child(scene->child);
+    assert_int_equal(skep__jobs_completed(scene->child->holder, &command, &why), SKEP_OK);
+    skep__jobs_dispatch_to(scene->child->holder);
     skep__sessions_flush(scene->bench.cluster);
 }
 
 static void fail_with(struct scene *scene, uint64_t number, const char *reason) {
     struct skep_command_fail fail = {.delivery = number, .reason = skep__text(reason)};
-    skep__ledger_fail(scene->child, &fail);
-    skep__dispatch_child(scene->child);
+    skep__jobs_failed(scene->child->holder, &fail);
+    skep__jobs_dispatch_to(scene->child->holder);
 }
 
 static void test_an_outcome_is_told_when_it_is_stored(void **state) {
@@ -97,7 +97,7 @@ static void test_what_is_done_is_not_given_again(void **state) {
     assert_int_equal(look(&scene, SKEP__JOB_READY)->id, 2);
     scene.child = bench_hire(&scene.bench, 1, 10);
     assert_shown(&scene, 0, 1, 0);
-    skep__take_back_all(scene.child);
+    skep__take_back_all(scene.child->holder);
     assert_int_equal(look(&scene, SKEP__JOB_READY)->id, 2);
     let_go(&scene);
     visitor_expect(&scene.visitor, 1, SKEP_COMMAND_finished, 1, 1, 0);
@@ -128,8 +128,8 @@ static void test_a_death_is_told_when_it_is_stored(void **state) {
     open_scene(&scene, state);
     fail_with(&scene, 1, "no");
     assert_shown(&scene, 0, 1, 0);
-    assert_int_equal(skep__ledger_revive(scene.bench.cluster, NULL, 0), 0);
-    assert_int_equal(skep__ledger_drop(scene.bench.cluster, NULL, 0), 0);
+    assert_int_equal(skep__jobs_revive(scene.bench.cluster->jobs, NULL, 0), 0);
+    assert_int_equal(skep__jobs_drop(scene.bench.cluster->jobs, NULL, 0), 0);
     visitor_expect_nothing_more(&scene.visitor);
     let_go(&scene);
     visitor_expect(&scene.visitor, 1, SKEP_COMMAND_died, 1, 0, 0);
@@ -146,9 +146,9 @@ static void test_a_dead_letter_is_revived_later(void **state) {
     let_go(&scene);
     assert_shown(&scene, 0, 0, 2);
     later_hold(scene.bench.cluster, true);
-    assert_int_equal(skep__ledger_revive(scene.bench.cluster, NULL, 1), 1);
-    assert_int_equal(skep__ledger_drop(scene.bench.cluster, NULL, 0), 1);
-    assert_int_equal(skep__ledger_revive(scene.bench.cluster, NULL, 0), 0);
+    assert_int_equal(skep__jobs_revive(scene.bench.cluster->jobs, NULL, 1), 1);
+    assert_int_equal(skep__jobs_drop(scene.bench.cluster->jobs, NULL, 0), 1);
+    assert_int_equal(skep__jobs_revive(scene.bench.cluster->jobs, NULL, 0), 0);
     assert_shown(&scene, 0, 0, 0);
     let_go(&scene);
     assert_shown(&scene, 0, 1, 0); /* and given out */
@@ -160,7 +160,7 @@ static void test_a_retry_is_ready_when_it_is_stored(void **state) {
     struct scene scene;
     open_scene(&scene, state);
     bench_retry(scene.child, 1);
-    skep__dispatch_child(scene.child);
+    skep__jobs_dispatch_to(scene.child->holder);
     assert_shown(&scene, 0, 1, 0);
     let_go(&scene);
     assert_shown(&scene, 0, 2, 0);
@@ -175,15 +175,15 @@ static void test_a_queue_with_something_pending_stays(void **state) {
     struct skep_command_submit submit = visitor_jobs(3, 1);
     submit.queue = skep__text("r");
     visitor_say(&scene.visitor, &submit);
-    skep__queues_tidy(cluster->queues, 0);
-    skep__queues_tidy(cluster->queues, SKEP__QUEUE_KEPT_MS);
-    assert_non_null(skep__queues_find(cluster->queues, "r", 1));
+    skep__queues_tidy(cluster->jobs->queues, 0);
+    skep__queues_tidy(cluster->jobs->queues, SKEP__QUEUE_KEPT_MS);
+    assert_non_null(skep__queues_find(cluster->jobs->queues, "r", 1));
     later_fail(cluster, SKEP_ESYS);
     let_go(&scene);
     visitor_expect(&scene.visitor, 1, SKEP_COMMAND_declined, 3, 1, 0);
-    skep__queues_tidy(cluster->queues, 0);
-    skep__queues_tidy(cluster->queues, SKEP__QUEUE_KEPT_MS);
-    assert_null(skep__queues_find(cluster->queues, "r", 1));
+    skep__queues_tidy(cluster->jobs->queues, 0);
+    skep__queues_tidy(cluster->jobs->queues, SKEP__QUEUE_KEPT_MS);
+    assert_null(skep__queues_find(cluster->jobs->queues, "r", 1));
     close_scene(&scene);
 }
 

@@ -20,12 +20,12 @@ static void test_a_lease_ends(void **state) {
     begin(hangs, 1, 1);
     skep_child *works = hire(&bench, 1, 1);
     PUMP_UNTIL(bench.pump, held(works) == 1);
-    assert_true(hangs->stalled); /* it gets nothing more */
+    assert_true(hangs->holder->stalled); /* it gets nothing more */
     assert_int_equal(held(hangs), 0);
     complete(hangs, 1, 1);
     assert_int_equal(bench.queue->refused, 1); /* too late */
     assert_counts(&bench, 0, 1, 0, 0);
-    assert_false(hangs->stalled);
+    assert_false(hangs->holder->stalled);
     begin(works, 1, 1);
     complete(works, 1, 1);
     assert_counts(&bench, 0, 0, 0, 1);
@@ -58,14 +58,14 @@ static void test_a_silent_worker_without_a_page(void **state) {
     hangs->page->writes = 0;
     submit(&bench, 1);
     PUMP_UNTIL(bench.pump, bench.queue->redelivered == 2); /* that is, two leases have ended */
-    assert_true(hangs->silent_since_ms > 0);
-    uint64_t number = hangs->deliveries.next - 1;
-    const struct skep__job *job = skep__deliveries_find(&hangs->deliveries, number)->job;
+    assert_true(hangs->holder->silent_since_ms > 0);
+    uint64_t number = hangs->holder->deliveries.next - 1;
+    const struct skep__job *job = skep__deliveries_find(&hangs->holder->deliveries, number)->job;
     assert_int_equal(job->failures, 1);
     assert_int_equal(job->attempt, 3);
     complete(hangs, number, 1);
     assert_counts(&bench, 0, 0, 0, 1);
-    assert_int_equal(hangs->silent_since_ms, 0);
+    assert_int_equal(hangs->holder->silent_since_ms, 0);
     dismiss(hangs);
     close_bench(&bench);
 }
@@ -78,12 +78,12 @@ static void test_what_waits_has_no_lease(void **state) {
     pass(&bench, UINT64_C(3) * LEASE_MS);
     assert_counts(&bench, 0, 2, 0, 0);
     assert_true(bench.queue->taken_back > 0); /* it was sent again, since it may have been lost on its way */
-    begin(child, child->deliveries.first, 1);
+    begin(child, child->holder->deliveries.first, 1);
     PUMP_UNTIL(bench.pump, bench.queue->redelivered == 1); /* only the one that was begun */
     assert_counts(&bench, 0, 2, 0, 0);
     unsigned attempts = 0;
-    for (uint64_t n = 0; (n = skep__deliveries_after(&child->deliveries, n)) != 0;) {
-        const struct skep__job *job = skep__deliveries_find(&child->deliveries, n)->job;
+    for (uint64_t n = 0; (n = skep__deliveries_after(&child->holder->deliveries, n)) != 0;) {
+        const struct skep__job *job = skep__deliveries_find(&child->holder->deliveries, n)->job;
         if (job != NULL) attempts = attempts * 10 + job->attempt;
     }
     assert_int_equal(attempts, 12); /* the other one goes first, and has cost no attempt */
@@ -103,8 +103,9 @@ static void test_a_lease_begins_again_after_a_gap(void **state) {
     pump_stall(GAP_MS);
     uv_update_time(&bench.pump->loop);
     uint64_t now_ms = skep__clock_ms(bench.cluster->clock);
-    const struct skep__job *job = skep__deliveries_find(&child->deliveries, 1)->job;
-    assert_in_range(skep__ledger_lease_end_ms(child, job, now_ms), now_ms + LEASE_MS, now_ms + LEASE_MS + WAITED_MS);
+    const struct skep__job *job = skep__deliveries_find(&child->holder->deliveries, 1)->job;
+    assert_in_range(skep__ledger_lease_end_ms(child->holder, job, now_ms), now_ms + LEASE_MS,
+                    now_ms + LEASE_MS + WAITED_MS);
     PUMP_UNTIL(bench.pump, bench.queue->redelivered == 1);
     dismiss(child);
     close_bench(&bench);
@@ -119,13 +120,13 @@ static void test_an_extended_lease_does_not_end(void **state) {
     struct skep_command_extend extend = {.delivery = 1};
     uint64_t deadline_ns = uv_hrtime() + PUMP_PATIENCE_MS * UINT64_C(1000000);
     while (bench.queue->redelivered == 0) { /* until the other's has: nobody else is there to do it */
-        skep__ledger_extend(child, &extend);
+        skep__jobs_extended(child->holder, &extend);
         pump_turn(bench.pump, deadline_ns, PUMP_LOOK_MS, "a lease to end");
     }
     assert_counts(&bench, 0, 2, 0, 0);
-    assert_int_equal(skep__deliveries_find(&child->deliveries, 1)->job->id, 1);
-    assert_null(skep__deliveries_find(&child->deliveries, 2)->job);
-    assert_int_equal(skep__deliveries_find(&child->deliveries, 3)->job->id, 2);
+    assert_int_equal(skep__deliveries_find(&child->holder->deliveries, 1)->job->id, 1);
+    assert_null(skep__deliveries_find(&child->holder->deliveries, 2)->job);
+    assert_int_equal(skep__deliveries_find(&child->holder->deliveries, 3)->job->id, 2);
     dismiss(child);
     close_bench(&bench);
 }
@@ -135,11 +136,11 @@ static void test_which_lease_it_is(void **state) {
     struct bench bench;
     open_leases(&bench, *state, 3);
     struct skep__job job = {.queue = bench.queue};
-    assert_int_equal(skep__ledger_lease_ms(bench.cluster, &job), LEASE_MS);
+    assert_int_equal(skep__ledger_lease_ms(bench.cluster->jobs, &job), LEASE_MS);
     assert_int_equal(skep_setup_queue(bench.cluster, "q", &(skep_queue_options){.lease_ms = 5000}), SKEP_OK);
-    assert_int_equal(skep__ledger_lease_ms(bench.cluster, &job), 5000);
+    assert_int_equal(skep__ledger_lease_ms(bench.cluster->jobs, &job), 5000);
     job.lease_ms = 700;
-    assert_int_equal(skep__ledger_lease_ms(bench.cluster, &job), 700);
+    assert_int_equal(skep__ledger_lease_ms(bench.cluster->jobs, &job), 700);
     close_bench(&bench);
 }
 
@@ -170,20 +171,20 @@ static void test_backoff_doubles(void **state) {
     assert_int_equal(skep_setup_queue(bench.cluster, "q", &options), SKEP_OK);
     struct skep__submission submission = plain();
     uint64_t id;
-    submission.attempts = skep__ledger_attempts(bench.cluster, bench.queue, 0);
+    submission.attempts = skep__jobs_attempts(bench.cluster->jobs, bench.queue, 0);
     assert_int_equal(submission.attempts, 10);
     assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
     skep_child *child = hire(&bench, 0, 1);
-    struct skep__job *job = skep__deliveries_find(&child->deliveries, 1)->job;
+    struct skep__job *job = skep__deliveries_find(&child->holder->deliveries, 1)->job;
     static const unsigned expected_ms[] = {1000, 2000, 3000, 3000};
     const struct skep_bytes none = {0};
     for (unsigned i = 0; i < 4; i++) {
         job->state = SKEP__JOB_RESERVED; /* as if it had been given again */
         uint64_t now_ms = skep__clock_ms(bench.cluster->clock);
-        if (i == 0) skep__deliveries_settle(&child->deliveries, 1), skep__consumer_let_go(job);
-        else bench.cluster->store->kind->ripen(bench.cluster->store, UINT64_MAX);
-        if (i > 0) bench.cluster->store->kind->reserve(bench.cluster->store, job, now_ms);
-        skep__ledger_put_off(bench.cluster, job, 0, &none, NULL);
+        if (i == 0) skep__deliveries_settle(&child->holder->deliveries, 1), skep__consumer_let_go(job);
+        else bench.cluster->jobs->store->kind->ripen(bench.cluster->jobs->store, UINT64_MAX);
+        if (i > 0) bench.cluster->jobs->store->kind->reserve(bench.cluster->jobs->store, job, now_ms);
+        skep__ledger_put_off(bench.cluster->jobs, job, 0, &none, NULL);
         later_settle(bench.cluster);
         assert_int_equal(job->state, SKEP__JOB_DELAYED);
         assert_int_equal(job->at_ms - now_ms, expected_ms[i]);
@@ -202,7 +203,7 @@ static void test_times_to_live_of_what_was_sent(void **state) {
     submission.ttl_ms = 50;
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(ledger_put(bench.cluster, bench.queue, &submission, &id), SKEP_OK);
-    skep__dispatch_jobs(bench.cluster, bench.queue);
+    skep__jobs_dispatch_queue(bench.cluster->jobs, bench.queue);
     begin(child, 1, 1);
     PUMP_UNTIL(bench.pump, bench.queue->shelf->dead_count == 1);
     pass(&bench, 100);

@@ -12,11 +12,11 @@ static void test_before_the_start(void **state) {
     assert_int_equal(set(cluster, "q", (skep_queue_options){.attempts = 7, .backoff_ms = 20}),
                      SKEP_OK); /* in place of it */
     assert_int_equal(skep_cluster_start(cluster), SKEP_OK);
-    const struct skep__queue *queue = skep__queues_find(cluster->queues, "q", 1);
+    const struct skep__queue *queue = skep__queues_find(cluster->jobs->queues, "q", 1);
     assert_non_null(queue);
     assert_int_equal(queue->options.lease_ms, 0);
-    assert_int_equal(skep__ledger_attempts(cluster, queue, 0), 7);
-    assert_int_equal(skep__ledger_attempts(cluster, queue, 2), 2); /* the submitter's word counts */
+    assert_int_equal(skep__jobs_attempts(cluster->jobs, queue, 0), 7);
+    assert_int_equal(skep__jobs_attempts(cluster->jobs, queue, 2), 2); /* the submitter's word counts */
     assert_int_equal(queue->options.backoff_max_ms, 20);
     hatch_free(*state, &cluster);
 }
@@ -24,11 +24,11 @@ static void test_before_the_start(void **state) {
 static void test_after_the_start(void **state) {
     struct bench bench;
     bench_open(&bench, *state, &(skep_settings){.attempts = 4});
-    assert_int_equal(skep__ledger_attempts(bench.cluster, bench.queue, 0), 4);
+    assert_int_equal(skep__jobs_attempts(bench.cluster->jobs, bench.queue, 0), 4);
     assert_int_equal(set(bench.cluster, "q", (skep_queue_options){.attempts = 7}), SKEP_OK);
-    assert_int_equal(skep__ledger_attempts(bench.cluster, bench.queue, 0), 7);
+    assert_int_equal(skep__jobs_attempts(bench.cluster->jobs, bench.queue, 0), 7);
     assert_int_equal(set(bench.cluster, "new", (skep_queue_options){.attempts = 7}), SKEP_OK);
-    assert_non_null(skep__queues_find(bench.cluster->queues, "new", 3));
+    assert_non_null(skep__queues_find(bench.cluster->jobs->queues, "new", 3));
     bench_close(&bench);
 }
 
@@ -60,7 +60,7 @@ static void test_too_many(void **state) {
         snprintf(name, sizeof name, "queue %u", i);
         assert_int_equal(set(bench.cluster, name, (skep_queue_options){0}), SKEP_OK); /* "q" makes room */
     }
-    assert_null(skep__queues_find(bench.cluster->queues, "q", 1));
+    assert_null(skep__queues_find(bench.cluster->jobs->queues, "q", 1));
     assert_int_equal(set(bench.cluster, "one more", (skep_queue_options){0}), SKEP_EQUEUES);
     bench_close(&bench);
 }
@@ -70,7 +70,7 @@ static void test_defaults(void **state) {
     bench_open(&bench, *state, &(skep_settings){.attempts = 4});
     assert_int_equal(set(bench.cluster, "q", (skep_queue_options){.attempts = 7}), SKEP_OK);
     assert_int_equal(skep_setup_queue(bench.cluster, "q", NULL), SKEP_OK);
-    assert_int_equal(skep__ledger_attempts(bench.cluster, bench.queue, 0), 4);
+    assert_int_equal(skep__jobs_attempts(bench.cluster->jobs, bench.queue, 0), 4);
     bench_close(&bench);
 }
 

@@ -3,6 +3,7 @@
 #include "broker/hatch.h"
 #include "common/text.h"
 
+#include "base/times.h"
 #include "control/private.h"
 #include "jobs/store.h"
 #include "messages/private.h"
@@ -43,7 +44,7 @@ static void close_bench(struct bench *bench) {
 }
 
 static struct skep__queue *make_queue(struct bench *bench, const char *name) {
-    struct skep__queue *queue = skep__queues_get(bench->cluster->queues, name, strlen(name));
+    struct skep__queue *queue = skep__queues_get(bench->cluster->jobs->queues, name, strlen(name));
     assert_non_null(queue);
     return queue;
 }
@@ -58,7 +59,7 @@ static void report(struct bench *bench, skep_child *child, const char *what, con
     assert_int_equal(skep__histogram_pack(&times, packed, sizeof packed, &size_bytes), SKEP_OK);
     struct skep_command_handled handled = {.what = skep__text(what), .times = {packed, size_bytes}};
     if (queue != NULL) SKEP_SET(handled, &handled, queue, skep__text(queue));
-    assert_int_equal(skep__handled(bench->cluster, child, &handled, NULL, &bench->why), SKEP_OK);
+    assert_int_equal(skep__handled(bench->cluster, child, &handled, &bench->why), SKEP_OK);
     skep__histogram_free(&times);
 }
 
@@ -104,7 +105,7 @@ static struct view look(struct bench *bench) {
     assert_int_equal(skep__handling_add(bench->cluster, &frame), SKEP_OK);
     read_view(&view, &frame);
     skep__frame_clear(&frame);
-    assert_int_equal(skep__queues_add(bench->cluster, &frame), SKEP_OK);
+    assert_int_equal(skep__jobs_add_queues(bench->cluster->jobs, &frame), SKEP_OK);
     read_view(&view, &frame);
     skep__frame_free(&frame);
     return view;
@@ -158,7 +159,7 @@ static void test_by_queue(void **state) {
     assert_int_equal(view.queue.total, 5);
     assert_int_equal(view.by[0].of[SKEP__HANDLED_JOB].total, 7);
     assert_int_equal(view.by[2].of[SKEP__HANDLED_JOB].total, 3);
-    assert_null(skep__queues_find(bench->cluster->queues, "of which nobody knows", 21));
+    assert_null(skep__queues_find(bench->cluster->jobs->queues, "of which nobody knows", 21));
     forget(&view);
     close_bench(bench);
 }
@@ -170,7 +171,7 @@ static void test_unknown_things(void **state) {
     report(bench, bench->children[0], "tea", NULL, 1, MS);
     report(bench, bench->children[0], "", NULL, 1, MS);
     struct skep_command_handled rubbish = {.what = {"tea", 3}, .times = {"\x80", 1}};
-    assert_int_equal(skep__handled(bench->cluster, bench->children[0], &rubbish, NULL, &bench->why), SKEP_OK);
+    assert_int_equal(skep__handled(bench->cluster, bench->children[0], &rubbish, &bench->why), SKEP_OK);
     assert_int_equal(bench->cluster->messages->unknown, unknown + 3);
     struct view view = look(bench);
     assert_int_equal(view.commands, 0);
@@ -181,7 +182,7 @@ static void test_unknown_things(void **state) {
 static void test_malformed_times(void **state) {
     struct bench *bench = open_bench(*state);
     struct skep_command_handled handled = {.what = {"job", 3}, .times = {"\x00\x01\x80", 3}};
-    assert_int_equal(skep__handled(bench->cluster, bench->children[0], &handled, NULL, &bench->why), SKEP_EPROTO);
+    assert_int_equal(skep__handled(bench->cluster, bench->children[0], &handled, &bench->why), SKEP_EPROTO);
     assert_string_equal(bench->why, "times: no histogram");
     struct view view = look(bench);
     assert_int_equal(view.commands, 0);
@@ -196,8 +197,8 @@ static void test_a_large_answer(void **state) {
     char packed[SKEP_MAX_TIMES];
     report(bench, bench->children[0], "job", NULL, 1, MS);
     const struct skep_histogram *times = &bench->children[0]->talker->handling.of[SKEP__HANDLED_JOB];
-    assert_int_equal(skep__handling_pack(times, 0, packed).size_bytes, 3);
-    assert_int_equal(skep__handling_pack(times, SKEP_MAX_FRAME - SKEP_MAX_TIMES, packed).size_bytes, 0);
+    assert_int_equal(skep__times_pack(times, 0, packed).size_bytes, 3);
+    assert_int_equal(skep__times_pack(times, SKEP_MAX_FRAME - SKEP_MAX_TIMES, packed).size_bytes, 0);
     frame.size_bytes = frame.capacity_bytes = SKEP_MAX_FRAME - 2 * SKEP_MAX_TIMES;
     frame.data = calloc(1, frame.capacity_bytes);
     assert_non_null(frame.data);

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT
+ * The room: made, opened, stopped, closed, freed; what it says, and what memory there is for it. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "jobs/private.h"
+
+/* --- life --- */
+
+int skep__jobs_new(struct skep__jobs **out, const struct skep__jobs_setup *setup) {
+    struct skep__jobs *jobs = calloc(1, sizeof *jobs);
+    if (jobs == NULL) return SKEP_ENOMEM;
+    jobs->clock = setup->clock;
+    jobs->pace = setup->pace;
+    jobs->flusher = setup->flusher;
+    jobs->reserve = setup->reserve;
+    jobs->settings = setup->settings;
+    jobs->trace = setup->trace;
+    jobs->events = setup->events;
+    jobs->host = setup->host;
+    jobs->context = setup->context;
+    TAILQ_INIT(&jobs->holders);
+    *out = jobs;
+    return SKEP_OK;
+}
+
+void skep__jobs_free(struct skep__jobs **out) {
+    if (*out == NULL) return;
+    skep__queue_settings_free(*out);
+    free(*out);
+    *out = NULL;
+}
+
+int skep__jobs_open(struct skep__jobs *jobs) {
+    const skep_settings *settings = jobs->settings;
+    struct skep__store_limits limits = {.queue_jobs = settings->queue_jobs,
+                                        .queue_bytes = settings->queue_bytes,
+                                        .bytes = settings->jobs_bytes,
+                                        .dedup_ms = settings->dedup_ms,
+                                        .reserve = jobs->reserve};
+    int status = skep__store_memory_new(&jobs->store, &limits, &skep__ledger_store_events, jobs);
+    if (status == SKEP_OK) status = skep__queues_new(&jobs->queues, jobs->store);
+    return status == SKEP_OK ? skep__queue_settings_apply(jobs) : status;
+}
+
+void skep__jobs_close(struct skep__jobs *jobs) {
+    if (jobs == NULL) return;
+    skep__alarm_stop(&jobs->due_alarm);
+    skep__alarm_stop(&jobs->balance_alarm);
+    skep__alarm_stop(&jobs->dead_alarm);
+    if (jobs->store != NULL) jobs->store->kind->free(&jobs->store);
+    skep__queues_free(&jobs->queues);
+}
+
+void skep__jobs_stop(struct skep__jobs *jobs) {
+    jobs->stopping = true;
+    skep__ledger_say_dead(jobs);
+}
+
+/* What a worker may have depends on the reserve. */
+void skep__jobs_memory_back(struct skep__jobs *jobs) {
+    struct skep__holder *holder;
+    TAILQ_FOREACH(holder, &jobs->holders, entry) skep__consumers_update(holder);
+    skep__jobs_dispatch(jobs);
+}
+
+/* --- saying --- */
+
+void skep__jobs_say(struct skep__jobs *jobs, const struct skep__holder *holder, const char *format, ...) {
+    char text[SKEP_MAX_REASON + 1];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    jobs->host->error(jobs->context, holder != NULL ? holder->worker : NULL, text);
+}
+
+void skep__jobs_say_later(struct skep__jobs *jobs, const char *format, ...) {
+    char text[SKEP_MAX_REASON + 1];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    jobs->host->error_later(jobs->context, text);
+}
+
+/* --- memory --- */
+
+bool skep__jobs_allow(struct skep__jobs *jobs, size_t size_bytes) {
+    if (jobs->reserve == NULL || skep__reserve_allows(jobs->reserve, size_bytes)) return true;
+    jobs->host->out_of_memory(jobs->context);
+    return false;
+}
+
+bool skep__jobs_lack_memory(struct skep__jobs *jobs) {
+    bool was_there = jobs->reserve != NULL && skep__reserve_give_up(jobs->reserve);
+    if (jobs->reserve != NULL) jobs->host->out_of_memory(jobs->context);
+    return was_there;
+}
+
+void skep__jobs_check_memory(struct skep__jobs *jobs) {
+    if (jobs->reserve != NULL && !skep__reserve_check(jobs->reserve)) jobs->host->out_of_memory(jobs->context);
+}
