@@ -60,13 +60,7 @@ struct skep__session {
     bool is_delayed;
 };
 
-/* --- session.c --- */
-
-/* The session of a number that belongs to a process; NULL if there is none. */
-struct skep__session *skep__session_find(skep_cluster *cluster, uint64_t id, pid_t pid);
-
-/* Whether the client of a number has been there, and is not any more. */
-bool skep__session_is_gone(skep_cluster *cluster, uint64_t id);
+/* --- returns.c: what a client is told --- */
 
 /* Sends a command; drops it if the client has left too much unread. */
 void skep__session_tell(struct skep__session *session, const struct skep_command *command);
@@ -82,8 +76,18 @@ void skep__session_tell_expected(struct skep__session *session);
  * told which number comes next. */
 bool skep__session_reads(struct skep__session *session);
 
-void skep__session_end(struct skep__session *session);
-void skep__sessions_end(skep_cluster *cluster);
+/* Keeps a result until skep__sessions_flush; results of consecutive numbers travel together. False: there is no memory
+ * for it, which was said. */
+bool skep__session_gather(struct skep__session *session, uint64_t number, const struct skep_bytes *result);
+
+/* Where the client listens for what it is told. */
+void skep__returns_url(const struct skep__session *session, char *url, size_t capacity_bytes);
+
+/* Opens the channel. Errors: as skep__outlet_listen. */
+SKEP_MUST_USE int skep__returns_open(struct skep__session *session);
+
+/* Closes it, open or not; what was not sent is dropped. */
+void skep__returns_close(struct skep__session *session);
 
 /* --- answers.c: they go to a client in the order of its numbers; the store may complete its jobs later --- */
 
@@ -105,6 +109,20 @@ void skep__answers_hurry(struct skep__session *session);
 
 /* The client is gone: the store's answers to its submissions are dropped. */
 void skep__answers_leave(struct skep__session *session);
+
+/* --- session.c: clients that have joined --- */
+
+/* The session of a number; NULL if there is none. */
+struct skep__session *skep__session_by_id(skep_cluster *cluster, uint32_t id);
+
+/* The session of a number that belongs to a process; NULL if there is none. */
+struct skep__session *skep__session_find(skep_cluster *cluster, uint64_t id, pid_t pid);
+
+/* Whether the client of a number has been there, and is not any more. */
+bool skep__session_is_gone(skep_cluster *cluster, uint64_t id);
+
+void skep__session_end(struct skep__session *session);
+void skep__sessions_end(skep_cluster *cluster);
 
 /* --- intake.c --- */
 

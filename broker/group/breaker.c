@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The breaker: closed, open, and open with one worker on trial. */
+ * The breaker: closed, open, and open with one worker on trial. refill.c starts that one. */
 #include <stdio.h>
 
 #include "group/private.h"
@@ -26,19 +26,6 @@ static unsigned limit_of(const skep_group *group) {
 
 /* --- opening --- */
 
-static void try_one(struct skep__alarm *alarm);
-
-void skep__breaker_try_in(skep_group *group, uint64_t delay_ms) {
-    struct skep__breaker *breaker = &group->breaker;
-    breaker->retry.holds = true;
-    if (skep__alarm_set(group->cluster->clock, &breaker->retry, delay_ms, try_one) != SKEP_OK)
-        skep__emit_error(group->cluster, NULL, "out of memory: no worker is tried until skep resume");
-}
-
-static void wait_to_retry(skep_group *group) {
-    skep__breaker_try_in(group, group->terms.settings->breaker_ms);
-}
-
 static void open_breaker(skep_group *group, unsigned count, const char *how) {
     struct skep__breaker *breaker = &group->breaker;
     uint64_t span_ms = skep__clock_ms(group->cluster->clock) - breaker->failures.ms[breaker->failures.first];
@@ -48,7 +35,6 @@ static void open_breaker(skep_group *group, unsigned count, const char *how) {
              "%u quick failures in %.1f s, the last: %s; trying one worker in %.3g s, or on skep resume", count,
              (double)span_ms / 1000, how, group->terms.settings->breaker_ms / 1000.0);
     skep__slots_stop(group);
-    wait_to_retry(group);
 }
 
 static void stay_open(skep_group *group, const char *how) {
@@ -56,25 +42,22 @@ static void stay_open(skep_group *group, const char *how) {
     breaker->unsaid = true;
     snprintf(breaker->why, sizeof breaker->why, "it failed again: %s; trying the next in %.3g s, or on skep resume",
              how, group->terms.settings->breaker_ms / 1000.0);
-    wait_to_retry(group);
 }
 
-static bool is_on_trial(const struct skep__breaker *breaker, uint32_t id) {
+bool skep__breaker_tries(const struct skep__breaker *breaker, uint32_t id) {
     return breaker->open && !skep__alarm_is_set(&breaker->retry) && (id == 0 || id == breaker->trial);
 }
 
-void skep__breaker_failed(skep_group *group, uint32_t id, const char *how) {
+bool skep__breaker_failed(skep_group *group, uint32_t id, const char *how) {
     struct skep__breaker *breaker = &group->breaker;
-    if (is_on_trial(breaker, id)) stay_open(group, how);
-    if (breaker->open || group->cluster->stopping) return;
+    bool tried = skep__breaker_tries(breaker, id);
+    if (tried) stay_open(group, how);
+    if (breaker->open || group->cluster->stopping) return tried;
     unsigned period_ms = group->terms.settings->failures_period_ms;
     unsigned count = skep__failures_note(&breaker->failures, skep__clock_ms(group->cluster->clock), period_ms);
-    if (count >= limit_of(group)) open_breaker(group, count, how);
-}
-
-void skep__breaker_ended(const skep_child *child) {
-    skep_group *group = skep__group_of(child);
-    if (!group->cluster->stopping && is_on_trial(&group->breaker, child->id)) wait_to_retry(group);
+    if (count < limit_of(group)) return false;
+    open_breaker(group, count, how);
+    return true;
 }
 
 void skep__breaker_say(skep_group *group) {
@@ -90,7 +73,7 @@ void skep__breaker_say(skep_group *group) {
 
 /* --- closing --- */
 
-static void close_breaker(skep_group *group, const char *reason) {
+void skep__breaker_close(skep_group *group, const char *reason) {
     struct skep__breaker *breaker = &group->breaker;
     skep__alarm_stop(&breaker->retry);
     breaker->open = false;
@@ -101,36 +84,6 @@ static void close_breaker(skep_group *group, const char *reason) {
     event.reason = reason;
     if (!breaker->unsaid) skep__emit_later(group->cluster, &event);
     breaker->unsaid = false;
-    skep__slots_refill(group);
-}
-
-void skep__breaker_close(skep_group *group, const char *reason) {
-    if (!group->breaker.open || group->cluster->stopping) return;
-    skep__slots_forgive(group);
-    close_breaker(group, reason);
-}
-
-void skep_group_close_breaker(skep_group *group) {
-    skep__breaker_close(group, "by request");
-}
-
-/* Not during a reload: what is missing would be started from the old program. A reload closes it at its end; if it is
- * aborted, the next trial does. */
-void skep__breaker_ready(const skep_child *child) {
-    skep_group *group = skep__group_of(child);
-    if (!group->breaker.open || group->cluster->stopping || child->id <= group->breaker.newest) return;
-    if (!skep__reload_is_underway(group)) close_breaker(group, "a worker is ready");
-    else if (is_on_trial(&group->breaker, child->id)) wait_to_retry(group);
-}
-
-static void try_one(struct skep__alarm *alarm) {
-    struct skep__breaker *breaker = SKEP_CONTAINER(alarm, struct skep__breaker, retry);
-    skep_group *group = SKEP_CONTAINER(breaker, skep_group, breaker);
-    struct skep__slot *slot = skep__slot_missing(group);
-    breaker->trial = skep__child_latest(group->cluster) + 1;
-    if (skep__reload_is_underway(group)) wait_to_retry(group); /* it may have another program */
-    else if (slot != NULL) skep__slot_try(slot);
-    else close_breaker(group, "no worker is missing");
 }
 
 void skep__breaker_stop(skep_group *group) {

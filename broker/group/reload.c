@@ -61,10 +61,6 @@ static struct skep__slot *next_place(const struct skep__reload *reload) {
     return NULL;
 }
 
-bool skep__reload_is_underway(const skep_group *group) {
-    return group->reload != NULL;
-}
-
 void skep__reload_progress(const skep_group *group, uint32_t *step, uint32_t *steps) {
     const struct skep__reload *reload = group->reload;
     *step = *steps = 0;
@@ -210,7 +206,7 @@ static void finish(struct skep__reload *reload) {
     snprintf(reason, sizeof reason, "%" PRIu32 " worker%s replaced", progress[0], progress[0] == 1 ? "" : "s");
     if (reload->changes_settings) skep__program_adopt(&reload->program, group->terms.settings);
     detach(group);
-    if (whole) skep__breaker_close(group, "all workers were replaced");
+    if (whole) skep__refill_resume(group, "all workers were replaced");
     end(reload, event_of(group, NULL, &reload->requests, "done", progress, reason));
 }
 

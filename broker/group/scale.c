@@ -9,12 +9,6 @@
 
 enum { A_DAY_MS = 24 * 60 * 60 * 1000 };
 
-unsigned skep_group_wanted(const skep_group *group) {
-    unsigned wanted = 0;
-    for (size_t i = 0; i < group->slot_count; i++) wanted += group->slots[i]->wanted;
-    return wanted;
-}
-
 /* A program of the user's may start workers one by one, each with an environment; the first stands for all that are
  * asked for by number alone. */
 static int add_one(skep_group *group) {
@@ -83,7 +77,7 @@ int skep__scale_check(skep_group *group, unsigned workers) {
     if (workers > wanted && (uint64_t)workers + others > SKEP_MAX_WORKERS)
         return skep__broker_fail(group->cluster, SKEP_EINVAL, "%u workers%s: at most %d", workers,
                                  others > 0 ? " and those of other groups" : "", SKEP_MAX_WORKERS);
-    return skep__reload_is_underway(group) ? skep__reload_refuse(group) : SKEP_OK;
+    return skep__is_reloading(group) ? skep__reload_refuse(group) : SKEP_OK;
 }
 
 int skep__scale(skep_group *group, unsigned workers) {

@@ -27,7 +27,7 @@ static struct sums sum_up(const skep_cluster *cluster) {
         skep__reload_progress(group, &step, &steps);
         sums.step += step;
         sums.steps += steps;
-        sums.reloads = sums.reloads || skep__reload_is_underway(group);
+        sums.reloads = sums.reloads || skep__is_reloading(group);
         sums.open = sums.open || group->breaker.open;
         if (group->breaker.open && wait_ms < sums.wait_ms) sums.wait_ms = wait_ms;
     }
@@ -67,7 +67,7 @@ static int add_group(const skep_group *group, struct skep_frame *frame) {
     count_workers(group, g);
     if (fits(settings->exec)) SKEP_SET(groupStatus, g, program, skep__text(settings->exec));
     if (group->breaker.open) SKEP_SET(groupStatus, g, breaker_ms, skep__breaker_wait_ms(group));
-    if (skep__reload_is_underway(group)) {
+    if (skep__is_reloading(group)) {
         skep__reload_progress(group, &step, &steps);
         SKEP_SET(groupStatus, g, reloadStep, step);
         SKEP_SET(groupStatus, g, reloadSteps, steps);

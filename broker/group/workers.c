@@ -4,7 +4,7 @@
 #include "group/private.h"
 
 void skep__groups_worker_ready(skep_child *child) {
-    skep__breaker_ready(child);
+    skep__refill_child_ready(child);
     skep__reload_child_ready(child);
 }
 

@@ -158,6 +158,18 @@ static inline void bench_complete(skep_child *child, uint64_t delivery, uint64_t
     skep__jobs_dispatch_to(child->holder);
 }
 
+/* n results of one size, as they come at the end of a worker's frame */
+static inline void bench_results(skep_child *child, uint64_t delivery, uint32_t n, size_t size_bytes) {
+    static const char text[SKEP_MAX_PAYLOAD] = "result";
+    static struct skep_bytes results[SKEP_MAX_LIST];
+    struct skep_command_completed command = {.delivery = delivery};
+    const char *why;
+    for (uint32_t i = 0; i < n; i++) results[i] = (struct skep_bytes){text, size_bytes};
+    SKEP_SET(completed, &command, n, n);
+    if (size_bytes > 0) SKEP_SET(completed, &command, results, ((struct skep_list){.count = n, .borrowed = results}));
+    assert_int_equal(skep__jobs_completed(child->holder, &command, &why), SKEP_OK);
+}
+
 static inline void bench_retry(skep_child *child, uint64_t delivery) {
     struct skep_command_retry command = {.delivery = delivery};
     skep__jobs_retried(child->holder, &command);

@@ -142,6 +142,23 @@ static inline void visitor_go(struct visitor *visitor) {
     free(visitor->log);
 }
 
+/* With a broker of its own. */
+static inline void visitor_open(struct bench *bench, struct visitor *visitor, void **state) {
+    bench_open(bench, *state, &(skep_settings){.job_credit_bytes = 64 << 20});
+    visitor_come(visitor, bench);
+}
+
+static inline void visitor_close(struct bench *bench, struct visitor *visitor) {
+    visitor_go(visitor);
+    bench_close(bench);
+}
+
+/* What has gathered leaves, as at the end of a frame. */
+static inline void bench_flush(struct bench *bench) {
+    later_settle(bench->cluster);
+    skep__sessions_flush(bench->cluster);
+}
+
 static inline struct skep__session *visitor_session(const struct visitor *visitor) {
     return skep__session_find(visitor->bench->cluster, visitor->id, visitor->pid);
 }
