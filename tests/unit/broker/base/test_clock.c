@@ -241,18 +241,18 @@ static void test_it_stands_still_until_it_is_moved(void **state) {
     assert_null(bench.clock);
 }
 
-static void ring_again(struct skep__alarm *alarm) {
+static void ring_and_set_again(struct skep__alarm *alarm) {
     struct alarm *mine = (struct alarm *)alarm;
     assert_int_equal(skep__clock_ms(alarm->clock) % 10, 1); /* it begins at 1 */
     mine->rung++;
-    assert_int_equal(skep__alarm_set(alarm->clock, alarm, 10, ring_again), SKEP_OK);
+    assert_int_equal(skep__alarm_set(alarm->clock, alarm, 10, ring_and_set_again), SKEP_OK);
 }
 
 static void test_what_is_set_on_the_way_rings_too(void **state) {
     struct bench bench;
     (void)state;
     open_still(&bench);
-    assert_int_equal(skep__alarm_set(bench.clock, &bench.alarms[0].alarm, 10, ring_again), SKEP_OK);
+    assert_int_equal(skep__alarm_set(bench.clock, &bench.alarms[0].alarm, 10, ring_and_set_again), SKEP_OK);
     skep__clock_move(bench.clock, 100);
     assert_int_equal(bench.alarms[0].rung, 10);
     skep__alarm_stop(&bench.alarms[0].alarm);
