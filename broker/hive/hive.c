@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The room: made, opened, asked, closed, freed; and what all rooms have of a worker. */
+ * The room: made, opened, asked, closed, freed; and what worker/ calls. */
 #include "hive/private.h"
 
 #include <stdlib.h>
@@ -7,7 +7,6 @@
 #include "base/why.h"
 #include "connections/connections.h"
 #include "journal/journal.h"
-#include "messages/messages.h"
 #include "worker/worker.h"
 
 /* --- the cluster --- */
@@ -53,28 +52,6 @@ void skep__hive_close(skep_cluster *cluster) {
 
 /* --- workers --- */
 
-static int make_progress(skep_child *child) {
-    child->progress = calloc(1, sizeof *child->progress);
-    if (child->progress == NULL) return SKEP_ENOMEM;
-    child->progress->child = child;
-    return SKEP_OK;
-}
-
-int skep__parts_new(skep_child *child) {
-    int status = make_progress(child);
-    if (status == SKEP_OK) status = skep__connections_worker_made(child);
-    if (status == SKEP_OK) status = skep__messages_worker_made(child);
-    return status;
-}
-
-void skep__parts_free(skep_child *child) {
-    skep__messages_worker_freed(child);
-    skep__connections_worker_freed(child);
-    if (child->progress != NULL) skep__alarm_stop(&child->progress->deadline);
-    free(child->progress);
-    child->progress = NULL;
-}
-
 static int worker_made(skep_child *child, const struct skep__program *program) {
     int status = skep__parts_new(child);
     if (status != SKEP_OK) return skep__broker_fail(child->cluster, status, "fork: %s", skep_strerror(status));
@@ -84,11 +61,6 @@ static int worker_made(skep_child *child, const struct skep__program *program) {
 static void worker_watched(skep_child *child) {
     skep__link_open(child);
     skep__watch_ready(child);
-}
-
-void skep__worker_unmade(skep_child *child) {
-    skep__outlet_free(&child->inbox);
-    skep__parts_free(child);
 }
 
 const struct skep__worker_events skep__hive_events = {.made = worker_made,
