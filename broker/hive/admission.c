@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Admission of workers. A worker without its channels would take connections and lose every job, message and count. */
+ * What keeps a worker from being admitted, in words. Without its channels it would take connections and lose every job,
+ * message and count. */
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "hive/private.h"
-#include "journal/journal.h"
 
 /* The effective one: the kernel checks that when a process connects. */
 static bool find_user(pid_t pid, uid_t *uid) {
@@ -27,16 +27,6 @@ bool skep__admission_allows(const skep_child *child, char why[SKEP_MAX_REASON + 
              "user use --user (skep_settings.uid)",
              uid);
     return false;
-}
-
-void skep__admission_check(skep_child *child) {
-    const struct skep__progress *progress = child->progress;
-    bool connected = progress->inbox_live > 0 && progress->outbox_live > 0;
-    if (child->discarding || !progress->said_ready) return;
-    if (child->state == SKEP__CHILD_READY) skep__watch_channels(child, connected);
-    if (child->state != SKEP__CHILD_ONLINE || !connected) return;
-    skep__emit_due(child->cluster);
-    skep__life(child, SKEP__SIGNAL_SAYS_READY);
 }
 
 static bool has_own_root(pid_t pid) {

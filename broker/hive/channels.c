@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: MIT
- * Connections of the broker's channels. */
+ * Connections of the broker's channels. A worker that has sent ready becomes ready when it has one of each. */
 #include "hive/private.h"
 #include "jobs/jobs.h"
 #include "journal/journal.h"
 #include "worker/worker.h"
 
 /* --- of workers --- */
+
+void skep__channels_check(skep_child *child) {
+    const struct skep__progress *progress = child->progress;
+    bool connected = progress->inbox_live > 0 && progress->outbox_live > 0;
+    if (child->discarding || !progress->said_ready) return;
+    if (child->state == SKEP__CHILD_READY) skep__watch_channels(child, connected);
+    if (child->state != SKEP__CHILD_ONLINE || !connected) return;
+    skep__emit_due(child->cluster);
+    skep__life(child, SKEP__SIGNAL_SAYS_READY);
+}
 
 /* Connections are counted from 1; another one means that the one before has ended while both sides lived. */
 static bool is_another(uint64_t *connections) {
@@ -24,7 +34,7 @@ void skep__inbox_connected(void *context, const struct skep__peer *peer) {
     skep_child *child = context;
     (void)peer;
     child->progress->inbox_live++;
-    skep__admission_check(child);
+    skep__channels_check(child);
     if (!is_another(&child->progress->inbox_connections)) return;
     note_cut(child, "inbox");
     skep__jobs_inbox_cut(child->holder);
@@ -34,7 +44,7 @@ void skep__inbox_disconnected(void *context, const struct skep__peer *peer) {
     skep_child *child = context;
     (void)peer;
     child->progress->inbox_live--;
-    skep__admission_check(child);
+    skep__channels_check(child);
 }
 
 void skep__outbox_connected(void *context, const struct skep__peer *peer) {
@@ -42,14 +52,14 @@ void skep__outbox_connected(void *context, const struct skep__peer *peer) {
     if (child == NULL) return;
     child->progress->outbox_live++;
     if (is_another(&child->progress->outbox_connections)) note_cut(child, "outbox");
-    skep__admission_check(child);
+    skep__channels_check(child);
 }
 
 void skep__outbox_disconnected(void *context, const struct skep__peer *peer) {
     skep_child *child = skep__child_by_pid(context, peer->pid);
     if (child == NULL) return;
     child->progress->outbox_live--;
-    skep__admission_check(child);
+    skep__channels_check(child);
 }
 
 /* --- of others --- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The end of a worker: of its link, of its process, and of what the broker holds of it. */
+ * The end of a worker: of its link, and of what the broker holds of it. */
 #include "common/container.h"
 #include "connections/connections.h"
 #include "group/group.h"
@@ -8,8 +8,6 @@
 #include "journal/journal.h"
 #include "messages/messages.h"
 #include "worker/worker.h"
-
-enum { LAST_WORDS = 1024 /* messages read after the end; a child of the worker's may go on writing */ };
 
 /* --- skep_cluster_disconnect --- */
 
@@ -55,20 +53,7 @@ void skep__child_close_link(skep_child *child) {
     check_disconnected(child->cluster);
 }
 
-/* --- the process --- */
-
-/* Its last messages are read: those on the link here, those on its outbox next. The link's end closes it. */
-static void read_last_words(skep_child *child) {
-    for (unsigned i = 0; i < LAST_WORDS && child->link >= 0; i++)
-        if (skep__read_link(child) != SKEP_OK) return;
-}
-
-void skep__worker_ended(skep_child *child) {
-    read_last_words(child);
-    skep__port_read(child->cluster->hive->outbox, child->pid);
-    skep__output_finish(child);
-    skep__life(child, SKEP__SIGNAL_EXIT);
-}
+/* --- the rest --- */
 
 void skep__child_release(skep_child *child) {
     skep_cluster *cluster = child->cluster;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What a worker says on its link. */
+ * What a worker says on its link, until its process has ended. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -10,6 +10,8 @@
 #include "jobs/jobs.h"
 #include "journal/journal.h"
 #include "worker/worker.h"
+
+enum { LAST_WORDS = 1024 /* messages read after the end; a child of the worker's may go on writing */ };
 
 static void reject(skep_child *child, int status, const char *reason) {
     struct skep_command command = {.id = SKEP_COMMAND_reject};
@@ -57,7 +59,7 @@ static void disconnect_asked(skep_child *child, const struct skep_command_discon
 
 static void say_ready(skep_child *child) {
     child->progress->said_ready = true;
-    skep__admission_check(child);
+    skep__channels_check(child);
 }
 
 static bool listens_to(const skep_child *child) {
@@ -113,4 +115,17 @@ int skep__read_link(skep_child *child) {
     skep__port_read(child->cluster->hive->outbox, child->pid); /* what it sent before it closed the link */
     if (child->link >= 0) skep__life(child, SKEP__SIGNAL_LINK_END);
     return status;
+}
+
+/* Its last messages are read: those on the link here, those on its outbox next. The link's end closes it. */
+static void read_last_words(skep_child *child) {
+    for (unsigned i = 0; i < LAST_WORDS && child->link >= 0; i++)
+        if (skep__read_link(child) != SKEP_OK) return;
+}
+
+void skep__worker_ended(skep_child *child) {
+    read_last_words(child);
+    skep__port_read(child->cluster->hive->outbox, child->pid);
+    skep__output_finish(child);
+    skep__life(child, SKEP__SIGNAL_EXIT);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The room: made, opened, asked, closed, freed; and what all rooms have of a worker. */
+ * The room: made, opened, asked, closed, freed; and what worker/ calls. */
 #include "hive/private.h"
 
 #include <stdlib.h>
@@ -8,7 +8,6 @@
 #include "connections/connections.h"
 #include "jobs/jobs.h"
 #include "journal/journal.h"
-#include "messages/messages.h"
 #include "worker/worker.h"
 
 /* --- the cluster --- */
@@ -54,36 +53,6 @@ void skep__hive_close(skep_cluster *cluster) {
 
 /* --- workers --- */
 
-static int make_progress(skep_child *child) {
-    child->progress = calloc(1, sizeof *child->progress);
-    if (child->progress == NULL) return SKEP_ENOMEM;
-    child->progress->child = child;
-    return SKEP_OK;
-}
-
-static int make_holder(skep_child *child) {
-    const struct skep__worker_facts facts = {
-        .worker = child, .settings = child->terms->settings, .id = child->id, .pid = child->pid, .page = child->page};
-    return skep__holder_new(&child->holder, child->cluster->jobs, &facts);
-}
-
-int skep__parts_new(skep_child *child) {
-    int status = make_progress(child);
-    if (status == SKEP_OK) status = skep__connections_worker_made(child);
-    if (status == SKEP_OK) status = make_holder(child);
-    if (status == SKEP_OK) status = skep__messages_worker_made(child);
-    return status;
-}
-
-void skep__parts_free(skep_child *child) {
-    skep__messages_worker_freed(child);
-    skep__holder_free(&child->holder);
-    skep__connections_worker_freed(child);
-    if (child->progress != NULL) skep__alarm_stop(&child->progress->deadline);
-    free(child->progress);
-    child->progress = NULL;
-}
-
 static int worker_made(skep_child *child, const struct skep__program *program) {
     int status = skep__parts_new(child);
     if (status != SKEP_OK) return skep__broker_fail(child->cluster, status, "fork: %s", skep_strerror(status));
@@ -95,11 +64,6 @@ static int worker_made(skep_child *child, const struct skep__program *program) {
 static void worker_watched(skep_child *child) {
     skep__link_open(child);
     skep__watch_ready(child);
-}
-
-void skep__worker_unmade(skep_child *child) {
-    skep__outlet_free(&child->inbox);
-    skep__parts_free(child);
 }
 
 const struct skep__worker_events skep__hive_events = {.made = worker_made,

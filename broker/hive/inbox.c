@@ -1,18 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * A worker's inbox, opened while its program loads; the welcome names it. */
-
-#include <stdio.h>
-#include <string.h>
-
 #include "base/why.h"
 #include "config/config.h"
 #include "hive/private.h"
-
-void skep__inbox_url(const skep_child *child, char *url, size_t capacity_bytes) {
-    skep__instance_url(&child->cluster->instance, SKEP_FILE_INBOX, url, capacity_bytes);
-    size_t length = strlen(url);
-    snprintf(url + length, capacity_bytes - length, ".%u", child->id);
-}
 
 int skep__inbox_open(skep_child *child, const struct skep__program *program) {
     char url[SKEP_MAX_URL + 1];

@@ -41,6 +41,34 @@ struct skep__progress {
     uint64_t cut_said_ms; /* when it was last said that one of these was cut; the loop's time; 0: never */
 };
 
+/* --- parts.c --- */
+
+/* Makes what the rooms have of a worker, and frees it, which may be less. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__parts_new(skep_child *child);
+void skep__parts_free(skep_child *child);
+
+/* The same with its inbox. */
+void skep__worker_unmade(skep_child *child);
+
+/* URL of a worker's inbox. */
+void skep__inbox_url(const skep_child *child, char *url, size_t capacity_bytes);
+
+/* --- end.c --- */
+
+/* Closes the link; what was not taken goes to others. */
+void skep__child_close_link(skep_child *child);
+
+/* Forgets a worker that is not listed any more; frees it with its last handle. */
+void skep__child_release(skep_child *child);
+
+/* --- admission.c: what keeps a worker from being given work --- */
+
+/* Whether a worker that says hello runs as a user who may connect to its channels. If not, why, in words. */
+bool skep__admission_allows(const skep_child *child, char why[SKEP_MAX_REASON + 1]);
+
+/* Which channels of a worker that has sent ready are not connected, in words; "" if it has not sent it. */
+void skep__admission_missing(const skep_child *child, char why[SKEP_MAX_REASON + 1]);
+
 /* --- life.c --- */
 
 /* Something has happened to a worker: looks up the transition and takes it. */
@@ -58,31 +86,6 @@ void skep__child_leave(skep_child *child);
 /* It was asked to leave from outside: it is replaced at once, not after a drain that may take long. */
 void skep__child_stand_down(skep_child *child);
 
-/* --- heard.c --- */
-
-/* Reads one message of the link and acts upon it. SKEP_OK: there may be more; asking costs a system call each time. */
-int skep__read_link(skep_child *child);
-
-/* --- end.c --- */
-
-/* Closes the link; what was not taken goes to others. */
-void skep__child_close_link(skep_child *child);
-
-/* Its process has ended; how is filled in. */
-void skep__worker_ended(skep_child *child);
-
-/* Forgets a worker that is not listed any more; frees it with its last handle. */
-void skep__child_release(skep_child *child);
-
-/* --- hive.c --- */
-
-/* Makes what the rooms have of a worker, and frees it, which may be less. Errors: SKEP_ENOMEM. */
-SKEP_MUST_USE int skep__parts_new(skep_child *child);
-void skep__parts_free(skep_child *child);
-
-/* The same with its inbox. */
-void skep__worker_unmade(skep_child *child);
-
 /* --- outbox.c --- */
 
 /* A frame arrived in the outbox; context is the cluster. */
@@ -91,15 +94,11 @@ void skep__outbox_received(void *context, const void *data, size_t size_bytes, c
 /* A worker's inbox has drained; context is the worker. */
 void skep__inbox_drained(void *context);
 
-/* --- inbox.c --- */
-
-/* URL of a worker's inbox. */
-void skep__inbox_url(const skep_child *child, char *url, size_t capacity_bytes);
-
-/* Opens the inbox of a new worker, for its user if that is another one. Errors: as skep_fork. */
-SKEP_MUST_USE int skep__inbox_open(skep_child *child, const struct skep__program *program);
-
 /* --- channels.c --- */
+
+/* The worker has sent ready, or one of its channels has connected or ended: it becomes ready if nothing is missing any
+ * more; one that was ready has as long again to connect what is. */
+void skep__channels_check(skep_child *child);
 
 /* A process has connected to the outbox, or its connection has ended; context is the cluster. */
 void skep__outbox_connected(void *context, const struct skep__peer *peer);
@@ -111,17 +110,17 @@ void skep__inbox_connected(void *context, const struct skep__peer *peer);
 void skep__inbox_disconnected(void *context, const struct skep__peer *peer);
 void skep__inbox_refused(void *context, pid_t pid, uid_t uid);
 
-/* --- admission.c: conditions for giving work to a worker: its user may use both of its channels, they are connected,
- * it sent `ready` --- */
+/* --- inbox.c --- */
 
-/* Whether a worker that says hello runs as a user who may connect to its channels. If not, why, in words. */
-bool skep__admission_allows(const skep_child *child, char why[SKEP_MAX_REASON + 1]);
+/* Opens the inbox of a new worker, for its user if that is another one. Errors: as skep_fork. */
+SKEP_MUST_USE int skep__inbox_open(skep_child *child, const struct skep__program *program);
 
-/* The worker has sent ready, or one of its channels has connected or ended: it becomes ready if nothing is missing any
- * more; one that was ready has as long again to connect what is. */
-void skep__admission_check(skep_child *child);
+/* --- heard.c --- */
 
-/* Which channels of a worker that has sent ready are not connected, in words; "" if it has not sent it. */
-void skep__admission_missing(const skep_child *child, char why[SKEP_MAX_REASON + 1]);
+/* Reads one message of the link and acts upon it. SKEP_OK: there may be more; asking costs a system call each time. */
+int skep__read_link(skep_child *child);
+
+/* Its process has ended; how is filled in. */
+void skep__worker_ended(skep_child *child);
 
 #endif

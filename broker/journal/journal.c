@@ -10,6 +10,7 @@ int skep__journal_new(skep_cluster *cluster) {
     journal->cluster = cluster;
     STAILQ_INIT(&journal->subscribers);
     STAILQ_INIT(&journal->due);
+    journal->due_flush.flush = skep__events_flush;
     STAILQ_INIT(&journal->items);
     TAILQ_INIT(&journal->log.lines);
     STAILQ_INIT(&journal->exits);
@@ -61,6 +62,11 @@ int skep__journal_worker_made(skep_child *child) {
     if (child->subject == NULL) return SKEP_ENOMEM;
     STAILQ_INIT(&child->subject->subscribers);
     return SKEP_OK;
+}
+
+void skep__journal_worker_ended(skep_child *child) {
+    skep__tail_free(&child->subject->last_lines);
+    skep__events_forget(child);
 }
 
 void skep__journal_worker_freed(skep_child *child) {

@@ -5,7 +5,14 @@
 
 #include "journal/journal.h"
 
-/* --- callbacks --- */
+/* An event that is due on the next turn */
+struct skep__due_event {
+    STAILQ_ENTRY(skep__due_event) entry;
+    skep_event event;
+    char reason[SKEP_MAX_REASON + 1]; /* copies, since what they were borrowed from may have gone by then */
+    char url[SKEP_MAX_URL + 1];
+    char queue[SKEP_MAX_NAME + 1];
+};
 
 /* A callback for events of one kind */
 struct skep__subscriber {
@@ -18,8 +25,6 @@ struct skep__subscriber {
     bool removed; /* freed when no callback is being called */
 };
 STAILQ_HEAD(skep__subscribers, skep__subscriber);
-
-void skep__subscribers_free(struct skep__subscribers *subscribers);
 
 /* --- log.c: what workers wrote on stdout and stderr: the latest lines, numbered from 1 without a gap --- */
 
@@ -98,13 +103,35 @@ struct skep__subject {
     struct skep__log_tail last_lines;
 };
 
+/* --- event.c --- */
+
+/* The first event that is due, which is so no longer; NULL: none is. The caller frees it. */
+struct skep__due_event *skep__events_take(struct skep__journal *journal);
+
+/* Drops those about a worker, or all. */
+void skep__events_forget(const skep_child *child);
+void skep__events_free(struct skep__journal *journal);
+
+/* --- memory.c --- */
+
+void skep__memory_close(skep_cluster *cluster);
+
+/* --- news.c --- */
+
 /* Publishes an event. */
 void skep__news_event(skep_cluster *cluster, const skep_event *event);
 
-/* Drops all events that are due. */
-void skep__events_free(struct skep__journal *journal);
 void skep__news_free(struct skep__journal *journal);
+
+/* --- emit.c --- */
+
+/* Emits what is due; of journal.due_flush. */
+void skep__events_flush(struct skep__flush *flush);
+
+void skep__subscribers_free(struct skep__subscribers *subscribers);
+
+/* --- exits.c --- */
+
 void skep__exits_free(struct skep__journal *journal);
-void skep__memory_close(skep_cluster *cluster);
 
 #endif

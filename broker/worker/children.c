@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The workers of a cluster, by number and by process; and what users ask of one. */
-#include <signal.h>
-
+ * The workers of a cluster, by number and by process; and what users ask about one. */
 #include "base/why.h"
-#include "contract.h"
 #include "journal/journal.h"
 #include "worker/private.h"
 
@@ -121,12 +118,4 @@ void skep_child_set_data(skep_child *child, void *data) {
 
 void *skep_child_data(const skep_child *child) {
     return child->data;
-}
-
-void skep_child_disconnect(skep_child *child) {
-    skep__child_dismiss(child);
-}
-
-int skep_child_kill(skep_child *child, int signal) {
-    return skep__child_signal(child, signal, signal == SIGTERM ? SKEP_TERM_NOW : 0);
 }

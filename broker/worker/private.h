@@ -67,25 +67,6 @@ struct skep__workers {
 /* The worker is found and counted from here on. Errors: SKEP_ENOMEM, with cluster.why. */
 SKEP_MUST_USE int skep__child_enlist(skep_child *child);
 
-/* --- child.c --- */
-
-/* What the room has of a worker, as long as that has no process; and frees it. Errors: SKEP_ENOMEM. */
-SKEP_MUST_USE int skep__process_new(skep_child *child);
-void skep__process_free(skep_child *child);
-
-/* --- spawn.c --- */
-
-struct skep__spawned {
-    pid_t pid;
-    int pidfd;
-    int link;               /* the broker's end */
-    struct skep_page *page; /* to be freed by skep__page_free */
-    int output[2];          /* where to read its stdout and stderr; -1: they are not captured */
-};
-
-/* Forks and executes a worker. Errors: as skep_fork. */
-SKEP_MUST_USE int skep__spawn(const skep_child *child, const struct skep__start *start, struct skep__spawned *spawned);
-
 /* --- page.c: pages of memory that the broker shares with a worker: struct skep_page of contract.h --- */
 
 /* *fd is what the worker gets, close-on-exec; the caller closes it. Errors: SKEP_EMFILE, SKEP_ENOMEM, SKEP_ESYS. */
@@ -129,5 +110,24 @@ void skep__orphans_end(skep_cluster *cluster);
 
 /* Kills what a broker has left behind that was killed. */
 void skep__orphans_inherit(pid_t broker, uint64_t generation);
+
+/* --- spawn.c --- */
+
+struct skep__spawned {
+    pid_t pid;
+    int pidfd;
+    int link;               /* the broker's end */
+    struct skep_page *page; /* to be freed by skep__page_free */
+    int output[2];          /* where to read its stdout and stderr; -1: they are not captured */
+};
+
+/* Forks and executes a worker. Errors: as skep_fork. */
+SKEP_MUST_USE int skep__spawn(const skep_child *child, const struct skep__start *start, struct skep__spawned *spawned);
+
+/* --- child.c --- */
+
+/* What the room has of a worker, as long as that has no process; and frees it. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__process_new(skep_child *child);
+void skep__process_free(skep_child *child);
 
 #endif

@@ -25,7 +25,7 @@ static void test_a_dead_letter_is_told(void **state) {
     skep_child *child = bench_hire(&bench, 0, 100);
     visitor_submit(&visitor, 1, 2, true);
     struct skep_command_fail fail = {.delivery = 2, .reason = skep__text("no")};
-    skep__jobs_fail(child->holder, &fail);
+    skep__jobs_failed(child->holder, &fail);
     later_settle(bench.cluster);
     visitor_expect(&visitor, 1, SKEP_COMMAND_died, 2, 0, 0);
     assert_string_equal(visitor.log[1].text, "refused");

@@ -24,7 +24,7 @@ static void test_a_client_leaves(void **state) {
     assert_true(LIST_EMPTY(&bench.cluster->clients->delayed));
     bench_results(child, 2, 1, 2); /* its jobs stay, their results are nobody's */
     struct skep_command_fail fail = {.delivery = 3};
-    skep__jobs_fail(child->holder, &fail);
+    skep__jobs_failed(child->holder, &fail);
     later_settle(bench.cluster);
     assert_int_equal(bench.queue->unclaimed, 2);
     bench_assert(&bench, 0, 0, 2);
