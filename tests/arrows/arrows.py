@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Rooms look into those below them only, and only by the front door: includes and calls of functions, held against
-rooms.def; and of another room of the broker no header is included but its contract, ROOM/ROOM.h.
+rooms.def; and of another room of the broker no header is included but its contract, ROOM/ROOM.h. Files of one room
+stand on each other, too: none calls another one round about, but in rooms with a row ROUND.
 
 broker/broker.h, what all rooms of the broker are given, may be included by each of them. broker/base is a shelf of
 small tools, each with a header of its own, as the rooms of proto/ and lib/ are."""
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+ROUND = re.compile(r'^ROUND\(([\w/]+)\)', re.M)
 ROOM = re.compile(r'^ROOM\(([\w/]+), "([^"]*)"\)', re.M)
 COMMENT_OR_TEXT = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.S)
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
@@ -29,10 +31,22 @@ def read_rooms(table):
     return rooms
 
 
+def reachable(start, calls):
+    """All that a file calls, and what that calls, and so on."""
+    found, todo = set(), [start]
+    while todo:
+        for other in calls[todo.pop()]:
+            if other not in found:
+                found.add(other)
+                todo.append(other)
+    return found
+
+
 class House:
     def __init__(self, root, table):
         self.root = root
         self.rooms = read_rooms(table)
+        self.round = set(ROUND.findall(table))
         self.files = [path for top in TOPS for path in sorted((root / top).rglob("*.[ch]"))
                       if "/include/" not in str(path)]
         self.owners = {name: path for path in self.files if path.suffix == ".c"
@@ -88,14 +102,32 @@ class House:
             return f"{name} is not the contract of {there}, which is {contract.name}"
         return None
 
+    def circles(self):
+        """Sets of files of which each reaches each other by calls: the room, and in words one call of each to the next."""
+        calls = {path: {other: (position, name) for position, name, other in self.calls(path) if other != path}
+                 for path in self.files}
+        reached = {path: reachable(path, calls) for path in self.files}
+        for path in self.files:
+            circle = [other for other in self.files if other in reached[path] and path in reached[other]]
+            if circle and circle[0] == path:
+                said = [f"{self.name_of(one)}:{self.line_of(one, position)} calls {name} of {self.name_of(other)}"
+                        for one in circle for other, (position, name) in calls[one].items() if other in circle]
+                yield self.room_of(path), f"a circle of {len(circle)} files: {'; '.join(said)}"
+
+    def line_of(self, path, position):
+        return path.read_text().count("\n", 0, position) + 1
+
     def wrong(self):
         for path in self.files:
             looks = [(*look, True) for look in self.includes(path)] + [(*look, False) for look in self.calls(path)]
             for position, name, other, is_include in looks:
                 why = self.why_not(path, name, other, is_include)
                 if why:
-                    line = path.read_text().count("\n", 0, position) + 1
-                    yield f"{self.name_of(path)}:{line}: {why}"
+                    yield f"{self.name_of(path)}:{self.line_of(path, position)}: {why}"
+        found = dict(self.circles())
+        yield from (f"{room}: {circle}" for room, circle in found.items() if room not in self.round)
+        yield from (f"{room}: no file calls another one round about; its row of rooms.def can go"
+                    for room in sorted(self.round - set(found)))
 
 
 def main():

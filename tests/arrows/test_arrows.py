@@ -31,13 +31,13 @@ HOUSE = {
 
 
 class Arrows(unittest.TestCase):
-    def wrong(self, **changed):
+    def wrong(self, table=TABLE, **changed):
         with tempfile.TemporaryDirectory() as folder:
             for name, text in {**HOUSE, **changed}.items():
                 path = Path(folder) / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
-            return list(House(Path(folder), TABLE).wrong())
+            return list(House(Path(folder), table).wrong())
 
     def test_a_house_in_order(self):
         self.assertEqual(self.wrong(), [])
@@ -64,6 +64,23 @@ class Arrows(unittest.TestCase):
         found = self.wrong(**{"broker/cellar/rack.c": "int skep__rack(void) {\n    return skep__box();\n}\n"})
         self.assertEqual(found, ["broker/cellar/rack.c:2: skep__box is of broker/attic, "
                                  "into which broker/cellar may not look"])
+
+    def test_a_circle_of_files(self):
+        body = "int skep__{}(void) {{\n    return skep__{}();\n}}\n"
+        found = self.wrong(**{"broker/attic/a.c": body.format("a", "b"), "broker/attic/b.c": body.format("b", "c"),
+                              "broker/attic/c.c": body.format("c", "a"), "broker/attic/d.c": body.format("d", "a")})
+        self.assertEqual(found, ["broker/attic: a circle of 3 files: "
+                                 "broker/attic/a.c:2 calls skep__b of broker/attic/b.c; "
+                                 "broker/attic/b.c:2 calls skep__c of broker/attic/c.c; "
+                                 "broker/attic/c.c:2 calls skep__a of broker/attic/a.c"])
+
+    def test_a_room_where_files_may_call_round_about(self):
+        body = "int skep__{}(void) {{\n    return skep__{}();\n}}\n"
+        pair = {"broker/attic/a.c": body.format("a", "b"), "broker/attic/b.c": body.format("b", "a")}
+        self.assertEqual(len(self.wrong(**pair)), 1)
+        self.assertEqual(self.wrong(TABLE + "ROUND(broker/attic)\n", **pair), [])
+        self.assertEqual(self.wrong(TABLE + "ROUND(broker/attic)\n"),
+                         ["broker/attic: no file calls another one round about; its row of rooms.def can go"])
 
     def test_what_only_looks_like_a_call(self):
         text = '/* skep__box() */\nconst char *of = "skep__box()";\n'
