@@ -103,7 +103,7 @@ class House:
         return None
 
     def circles(self):
-        """Sets of files of which each reaches each other by calls: the room, and in words one call of each to the next."""
+        """Sets of files of which each reaches each other by calls: their room, and in words a call of each."""
         calls = {path: {other: (position, name) for position, name, other in self.calls(path) if other != path}
                  for path in self.files}
         reached = {path: reachable(path, calls) for path in self.files}
