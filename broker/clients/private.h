@@ -60,6 +60,16 @@ struct skep__session {
     bool is_delayed;
 };
 
+/* A file calls only those before it. outcomes.c, which fills in jobs/events.h, stands on all but the intake. */
+
+/* --- primary.c: jobs of the primary itself --- */
+
+/* The outcome, by its number, of a job of the primary's own, or of the job that it has a copy of; and, for all that it
+ * still waits for, that there will be none. */
+void skep__primary_outcome(skep_cluster *cluster, uint64_t number, uint64_t id, int status,
+                           const struct skep_bytes *data);
+void skep__primary_forget(skep_cluster *cluster);
+
 /* --- returns.c: what a client is told --- */
 
 /* Sends a command; drops it if the client has left too much unread. */
@@ -128,13 +138,5 @@ void skep__sessions_end(skep_cluster *cluster);
 
 /* A frame arrived in the intake; context is the cluster. */
 void skep__intake_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer);
-
-/* --- primary.c --- */
-
-/* The outcome, by its number, of a job of the primary's own, or of the job that it has a copy of; and, for all that it
- * still waits for, that there will be none. */
-void skep__primary_outcome(skep_cluster *cluster, uint64_t number, uint64_t id, int status,
-                           const struct skep_bytes *data);
-void skep__primary_forget(skep_cluster *cluster);
 
 #endif

@@ -1,269 +1,154 @@
 /* SPDX-License-Identifier: MIT
- * Which worker gets a connection. Workers that keep up are in each listener's heap, ordered by the policy. One that has
- * not acknowledged for a while is behind: it gets nothing until it does, unless all are. What it missed meanwhile it
- * gets first, up to CATCH_UP connections, so that short delays do not make the rotation uneven. */
-#include <netinet/in.h>
+ * From a listener's sockets to its workers. The broker accepts while workers have room, and pauses while none has; what
+ * has come back from a worker goes before what is new. */
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-#include "common/container.h"
 #include "connections/private.h"
+#include "journal/journal.h"
 
-enum {
-    BEHIND_MS = 2,    /* age of the oldest connection not taken that makes a worker be behind */
-    BEHIND_COUNT = 4, /* so do as many connections not taken more than others have: thousands may come in a second */
-    HANGS_MS = 10,    /* a worker that is behind by this much more than twice the others' lag hangs */
-    CATCH_UP = 8
-};
+/* --- polling --- */
 
-static bool is_open(const skep_child *child) {
-    return child->state == SKEP__CHILD_READY && child->link >= 0 && !child->taker->refusing;
+static void accept_ready(uv_poll_t *poll, int status, int events);
+
+static void set_polling(struct skep__member *member, bool on) {
+    if (member->polling == on) return;
+    member->polling = on;
+    if (on) uv_poll_start(&member->poll, UV_READABLE, accept_ready);
+    else uv_poll_stop(&member->poll);
 }
 
-/* One that hangs must not have all that may be in flight: each worker has its share. */
-static unsigned credit(const skep_child *child) {
-    const skep_cluster *cluster = child->cluster;
-    unsigned most = child->terms->settings->credit;
-    unsigned workers = (unsigned)skep_child_count(cluster);
-    unsigned share = workers > 0 ? cluster->connections->max_in_flight / workers : 1;
-    if (share == 0) share = 1;
-    return share < most ? share : most;
-}
-
-static bool has_room(const skep_child *child) {
-    const struct skep__taker *taker = child->taker;
-    unsigned most = child->terms->settings->max_connections;
-    if (!is_open(child) || taker->untaken_count >= credit(child)) return false;
-    return most == 0 || taker->live + taker->untaken_count < most;
-}
-
-/* This bound is no worker's own: who has room stays in the heap meanwhile. */
-static bool may_hand(const skep_cluster *cluster) {
-    return cluster->connections->in_flight < cluster->connections->max_in_flight;
-}
-
-/* --- seats --- */
-
-static struct skep__seat *seat_of(const struct skep__heap_node *node) {
-    return SKEP_CONTAINER(node, struct skep__seat, node);
-}
-
-static uint64_t key(const struct skep__seat *seat) {
-    if (seat->listener->terms->settings->policy != SKEP_POLICY_LEAST_CONNECTIONS) return seat->turns;
-    return seat->taker->live + seat->taker->untaken_count;
-}
-
-bool skep__seat_is_before(const struct skep__heap_node *a, const struct skep__heap_node *b) {
-    const struct skep__seat *seat_a = seat_of(a), *seat_b = seat_of(b);
-    uint64_t key_a = key(seat_a), key_b = key(seat_b);
-    return key_a != key_b ? key_a < key_b : seat_a->picked < seat_b->picked;
-}
-
-struct skep__seat *skep__seat_find(const struct skep__listener *listener, const skep_child *child) {
-    struct skep__seat *seat;
-    LIST_FOREACH(seat, &child->taker->seats, of_taker) if (seat->listener == listener) return seat;
-    return NULL;
-}
-
-static void enter_heap(struct skep__seat *seat) {
-    struct skep__listener *listener = seat->listener;
-    if (seat->node.index != 0) return;
-    if (seat->turns + CATCH_UP < listener->turn) seat->turns = listener->turn - CATCH_UP;
-    if (skep__heap_add(&listener->heap, &seat->node) == SKEP_OK) skep__listener_resume(listener);
-}
-
-static void leave_heap(struct skep__seat *seat) {
-    if (seat->node.index != 0) skep__heap_remove(&seat->listener->heap, &seat->node);
-}
-
-int skep__seat_add(struct skep__listener *listener, skep_child *child, struct skep__seat **out) {
-    struct skep__seat *seat = calloc(1, sizeof *seat);
-    if (seat == NULL) return SKEP_ENOMEM;
-    *seat = (struct skep__seat){.child = child,
-                                .taker = child->taker,
-                                .listener = listener,
-                                .turns = listener->turn,
-                                .picked = listener->picks};
-    LIST_INSERT_HEAD(&child->taker->seats, seat, of_taker);
-    LIST_INSERT_HEAD(&listener->seats, seat, of_listener);
-    *out = seat;
-    skep__dispatch_update(child);
-    return SKEP_OK;
-}
-
-void skep__seat_free(struct skep__seat *seat) {
-    leave_heap(seat);
-    LIST_REMOVE(seat, of_taker);
-    LIST_REMOVE(seat, of_listener);
-    free(seat);
-}
-
-/* Age of the oldest connection that it has not taken. */
-static uint64_t lag_ms(const skep_child *child) {
-    const struct skep__connection *oldest = STAILQ_FIRST(&child->taker->untaken);
-    return oldest != NULL ? uv_now(child->cluster->loop) - oldest->handed_ms : 0;
-}
-
-/* How many connections are on their way to one of the other workers, on average. */
-static size_t others_untaken(const skep_child *child) {
-    size_t others = skep_child_count(child->cluster) - 1;
-    unsigned theirs = child->cluster->connections->in_flight - child->taker->untaken_count;
-    return others > 0 ? theirs / others : SIZE_MAX - BEHIND_COUNT;
-}
-
-static bool is_late(const skep_child *child) {
-    return lag_ms(child) > BEHIND_MS || child->taker->untaken_count >= others_untaken(child) + BEHIND_COUNT;
-}
-
-void skep__dispatch_update(skep_child *child) {
-    struct skep__taker *taker = child->taker;
-    struct skep__seat *seat;
-    if (taker->behind) taker->behind = is_late(child);
-    LIST_FOREACH(seat, &taker->seats, of_taker) {
-        if (taker->behind || !has_room(child)) leave_heap(seat);
-        else if (seat->node.index == 0) enter_heap(seat);
-        else skep__heap_update(&seat->listener->heap, &seat->node);
-        if (has_room(child) && may_hand(child->cluster)) skep__listener_resume(seat->listener);
-    }
-}
-
-/* --- choosing --- */
-
-/* The best seat of those that keep up. */
-static struct skep__seat *best_prompt(const struct skep__listener *listener) {
-    for (const struct skep__heap_node *node; (node = skep__heap_first(&listener->heap)) != NULL;) {
-        struct skep__seat *seat = seat_of(node);
-        if (!is_late(seat->child)) return seat;
-        seat->taker->behind = true;
-        skep__dispatch_update(seat->child);
-    }
-    return NULL;
-}
-
-static uint64_t least_lag_ms(const struct skep__listener *listener) {
-    const struct skep__seat *seat;
-    uint64_t least_ms = UINT64_MAX;
-    LIST_FOREACH(seat, &listener->seats, of_listener) {
-        if (is_open(seat->child) && lag_ms(seat->child) < least_ms) least_ms = lag_ms(seat->child);
-    }
-    return least_ms;
-}
-
-/* All are behind: the one with the least on its way, of those that are not much further behind than others. One that
- * hangs gets nothing more, even when all others have no room: they will have some sooner. */
-static struct skep__seat *best_behind(const struct skep__listener *listener) {
-    struct skep__seat *seat, *best = NULL;
-    uint64_t least_ms = least_lag_ms(listener);
-    LIST_FOREACH(seat, &listener->seats, of_listener) {
-        if (!has_room(seat->child) || lag_ms(seat->child) > 2 * least_ms + HANGS_MS) continue;
-        if (best == NULL || seat->taker->untaken_count < best->taker->untaken_count) best = seat;
-    }
-    return best;
-}
-
-static struct skep__seat *choose_best(const struct skep__listener *listener) {
-    struct skep__seat *seat = best_prompt(listener);
-    return seat != NULL ? seat : best_behind(listener);
-}
-
-/* Bytes that identify a client: its address without the port. Unix clients have none. */
-static size_t client_key(const struct sockaddr_storage *client, const void **bytes) {
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)client;
-    if (client->ss_family == AF_INET) {
-        *bytes = &((const struct sockaddr_in *)client)->sin_addr;
-        return 4;
-    }
-    if (client->ss_family != AF_INET6) return 0;
-    bool mapped = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
-    *bytes = mapped ? &in6->sin6_addr.s6_addr[12] : &in6->sin6_addr.s6_addr[0];
-    return mapped ? 4 : 16;
-}
-
-/* FNV-1a, mixed once more since addresses differ in few bits */
-static uint64_t hash(const void *bytes, size_t size_bytes, uint64_t seed) {
-    const unsigned char *at = bytes;
-    uint64_t h = 14695981039346656037u ^ seed;
-    for (size_t i = 0; i < size_bytes; i++) h = (h ^ at[i]) * 1099511628211u;
-    h ^= h >> 32;
-    h *= 0xd6e8feb86659fd93u;
-    return h ^ h >> 32;
-}
-
-/* Rendezvous hashing over places: a client's place changes only if that place comes or goes; while a worker is being
- * replaced its clients go to their second choice. */
-static struct skep__seat *choose_sticky(const struct skep__listener *listener, const struct sockaddr_storage *client) {
-    const void *bytes;
-    size_t size_bytes = client_key(client, &bytes);
-    uint64_t best_weight = 0;
-    struct skep__seat *seat, *best = NULL;
-    if (size_bytes == 0) return choose_best(listener);
-    LIST_FOREACH(seat, &listener->seats, of_listener) {
-        uint64_t weight = hash(bytes, size_bytes, (seat->child->place + 1) * 0x9e3779b97f4a7c15u);
-        if (!has_room(seat->child) || (best != NULL && weight <= best_weight)) continue;
-        best = seat;
-        best_weight = weight;
-    }
-    return best;
-}
-
-static size_t list_candidates(const struct skep__listener *listener, struct skep__seat **seats,
-                              skep_candidate *candidates, size_t capacity) {
-    size_t count = 0;
-    struct skep__seat *seat;
-    LIST_FOREACH(seat, &listener->seats, of_listener) {
-        const skep_child *child = seat->child;
-        if (!has_room(child) || count == capacity) continue;
-        candidates[count] = (skep_candidate){
-            .id = child->id, .slot = child->place, .connections = child->taker->live + child->taker->untaken_count};
-        seats[count++] = seat;
-    }
-    return count;
-}
-
-static struct skep__seat *choose_custom(const struct skep__listener *listener, const struct sockaddr_storage *client) {
-    const skep_settings *settings = listener->terms->settings;
-    size_t capacity = skep_child_count(listener->cluster);
-    struct skep__seat **seats = calloc(capacity, sizeof(struct skep__seat *));
-    skep_candidate *candidates = calloc(capacity, sizeof *candidates);
-    struct skep__seat *chosen = NULL;
-    bool nobody = false;
-    if (seats != NULL && candidates != NULL) {
-        size_t count = list_candidates(listener, seats, candidates, capacity);
-        size_t index =
-            count > 0 ? settings->choose((const struct sockaddr *)client, candidates, count, settings->choose_context)
-                      : 0;
-        if (index < count) chosen = seats[index];
-        nobody = count > 0 && index == SKEP_NOBODY;
-    }
-    free(seats);
-    free(candidates);
-    if (nobody) skep__lack_retry_soon(listener->cluster); /* what it goes by may change without our knowing */
-    return chosen != NULL || nobody ? chosen : choose_best(listener);
-}
-
-static bool needs_client(enum skep_policy policy) {
-    return policy == SKEP_POLICY_STICKY || policy == SKEP_POLICY_CUSTOM;
-}
-
-static struct skep__seat *choose(const struct skep__listener *listener, int fd) {
+bool skep__listener_workers_accept(const struct skep__listener *listener) {
     enum skep_policy policy = listener->terms->settings->policy;
-    struct sockaddr_storage client = {0};
-    socklen_t size_bytes = sizeof client;
-    if (!needs_client(policy)) return choose_best(listener);
-    if (getpeername(fd, (struct sockaddr *)&client, &size_bytes) != 0) client.ss_family = AF_UNSPEC;
-    return policy == SKEP_POLICY_STICKY ? choose_sticky(listener, &client) : choose_custom(listener, &client);
+    bool one_socket = listener->address.given || listener->address.address.ss_family == AF_UNIX;
+    return skep__listener_is_shared(listener) || (policy == SKEP_POLICY_REUSEPORT && !one_socket);
 }
+
+void skep__listener_update(struct skep__listener *listener) {
+    struct skep__member *member;
+    bool can = !listener->paused && !listener->starved && !listener->resting;
+    bool accepts = can && !skep__listener_is_shared(listener);
+    LIST_FOREACH(member, &listener->members, entry) set_polling(member, accepts && member->owner == NULL);
+}
+
+static void pause_accepting(struct skep__listener *listener) {
+    listener->paused = true;
+    skep__listener_update(listener);
+}
+
+/* --- dropping --- */
+
+void skep__listener_check_free(struct skep__listener *listener) {
+    if (!listener->closed || listener->open_polls > 0 || listener->queued > 0) return;
+    skep__heap_free(&listener->heap);
+    free(listener);
+}
+
+void skep__connection_drop(struct skep__connection *connection) {
+    struct skep__listener *listener = connection->listener;
+    close(connection->fd);
+    free(connection);
+    listener->queued--;
+    skep__listener_check_free(listener);
+}
+
+/* --- dispatching --- */
 
 bool skep__dispatch(struct skep__connection *connection) {
-    struct skep__listener *listener = connection->listener;
-    struct skep__seat *seat = may_hand(listener->cluster) ? choose(listener, connection->fd) : NULL;
+    const struct skep__seat *seat = skep__choose(connection->listener, connection->fd);
     if (seat == NULL) return false;
-    listener->turn = seat->turns++;
-    seat->picked = ++listener->picks;
-    skep__hand(seat->child, connection);
-    skep__dispatch_update(seat->child);
+    skep_child *child = seat->child;
+    skep__hand(child, connection);
+    skep__dispatch_update(child);
     return true;
 }
 
-bool skep__can_dispatch(const struct skep__listener *listener) {
-    return may_hand(listener->cluster) && (listener->heap.size > 0 || best_behind(listener) != NULL);
+/* True if nothing that was given back waits any more. */
+static bool dispatch_waiting(struct skep__listener *listener) {
+    struct skep__connection *c;
+    while ((c = STAILQ_FIRST(&listener->waiting)) != NULL) {
+        STAILQ_REMOVE_HEAD(&listener->waiting, entry);
+        if (skep__dispatch(c)) continue;
+        STAILQ_INSERT_HEAD(&listener->waiting, c, entry);
+        return false;
+    }
+    return true;
+}
+
+void skep__listener_resume(struct skep__listener *listener) {
+    if (!listener->paused || listener->closed) return;
+    listener->paused = false; /* before dispatching, which may come back here */
+    listener->paused = !dispatch_waiting(listener);
+    skep__listener_update(listener);
+}
+
+void skep__dispatch_update(skep_child *child) {
+    struct skep__seat *seat;
+    LIST_FOREACH(seat, &child->taker->seats, of_taker) {
+        bool entered = skep__seat_update(seat);
+        if (entered || skep__may_take(child)) skep__listener_resume(seat->listener);
+    }
+}
+
+void skep__listener_give_back(struct skep__listener *listener, struct skep__connection *connection) {
+    if (listener->closed) {
+        skep__connection_drop(connection);
+        return;
+    }
+    if (skep__dispatch(connection)) return;
+    STAILQ_INSERT_TAIL(&listener->waiting, connection, entry);
+    pause_accepting(listener);
+}
+
+/* --- accepting --- */
+
+/* It accepts no more until it is tried again, but for the one that the reserve may be worth. */
+static int starve(struct skep__member *member, int error) {
+    int fd = skep__lack_accept(member, error);
+    member->listener->starved = true;
+    skep__listener_update(member->listener);
+    return fd;
+}
+
+static int accept_one(struct skep__member *member) {
+    for (;;) {
+        int fd = accept4(member->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0 || errno == EAGAIN) return fd;
+        if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO) return starve(member, errno);
+    }
+}
+
+static bool give(struct skep__listener *listener, int fd) {
+    struct skep__connection *c = malloc(sizeof *c);
+    if (c == NULL) {
+        close(fd);
+        return false;
+    }
+    *c = (struct skep__connection){.listener = listener, .fd = fd};
+    listener->accepted++;
+    listener->queued++;
+    skep__trace(listener->cluster->trace, SKEP__TRACE_LEDGER, "connection fd %d: accepted on %s", fd, listener->url);
+    skep__listener_give_back(listener, c);
+    return true;
+}
+
+void skep__member_accept(struct skep__member *member, unsigned limit) {
+    struct skep__listener *listener = member->listener;
+    bool paused = listener->paused; /* at a stop: what workers have room for is accepted */
+    for (unsigned i = 0; i < limit && !listener->starved && !listener->resting && listener->paused == paused; i++) {
+        if (!skep__can_dispatch(listener)) {
+            pause_accepting(listener);
+            return;
+        }
+        int fd = accept_one(member);
+        if (fd < 0 || !give(listener, fd)) return;
+    }
+}
+
+static void accept_ready(uv_poll_t *poll, int status, int events) {
+    (void)status;
+    (void)events;
+    skep__member_accept(poll->data, SKEP__ACCEPT_BURST);
 }

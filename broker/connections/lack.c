@@ -11,7 +11,6 @@
 
 #include "connections/private.h"
 #include "journal/journal.h"
-#include "worker/worker.h"
 
 enum {
     RETRY_MS = 100, /* between tries */
@@ -19,8 +18,10 @@ enum {
     SPARE_DESCRIPTORS = 64 /* besides connections in flight: sockets, links, files */
 };
 
-static void keep_reserve(skep_cluster *cluster) {
-    if (cluster->connections->reserve < 0) cluster->connections->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+bool skep__lack_keep_reserve(skep_cluster *cluster) {
+    struct skep__connections *connections = cluster->connections;
+    if (connections->reserve < 0) connections->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return connections->reserve >= 0;
 }
 
 void skep__connections_open(skep_cluster *cluster) {
@@ -33,42 +34,17 @@ void skep__connections_open(skep_cluster *cluster) {
     rlim_t usable = limit.rlim_cur > SPARE_DESCRIPTORS ? limit.rlim_cur - SPARE_DESCRIPTORS : limit.rlim_cur;
     cluster->connections->max_in_flight = usable / 4 < UINT16_MAX ? (unsigned)(usable / 4) : UINT16_MAX;
     if (cluster->connections->max_in_flight == 0) cluster->connections->max_in_flight = 1;
-    keep_reserve(cluster);
-}
-
-static void retry_listeners(skep_cluster *cluster) {
-    struct skep__listener *listener;
-    LIST_FOREACH(listener, &cluster->connections->listeners, entry) {
-        listener->starved = false;
-        skep__listener_update(listener);
-        skep__listener_resume(listener); /* a custom policy may have returned SKEP_NOBODY */
-    }
-}
-
-static void retry_workers(skep_cluster *cluster) {
-    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;) {
-        if (child->taker->blocked) skep__link_send_waiting(child);
-        if (!child->taker->refusing) continue;
-        child->taker->refusing = false;
-        skep__dispatch_update(child);
-    }
-}
-
-static void retry(uv_timer_t *timer) {
-    skep_cluster *cluster = timer->data;
-    keep_reserve(cluster);
-    if (cluster->connections->reserve < 0) skep__lack_retry_soon(cluster);
-    else retry_listeners(cluster);
-    retry_workers(cluster);
+    skep__lack_keep_reserve(cluster);
 }
 
 void skep__lack_retry_soon(skep_cluster *cluster) {
-    if (!uv_is_active((uv_handle_t *)&cluster->connections->lack_timer))
-        uv_timer_start(&cluster->connections->lack_timer, retry, RETRY_MS, 0);
+    struct skep__connections *connections = cluster->connections;
+    if (!uv_is_active((uv_handle_t *)&connections->lack_timer))
+        uv_timer_start(&connections->lack_timer, connections->retry, RETRY_MS, 0);
 }
 
-int skep__lack_accept(struct skep__member *member, int error) {
-    struct skep__listener *listener = member->listener;
+int skep__lack_accept(const struct skep__member *member, int error) {
+    const struct skep__listener *listener = member->listener;
     skep_cluster *cluster = listener->cluster;
     bool is_descriptors = error == EMFILE || error == ENFILE;
     int fd = -1;
@@ -81,8 +57,6 @@ int skep__lack_accept(struct skep__member *member, int error) {
         skep__lack_say(cluster, SKEP__LACK_DESCRIPTORS, "%s: out of descriptors; accepting slowly until some are free",
                        listener->url);
     else skep__lack_say(cluster, SKEP__LACK_MEMORY, "%s: cannot accept: %s", listener->url, strerror(error));
-    listener->starved = true;
-    skep__listener_update(listener);
     skep__lack_retry_soon(cluster);
     return fd;
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Listening sockets: accepting, pausing, giving back. socket.c binds them. */
-#include <errno.h>
-#include <inttypes.h>
+ * Listeners: opened, joined by workers, left, closed. socket.c binds their sockets. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -9,118 +7,11 @@
 
 #include "connections/private.h"
 #include "connections/socket.h"
-#include "journal/journal.h"
-#include "worker/worker.h"
 
 enum {
-    ACCEPT_BURST = 64, /* connections accepted before the rest of the loop has a turn */
     DEFAULT_BACKLOG = 511,
     HANDSHAKES_MS = 5 /* for those under way when the broker stops to end up in the kernel's queue */
 };
-
-static bool workers_accept(const struct skep__listener *listener) {
-    return listener->terms->settings->policy == SKEP_POLICY_SHARED;
-}
-
-/* --- polling --- */
-
-static void accept_ready(uv_poll_t *poll, int status, int events);
-
-static void set_polling(struct skep__member *member, bool on) {
-    if (member->polling == on) return;
-    member->polling = on;
-    if (on) uv_poll_start(&member->poll, UV_READABLE, accept_ready);
-    else uv_poll_stop(&member->poll);
-}
-
-void skep__listener_update(struct skep__listener *listener) {
-    struct skep__member *member;
-    bool can = !listener->paused && !listener->starved && !listener->resting;
-    bool accepts = can && !workers_accept(listener);
-    LIST_FOREACH(member, &listener->members, entry) set_polling(member, accepts && member->owner == NULL);
-}
-
-static void pause_accepting(struct skep__listener *listener) {
-    listener->paused = true;
-    skep__listener_update(listener);
-}
-
-/* True if nothing that was given back waits any more. */
-static bool dispatch_waiting(struct skep__listener *listener) {
-    struct skep__connection *c;
-    while ((c = STAILQ_FIRST(&listener->waiting)) != NULL) {
-        STAILQ_REMOVE_HEAD(&listener->waiting, entry);
-        if (skep__dispatch(c)) continue;
-        STAILQ_INSERT_HEAD(&listener->waiting, c, entry);
-        return false;
-    }
-    return true;
-}
-
-void skep__listener_resume(struct skep__listener *listener) {
-    if (!listener->paused || listener->closed) return;
-    listener->paused = false; /* before dispatching, which may come back here */
-    listener->paused = !dispatch_waiting(listener);
-    skep__listener_update(listener);
-}
-
-void skep__listener_give_back(struct skep__listener *listener, struct skep__connection *connection) {
-    if (listener->closed) {
-        skep__connection_drop(connection);
-        return;
-    }
-    if (skep__dispatch(connection)) return;
-    STAILQ_INSERT_TAIL(&listener->waiting, connection, entry);
-    pause_accepting(listener);
-}
-
-/* --- accepting --- */
-
-static int accept_one(struct skep__member *member) {
-    for (;;) {
-        int fd = accept4(member->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0 || errno == EAGAIN) return fd;
-        if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO) return skep__lack_accept(member, errno);
-    }
-}
-
-static bool give(struct skep__listener *listener, int fd) {
-    struct skep__connection *c = malloc(sizeof *c);
-    if (c == NULL) {
-        close(fd);
-        return false;
-    }
-    *c = (struct skep__connection){.listener = listener, .fd = fd};
-    listener->accepted++;
-    listener->queued++;
-    skep__trace(listener->cluster->trace, SKEP__TRACE_LEDGER, "connection fd %d: accepted on %s", fd, listener->url);
-    skep__listener_give_back(listener, c);
-    return true;
-}
-
-/* Accepts only what workers have room for: the rest stays in the kernel's queue. */
-static void accept_some(struct skep__member *member, unsigned limit) {
-    struct skep__listener *listener = member->listener;
-    bool paused = listener->paused; /* at a stop: what workers have room for is accepted */
-    for (unsigned i = 0; i < limit && !listener->starved && !listener->resting && listener->paused == paused; i++) {
-        if (!skep__can_dispatch(listener)) {
-            pause_accepting(listener);
-            return;
-        }
-        int fd = accept_one(member);
-        if (fd < 0 || !give(listener, fd)) return;
-    }
-}
-
-void skep__member_accept(struct skep__member *member) {
-    accept_some(member, ACCEPT_BURST);
-}
-
-static void accept_ready(uv_poll_t *poll, int status, int events) {
-    (void)status;
-    (void)events;
-    skep__member_accept(poll->data);
-}
 
 /* --- members --- */
 
@@ -177,7 +68,7 @@ static int own_member(struct skep__listener *listener, skep_child *child, int *f
     }
     member->owner = child;
     member->waits = false;
-    set_polling(member, false);
+    skep__listener_update(listener);
     skep__overdue_watch(listener->cluster);
     *fd = member->fd;
     return SKEP_OK;
@@ -189,18 +80,12 @@ static void disown(struct skep__listener *listener, const skep_child *child) {
     skep__listener_update(listener);
 }
 
-bool skep__listener_workers_accept(const struct skep__listener *listener) {
-    enum skep_policy policy = listener->terms->settings->policy;
-    bool one_socket = listener->address.given || listener->address.address.ss_family == AF_UNIX;
-    return policy == SKEP_POLICY_SHARED || (policy == SKEP_POLICY_REUSEPORT && !one_socket);
-}
-
 int skep__listener_join(struct skep__listener *listener, skep_child *child, int *fd) {
-    enum skep_policy policy = listener->terms->settings->policy;
     struct skep__seat *seat = skep__seat_find(listener, child);
     int status = seat == NULL ? skep__seat_add(listener, child, &seat) : SKEP_OK;
     *fd = -1;
-    if (status == SKEP_OK && policy == SKEP_POLICY_SHARED) *fd = LIST_FIRST(&listener->members)->fd;
+    if (status == SKEP_OK) skep__dispatch_update(child);
+    if (status == SKEP_OK && skep__listener_is_shared(listener)) *fd = LIST_FIRST(&listener->members)->fd;
     else if (status == SKEP_OK && skep__listener_workers_accept(listener)) status = own_member(listener, child, fd);
     if (status != SKEP_OK && seat != NULL) skep__listener_part(seat);
     return status;
@@ -232,19 +117,11 @@ void skep__listener_adopt(skep_child *child) {
 }
 
 /* --- listeners --- */
+
 struct skep__listener *skep__listener_by_number(skep_cluster *cluster, uint64_t number) {
     struct skep__listener *l;
     LIST_FOREACH(l, &cluster->connections->listeners, entry) if (l->number == number) return l;
     return NULL;
-}
-
-static void free_listener(struct skep__listener *listener) {
-    skep__heap_free(&listener->heap);
-    free(listener);
-}
-
-void skep__listener_check_free(struct skep__listener *listener) {
-    if (listener->closed && listener->open_polls == 0 && listener->queued == 0) free_listener(listener);
 }
 
 int skep__listener_open(skep_cluster *cluster, const struct skep__terms *terms, const char *key,
@@ -256,6 +133,7 @@ int skep__listener_open(skep_cluster *cluster, const struct skep__terms *terms, 
     if (listener == NULL) return SKEP_ENOMEM;
     *listener = (struct skep__listener){
         .cluster = cluster, .terms = terms, .number = cluster->connections->next_listener + 1, .address = *address};
+    listener->paused = true; /* until a worker has room for a connection */
     listener->heap.before = skep__seat_is_before;
     listener->backlog = backlog > 0 ? backlog : DEFAULT_BACKLOG;
     STAILQ_INIT(&listener->waiting);
@@ -267,14 +145,13 @@ int skep__listener_open(skep_cluster *cluster, const struct skep__terms *terms, 
         if (status != SKEP_OK) close(fd);
     }
     if (status != SKEP_OK) {
-        free_listener(listener);
+        free(listener);
         return status;
     }
     skep__url_print(&listener->address.address, listener->address.address_size_bytes, listener->address.any,
                     listener->url, sizeof listener->url);
     cluster->connections->next_listener++;
     LIST_INSERT_HEAD(&cluster->connections->listeners, listener, entry);
-    pause_accepting(listener); /* until a worker has room for a connection */
     *out = listener;
     return SKEP_OK;
 }
@@ -290,7 +167,7 @@ static void member_closed(uv_handle_t *handle) {
 static void close_members(struct skep__listener *listener) {
     for (struct skep__member *member; (member = LIST_FIRST(&listener->members)) != NULL;) {
         LIST_REMOVE(member, entry);
-        set_polling(member, false);
+        uv_poll_stop(&member->poll);
         close(member->fd);
         uv_close((uv_handle_t *)&member->poll, member_closed);
     }
@@ -311,8 +188,8 @@ static void turn_away(struct skep__listener *listener) {
 
 static void finish(struct skep__listener *listener) {
     struct skep__member *member;
-    if (!workers_accept(listener))
-        LIST_FOREACH(member, &listener->members, entry) accept_some(member, (unsigned)listener->backlog);
+    if (!skep__listener_is_shared(listener))
+        LIST_FOREACH(member, &listener->members, entry) skep__member_accept(member, (unsigned)listener->backlog);
     close_sockets(listener);
 }
 

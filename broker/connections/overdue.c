@@ -20,7 +20,7 @@ static bool look_at(struct skep__member *member) {
     bool waited = member->waits;
     if (member->owner == NULL) return false;
     member->waits = has_waiting(member);
-    if (waited && member->waits) skep__member_accept(member);
+    if (waited && member->waits) skep__member_accept(member, SKEP__ACCEPT_BURST);
     return true;
 }
 

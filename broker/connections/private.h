@@ -109,13 +109,46 @@ struct skep__connections {
     unsigned max_in_flight;           /* by RLIMIT_NOFILE */
     int reserve;                      /* a descriptor to spare; -1: none */
     uv_timer_t lack_timer;            /* runs while a listener or a worker waits for what ran out */
+    uv_timer_cb retry;                /* what it does then: lets all of them try again */
     struct skep__alarm overdue_alarm; /* set while workers accept from sockets of their own */
     uint64_t accepted, redispatched;  /* ever */
 };
 
-/* --- dispatch.c --- */
+/* All workers accept from its one socket. */
+static inline bool skep__listener_is_shared(const struct skep__listener *listener) {
+    return listener->terms->settings->policy == SKEP_POLICY_SHARED;
+}
 
-/* Gives a worker a place at a listener. Errors: SKEP_ENOMEM. */
+/* A file calls only those before it. */
+
+/* --- lack.c: what becomes of listeners and workers while descriptors, references in flight or memory run out: they are
+ * tried again ten times a second, and one line in ten seconds says what there is too little of --- */
+
+/* Tries again, a little later: listeners that are starved, and workers that refuse connections or are blocked. */
+void skep__lack_retry_soon(skep_cluster *cluster);
+
+/* Opens the descriptor to spare, if it is gone. False: there is still none. */
+bool skep__lack_keep_reserve(skep_cluster *cluster);
+
+/* accept4 failed for want of something. Accepts one connection on the reserve, if it was descriptors and there is one;
+ * -1: none. There will be another try. */
+int skep__lack_accept(const struct skep__member *member, int error);
+
+/* --- send.c --- */
+
+/* Hands a connection to a worker, which owns it from here on; it leaves with others at the end of the iteration. */
+void skep__hand(skep_child *child, struct skep__connection *connection);
+
+/* As skep__notify, with two commands in one message; second may be NULL. */
+SKEP_MUST_USE int skep__notify_both(skep_child *child, const struct skep_command *first,
+                                    const struct skep_command *second, int fd);
+
+/* Nothing more leaves: the link has ended. Notices are dropped; connections stay in taker.untaken. */
+void skep__send_stop(skep_child *child);
+
+/* --- choose.c: which worker gets a connection --- */
+
+/* Gives a worker a place at a listener; skep__dispatch_update is to follow. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__seat_add(struct skep__listener *listener, skep_child *child, struct skep__seat **seat);
 void skep__seat_free(struct skep__seat *seat);
 
@@ -125,6 +158,29 @@ bool skep__seat_is_before(const struct skep__heap_node *a, const struct skep__he
 /* The worker's place at a listener; NULL if it has none. */
 struct skep__seat *skep__seat_find(const struct skep__listener *listener, const skep_child *child);
 
+/* Puts a seat where it belongs in its listener's heap, or takes it out. True: it has come in. */
+bool skep__seat_update(struct skep__seat *seat);
+
+/* Whether the worker can take a connection now, of any listener. */
+bool skep__may_take(const skep_child *child);
+
+/* The seat that gets a connection, whose turn it was then; NULL: no worker can take it now. */
+struct skep__seat *skep__choose(struct skep__listener *listener, int fd);
+
+/* Whether any worker could take a connection of this listener now. */
+bool skep__can_dispatch(const struct skep__listener *listener);
+
+/* --- dispatch.c: from a listener's sockets to its workers --- */
+
+enum { SKEP__ACCEPT_BURST = 64 /* connections accepted before the rest of the loop has a turn */ };
+
+/* Whether workers accept from it by themselves. With policy reuseport a Unix path, or a descriptor that was given, has
+ * one socket, which the broker accepts from. */
+bool skep__listener_workers_accept(const struct skep__listener *listener);
+
+/* Looks again whether the broker is to accept. */
+void skep__listener_update(struct skep__listener *listener);
+
 /* To be called whenever something has changed that decides whether a worker can be chosen, or its count of connections.
  */
 void skep__dispatch_update(skep_child *child);
@@ -132,78 +188,26 @@ void skep__dispatch_update(skep_child *child);
 /* Gives a connection to a worker. False if none can take it now: it stays the caller's. */
 bool skep__dispatch(struct skep__connection *connection);
 
-/* Whether any worker could take a connection of this listener now. */
-bool skep__can_dispatch(const struct skep__listener *listener);
-
-/* --- handoff.c --- */
-
-/* Hands a connection to a worker, which owns it from here on; it leaves with others at the end of the iteration. */
-void skep__hand(skep_child *child, struct skep__connection *connection);
-
-/* As skep__notify, with two commands in one message; second may be NULL. */
-SKEP_MUST_USE int skep__notify_both(skep_child *child, const struct skep_command *first,
-                                    const struct skep_command *second, int fd);
-
-/* What the worker has not taken goes to others; notices are dropped. To be called when the link has ended. */
-void skep__give_back(skep_child *child);
-
-/* Closes a connection that no worker can take. */
-void skep__connection_drop(struct skep__connection *connection);
-
-/* --- lack.c: what becomes of listeners and workers while descriptors, references in flight or memory run out: they are
- * tried again ten times a second, and one line in ten seconds says what there is too little of --- */
-
-/* Tries again, a little later: listeners that are starved, and workers that refuse connections or are blocked. */
-void skep__lack_retry_soon(skep_cluster *cluster);
-
-/* accept4 failed for want of something. Accepts one connection on the reserve, if it was descriptors and there is one;
- * -1: none. The listener accepts no more until it is tried again. */
-int skep__lack_accept(struct skep__member *member, int error);
-
-/* --- listener.c --- */
-
-/* Binds, and listens, for the workers of a group. key is what siblings find it by. Errors: as skep_listen. */
-SKEP_MUST_USE int skep__listener_open(skep_cluster *cluster, const struct skep__terms *terms, const char *key,
-                                      const struct skep_url *address, int backlog, struct skep__listener **listener);
-
-/* Whether workers accept from it by themselves. With policy reuseport a Unix path, or a descriptor that was given, has
- * one socket, which the broker accepts from. */
-bool skep__listener_workers_accept(const struct skep__listener *listener);
-
-/* Gives a worker a place at a listener. *fd is the descriptor that it accepts from by itself, borrowed; -1: the broker
- * accepts. */
-SKEP_MUST_USE int skep__listener_join(struct skep__listener *listener, skep_child *child, int *fd);
-
-/* Takes a worker's place away because it wants none any more; the last one closes a listener that is not kept. */
-void skep__listener_part(struct skep__seat *seat);
-
-/* Looks again whether the broker is to accept. */
-void skep__listener_update(struct skep__listener *listener);
-
-/* The worker accepts no more: with policy reuseport the broker accepts from its socket until another worker does. */
-void skep__listener_adopt(skep_child *child);
-
-/* Accepts some of what waits at a socket and hands it on, as far as workers have room. */
-void skep__member_accept(struct skep__member *member);
-
 /* Accepts again, if accepting was paused and a worker has room; returned connections go first. */
 void skep__listener_resume(struct skep__listener *listener);
 
 /* A connection has come back from a worker: it is the next to be handed out, now or as soon as a worker has room. */
 void skep__listener_give_back(struct skep__listener *listener, struct skep__connection *connection);
 
-/* Closes the listener and what waits. It is freed when its handles have closed and no worker holds a connection
- * untaken. */
-void skep__listener_close(struct skep__listener *listener);
+/* Accepts up to limit connections of those that wait at a socket, and hands them on. Only what workers have room for:
+ * the rest stays in the kernel's queue. */
+void skep__member_accept(struct skep__member *member, unsigned limit);
+
+/* Closes a connection that no worker can take. */
+void skep__connection_drop(struct skep__connection *connection);
+
+/* Frees a listener that is closed when its handles have closed and no worker holds a connection untaken. */
 void skep__listener_check_free(struct skep__listener *listener);
 
-/* The listener of a number; NULL if there is none. */
-struct skep__listener *skep__listener_by_number(skep_cluster *cluster, uint64_t number);
+/* --- handoff.c --- */
 
-/* --- overdue.c --- */
-
-/* Looks after the sockets that workers accept from, from now on and as long as there are some. */
-void skep__overdue_watch(skep_cluster *cluster);
+/* What the worker has not taken goes to others; notices are dropped. To be called when the link has ended. */
+void skep__give_back(skep_child *child);
 
 /* --- rest.c: listeners that rest until they are resumed --- */
 
@@ -212,5 +216,32 @@ void skep__listener_set_resting(struct skep__listener *listener, bool resting);
 
 /* The message to such a worker. */
 struct skep_command skep__rest_command(const struct skep__listener *listener);
+
+/* --- overdue.c --- */
+
+/* Looks after the sockets that workers accept from, from now on and as long as there are some. */
+void skep__overdue_watch(skep_cluster *cluster);
+
+/* --- listener.c --- */
+
+/* Binds, and listens, for the workers of a group. key is what siblings find it by. Errors: as skep_listen. */
+SKEP_MUST_USE int skep__listener_open(skep_cluster *cluster, const struct skep__terms *terms, const char *key,
+                                      const struct skep_url *address, int backlog, struct skep__listener **listener);
+
+/* Gives a worker a place at a listener. *fd is the descriptor that it accepts from by itself, borrowed; -1: the broker
+ * accepts. */
+SKEP_MUST_USE int skep__listener_join(struct skep__listener *listener, skep_child *child, int *fd);
+
+/* Takes a worker's place away because it wants none any more; the last one closes a listener that is not kept. */
+void skep__listener_part(struct skep__seat *seat);
+
+/* The worker accepts no more: with policy reuseport the broker accepts from its socket until another worker does. */
+void skep__listener_adopt(skep_child *child);
+
+/* Closes the listener and what waits. */
+void skep__listener_close(struct skep__listener *listener);
+
+/* The listener of a number; NULL if there is none. */
+struct skep__listener *skep__listener_by_number(skep_cluster *cluster, uint64_t number);
 
 #endif

@@ -68,7 +68,7 @@ static inline bool skep__is_reloading(const skep_group *group) {
     return group->reload != NULL;
 }
 
-/* The files stand on each other in this order. */
+/* A file calls only those before it. */
 
 /* --- slot.c: places for workers --- */
 

@@ -120,6 +120,7 @@ static inline void hatch_listener(struct skep__listener *listener, skep_cluster 
 static inline struct skep__seat *hatch_seat(struct skep__listener *listener, skep_child *child) {
     struct skep__seat *seat = NULL;
     assert_int_equal(skep__seat_add(listener, child, &seat), SKEP_OK);
+    skep__dispatch_update(child);
     return seat;
 }
 

@@ -1,69 +1,87 @@
 /* SPDX-License-Identifier: MIT
- * Notices to workers when there is no memory: a worker is asked to leave, not killed. */
-#include "broker/shortage.h"
+ * Connections that a worker could not take: they go to another. */
+#include "broker/hatch.h"
 
-#include <sys/socket.h>
+enum { WORKERS = 2 };
 
-static unsigned count_notices(int link) {
-    char bytes[256];
-    unsigned count = 0;
-    while (recv(link, bytes, sizeof bytes, MSG_DONTWAIT) > 0) count++;
-    return count;
+struct bench {
+    struct pump *pump;
+    skep_cluster *cluster;
+    struct skep__listener listener;
+    skep_child *children[WORKERS];
+};
+
+static void open_bench(struct bench *bench, struct pump *pump) {
+    bench->pump = pump;
+    bench->cluster = hatch_cluster(pump, NULL);
+    bench->cluster->connections->max_in_flight = 1000;
+    hatch_listener(&bench->listener, bench->cluster);
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        bench->children[i] = hatch_child(bench->cluster, i);
+        hatch_list(bench->children[i]);
+        hatch_seat(&bench->listener, bench->children[i]);
+    }
 }
 
-static skep_child *open_child(skep_cluster *cluster, int ends[2]) {
-    skep_child *child = hatch_child(cluster, 0);
-    assert_int_equal(skep__link_pair(ends), SKEP_OK);
-    child->link = ends[0];
-    child->process->link_events = UV_READABLE; /* nobody polls it */
-    child->exited = true;                      /* nobody is to be killed */
-    return child;
+static void close_bench(struct bench *bench) {
+    for (unsigned i = 0; i < WORKERS; i++) {
+        hatch_unlist(bench->children[i]);
+        hatch_free_child(bench->children[i]);
+    }
+    assert_int_equal(bench->listener.queued, 0);
+    assert_int_equal(bench->cluster->connections->in_flight, 0);
+    skep__heap_free(&bench->listener.heap);
+    hatch_free(bench->pump, &bench->cluster);
 }
 
-static void close_child(skep_child *child, const int ends[2]) {
-    close(ends[0]);
-    close(ends[1]);
-    hatch_free_child(child);
+/* Both have one, and that has left for them. */
+static void hand_out(struct bench *bench) {
+    for (unsigned i = 0; i < WORKERS; i++) assert_true(skep__dispatch(hatch_connection(&bench->listener, hatch_fd())));
+    for (unsigned i = 0; i < WORKERS; i++) {
+        assert_int_equal(bench->children[i]->taker->untaken_count, 1);
+        bench->children[i]->taker->unsent = NULL;
+    }
 }
 
-static void test_a_notice_is_worth_the_reserve(void **state) {
-    struct pump *pump = *state;
-    int ends[2];
-    skep_cluster *cluster = hatch_cluster(pump, NULL);
-    skep_child *child = open_child(cluster, ends);
-    struct skep_command drain = {.id = SKEP_COMMAND_drain};
-    drain.drain.has = 0;
-    shortage_begin(cluster);
-    skep__tell(child, &drain);
-    shortage_end();
-    assert_null(cluster->memory.block);
-    assert_null(child->reason);
-    assert_int_equal(count_notices(ends[1]), 1);
-    close_child(child, ends);
-    hatch_free(pump, &cluster);
+static void test_what_is_refused_goes_to_another(void **state) {
+    struct bench bench;
+    open_bench(&bench, *state);
+    hand_out(&bench);
+    struct skep__taker *first = bench.children[0]->taker, *second = bench.children[1]->taker;
+    const struct skep__connection *refused = STAILQ_FIRST(&first->untaken);
+    skep__refused(bench.children[0], refused->number + 1); /* it was never handed */
+    assert_false(first->refusing);
+    skep__refused(bench.children[0], refused->number);
+    assert_true(first->refusing);
+    assert_int_equal(first->untaken_count, 0);
+    assert_int_equal(second->untaken_count, 2);
+    assert_ptr_equal(second->unsent, refused);
+    assert_int_equal(bench.cluster->connections->redispatched, 1);
+    assert_int_equal(bench.cluster->connections->accepted, WORKERS); /* it counts once */
+    PUMP_LOOK_UNTIL(bench.pump, !first->refusing);                   /* it is tried again */
+    close_bench(&bench);
 }
 
-static void test_a_notice_without_any_memory(void **state) {
-    struct pump *pump = *state;
-    int ends[2];
-    skep_cluster *cluster = hatch_cluster(pump, NULL);
-    skep_child *child = open_child(cluster, ends);
-    struct skep_command drain = {.id = SKEP_COMMAND_drain};
-    drain.drain.has = 0;
-    scarce_has = scarce_nothing;
-    int status = skep__notify(child, &drain, -1);
-    scarce_has = NULL;
-    assert_int_equal(status, SKEP_ENOMEM);
-    assert_int_equal(child->taker->notice_count, 0);
-    assert_int_equal(count_notices(ends[1]), 0);
-    close_child(child, ends);
-    hatch_free(pump, &cluster);
+static void test_the_end_of_a_link(void **state) {
+    struct bench bench;
+    open_bench(&bench, *state);
+    hand_out(&bench);
+    assert_true(skep__dispatch(hatch_connection(&bench.listener, hatch_fd())));
+    assert_int_equal(bench.children[0]->taker->untaken_count, 2); /* one of them has not left */
+    bench.children[0]->link = -1;
+    skep__connections_link_closed(bench.children[0]);
+    assert_false(skep__has_listeners(bench.children[0]));
+    assert_int_equal(bench.children[0]->taker->untaken_count, 0);
+    assert_null(bench.children[0]->taker->unsent);
+    assert_int_equal(bench.children[1]->taker->untaken_count, 3);
+    assert_int_equal(bench.cluster->connections->redispatched, 2);
+    close_bench(&bench);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        SHORTAGE_TEST(test_a_notice_is_worth_the_reserve),
-        SHORTAGE_TEST(test_a_notice_without_any_memory),
+        PUMP_TEST(test_what_is_refused_goes_to_another),
+        PUMP_TEST(test_the_end_of_a_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
