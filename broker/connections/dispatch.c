@@ -137,6 +137,7 @@ static bool give(struct skep__listener *listener, int fd) {
 void skep__member_accept(struct skep__member *member, unsigned limit) {
     struct skep__listener *listener = member->listener;
     bool paused = listener->paused; /* at a stop: what workers have room for is accepted */
+    // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not see that the member's handle keeps the listener
     for (unsigned i = 0; i < limit && !listener->starved && !listener->resting && listener->paused == paused; i++) {
         if (!skep__can_dispatch(listener)) {
             pause_accepting(listener);
