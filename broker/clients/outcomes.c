@@ -24,12 +24,14 @@ static void tell_primary(skep_cluster *cluster, uint64_t number, const struct ou
 }
 
 static void tell_one(skep_cluster *cluster, uint32_t client, uint64_t number, const struct outcome *o) {
-    struct skep__session *session = client != 0 ? skep__session_by_id(cluster, client) : NULL;
+    if (client == 0) {
+        tell_primary(cluster, number, o);
+        return;
+    }
+    struct skep__session *session = skep__session_by_id(cluster, client);
     if (session != NULL) skep__answers_hurry(session);
-    if (client == 0) tell_primary(cluster, number, o);
-    else if (session == NULL) skep__job_unclaimed(o->job);
-    else if (o->cause != NULL) tell_died(session, number, o);
-    else if (!skep__session_gather(session, number, o->result)) skep__job_unclaimed(o->job);
+    if (session != NULL && o->cause != NULL) tell_died(session, number, o);
+    else if (session == NULL || !skep__session_gather(session, number, o->result)) skep__job_unclaimed(o->job);
 }
 
 /* The submitter of a job with a key is one of those who wait for it. */

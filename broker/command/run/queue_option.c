@@ -2,7 +2,6 @@
  * The option --queue NAME:KEY=VALUE,... of skep run: settings of one queue. */
 #include "command/run/queue_option.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -71,12 +70,9 @@ static const struct key *find_key(struct skep_bytes name) {
     return NULL;
 }
 
-SKEP_PRINTF(1, 2) static const char *refuse(const char *format, ...) {
+static const char *refuse(const char *key, const char *between, const char *reason) {
     static char why[HELP_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(why, sizeof why, format, arguments);
-    va_end(arguments);
+    snprintf(why, sizeof why, "%s%s%s", key, between, reason);
     return why;
 }
 
@@ -88,13 +84,13 @@ static const char *set_one(skep_queue_options *options, const char *text, size_t
     size_t name_bytes = (size_t)(equals - text), value_bytes = size_bytes - name_bytes - 1;
     const struct key *key = find_key((struct skep_bytes){text, name_bytes});
     if (key == NULL) return "expected lease, attempts, concurrency, credit, backoff or interruptions before =";
-    if (*set_keys & (1u << (key - keys))) return refuse("%s is set twice", key->name);
+    if (*set_keys & (1u << (key - keys))) return refuse(key->name, " is set ", "twice");
     *set_keys |= 1u << (key - keys);
     if (value_bytes >= sizeof value) return "a value is too long";
     memcpy(value, equals + 1, value_bytes);
     value[value_bytes] = '\0';
     const char *why = set(options, key, value);
-    return why != NULL ? refuse("%s: %s", key->name, why) : NULL;
+    return why != NULL ? refuse(key->name, ": ", why) : NULL;
 }
 
 /* The last colon that comes before the first equals sign ends the name, which may have colons. */
