@@ -3,8 +3,7 @@
  *
  * A mock broker lives in the test's process. It gives jobs, connections and messages to real handlers in this process
  * or to a real worker program, and says what became of them. What becomes of jobs is decided by the ledger of a real
- * broker, by a clock that the test moves. It is in a library of its own, libskep-mock: link with skep::mock in CMake,
- * or with what pkg-config says of skep-mock. Mock workers and mock clients are in libskep.
+ * broker, by a clock that the test moves. It is in libskep-mock (skep::mock, skep-mock); the rest is in libskep.
  *
  *     skep_mock *mock;
  *     skep_worker *worker;
@@ -22,7 +21,6 @@
  * if what it is about was never there. skep_mock_why then tells what was expected, what came instead and the latest
  * commands exchanged. What happens to a job, and what a worker sends, is expected in its order: each expectation takes
  * the next thing. Leases, delays and backoff follow the mock's own clock, which only the test moves.
- *
  * All functions are called on the loop's thread, not from callbacks. Pointers that they give are borrowed. */
 #ifndef SKEP_MOCK_H
 #define SKEP_MOCK_H
@@ -50,8 +48,7 @@ typedef struct skep_mock_options {
     unsigned attempts;      /* how often a job may be tried, if its own options do not say; 5 */
     unsigned deaths;        /* of workers, that make the job they worked on a dead letter; 3 */
     uint32_t dedup_ms;      /* a key keeps copies out for so long after its job is done or dead; 120,000 */
-    unsigned credit;        /* jobs that one worker has of a queue at most, if that is not less than it works on at the
-                               same time: one is sent ahead at first, and more to one that is quick; 64 */
+    unsigned credit;        /* jobs of one queue that a worker has at most, some of them sent ahead; 64 */
     uint32_t beat_ms;       /* how often workers show signs of life on their page; 0: not at all */
     bool respawn;           /* a program that ends is started again, once its backoff has passed on the mock's clock */
     uint32_t backoff_ms;    /* before the first such start; doubled each time, up to 64 times as long; 1,000 */
@@ -137,8 +134,7 @@ SKEP_MUST_USE int skep_mock_setup_queue(skep_mock *mock, const char *name, const
 
 /* Puts a job into a queue; it is delivered once a worker handles that, at once if one does. options may be NULL. *job
  * (may be NULL) is its id, from 1. Errors: SKEP_EDUPLICATE (a job with its key was there: *job is that one),
- * SKEP_EINVAL (queue, options), SKEP_ETOOBIG, SKEP_EFULL, SKEP_EQUEUES (with the limits of a real broker), SKEP_ENOMEM.
- */
+ * SKEP_EINVAL (queue, options), SKEP_ETOOBIG, SKEP_EFULL, SKEP_EQUEUES (limits of a real broker), SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_mock_submit(skep_mock *mock, const char *queue, const void *data, size_t size_bytes,
                                    const skep_job_options *options, uint64_t *job);
 
@@ -163,8 +159,7 @@ typedef struct skep_mock_job {
     uint64_t due_ms;    /* on the mock's clock: when its lease or its delay ends */
     const void *result; /* when it is done; NULL: it has none */
     size_t size_bytes;
-    const char *reason; /* of the latest retry, failure or end of a lease, or how the last worker of a dead letter died;
-                           "" */
+    const char *reason; /* of the latest retry, failure, lease end, or how a dead letter's last worker died; "" */
     const char *cause;  /* of a dead letter: attempts, deaths, expired, interrupted or refused; else "" */
     unsigned failures;  /* retries and leases that ended: so many as it has attempts make it a dead letter */
     unsigned deaths, interruptions; /* workers that died of it; that ended while they worked on it, without its fault */

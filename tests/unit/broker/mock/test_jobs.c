@@ -373,16 +373,6 @@ static void test_of_what_is_over_nothing_is_waited_for(void **state) {
     skep_mock_broker_free(&mock);
 }
 
-static void test_a_job_that_was_never_there(void **state) {
-    skep_worker *worker;
-    skep_mock *mock = open_mock(*state, &worker);
-    FAILS(SKEP_ENOJOB, skep_mock_expect_done(mock, 7, NULL, 0, 10 * PATIENCE_MS));
-    FAILS(SKEP_ENOJOB, skep_mock_expect_delivered(mock, 7, 0, 10 * PATIENCE_MS));
-    FAILS(SKEP_ENOJOB, skep_mock_expect_dead(mock, 7, NULL, NULL, 10 * PATIENCE_MS));
-    assert_ptr_equal(strstr(skep_mock_why(mock), "no job 7 was submitted"), skep_mock_why(mock));
-    skep_mock_broker_free(&mock);
-}
-
 int main(void) {
     struct kept kept = {0};
 #define TEST(function) cmocka_unit_test_prestate(function, &kept)
@@ -402,7 +392,6 @@ int main(void) {
         TEST(test_a_client_of_a_worker),
         TEST(test_a_worker_that_ends_early),
         TEST(test_of_what_is_over_nothing_is_waited_for),
-        TEST(test_a_job_that_was_never_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -284,6 +284,16 @@ static void test_connections(void **state) {
     skep_mock_broker_free(&mock);
 }
 
+static void test_a_job_that_was_never_there(void **state) {
+    skep_worker *worker;
+    skep_mock *mock = open_mock(*state, &worker);
+    FAILS(SKEP_ENOJOB, skep_mock_expect_done(mock, 7, NULL, 0, 10 * PATIENCE_MS));
+    FAILS(SKEP_ENOJOB, skep_mock_expect_delivered(mock, 7, 0, 10 * PATIENCE_MS));
+    FAILS(SKEP_ENOJOB, skep_mock_expect_dead(mock, 7, NULL, NULL, 10 * PATIENCE_MS));
+    assert_ptr_equal(strstr(skep_mock_why(mock), "no job 7 was submitted"), skep_mock_why(mock));
+    skep_mock_broker_free(&mock);
+}
+
 int main(void) {
     struct kept kept = {0};
 #define TEST(function) cmocka_unit_test_prestate(function, &kept)
@@ -299,6 +309,7 @@ int main(void) {
         TEST(test_messages),
         TEST(test_connections),
         TEST(test_other_bytes),
+        TEST(test_a_job_that_was_never_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
