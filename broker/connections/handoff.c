@@ -39,7 +39,7 @@ void skep__taken(skep_child *child, const struct skep_command_taken *taken) {
     if (was_full) resume_all(child->cluster);
 }
 
-/* Puts a connection that came back in front of those that never left. */
+/* A connection that came back goes to another worker. */
 static void hand_on(struct skep__connection *c) {
     c->listener->cluster->connections->redispatched++;
     skep__trace(c->listener->cluster->trace, SKEP__TRACE_LEDGER, "connection fd %d: handed on", c->fd);

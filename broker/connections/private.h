@@ -136,7 +136,8 @@ int skep__lack_accept(const struct skep__member *member, int error);
 
 /* --- send.c --- */
 
-/* Hands a connection to a worker, which owns it from here on; it leaves with others at the end of the iteration. */
+/* Hands a connection to a worker; it leaves with others at the end of the iteration. The broker keeps its copy of the
+ * descriptor until the worker has taken it. */
 void skep__hand(skep_child *child, struct skep__connection *connection);
 
 /* As skep__notify, with two commands in one message; second may be NULL. */
@@ -191,14 +192,15 @@ bool skep__dispatch(struct skep__connection *connection);
 /* Accepts again, if accepting was paused and a worker has room; returned connections go first. */
 void skep__listener_resume(struct skep__listener *listener);
 
-/* A connection has come back from a worker: it is the next to be handed out, now or as soon as a worker has room. */
+/* A connection, accepted or come back from a worker, is handed out now or, in its turn, as soon as a worker has room.
+ */
 void skep__listener_give_back(struct skep__listener *listener, struct skep__connection *connection);
 
 /* Accepts up to limit connections of those that wait at a socket, and hands them on. Only what workers have room for:
  * the rest stays in the kernel's queue. */
 void skep__member_accept(struct skep__member *member, unsigned limit);
 
-/* Closes a connection that no worker can take. */
+/* Closes the copy of a connection, which a worker has taken, or none can. */
 void skep__connection_drop(struct skep__connection *connection);
 
 /* Frees a listener that is closed when its handles have closed and no worker holds a connection untaken. */

@@ -54,7 +54,7 @@ struct skep__exit_record {
 
 /* Why a job is a dead letter */
 struct skep__death {
-    const char *cause; /* static text: attempts, deaths, expired, refused */
+    const char *cause; /* static text: attempts, deaths, interrupted, expired, refused */
     struct skep__exit_record exit;
     uint64_t wall_ms; /* when, since 1970 */
     char reason[];
@@ -80,7 +80,7 @@ struct skep__job {
     uint32_t failures;      /* of them, those that failed or whose lease ended */
     uint32_t lease_ms;      /* its own; 0: the queue's */
     uint16_t attempts;      /* failures that make it a dead letter */
-    uint16_t deaths;        /* workers that died of it */
+    uint16_t deaths;        /* workers whose end it is blamed for */
     uint16_t interruptions; /* workers that ended while they worked on it, and are not to be blamed on it */
     uint8_t priority;       /* smaller ones come first */
     uint8_t state;          /* enum skep__job_state */
