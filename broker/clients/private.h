@@ -22,7 +22,7 @@ struct skep__clients {
 
 enum { SKEP__DECLINED_KEPT = 64 };
 
-/* Numbers that were declined, so that a client that did not hear of it is told again */
+/* Numbers that were declined, so that a client whose answer was lost gets it again */
 struct skep__declined {
     uint64_t number, n;
     int status;
@@ -70,7 +70,7 @@ void skep__primary_outcome(skep_cluster *cluster, uint64_t number, uint64_t id, 
                            const struct skep_bytes *data);
 void skep__primary_forget(skep_cluster *cluster);
 
-/* --- returns.c: what a client is told --- */
+/* --- returns.c: answers and outcomes to a client --- */
 
 /* Sends a command; drops it if the client has left too much unread. */
 void skep__session_tell(struct skep__session *session, const struct skep_command *command);
@@ -90,7 +90,7 @@ bool skep__session_reads(struct skep__session *session);
  * for it, which was said. */
 bool skep__session_gather(struct skep__session *session, uint64_t number, const struct skep_bytes *result);
 
-/* Where the client listens for what it is told. */
+/* Where the client listens for answers and outcomes. */
 void skep__returns_url(const struct skep__session *session, char *url, size_t capacity_bytes);
 
 /* Opens the channel. Errors: as skep__outlet_listen. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The returns of a client: what it is told, and when. Acceptances wait a moment for outcomes that may leave with them,
- * and results in a row gather. */
+ * The returns of a client: its answers and outcomes, and when they leave. Acceptances wait a moment for outcomes that
+ * may leave with them, and results in a row gather. */
 #include <stdio.h>
 #include <string.h>
 

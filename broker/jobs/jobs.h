@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Jobs, from their acceptance to their end, and which worker gets one. The room knows no processes: a worker is a
- * holder of jobs here, and whoever runs the room tells what happens to it. Everything belongs to the loop's thread. */
+ * holder of jobs here, and who runs the room reports what happens to it. Everything belongs to the loop's thread. */
 #ifndef SKEP_JOBS_JOBS_H
 #define SKEP_JOBS_JOBS_H
 
@@ -39,7 +39,7 @@ struct skep__ending {
     uint64_t uptime_ms;
 };
 
-/* Whoever runs the room. worker is what it gave with the holder; NULL: it is about no worker. */
+/* Who runs the room. worker is what was given with the holder; NULL: it is about no worker. */
 struct skep__jobs_host {
     void (*error)(void *context, void *worker, const char *text);
     /* The same on a later turn of the loop, since a call of the user's may be the cause. */

@@ -98,7 +98,7 @@ static inline bool skep__jobs_have_memory(const struct skep__jobs *jobs) {
     return jobs->reserve == NULL || jobs->reserve->block != NULL;
 }
 
-/* Whether so many bytes may be taken for long; the host is told if not. To be called also for what gives memory back in
+/* Whether so many bytes may be taken for long; the host hears if not. To be called also for what gives memory back in
  * the end: its answer does not count then. */
 bool skep__jobs_allow(struct skep__jobs *jobs, size_t size_bytes);
 

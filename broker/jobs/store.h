@@ -256,7 +256,7 @@ struct skep__store_events {
      * may be called. */
     void (*settled)(void *context);
 
-    /* Changes cannot be completed for now, and are tried again. */
+    /* Changes cannot be completed now; they are tried again. */
     void (*trouble)(void *context, int status);
 };
 
