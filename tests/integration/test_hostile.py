@@ -86,7 +86,7 @@ class Version(Case):
             hive.wait_line(r"worker 2 .*99")
             status = hive.wait_ready(2)
             self.assertEqual([worker["id"] for worker in status["workers"]], [1, 3])
-            self.assertEqual(hive.count(r"worker 2 .*(protocol|version).*99"), 1, hive.describe())
+            self.assertEqual(hive.count(r"worker 2 .*error: .*protocol 99"), 1, hive.describe())
             self.assert_serving(hive, 2)
             hive.stop()
 
