@@ -166,7 +166,7 @@ class SubmitOne(Jobs):
     def test_a_broker_that_refuses_clients(self):
         text = "all 4096 clients that a broker can have are there, or all 1024 that a process can have"
         self.broker.answers["join"] = lambda _: pack("failed", status=ECLIENTS, reason="because")
-        for command in (("submit", "mail", "x"), ("call", "1", "x", "--timeout", "0.3")):
+        for command in (("submit", "mail", "x"), ("call", "1", "x", "--timeout", "10")):
             self.skep(*command, code=75, err=rf"skep: broker pid \d+ in .*: {text}")
 
     def test_a_dead_letter(self):
@@ -232,7 +232,7 @@ class SubmitOne(Jobs):
     @unittest.skipIf(os.environ.get("SKEP_TRANSPORT") == "nng", "NNG does not say why it fails")
     def test_few_descriptors(self):
         for limit in range(4, 20):  # with fewer no program is loaded
-            for command in (("submit", "mail", "x"), ("call", "1", "x", "--timeout", "0.1")):
+            for command in (("submit", "mail", "x"), ("call", "1", "x", "--timeout", "10")):
                 done = subprocess.run(["prlimit", f"--nofile={limit}", program("skep"), *command, "--dir",
                                        self.broker.folder], capture_output=True, text=True, timeout=60)
                 if done.returncode == 71:
