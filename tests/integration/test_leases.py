@@ -40,8 +40,8 @@ class Case(unittest.TestCase):
 class Leases(Case):
     def test_jobs_that_fit_their_lease_run_once(self):
         """Together the jobs of one worker take longer than a lease."""
-        with ready("q", count=2, options=("--lease", "0.5")) as (hive, submitter):
-            submitter.submit("q", 12, "spend 200")
+        with ready("q", count=2, options=("--lease", "1")) as (hive, submitter):
+            submitter.submit("q", 12, "spend 300")
             submitter.wait_outcomes()
             self.assertEqual(sorted(self.begun(hive)), list(range(1, 13)))
             status = queue_status(hive, "q")
@@ -49,8 +49,8 @@ class Leases(Case):
 
     def test_what_was_never_begun_is_no_dead_letter(self):
         """Behind a job that extends its lease, beyond as many leases as there are attempts."""
-        with ready("q", options=("--lease", "0.2", "--attempts", "2")) as (hive, submitter):
-            submitter.submit("q", 1, "extend 1500")
+        with ready("q", options=("--lease", "1", "--attempts", "2")) as (hive, submitter):
+            submitter.submit("q", 1, "extend 3500")
             submitter.submit("q", 3, "done")
             submitter.wait_outcomes()
             self.assertEqual(dead_letters(hive, "q"), [])

@@ -86,7 +86,7 @@ class Worker(unittest.TestCase):
             hive.stop()
 
     def test_works_for_longer_than_the_lease(self):
-        with Mocked("handle q", "job * work 2s reply slow", workers=1, options=["--lease", "0.5"]) as hive:
+        with Mocked("handle q", "job * work 3s reply slow", workers=1, options=["--lease", "1"]) as hive:
             self.assertEqual(self.outcomes(hive, 1).results, {"1": b"slow"})
             self.assertEqual(queue_status(hive, "q")["redelivered"], 0)
             hive.stop()
