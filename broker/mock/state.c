@@ -23,7 +23,7 @@ static bool has_successor(const struct skep__mock_worker *worker, const struct s
 /* What has ended does not become anything any more, but it may get a successor. */
 static bool is_decided(void *context) {
     const struct skep__mock_state *state = context;
-    const struct skep__mock_worker *worker = skep__mock_worker(state->mock, state->worker);
+    const struct skep__mock_worker *worker = skep__mock_find_worker(state->mock, state->worker);
     if (is_so_of_worker(context)) return true;
     if (state->is_so == has_successor) return false;
     return worker != NULL ? skep__mock_is_gone(worker) : skep__mock_all_gone(state->mock);
@@ -31,7 +31,7 @@ static bool is_decided(void *context) {
 
 int skep__mock_expect_state(struct skep__mock_state *state, unsigned timeout_ms, const char *format, ...) {
     char what[SKEP__MOCK_SUBJECT_BYTES];
-    if (state->worker != 0 && skep__mock_worker(state->mock, state->worker) == NULL) {
+    if (state->worker != 0 && skep__mock_find_worker(state->mock, state->worker) == NULL) {
         skep__mock_explain(state->mock, "there was no worker %u", state->worker);
         return skep__mock_failed(state->mock, SKEP_ENOWORKER);
     }
@@ -154,12 +154,12 @@ static bool is_delivered(void *context) {
 static bool is_delivered_or_lost(void *context) {
     const struct handover *handover = context;
     return is_delivered(context) || skep__mock_all_gone(handover->mock) ||
-           skep__mock_job(handover->mock, handover->job)->is_over;
+           skep__mock_find_job(handover->mock, handover->job)->is_over;
 }
 
 int skep_mock_expect_delivered(skep_mock *mock, uint64_t job, uint32_t worker, unsigned timeout_ms) {
     struct handover handover = {.mock = mock, .job = job, .worker = worker};
-    if (skep__mock_job(mock, job) == NULL) return skep__mock_no_job(mock, job);
+    if (skep__mock_find_job(mock, job) == NULL) return skep__mock_no_job(mock, job);
     int status = skep__mock_run(mock, is_delivered_or_lost, &handover, timeout_ms);
     if (status == SKEP_OK && is_delivered(&handover)) return SKEP_OK;
     if (status == SKEP_OK) status = SKEP_EUNEXPECTED;
@@ -177,13 +177,13 @@ struct end {
 
 static bool is_over(void *context) {
     const struct end *end = context;
-    return skep__mock_job(end->mock, end->job)->is_over || skep__mock_all_gone(end->mock);
+    return skep__mock_find_job(end->mock, end->job)->is_over || skep__mock_all_gone(end->mock);
 }
 
 int skep_mock_expect_dead(skep_mock *mock, uint64_t id, const char *cause, const char *reason, unsigned timeout_ms) {
     struct end end = {.mock = mock, .job = id};
     skep_mock_job job = {0};
-    if (skep__mock_job(mock, id) == NULL) return skep__mock_no_job(mock, id);
+    if (skep__mock_find_job(mock, id) == NULL) return skep__mock_no_job(mock, id);
     int status = skep__mock_run(mock, is_over, &end, timeout_ms);
     if (status == SKEP_OK) status = skep_mock_look(mock, id, &job);
     bool is_dead = status == SKEP_OK && job.state == SKEP_MOCK_DEAD;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What a mock broker tells about expectations that were not met. */
+ * What a mock broker tells about expectations that were not met, and about workers that are not there. */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -155,4 +155,19 @@ const char *skep__mock_describe_worker(const struct skep__mock_worker *worker, c
         put(text, ", was ended by signal %d (%s)", worker->signal, strsignal(worker->signal));
     if (worker->exited && worker->code >= 0) put(text, ", exited with status %d", worker->code);
     return text;
+}
+
+void skep__mock_explain_workers(skep_mock *mock, uint32_t worker) {
+    const struct skep__mock_worker *w;
+    char text[SKEP__MOCK_SUBJECT_BYTES];
+    TAILQ_FOREACH(w, &mock->workers, entry)
+    if (worker == 0 || w->id == worker) skep__mock_explain_more(mock, "\n%s", skep__mock_describe_worker(w, text));
+}
+
+struct skep__mock_worker *skep__mock_present(skep_mock *mock, uint32_t worker) {
+    struct skep__mock_worker *w;
+    TAILQ_FOREACH(w, &mock->workers, entry) if (!w->left && (worker == 0 || w->id == worker)) return w;
+    skep__mock_explain(mock, worker == 0 ? "there is no worker" : "there is no worker %u, or it has left", worker);
+    skep__mock_failed(mock, SKEP_ENOWORKER);
+    return NULL;
 }
