@@ -42,8 +42,8 @@ struct skep__mock_client *skep__mock_find_client(const skep_mock *mock, uint64_t
 void skep__mock_tell_client(skep_mock *mock, const struct skep__mock_client *client,
                             const struct skep_command *command);
 
-/* Tells a client what has become of a job; cause NULL: it is done. */
-void skep__mock_tell_outcome(skep_mock *mock, uint32_t client, uint64_t number, const char *cause,
+/* Tells a client what has become of a job; cause NULL: it is done. False: no such client has joined. */
+bool skep__mock_tell_outcome(skep_mock *mock, uint32_t client, uint64_t number, const char *cause,
                              const struct skep_bytes *result_or_reason);
 
 /* --- messages.c: what workers get that the test has not sent --- */

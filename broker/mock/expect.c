@@ -90,11 +90,6 @@ static bool is_decided(void *context) {
     return has_happened(context) || is_over(wait) || skep__mock_all_gone(wait->mock);
 }
 
-static void take(skep_mock *mock, struct skep__mock_event *event) {
-    TAILQ_REMOVE(&mock->events, event, entry);
-    free(event);
-}
-
 /* Waits for the next thing of this kind, takes it if it is the one, and gives its number. */
 static int expect(skep_mock *mock, const struct skep__mock_event *wanted, unsigned timeout_ms, uint64_t *number) {
     struct wait wait = {.mock = mock, .wanted = wanted};
@@ -102,7 +97,8 @@ static int expect(skep_mock *mock, const struct skep__mock_event *wanted, unsign
     int status = skep__mock_run(mock, is_decided, &wait, timeout_ms);
     if (status == SKEP_OK && wait.found != NULL && matches(wanted, wait.found)) {
         if (number != NULL) *number = wait.found->number;
-        take(mock, wait.found);
+        TAILQ_REMOVE(&mock->events, wait.found, entry);
+        free(wait.found);
         return SKEP_OK;
     }
     skep__mock_explain(mock, "expected within %u ms: %s", timeout_ms, skep__mock_describe(wanted, text));

@@ -8,20 +8,11 @@ enum { SETTLE_MS = 1000 }; /* of the real clock: for workers to begin what they 
 
 /* --- what the ledger tells --- */
 
-/* Whom the outcome was told */
-static unsigned tell(skep_mock *mock, uint32_t client, uint64_t number, const char *cause,
-                     const struct skep_bytes *bytes) {
-    if (client == 0 || skep__mock_find_client(mock, client) == NULL) return 0;
-    skep__mock_tell_outcome(mock, client, number, cause, bytes);
-    return 1;
-}
-
 static void tell_all(skep_mock *mock, const struct skep__job *job, const char *cause, const struct skep_bytes *bytes) {
-    unsigned told = 0;
-    if (job->key == NULL) told = tell(mock, job->client, job->number, cause, bytes);
+    bool told = job->key == NULL && skep__mock_tell_outcome(mock, job->client, job->number, cause, bytes);
     for (const struct skep__waiter *w = NULL; (w = skep__jobs_next_waiter(mock->ledger, job, w)) != NULL;)
-        told += tell(mock, w->client, w->number, cause, bytes);
-    if (cause == NULL && told == 0 && bytes->size_bytes > 0) skep__job_unclaimed(job);
+        if (skep__mock_tell_outcome(mock, w->client, w->number, cause, bytes)) told = true;
+    if (cause == NULL && !told && bytes->size_bytes > 0) skep__job_unclaimed(job);
 }
 
 static void finished(void *context, const struct skep__job *job, const struct skep_bytes *result) {

@@ -55,10 +55,11 @@ static void tell_died(skep_mock *mock, const struct skep__mock_client *client, u
     skep__mock_tell_client(mock, client, &command);
 }
 
-void skep__mock_tell_outcome(skep_mock *mock, uint32_t id, uint64_t number, const char *cause,
+bool skep__mock_tell_outcome(skep_mock *mock, uint32_t id, uint64_t number, const char *cause,
                              const struct skep_bytes *bytes) {
     const struct skep__mock_client *client = skep__mock_find_client(mock, id);
-    if (client == NULL) return;
+    if (client == NULL) return false;
     if (cause == NULL) tell_finished(mock, client, number, bytes);
     else tell_died(mock, client, number, cause, bytes);
+    return true;
 }
