@@ -22,7 +22,7 @@ void skep__mock_sent(struct skep__mock_worker *worker, const struct skep_command
     worker->last_delivery = jobs->delivery + jobs->jobs.count - 1;
     if (make_room(worker, worker->last_delivery) != SKEP_OK) abort(); /* what comes of these could not be told */
     for (uint32_t i = 0; i < jobs->jobs.count; i++) {
-        struct skep__mock_job *job = skep__mock_job(worker->mock, jobs->id + i);
+        struct skep__mock_job *job = skep__mock_find_job(worker->mock, jobs->id + i);
         worker->delivered[jobs->delivery + i - 1] = jobs->id + i;
         if (job != NULL) job->worker = worker->id;
     }

@@ -6,7 +6,7 @@
 
 static void tell_reply(skep_mock *mock, uint32_t client_id, uint64_t request, int status,
                        const struct skep_bytes *data) {
-    const struct skep__mock_client *client = skep__mock_client(mock, client_id);
+    const struct skep__mock_client *client = skep__mock_find_client(mock, client_id);
     struct skep_command command = {.id = SKEP_COMMAND_reply, .reply = {.request = request}};
     if (status != SKEP_OK) SKEP_SET(reply, &command.reply, status, (uint64_t)status);
     if (data->size_bytes > 0) SKEP_SET(reply, &command.reply, data, *data);

@@ -3,26 +3,11 @@
 #include "mock/clients.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "common/text.h"
-
-struct skep__mock_client *skep__mock_client(const skep_mock *mock, uint64_t id) {
-    struct skep__mock_client *client;
-    LIST_FOREACH(client, &mock->clients->list, entry) if (client->id == id) return client;
-    return NULL;
-}
-
-void skep__mock_tell_client(skep_mock *mock, const struct skep__mock_client *client,
-                            const struct skep_command *command) {
-    char text[SKEP__MOCK_LINE_BYTES];
-    skep__command_print(command, text, sizeof text);
-    int status = skep__outlet_add_answer(client->returns, command);
-    skep__mock_note(mock, "> client %u: %.180s%s", client->id, text, status == SKEP_OK ? "" : " (was not sent)");
-}
 
 /* --- joining --- */
 
@@ -208,7 +193,7 @@ static int take_command(void *context, const struct skep_command *command) {
     struct skep__mock_clients *clients = mock->clients;
     char text[SKEP__MOCK_LINE_BYTES];
     if (command->id == SKEP_COMMAND_client) {
-        clients->speaks = skep__mock_client(mock, command->client.client);
+        clients->speaks = skep__mock_find_client(mock, command->client.client);
         return SKEP_OK;
     }
     if (clients->speaks == NULL) return SKEP_OK;
@@ -227,35 +212,6 @@ static void intake_received(void *context, const void *data, size_t size_bytes, 
     mock->clients->speaks = NULL;
     int status = skep__reader_read(reader, data, size_bytes, take_command, mock);
     if (status != SKEP_OK) skep__mock_note(mock, "< client: what is no frame: %s", reader->why);
-}
-
-/* --- outcomes --- */
-
-static void tell_finished(skep_mock *mock, const struct skep__mock_client *client, uint64_t number,
-                          const struct skep_bytes *result) {
-    struct skep_frame items = {0};
-    struct skep_command command = {.id = SKEP_COMMAND_finished};
-    if (skep__list_add(&items, result->size_bytes > 0 ? result->data : "", result->size_bytes) == SKEP_OK) {
-        command.finished = (struct skep_command_finished){.number = number, .results = skep__list_of(&items, 1)};
-        skep__mock_tell_client(mock, client, &command);
-    }
-    skep__frame_free(&items);
-}
-
-static void tell_died(skep_mock *mock, const struct skep__mock_client *client, uint64_t number, const char *cause,
-                      const struct skep_bytes *reason) {
-    struct skep_command command = {.id = SKEP_COMMAND_died};
-    command.died = (struct skep_command_died){.number = number, .cause = skep__text(cause)};
-    if (reason->size_bytes > 0) SKEP_SET(died, &command.died, reason, *reason);
-    skep__mock_tell_client(mock, client, &command);
-}
-
-void skep__mock_tell_outcome(skep_mock *mock, uint32_t id, uint64_t number, const char *cause,
-                             const struct skep_bytes *bytes) {
-    const struct skep__mock_client *client = skep__mock_client(mock, id);
-    if (client == NULL) return;
-    if (cause == NULL) tell_finished(mock, client, number, bytes);
-    else tell_died(mock, client, number, cause, bytes);
 }
 
 /* --- life --- */

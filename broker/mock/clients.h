@@ -34,18 +34,16 @@ struct skep__mock_clients {
     struct skep__mock_client *speaks; /* in the frame at hand; NULL: nobody who is known */
 };
 
-/* Opens the sockets for clients, and the lock file by which they find them. */
-SKEP_MUST_USE int skep__mock_clients_open(skep_mock *mock);
-void skep__mock_clients_close(skep_mock *mock);
+/* --- send.c --- */
 
 /* A client that has joined; NULL. */
-struct skep__mock_client *skep__mock_client(const skep_mock *mock, uint64_t id);
+struct skep__mock_client *skep__mock_find_client(const skep_mock *mock, uint64_t id);
 
 void skep__mock_tell_client(skep_mock *mock, const struct skep__mock_client *client,
                             const struct skep_command *command);
 
-/* Tells a client what has become of a job; cause NULL: it is done. */
-void skep__mock_tell_outcome(skep_mock *mock, uint32_t client, uint64_t number, const char *cause,
+/* Tells a client what has become of a job; cause NULL: it is done. False: no such client has joined. */
+bool skep__mock_tell_outcome(skep_mock *mock, uint32_t client, uint64_t number, const char *cause,
                              const struct skep_bytes *result_or_reason);
 
 /* --- messages.c: what workers get that the test has not sent --- */
@@ -74,7 +72,10 @@ void skep__mock_forget_calls(struct skep__mock_clients *clients);
 SKEP_MUST_USE int skep__mock_add_status(const skep_mock *mock, struct skep_frame *frame);
 SKEP_MUST_USE int skep__mock_add_news_end(const skep_mock *mock, struct skep_frame *frame);
 
-/* Workers that handle a queue now. */
-unsigned skep__mock_handlers(const skep_mock *mock, const char *queue);
+/* --- clients.c --- */
+
+/* Opens the sockets for clients, and the lock file by which they find them. */
+SKEP_MUST_USE int skep__mock_clients_open(skep_mock *mock);
+void skep__mock_clients_close(skep_mock *mock);
 
 #endif

@@ -1,44 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * What a mock broker's test expects of jobs and of workers. */
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/text.h"
-#include "mock/clients.h"
 #include "mock/private.h"
-
-/* --- things that happen --- */
-
-void skep__mock_happened(skep_mock *mock, const struct skep__mock_event *event) {
-    struct skep__mock_event *copy = malloc(sizeof *copy + event->text.size_bytes + event->data.size_bytes);
-    if (copy == NULL) {
-        skep__mock_note(mock, "no memory to note what happened");
-        return;
-    }
-    *copy = *event;
-    char *data = copy->memory + event->text.size_bytes;
-    if (event->text.size_bytes > 0) memcpy(copy->memory, event->text.data, event->text.size_bytes);
-    if (event->data.size_bytes > 0) memcpy(data, event->data.data, event->data.size_bytes);
-    if (event->text.data != NULL) copy->text.data = copy->memory;
-    if (event->data.data != NULL) copy->data.data = data;
-    TAILQ_INSERT_TAIL(&mock->events, copy, entry);
-}
-
-static void take(skep_mock *mock, struct skep__mock_event *event) {
-    TAILQ_REMOVE(&mock->events, event, entry);
-    free(event);
-}
-
-void skep__mock_forget_events(skep_mock *mock) {
-    struct skep__mock_event *event = TAILQ_FIRST(&mock->events), *next;
-    for (; event != NULL; event = next) {
-        next = TAILQ_NEXT(event, entry);
-        free(event);
-    }
-    TAILQ_INIT(&mock->events);
-}
 
 /* --- comparing --- */
 
@@ -80,6 +47,16 @@ static bool has_happened(void *context) {
     return false;
 }
 
+/* Workers that handle a queue now. */
+static unsigned handlers_of(const skep_mock *mock, const char *queue) {
+    const struct skep__mock_worker *w;
+    const struct skep__mock_place *place;
+    unsigned count = 0;
+    TAILQ_FOREACH(w, &mock->workers, entry)
+    LIST_FOREACH(place, &w->places, entry) count += !w->left && strcmp(place->queue, queue) == 0;
+    return count;
+}
+
 void skep__mock_explain_job(skep_mock *mock, uint64_t id) {
     static const char *const states[] = {[SKEP_MOCK_READY] = "waits for a worker",
                                          [SKEP_MOCK_RESERVED] = "is being worked on",
@@ -89,29 +66,22 @@ void skep__mock_explain_job(skep_mock *mock, uint64_t id) {
     skep_mock_job job;
     char text[2 * SKEP_MAX_NAME + 8];
     if (skep_mock_look(mock, id, &job) != SKEP_OK) return;
-    const char *queue = skep__mock_job(mock, id)->queue;
+    const char *queue = skep__mock_find_job(mock, id)->queue;
     skep__mock_quote(skep__text(queue), text, sizeof text);
     skep__mock_explain_more(mock, "\njob %" PRIu64 " of the queue %s %s, attempt %u", id, text, states[job.state],
                             job.attempt);
     if (job.cause[0] != '\0') skep__mock_explain_more(mock, ", cause %s", job.cause);
     if (job.reason[0] != '\0') skep__mock_explain_more(mock, ", reason \"%s\"", job.reason);
     if (job.worker != 0) skep__mock_explain_more(mock, ", given to worker %u", job.worker);
-    if (!skep__mock_job(mock, id)->is_over && skep__mock_handlers(mock, queue) == 0)
+    if (!skep__mock_find_job(mock, id)->is_over && handlers_of(mock, queue) == 0)
         skep__mock_explain_more(mock, "\nno worker handles the queue %s", text);
-}
-
-void skep__mock_explain_workers(skep_mock *mock, uint32_t worker) {
-    const struct skep__mock_worker *w;
-    char text[SKEP__MOCK_SUBJECT_BYTES];
-    TAILQ_FOREACH(w, &mock->workers, entry)
-    if (worker == 0 || w->id == worker) skep__mock_explain_more(mock, "\n%s", skep__mock_describe_worker(w, text));
 }
 
 /* What comes of a job that is over is no answer any more, but one that is too late. */
 static bool is_over(const struct wait *wait) {
     const struct skep__mock_event *wanted = wait->wanted;
     bool of_job = subject_of(wanted->what) == SUBJECT_JOB && wanted->what != SKEP__MOCK_REFUSED;
-    return of_job && skep__mock_job(wait->mock, wanted->number)->is_over;
+    return of_job && skep__mock_find_job(wait->mock, wanted->number)->is_over;
 }
 
 /* Without workers nothing happens any more. */
@@ -127,7 +97,8 @@ static int expect(skep_mock *mock, const struct skep__mock_event *wanted, unsign
     int status = skep__mock_run(mock, is_decided, &wait, timeout_ms);
     if (status == SKEP_OK && wait.found != NULL && matches(wanted, wait.found)) {
         if (number != NULL) *number = wait.found->number;
-        take(mock, wait.found);
+        TAILQ_REMOVE(&mock->events, wait.found, entry);
+        free(wait.found);
         return SKEP_OK;
     }
     skep__mock_explain(mock, "expected within %u ms: %s", timeout_ms, skep__mock_describe(wanted, text));
@@ -144,7 +115,8 @@ static int expect(skep_mock *mock, const struct skep__mock_event *wanted, unsign
 static int expect_of_job(skep_mock *mock, enum skep__mock_what what, uint64_t job, int64_t value,
                          struct skep_bytes reason, struct skep_bytes result, unsigned timeout_ms) {
     struct skep__mock_event wanted = {.what = what, .number = job, .value = value, .text = reason, .data = result};
-    return skep__mock_job(mock, job) != NULL ? expect(mock, &wanted, timeout_ms, NULL) : skep__mock_no_job(mock, job);
+    if (skep__mock_find_job(mock, job) == NULL) return skep__mock_no_job(mock, job);
+    return expect(mock, &wanted, timeout_ms, NULL);
 }
 
 int skep_mock_expect_done(skep_mock *mock, uint64_t job, const void *result, size_t size_bytes, unsigned timeout_ms) {
@@ -216,4 +188,13 @@ int skep_mock_expect_quiet(skep_mock *mock, unsigned duration_ms) {
     TAILQ_FOREACH(event, &mock->events, entry)
     skep__mock_explain_more(mock, "\n  %s", skep__mock_describe(event, text));
     return skep__mock_failed(mock, SKEP_EUNEXPECTED);
+}
+
+/* --- anything --- */
+
+int skep_mock_run_until(skep_mock *mock, skep_mock_cb is_so, void *context, const char *what, unsigned timeout_ms) {
+    int status = skep__mock_run(mock, is_so, context, timeout_ms);
+    if (status == SKEP_OK) return SKEP_OK;
+    skep__mock_explain(mock, "expected within %u ms: %s", timeout_ms, what);
+    return skep__mock_failed(mock, status);
 }

@@ -8,7 +8,7 @@
 #include "common/queue_options.h"
 #include "mock/private.h"
 
-struct skep__mock_job *skep__mock_job(const skep_mock *mock, uint64_t id) {
+struct skep__mock_job *skep__mock_find_job(const skep_mock *mock, uint64_t id) {
     struct skep__mock_job *job;
     HASH_FIND(hh, mock->jobs, &id, sizeof id, job);
     return job;
@@ -137,7 +137,7 @@ static skep_mock_job look_at(const skep_mock *mock, const struct skep__mock_job 
 }
 
 int skep_mock_look(const skep_mock *mock, uint64_t id, skep_mock_job *info) {
-    const struct skep__mock_job *known = skep__mock_job(mock, id);
+    const struct skep__mock_job *known = skep__mock_find_job(mock, id);
     if (known == NULL) return SKEP_ENOJOB;
     const struct skep__job *job = known->is_over ? NULL : skep__jobs_find(mock->ledger, id);
     *info = job != NULL ? look_at(mock, known, job) : known->end;
@@ -163,7 +163,7 @@ static void keep_result(struct skep__mock_job *job, const struct skep_bytes *res
 
 void skep__mock_job_ends(skep_mock *mock, const struct skep__job *job, const char *cause,
                          const struct skep_bytes *bytes) {
-    struct skep__mock_job *known = skep__mock_job(mock, job->id);
+    struct skep__mock_job *known = skep__mock_find_job(mock, job->id);
     if (known == NULL) return;
     known->end = look_at(mock, known, job);
     known->end.due_ms = 0;

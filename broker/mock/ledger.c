@@ -4,27 +4,15 @@
 #include "jobs/jobs.h"
 #include "mock/clients.h"
 
-enum {
-    SETTLE_MS = 1000, /* of the real clock: for workers to begin what they were given before time passes */
-    BEGAN_MS = 1      /* on the ledger's clock, whose 0 is never, when the test's begins at 0 */
-};
+enum { SETTLE_MS = 1000 }; /* of the real clock: for workers to begin what they were given before time passes */
 
 /* --- what the ledger tells --- */
 
-/* Whom the outcome was told */
-static unsigned tell(skep_mock *mock, uint32_t client, uint64_t number, const char *cause,
-                     const struct skep_bytes *bytes) {
-    if (client == 0 || skep__mock_client(mock, client) == NULL) return 0;
-    skep__mock_tell_outcome(mock, client, number, cause, bytes);
-    return 1;
-}
-
 static void tell_all(skep_mock *mock, const struct skep__job *job, const char *cause, const struct skep_bytes *bytes) {
-    unsigned told = 0;
-    if (job->key == NULL) told = tell(mock, job->client, job->number, cause, bytes);
+    bool told = job->key == NULL && skep__mock_tell_outcome(mock, job->client, job->number, cause, bytes);
     for (const struct skep__waiter *w = NULL; (w = skep__jobs_next_waiter(mock->ledger, job, w)) != NULL;)
-        told += tell(mock, w->client, w->number, cause, bytes);
-    if (cause == NULL && told == 0 && bytes->size_bytes > 0) skep__job_unclaimed(job);
+        if (skep__mock_tell_outcome(mock, w->client, w->number, cause, bytes)) told = true;
+    if (cause == NULL && !told && bytes->size_bytes > 0) skep__job_unclaimed(job);
 }
 
 static void finished(void *context, const struct skep__job *job, const struct skep_bytes *result) {
@@ -38,7 +26,7 @@ static void died(void *context, const struct skep__job *job, const char *cause, 
 }
 
 static void failed(void *context, const struct skep__job *job, const struct skep_bytes *reason) {
-    struct skep__mock_job *known = skep__mock_job(context, job->id);
+    struct skep__mock_job *known = skep__mock_find_job(context, job->id);
     if (known != NULL) skep__mock_set_reason(known, reason);
 }
 
@@ -123,10 +111,6 @@ int skep_mock_setup_queue(skep_mock *mock, const char *name, const skep_queue_op
 }
 
 /* --- the clock --- */
-
-uint64_t skep_mock_now(const skep_mock *mock) {
-    return skep__clock_ms(mock->clock) - BEGAN_MS;
-}
 
 static bool all_begun(void *context) {
     const skep_mock *mock = context;

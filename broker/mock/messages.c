@@ -2,7 +2,6 @@
  * A mock broker's messages to workers, and theirs to each other. */
 #include "common/text.h"
 #include "mock/clients.h"
-#include "mock/private.h"
 
 static void fill_message(struct skep_command *command, const char *name, const void *data, size_t size_bytes) {
     struct skep_command_message *m = &command->message;
@@ -69,7 +68,7 @@ static struct skep__mock_worker *next_of_name(skep_mock *mock, const struct skep
 
 struct skep__mock_worker *skep__mock_receiver(skep_mock *mock, const struct skep_command_message *m) {
     if (SKEP_HAS(message, m, toName)) return next_of_name(mock, &m->toName);
-    struct skep__mock_worker *worker = m->to != 0 ? skep__mock_worker(mock, (uint32_t)m->to) : NULL;
+    struct skep__mock_worker *worker = m->to != 0 ? skep__mock_find_worker(mock, (uint32_t)m->to) : NULL;
     return worker != NULL && !worker->left ? worker : NULL;
 }
 
@@ -84,11 +83,10 @@ static void pass_on(struct skep__mock_worker *sender, const struct skep_command_
     if (status != SKEP_OK) skep__mock_note(mock, "cannot pass on a message of worker %u", sender->id);
 }
 
-/* False: the test has asked. */
-static bool pass_reply(struct skep__mock_worker *sender, const struct skep_command_reply *r) {
+bool skep__mock_pass_reply(struct skep__mock_worker *sender, const struct skep_command_reply *r) {
     struct skep_command command = {.id = SKEP_COMMAND_reply, .reply = *r};
-    if (!SKEP_HAS(reply, r, to) || r->to == 0) return skep__mock_client_reply(sender, r);
-    struct skep__mock_worker *asker = skep__mock_worker(sender->mock, (uint32_t)r->to);
+    if (!SKEP_HAS(reply, r, to) || r->to == 0) return false;
+    struct skep__mock_worker *asker = skep__mock_find_worker(sender->mock, (uint32_t)r->to);
     if (asker != NULL && !asker->left && skep__mock_put(asker, &command) != SKEP_OK)
         skep__mock_note(sender->mock, "cannot pass on a reply of worker %u", sender->id);
     return true;
@@ -112,7 +110,7 @@ void skep__mock_replied(struct skep__mock_worker *worker, const struct skep_comm
                                      .number = r->request,
                                      .value = SKEP_HAS(reply, r, status) ? (int64_t)r->status : SKEP_OK,
                                      .data = SKEP_HAS(reply, r, data) ? r->data : (struct skep_bytes){"", 0}};
-    if (!pass_reply(worker, r)) skep__mock_happened(worker->mock, &event);
+    skep__mock_happened(worker->mock, &event);
 }
 
 /* --- replies of the test --- */

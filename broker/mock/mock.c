@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A mock broker: its life, its loop and its clock. */
+ * A mock broker: made with its directory, loop and sockets, and freed. */
 #include "mock/private.h"
 
 #include <dirent.h>
@@ -12,7 +12,6 @@
 #include "mock/clients.h"
 
 enum {
-    LOOK_MS = 5,         /* between looks at what does not wake the loop */
     DEFAULT_CREDIT = 64, /* of the options that are not a broker's settings, too */
     DEFAULT_BACKOFF_MS = 1000,
     DEFAULT_HISTORY_LINES = 12
@@ -37,10 +36,6 @@ static void remove_dir(const skep_mock *mock) {
     for (const struct dirent *e; (e = readdir(entries)) != NULL;) unlinkat(dirfd(entries), e->d_name, 0);
     closedir(entries);
     rmdir(mock->dir);
-}
-
-void skep__mock_url(const skep_mock *mock, const char *socket, uint32_t worker, char url[SKEP_MAX_URL + 1]) {
-    snprintf(url, SKEP_MAX_URL + 1, "ipc://%s/%s.%u", mock->dir, socket, worker);
 }
 
 /* --- making and freeing --- */
@@ -96,16 +91,6 @@ int skep_mock_broker_new(skep_mock **out, const skep_mock_options *options) {
     return status;
 }
 
-static void handle_closed(uv_handle_t *handle) {
-    skep_mock *mock = handle->data;
-    mock->open_handles--;
-}
-
-void skep__mock_close_handle(skep_mock *mock, uv_handle_t *handle) {
-    handle->data = mock;
-    uv_close(handle, handle_closed);
-}
-
 /* The memory of handles must stay until they have closed: those of workers are within theirs. */
 static void close_handles(skep_mock *mock) {
     skep__mock_close_handle(mock, (uv_handle_t *)&mock->look_timer);
@@ -136,7 +121,10 @@ void skep_mock_broker_free(skep_mock **out) {
     skep__flusher_free(&mock->flusher);
     skep__hub_free(&mock->hub);
     close_handles(mock);
-    while ((w = TAILQ_FIRST(&mock->workers)) != NULL) skep__mock_free_worker(w);
+    while ((w = TAILQ_FIRST(&mock->workers)) != NULL) {
+        skep__mock_free_program(w->program);
+        skep__mock_free_worker(w);
+    }
     skep__mock_free_jobs(mock);
     skep__mock_forget_events(mock);
     skep__mock_forget_history(mock);
@@ -147,66 +135,4 @@ void skep_mock_broker_free(skep_mock **out) {
 
 uv_loop_t *skep_mock_loop(skep_mock *mock) {
     return mock->loop;
-}
-
-/* --- workers by id --- */
-
-struct skep__mock_worker *skep__mock_worker(const skep_mock *mock, uint32_t worker) {
-    struct skep__mock_worker *w;
-    TAILQ_FOREACH(w, &mock->workers, entry) if (w->id == worker) return w;
-    return NULL;
-}
-
-bool skep__mock_is_gone(const struct skep__mock_worker *worker) {
-    return worker->left && worker->pid == 0;
-}
-
-bool skep__mock_all_gone(const skep_mock *mock) {
-    const struct skep__mock_worker *w;
-    TAILQ_FOREACH(w, &mock->workers, entry) if (!skep__mock_is_gone(w)) return false;
-    return !TAILQ_EMPTY(&mock->workers);
-}
-
-struct skep__mock_worker *skep__mock_present(skep_mock *mock, uint32_t worker) {
-    struct skep__mock_worker *w;
-    TAILQ_FOREACH(w, &mock->workers, entry) if (!w->left && (worker == 0 || w->id == worker)) return w;
-    skep__mock_explain(mock, worker == 0 ? "there is no worker" : "there is no worker %u, or it has left", worker);
-    skep__mock_failed(mock, SKEP_ENOWORKER);
-    return NULL;
-}
-
-/* --- running --- */
-
-static void look(uv_timer_t *timer) {
-    (void)timer;
-}
-
-/* As skep_worker_run does. A worker that cannot say so has lost its link, which is seen there. */
-static void tell_ready(skep_mock *mock) {
-    struct skep__mock_worker *w;
-    TAILQ_FOREACH(w, &mock->workers, entry) if (w->inside != NULL && skep_worker_ready(w->inside) != SKEP_OK) continue;
-}
-
-static void turn(skep_mock *mock) {
-    uv_update_time(mock->loop);
-    uv_timer_start(&mock->look_timer, look, LOOK_MS, 0);
-    uv_run(mock->loop, UV_RUN_ONCE);
-    uv_timer_stop(&mock->look_timer);
-}
-
-int skep__mock_run(skep_mock *mock, skep_mock_cb is_so, void *context, unsigned timeout_ms) {
-    uint64_t deadline_ns = uv_hrtime() + timeout_ms * UINT64_C(1000000);
-    tell_ready(mock);
-    while (!is_so(context)) {
-        if (uv_hrtime() >= deadline_ns) return SKEP_ETIMEDOUT;
-        turn(mock);
-    }
-    return SKEP_OK;
-}
-
-int skep_mock_run_until(skep_mock *mock, skep_mock_cb is_so, void *context, const char *what, unsigned timeout_ms) {
-    int status = skep__mock_run(mock, is_so, context, timeout_ms);
-    if (status == SKEP_OK) return SKEP_OK;
-    skep__mock_explain(mock, "expected within %u ms: %s", timeout_ms, what);
-    return skep__mock_failed(mock, status);
 }

@@ -15,14 +15,14 @@ void skep_mock_answer(skep_mock *mock, int status) {
 static bool is_next(void *context) {
     const skep_mock *mock = context;
     for (uint64_t id = mock->clients->last_seen + 1; id <= mock->last_job; id++)
-        if (skep__mock_job(mock, id)->client != 0) return true;
+        if (skep__mock_find_job(mock, id)->client != 0) return true;
     return false;
 }
 
 static struct skep__mock_job *next_submitted(const skep_mock *mock) {
     uint64_t id = mock->clients->last_seen + 1;
-    while (skep__mock_job(mock, id)->client == 0) id++;
-    return skep__mock_job(mock, id);
+    while (skep__mock_find_job(mock, id)->client == 0) id++;
+    return skep__mock_find_job(mock, id);
 }
 
 static bool is_the_one(const struct skep__mock_job *job, const char *queue, const struct skep_bytes *data) {
@@ -57,7 +57,7 @@ int skep_mock_expect_submitted(skep_mock *mock, const char *queue, const void *d
 /* --- outcomes --- */
 
 static int find(const skep_mock *mock, uint64_t id, struct skep__job **job) {
-    const struct skep__mock_job *known = skep__mock_job(mock, id);
+    const struct skep__mock_job *known = skep__mock_find_job(mock, id);
     if (known == NULL) return SKEP_ENOJOB;
     *job = known->is_over ? NULL : skep__jobs_find(mock->ledger, id);
     return *job != NULL ? SKEP_OK : SKEP_ESTATE;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A mock broker's insides. */
+ * A mock broker's insides, shared by the files of this folder. They are below in their order, from the ground up, those
+ * of clients.h after messages.c: each calls those before it only. connect.c, outcomes.c and, on top, mock.c have only
+ * what the user calls. */
 #ifndef SKEP_MOCK_PRIVATE_H
 #define SKEP_MOCK_PRIVATE_H
 
@@ -169,7 +171,7 @@ struct skep_mock {
     char why[SKEP__MOCK_WHY_BYTES];
 };
 
-/* --- mock.c --- */
+/* --- core.c --- */
 
 /* Turns of the loop until is_so. Errors: SKEP_ETIMEDOUT. */
 SKEP_MUST_USE int skep__mock_run(skep_mock *mock, skep_mock_cb is_so, void *context, unsigned timeout_ms);
@@ -177,9 +179,8 @@ SKEP_MUST_USE int skep__mock_run(skep_mock *mock, skep_mock_cb is_so, void *cont
 /* URL of a socket in the directory. */
 void skep__mock_url(const skep_mock *mock, const char *socket, uint32_t worker, char url[SKEP_MAX_URL + 1]);
 
-/* A worker of this id that has not left (0: the first), or NULL and skep_mock_why; one that may have left, or NULL. */
-struct skep__mock_worker *skep__mock_present(skep_mock *mock, uint32_t worker);
-struct skep__mock_worker *skep__mock_worker(const skep_mock *mock, uint32_t worker);
+/* A worker of this id, which may have left; NULL. */
+struct skep__mock_worker *skep__mock_find_worker(const skep_mock *mock, uint32_t worker);
 
 /* Nothing comes from this worker any more; from none of those that there were. */
 bool skep__mock_is_gone(const struct skep__mock_worker *worker);
@@ -205,33 +206,25 @@ const char *skep__mock_describe(const struct skep__mock_event *event, char text[
 /* All that is known of a worker, in words. Returns text. */
 const char *skep__mock_describe_worker(const struct skep__mock_worker *worker, char text[SKEP__MOCK_SUBJECT_BYTES]);
 
+/* Adds to skep_mock_why how a worker is, or all of them (0). */
+void skep__mock_explain_workers(skep_mock *mock, uint32_t worker);
+
+/* A worker of this id that has not left (0: the first), or NULL and skep_mock_why. */
+struct skep__mock_worker *skep__mock_present(skep_mock *mock, uint32_t worker);
+
 void skep__mock_forget_history(skep_mock *mock);
 
-/* --- worker.c --- */
+/* --- events.c --- */
 
-/* A worker with its channels; *link is its end of the link. */
-SKEP_MUST_USE int skep__mock_add_worker(skep_mock *mock, struct skep__mock_worker **worker, int *link);
-void skep__mock_free_worker(struct skep__mock_worker *worker);
-void skep__mock_drop_link(struct skep__mock_worker *worker);
+/* Notes that something has happened; the strings are copied. */
+void skep__mock_happened(skep_mock *mock, const struct skep__mock_event *event);
+void skep__mock_forget_events(skep_mock *mock);
 
-/* It gets no more work. */
-void skep__mock_leaves(struct skep__mock_worker *worker);
-
-/* The worker's end of the link is closed, or the worker has ended: reads what it said last. */
-void skep__mock_link_ended(struct skep__mock_worker *worker);
-
-/* Reads all that is there on the link; void * because a worker in this process calls it when it waits. */
-void skep__mock_read_link(void *worker);
+/* --- send.c --- */
 
 /* Sends one command on the link, or by the inbox. */
 SKEP_MUST_USE int skep__mock_tell(struct skep__mock_worker *worker, const struct skep_command *command, int fd);
 SKEP_MUST_USE int skep__mock_put(struct skep__mock_worker *worker, const struct skep_command *command);
-
-/* --- messages.c --- */
-
-/* A worker's message, for the test and its receivers; and its reply, for the process that has asked. */
-void skep__mock_message(struct skep__mock_worker *sender, const struct skep_command_message *message);
-void skep__mock_replied(struct skep__mock_worker *sender, const struct skep_command_reply *reply);
 
 /* --- counts.c --- */
 
@@ -243,22 +236,10 @@ void skep__mock_count_named(struct skep__mock_worker *worker, const struct skep_
 /* Adds what a worker that ends has on its page and has not reported. */
 void skep__mock_count_unreported(struct skep__mock_worker *worker);
 
-/* --- spawn.c --- */
-
-/* Kills and reaps it, if it runs. */
-void skep__mock_end_program(struct skep__mock_worker *worker);
-void skep__mock_free_program(struct skep__mock_program *program);
-
-/* --- ledger.c --- */
-
-/* The ledger with its clocks. Errors: SKEP_ENOMEM. */
-SKEP_MUST_USE int skep__mock_ledger_open(skep_mock *mock);
-void skep__mock_ledger_close(skep_mock *mock);
-
 /* --- jobs.c --- */
 
 /* The job of an id; NULL: there is none, as no_job notes for skep_mock_why: it returns SKEP_ENOJOB. */
-struct skep__mock_job *skep__mock_job(const skep_mock *mock, uint64_t id);
+struct skep__mock_job *skep__mock_find_job(const skep_mock *mock, uint64_t id);
 int skep__mock_no_job(skep_mock *mock, uint64_t id);
 
 /* What is to be put; its answer */
@@ -288,15 +269,51 @@ void skep__mock_free_jobs(skep_mock *mock);
 void skep__mock_answered(struct skep__mock_worker *worker, const struct skep_command *command);
 void skep__mock_sent(struct skep__mock_worker *worker, const struct skep_command_jobs *jobs);
 
+/* --- ledger.c --- */
+
+/* The ledger with its clocks. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__mock_ledger_open(skep_mock *mock);
+void skep__mock_ledger_close(skep_mock *mock);
+
+/* --- messages.c --- */
+
+/* A worker's message, for the test and its receivers. */
+void skep__mock_message(struct skep__mock_worker *sender, const struct skep_command_message *message);
+
+/* A worker's reply, for the worker that has asked. False: none has. */
+bool skep__mock_pass_reply(struct skep__mock_worker *sender, const struct skep_command_reply *reply);
+
+/* A worker's reply, for the test. */
+void skep__mock_replied(struct skep__mock_worker *sender, const struct skep_command_reply *reply);
+
+/* --- worker.c --- */
+
+/* A worker with its channels; *link is its end of the link. */
+SKEP_MUST_USE int skep__mock_add_worker(skep_mock *mock, struct skep__mock_worker **worker, int *link);
+
+/* All but its program. */
+void skep__mock_free_worker(struct skep__mock_worker *worker);
+void skep__mock_drop_link(struct skep__mock_worker *worker);
+
+/* It gets no more work. */
+void skep__mock_leaves(struct skep__mock_worker *worker);
+
+/* The worker's end of the link is closed, or the worker has ended: reads what it said last. */
+void skep__mock_link_ended(struct skep__mock_worker *worker);
+
+/* Reads all that is there on the link; void * because a worker in this process calls it when it waits. */
+void skep__mock_read_link(void *worker);
+
+/* --- spawn.c --- */
+
+/* Kills and reaps it, if it runs. */
+void skep__mock_end_program(struct skep__mock_worker *worker);
+void skep__mock_free_program(struct skep__mock_program *program);
+
 /* --- expect.c --- */
 
-/* Notes that something has happened; the strings are copied. */
-void skep__mock_happened(skep_mock *mock, const struct skep__mock_event *event);
-void skep__mock_forget_events(skep_mock *mock);
-
-/* Adds to skep_mock_why how a job is; how a worker is, or all of them (0). */
+/* Adds to skep_mock_why how a job is. */
 void skep__mock_explain_job(skep_mock *mock, uint64_t job);
-void skep__mock_explain_workers(skep_mock *mock, uint32_t worker);
 
 /* --- state.c --- */
 

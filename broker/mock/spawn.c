@@ -182,7 +182,7 @@ int skep_mock_broker_spawn(skep_mock *mock, const char *const *argv, const char 
 }
 
 pid_t skep_mock_pid(const skep_mock *mock, uint32_t id) {
-    const struct skep__mock_worker *worker = skep__mock_worker(mock, id);
+    const struct skep__mock_worker *worker = skep__mock_find_worker(mock, id);
     return worker != NULL ? worker->pid : 0;
 }
 

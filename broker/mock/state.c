@@ -23,7 +23,7 @@ static bool has_successor(const struct skep__mock_worker *worker, const struct s
 /* What has ended does not become anything any more, but it may get a successor. */
 static bool is_decided(void *context) {
     const struct skep__mock_state *state = context;
-    const struct skep__mock_worker *worker = skep__mock_worker(state->mock, state->worker);
+    const struct skep__mock_worker *worker = skep__mock_find_worker(state->mock, state->worker);
     if (is_so_of_worker(context)) return true;
     if (state->is_so == has_successor) return false;
     return worker != NULL ? skep__mock_is_gone(worker) : skep__mock_all_gone(state->mock);
@@ -31,7 +31,7 @@ static bool is_decided(void *context) {
 
 int skep__mock_expect_state(struct skep__mock_state *state, unsigned timeout_ms, const char *format, ...) {
     char what[SKEP__MOCK_SUBJECT_BYTES];
-    if (state->worker != 0 && skep__mock_worker(state->mock, state->worker) == NULL) {
+    if (state->worker != 0 && skep__mock_find_worker(state->mock, state->worker) == NULL) {
         skep__mock_explain(state->mock, "there was no worker %u", state->worker);
         return skep__mock_failed(state->mock, SKEP_ENOWORKER);
     }
@@ -138,30 +138,33 @@ int skep_mock_expect_count(skep_mock *mock, uint32_t worker, const char *name, u
     return skep__mock_expect_state(&state, timeout_ms, "has counted %s: %" PRIu64, name, count);
 }
 
-struct handover {
+struct job_wait {
     skep_mock *mock;
     uint64_t job;
-    uint32_t worker;
+    uint32_t worker; /* that is to have it; 0: any */
 };
 
-static bool is_delivered(void *context) {
-    const struct handover *handover = context;
-    skep_mock_job job;
-    if (skep_mock_look(handover->mock, handover->job, &job) != SKEP_OK) return false;
-    return job.state == SKEP_MOCK_RESERVED && (handover->worker == 0 || handover->worker == job.worker);
+static bool is_over(void *context) {
+    const struct job_wait *wait = context;
+    return skep__mock_find_job(wait->mock, wait->job)->is_over || skep__mock_all_gone(wait->mock);
 }
 
-static bool is_delivered_or_lost(void *context) {
-    const struct handover *handover = context;
-    return is_delivered(context) || skep__mock_all_gone(handover->mock) ||
-           skep__mock_job(handover->mock, handover->job)->is_over;
+static bool is_delivered(void *context) {
+    const struct job_wait *wait = context;
+    skep_mock_job job;
+    if (skep_mock_look(wait->mock, wait->job, &job) != SKEP_OK) return false;
+    return job.state == SKEP_MOCK_RESERVED && (wait->worker == 0 || wait->worker == job.worker);
+}
+
+static bool is_delivered_or_over(void *context) {
+    return is_delivered(context) || is_over(context);
 }
 
 int skep_mock_expect_delivered(skep_mock *mock, uint64_t job, uint32_t worker, unsigned timeout_ms) {
-    struct handover handover = {.mock = mock, .job = job, .worker = worker};
-    if (skep__mock_job(mock, job) == NULL) return skep__mock_no_job(mock, job);
-    int status = skep__mock_run(mock, is_delivered_or_lost, &handover, timeout_ms);
-    if (status == SKEP_OK && is_delivered(&handover)) return SKEP_OK;
+    struct job_wait wait = {.mock = mock, .job = job, .worker = worker};
+    if (skep__mock_find_job(mock, job) == NULL) return skep__mock_no_job(mock, job);
+    int status = skep__mock_run(mock, is_delivered_or_over, &wait, timeout_ms);
+    if (status == SKEP_OK && is_delivered(&wait)) return SKEP_OK;
     if (status == SKEP_OK) status = SKEP_EUNEXPECTED;
     skep__mock_explain(mock, "expected within %u ms: job %" PRIu64 " is given to %s", timeout_ms, job,
                        worker != 0 ? "that worker" : "a worker");
@@ -170,21 +173,11 @@ int skep_mock_expect_delivered(skep_mock *mock, uint64_t job, uint32_t worker, u
     return skep__mock_failed(mock, status);
 }
 
-struct end {
-    skep_mock *mock;
-    uint64_t job;
-};
-
-static bool is_over(void *context) {
-    const struct end *end = context;
-    return skep__mock_job(end->mock, end->job)->is_over || skep__mock_all_gone(end->mock);
-}
-
 int skep_mock_expect_dead(skep_mock *mock, uint64_t id, const char *cause, const char *reason, unsigned timeout_ms) {
-    struct end end = {.mock = mock, .job = id};
+    struct job_wait wait = {.mock = mock, .job = id};
     skep_mock_job job = {0};
-    if (skep__mock_job(mock, id) == NULL) return skep__mock_no_job(mock, id);
-    int status = skep__mock_run(mock, is_over, &end, timeout_ms);
+    if (skep__mock_find_job(mock, id) == NULL) return skep__mock_no_job(mock, id);
+    int status = skep__mock_run(mock, is_over, &wait, timeout_ms);
     if (status == SKEP_OK) status = skep_mock_look(mock, id, &job);
     bool is_dead = status == SKEP_OK && job.state == SKEP_MOCK_DEAD;
     if (is_dead && (cause == NULL || strcmp(cause, job.cause) == 0) &&

@@ -1,20 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * What a mock broker's clients are told when they ask how everything is. */
-#include <string.h>
 #include <unistd.h>
 
 #include "common/text.h"
 #include "mock/clients.h"
-#include "mock/private.h"
-
-unsigned skep__mock_handlers(const skep_mock *mock, const char *queue) {
-    const struct skep__mock_worker *w;
-    const struct skep__mock_place *place;
-    unsigned count = 0;
-    TAILQ_FOREACH(w, &mock->workers, entry)
-    LIST_FOREACH(place, &w->places, entry) count += !w->left && strcmp(place->queue, queue) == 0;
-    return count;
-}
 
 static int add_workers(const skep_mock *mock, struct skep_frame *frame) {
     const struct skep__mock_worker *w;

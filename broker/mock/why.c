@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What a mock broker tells about expectations that were not met. */
+ * What a mock broker tells about expectations that were not met, and about workers that are not there. */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -76,29 +76,26 @@ const char *skep_mock_why(const skep_mock *mock) {
 
 /* --- things in words --- */
 
+SKEP_PRINTF(2, 3) static void put(char text[SKEP__MOCK_SUBJECT_BYTES], const char *format, ...) {
+    size_t used = strlen(text);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text + used, SKEP__MOCK_SUBJECT_BYTES - used, format, arguments);
+    va_end(arguments);
+}
+
 /* "with the reason "…"": nothing if any will do, or if there is none */
 static void put_bytes(char text[SKEP__MOCK_SUBJECT_BYTES], const char *before, struct skep_bytes bytes) {
     char quoted[QUOTED_BYTES];
-    size_t used = strlen(text);
     if (bytes.data == NULL) return;
-    skep__mock_quote(bytes, quoted, sizeof quoted);
-    snprintf(text + used, SKEP__MOCK_SUBJECT_BYTES - used, "%s%s", before, quoted);
-    used = strlen(text);
-    if (bytes.size_bytes > 16) snprintf(text + used, SKEP__MOCK_SUBJECT_BYTES - used, " (%zu bytes)", bytes.size_bytes);
+    put(text, "%s%s", before, skep__mock_quote(bytes, quoted, sizeof quoted));
+    if (bytes.size_bytes > 16) put(text, " (%zu bytes)", bytes.size_bytes);
 }
 
 static void put_value(char text[SKEP__MOCK_SUBJECT_BYTES], const struct skep__mock_event *event) {
-    size_t used = strlen(text);
     if (event->value < 0) return;
-    if (event->what == SKEP__MOCK_RETRIED)
-        snprintf(text + used, SKEP__MOCK_SUBJECT_BYTES - used, " after %" PRId64 " ms", event->value);
-    if (event->what == SKEP__MOCK_REPLY)
-        snprintf(text + used, SKEP__MOCK_SUBJECT_BYTES - used, " with the status %s",
-                 skep_status_name((int)event->value));
-}
-
-static bool is_of_job(enum skep__mock_what what) {
-    return what <= SKEP__MOCK_REFUSED;
+    if (event->what == SKEP__MOCK_RETRIED) put(text, " after %" PRId64 " ms", event->value);
+    if (event->what == SKEP__MOCK_REPLY) put(text, " with the status %s", skep_status_name((int)event->value));
 }
 
 const char *skep__mock_describe(const struct skep__mock_event *event, char text[SKEP__MOCK_SUBJECT_BYTES]) {
@@ -113,7 +110,7 @@ const char *skep__mock_describe(const struct skep__mock_event *event, char text[
         [SKEP__MOCK_REPLY] = "the reply to request",
         [SKEP__MOCK_BAD_FRAME] = "what is no frame",
     };
-    bool of_job = is_of_job(event->what);
+    bool of_job = event->what <= SKEP__MOCK_REFUSED;
     if (of_job) snprintf(text, SKEP__MOCK_SUBJECT_BYTES, "job %" PRIu64 " %s", event->number, jobs[event->what]);
     else if (event->what == SKEP__MOCK_REPLY)
         snprintf(text, SKEP__MOCK_SUBJECT_BYTES, "%s %" PRIu64, others[event->what], event->number);
@@ -121,17 +118,8 @@ const char *skep__mock_describe(const struct skep__mock_event *event, char text[
     put_value(text, event);
     put_bytes(text, of_job ? ", the reason " : " ", event->text);
     put_bytes(text, of_job ? ", the result " : ", the data ", event->data);
-    size_t used = strlen(text);
-    if (event->worker != 0) snprintf(text + used, SKEP__MOCK_SUBJECT_BYTES - used, ", by worker %u", event->worker);
+    if (event->worker != 0) put(text, ", by worker %u", event->worker);
     return text;
-}
-
-SKEP_PRINTF(2, 3) static void put(char text[SKEP__MOCK_SUBJECT_BYTES], const char *format, ...) {
-    size_t used = strlen(text);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text + used, SKEP__MOCK_SUBJECT_BYTES - used, format, arguments);
-    va_end(arguments);
 }
 
 const char *skep__mock_describe_worker(const struct skep__mock_worker *worker, char text[SKEP__MOCK_SUBJECT_BYTES]) {
@@ -155,4 +143,19 @@ const char *skep__mock_describe_worker(const struct skep__mock_worker *worker, c
         put(text, ", was ended by signal %d (%s)", worker->signal, strsignal(worker->signal));
     if (worker->exited && worker->code >= 0) put(text, ", exited with status %d", worker->code);
     return text;
+}
+
+void skep__mock_explain_workers(skep_mock *mock, uint32_t worker) {
+    const struct skep__mock_worker *w;
+    char text[SKEP__MOCK_SUBJECT_BYTES];
+    TAILQ_FOREACH(w, &mock->workers, entry)
+    if (worker == 0 || w->id == worker) skep__mock_explain_more(mock, "\n%s", skep__mock_describe_worker(w, text));
+}
+
+struct skep__mock_worker *skep__mock_present(skep_mock *mock, uint32_t worker) {
+    struct skep__mock_worker *w;
+    TAILQ_FOREACH(w, &mock->workers, entry) if (!w->left && (worker == 0 || w->id == worker)) return w;
+    skep__mock_explain(mock, worker == 0 ? "there is no worker" : "there is no worker %u, or it has left", worker);
+    skep__mock_failed(mock, SKEP_ENOWORKER);
+    return NULL;
 }

@@ -1,40 +1,21 @@
 /* SPDX-License-Identifier: MIT
  * A mock broker's workers: their channels, the handshake, and what arrives. */
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "common/text.h"
 #include "mock/clients.h"
-#include "mock/private.h"
 #include "worker/join.h"
 
-/* --- sending --- */
-
-int skep__mock_tell(struct skep__mock_worker *worker, const struct skep_command *command, int fd) {
-    struct skep_frame frame = {0};
-    int status = worker->link >= 0 ? skep__frame_add(&frame, command) : SKEP_ENOWORKER;
-    if (status == SKEP_OK) status = skep__link_send(worker->link, frame.data, frame.size_bytes, &fd, fd >= 0 ? 1 : 0);
-    if (status == SKEP_OK) skep__mock_note_command(worker->mock, ">", worker->id, command);
-    skep__frame_free(&frame);
-    return status;
-}
-
-int skep__mock_put(struct skep__mock_worker *worker, const struct skep_command *command) {
-    int status = skep__outlet_add(worker->inbox, command);
-    if (status == SKEP_OK) skep__mock_note_command(worker->mock, ">", worker->id, command);
-    return status;
-}
+/* --- the link --- */
 
 static void tell_or_note(struct skep__mock_worker *worker, const struct skep_command *command) {
     int status = skep__mock_tell(worker, command, -1);
     if (status != SKEP_OK)
         skep__mock_note(worker->mock, "cannot tell worker %u: %s", worker->id, skep_strerror(status));
 }
-
-/* --- the link --- */
 
 static void welcome(struct skep__mock_worker *worker, const struct skep_command_hello *hello) {
     skep_mock *mock = worker->mock;
@@ -172,12 +153,16 @@ static void handled(struct skep__mock_worker *worker, const struct skep_command_
     skep__histogram_free(&times);
 }
 
+static void replied(struct skep__mock_worker *worker, const struct skep_command_reply *r) {
+    if (!skep__mock_pass_reply(worker, r) && !skep__mock_client_reply(worker, r)) skep__mock_replied(worker, r);
+}
+
 static int outbox_command(void *context, const struct skep_command *command) {
     struct skep__mock_worker *worker = context;
     skep__mock_note_command(worker->mock, "<", worker->id, command);
     switch (command->id) {
     case SKEP_COMMAND_message: skep__mock_message(worker, &command->message); break;
-    case SKEP_COMMAND_reply: skep__mock_replied(worker, &command->reply); break;
+    case SKEP_COMMAND_reply: replied(worker, &command->reply); break;
     case SKEP_COMMAND_newsSince: subscribed(worker, &command->newsSince); break;
     case SKEP_COMMAND_incrementCount: skep__mock_count_named(worker, &command->incrementCount); break;
     case SKEP_COMMAND_incrementRequestCount: skep__mock_count_requests(worker, &command->incrementRequestCount); break;
@@ -341,7 +326,6 @@ void skep__mock_free_worker(struct skep__mock_worker *worker) {
     skep__reader_free(&worker->outbox_reader);
     if (worker->page != NULL) munmap(worker->page, SKEP_PAGE_BYTES);
     if (worker->page_fd >= 0) close(worker->page_fd);
-    skep__mock_free_program(worker->program);
     free(worker);
 }
 

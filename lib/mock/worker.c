@@ -7,55 +7,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* --- following a rule --- */
-
-static void play_closed(uv_handle_t *timer) {
-    struct skep__mock_play *play = timer->data;
-    play->mock->open_handles--;
-    skep__frame_free(&play->data);
-    free(play);
-}
-
-struct skep__mock_play *skep__mock_play_new(skep_mock_worker *mock, const struct skep__mock_case *c) {
-    struct skep__mock_play *play = calloc(1, sizeof *play);
-    if (play == NULL) return NULL;
-    *play = (struct skep__mock_play){.mock = mock, .on = c->on, .rule = skep__mock_script_rule(mock->script, c)};
-    uv_timer_init(skep_worker_loop(mock->worker), &play->timer);
-    play->timer.data = play;
-    mock->open_handles++;
-    LIST_INSERT_HEAD(&mock->plays, play, entry);
-    return play;
-}
-
-/* The worker was held back from leaving as by a connection. */
-static void let_leave(skep_worker *worker) {
-    worker->live--;
-    skep__worker_check_left(worker);
-}
-
-static void free_play(struct skep__mock_play *play) {
-    LIST_REMOVE(play, entry);
-    if (play->stream != NULL) skep__mock_stream_close(play->stream);
-    if (play->on == SKEP__MOCK_ON_LEAVE) let_leave(play->mock->worker);
-    uv_close((uv_handle_t *)&play->timer, play_closed);
-}
-
-void skep__mock_play_end(struct skep__mock_play *play) {
-    skep_mock_worker *mock = play->mock;
-    enum skep__mock_occasion on = play->on;
-    if (play->job != NULL) skep_job_complete(play->job, SKEP_DONE);
-    if (play->request != 0) skep__mock_reply(play, "", 0);
-    free_play(play);
-    if (on == SKEP__MOCK_ON_READY) mock->is_ready = true;
-}
-
-void skep__mock_play_on(struct skep__mock_play *play) {
-    enum skep__mock_step step = SKEP__MOCK_GO_ON;
-    while (step == SKEP__MOCK_GO_ON && play->rule != NULL && play->next < play->rule->count)
-        step = skep__mock_act(play, &play->rule->actions[play->next++]);
-    if (step != SKEP__MOCK_WAIT) skep__mock_play_end(play);
-}
-
 /* --- handlers --- */
 
 static skep_verdict on_job(skep_worker *worker, skep_job *job, void *context) {
@@ -137,7 +88,7 @@ static void end_echoes(skep_mock_worker *mock) {
     struct skep__mock_play *play, *next;
     for (play = LIST_FIRST(&mock->plays); play != NULL; play = next) {
         next = LIST_NEXT(play, entry);
-        if (play->stream != NULL && play->stream->echoes) skep__mock_play_end(play);
+        if (play->stream != NULL && play->stream->echoed != NULL) skep__mock_play_end(play);
     }
 }
 
@@ -231,7 +182,7 @@ void skep_mock_worker_free(skep_mock_worker **out) {
     *out = NULL;
     uv_loop_t *loop = skep_worker_loop(mock->worker);
     let_go(mock);
-    for (struct skep__mock_play *play; (play = LIST_FIRST(&mock->plays)) != NULL;) free_play(play);
+    for (struct skep__mock_play *play; (play = LIST_FIRST(&mock->plays)) != NULL;) skep__mock_play_free(play);
     for (struct skep__mock_stream *s; (s = LIST_FIRST(&mock->streams)) != NULL;) skep__mock_stream_abort(s);
     uv_close((uv_handle_t *)&mock->hold_timer, hold_closed);
     while (mock->open_handles > 0) uv_run(loop, UV_RUN_NOWAIT);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A mock worker's insides, shared by the mock_worker*.c files. */
+ * A mock worker's insides, shared by the worker*.c files. They are below in their order, from the ground up: each calls
+ * those before it only. */
 #ifndef SKEP_LIB_MOCK_WORKER_H
 #define SKEP_LIB_MOCK_WORKER_H
 
@@ -12,8 +13,8 @@ struct skep__mock_stream {
     uv_pipe_t pipe;
     uv_shutdown_t shutdown;
     skep_mock_worker *mock;
-    struct skep__mock_play *play; /* NULL: it is being closed */
-    bool echoes;
+    struct skep__mock_play *play;                 /* NULL: it is being closed */
+    void (*echoed)(struct skep__mock_play *play); /* NULL: it does not send back what comes */
     char buffer[4096];
 };
 
@@ -46,6 +47,20 @@ struct skep_mock_worker {
     LIST_HEAD(, skep__mock_stream) streams;
 };
 
+/* --- worker_stream.c --- */
+
+SKEP_MUST_USE int skep__mock_stream_new(struct skep__mock_play *play, int fd);
+void skep__mock_stream_write(struct skep__mock_stream *stream, const void *data, size_t size_bytes);
+
+/* Sends back all that comes, until the other side ends: echoed is called then, from the loop. */
+void skep__mock_stream_echo(struct skep__mock_stream *stream, void (*echoed)(struct skep__mock_play *play));
+
+/* Closes it once all has been written, or at once; the connection is finished then. */
+void skep__mock_stream_close(struct skep__mock_stream *stream);
+void skep__mock_stream_abort(struct skep__mock_stream *stream);
+
+/* --- worker_play.c --- */
+
 /* Begins to follow the rule for a case. NULL: no memory. */
 struct skep__mock_play *skep__mock_play_new(skep_mock_worker *mock, const struct skep__mock_case *c);
 
@@ -55,26 +70,7 @@ void skep__mock_play_on(struct skep__mock_play *play);
 /* It has come to its end; its job, connection or message gets what is due. */
 void skep__mock_play_end(struct skep__mock_play *play);
 
-/* --- worker_act.c --- */
-
-enum skep__mock_step { SKEP__MOCK_GO_ON, SKEP__MOCK_WAIT, SKEP__MOCK_END };
-
-/* Does one action. */
-enum skep__mock_step skep__mock_act(struct skep__mock_play *play, const struct skep__mock_action *action);
-
-/* Answers a message, or a request. */
-void skep__mock_reply(struct skep__mock_play *play, const void *data, size_t size_bytes);
-
-/* --- worker_stream.c --- */
-
-SKEP_MUST_USE int skep__mock_stream_new(struct skep__mock_play *play, int fd);
-void skep__mock_stream_write(struct skep__mock_stream *stream, const void *data, size_t size_bytes);
-
-/* Sends back all that comes, until the other side ends; then the play ends. */
-void skep__mock_stream_echo(struct skep__mock_stream *stream);
-
-/* Closes it once all has been written, or at once; the connection is finished then. */
-void skep__mock_stream_close(struct skep__mock_stream *stream);
-void skep__mock_stream_abort(struct skep__mock_stream *stream);
+/* Gives it up: its job stays the worker's. */
+void skep__mock_play_free(struct skep__mock_play *play);
 
 #endif

@@ -58,11 +58,11 @@ static void give_buffer(uv_handle_t *handle, size_t suggested_bytes, uv_buf_t *b
 static void came(uv_stream_t *pipe, ssize_t size_bytes, const uv_buf_t *buffer) {
     struct skep__mock_stream *stream = pipe->data;
     if (size_bytes > 0) skep__mock_stream_write(stream, buffer->base, (size_t)size_bytes);
-    if (size_bytes < 0 && stream->play != NULL) skep__mock_play_end(stream->play);
+    if (size_bytes < 0 && stream->play != NULL) stream->echoed(stream->play);
 }
 
-void skep__mock_stream_echo(struct skep__mock_stream *stream) {
-    stream->echoes = true;
+void skep__mock_stream_echo(struct skep__mock_stream *stream, void (*echoed)(struct skep__mock_play *play)) {
+    stream->echoed = echoed;
     uv_read_start((uv_stream_t *)&stream->pipe, give_buffer, came);
 }
 

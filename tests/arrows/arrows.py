@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Rooms look into those below them only, and only by the front door: includes and calls of functions, held against
 rooms.def; and of another room of the broker no header is included but its contract, ROOM/ROOM.h. Files of one room
-stand on each other, too: none calls another one round about, but in rooms with a row ROUND.
+stand on each other, too: none calls another one round about.
 
 broker/broker.h, what all rooms of the broker are given, may be included by each of them. broker/base is a shelf of
 small tools, each with a header of its own, as the rooms of proto/ and lib/ are."""
@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-ROUND = re.compile(r'^ROUND\(([\w/]+)\)', re.M)
 ROOM = re.compile(r'^ROOM\(([\w/]+), "([^"]*)"\)', re.M)
 COMMENT_OR_TEXT = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.S)
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
@@ -46,7 +45,6 @@ class House:
     def __init__(self, root, table):
         self.root = root
         self.rooms = read_rooms(table)
-        self.round = set(ROUND.findall(table))
         self.files = [path for top in TOPS for path in sorted((root / top).rglob("*.[ch]"))
                       if "/include/" not in str(path)]
         self.owners = {name: path for path in self.files if path.suffix == ".c"
@@ -103,7 +101,7 @@ class House:
         return None
 
     def circles(self):
-        """Sets of files of which each reaches each other by calls: their room, and in words a call of each."""
+        """Sets of files of which each reaches each other by calls: in words, a call of each."""
         calls = {path: {other: (position, name) for position, name, other in self.calls(path) if other != path}
                  for path in self.files}
         reached = {path: reachable(path, calls) for path in self.files}
@@ -112,7 +110,7 @@ class House:
             if circle and circle[0] == path:
                 said = [f"{self.name_of(one)}:{self.line_of(one, position)} calls {name} of {self.name_of(other)}"
                         for one in circle for other, (position, name) in calls[one].items() if other in circle]
-                yield self.room_of(path), f"a circle of {len(circle)} files: {'; '.join(said)}"
+                yield f"{self.room_of(path)}: a circle of {len(circle)} files: {'; '.join(said)}"
 
     def line_of(self, path, position):
         return path.read_text().count("\n", 0, position) + 1
@@ -124,10 +122,7 @@ class House:
                 why = self.why_not(path, name, other, is_include)
                 if why:
                     yield f"{self.name_of(path)}:{self.line_of(path, position)}: {why}"
-        found = dict(self.circles())
-        yield from (f"{room}: {circle}" for room, circle in found.items() if room not in self.round)
-        yield from (f"{room}: no file calls another one round about; its row of rooms.def can go"
-                    for room in sorted(self.round - set(found)))
+        yield from self.circles()
 
 
 def main():

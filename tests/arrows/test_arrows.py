@@ -74,14 +74,6 @@ class Arrows(unittest.TestCase):
                                  "broker/attic/b.c:2 calls skep__c of broker/attic/c.c; "
                                  "broker/attic/c.c:2 calls skep__a of broker/attic/a.c"])
 
-    def test_a_room_where_files_may_call_round_about(self):
-        body = "int skep__{}(void) {{\n    return skep__{}();\n}}\n"
-        pair = {"broker/attic/a.c": body.format("a", "b"), "broker/attic/b.c": body.format("b", "a")}
-        self.assertEqual(len(self.wrong(**pair)), 1)
-        self.assertEqual(self.wrong(TABLE + "ROUND(broker/attic)\n", **pair), [])
-        self.assertEqual(self.wrong(TABLE + "ROUND(broker/attic)\n"),
-                         ["broker/attic: no file calls another one round about; its row of rooms.def can go"])
-
     def test_what_only_looks_like_a_call(self):
         text = '/* skep__box() */\nconst char *of = "skep__box()";\n'
         self.assertEqual(self.wrong(**{"broker/cellar/rack.c": text}), [])

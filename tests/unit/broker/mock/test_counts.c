@@ -19,7 +19,7 @@ static void report(struct skep__mock_worker *worker, const char *name, uint64_t 
 static void test_reports(void **state) {
     skep_worker *inside;
     skep_mock *mock = open_mock(*state, &inside);
-    struct skep__mock_worker *worker = skep__mock_worker(mock, 1);
+    struct skep__mock_worker *worker = skep__mock_find_worker(mock, 1);
     report_requests(worker, 3);
     report_requests(worker, 0);
     report(worker, "cats", 2);
@@ -32,7 +32,7 @@ static void test_reports(void **state) {
 static void test_the_rest_is_on_the_page(void **state) {
     skep_worker *inside;
     skep_mock *mock = open_mock(*state, &inside);
-    struct skep__mock_worker *worker = skep__mock_worker(mock, 1);
+    struct skep__mock_worker *worker = skep__mock_find_worker(mock, 1);
     skep_count(inside, "requests", 7);
     skep_count(inside, "cats", 2);
     report_requests(worker, 3);
@@ -50,7 +50,7 @@ static void test_the_rest_is_on_the_page(void **state) {
 static void test_no_sums_on_the_page(void **state) {
     skep_worker *inside;
     skep_mock *mock = open_mock(*state, &inside);
-    struct skep__mock_worker *worker = skep__mock_worker(mock, 1);
+    struct skep__mock_worker *worker = skep__mock_find_worker(mock, 1);
     report_requests(worker, 3);
     skep__mock_count_unreported(worker);
     report_requests(worker, 4);
