@@ -48,11 +48,11 @@ void steps_free(struct steps *steps);
 
 /* --- verbs.c --- */
 
-/* arguments: N name, D data, C number from 1, J the same, of a job, X exit status, S signal, T time, U URL, R delay,
- * O options of a job, if there are any; small letters: if they are there */
+/* A row of verbs.def, which explains its arguments */
 struct verb {
-    const char *name; /* of one word or two */
+    const char *name;
     const char *arguments;
+    bool expects; /* its line begins with expect */
     step_run *run;
 };
 
