@@ -14,26 +14,14 @@
 #include "command/run/queue_option.h"
 #include "command/subcommands.h"
 
-static const struct subcommand subcommands[] = {
-#define GROUP(title) {.group = title},
-#define SUBCOMMAND(id, name, function, synopsis, help, example) \
-    {NULL, name, FOR_##id, function, synopsis, help, example},
-#define MOCK SUBCOMMAND
+static int (*const functions[])(const struct options *options) = {
+#define SUBCOMMAND(id, name, function, ...) [NUMBER_##id] = function,
 #include "command/subcommands.def"
-#undef GROUP
-#undef SUBCOMMAND
-#undef MOCK
 };
 
-enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
-
-static bool is_shown(const struct subcommand *row) {
-    return row->group == NULL && row->help[0] != '\0';
-}
-
 static const struct subcommand *find(const char *name) {
-    for (int i = 0; i < SUBCOMMANDS; i++)
-        if (subcommands[i].name != NULL && strcmp(subcommands[i].name, name) == 0) return &subcommands[i];
+    for (const struct subcommand *row = subcommands; row->name != NULL; row++)
+        if (row->group == NULL && strcmp(row->name, name) == 0) return row;
     return NULL;
 }
 
@@ -42,8 +30,8 @@ static const char *find_meant(const char *name) {
     static const char *const others[] = {"help", "version"};
     const char *meant = NULL;
     int found = 0;
-    for (int i = 0; i < SUBCOMMANDS; i++)
-        if (is_shown(&subcommands[i]) && is_typo_of(name, subcommands[i].name)) meant = subcommands[i].name, found++;
+    for (const struct subcommand *row = NULL; (row = subcommand_next(row)) != NULL;)
+        if (is_typo_of(name, row->name)) meant = row->name, found++;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (is_typo_of(name, others[i])) meant = others[i], found++;
     return found == 1 ? meant : NULL;
@@ -75,9 +63,9 @@ static void help_first_steps(void) {
 
 static int help_all(void) {
     printf("usage: skep COMMAND [OPTION]...\n\n");
-    for (const struct subcommand *s = subcommands; s < subcommands + SUBCOMMANDS; s++) {
-        if (s->group != NULL) printf("%s%s:\n", s == subcommands ? "" : "\n", s->group);
-        else if (is_shown(s)) printf("  %-12s %s\n", s->name, s->help);
+    for (const struct subcommand *row = subcommands; row->name != NULL; row++) {
+        if (row->group != NULL) printf("%s%s:\n", row == subcommands ? "" : "\n", row->group);
+        else if (subcommand_is_shown(row)) printf("  %-12s %s\n", row->name, row->help);
     }
     printf("  %-12s %s\n", "help", "Explain a command: skep help COMMAND.");
     printf("  %-12s %s\n", "version", "Print the version.");
@@ -140,8 +128,8 @@ static int help(const char *name) {
 
 static int run(const struct subcommand *subcommand, int argc, char **argv) {
     struct options options;
-    if (!options_parse(&options, subcommand->bit, argc, argv)) return EXIT_USAGE;
-    return options.help ? help_one(subcommand) : subcommand->run(&options);
+    if (!options_parse(&options, subcommand, argc, argv)) return EXIT_USAGE;
+    return options.help ? help_one(subcommand) : functions[subcommand->number](&options);
 }
 
 static int run_mock(int argc, char **argv) {

@@ -12,32 +12,18 @@
 
 /* The subcommands by number, and which of them take an option */
 enum subcommand_number {
-#define GROUP(title)
-#define SUBCOMMAND(id, name, function, synopsis, help, example) NUMBER_##id,
-#define MOCK SUBCOMMAND
+#define SUBCOMMAND(id, ...) NUMBER_##id,
 #include "command/subcommands.def"
-#undef GROUP
-#undef SUBCOMMAND
-#undef MOCK
 };
 
 enum {
-#define GROUP(title)
-#define SUBCOMMAND(id, name, function, synopsis, help, example) FOR_##id = 1 << NUMBER_##id,
-#define MOCK SUBCOMMAND
+#define SUBCOMMAND(id, ...) FOR_##id = 1 << NUMBER_##id,
 #include "command/subcommands.def"
-#undef GROUP
-#undef SUBCOMMAND
-#undef MOCK
     FOR_MOCK = FOR_MOCK_WORKER | FOR_MOCK_BROKER,
     FOR_BROKER = 0 /* those about a broker */
-#define GROUP(title)
-#define SUBCOMMAND(id, name, function, synopsis, help, example) | FOR_##id
-#define MOCK(id, name, function, synopsis, help, example)
+#define SUBCOMMAND(id, ...) | FOR_##id
+#define MOCK(id, ...)
 #include "command/subcommands.def"
-#undef GROUP
-#undef SUBCOMMAND
-#undef MOCK
 };
 
 enum {
@@ -122,8 +108,11 @@ struct options {
     const char *listener;   /* pause, resume: name or URL; NULL: not said to be one */
 };
 
-/* Parses the arguments of the subcommand argv[0] into options. False if something is wrong; it has been said then. */
-bool options_parse(struct options *options, unsigned subcommand, int argc, char **argv);
+struct subcommand;
+
+/* Parses the arguments of a subcommand, which is argv[0], into options. False if something is wrong; it has been said
+ * then. */
+bool options_parse(struct options *options, const struct subcommand *subcommand, int argc, char **argv);
 
 /* Whether one of its options is a time. */
 bool options_have_times(unsigned subcommand);

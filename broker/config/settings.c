@@ -30,11 +30,6 @@ static const struct setting {
 #define LIST(field, whose, until) {ROW(field, LISTS, whose, until), {0}},
 #define FLAG(field, whose, until) {ROW(field, FLAGS, whose, until), {0}},
 #include "config/settings.def"
-#undef ROW
-#undef NUMBER
-#undef TEXT
-#undef LIST
-#undef FLAG
 };
 
 enum { ROWS = sizeof rows / sizeof *rows };

@@ -64,7 +64,7 @@ static bool takes_queue_keys(const struct option_row *row) {
     return strcmp(row->name, "queue") == 0 && row->subcommands == FOR_RUN;
 }
 
-static void write_command(const struct manual_row *row) {
+static void write_command(const struct subcommand *row) {
     char name[64];
     snprintf(name, sizeof name, "skep %s", row->name);
     fputs(".TP\n", stdout);
@@ -74,8 +74,8 @@ static void write_command(const struct manual_row *row) {
     putchar('\n');
     put(row->help);
     fputs("\n.RS\n", stdout);
-    for (const struct option_row *option = option_rows; option->name != NULL; option++) {
-        if (!(option->subcommands & row->bit) || is_common(option)) continue;
+    for (const struct option_row *option = NULL; (option = option_next(option, row->bit)) != NULL;) {
+        if (is_common(option)) continue;
         write_option(option);
         if (takes_queue_keys(option)) write_queue_keys();
     }
@@ -85,9 +85,9 @@ static void write_command(const struct manual_row *row) {
 }
 
 static void write_commands(void) {
-    for (const struct manual_row *row = manual_rows; !manual_is_end(row); row++) {
+    for (const struct subcommand *row = subcommands; row->name != NULL; row++) {
         if (row->group != NULL) printf(".SS %s\n", row->group);
-        else if (manual_is_shown(row)) write_command(row);
+        else if (subcommand_is_shown(row)) write_command(row);
     }
 }
 

@@ -191,12 +191,6 @@ static void clear_common(skep_settings *settings) {
 #define FLAG(field, whose, until) CLEAR_##whose(field)
 #define NUMBER(field, whose, until, unit, least, most, usual, words, option, help) CLEAR_##whose(field)
 #include "config/settings.def"
-#undef NUMBER
-#undef FLAG
-#undef LIST
-#undef TEXT
-#undef CLEAR_CLUSTER
-#undef CLEAR_GROUP
 }
 
 static int add_group_of(struct run *run, const struct group_option *option, const skep_settings *settings) {
