@@ -93,11 +93,6 @@ struct top_quantiles top_queue_times(const struct top_model *model, const struct
     return between(queue->status.times, before != NULL ? before->status.times : (struct skep_bytes){0});
 }
 
-const char *top_kind_name(enum top_kind kind) {
-    static const char *const names[] = {"connection", "request", "job"};
-    return names[kind];
-}
-
 static bool has_times(const struct top_model *model, enum top_kind kind) {
     return model->now.broker.times[kind].size_bytes > 0;
 }

@@ -49,9 +49,6 @@ struct top_quantiles top_times(const struct top_model *model, enum top_kind kind
 struct top_quantiles top_worker_times(const struct top_model *model, const struct top_worker *worker);
 struct top_quantiles top_queue_times(const struct top_model *model, const struct top_queue *queue);
 
-/* Name of a kind, such as "request". */
-const char *top_kind_name(enum top_kind kind);
-
 /* The next kind that anything is known of. */
 void top_model_next_kind(struct top_model *model);
 

@@ -16,20 +16,17 @@ enum { ESCAPE_DELAY_MS = 25, RUN_BYTES = 4096 };
 /* Pairs of colours by their number; the background stays the terminal's. */
 enum { GREEN = 1, YELLOW, RED };
 
-static const attr_t colourful[TOP_STYLES] = {
-    [TOP_PLAIN] = A_NORMAL,
-    [TOP_STRONG] = A_BOLD,
-    [TOP_FAINT] = A_DIM,
-    [TOP_TITLE] = A_REVERSE,
-    [TOP_GOOD] = COLOR_PAIR(GREEN),
-    [TOP_WARN] = COLOR_PAIR(YELLOW),
-    [TOP_BAD] = COLOR_PAIR(RED) | A_BOLD,
-    [TOP_CHOSEN] = A_REVERSE | A_BOLD,
-};
-
-static const attr_t colourless[TOP_STYLES] = {
-    [TOP_PLAIN] = A_NORMAL, [TOP_STRONG] = A_BOLD, [TOP_FAINT] = A_DIM, [TOP_TITLE] = A_REVERSE,
-    [TOP_GOOD] = A_NORMAL,  [TOP_WARN] = A_BOLD,   [TOP_BAD] = A_BOLD,  [TOP_CHOSEN] = A_REVERSE | A_BOLD,
+static const struct {
+    attr_t with_colours, without;
+} attributes[TOP_STYLES] = {
+    [TOP_PLAIN] = {A_NORMAL, A_NORMAL},
+    [TOP_STRONG] = {A_BOLD, A_BOLD},
+    [TOP_FAINT] = {A_DIM, A_DIM},
+    [TOP_TITLE] = {A_REVERSE, A_REVERSE},
+    [TOP_GOOD] = {COLOR_PAIR(GREEN), A_NORMAL},
+    [TOP_WARN] = {COLOR_PAIR(YELLOW), A_BOLD},
+    [TOP_BAD] = {COLOR_PAIR(RED) | A_BOLD, A_BOLD},
+    [TOP_CHOSEN] = {A_REVERSE | A_BOLD, A_REVERSE | A_BOLD},
 };
 
 static bool wants_colours(void) {
@@ -80,23 +77,23 @@ static size_t add_cell(char *text, size_t used, const struct top_cell *cell) {
 }
 
 /* Cells of one style in one go */
-static void draw_row(const struct top_canvas *canvas, int row, const attr_t *attributes) {
+static void draw_row(const struct top_canvas *canvas, int row, bool colours) {
     const struct top_cell *cells = top_canvas_row(canvas, row);
     char text[RUN_BYTES];
     for (int from = 0, at = 0; from < canvas->columns; from = at) {
         size_t used = 0;
-        for (; at < canvas->columns && cells[at].style == cells[from].style && used + sizeof cells->text < RUN_BYTES;
-             at++)
+        unsigned style = cells[from].style;
+        for (; at < canvas->columns && cells[at].style == style && used + sizeof cells->text < RUN_BYTES; at++)
             used = add_cell(text, used, &cells[at]);
-        attrset((int)attributes[cells[from].style]);
+        attrset((int)(colours ? attributes[style].with_colours : attributes[style].without));
         mvaddnstr(row, from, text, (int)used);
     }
 }
 
 void top_screen_draw(const struct top_canvas *canvas) {
-    const attr_t *attributes = wants_colours() ? colourful : colourless;
+    bool colours = wants_colours();
     erase();
-    for (int row = 0; row < canvas->rows; row++) draw_row(canvas, row, attributes);
+    for (int row = 0; row < canvas->rows; row++) draw_row(canvas, row, colours);
     refresh();
 }
 

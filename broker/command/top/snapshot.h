@@ -8,16 +8,14 @@
 /* What is handled, and how long that takes */
 enum top_kind { TOP_CONNECTION, TOP_REQUEST, TOP_JOB, TOP_KINDS };
 
-/* Answers, with texts of their own: each is terminated, "" if it is absent. */
+/* Answers. Their bytes are copies, which are the snapshot's: each is terminated, "" if it is absent. */
 struct top_broker {
     struct skep_command_brokerStatus status;
-    char *texts;
     struct skep_bytes times[TOP_KINDS]; /* packed histograms: of all workers, those that have ended too */
 };
 
 struct top_worker {
     struct skep_command_workerStatus status;
-    char *texts;
     struct skep_bytes times[TOP_KINDS]; /* most are never looked at, so they stay packed */
 
     /* Found out by the model, from one snapshot to the next */
@@ -27,12 +25,10 @@ struct top_worker {
 
 struct top_listener {
     struct skep_command_listenerStatus status;
-    char *texts;
 };
 
 struct top_queue {
     struct skep_command_queueStatus status;
-    char *texts;
 };
 
 /* Zero-initialised is empty. Workers, listeners and queues stand in the order of the answer. */
@@ -43,11 +39,15 @@ struct top_snapshot {
     struct top_listener *listeners;
     struct top_queue *queues;
     size_t workers_count, listeners_count, queues_count;
-    size_t timed; /* index of the worker whose times came last */
+    size_t timed;            /* index of the worker whose times came last */
+    struct top_copy *copies; /* of bytes */
 };
 
 /* Adds one command of an answer; others than those of status and queues are passed over. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int top_snapshot_add(struct top_snapshot *snapshot, const struct skep_command *command);
+
+/* Name of a kind, such as "request". */
+const char *top_kind_name(enum top_kind kind);
 
 /* Finds one by its id or name; NULL if it is not there. The hint is where a worker probably stands: where it stood. */
 const struct top_worker *top_find_worker(const struct top_snapshot *snapshot, uint64_t id, size_t hint);
