@@ -8,10 +8,9 @@
 #include <unistd.h>
 
 #include "command/common/say.h"
-#include "command/common/typo.h"
 #include "command/common/width.h"
 #include "command/options.h"
-#include "command/run/queue_option.h"
+#include "command/run/run_options.h"
 #include "command/subcommands.h"
 
 static int (*const functions[])(const struct options *options) = {
@@ -23,6 +22,26 @@ static const struct subcommand *find(const char *name) {
     for (const struct subcommand *row = subcommands; row->name != NULL; row++)
         if (row->group == NULL && strcmp(row->name, name) == 0) return row;
     return NULL;
+}
+
+/* --- a name that is not known --- */
+
+/* Whether at most so many changes make b of a: the distance of Damerau and Levenshtein, bounded, by recursion. */
+static bool is_within(const char *a, const char *b, int changes) {
+    while (*a != '\0' && *a == *b) a++, b++;
+    if (*a == '\0' && *b == '\0') return true;
+    if (changes == 0) return false;
+    if (*a != '\0' && is_within(a + 1, b, changes - 1)) return true;
+    if (*b != '\0' && is_within(a, b + 1, changes - 1)) return true;
+    if (*a == '\0' || *b == '\0') return false;
+    if (is_within(a + 1, b + 1, changes - 1)) return true;
+    return a[0] == b[1] && a[1] == b[0] && is_within(a + 2, b + 2, changes - 1);
+}
+
+/* Whether one letter that is wrong, missing, too many or, with its neighbour, in the wrong place makes the difference;
+ * in words of five letters and more two of them may. */
+static bool is_typo_of(const char *word, const char *meant) {
+    return is_within(word, meant, strlen(meant) >= 5 ? 2 : 1);
 }
 
 /* The only command that the name may be a typing error of, or NULL. */
@@ -43,6 +62,8 @@ static int unknown(const char *name) {
     return fail(SKEP_EINVAL, "%s: unknown %s; skep help lists the commands", name,
                 name[0] == '-' ? "option" : "command");
 }
+
+/* --- help --- */
 
 static void help_first_steps(void) {
     static const struct {
@@ -125,6 +146,8 @@ static int help(const char *name) {
     const struct subcommand *subcommand = find(name);
     return subcommand != NULL ? help_one(subcommand) : unknown(name);
 }
+
+/* --- which one is run --- */
 
 static int run(const struct subcommand *subcommand, int argc, char **argv) {
     struct options options;

@@ -12,8 +12,7 @@
 
 #include "command/common/bounds.h"
 #include "command/common/values.h"
-#include "command/run/group_option.h"
-#include "command/run/queue_option.h"
+#include "command/run/run_options.h"
 
 enum {
     MAX_LINES = 1000000,                  /* of a log */

@@ -17,7 +17,6 @@
 
 int skep__done_add(struct skep_frame *frame) {
     struct skep_command command = {.id = SKEP_COMMAND_done};
-    command.done.has = 0;
     return skep__frame_add(frame, &command);
 }
 
@@ -293,7 +292,6 @@ static int steer(skep_cluster *cluster, const struct skep_command *command, skep
 static int add_done(const skep_cluster *cluster, const skep_group *group, struct skep_frame *frame) {
     struct skep_command command = {.id = SKEP_COMMAND_done};
     if (group == NULL) return skep__done_add(frame);
-    command.done.has = 0;
     SKEP_SET(done, &command.done, request, skep_group_reload_request(group));
     if (cluster->group_count > 1) SKEP_SET(done, &command.done, group, skep__text(skep_group_name(group)));
     return skep__frame_add(frame, &command);

@@ -5,9 +5,6 @@
 
 #include <stdint.h>
 
-/* Since 1970; may jump. */
-uint64_t wall_clock_ms(void);
-
 /* Since some moment; never goes back. */
 uint64_t monotonic_ms(void);
 

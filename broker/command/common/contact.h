@@ -5,6 +5,7 @@
 
 #include <command.h>
 #include <common/instance.h>
+#include <jansson.h>
 #include <transport/ask.h>
 
 #include "command/options.h"
@@ -50,5 +51,14 @@ int contact_fail(const struct contact *contact, int status);
 
 /* An answer of which nothing is expected but that it came. */
 void ignore_answer(const struct skep_command *command, void *context);
+
+/* --- question.c: one question whose answer is a list --- */
+
+/* Asks and gathers each command of the kind as an object in a new array. Returns 0; or says what is wrong and returns
+ * the exit status. */
+int ask_list(struct contact *contact, const struct skep_command *question, enum skep_command_id kind, json_t **list);
+
+/* Prints an object whose only member is the list. */
+void print_list(const char *key, json_t *list);
 
 #endif

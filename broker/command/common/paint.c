@@ -6,10 +6,18 @@
 #include <string.h>
 #include <unistd.h>
 
-bool paint_wanted(void) {
-    const char *refused = getenv("NO_COLOR"), *terminal = getenv("TERM");
-    if (refused != NULL && refused[0] != '\0') return false;
+bool paint_is_possible(void) {
+    const char *terminal = getenv("TERM");
     return terminal != NULL && strcmp(terminal, "dumb") != 0 && isatty(STDOUT_FILENO);
+}
+
+bool paint_is_refused(void) {
+    const char *refused = getenv("NO_COLOR");
+    return refused != NULL && refused[0] != '\0';
+}
+
+bool paint_wanted(void) {
+    return paint_is_possible() && !paint_is_refused();
 }
 
 enum paint paint_of_state(const char *state) {

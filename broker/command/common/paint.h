@@ -14,7 +14,13 @@ enum paint {
     PAINT_FAINT,
 };
 
-/* Whether stdout is a terminal, TERM is not dumb, and NO_COLOR is not there or empty. */
+/* Whether stdout is a terminal that understands more than text: TERM is not dumb. */
+bool paint_is_possible(void);
+
+/* Whether NO_COLOR says something. */
+bool paint_is_refused(void);
+
+/* Whether colours are possible, and not refused. */
 bool paint_wanted(void);
 
 /* Of the state of a worker, a listener or a queue; that of one that is as it should be has none. */

@@ -5,15 +5,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "command/common/say.h"
 #include "command/common/utf8.h"
 
-unsigned window_columns(void) {
-    struct winsize size;
-    return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+struct winsize window_size(void) {
+    struct winsize size = {0};
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) size = (struct winsize){0};
+    return size;
 }
 
 /* 15 digits show what was given; 17, the default, would show 0.1 as 0.10000000000000001. */
@@ -32,11 +32,8 @@ void print_json(const json_t *value) {
 
 static void print_for_people(struct skep_bytes bytes) {
     for (size_t at = 0, size; at < bytes.size_bytes; at += size) {
-        const char *c = bytes.data + at;
-        size = utf8_printable(c, bytes.size_bytes - at);
-        if (size > 0) fwrite(c, 1, size, stdout);
-        else putchar(*c == '\n' || *c == '\t' ? *c : '?');
-        if (size == 0) size = 1;
+        const char *shown = utf8_shown(bytes.data + at, bytes.size_bytes - at, "\n\t", &size);
+        fwrite(shown, 1, size, stdout);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <command.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 
 /* Prints a value as one line; write_json to a file whose text goes to stdout later. */
 void print_json(const json_t *value);
@@ -20,8 +21,8 @@ void set_data(json_t *object, const char *key, struct skep_bytes bytes);
 /* Bytes as hexadecimal digits; NULL if there is no memory. */
 json_t *json_of_hex(struct skep_bytes bytes);
 
-/* Width of the terminal that stdout is; 0 if it is none. */
-unsigned window_columns(void);
+/* Size of the terminal that stdout is; what is 0 is not known: it may be none. */
+struct winsize window_size(void);
 
 /* Appends such as "3 jobs", behind a comma if it is not the first, or nothing if there are none. Returns what is used.
  */

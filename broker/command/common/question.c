@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * One question to a broker whose answer is a list. */
-#include "command/common/question.h"
+#include "command/common/contact.h"
 
 #include "command/common/fields.h"
 #include "command/common/members.h"

@@ -88,10 +88,6 @@ void table_write(FILE *file, const json_t *rows, const struct column *columns, b
     write_each(file, rows, columns, colours, room, NULL);
 }
 
-void table_print_each(const json_t *rows, const struct column *columns, void (*below)(const json_t *row)) {
-    write_each(stdout, rows, columns, paint_wanted(), window_columns(), below);
-}
-
-void table_print(const json_t *rows, const struct column *columns) {
-    table_print_each(rows, columns, NULL);
+void table_print(const json_t *rows, const struct column *columns, void (*below)(const json_t *row)) {
+    write_each(stdout, rows, columns, paint_wanted(), window_size().ws_col, below);
 }

@@ -4,20 +4,15 @@
 
 #include <stdio.h>
 
-struct times times_of(const struct skep_histogram *histogram) {
-    return (struct times){
-        .count = histogram->total,
-        .p50_ns = skep__histogram_quantile_ns(histogram, 0.5),
-        .p90_ns = skep__histogram_quantile_ns(histogram, 0.9),
-        .p99_ns = skep__histogram_quantile_ns(histogram, 0.99),
-        .max_ns = skep__histogram_quantile_ns(histogram, 1),
-    };
-}
-
 int times_read(struct skep_bytes packed, struct times *times) {
     struct skep_histogram histogram = {0};
     int status = skep__histogram_unpack(&histogram, packed.data, packed.size_bytes);
-    if (status == SKEP_OK) *times = times_of(&histogram);
+    if (status == SKEP_OK)
+        *times = (struct times){.count = histogram.total,
+                                .p50_ns = skep__histogram_quantile_ns(&histogram, 0.5),
+                                .p90_ns = skep__histogram_quantile_ns(&histogram, 0.9),
+                                .p99_ns = skep__histogram_quantile_ns(&histogram, 0.99),
+                                .max_ns = skep__histogram_quantile_ns(&histogram, 1)};
     skep__histogram_free(&histogram);
     return status;
 }

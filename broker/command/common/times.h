@@ -17,10 +17,7 @@ struct times {
     uint64_t max_ns;
 };
 
-/* All 0 if the histogram is empty. */
-struct times times_of(const struct skep_histogram *histogram);
-
-/* Reads what handlingStatus or queueStatus has. Errors: SKEP_EPROTO, SKEP_ENOMEM. */
+/* Reads what handlingStatus or queueStatus has; all 0 if the histogram is empty. Errors: SKEP_EPROTO, SKEP_ENOMEM. */
 SKEP_MUST_USE int times_read(struct skep_bytes packed, struct times *times);
 
 /* A new object {"count", "p50_ms", "p90_ms", "p99_ms", "max_ms"}, only count if that is 0; NULL if there is no

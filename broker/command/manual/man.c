@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "command/manual/manual.h"
-#include "command/run/queue_option.h"
+#include "command/run/run_options.h"
 
 /* Text that roff prints as it is. */
 static void put(const char *text) {

@@ -8,7 +8,25 @@
 #include <skep/mock.h>
 #include <sys/queue.h>
 
-#include "command/mock/terms.h"
+#include "command/run/run_options.h"
+
+/* --- terms.c: what a script says of the broker, of queues and of jobs --- */
+
+struct mock_terms {
+    skep_mock_options options;
+    struct queue_settings queues;
+};
+
+/* Whether a line begins with the name of a setting. */
+bool is_setting(const struct skep__words *words);
+
+/* Takes the setting that the line begins with. Errors: SKEP_EINVAL. */
+SKEP_MUST_USE int take_setting(struct skep__words *words, struct mock_terms *terms);
+
+/* Takes KEYWORD VALUE, any number of them, to the line's end. Errors: SKEP_EINVAL. */
+SKEP_MUST_USE int take_job_options(struct skep__words *words, skep_job_options *options);
+
+/* --- steps.c --- */
 
 /* A mock broker that drives a worker program */
 struct drive {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * What a mock broker's script says of the broker, of queues and of jobs. */
-#include "command/mock/terms.h"
-
 #include <common/number.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "command/common/values.h"
+#include "command/mock/steps.h"
 
 /* A word, and the number that follows it; the number's name is NULL where something else does */
 struct keyword {

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT
  * A log on a pipe that is full, or on a terminal that is stopped, would stop the broker: such lines are dropped and
  * counted. stderr itself stays blocking, since the workers share it. */
-#include "command/run/log.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "command/common/clocks.h"
 #include "command/common/say.h"
+#include "command/run/run.h"
 #include "command/view/notice.h"
 
 static bool is_writable(int timeout_ms) {
@@ -24,7 +23,7 @@ static bool is_writable(int timeout_ms) {
 
 static size_t stamp(char text[NOTICE_TEXT_BYTES]) {
     char time[TIME_BYTES];
-    time_text(wall_clock_ms(), time);
+    time_text(skep__wall_ms(), time);
     return (size_t)snprintf(text, NOTICE_TEXT_BYTES, "%s broker: ", time);
 }
 

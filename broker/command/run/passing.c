@@ -2,12 +2,9 @@
  * A stream on a pipe that is full, or on a terminal that is stopped, would stop the broker: what cannot be written
  * waits here, and when too much waits lines are dropped and counted. The stream itself stays blocking, since it is
  * shared with the parent process. */
-#include "command/run/passing.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +14,7 @@
 
 #include "command/common/clocks.h"
 #include "command/common/utf8.h"
+#include "command/run/run.h"
 
 enum { MARK_BYTES = 64, END_MS = 1000 };
 
@@ -112,11 +110,8 @@ static void append(struct passing *passing, const char *data, size_t size_bytes)
 
 static void append_harmless(struct passing *passing, struct skep_bytes line) {
     for (size_t at = 0, size; at < line.size_bytes; at += size) {
-        const char *c = line.data + at;
-        size = utf8_printable(c, line.size_bytes - at);
-        if (size > 0 || *c == '\t') append(passing, c, size > 0 ? size : 1);
-        else append(passing, "?", 1);
-        if (size == 0) size = 1;
+        const char *shown = utf8_shown(line.data + at, line.size_bytes - at, "\t", &size);
+        append(passing, shown, size);
     }
 }
 

@@ -12,10 +12,8 @@
 
 #include "command/common/say.h"
 #include "command/common/values.h"
-#include "command/run/group_option.h"
-#include "command/run/log.h"
-#include "command/run/passing.h"
-#include "command/run/signals.h"
+#include "command/run/run.h"
+#include "command/run/run_options.h"
 #include "command/subcommands.h"
 #include "command/view/notice.h"
 

@@ -19,11 +19,9 @@ struct wish {
 static struct skep_command question_of(const struct wish *wish) {
     struct skep_command question = {.id = wish->paused ? SKEP_COMMAND_pause : SKEP_COMMAND_resume};
     if (wish->paused) {
-        question.pause.has = 0;
         if (wish->listener != NULL) SKEP_SET(pause, &question.pause, listener, skep__text(wish->listener));
         if (wish->queue != NULL) SKEP_SET(pause, &question.pause, queue, skep__text(wish->queue));
     } else {
-        question.resume.has = 0;
         if (wish->listener != NULL) SKEP_SET(resume, &question.resume, listener, skep__text(wish->listener));
         if (wish->queue != NULL) SKEP_SET(resume, &question.resume, queue, skep__text(wish->queue));
         if (wish->group != NULL) SKEP_SET(resume, &question.resume, group, skep__text(wish->group));
@@ -50,7 +48,6 @@ static void look_for_group(const struct skep_command *command, void *context) {
 static bool has_group(struct contact *contact, const char *name) {
     struct search search = {.group = name};
     struct skep_command question = {.id = SKEP_COMMAND_status};
-    question.status.has = 0;
     return contact_ask(contact, &question, ANSWER_TIMEOUT_MS, look_for_group, &search) == SKEP_OK && search.found;
 }
 
@@ -121,10 +118,8 @@ static void note_obstacle(const struct skep_command *command, void *context) {
 
 static int find_obstacles(struct contact *contact, struct obstacles *obstacles) {
     struct skep_command question = {.id = SKEP_COMMAND_status};
-    question.status.has = 0;
     int status = contact_ask(contact, &question, ANSWER_TIMEOUT_MS, note_obstacle, obstacles);
     question.id = SKEP_COMMAND_queues;
-    question.queues.has = 0;
     return status == SKEP_OK ? contact_ask(contact, &question, ANSWER_TIMEOUT_MS, note_obstacle, obstacles) : status;
 }
 

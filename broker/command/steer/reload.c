@@ -126,7 +126,6 @@ static int reload(const struct options *options, const char *group) {
     struct skep_bytes items[SKEP_MAX_LIST], variables[MAX_ENV];
     const char *const *args = (const char *const *)options->args;
     char path[SKEP_MAX_PATH + 1], cwd[SKEP_MAX_PATH + 1];
-    question.reload.has = 0;
     const char *why = args != NULL ? check_args(args) : NULL;
     if (why != NULL) return fail(SKEP_EINVAL, "reload: %s", why);
     if (options->program_to != NULL) {
@@ -162,7 +161,6 @@ static void note_group(const struct skep_command *command, void *context) {
 static int find_groups(const struct options *options, struct groups *groups) {
     struct contact contact;
     struct skep_command question = {.id = SKEP_COMMAND_status};
-    question.status.has = 0;
     int code = contact_open(&contact, options);
     if (code != 0) return code;
     int status = contact_ask(&contact, &question, ANSWER_TIMEOUT_MS, note_group, groups);

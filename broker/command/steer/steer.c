@@ -110,7 +110,6 @@ static void see(const struct skep_command *command, void *context) {
  * is to be heard first: events say why. */
 static void look(struct steering *steering) {
     struct skep_command question = {.id = SKEP_COMMAND_status};
-    question.status.has = 0;
     steering->outlook = (struct outlook){0};
     int status = contact_ask(&steering->contact, &question, LOOK_TIMEOUT_MS, see, steering);
     steering->looked_ms = monotonic_ms();

@@ -5,7 +5,30 @@
 
 #include "command/common/contact.h"
 #include "command/common/follow.h"
-#include "command/common/ticker.h"
+
+/* --- ticker.c: how far something is: on a terminal one line on stdout that is written again and again, else a line for
+ * each step --- */
+
+struct ticker {
+    bool is_terminal;
+    bool is_shown; /* a line stands there that is to be written over */
+};
+
+void ticker_begin(struct ticker *ticker);
+
+/* A step that was made. */
+SKEP_PRINTF(2, 3) void ticker_step(struct ticker *ticker, const char *format, ...);
+
+/* What is waited for; shown on terminals only. */
+SKEP_PRINTF(2, 3) void ticker_wait(struct ticker *ticker, const char *format, ...);
+
+/* A line that stays, whatever follows. */
+SKEP_PRINTF(2, 3) void ticker_line(struct ticker *ticker, const char *format, ...);
+
+/* Leaves the line empty, for something else to be written there. */
+void ticker_erase(struct ticker *ticker);
+
+/* --- steer.c --- */
 
 /* How the hive was when it was looked at last; of one worker more, if the steering is about one. */
 struct outlook {

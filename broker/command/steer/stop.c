@@ -19,7 +19,6 @@ static void wait_until_gone(const struct contact *contact) {
 
 static int ask(struct contact *contact, const struct options *options, bool keep_jobs) {
     struct skep_command request = {.id = SKEP_COMMAND_stop};
-    request.stop.has = 0;
     if (options->now) SKEP_SET(stop, &request.stop, now, true);
     if (keep_jobs) SKEP_SET(stop, &request.stop, keepJobs, true);
     return contact_ask(contact, &request, ANSWER_TIMEOUT_MS, ignore_answer, NULL);

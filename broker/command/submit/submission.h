@@ -7,7 +7,27 @@
 #include <sysexits.h>
 
 #include "command/common/contact.h"
-#include "command/common/progress.h"
+
+/* --- progress.c: one line on a terminal that tells how far something is, written again and again --- */
+
+/* Zero-initialised shows nothing, whatever is asked of it. */
+struct progress {
+    bool is_wanted;
+    int width; /* of the line that stands there; 0: none does */
+    uint64_t latest_ns;
+    uint64_t accepted; /* then */
+    double rate;       /* accepted in a second, of late */
+};
+
+/* Wanted if stderr is a terminal. */
+void progress_begin(struct progress *progress, uint64_t now_ns);
+
+void progress_show(struct progress *progress, uint64_t submitted, uint64_t accepted, uint64_t now_ns);
+
+/* Leaves the line empty, for something else to be written there. */
+void progress_erase(struct progress *progress);
+
+/* --- the submission --- */
 
 struct lines;
 

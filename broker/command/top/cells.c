@@ -6,7 +6,7 @@
 #include "command/common/print.h"
 #include "command/common/times.h"
 #include "command/common/utf8.h"
-#include "command/top/table.h"
+#include "command/top/frame.h"
 
 void top_number(double number, char cell[TOP_CELL_BYTES]) {
     if (number < 0) snprintf(cell, TOP_CELL_BYTES, "-");

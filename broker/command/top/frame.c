@@ -4,8 +4,6 @@
 
 #include <stdlib.h>
 
-#include "command/top/table.h"
-
 /* In the order in which they stand; each has a line of titles. */
 enum part { WORKERS, LISTENERS, QUEUES, EVENTS, PARTS };
 

@@ -6,7 +6,6 @@
 
 #include "command/common/times.h"
 #include "command/top/frame.h"
-#include "command/top/table.h"
 
 enum { LABEL_WIDTH = 10, NUMBER_WIDTH = 8, TIMES_WIDTH = 40, SPARK_AT = LABEL_WIDTH + NUMBER_WIDTH + 2 };
 

@@ -6,9 +6,9 @@
 #include <curses.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
+#include "command/common/paint.h"
+#include "command/common/print.h"
 #include "command/top/view.h"
 
 enum { ESCAPE_DELAY_MS = 25, RUN_BYTES = 4096 };
@@ -29,11 +29,6 @@ static const struct {
     [TOP_CHOSEN] = {A_REVERSE | A_BOLD, A_REVERSE | A_BOLD},
 };
 
-static bool wants_colours(void) {
-    const char *no_color = getenv("NO_COLOR");
-    return has_colors() && (no_color == NULL || no_color[0] == '\0');
-}
-
 static void begin_colours(void) {
     start_color();
     use_default_colors();
@@ -44,8 +39,8 @@ static void begin_colours(void) {
 
 /* ncurses would believe the environment and never follow the window, and reckon with whatever size it names. */
 static void believe_the_window(void) {
-    struct winsize size;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0) return;
+    struct winsize size = window_size();
+    if (size.ws_row == 0 || size.ws_col == 0) return;
     unsetenv("LINES");
     unsetenv("COLUMNS");
 }
@@ -55,7 +50,7 @@ const char *top_screen_open(void) {
     if (why != NULL) return why;
     believe_the_window();
     if (newterm(NULL, stdout, stdin) == NULL) return "the terminal cannot be used";
-    if (wants_colours()) begin_colours();
+    if (has_colors() && !paint_is_refused()) begin_colours();
     set_escdelay(ESCAPE_DELAY_MS);
     cbreak();
     noecho();
@@ -91,7 +86,7 @@ static void draw_row(const struct top_canvas *canvas, int row, bool colours) {
 }
 
 void top_screen_draw(const struct top_canvas *canvas) {
-    bool colours = wants_colours();
+    bool colours = has_colors() && !paint_is_refused();
     erase();
     for (int row = 0; row < canvas->rows; row++) draw_row(canvas, row, colours);
     refresh();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * How a hive is at one moment. */
-#include "command/top/snapshot.h"
+#include "command/top/model.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Tables on a canvas. */
-#include "command/top/table.h"
+#include "command/top/frame.h"
 
 #include <string.h>
 

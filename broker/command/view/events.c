@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * skep events: follows the news of a broker, a line an event.
  * What was before comes first, without a gap to what follows. */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +9,6 @@
 #include "command/common/contact.h"
 #include "command/common/flush.h"
 #include "command/common/follow.h"
-#include "command/common/kinds.h"
 #include "command/common/members.h"
 #include "command/common/print.h"
 #include "command/common/say.h"
@@ -27,6 +27,50 @@ struct reading {
     bool deaf;       /* the reader of the output has ended */
     int error;       /* errno of writing */
 };
+
+/* --- kinds of events: those that come by the news, which messages do not --- */
+
+enum { KINDS_TEXT_BYTES = 256 };
+
+static_assert(SKEP_EVENT_KINDS <= 32, "a set of kinds has 32 bits");
+
+static uint32_t bit_of(struct skep_bytes name) {
+    for (unsigned i = 0; i < SKEP_EVENT_KINDS; i++) {
+        const char *kind = skep_event_name((enum skep_event_kind)i);
+        if (i != SKEP_EVENT_MESSAGE && skep__text_is(name, kind)) return UINT32_C(1) << i;
+    }
+    return 0;
+}
+
+/* Reads names separated by commas into a set, a bit for each kind. False if one is unknown, or none is there. */
+static bool kinds_parse(const char *names, uint32_t *kinds) {
+    uint32_t found = 0;
+    for (;;) {
+        size_t length = strcspn(names, ",");
+        uint32_t bit = bit_of((struct skep_bytes){names, length});
+        if (bit == 0) return false;
+        found |= bit;
+        if (names[length] == '\0') break;
+        names += length + 1;
+    }
+    *kinds = found;
+    return true;
+}
+
+/* Whether an event of this name is in the set. One of a broker of a later version is in none. */
+static bool kinds_have(uint32_t kinds, struct skep_bytes name) {
+    return name.size_bytes > 0 && (kinds & bit_of(name)) != 0;
+}
+
+static void kinds_text(char text[KINDS_TEXT_BYTES]) {
+    size_t used = 0;
+    for (unsigned i = 0; i < SKEP_EVENT_KINDS; i++)
+        if (i != SKEP_EVENT_MESSAGE)
+            used += (size_t)snprintf(text + used, KINDS_TEXT_BYTES - used, "%s%s", used > 0 ? ", " : "",
+                                     skep_event_name((enum skep_event_kind)i));
+}
+
+/* --- what is printed --- */
 
 /* What an exit has not is null. */
 static json_t *event_json(const struct skep_command_event *event) {
@@ -68,6 +112,8 @@ static void on_event(const struct skep_command_event *event, void *context) {
     struct reading *reading = context;
     if (!is_over(reading) && is_wanted(reading, event)) print(reading, event);
 }
+
+/* --- what is read --- */
 
 static void tell_beginning(const struct reading *reading, uint64_t number) {
     const struct skep__instance *instance = &reading->contact.instance;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * skep exits: how the latest workers ended, and what they wrote last. */
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "command/common/fields.h"
 #include "command/common/print.h"
-#include "command/common/question.h"
+#include "command/common/contact.h"
 #include "command/common/table.h"
 #include "command/subcommands.h"
 
@@ -75,12 +74,11 @@ static void print_lines(const json_t *exit) {
 static int show(struct contact *contact, const struct options *options) {
     json_t *exits = NULL;
     struct skep_command question = {.id = SKEP_COMMAND_exits};
-    question.exits.has = 0;
     if (options->count != 0) SKEP_SET(exits, &question.exits, n, options->count);
     int code = ask_list(contact, &question, SKEP_COMMAND_exitStatus, &exits);
     if (code == 0 && options->json) print_list("exits", exits);
     else if (code == 0 && json_array_size(exits) == 0) puts("no worker has ended");
-    else if (code == 0) table_print_each(exits, columns, print_lines);
+    else if (code == 0) table_print(exits, columns, print_lines);
     json_decref(exits);
     return code;
 }

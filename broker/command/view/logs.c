@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "command/common/clocks.h"
 #include "command/common/contact.h"
 #include "command/common/fields.h"
@@ -75,7 +76,7 @@ static void take_line(struct reading *reading, const struct skep_command_logLine
 static void take_end(struct reading *reading, const struct skep_command_logEnd *end) {
     if (reading->begun && end->lost > 0) say("logs: %" PRIu64 " lines of all workers are lost", end->lost);
     reading->stuck = reading->begun && end->more && end->seq <= reading->seq;
-    if (!reading->begun) reading->until_ms = wall_clock_ms();
+    if (!reading->begun) reading->until_ms = skep__wall_ms();
     reading->seq = end->seq;
     reading->more = end->more;
     reading->begun = true;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * Events as text: the log of `skep run` and the lines of `skep events` are made here, and nowhere else. */
 #include "command/view/notice.h"
+#include "base/clock.h"
 #include "common/signal_text.h"
 #include "common/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "command/common/clocks.h"
 #include "command/common/say.h"
@@ -19,7 +19,7 @@ static void set_exit(struct skep_command_event *e, const skep_event *event) {
 
 struct skep_command_event notice_of(const skep_event *event) {
     struct skep_command_event e = {
-        .time = wall_clock_ms(),
+        .time = skep__wall_ms(),
         .event = skep__text(skep_event_name(event->kind)),
         .group = skep__text(event->group),
         .worker = event->child != NULL ? skep_child_id(event->child) : 0,

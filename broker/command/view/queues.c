@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * skep queues: how much waits, moves and is dead in each queue. */
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <skep/worker.h>
@@ -9,8 +8,7 @@
 
 #include "command/common/clocks.h"
 #include "command/common/fields.h"
-#include "command/common/question.h"
-#include "command/common/say.h"
+#include "command/common/contact.h"
 #include "command/common/table.h"
 #include "command/common/times.h"
 #include "command/subcommands.h"
@@ -124,7 +122,7 @@ static int print_table(struct contact *contact, json_t *before, uint64_t then_ms
     int code = ask(contact, &queues);
     if (code != 0) return code;
     add_rates(queues, before, (double)(monotonic_ms() - then_ms) / 1e3);
-    table_print_each(queues, columns, print_settings);
+    table_print(queues, columns, print_settings);
     note_unhandled(queues);
     json_decref(queues);
     return 0;

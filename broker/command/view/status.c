@@ -9,7 +9,6 @@
 #include "command/common/paint.h"
 #include "command/common/print.h"
 #include "command/common/say.h"
-#include "command/common/watch.h"
 #include "command/subcommands.h"
 
 enum { USUAL_EVERY_MS = 1000 };
@@ -32,7 +31,7 @@ static int ask(struct contact *contact, json_t **report) {
 
 static void write_report(FILE *file, json_t *report, const struct options *options, const char *dir) {
     if (options->json) write_json(file, report);
-    else status_write_text(file, report, dir, paint_wanted(), window_columns());
+    else status_write_text(file, report, dir, paint_wanted(), window_size().ws_col);
 }
 
 static int show_once(struct contact *contact, const struct options *options) {

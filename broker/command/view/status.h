@@ -29,4 +29,14 @@ void status_write_warnings(FILE *file, const json_t *status, bool colours);
 /* Of a worker: what it waits for while it drains; of what it handles mostly how long that took, and what that is. */
 write_cell status_write_wait, status_write_p50, status_write_p99, status_write_kind;
 
+/* --- watch.c: a text that is refreshed at an interval, in place on a terminal, one after the other elsewhere --- */
+
+/* To be called before the first frame: SIGINT, SIGTERM and SIGHUP end the program then with status 0 and leave the
+ * terminal as it was. */
+void watch_begin(void);
+
+/* Shows a text of whole lines; on a terminal what fits into the window, and how much more there is. Returns 0; or says
+ * what is wrong and returns the exit status. *deaf: nobody reads any more. */
+int watch_show(const char *text, size_t size_bytes, bool *deaf);
+
 #endif

@@ -35,7 +35,7 @@ static void add_to_list(json_t *status, const char *list, const struct skep_comm
 /* The name is the user's own: a key must be terminated, and so it is copied. */
 static void add_counter(json_t *status, const struct skep_command_counterStatus *counter) {
     json_t *name = json_of_bytes(counter->name);
-    if (name != NULL) set_number(json_object_get(status, "counters"), json_string_value(name), counter->count);
+    json_object_set_new(json_object_get(status, "counters"), json_string_value(name), json_of_count(counter->count));
     json_decref(name);
 }
 

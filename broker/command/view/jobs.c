@@ -1,17 +1,115 @@
 /* SPDX-License-Identifier: MIT
- * skep dead: lists dead letters, puts them back into their queues, or forgets them. */
+ * skep peek: jobs of a queue, without touching them. skep dead: lists dead letters, puts them back into their queues, or
+ * forgets them. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "command/common/question.h"
+#include "command/common/contact.h"
+#include "command/common/fields.h"
 #include "command/common/say.h"
+#include "command/common/table.h"
+#include "command/common/utf8.h"
 #include "command/common/values.h"
 #include "command/subcommands.h"
-#include "command/view/jobs_text.h"
 #include "common/text.h"
 
-enum { PAGE = 100, USUAL_COUNT = 100 };
+enum {
+    SHOWN_BYTES = 60, /* of a payload, a reason */
+    PAGE = 100,       /* dead letters in an answer */
+    USUAL_COUNT = 100
+};
+
+/* --- tables --- */
+
+static void shorten(char cell[CELL_BYTES]) {
+    static const char dots[] = "...";
+    make_printable(cell);
+    if (strlen(cell) > SHOWN_BYTES) memcpy(cell + utf8_whole(cell, SHOWN_BYTES), dots, sizeof dots);
+}
+
+/* A zero byte does not end it. */
+static void write_data(const void *job, char cell[CELL_BYTES]) {
+    const json_t *text = json_object_get(job, "data"), *value = text != NULL ? text : json_object_get(job, "data_hex");
+    size_t size = json_string_length(value), shown = size < SHOWN_BYTES + 1 ? size : SHOWN_BYTES + 1;
+    if (shown > 0) memcpy(cell, json_string_value(value), shown);
+    for (size_t i = 0; i < shown; i++)
+        if (cell[i] == '\0') cell[i] = '?';
+    cell[shown] = '\0';
+    shorten(cell);
+}
+
+static void write_short(const void *value, char cell[CELL_BYTES]) {
+    write_text(value, cell);
+    shorten(cell);
+}
+
+/* The last worker that had it, and how that ended. */
+static void write_last(const void *job, char cell[CELL_BYTES]) {
+    const char *signal = json_string_value(json_object_get(job, "signal"));
+    const json_t *pid = json_object_get(job, "pid"), *code = json_object_get(job, "code");
+    if (json_object_get(job, "worker") == NULL) return;
+    size_t used = (size_t)snprintf(cell, CELL_BYTES, "%" JSON_INTEGER_FORMAT, number_of(job, "worker"));
+    if (pid != NULL)
+        used += (size_t)snprintf(cell + used, CELL_BYTES - used, " pid %" JSON_INTEGER_FORMAT, json_integer_value(pid));
+    if (signal != NULL) snprintf(cell + used, CELL_BYTES - used, " %s", signal);
+    else if (code != NULL)
+        snprintf(cell + used, CELL_BYTES - used, " status %" JSON_INTEGER_FORMAT, json_integer_value(code));
+}
+
+static const struct column job_columns[] = {
+    {"JOB", "id", write_count, 0},
+    {"STATE", "state", write_text, COLUMN_LEFT},
+    {"PRIORITY", "priority", write_count, 0},
+    {"ATTEMPT", "attempt", write_count, 0},
+    {"DEATHS", "deaths", write_count, 0},
+    {"AGE", "age_s", write_age, 0},
+    {"DUE", "due_s", write_age, 0},
+    {"WORKER", "worker", write_count, 0},
+    {"SIZE", "size", write_count, 0},
+    {"DATA", NULL, write_data, COLUMN_LEFT},
+    {0},
+};
+
+static const struct column dead_columns[] = {
+    {"JOB", "id", write_count, 0},
+    {"QUEUE", "queue", write_text, COLUMN_LEFT},
+    {"CAUSE", "cause", write_text, COLUMN_LEFT},
+    {"ATTEMPT", "attempt", write_count, 0},
+    {"DEATHS", "deaths", write_count, 0},
+    {"AGE", "age_s", write_age, 0},
+    {"DIED", "died", write_text, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_RANK(1)},
+    {"LAST WORKER", NULL, write_last, COLUMN_LEFT},
+    {"REASON", "reason", write_short, COLUMN_LEFT},
+    {"SIZE", "size", write_count, 0},
+    {"DATA", NULL, write_data, COLUMN_LEFT},
+    {0},
+};
+
+/* --- peek --- */
+
+static int peek(struct contact *contact, const struct options *options) {
+    const char *queue = options->operands[0];
+    struct skep_command question = {.id = SKEP_COMMAND_peek, .peek = {.queue = skep__text(queue)}};
+    json_t *jobs = NULL;
+    contact->command = "peek";
+    contact->queue = queue;
+    if (options->count > 0) SKEP_SET(peek, &question.peek, n, options->count);
+    int code = ask_list(contact, &question, SKEP_COMMAND_jobStatus, &jobs);
+    if (code == 0 && options->json) print_list("jobs", jobs);
+    else if (code == 0 && json_array_size(jobs) == 0) puts("no jobs");
+    else if (code == 0) table_print(jobs, job_columns, NULL);
+    json_decref(jobs);
+    return code;
+}
+
+int command_peek(const struct options *options) {
+    const char *why = check_label(options->operands[0]);
+    if (why != NULL) return fail(SKEP_EINVAL, "peek: %s: %s", options->operands[0], why);
+    return contact_run(options, peek);
+}
+
+/* --- which dead letters --- */
 
 /* Which dead letters are meant: those of a queue, one, or all. */
 struct which {
@@ -19,12 +117,11 @@ struct which {
     uint64_t id;       /* 0: not only one */
 };
 
-/* --- list --- */
+/* --- dead list --- */
 
 static int ask_page(struct contact *contact, const char *queue, uint64_t after, unsigned count, json_t **page) {
     struct skep_command question = {.id = SKEP_COMMAND_deadLetters};
     struct skep_command_deadLetters *q = &question.deadLetters;
-    *q = (struct skep_command_deadLetters){0};
     if (queue != NULL) SKEP_SET(deadLetters, q, queue, skep__text(queue));
     if (after != 0) SKEP_SET(deadLetters, q, after, after);
     SKEP_SET(deadLetters, q, n, count);
@@ -59,7 +156,7 @@ static int ask_all(struct contact *contact, const char *queue, unsigned count, j
 static void print_letters(json_t *letters, const struct options *options) {
     if (options->json) print_list("dead", letters);
     else if (json_array_size(letters) == 0) puts("no dead letters");
-    else dead_print(letters);
+    else table_print(letters, dead_columns, NULL);
 }
 
 static int list(struct contact *contact, const struct options *options, const struct which *which) {
@@ -71,7 +168,7 @@ static int list(struct contact *contact, const struct options *options, const st
     return code;
 }
 
-/* --- retry and drop --- */
+/* --- dead retry and dead drop --- */
 
 struct change {
     bool is_there;
@@ -104,7 +201,6 @@ static int change(struct contact *contact, const struct options *options, const 
 
 static int retry(struct contact *contact, const struct options *options, const struct which *which) {
     struct skep_command request = {.id = SKEP_COMMAND_reviveDead};
-    request.reviveDead.has = 0;
     if (which->queue != NULL) SKEP_SET(reviveDead, &request.reviveDead, queue, skep__text(which->queue));
     if (which->id != 0) SKEP_SET(reviveDead, &request.reviveDead, id, which->id);
     return change(contact, options, which, &request, "put back");
@@ -112,13 +208,12 @@ static int retry(struct contact *contact, const struct options *options, const s
 
 static int drop(struct contact *contact, const struct options *options, const struct which *which) {
     struct skep_command request = {.id = SKEP_COMMAND_dropDead};
-    request.dropDead.has = 0;
     if (which->queue != NULL) SKEP_SET(dropDead, &request.dropDead, queue, skep__text(which->queue));
     if (which->id != 0) SKEP_SET(dropDead, &request.dropDead, id, which->id);
     return change(contact, options, which, &request, "dropped");
 }
 
-/* --- arguments --- */
+/* --- dead: arguments --- */
 
 static const struct verb {
     const char *name, *command;
