@@ -2,13 +2,13 @@
  * A running broker, as status, events and stop see it. */
 #include "command/common/contact.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "command/common/neighbours.h"
 #include "command/common/say.h"
 
 enum {
@@ -16,6 +16,38 @@ enum {
     END_MS = 5000, /* for a broker that does not answer any more to leave its directory */
     LOOK_EVERY_MS = 10
 };
+
+/* --- the brokers that run beside each other --- */
+
+static int is_visible(const struct dirent *entry) {
+    return entry->d_name[0] != '.';
+}
+
+/* What belongs to others cannot be read, and is not found. */
+static bool is_running(const char *folder, const char *name) {
+    struct skep__instance instance;
+    char dir[SKEP_MAX_DIR + 1];
+    int length = snprintf(dir, sizeof dir, "%s/%s", folder, name);
+    return length > 0 && (size_t)length < sizeof dir && skep__instance_find(dir, &instance) == SKEP_OK;
+}
+
+void neighbours_each(const char *dir, void (*found)(const char *name, void *context), void *context) {
+    char folder[SKEP_MAX_DIR + 1];
+    struct dirent **entries;
+    snprintf(folder, sizeof folder, "%s", dir);
+    char *slash = strrchr(folder, '/');
+    if (slash == NULL) return;
+    *slash = '\0';
+    int count = scandir(folder[0] != '\0' ? folder : "/", &entries, is_visible, alphasort);
+    if (count < 0) return;
+    for (int i = 0; i < count; i++) {
+        if (is_running(folder, entries[i]->d_name)) found(entries[i]->d_name, context);
+        free(entries[i]);
+    }
+    free(entries);
+}
+
+/* --- finding one --- */
 
 /* Names of brokers, as many as a line holds. */
 struct names {
@@ -54,6 +86,8 @@ int contact_find(struct skep__instance *instance, const struct options *options)
     if (status != SKEP_OK) return fail(status, "%s: %s", dir, reason);
     return 0;
 }
+
+/* --- asking it --- */
 
 /* A broker that runs with NNG's sockets opens its control socket again when that had gone deaf: who was waiting there
  * asks once more. */
@@ -154,6 +188,5 @@ int contact_fail(const struct contact *contact, int status) {
 }
 
 void ignore_answer(const struct skep_command *command, void *context) {
-    (void)command;
-    (void)context;
+    (void)command, (void)context;
 }

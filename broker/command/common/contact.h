@@ -20,6 +20,9 @@ struct contact {
 /* Called for each command of an answer; what it points to is borrowed until it returns. */
 typedef void answer_cb(const struct skep_command *command, void *context);
 
+/* Calls back for each running broker whose directory is beside dir, which need not be there, by the alphabet. */
+void neighbours_each(const char *dir, void (*found)(const char *name, void *context), void *context);
+
 /* Finds the broker. Returns 0; or says what is wrong and returns the exit status. */
 int contact_find(struct skep__instance *instance, const struct options *options);
 

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * Output that may come from a peer. */
+ * Output, which may come from a peer. */
 #include "command/common/print.h"
 
+#include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "command/common/say.h"
@@ -79,4 +83,80 @@ size_t add_counted(char *text, size_t capacity_bytes, size_t used, uint64_t coun
     if (count == 0 || used >= capacity_bytes) return used;
     return used +
            (size_t)snprintf(text + used, capacity_bytes - used, "%s%" PRIu64 " %s%s", comma, count, what, plural);
+}
+
+/* --- at once --- */
+
+static void on_signal(int signal) {
+    (void)signal;
+    _exit(0);
+}
+
+void output_begin(void) {
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+}
+
+/* Lines may have been lost before, while the disk was full, and there may be room again. */
+static int error_of_flush(void) {
+    if (fflush(stdout) != 0) return errno;
+    return ferror(stdout) ? EIO : 0;
+}
+
+bool output_is_deaf(void) {
+    struct pollfd output = {.fd = STDOUT_FILENO};
+    return poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
+}
+
+/* A terminal that hung up without a signal says no more than an error of any file, when it is written to. main would
+ * complain of what is left about a reader that has gone. */
+int flush_output(bool *deaf) {
+    int error = error_of_flush();
+    if (error == 0 || (error != EPIPE && !output_is_deaf())) return error;
+    *deaf = true;
+    __fpurge(stdout);
+    clearerr(stdout);
+    return 0;
+}
+
+/* --- colours: the few that all terminals with colours have --- */
+
+bool paint_is_possible(void) {
+    const char *terminal = getenv("TERM");
+    return terminal != NULL && strcmp(terminal, "dumb") != 0 && isatty(STDOUT_FILENO);
+}
+
+bool paint_is_refused(void) {
+    const char *refused = getenv("NO_COLOR");
+    return refused != NULL && refused[0] != '\0';
+}
+
+bool paint_wanted(void) {
+    return paint_is_possible() && !paint_is_refused();
+}
+
+enum paint paint_of_state(const char *state) {
+    static const struct {
+        const char *state;
+        enum paint paint;
+    } paints[] = {
+        {"spawning", PAINT_WARN}, {"online", PAINT_WARN}, {"draining", PAINT_WARN},
+        {"waiting", PAINT_WARN},  {"gone", PAINT_BAD},    {"paused", PAINT_BAD},
+    };
+    for (size_t i = 0; i < sizeof paints / sizeof *paints; i++)
+        if (strcmp(paints[i].state, state) == 0) return paints[i].paint;
+    return PAINT_NONE;
+}
+
+const char *paint_begin(bool wanted, enum paint paint) {
+    static const char *const codes[] = {
+        [PAINT_NONE] = "",          [PAINT_GOOD] = "\033[32m", [PAINT_WARN] = "\033[33m",
+        [PAINT_BAD] = "\033[1;31m", [PAINT_TITLE] = "\033[1m", [PAINT_FAINT] = "\033[2m",
+    };
+    return wanted ? codes[paint] : "";
+}
+
+const char *paint_end(bool wanted, enum paint paint) {
+    return wanted && paint != PAINT_NONE ? "\033[0m" : "";
 }

@@ -5,6 +5,7 @@
 
 #include <command.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 
@@ -30,5 +31,45 @@ size_t add_counted(char *text, size_t capacity_bytes, size_t used, uint64_t coun
 
 /* Writes a number with commas between thousands. */
 void grouped(uint64_t number, char text[32]);
+
+/* --- at once, for programs that read it as it comes --- */
+
+/* For what prints until it is interrupted: SIGPIPE is ignored, SIGINT and SIGTERM end the program with 0, since all
+ * that was printed has been flushed. */
+void output_begin(void);
+
+/* Returns 0, or the errno of what went wrong with this or with what was printed before. A reader that left is no error,
+ * now or when the program ends: *deaf is set then. SIGPIPE must be ignored. */
+int flush_output(bool *deaf);
+
+/* Whether the reader of stdout has ended, also if there is nothing to write. */
+bool output_is_deaf(void);
+
+/* --- colours, only on a terminal that has them, and not if the user wants none (no-color.org) --- */
+
+enum paint {
+    PAINT_NONE,
+    PAINT_GOOD,
+    PAINT_WARN,
+    PAINT_BAD,
+    PAINT_TITLE,
+    PAINT_FAINT,
+};
+
+/* Whether stdout is a terminal that understands more than text: TERM is not dumb. */
+bool paint_is_possible(void);
+
+/* Whether NO_COLOR says something. */
+bool paint_is_refused(void);
+
+/* Whether colours are possible, and not refused. */
+bool paint_wanted(void);
+
+/* Of the state of a worker, a listener or a queue; that of one that is as it should be has none. */
+enum paint paint_of_state(const char *state);
+
+/* What begins and what ends text of a colour; "" without colour. Static text. */
+const char *paint_begin(bool wanted, enum paint paint);
+const char *paint_end(bool wanted, enum paint paint);
 
 #endif

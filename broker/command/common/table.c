@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "command/common/paint.h"
 #include "command/common/print.h"
 #include "command/common/say.h"
 #include "command/common/utf8.h"

@@ -143,17 +143,11 @@ static void on_event(skep_cluster *cluster, const skep_event *event, void *conte
 }
 
 static int subscribe(struct run *run) {
-    static const enum skep_event_kind kinds[] = {
-        SKEP_EVENT_FORK,    SKEP_EVENT_ONLINE, SKEP_EVENT_LISTENING,  SKEP_EVENT_READY,
-        SKEP_EVENT_DRAIN,   SKEP_EVENT_ERROR,  SKEP_EVENT_DISCONNECT, SKEP_EVENT_EXIT,
-        SKEP_EVENT_STOP,    SKEP_EVENT_DEAD,   SKEP_EVENT_SCALE,      SKEP_EVENT_RELOAD,
-        SKEP_EVENT_BREAKER, SKEP_EVENT_PAUSE,  SKEP_EVENT_RESUME,     SKEP_EVENT_SIGNAL,
-    };
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        int status = skep_on(run->cluster, kinds[i], on_event, run);
-        if (status != SKEP_OK) return status;
-    }
-    return SKEP_OK;
+    int status = SKEP_OK;
+    for (unsigned kind = 0; kind < SKEP_EVENT_KINDS && status == SKEP_OK; kind++)
+        if (kind != SKEP_EVENT_SETUP && kind != SKEP_EVENT_MESSAGE)
+            status = skep_on(run->cluster, (enum skep_event_kind)kind, on_event, run);
+    return status;
 }
 
 /* The working directory by the name under which the shell knows it, so that a symbolic link in it which is changed

@@ -71,8 +71,7 @@ static void take(struct signals *signals, const struct signalfd_siginfo *info) {
 static void readable(uv_poll_t *poll, int status, int events) {
     struct signals *signals = poll->data;
     struct signalfd_siginfo infos[MOST_AT_ONCE];
-    (void)status;
-    (void)events;
+    (void)status, (void)events;
     ssize_t n = read(signals->fd, infos, sizeof infos);
     for (ssize_t i = 0; n > 0 && i < n / (ssize_t)sizeof *infos; i++) take(signals, &infos[i]);
 }

@@ -5,7 +5,6 @@
  * stdin itself libuv would make it non-blocking, for everybody who shares it. Files cannot be watched, nor need be. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>

@@ -327,12 +327,10 @@ static int submit(struct submission *s, struct skep_bytes data) {
 /* --- where data come from --- */
 
 static int read_stdin(struct skep_bytes *data, char **buffer) {
-    size_t used = 0;
     *buffer = malloc(SKEP_MAX_PAYLOAD + 1);
     if (*buffer == NULL) return fail(SKEP_ENOMEM, "submit: %s", skep_strerror(SKEP_ENOMEM));
-    for (ssize_t n = 1; n != 0 && used <= SKEP_MAX_PAYLOAD; used += n > 0 ? (size_t)n : 0) {
-        n = read(STDIN_FILENO, *buffer + used, SKEP_MAX_PAYLOAD + 1 - used);
-        if (n >= 0 || errno == EINTR) continue;
+    size_t used = fread(*buffer, 1, SKEP_MAX_PAYLOAD + 1, stdin);
+    if (ferror(stdin)) {
         say("submit: stdin: %s", strerror(errno));
         return EX_NOINPUT;
     }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * skep send and skep call: a message or a request to a worker, as a client like any other. */
-#include <inttypes.h>
 #include <skep/client.h>
 #include <stdio.h>
 #include <stdlib.h>

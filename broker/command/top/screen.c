@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command/common/paint.h"
 #include "command/common/print.h"
 #include "command/top/view.h"
 

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "command/common/contact.h"
-#include "command/common/flush.h"
 #include "command/common/follow.h"
 #include "command/common/members.h"
 #include "command/common/print.h"

@@ -12,7 +12,6 @@
 #include "command/common/clocks.h"
 #include "command/common/contact.h"
 #include "command/common/fields.h"
-#include "command/common/flush.h"
 #include "command/common/members.h"
 #include "command/common/print.h"
 #include "command/common/say.h"

@@ -36,15 +36,6 @@ struct skep_command_event notice_of(const skep_event *event) {
     return e;
 }
 
-/* Events that a word or two tell */
-static const struct {
-    const char *event;
-    const char *words;
-} wordings[] = {
-    {"setup", "set up"},   {"fork", "started"},  {"online", "online"},           {"ready", "ready"},
-    {"drain", "draining"}, {"stop", "stopping"}, {"disconnect", "disconnected"},
-};
-
 static int size_of(struct skep_bytes bytes) {
     return (int)bytes.size_bytes;
 }
@@ -85,32 +76,25 @@ static void pause_text(const struct skep_command_event *event, char *text, size_
              what.data);
 }
 
-/* Events that have words of their own, made of more than a reason */
-static bool told_by_parts(const struct skep_command_event *event, char *text, size_t room) {
-    static const struct {
-        const char *event;
-        void (*tell)(const struct skep_command_event *event, char *text, size_t room);
-    } tellers[] = {{"exit", end_text},
-                   {"reload", reload_text},
-                   {"scale", scale_text},
-                   {"pause", pause_text},
-                   {"resume", pause_text}};
-    for (size_t i = 0; i < sizeof tellers / sizeof *tellers; i++) {
-        if (!skep__text_is(event->event, tellers[i].event)) continue;
-        tellers[i].tell(event, text, room);
-        return true;
-    }
-    return false;
-}
+/* Events that a word or two tell, or that are made of more than a reason */
+static const struct {
+    const char *event, *words;
+    void (*tell)(const struct skep_command_event *event, char *text, size_t room);
+} wordings[] = {
+    {"setup", "set up", NULL},     {"fork", "started", NULL},  {"online", "online", NULL},
+    {"ready", "ready", NULL},      {"drain", "draining", NULL}, {"stop", "stopping", NULL},
+    {"disconnect", "disconnected", NULL}, {"exit", NULL, end_text}, {"reload", NULL, reload_text},
+    {"scale", NULL, scale_text},   {"pause", NULL, pause_text}, {"resume", NULL, pause_text},
+};
 
 static void event_text(const struct skep_command_event *event, char *text, size_t room) {
     struct skep_bytes name = event->event, reason = event->reason;
-    for (size_t i = 0; i < sizeof wordings / sizeof *wordings; i++)
-        if (skep__text_is(name, wordings[i].event)) {
-            snprintf(text, room, "%s", wordings[i].words);
-            return;
-        }
-    if (told_by_parts(event, text, room)) return;
+    for (size_t i = 0; i < sizeof wordings / sizeof *wordings; i++) {
+        if (!skep__text_is(name, wordings[i].event)) continue;
+        if (wordings[i].tell != NULL) wordings[i].tell(event, text, room);
+        else snprintf(text, room, "%s", wordings[i].words);
+        return;
+    }
     if (skep__text_is(name, "listening"))
         snprintf(text, room, "listening on %.*s", size_of(event->url), event->url.data);
     else if (reason.size_bytes == 0) snprintf(text, room, "%.*s", size_of(name), name.data);

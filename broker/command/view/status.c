@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "command/common/contact.h"
-#include "command/common/paint.h"
 #include "command/common/print.h"
 #include "command/common/say.h"
 #include "command/subcommands.h"

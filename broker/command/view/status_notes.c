@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * What skep status says in words: warnings, and what a worker that leaves waits for. */
-#include <inttypes.h>
 #include <string.h>
 
 #include "command/common/fields.h"
-#include "command/common/paint.h"
 #include "command/common/print.h"
 #include "command/common/say.h"
 #include "command/common/times.h"

@@ -3,7 +3,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "command/common/paint.h"
 #include "command/common/print.h"
 #include "command/common/say.h"
 #include "command/common/times.h"

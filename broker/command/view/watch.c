@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "command/common/flush.h"
-#include "command/common/paint.h"
 #include "command/common/print.h"
 #include "command/common/say.h"
 #include "command/common/width.h"
