@@ -47,9 +47,8 @@ static void tell_declined(struct skep__session *session, const struct run *run) 
 }
 
 static void tell_accepted(struct skep__session *session, const struct run *run, bool quiet) {
-    struct skep_command command = {.id = SKEP_COMMAND_accepted};
+    struct skep_command command = {.id = SKEP_COMMAND_accepted, .accepted = {.number = run->number, .id = run->id}};
     struct skep_command_accepted *c = &command.accepted;
-    *c = (struct skep_command_accepted){.number = run->number, .id = run->id};
     SKEP_SET(accepted, c, n, run->n);
     if (run->status == SKEP_EDUPLICATE) SKEP_SET(accepted, c, duplicate, true);
     if (run->waits) SKEP_SET(accepted, c, waits, true);

@@ -66,8 +66,7 @@ void skep__session_tell_quietly(struct skep__session *session, const struct skep
 }
 
 void skep__session_tell_expected(struct skep__session *session) {
-    struct skep_command command = {.id = SKEP_COMMAND_expected};
-    command.expected = (struct skep_command_expected){.number = session->expected};
+    struct skep_command command = {.id = SKEP_COMMAND_expected, .expected = {.number = session->expected}};
     if (!session->gap_told) skep__session_tell(session, &command);
     session->gap_told = true;
 }

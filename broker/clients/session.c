@@ -43,8 +43,7 @@ static void process_ended(uv_poll_t *poll, int status, int events) {
     const struct skep__session *ended = poll->data;
     skep_cluster *cluster = ended->cluster;
     uint32_t id = ended->id;
-    (void)status;
-    (void)events;
+    (void)status, (void)events;
     skep__port_read(cluster->clients->intake, ended->pid);
     struct skep__session *session = skep__session_by_id(cluster, id);
     if (session != NULL) skep__session_end(session);

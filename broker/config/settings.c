@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Settings: defaults, checks and copies, by the rows of settings.def. */
-#include "config/settings.h"
+#include "config/config.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -9,7 +9,6 @@
 
 #include "base/why.h"
 #include "common/number.h"
-#include "config/own_program.h"
 
 enum kind { NUMBERS, TEXTS, LISTS, FLAGS };
 
@@ -90,23 +89,6 @@ const char *skep_policy_name(enum skep_policy policy) {
 }
 
 /* --- copies --- */
-
-char **skep__copy_args(const char *const *list) {
-    size_t count = 0;
-    while (list[count] != NULL) count++;
-    char **copy = calloc(count + 1, sizeof *copy);
-    for (size_t i = 0; copy != NULL && i < count; i++) {
-        if ((copy[i] = strdup(list[i])) != NULL) continue;
-        skep__free_args((const char *const *)copy);
-        return NULL;
-    }
-    return copy;
-}
-
-void skep__free_args(const char *const *list) {
-    for (size_t i = 0; list != NULL && list[i] != NULL; i++) free((void *)list[i]);
-    free((void *)list);
-}
 
 /* NULL: no memory. */
 static const int *copy_fds(const int *fds, size_t count) {

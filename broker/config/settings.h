@@ -25,8 +25,4 @@ void skep__settings_free(skep_settings *settings);
 /* Whether all of a list are NAME=VALUE; NULL is an empty list. */
 bool skep__env_is_valid(const char *const *env);
 
-/* Copies of arguments. NULL: no memory. To be freed with the other. */
-char **skep__copy_args(const char *const *args);
-void skep__free_args(const char *const *args);
-
 #endif

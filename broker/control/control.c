@@ -19,8 +19,7 @@ static int add_packed(void *frame, const void *data, size_t size_bytes) {
 }
 
 static int add_changed(struct skep_frame *frame, uint64_t n) {
-    struct skep_command command = {.id = SKEP_COMMAND_changed};
-    command.changed = (struct skep_command_changed){.n = n};
+    struct skep_command command = {.id = SKEP_COMMAND_changed, .changed = {.n = n}};
     return skep__frame_add(frame, &command);
 }
 

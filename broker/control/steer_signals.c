@@ -100,11 +100,9 @@ static const char *effect_of(const skep_cluster *cluster, int signal) {
 
 static void say_signal(skep_cluster *cluster, const struct signalfd_siginfo *info) {
     char text[SKEP_MAX_REASON + 1], received[SKEP__RECEIVED_BYTES];
-    skep_event event = skep__event(SKEP_EVENT_SIGNAL, NULL);
     skep__received_text(info, received);
     snprintf(text, sizeof text, "%s: %s", received, effect_of(cluster, (int)info->ssi_signo));
-    event.reason = text;
-    skep__emit(cluster, &event);
+    skep__emit_reason(cluster, SKEP_EVENT_SIGNAL, NULL, text);
 }
 
 static void steer(skep_cluster *cluster, int signal) {
@@ -128,8 +126,7 @@ static bool next_signal(const skep_cluster *cluster, struct signalfd_siginfo *si
 static void readable(uv_poll_t *poll, int status, int events) {
     struct signalfd_siginfo signal;
     skep_cluster *cluster = poll->data;
-    (void)status;
-    (void)events;
+    (void)status, (void)events;
     while (next_signal(cluster, &signal)) {
         say_signal(cluster, &signal);
         cluster->why[0] = '\0';

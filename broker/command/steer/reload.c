@@ -194,10 +194,9 @@ int command_reload(const struct options *options) {
 
 int command_restart(const struct options *options) {
     struct steering steering = {.command = "restart", .heard = heard, .looked = looked};
-    struct skep_command question = {.id = SKEP_COMMAND_restartWorker};
     if (!is_number(options->operands[0])) return reload(options, options->operands[0]);
     int code = parse_worker("restart", options->operands[0], &steering.worker);
     if (code != 0) return code;
-    question.restartWorker = (struct skep_command_restartWorker){.worker = steering.worker};
+    struct skep_command question = {.id = SKEP_COMMAND_restartWorker, .restartWorker = {.worker = steering.worker}};
     return steer_and_follow(&steering, options, &question, take_request);
 }

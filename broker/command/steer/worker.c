@@ -38,10 +38,9 @@ static void looked(struct steering *steering) {
 
 int command_drain(const struct options *options) {
     struct steering steering = {.command = "drain", .heard = heard, .looked = looked};
-    struct skep_command question = {.id = SKEP_COMMAND_drainWorker};
     int code = parse_worker("drain", options->operands[0], &steering.worker);
     if (code != 0) return code;
-    question.drainWorker = (struct skep_command_drainWorker){.worker = steering.worker};
+    struct skep_command question = {.id = SKEP_COMMAND_drainWorker, .drainWorker = {.worker = steering.worker}};
     return steer_and_follow(&steering, options, &question, ignore_answer);
 }
 

@@ -92,7 +92,6 @@ static void on_answer(const struct skep_command *command, void *context) {
 static int ask(struct reading *reading) {
     struct skep_command question = {.id = SKEP_COMMAND_logs};
     struct skep_command_logs *logs = &question.logs;
-    *logs = (struct skep_command_logs){0};
     if (reading->worker != 0) SKEP_SET(logs, logs, worker, reading->worker);
     if (!reading->begun && reading->options->count != 0) SKEP_SET(logs, logs, n, reading->options->count);
     else SKEP_SET(logs, logs, since, reading->seq);
