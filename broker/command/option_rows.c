@@ -2,7 +2,7 @@
  * A row for each option, with what sets it and what explains it. */
 #include "command/option_rows.h"
 
-#include <config/bounds.h>
+#include <config/config.h>
 #include <connections/socket.h>
 #include <contract.h>
 #include <sched.h>

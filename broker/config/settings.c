@@ -64,28 +64,28 @@ static void swap(const struct setting *row, skep_settings *a, skep_settings *b) 
 
 /* --- policies --- */
 
-static const struct {
-    const char *name;
-    enum skep_policy policy;
-} policies[] = {
-    {"round-robin", SKEP_POLICY_ROUND_ROBIN}, {"least-connections", SKEP_POLICY_LEAST_CONNECTIONS},
-    {"sticky", SKEP_POLICY_STICKY},           {"shared", SKEP_POLICY_SHARED},
-    {"reuseport", SKEP_POLICY_REUSEPORT},     {"custom", SKEP_POLICY_CUSTOM},
+static const char *const policies[] = {
+    [SKEP_POLICY_DEFAULT] = "default",
+    [SKEP_POLICY_ROUND_ROBIN] = "round-robin",
+    [SKEP_POLICY_LEAST_CONNECTIONS] = "least-connections",
+    [SKEP_POLICY_STICKY] = "sticky",
+    [SKEP_POLICY_SHARED] = "shared",
+    [SKEP_POLICY_REUSEPORT] = "reuseport",
+    [SKEP_POLICY_CUSTOM] = "custom",
 };
 
+/* The first and the last are no policies that a name means. */
 int skep_policy_parse(const char *name, enum skep_policy *policy) {
-    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
-        if (strcmp(policies[i].name, name) != 0 || policies[i].policy == SKEP_POLICY_CUSTOM) continue;
-        *policy = policies[i].policy;
+    for (unsigned i = SKEP_POLICY_DEFAULT + 1; i < SKEP_POLICY_CUSTOM; i++) {
+        if (strcmp(policies[i], name) != 0) continue;
+        *policy = (enum skep_policy)i;
         return SKEP_OK;
     }
     return SKEP_EINVAL;
 }
 
 const char *skep_policy_name(enum skep_policy policy) {
-    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++)
-        if (policies[i].policy == policy) return policies[i].name;
-    return "default";
+    return policies[policy <= SKEP_POLICY_CUSTOM ? policy : SKEP_POLICY_DEFAULT];
 }
 
 /* --- copies --- */

@@ -30,8 +30,9 @@ void write_json(FILE *file, const json_t *value) {
     free(text);
 }
 
-void print_json(const json_t *value) {
+void print_json(json_t *value) {
     write_json(stdout, value);
+    json_decref(value);
 }
 
 static void print_for_people(struct skep_bytes bytes) {

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 
-/* Prints a value as one line; write_json to a file whose text goes to stdout later. */
-void print_json(const json_t *value);
+/* Prints a value as one line, and lets go of it; write_json to a file whose text goes to stdout later, and keeps it. */
+void print_json(json_t *value);
 void write_json(FILE *file, const json_t *value);
 
 /* Prints bytes as they are; on a terminal what is neither printable nor a line feed or a tab is a question mark. */

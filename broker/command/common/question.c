@@ -37,7 +37,5 @@ int ask_list(struct contact *contact, const struct skep_command *question, enum 
 }
 
 void print_list(const char *key, json_t *list) {
-    json_t *answer = json_pack("{s:O}", key, list);
-    print_json(answer);
-    json_decref(answer);
+    print_json(json_pack("{s:O}", key, list));
 }

@@ -16,8 +16,8 @@
 #include "command/run/run.h"
 #include "command/view/notice.h"
 
-static bool is_writable(int timeout_ms) {
-    struct pollfd stream = {.fd = STDERR_FILENO, .events = POLLOUT};
+bool stream_is_writable(int fd, int timeout_ms) {
+    struct pollfd stream = {.fd = fd, .events = POLLOUT};
     return poll(&stream, 1, timeout_ms) == 1 && (stream.revents & POLLOUT) != 0;
 }
 
@@ -34,7 +34,7 @@ static void tell_dropped(struct log *log) {
 }
 
 void log_line(struct log *log, const char *text) {
-    if (!is_writable(0)) {
+    if (!stream_is_writable(STDERR_FILENO, 0)) {
         log->dropped++;
         return;
     }
@@ -51,7 +51,7 @@ void log_broker(struct log *log, const char *format, ...) {
 }
 
 void log_wait(void) {
-    is_writable(1000);
+    stream_is_writable(STDERR_FILENO, 1000);
 }
 
 /* --- files --- */

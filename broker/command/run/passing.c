@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -44,11 +43,6 @@ void passing_open(struct passing *passing, int fd) {
 
 /* --- writing --- */
 
-static bool is_writable(const struct passing *passing, int timeout_ms) {
-    struct pollfd stream = {.fd = passing->fd, .events = POLLOUT};
-    return poll(&stream, 1, timeout_ms) == 1 && (stream.revents & POLLOUT) != 0;
-}
-
 /* Whole lines, as many as a pipe takes in one piece or not at all: what others write on it comes between lines. A pipe
  * that is writable has room for so much. */
 static size_t piece_of(const char *data, size_t left) {
@@ -60,7 +54,8 @@ static size_t piece_of(const char *data, size_t left) {
 static ssize_t write_some(const struct passing *passing, const char *data, size_t left) {
     if (passing->way == PASSING_SOCKET) return send(passing->fd, data, left, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (passing->way == PASSING_PLAIN) return write(passing->fd, data, left);
-    if (passing->way == PASSING_OWN || is_writable(passing, 0)) return write(passing->fd, data, piece_of(data, left));
+    if (passing->way == PASSING_OWN || stream_is_writable(passing->fd, 0))
+        return write(passing->fd, data, piece_of(data, left));
     errno = EAGAIN;
     return -1;
 }
@@ -95,7 +90,7 @@ void passing_close(struct passing *passing) {
     passing_flush(passing);
     for (uint64_t end_ms = monotonic_ms() + END_MS, left_ms; passing->used > 0; passing_flush(passing)) {
         left_ms = end_ms - monotonic_ms();
-        if (left_ms > END_MS || !is_writable(passing, (int)left_ms)) break;
+        if (left_ms > END_MS || !stream_is_writable(passing->fd, (int)left_ms)) break;
     }
     drop_rest(passing);
     if (passing->way == PASSING_OWN) close(passing->fd);

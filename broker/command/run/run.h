@@ -8,6 +8,9 @@
 #include <stdbool.h>
 #include <uv.h>
 
+/* Whether a stream can be written without waiting longer than this. */
+bool stream_is_writable(int fd, int timeout_ms);
+
 /* --- log.c: lines on stderr that never hold the broker up --- */
 
 enum { LOG_STREAMS = 2 };

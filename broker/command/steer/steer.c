@@ -149,16 +149,6 @@ static void step(struct steering *steering) {
     }
 }
 
-int steer_ask(const struct options *options, const char *command, const struct skep_command *question) {
-    struct contact contact;
-    int code = contact_open(&contact, options);
-    if (code != 0) return code;
-    int status = contact_ask(&contact, question, ANSWER_TIMEOUT_MS, ignore_answer, NULL);
-    if (status != SKEP_OK) code = steer_refused(&contact, command, status);
-    contact_close(&contact);
-    return code;
-}
-
 static int ask_and_follow(struct steering *steering, const struct options *options, const struct skep_command *question,
                           answer_cb *answer) {
     steering->follower = (struct follower){.heard = on_event, .context = steering};

@@ -66,10 +66,6 @@ struct steering {
     bool has_begun;   /* reload: its own first event came */
 };
 
-/* Asks one question of which nothing is expected but that it is done; returns the exit status, what is wrong is said.
- */
-int steer_ask(const struct options *options, const char *command, const struct skep_command *question);
-
 /* Asks, and if that went well follows the news until it is over; with options->no_wait it returns when the broker has
  * answered. answer and what it is given, the steering, see the answer. */
 int steer_and_follow(struct steering *steering, const struct options *options, const struct skep_command *question,

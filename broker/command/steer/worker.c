@@ -58,6 +58,18 @@ static unsigned parse_signal(const char *text) {
     return 0;
 }
 
+/* Asks one question of which nothing is expected but that it is done; returns the exit status, what is wrong is said.
+ */
+static int ask(const struct options *options, const char *command, const struct skep_command *question) {
+    struct contact contact;
+    int code = contact_open(&contact, options);
+    if (code != 0) return code;
+    int status = contact_ask(&contact, question, ANSWER_TIMEOUT_MS, ignore_answer, NULL);
+    if (status != SKEP_OK) code = steer_refused(&contact, command, status);
+    contact_close(&contact);
+    return code;
+}
+
 static int send_signal(const struct options *options, const char *command, unsigned number) {
     struct skep_command question = {.id = SKEP_COMMAND_signalWorker};
     char name[SKEP__SIGNAL_BYTES];
@@ -65,7 +77,7 @@ static int send_signal(const struct options *options, const char *command, unsig
     int code = parse_worker(command, options->operands[0], &worker);
     if (code != 0) return code;
     question.signalWorker = (struct skep_command_signalWorker){.worker = worker, .signal = number};
-    code = steer_ask(options, command, &question);
+    code = ask(options, command, &question);
     skep__signal_text((int)number, name);
     if (code == 0) printf("worker %" PRIu32 " was sent %s\n", worker, name);
     return code;

@@ -70,7 +70,7 @@ static void too_long(struct lines *lines) {
 /* False if it cannot be submitted now. */
 static bool submit(struct lines *lines, size_t size_bytes) {
     struct submission *submission = lines->submission;
-    if (submission_is_behind(submission)) return false;
+    if (skep_client_unfinished(submission->client) >= SUBMISSION_UNFINISHED) return false;
     int status = submission_add(submission, lines->buffer + lines->start, size_bytes, lines->number + 1);
     if (status == SKEP_EAGAIN) return false;
     if (status == SKEP_OK) lines->number++;

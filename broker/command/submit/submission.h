@@ -74,8 +74,7 @@ void submission_accepted(struct submission *submission);
 /* Call it repeatedly: reports once that no worker handles the queue, if results are waited for. */
 void submission_hint(struct submission *submission, uint64_t now_ns);
 
-/* True as long as so many results are due that no more jobs should be submitted. */
-bool submission_is_behind(const struct submission *submission);
+enum { SUBMISSION_UNFINISHED = 100000 /* jobs whose results are waited for, at most */ };
 
 /* Prints what became of a job. outcome NULL: it has been accepted, or was there before (duplicate). */
 void result_print(const struct submission *submission, uint64_t id, uint64_t line, bool duplicate,

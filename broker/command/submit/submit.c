@@ -18,7 +18,6 @@
 enum {
     TICK_MS = 100,
     PATIENCE_TICKS = ANSWER_TIMEOUT_MS / TICK_MS,
-    MAX_UNFINISHED = 100000, /* jobs whose results are waited for */
     MAX_COMPLAINTS = 10,     /* lines on stderr about single jobs */
 };
 
@@ -57,10 +56,6 @@ void submission_complain(struct submission *s, uint64_t line, int code, const ch
     progress_erase(&s->progress);
     if (line != 0) say("submit: line %" PRIu64 ": %s", line, text);
     else say("submit: %s", text);
-}
-
-bool submission_is_behind(const struct submission *s) {
-    return skep_client_unfinished(s->client) >= MAX_UNFINISHED;
 }
 
 /* --- answers --- */
@@ -155,7 +150,7 @@ static void on_outcome(skep_client *client, const skep_outcome *outcome, void *c
     else if (outcome->status == SKEP_EDUPLICATE) on_too_late(s, job);
     else if (outcome->status == SKEP_OK) on_done(s, job, outcome);
     free(job);
-    if (s->lines != NULL && !s->ended && skep_client_unfinished(s->client) == MAX_UNFINISHED / 2)
+    if (s->lines != NULL && !s->ended && skep_client_unfinished(s->client) == SUBMISSION_UNFINISHED / 2)
         lines_resume(s->lines);
 }
 
@@ -276,12 +271,9 @@ static double seconds_of(const struct submission *s) {
 }
 
 static void print_summary_object(const struct submission *s) {
-    json_t *object =
-        json_pack("{s:I, s:I, s:I, s:I, s:o}", "accepted", (json_int_t)s->accepted, "duplicates",
-                  (json_int_t)s->duplicates, "declined", (json_int_t)s->declined, "unknown", (json_int_t)s->unknown,
-                  "seconds", json_real((double)(int64_t)(seconds_of(s) * 1e3) / 1e3));
-    print_json(object);
-    json_decref(object);
+    print_json(json_pack("{s:I, s:I, s:I, s:I, s:f}", "accepted", (json_int_t)s->accepted, "duplicates",
+                         (json_int_t)s->duplicates, "declined", (json_int_t)s->declined, "unknown",
+                         (json_int_t)s->unknown, "seconds", (double)(int64_t)(seconds_of(s) * 1e3) / 1e3));
 }
 
 static void add_count(char *text, size_t capacity, bool wanted, uint64_t count, const char *what) {
@@ -350,12 +342,6 @@ static int submit_one(struct submission *s) {
     return code;
 }
 
-static int submit_lines(struct submission *s) {
-    int code = submit(s, (struct skep_bytes){0});
-    lines_free(&s->lines);
-    return code;
-}
-
 /* What is wrong with the arguments, or NULL. */
 static const char *check_usage(const struct options *options) {
     enum { LINE_DIGITS = 20 };
@@ -377,7 +363,7 @@ int command_submit(const struct options *options) {
     if (why != NULL) return fail(SKEP_EINVAL, "submit: %s; see skep help submit", why);
     int code = options->lines != NULL ? lines_open(&submission.lines, options->lines) : 0;
     if (code == 0) code = contact_find(&submission.broker.instance, options);
-    if (code != 0) lines_free(&submission.lines);
-    if (code != 0) return code;
-    return submission.lines != NULL ? submit_lines(&submission) : submit_one(&submission);
+    if (code == 0) code = submission.lines != NULL ? submit(&submission, (struct skep_bytes){0}) : submit_one(&submission);
+    lines_free(&submission.lines);
+    return code;
 }

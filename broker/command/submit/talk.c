@@ -146,7 +146,6 @@ static void print_reply(const struct talk *talk, struct skep_bytes reply) {
     if (value != NULL) print_json(value);
     else print_bytes(reply);
     if (value == NULL && !talk->options->raw && reply.size_bytes > 0) putchar('\n');
-    json_decref(value);
 }
 
 static int call(struct talk *talk) {

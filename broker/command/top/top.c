@@ -92,12 +92,6 @@ static void read_news(struct top *top) {
         if (follow_read(&top->follower, 0) != SKEP_OK) return;
 }
 
-/* First the subscription, then the past: nothing falls between the two. */
-static int begin_news(struct top *top) {
-    top->follower = (struct follower){.heard = on_event, .context = top};
-    return follow_open(&top->follower, &top->contact);
-}
-
 static void begin_past(struct top *top) {
     uint64_t latest = top->model.now.broker.status.newsSeq;
     top->follower.at.latest = latest > PAST_EVENTS ? latest - PAST_EVENTS : 0;
@@ -263,7 +257,8 @@ static int print_once(struct top *top) {
 }
 
 static int run(struct top *top, const struct options *options, const sigset_t *mask) {
-    int status = begin_news(top);
+    top->follower = (struct follower){.heard = on_event, .context = top};
+    int status = follow_open(&top->follower, &top->contact); /* before the past: nothing falls between the two */
     if (status == SKEP_OK) status = take_snapshot(top);
     if (status != SKEP_OK) return contact_fail(&top->contact, status);
     if (!options->once) return watch_on_terminal(top, mask);

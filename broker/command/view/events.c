@@ -86,9 +86,7 @@ static json_t *event_json(const struct skep_command_event *event) {
 
 static void print(struct reading *reading, const struct skep_command_event *event) {
     if (reading->json) {
-        json_t *object = event_json(event);
-        print_json(object);
-        json_decref(object);
+        print_json(event_json(event));
     } else {
         enum paint paint = notice_paint(event);
         char text[NOTICE_TEXT_BYTES];

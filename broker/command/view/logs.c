@@ -46,9 +46,7 @@ static void print_for_programs(const struct skep_command_logLine *line) {
     shown.logLine.line = whole_characters(line->line, line->cut > 0);
     uint64_t cut = line->cut + line->line.size_bytes - shown.logLine.line.size_bytes;
     if (cut > 0) SKEP_SET(logLine, &shown.logLine, cut, cut);
-    json_t *object = members_of(&shown);
-    print_json(object);
-    json_decref(object);
+    print_json(members_of(&shown));
 }
 
 static void print_for_people(const struct skep_command_logLine *line) {
