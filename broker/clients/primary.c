@@ -72,12 +72,6 @@ static struct skep__awaited *await(skep_cluster *cluster, uint64_t number, skep_
     return NULL;
 }
 
-static void forget(skep_cluster *cluster, struct skep__awaited *awaited) {
-    if (awaited == NULL) return;
-    HASH_DEL(cluster->clients->awaited, awaited);
-    free(awaited);
-}
-
 /* --- answers of the store --- */
 
 /* A submission that is being put */
@@ -171,8 +165,11 @@ int skep__primary_submit(skep_cluster *cluster, const char *queue, const void *d
     if (outcome != NULL && awaited == NULL) return SKEP_ENOMEM;
     submission.wants_outcome = outcome != NULL;
     int status = put(cluster, queue, &submission, &given);
-    if (status != SKEP_OK) forget(cluster, awaited);
-    else if (awaited != NULL && given != 0) set_id(cluster, submission.number, given);
+    if (status != SKEP_OK && awaited != NULL) {
+        HASH_DEL(cluster->clients->awaited, awaited);
+        free(awaited);
+    }
+    if (status == SKEP_OK && awaited != NULL && given != 0) set_id(cluster, submission.number, given);
     bool is_there = status == SKEP_OK || status == SKEP_EDUPLICATE || status == SKEP_EDEAD;
     if (id != NULL && is_there) *id = given;
     return status == SKEP_OK ? status : skep__broker_fail(cluster, status, "%s: %s", queue, skep_strerror(status));

@@ -97,14 +97,6 @@ static int help_all(void) {
     return 0;
 }
 
-static bool takes_worker(const struct subcommand *subcommand) {
-    return subcommand->bit & (FOR_RESTART | FOR_DRAIN | FOR_KILL | FOR_SIGNAL | FOR_LOGS);
-}
-
-static bool loses_jobs(const struct subcommand *subcommand) {
-    return subcommand->bit & (FOR_RUN | FOR_STOP);
-}
-
 static void help_queue_key(const char *key, const char *value, const char *help) {
     char left[32];
     snprintf(left, sizeof left, "%s=%s", key, value);
@@ -120,15 +112,11 @@ static int help_one(const struct subcommand *subcommand) {
     }
     if (options_have_times(subcommand->bit))
         printf("\nTIME is a number of seconds, such as 10 or 0.5, or has a unit: 500ms, 10s, 5m, 1h.\n");
-    if (takes_worker(subcommand)) printf("\nWORKER is an id, as shown by skep status.\n");
-    if (loses_jobs(subcommand))
+    if (subcommand->bit & (FOR_RESTART | FOR_DRAIN | FOR_KILL | FOR_SIGNAL | FOR_LOGS))
+        printf("\nWORKER is an id, as shown by skep status.\n");
+    if (subcommand->bit & (FOR_RUN | FOR_STOP))
         printf("\nJobs are kept in the memory of the broker only: those that are not done when it ends are lost.\n");
     printf("\nexample: %s\n", subcommand->example);
-    return 0;
-}
-
-static int version(void) {
-    printf("skep %s\n", skep_version());
     return 0;
 }
 
@@ -171,8 +159,11 @@ static int dispatch(int argc, char **argv) {
     if (argc < 2) return fail(SKEP_EINVAL, "COMMAND is missing; skep help lists the commands");
     const char *name = argv[1];
     if (means_help(name)) return help(argv[2]);
-    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0)
-        return argc > 2 && means_help(argv[2]) ? help_all() : version();
+    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) {
+        if (argc > 2 && means_help(argv[2])) return help_all();
+        printf("skep %s\n", skep_version());
+        return 0;
+    }
     if (strcmp(name, "mock") == 0) return run_mock(argc - 1, argv + 1);
     const struct subcommand *subcommand = find(name);
     return subcommand != NULL ? run(subcommand, argc - 1, argv + 1) : unknown(name);

@@ -18,11 +18,6 @@ static int add_packed(void *frame, const void *data, size_t size_bytes) {
     return skep__frame_append(frame, data, size_bytes);
 }
 
-static int add_changed(struct skep_frame *frame, uint64_t n) {
-    struct skep_command command = {.id = SKEP_COMMAND_changed, .changed = {.n = n}};
-    return skep__frame_add(frame, &command);
-}
-
 /* The queue of a name that is there, or NULL for all if no name is. Errors: SKEP_ENOQUEUE. */
 static int find_queue(skep_cluster *cluster, const struct skep_bytes *name, struct skep__queue **queue) {
     *queue = NULL;
@@ -37,7 +32,8 @@ static int change_dead(skep_cluster *cluster, const struct skep_bytes *name, uin
     int status = find_queue(cluster, name, &queue);
     if (status != SKEP_OK) return status;
     uint64_t n = revive ? skep__jobs_revive(cluster->jobs, queue, id) : skep__jobs_drop(cluster->jobs, queue, id);
-    return n == 0 && id != 0 ? SKEP_ENOJOB : add_changed(frame, n);
+    struct skep_command command = {.id = SKEP_COMMAND_changed, .changed = {.n = n}};
+    return n == 0 && id != 0 ? SKEP_ENOJOB : skep__frame_add(frame, &command);
 }
 
 static int answer_about_jobs(skep_cluster *cluster, const struct skep_command *command, struct skep_frame *frame) {

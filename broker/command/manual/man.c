@@ -48,20 +48,9 @@ static void write_queue_key(const char *key, const char *value, const char *help
     putchar('\n');
 }
 
-/* The keys of --queue, under it */
-static void write_queue_keys(void) {
-    fputs(".RS\n", stdout);
-    each_queue_key(write_queue_key);
-    fputs(".RE\n", stdout);
-}
-
 /* Options of all commands stand in a section of their own. */
 static bool is_common(const struct option_row *row) {
     return (row->subcommands & FOR_BROKER) == FOR_BROKER;
-}
-
-static bool takes_queue_keys(const struct option_row *row) {
-    return strcmp(row->name, "queue") == 0 && row->subcommands == FOR_RUN;
 }
 
 static void write_command(const struct subcommand *row) {
@@ -77,7 +66,10 @@ static void write_command(const struct subcommand *row) {
     for (const struct option_row *option = NULL; (option = option_next(option, row->bit)) != NULL;) {
         if (is_common(option)) continue;
         write_option(option);
-        if (takes_queue_keys(option)) write_queue_keys();
+        if (strcmp(option->name, "queue") != 0 || option->subcommands != FOR_RUN) continue;
+        fputs(".RS\n", stdout); /* the keys of --queue, under it */
+        each_queue_key(write_queue_key);
+        fputs(".RE\n", stdout);
     }
     fputs(".PP\nExample: ", stdout);
     put_bold(row->example);

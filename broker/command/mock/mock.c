@@ -55,11 +55,6 @@ static char *script_read(const char *path, int *code) {
 /* --- worker --- */
 
 /* Nothing is gained by starting it again with the same mistake in its script. */
-static int unstartable(const char *path, const char *why) {
-    say("mock: %s: %s", path, why);
-    return skep_is_worker() ? EX_CONFIG : EXIT_USAGE;
-}
-
 int command_mock_worker(const struct options *options) {
     int code;
     char why[SKEP_MOCK_WHY_BYTES];
@@ -68,16 +63,12 @@ int command_mock_worker(const struct options *options) {
     int status = skep_mock_worker_run(text, why);
     free(text);
     if (status == SKEP_OK) return 0;
-    if (status == SKEP_EINVAL) return unstartable(options->script, why);
-    return fail(status, "mock worker: %s", why);
+    if (status != SKEP_EINVAL) return fail(status, "mock worker: %s", why);
+    say("mock: %s: %s", options->script, why);
+    return skep_is_worker() ? EX_CONFIG : EXIT_USAGE;
 }
 
 /* --- broker: what is printed is to be seen while the next step waits --- */
-
-static void print_result(bool ok, unsigned number, const char *text) {
-    printf("%s %u - %s\n", ok ? "ok" : "not ok", number, text);
-    fflush(stdout);
-}
 
 static void print_why(const char *why) {
     while (*why != '\0') {
@@ -92,7 +83,8 @@ static void print_why(const char *why) {
 static bool run_step(struct drive *drive, const struct step *step, unsigned number) {
     bool explains = strncmp(step->text, "expect", 6) == 0;
     int status = step->run(drive, step);
-    print_result(status == SKEP_OK, number, step->text);
+    printf("%s %u - %s\n", status == SKEP_OK ? "ok" : "not ok", number, step->text);
+    fflush(stdout);
     if (status == SKEP_OK) return true;
     if (!explains || status == SKEP_ESTATE) print_why(skep_strerror(status));
     if (status != SKEP_ESTATE) print_why(skep_mock_why(drive->mock));

@@ -21,12 +21,6 @@ bool stream_is_writable(int fd, int timeout_ms) {
     return poll(&stream, 1, timeout_ms) == 1 && (stream.revents & POLLOUT) != 0;
 }
 
-static size_t stamp(char text[NOTICE_TEXT_BYTES]) {
-    char time[TIME_BYTES];
-    time_text(skep__wall_ms(), time);
-    return (size_t)snprintf(text, NOTICE_TEXT_BYTES, "%s broker: ", time);
-}
-
 static void tell_dropped(struct log *log) {
     uint64_t dropped = log->dropped;
     log->dropped = 0;
@@ -43,8 +37,9 @@ void log_line(struct log *log, const char *text) {
 }
 
 void log_broker(struct log *log, const char *format, ...) {
-    char text[NOTICE_TEXT_BYTES];
-    size_t used = stamp(text);
+    char text[NOTICE_TEXT_BYTES], time[TIME_BYTES];
+    time_text(skep__wall_ms(), time);
+    size_t used = (size_t)snprintf(text, sizeof text, "%s broker: ", time);
     FORMAT(text + used, sizeof text - used, format);
     make_printable(text);
     log_line(log, text);

@@ -101,14 +101,10 @@ static void end_passing(struct run *run) {
 
 /* --- events --- */
 
-static bool was_ready(const skep_child *child) {
-    return skep_child_data(child) != NULL;
-}
-
 /* One that was told to leave, perhaps before it could listen, says nothing about the others. */
 static bool says_unstartable(const skep_event *event) {
-    bool asked = skep_child_exited_after_disconnect(event->child) == 1;
-    return event->code == SKEP_EXIT_UNSTARTABLE && !asked && !was_ready(event->child);
+    bool asked = skep_child_exited_after_disconnect(event->child) == 1, was_ready = skep_child_data(event->child) != NULL;
+    return event->code == SKEP_EXIT_UNSTARTABLE && !asked && !was_ready;
 }
 
 /* The others would end in the same way: stopping at once is clearer than a fork every few seconds. Those of other

@@ -39,10 +39,6 @@ static void show_pending(struct steering *steering, const struct skep_command_ev
                 event->steps);
 }
 
-static void show_replaced(struct steering *steering, const struct skep_command_event *event) {
-    steer_failed(steering, SKEP_ESTATE, "replaced %.*s", (int)event->reason.size_bytes, event->reason.data);
-}
-
 /* Without numbers: what comes before its beginning is the end of an earlier one. What is replaced was pending: it is
  * another one if this one has begun, or is not yet pending. */
 static bool seems_own(const struct steering *steering, const struct skep_command_event *event) {
@@ -60,7 +56,8 @@ static bool is_own(const struct steering *steering, const struct skep_command_ev
 static void heard(struct steering *steering, const struct skep_command_event *event) {
     if (!skep__text_is(event->event, "reload") || !is_own(steering, event)) return;
     if (skep__text_is(event->phase, "pending")) show_pending(steering, event);
-    else if (skep__text_is(event->phase, "replaced")) show_replaced(steering, event);
+    else if (skep__text_is(event->phase, "replaced"))
+        steer_failed(steering, SKEP_ESTATE, "replaced %.*s", (int)event->reason.size_bytes, event->reason.data);
     else if (skep__text_is(event->phase, "begun")) steering->has_begun = true;
     else if (skep__text_is(event->phase, "step")) show_step(steering, event);
     else if (skep__text_is(event->phase, "done")) show_done(steering, event);
@@ -79,11 +76,6 @@ static void take_request(const struct skep_command *command, void *context) {
 static void looked(struct steering *steering) {
     if (steering->outlook.is_reloading || steering->follower.at.lost == 0) return;
     steer_failed(steering, SKEP_ESTATE, "it has ended, but its result was lost; see skep status");
-}
-
-/* The broker may have another working directory. */
-static const char *whole_path(const char *program, char path[SKEP_MAX_PATH + 1]) {
-    return strchr(program, '/') != NULL ? absolute_path(program, path) : program;
 }
 
 /* Empty if none were given: the new workers then have no arguments. */
@@ -129,7 +121,8 @@ static int reload(const struct options *options, const char *group) {
     const char *why = args != NULL ? check_args(args) : NULL;
     if (why != NULL) return fail(SKEP_EINVAL, "reload: %s", why);
     if (options->program_to != NULL) {
-        const char *program = whole_path(options->program_to, path);
+        const char *program = options->program_to; /* the broker may have another working directory */
+        if (strchr(program, '/') != NULL) program = absolute_path(program, path);
         if (program == NULL) return fail(SKEP_ESYS, "reload: %s: %s", options->program_to, strerror(errno));
         SKEP_SET(reload, &question.reload, program, skep__text(program));
     }

@@ -30,12 +30,8 @@ static void take_scaled(const struct skep_command *command, void *context) {
     ticker_line(&steering->ticker, "%" PRIu64 " -> %" PRIu64 " workers", command->scaled.from, command->scaled.to);
 }
 
-static bool is_unasked(const struct skep_command_event *event) {
-    return skep__text_is(event->event, "exit") && !skep__text_is(event->reason, "voluntary");
-}
-
 static void heard(struct steering *steering, const struct skep_command_event *event) {
-    if (is_unasked(event)) steer_tell(steering, event);
+    if (skep__text_is(event->event, "exit") && !skep__text_is(event->reason, "voluntary")) steer_tell(steering, event);
     if (skep__text_is(event->event, "breaker") && skep__text_is(event->phase, "opened"))
         steer_failed(steering, SKEP_ESTATE, "no more workers are started: %.*s", (int)event->reason.size_bytes,
                      event->reason.data);

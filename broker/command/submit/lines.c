@@ -31,15 +31,12 @@ struct lines {
     bool at_end;
 };
 
-static int open_fd(const char *path) {
-    return strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-}
-
 /* Reading nothing tells whether it can be read at all: a directory cannot. */
 int lines_open(struct lines **out, const char *path) {
     struct lines *lines = calloc(1, sizeof *lines);
     if (lines == NULL) return fail(SKEP_ENOMEM, "submit: %s", skep_strerror(SKEP_ENOMEM));
-    *lines = (struct lines){.path = path, .fd = open_fd(path), .epoll_fd = -1, .buffer = malloc(BUFFER_BYTES)};
+    *lines = (struct lines){.path = path, .fd = STDIN_FILENO, .epoll_fd = -1, .buffer = malloc(BUFFER_BYTES)};
+    if (strcmp(path, "-") != 0) lines->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (lines->fd >= 0 && lines->buffer != NULL && read(lines->fd, lines->buffer, 0) == 0) {
         *out = lines;
         return 0;

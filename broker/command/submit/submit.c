@@ -270,12 +270,6 @@ static double seconds_of(const struct submission *s) {
     return (double)(uv_hrtime() - s->begun_ns) / 1e9;
 }
 
-static void print_summary_object(const struct submission *s) {
-    print_json(json_pack("{s:I, s:I, s:I, s:I, s:f}", "accepted", (json_int_t)s->accepted, "duplicates",
-                         (json_int_t)s->duplicates, "declined", (json_int_t)s->declined, "unknown",
-                         (json_int_t)s->unknown, "seconds", (double)(int64_t)(seconds_of(s) * 1e3) / 1e3));
-}
-
 static void add_count(char *text, size_t capacity, bool wanted, uint64_t count, const char *what) {
     size_t used = strlen(text);
     if (wanted) snprintf(text + used, capacity - used, ", %" PRIu64 " %s", count, what);
@@ -296,7 +290,10 @@ static void say_summary(const struct submission *s) {
 
 static int finish(struct submission *s) {
     progress_erase(&s->progress);
-    if (s->lines != NULL && s->options->json && !s->options->wait) print_summary_object(s);
+    if (s->lines != NULL && s->options->json && !s->options->wait)
+        print_json(json_pack("{s:I, s:I, s:I, s:I, s:f}", "accepted", (json_int_t)s->accepted, "duplicates",
+                             (json_int_t)s->duplicates, "declined", (json_int_t)s->declined, "unknown",
+                             (json_int_t)s->unknown, "seconds", (double)(int64_t)(seconds_of(s) * 1e3) / 1e3));
     if (s->lines != NULL || s->signal != 0) say_summary(s);
     return s->signal != 0 ? 128 + s->signal : s->code;
 }

@@ -204,12 +204,8 @@ static void go_on_with(struct top *top) {
     top->is_silent = false;
 }
 
-static bool goes_on(const struct top *top) {
-    return !ended && !(top->follower.stopped && top->lost != SKEP_OK);
-}
-
 static int watch(struct top *top, const sigset_t *mask) {
-    for (bool more = true; more && goes_on(top);) {
+    for (bool more = true; more && !ended && !(top->follower.stopped && top->lost != SKEP_OK);) {
         int status = draw(top);
         if (status != SKEP_OK) return status;
         if (wait_for_more(top, mask)) more = read_keys(top);

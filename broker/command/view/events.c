@@ -33,6 +33,7 @@ enum { KINDS_TEXT_BYTES = 256 };
 
 static_assert(SKEP_EVENT_KINDS <= 32, "a set of kinds has 32 bits");
 
+/* 0 for one of a broker of a later version. */
 static uint32_t bit_of(struct skep_bytes name) {
     for (unsigned i = 0; i < SKEP_EVENT_KINDS; i++) {
         const char *kind = skep_event_name((enum skep_event_kind)i);
@@ -54,11 +55,6 @@ static bool kinds_parse(const char *names, uint32_t *kinds) {
     }
     *kinds = found;
     return true;
-}
-
-/* Whether an event of this name is in the set. One of a broker of a later version is in none. */
-static bool kinds_have(uint32_t kinds, struct skep_bytes name) {
-    return name.size_bytes > 0 && (kinds & bit_of(name)) != 0;
 }
 
 static void kinds_text(char text[KINDS_TEXT_BYTES]) {
@@ -101,7 +97,7 @@ static bool is_over(const struct reading *reading) {
 }
 
 static bool is_wanted(const struct reading *reading, const struct skep_command_event *event) {
-    if (reading->kinds != 0 && !kinds_have(reading->kinds, event->event)) return false;
+    if (reading->kinds != 0 && (reading->kinds & bit_of(event->event)) == 0) return false;
     return reading->worker == 0 || (SKEP_HAS(event, event, worker) && event->worker == reading->worker);
 }
 
@@ -188,12 +184,6 @@ static int how_it_ended(const struct reading *reading, int status) {
     return contact_fail(&reading->contact, status);
 }
 
-static int read_all(struct reading *reading, const struct options *options) {
-    int status = begin(reading, options);
-    if (status == SKEP_OK && !options->once) status = follow(reading);
-    return how_it_ended(reading, status);
-}
-
 static int set_filters(struct reading *reading, const struct options *options) {
     char known[KINDS_TEXT_BYTES];
     reading->worker = options->worker;
@@ -210,7 +200,11 @@ int command_events(const struct options *options) {
     if (code == 0) code = contact_open(&reading.contact, options);
     if (code != 0) return code;
     if (reading.worker != 0) code = check_worker(&reading);
-    if (code == 0) code = read_all(&reading, options);
+    if (code == 0) {
+        int status = begin(&reading, options);
+        if (status == SKEP_OK && !options->once) status = follow(&reading);
+        code = how_it_ended(&reading, status);
+    }
     follow_close(&reading.follower);
     contact_close(&reading.contact);
     return code;

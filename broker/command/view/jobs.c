@@ -153,17 +153,13 @@ static int ask_all(struct contact *contact, const char *queue, unsigned count, j
     return 0;
 }
 
-static void print_letters(json_t *letters, const struct options *options) {
-    if (options->json) print_list("dead", letters);
-    else if (json_array_size(letters) == 0) puts("no dead letters");
-    else table_print(letters, dead_columns, NULL);
-}
-
 static int list(struct contact *contact, const struct options *options, const struct which *which) {
     json_t *letters = json_array();
     unsigned count = options->count != 0 ? options->count : USUAL_COUNT;
     int code = ask_all(contact, which->queue, count, letters);
-    if (code == 0) print_letters(letters, options);
+    if (code == 0 && options->json) print_list("dead", letters);
+    else if (code == 0 && json_array_size(letters) == 0) puts("no dead letters");
+    else if (code == 0) table_print(letters, dead_columns, NULL);
     json_decref(letters);
     return code;
 }
@@ -181,11 +177,6 @@ static void take_changed(const struct skep_command *command, void *context) {
     *change = (struct change){.is_there = true, .n = command->changed.n};
 }
 
-static void print_change(uint64_t n, const char *what, bool json) {
-    if (json) printf("{\"changed\":%" PRIu64 "}\n", n);
-    else printf("%" PRIu64 " dead letter%s %s\n", n, n == 1 ? "" : "s", what);
-}
-
 static int change(struct contact *contact, const struct options *options, const struct which *which,
                   const struct skep_command *request, const char *what) {
     struct change change = {0};
@@ -195,7 +186,8 @@ static int change(struct contact *contact, const struct options *options, const 
     if (status == SKEP_ENOJOB && which->id != 0)
         return fail(status, "dead %s: %" PRIu64 ": no such dead letter", options->operands[0], which->id);
     if (status != SKEP_OK) return contact_fail(contact, status);
-    print_change(change.n, what, options->json);
+    if (options->json) printf("{\"changed\":%" PRIu64 "}\n", change.n);
+    else printf("%" PRIu64 " dead letter%s %s\n", change.n, change.n == 1 ? "" : "s", what);
     return 0;
 }
 

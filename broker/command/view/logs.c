@@ -36,10 +36,6 @@ struct reading {
 
 /* --- lines --- */
 
-static const char *stream_of(const struct skep_command_logLine *line) {
-    return line->stream == 2 ? "stderr" : "stdout";
-}
-
 /* Of a line that was cut, the last character may have been cut in two. */
 static void print_for_programs(const struct skep_command_logLine *line) {
     struct skep_command shown = {.id = SKEP_COMMAND_logLine, .logLine = *line};
@@ -54,7 +50,8 @@ static void print_for_people(const struct skep_command_logLine *line) {
     time_text(line->time, time);
     bool grouped = SKEP_HAS(logLine, line, group);
     printf("%s %.*s%sworker %" PRIu64 " pid %" PRIu64 " %s: ", time, grouped ? (int)line->group.size_bytes : 0,
-           grouped ? line->group.data : "", grouped ? " " : "", line->worker, line->pid, stream_of(line));
+           grouped ? line->group.data : "", grouped ? " " : "", line->worker, line->pid,
+           line->stream == 2 ? "stderr" : "stdout");
     print_bytes(line->line);
     if (line->cut > 0) printf(" [%" PRIu64 " bytes cut]", line->cut);
     putchar('\n');
@@ -104,18 +101,15 @@ static bool is_over(const struct reading *reading) {
     return !reading->options->follow && reading->begun && (reading->left == 0 || !reading->more);
 }
 
-static void rest(struct reading *reading) {
-    if (output_is_deaf()) reading->deaf = true;
-    poll(NULL, 0, ASK_EVERY_MS);
-}
-
 /* While it is followed, a broker that does not answer in time hangs, and will go on. */
 static int read_all(struct reading *reading) {
     while (!is_over(reading)) {
         int status = ask(reading);
         bool hangs = status == SKEP_ETIMEDOUT && reading->begun && reading->options->follow;
         if (status != SKEP_OK && !hangs) return status;
-        if (reading->options->follow && !reading->more && !is_over(reading)) rest(reading);
+        if (!reading->options->follow || reading->more || is_over(reading)) continue;
+        if (output_is_deaf()) reading->deaf = true;
+        poll(NULL, 0, ASK_EVERY_MS);
     }
     return SKEP_OK;
 }

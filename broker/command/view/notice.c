@@ -11,12 +11,6 @@
 #include "command/common/clocks.h"
 #include "command/common/say.h"
 
-static void set_exit(struct skep_command_event *e, const skep_event *event) {
-    if (event->code >= 0) SKEP_SET(event, e, code, (uint64_t)event->code);
-    if (event->signal >= 0) SKEP_SET(event, e, signal, (uint64_t)event->signal);
-    if (event->delay_ms >= 0) SKEP_SET(event, e, delay_ms, (uint64_t)event->delay_ms);
-}
-
 struct skep_command_event notice_of(const skep_event *event) {
     struct skep_command_event e = {
         .time = skep__wall_ms(),
@@ -29,7 +23,9 @@ struct skep_command_event notice_of(const skep_event *event) {
         .phase = skep__text(event->phase),
         .queue = skep__text(event->queue),
     };
-    if (event->kind == SKEP_EVENT_EXIT) set_exit(&e, event);
+    if (event->code >= 0) SKEP_SET(event, &e, code, (uint64_t)event->code);
+    if (event->signal >= 0) SKEP_SET(event, &e, signal, (uint64_t)event->signal);
+    if (event->delay_ms >= 0) SKEP_SET(event, &e, delay_ms, (uint64_t)event->delay_ms);
     if (event->kind != SKEP_EVENT_RELOAD && event->kind != SKEP_EVENT_SCALE) return e;
     SKEP_SET(event, &e, step, event->step);
     SKEP_SET(event, &e, steps, event->steps);

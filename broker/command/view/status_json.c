@@ -39,17 +39,13 @@ static void add_counter(json_t *status, const struct skep_command_counterStatus 
     json_decref(name);
 }
 
-static bool is_worker(const json_t *worker, uint64_t id) {
-    return json_integer_value(json_object_get(worker, "id")) == (json_int_t)id;
-}
-
 /* Workers come in the order of their ids, with what is told about each or after all: a search begins at the latest. */
 static json_t *find_worker(struct status *status, uint64_t id) {
     json_t *workers = json_object_get(status->json, "workers");
     size_t count = json_array_size(workers);
     for (size_t i = 0; i < count; i++) {
         size_t at = (status->near + i) % count;
-        if (!is_worker(json_array_get(workers, at), id)) continue;
+        if (number_of(json_array_get(workers, at), "id") != (json_int_t)id) continue;
         status->near = at;
         return json_array_get(workers, at);
     }
