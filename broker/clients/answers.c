@@ -2,13 +2,8 @@
  * Answers to submissions. A store that completes at once costs no memory: what it says travels on at the end of the
  * batch. Where one may complete later, each batch is remembered until all of it has been answered.
  */
-#include <stdlib.h>
-
 #include "clients/private.h"
 #include "common/container.h"
-#include "common/text.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
 
 enum { MAX_UNANSWERED = 64 * 1024 /* jobs of one client: what is kept of them has no other bound */ };
 

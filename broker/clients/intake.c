@@ -2,12 +2,8 @@
  * What clients say: jobs and messages. Submissions are numbered by the client, so that one that is sent again, because
  * its answer was lost, is known. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "clients/private.h"
-#include "common/text.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
 #include "messages/messages.h"
 
 enum {

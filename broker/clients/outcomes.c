@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Outcomes of jobs: they go to the submitter, and to all that wait with a copy. */
 #include "clients/private.h"
-#include "common/text.h"
 
 /* An outcome that is being told */
 struct outcome {

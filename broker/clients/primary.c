@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * Jobs of the primary's own. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/why.h"
 #include "clients/private.h"
 #include "common/container.h"
 #include "common/queue_options.h"
-#include "common/text.h"
 #include "config/config.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
 
 /* An outcome that the primary waits for */
 struct skep__awaited {

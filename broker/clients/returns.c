@@ -5,8 +5,6 @@
 #include <string.h>
 
 #include "clients/private.h"
-#include "common/text.h"
-#include "journal/journal.h"
 
 enum {
     DELAY_MS = 1,

@@ -3,15 +3,12 @@
  * that it has submitted stay. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "clients/private.h"
-#include "common/text.h"
 #include "config/config.h"
-#include "journal/journal.h"
 
 struct skep__session *skep__session_by_id(skep_cluster *cluster, uint32_t id) {
     struct skep__session *session;

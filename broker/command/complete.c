@@ -36,19 +36,12 @@ static void on_instance(const char *name, void *context) {
     print_name(skep__text(name));
 }
 
-/* What is completed, the question that is asked for it, and what of the answer it is; some may be of several kinds. */
 static const struct {
     const char *what;
     enum skep_command_id question, kind;
 } rows[] = {
-    {"workers", SKEP_COMMAND_status, SKEP_COMMAND_workerStatus},
-    {"listeners", SKEP_COMMAND_status, SKEP_COMMAND_listenerStatus},
-    {"queues", SKEP_COMMAND_queues, SKEP_COMMAND_queueStatus},
-    {"groups", SKEP_COMMAND_status, SKEP_COMMAND_groupStatus},
-    {"names", SKEP_COMMAND_status, SKEP_COMMAND_listenerStatus},
-    {"names", SKEP_COMMAND_queues, SKEP_COMMAND_queueStatus},
-    {"ones", SKEP_COMMAND_status, SKEP_COMMAND_workerStatus},
-    {"ones", SKEP_COMMAND_status, SKEP_COMMAND_groupStatus},
+#define ASKED(name, question, kind) {name, SKEP_COMMAND_##question, SKEP_COMMAND_##kind},
+#include "command/manual/sources.def"
 };
 
 static int ask_for(struct contact *contact, const struct options *options) {

@@ -3,14 +3,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "base/why.h"
 #include "clients/clients.h"
 #include "control/private.h"
-#include "group/group.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
 #include "messages/messages.h"
-#include "worker/worker.h"
 
 enum { PEEK = 10, DEAD = 100 /* jobs in an answer, if the question does not say */ };
 

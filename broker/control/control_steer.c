@@ -2,16 +2,9 @@
  * What operators ask of a running hive: each command by its public function, each failure with a reason in words. */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/why.h"
 #include "common/signal_text.h"
-#include "common/text.h"
 #include "control/private.h"
-#include "group/group.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
-#include "worker/worker.h"
 
 /* --- answers --- */
 

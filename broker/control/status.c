@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * The status, read off the ledger. */
-#include <string.h>
-
 #include "clients/clients.h"
-#include "common/text.h"
 #include "connections/connections.h"
 #include "control/private.h"
-#include "group/group.h"
 #include "hive/hive.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
 #include "messages/messages.h"
-#include "worker/worker.h"
 
 /* What a limit of the protocol would cut is left out. */
 enum { ROOMY_BYTES = 2 * 1024 * 1024 /* of an answer: after so many, programs are left out */ };

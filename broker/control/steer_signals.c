@@ -7,15 +7,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "base/why.h"
 #include "common/signal_text.h"
 #include "control/private.h"
-#include "group/group.h"
-#include "journal/journal.h"
 
 static const int stop_signals[SKEP__STOP_SIGNALS] = {SIGINT, SIGTERM, SIGQUIT};
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Events are told: to the user's callbacks and to the news. */
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "common/container.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Lines about exhausted resources, at most one in a while about each; and the reserve of memory, with its timer. A timer of libuv's takes no memory, as an alarm of the clock may. */
+ * Lines about exhausted resources, at most one in a while about each; and the reserve of memory, with its timer. A
+ * timer of libuv's takes no memory, as an alarm of the clock may. */
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "journal/private.h"
 

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The news. */
-#include <stdlib.h>
 #include <string.h>
 
-#include "common/text.h"
 #include "journal/private.h"
 
 enum { KEPT_ITEMS = 4096, KEPT_BYTES = 2 * 1024 * 1024 /* so that all of them and a newsEnd fit into one answer */ };

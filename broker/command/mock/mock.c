@@ -4,12 +4,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "command/common/say.h"
 #include "command/mock/steps.h"
 #include "command/subcommands.h"
 

@@ -4,10 +4,6 @@
 
 #include <contract.h>
 #include <ctype.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "command/common/say.h"
 
 enum { PATIENCE_MS = 10000 /* if a step does not say within */ };
 

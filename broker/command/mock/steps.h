@@ -6,8 +6,11 @@
 
 #include <mock/words.h>
 #include <skep/mock.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 
+#include "command/common/say.h"
 #include "command/run/run_options.h"
 
 /* --- terms.c: what a script says of the broker, of queues and of jobs --- */

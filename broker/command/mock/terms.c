@@ -2,7 +2,6 @@
  * What a mock broker's script says of the broker, of queues and of jobs. */
 #include <common/number.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "command/common/values.h"
 #include "command/mock/steps.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What the steps of a mock broker's script do, by the rows of verbs.def. */
 #include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

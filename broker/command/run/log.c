@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * A log on a pipe that is full, or on a terminal that is stopped, would stop the broker: such lines are dropped and
  * counted. stderr itself stays blocking, since the workers share it. */
-#include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "command/common/clocks.h"
-#include "command/common/say.h"
 #include "command/run/run.h"
-#include "command/view/notice.h"
 
 bool stream_is_writable(int fd, int timeout_ms) {
     struct pollfd stream = {.fd = fd, .events = POLLOUT};

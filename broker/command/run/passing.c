@@ -2,16 +2,10 @@
  * A stream on a pipe that is full, or on a terminal that is stopped, would stop the broker: what cannot be written
  * waits here, and when too much waits lines are dropped and counted. The stream itself stays blocking, since it is
  * shared with the parent process. */
-#include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "command/common/clocks.h"
 #include "command/common/utf8.h"
 #include "command/run/run.h"
 

@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * skep run: a broker in the foreground, driven by the public skep/cluster.h alone, and its log. */
 #include <contract.h>
-#include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <skep/group.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "command/common/say.h"
 #include "command/common/values.h"
 #include "command/run/run.h"
 #include "command/run/run_options.h"
 #include "command/subcommands.h"
-#include "command/view/notice.h"
 
 enum { PASS_AGAIN_MS = 50 /* after output was not read */ };
 

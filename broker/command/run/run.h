@@ -4,9 +4,18 @@
 #define SKEP_COMMAND_RUN_RUN_H
 
 #include <command.h>
+#include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 #include <uv.h>
+
+#include "command/common/clocks.h"
+#include "command/common/say.h"
+#include "command/view/notice.h"
 
 /* Whether a stream can be written without waiting longer than this. */
 bool stream_is_writable(int fd, int timeout_ms);

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Signals read from a descriptor: it tells who sent them. A fault of the program's own still ends it, though the signal
  * is blocked: the kernel sees to that. */
-#include <errno.h>
 #include <signal.h>
 #include <sys/signalfd.h>
-#include <unistd.h>
 
 #include "command/run/run.h"
 #include "common/signal_text.h"

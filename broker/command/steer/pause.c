@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * skep pause and skep resume: a listener, a queue, or all that the breaker holds up. */
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "command/common/say.h"
 #include "command/steer/steer.h"
-#include "command/subcommands.h"
-#include "common/text.h"
 
 /* Both are the same question but for its name. */
 struct wish {

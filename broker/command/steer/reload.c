@@ -1,15 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * skep reload and skep restart: replace workers, and show how far it is. */
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "command/common/say.h"
-#include "command/common/values.h"
 #include "command/steer/steer.h"
-#include "command/subcommands.h"
-#include "common/text.h"
 
 static void show_step(struct steering *steering, const struct skep_command_event *event) {
     if (event->reason.size_bytes > 0)

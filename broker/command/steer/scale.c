@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * skep scale: changes how many workers there are, and waits until it is so. */
-#include <inttypes.h>
-
-#include "command/common/say.h"
-#include "command/common/values.h"
 #include "command/steer/steer.h"
-#include "command/subcommands.h"
-#include "common/text.h"
 
 static bool parse_scale(const char *operand, struct skep_command_scale *scale) {
     uint64_t n;

@@ -4,14 +4,8 @@
  * Events say that something has happened, the status says how the hive is: it is asked for after events, ten times a
  * second at most, and after every silence. So nothing hangs on a single event. */
 #include "command/steer/steer.h"
-#include "common/text.h"
-
-#include <stdio.h>
-#include <string.h>
 
 #include "command/common/clocks.h"
-#include "command/common/say.h"
-#include "command/common/values.h"
 #include "command/view/notice.h"
 
 enum { LOOK_EVERY_MS = 100, LOOK_TIMEOUT_MS = 1000, TEXT_BYTES = 1024 };

@@ -3,8 +3,16 @@
 #ifndef SKEP_COMMAND_STEER_STEER_H
 #define SKEP_COMMAND_STEER_STEER_H
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "command/common/contact.h"
 #include "command/common/follow.h"
+#include "command/common/say.h"
+#include "command/common/values.h"
+#include "command/subcommands.h"
+#include "common/text.h"
 
 /* --- ticker.c: how far something is: on a terminal one line on stdout that is written again and again, else a line for
  * each step --- */

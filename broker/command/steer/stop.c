@@ -2,13 +2,9 @@
  * skep stop: asks a broker to end and waits until it has left its directory. */
 #include <poll.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <unistd.h>
 
-#include "command/common/contact.h"
-#include "command/common/say.h"
 #include "command/steer/steer.h"
-#include "command/subcommands.h"
 
 enum { LOOK_EVERY_MS = 10 };
 

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * How far something is, on stdout. */
-#include <stdio.h>
 #include <unistd.h>
 
 #include "command/common/print.h"
-#include "command/common/say.h"
 #include "command/common/width.h"
 #include "command/steer/steer.h"
 

@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * skep drain, kill and signal: steer one worker. */
-#include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <strings.h>
 
-#include "command/common/say.h"
-#include "command/common/values.h"
 #include "command/steer/steer.h"
-#include "command/subcommands.h"
 #include "command/view/notice.h"
 #include "common/signal_text.h"
-#include "common/text.h"
 
 /* --- drain --- */
 

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Hints that no worker handles the queue: to a user who waits for results that cannot come, and to one who may have
  * mistyped its name. */
-#include <string.h>
-
-#include "command/common/say.h"
 #include "command/submit/submission.h"
 
 enum { QUIET_NS = 1000000000 /* results may take so long before the broker is asked about it */ };

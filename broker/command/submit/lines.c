@@ -5,12 +5,8 @@
  * stdin itself libuv would make it non-blocking, for everybody who shares it. Files cannot be watched, nor need be. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
-#include "command/common/say.h"
 #include "command/submit/submission.h"
 
 enum { CHUNK_BYTES = 256 * 1024, BUFFER_BYTES = SKEP_MAX_PAYLOAD + 2 * CHUNK_BYTES };

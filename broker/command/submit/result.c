@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What became of a job that was submitted, on stdout. */
-#include <inttypes.h>
-#include <stdio.h>
-#include <unistd.h>
-
-#include "command/common/print.h"
 #include "command/submit/submission.h"
-#include "common/text.h"
 
 static const char *word_of(bool duplicate, const skep_outcome *outcome) {
     if (outcome != NULL) return outcome->status == SKEP_OK ? "done" : "dead";

@@ -3,10 +3,18 @@
 #ifndef SKEP_COMMAND_SUBMIT_SUBMISSION_H
 #define SKEP_COMMAND_SUBMIT_SUBMISSION_H
 
+#include <inttypes.h>
 #include <skep/client.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "command/common/contact.h"
+#include "command/common/print.h"
+#include "command/common/say.h"
+#include "common/text.h"
 
 /* --- progress.c: one line on a terminal that tells how far something is, written again and again --- */
 

@@ -1,15 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * skep submit: hands jobs to a broker, and waits for what becomes of them. */
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "command/common/print.h"
-#include "command/common/say.h"
 #include "command/common/values.h"
 #include "command/subcommands.h"
 #include "command/submit/submission.h"

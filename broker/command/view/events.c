@@ -2,18 +2,10 @@
  * skep events: follows the news of a broker, a line an event.
  * What was before comes first, without a gap to what follows. */
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "command/common/contact.h"
 #include "command/common/follow.h"
 #include "command/common/members.h"
-#include "command/common/print.h"
-#include "command/common/say.h"
-#include "command/subcommands.h"
-#include "command/view/notice.h"
-#include "common/text.h"
+#include "command/view/view.h"
 
 struct reading {
     struct contact contact;

@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * skep exits: how the latest workers ended, and what they wrote last. */
-#include <stdio.h>
-
-#include "command/common/fields.h"
-#include "command/common/print.h"
-#include "command/common/contact.h"
-#include "command/common/table.h"
-#include "command/subcommands.h"
+#include "command/view/view.h"
 
 static void write_how(const void *exit, char cell[CELL_BYTES]) {
     const char *signal = json_string_value(json_object_get(exit, "signal"));

@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * skep peek: jobs of a queue, without touching them. skep dead: lists dead letters, puts them back into their queues, or
  * forgets them. */
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "command/common/contact.h"
-#include "command/common/fields.h"
-#include "command/common/say.h"
-#include "command/common/table.h"
 #include "command/common/utf8.h"
 #include "command/common/values.h"
-#include "command/subcommands.h"
-#include "common/text.h"
+#include "command/view/view.h"
 
 enum {
     SHOWN_BYTES = 60, /* of a payload, a reason */

@@ -3,20 +3,13 @@
  *
  * Following is asking again, from the number of the latest line on: nothing is lost between two questions as long as
  * the broker keeps it, and what was lost is counted. */
-#include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "command/common/clocks.h"
-#include "command/common/contact.h"
-#include "command/common/fields.h"
 #include "command/common/members.h"
-#include "command/common/print.h"
-#include "command/common/say.h"
 #include "command/common/values.h"
-#include "command/subcommands.h"
+#include "command/view/view.h"
 
 enum { ASK_EVERY_MS = 100 };
 

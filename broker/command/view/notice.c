@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Events as text: the log of `skep run` and the lines of `skep events` are made here, and nowhere else. */
-#include "command/view/notice.h"
 #include "base/clock.h"
-#include "common/signal_text.h"
-#include "common/text.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "command/common/clocks.h"
-#include "command/common/say.h"
+#include "command/view/view.h"
+#include "common/signal_text.h"
 
 struct skep_command_event notice_of(const skep_event *event) {
     struct skep_command_event e = {

@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * skep queues: how much waits, moves and is dead in each queue. */
-#include <inttypes.h>
 #include <poll.h>
-#include <skep/worker.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "command/common/clocks.h"
-#include "command/common/fields.h"
-#include "command/common/contact.h"
-#include "command/common/table.h"
-#include "command/common/times.h"
-#include "command/subcommands.h"
+#include "command/view/view.h"
 
 enum { BETWEEN_MS = 250 }; /* the two questions that rates are made from */
 

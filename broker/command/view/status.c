@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * skep status: asks a broker how everything is, once or again and again. */
-#include "command/view/status.h"
+#include "command/view/view.h"
 
 #include <poll.h>
 #include <stdlib.h>
-
-#include "command/common/contact.h"
-#include "command/common/print.h"
-#include "command/common/say.h"
-#include "command/subcommands.h"
 
 enum { USUAL_EVERY_MS = 1000 };
 

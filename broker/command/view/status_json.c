@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The answer to `status` as one JSON object. */
-#include "command/common/fields.h"
 #include "command/common/members.h"
-#include "command/common/times.h"
-#include "command/view/status.h"
+#include "command/view/view.h"
 
 /* Of the broker's own members, those that go on counting while workers come and go; in this order they are shown. */
 static void move_totals(json_t *status) {

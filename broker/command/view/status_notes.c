@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What skep status says in words: warnings, and what a worker that leaves waits for. */
-#include <string.h>
-
-#include "command/common/fields.h"
-#include "command/common/print.h"
-#include "command/common/say.h"
-#include "command/common/times.h"
-#include "command/view/status.h"
+#include "command/view/view.h"
 
 /* --- warnings --- */
 

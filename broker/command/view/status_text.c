@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * skep status as text: problems first, then aligned tables. */
 #include <stdint.h>
-#include <string.h>
 
-#include "command/common/print.h"
-#include "command/common/say.h"
-#include "command/common/times.h"
-#include "command/view/status.h"
+#include "command/view/view.h"
 
 enum { USUAL_TOTALS = 4 /* accepted, requests, connections, restarts */ };
 

@@ -3,15 +3,11 @@
  * that nothing flickers. Long lines are cut to as many columns as there are; the terminal itself would go on writing
  * over its last one. */
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "command/common/print.h"
-#include "command/common/say.h"
 #include "command/common/width.h"
-#include "command/view/status.h"
+#include "command/view/view.h"
 
 #define HOME "\033[H"
 #define CUT_LINES "\033[?7l"

@@ -1,14 +1,28 @@
 /* SPDX-License-Identifier: MIT
- * What skep status shows: one JSON object, which the table for people is made from too. */
-#ifndef SKEP_COMMAND_VIEW_STATUS_H
-#define SKEP_COMMAND_VIEW_STATUS_H
+ * What the files of view/ share. */
+#ifndef SKEP_COMMAND_VIEW_VIEW_H
+#define SKEP_COMMAND_VIEW_VIEW_H
 
 #include <command.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "command/common/contact.h"
+#include "command/common/fields.h"
 #include "command/common/grid.h"
+#include "command/common/print.h"
+#include "command/common/say.h"
+#include "command/common/table.h"
+#include "command/common/times.h"
+#include "command/subcommands.h"
+#include "command/view/notice.h"
+#include "common/text.h"
+
+/* --- status_json.c and status_text.c: what skep status shows: one JSON object, which the table for people is made from
+ * too --- */
 
 struct status {
     json_t *json; /* begins empty */
