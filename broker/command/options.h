@@ -61,10 +61,7 @@ struct group_option {
 struct options {
     const char *name; /* "default" */
     const char *dir;
-    bool help;
-    bool json;
-    bool now;
-    bool yes;
+    bool help, json, now, yes, wait, all, raw, no_capture, follow, watch, once, no_wait; /* FLAG_ROWs of options.def */
 
     unsigned workers;             /* filled in: one for each processor */
     skep_settings settings;       /* run; reload: user, directory and umask */
@@ -80,7 +77,6 @@ struct options {
     const char *operands[MAX_OPERANDS]; /* of all but run; NULL: not there */
 
     const char *lines; /* submit: a file of jobs, "-" is stdin; NULL: one job */
-    bool wait;
     skep_job_options job; /* submit */
 
     const char *script; /* mock */
@@ -88,14 +84,8 @@ struct options {
     unsigned count;      /* peek, dead list: how many; 0: as usual */
     const char *queue;   /* dead, pause, resume: this queue, whose name may look like another thing's */
     const char *group;   /* resume: the breaker of this group */
-    bool all;            /* dead */
-    bool raw;            /* send, call: data are bytes, not JSON */
     unsigned timeout_ms; /* call; 0: as usual */
 
-    bool no_capture;        /* run: workers write to the broker's own stdout and stderr */
-    bool follow;            /* logs */
-    bool watch;             /* status */
-    bool once;              /* top */
     unsigned every_ms;      /* status --watch, top: how often; 0: as usual */
     bool since_given;       /* events */
     uint64_t since;         /* events: after the item with this number */
@@ -104,7 +94,6 @@ struct options {
     const char *program_to; /* reload: another program; NULL: the present one */
     unsigned at_once;       /* reload: workers replaced at a time; 0: 1 */
     char *const *args;      /* reload: arguments after --, NULL-terminated; NULL: the present ones */
-    bool no_wait;           /* scale, reload, restart, drain: return when it has begun */
     const char *listener;   /* pause, resume: name or URL; NULL: not said to be one */
 };
 

@@ -84,22 +84,17 @@ static int answer_join(skep_cluster *cluster, pid_t pid, struct skep_frame *fram
 }
 
 static int answer(skep_cluster *cluster, const struct skep_command *command, pid_t pid, struct skep_frame *frame) {
+    int status;
     skep__trace_command(cluster->trace, SKEP__TRACE_WIRE, "< control", 0, command);
     switch (command->id) {
     case SKEP_COMMAND_status: return answer_status(cluster, command->status.times, frame);
     case SKEP_COMMAND_newsSince: return skep__news_since(cluster, command->newsSince.seq, add_packed, frame);
-    case SKEP_COMMAND_stop:
-    case SKEP_COMMAND_scale:
-    case SKEP_COMMAND_reload:
-    case SKEP_COMMAND_restartWorker:
-    case SKEP_COMMAND_drainWorker:
-    case SKEP_COMMAND_signalWorker:
-    case SKEP_COMMAND_pause:
-    case SKEP_COMMAND_resume: return skep__steer(cluster, command, frame);
     case SKEP_COMMAND_logs: return answer_logs(cluster, &command->logs, frame);
     case SKEP_COMMAND_exits: return skep__exits_add(cluster, command->exits.n, frame);
     case SKEP_COMMAND_join: return answer_join(cluster, pid, frame);
-    default: return answer_about_jobs(cluster, command, frame);
+    default:
+        status = answer_about_jobs(cluster, command, frame);
+        return status == SKEP_EPROTO ? skep__steer(cluster, command, frame) : status; /* none of jobs */
     }
 }
 

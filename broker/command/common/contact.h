@@ -10,6 +10,8 @@
 
 #include "command/options.h"
 
+struct column;
+
 struct contact {
     struct skep__instance instance;
     skep__asker *asker;
@@ -61,7 +63,9 @@ void ignore_answer(const struct skep_command *command, void *context);
  * the exit status. */
 int ask_list(struct contact *contact, const struct skep_command *question, enum skep_command_id kind, json_t **list);
 
-/* Prints an object whose only member is the list. */
-void print_list(const char *key, json_t *list);
+/* Prints an object whose only member is the list, or for people what table_print does; none: what is said if there are
+ * none. */
+void show_list(const struct options *options, const char *key, json_t *list, const char *none,
+               const struct column *columns, void (*below)(const json_t *row));
 
 #endif

@@ -5,7 +5,6 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "command/common/clocks.h"
 #include "command/common/fields.h"
 #include "command/common/print.h"
 #include "command/common/times.h"

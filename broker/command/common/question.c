@@ -5,6 +5,7 @@
 #include "command/common/fields.h"
 #include "command/common/members.h"
 #include "command/common/print.h"
+#include "command/common/table.h"
 
 struct gathering {
     enum skep_command_id kind;
@@ -36,6 +37,9 @@ int ask_list(struct contact *contact, const struct skep_command *question, enum 
     return status == SKEP_OK ? 0 : contact_fail(contact, status);
 }
 
-void print_list(const char *key, json_t *list) {
-    print_json(json_pack("{s:O}", key, list));
+void show_list(const struct options *options, const char *key, json_t *list, const char *none,
+               const struct column *columns, void (*below)(const json_t *row)) {
+    if (options->json) print_json(json_pack("{s:O}", key, list));
+    else if (json_array_size(list) == 0) puts(none);
+    else table_print(list, columns, below);
 }

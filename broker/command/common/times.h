@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * How long something was handled, as it is shown: a packed histogram's quantiles, for programs and for people. */
+ * What time it is; and how long something was handled, as it is shown: a packed histogram's quantiles, for programs and
+ * for people. */
 #ifndef SKEP_COMMAND_COMMON_TIMES_H
 #define SKEP_COMMAND_COMMON_TIMES_H
 
@@ -8,6 +9,14 @@
 #include <jansson.h>
 
 #include "command/common/table.h"
+
+/* Since some moment; never goes back. */
+uint64_t monotonic_ms(void);
+
+enum { TIME_BYTES = 32 };
+
+/* Writes a time of the wall clock as 2026-01-31T23:59:59.123Z. */
+void time_text(uint64_t time_ms, char text[TIME_BYTES]);
 
 struct times {
     uint64_t count;

@@ -35,13 +35,9 @@ static void write_case(const struct subcommand *row) {
     printf(")\n        ;;\n");
 }
 
-static void write_cases(void) {
-    for (const struct subcommand *row = NULL; (row = subcommand_next(row)) != NULL;) write_case(row);
-}
-
 const struct mark bash_marks[] = {
-    {"@SOURCES@", write_sources},
-    {"@WORDS@", write_first_words},
-    {"@CASES@", write_cases},
-    {NULL, NULL},
+    {"@SOURCES@", write_sources, NULL},
+    {"@WORDS@", write_first_words, NULL},
+    {"@CASES@", NULL, write_case},
+    {0},
 };

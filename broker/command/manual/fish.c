@@ -54,10 +54,6 @@ static void write_command(const struct subcommand *row) {
     write_operands(row);
 }
 
-static void write_commands(void) {
-    for (const struct subcommand *row = NULL; (row = subcommand_next(row)) != NULL;) write_command(row);
-}
-
 /* Options that take a value */
 static void write_valued(void) {
     printf("set -g __skep_valued");
@@ -69,4 +65,4 @@ static void write_valued(void) {
     putchar('\n');
 }
 
-const struct mark fish_marks[] = {{"@COMMANDS@", write_commands}, {"@VALUED@", write_valued}, {NULL, NULL}};
+const struct mark fish_marks[] = {{"@COMMANDS@", NULL, write_command}, {"@VALUED@", write_valued, NULL}, {0}};

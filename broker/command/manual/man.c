@@ -110,9 +110,9 @@ static void write_title(void) {
 }
 
 const struct mark man_marks[] = {
-    {"@TITLE@", write_title},
-    {"@COMMANDS@", write_commands},
-    {"@COMMON@", write_common},
-    {"@STATUSES@", write_statuses},
-    {NULL, NULL},
+    {"@TITLE@", write_title, NULL},
+    {"@COMMANDS@", write_commands, NULL},
+    {"@COMMON@", write_common, NULL},
+    {"@STATUSES@", write_statuses, NULL},
+    {0},
 };

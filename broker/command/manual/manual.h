@@ -33,6 +33,7 @@ const struct source *source_of_operand(const struct subcommand *subcommand, int 
 struct mark {
     const char *line; /* NULL ends the list */
     void (*write)(void);
+    void (*write_each)(const struct subcommand *row); /* called for each that is shown, where write is NULL */
 };
 
 extern const struct mark man_marks[], bash_marks[], zsh_marks[], fish_marks[];

@@ -51,17 +51,11 @@ static void write_case(const struct subcommand *row) {
     printf("\n        ;;\n");
 }
 
-static void write_cases(void) {
-    for (const struct subcommand *row = NULL; (row = subcommand_next(row)) != NULL;) write_case(row);
+static void write_first_word(const struct subcommand *row) {
+    if (strchr(row->name, ' ') != NULL) return;
+    printf("        '%s:", row->name);
+    put(row->help);
+    printf("'\n");
 }
 
-static void write_first_words(void) {
-    for (const struct subcommand *row = NULL; (row = subcommand_next(row)) != NULL;) {
-        if (strchr(row->name, ' ') != NULL) continue;
-        printf("        '%s:", row->name);
-        put(row->help);
-        printf("'\n");
-    }
-}
-
-const struct mark zsh_marks[] = {{"@WORDS@", write_first_words}, {"@CASES@", write_cases}, {NULL, NULL}};
+const struct mark zsh_marks[] = {{"@WORDS@", NULL, write_first_word}, {"@CASES@", NULL, write_case}, {0}};

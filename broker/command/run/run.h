@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "command/common/clocks.h"
+#include "command/common/times.h"
 #include "command/common/say.h"
 #include "command/view/notice.h"
 

@@ -5,7 +5,7 @@
  * second at most, and after every silence. So nothing hangs on a single event. */
 #include "command/steer/steer.h"
 
-#include "command/common/clocks.h"
+#include "command/common/times.h"
 #include "command/view/notice.h"
 
 enum { LOOK_EVERY_MS = 100, LOOK_TIMEOUT_MS = 1000, TEXT_BYTES = 1024 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A rectangle of styled characters. */
-#include "command/top/canvas.h"
+#include "command/top/frame.h"
 
 #include <stdlib.h>
 #include <string.h>

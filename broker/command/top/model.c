@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "command/common/clocks.h"
+#include "command/common/times.h"
 #include "command/common/utf8.h"
 #include "command/view/notice.h"
 

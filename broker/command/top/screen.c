@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The terminal of skep top. */
-#include "command/top/screen.h"
+#include "command/top/frame.h"
 
 #define NCURSES_WIDECHAR 1
 #include <curses.h>

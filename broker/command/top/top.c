@@ -10,14 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "command/common/clocks.h"
+#include "command/common/times.h"
 #include "command/common/contact.h"
 #include "command/common/follow.h"
 #include "command/common/say.h"
 #include "command/common/width.h"
 #include "command/subcommands.h"
 #include "command/top/frame.h"
-#include "command/top/screen.h"
 
 enum {
     INTERVAL_MS = 1000,

@@ -70,9 +70,7 @@ static int show(struct contact *contact, const struct options *options) {
     struct skep_command question = {.id = SKEP_COMMAND_exits};
     if (options->count != 0) SKEP_SET(exits, &question.exits, n, options->count);
     int code = ask_list(contact, &question, SKEP_COMMAND_exitStatus, &exits);
-    if (code == 0 && options->json) print_list("exits", exits);
-    else if (code == 0 && json_array_size(exits) == 0) puts("no worker has ended");
-    else if (code == 0) table_print(exits, columns, print_lines);
+    if (code == 0) show_list(options, "exits", exits, "no worker has ended", columns, print_lines);
     json_decref(exits);
     return code;
 }

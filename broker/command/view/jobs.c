@@ -87,9 +87,7 @@ static int peek(struct contact *contact, const struct options *options) {
     contact->queue = queue;
     if (options->count > 0) SKEP_SET(peek, &question.peek, n, options->count);
     int code = ask_list(contact, &question, SKEP_COMMAND_jobStatus, &jobs);
-    if (code == 0 && options->json) print_list("jobs", jobs);
-    else if (code == 0 && json_array_size(jobs) == 0) puts("no jobs");
-    else if (code == 0) table_print(jobs, job_columns, NULL);
+    if (code == 0) show_list(options, "jobs", jobs, "no jobs", job_columns, NULL);
     json_decref(jobs);
     return code;
 }
@@ -148,9 +146,7 @@ static int list(struct contact *contact, const struct options *options, const st
     json_t *letters = json_array();
     unsigned count = options->count != 0 ? options->count : USUAL_COUNT;
     int code = ask_all(contact, which->queue, count, letters);
-    if (code == 0 && options->json) print_list("dead", letters);
-    else if (code == 0 && json_array_size(letters) == 0) puts("no dead letters");
-    else if (code == 0) table_print(letters, dead_columns, NULL);
+    if (code == 0) show_list(options, "dead", letters, "no dead letters", dead_columns, NULL);
     json_decref(letters);
     return code;
 }

@@ -6,7 +6,6 @@
 #include <poll.h>
 
 #include "base/clock.h"
-#include "command/common/clocks.h"
 #include "command/common/members.h"
 #include "command/common/values.h"
 #include "command/view/view.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Events as text: the log of `skep run` and the lines of `skep events` are made here, and nowhere else. */
 #include "base/clock.h"
-#include "command/common/clocks.h"
 #include "command/view/view.h"
 #include "common/signal_text.h"
 

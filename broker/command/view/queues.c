@@ -2,7 +2,6 @@
  * skep queues: how much waits, moves and is dead in each queue. */
 #include <poll.h>
 
-#include "command/common/clocks.h"
 #include "command/view/view.h"
 
 enum { BETWEEN_MS = 250 }; /* the two questions that rates are made from */
@@ -104,28 +103,21 @@ static int ask(struct contact *contact, json_t **queues) {
     return ask_list(contact, &question, SKEP_COMMAND_queueStatus, queues);
 }
 
-static int print_table(struct contact *contact, json_t *before, uint64_t then_ms) {
-    json_t *queues = NULL;
-    if (json_array_size(before) == 0) {
-        puts("no queues");
-        return 0;
-    }
-    poll(NULL, 0, BETWEEN_MS);
-    int code = ask(contact, &queues);
-    if (code != 0) return code;
-    add_rates(queues, before, (double)(monotonic_ms() - then_ms) / 1e3);
-    table_print(queues, columns, print_settings);
-    note_unhandled(queues);
-    json_decref(queues);
-    return 0;
-}
-
+/* For people there are rates, which take two questions. */
 static int show(struct contact *contact, const struct options *options) {
-    json_t *queues = NULL;
-    int code = ask(contact, &queues);
-    if (code == 0 && options->json) print_list("queues", queues);
-    else if (code == 0) code = print_table(contact, queues, monotonic_ms());
+    json_t *before = NULL, *queues = NULL;
+    int code = ask(contact, &before);
+    uint64_t then_ms = monotonic_ms();
+    bool has_rates = code == 0 && !options->json && json_array_size(before) > 0;
+    if (has_rates) {
+        poll(NULL, 0, BETWEEN_MS);
+        code = ask(contact, &queues);
+    }
+    if (has_rates && code == 0) add_rates(queues, before, (double)(monotonic_ms() - then_ms) / 1e3);
+    if (code == 0) show_list(options, "queues", has_rates ? queues : before, "no queues", columns, print_settings);
+    if (has_rates && code == 0) note_unhandled(queues);
     json_decref(queues);
+    json_decref(before);
     return code;
 }
 

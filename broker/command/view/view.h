@@ -21,27 +21,10 @@
 #include "command/view/notice.h"
 #include "common/text.h"
 
-/* --- status_json.c and status_text.c: what skep status shows: one JSON object, which the table for people is made from
- * too --- */
+/* --- status_text.c --- */
 
-struct status {
-    json_t *json; /* begins empty */
-    size_t near;  /* the worker that was told about last: what follows is about it or the next one */
-};
-
-/* Adds one command of the answer. */
-void status_add(struct status *status, const struct skep_command *command);
-
-/* Writes the object as tables for people, in colours if they are wanted. */
+/* Writes what skep status shows as tables for people, in colours if they are wanted. */
 void status_write_text(FILE *file, const json_t *status, const char *dir, bool colours, unsigned room);
-
-/* --- status_notes.c --- */
-
-/* Writes a line for each problem. */
-void status_write_warnings(FILE *file, const json_t *status, bool colours);
-
-/* Of a worker: what it waits for while it drains; of what it handles mostly how long that took, and what that is. */
-write_cell status_write_wait, status_write_p50, status_write_p99, status_write_kind;
 
 /* --- watch.c: a text that is refreshed at an interval, in place on a terminal, one after the other elsewhere --- */
 
