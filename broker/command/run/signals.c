@@ -15,17 +15,6 @@ static const int clusters[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTIN, SIGTTO
 static const int others[] = {SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGURG, SIGWINCH,
                              SIGKILL, SIGSEGV, SIGBUS,  SIGFPE,  SIGILL, SIGABRT};
 
-static bool is_one_of(const int *signals, size_t count, int signal) {
-    for (size_t i = 0; i < count; i++)
-        if (signals[i] == signal) return true;
-    return false;
-}
-
-static bool is_own(int signal) {
-    return !is_one_of(clusters, sizeof clusters / sizeof *clusters, signal) &&
-           !is_one_of(others, sizeof others / sizeof *others, signal);
-}
-
 /* A profiler that was loaded with the program, say, handles its own. */
 static bool is_handled(int signal) {
     struct sigaction action;
@@ -34,9 +23,11 @@ static bool is_handled(int signal) {
 }
 
 static void choose(sigset_t *set) {
-    sigemptyset(set);
+    sigfillset(set);
+    for (size_t i = 0; i < sizeof clusters / sizeof *clusters; i++) sigdelset(set, clusters[i]);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) sigdelset(set, others[i]);
     for (int signal = 1; signal <= SIGRTMAX; signal++)
-        if (is_own(signal) && !is_handled(signal)) sigaddset(set, signal);
+        if (is_handled(signal)) sigdelset(set, signal);
 }
 
 /* The cluster lets them through, or reads them, as long as it is there; what comes later, up to the last line of the

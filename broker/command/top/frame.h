@@ -3,6 +3,8 @@
 #ifndef SKEP_COMMAND_TOP_FRAME_H
 #define SKEP_COMMAND_TOP_FRAME_H
 
+#include <stdio.h>
+
 #include "command/common/grid.h"
 #include "command/top/view.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The head of a frame of skep top, its last line, and its help. */
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "command/common/times.h"

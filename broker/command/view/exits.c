@@ -39,15 +39,11 @@ static const struct column columns[] = {
     {0},
 };
 
-static unsigned digit(char c) {
-    return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
-}
-
 /* What is no text has digits in the object, which people cannot read. */
 static void print_hex(const char *hex, size_t digits) {
-    char bytes[SKEP_MAX_LINE];
-    for (size_t i = 0; i < digits / 2; i++) bytes[i] = (char)(digit(hex[2 * i]) << 4 | digit(hex[2 * i + 1]));
-    print_bytes((struct skep_bytes){bytes, digits / 2});
+    unsigned char bytes[SKEP_MAX_LINE];
+    for (size_t i = 0; i < digits / 2; i++) sscanf(hex + 2 * i, "%2hhx", &bytes[i]);
+    print_bytes((struct skep_bytes){(const char *)bytes, digits / 2});
 }
 
 static void print_line(const json_t *line) {
