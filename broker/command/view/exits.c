@@ -25,17 +25,8 @@ static void write_cpu(const void *exit, char cell[CELL_BYTES]) {
 }
 
 static const struct column columns[] = {
-    {"TIME", "time", write_text, COLUMN_LEFT},
-    {"GROUP", "group", write_text, COLUMN_LEFT | COLUMN_OPTIONAL},
-    {"WORKER", "worker", write_count, 0},
-    {"PID", "pid", write_count, 0},
-    {"HOW", NULL, write_how, COLUMN_LEFT},
-    {"REASON", "reason", write_text, COLUMN_LEFT},
-    {"AGE", "uptime_s", write_age, 0},
-    {"CPU", NULL, write_cpu, 0},
-    {"RSS", "rss_bytes", write_size, 0},
-    {"HELD", NULL, write_held, COLUMN_LEFT},
-    {"REPLACEMENT", "delay_ms", write_replacement, COLUMN_LEFT},
+#define EXIT(title, key, write, how) {title, key, write, how},
+#include "command/view/columns.def"
     {0},
 };
 

@@ -49,31 +49,14 @@ static void write_last(const void *job, char cell[CELL_BYTES]) {
 }
 
 static const struct column job_columns[] = {
-    {"JOB", "id", write_count, 0},
-    {"STATE", "state", write_text, COLUMN_LEFT},
-    {"PRIORITY", "priority", write_count, 0},
-    {"ATTEMPT", "attempt", write_count, 0},
-    {"DEATHS", "deaths", write_count, 0},
-    {"AGE", "age_s", write_age, 0},
-    {"DUE", "due_s", write_age, 0},
-    {"WORKER", "worker", write_count, 0},
-    {"SIZE", "size", write_count, 0},
-    {"DATA", NULL, write_data, COLUMN_LEFT},
+#define JOB(title, key, write, how) {title, key, write, how},
+#include "command/view/columns.def"
     {0},
 };
 
 static const struct column dead_columns[] = {
-    {"JOB", "id", write_count, 0},
-    {"QUEUE", "queue", write_text, COLUMN_LEFT},
-    {"CAUSE", "cause", write_text, COLUMN_LEFT},
-    {"ATTEMPT", "attempt", write_count, 0},
-    {"DEATHS", "deaths", write_count, 0},
-    {"AGE", "age_s", write_age, 0},
-    {"DIED", "died", write_text, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_RANK(1)},
-    {"LAST WORKER", NULL, write_last, COLUMN_LEFT},
-    {"REASON", "reason", write_short, COLUMN_LEFT},
-    {"SIZE", "size", write_count, 0},
-    {"DATA", NULL, write_data, COLUMN_LEFT},
+#define DEAD(title, key, write, how) {title, key, write, how},
+#include "command/view/columns.def"
     {0},
 };
 

@@ -45,21 +45,8 @@ static void write_paused(const void *paused, char cell[CELL_BYTES]) {
 }
 
 static const struct column columns[] = {
-    {"QUEUE", "name", write_text, COLUMN_LEFT},
-    {"STATE", "paused", write_paused, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_STATE},
-    {"WORKERS", "workers", write_count, 0},
-    {"READY", "ready", write_count, 0},
-    {"RESERVED", "reserved", write_count, 0},
-    {"DELAYED", "delayed", write_count, 0},
-    {"DEAD", "dead", write_count, 0},
-    {"DONE", "done", write_count, COLUMN_RANK(3)},
-    {"REDELIVERED", "redelivered", write_count, COLUMN_RANK(5)},
-    {"IN/S", "in", write_rate, 0},
-    {"DONE/S", "out", write_rate, 0},
-    {"OLDEST", "oldest_s", write_oldest, COLUMN_RANK(2)},
-    {"P50", "times", write_p50, COLUMN_OPTIONAL | COLUMN_RANK(4)},
-    {"P99", "times", write_p99, COLUMN_OPTIONAL},
-    {"MEMORY", "bytes", write_size, 0},
+#define QUEUE(title, key, write, how) {title, key, write, how},
+#include "command/view/columns.def"
     {0},
 };
 

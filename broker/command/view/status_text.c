@@ -178,44 +178,20 @@ static void write_group_state(const void *group, char cell[CELL_BYTES]) {
 /* --- columns --- */
 
 static const struct column group_columns[] = {
-    {"GROUP", "name", write_text, COLUMN_LEFT},
-    {"STATE", NULL, write_group_state, COLUMN_LEFT | COLUMN_STATE},
-    {"WANTED", "wanted", write_count, 0},
-    {"READY", "ready", write_count, 0},
-    {"RESTARTS", "restarts", write_count, 0},
-    {"POLICY", "policy", write_text, COLUMN_LEFT},
-    {"PROGRAM", "program", write_text, COLUMN_LEFT},
+#define GROUP(title, key, write, how) {title, key, write, how},
+#include "command/view/columns.def"
     {0},
 };
 
 static const struct column listener_columns[] = {
-    {"GROUP", "group", write_text, COLUMN_LEFT | COLUMN_OPTIONAL},
-    {"NAME", "name", write_text, COLUMN_LEFT | COLUMN_OPTIONAL},
-    {"LISTENER", "url", write_text, COLUMN_LEFT},
-    {"STATE", NULL, write_listener_state, COLUMN_LEFT | COLUMN_STATE},
-    {"ACCEPTED", "accepted", write_count, 0},
-    {"QUEUED", "queued", write_count, 0},
+#define LISTENER(title, key, write, how) {title, key, write, how},
+#include "command/view/columns.def"
     {0},
 };
 
 static const struct column worker_columns[] = {
-    {"GROUP", "group", write_text, COLUMN_LEFT | COLUMN_OPTIONAL},
-    {"WORKER", "id", write_count, 0},
-    {"PID", "pid", write_count, COLUMN_RANK(4)},
-    {"STATE", "state", write_text, COLUMN_LEFT | COLUMN_STATE},
-    {"NAME", "name", write_text, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_RANK(9)},
-    {"AGE", "uptime_s", write_age, COLUMN_RANK(2)},
-    {"RESTARTS", "restarts", write_count, 0},
-    {"CPU", "cpu_s", write_processor, COLUMN_OPTIONAL | COLUMN_RANK(6)},
-    {"RSS", "rss_bytes", write_size, COLUMN_RANK(5)},
-    {"CONNS", "connections", write_count, 0},
-    {"REQUESTS", "requests", write_count, 0},
-    {"JOBS", "jobs_done", write_count, COLUMN_OPTIONAL},
-    {"P50", NULL, write_worker_p50, COLUMN_OPTIONAL | COLUMN_RANK(8)},
-    {"P99", NULL, write_worker_p99, COLUMN_OPTIONAL},
-    {"OF A", NULL, write_kind, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_RANK(7)},
-    {"WAITS FOR", NULL, write_wait, COLUMN_LEFT | COLUMN_OPTIONAL},
-    {"PROGRAM", "program", write_text, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_RANK(3)},
+#define WORKER(title, key, write, how) {title, key, write, how},
+#include "command/view/columns.def"
     {0},
 };
 
