@@ -57,13 +57,10 @@ static int ask_for(struct contact *contact, const struct options *options) {
     return status == SKEP_OK ? 0 : fail(status, "complete: %s: unknown kind", what);
 }
 
-static int complete_instances(void) {
+int command_complete(const struct options *options) {
     char dir[SKEP_MAX_DIR + 1];
+    if (strcmp(options->operands[0], "instances") != 0) return contact_run(options, ask_for);
     int status = skep__instance_default_dir("default", dir);
     if (status == SKEP_OK) neighbours_each(dir, on_instance, NULL);
     return skep_exit_status(status);
-}
-
-int command_complete(const struct options *options) {
-    return strcmp(options->operands[0], "instances") == 0 ? complete_instances() : contact_run(options, ask_for);
 }

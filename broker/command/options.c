@@ -51,17 +51,13 @@ static bool say_unknown(const char *subcommand, unsigned bit, int found, char **
     return false;
 }
 
-/* Whether an option was given by its letter, alone or behind others. */
-static bool is_letter(const struct option_row *row, const char *word) {
-    return row->letter != 0 && strncmp(word, "--", 2) != 0;
-}
-
-/* Messages name an option as it was given. */
+/* Messages name an option as it was given: by its letter, alone or behind others, or by its name. */
 static bool apply(struct options *options, const char *subcommand, const struct option_row *row, char **argv) {
     const char *why = option_set(options, row, optarg);
     if (why == NULL) return true;
     char letter[] = {row->letter, '\0'};
-    bool by_letter = is_letter(row, argv[optind - 1] == optarg ? argv[optind - 2] : argv[optind - 1]);
+    const char *word = argv[optind - 1] == optarg ? argv[optind - 2] : argv[optind - 1];
+    bool by_letter = row->letter != 0 && strncmp(word, "--", 2) != 0;
     say("%s: %s%s %s: %s", subcommand, by_letter ? "-" : "--", by_letter ? letter : row->name, optarg, why);
     return false;
 }

@@ -241,18 +241,14 @@ static bool is_of_another(int dir, const char *path, int lock) {
     return own.st_dev != there.st_dev || own.st_ino != there.st_ino;
 }
 
-/* The holder of the lock owns every socket of these generations. */
-static void remove_sockets(DIR *entries, uint64_t last) {
-    for (const struct dirent *e; (e = readdir(entries)) != NULL;)
-        if (is_own_socket(dirfd(entries), e->d_name, last)) unlinkat(dirfd(entries), e->d_name, 0);
-}
-
-/* Removes what this broker and those before it have left, unless another lock is there now. */
+/* Removes what this broker and those before it have left, unless another lock is there now: its holder owns every socket
+ * of these generations. */
 static void tidy(const char *dir, int lock, uint64_t last, bool with_lock) {
     DIR *entries = opendir(dir);
     if (entries == NULL) return;
     bool ours = !is_of_another(dirfd(entries), SKEP_FILE_LOCK, lock);
-    if (ours) remove_sockets(entries, last);
+    for (const struct dirent *e; ours && (e = readdir(entries)) != NULL;)
+        if (is_own_socket(dirfd(entries), e->d_name, last)) unlinkat(dirfd(entries), e->d_name, 0);
     if (ours && with_lock) unlinkat(dirfd(entries), SKEP_FILE_LOCK, 0);
     closedir(entries);
     if (ours && with_lock) rmdir(dir);

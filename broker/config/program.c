@@ -88,13 +88,6 @@ static const char **join(const char *const *env, const char *const *more) {
     return joined;
 }
 
-static const char *const *copy_joined(const char *const *env, const char *const *more) {
-    const char **joined = join(env, more);
-    char **copy = joined != NULL ? skep__copy_args(joined) : NULL;
-    free(joined);
-    return (const char *const *)copy;
-}
-
 /* --- whether one does what another one asked for --- */
 
 static bool has_text(const char *text, const char *wanted) {
@@ -149,7 +142,9 @@ int skep__program_changed(struct skep__program *out, const struct skep__program 
     program.exec = copy_text(program.exec, &failed);
     program.cwd = copy_text(program.cwd, &failed);
     program.args = has_args ? (const char *const *)skep__copy_args(program.args) : NULL;
-    program.env = copy_joined(program.env, options->env);
+    const char **env = join(program.env, options->env);
+    program.env = env != NULL ? (const char *const *)skep__copy_args(env) : NULL;
+    free(env);
     if (!failed && (!has_args || program.args != NULL) && program.env != NULL) {
         *out = program;
         return SKEP_OK;

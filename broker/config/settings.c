@@ -225,32 +225,12 @@ static void keep_frozen(const skep_cluster *cluster, const struct skep__terms *t
         if (row->until == START) swap(row, copy, old);
 }
 
-static void keep_what_belongs_together(skep_settings *s, const skep_settings *now) {
-    if (!s->set_ids) {
-        s->set_ids = now->set_ids;
-        s->uid = now->uid;
-        s->gid = now->gid;
-    }
-    if (!s->set_umask) {
-        s->set_umask = now->set_umask;
-        s->umask = now->umask;
-    }
-    if (s->extra_stdio == NULL) {
-        s->extra_stdio = now->extra_stdio;
-        s->extra_count = now->extra_count;
-    }
-    if (s->choose == NULL) {
-        s->choose = now->choose;
-        s->choose_context = now->choose_context;
-    }
-    if (s->stdio == NULL) s->stdio = now->stdio;
-    if (s->policy == SKEP_POLICY_DEFAULT) s->policy = now->policy;
-}
-
 int skep__settings_add(skep_cluster *cluster, struct skep__terms *terms, const skep_settings *settings) {
     const skep_settings *now = terms->settings;
     skep_settings s = *settings;
-    keep_what_belongs_together(&s, now);
+#define KEPT(lead, field) \
+    if (!s.lead) s.field = now->field;
+#include "config/settings.def"
     for (const struct setting *row = rows; row < rows + ROWS; row++)
         if (!is_set(row, &s)) memcpy(field_of(row, &s), field_of(row, now), row->size_bytes);
     return skep__settings_take(cluster, terms, &s);

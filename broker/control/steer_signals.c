@@ -130,17 +130,6 @@ static void readable(uv_poll_t *poll, int status, int events) {
     }
 }
 
-/* Returns an error of libuv's, or 0. */
-static int watch(skep_cluster *cluster) {
-    struct skep__control *control = cluster->control;
-    int status = uv_poll_init(cluster->loop, &control->steering, control->steering_fd);
-    if (status != 0) return status;
-    control->steering.data = cluster;
-    uv_unref((uv_handle_t *)&control->steering);
-    uv_poll_start(&control->steering, UV_READABLE, readable);
-    return 0;
-}
-
 /* Those that stop are read here too, because only this tells who sent them. If another thread of the program gets one,
  * the handler of skep_cluster_stop_on_signals does the same without that. */
 int skep_cluster_steer_on_signals(skep_cluster *cluster) {
@@ -155,12 +144,14 @@ int skep_cluster_steer_on_signals(skep_cluster *cluster) {
     control->steering_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     if (control->steering_fd < 0)
         return skep__broker_fail(cluster, skep_status_of_errno(errno), "cannot watch signals: %s", strerror(errno));
-    int status = watch(cluster);
-    if (status != 0) {
+    int error = uv_poll_init(cluster->loop, &control->steering, control->steering_fd);
+    if (error != 0) {
         close(control->steering_fd);
-        return skep__broker_fail(cluster, skep_status_of_errno(-status), "cannot watch signals: %s",
-                                 uv_strerror(status));
+        return skep__broker_fail(cluster, skep_status_of_errno(-error), "cannot watch signals: %s", uv_strerror(error));
     }
+    control->steering.data = cluster;
+    uv_unref((uv_handle_t *)&control->steering);
+    uv_poll_start(&control->steering, UV_READABLE, readable);
     skep__signal_mask_change(&control->mask, SIG_BLOCK, &signals);
     control->steers = true;
     return SKEP_OK;

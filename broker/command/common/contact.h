@@ -57,7 +57,7 @@ int contact_fail(const struct contact *contact, int status);
 /* An answer of which nothing is expected but that it came. */
 void ignore_answer(const struct skep_command *command, void *context);
 
-/* --- question.c: one question whose answer is a list --- */
+/* --- one question whose answer is a list --- */
 
 /* Asks and gathers each command of the kind as an object in a new array. Returns 0; or says what is wrong and returns
  * the exit status. */

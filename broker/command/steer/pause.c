@@ -137,20 +137,6 @@ static int resume_all(struct contact *contact, const struct wish *wish) {
 
 /* --- both --- */
 
-static int wish_for(const struct options *options, struct wish *wish) {
-    const char *name = options->operands[0];
-    struct contact contact;
-    int code = contact_open(&contact, options), status;
-    bool named = name != NULL || wish->listener != NULL || wish->queue != NULL || wish->group != NULL;
-    if (code != 0) return code;
-    if (!named) status = resume_all(&contact, wish);
-    else status = name != NULL ? ask_for_any(&contact, wish, name) : ask(&contact, wish);
-    if (status != SKEP_OK) code = failed(&contact, wish, name, status);
-    else if (named) print_success(wish);
-    contact_close(&contact);
-    return code;
-}
-
 static int pause_or_resume(const struct options *options, const char *command, bool paused) {
     struct wish wish = {.command = command,
                         .paused = paused,
@@ -165,7 +151,15 @@ static int pause_or_resume(const struct options *options, const char *command, b
     if (ways == 0 && paused) return fail(SKEP_EINVAL, "pause: NAME is missing; see skep help pause");
     if (name != NULL && strlen(name) > SKEP_MAX_URL)
         return fail(SKEP_EINVAL, "%s: %s: expected 1 to %d bytes", command, name, SKEP_MAX_URL);
-    return wish_for(options, &wish);
+    struct contact contact;
+    int code = contact_open(&contact, options), status;
+    if (code != 0) return code;
+    if (ways == 0) status = resume_all(&contact, &wish);
+    else status = name != NULL ? ask_for_any(&contact, &wish, name) : ask(&contact, &wish);
+    if (status != SKEP_OK) code = failed(&contact, &wish, name, status);
+    else if (ways > 0) print_success(&wish);
+    contact_close(&contact);
+    return code;
 }
 
 int command_pause(const struct options *options) {
