@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What clients say: jobs and messages. Submissions are numbered by the client, so that one that is sent again, because
  * its answer was lost, is known. */
-#include <stdio.h>
-
 #include "clients/private.h"
 #include "messages/messages.h"
 

@@ -6,7 +6,6 @@
 #include "clients/private.h"
 #include "common/container.h"
 #include "common/queue_options.h"
-#include "config/config.h"
 
 /* An outcome that the primary waits for */
 struct skep__awaited {

@@ -2,8 +2,6 @@
  * Clients that have joined. A session ends with the client's process, which the kernel tells, or when it leaves; jobs
  * that it has submitted stay. */
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
 

@@ -3,12 +3,10 @@
 #ifndef SKEP_COMMAND_OPTIONS_H
 #define SKEP_COMMAND_OPTIONS_H
 
-#include <contract.h>
 #include <skep/cluster.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <sys/types.h>
 
 /* The subcommands by number, and which of them take an option */
 enum subcommand_number {

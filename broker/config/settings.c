@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Settings: defaults, checks and copies, by the rows of settings.def. */
-#include "config/config.h"
-
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +7,7 @@
 
 #include "base/why.h"
 #include "common/number.h"
+#include "config/config.h"
 
 enum kind { NUMBERS, TEXTS, LISTS, FLAGS };
 

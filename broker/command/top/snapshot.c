@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * How a hive is at one moment. */
-#include "command/top/model.h"
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/top/model.h"
 #include "common/text.h"
 
 struct top_copy {

@@ -10,10 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "command/common/times.h"
 #include "command/common/contact.h"
 #include "command/common/follow.h"
 #include "command/common/say.h"
+#include "command/common/times.h"
 #include "command/common/width.h"
 #include "command/subcommands.h"
 #include "command/top/frame.h"

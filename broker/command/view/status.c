@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * skep status: asks a broker how everything is, once or again and again. */
-#include "command/common/members.h"
-#include "command/view/view.h"
-
 #include <poll.h>
 #include <stdlib.h>
+
+#include "command/common/members.h"
+#include "command/view/view.h"
 
 enum { USUAL_EVERY_MS = 1000 };
 
