@@ -9,7 +9,7 @@ enum { MAX_UNANSWERED = 64 * 1024 /* jobs of one client: what is kept of them ha
 
 /* Answers that travel together: to consecutive numbers, of one kind */
 struct run {
-    uint64_t number; /* of the first */
+    uint64_t number;            /* of the first */
     struct skep__answer answer; /* to n of them */
 };
 
@@ -40,7 +40,8 @@ static void tell_declined(struct skep__session *session, const struct run *run) 
 }
 
 static void tell_accepted(struct skep__session *session, const struct run *run, bool quiet) {
-    struct skep_command command = {.id = SKEP_COMMAND_accepted, .accepted = {.number = run->number, .id = run->answer.id}};
+    struct skep_command command = {.id = SKEP_COMMAND_accepted,
+                                   .accepted = {.number = run->number, .id = run->answer.id}};
     struct skep_command_accepted *c = &command.accepted;
     SKEP_SET(accepted, c, n, run->answer.n);
     if (run->answer.status == SKEP_EDUPLICATE) SKEP_SET(accepted, c, duplicate, true);

@@ -158,19 +158,18 @@ static const char *add_env(struct options *options, const char *value) {
     return NULL;
 }
 
-#define OF(field, unit, least, most) SKEP__NUMBER(struct options, field, unit, least, most, 0)
+#define OF(field, unit, least, most, usual) SKEP__NUMBER(struct options, field, unit, least, most, usual)
 #define VALUE_MILLISECONDS "TIME"
 #define VALUE_COUNT "N"
 #define VALUE_BYTES "SIZE"
 #define OTHER_ROW(option, letter, commands, value, setter, help) \
     {option, letter, commands, value, OPTION_OTHER, help, {0}, NULL, setter},
 #define FLAG_ROW(option, letter, commands, field, help) \
-    {option, letter, commands, NULL, OPTION_FLAG, help, OF(field, COUNT, 0, 1), NULL, NULL},
+    {option, letter, commands, NULL, OPTION_FLAG, help, OF(field, COUNT, 0, 1, 0), NULL, NULL},
 #define TEXT_ROW(option, commands, value, field, noun, most, help) \
-    {option, 0, commands, value, OPTION_TEXT, help, OF(field, BYTES, 1, most), noun, NULL},
-#define NUMBER_ROW(option, letter, commands, field, unit, least, most, usual, words, help)                     \
-    {option, letter, commands, VALUE_##unit, OPTION_NUMBER, help,                                              \
-     SKEP__NUMBER(struct options, field, unit, least, most, usual), words, NULL},
+    {option, 0, commands, value, OPTION_TEXT, help, OF(field, BYTES, 1, most, 0), noun, NULL},
+#define NUMBER_ROW(option, letter, commands, field, unit, least, most, usual, words, help) \
+    {option, letter, commands, VALUE_##unit, OPTION_NUMBER, help, OF(field, unit, least, most, usual), words, NULL},
 
 const struct option_row option_rows[] = {
 #include "command/options.def"

@@ -74,7 +74,7 @@ struct options {
 
     const char *operands[MAX_OPERANDS]; /* of all but run; NULL: not there */
 
-    const char *lines; /* submit: a file of jobs, "-" is stdin; NULL: one job */
+    const char *lines;    /* submit: a file of jobs, "-" is stdin; NULL: one job */
     skep_job_options job; /* submit */
 
     const char *script; /* mock */

@@ -4,7 +4,10 @@
 
 const struct subcommand subcommands[] = {
 #define GROUP(title) {.group = title, .name = "", .help = ""},
-#define OPERANDS(least, ...) least, {__VA_ARGS__}
+#define OPERANDS(least, ...) \
+    least, {                 \
+        __VA_ARGS__          \
+    }
 #define SUBCOMMAND(id, name, function, synopsis, help, example, operands, from) \
     {NULL, name, NUMBER_##id, FOR_##id, synopsis, help, example, operands},
 #include "command/subcommands.def"

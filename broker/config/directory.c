@@ -241,8 +241,8 @@ static bool is_of_another(int dir, const char *path, int lock) {
     return own.st_dev != there.st_dev || own.st_ino != there.st_ino;
 }
 
-/* Removes what this broker and those before it have left, unless another lock is there now: its holder owns every socket
- * of these generations. */
+/* Removes what this broker and those before it have left, unless another lock is there now: its holder owns every
+ * socket of these generations. */
 static void tidy(const char *dir, int lock, uint64_t last, bool with_lock) {
     DIR *entries = opendir(dir);
     if (entries == NULL) return;

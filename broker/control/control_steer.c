@@ -82,7 +82,8 @@ static int scale(skep_cluster *cluster, const struct skep_command_scale *asked, 
 
 /* --- reload --- */
 
-/* Terminated copies of a list, and the pointers to them, in one block, to be freed. Errors: SKEP_EINVAL, SKEP_ENOMEM. */
+/* Terminated copies of a list, and the pointers to them, in one block, to be freed. Errors: SKEP_EINVAL, SKEP_ENOMEM.
+ */
 static int take_list(skep_cluster *cluster, const struct skep_list *list, const char *what, char ***copy) {
     size_t size_bytes = (list->count + 1) * sizeof(char *);
     for (uint32_t i = 0; i < list->count; i++) {

@@ -5,7 +5,8 @@
 #include "command/manual/manual.h"
 
 const struct source sources[SOURCES] = {
-#define VALUES(...) {__VA_ARGS__}
+#define VALUES(...) \
+    { __VA_ARGS__ }
 #define SOURCE(id, name, words, values, zsh, fish) {name, words, values, zsh, fish},
 #include "command/manual/sources.def"
 };
@@ -20,7 +21,8 @@ const struct source *source_of_value(const struct option_row *row) {
 
 const struct source *source_of_operand(const struct subcommand *subcommand, int position) {
     static const enum source_number operands[][MANUAL_OPERANDS] = {
-#define FROM(first, others) {SOURCE_##first, SOURCE_##others}
+#define FROM(first, others) \
+    { SOURCE_##first, SOURCE_##others }
 #define SUBCOMMAND(id, name, function, synopsis, help, example, operands, from) [NUMBER_##id] = from,
 #include "command/subcommands.def"
     };

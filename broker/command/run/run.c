@@ -97,7 +97,8 @@ static void end_passing(struct run *run) {
 
 /* One that was told to leave, perhaps before it could listen, says nothing about the others. */
 static bool says_unstartable(const skep_event *event) {
-    bool asked = skep_child_exited_after_disconnect(event->child) == 1, was_ready = skep_child_data(event->child) != NULL;
+    bool asked = skep_child_exited_after_disconnect(event->child) == 1,
+         was_ready = skep_child_data(event->child) != NULL;
     return event->code == SKEP_EXIT_UNSTARTABLE && !asked && !was_ready;
 }
 

@@ -13,8 +13,8 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "command/common/times.h"
 #include "command/common/say.h"
+#include "command/common/times.h"
 #include "command/view/notice.h"
 
 /* Whether a stream can be written without waiting longer than this. */
@@ -78,8 +78,8 @@ void passing_flush(struct passing *passing);
 /* Writes the rest, waits a second at most for the reader, and closes; what is left then is dropped. */
 void passing_close(struct passing *passing);
 
-/* --- signals.c: those that are not the cluster's: SIGUSR1 reopens the log, and no other ends the broker, which would take
- * all jobs with it, unless it is SIGKILL or says that the program is broken --- */
+/* --- signals.c: those that are not the cluster's: SIGUSR1 reopens the log, and no other ends the broker, which would
+ * take all jobs with it, unless it is SIGKILL or says that the program is broken --- */
 
 struct signals {
     uv_poll_t poll;

@@ -38,7 +38,8 @@ static int stop(struct contact *contact, const struct options *options) {
     bool would_lose = status == SKEP_ESTATE && !options->yes;
     if (would_lose && !(can_ask() && is_confirmed(contact->why))) return refused(contact);
     if (would_lose) status = ask(contact, options, false);
-    if (status != SKEP_OK) return contact_is_there(contact) ? contact_fail(contact, status) : 0; /* it ended meanwhile */
+    if (status != SKEP_OK)
+        return contact_is_there(contact) ? contact_fail(contact, status) : 0; /* it ended meanwhile */
     while (contact_is_there(contact)) poll(NULL, 0, LOOK_EVERY_MS); /* as long as its workers may take to leave */
     return 0;
 }

@@ -11,7 +11,7 @@
 enum {
     TICK_MS = 100,
     PATIENCE_TICKS = ANSWER_TIMEOUT_MS / TICK_MS,
-    MAX_COMPLAINTS = 10,     /* lines on stderr about single jobs */
+    MAX_COMPLAINTS = 10, /* lines on stderr about single jobs */
 };
 
 /* A job that has not been answered, or whose result is waited for */
@@ -353,7 +353,8 @@ int command_submit(const struct options *options) {
     if (why != NULL) return fail(SKEP_EINVAL, "submit: %s; see skep help submit", why);
     int code = options->lines != NULL ? lines_open(&submission.lines, options->lines) : 0;
     if (code == 0) code = contact_find(&submission.broker.instance, options);
-    if (code == 0) code = submission.lines != NULL ? submit(&submission, (struct skep_bytes){0}) : submit_one(&submission);
+    if (code == 0)
+        code = submission.lines != NULL ? submit(&submission, (struct skep_bytes){0}) : submit_one(&submission);
     lines_free(&submission.lines);
     return code;
 }

@@ -88,12 +88,12 @@ static void queue_state(const struct skep_command_queueStatus *status, char cell
 
 /* --- a function for each row --- */
 
-#define CELL(kind, id, write)                                                   \
-    static void kind##_##id(const void *row, char *cell) {                      \
-        const struct top_model *model = ((const struct top_row *)row)->model;   \
-        const struct top_##kind *kind = ((const struct top_row *)row)->item;    \
-        (void)model;                                                            \
-        write;                                                                  \
+#define CELL(kind, id, write)                                                 \
+    static void kind##_##id(const void *row, char *cell) {                    \
+        const struct top_model *model = ((const struct top_row *)row)->model; \
+        const struct top_##kind *kind = ((const struct top_row *)row)->item;  \
+        (void)model;                                                          \
+        write;                                                                \
     }
 #define WORKER(id, title, how, write) CELL(worker, id, write)
 #define LISTENER(id, title, how, write) CELL(listener, id, write)

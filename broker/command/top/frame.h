@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A frame of skep top: a model, seen in a certain way, on a canvas of a certain size; and the terminal that shows it. */
+ * A frame of skep top: a model, seen in a certain way, on a canvas of a certain size; and the terminal that shows it.
+ */
 #ifndef SKEP_COMMAND_TOP_FRAME_H
 #define SKEP_COMMAND_TOP_FRAME_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * skep peek: jobs of a queue, without touching them. skep dead: lists dead letters, puts them back into their queues, or
- * forgets them. */
+ * skep peek: jobs of a queue, without touching them. skep dead: lists dead letters, puts them back into their queues,
+ * or forgets them. */
 #include "command/common/utf8.h"
 #include "command/common/values.h"
 #include "command/view/view.h"

@@ -70,10 +70,18 @@ static const struct {
     const char *event, *words;
     void (*tell)(const struct skep_command_event *event, char *text, size_t room);
 } wordings[] = {
-    {"setup", "set up", NULL},     {"fork", "started", NULL},  {"online", "online", NULL},
-    {"ready", "ready", NULL},      {"drain", "draining", NULL}, {"stop", "stopping", NULL},
-    {"disconnect", "disconnected", NULL}, {"exit", NULL, end_text}, {"reload", NULL, reload_text},
-    {"scale", NULL, scale_text},   {"pause", NULL, pause_text}, {"resume", NULL, pause_text},
+    {"setup", "set up", NULL},
+    {"fork", "started", NULL},
+    {"online", "online", NULL},
+    {"ready", "ready", NULL},
+    {"drain", "draining", NULL},
+    {"stop", "stopping", NULL},
+    {"disconnect", "disconnected", NULL},
+    {"exit", NULL, end_text},
+    {"reload", NULL, reload_text},
+    {"scale", NULL, scale_text},
+    {"pause", NULL, pause_text},
+    {"resume", NULL, pause_text},
 };
 
 static void event_text(const struct skep_command_event *event, char *text, size_t room) {
