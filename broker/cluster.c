@@ -120,27 +120,24 @@ int skep_cluster_new(skep_cluster **out, uv_loop_t *loop) {
     return status;
 }
 
-static int tell_setup(skep_cluster *cluster, int status) {
+/* The first group may not take another one's name. */
+static int set_up(skep_cluster *cluster, const skep_settings *settings,
+                  int (*take)(skep_cluster *cluster, struct skep__terms *terms, const skep_settings *settings)) {
+    const skep_group *other = settings->group != NULL ? skep_group_by_name(cluster, settings->group) : NULL;
+    if (other != NULL && other != skep_cluster_group(cluster))
+        return skep__broker_fail(cluster, SKEP_EINVAL, "group %s: there is one already", settings->group);
+    int status = take(cluster, terms_of(cluster), settings);
     skep_event event = skep__event(SKEP_EVENT_SETUP, NULL);
     if (status == SKEP_OK) skep__emit_later(cluster, &event);
     return status;
 }
 
-/* The first group may not take another one's name. */
-static int check_group(skep_cluster *cluster, const char *name) {
-    const skep_group *other = name != NULL ? skep_group_by_name(cluster, name) : NULL;
-    if (other == NULL || other == skep_cluster_group(cluster)) return SKEP_OK;
-    return skep__broker_fail(cluster, SKEP_EINVAL, "group %s: there is one already", name);
-}
-
 int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings) {
-    int status = check_group(cluster, settings->group);
-    return tell_setup(cluster, status == SKEP_OK ? skep__settings_add(cluster, terms_of(cluster), settings) : status);
+    return set_up(cluster, settings, skep__settings_add);
 }
 
 int skep_reset_primary(skep_cluster *cluster, const skep_settings *settings) {
-    int status = check_group(cluster, settings->group);
-    return tell_setup(cluster, status == SKEP_OK ? skep__settings_take(cluster, terms_of(cluster), settings) : status);
+    return set_up(cluster, settings, skep__settings_take);
 }
 
 /* --- starting --- */

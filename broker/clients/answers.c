@@ -2,22 +2,15 @@
  * Answers to submissions. A store that completes at once costs no memory: what it says travels on at the end of the
  * batch. Where one may complete later, each batch is remembered until all of it has been answered.
  */
-#include <stdlib.h>
-
 #include "clients/private.h"
 #include "common/container.h"
-#include "common/text.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
 
 enum { MAX_UNANSWERED = 64 * 1024 /* jobs of one client: what is kept of them has no other bound */ };
 
 /* Answers that travel together: to consecutive numbers, of one kind */
 struct run {
-    uint64_t number, n, id;
-    int status;
-    bool waits;        /* a duplicate: the outcome of the first follows */
-    const char *ended; /* a duplicate whose outcome was wanted: how the first has ended; NULL: it has not */
+    uint64_t number;            /* of the first */
+    struct skep__answer answer; /* to n of them */
 };
 
 /* A batch that is being put */
@@ -39,21 +32,21 @@ struct skep__answers {
 static void tell_declined(struct skep__session *session, const struct run *run) {
     struct skep_command command = {.id = SKEP_COMMAND_declined};
     struct skep_command_declined *d = &command.declined;
-    const char *reason = run->status == SKEP_ENOMEM ? SKEP__OUT_OF_MEMORY : skep_strerror(run->status);
+    const char *reason = run->answer.status == SKEP_ENOMEM ? SKEP__OUT_OF_MEMORY : skep_strerror(run->answer.status);
     *d = (struct skep_command_declined){
-        .number = run->number, .status = (uint64_t)run->status, .reason = skep__text(reason)};
-    SKEP_SET(declined, d, n, run->n);
+        .number = run->number, .status = (uint64_t)run->answer.status, .reason = skep__text(reason)};
+    SKEP_SET(declined, d, n, run->answer.n);
     skep__session_tell(session, &command);
 }
 
 static void tell_accepted(struct skep__session *session, const struct run *run, bool quiet) {
-    struct skep_command command = {.id = SKEP_COMMAND_accepted};
+    struct skep_command command = {.id = SKEP_COMMAND_accepted,
+                                   .accepted = {.number = run->number, .id = run->answer.id}};
     struct skep_command_accepted *c = &command.accepted;
-    *c = (struct skep_command_accepted){.number = run->number, .id = run->id};
-    SKEP_SET(accepted, c, n, run->n);
-    if (run->status == SKEP_EDUPLICATE) SKEP_SET(accepted, c, duplicate, true);
-    if (run->waits) SKEP_SET(accepted, c, waits, true);
-    if (run->ended != NULL) SKEP_SET(accepted, c, ended, skep__text(run->ended));
+    SKEP_SET(accepted, c, n, run->answer.n);
+    if (run->answer.status == SKEP_EDUPLICATE) SKEP_SET(accepted, c, duplicate, true);
+    if (run->answer.waits) SKEP_SET(accepted, c, waits, true);
+    if (run->answer.ended != NULL) SKEP_SET(accepted, c, ended, skep__text(run->answer.ended));
     if (quiet) skep__session_tell_quietly(session, &command);
     else skep__session_tell(session, &command);
 }
@@ -65,17 +58,17 @@ static bool is_accepted(int status) {
 /* One range for submissions that were declined in a row, so that many small ones do not displace each other. */
 static void note_declined(struct skep__session *session, const struct run *run) {
     struct skep__declined *last = &session->declined[(session->declined_count - 1) % SKEP__DECLINED_KEPT];
-    if (session->declined_count > 0 && last->number + last->n == run->number && last->status == run->status) {
-        last->n += run->n;
+    if (session->declined_count > 0 && last->number + last->n == run->number && last->status == run->answer.status) {
+        last->n += run->answer.n;
         return;
     }
     session->declined[session->declined_count++ % SKEP__DECLINED_KEPT] =
-        (struct skep__declined){.number = run->number, .n = run->n, .status = run->status};
+        (struct skep__declined){.number = run->number, .n = run->answer.n, .status = run->answer.status};
 }
 
 static void tell(struct skep__session *session, const struct run *run, bool quiet) {
-    if (run->n == 0) return;
-    if (is_accepted(run->status)) {
+    if (run->answer.n == 0) return;
+    if (is_accepted(run->answer.status)) {
         tell_accepted(session, run, quiet);
         return;
     }
@@ -85,17 +78,8 @@ static void tell(struct skep__session *session, const struct run *run, bool quie
 
 /* ids of accepted jobs follow each other; 0 stands for all that were accepted before. */
 static bool follows(const struct run *run, int status, uint64_t id) {
-    if (run->n == 0 || run->status != status || status == SKEP_EDUPLICATE) return false;
-    return status != SKEP_OK || id == (run->id != 0 ? run->id + run->n : 0);
-}
-
-static struct run run_of(uint64_t number, const struct skep__answer *answer) {
-    return (struct run){.number = number,
-                        .n = answer->n,
-                        .id = answer->id,
-                        .status = answer->status,
-                        .waits = answer->waits,
-                        .ended = answer->ended};
+    if (run->answer.n == 0 || run->answer.status != status || status == SKEP_EDUPLICATE) return false;
+    return status != SKEP_OK || id == (run->answer.id != 0 ? run->answer.id + run->answer.n : 0);
 }
 
 /* --- once more --- */
@@ -109,8 +93,8 @@ static int status_before(const struct skep__session *session, uint64_t number) {
 }
 
 static void tell_again(struct skep__session *session, const struct run *run) {
-    if (run->n > 0 && is_accepted(run->status)) tell_accepted(session, run, false);
-    else if (run->n > 0) tell_declined(session, run);
+    if (run->answer.n > 0 && is_accepted(run->answer.status)) tell_accepted(session, run, false);
+    else if (run->answer.n > 0) tell_declined(session, run);
 }
 
 static uint64_t first_unanswered(const struct skep__session *session) {
@@ -124,11 +108,11 @@ uint32_t skep__answers_again(struct skep__session *session, const struct skep_co
     for (uint64_t number = submit->number; number < submit->number + submit->jobs.count && number < end; number++) {
         const struct skep__answer answer = {.n = 1, .status = status_before(session, number)};
         if (follows(&run, answer.status, 0)) {
-            run.n++;
+            run.answer.n++;
             continue;
         }
         tell_again(session, &run);
-        run = run_of(number, &answer);
+        run = (struct run){number, answer};
     }
     tell_again(session, &run);
     uint64_t known = expected - submit->number;
@@ -149,10 +133,10 @@ static void answered_at_once(struct skep__put *put, const struct skep__answer *a
     struct at_once *a = SKEP_CONTAINER(put, struct at_once, put);
     skep__jobs_refused(a->session->cluster->jobs, answer->status);
     if (follows(&a->run, answer->status, answer->id)) {
-        a->run.n += answer->n;
+        a->run.answer.n += answer->n;
     } else {
         tell(a->session, &a->run, a->quiet);
-        a->run = run_of(a->next, answer);
+        a->run = (struct run){a->next, *answer};
     }
     a->next += answer->n;
 }
@@ -176,7 +160,7 @@ static void put_at_once(struct skep__session *session, struct skep__queue *queue
 /* --- later --- */
 
 static void tell_lacking(struct skep__session *session, uint64_t number, uint64_t n) {
-    tell(session, &(struct run){.number = number, .n = n, .status = SKEP_ENOMEM}, false);
+    tell(session, &(struct run){number, {.n = (uint32_t)n, .status = SKEP_ENOMEM}}, false);
 }
 
 static void tell_runs(struct skep__session *session, struct skep__answers *a) {
@@ -202,8 +186,8 @@ static void answered_later(struct skep__put *put, const struct skep__answer *ans
     struct skep__answers *a = SKEP_CONTAINER(put, struct skep__answers, put);
     struct run *last = a->count > 0 ? &a->runs[a->count - 1] : NULL;
     skep__jobs_refused(a->cluster->jobs, answer->status);
-    if (last != NULL && follows(last, answer->status, answer->id)) last->n += answer->n;
-    else a->runs[a->count++] = run_of(a->next, answer);
+    if (last != NULL && follows(last, answer->status, answer->id)) last->answer.n += answer->n;
+    else a->runs[a->count++] = (struct run){a->next, *answer};
     a->next += answer->n;
     if (a->next < a->end) return;
     if (a->session != NULL) tell_complete(a->session);

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The room: made, opened, asked, closed, freed. */
-#include <stdlib.h>
-
 #include "clients/private.h"
-#include "journal/journal.h"
 #include "worker/worker.h"
 
 int skep__clients_new(skep_cluster *cluster) {

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What clients say: jobs and messages. Submissions are numbered by the client, so that one that is sent again, because
  * its answer was lost, is known. */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "clients/private.h"
-#include "common/text.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
 #include "messages/messages.h"
 
 enum {
@@ -91,9 +85,8 @@ struct call {
 };
 
 static void reply(struct skep__session *session, uint64_t request, int status, const struct skep_bytes *data) {
-    struct skep_command command = {.id = SKEP_COMMAND_reply};
+    struct skep_command command = {.id = SKEP_COMMAND_reply, .reply = {.request = request}};
     struct skep_command_reply *r = &command.reply;
-    *r = (struct skep_command_reply){.request = request};
     if (status != SKEP_OK) SKEP_SET(reply, r, status, (uint64_t)status);
     if (data->size_bytes > 0) SKEP_SET(reply, r, data, *data);
     skep__session_tell(session, &command);

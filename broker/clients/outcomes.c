@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Outcomes of jobs: they go to the submitter, and to all that wait with a copy. */
 #include "clients/private.h"
-#include "common/text.h"
 
 /* An outcome that is being told */
 struct outcome {
@@ -11,8 +10,7 @@ struct outcome {
 };
 
 static void tell_died(struct skep__session *session, uint64_t number, const struct outcome *o) {
-    struct skep_command command = {.id = SKEP_COMMAND_died};
-    command.died = (struct skep_command_died){.number = number, .cause = skep__text(o->cause)};
+    struct skep_command command = {.id = SKEP_COMMAND_died, .died = {.number = number, .cause = skep__text(o->cause)}};
     if (o->result->size_bytes > 0) SKEP_SET(died, &command.died, reason, *o->result);
     skep__session_tell(session, &command);
 }

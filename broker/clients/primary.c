@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * Jobs of the primary's own. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/why.h"
 #include "clients/private.h"
 #include "common/container.h"
 #include "common/queue_options.h"
-#include "common/text.h"
-#include "config/config.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
 
 /* An outcome that the primary waits for */
 struct skep__awaited {
@@ -70,12 +65,6 @@ static struct skep__awaited *await(skep_cluster *cluster, uint64_t number, skep_
     if (SKEP_IS_ADDED(awaited, hh)) return awaited;
     free(awaited);
     return NULL;
-}
-
-static void forget(skep_cluster *cluster, struct skep__awaited *awaited) {
-    if (awaited == NULL) return;
-    HASH_DEL(cluster->clients->awaited, awaited);
-    free(awaited);
 }
 
 /* --- answers of the store --- */
@@ -171,8 +160,11 @@ int skep__primary_submit(skep_cluster *cluster, const char *queue, const void *d
     if (outcome != NULL && awaited == NULL) return SKEP_ENOMEM;
     submission.wants_outcome = outcome != NULL;
     int status = put(cluster, queue, &submission, &given);
-    if (status != SKEP_OK) forget(cluster, awaited);
-    else if (awaited != NULL && given != 0) set_id(cluster, submission.number, given);
+    if (status != SKEP_OK && awaited != NULL) {
+        HASH_DEL(cluster->clients->awaited, awaited);
+        free(awaited);
+    }
+    if (status == SKEP_OK && awaited != NULL && given != 0) set_id(cluster, submission.number, given);
     bool is_there = status == SKEP_OK || status == SKEP_EDUPLICATE || status == SKEP_EDEAD;
     if (id != NULL && is_there) *id = given;
     return status == SKEP_OK ? status : skep__broker_fail(cluster, status, "%s: %s", queue, skep_strerror(status));

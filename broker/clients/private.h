@@ -3,7 +3,12 @@
 #ifndef SKEP_CLIENTS_PRIVATE_H
 #define SKEP_CLIENTS_PRIVATE_H
 
+#include <stdlib.h>
+
 #include "clients/clients.h"
+#include "common/text.h"
+#include "jobs/jobs.h"
+#include "journal/journal.h"
 
 struct skep__clients {
     struct skep__port *intake;

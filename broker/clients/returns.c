@@ -5,8 +5,6 @@
 #include <string.h>
 
 #include "clients/private.h"
-#include "common/text.h"
-#include "journal/journal.h"
 
 enum {
     DELAY_MS = 1,
@@ -66,8 +64,7 @@ void skep__session_tell_quietly(struct skep__session *session, const struct skep
 }
 
 void skep__session_tell_expected(struct skep__session *session) {
-    struct skep_command command = {.id = SKEP_COMMAND_expected};
-    command.expected = (struct skep_command_expected){.number = session->expected};
+    struct skep_command command = {.id = SKEP_COMMAND_expected, .expected = {.number = session->expected}};
     if (!session->gap_told) skep__session_tell(session, &command);
     session->gap_told = true;
 }

@@ -2,16 +2,11 @@
  * Clients that have joined. A session ends with the client's process, which the kernel tells, or when it leaves; jobs
  * that it has submitted stay. */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "clients/private.h"
-#include "common/text.h"
 #include "config/config.h"
-#include "journal/journal.h"
 
 struct skep__session *skep__session_by_id(skep_cluster *cluster, uint32_t id) {
     struct skep__session *session;
@@ -43,8 +38,7 @@ static void process_ended(uv_poll_t *poll, int status, int events) {
     const struct skep__session *ended = poll->data;
     skep_cluster *cluster = ended->cluster;
     uint32_t id = ended->id;
-    (void)status;
-    (void)events;
+    (void)status, (void)events;
     skep__port_read(cluster->clients->intake, ended->pid);
     struct skep__session *session = skep__session_by_id(cluster, id);
     if (session != NULL) skep__session_end(session);

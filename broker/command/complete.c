@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "command/common/contact.h"
-#include "command/common/neighbours.h"
 #include "command/common/say.h"
 #include "command/subcommands.h"
 #include "common/text.h"
@@ -20,24 +19,16 @@ static void print_name(struct skep_bytes name) {
     if (name.size_bytes > 0 && name.data[0] != '-') printf("%.*s\n", (int)name.size_bytes, name.data);
 }
 
-static void on_worker(const struct skep_command *command, void *context) {
-    (void)context;
-    if (command->id == SKEP_COMMAND_workerStatus) printf("%" PRIu64 "\n", command->workerStatus.worker);
-}
-
-static void on_listener(const struct skep_command *command, void *context) {
-    (void)context;
-    if (command->id == SKEP_COMMAND_listenerStatus) print_name(command->listenerStatus.name);
-}
-
-static void on_queue(const struct skep_command *command, void *context) {
-    (void)context;
-    if (command->id == SKEP_COMMAND_queueStatus) print_name(command->queueStatus.name);
-}
-
-static void on_group(const struct skep_command *command, void *context) {
-    (void)context;
-    if (command->id == SKEP_COMMAND_groupStatus) print_name(command->groupStatus.name);
+/* Of what kind it is is said by the question's row. */
+static void on_answer(const struct skep_command *command, void *context) {
+    const enum skep_command_id *kind = context;
+    if (command->id != *kind) return;
+    switch (command->id) {
+    case SKEP_COMMAND_workerStatus: printf("%" PRIu64 "\n", command->workerStatus.worker); break;
+    case SKEP_COMMAND_listenerStatus: print_name(command->listenerStatus.name); break;
+    case SKEP_COMMAND_queueStatus: print_name(command->queueStatus.name); break;
+    default: print_name(command->groupStatus.name); break;
+    }
 }
 
 static void on_instance(const char *name, void *context) {
@@ -45,16 +36,12 @@ static void on_instance(const char *name, void *context) {
     print_name(skep__text(name));
 }
 
-/* What is completed, and the question that is asked for it; some may be of several kinds. */
 static const struct {
     const char *what;
-    enum skep_command_id question;
-    answer_cb *answer;
+    enum skep_command_id question, kind;
 } rows[] = {
-    {"workers", SKEP_COMMAND_status, on_worker}, {"listeners", SKEP_COMMAND_status, on_listener},
-    {"queues", SKEP_COMMAND_queues, on_queue},   {"groups", SKEP_COMMAND_status, on_group},
-    {"names", SKEP_COMMAND_status, on_listener}, {"names", SKEP_COMMAND_queues, on_queue},
-    {"ones", SKEP_COMMAND_status, on_worker},    {"ones", SKEP_COMMAND_status, on_group},
+#define ASKED(name, question, kind) {name, SKEP_COMMAND_##question, SKEP_COMMAND_##kind},
+#include "command/manual/sources.def"
 };
 
 static int ask_for(struct contact *contact, const struct options *options) {
@@ -62,20 +49,18 @@ static int ask_for(struct contact *contact, const struct options *options) {
     int status = SKEP_EINVAL;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct skep_command question = {.id = rows[i].question};
+        enum skep_command_id kind = rows[i].kind;
         if (strcmp(rows[i].what, what) != 0) continue;
-        status = contact_ask(contact, &question, PATIENCE_MS, rows[i].answer, NULL);
+        status = contact_ask(contact, &question, PATIENCE_MS, on_answer, &kind);
         if (status != SKEP_OK) return contact_fail(contact, status);
     }
     return status == SKEP_OK ? 0 : fail(status, "complete: %s: unknown kind", what);
 }
 
-static int complete_instances(void) {
+int command_complete(const struct options *options) {
     char dir[SKEP_MAX_DIR + 1];
+    if (strcmp(options->operands[0], "instances") != 0) return contact_run(options, ask_for);
     int status = skep__instance_default_dir("default", dir);
     if (status == SKEP_OK) neighbours_each(dir, on_instance, NULL);
     return skep_exit_status(status);
-}
-
-int command_complete(const struct options *options) {
-    return strcmp(options->operands[0], "instances") == 0 ? complete_instances() : contact_run(options, ask_for);
 }

@@ -8,33 +8,40 @@
 #include <unistd.h>
 
 #include "command/common/say.h"
-#include "command/common/typo.h"
 #include "command/common/width.h"
 #include "command/options.h"
-#include "command/run/queue_option.h"
+#include "command/run/run_options.h"
 #include "command/subcommands.h"
 
-static const struct subcommand subcommands[] = {
-#define GROUP(title) {.group = title},
-#define SUBCOMMAND(id, name, function, synopsis, help, example) \
-    {NULL, name, FOR_##id, function, synopsis, help, example},
-#define MOCK SUBCOMMAND
+static int (*const functions[])(const struct options *options) = {
+#define SUBCOMMAND(id, name, function, ...) [NUMBER_##id] = function,
 #include "command/subcommands.def"
-#undef GROUP
-#undef SUBCOMMAND
-#undef MOCK
 };
 
-enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
-
-static bool is_shown(const struct subcommand *row) {
-    return row->group == NULL && row->help[0] != '\0';
+static const struct subcommand *find(const char *name) {
+    for (const struct subcommand *row = subcommands; row->name != NULL; row++)
+        if (row->group == NULL && strcmp(row->name, name) == 0) return row;
+    return NULL;
 }
 
-static const struct subcommand *find(const char *name) {
-    for (int i = 0; i < SUBCOMMANDS; i++)
-        if (subcommands[i].name != NULL && strcmp(subcommands[i].name, name) == 0) return &subcommands[i];
-    return NULL;
+/* --- a name that is not known --- */
+
+/* Whether at most so many changes make b of a: the distance of Damerau and Levenshtein, bounded, by recursion. */
+static bool is_within(const char *a, const char *b, int changes) {
+    while (*a != '\0' && *a == *b) a++, b++;
+    if (*a == '\0' && *b == '\0') return true;
+    if (changes == 0) return false;
+    if (*a != '\0' && is_within(a + 1, b, changes - 1)) return true;
+    if (*b != '\0' && is_within(a, b + 1, changes - 1)) return true;
+    if (*a == '\0' || *b == '\0') return false;
+    if (is_within(a + 1, b + 1, changes - 1)) return true;
+    return a[0] == b[1] && a[1] == b[0] && is_within(a + 2, b + 2, changes - 1);
+}
+
+/* Whether one letter that is wrong, missing, too many or, with its neighbour, in the wrong place makes the difference;
+ * in words of five letters and more two of them may. */
+static bool is_typo_of(const char *word, const char *meant) {
+    return is_within(word, meant, strlen(meant) >= 5 ? 2 : 1);
 }
 
 /* The only command that the name may be a typing error of, or NULL. */
@@ -42,8 +49,8 @@ static const char *find_meant(const char *name) {
     static const char *const others[] = {"help", "version"};
     const char *meant = NULL;
     int found = 0;
-    for (int i = 0; i < SUBCOMMANDS; i++)
-        if (is_shown(&subcommands[i]) && is_typo_of(name, subcommands[i].name)) meant = subcommands[i].name, found++;
+    for (const struct subcommand *row = NULL; (row = subcommand_next(row)) != NULL;)
+        if (is_typo_of(name, row->name)) meant = row->name, found++;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (is_typo_of(name, others[i])) meant = others[i], found++;
     return found == 1 ? meant : NULL;
@@ -55,6 +62,8 @@ static int unknown(const char *name) {
     return fail(SKEP_EINVAL, "%s: unknown %s; skep help lists the commands", name,
                 name[0] == '-' ? "option" : "command");
 }
+
+/* --- help --- */
 
 static void help_first_steps(void) {
     static const struct {
@@ -75,9 +84,9 @@ static void help_first_steps(void) {
 
 static int help_all(void) {
     printf("usage: skep COMMAND [OPTION]...\n\n");
-    for (const struct subcommand *s = subcommands; s < subcommands + SUBCOMMANDS; s++) {
-        if (s->group != NULL) printf("%s%s:\n", s == subcommands ? "" : "\n", s->group);
-        else if (is_shown(s)) printf("  %-12s %s\n", s->name, s->help);
+    for (const struct subcommand *row = subcommands; row->name != NULL; row++) {
+        if (row->group != NULL) printf("%s%s:\n", row == subcommands ? "" : "\n", row->group);
+        else if (subcommand_is_shown(row)) printf("  %-12s %s\n", row->name, row->help);
     }
     printf("  %-12s %s\n", "help", "Explain a command: skep help COMMAND.");
     printf("  %-12s %s\n", "version", "Print the version.");
@@ -86,14 +95,6 @@ static int help_all(void) {
         "\nEnvironment: SKEP_DIR, SKEP_POLICY, SKEP_TRACE, SKEP_TRANSPORT, NO_COLOR. Exit statuses: 0, 64 for wrong\n"
         "usage, others by cause, see man skep. skep help COMMAND explains a command and its options.\n");
     return 0;
-}
-
-static bool takes_worker(const struct subcommand *subcommand) {
-    return subcommand->bit & (FOR_RESTART | FOR_DRAIN | FOR_KILL | FOR_SIGNAL | FOR_LOGS);
-}
-
-static bool loses_jobs(const struct subcommand *subcommand) {
-    return subcommand->bit & (FOR_RUN | FOR_STOP);
 }
 
 static void help_queue_key(const char *key, const char *value, const char *help) {
@@ -111,15 +112,11 @@ static int help_one(const struct subcommand *subcommand) {
     }
     if (options_have_times(subcommand->bit))
         printf("\nTIME is a number of seconds, such as 10 or 0.5, or has a unit: 500ms, 10s, 5m, 1h.\n");
-    if (takes_worker(subcommand)) printf("\nWORKER is an id, as shown by skep status.\n");
-    if (loses_jobs(subcommand))
+    if (subcommand->bit & (FOR_RESTART | FOR_DRAIN | FOR_KILL | FOR_SIGNAL | FOR_LOGS))
+        printf("\nWORKER is an id, as shown by skep status.\n");
+    if (subcommand->bit & (FOR_RUN | FOR_STOP))
         printf("\nJobs are kept in the memory of the broker only: those that are not done when it ends are lost.\n");
     printf("\nexample: %s\n", subcommand->example);
-    return 0;
-}
-
-static int version(void) {
-    printf("skep %s\n", skep_version());
     return 0;
 }
 
@@ -138,10 +135,12 @@ static int help(const char *name) {
     return subcommand != NULL ? help_one(subcommand) : unknown(name);
 }
 
+/* --- which one is run --- */
+
 static int run(const struct subcommand *subcommand, int argc, char **argv) {
     struct options options;
-    if (!options_parse(&options, subcommand->bit, argc, argv)) return EXIT_USAGE;
-    return options.help ? help_one(subcommand) : subcommand->run(&options);
+    if (!options_parse(&options, subcommand, argc, argv)) return EXIT_USAGE;
+    return options.help ? help_one(subcommand) : functions[subcommand->number](&options);
 }
 
 static int run_mock(int argc, char **argv) {
@@ -160,8 +159,11 @@ static int dispatch(int argc, char **argv) {
     if (argc < 2) return fail(SKEP_EINVAL, "COMMAND is missing; skep help lists the commands");
     const char *name = argv[1];
     if (means_help(name)) return help(argv[2]);
-    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0)
-        return argc > 2 && means_help(argv[2]) ? help_all() : version();
+    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) {
+        if (argc > 2 && means_help(argv[2])) return help_all();
+        printf("skep %s\n", skep_version());
+        return 0;
+    }
     if (strcmp(name, "mock") == 0) return run_mock(argc - 1, argv + 1);
     const struct subcommand *subcommand = find(name);
     return subcommand != NULL ? run(subcommand, argc - 1, argv + 1) : unknown(name);

@@ -25,6 +25,9 @@ enum { MAX_OPTION_ROWS = 96 };
 
 extern const struct option_row option_rows[];
 
+/* The option behind one, or the first one (NULL), that any of some subcommands takes; NULL at the end. */
+const struct option_row *option_next(const struct option_row *row, unsigned subcommands);
+
 enum { OPTION_HELP_BYTES = 256 };
 
 /* Sets one option; returns what is wrong with the value, or NULL. */

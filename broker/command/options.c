@@ -9,6 +9,7 @@
 #include "command/common/say.h"
 #include "command/common/values.h"
 #include "command/option_rows.h"
+#include "command/subcommands.h"
 
 struct getopt_tables {
     char letters[3 + 2 * MAX_OPTION_ROWS];
@@ -20,13 +21,12 @@ struct getopt_tables {
 static void fill_tables(struct getopt_tables *tables, unsigned subcommand) {
     char *letter = stpcpy(tables->letters, subcommand & (FOR_RUN | FOR_RELOAD | FOR_MOCK_BROKER) ? "+:" : ":");
     struct option *name = tables->names;
-    for (int i = 0; option_rows[i].name != NULL; i++) {
-        if (!(option_rows[i].subcommands & subcommand)) continue;
-        int argument = option_rows[i].value != NULL ? required_argument : no_argument;
-        *name++ = (struct option){.name = option_rows[i].name, .has_arg = argument, .val = 256 + i};
-        if (option_rows[i].letter == 0) continue;
-        *letter++ = option_rows[i].letter;
-        if (option_rows[i].value != NULL) *letter++ = ':';
+    for (const struct option_row *row = NULL; (row = option_next(row, subcommand)) != NULL;) {
+        int argument = row->value != NULL ? required_argument : no_argument;
+        *name++ = (struct option){.name = row->name, .has_arg = argument, .val = 256 + (int)(row - option_rows)};
+        if (row->letter == 0) continue;
+        *letter++ = row->letter;
+        if (row->value != NULL) *letter++ = ':';
     }
     *letter = '\0';
     *name = (struct option){0};
@@ -34,9 +34,8 @@ static void fill_tables(struct getopt_tables *tables, unsigned subcommand) {
 
 static const struct option_row *row_of(int found, unsigned subcommand) {
     if (found >= 256) return &option_rows[found - 256];
-    for (int i = 0; option_rows[i].name != NULL; i++)
-        if (found != 0 && option_rows[i].letter == found && (option_rows[i].subcommands & subcommand))
-            return &option_rows[i];
+    for (const struct option_row *row = NULL; (row = option_next(row, subcommand)) != NULL;)
+        if (found != 0 && row->letter == found) return row;
     return NULL;
 }
 
@@ -52,17 +51,13 @@ static bool say_unknown(const char *subcommand, unsigned bit, int found, char **
     return false;
 }
 
-/* Whether an option was given by its letter, alone or behind others. */
-static bool is_letter(const struct option_row *row, const char *word) {
-    return row->letter != 0 && strncmp(word, "--", 2) != 0;
-}
-
-/* Messages name an option as it was given. */
+/* Messages name an option as it was given: by its letter, alone or behind others, or by its name. */
 static bool apply(struct options *options, const char *subcommand, const struct option_row *row, char **argv) {
     const char *why = option_set(options, row, optarg);
     if (why == NULL) return true;
     char letter[] = {row->letter, '\0'};
-    bool by_letter = is_letter(row, argv[optind - 1] == optarg ? argv[optind - 2] : argv[optind - 1]);
+    const char *word = argv[optind - 1] == optarg ? argv[optind - 2] : argv[optind - 1];
+    bool by_letter = row->letter != 0 && strncmp(word, "--", 2) != 0;
     say("%s: %s%s %s: %s", subcommand, by_letter ? "-" : "--", by_letter ? letter : row->name, optarg, why);
     return false;
 }
@@ -86,39 +81,10 @@ static bool take_program(struct options *options, char **argv, int count) {
     return check_environment(options);
 }
 
-/* What the operands of a subcommand are called, and how many of them there must be; the others take none. Only DATA may
- * be empty. */
-static const struct operands {
-    unsigned subcommand;
-    int least;
-    const char *names[MAX_OPERANDS];
-} operands[] = {
-    {FOR_SUBMIT, 1, {"QUEUE", "DATA"}},
-    {FOR_LOGS, 0, {"WORKER"}},
-    {FOR_PEEK, 1, {"QUEUE"}},
-    {FOR_DEAD, 1, {"list, retry or drop", "QUEUE"}},
-    {FOR_SEND, 2, {"WORKER", "CMD", "DATA"}},
-    {FOR_CALL, 2, {"WORKER", "CMD", "DATA"}},
-    {FOR_SCALE, 1, {"N, +N or -N", "N, +N or -N"}},
-    {FOR_RESTART, 1, {"WORKER or GROUP"}},
-    {FOR_DRAIN, 1, {"WORKER"}},
-    {FOR_KILL, 1, {"WORKER"}},
-    {FOR_SIGNAL, 2, {"WORKER", "SIGNAL"}},
-    {FOR_PAUSE, 0, {"NAME"}},
-    {FOR_RESUME, 0, {"NAME"}},
-    {FOR_COMPLETE, 1, {"what to complete"}},
-};
-
-static const struct operands *operands_of(unsigned subcommand) {
-    static const struct operands none = {0};
-    for (size_t i = 0; i < sizeof operands / sizeof *operands; i++)
-        if (operands[i].subcommand == subcommand) return &operands[i];
-    return &none;
-}
-
 /* A mock needs a script, and a mock broker a program. */
-static bool take_mock(struct options *options, unsigned subcommand, const char *name, char **argv, int count) {
-    bool wants_program = subcommand == FOR_MOCK_BROKER;
+static bool take_mock(struct options *options, const struct subcommand *subcommand, char **argv, int count) {
+    const char *name = subcommand->name;
+    bool wants_program = subcommand->bit == FOR_MOCK_BROKER;
     if (options->script == NULL) say("%s: --script is missing; see skep help mock", name);
     else if (!wants_program && count > 0) say("%s: %s: unexpected argument; see skep help mock", name, argv[0]);
     else if (wants_program && count == 0) say("%s: PROGRAM is missing; see skep help mock", name);
@@ -126,18 +92,20 @@ static bool take_mock(struct options *options, unsigned subcommand, const char *
     return options->script != NULL && (count > 0) == wants_program;
 }
 
-static bool take_operands(struct options *options, unsigned subcommand, const char *name, char **argv, int count) {
-    const struct operands *wanted = operands_of(subcommand);
+/* Only DATA may be empty. */
+static bool take_operands(struct options *options, const struct subcommand *subcommand, char **argv, int count) {
+    const char *name = subcommand->name;
     for (int i = 0; i < count; i++) {
-        const char *operand = i < MAX_OPERANDS ? wanted->names[i] : NULL;
+        const char *operand = i < MAX_OPERANDS ? subcommand->operands[i] : NULL;
         bool is_missing = operand != NULL && argv[i][0] == '\0' && strcmp(operand, "DATA") != 0;
         if (operand == NULL) say("%s: %s: unexpected argument; see skep help %s", name, argv[i], name);
         else if (is_missing) say("%s: %s is empty; see skep help %s", name, operand, name);
         if (operand == NULL || is_missing) return false;
         options->operands[i] = argv[i];
     }
-    if (count < wanted->least) say("%s: %s is missing; see skep help %s", name, wanted->names[count], name);
-    return count >= wanted->least;
+    if (count >= subcommand->least_operands) return true;
+    say("%s: %s is missing; see skep help %s", name, subcommand->operands[count], name);
+    return false;
 }
 
 /* GROUP, unless it came first; what follows -- are arguments of the new workers, and there may be none. */
@@ -167,32 +135,35 @@ static int spare_numbers(unsigned subcommand, int argc, char **argv) {
     return kept;
 }
 
-bool options_parse(struct options *options, unsigned subcommand, int argc, char **argv) {
+bool options_parse(struct options *options, const struct subcommand *subcommand, int argc, char **argv) {
     *options = (struct options){.name = "default", .workers = option_processors()};
     struct getopt_tables tables;
-    fill_tables(&tables, subcommand);
-    if (subcommand == FOR_RELOAD && argc > 1 && argv[1][0] != '-') {
+    unsigned bit = subcommand->bit;
+    fill_tables(&tables, bit);
+    if (bit == FOR_RELOAD && argc > 1 && argv[1][0] != '-') {
         options->operands[0] = argv[1];
         argv[1] = argv[0];
         argv++, argc--;
     }
     opterr = 0;
     optind = 1;
-    int numbers = spare_numbers(subcommand, argc, argv);
+    int numbers = spare_numbers(bit, argc, argv);
     for (int found; (found = getopt_long(argc - numbers, argv, tables.letters, tables.names, NULL)) != -1;) {
-        if (found == '?' || found == ':') return say_unknown(argv[0], subcommand, found, argv);
-        if (!apply(options, argv[0], row_of(found, subcommand), argv)) return false;
+        if (found == '?' || found == ':') return say_unknown(argv[0], bit, found, argv);
+        if (!apply(options, argv[0], row_of(found, bit), argv)) return false;
     }
     if (options->help) return true;
-    if (subcommand == FOR_RUN) return take_program(options, &argv[optind], argc - optind);
-    if (subcommand == FOR_RELOAD) return take_args(options, &argv[optind], argc - optind);
-    if (subcommand & FOR_MOCK) return take_mock(options, subcommand, argv[0], &argv[optind], argc - optind);
-    return take_operands(options, subcommand, argv[0], &argv[optind], argc - optind);
+    argv += optind;
+    argc -= optind;
+    if (bit == FOR_RUN) return take_program(options, argv, argc);
+    if (bit == FOR_RELOAD) return take_args(options, argv, argc);
+    if (bit & FOR_MOCK) return take_mock(options, subcommand, argv, argc);
+    return take_operands(options, subcommand, argv, argc);
 }
 
 bool options_have_times(unsigned subcommand) {
-    for (const struct option_row *row = option_rows; row->name != NULL; row++)
-        if (row->subcommands & subcommand && row->value != NULL && strcmp(row->value, "TIME") == 0) return true;
+    for (const struct option_row *row = NULL; (row = option_next(row, subcommand)) != NULL;)
+        if (row->value != NULL && strcmp(row->value, "TIME") == 0) return true;
     return false;
 }
 
@@ -207,12 +178,11 @@ static int name_text(const struct option_row *row, char text[NAME_BYTES]) {
 void options_help(FILE *file, unsigned subcommand) {
     int width = 0;
     char name[NAME_BYTES];
-    for (const struct option_row *row = option_rows; row->name != NULL; row++) {
-        int one = row->subcommands & subcommand ? name_text(row, name) : 0;
+    for (const struct option_row *row = NULL; (row = option_next(row, subcommand)) != NULL;) {
+        int one = name_text(row, name);
         if (one > width) width = one;
     }
-    for (const struct option_row *row = option_rows; row->name != NULL; row++) {
-        if (!(row->subcommands & subcommand)) continue;
+    for (const struct option_row *row = NULL; (row = option_next(row, subcommand)) != NULL;) {
         char help[OPTION_HELP_BYTES];
         option_help(row, help);
         name_text(row, name);

@@ -3,41 +3,25 @@
 #ifndef SKEP_COMMAND_OPTIONS_H
 #define SKEP_COMMAND_OPTIONS_H
 
-#include <contract.h>
 #include <skep/cluster.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <sys/types.h>
 
 /* The subcommands by number, and which of them take an option */
 enum subcommand_number {
-#define GROUP(title)
-#define SUBCOMMAND(id, name, function, synopsis, help, example) NUMBER_##id,
-#define MOCK SUBCOMMAND
+#define SUBCOMMAND(id, ...) NUMBER_##id,
 #include "command/subcommands.def"
-#undef GROUP
-#undef SUBCOMMAND
-#undef MOCK
 };
 
 enum {
-#define GROUP(title)
-#define SUBCOMMAND(id, name, function, synopsis, help, example) FOR_##id = 1 << NUMBER_##id,
-#define MOCK SUBCOMMAND
+#define SUBCOMMAND(id, ...) FOR_##id = 1 << NUMBER_##id,
 #include "command/subcommands.def"
-#undef GROUP
-#undef SUBCOMMAND
-#undef MOCK
     FOR_MOCK = FOR_MOCK_WORKER | FOR_MOCK_BROKER,
     FOR_BROKER = 0 /* those about a broker */
-#define GROUP(title)
-#define SUBCOMMAND(id, name, function, synopsis, help, example) | FOR_##id
-#define MOCK(id, name, function, synopsis, help, example)
+#define SUBCOMMAND(id, ...) | FOR_##id
+#define MOCK(id, ...)
 #include "command/subcommands.def"
-#undef GROUP
-#undef SUBCOMMAND
-#undef MOCK
 };
 
 enum {
@@ -75,10 +59,7 @@ struct group_option {
 struct options {
     const char *name; /* "default" */
     const char *dir;
-    bool help;
-    bool json;
-    bool now;
-    bool yes;
+    bool help, json, now, yes, wait, all, raw, no_capture, follow, watch, once, no_wait; /* FLAG_ROWs of options.def */
 
     unsigned workers;             /* filled in: one for each processor */
     skep_settings settings;       /* run; reload: user, directory and umask */
@@ -93,8 +74,7 @@ struct options {
 
     const char *operands[MAX_OPERANDS]; /* of all but run; NULL: not there */
 
-    const char *lines; /* submit: a file of jobs, "-" is stdin; NULL: one job */
-    bool wait;
+    const char *lines;    /* submit: a file of jobs, "-" is stdin; NULL: one job */
     skep_job_options job; /* submit */
 
     const char *script; /* mock */
@@ -102,14 +82,8 @@ struct options {
     unsigned count;      /* peek, dead list: how many; 0: as usual */
     const char *queue;   /* dead, pause, resume: this queue, whose name may look like another thing's */
     const char *group;   /* resume: the breaker of this group */
-    bool all;            /* dead */
-    bool raw;            /* send, call: data are bytes, not JSON */
     unsigned timeout_ms; /* call; 0: as usual */
 
-    bool no_capture;        /* run: workers write to the broker's own stdout and stderr */
-    bool follow;            /* logs */
-    bool watch;             /* status */
-    bool once;              /* top */
     unsigned every_ms;      /* status --watch, top: how often; 0: as usual */
     bool since_given;       /* events */
     uint64_t since;         /* events: after the item with this number */
@@ -118,12 +92,14 @@ struct options {
     const char *program_to; /* reload: another program; NULL: the present one */
     unsigned at_once;       /* reload: workers replaced at a time; 0: 1 */
     char *const *args;      /* reload: arguments after --, NULL-terminated; NULL: the present ones */
-    bool no_wait;           /* scale, reload, restart, drain: return when it has begun */
     const char *listener;   /* pause, resume: name or URL; NULL: not said to be one */
 };
 
-/* Parses the arguments of the subcommand argv[0] into options. False if something is wrong; it has been said then. */
-bool options_parse(struct options *options, unsigned subcommand, int argc, char **argv);
+struct subcommand;
+
+/* Parses the arguments of a subcommand, which is argv[0], into options. False if something is wrong; it has been said
+ * then. */
+bool options_parse(struct options *options, const struct subcommand *subcommand, int argc, char **argv);
 
 /* Whether one of its options is a time. */
 bool options_have_times(unsigned subcommand);

@@ -39,6 +39,18 @@ void skep__program_adopt(struct skep__program *program, skep_settings *settings)
 
 void skep__program_free(struct skep__program *program);
 
+/* This program's path, not /proc/self/exe, so that a program that was replaced meanwhile is what later forks run. Where
+ * /proc is not mounted, a fork will say that there is no /proc/self/exe. NULL: no memory. To be freed. */
+char *skep__own_program(void);
+
+/* Its arguments from argv[1] on; none where /proc is not mounted. Errors: SKEP_ENOMEM, SKEP_ESYS (see errno). Free with
+ * skep__free_args. */
+SKEP_MUST_USE int skep__own_args(char ***args);
+
+/* Copies of arguments. NULL: no memory. To be freed with the other. */
+char **skep__copy_args(const char *const *args);
+void skep__free_args(const char *const *args);
+
 /* --- the directory --- */
 
 /* Makes what the room has of a cluster, and frees it. Errors: SKEP_ENOMEM. */

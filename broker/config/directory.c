@@ -25,6 +25,7 @@ enum {
 
 /* The lock while it is being taken */
 struct taking {
+    char path[SKEP_MAX_DIR + 16];
     int lock;    /* -1: not opened */
     bool is_new; /* this broker has made it */
 };
@@ -137,12 +138,11 @@ static bool is_lock(int fd, const struct stat *st) {
 
 static int open_lock(skep_cluster *cluster, const char *dir, struct taking *taking) {
     static const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY; /* it may be anything */
-    char path[SKEP_MAX_DIR + 16];
     struct stat st;
-    snprintf(path, sizeof path, "%s/%s", dir, SKEP_FILE_LOCK);
-    taking->lock = open(path, flags | O_CREAT | O_EXCL, 0600);
+    snprintf(taking->path, sizeof taking->path, "%s/%s", dir, SKEP_FILE_LOCK);
+    taking->lock = open(taking->path, flags | O_CREAT | O_EXCL, 0600);
     taking->is_new = taking->lock >= 0;
-    if (taking->lock < 0 && errno == EEXIST) taking->lock = open(path, flags);
+    if (taking->lock < 0 && errno == EEXIST) taking->lock = open(taking->path, flags);
     if (taking->lock < 0 && (errno == ELOOP || errno == EISDIR || errno == ENXIO))
         return strange(cluster, dir, SKEP_FILE_LOCK);
     if (taking->lock < 0) return failed(cluster, dir);
@@ -241,18 +241,14 @@ static bool is_of_another(int dir, const char *path, int lock) {
     return own.st_dev != there.st_dev || own.st_ino != there.st_ino;
 }
 
-/* The holder of the lock owns every socket of these generations. */
-static void remove_sockets(DIR *entries, uint64_t last) {
-    for (const struct dirent *e; (e = readdir(entries)) != NULL;)
-        if (is_own_socket(dirfd(entries), e->d_name, last)) unlinkat(dirfd(entries), e->d_name, 0);
-}
-
-/* Removes what this broker and those before it have left, unless another lock is there now. */
+/* Removes what this broker and those before it have left, unless another lock is there now: its holder owns every
+ * socket of these generations. */
 static void tidy(const char *dir, int lock, uint64_t last, bool with_lock) {
     DIR *entries = opendir(dir);
     if (entries == NULL) return;
     bool ours = !is_of_another(dirfd(entries), SKEP_FILE_LOCK, lock);
-    if (ours) remove_sockets(entries, last);
+    for (const struct dirent *e; ours && (e = readdir(entries)) != NULL;)
+        if (is_own_socket(dirfd(entries), e->d_name, last)) unlinkat(dirfd(entries), e->d_name, 0);
     if (ours && with_lock) unlinkat(dirfd(entries), SKEP_FILE_LOCK, 0);
     closedir(entries);
     if (ours && with_lock) rmdir(dir);
@@ -260,7 +256,6 @@ static void tidy(const char *dir, int lock, uint64_t last, bool with_lock) {
 
 /* Locks the directory, if all that it holds is Skep's. */
 static int take(skep_cluster *cluster, const char *dir) {
-    char path[SKEP_MAX_DIR + 16];
     struct taking taking = {.lock = -1};
     int status = lock_file(cluster, dir, &taking);
     if (status == SKEP_OK) read_predecessor(cluster, taking.lock);
@@ -271,8 +266,7 @@ static int take(skep_cluster *cluster, const char *dir) {
         cluster->directory->lock = taking.lock;
         return SKEP_OK;
     }
-    snprintf(path, sizeof path, "%s/%s", dir, SKEP_FILE_LOCK);
-    if (taking.is_new) unlink(path);
+    if (taking.is_new) unlink(taking.path);
     if (taking.lock >= 0) close(taking.lock);
     return status;
 }

@@ -1,49 +1,61 @@
 /* SPDX-License-Identifier: MIT
- * What workers are started from. */
+ * What workers are started from: by the settings, by a reload, or this program. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/config.h"
 
-struct skep__program skep__program_of(const skep_settings *s) {
-    return (struct skep__program){.exec = s->exec,
-                                  .args = s->args,
-                                  .cwd = s->cwd,
-                                  .env = s->env,
-                                  .set_ids = s->set_ids,
-                                  .uid = s->uid,
-                                  .gid = s->gid,
-                                  .set_umask = s->set_umask,
-                                  .umask = s->umask};
+enum { STEP_BYTES = 8192 };
+
+/* --- lists --- */
+
+static size_t count(const char *const *list) {
+    size_t n = 0;
+    while (list != NULL && list[n] != NULL) n++;
+    return n;
 }
 
-static void put_into(skep_settings *s, const struct skep__program *program) {
-    s->exec = program->exec;
-    s->args = program->args;
-    s->cwd = program->cwd;
-    s->env = program->env;
-    s->set_ids = program->set_ids;
-    s->uid = program->uid;
-    s->gid = program->gid;
-    s->set_umask = program->set_umask;
-    s->umask = program->umask;
+char **skep__copy_args(const char *const *list) {
+    char **copy = calloc(count(list) + 1, sizeof *copy);
+    for (size_t i = 0; copy != NULL && list[i] != NULL; i++) {
+        if ((copy[i] = strdup(list[i])) != NULL) continue;
+        skep__free_args((const char *const *)copy);
+        return NULL;
+    }
+    return copy;
+}
+
+void skep__free_args(const char *const *list) {
+    for (size_t i = 0; list != NULL && list[i] != NULL; i++) free((void *)list[i]);
+    free((void *)list);
+}
+
+/* --- from one struct to another: their fields have the same names --- */
+
+#define FIELDS(copy) \
+    copy(exec) copy(args) copy(cwd) copy(env) copy(set_ids) copy(uid) copy(gid) copy(set_umask) copy(umask)
+
+struct skep__program skep__program_of(const skep_settings *settings) {
+#define COPY(field) .field = settings->field,
+    return (struct skep__program){FIELDS(COPY)};
+#undef COPY
 }
 
 skep_reload_options skep__program_wishes(const struct skep__program *program) {
-    return (skep_reload_options){.exec = program->exec,
-                                 .args = program->args,
-                                 .cwd = program->cwd,
-                                 .env = program->env,
-                                 .set_ids = program->set_ids,
-                                 .uid = program->uid,
-                                 .gid = program->gid,
-                                 .set_umask = program->set_umask,
-                                 .umask = program->umask};
+#define COPY(field) .field = program->field,
+    return (skep_reload_options){FIELDS(COPY)};
+#undef COPY
 }
 
 void skep__program_adopt(struct skep__program *program, skep_settings *settings) {
     struct skep__program before = skep__program_of(settings);
-    put_into(settings, program);
+#define COPY(field) settings->field = program->field;
+    FIELDS(COPY)
+#undef COPY
     *program = before;
 }
 
@@ -56,12 +68,6 @@ void skep__program_free(struct skep__program *program) {
 }
 
 /* --- environment --- */
-
-static size_t count(const char *const *list) {
-    size_t n = 0;
-    while (list != NULL && list[n] != NULL) n++;
-    return n;
-}
 
 /* Whether a later one of the list, or one of more, has the same name. */
 static bool is_replaced(const char *variable, const char *const *rest, const char *const *more) {
@@ -80,13 +86,6 @@ static const char **join(const char *const *env, const char *const *more) {
         if (!is_replaced(env[i], &env[i + 1], more)) joined[used++] = env[i];
     for (size_t i = 0; i < count(more); i++) joined[used++] = more[i];
     return joined;
-}
-
-static const char *const *copy_joined(const char *const *env, const char *const *more) {
-    const char **joined = join(env, more);
-    char **copy = joined != NULL ? skep__copy_args(joined) : NULL;
-    free(joined);
-    return (const char *const *)copy;
 }
 
 /* --- whether one does what another one asked for --- */
@@ -143,11 +142,65 @@ int skep__program_changed(struct skep__program *out, const struct skep__program 
     program.exec = copy_text(program.exec, &failed);
     program.cwd = copy_text(program.cwd, &failed);
     program.args = has_args ? (const char *const *)skep__copy_args(program.args) : NULL;
-    program.env = copy_joined(program.env, options->env);
+    const char **env = join(program.env, options->env);
+    program.env = env != NULL ? (const char *const *)skep__copy_args(env) : NULL;
+    free(env);
     if (!failed && (!has_args || program.args != NULL) && program.env != NULL) {
         *out = program;
         return SKEP_OK;
     }
     skep__program_free(&program);
     return SKEP_ENOMEM;
+}
+
+/* --- this program's --- */
+
+char *skep__own_program(void) {
+    static const char link[] = "/proc/self/exe";
+    char path[PATH_MAX];
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length < 0) return strdup(link);
+    path[length] = '\0';
+    return strdup(path);
+}
+
+/* All of a file, with a terminator. NULL: see errno. */
+static char *read_all(int fd, size_t *size_bytes) {
+    char *text = NULL;
+    size_t used = 0;
+    for (ssize_t n = 1; n > 0; used += (size_t)n) {
+        char *larger = realloc(text, used + STEP_BYTES);
+        n = larger != NULL ? read(fd, larger + used, STEP_BYTES - 1) : -1;
+        if (larger != NULL) text = larger;
+        if (n >= 0) continue;
+        free(text);
+        return NULL;
+    }
+    text[used] = '\0';
+    *size_bytes = used;
+    return text;
+}
+
+/* Texts one behind another, without the first, as a list. NULL: no memory. */
+static char **list_of(const char *text, size_t size_bytes) {
+    size_t count = 0;
+    const char **list = calloc(size_bytes + 1, sizeof *list);
+    if (list == NULL) return NULL;
+    for (const char *at = text + strlen(text) + 1; at < text + size_bytes; at += strlen(at) + 1) list[count++] = at;
+    char **copy = skep__copy_args(list);
+    free(list);
+    return copy;
+}
+
+int skep__own_args(char ***args) {
+    size_t size_bytes = 0;
+    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno != ENOENT) return SKEP_ESYS;
+    char *text = fd >= 0 ? read_all(fd, &size_bytes) : strdup("");
+    int reason = errno;
+    if (fd >= 0) close(fd);
+    if (text == NULL) return reason == ENOMEM ? SKEP_ENOMEM : SKEP_ESYS;
+    *args = list_of(text, size_bytes);
+    free(text);
+    return *args != NULL ? SKEP_OK : SKEP_ENOMEM;
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Settings: defaults, checks and copies, by the rows of settings.def. */
-#include "config/settings.h"
-
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +7,7 @@
 
 #include "base/why.h"
 #include "common/number.h"
-#include "config/own_program.h"
+#include "config/config.h"
 
 enum kind { NUMBERS, TEXTS, LISTS, FLAGS };
 
@@ -30,11 +28,6 @@ static const struct setting {
 #define LIST(field, whose, until) {ROW(field, LISTS, whose, until), {0}},
 #define FLAG(field, whose, until) {ROW(field, FLAGS, whose, until), {0}},
 #include "config/settings.def"
-#undef ROW
-#undef NUMBER
-#undef TEXT
-#undef LIST
-#undef FLAG
 };
 
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -70,48 +63,31 @@ static void swap(const struct setting *row, skep_settings *a, skep_settings *b) 
 
 /* --- policies --- */
 
-static const struct {
-    const char *name;
-    enum skep_policy policy;
-} policies[] = {
-    {"round-robin", SKEP_POLICY_ROUND_ROBIN}, {"least-connections", SKEP_POLICY_LEAST_CONNECTIONS},
-    {"sticky", SKEP_POLICY_STICKY},           {"shared", SKEP_POLICY_SHARED},
-    {"reuseport", SKEP_POLICY_REUSEPORT},     {"custom", SKEP_POLICY_CUSTOM},
+static const char *const policies[] = {
+    [SKEP_POLICY_DEFAULT] = "default",
+    [SKEP_POLICY_ROUND_ROBIN] = "round-robin",
+    [SKEP_POLICY_LEAST_CONNECTIONS] = "least-connections",
+    [SKEP_POLICY_STICKY] = "sticky",
+    [SKEP_POLICY_SHARED] = "shared",
+    [SKEP_POLICY_REUSEPORT] = "reuseport",
+    [SKEP_POLICY_CUSTOM] = "custom",
 };
 
+/* The first and the last are no policies that a name means. */
 int skep_policy_parse(const char *name, enum skep_policy *policy) {
-    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
-        if (strcmp(policies[i].name, name) != 0 || policies[i].policy == SKEP_POLICY_CUSTOM) continue;
-        *policy = policies[i].policy;
+    for (unsigned i = SKEP_POLICY_DEFAULT + 1; i < SKEP_POLICY_CUSTOM; i++) {
+        if (strcmp(policies[i], name) != 0) continue;
+        *policy = (enum skep_policy)i;
         return SKEP_OK;
     }
     return SKEP_EINVAL;
 }
 
 const char *skep_policy_name(enum skep_policy policy) {
-    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++)
-        if (policies[i].policy == policy) return policies[i].name;
-    return "default";
+    return policies[policy <= SKEP_POLICY_CUSTOM ? policy : SKEP_POLICY_DEFAULT];
 }
 
 /* --- copies --- */
-
-char **skep__copy_args(const char *const *list) {
-    size_t count = 0;
-    while (list[count] != NULL) count++;
-    char **copy = calloc(count + 1, sizeof *copy);
-    for (size_t i = 0; copy != NULL && i < count; i++) {
-        if ((copy[i] = strdup(list[i])) != NULL) continue;
-        skep__free_args((const char *const *)copy);
-        return NULL;
-    }
-    return copy;
-}
-
-void skep__free_args(const char *const *list) {
-    for (size_t i = 0; list != NULL && list[i] != NULL; i++) free((void *)list[i]);
-    free((void *)list);
-}
 
 /* NULL: no memory. */
 static const int *copy_fds(const int *fds, size_t count) {
@@ -248,32 +224,12 @@ static void keep_frozen(const skep_cluster *cluster, const struct skep__terms *t
         if (row->until == START) swap(row, copy, old);
 }
 
-static void keep_what_belongs_together(skep_settings *s, const skep_settings *now) {
-    if (!s->set_ids) {
-        s->set_ids = now->set_ids;
-        s->uid = now->uid;
-        s->gid = now->gid;
-    }
-    if (!s->set_umask) {
-        s->set_umask = now->set_umask;
-        s->umask = now->umask;
-    }
-    if (s->extra_stdio == NULL) {
-        s->extra_stdio = now->extra_stdio;
-        s->extra_count = now->extra_count;
-    }
-    if (s->choose == NULL) {
-        s->choose = now->choose;
-        s->choose_context = now->choose_context;
-    }
-    if (s->stdio == NULL) s->stdio = now->stdio;
-    if (s->policy == SKEP_POLICY_DEFAULT) s->policy = now->policy;
-}
-
 int skep__settings_add(skep_cluster *cluster, struct skep__terms *terms, const skep_settings *settings) {
     const skep_settings *now = terms->settings;
     skep_settings s = *settings;
-    keep_what_belongs_together(&s, now);
+#define KEPT(lead, field) \
+    if (!s.lead) s.field = now->field;
+#include "config/settings.def"
     for (const struct setting *row = rows; row < rows + ROWS; row++)
         if (!is_set(row, &s)) memcpy(field_of(row, &s), field_of(row, now), row->size_bytes);
     return skep__settings_take(cluster, terms, &s);

@@ -4,7 +4,13 @@
 #define SKEP_CONFIG_SETTINGS_H
 
 #include "broker.h"
-#include "config/bounds.h"
+
+/* Bounds in settings.def that others rely on */
+enum {
+    SKEP__MOST_EXTRA = 64,         /* descriptors of a worker besides its stdio */
+    SKEP__MOST_FAILURES = 4096,    /* that settings.failures may ask for */
+    SKEP__LEAST_BREAKER_MS = 1000, /* one fork a second, while it is open */
+};
 
 /* Checks the settings, fills defaults in, and takes a copy of them, which may be of the group's own; what is frozen
  * stays. Where that fails all is as it was. Errors: SKEP_EINVAL, SKEP_ENOMEM, SKEP_ESYS (this program's arguments
@@ -24,9 +30,5 @@ void skep__settings_free(skep_settings *settings);
 
 /* Whether all of a list are NAME=VALUE; NULL is an empty list. */
 bool skep__env_is_valid(const char *const *env);
-
-/* Copies of arguments. NULL: no memory. To be freed with the other. */
-char **skep__copy_args(const char *const *args);
-void skep__free_args(const char *const *args);
 
 #endif

@@ -3,25 +3,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "base/why.h"
 #include "clients/clients.h"
 #include "control/private.h"
-#include "group/group.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
 #include "messages/messages.h"
-#include "worker/worker.h"
 
 enum { PEEK = 10, DEAD = 100 /* jobs in an answer, if the question does not say */ };
 
 static int add_packed(void *frame, const void *data, size_t size_bytes) {
     return skep__frame_append(frame, data, size_bytes);
-}
-
-static int add_changed(struct skep_frame *frame, uint64_t n) {
-    struct skep_command command = {.id = SKEP_COMMAND_changed};
-    command.changed = (struct skep_command_changed){.n = n};
-    return skep__frame_add(frame, &command);
 }
 
 /* The queue of a name that is there, or NULL for all if no name is. Errors: SKEP_ENOQUEUE. */
@@ -38,7 +27,8 @@ static int change_dead(skep_cluster *cluster, const struct skep_bytes *name, uin
     int status = find_queue(cluster, name, &queue);
     if (status != SKEP_OK) return status;
     uint64_t n = revive ? skep__jobs_revive(cluster->jobs, queue, id) : skep__jobs_drop(cluster->jobs, queue, id);
-    return n == 0 && id != 0 ? SKEP_ENOJOB : add_changed(frame, n);
+    struct skep_command command = {.id = SKEP_COMMAND_changed, .changed = {.n = n}};
+    return n == 0 && id != 0 ? SKEP_ENOJOB : skep__frame_add(frame, &command);
 }
 
 static int answer_about_jobs(skep_cluster *cluster, const struct skep_command *command, struct skep_frame *frame) {
@@ -94,22 +84,17 @@ static int answer_join(skep_cluster *cluster, pid_t pid, struct skep_frame *fram
 }
 
 static int answer(skep_cluster *cluster, const struct skep_command *command, pid_t pid, struct skep_frame *frame) {
+    int status;
     skep__trace_command(cluster->trace, SKEP__TRACE_WIRE, "< control", 0, command);
     switch (command->id) {
     case SKEP_COMMAND_status: return answer_status(cluster, command->status.times, frame);
     case SKEP_COMMAND_newsSince: return skep__news_since(cluster, command->newsSince.seq, add_packed, frame);
-    case SKEP_COMMAND_stop:
-    case SKEP_COMMAND_scale:
-    case SKEP_COMMAND_reload:
-    case SKEP_COMMAND_restartWorker:
-    case SKEP_COMMAND_drainWorker:
-    case SKEP_COMMAND_signalWorker:
-    case SKEP_COMMAND_pause:
-    case SKEP_COMMAND_resume: return skep__steer(cluster, command, frame);
     case SKEP_COMMAND_logs: return answer_logs(cluster, &command->logs, frame);
     case SKEP_COMMAND_exits: return skep__exits_add(cluster, command->exits.n, frame);
     case SKEP_COMMAND_join: return answer_join(cluster, pid, frame);
-    default: return answer_about_jobs(cluster, command, frame);
+    default:
+        status = answer_about_jobs(cluster, command, frame);
+        return status == SKEP_EPROTO ? skep__steer(cluster, command, frame) : status; /* none of jobs */
     }
 }
 

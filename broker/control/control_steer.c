@@ -2,30 +2,21 @@
  * What operators ask of a running hive: each command by its public function, each failure with a reason in words. */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/why.h"
 #include "common/signal_text.h"
-#include "common/text.h"
 #include "control/private.h"
-#include "group/group.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
-#include "worker/worker.h"
 
 /* --- answers --- */
 
 int skep__done_add(struct skep_frame *frame) {
     struct skep_command command = {.id = SKEP_COMMAND_done};
-    command.done.has = 0;
     return skep__frame_add(frame, &command);
 }
 
 int skep__failed_add(int status, const char *why, struct skep_frame *frame) {
     struct skep_bytes reason = skep__text(why);
-    struct skep_command command = {.id = SKEP_COMMAND_failed};
     if (reason.size_bytes > SKEP_MAX_REASON) reason.size_bytes = SKEP_MAX_REASON;
-    command.failed = (struct skep_command_failed){.status = (uint64_t)status, .reason = reason};
+    struct skep_command command = {.id = SKEP_COMMAND_failed, .failed = {.status = (uint64_t)status, .reason = reason}};
     return skep__frame_add(frame, &command);
 }
 
@@ -91,12 +82,18 @@ static int scale(skep_cluster *cluster, const struct skep_command_scale *asked, 
 
 /* --- reload --- */
 
-/* Terminated copies of a list, and the pointers to them, in one block. NULL: no memory. */
-static char **copy_args(const struct skep_list *list) {
+/* Terminated copies of a list, and the pointers to them, in one block, to be freed. Errors: SKEP_EINVAL, SKEP_ENOMEM.
+ */
+static int take_list(skep_cluster *cluster, const struct skep_list *list, const char *what, char ***copy) {
     size_t size_bytes = (list->count + 1) * sizeof(char *);
-    for (uint32_t i = 0; i < list->count; i++) size_bytes += skep__list_at(list, i).size_bytes + 1;
-    char **args = calloc(1, size_bytes);
-    if (args == NULL) return NULL;
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct skep_bytes item = skep__list_at(list, i);
+        if (item.size_bytes > 0 && memchr(item.data, 0, item.size_bytes) != NULL)
+            return skep__broker_fail(cluster, SKEP_EINVAL, "%s with a zero byte", what);
+        size_bytes += item.size_bytes + 1;
+    }
+    char **args = *copy = calloc(1, size_bytes);
+    if (args == NULL) return SKEP_ENOMEM;
     char *text = (char *)(args + list->count + 1);
     for (uint32_t i = 0; i < list->count; i++) {
         struct skep_bytes item = skep__list_at(list, i);
@@ -104,22 +101,7 @@ static char **copy_args(const struct skep_list *list) {
         args[i] = text;
         text += item.size_bytes + 1;
     }
-    return args;
-}
-
-static bool has_zero(const struct skep_list *list) {
-    for (uint32_t i = 0; i < list->count; i++) {
-        struct skep_bytes item = skep__list_at(list, i);
-        if (item.size_bytes > 0 && memchr(item.data, 0, item.size_bytes) != NULL) return true;
-    }
-    return false;
-}
-
-/* Errors: SKEP_EINVAL, SKEP_ENOMEM. To be freed. */
-static int take_list(skep_cluster *cluster, const struct skep_list *list, const char *what, char ***copy) {
-    if (has_zero(list)) return skep__broker_fail(cluster, SKEP_EINVAL, "%s with a zero byte", what);
-    *copy = copy_args(list);
-    return *copy != NULL ? SKEP_OK : SKEP_ENOMEM;
+    return SKEP_OK;
 }
 
 static int take_surroundings(skep_cluster *cluster, const struct skep_command_reload *asked,
@@ -190,42 +172,30 @@ static int stop(skep_cluster *cluster, const struct skep_command_stop *asked) {
 
 /* --- one worker --- */
 
-static int find_worker(skep_cluster *cluster, uint64_t id, skep_child **child) {
-    *child = skep_child_by_id(cluster, (uint32_t)id);
-    return *child != NULL ? SKEP_OK : skep__broker_fail(cluster, SKEP_ENOWORKER, "no worker %" PRIu64, id);
-}
-
 static int drain(skep_child *child) {
     int status = skep__scale_drain(child);
     return status != SKEP_ESTATE ? status
                                  : skep__broker_fail(child->cluster, status, "worker %u is leaving already", child->id);
 }
 
-static void say_signal(skep_child *child, int number) {
-    char name[SKEP__SIGNAL_BYTES];
-    skep_event event = skep__event(SKEP_EVENT_SIGNAL, child);
-    skep__signal_text(number, name);
-    event.reason = name;
-    skep__emit(child->cluster, &event);
-}
-
 /* 0 is no signal, though kill(2) takes it. */
 static int send_signal(skep_child *child, uint64_t number) {
+    char name[SKEP__SIGNAL_BYTES];
     int status = number > 0 ? skep__child_signal(child, (int)number, 0) : SKEP_EINVAL;
     if (status == SKEP_EINVAL) return skep__broker_fail(child->cluster, status, "no signal %" PRIu64, number);
     if (status != SKEP_OK) return skep__broker_fail(child->cluster, status, "worker %u has ended", child->id);
-    say_signal(child, (int)number);
+    skep__signal_text((int)number, name);
+    skep__emit_reason(child->cluster, SKEP_EVENT_SIGNAL, child, name);
     return SKEP_OK;
 }
 
 static int steer_worker(skep_cluster *cluster, const struct skep_command *command, skep_group **group) {
-    skep_child *child;
     bool drains = command->id == SKEP_COMMAND_drainWorker, restarts = command->id == SKEP_COMMAND_restartWorker;
     uint64_t id = drains     ? command->drainWorker.worker
                   : restarts ? command->restartWorker.worker
                              : command->signalWorker.worker;
-    int status = find_worker(cluster, id, &child);
-    if (status != SKEP_OK) return status;
+    skep_child *child = skep_child_by_id(cluster, (uint32_t)id);
+    if (child == NULL) return skep__broker_fail(cluster, SKEP_ENOWORKER, "no worker %" PRIu64, id);
     if (drains) return drain(child);
     if (!restarts) return send_signal(child, command->signalWorker.signal);
     *group = skep_child_group(child);
@@ -234,23 +204,14 @@ static int steer_worker(skep_cluster *cluster, const struct skep_command *comman
 
 /* --- pause and resume --- */
 
-static int pause_listener(skep_cluster *cluster, const struct skep_bytes *name, bool paused) {
-    char text[SKEP_MAX_URL + 1];
-    skep__copy_text(text, sizeof text, name);
-    return skep_cluster_pause_listener(cluster, text, paused);
-}
-
-static int pause_queue(skep_cluster *cluster, const struct skep_bytes *name, bool paused) {
-    char text[SKEP_MAX_NAME + 1];
-    skep__copy_text(text, sizeof text, name);
-    return skep_cluster_pause_queue(cluster, text, paused);
-}
-
 static int pause_work(skep_cluster *cluster, const struct skep_bytes *listener, const struct skep_bytes *queue,
                       bool paused) {
+    char name[SKEP_MAX_URL + 1];
     if ((listener == NULL) == (queue == NULL))
         return skep__broker_fail(cluster, SKEP_EINVAL, "give one of listener and queue");
-    return listener != NULL ? pause_listener(cluster, listener, paused) : pause_queue(cluster, queue, paused);
+    skep__copy_text(name, sizeof name, listener != NULL ? listener : queue);
+    return listener != NULL ? skep_cluster_pause_listener(cluster, name, paused)
+                            : skep_cluster_pause_queue(cluster, name, paused);
 }
 
 static int pause_some(skep_cluster *cluster, const struct skep_command_pause *asked) {
@@ -293,7 +254,6 @@ static int steer(skep_cluster *cluster, const struct skep_command *command, skep
 static int add_done(const skep_cluster *cluster, const skep_group *group, struct skep_frame *frame) {
     struct skep_command command = {.id = SKEP_COMMAND_done};
     if (group == NULL) return skep__done_add(frame);
-    command.done.has = 0;
     SKEP_SET(done, &command.done, request, skep_group_reload_request(group));
     if (cluster->group_count > 1) SKEP_SET(done, &command.done, group, skep__text(skep_group_name(group)));
     return skep__frame_add(frame, &command);

@@ -3,8 +3,16 @@
 #ifndef SKEP_CONTROL_PRIVATE_H
 #define SKEP_CONTROL_PRIVATE_H
 
+#include <string.h>
+
 #include "base/signal_mask.h"
+#include "base/why.h"
+#include "common/text.h"
 #include "control/control.h"
+#include "group/group.h"
+#include "jobs/jobs.h"
+#include "journal/journal.h"
+#include "worker/worker.h"
 
 enum { SKEP__STOP_SIGNALS = 3 };
 

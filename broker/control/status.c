@@ -1,24 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * The status, read off the ledger. */
-#include <string.h>
-
 #include "clients/clients.h"
-#include "common/text.h"
 #include "connections/connections.h"
 #include "control/private.h"
-#include "group/group.h"
 #include "hive/hive.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
 #include "messages/messages.h"
-#include "worker/worker.h"
 
 /* What a limit of the protocol would cut is left out. */
 enum { ROOMY_BYTES = 2 * 1024 * 1024 /* of an answer: after so many, programs are left out */ };
-
-static bool fits(const char *program) {
-    return strlen(program) <= SKEP_MAX_PATH;
-}
 
 static int add_broker(const skep_cluster *cluster, struct skep_frame *frame) {
     char news[SKEP_MAX_URL + 1];
@@ -56,7 +45,7 @@ static int add_worker(const skep_child *child, struct skep_frame *frame) {
                                             .uptime_ms = uv_now(child->cluster->loop) - child->spawned_ms};
     if (child->name[0] != '\0') SKEP_SET(workerStatus, w, name, skep__text(child->name));
     bool differs = strcmp(child->program, child->terms->settings->exec) != 0;
-    if (differs && fits(child->program) && frame->size_bytes < ROOMY_BYTES)
+    if (differs && strlen(child->program) <= SKEP_MAX_PATH && frame->size_bytes < ROOMY_BYTES)
         SKEP_SET(workerStatus, w, program, skep__text(child->program));
     skep__workers_worker_status(child, w);
     skep__groups_worker_status(child, w);

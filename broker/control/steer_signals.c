@@ -7,15 +7,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "base/why.h"
 #include "common/signal_text.h"
 #include "control/private.h"
-#include "group/group.h"
-#include "journal/journal.h"
 
 static const int stop_signals[SKEP__STOP_SIGNALS] = {SIGINT, SIGTERM, SIGQUIT};
 
@@ -100,11 +96,9 @@ static const char *effect_of(const skep_cluster *cluster, int signal) {
 
 static void say_signal(skep_cluster *cluster, const struct signalfd_siginfo *info) {
     char text[SKEP_MAX_REASON + 1], received[SKEP__RECEIVED_BYTES];
-    skep_event event = skep__event(SKEP_EVENT_SIGNAL, NULL);
     skep__received_text(info, received);
     snprintf(text, sizeof text, "%s: %s", received, effect_of(cluster, (int)info->ssi_signo));
-    event.reason = text;
-    skep__emit(cluster, &event);
+    skep__emit_reason(cluster, SKEP_EVENT_SIGNAL, NULL, text);
 }
 
 static void steer(skep_cluster *cluster, int signal) {
@@ -128,24 +122,12 @@ static bool next_signal(const skep_cluster *cluster, struct signalfd_siginfo *si
 static void readable(uv_poll_t *poll, int status, int events) {
     struct signalfd_siginfo signal;
     skep_cluster *cluster = poll->data;
-    (void)status;
-    (void)events;
+    (void)status, (void)events;
     while (next_signal(cluster, &signal)) {
         say_signal(cluster, &signal);
         cluster->why[0] = '\0';
         steer(cluster, (int)signal.ssi_signo);
     }
-}
-
-/* Returns an error of libuv's, or 0. */
-static int watch(skep_cluster *cluster) {
-    struct skep__control *control = cluster->control;
-    int status = uv_poll_init(cluster->loop, &control->steering, control->steering_fd);
-    if (status != 0) return status;
-    control->steering.data = cluster;
-    uv_unref((uv_handle_t *)&control->steering);
-    uv_poll_start(&control->steering, UV_READABLE, readable);
-    return 0;
 }
 
 /* Those that stop are read here too, because only this tells who sent them. If another thread of the program gets one,
@@ -162,12 +144,14 @@ int skep_cluster_steer_on_signals(skep_cluster *cluster) {
     control->steering_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     if (control->steering_fd < 0)
         return skep__broker_fail(cluster, skep_status_of_errno(errno), "cannot watch signals: %s", strerror(errno));
-    int status = watch(cluster);
-    if (status != 0) {
+    int error = uv_poll_init(cluster->loop, &control->steering, control->steering_fd);
+    if (error != 0) {
         close(control->steering_fd);
-        return skep__broker_fail(cluster, skep_status_of_errno(-status), "cannot watch signals: %s",
-                                 uv_strerror(status));
+        return skep__broker_fail(cluster, skep_status_of_errno(-error), "cannot watch signals: %s", uv_strerror(error));
     }
+    control->steering.data = cluster;
+    uv_unref((uv_handle_t *)&control->steering);
+    uv_poll_start(&control->steering, UV_READABLE, readable);
     skep__signal_mask_change(&control->mask, SIG_BLOCK, &signals);
     control->steers = true;
     return SKEP_OK;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Events are told: to the user's callbacks and to the news. */
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <unistd.h>
 
 #include "common/container.h"
 #include "journal/private.h"
@@ -67,15 +66,19 @@ void skep__emit(skep_cluster *cluster, const skep_event *event) {
     emit_now(cluster, event);
 }
 
+void skep__emit_reason(skep_cluster *cluster, enum skep_event_kind kind, skep_child *child, const char *reason) {
+    skep_event event = skep__event(kind, child);
+    event.reason = reason;
+    skep__emit(cluster, &event);
+}
+
 void skep__emit_error(skep_cluster *cluster, skep_child *child, const char *format, ...) {
     char reason[SKEP_MAX_REASON + 1];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(reason, sizeof reason, format, arguments);
     va_end(arguments);
-    skep_event event = skep__event(SKEP_EVENT_ERROR, child);
-    event.reason = reason;
-    skep__emit(cluster, &event);
+    skep__emit_reason(cluster, SKEP_EVENT_ERROR, child, reason);
 }
 
 bool skep__may_say(const skep_cluster *cluster, uint64_t *said_ms) {
@@ -86,9 +89,7 @@ bool skep__may_say(const skep_cluster *cluster, uint64_t *said_ms) {
 }
 
 void skep__emit_dead(skep_cluster *cluster, const char *text) {
-    skep_event event = skep__event(SKEP_EVENT_DEAD, NULL);
-    event.reason = text;
-    skep__emit(cluster, &event);
+    skep__emit_reason(cluster, SKEP_EVENT_DEAD, NULL, text);
 }
 
 void skep__events_stop(skep_cluster *cluster) {
@@ -106,22 +107,30 @@ bool skep__has_message_handler(const skep_cluster *cluster, const skep_child *ch
            has_kind(&child->subject->subscribers, SKEP_EVENT_MESSAGE);
 }
 
-static int subscribe(skep_cluster *cluster, struct skep__subscribers *subscribers, struct skep__subscriber wanted) {
-    if ((unsigned)wanted.kind >= SKEP_EVENT_KINDS || wanted.callback == NULL) return SKEP_EINVAL;
+/* Of the cluster, or of a worker. */
+static struct skep__subscribers *subscribers_of(const skep_cluster *cluster, const skep_child *child) {
+    return child != NULL ? &child->subject->subscribers : &cluster->journal->subscribers;
+}
+
+static int subscribe(skep_cluster *cluster, const skep_child *child, enum skep_event_kind kind, skep_event_cb callback,
+                     void *context, bool once) {
+    struct skep__subscribers *subscribers = subscribers_of(cluster, child);
+    if ((unsigned)kind >= SKEP_EVENT_KINDS || callback == NULL) return SKEP_EINVAL;
     struct skep__subscriber *s = malloc(sizeof *s);
     if (s == NULL) return SKEP_ENOMEM;
-    *s = wanted;
+    *s = (struct skep__subscriber){.kind = kind, .callback = callback, .context = context, .once = once};
     s->number = ++cluster->journal->subscriptions;
     free_removed(cluster, subscribers);
     STAILQ_INSERT_TAIL(subscribers, s, entry);
     return SKEP_OK;
 }
 
-static bool unsubscribe(const skep_cluster *cluster, struct skep__subscribers *subscribers,
-                        struct skep__subscriber wanted) {
+static bool unsubscribe(const skep_cluster *cluster, const skep_child *child, enum skep_event_kind kind,
+                        skep_event_cb callback, void *context) {
+    struct skep__subscribers *subscribers = subscribers_of(cluster, child);
     struct skep__subscriber *s, *last = NULL;
     STAILQ_FOREACH(s, subscribers, entry) {
-        bool same = s->kind == wanted.kind && s->callback == wanted.callback && s->context == wanted.context;
+        bool same = s->kind == kind && s->callback == callback && s->context == context;
         if (same && !s->removed) last = s;
     }
     if (last == NULL) return false;
@@ -131,33 +140,27 @@ static bool unsubscribe(const skep_cluster *cluster, struct skep__subscribers *s
 }
 
 int skep_on(skep_cluster *cluster, enum skep_event_kind kind, skep_event_cb callback, void *context) {
-    struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context};
-    return subscribe(cluster, &cluster->journal->subscribers, s);
+    return subscribe(cluster, NULL, kind, callback, context, false);
 }
 
 int skep_child_on(skep_child *child, enum skep_event_kind kind, skep_event_cb callback, void *context) {
-    struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context};
-    return subscribe(child->cluster, &child->subject->subscribers, s);
+    return subscribe(child->cluster, child, kind, callback, context, false);
 }
 
 int skep_once(skep_cluster *cluster, enum skep_event_kind kind, skep_event_cb callback, void *context) {
-    struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context, .once = true};
-    return subscribe(cluster, &cluster->journal->subscribers, s);
+    return subscribe(cluster, NULL, kind, callback, context, true);
 }
 
 int skep_child_once(skep_child *child, enum skep_event_kind kind, skep_event_cb callback, void *context) {
-    struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context, .once = true};
-    return subscribe(child->cluster, &child->subject->subscribers, s);
+    return subscribe(child->cluster, child, kind, callback, context, true);
 }
 
 bool skep_off(skep_cluster *cluster, enum skep_event_kind kind, skep_event_cb callback, void *context) {
-    struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context};
-    return unsubscribe(cluster, &cluster->journal->subscribers, s);
+    return unsubscribe(cluster, NULL, kind, callback, context);
 }
 
 bool skep_child_off(skep_child *child, enum skep_event_kind kind, skep_event_cb callback, void *context) {
-    struct skep__subscriber s = {.kind = kind, .callback = callback, .context = context};
-    return unsubscribe(child->cluster, &child->subject->subscribers, s);
+    return unsubscribe(child->cluster, child, kind, callback, context);
 }
 
 void skep__subscribers_free(struct skep__subscribers *subscribers) {
@@ -165,4 +168,17 @@ void skep__subscribers_free(struct skep__subscribers *subscribers) {
         STAILQ_REMOVE_HEAD(subscribers, entry);
         free(s);
     }
+}
+
+/* --- processes that cannot connect --- */
+
+void skep__peer_refused(void *context, pid_t pid, uid_t uid) {
+    skep_cluster *cluster = context;
+    skep__emit_error(cluster, NULL, "refused process %d of user %u: only user %u may connect", (int)pid, uid,
+                     geteuid());
+}
+
+void skep__peers_starved(void *context) {
+    skep__lack_say(context, SKEP__LACK_PEERS,
+                   "out of descriptors; workers, clients and commands connect when some are free");
 }

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Events: their kinds by name, and those that are due on the next turn. */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "journal/private.h"
 
 static const char *const names[SKEP_EVENT_KINDS] = {

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Exit records. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/time.h>
 
-#include "common/text.h"
 #include "journal/private.h"
 
 enum { KEPT_EXITS = 256 };

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * The room: made, opened, closed, freed. */
-#include <stdlib.h>
-
 #include "journal/private.h"
 
 int skep__journal_new(skep_cluster *cluster) {

@@ -41,6 +41,9 @@ void skep__emit_later(skep_cluster *cluster, const skep_event *event);
 /* Emits what is due. */
 void skep__emit_due(skep_cluster *cluster);
 
+/* Emits an event that has a reason, of a worker (may be NULL) or of the cluster. */
+void skep__emit_reason(skep_cluster *cluster, enum skep_event_kind kind, skep_child *child, const char *reason);
+
 /* Emits an error about a worker (may be NULL). */
 SKEP_PRINTF(3, 4) void skep__emit_error(skep_cluster *cluster, skep_child *child, const char *format, ...);
 

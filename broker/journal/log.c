@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The log. */
-#include <stdlib.h>
 #include <string.h>
 
-#include "common/text.h"
 #include "journal/private.h"
 
 enum {

@@ -1,8 +1,25 @@
 /* SPDX-License-Identifier: MIT
- * The reserve, its timer and its line. A timer of libuv's takes no memory, as an alarm of the clock may. */
+ * Lines about exhausted resources, at most one in a while about each; and the reserve of memory, with its timer. A
+ * timer of libuv's takes no memory, as an alarm of the clock may. */
+#include <stdarg.h>
+
 #include "journal/private.h"
 
-enum { RETRY_MS = 100 };
+enum { SAY_MS = 10000 /* between lines about the same */, RETRY_MS = 100 };
+
+void skep__lack_say(skep_cluster *cluster, enum skep__lack lack, const char *format, ...) {
+    char text[SKEP_MAX_REASON + 1];
+    uint64_t now_ms = uv_now(cluster->loop), *said_ms = &cluster->journal->lack_said_ms[lack];
+    if (*said_ms != 0 && now_ms - *said_ms < SAY_MS) return;
+    *said_ms = now_ms;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    skep_event event = skep__event(SKEP_EVENT_ERROR, NULL);
+    event.reason = text;
+    skep__emit_later(cluster, &event); /* a call of the user's may be the cause */
+}
 
 static void look(uv_timer_t *timer) {
     skep_cluster *cluster = timer->data;

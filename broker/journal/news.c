@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The news. */
-#include <stdlib.h>
 #include <string.h>
 
-#include "common/text.h"
 #include "journal/private.h"
 
 enum { KEPT_ITEMS = 4096, KEPT_BYTES = 2 * 1024 * 1024 /* so that all of them and a newsEnd fit into one answer */ };
@@ -104,9 +102,8 @@ void skep__news_totals(skep_cluster *cluster, const struct skep_command_brokerSt
 }
 
 static int add_end(skep_cluster *cluster, uint64_t lost, int (*add)(void *, const void *, size_t), void *context) {
-    struct skep_command command = {.id = SKEP_COMMAND_newsEnd};
+    struct skep_command command = {.id = SKEP_COMMAND_newsEnd, .newsEnd = {.seq = cluster->journal->seq}};
     struct skep_command_newsEnd *end = &command.newsEnd;
-    *end = (struct skep_command_newsEnd){.seq = cluster->journal->seq};
     if (lost > 0) SKEP_SET(newsEnd, end, lost, lost);
     skep__frame_clear(&cluster->scratch);
     int status = skep__frame_add(&cluster->scratch, &command);

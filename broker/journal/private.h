@@ -3,6 +3,10 @@
 #ifndef SKEP_JOURNAL_PRIVATE_H
 #define SKEP_JOURNAL_PRIVATE_H
 
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/text.h"
 #include "journal/journal.h"
 
 /* An event that is due on the next turn */

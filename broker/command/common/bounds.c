@@ -28,41 +28,31 @@ static const char *text_of(enum skep__unit kind, uint64_t value, char text[NUMBE
 
 /* --- parsing --- */
 
-static const char *no_time(const struct skep__number *number, char why[BOUNDS_TEXT_BYTES]) {
-    static const char begin[] = "expected a time, such as 10, 0.5, 500ms or 5m,";
+/* What would have been right, overwritten by the next call. */
+static const char *expected(const struct skep__number *number) {
+    static const char time[] = "expected a time, such as 10, 0.5, 500ms or 5m,", count[] = "expected a number from";
+    static const char size[] = "expected a number of bytes, such as 1000000, 64K, 512M or 2G";
+    static char why[BOUNDS_TEXT_BYTES];
     char least[NUMBER_BYTES], most[NUMBER_BYTES];
     text_of(number->unit, number->least, least);
     text_of(number->unit, number->most, most);
-    if (number->least == 0) snprintf(why, BOUNDS_TEXT_BYTES, "%s at most %s", begin, most);
-    else if (number->least == 1) snprintf(why, BOUNDS_TEXT_BYTES, "%s more than 0 and at most %s", begin, most);
-    else snprintf(why, BOUNDS_TEXT_BYTES, "%s from %s to %s", begin, least, most);
-    return why;
-}
-
-static const char *no_count(const struct skep__number *number, char why[BOUNDS_TEXT_BYTES]) {
-    if (number->most >= UINT32_MAX)
-        snprintf(why, BOUNDS_TEXT_BYTES, "expected a number from %" PRIu64 " on", number->least);
-    else
-        snprintf(why, BOUNDS_TEXT_BYTES, "expected a number from %" PRIu64 " to %" PRIu64, number->least, number->most);
-    return why;
-}
-
-static const char *no_size(const struct skep__number *number, char why[BOUNDS_TEXT_BYTES]) {
-    static const char begin[] = "expected a number of bytes, such as 1000000, 64K, 512M or 2G";
-    if (number->most == UINT64_MAX) return begin;
-    snprintf(why, BOUNDS_TEXT_BYTES, "%s, at most %" PRIu64, begin, number->most);
+    if (number->unit == SKEP__BYTES) {
+        if (number->most == UINT64_MAX) return size;
+        snprintf(why, sizeof why, "%s, at most %" PRIu64, size, number->most);
+    } else if (number->unit == SKEP__COUNT) {
+        if (number->most >= UINT32_MAX) snprintf(why, sizeof why, "%s %s on", count, least);
+        else snprintf(why, sizeof why, "%s %s to %s", count, least, most);
+    } else if (number->least > 1) snprintf(why, sizeof why, "%s from %s to %s", time, least, most);
+    else snprintf(why, sizeof why, "%s %sat most %s", time, number->least == 1 ? "more than 0 and " : "", most);
     return why;
 }
 
 const char *bounds_parse(const struct skep__number *number, const char *value, uint64_t *parsed) {
-    static char why[BOUNDS_TEXT_BYTES];
     uint64_t least = number->least, most = number->most;
-    switch (number->unit) {
-    case SKEP__MILLISECONDS: return parse_time(value, least, most, parsed) ? NULL : no_time(number, why);
-    case SKEP__BYTES: return parse_size(value, most, parsed) ? NULL : no_size(number, why);
-    case SKEP__COUNT: break;
-    }
-    return parse_number(value, least, most, parsed) ? NULL : no_count(number, why);
+    bool is_right = number->unit == SKEP__MILLISECONDS ? parse_time(value, least, most, parsed)
+                    : number->unit == SKEP__BYTES      ? parse_size(value, most, parsed)
+                                                       : parse_number(value, least, most, parsed);
+    return is_right ? NULL : expected(number);
 }
 
 /* --- explaining --- */

@@ -2,20 +2,56 @@
  * A running broker, as status, events and stop see it. */
 #include "command/common/contact.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "command/common/neighbours.h"
+#include "command/common/fields.h"
+#include "command/common/members.h"
+#include "command/common/print.h"
 #include "command/common/say.h"
+#include "command/common/table.h"
 
 enum {
     TRIES = 3,
     END_MS = 5000, /* for a broker that does not answer any more to leave its directory */
     LOOK_EVERY_MS = 10
 };
+
+/* --- the brokers that run beside each other --- */
+
+static int is_visible(const struct dirent *entry) {
+    return entry->d_name[0] != '.';
+}
+
+/* What belongs to others cannot be read, and is not found. */
+static bool is_running(const char *folder, const char *name) {
+    struct skep__instance instance;
+    char dir[SKEP_MAX_DIR + 1];
+    int length = snprintf(dir, sizeof dir, "%s/%s", folder, name);
+    return length > 0 && (size_t)length < sizeof dir && skep__instance_find(dir, &instance) == SKEP_OK;
+}
+
+void neighbours_each(const char *dir, void (*found)(const char *name, void *context), void *context) {
+    char folder[SKEP_MAX_DIR + 1];
+    struct dirent **entries;
+    snprintf(folder, sizeof folder, "%s", dir);
+    char *slash = strrchr(folder, '/');
+    if (slash == NULL) return;
+    *slash = '\0';
+    int count = scandir(folder[0] != '\0' ? folder : "/", &entries, is_visible, alphasort);
+    if (count < 0) return;
+    for (int i = 0; i < count; i++) {
+        if (is_running(folder, entries[i]->d_name)) found(entries[i]->d_name, context);
+        free(entries[i]);
+    }
+    free(entries);
+}
+
+/* --- finding one --- */
 
 /* Names of brokers, as many as a line holds. */
 struct names {
@@ -54,6 +90,8 @@ int contact_find(struct skep__instance *instance, const struct options *options)
     if (status != SKEP_OK) return fail(status, "%s: %s", dir, reason);
     return 0;
 }
+
+/* --- asking it --- */
 
 /* A broker that runs with NNG's sockets opens its control socket again when that had gone deaf: who was waiting there
  * asks once more. */
@@ -154,6 +192,44 @@ int contact_fail(const struct contact *contact, int status) {
 }
 
 void ignore_answer(const struct skep_command *command, void *context) {
-    (void)command;
-    (void)context;
+    (void)command, (void)context;
+}
+
+/* --- one question whose answer is a list --- */
+
+struct gathering {
+    enum skep_command_id kind;
+    json_t *list;
+    bool failed; /* no memory */
+};
+
+/* Of a payload that is longer than what is shown, the last character may be cut in two. */
+static json_t *job_json(struct skep_command job) {
+    struct skep_bytes *data = &job.jobStatus.data;
+    *data = whole_characters(*data, job.jobStatus.size > data->size_bytes);
+    return members_of(&job);
+}
+
+static void gather(const struct skep_command *command, void *context) {
+    struct gathering *gathering = context;
+    if (command->id != gathering->kind) return;
+    json_t *object = command->id == SKEP_COMMAND_jobStatus ? job_json(*command) : members_of(command);
+    if (json_array_append_new(gathering->list, object) != 0) gathering->failed = true;
+}
+
+int ask_list(struct contact *contact, const struct skep_command *question, enum skep_command_id kind, json_t **list) {
+    struct gathering gathering = {.kind = kind, .list = json_array()};
+    int status =
+        gathering.list == NULL ? SKEP_ENOMEM : contact_ask(contact, question, ANSWER_TIMEOUT_MS, gather, &gathering);
+    if (status == SKEP_OK && gathering.failed) status = SKEP_ENOMEM;
+    if (status == SKEP_OK) *list = gathering.list;
+    else json_decref(gathering.list);
+    return status == SKEP_OK ? 0 : contact_fail(contact, status);
+}
+
+void show_list(const struct options *options, const char *key, json_t *list, const char *none,
+               const struct column *columns, void (*below)(const json_t *row)) {
+    if (options->json) print_json(json_pack("{s:O}", key, list));
+    else if (json_array_size(list) == 0) puts(none);
+    else table_print(list, columns, below);
 }

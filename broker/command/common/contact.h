@@ -5,9 +5,12 @@
 
 #include <command.h>
 #include <common/instance.h>
+#include <jansson.h>
 #include <transport/ask.h>
 
 #include "command/options.h"
+
+struct column;
 
 struct contact {
     struct skep__instance instance;
@@ -18,6 +21,9 @@ struct contact {
 
 /* Called for each command of an answer; what it points to is borrowed until it returns. */
 typedef void answer_cb(const struct skep_command *command, void *context);
+
+/* Calls back for each running broker whose directory is beside dir, which need not be there, by the alphabet. */
+void neighbours_each(const char *dir, void (*found)(const char *name, void *context), void *context);
 
 /* Finds the broker. Returns 0; or says what is wrong and returns the exit status. */
 int contact_find(struct skep__instance *instance, const struct options *options);
@@ -50,5 +56,16 @@ int contact_fail(const struct contact *contact, int status);
 
 /* An answer of which nothing is expected but that it came. */
 void ignore_answer(const struct skep_command *command, void *context);
+
+/* --- one question whose answer is a list --- */
+
+/* Asks and gathers each command of the kind as an object in a new array. Returns 0; or says what is wrong and returns
+ * the exit status. */
+int ask_list(struct contact *contact, const struct skep_command *question, enum skep_command_id kind, json_t **list);
+
+/* Prints an object whose only member is the list, or for people what table_print does; none: what is said if there are
+ * none. */
+void show_list(const struct options *options, const char *key, json_t *list, const char *none,
+               const struct column *columns, void (*below)(const json_t *row));
 
 #endif

@@ -10,10 +10,6 @@ json_t *json_of_count(uint64_t count) {
     return json_integer(count < INT64_MAX ? (json_int_t)count : INT64_MAX);
 }
 
-void set_number(json_t *object, const char *key, uint64_t number) {
-    json_object_set_new(object, key, json_of_count(number));
-}
-
 json_int_t number_of(const json_t *object, const char *key) {
     return json_integer_value(json_object_get(object, key));
 }

@@ -9,8 +9,6 @@
 /* The greatest integer that JSON has here, for what is greater: it never turns negative. */
 json_t *json_of_count(uint64_t count);
 
-void set_number(json_t *object, const char *key, uint64_t number);
-
 /* 0 if there is none. */
 json_int_t number_of(const json_t *object, const char *key);
 

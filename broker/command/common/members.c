@@ -5,7 +5,6 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "command/common/clocks.h"
 #include "command/common/fields.h"
 #include "command/common/print.h"
 #include "command/common/times.h"
@@ -76,54 +75,8 @@ static const struct exception {
     value_of *value; /* NULL: by the rule, as the key */
     const char *key;
 } exceptions[] = {
-#define EXCEPTION(command, field, ...) \
-    { SKEP_COMMAND_##command, SKEP_AT_##command##_##field, __VA_ARGS__ }
-    EXCEPTION(brokerStatus, news, .showing = NEVER),
-    EXCEPTION(brokerStatus, newsSeq, .showing = NEVER),
-    EXCEPTION(brokerStatus, strayAnswers, .showing = OR_ZERO),
-    EXCEPTION(brokerStatus, cut, .showing = OR_ZERO),
-    EXCEPTION(brokerStatus, breaker_ms, .showing = OR_NULL),
-    EXCEPTION(brokerStatus, reloadStep, .showing = NEVER),
-    EXCEPTION(brokerStatus, reloadSteps, .showing = OR_NULL, .value = progress, .key = "reload"),
-    EXCEPTION(groupStatus, breaker_ms, .showing = OR_NULL),
-    EXCEPTION(groupStatus, reloadStep, .showing = NEVER),
-    EXCEPTION(groupStatus, reloadSteps, .showing = OR_NULL, .value = progress, .key = "reload"),
-    EXCEPTION(listenerStatus, resting, .showing = OR_ZERO),
-    EXCEPTION(workerStatus, worker, .key = "id"),
-    EXCEPTION(queueStatus, unhandled, .showing = NEVER),
-    EXCEPTION(queueStatus, taken_back, .showing = OR_ZERO),
-    EXCEPTION(queueStatus, interrupted, .showing = OR_ZERO),
-    EXCEPTION(queueStatus, paused, .showing = OR_ZERO),
-    EXCEPTION(queueStatus, configured, .showing = OR_ZERO),
-    EXCEPTION(queueStatus, lease_ms, .showing = OR_ZERO),
-    EXCEPTION(queueStatus, attempts, .showing = OR_ZERO),
-    EXCEPTION(queueStatus, concurrency, .showing = OR_NULL),
-    EXCEPTION(queueStatus, credit, .showing = OR_ZERO),
-    EXCEPTION(queueStatus, backoff_ms, .showing = OR_ZERO),
-    EXCEPTION(queueStatus, backoff_max_ms, .showing = OR_ZERO),
-    EXCEPTION(queueStatus, interruptions, .showing = OR_NULL),
-    EXCEPTION(queueStatus, times, .value = quantiles),
-    EXCEPTION(jobStatus, priority, .value = relative_priority),
-    EXCEPTION(jobStatus, interruptions, .showing = OR_ZERO),
-    EXCEPTION(jobStatus, signal, .value = signal_name),
-    EXCEPTION(jobStatus, died, .value = wall_time),
-    EXCEPTION(exitStatus, time, .value = wall_time),
-    EXCEPTION(exitStatus, code, .showing = OR_NULL),
-    EXCEPTION(exitStatus, signal, .showing = OR_NULL, .value = signal_name),
-    EXCEPTION(exitStatus, delay_ms, .showing = OR_NULL, .value = milliseconds, .key = "delay_ms"),
-    EXCEPTION(exitStatus, lines, .showing = OR_ZERO),
-    EXCEPTION(event, time, .value = wall_time),
-    EXCEPTION(event, worker, .value = id_and_pid),
-    EXCEPTION(event, pid, .showing = NEVER),
-    EXCEPTION(event, signal, .value = signal_name),
-    EXCEPTION(event, delay_ms, .value = milliseconds, .key = "delay_ms"),
-    EXCEPTION(event, request, .showing = NEVER),
-    EXCEPTION(event, requests, .showing = NEVER),
-    EXCEPTION(logLine, time, .value = wall_time),
-    EXCEPTION(logLine, worker, .value = id_and_pid),
-    EXCEPTION(logLine, pid, .showing = NEVER),
-    EXCEPTION(logLine, stream, .value = stream_name),
-#undef EXCEPTION
+#define EXCEPTION(command, field, ...) {SKEP_COMMAND_##command, SKEP_AT_##command##_##field, __VA_ARGS__},
+#include "command/common/members.def"
 };
 
 static const struct exception *find_exception(enum skep_command_id id, unsigned at) {

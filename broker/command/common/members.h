@@ -3,7 +3,7 @@
  *
  * The key is the field's name in lower case: badFrames is bad_frames. _ms is _s, a number of seconds. A str is text; a
  * bin is text if it is UTF-8, else hexadecimal digits, and its key ends in _hex; a list is an array of such objects. A
- * field that is absent is left out. members.c lists what is different. */
+ * field that is absent is left out. members.def lists what is different. */
 #ifndef SKEP_COMMAND_COMMON_MEMBERS_H
 #define SKEP_COMMAND_COMMON_MEMBERS_H
 

@@ -111,15 +111,11 @@ static json_t *json_of_map(const msgpack_object_map *from) {
     return object;
 }
 
-/* What is larger than JSON's integers here loses its last digits. */
-static json_t *json_of_unsigned(uint64_t number) {
-    return number <= INT64_MAX ? json_integer((json_int_t)number) : json_real((double)number);
-}
-
 static json_t *json_of(const msgpack_object *o) {
     switch (o->type) {
     case MSGPACK_OBJECT_BOOLEAN: return json_boolean(o->via.boolean);
-    case MSGPACK_OBJECT_POSITIVE_INTEGER: return json_of_unsigned(o->via.u64);
+    case MSGPACK_OBJECT_POSITIVE_INTEGER: /* what is larger than JSON's integers here loses its last digits */
+        return o->via.u64 <= INT64_MAX ? json_integer((json_int_t)o->via.u64) : json_real((double)o->via.u64);
     case MSGPACK_OBJECT_NEGATIVE_INTEGER: return json_integer(o->via.i64);
     case MSGPACK_OBJECT_FLOAT32:
     case MSGPACK_OBJECT_FLOAT64: return isfinite(o->via.f64) ? json_real(o->via.f64) : json_null();

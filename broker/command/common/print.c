@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT
- * Output that may come from a peer. */
+ * Output, which may come from a peer. */
 #include "command/common/print.h"
 
+#include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "command/common/say.h"
 #include "command/common/utf8.h"
 
-unsigned window_columns(void) {
-    struct winsize size;
-    return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+struct winsize window_size(void) {
+    struct winsize size = {0};
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) size = (struct winsize){0};
+    return size;
 }
 
 /* 15 digits show what was given; 17, the default, would show 0.1 as 0.10000000000000001. */
@@ -26,17 +30,15 @@ void write_json(FILE *file, const json_t *value) {
     free(text);
 }
 
-void print_json(const json_t *value) {
+void print_json(json_t *value) {
     write_json(stdout, value);
+    json_decref(value);
 }
 
 static void print_for_people(struct skep_bytes bytes) {
     for (size_t at = 0, size; at < bytes.size_bytes; at += size) {
-        const char *c = bytes.data + at;
-        size = utf8_printable(c, bytes.size_bytes - at);
-        if (size > 0) fwrite(c, 1, size, stdout);
-        else putchar(*c == '\n' || *c == '\t' ? *c : '?');
-        if (size == 0) size = 1;
+        const char *shown = utf8_shown(bytes.data + at, bytes.size_bytes - at, "\n\t", &size);
+        fwrite(shown, 1, size, stdout);
     }
 }
 
@@ -82,4 +84,80 @@ size_t add_counted(char *text, size_t capacity_bytes, size_t used, uint64_t coun
     if (count == 0 || used >= capacity_bytes) return used;
     return used +
            (size_t)snprintf(text + used, capacity_bytes - used, "%s%" PRIu64 " %s%s", comma, count, what, plural);
+}
+
+/* --- at once --- */
+
+static void on_signal(int signal) {
+    (void)signal;
+    _exit(0);
+}
+
+void output_begin(void) {
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+}
+
+/* Lines may have been lost before, while the disk was full, and there may be room again. */
+static int error_of_flush(void) {
+    if (fflush(stdout) != 0) return errno;
+    return ferror(stdout) ? EIO : 0;
+}
+
+bool output_is_deaf(void) {
+    struct pollfd output = {.fd = STDOUT_FILENO};
+    return poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
+}
+
+/* A terminal that hung up without a signal says no more than an error of any file, when it is written to. main would
+ * complain of what is left about a reader that has gone. */
+int flush_output(bool *deaf) {
+    int error = error_of_flush();
+    if (error == 0 || (error != EPIPE && !output_is_deaf())) return error;
+    *deaf = true;
+    __fpurge(stdout);
+    clearerr(stdout);
+    return 0;
+}
+
+/* --- colours: the few that all terminals with colours have --- */
+
+bool paint_is_possible(void) {
+    const char *terminal = getenv("TERM");
+    return terminal != NULL && strcmp(terminal, "dumb") != 0 && isatty(STDOUT_FILENO);
+}
+
+bool paint_is_refused(void) {
+    const char *refused = getenv("NO_COLOR");
+    return refused != NULL && refused[0] != '\0';
+}
+
+bool paint_wanted(void) {
+    return paint_is_possible() && !paint_is_refused();
+}
+
+enum paint paint_of_state(const char *state) {
+    static const struct {
+        const char *state;
+        enum paint paint;
+    } paints[] = {
+        {"spawning", PAINT_WARN}, {"online", PAINT_WARN}, {"draining", PAINT_WARN},
+        {"waiting", PAINT_WARN},  {"gone", PAINT_BAD},    {"paused", PAINT_BAD},
+    };
+    for (size_t i = 0; i < sizeof paints / sizeof *paints; i++)
+        if (strcmp(paints[i].state, state) == 0) return paints[i].paint;
+    return PAINT_NONE;
+}
+
+const char *paint_begin(bool wanted, enum paint paint) {
+    static const char *const codes[] = {
+        [PAINT_NONE] = "",          [PAINT_GOOD] = "\033[32m", [PAINT_WARN] = "\033[33m",
+        [PAINT_BAD] = "\033[1;31m", [PAINT_TITLE] = "\033[1m", [PAINT_FAINT] = "\033[2m",
+    };
+    return wanted ? codes[paint] : "";
+}
+
+const char *paint_end(bool wanted, enum paint paint) {
+    return wanted && paint != PAINT_NONE ? "\033[0m" : "";
 }

@@ -11,12 +11,7 @@ enum { LINE_BYTES = 1024 };
 
 void make_printable(char *text) {
     size_t left = strlen(text);
-    for (size_t size; left > 0; text += size, left -= size) {
-        size = utf8_printable(text, left);
-        if (size > 0) continue;
-        *text = '?';
-        size = 1;
-    }
+    for (size_t size; left > 0; text += size, left -= size) *text = *utf8_shown(text, left, "", &size);
 }
 
 /* In one write, so that lines of several processes do not mix. */

@@ -5,7 +5,6 @@
 
 #include <skep/status.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 
 /* Exit status of wrong usage: EX_USAGE, which is also that of SKEP_EINVAL. */

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "command/common/paint.h"
 #include "command/common/print.h"
 #include "command/common/say.h"
 #include "command/common/utf8.h"
@@ -63,18 +62,16 @@ static void print_row(FILE *file, const struct grid *grid, size_t row, bool colo
     }
 }
 
-static const json_t *value_of(const json_t *row, const char *key) {
-    return key != NULL ? json_object_get(row, key) : row;
-}
-
 static void write_each(FILE *file, const json_t *rows, const struct column *columns, bool colours, unsigned room,
                        void (*below)(const json_t *row)) {
     struct grid grid;
     size_t count = json_array_size(rows);
     if (count == 0 || grid_new(&grid, columns, count) != SKEP_OK) return;
-    for (size_t i = 0; i < count; i++)
-        for (int j = 0; j < grid.columns_count; j++)
-            columns[j].write(value_of(json_array_get(rows, i), columns[j].key), grid_cell(&grid, i, j));
+    for (size_t i = 0; i < count; i++) {
+        const json_t *row = json_array_get(rows, i);
+        for (const struct column *c = columns; c->title != NULL; c++)
+            c->write(c->key != NULL ? json_object_get(row, c->key) : row, grid_cell(&grid, i, (int)(c - columns)));
+    }
     grid_fit(&grid, (int)room, GRID_GAP);
     print_titles(file, &grid, colours);
     for (size_t i = 0; i < count; i++) {
@@ -88,10 +85,6 @@ void table_write(FILE *file, const json_t *rows, const struct column *columns, b
     write_each(file, rows, columns, colours, room, NULL);
 }
 
-void table_print_each(const json_t *rows, const struct column *columns, void (*below)(const json_t *row)) {
-    write_each(stdout, rows, columns, paint_wanted(), window_columns(), below);
-}
-
-void table_print(const json_t *rows, const struct column *columns) {
-    table_print_each(rows, columns, NULL);
+void table_print(const json_t *rows, const struct column *columns, void (*below)(const json_t *row)) {
+    write_each(stdout, rows, columns, paint_wanted(), window_size().ws_col, below);
 }

@@ -1,23 +1,34 @@
 /* SPDX-License-Identifier: MIT
- * Quantiles of handling times, as JSON and as text. */
+ * Times, and quantiles of handling times as JSON and as text. */
 #include "command/common/times.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <uv.h>
 
-struct times times_of(const struct skep_histogram *histogram) {
-    return (struct times){
-        .count = histogram->total,
-        .p50_ns = skep__histogram_quantile_ns(histogram, 0.5),
-        .p90_ns = skep__histogram_quantile_ns(histogram, 0.9),
-        .p99_ns = skep__histogram_quantile_ns(histogram, 0.99),
-        .max_ns = skep__histogram_quantile_ns(histogram, 1),
-    };
+uint64_t monotonic_ms(void) {
+    return uv_hrtime() / 1000000;
+}
+
+void time_text(uint64_t time_ms, char text[TIME_BYTES]) {
+    time_t seconds = (time_t)(time_ms / 1000);
+    struct tm parts;
+    char whole[24];
+    if (gmtime_r(&seconds, &parts) == NULL || strftime(whole, sizeof whole, "%Y-%m-%dT%H:%M:%S", &parts) == 0)
+        strcpy(whole, "?"); /* a year that has no four digits */
+    snprintf(text, TIME_BYTES, "%s.%03uZ", whole, (unsigned)(time_ms % 1000));
 }
 
 int times_read(struct skep_bytes packed, struct times *times) {
     struct skep_histogram histogram = {0};
     int status = skep__histogram_unpack(&histogram, packed.data, packed.size_bytes);
-    if (status == SKEP_OK) *times = times_of(&histogram);
+    if (status == SKEP_OK)
+        *times = (struct times){.count = histogram.total,
+                                .p50_ns = skep__histogram_quantile_ns(&histogram, 0.5),
+                                .p90_ns = skep__histogram_quantile_ns(&histogram, 0.9),
+                                .p99_ns = skep__histogram_quantile_ns(&histogram, 0.99),
+                                .max_ns = skep__histogram_quantile_ns(&histogram, 1)};
     skep__histogram_free(&histogram);
     return status;
 }

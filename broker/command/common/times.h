@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * How long something was handled, as it is shown: a packed histogram's quantiles, for programs and for people. */
+ * What time it is; and how long something was handled, as it is shown: a packed histogram's quantiles, for programs and
+ * for people. */
 #ifndef SKEP_COMMAND_COMMON_TIMES_H
 #define SKEP_COMMAND_COMMON_TIMES_H
 
@@ -9,6 +10,14 @@
 
 #include "command/common/table.h"
 
+/* Since some moment; never goes back. */
+uint64_t monotonic_ms(void);
+
+enum { TIME_BYTES = 32 };
+
+/* Writes a time of the wall clock as 2026-01-31T23:59:59.123Z. */
+void time_text(uint64_t time_ms, char text[TIME_BYTES]);
+
 struct times {
     uint64_t count;
     uint64_t p50_ns;
@@ -17,10 +26,7 @@ struct times {
     uint64_t max_ns;
 };
 
-/* All 0 if the histogram is empty. */
-struct times times_of(const struct skep_histogram *histogram);
-
-/* Reads what handlingStatus or queueStatus has. Errors: SKEP_EPROTO, SKEP_ENOMEM. */
+/* Reads what handlingStatus or queueStatus has; all 0 if the histogram is empty. Errors: SKEP_EPROTO, SKEP_ENOMEM. */
 SKEP_MUST_USE int times_read(struct skep_bytes packed, struct times *times);
 
 /* A new object {"count", "p50_ms", "p90_ms", "p99_ms", "max_ms"}, only count if that is 0; NULL if there is no

@@ -2,7 +2,7 @@
  * What of some bytes can be shown to a person. */
 #include "command/common/utf8.h"
 
-#include <stdint.h>
+#include <string.h>
 
 /* Size that the first byte of a character promises; 0 for a byte that begins none. */
 static size_t promised(unsigned char first) {
@@ -46,6 +46,12 @@ size_t utf8_printable(const char *text, size_t size_bytes) {
     const unsigned char *c = (const unsigned char *)text;
     size_t size = character(text, size_bytes);
     return is_control(c, size) || turns_text(c, size) ? 0 : size;
+}
+
+const char *utf8_shown(const char *text, size_t size_bytes, const char *kept, size_t *shown_bytes) {
+    size_t size = utf8_printable(text, size_bytes);
+    *shown_bytes = size > 0 ? size : 1;
+    return size > 0 || (*text != '\0' && strchr(kept, *text) != NULL) ? text : "?";
 }
 
 bool utf8_is_text(const char *text, size_t size_bytes) {

@@ -10,6 +10,10 @@
  * eight bits too, one that turns the direction of text, or no UTF-8. */
 size_t utf8_printable(const char *text, size_t size_bytes);
 
+/* What is shown of the character at the beginning of the bytes, and its size, which is that of the character: this, or
+ * a question mark if it may not be printed and is none of those that are kept. Borrowed. */
+const char *utf8_shown(const char *text, size_t size_bytes, const char *kept, size_t *shown_bytes);
+
 /* Whether all of it is UTF-8; control characters are allowed. */
 bool utf8_is_text(const char *text, size_t size_bytes);
 

@@ -18,7 +18,9 @@ static void write_line(const struct mark *marks, const char *line) {
     size_t length = strcspn(line, "\n");
     for (; marks->line != NULL; marks++)
         if (strlen(marks->line) == length && memcmp(marks->line, line, length) == 0) {
-            marks->write();
+            for (const struct subcommand *row = NULL; marks->write == NULL && (row = subcommand_next(row)) != NULL;)
+                marks->write_each(row);
+            if (marks->write != NULL) marks->write();
             return;
         }
     fputs(line, stdout);

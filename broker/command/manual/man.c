@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "command/manual/manual.h"
-#include "command/run/queue_option.h"
+#include "command/run/run_options.h"
 
 /* Text that roff prints as it is. */
 static void put(const char *text) {
@@ -48,23 +48,12 @@ static void write_queue_key(const char *key, const char *value, const char *help
     putchar('\n');
 }
 
-/* The keys of --queue, under it */
-static void write_queue_keys(void) {
-    fputs(".RS\n", stdout);
-    each_queue_key(write_queue_key);
-    fputs(".RE\n", stdout);
-}
-
 /* Options of all commands stand in a section of their own. */
 static bool is_common(const struct option_row *row) {
     return (row->subcommands & FOR_BROKER) == FOR_BROKER;
 }
 
-static bool takes_queue_keys(const struct option_row *row) {
-    return strcmp(row->name, "queue") == 0 && row->subcommands == FOR_RUN;
-}
-
-static void write_command(const struct manual_row *row) {
+static void write_command(const struct subcommand *row) {
     char name[64];
     snprintf(name, sizeof name, "skep %s", row->name);
     fputs(".TP\n", stdout);
@@ -74,10 +63,13 @@ static void write_command(const struct manual_row *row) {
     putchar('\n');
     put(row->help);
     fputs("\n.RS\n", stdout);
-    for (const struct option_row *option = option_rows; option->name != NULL; option++) {
-        if (!(option->subcommands & row->bit) || is_common(option)) continue;
+    for (const struct option_row *option = NULL; (option = option_next(option, row->bit)) != NULL;) {
+        if (is_common(option)) continue;
         write_option(option);
-        if (takes_queue_keys(option)) write_queue_keys();
+        if (strcmp(option->name, "queue") != 0 || option->subcommands != FOR_RUN) continue;
+        fputs(".RS\n", stdout); /* the keys of --queue, under it */
+        each_queue_key(write_queue_key);
+        fputs(".RE\n", stdout);
     }
     fputs(".PP\nExample: ", stdout);
     put_bold(row->example);
@@ -85,9 +77,9 @@ static void write_command(const struct manual_row *row) {
 }
 
 static void write_commands(void) {
-    for (const struct manual_row *row = manual_rows; !manual_is_end(row); row++) {
+    for (const struct subcommand *row = subcommands; row->name != NULL; row++) {
         if (row->group != NULL) printf(".SS %s\n", row->group);
-        else if (manual_is_shown(row)) write_command(row);
+        else if (subcommand_is_shown(row)) write_command(row);
     }
 }
 
@@ -118,9 +110,9 @@ static void write_title(void) {
 }
 
 const struct mark man_marks[] = {
-    {"@TITLE@", write_title},
-    {"@COMMANDS@", write_commands},
-    {"@COMMON@", write_common},
-    {"@STATUSES@", write_statuses},
-    {NULL, NULL},
+    {"@TITLE@", write_title, NULL},
+    {"@COMMANDS@", write_commands, NULL},
+    {"@COMMON@", write_common, NULL},
+    {"@STATUSES@", write_statuses, NULL},
+    {0},
 };

@@ -14,13 +14,10 @@ static void put(const char *text) {
     }
 }
 
-static void put_action(enum source source) {
-    if (source == SOURCE_NONE) putchar(' ');
-    else if (source_words(source) != NULL) printf("(%s)", source_words(source));
-    else if (source == SOURCE_FILES) printf("_files");
-    else if (source == SOURCE_FOLDERS) printf("_files -/");
-    else if (source == SOURCE_PROGRAMS) printf("_command_names -e");
-    else printf(" _skep_ask %s", source_name(source)); /* the space: without further arguments */
+static void put_action(const struct source *source) {
+    if (source->words != NULL) printf("(%s)", source->words);
+    else if (source->zsh != NULL) fputs(source->zsh, stdout);
+    else printf(" _skep_ask %s", source->name); /* the space: without further arguments */
 }
 
 static void write_option(const struct option_row *row) {
@@ -40,32 +37,25 @@ static void write_option(const struct option_row *row) {
     putchar('\'');
 }
 
-static void write_case(const struct manual_row *row) {
+static void write_case(const struct subcommand *row) {
     printf("    '%s')\n        _arguments -s -S", row->name);
-    for (const struct option_row *option = option_rows; option->name != NULL; option++)
-        if (option->subcommands & row->bit) write_option(option);
+    for (const struct option_row *option = NULL; (option = option_next(option, row->bit)) != NULL;)
+        write_option(option);
     for (int i = 0; i < MANUAL_OPERANDS; i++) {
-        enum source source = source_of_operand(row->bit, i);
-        if (source == SOURCE_NONE && i > 0) break;
-        printf(" \\\n            '%s:%s:", i > 0 ? "*" : "1", source_name(source));
+        const struct source *source = source_of_operand(row, i);
+        if (source == &sources[SOURCE_NONE] && i > 0) break;
+        printf(" \\\n            '%s:%s:", i > 0 ? "*" : "1", source->name);
         put_action(source);
         putchar('\'');
     }
     printf("\n        ;;\n");
 }
 
-static void write_cases(void) {
-    for (const struct manual_row *row = manual_rows; !manual_is_end(row); row++)
-        if (manual_is_shown(row)) write_case(row);
+static void write_first_word(const struct subcommand *row) {
+    if (strchr(row->name, ' ') != NULL) return;
+    printf("        '%s:", row->name);
+    put(row->help);
+    printf("'\n");
 }
 
-static void write_first_words(void) {
-    for (const struct manual_row *row = manual_rows; !manual_is_end(row); row++) {
-        if (!manual_is_shown(row) || strchr(row->name, ' ') != NULL) continue;
-        printf("        '%s:", row->name);
-        put(row->help);
-        printf("'\n");
-    }
-}
-
-const struct mark zsh_marks[] = {{"@WORDS@", write_first_words}, {"@CASES@", write_cases}, {NULL, NULL}};
+const struct mark zsh_marks[] = {{"@WORDS@", NULL, write_first_word}, {"@CASES@", NULL, write_case}, {0}};

@@ -4,8 +4,6 @@
 
 #include <contract.h>
 #include <ctype.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { PATIENCE_MS = 10000 /* if a step does not say within */ };
 
@@ -62,7 +60,7 @@ static int take_arguments(struct skep__words *words, const struct verb *verb, st
     for (const char *a = verb->arguments; *a != '\0' && status == SKEP_OK; a++)
         if (isupper((unsigned char)*a) || is_there(words))
             status = take_argument(words, (char)toupper((unsigned char)*a), step);
-    if (status == SKEP_OK && strncmp(verb->name, "expect", 6) == 0 && skep__words_accept(words, "within"))
+    if (status == SKEP_OK && verb->expects && skep__words_accept(words, "within"))
         status = skep__words_time(words, &timeout_ms);
     step->timeout_ms = (unsigned)timeout_ms;
     return status == SKEP_OK ? skep__words_end(words) : status;
@@ -70,7 +68,7 @@ static int take_arguments(struct skep__words *words, const struct verb *verb, st
 
 /* --- lines --- */
 
-/* The line of this number, without what is blank around it; what came before it is let go. */
+/* The line of this number as it is printed, without what is blank around it; what came before it is let go. */
 static const char *line_text(char **rest, unsigned *line, unsigned number) {
     char *text = *rest;
     for (; *line <= number; ++*line) text = strsep(rest, "\n");
@@ -78,6 +76,7 @@ static const char *line_text(char **rest, unsigned *line, unsigned number) {
     size_t n = strlen(text);
     while (n > 0 && isspace((unsigned char)text[n - 1])) n--;
     text[n] = '\0';
+    make_printable(text);
     return text;
 }
 

@@ -6,9 +6,30 @@
 
 #include <mock/words.h>
 #include <skep/mock.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 
-#include "command/mock/terms.h"
+#include "command/common/say.h"
+#include "command/run/run_options.h"
+
+/* --- terms.c: what a script says of the broker, of queues and of jobs --- */
+
+struct mock_terms {
+    skep_mock_options options;
+    struct queue_settings queues;
+};
+
+/* Whether a line begins with the name of a setting. */
+bool is_setting(const struct skep__words *words);
+
+/* Takes the setting that the line begins with. Errors: SKEP_EINVAL. */
+SKEP_MUST_USE int take_setting(struct skep__words *words, struct mock_terms *terms);
+
+/* Takes KEYWORD VALUE, any number of them, to the line's end. Errors: SKEP_EINVAL. */
+SKEP_MUST_USE int take_job_options(struct skep__words *words, skep_job_options *options);
+
+/* --- steps.c --- */
 
 /* A mock broker that drives a worker program */
 struct drive {
@@ -48,11 +69,11 @@ void steps_free(struct steps *steps);
 
 /* --- verbs.c --- */
 
-/* arguments: N name, D data, C number from 1, J the same, of a job, X exit status, S signal, T time, U URL, R delay,
- * O options of a job, if there are any; small letters: if they are there */
+/* A row of verbs.def, which explains its arguments */
 struct verb {
-    const char *name; /* of one word or two */
+    const char *name;
     const char *arguments;
+    bool expects; /* its line begins with expect */
     step_run *run;
 };
 

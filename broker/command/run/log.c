@@ -1,31 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * A log on a pipe that is full, or on a terminal that is stopped, would stop the broker: such lines are dropped and
  * counted. stderr itself stays blocking, since the workers share it. */
-#include "command/run/log.h"
-
-#include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "command/common/clocks.h"
-#include "command/common/say.h"
-#include "command/view/notice.h"
+#include "base/clock.h"
+#include "command/run/run.h"
 
-static bool is_writable(int timeout_ms) {
-    struct pollfd stream = {.fd = STDERR_FILENO, .events = POLLOUT};
+bool stream_is_writable(int fd, int timeout_ms) {
+    struct pollfd stream = {.fd = fd, .events = POLLOUT};
     return poll(&stream, 1, timeout_ms) == 1 && (stream.revents & POLLOUT) != 0;
-}
-
-static size_t stamp(char text[NOTICE_TEXT_BYTES]) {
-    char time[TIME_BYTES];
-    time_text(wall_clock_ms(), time);
-    return (size_t)snprintf(text, NOTICE_TEXT_BYTES, "%s broker: ", time);
 }
 
 static void tell_dropped(struct log *log) {
@@ -35,7 +20,7 @@ static void tell_dropped(struct log *log) {
 }
 
 void log_line(struct log *log, const char *text) {
-    if (!is_writable(0)) {
+    if (!stream_is_writable(STDERR_FILENO, 0)) {
         log->dropped++;
         return;
     }
@@ -44,15 +29,16 @@ void log_line(struct log *log, const char *text) {
 }
 
 void log_broker(struct log *log, const char *format, ...) {
-    char text[NOTICE_TEXT_BYTES];
-    size_t used = stamp(text);
+    char text[NOTICE_TEXT_BYTES], time[TIME_BYTES];
+    time_text(skep__wall_ms(), time);
+    size_t used = (size_t)snprintf(text, sizeof text, "%s broker: ", time);
     FORMAT(text + used, sizeof text - used, format);
     make_printable(text);
     log_line(log, text);
 }
 
 void log_wait(void) {
-    is_writable(1000);
+    stream_is_writable(STDERR_FILENO, 1000);
 }
 
 /* --- files --- */

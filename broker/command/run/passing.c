@@ -2,21 +2,12 @@
  * A stream on a pipe that is full, or on a terminal that is stopped, would stop the broker: what cannot be written
  * waits here, and when too much waits lines are dropped and counted. The stream itself stays blocking, since it is
  * shared with the parent process. */
-#include "command/run/passing.h"
-
-#include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <limits.h>
-#include <poll.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "command/common/clocks.h"
 #include "command/common/utf8.h"
+#include "command/run/run.h"
 
 enum { MARK_BYTES = 64, END_MS = 1000 };
 
@@ -46,11 +37,6 @@ void passing_open(struct passing *passing, int fd) {
 
 /* --- writing --- */
 
-static bool is_writable(const struct passing *passing, int timeout_ms) {
-    struct pollfd stream = {.fd = passing->fd, .events = POLLOUT};
-    return poll(&stream, 1, timeout_ms) == 1 && (stream.revents & POLLOUT) != 0;
-}
-
 /* Whole lines, as many as a pipe takes in one piece or not at all: what others write on it comes between lines. A pipe
  * that is writable has room for so much. */
 static size_t piece_of(const char *data, size_t left) {
@@ -62,7 +48,8 @@ static size_t piece_of(const char *data, size_t left) {
 static ssize_t write_some(const struct passing *passing, const char *data, size_t left) {
     if (passing->way == PASSING_SOCKET) return send(passing->fd, data, left, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (passing->way == PASSING_PLAIN) return write(passing->fd, data, left);
-    if (passing->way == PASSING_OWN || is_writable(passing, 0)) return write(passing->fd, data, piece_of(data, left));
+    if (passing->way == PASSING_OWN || stream_is_writable(passing->fd, 0))
+        return write(passing->fd, data, piece_of(data, left));
     errno = EAGAIN;
     return -1;
 }
@@ -97,7 +84,7 @@ void passing_close(struct passing *passing) {
     passing_flush(passing);
     for (uint64_t end_ms = monotonic_ms() + END_MS, left_ms; passing->used > 0; passing_flush(passing)) {
         left_ms = end_ms - monotonic_ms();
-        if (left_ms > END_MS || !is_writable(passing, (int)left_ms)) break;
+        if (left_ms > END_MS || !stream_is_writable(passing->fd, (int)left_ms)) break;
     }
     drop_rest(passing);
     if (passing->way == PASSING_OWN) close(passing->fd);
@@ -112,11 +99,8 @@ static void append(struct passing *passing, const char *data, size_t size_bytes)
 
 static void append_harmless(struct passing *passing, struct skep_bytes line) {
     for (size_t at = 0, size; at < line.size_bytes; at += size) {
-        const char *c = line.data + at;
-        size = utf8_printable(c, line.size_bytes - at);
-        if (size > 0 || *c == '\t') append(passing, c, size > 0 ? size : 1);
-        else append(passing, "?", 1);
-        if (size == 0) size = 1;
+        const char *shown = utf8_shown(line.data + at, line.size_bytes - at, "\t", &size);
+        append(passing, shown, size);
     }
 }
 

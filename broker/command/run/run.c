@@ -1,23 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * skep run: a broker in the foreground, driven by the public skep/cluster.h alone, and its log. */
 #include <contract.h>
-#include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <skep/group.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "command/common/say.h"
 #include "command/common/values.h"
-#include "command/run/group_option.h"
-#include "command/run/log.h"
-#include "command/run/passing.h"
-#include "command/run/signals.h"
+#include "command/run/run.h"
+#include "command/run/run_options.h"
 #include "command/subcommands.h"
-#include "command/view/notice.h"
 
 enum { PASS_AGAIN_MS = 50 /* after output was not read */ };
 
@@ -103,14 +95,11 @@ static void end_passing(struct run *run) {
 
 /* --- events --- */
 
-static bool was_ready(const skep_child *child) {
-    return skep_child_data(child) != NULL;
-}
-
 /* One that was told to leave, perhaps before it could listen, says nothing about the others. */
 static bool says_unstartable(const skep_event *event) {
-    bool asked = skep_child_exited_after_disconnect(event->child) == 1;
-    return event->code == SKEP_EXIT_UNSTARTABLE && !asked && !was_ready(event->child);
+    bool asked = skep_child_exited_after_disconnect(event->child) == 1,
+         was_ready = skep_child_data(event->child) != NULL;
+    return event->code == SKEP_EXIT_UNSTARTABLE && !asked && !was_ready;
 }
 
 /* The others would end in the same way: stopping at once is clearer than a fork every few seconds. Those of other
@@ -145,17 +134,11 @@ static void on_event(skep_cluster *cluster, const skep_event *event, void *conte
 }
 
 static int subscribe(struct run *run) {
-    static const enum skep_event_kind kinds[] = {
-        SKEP_EVENT_FORK,    SKEP_EVENT_ONLINE, SKEP_EVENT_LISTENING,  SKEP_EVENT_READY,
-        SKEP_EVENT_DRAIN,   SKEP_EVENT_ERROR,  SKEP_EVENT_DISCONNECT, SKEP_EVENT_EXIT,
-        SKEP_EVENT_STOP,    SKEP_EVENT_DEAD,   SKEP_EVENT_SCALE,      SKEP_EVENT_RELOAD,
-        SKEP_EVENT_BREAKER, SKEP_EVENT_PAUSE,  SKEP_EVENT_RESUME,     SKEP_EVENT_SIGNAL,
-    };
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        int status = skep_on(run->cluster, kinds[i], on_event, run);
-        if (status != SKEP_OK) return status;
-    }
-    return SKEP_OK;
+    int status = SKEP_OK;
+    for (unsigned kind = 0; kind < SKEP_EVENT_KINDS && status == SKEP_OK; kind++)
+        if (kind != SKEP_EVENT_SETUP && kind != SKEP_EVENT_MESSAGE)
+            status = skep_on(run->cluster, (enum skep_event_kind)kind, on_event, run);
+    return status;
 }
 
 /* The working directory by the name under which the shell knows it, so that a symbolic link in it which is changed
@@ -191,12 +174,6 @@ static void clear_common(skep_settings *settings) {
 #define FLAG(field, whose, until) CLEAR_##whose(field)
 #define NUMBER(field, whose, until, unit, least, most, usual, words, option, help) CLEAR_##whose(field)
 #include "config/settings.def"
-#undef NUMBER
-#undef FLAG
-#undef LIST
-#undef TEXT
-#undef CLEAR_CLUSTER
-#undef CLEAR_GROUP
 }
 
 static int add_group_of(struct run *run, const struct group_option *option, const skep_settings *settings) {

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Signals read from a descriptor: it tells who sent them. A fault of the program's own still ends it, though the signal
  * is blocked: the kernel sees to that. */
-#include "command/run/signals.h"
-
-#include <errno.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <sys/signalfd.h>
-#include <unistd.h>
 
+#include "command/run/run.h"
 #include "common/signal_text.h"
 
 enum { MOST_AT_ONCE = 16 };
@@ -20,17 +15,6 @@ static const int clusters[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTIN, SIGTTO
 static const int others[] = {SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGURG, SIGWINCH,
                              SIGKILL, SIGSEGV, SIGBUS,  SIGFPE,  SIGILL, SIGABRT};
 
-static bool is_one_of(const int *signals, size_t count, int signal) {
-    for (size_t i = 0; i < count; i++)
-        if (signals[i] == signal) return true;
-    return false;
-}
-
-static bool is_own(int signal) {
-    return !is_one_of(clusters, sizeof clusters / sizeof *clusters, signal) &&
-           !is_one_of(others, sizeof others / sizeof *others, signal);
-}
-
 /* A profiler that was loaded with the program, say, handles its own. */
 static bool is_handled(int signal) {
     struct sigaction action;
@@ -39,9 +23,11 @@ static bool is_handled(int signal) {
 }
 
 static void choose(sigset_t *set) {
-    sigemptyset(set);
+    sigfillset(set);
+    for (size_t i = 0; i < sizeof clusters / sizeof *clusters; i++) sigdelset(set, clusters[i]);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) sigdelset(set, others[i]);
     for (int signal = 1; signal <= SIGRTMAX; signal++)
-        if (is_own(signal) && !is_handled(signal)) sigaddset(set, signal);
+        if (is_handled(signal)) sigdelset(set, signal);
 }
 
 /* The cluster lets them through, or reads them, as long as it is there; what comes later, up to the last line of the
@@ -74,8 +60,7 @@ static void take(struct signals *signals, const struct signalfd_siginfo *info) {
 static void readable(uv_poll_t *poll, int status, int events) {
     struct signals *signals = poll->data;
     struct signalfd_siginfo infos[MOST_AT_ONCE];
-    (void)status;
-    (void)events;
+    (void)status, (void)events;
     ssize_t n = read(signals->fd, infos, sizeof infos);
     for (ssize_t i = 0; n > 0 && i < n / (ssize_t)sizeof *infos; i++) take(signals, &infos[i]);
 }

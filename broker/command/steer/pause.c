@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * skep pause and skep resume: a listener, a queue, or all that the breaker holds up. */
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "command/common/say.h"
 #include "command/steer/steer.h"
-#include "command/subcommands.h"
-#include "common/text.h"
 
 /* Both are the same question but for its name. */
 struct wish {
@@ -19,11 +14,9 @@ struct wish {
 static struct skep_command question_of(const struct wish *wish) {
     struct skep_command question = {.id = wish->paused ? SKEP_COMMAND_pause : SKEP_COMMAND_resume};
     if (wish->paused) {
-        question.pause.has = 0;
         if (wish->listener != NULL) SKEP_SET(pause, &question.pause, listener, skep__text(wish->listener));
         if (wish->queue != NULL) SKEP_SET(pause, &question.pause, queue, skep__text(wish->queue));
     } else {
-        question.resume.has = 0;
         if (wish->listener != NULL) SKEP_SET(resume, &question.resume, listener, skep__text(wish->listener));
         if (wish->queue != NULL) SKEP_SET(resume, &question.resume, queue, skep__text(wish->queue));
         if (wish->group != NULL) SKEP_SET(resume, &question.resume, group, skep__text(wish->group));
@@ -50,7 +43,6 @@ static void look_for_group(const struct skep_command *command, void *context) {
 static bool has_group(struct contact *contact, const char *name) {
     struct search search = {.group = name};
     struct skep_command question = {.id = SKEP_COMMAND_status};
-    question.status.has = 0;
     return contact_ask(contact, &question, ANSWER_TIMEOUT_MS, look_for_group, &search) == SKEP_OK && search.found;
 }
 
@@ -121,10 +113,8 @@ static void note_obstacle(const struct skep_command *command, void *context) {
 
 static int find_obstacles(struct contact *contact, struct obstacles *obstacles) {
     struct skep_command question = {.id = SKEP_COMMAND_status};
-    question.status.has = 0;
     int status = contact_ask(contact, &question, ANSWER_TIMEOUT_MS, note_obstacle, obstacles);
     question.id = SKEP_COMMAND_queues;
-    question.queues.has = 0;
     return status == SKEP_OK ? contact_ask(contact, &question, ANSWER_TIMEOUT_MS, note_obstacle, obstacles) : status;
 }
 
@@ -147,20 +137,6 @@ static int resume_all(struct contact *contact, const struct wish *wish) {
 
 /* --- both --- */
 
-static int wish_for(const struct options *options, struct wish *wish) {
-    const char *name = options->operands[0];
-    struct contact contact;
-    int code = contact_open(&contact, options), status;
-    bool named = name != NULL || wish->listener != NULL || wish->queue != NULL || wish->group != NULL;
-    if (code != 0) return code;
-    if (!named) status = resume_all(&contact, wish);
-    else status = name != NULL ? ask_for_any(&contact, wish, name) : ask(&contact, wish);
-    if (status != SKEP_OK) code = failed(&contact, wish, name, status);
-    else if (named) print_success(wish);
-    contact_close(&contact);
-    return code;
-}
-
 static int pause_or_resume(const struct options *options, const char *command, bool paused) {
     struct wish wish = {.command = command,
                         .paused = paused,
@@ -175,7 +151,15 @@ static int pause_or_resume(const struct options *options, const char *command, b
     if (ways == 0 && paused) return fail(SKEP_EINVAL, "pause: NAME is missing; see skep help pause");
     if (name != NULL && strlen(name) > SKEP_MAX_URL)
         return fail(SKEP_EINVAL, "%s: %s: expected 1 to %d bytes", command, name, SKEP_MAX_URL);
-    return wish_for(options, &wish);
+    struct contact contact;
+    int code = contact_open(&contact, options), status;
+    if (code != 0) return code;
+    if (ways == 0) status = resume_all(&contact, &wish);
+    else status = name != NULL ? ask_for_any(&contact, &wish, name) : ask(&contact, &wish);
+    if (status != SKEP_OK) code = failed(&contact, &wish, name, status);
+    else if (ways > 0) print_success(&wish);
+    contact_close(&contact);
+    return code;
 }
 
 int command_pause(const struct options *options) {

@@ -1,15 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * skep reload and skep restart: replace workers, and show how far it is. */
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "command/common/say.h"
-#include "command/common/values.h"
 #include "command/steer/steer.h"
-#include "command/subcommands.h"
-#include "common/text.h"
 
 static void show_step(struct steering *steering, const struct skep_command_event *event) {
     if (event->reason.size_bytes > 0)
@@ -39,10 +32,6 @@ static void show_pending(struct steering *steering, const struct skep_command_ev
                 event->steps);
 }
 
-static void show_replaced(struct steering *steering, const struct skep_command_event *event) {
-    steer_failed(steering, SKEP_ESTATE, "replaced %.*s", (int)event->reason.size_bytes, event->reason.data);
-}
-
 /* Without numbers: what comes before its beginning is the end of an earlier one. What is replaced was pending: it is
  * another one if this one has begun, or is not yet pending. */
 static bool seems_own(const struct steering *steering, const struct skep_command_event *event) {
@@ -60,7 +49,8 @@ static bool is_own(const struct steering *steering, const struct skep_command_ev
 static void heard(struct steering *steering, const struct skep_command_event *event) {
     if (!skep__text_is(event->event, "reload") || !is_own(steering, event)) return;
     if (skep__text_is(event->phase, "pending")) show_pending(steering, event);
-    else if (skep__text_is(event->phase, "replaced")) show_replaced(steering, event);
+    else if (skep__text_is(event->phase, "replaced"))
+        steer_failed(steering, SKEP_ESTATE, "replaced %.*s", (int)event->reason.size_bytes, event->reason.data);
     else if (skep__text_is(event->phase, "begun")) steering->has_begun = true;
     else if (skep__text_is(event->phase, "step")) show_step(steering, event);
     else if (skep__text_is(event->phase, "done")) show_done(steering, event);
@@ -79,11 +69,6 @@ static void take_request(const struct skep_command *command, void *context) {
 static void looked(struct steering *steering) {
     if (steering->outlook.is_reloading || steering->follower.at.lost == 0) return;
     steer_failed(steering, SKEP_ESTATE, "it has ended, but its result was lost; see skep status");
-}
-
-/* The broker may have another working directory. */
-static const char *whole_path(const char *program, char path[SKEP_MAX_PATH + 1]) {
-    return strchr(program, '/') != NULL ? absolute_path(program, path) : program;
 }
 
 /* Empty if none were given: the new workers then have no arguments. */
@@ -126,11 +111,11 @@ static int reload(const struct options *options, const char *group) {
     struct skep_bytes items[SKEP_MAX_LIST], variables[MAX_ENV];
     const char *const *args = (const char *const *)options->args;
     char path[SKEP_MAX_PATH + 1], cwd[SKEP_MAX_PATH + 1];
-    question.reload.has = 0;
     const char *why = args != NULL ? check_args(args) : NULL;
     if (why != NULL) return fail(SKEP_EINVAL, "reload: %s", why);
     if (options->program_to != NULL) {
-        const char *program = whole_path(options->program_to, path);
+        const char *program = options->program_to; /* the broker may have another working directory */
+        if (strchr(program, '/') != NULL) program = absolute_path(program, path);
         if (program == NULL) return fail(SKEP_ESYS, "reload: %s: %s", options->program_to, strerror(errno));
         SKEP_SET(reload, &question.reload, program, skep__text(program));
     }
@@ -162,7 +147,6 @@ static void note_group(const struct skep_command *command, void *context) {
 static int find_groups(const struct options *options, struct groups *groups) {
     struct contact contact;
     struct skep_command question = {.id = SKEP_COMMAND_status};
-    question.status.has = 0;
     int code = contact_open(&contact, options);
     if (code != 0) return code;
     int status = contact_ask(&contact, &question, ANSWER_TIMEOUT_MS, note_group, groups);
@@ -196,10 +180,9 @@ int command_reload(const struct options *options) {
 
 int command_restart(const struct options *options) {
     struct steering steering = {.command = "restart", .heard = heard, .looked = looked};
-    struct skep_command question = {.id = SKEP_COMMAND_restartWorker};
     if (!is_number(options->operands[0])) return reload(options, options->operands[0]);
     int code = parse_worker("restart", options->operands[0], &steering.worker);
     if (code != 0) return code;
-    question.restartWorker = (struct skep_command_restartWorker){.worker = steering.worker};
+    struct skep_command question = {.id = SKEP_COMMAND_restartWorker, .restartWorker = {.worker = steering.worker}};
     return steer_and_follow(&steering, options, &question, take_request);
 }

@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * skep scale: changes how many workers there are, and waits until it is so. */
-#include <inttypes.h>
-
-#include "command/common/say.h"
-#include "command/common/values.h"
 #include "command/steer/steer.h"
-#include "command/subcommands.h"
-#include "common/text.h"
 
 static bool parse_scale(const char *operand, struct skep_command_scale *scale) {
     uint64_t n;
@@ -30,12 +24,8 @@ static void take_scaled(const struct skep_command *command, void *context) {
     ticker_line(&steering->ticker, "%" PRIu64 " -> %" PRIu64 " workers", command->scaled.from, command->scaled.to);
 }
 
-static bool is_unasked(const struct skep_command_event *event) {
-    return skep__text_is(event->event, "exit") && !skep__text_is(event->reason, "voluntary");
-}
-
 static void heard(struct steering *steering, const struct skep_command_event *event) {
-    if (is_unasked(event)) steer_tell(steering, event);
+    if (skep__text_is(event->event, "exit") && !skep__text_is(event->reason, "voluntary")) steer_tell(steering, event);
     if (skep__text_is(event->event, "breaker") && skep__text_is(event->phase, "opened"))
         steer_failed(steering, SKEP_ESTATE, "no more workers are started: %.*s", (int)event->reason.size_bytes,
                      event->reason.data);

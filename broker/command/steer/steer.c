@@ -4,14 +4,8 @@
  * Events say that something has happened, the status says how the hive is: it is asked for after events, ten times a
  * second at most, and after every silence. So nothing hangs on a single event. */
 #include "command/steer/steer.h"
-#include "common/text.h"
 
-#include <stdio.h>
-#include <string.h>
-
-#include "command/common/clocks.h"
-#include "command/common/say.h"
-#include "command/common/values.h"
+#include "command/common/times.h"
 #include "command/view/notice.h"
 
 enum { LOOK_EVERY_MS = 100, LOOK_TIMEOUT_MS = 1000, TEXT_BYTES = 1024 };
@@ -110,7 +104,6 @@ static void see(const struct skep_command *command, void *context) {
  * is to be heard first: events say why. */
 static void look(struct steering *steering) {
     struct skep_command question = {.id = SKEP_COMMAND_status};
-    question.status.has = 0;
     steering->outlook = (struct outlook){0};
     int status = contact_ask(&steering->contact, &question, LOOK_TIMEOUT_MS, see, steering);
     steering->looked_ms = monotonic_ms();
@@ -148,16 +141,6 @@ static void step(struct steering *steering) {
         steering->code = contact_fail(&steering->contact, status);
         steering->is_over = true;
     }
-}
-
-int steer_ask(const struct options *options, const char *command, const struct skep_command *question) {
-    struct contact contact;
-    int code = contact_open(&contact, options);
-    if (code != 0) return code;
-    int status = contact_ask(&contact, question, ANSWER_TIMEOUT_MS, ignore_answer, NULL);
-    if (status != SKEP_OK) code = steer_refused(&contact, command, status);
-    contact_close(&contact);
-    return code;
 }
 
 static int ask_and_follow(struct steering *steering, const struct options *options, const struct skep_command *question,

@@ -3,9 +3,40 @@
 #ifndef SKEP_COMMAND_STEER_STEER_H
 #define SKEP_COMMAND_STEER_STEER_H
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "command/common/contact.h"
 #include "command/common/follow.h"
-#include "command/common/ticker.h"
+#include "command/common/say.h"
+#include "command/common/values.h"
+#include "command/subcommands.h"
+#include "common/text.h"
+
+/* --- ticker.c: how far something is: on a terminal one line on stdout that is written again and again, else a line for
+ * each step --- */
+
+struct ticker {
+    bool is_terminal;
+    bool is_shown; /* a line stands there that is to be written over */
+};
+
+void ticker_begin(struct ticker *ticker);
+
+/* A step that was made. */
+SKEP_PRINTF(2, 3) void ticker_step(struct ticker *ticker, const char *format, ...);
+
+/* What is waited for; shown on terminals only. */
+SKEP_PRINTF(2, 3) void ticker_wait(struct ticker *ticker, const char *format, ...);
+
+/* A line that stays, whatever follows. */
+SKEP_PRINTF(2, 3) void ticker_line(struct ticker *ticker, const char *format, ...);
+
+/* Leaves the line empty, for something else to be written there. */
+void ticker_erase(struct ticker *ticker);
+
+/* --- steer.c --- */
 
 /* How the hive was when it was looked at last; of one worker more, if the steering is about one. */
 struct outlook {
@@ -42,10 +73,6 @@ struct steering {
     bool is_pending;  /* reload: it waits for the end of another one */
     bool has_begun;   /* reload: its own first event came */
 };
-
-/* Asks one question of which nothing is expected but that it is done; returns the exit status, what is wrong is said.
- */
-int steer_ask(const struct options *options, const char *command, const struct skep_command *question);
 
 /* Asks, and if that went well follows the news until it is over; with options->no_wait it returns when the broker has
  * answered. answer and what it is given, the steering, see the answer. */

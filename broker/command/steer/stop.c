@@ -2,24 +2,14 @@
  * skep stop: asks a broker to end and waits until it has left its directory. */
 #include <poll.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <unistd.h>
 
-#include "command/common/contact.h"
-#include "command/common/say.h"
 #include "command/steer/steer.h"
-#include "command/subcommands.h"
 
 enum { LOOK_EVERY_MS = 10 };
 
-/* As long as it takes: how long workers may take to leave is the broker's affair. */
-static void wait_until_gone(const struct contact *contact) {
-    while (contact_is_there(contact)) poll(NULL, 0, LOOK_EVERY_MS);
-}
-
 static int ask(struct contact *contact, const struct options *options, bool keep_jobs) {
     struct skep_command request = {.id = SKEP_COMMAND_stop};
-    request.stop.has = 0;
     if (options->now) SKEP_SET(stop, &request.stop, now, true);
     if (keep_jobs) SKEP_SET(stop, &request.stop, keepJobs, true);
     return contact_ask(contact, &request, ANSWER_TIMEOUT_MS, ignore_answer, NULL);
@@ -48,8 +38,9 @@ static int stop(struct contact *contact, const struct options *options) {
     bool would_lose = status == SKEP_ESTATE && !options->yes;
     if (would_lose && !(can_ask() && is_confirmed(contact->why))) return refused(contact);
     if (would_lose) status = ask(contact, options, false);
-    if (status == SKEP_OK) wait_until_gone(contact);
-    else if (contact_is_there(contact)) return contact_fail(contact, status); /* else it ended meanwhile */
+    if (status != SKEP_OK)
+        return contact_is_there(contact) ? contact_fail(contact, status) : 0; /* it ended meanwhile */
+    while (contact_is_there(contact)) poll(NULL, 0, LOOK_EVERY_MS); /* as long as its workers may take to leave */
     return 0;
 }
 

@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * skep drain, kill and signal: steer one worker. */
-#include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <strings.h>
 
-#include "command/common/say.h"
-#include "command/common/values.h"
 #include "command/steer/steer.h"
-#include "command/subcommands.h"
 #include "command/view/notice.h"
 #include "common/signal_text.h"
-#include "common/text.h"
 
 /* --- drain --- */
 
@@ -38,10 +31,9 @@ static void looked(struct steering *steering) {
 
 int command_drain(const struct options *options) {
     struct steering steering = {.command = "drain", .heard = heard, .looked = looked};
-    struct skep_command question = {.id = SKEP_COMMAND_drainWorker};
     int code = parse_worker("drain", options->operands[0], &steering.worker);
     if (code != 0) return code;
-    question.drainWorker = (struct skep_command_drainWorker){.worker = steering.worker};
+    struct skep_command question = {.id = SKEP_COMMAND_drainWorker, .drainWorker = {.worker = steering.worker}};
     return steer_and_follow(&steering, options, &question, ignore_answer);
 }
 
@@ -59,6 +51,18 @@ static unsigned parse_signal(const char *text) {
     return 0;
 }
 
+/* Asks one question of which nothing is expected but that it is done; returns the exit status, what is wrong is said.
+ */
+static int ask(const struct options *options, const char *command, const struct skep_command *question) {
+    struct contact contact;
+    int code = contact_open(&contact, options);
+    if (code != 0) return code;
+    int status = contact_ask(&contact, question, ANSWER_TIMEOUT_MS, ignore_answer, NULL);
+    if (status != SKEP_OK) code = steer_refused(&contact, command, status);
+    contact_close(&contact);
+    return code;
+}
+
 static int send_signal(const struct options *options, const char *command, unsigned number) {
     struct skep_command question = {.id = SKEP_COMMAND_signalWorker};
     char name[SKEP__SIGNAL_BYTES];
@@ -66,7 +70,7 @@ static int send_signal(const struct options *options, const char *command, unsig
     int code = parse_worker(command, options->operands[0], &worker);
     if (code != 0) return code;
     question.signalWorker = (struct skep_command_signalWorker){.worker = worker, .signal = number};
-    code = steer_ask(options, command, &question);
+    code = ask(options, command, &question);
     skep__signal_text((int)number, name);
     if (code == 0) printf("worker %" PRIu32 " was sent %s\n", worker, name);
     return code;

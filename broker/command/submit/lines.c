@@ -5,13 +5,8 @@
  * stdin itself libuv would make it non-blocking, for everybody who shares it. Files cannot be watched, nor need be. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
-#include "command/common/say.h"
 #include "command/submit/submission.h"
 
 enum { CHUNK_BYTES = 256 * 1024, BUFFER_BYTES = SKEP_MAX_PAYLOAD + 2 * CHUNK_BYTES };
@@ -32,15 +27,12 @@ struct lines {
     bool at_end;
 };
 
-static int open_fd(const char *path) {
-    return strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-}
-
 /* Reading nothing tells whether it can be read at all: a directory cannot. */
 int lines_open(struct lines **out, const char *path) {
     struct lines *lines = calloc(1, sizeof *lines);
     if (lines == NULL) return fail(SKEP_ENOMEM, "submit: %s", skep_strerror(SKEP_ENOMEM));
-    *lines = (struct lines){.path = path, .fd = open_fd(path), .epoll_fd = -1, .buffer = malloc(BUFFER_BYTES)};
+    *lines = (struct lines){.path = path, .fd = STDIN_FILENO, .epoll_fd = -1, .buffer = malloc(BUFFER_BYTES)};
+    if (strcmp(path, "-") != 0) lines->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (lines->fd >= 0 && lines->buffer != NULL && read(lines->fd, lines->buffer, 0) == 0) {
         *out = lines;
         return 0;
@@ -71,7 +63,7 @@ static void too_long(struct lines *lines) {
 /* False if it cannot be submitted now. */
 static bool submit(struct lines *lines, size_t size_bytes) {
     struct submission *submission = lines->submission;
-    if (submission_is_behind(submission)) return false;
+    if (skep_client_unfinished(submission->client) >= SUBMISSION_UNFINISHED) return false;
     int status = submission_add(submission, lines->buffer + lines->start, size_bytes, lines->number + 1);
     if (status == SKEP_EAGAIN) return false;
     if (status == SKEP_OK) lines->number++;

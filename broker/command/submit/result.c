@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What became of a job that was submitted, on stdout. */
-#include <inttypes.h>
-#include <stdio.h>
-#include <unistd.h>
-
-#include "command/common/print.h"
 #include "command/submit/submission.h"
-#include "common/text.h"
 
 static const char *word_of(bool duplicate, const skep_outcome *outcome) {
     if (outcome != NULL) return outcome->status == SKEP_OK ? "done" : "dead";
@@ -24,13 +18,11 @@ static void add_outcome(json_t *object, const skep_outcome *outcome) {
 }
 
 static void print_object(uint64_t id, uint64_t line, bool duplicate, const skep_outcome *outcome) {
-    json_t *object = json_object();
-    json_object_set_new(object, "id", json_integer((json_int_t)id));
+    json_t *object = json_pack("{s:I}", "id", (json_int_t)id);
     if (line != 0) json_object_set_new(object, "line", json_integer((json_int_t)line));
     json_object_set_new(object, "status", json_string(word_of(duplicate, outcome)));
     if (outcome != NULL) add_outcome(object, outcome);
     print_json(object);
-    json_decref(object);
 }
 
 /* The result of one job is printed as it is, those of lines with a line feed each. */

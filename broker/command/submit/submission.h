@@ -3,11 +3,39 @@
 #ifndef SKEP_COMMAND_SUBMIT_SUBMISSION_H
 #define SKEP_COMMAND_SUBMIT_SUBMISSION_H
 
+#include <inttypes.h>
 #include <skep/client.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "command/common/contact.h"
-#include "command/common/progress.h"
+#include "command/common/print.h"
+#include "command/common/say.h"
+#include "common/text.h"
+
+/* --- progress.c: one line on a terminal that tells how far something is, written again and again --- */
+
+/* Zero-initialised shows nothing, whatever is asked of it. */
+struct progress {
+    bool is_wanted;
+    int width; /* of the line that stands there; 0: none does */
+    uint64_t latest_ns;
+    uint64_t accepted; /* then */
+    double rate;       /* accepted in a second, of late */
+};
+
+/* Wanted if stderr is a terminal. */
+void progress_begin(struct progress *progress, uint64_t now_ns);
+
+void progress_show(struct progress *progress, uint64_t submitted, uint64_t accepted, uint64_t now_ns);
+
+/* Leaves the line empty, for something else to be written there. */
+void progress_erase(struct progress *progress);
+
+/* --- the submission --- */
 
 struct lines;
 
@@ -54,8 +82,7 @@ void submission_accepted(struct submission *submission);
 /* Call it repeatedly: reports once that no worker handles the queue, if results are waited for. */
 void submission_hint(struct submission *submission, uint64_t now_ns);
 
-/* True as long as so many results are due that no more jobs should be submitted. */
-bool submission_is_behind(const struct submission *submission);
+enum { SUBMISSION_UNFINISHED = 100000 /* jobs whose results are waited for, at most */ };
 
 /* Prints what became of a job. outcome NULL: it has been accepted, or was there before (duplicate). */
 void result_print(const struct submission *submission, uint64_t id, uint64_t line, bool duplicate,

@@ -1,15 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * skep submit: hands jobs to a broker, and waits for what becomes of them. */
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "command/common/print.h"
-#include "command/common/say.h"
 #include "command/common/values.h"
 #include "command/subcommands.h"
 #include "command/submit/submission.h"
@@ -18,8 +11,7 @@
 enum {
     TICK_MS = 100,
     PATIENCE_TICKS = ANSWER_TIMEOUT_MS / TICK_MS,
-    MAX_UNFINISHED = 100000, /* jobs whose results are waited for */
-    MAX_COMPLAINTS = 10,     /* lines on stderr about single jobs */
+    MAX_COMPLAINTS = 10, /* lines on stderr about single jobs */
 };
 
 /* A job that has not been answered, or whose result is waited for */
@@ -57,10 +49,6 @@ void submission_complain(struct submission *s, uint64_t line, int code, const ch
     progress_erase(&s->progress);
     if (line != 0) say("submit: line %" PRIu64 ": %s", line, text);
     else say("submit: %s", text);
-}
-
-bool submission_is_behind(const struct submission *s) {
-    return skep_client_unfinished(s->client) >= MAX_UNFINISHED;
 }
 
 /* --- answers --- */
@@ -155,7 +143,7 @@ static void on_outcome(skep_client *client, const skep_outcome *outcome, void *c
     else if (outcome->status == SKEP_EDUPLICATE) on_too_late(s, job);
     else if (outcome->status == SKEP_OK) on_done(s, job, outcome);
     free(job);
-    if (s->lines != NULL && !s->ended && skep_client_unfinished(s->client) == MAX_UNFINISHED / 2)
+    if (s->lines != NULL && !s->ended && skep_client_unfinished(s->client) == SUBMISSION_UNFINISHED / 2)
         lines_resume(s->lines);
 }
 
@@ -275,15 +263,6 @@ static double seconds_of(const struct submission *s) {
     return (double)(uv_hrtime() - s->begun_ns) / 1e9;
 }
 
-static void print_summary_object(const struct submission *s) {
-    json_t *object =
-        json_pack("{s:I, s:I, s:I, s:I, s:o}", "accepted", (json_int_t)s->accepted, "duplicates",
-                  (json_int_t)s->duplicates, "declined", (json_int_t)s->declined, "unknown", (json_int_t)s->unknown,
-                  "seconds", json_real((double)(int64_t)(seconds_of(s) * 1e3) / 1e3));
-    print_json(object);
-    json_decref(object);
-}
-
 static void add_count(char *text, size_t capacity, bool wanted, uint64_t count, const char *what) {
     size_t used = strlen(text);
     if (wanted) snprintf(text + used, capacity - used, ", %" PRIu64 " %s", count, what);
@@ -304,7 +283,10 @@ static void say_summary(const struct submission *s) {
 
 static int finish(struct submission *s) {
     progress_erase(&s->progress);
-    if (s->lines != NULL && s->options->json && !s->options->wait) print_summary_object(s);
+    if (s->lines != NULL && s->options->json && !s->options->wait)
+        print_json(json_pack("{s:I, s:I, s:I, s:I, s:f}", "accepted", (json_int_t)s->accepted, "duplicates",
+                             (json_int_t)s->duplicates, "declined", (json_int_t)s->declined, "unknown",
+                             (json_int_t)s->unknown, "seconds", (double)(int64_t)(seconds_of(s) * 1e3) / 1e3));
     if (s->lines != NULL || s->signal != 0) say_summary(s);
     return s->signal != 0 ? 128 + s->signal : s->code;
 }
@@ -327,12 +309,10 @@ static int submit(struct submission *s, struct skep_bytes data) {
 /* --- where data come from --- */
 
 static int read_stdin(struct skep_bytes *data, char **buffer) {
-    size_t used = 0;
     *buffer = malloc(SKEP_MAX_PAYLOAD + 1);
     if (*buffer == NULL) return fail(SKEP_ENOMEM, "submit: %s", skep_strerror(SKEP_ENOMEM));
-    for (ssize_t n = 1; n != 0 && used <= SKEP_MAX_PAYLOAD; used += n > 0 ? (size_t)n : 0) {
-        n = read(STDIN_FILENO, *buffer + used, SKEP_MAX_PAYLOAD + 1 - used);
-        if (n >= 0 || errno == EINTR) continue;
+    size_t used = fread(*buffer, 1, SKEP_MAX_PAYLOAD + 1, stdin);
+    if (ferror(stdin)) {
         say("submit: stdin: %s", strerror(errno));
         return EX_NOINPUT;
     }
@@ -349,12 +329,6 @@ static int submit_one(struct submission *s) {
     int code = is_stdin ? read_stdin(&data, &buffer) : 0;
     if (code == 0) code = submit(s, data);
     free(buffer);
-    return code;
-}
-
-static int submit_lines(struct submission *s) {
-    int code = submit(s, (struct skep_bytes){0});
-    lines_free(&s->lines);
     return code;
 }
 
@@ -379,7 +353,8 @@ int command_submit(const struct options *options) {
     if (why != NULL) return fail(SKEP_EINVAL, "submit: %s; see skep help submit", why);
     int code = options->lines != NULL ? lines_open(&submission.lines, options->lines) : 0;
     if (code == 0) code = contact_find(&submission.broker.instance, options);
-    if (code != 0) lines_free(&submission.lines);
-    if (code != 0) return code;
-    return submission.lines != NULL ? submit_lines(&submission) : submit_one(&submission);
+    if (code == 0)
+        code = submission.lines != NULL ? submit(&submission, (struct skep_bytes){0}) : submit_one(&submission);
+    lines_free(&submission.lines);
+    return code;
 }

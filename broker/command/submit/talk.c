@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * skep send and skep call: a message or a request to a worker, as a client like any other. */
-#include <inttypes.h>
 #include <skep/client.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,10 +143,12 @@ static int send_and_wait(struct talk *talk) {
 
 static void print_reply(const struct talk *talk, struct skep_bytes reply) {
     json_t *value = talk->options->raw ? NULL : unpack_json(reply);
-    if (value != NULL) print_json(value);
-    else print_bytes(reply);
-    if (value == NULL && !talk->options->raw && reply.size_bytes > 0) putchar('\n');
-    json_decref(value);
+    if (value != NULL) {
+        print_json(value);
+        return;
+    }
+    print_bytes(reply);
+    if (!talk->options->raw && reply.size_bytes > 0) putchar('\n');
 }
 
 static int call(struct talk *talk) {

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * A rectangle of styled characters. */
-#include "command/top/canvas.h"
-
 #include <stdlib.h>
 #include <string.h>
 
 #include "command/common/say.h"
 #include "command/common/utf8.h"
 #include "command/common/width.h"
+#include "command/top/frame.h"
 
 enum { TEXT_BYTES = 1024 };
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * What skep top shows of a worker, a listener, a queue: a function for each column. */
+ * What skep top shows of a worker, a listener, a queue, by the rows of cells.def. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "command/common/print.h"
 #include "command/common/times.h"
 #include "command/common/utf8.h"
-#include "command/top/table.h"
+#include "command/top/frame.h"
 
 void top_number(double number, char cell[TOP_CELL_BYTES]) {
     if (number < 0) snprintf(cell, TOP_CELL_BYTES, "-");
@@ -17,8 +17,12 @@ void top_number(double number, char cell[TOP_CELL_BYTES]) {
     else snprintf(cell, TOP_CELL_BYTES, "%.1fG", number / 1e9);
 }
 
+static void whole(uint64_t number, char cell[TOP_CELL_BYTES]) {
+    snprintf(cell, TOP_CELL_BYTES, "%" PRIu64, number);
+}
+
 static void count(uint64_t number, char cell[TOP_CELL_BYTES]) {
-    if (number < 10) snprintf(cell, TOP_CELL_BYTES, "%" PRIu64, number);
+    if (number < 10) whole(number, cell);
     else top_number((double)number, cell);
 }
 
@@ -28,12 +32,20 @@ static void text(const char *from, char cell[TOP_CELL_BYTES]) {
 }
 
 /* Without the space between number and unit: columns are narrow. */
-static void duration(const struct top_quantiles *quantiles, uint64_t duration_ns, char cell[TOP_CELL_BYTES]) {
+static void duration(bool is_known, uint64_t duration_ns, char cell[TOP_CELL_BYTES]) {
     char words[DURATION_BYTES];
     duration_text(duration_ns, words);
     char *space = strchr(words, ' ');
     if (space != NULL) memmove(space, space + 1, strlen(space));
-    snprintf(cell, TOP_CELL_BYTES, "%s", quantiles->total > 0 ? words : "-");
+    snprintf(cell, TOP_CELL_BYTES, "%s", is_known ? words : "-");
+}
+
+static void p50(struct top_quantiles times, char cell[TOP_CELL_BYTES]) {
+    duration(times.total > 0, times.p50_ns, cell);
+}
+
+static void p99(struct top_quantiles times, char cell[TOP_CELL_BYTES]) {
+    duration(times.total > 0, times.p99_ns, cell);
 }
 
 static void age(uint64_t age_ms, char cell[TOP_CELL_BYTES]) {
@@ -44,97 +56,55 @@ static void age(uint64_t age_ms, char cell[TOP_CELL_BYTES]) {
     else snprintf(cell, TOP_CELL_BYTES, "%" PRIu64 "d", s / 86400);
 }
 
-/* How columns are shown: all are left out if they are empty. */
-#define NUMBER(rank) (COLUMN_OPTIONAL | COLUMN_RANK(rank))
-#define TEXT(rank) (COLUMN_LEFT | NUMBER(rank))
-
-static const void *item_of(const void *row) {
-    return ((const struct top_row *)row)->item;
-}
-
-static const struct top_model *model_of(const void *row) {
-    return ((const struct top_row *)row)->model;
-}
-
-/* Fields that are shown as they are */
-#define TEXT_COLUMN(kind, field)                                                  \
-    static void kind##_##field(const void *row, char *cell) {                     \
-        text(((const struct top_##kind *)item_of(row))->status.field.data, cell); \
-    }
-#define COUNT_COLUMN(kind, field)                                             \
-    static void kind##_##field(const void *row, char *cell) {                 \
-        count(((const struct top_##kind *)item_of(row))->status.field, cell); \
-    }
-
-/* --- workers --- */
-
-static void worker_id(const void *row, char *cell) {
-    const struct top_worker *worker = item_of(row);
-    snprintf(cell, TOP_CELL_BYTES, "%" PRIu64, worker->status.worker);
-}
-
-static void worker_pid(const void *row, char *cell) {
-    const struct top_worker *worker = item_of(row);
-    snprintf(cell, TOP_CELL_BYTES, "%" PRIu64, worker->status.pid);
-}
-
-TEXT_COLUMN(worker, group)
-
-TEXT_COLUMN(worker, name)
-
-TEXT_COLUMN(worker, state)
-
-/* What a worker that drains waits for, and when it gets a signal if it still waits then */
-static void worker_waits(const void *row, char *cell) {
-    const struct top_worker *worker = item_of(row);
-    if (strcmp(worker->status.state.data, "draining") != 0) return;
-    size_t used = add_counted(cell, TOP_CELL_BYTES, 0, worker->status.connections + worker->status.untaken, "conn");
-    used = add_counted(cell, TOP_CELL_BYTES, used, worker->status.jobs, "job");
-    if (used == 0) used = (size_t)snprintf(cell, TOP_CELL_BYTES, "its end");
-    if (!SKEP_HAS(workerStatus, &worker->status, drain_ms) || used >= TOP_CELL_BYTES) return;
-    snprintf(cell + used, TOP_CELL_BYTES - used, ", %" PRIu64 "s", (worker->status.drain_ms + 999) / 1000);
-}
-
-static void worker_cpu(const void *row, char *cell) {
-    double percent = ((const struct top_worker *)item_of(row))->cpu_percent;
+static void processor(double percent, char cell[TOP_CELL_BYTES]) {
     snprintf(cell, TOP_CELL_BYTES, percent < 0 ? "-" : "%.0f", percent);
 }
 
-static void worker_rss(const void *row, char *cell) {
-    double megabytes = (double)((const struct top_worker *)item_of(row))->status.rss_bytes / 1e6;
+static void memory(uint64_t size_bytes, char cell[TOP_CELL_BYTES]) {
+    double megabytes = (double)size_bytes / 1e6;
     if (megabytes < 999.95) snprintf(cell, TOP_CELL_BYTES, "%.1fM", megabytes);
     else snprintf(cell, TOP_CELL_BYTES, "%.1fG", megabytes / 1e3);
 }
 
-COUNT_COLUMN(worker, connections)
-
-static void worker_accepted(const void *row, char *cell) {
-    top_number(top_worker_rate(model_of(row), item_of(row), TOP_ACCEPTED_RATE), cell);
+/* What a worker that drains waits for, and when it gets a signal if it still waits then */
+static void waits(const struct skep_command_workerStatus *status, char cell[TOP_CELL_BYTES]) {
+    if (strcmp(status->state.data, "draining") != 0) return;
+    size_t used = add_counted(cell, TOP_CELL_BYTES, 0, status->connections + status->untaken, "conn");
+    used = add_counted(cell, TOP_CELL_BYTES, used, status->jobs, "job");
+    if (used == 0) used = (size_t)snprintf(cell, TOP_CELL_BYTES, "its end");
+    if (!SKEP_HAS(workerStatus, status, drain_ms) || used >= TOP_CELL_BYTES) return;
+    snprintf(cell + used, TOP_CELL_BYTES - used, ", %" PRIu64 "s", (status->drain_ms + 999) / 1000);
 }
 
-static void worker_requests(const void *row, char *cell) {
-    top_number(top_worker_rate(model_of(row), item_of(row), TOP_REQUESTS_RATE), cell);
+static const char *state_of(const struct top_listener *listener) {
+    if (listener->status.resting) return "paused";
+    return listener->status.paused ? "waiting" : "accepting";
 }
 
-static void worker_jobs(const void *row, char *cell) {
-    top_number(top_worker_rate(model_of(row), item_of(row), TOP_JOBS_RATE), cell);
+static void queue_state(const struct skep_command_queueStatus *status, char cell[TOP_CELL_BYTES]) {
+    if (status->paused) text("paused", cell);
+    else if (status->workers == 0 && status->ready > 0) text("unhandled", cell);
 }
 
-static void worker_p50(const void *row, char *cell) {
-    struct top_quantiles times = top_worker_times(model_of(row), item_of(row));
-    duration(&times, times.p50_ns, cell);
-}
+/* --- a function for each row --- */
 
-static void worker_p99(const void *row, char *cell) {
-    struct top_quantiles times = top_worker_times(model_of(row), item_of(row));
-    duration(&times, times.p99_ns, cell);
-}
+#define CELL(kind, id, write)                                                 \
+    static void kind##_##id(const void *row, char *cell) {                    \
+        const struct top_model *model = ((const struct top_row *)row)->model; \
+        const struct top_##kind *kind = ((const struct top_row *)row)->item;  \
+        (void)model;                                                          \
+        write;                                                                \
+    }
+#define WORKER(id, title, how, write) CELL(worker, id, write)
+#define LISTENER(id, title, how, write) CELL(listener, id, write)
+#define QUEUE(id, title, how, write) CELL(queue, id, write)
+#include "command/top/cells.def"
 
-COUNT_COLUMN(worker, restarts)
+/* --- tables --- */
 
-static void worker_age(const void *row, char *cell) {
-    age(((const struct top_worker *)item_of(row))->status.uptime_ms, cell);
-}
+/* How columns are shown: all are left out if they are empty. */
+#define NUMBER(rank) (COLUMN_OPTIONAL | COLUMN_RANK(rank))
+#define TEXT(rank) (COLUMN_LEFT | NUMBER(rank))
 
 static enum top_style worker_style(const void *item) {
     const char *state = ((const struct top_worker *)item)->status.state.data;
@@ -143,48 +113,12 @@ static enum top_style worker_style(const void *item) {
 }
 
 static const struct column worker_columns[] = {
-    {"GROUP", NULL, worker_group, TEXT(2)},
-    {"ID", NULL, worker_id, NUMBER(0)},
-    {"PID", NULL, worker_pid, NUMBER(6)},
-    {"STATE", NULL, worker_state, TEXT(1)},
-    {"WAITS FOR", NULL, worker_waits, TEXT(2)},
-    {"CPU%", NULL, worker_cpu, NUMBER(5)},
-    {"RSS", NULL, worker_rss, NUMBER(7)},
-    {"CONNS", NULL, worker_connections, NUMBER(8)},
-    {"CONN/S", NULL, worker_accepted, NUMBER(11)},
-    {"REQ/S", NULL, worker_requests, NUMBER(4)},
-    {"JOBS/S", NULL, worker_jobs, NUMBER(9)},
-    {"P50", NULL, worker_p50, NUMBER(12)},
-    {"P99", NULL, worker_p99, NUMBER(3)},
-    {"RESTARTS", NULL, worker_restarts, NUMBER(13)},
-    {"AGE", NULL, worker_age, NUMBER(10)},
-    {"NAME", NULL, worker_name, TEXT(14)},
+#define WORKER(id, title, how, write) {title, NULL, worker_##id, how},
+#include "command/top/cells.def"
     {0},
 };
 
 const struct top_table top_worker_table = {worker_columns, worker_style};
-
-/* --- listeners --- */
-
-TEXT_COLUMN(listener, url)
-
-TEXT_COLUMN(listener, name)
-
-static const char *state_of(const struct top_listener *listener) {
-    if (listener->status.resting) return "paused";
-    return listener->status.paused ? "waiting" : "accepting";
-}
-
-static void listener_state(const void *row, char *cell) {
-    text(state_of(item_of(row)), cell);
-}
-
-static void listener_rate(const void *row, char *cell) {
-    top_number(top_listener_rate(model_of(row), item_of(row)), cell);
-}
-
-COUNT_COLUMN(listener, accepted)
-COUNT_COLUMN(listener, queued)
 
 static enum top_style listener_style(const void *item) {
     const struct top_listener *listener = item;
@@ -192,45 +126,12 @@ static enum top_style listener_style(const void *item) {
 }
 
 static const struct column listener_columns[] = {
-    {"LISTENER", NULL, listener_url, TEXT(0)},
-    {"NAME", NULL, listener_name, TEXT(5)},
-    {"STATE", NULL, listener_state, TEXT(1)},
-    {"CONN/S", NULL, listener_rate, NUMBER(2)},
-    {"ACCEPTED", NULL, listener_accepted, NUMBER(4)},
-    {"QUEUED", NULL, listener_queued, NUMBER(3)},
+#define LISTENER(id, title, how, write) {title, NULL, listener_##id, how},
+#include "command/top/cells.def"
     {0},
 };
 
 const struct top_table top_listener_table = {listener_columns, listener_style};
-
-/* --- queues --- */
-
-TEXT_COLUMN(queue, name)
-
-static void queue_state(const void *row, char *cell) {
-    const struct top_queue *queue = item_of(row);
-    if (queue->status.paused) text("paused", cell);
-    else if (queue->status.workers == 0 && queue->status.ready > 0) text("unhandled", cell);
-}
-
-COUNT_COLUMN(queue, ready)
-COUNT_COLUMN(queue, reserved)
-COUNT_COLUMN(queue, delayed)
-COUNT_COLUMN(queue, dead)
-
-static void queue_rate(const void *row, char *cell) {
-    top_number(top_queue_rate(model_of(row), item_of(row)), cell);
-}
-
-static void queue_p50(const void *row, char *cell) {
-    struct top_quantiles times = top_queue_times(model_of(row), item_of(row));
-    duration(&times, times.p50_ns, cell);
-}
-
-static void queue_p99(const void *row, char *cell) {
-    struct top_quantiles times = top_queue_times(model_of(row), item_of(row));
-    duration(&times, times.p99_ns, cell);
-}
 
 static enum top_style queue_style(const void *item) {
     const struct top_queue *queue = item;
@@ -239,11 +140,9 @@ static enum top_style queue_style(const void *item) {
 }
 
 static const struct column queue_columns[] = {
-    {"QUEUE", NULL, queue_name, TEXT(0)},        {"STATE", NULL, queue_state, TEXT(1)},
-    {"READY", NULL, queue_ready, NUMBER(2)},     {"RESERVED", NULL, queue_reserved, NUMBER(6)},
-    {"DELAYED", NULL, queue_delayed, NUMBER(7)}, {"DEAD", NULL, queue_dead, NUMBER(4)},
-    {"DONE/S", NULL, queue_rate, NUMBER(3)},     {"P50", NULL, queue_p50, NUMBER(8)},
-    {"P99", NULL, queue_p99, NUMBER(5)},         {0},
+#define QUEUE(id, title, how, write) {title, NULL, queue_##id, how},
+#include "command/top/cells.def"
+    {0},
 };
 
 const struct top_table top_queue_table = {queue_columns, queue_style};

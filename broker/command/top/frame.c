@@ -4,8 +4,6 @@
 
 #include <stdlib.h>
 
-#include "command/top/table.h"
-
 /* In the order in which they stand; each has a line of titles. */
 enum part { WORKERS, LISTENERS, QUEUES, EVENTS, PARTS };
 
@@ -20,13 +18,9 @@ static int least(int a, int b) {
     return a < b ? a : b;
 }
 
-static int events_of(const struct top_model *model) {
-    return (int)(model->events_count < MOST_EVENTS ? model->events_count : MOST_EVENTS);
-}
-
 static void want(int wanted[PARTS], const struct top_model *model, const struct top_view *view) {
     const int counts[PARTS] = {(int)view->rows_count, (int)model->now.listeners_count, (int)model->now.queues_count,
-                               events_of(model)};
+                               (int)(model->events_count < MOST_EVENTS ? model->events_count : MOST_EVENTS)};
     for (int i = 0; i < PARTS; i++) wanted[i] = counts[i] > 0 ? 1 + counts[i] : 0;
 }
 

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * The head of a frame of skep top, its last line, and its help. */
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "command/common/times.h"
 #include "command/top/frame.h"
-#include "command/top/table.h"
 
 enum { LABEL_WIDTH = 10, NUMBER_WIDTH = 8, TIMES_WIDTH = 40, SPARK_AT = LABEL_WIDTH + NUMBER_WIDTH + 2 };
 

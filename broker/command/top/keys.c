@@ -14,8 +14,10 @@ const char *top_action_name(enum top_action action) {
 }
 
 const char *top_sort_name(enum top_sort sort) {
-    static const char *const names[TOP_SORTS] = {"ID",    "STATE",  "CPU%", "RSS", "CONNS",    "CONN/S",
-                                                 "REQ/S", "JOBS/S", "P50",  "P99", "RESTARTS", "AGE"};
+    static const char *const names[] = {
+#define SORTED(id, title, ...) title,
+#include "command/top/cells.def"
+    };
     return names[sort];
 }
 
@@ -52,19 +54,11 @@ static void ask(struct top_view *view, enum top_action action) {
     view->asked = action;
 }
 
-static void sort(struct top_view *view, const struct top_model *model) {
+static void sort(struct top_view *view, const struct top_model *model, enum top_sort by, bool reversed) {
+    view->sort = by;
+    view->reversed = reversed;
     update(view, model);
-    top_view_say(view, false, "sorted by %s%s", top_sort_name(view->sort), view->reversed ? ", in reverse" : "");
-}
-
-static void sort_next(struct top_view *view, const struct top_model *model) {
-    view->sort = (enum top_sort)((view->sort + 1) % TOP_SORTS);
-    sort(view, model);
-}
-
-static void reverse(struct top_view *view, const struct top_model *model) {
-    view->reversed = !view->reversed;
-    sort(view, model);
+    top_view_say(view, false, "sorted by %s%s", top_sort_name(by), reversed ? ", in reverse" : "");
 }
 
 static void show_next_kind(struct top_view *view, struct top_model *model) {
@@ -86,8 +80,8 @@ static void forget_filter(struct top_view *view, const struct top_model *model) 
 static enum top_action on_letter(struct top_view *view, struct top_model *model, int key) {
     switch (key) {
     case 'q': return TOP_QUIT;
-    case 's': sort_next(view, model); break;
-    case 'S': reverse(view, model); break;
+    case 's': sort(view, model, (enum top_sort)((view->sort + 1) % TOP_SORTS), view->reversed); break;
+    case 'S': sort(view, model, view->sort, !view->reversed); break;
     case 't': show_next_kind(view, model); break;
     case '/': view->mode = TOP_FILTERING; break;
     case TOP_KEY_ESCAPE: forget_filter(view, model); break;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "command/common/clocks.h"
+#include "command/common/times.h"
 #include "command/common/utf8.h"
 #include "command/view/notice.h"
 
@@ -14,14 +14,11 @@ enum { LOOKED_AT_MS = 1500 }; /* by then the broker has looked at a worker again
 
 /* --- two snapshots and what lies between them --- */
 
-static double seconds_between(const struct top_model *model) {
-    return (double)(model->now.time_ms - model->before.time_ms) / 1000;
-}
-
 /* What was restarted, or did not exist before, has counted from 0. */
 static double per_second(const struct top_model *model, uint64_t now, uint64_t before) {
     if (model->taken < 2 || model->now.time_ms <= model->before.time_ms) return -1;
-    return (double)(now - (before <= now ? before : 0)) / seconds_between(model);
+    double seconds = (double)(model->now.time_ms - model->before.time_ms) / 1000;
+    return (double)(now - (before <= now ? before : 0)) / seconds;
 }
 
 double top_rate(const struct top_model *model, enum top_rate what) {
@@ -91,11 +88,6 @@ struct top_quantiles top_worker_times(const struct top_model *model, const struc
 struct top_quantiles top_queue_times(const struct top_model *model, const struct top_queue *queue) {
     const struct top_queue *before = top_find_queue(&model->before, queue->status.name.data);
     return between(queue->status.times, before != NULL ? before->status.times : (struct skep_bytes){0});
-}
-
-const char *top_kind_name(enum top_kind kind) {
-    static const char *const names[] = {"connection", "request", "job"};
-    return names[kind];
 }
 
 static bool has_times(const struct top_model *model, enum top_kind kind) {

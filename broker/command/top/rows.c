@@ -19,22 +19,11 @@ static double state_rank(const struct top_worker *worker) {
     return -1;
 }
 
-/* Sorted from the least to the greatest: keys that sort first in descending order are negative. */
 static double key_of(const struct top_model *model, const struct top_worker *worker, enum top_sort sort) {
-    switch (sort) {
-    case TOP_BY_STATE: return state_rank(worker);
-    case TOP_BY_CPU: return -worker->cpu_percent;
-    case TOP_BY_RSS: return -(double)worker->status.rss_bytes;
-    case TOP_BY_CONNECTIONS: return -(double)worker->status.connections;
-    case TOP_BY_ACCEPTED_RATE: return -top_worker_rate(model, worker, TOP_ACCEPTED_RATE);
-    case TOP_BY_REQUESTS_RATE: return -top_worker_rate(model, worker, TOP_REQUESTS_RATE);
-    case TOP_BY_JOBS_RATE: return -top_worker_rate(model, worker, TOP_JOBS_RATE);
-    case TOP_BY_P50: return -(double)top_worker_times(model, worker).p50_ns;
-    case TOP_BY_P99: return -(double)top_worker_times(model, worker).p99_ns;
-    case TOP_BY_RESTARTS: return -(double)worker->status.restarts;
-    case TOP_BY_AGE: return (double)worker->status.uptime_ms;
-    default: return (double)worker->status.worker;
-    }
+#define SORTED(id, title, how, write, key) \
+    if (sort == TOP_BY_##id) return key;
+#include "command/top/cells.def"
+    return 0;
 }
 
 static int compare(const void *left, const void *right) {

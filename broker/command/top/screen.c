@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * The terminal of skep top. */
-#include "command/top/screen.h"
+#include "command/top/frame.h"
 
 #define NCURSES_WIDECHAR 1
 #include <curses.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
+#include "command/common/print.h"
 #include "command/top/view.h"
 
 enum { ESCAPE_DELAY_MS = 25, RUN_BYTES = 4096 };
@@ -16,26 +15,18 @@ enum { ESCAPE_DELAY_MS = 25, RUN_BYTES = 4096 };
 /* Pairs of colours by their number; the background stays the terminal's. */
 enum { GREEN = 1, YELLOW, RED };
 
-static const attr_t colourful[TOP_STYLES] = {
-    [TOP_PLAIN] = A_NORMAL,
-    [TOP_STRONG] = A_BOLD,
-    [TOP_FAINT] = A_DIM,
-    [TOP_TITLE] = A_REVERSE,
-    [TOP_GOOD] = COLOR_PAIR(GREEN),
-    [TOP_WARN] = COLOR_PAIR(YELLOW),
-    [TOP_BAD] = COLOR_PAIR(RED) | A_BOLD,
-    [TOP_CHOSEN] = A_REVERSE | A_BOLD,
+static const struct {
+    attr_t with_colours, without;
+} attributes[TOP_STYLES] = {
+    [TOP_PLAIN] = {A_NORMAL, A_NORMAL},
+    [TOP_STRONG] = {A_BOLD, A_BOLD},
+    [TOP_FAINT] = {A_DIM, A_DIM},
+    [TOP_TITLE] = {A_REVERSE, A_REVERSE},
+    [TOP_GOOD] = {COLOR_PAIR(GREEN), A_NORMAL},
+    [TOP_WARN] = {COLOR_PAIR(YELLOW), A_BOLD},
+    [TOP_BAD] = {COLOR_PAIR(RED) | A_BOLD, A_BOLD},
+    [TOP_CHOSEN] = {A_REVERSE | A_BOLD, A_REVERSE | A_BOLD},
 };
-
-static const attr_t colourless[TOP_STYLES] = {
-    [TOP_PLAIN] = A_NORMAL, [TOP_STRONG] = A_BOLD, [TOP_FAINT] = A_DIM, [TOP_TITLE] = A_REVERSE,
-    [TOP_GOOD] = A_NORMAL,  [TOP_WARN] = A_BOLD,   [TOP_BAD] = A_BOLD,  [TOP_CHOSEN] = A_REVERSE | A_BOLD,
-};
-
-static bool wants_colours(void) {
-    const char *no_color = getenv("NO_COLOR");
-    return has_colors() && (no_color == NULL || no_color[0] == '\0');
-}
 
 static void begin_colours(void) {
     start_color();
@@ -47,8 +38,8 @@ static void begin_colours(void) {
 
 /* ncurses would believe the environment and never follow the window, and reckon with whatever size it names. */
 static void believe_the_window(void) {
-    struct winsize size;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0) return;
+    struct winsize size = window_size();
+    if (size.ws_row == 0 || size.ws_col == 0) return;
     unsetenv("LINES");
     unsetenv("COLUMNS");
 }
@@ -58,7 +49,7 @@ const char *top_screen_open(void) {
     if (why != NULL) return why;
     believe_the_window();
     if (newterm(NULL, stdout, stdin) == NULL) return "the terminal cannot be used";
-    if (wants_colours()) begin_colours();
+    if (has_colors() && !paint_is_refused()) begin_colours();
     set_escdelay(ESCAPE_DELAY_MS);
     cbreak();
     noecho();
@@ -80,23 +71,23 @@ static size_t add_cell(char *text, size_t used, const struct top_cell *cell) {
 }
 
 /* Cells of one style in one go */
-static void draw_row(const struct top_canvas *canvas, int row, const attr_t *attributes) {
+static void draw_row(const struct top_canvas *canvas, int row, bool colours) {
     const struct top_cell *cells = top_canvas_row(canvas, row);
     char text[RUN_BYTES];
     for (int from = 0, at = 0; from < canvas->columns; from = at) {
         size_t used = 0;
-        for (; at < canvas->columns && cells[at].style == cells[from].style && used + sizeof cells->text < RUN_BYTES;
-             at++)
+        unsigned style = cells[from].style;
+        for (; at < canvas->columns && cells[at].style == style && used + sizeof cells->text < RUN_BYTES; at++)
             used = add_cell(text, used, &cells[at]);
-        attrset((int)attributes[cells[from].style]);
+        attrset((int)(colours ? attributes[style].with_colours : attributes[style].without));
         mvaddnstr(row, from, text, (int)used);
     }
 }
 
 void top_screen_draw(const struct top_canvas *canvas) {
-    const attr_t *attributes = wants_colours() ? colourful : colourless;
+    bool colours = has_colors() && !paint_is_refused();
     erase();
-    for (int row = 0; row < canvas->rows; row++) draw_row(canvas, row, attributes);
+    for (int row = 0; row < canvas->rows; row++) draw_row(canvas, row, colours);
     refresh();
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Tables on a canvas. */
-#include "command/top/table.h"
-
 #include <string.h>
+
+#include "command/top/frame.h"
 
 static int put_cell(struct top_canvas *canvas, int row, int at, const struct grid *grid, int column,
                     enum top_style style, const char *text) {

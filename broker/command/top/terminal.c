@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Whether a terminal can be drawn on. Apart from the screen, since term.h takes names such as columns for itself. */
-#include "command/top/screen.h"
+#include "command/top/frame.h"
 
 #include <curses.h>
 #include <stdlib.h>

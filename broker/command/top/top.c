@@ -10,14 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "command/common/clocks.h"
 #include "command/common/contact.h"
 #include "command/common/follow.h"
 #include "command/common/say.h"
+#include "command/common/times.h"
 #include "command/common/width.h"
 #include "command/subcommands.h"
 #include "command/top/frame.h"
-#include "command/top/screen.h"
 
 enum {
     INTERVAL_MS = 1000,
@@ -90,12 +89,6 @@ static void read_news(struct top *top) {
     enum { MOST = 100 };
     for (int i = 0; i < MOST; i++)
         if (follow_read(&top->follower, 0) != SKEP_OK) return;
-}
-
-/* First the subscription, then the past: nothing falls between the two. */
-static int begin_news(struct top *top) {
-    top->follower = (struct follower){.heard = on_event, .context = top};
-    return follow_open(&top->follower, &top->contact);
 }
 
 static void begin_past(struct top *top) {
@@ -210,12 +203,8 @@ static void go_on_with(struct top *top) {
     top->is_silent = false;
 }
 
-static bool goes_on(const struct top *top) {
-    return !ended && !(top->follower.stopped && top->lost != SKEP_OK);
-}
-
 static int watch(struct top *top, const sigset_t *mask) {
-    for (bool more = true; more && goes_on(top);) {
+    for (bool more = true; more && !ended && !(top->follower.stopped && top->lost != SKEP_OK);) {
         int status = draw(top);
         if (status != SKEP_OK) return status;
         if (wait_for_more(top, mask)) more = read_keys(top);
@@ -263,7 +252,8 @@ static int print_once(struct top *top) {
 }
 
 static int run(struct top *top, const struct options *options, const sigset_t *mask) {
-    int status = begin_news(top);
+    top->follower = (struct follower){.heard = on_event, .context = top};
+    int status = follow_open(&top->follower, &top->contact); /* before the past: nothing falls between the two */
     if (status == SKEP_OK) status = take_snapshot(top);
     if (status != SKEP_OK) return contact_fail(&top->contact, status);
     if (!options->once) return watch_on_terminal(top, mask);

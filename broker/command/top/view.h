@@ -19,19 +19,10 @@ enum top_key {
     TOP_KEY_END
 };
 
+/* Columns of workers, in their order */
 enum top_sort {
-    TOP_BY_ID,
-    TOP_BY_STATE,
-    TOP_BY_CPU,
-    TOP_BY_RSS,
-    TOP_BY_CONNECTIONS,
-    TOP_BY_ACCEPTED_RATE,
-    TOP_BY_REQUESTS_RATE,
-    TOP_BY_JOBS_RATE,
-    TOP_BY_P50,
-    TOP_BY_P99,
-    TOP_BY_RESTARTS,
-    TOP_BY_AGE,
+#define SORTED(id, ...) TOP_BY_##id,
+#include "command/top/cells.def"
     TOP_SORTS
 };
 

@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * skep events: follows the news of a broker, a line an event.
  * What was before comes first, without a gap to what follows. */
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
+#include <assert.h>
 
-#include "command/common/contact.h"
-#include "command/common/flush.h"
 #include "command/common/follow.h"
-#include "command/common/kinds.h"
 #include "command/common/members.h"
-#include "command/common/print.h"
-#include "command/common/say.h"
-#include "command/subcommands.h"
-#include "command/view/notice.h"
-#include "common/text.h"
+#include "command/view/view.h"
 
 struct reading {
     struct contact contact;
@@ -27,6 +18,46 @@ struct reading {
     bool deaf;       /* the reader of the output has ended */
     int error;       /* errno of writing */
 };
+
+/* --- kinds of events: those that come by the news, which messages do not --- */
+
+enum { KINDS_TEXT_BYTES = 256 };
+
+static_assert(SKEP_EVENT_KINDS <= 32, "a set of kinds has 32 bits");
+
+/* 0 for one of a broker of a later version. */
+static uint32_t bit_of(struct skep_bytes name) {
+    for (unsigned i = 0; i < SKEP_EVENT_KINDS; i++) {
+        const char *kind = skep_event_name((enum skep_event_kind)i);
+        if (i != SKEP_EVENT_MESSAGE && skep__text_is(name, kind)) return UINT32_C(1) << i;
+    }
+    return 0;
+}
+
+/* Reads names separated by commas into a set, a bit for each kind. False if one is unknown, or none is there. */
+static bool kinds_parse(const char *names, uint32_t *kinds) {
+    uint32_t found = 0;
+    for (;;) {
+        size_t length = strcspn(names, ",");
+        uint32_t bit = bit_of((struct skep_bytes){names, length});
+        if (bit == 0) return false;
+        found |= bit;
+        if (names[length] == '\0') break;
+        names += length + 1;
+    }
+    *kinds = found;
+    return true;
+}
+
+static void kinds_text(char text[KINDS_TEXT_BYTES]) {
+    size_t used = 0;
+    for (unsigned i = 0; i < SKEP_EVENT_KINDS; i++)
+        if (i != SKEP_EVENT_MESSAGE)
+            used += (size_t)snprintf(text + used, KINDS_TEXT_BYTES - used, "%s%s", used > 0 ? ", " : "",
+                                     skep_event_name((enum skep_event_kind)i));
+}
+
+/* --- what is printed --- */
 
 /* What an exit has not is null. */
 static json_t *event_json(const struct skep_command_event *event) {
@@ -43,9 +74,7 @@ static json_t *event_json(const struct skep_command_event *event) {
 
 static void print(struct reading *reading, const struct skep_command_event *event) {
     if (reading->json) {
-        json_t *object = event_json(event);
-        print_json(object);
-        json_decref(object);
+        print_json(event_json(event));
     } else {
         enum paint paint = notice_paint(event);
         char text[NOTICE_TEXT_BYTES];
@@ -60,7 +89,7 @@ static bool is_over(const struct reading *reading) {
 }
 
 static bool is_wanted(const struct reading *reading, const struct skep_command_event *event) {
-    if (reading->kinds != 0 && !kinds_have(reading->kinds, event->event)) return false;
+    if (reading->kinds != 0 && (reading->kinds & bit_of(event->event)) == 0) return false;
     return reading->worker == 0 || (SKEP_HAS(event, event, worker) && event->worker == reading->worker);
 }
 
@@ -68,6 +97,8 @@ static void on_event(const struct skep_command_event *event, void *context) {
     struct reading *reading = context;
     if (!is_over(reading) && is_wanted(reading, event)) print(reading, event);
 }
+
+/* --- what is read --- */
 
 static void tell_beginning(const struct reading *reading, uint64_t number) {
     const struct skep__instance *instance = &reading->contact.instance;
@@ -145,12 +176,6 @@ static int how_it_ended(const struct reading *reading, int status) {
     return contact_fail(&reading->contact, status);
 }
 
-static int read_all(struct reading *reading, const struct options *options) {
-    int status = begin(reading, options);
-    if (status == SKEP_OK && !options->once) status = follow(reading);
-    return how_it_ended(reading, status);
-}
-
 static int set_filters(struct reading *reading, const struct options *options) {
     char known[KINDS_TEXT_BYTES];
     reading->worker = options->worker;
@@ -167,7 +192,11 @@ int command_events(const struct options *options) {
     if (code == 0) code = contact_open(&reading.contact, options);
     if (code != 0) return code;
     if (reading.worker != 0) code = check_worker(&reading);
-    if (code == 0) code = read_all(&reading, options);
+    if (code == 0) {
+        int status = begin(&reading, options);
+        if (status == SKEP_OK && !options->once) status = follow(&reading);
+        code = how_it_ended(&reading, status);
+    }
     follow_close(&reading.follower);
     contact_close(&reading.contact);
     return code;

@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * skep exits: how the latest workers ended, and what they wrote last. */
-#include <inttypes.h>
-#include <stdio.h>
-
-#include "command/common/fields.h"
-#include "command/common/print.h"
-#include "command/common/question.h"
-#include "command/common/table.h"
-#include "command/subcommands.h"
+#include "command/view/view.h"
 
 static void write_how(const void *exit, char cell[CELL_BYTES]) {
     const char *signal = json_string_value(json_object_get(exit, "signal"));
@@ -32,29 +25,16 @@ static void write_cpu(const void *exit, char cell[CELL_BYTES]) {
 }
 
 static const struct column columns[] = {
-    {"TIME", "time", write_text, COLUMN_LEFT},
-    {"GROUP", "group", write_text, COLUMN_LEFT | COLUMN_OPTIONAL},
-    {"WORKER", "worker", write_count, 0},
-    {"PID", "pid", write_count, 0},
-    {"HOW", NULL, write_how, COLUMN_LEFT},
-    {"REASON", "reason", write_text, COLUMN_LEFT},
-    {"AGE", "uptime_s", write_age, 0},
-    {"CPU", NULL, write_cpu, 0},
-    {"RSS", "rss_bytes", write_size, 0},
-    {"HELD", NULL, write_held, COLUMN_LEFT},
-    {"REPLACEMENT", "delay_ms", write_replacement, COLUMN_LEFT},
+#define EXIT(title, key, write, how) {title, key, write, how},
+#include "command/view/columns.def"
     {0},
 };
 
-static unsigned digit(char c) {
-    return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
-}
-
 /* What is no text has digits in the object, which people cannot read. */
 static void print_hex(const char *hex, size_t digits) {
-    char bytes[SKEP_MAX_LINE];
-    for (size_t i = 0; i < digits / 2; i++) bytes[i] = (char)(digit(hex[2 * i]) << 4 | digit(hex[2 * i + 1]));
-    print_bytes((struct skep_bytes){bytes, digits / 2});
+    unsigned char bytes[SKEP_MAX_LINE];
+    for (size_t i = 0; i < digits / 2; i++) sscanf(hex + 2 * i, "%2hhx", &bytes[i]);
+    print_bytes((struct skep_bytes){(const char *)bytes, digits / 2});
 }
 
 static void print_line(const json_t *line) {
@@ -75,12 +55,9 @@ static void print_lines(const json_t *exit) {
 static int show(struct contact *contact, const struct options *options) {
     json_t *exits = NULL;
     struct skep_command question = {.id = SKEP_COMMAND_exits};
-    question.exits.has = 0;
     if (options->count != 0) SKEP_SET(exits, &question.exits, n, options->count);
     int code = ask_list(contact, &question, SKEP_COMMAND_exitStatus, &exits);
-    if (code == 0 && options->json) print_list("exits", exits);
-    else if (code == 0 && json_array_size(exits) == 0) puts("no worker has ended");
-    else if (code == 0) table_print_each(exits, columns, print_lines);
+    if (code == 0) show_list(options, "exits", exits, "no worker has ended", columns, print_lines);
     json_decref(exits);
     return code;
 }

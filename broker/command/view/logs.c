@@ -3,20 +3,12 @@
  *
  * Following is asking again, from the number of the latest line on: nothing is lost between two questions as long as
  * the broker keeps it, and what was lost is counted. */
-#include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "command/common/clocks.h"
-#include "command/common/contact.h"
-#include "command/common/fields.h"
-#include "command/common/flush.h"
+#include "base/clock.h"
 #include "command/common/members.h"
-#include "command/common/print.h"
-#include "command/common/say.h"
 #include "command/common/values.h"
-#include "command/subcommands.h"
+#include "command/view/view.h"
 
 enum { ASK_EVERY_MS = 100 };
 
@@ -36,19 +28,13 @@ struct reading {
 
 /* --- lines --- */
 
-static const char *stream_of(const struct skep_command_logLine *line) {
-    return line->stream == 2 ? "stderr" : "stdout";
-}
-
 /* Of a line that was cut, the last character may have been cut in two. */
 static void print_for_programs(const struct skep_command_logLine *line) {
     struct skep_command shown = {.id = SKEP_COMMAND_logLine, .logLine = *line};
     shown.logLine.line = whole_characters(line->line, line->cut > 0);
     uint64_t cut = line->cut + line->line.size_bytes - shown.logLine.line.size_bytes;
     if (cut > 0) SKEP_SET(logLine, &shown.logLine, cut, cut);
-    json_t *object = members_of(&shown);
-    print_json(object);
-    json_decref(object);
+    print_json(members_of(&shown));
 }
 
 static void print_for_people(const struct skep_command_logLine *line) {
@@ -56,7 +42,8 @@ static void print_for_people(const struct skep_command_logLine *line) {
     time_text(line->time, time);
     bool grouped = SKEP_HAS(logLine, line, group);
     printf("%s %.*s%sworker %" PRIu64 " pid %" PRIu64 " %s: ", time, grouped ? (int)line->group.size_bytes : 0,
-           grouped ? line->group.data : "", grouped ? " " : "", line->worker, line->pid, stream_of(line));
+           grouped ? line->group.data : "", grouped ? " " : "", line->worker, line->pid,
+           line->stream == 2 ? "stderr" : "stdout");
     print_bytes(line->line);
     if (line->cut > 0) printf(" [%" PRIu64 " bytes cut]", line->cut);
     putchar('\n');
@@ -75,7 +62,7 @@ static void take_line(struct reading *reading, const struct skep_command_logLine
 static void take_end(struct reading *reading, const struct skep_command_logEnd *end) {
     if (reading->begun && end->lost > 0) say("logs: %" PRIu64 " lines of all workers are lost", end->lost);
     reading->stuck = reading->begun && end->more && end->seq <= reading->seq;
-    if (!reading->begun) reading->until_ms = wall_clock_ms();
+    if (!reading->begun) reading->until_ms = skep__wall_ms();
     reading->seq = end->seq;
     reading->more = end->more;
     reading->begun = true;
@@ -92,7 +79,6 @@ static void on_answer(const struct skep_command *command, void *context) {
 static int ask(struct reading *reading) {
     struct skep_command question = {.id = SKEP_COMMAND_logs};
     struct skep_command_logs *logs = &question.logs;
-    *logs = (struct skep_command_logs){0};
     if (reading->worker != 0) SKEP_SET(logs, logs, worker, reading->worker);
     if (!reading->begun && reading->options->count != 0) SKEP_SET(logs, logs, n, reading->options->count);
     else SKEP_SET(logs, logs, since, reading->seq);
@@ -107,18 +93,15 @@ static bool is_over(const struct reading *reading) {
     return !reading->options->follow && reading->begun && (reading->left == 0 || !reading->more);
 }
 
-static void rest(struct reading *reading) {
-    if (output_is_deaf()) reading->deaf = true;
-    poll(NULL, 0, ASK_EVERY_MS);
-}
-
 /* While it is followed, a broker that does not answer in time hangs, and will go on. */
 static int read_all(struct reading *reading) {
     while (!is_over(reading)) {
         int status = ask(reading);
         bool hangs = status == SKEP_ETIMEDOUT && reading->begun && reading->options->follow;
         if (status != SKEP_OK && !hangs) return status;
-        if (reading->options->follow && !reading->more && !is_over(reading)) rest(reading);
+        if (!reading->options->follow || reading->more || is_over(reading)) continue;
+        if (output_is_deaf()) reading->deaf = true;
+        poll(NULL, 0, ASK_EVERY_MS);
     }
     return SKEP_OK;
 }

@@ -1,25 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * Events as text: the log of `skep run` and the lines of `skep events` are made here, and nowhere else. */
-#include "command/view/notice.h"
+#include "base/clock.h"
+#include "command/view/view.h"
 #include "common/signal_text.h"
-#include "common/text.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "command/common/clocks.h"
-#include "command/common/say.h"
-
-static void set_exit(struct skep_command_event *e, const skep_event *event) {
-    if (event->code >= 0) SKEP_SET(event, e, code, (uint64_t)event->code);
-    if (event->signal >= 0) SKEP_SET(event, e, signal, (uint64_t)event->signal);
-    if (event->delay_ms >= 0) SKEP_SET(event, e, delay_ms, (uint64_t)event->delay_ms);
-}
 
 struct skep_command_event notice_of(const skep_event *event) {
     struct skep_command_event e = {
-        .time = wall_clock_ms(),
+        .time = skep__wall_ms(),
         .event = skep__text(skep_event_name(event->kind)),
         .group = skep__text(event->group),
         .worker = event->child != NULL ? skep_child_id(event->child) : 0,
@@ -29,21 +16,14 @@ struct skep_command_event notice_of(const skep_event *event) {
         .phase = skep__text(event->phase),
         .queue = skep__text(event->queue),
     };
-    if (event->kind == SKEP_EVENT_EXIT) set_exit(&e, event);
+    if (event->code >= 0) SKEP_SET(event, &e, code, (uint64_t)event->code);
+    if (event->signal >= 0) SKEP_SET(event, &e, signal, (uint64_t)event->signal);
+    if (event->delay_ms >= 0) SKEP_SET(event, &e, delay_ms, (uint64_t)event->delay_ms);
     if (event->kind != SKEP_EVENT_RELOAD && event->kind != SKEP_EVENT_SCALE) return e;
     SKEP_SET(event, &e, step, event->step);
     SKEP_SET(event, &e, steps, event->steps);
     return e;
 }
-
-/* Events that a word or two tell */
-static const struct {
-    const char *event;
-    const char *words;
-} wordings[] = {
-    {"setup", "set up"},   {"fork", "started"},  {"online", "online"},           {"ready", "ready"},
-    {"drain", "draining"}, {"stop", "stopping"}, {"disconnect", "disconnected"},
-};
 
 static int size_of(struct skep_bytes bytes) {
     return (int)bytes.size_bytes;
@@ -85,32 +65,33 @@ static void pause_text(const struct skep_command_event *event, char *text, size_
              what.data);
 }
 
-/* Events that have words of their own, made of more than a reason */
-static bool told_by_parts(const struct skep_command_event *event, char *text, size_t room) {
-    static const struct {
-        const char *event;
-        void (*tell)(const struct skep_command_event *event, char *text, size_t room);
-    } tellers[] = {{"exit", end_text},
-                   {"reload", reload_text},
-                   {"scale", scale_text},
-                   {"pause", pause_text},
-                   {"resume", pause_text}};
-    for (size_t i = 0; i < sizeof tellers / sizeof *tellers; i++) {
-        if (!skep__text_is(event->event, tellers[i].event)) continue;
-        tellers[i].tell(event, text, room);
-        return true;
-    }
-    return false;
-}
+/* Events that a word or two tell, or that are made of more than a reason */
+static const struct {
+    const char *event, *words;
+    void (*tell)(const struct skep_command_event *event, char *text, size_t room);
+} wordings[] = {
+    {"setup", "set up", NULL},
+    {"fork", "started", NULL},
+    {"online", "online", NULL},
+    {"ready", "ready", NULL},
+    {"drain", "draining", NULL},
+    {"stop", "stopping", NULL},
+    {"disconnect", "disconnected", NULL},
+    {"exit", NULL, end_text},
+    {"reload", NULL, reload_text},
+    {"scale", NULL, scale_text},
+    {"pause", NULL, pause_text},
+    {"resume", NULL, pause_text},
+};
 
 static void event_text(const struct skep_command_event *event, char *text, size_t room) {
     struct skep_bytes name = event->event, reason = event->reason;
-    for (size_t i = 0; i < sizeof wordings / sizeof *wordings; i++)
-        if (skep__text_is(name, wordings[i].event)) {
-            snprintf(text, room, "%s", wordings[i].words);
-            return;
-        }
-    if (told_by_parts(event, text, room)) return;
+    for (size_t i = 0; i < sizeof wordings / sizeof *wordings; i++) {
+        if (!skep__text_is(name, wordings[i].event)) continue;
+        if (wordings[i].tell != NULL) wordings[i].tell(event, text, room);
+        else snprintf(text, room, "%s", wordings[i].words);
+        return;
+    }
     if (skep__text_is(name, "listening"))
         snprintf(text, room, "listening on %.*s", size_of(event->url), event->url.data);
     else if (reason.size_bytes == 0) snprintf(text, room, "%.*s", size_of(name), name.data);

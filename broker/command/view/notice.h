@@ -6,7 +6,7 @@
 #include <command.h>
 #include <skep/cluster.h>
 
-#include "command/common/paint.h"
+#include "command/common/print.h"
 
 enum { NOTICE_TEXT_BYTES = 1024 };
 

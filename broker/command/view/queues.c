@@ -1,19 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * skep queues: how much waits, moves and is dead in each queue. */
-#include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
-#include <skep/worker.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "command/common/clocks.h"
-#include "command/common/fields.h"
-#include "command/common/question.h"
-#include "command/common/say.h"
-#include "command/common/table.h"
-#include "command/common/times.h"
-#include "command/subcommands.h"
+#include "command/view/view.h"
 
 enum { BETWEEN_MS = 250 }; /* the two questions that rates are made from */
 
@@ -56,21 +45,8 @@ static void write_paused(const void *paused, char cell[CELL_BYTES]) {
 }
 
 static const struct column columns[] = {
-    {"QUEUE", "name", write_text, COLUMN_LEFT},
-    {"STATE", "paused", write_paused, COLUMN_LEFT | COLUMN_OPTIONAL | COLUMN_STATE},
-    {"WORKERS", "workers", write_count, 0},
-    {"READY", "ready", write_count, 0},
-    {"RESERVED", "reserved", write_count, 0},
-    {"DELAYED", "delayed", write_count, 0},
-    {"DEAD", "dead", write_count, 0},
-    {"DONE", "done", write_count, COLUMN_RANK(3)},
-    {"REDELIVERED", "redelivered", write_count, COLUMN_RANK(5)},
-    {"IN/S", "in", write_rate, 0},
-    {"DONE/S", "out", write_rate, 0},
-    {"OLDEST", "oldest_s", write_oldest, COLUMN_RANK(2)},
-    {"P50", "times", write_p50, COLUMN_OPTIONAL | COLUMN_RANK(4)},
-    {"P99", "times", write_p99, COLUMN_OPTIONAL},
-    {"MEMORY", "bytes", write_size, 0},
+#define QUEUE(title, key, write, how) {title, key, write, how},
+#include "command/view/columns.def"
     {0},
 };
 
@@ -114,28 +90,21 @@ static int ask(struct contact *contact, json_t **queues) {
     return ask_list(contact, &question, SKEP_COMMAND_queueStatus, queues);
 }
 
-static int print_table(struct contact *contact, json_t *before, uint64_t then_ms) {
-    json_t *queues = NULL;
-    if (json_array_size(before) == 0) {
-        puts("no queues");
-        return 0;
-    }
-    poll(NULL, 0, BETWEEN_MS);
-    int code = ask(contact, &queues);
-    if (code != 0) return code;
-    add_rates(queues, before, (double)(monotonic_ms() - then_ms) / 1e3);
-    table_print_each(queues, columns, print_settings);
-    note_unhandled(queues);
-    json_decref(queues);
-    return 0;
-}
-
+/* For people there are rates, which take two questions. */
 static int show(struct contact *contact, const struct options *options) {
-    json_t *queues = NULL;
-    int code = ask(contact, &queues);
-    if (code == 0 && options->json) print_list("queues", queues);
-    else if (code == 0) code = print_table(contact, queues, monotonic_ms());
+    json_t *before = NULL, *queues = NULL;
+    int code = ask(contact, &before);
+    uint64_t then_ms = monotonic_ms();
+    bool has_rates = code == 0 && !options->json && json_array_size(before) > 0;
+    if (has_rates) {
+        poll(NULL, 0, BETWEEN_MS);
+        code = ask(contact, &queues);
+    }
+    if (has_rates && code == 0) add_rates(queues, before, (double)(monotonic_ms() - then_ms) / 1e3);
+    if (code == 0) show_list(options, "queues", has_rates ? queues : before, "no queues", columns, print_settings);
+    if (has_rates && code == 0) note_unhandled(queues);
     json_decref(queues);
+    json_decref(before);
     return code;
 }
 

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Hints that no worker handles the queue: to a user who waits for results that cannot come, and to one who may have
  * mistyped its name. */
-#include <string.h>
-
-#include "command/common/say.h"
 #include "command/submit/submission.h"
 
 enum { QUIET_NS = 1000000000 /* results may take so long before the broker is asked about it */ };
@@ -14,18 +11,18 @@ static const skep_queue_info *find(const skep_broker_info *info, const char *que
     return NULL;
 }
 
-static bool is_handled(const skep_broker_info *info, const char *queue) {
-    const skep_queue_info *found = find(info, queue);
-    return found != NULL && found->workers > 0;
-}
-
 static void on_status(skep_client *client, int status, const skep_broker_info *info, void *context) {
     (void)client;
     struct submission *s = context;
     const char *queue = s->options->operands[0];
-    if (status != SKEP_OK || s->ended || is_handled(info, queue)) return;
+    const skep_queue_info *found = status == SKEP_OK ? find(info, queue) : NULL;
+    bool waits = s->options->wait, is_known = found != NULL;
+    s->asking = false;
+    if (waits && (status != SKEP_OK || s->ended || (is_known && found->workers > 0))) return;
+    if (!waits && !(is_known && found->unhandled)) return;
     progress_erase(&s->progress);
-    say("submit: no worker handles queue %s yet", queue);
+    if (waits) say("submit: no worker handles queue %s yet", queue);
+    else say("submit: no worker has ever handled queue %s: its jobs wait until one does", queue);
 }
 
 /* Asks once. If the question does not get there, the broker has gone, and the submission sees that by itself. */
@@ -35,19 +32,8 @@ void submission_hint(struct submission *s, uint64_t now_ns) {
     s->hinted = skep_client_status(s->client, on_status, s) == SKEP_OK;
 }
 
-static void on_first_status(skep_client *client, int status, const skep_broker_info *info, void *context) {
-    (void)client;
-    struct submission *s = context;
-    const char *queue = s->options->operands[0];
-    const skep_queue_info *found = status == SKEP_OK ? find(info, queue) : NULL;
-    s->asking = false;
-    if (found == NULL || !found->unhandled) return;
-    progress_erase(&s->progress);
-    say("submit: no worker has ever handled queue %s: its jobs wait until one does", queue);
-}
-
 void submission_accepted(struct submission *s) {
     if (s->options->wait || s->hinted) return;
     s->hinted = true;
-    s->asking = skep_client_status(s->client, on_first_status, s) == SKEP_OK;
+    s->asking = skep_client_status(s->client, on_status, s) == SKEP_OK;
 }

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * One line on a terminal that tells how far something is. */
-#include "command/common/progress.h"
-
-#include <stdio.h>
-#include <unistd.h>
-
-#include "command/common/print.h"
+#include "command/submit/submission.h"
 
 static const double WEIGHT = 0.2; /* of what happened since the line was written last */
 

@@ -1,17 +1,87 @@
 /* SPDX-License-Identifier: MIT
- * skep dead: lists dead letters, puts them back into their queues, or forgets them. */
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "command/common/question.h"
-#include "command/common/say.h"
+ * skep peek: jobs of a queue, without touching them. skep dead: lists dead letters, puts them back into their queues,
+ * or forgets them. */
+#include "command/common/utf8.h"
 #include "command/common/values.h"
-#include "command/subcommands.h"
-#include "command/view/jobs_text.h"
-#include "common/text.h"
+#include "command/view/view.h"
 
-enum { PAGE = 100, USUAL_COUNT = 100 };
+enum {
+    SHOWN_BYTES = 60, /* of a payload, a reason */
+    PAGE = 100,       /* dead letters in an answer */
+    USUAL_COUNT = 100
+};
+
+/* --- tables --- */
+
+static void shorten(char cell[CELL_BYTES]) {
+    static const char dots[] = "...";
+    make_printable(cell);
+    if (strlen(cell) > SHOWN_BYTES) memcpy(cell + utf8_whole(cell, SHOWN_BYTES), dots, sizeof dots);
+}
+
+/* A zero byte does not end it. */
+static void write_data(const void *job, char cell[CELL_BYTES]) {
+    const json_t *text = json_object_get(job, "data"), *value = text != NULL ? text : json_object_get(job, "data_hex");
+    size_t size = json_string_length(value), shown = size < SHOWN_BYTES + 1 ? size : SHOWN_BYTES + 1;
+    if (shown > 0) memcpy(cell, json_string_value(value), shown);
+    for (size_t i = 0; i < shown; i++)
+        if (cell[i] == '\0') cell[i] = '?';
+    cell[shown] = '\0';
+    shorten(cell);
+}
+
+static void write_short(const void *value, char cell[CELL_BYTES]) {
+    write_text(value, cell);
+    shorten(cell);
+}
+
+/* The last worker that had it, and how that ended. */
+static void write_last(const void *job, char cell[CELL_BYTES]) {
+    const char *signal = json_string_value(json_object_get(job, "signal"));
+    const json_t *pid = json_object_get(job, "pid"), *code = json_object_get(job, "code");
+    if (json_object_get(job, "worker") == NULL) return;
+    size_t used = (size_t)snprintf(cell, CELL_BYTES, "%" JSON_INTEGER_FORMAT, number_of(job, "worker"));
+    if (pid != NULL)
+        used += (size_t)snprintf(cell + used, CELL_BYTES - used, " pid %" JSON_INTEGER_FORMAT, json_integer_value(pid));
+    if (signal != NULL) snprintf(cell + used, CELL_BYTES - used, " %s", signal);
+    else if (code != NULL)
+        snprintf(cell + used, CELL_BYTES - used, " status %" JSON_INTEGER_FORMAT, json_integer_value(code));
+}
+
+static const struct column job_columns[] = {
+#define JOB(title, key, write, how) {title, key, write, how},
+#include "command/view/columns.def"
+    {0},
+};
+
+static const struct column dead_columns[] = {
+#define DEAD(title, key, write, how) {title, key, write, how},
+#include "command/view/columns.def"
+    {0},
+};
+
+/* --- peek --- */
+
+static int peek(struct contact *contact, const struct options *options) {
+    const char *queue = options->operands[0];
+    struct skep_command question = {.id = SKEP_COMMAND_peek, .peek = {.queue = skep__text(queue)}};
+    json_t *jobs = NULL;
+    contact->command = "peek";
+    contact->queue = queue;
+    if (options->count > 0) SKEP_SET(peek, &question.peek, n, options->count);
+    int code = ask_list(contact, &question, SKEP_COMMAND_jobStatus, &jobs);
+    if (code == 0) show_list(options, "jobs", jobs, "no jobs", job_columns, NULL);
+    json_decref(jobs);
+    return code;
+}
+
+int command_peek(const struct options *options) {
+    const char *why = check_label(options->operands[0]);
+    if (why != NULL) return fail(SKEP_EINVAL, "peek: %s: %s", options->operands[0], why);
+    return contact_run(options, peek);
+}
+
+/* --- which dead letters --- */
 
 /* Which dead letters are meant: those of a queue, one, or all. */
 struct which {
@@ -19,12 +89,11 @@ struct which {
     uint64_t id;       /* 0: not only one */
 };
 
-/* --- list --- */
+/* --- dead list --- */
 
 static int ask_page(struct contact *contact, const char *queue, uint64_t after, unsigned count, json_t **page) {
     struct skep_command question = {.id = SKEP_COMMAND_deadLetters};
     struct skep_command_deadLetters *q = &question.deadLetters;
-    *q = (struct skep_command_deadLetters){0};
     if (queue != NULL) SKEP_SET(deadLetters, q, queue, skep__text(queue));
     if (after != 0) SKEP_SET(deadLetters, q, after, after);
     SKEP_SET(deadLetters, q, n, count);
@@ -56,22 +125,16 @@ static int ask_all(struct contact *contact, const char *queue, unsigned count, j
     return 0;
 }
 
-static void print_letters(json_t *letters, const struct options *options) {
-    if (options->json) print_list("dead", letters);
-    else if (json_array_size(letters) == 0) puts("no dead letters");
-    else dead_print(letters);
-}
-
 static int list(struct contact *contact, const struct options *options, const struct which *which) {
     json_t *letters = json_array();
     unsigned count = options->count != 0 ? options->count : USUAL_COUNT;
     int code = ask_all(contact, which->queue, count, letters);
-    if (code == 0) print_letters(letters, options);
+    if (code == 0) show_list(options, "dead", letters, "no dead letters", dead_columns, NULL);
     json_decref(letters);
     return code;
 }
 
-/* --- retry and drop --- */
+/* --- dead retry and dead drop --- */
 
 struct change {
     bool is_there;
@@ -84,11 +147,6 @@ static void take_changed(const struct skep_command *command, void *context) {
     *change = (struct change){.is_there = true, .n = command->changed.n};
 }
 
-static void print_change(uint64_t n, const char *what, bool json) {
-    if (json) printf("{\"changed\":%" PRIu64 "}\n", n);
-    else printf("%" PRIu64 " dead letter%s %s\n", n, n == 1 ? "" : "s", what);
-}
-
 static int change(struct contact *contact, const struct options *options, const struct which *which,
                   const struct skep_command *request, const char *what) {
     struct change change = {0};
@@ -98,13 +156,13 @@ static int change(struct contact *contact, const struct options *options, const 
     if (status == SKEP_ENOJOB && which->id != 0)
         return fail(status, "dead %s: %" PRIu64 ": no such dead letter", options->operands[0], which->id);
     if (status != SKEP_OK) return contact_fail(contact, status);
-    print_change(change.n, what, options->json);
+    if (options->json) printf("{\"changed\":%" PRIu64 "}\n", change.n);
+    else printf("%" PRIu64 " dead letter%s %s\n", change.n, change.n == 1 ? "" : "s", what);
     return 0;
 }
 
 static int retry(struct contact *contact, const struct options *options, const struct which *which) {
     struct skep_command request = {.id = SKEP_COMMAND_reviveDead};
-    request.reviveDead.has = 0;
     if (which->queue != NULL) SKEP_SET(reviveDead, &request.reviveDead, queue, skep__text(which->queue));
     if (which->id != 0) SKEP_SET(reviveDead, &request.reviveDead, id, which->id);
     return change(contact, options, which, &request, "put back");
@@ -112,13 +170,12 @@ static int retry(struct contact *contact, const struct options *options, const s
 
 static int drop(struct contact *contact, const struct options *options, const struct which *which) {
     struct skep_command request = {.id = SKEP_COMMAND_dropDead};
-    request.dropDead.has = 0;
     if (which->queue != NULL) SKEP_SET(dropDead, &request.dropDead, queue, skep__text(which->queue));
     if (which->id != 0) SKEP_SET(dropDead, &request.dropDead, id, which->id);
     return change(contact, options, which, &request, "dropped");
 }
 
-/* --- arguments --- */
+/* --- dead: arguments --- */
 
 static const struct verb {
     const char *name, *command;

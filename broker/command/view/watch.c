@@ -2,18 +2,12 @@
  * Frames on a terminal. Each line clears what was there, and the end what is below it: the window is never empty, so
  * that nothing flickers. Long lines are cut to as many columns as there are; the terminal itself would go on writing
  * over its last one. */
-#include "command/common/watch.h"
-
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "command/common/flush.h"
-#include "command/common/say.h"
 #include "command/common/width.h"
+#include "command/view/view.h"
 
 #define HOME "\033[H"
 #define CUT_LINES "\033[?7l"
@@ -22,11 +16,6 @@
 #define CLEAR_BELOW "\033[J"
 
 enum { USUAL_ROWS = 24, USUAL_COLUMNS = 80, LEAST_ROWS = 3 };
-
-static bool has_cursor(void) {
-    const char *terminal = getenv("TERM");
-    return terminal != NULL && strcmp(terminal, "dumb") != 0 && isatty(STDOUT_FILENO);
-}
 
 static void end(int signal) {
     (void)signal;
@@ -45,7 +34,7 @@ void watch_begin(void) {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        signal(signals[i], has_cursor() ? restore_and_end : end);
+        signal(signals[i], paint_is_possible() ? restore_and_end : end);
 }
 
 static unsigned count_lines(const char *text, size_t size_bytes) {
@@ -97,25 +86,20 @@ static void make_frame(const char *text, size_t size_bytes, struct winsize windo
     if (fclose(file) != 0) *frame_bytes = 0;
 }
 
-/* A terminal that does not know its size says 0. */
-static struct winsize window_size(void) {
-    struct winsize size = {0};
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0) size.ws_row = USUAL_ROWS;
-    if (size.ws_col == 0) size.ws_col = USUAL_COLUMNS;
-    return size;
-}
-
 static void show_in_place(const char *text, size_t size_bytes) {
     char *frame = NULL;
     size_t frame_bytes = 0;
-    make_frame(text, size_bytes, window_size(), &frame, &frame_bytes);
+    struct winsize window = window_size();
+    if (window.ws_row == 0) window.ws_row = USUAL_ROWS;
+    if (window.ws_col == 0) window.ws_col = USUAL_COLUMNS;
+    make_frame(text, size_bytes, window, &frame, &frame_bytes);
     fwrite(frame, 1, frame_bytes, stdout);
     free(frame);
 }
 
 /* On a terminal a line is written at once, and has failed by the time that there is nothing left to flush. */
 int watch_show(const char *text, size_t size_bytes, bool *deaf) {
-    if (has_cursor()) show_in_place(text, size_bytes);
+    if (paint_is_possible()) show_in_place(text, size_bytes);
     else fwrite(text, 1, size_bytes, stdout);
     int error = flush_output(deaf);
     return error == 0 ? 0 : fail(skep_status_of_errno(error), "stdout: %s", strerror(error));

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * How far something is, on stdout. */
-#include "command/common/ticker.h"
-
-#include <stdio.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "command/common/say.h"
+#include "command/common/print.h"
 #include "command/common/width.h"
+#include "command/steer/steer.h"
 
 enum { LINE_BYTES = 1024, USUAL_COLUMNS = 80 };
 
@@ -29,16 +26,11 @@ static void print_line(struct ticker *ticker, char *text) {
     fflush(stdout);
 }
 
-static unsigned columns(void) {
-    struct winsize size = {0};
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return USUAL_COLUMNS;
-    return size.ws_col;
-}
-
 /* A line that the terminal folds could not be written over. */
 static void show(struct ticker *ticker, char *text) {
+    unsigned columns = window_size().ws_col;
     make_printable(text);
-    text[width_fitting(text, columns() - 1)] = '\0';
+    text[width_fitting(text, (columns > 0 ? columns : USUAL_COLUMNS) - 1)] = '\0';
     ticker_erase(ticker);
     fputs(text, stdout);
     fflush(stdout);
