@@ -26,7 +26,6 @@
 enum skep__child_state {
 #define STATE(id, name) SKEP__CHILD_##id,
 #include "worker/states.def"
-#undef STATE
     SKEP__CHILD_STATES
 };
 

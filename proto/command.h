@@ -43,9 +43,6 @@ typedef struct skep_list skep_field_LIST;
     }           \
     ;
 #include "commands.def"
-#undef COMMAND
-#undef FIELD
-#undef END
 
 /* Position of each field within its command */
 #define COMMAND(id, channels, answer, doc) enum {
@@ -55,18 +52,10 @@ typedef struct skep_list skep_field_LIST;
     }                    \
     ;
 #include "commands.def"
-#undef COMMAND
-#undef FIELD
-#undef END
 
 enum skep_command_id {
 #define COMMAND(id, channels, answer, doc) SKEP_COMMAND_##id,
-#define FIELD(command, name, type, need, limit, doc)
-#define END(id)
 #include "commands.def"
-#undef COMMAND
-#undef FIELD
-#undef END
     SKEP_COMMAND_COUNT
 };
 
@@ -87,12 +76,7 @@ struct skep_command {
     enum skep_command_id id;
     union {
 #define COMMAND(id, channels, answer, doc) struct skep_command_##id id;
-#define FIELD(command, name, type, need, limit, doc)
-#define END(id)
 #include "commands.def"
-#undef COMMAND
-#undef FIELD
-#undef END
     };
 };
 

@@ -18,9 +18,6 @@
     }                \
     ;
 #include "commands.def"
-#undef COMMAND
-#undef FIELD
-#undef END
 
 #define LINK_UP SKEP_CHANNEL_LINK_UP
 #define LINK_DOWN SKEP_CHANNEL_LINK_DOWN
@@ -42,9 +39,6 @@ static const struct skep_spec specs[] = {
     }           \
     ,
 #include "commands.def"
-#undef COMMAND
-#undef FIELD
-#undef END
 };
 
 const struct skep_spec *skep__spec(enum skep_command_id id) {
@@ -58,7 +52,6 @@ static const struct {
 } kinds[] = {
 #define KIND(command, field, kind) {SKEP_COMMAND_##command, SKEP_AT_##command##_##field, SKEP_KIND_##kind},
 #include "kinds.def"
-#undef KIND
 };
 
 enum skep_kind skep__kind(enum skep_command_id id, unsigned at) {

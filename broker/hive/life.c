@@ -193,14 +193,12 @@ static const struct transition transitions[SKEP__CHILD_STATES][SKEP__SIGNALS] = 
 #define TRANSITION(state, signal, action_, next_) \
     [SKEP__CHILD_##state][SKEP__SIGNAL_##signal] = {.name = #action_, .act = action_, .next = SKEP__CHILD_##next_},
 #include "worker/states.def"
-#undef TRANSITION
 };
 
 static const char *signal_name(enum skep__child_signal signal) {
     static const char *const names[] = {
 #define SIGNAL(id, name) name,
 #include "worker/states.def"
-#undef SIGNAL
     };
     return names[signal];
 }

@@ -9,7 +9,6 @@
 enum skep__child_signal {
 #define SIGNAL(id, name) SKEP__SIGNAL_##id,
 #include "worker/states.def"
-#undef SIGNAL
     SKEP__SIGNALS
 };
 

@@ -9,7 +9,6 @@
 static const char *const names[] = {
 #define HANDLED(id, name) name,
 #include "messages/handled.def"
-#undef HANDLED
 };
 
 /* SKEP__HANDLED_WHATS if it is something that this version does not know */

@@ -10,7 +10,6 @@ enum { SKEP__COUNTED = 256 };
 enum skep__handled_what {
 #define HANDLED(id, name) SKEP__HANDLED_##id,
 #include "messages/handled.def"
-#undef HANDLED
     SKEP__HANDLED_WHATS
 };
 

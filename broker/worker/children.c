@@ -65,7 +65,6 @@ const char *skep__state_name(enum skep__child_state state) {
     static const char *const names[] = {
 #define STATE(id, name) name,
 #include "worker/states.def"
-#undef STATE
     };
     return names[state];
 }

@@ -35,7 +35,6 @@ static const struct skep__number queue_numbers[] = {
 #define NUMBER(field, key, unit, least, most, words, help) \
     SKEP__NUMBER(skep_queue_options, field, unit, least, most, 0),
 #include "common/queue_options.def"
-#undef NUMBER
 };
 
 static int check_backoff(const char *name, const skep_queue_options *options, char why[SKEP_MAX_REASON + 1]) {
