@@ -60,15 +60,8 @@ enum skep_command_id {
 };
 
 enum skep_channel {
-    SKEP_CHANNEL_LINK_UP = 1 << 0,
-    SKEP_CHANNEL_LINK_DOWN = 1 << 1,
-    SKEP_CHANNEL_OUTBOX = 1 << 2,
-    SKEP_CHANNEL_INBOX = 1 << 3,
-    SKEP_CHANNEL_NEWS = 1 << 4,
-    SKEP_CHANNEL_ASK = 1 << 5,
-    SKEP_CHANNEL_ANSWER = 1 << 6,
-    SKEP_CHANNEL_INTAKE = 1 << 7,
-    SKEP_CHANNEL_RETURNS = 1 << 8,
+#define CHANNEL(id, bit, name) SKEP_CHANNEL_##id = 1 << (bit),
+#include "channels.def"
     SKEP_CHANNELS_END = 1 << 9
 };
 

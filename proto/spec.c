@@ -19,15 +19,11 @@
     ;
 #include "commands.def"
 
-#define LINK_UP SKEP_CHANNEL_LINK_UP
-#define LINK_DOWN SKEP_CHANNEL_LINK_DOWN
-#define OUTBOX SKEP_CHANNEL_OUTBOX
-#define INBOX SKEP_CHANNEL_INBOX
-#define NEWS SKEP_CHANNEL_NEWS
-#define ASK SKEP_CHANNEL_ASK
-#define ANSWER SKEP_CHANNEL_ANSWER
-#define INTAKE SKEP_CHANNEL_INTAKE
-#define RETURNS SKEP_CHANNEL_RETURNS
+/* As the table of commands names them */
+enum {
+#define CHANNEL(id, bit, name) id = SKEP_CHANNEL_##id,
+#include "channels.def"
+};
 
 static const struct skep_spec specs[] = {
 #define COMMAND(id, channels_, answer_, doc_)                                                                      \
@@ -62,15 +58,9 @@ enum skep_kind skep__kind(enum skep_command_id id, unsigned at) {
 
 const char *skep__channel_name(enum skep_channel channel) {
     switch (channel) {
-    case SKEP_CHANNEL_LINK_UP: return "link up";
-    case SKEP_CHANNEL_LINK_DOWN: return "link down";
-    case SKEP_CHANNEL_OUTBOX: return "outbox";
-    case SKEP_CHANNEL_INBOX: return "inbox";
-    case SKEP_CHANNEL_NEWS: return "news";
-    case SKEP_CHANNEL_ASK: return "ask";
-    case SKEP_CHANNEL_ANSWER: return "answer";
-    case SKEP_CHANNEL_INTAKE: return "intake";
-    case SKEP_CHANNEL_RETURNS: return "returns";
+#define CHANNEL(id, bit, name) \
+    case SKEP_CHANNEL_##id: return name;
+#include "channels.def"
     case SKEP_CHANNELS_END: break;
     }
     return "?";
