@@ -161,9 +161,9 @@ static bool may_say(skep_child *child, int status) {
 }
 
 static void refuse(skep_child *child, uint64_t request, int status, const char *why) {
-    struct skep_command command = {.id = SKEP_COMMAND_listenFailed};
-    command.listenFailed =
-        (struct skep_command_listenFailed){.request = request, .status = (uint64_t)status, .reason = skep__text(why)};
+    struct skep_command command = {
+        .id = SKEP_COMMAND_listenFailed,
+        .listenFailed = {.request = request, .status = (uint64_t)status, .reason = skep__text(why)}};
     if (may_say(child, status)) skep__emit_error(child->cluster, child, "cannot listen on %s", why);
     if (status == SKEP_ETOOBIG && ++child->taker->listen_refusals == MAX_REFUSALS) {
         skep__emit_error(child->cluster, child, "it asked %d times for more than %d listeners; killed", MAX_REFUSALS,
@@ -202,11 +202,10 @@ static void emit_listening(skep_child *child, const struct skep__listener *liste
 
 /* Errors: SKEP_EMFILE, and the worker has not been told. */
 static int accept_request(skep_child *child, uint64_t request, const struct skep__listener *listener, int fd) {
-    struct skep_command command = {.id = SKEP_COMMAND_listening};
-    struct skep_command_listening *l = &command.listening;
-    *l = (struct skep_command_listening){
-        .request = request, .listener = listener->number, .url = skep__text(listener->url)};
-    if (fd >= 0) SKEP_SET(listening, l, shared, true);
+    struct skep_command command = {
+        .id = SKEP_COMMAND_listening,
+        .listening = {.request = request, .listener = listener->number, .url = skep__text(listener->url)}};
+    if (fd >= 0) SKEP_SET(listening, &command.listening, shared, true);
     struct skep_command rest = skep__rest_command(listener);
     /* In the same message, so that it accepts nothing before it knows. */
     int status = skep__notify_both(child, &command, fd >= 0 && listener->resting ? &rest : NULL, fd);

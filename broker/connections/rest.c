@@ -7,9 +7,8 @@
 #include "journal/journal.h"
 
 struct skep_command skep__rest_command(const struct skep__listener *listener) {
-    struct skep_command command = {.id = SKEP_COMMAND_rest};
-    command.rest = (struct skep_command_rest){.listener = listener->number, .paused = listener->resting};
-    return command;
+    return (struct skep_command){.id = SKEP_COMMAND_rest,
+                                 .rest = {.listener = listener->number, .paused = listener->resting}};
 }
 
 static void tell_workers(const struct skep__listener *listener) {

@@ -32,8 +32,8 @@ void skep__hand(skep_child *child, struct skep__connection *connection) {
 /* --- what waits --- */
 
 static int pack_connection(const skep_child *child, struct skep_frame *frame, const struct skep__connection *c) {
-    struct skep_command command = {.id = SKEP_COMMAND_connection};
-    command.connection = (struct skep_command_connection){.connection = c->number, .listener = c->listener->number};
+    struct skep_command command = {.id = SKEP_COMMAND_connection,
+                                   .connection = {.connection = c->number, .listener = c->listener->number}};
     skep__trace_command(child->cluster->trace, SKEP__TRACE_LINK, ">", child->id, &command);
     return skep__frame_add(frame, &command);
 }

@@ -14,8 +14,8 @@
 enum { LAST_WORDS = 1024 /* messages read after the end; a child of the worker's may go on writing */ };
 
 static void reject(skep_child *child, int status, const char *reason) {
-    struct skep_command command = {.id = SKEP_COMMAND_reject};
-    command.reject = (struct skep_command_reject){.status = (uint64_t)status, .reason = skep__text(reason)};
+    struct skep_command command = {.id = SKEP_COMMAND_reject,
+                                   .reject = {.status = (uint64_t)status, .reason = skep__text(reason)}};
     skep__emit_error(child->cluster, child, "%s", reason);
     child->discarding = true;
     if (skep__notify(child, &command, -1) != SKEP_OK) skep__child_kill(child, "protocol");

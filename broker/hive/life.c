@@ -27,8 +27,7 @@ static void emit(skep_child *child, enum skep_event_kind kind) {
 /* --- actions --- */
 
 static void tell_drain(skep_child *child) {
-    struct skep_command command = {.id = SKEP_COMMAND_drain};
-    command.drain.has = 0;
+    struct skep_command command = {.id = SKEP_COMMAND_drain, .drain = {0}};
     SKEP_SET(drain, &command.drain, timeout_ms, child->terms->settings->drain_timeout_ms);
     skep__tell(child, &command);
 }
@@ -39,14 +38,14 @@ static void welcome(skep_child *child) {
     skep__instance_url(&cluster->instance, SKEP_FILE_OUTBOX, outbox, sizeof outbox);
     skep__instance_url(&cluster->instance, SKEP_FILE_NEWS, news, sizeof news);
     skep__inbox_url(child, inbox, sizeof inbox);
-    struct skep_command command = {.id = SKEP_COMMAND_welcome};
-    command.welcome = (struct skep_command_welcome){.protocol = SKEP_PROTOCOL,
-                                                    .worker = child->id,
-                                                    .generation = cluster->instance.generation,
-                                                    .inbox = skep__text(inbox),
-                                                    .outbox = skep__text(outbox),
-                                                    .news = skep__text(news),
-                                                    .newsSeq = skep__news_latest(cluster)};
+    struct skep_command command = {.id = SKEP_COMMAND_welcome,
+                                   .welcome = {.protocol = SKEP_PROTOCOL,
+                                               .worker = child->id,
+                                               .generation = cluster->instance.generation,
+                                               .inbox = skep__text(inbox),
+                                               .outbox = skep__text(outbox),
+                                               .news = skep__text(news),
+                                               .newsSeq = skep__news_latest(cluster)}};
     unsigned beat_ms = skep__watchdog_start(child);
     if (beat_ms != 0) SKEP_SET(welcome, &command.welcome, beat_ms, beat_ms);
     skep__tell(child, &command);

@@ -56,12 +56,11 @@ int skep__handled(skep_cluster *cluster, skep_child *child, const struct skep_co
 static int add_status(const struct skep__handling *handling, enum skep__handled_what what, const skep_child *child,
                       struct skep_frame *frame) {
     char packed[SKEP_MAX_TIMES];
-    struct skep_command command = {.id = SKEP_COMMAND_handlingStatus};
-    struct skep_command_handlingStatus *h = &command.handlingStatus;
     struct skep_bytes times = skep__times_pack(&handling->of[what], frame->size_bytes, packed);
+    struct skep_command command = {.id = SKEP_COMMAND_handlingStatus,
+                                   .handlingStatus = {.what = skep__text(names[what]), .times = times}};
     if (times.size_bytes == 0) return SKEP_OK;
-    *h = (struct skep_command_handlingStatus){.what = skep__text(names[what]), .times = times};
-    if (child != NULL) SKEP_SET(handlingStatus, h, worker, child->id);
+    if (child != NULL) SKEP_SET(handlingStatus, &command.handlingStatus, worker, child->id);
     return skep__frame_add(frame, &command);
 }
 

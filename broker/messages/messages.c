@@ -47,9 +47,8 @@ uint64_t skep_child_requests(const skep_child *child) {
 }
 
 static int add_counter(const struct skep__counter_total *counter, struct skep_frame *frame) {
-    struct skep_command command = {.id = SKEP_COMMAND_counterStatus};
-    command.counterStatus =
-        (struct skep_command_counterStatus){.name = skep__text(counter->name), .count = counter->count};
+    struct skep_command command = {.id = SKEP_COMMAND_counterStatus,
+                                   .counterStatus = {.name = skep__text(counter->name), .count = counter->count}};
     return skep__frame_add(frame, &command);
 }
 

@@ -38,8 +38,8 @@ static void push_or_drop(skep_child *child, const struct skep_command *command) 
 /* --- requestCount --- */
 
 static int send_request_count(skep_child *child) {
-    struct skep_command command = {.id = SKEP_COMMAND_requestCount};
-    command.requestCount = (struct skep_command_requestCount){.requestCount = child->talker->requests};
+    struct skep_command command = {.id = SKEP_COMMAND_requestCount,
+                                   .requestCount = {.requestCount = child->talker->requests}};
     return push(child, &command);
 }
 
@@ -57,10 +57,8 @@ int skep_child_send_request_count(skep_child *child) {
 /* --- messages from workers --- */
 
 static void answer_status(skep_child *child, uint64_t request, int status) {
-    struct skep_command command = {.id = SKEP_COMMAND_reply};
-    struct skep_command_reply *r = &command.reply;
-    *r = (struct skep_command_reply){.request = request};
-    SKEP_SET(reply, r, status, (uint64_t)status);
+    struct skep_command command = {.id = SKEP_COMMAND_reply, .reply = {.request = request}};
+    SKEP_SET(reply, &command.reply, status, (uint64_t)status);
     push_or_drop(child, &command);
 }
 
@@ -69,9 +67,9 @@ static void undelivered(skep_child *sender, const struct skep_command_message *m
         answer_status(sender, m->request, status);
         return;
     }
-    struct skep_command command = {.id = SKEP_COMMAND_undelivered};
+    struct skep_command command = {.id = SKEP_COMMAND_undelivered,
+                                   .undelivered = {.name = m->name, .status = (uint64_t)status}};
     struct skep_command_undelivered *u = &command.undelivered;
-    *u = (struct skep_command_undelivered){.name = m->name, .status = (uint64_t)status};
     if (SKEP_HAS(message, m, to)) SKEP_SET(undelivered, u, to, m->to);
     if (SKEP_HAS(message, m, toName)) SKEP_SET(undelivered, u, toName, m->toName);
     push_or_drop(sender, &command);
@@ -253,10 +251,8 @@ int skep_child_request(skep_child *child, const char *name, const void *data, si
 }
 
 int skep_child_reply(skep_child *child, uint64_t request, int status, const void *data, size_t size_bytes) {
-    struct skep_command command = {.id = SKEP_COMMAND_reply};
-    struct skep_command_reply *r = &command.reply;
-    *r = (struct skep_command_reply){.request = request};
-    if (status != SKEP_OK) SKEP_SET(reply, r, status, (uint64_t)status);
-    if (size_bytes > 0) SKEP_SET(reply, r, data, ((struct skep_bytes){data, size_bytes}));
+    struct skep_command command = {.id = SKEP_COMMAND_reply, .reply = {.request = request}};
+    if (status != SKEP_OK) SKEP_SET(reply, &command.reply, status, (uint64_t)status);
+    if (size_bytes > 0) SKEP_SET(reply, &command.reply, data, ((struct skep_bytes){data, size_bytes}));
     return push(child, &command);
 }

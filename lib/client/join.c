@@ -187,8 +187,7 @@ static int open_caller(skep_client *client) {
 
 void skep__client_seek(uv_timer_t *timer) {
     skep_client *client = timer->data;
-    struct skep_command join = {.id = SKEP_COMMAND_join};
-    join.join.has = 0;
+    struct skep_command join = {.id = SKEP_COMMAND_join, .join = {0}};
     int status = open_caller(client);
     if (status == SKEP_OK) {
         client->phase = SKEP__CLIENT_JOINING;

@@ -105,9 +105,9 @@ static void answered_again(int status, const void *data, size_t size_bytes, void
 
 /* To begin watching, ask with a number of the future: the answer is the number of the latest item. */
 static void ask_again(skep_client *client) {
-    struct skep_command command = {.id = SKEP_COMMAND_newsSince};
-    command.newsSince =
-        (struct skep_command_newsSince){.seq = client->news_known ? client->news_sequence.latest : UINT64_MAX};
+    struct skep_command command = {
+        .id = SKEP_COMMAND_newsSince,
+        .newsSince = {.seq = client->news_known ? client->news_sequence.latest : UINT64_MAX}};
     if (client->repairing) return;
     client->repairing = skep__client_ask(client, &command, REPAIR_TIMEOUT_MS, answered_again, client) == SKEP_OK;
 }

@@ -3,8 +3,6 @@
  * worker be killed before it has sent them. */
 #include <string.h>
 
-#include "common/container.h"
-#include "common/text.h"
 #include "worker/private.h"
 
 enum { COUNT_MS = 20 /* how long counts gather after some have left */ };
@@ -69,18 +67,13 @@ void skep_count(skep_worker *worker, const char *name, uint32_t n) {
     if (!worker->counts_waiting) send_soon(worker);
 }
 
-static void fill(struct skep_command *command, const struct skep__counter *counter, uint32_t n) {
-    if (strcmp(counter->name, requests_name) == 0) {
-        struct skep_command_incrementRequestCount *c = &command->incrementRequestCount;
-        command->id = SKEP_COMMAND_incrementRequestCount;
-        c->has = 0;
-        SKEP_SET(incrementRequestCount, c, n, n);
-    } else {
-        struct skep_command_incrementCount *c = &command->incrementCount;
-        command->id = SKEP_COMMAND_incrementCount;
-        *c = (struct skep_command_incrementCount){.name = skep__text(counter->name)};
-        SKEP_SET(incrementCount, c, n, n);
-    }
+static struct skep_command report_of(const struct skep__counter *counter, uint32_t n) {
+    struct skep_command requests = {.id = SKEP_COMMAND_incrementRequestCount};
+    struct skep_command named = {.id = SKEP_COMMAND_incrementCount,
+                                 .incrementCount = {.name = skep__text(counter->name)}};
+    SKEP_SET(incrementRequestCount, &requests.incrementRequestCount, n, n);
+    SKEP_SET(incrementCount, &named.incrementCount, n, n);
+    return strcmp(counter->name, requests_name) == 0 ? requests : named;
 }
 
 /* What cannot leave now stays for the next time. */
@@ -89,14 +82,9 @@ void skep__worker_send_counts(skep_worker *worker) {
     for (unsigned i = 0; i < worker->counter_count; i++) {
         struct skep__counter *counter = &worker->counters[i];
         uint32_t n = counter->unreported < UINT32_MAX ? (uint32_t)counter->unreported : UINT32_MAX;
-        struct skep_command command;
         if (n == 0 || worker->finishing) continue;
-        fill(&command, counter, n);
-        if (skep__outlet_add(worker->outbox, &command) == SKEP_OK) {
-            skep__trace_command(worker->trace, SKEP__TRACE_WIRE, ">", worker->id, &command);
-            worker->unconfirmed = true;
-            counter->unreported -= n;
-        }
+        struct skep_command command = report_of(counter, n);
+        if (skep__worker_put(worker, &command) == SKEP_OK) counter->unreported -= n;
         if (counter->unreported > 0) send_soon(worker);
     }
 }

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/container.h"
 #include "page_claims.h"
 #include "worker/private.h"
 
@@ -194,8 +193,7 @@ void skep__worker_jobs_received(skep_worker *worker, const struct skep_command_j
 /* --- the user's calls --- */
 
 static int tell_handle(skep_worker *worker, const char *name, size_t size_bytes, unsigned concurrency) {
-    struct skep_command command = {.id = SKEP_COMMAND_handle};
-    command.handle = (struct skep_command_handle){.queue = {name, size_bytes}};
+    struct skep_command command = {.id = SKEP_COMMAND_handle, .handle = {.queue = {name, size_bytes}}};
     if (concurrency != 1) SKEP_SET(handle, &command.handle, concurrency, concurrency);
     int status = skep__worker_tell(worker, &command);
     return status == SKEP_OK ? SKEP_OK : skep__worker_fail(worker, status, "%s: %s", name, skep_strerror(status));

@@ -2,7 +2,6 @@
  * How a worker leaves: when nothing of it is live any more, and the broker has read all that it sent. */
 #include <unistd.h>
 
-#include "common/container.h"
 #include "worker/private.h"
 
 enum { ORPHAN_TIMEOUT_MS = 10000 /* for live connections after the broker is gone */ };
@@ -108,8 +107,7 @@ void skep_on_leave(skep_worker *worker, skep_leave_cb callback, void *context) {
 /* replace: another worker is to take its place. */
 static void disconnect(skep_worker *worker, bool replace) {
     if (worker->phase >= SKEP__WORKER_LEAVING) return;
-    struct skep_command command = {.id = SKEP_COMMAND_disconnect};
-    command.disconnect.has = 0;
+    struct skep_command command = {.id = SKEP_COMMAND_disconnect, .disconnect = {0}};
     if (replace) SKEP_SET(disconnect, &command.disconnect, replace, true);
     if (skep__worker_tell(worker, &command) == SKEP_OK) skep__worker_leave(worker);
     else skep__worker_orphaned(worker, SKEP_ECLOSED);

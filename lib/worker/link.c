@@ -20,8 +20,7 @@ static int take_fd(const struct skep__link_message *message, struct delivery *d)
 }
 
 static int refuse(skep_worker *worker, uint64_t connection) {
-    struct skep_command command = {.id = SKEP_COMMAND_refused};
-    command.refused = (struct skep_command_refused){.connection = connection};
+    struct skep_command command = {.id = SKEP_COMMAND_refused, .refused = {.connection = connection}};
     return skep__worker_add(worker, &worker->answer_frame, &command);
 }
 

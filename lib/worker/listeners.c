@@ -205,9 +205,8 @@ static bool stop(skep_worker *worker, skep_listener *listener) {
 }
 
 void skep__worker_unlisten(skep_worker *worker, uint64_t number) {
-    struct skep_command command = {.id = SKEP_COMMAND_unlisten};
+    struct skep_command command = {.id = SKEP_COMMAND_unlisten, .unlisten = {.listener = number}};
     if (find(worker, number) != NULL) return;
-    command.unlisten = (struct skep_command_unlisten){.listener = number};
     if (worker->link >= 0 && skep__worker_tell(worker, &command) != SKEP_OK) return; /* the link's end will tell */
 }
 

@@ -2,7 +2,6 @@
  * Messages, requests and replies, broadcasts. */
 #include <stdlib.h>
 
-#include "common/text.h"
 #include "worker/private.h"
 
 enum {
@@ -12,20 +11,29 @@ enum {
 
 /* --- sending --- */
 
-static int queue(skep_worker *worker, const struct skep_command *command) {
-    if (worker->link < 0) return SKEP_ECLOSED;
-    int status = skep__outlet_add(worker->outbox, command);
+int skep__worker_queue(skep_worker *worker, const struct skep_command *command) {
+    int status = worker->link >= 0 ? skep__worker_put(worker, command) : SKEP_ECLOSED;
     if (status == SKEP_EAGAIN) worker->sender_waits = true;
-    if (status == SKEP_OK) worker->unconfirmed = true;
-    if (status == SKEP_OK) skep__trace_command(worker->trace, SKEP__TRACE_WIRE, ">", worker->id, command);
     return status;
 }
 
-static void fill_message(struct skep_command *command, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command_message *m = &command->message;
-    command->id = SKEP_COMMAND_message;
-    *m = (struct skep_command_message){.name = skep__text(name)};
-    if (size_bytes > 0) SKEP_SET(message, m, data, ((struct skep_bytes){data, size_bytes}));
+static struct skep_command message_of(const char *name, const void *data, size_t size_bytes) {
+    struct skep_command command = {.id = SKEP_COMMAND_message, .message = {.name = skep__text(name)}};
+    if (size_bytes > 0) SKEP_SET(message, &command.message, data, ((struct skep_bytes){data, size_bytes}));
+    return command;
+}
+
+/* 0 is the broker. */
+static struct skep_command message_to(uint32_t to, const char *name, const void *data, size_t size_bytes) {
+    struct skep_command command = message_of(name, data, size_bytes);
+    if (to != 0) SKEP_SET(message, &command.message, to, to);
+    return command;
+}
+
+static struct skep_command message_to_name(const char *to, const char *name, const void *data, size_t size_bytes) {
+    struct skep_command command = message_of(name, data, size_bytes);
+    SKEP_SET(message, &command.message, toName, skep__text(to));
+    return command;
 }
 
 int skep_send(skep_worker *worker, const char *name, const void *data, size_t size_bytes) {
@@ -33,34 +41,28 @@ int skep_send(skep_worker *worker, const char *name, const void *data, size_t si
 }
 
 int skep_send_to(skep_worker *worker, uint32_t to, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command;
-    fill_message(&command, name, data, size_bytes);
-    if (to != 0) SKEP_SET(message, &command.message, to, to);
-    return queue(worker, &command);
+    struct skep_command command = message_to(to, name, data, size_bytes);
+    return skep__worker_queue(worker, &command);
 }
 
 int skep_send_to_name(skep_worker *worker, const char *to, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command;
-    fill_message(&command, name, data, size_bytes);
-    SKEP_SET(message, &command.message, toName, skep__text(to));
-    return queue(worker, &command);
+    struct skep_command command = message_to_name(to, name, data, size_bytes);
+    return skep__worker_queue(worker, &command);
 }
 
 int skep_broadcast(skep_worker *worker, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command;
-    fill_message(&command, name, data, size_bytes);
+    struct skep_command command = message_of(name, data, size_bytes);
     SKEP_SET(message, &command.message, toAll, true);
-    return queue(worker, &command);
+    return skep__worker_queue(worker, &command);
 }
 
 int skep_reply(skep_worker *worker, uint32_t to, uint64_t request, int status, const void *data, size_t size_bytes) {
-    struct skep_command command = {.id = SKEP_COMMAND_reply};
+    struct skep_command command = {.id = SKEP_COMMAND_reply, .reply = {.request = request}};
     struct skep_command_reply *r = &command.reply;
-    *r = (struct skep_command_reply){.request = request};
     if (to != 0) SKEP_SET(reply, r, to, to);
     if (status != SKEP_OK) SKEP_SET(reply, r, status, (uint64_t)status);
     if (size_bytes > 0) SKEP_SET(reply, r, data, ((struct skep_bytes){data, size_bytes}));
-    return queue(worker, &command);
+    return skep__worker_queue(worker, &command);
 }
 
 /* --- requests --- */
@@ -113,23 +115,19 @@ static int send_request(skep_worker *worker, struct skep_command *command, unsig
                         void *context) {
     uint64_t request = ++worker->next_request;
     SKEP_SET(message, &command->message, request, request);
-    int status = queue(worker, command);
+    int status = skep__worker_queue(worker, command);
     return status == SKEP_OK ? await_reply(worker, request, timeout_ms, callback, context) : status;
 }
 
 int skep_request(skep_worker *worker, uint32_t to, const char *name, const void *data, size_t size_bytes,
                  unsigned timeout_ms, skep_reply_cb callback, void *context) {
-    struct skep_command command;
-    fill_message(&command, name, data, size_bytes);
-    if (to != 0) SKEP_SET(message, &command.message, to, to);
+    struct skep_command command = message_to(to, name, data, size_bytes);
     return send_request(worker, &command, timeout_ms, callback, context);
 }
 
 int skep_request_name(skep_worker *worker, const char *to, const char *name, const void *data, size_t size_bytes,
                       unsigned timeout_ms, skep_reply_cb callback, void *context) {
-    struct skep_command command;
-    fill_message(&command, name, data, size_bytes);
-    SKEP_SET(message, &command.message, toName, skep__text(to));
+    struct skep_command command = message_to_name(to, name, data, size_bytes);
     return send_request(worker, &command, timeout_ms, callback, context);
 }
 
@@ -172,12 +170,12 @@ static void undelivered_received(skep_worker *worker, const struct skep_command_
 
 /* A worker that has not subscribed wants the end of the answer only. */
 void skep__worker_ask_news(skep_worker *worker) {
-    struct skep_command command = {.id = SKEP_COMMAND_newsSince};
-    command.newsSince =
-        (struct skep_command_newsSince){.seq = worker->news != NULL ? worker->news_sequence.latest : UINT64_MAX};
+    struct skep_command command = {
+        .id = SKEP_COMMAND_newsSince,
+        .newsSince = {.seq = worker->news != NULL ? worker->news_sequence.latest : UINT64_MAX}};
     uint64_t now_ms = uv_now(worker->loop);
     if (worker->repairing && now_ms - worker->repair_asked_ms < REPAIR_TIMEOUT_MS) return;
-    if (queue(worker, &command) != SKEP_OK) return;
+    if (skep__worker_queue(worker, &command) != SKEP_OK) return;
     worker->repair_asked_ms = now_ms;
     worker->repairing = true;
     worker->unconfirmed = false;

@@ -8,9 +8,11 @@
 #include <sys/queue.h>
 
 #include "command.h"
+#include "common/container.h"
 #include "common/flusher.h"
 #include "common/news_sequence.h"
 #include "common/table.h"
+#include "common/text.h"
 #include "common/trace.h"
 #include "histogram.h"
 #include "transport/link.h"
@@ -179,6 +181,15 @@ struct skep_worker {
     void *on_leave_context;
 };
 
+/* Packs a command into the outbox. Errors: as skep__outlet_add. */
+static inline int skep__worker_put(skep_worker *worker, const struct skep_command *command) {
+    int status = skep__outlet_add(worker->outbox, command);
+    if (status != SKEP_OK) return status;
+    worker->unconfirmed = true;
+    skep__trace_command(worker->trace, SKEP__TRACE_WIRE, ">", worker->id, command);
+    return SKEP_OK;
+}
+
 /* --- page.c --- */
 
 /* Maps the page behind a descriptor and closes that, if it is one; else the worker writes to no_page. */
@@ -283,6 +294,9 @@ void skep__worker_unlisten(skep_worker *worker, uint64_t number);
 void skep__worker_close_listeners(skep_worker *worker);
 
 /* --- messages.c --- */
+
+/* As skep__worker_put, for a call of the user's: the drain event follows SKEP_EAGAIN. Errors: SKEP_ECLOSED, too. */
+SKEP_MUST_USE int skep__worker_queue(skep_worker *worker, const struct skep_command *command);
 
 /* What the broker says in the inbox or the news, all but jobs. */
 void skep__worker_received(skep_worker *worker, const struct skep_command *command, bool inbox);

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "common/identity.h"
-#include "common/text.h"
 #include "worker/private.h"
 
 /* --- callbacks of the loop --- */
@@ -39,11 +38,10 @@ static void outbox_drained(void *context) {
 /* --- joining --- */
 
 static int say_hello(skep_worker *worker, const char *name, uint64_t generation) {
-    struct skep_command hello = {.id = SKEP_COMMAND_hello};
-    struct skep_command_hello *h = &hello.hello;
-    *h = (struct skep_command_hello){.protocol = SKEP_PROTOCOL, .pid = (uint64_t)getpid()};
-    SKEP_SET(hello, h, name, ((struct skep_bytes){name, strnlen(name, SKEP_MAX_NAME)}));
-    if (generation != 0) SKEP_SET(hello, h, generation, generation);
+    struct skep_command hello = {.id = SKEP_COMMAND_hello,
+                                 .hello = {.protocol = SKEP_PROTOCOL, .pid = (uint64_t)getpid()}};
+    SKEP_SET(hello, &hello.hello, name, ((struct skep_bytes){name, strnlen(name, SKEP_MAX_NAME)}));
+    if (generation != 0) SKEP_SET(hello, &hello.hello, generation, generation);
     return skep__worker_tell(worker, &hello);
 }
 
@@ -243,8 +241,7 @@ static void end_with_broker(void) {
 int skep_worker_ready(skep_worker *worker) {
     if (worker->phase != SKEP__WORKER_JOINED) return SKEP_OK;
     end_with_broker();
-    struct skep_command command = {.id = SKEP_COMMAND_ready};
-    command.ready.has = 0;
+    struct skep_command command = {.id = SKEP_COMMAND_ready, .ready = {0}};
     int status = skep__worker_tell(worker, &command);
     if (status == SKEP_OK) worker->phase = SKEP__WORKER_READY;
     return status;
