@@ -31,9 +31,9 @@ struct skep__loop_hub {
     size_t unfinished_bytes;      /* of all of them */
 };
 
-/* Errors: SKEP_ENOMEM. */
-SKEP_MUST_USE int skep__loop_hub_new(struct skep__hub **hub, uv_loop_t *loop, bool (*look)(struct skep__loop_hub *hub));
-void skep__loop_hub_free(struct skep__hub *hub);
+/* Makes a hub that looks so after what stands on it. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__loop_hub_make(struct skep__hub **hub, uv_loop_t *loop,
+                                      bool (*look)(struct skep__loop_hub *hub));
 
 /* Ends a connection that is refused, so that its peer reads the end of it, and closes it a moment later: what the peer
  * writes meanwhile, its greeting, is no error to it. */
@@ -218,25 +218,9 @@ void skep__dialer_again(struct skep__dialer *dialer, const struct skep__pipe *pi
 
 void skep__dialer_close(struct skep__dialer *dialer);
 
-/* --- the objects of the transport --- */
+/* --- what the transport does --- */
 
-int skep__loop_port_new(struct skep__port **port, const struct skep__port *common);
-int skep__loop_port_listen(struct skep__port *port, const char *url);
-int skep__loop_port_dial(struct skep__port *port, const char *url, bool wait);
-int skep__loop_port_send(struct skep__port *port, struct skep_frame *frame);
-bool skep__loop_port_has_room(struct skep__port *port);
-bool skep__loop_port_is_sending(struct skep__port *port, bool wake);
-bool skep__loop_port_push(struct skep__port *port);
-bool skep__loop_port_finish(struct skep__port *port);
-void skep__loop_port_read(struct skep__port *port, pid_t pid);
-bool skep__loop_port_blame(struct skep__port *port, uint32_t pipe);
-void skep__loop_port_free(struct skep__port *port);
-int skep__loop_server_new(struct skep__server **server, const struct skep__server *common, const char *url);
-void skep__loop_call_answer(struct skep__call *call, const void *data, size_t size_bytes);
-void skep__loop_server_free(struct skep__server *server);
-int skep__loop_caller_new(struct skep__caller **caller, struct skep__hub *hub, const char *url);
-int skep__loop_caller_ask(struct skep__caller *caller, const void *data, size_t size_bytes, unsigned timeout_ms,
-                          skep__answer_cb callback, void *context);
-void skep__loop_caller_free(struct skep__caller *caller);
+#define OPERATION(result, name, parameters) result skep__loop_##name parameters;
+#include "transport/operations.def"
 
 #endif

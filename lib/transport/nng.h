@@ -44,9 +44,8 @@ struct skep__nng_hub {
     size_t ready_count;               /* guarded */
 };
 
-/* Starts NNG's threads, with all signals blocked. Errors: SKEP_ENOMEM, SKEP_ESYS. */
-SKEP_MUST_USE int skep__nng_hub_new(struct skep__hub **hub, uv_loop_t *loop);
-void skep__nng_hub_free(struct skep__hub *hub);
+/* Makes a hub. Starts NNG's threads, with all signals blocked. Errors: SKEP_ENOMEM, SKEP_ESYS. */
+SKEP_MUST_USE int skep__nng_hub_make(struct skep__hub **hub, uv_loop_t *loop);
 
 /* Lists a source for the loop's next turn. Under the mutex; on any thread. */
 void skep__hub_wake(struct skep__nng_hub *hub, struct skep__source *source);
@@ -64,24 +63,8 @@ SKEP_MUST_USE int skep__nng_dial(nng_socket socket, const char *url, int flags);
 /* Who is at the other end, as the kernel says. */
 void skep__nng_peer(nng_pipe pipe, pid_t *pid, uid_t *uid);
 
-/* The objects of the transport */
-int skep__nng_port_new(struct skep__port **port, const struct skep__port *common);
-int skep__nng_port_listen(struct skep__port *port, const char *url);
-int skep__nng_port_dial(struct skep__port *port, const char *url, bool wait);
-int skep__nng_port_send(struct skep__port *port, struct skep_frame *frame);
-bool skep__nng_port_has_room(struct skep__port *port);
-bool skep__nng_port_is_sending(struct skep__port *port, bool wake);
-bool skep__nng_port_push(struct skep__port *port);
-bool skep__nng_port_finish(struct skep__port *port);
-void skep__nng_port_read(struct skep__port *port, pid_t pid);
-bool skep__nng_port_blame(struct skep__port *port, uint32_t pipe);
-void skep__nng_port_free(struct skep__port *port);
-int skep__nng_server_new(struct skep__server **server, const struct skep__server *common, const char *url);
-void skep__nng_call_answer(struct skep__call *call, const void *data, size_t size_bytes);
-void skep__nng_server_free(struct skep__server *server);
-int skep__nng_caller_new(struct skep__caller **caller, struct skep__hub *hub, const char *url);
-int skep__nng_caller_ask(struct skep__caller *caller, const void *data, size_t size_bytes, unsigned timeout_ms,
-                         skep__answer_cb callback, void *context);
-void skep__nng_caller_free(struct skep__caller *caller);
+/* What the transport does */
+#define OPERATION(result, name, parameters) result skep__nng_##name parameters;
+#include "transport/operations.def"
 
 #endif

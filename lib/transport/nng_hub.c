@@ -100,7 +100,7 @@ static void free_hub(struct skep__closers *closers) {
     free(hub);
 }
 
-int skep__nng_hub_new(struct skep__hub **out, uv_loop_t *loop) {
+int skep__nng_hub_make(struct skep__hub **out, uv_loop_t *loop) {
     int status = start_threads();
     if (status != SKEP_OK) return status;
     struct skep__nng_hub *hub = calloc(1, sizeof *hub);
