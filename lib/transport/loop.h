@@ -172,13 +172,16 @@ struct skep__acceptor {
     struct skep__loop_hub *hub;
     /* A connection of a trusted user, and of the process that it is for; the descriptor is the callee's. */
     void (*accepted)(void *owner, const struct skep__end *end);
-    void (*refused)(void *owner, pid_t pid, uid_t uid);
     void *owner;
-    pid_t only;                           /* may connect; 0: all may */
-    enum skep__sp_protocol protocol;      /* its own */
+    enum skep__sp_protocol protocol; /* its own */
+    pid_t only;                      /* may connect; 0: all may */
+    /* As of a port or server, with its context */
+    void (*refused)(void *context, pid_t pid, uid_t uid);
+    void (*misspoke)(void *context, const struct skep__peer *peer, const char *why);
+    void (*starved)(void *context);
+    void *context;
     uint64_t told_since_ms;               /* when the present second of reports began; the loop's time */
     unsigned told_count;                  /* reports in it */
-    void (*starved)(void *owner);         /* it stops accepting for want of descriptors or memory, and tries again */
     struct skep__acceptor_handle *handle; /* NULL: not listening */
     LIST_ENTRY(skep__acceptor) starved_entry;
     bool is_starved;
@@ -187,8 +190,9 @@ struct skep__acceptor {
 /* Errors: as skep__port_listen. */
 SKEP_MUST_USE int skep__acceptor_listen(struct skep__acceptor *acceptor, const char *url);
 
-/* Whether another misbehaving peer may be reported: eight a second, so that none floods the log. Counts it. */
-bool skep__acceptor_may_tell(struct skep__acceptor *acceptor);
+/* A connection of its owner's has ended: reports the peer if it does not speak SP as it should. Eight misbehaving peers
+ * a second are reported at most, so that none floods the log. */
+void skep__acceptor_ended(struct skep__acceptor *acceptor, const struct skep__pipe *pipe);
 
 /* Accepts what waits, 4,096 connections at most, now. */
 void skep__acceptor_accept(struct skep__acceptor *acceptor);

@@ -40,13 +40,18 @@ struct skep__acceptor_handle {
     ino_t inode;  /* so that nobody else's is removed */
 };
 
-bool skep__acceptor_may_tell(struct skep__acceptor *acceptor) {
+static bool may_tell(struct skep__acceptor *acceptor) {
     uint64_t now_ms = uv_now(acceptor->hub->common.loop);
     if (acceptor->told_count == 0 || now_ms - acceptor->told_since_ms >= TOLD_MS) {
         acceptor->told_since_ms = now_ms;
         acceptor->told_count = 0;
     }
     return acceptor->told_count++ < TOLD_MOST;
+}
+
+void skep__acceptor_ended(struct skep__acceptor *acceptor, const struct skep__pipe *pipe) {
+    if (pipe->reader.why == NULL || acceptor->misspoke == NULL || !may_tell(acceptor)) return;
+    acceptor->misspoke(acceptor->context, &pipe->peer, pipe->reader.why);
 }
 
 /* It is greeted first: programs that wait for that see an end, and not a reset before anything. */
@@ -56,7 +61,7 @@ static void refuse(struct skep__acceptor *acceptor, const struct skep__end *end)
     ssize_t sent = send(end->fd, greeting, sizeof greeting, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent; /* it may be gone */
     skep__loop_hub_dismiss(acceptor->hub, end->fd);
-    if (skep__acceptor_may_tell(acceptor)) acceptor->refused(acceptor->owner, end->pid, end->uid);
+    if (acceptor->refused != NULL && may_tell(acceptor)) acceptor->refused(acceptor->context, end->pid, end->uid);
 }
 
 static bool trusts(const struct skep__acceptor *acceptor, uid_t uid) {
@@ -82,7 +87,7 @@ static void starve(struct skep__acceptor *acceptor) {
     uv_poll_stop(&acceptor->handle->poll);
     LIST_INSERT_HEAD(&acceptor->hub->starved, acceptor, starved_entry);
     skep__loop_hub_watch(acceptor->hub);
-    acceptor->starved(acceptor->owner);
+    if (acceptor->starved != NULL) acceptor->starved(acceptor->context);
 }
 
 static void on_connection(uv_poll_t *poll, int status, int events);

@@ -207,19 +207,13 @@ static void tell_finished(struct skep__loop_port *port) {
     if (port->common.events->finished != NULL) port->common.events->finished(port->common.context);
 }
 
-static void tell_misspoken(struct skep__loop_port *port, const struct skep__pipe *pipe) {
-    if (pipe->reader.why == NULL || port->common.events->misspoke == NULL) return;
-    if (!skep__acceptor_may_tell(&port->acceptor)) return;
-    port->common.events->misspoke(port->common.context, &pipe->peer, pipe->reader.why);
-}
-
 /* If a connection breaks while the port is finishing, another one is finished in its place. */
 static void ended(struct skep__pipe *pipe, bool all_read) {
     struct skep__loop_port *port = port_of(pipe);
     bool was_there = pipe->reader.greeted && port->common.events->disconnected != NULL;
     LIST_REMOVE(pipe, entry);
     skep__pipe_close(pipe);
-    tell_misspoken(port, pipe);
+    skep__acceptor_ended(&port->acceptor, pipe);
     if (was_there) port->common.events->disconnected(port->common.context, &pipe->peer);
     if (port->finishing && !port->sending && all_read) tell_finished(port);
     else skep__dialer_again(&port->dialer, pipe);
@@ -254,16 +248,6 @@ static void accepted(void *owner, const struct skep__end *end) {
     add_pipe(port, end); /* without memory the peer sees the end, and comes again */
 }
 
-static void refused(void *owner, pid_t pid, uid_t uid) {
-    const struct skep__loop_port *port = owner;
-    if (port->common.events->refused != NULL) port->common.events->refused(port->common.context, pid, uid);
-}
-
-static void starved(void *owner) {
-    const struct skep__loop_port *port = owner;
-    if (port->common.events->starved != NULL) port->common.events->starved(port->common.context);
-}
-
 static void connected(void *owner, const struct skep__end *end) {
     struct skep__loop_port *port = owner;
     struct skep__pipe *pipe = add_pipe(port, end);
@@ -286,10 +270,12 @@ int skep__loop_port_new(struct skep__port **out, const struct skep__port *common
     port->common = *common;
     port->acceptor = (struct skep__acceptor){.hub = hub,
                                              .accepted = accepted,
-                                             .refused = refused,
-                                             .starved = starved,
                                              .owner = port,
-                                             .protocol = protocol_of(common->kind)};
+                                             .protocol = protocol_of(common->kind),
+                                             .refused = common->events->refused,
+                                             .misspoke = common->events->misspoke,
+                                             .starved = common->events->starved,
+                                             .context = common->context};
     port->dialer = (struct skep__dialer){.hub = hub, .connected = connected, .owner = port};
     LIST_INIT(&port->pipes);
     *out = &port->common;

@@ -106,12 +106,6 @@ static void received(struct skep__pipe *pipe, const char *data, size_t size_byte
 
 /* --- connections --- */
 
-static void tell_misspoken(struct loop_server *server, const struct skep__pipe *pipe) {
-    if (pipe->reader.why == NULL || server->common.events->misspoke == NULL) return;
-    if (!skep__acceptor_may_tell(&server->acceptor)) return;
-    server->common.events->misspoke(server->common.context, &pipe->peer, pipe->reader.why);
-}
-
 static void ended(struct skep__pipe *pipe, bool all_read) {
     (void)all_read;
     struct loop_server *server = server_of(pipe);
@@ -119,7 +113,7 @@ static void ended(struct skep__pipe *pipe, bool all_read) {
     LIST_FOREACH(call, &server->calls, entry)
     if (call->pipe == pipe) call->pipe = NULL;
     LIST_REMOVE(pipe, entry);
-    tell_misspoken(server, pipe);
+    skep__acceptor_ended(&server->acceptor, pipe);
 }
 
 static void accepted(void *owner, const struct skep__end *end) {
@@ -131,26 +125,18 @@ static void accepted(void *owner, const struct skep__end *end) {
     LIST_INSERT_HEAD(&server->pipes, pipe, entry);
 }
 
-static void refused(void *owner, pid_t pid, uid_t uid) {
-    const struct loop_server *server = owner;
-    if (server->common.events->refused != NULL) server->common.events->refused(server->common.context, pid, uid);
-}
-
-static void starved(void *owner) {
-    const struct loop_server *server = owner;
-    if (server->common.events->starved != NULL) server->common.events->starved(server->common.context);
-}
-
 int skep__loop_server_new(struct skep__server **out, const struct skep__server *common, const char *url) {
     struct loop_server *server = calloc(1, sizeof *server);
     if (server == NULL) return SKEP_ENOMEM;
     server->common = *common;
     server->acceptor = (struct skep__acceptor){.hub = (struct skep__loop_hub *)common->hub,
                                                .accepted = accepted,
-                                               .refused = refused,
-                                               .starved = starved,
                                                .owner = server,
-                                               .protocol = SKEP__SP_REP};
+                                               .protocol = SKEP__SP_REP,
+                                               .refused = common->events->refused,
+                                               .misspoke = common->events->misspoke,
+                                               .starved = common->events->starved,
+                                               .context = common->context};
     LIST_INIT(&server->pipes);
     LIST_INIT(&server->calls);
     int status = skep__acceptor_listen(&server->acceptor, url);
