@@ -5,6 +5,7 @@
 #ifndef SKEP_LOOP_H
 #define SKEP_LOOP_H
 
+#include <string.h>
 #include <sys/queue.h>
 #include <sys/uio.h>
 
@@ -55,6 +56,18 @@ struct skep__outgoing {
     /* The kernel has all of it (left), or the pipe has ended or was closed before. Never inside skep__pipe_send. */
     void (*done)(struct skep__outgoing *outgoing, bool left);
 };
+
+/* Fills in an outgoing: a route before the body, or none (0 bytes), which is copied. */
+static inline void skep__outgoing_set(struct skep__outgoing *outgoing, const void *route, size_t route_bytes,
+                                      const void *body, size_t body_bytes,
+                                      void (*done)(struct skep__outgoing *outgoing, bool left)) {
+    outgoing->head_bytes = SKEP__SP_HEAD_BYTES + route_bytes;
+    outgoing->body = body;
+    outgoing->body_bytes = body_bytes;
+    outgoing->done = done;
+    skep__sp_head(outgoing->head, route_bytes + body_bytes);
+    if (route_bytes > 0) memcpy(outgoing->head + SKEP__SP_HEAD_BYTES, route, route_bytes);
+}
 
 /* A connected descriptor and who is at its other end */
 struct skep__end {

@@ -105,10 +105,6 @@ static void send_question(struct loop_caller *caller, struct question *question)
     if (caller->pipe != NULL) question->sent = skep__pipe_send(caller->pipe, &question->outgoing);
 }
 
-static unsigned char *route_of(struct question *question) {
-    return question->outgoing.head + SKEP__SP_HEAD_BYTES;
-}
-
 /* An answer that is no longer waited for is dropped, and so is one to a question that has not been asked yet: numbers
  * can be guessed. */
 static void received(struct skep__pipe *pipe, const char *data, size_t size_bytes) {
@@ -116,7 +112,8 @@ static void received(struct skep__pipe *pipe, const char *data, size_t size_byte
     struct question *question;
     const size_t route_bytes = SKEP__SP_NUMBER_BYTES;
     if (size_bytes < route_bytes) return;
-    TAILQ_FOREACH(question, &caller->questions, entry) if (memcmp(data, route_of(question), route_bytes) == 0) break;
+    TAILQ_FOREACH(question, &caller->questions, entry)
+    if (memcmp(data, question->outgoing.head + SKEP__SP_HEAD_BYTES, route_bytes) == 0) break;
     if (question != NULL && question->sent) settle(question, SKEP_OK, data + route_bytes, size_bytes - route_bytes);
 }
 
@@ -160,29 +157,20 @@ int skep__loop_caller_new(struct skep__caller **out, struct skep__hub *hub, cons
     return status;
 }
 
-static struct question *new_question(uint32_t number, const void *data, size_t size_bytes) {
-    struct question *question = malloc(sizeof *question + size_bytes);
-    if (question == NULL) return NULL;
-    *question = (struct question){.outgoing = {.head_bytes = SKEP__SP_HEAD_BYTES + SKEP__SP_NUMBER_BYTES,
-                                               .body = question->body,
-                                               .body_bytes = size_bytes,
-                                               .done = question_done}};
-    skep__sp_head(question->outgoing.head, SKEP__SP_NUMBER_BYTES + size_bytes);
-    skep__sp_put_number(route_of(question), number);
-    memcpy(question->body, data, size_bytes);
-    return question;
-}
-
 int skep__loop_caller_ask(struct skep__caller *common, const void *data, size_t size_bytes, unsigned timeout_ms,
                           skep__answer_cb callback, void *context) {
     struct loop_caller *caller = (struct loop_caller *)common;
-    struct question *question = new_question(++caller->next_number, data, size_bytes);
+    unsigned char route[SKEP__SP_NUMBER_BYTES];
+    struct question *question = malloc(sizeof *question + size_bytes);
     if (question == NULL) return SKEP_ENOMEM;
-    question->deadline_ns = uv_hrtime() + timeout_ms * UINT64_C(1000000);
-    question->callback = callback;
-    question->context = context;
+    *question = (struct question){.caller = caller,
+                                  .deadline_ns = uv_hrtime() + timeout_ms * UINT64_C(1000000),
+                                  .callback = callback,
+                                  .context = context};
+    memcpy(question->body, data, size_bytes);
+    skep__sp_put_number(route, ++caller->next_number);
+    skep__outgoing_set(&question->outgoing, route, sizeof route, question->body, size_bytes, question_done);
     TAILQ_INSERT_TAIL(&caller->questions, question, entry);
-    question->caller = caller;
     send_question(caller, question);
     set_timer(caller);
     return SKEP_OK;

@@ -53,11 +53,7 @@ static void frame_left(struct skep__loop_port *port) {
 }
 
 static void prepare(struct skep__loop_port *port, struct skep__pipe *carrier) {
-    skep__sp_head(port->outgoing.head, port->frame.size_bytes);
-    port->outgoing.head_bytes = SKEP__SP_HEAD_BYTES;
-    port->outgoing.body = port->frame.data;
-    port->outgoing.body_bytes = port->frame.size_bytes;
-    port->outgoing.done = frame_done;
+    skep__outgoing_set(&port->outgoing, NULL, 0, port->frame.data, port->frame.size_bytes, frame_done);
     port->carrier = carrier;
 }
 

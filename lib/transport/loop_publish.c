@@ -63,12 +63,8 @@ static bool is_behind(const struct skep__pipe *pipe) {
 static void send_copy(struct skep__pipe *pipe, struct issue *issue) {
     struct copy *copy = skep__hub_alloc(&pipe->hub->common, sizeof *copy);
     if (copy == NULL) return;
-    *copy = (struct copy){.outgoing = {.head_bytes = SKEP__SP_HEAD_BYTES,
-                                       .body = issue->frame.data,
-                                       .body_bytes = issue->frame.size_bytes,
-                                       .done = copy_done},
-                          .issue = issue};
-    skep__sp_head(copy->outgoing.head, issue->frame.size_bytes);
+    skep__outgoing_set(&copy->outgoing, NULL, 0, issue->frame.data, issue->frame.size_bytes, copy_done);
+    copy->issue = issue;
     issue->readers++;
     if (skep__pipe_send(pipe, &copy->outgoing)) free_copy(copy);
 }

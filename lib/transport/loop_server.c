@@ -42,14 +42,8 @@ static void answer_done(struct skep__outgoing *outgoing, bool left) {
 static struct answer *new_answer(const struct loop_call *call, const void *data, size_t size_bytes) {
     struct answer *answer = skep__hub_alloc(&call->pipe->hub->common, sizeof *answer + size_bytes);
     if (answer == NULL) return NULL;
-    struct skep__outgoing *outgoing = &answer->outgoing;
     if (size_bytes > 0) memcpy(answer->body, data, size_bytes);
-    *outgoing = (struct skep__outgoing){.head_bytes = SKEP__SP_HEAD_BYTES + call->route_bytes,
-                                        .body = answer->body,
-                                        .body_bytes = size_bytes,
-                                        .done = answer_done};
-    skep__sp_head(outgoing->head, call->route_bytes + size_bytes);
-    memcpy(outgoing->head + SKEP__SP_HEAD_BYTES, call->route, call->route_bytes);
+    skep__outgoing_set(&answer->outgoing, call->route, call->route_bytes, answer->body, size_bytes, answer_done);
     return answer;
 }
 
