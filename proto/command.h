@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Commands as C structs, and frames: bytes in, structs out; structs in, bytes out. No sockets, clocks, logs, globals.
  */
-#ifndef SKEP_COMMAND_H
-#define SKEP_COMMAND_H
+#pragma once
 
 #include <msgpack.h>
 #include <skep/status.h>
@@ -227,5 +226,3 @@ bool skep__scan_value(const void *data, size_t size_bytes, unsigned depth);
 /* Prints a command readably, such as: connection {connection: 7, listener: 1}. Text is escaped, data are shown by size.
  * Always terminates; returns the length. */
 size_t skep__command_print(const struct skep_command *command, char *text, size_t capacity_bytes);
-
-#endif

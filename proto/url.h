@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * URLs that a listener is bound to. */
-#ifndef SKEP_URL_H
-#define SKEP_URL_H
+#pragma once
 
 #include <skep/status.h>
 #include <stdbool.h>
@@ -49,5 +48,3 @@ bool skep__url_is(const char *text);
 /* Writes the URL of a bound address; the dual-stack wildcard host is written as a star. Always terminates. */
 void skep__url_print(const struct sockaddr_storage *address, socklen_t size_bytes, bool any, char *text,
                      size_t capacity_bytes);
-
-#endif

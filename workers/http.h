@@ -10,8 +10,7 @@
  *
  * When the worker leaves, requests that have begun are answered with "Connection: close", and connections that are
  * silent are closed. */
-#ifndef EXAMPLE_HTTP_H
-#define EXAMPLE_HTTP_H
+#pragma once
 
 #include <skep/worker.h>
 
@@ -40,5 +39,3 @@ void http_reply_constant(http_request *request, const char *type, const char *te
 
 /* Calls back after each reply, when its last byte has been given to the kernel; with the handler's context. */
 void http_on_replied(http *server, void (*callback)(void *context));
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What every program of this folder needs besides Skep: options, complaints, and forking again with measure. */
-#ifndef EXAMPLE_PROGRAM_H
-#define EXAMPLE_PROGRAM_H
+#pragma once
 
 #include <skep/cluster.h>
 #include <stdio.h>
@@ -156,5 +155,3 @@ static inline void primary_fork_again(skep_cluster *cluster, const skep_event *e
     timer->data = cluster;
     uv_timer_start(timer, primary_fork_due, 1000, 0);
 }
-
-#endif

@@ -2,8 +2,7 @@
  * The broker's own time, which stands still while the broker does: nothing is late because the broker was stopped
  * (SIGSTOP) or the machine suspended. Leases, delays and deadlines of workers are alarms of this clock. A test has one
  * that is moved by hand. */
-#ifndef SKEP_BASE_CLOCK_H
-#define SKEP_BASE_CLOCK_H
+#pragma once
 
 #include <skep/status.h>
 #include <stdint.h>
@@ -62,5 +61,3 @@ SKEP_MUST_USE int skep__alarm_set(struct skep__clock *clock, struct skep__alarm 
 void skep__alarm_stop(struct skep__alarm *alarm);
 
 bool skep__alarm_is_set(const struct skep__alarm *alarm);
-
-#endif

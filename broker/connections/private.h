@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The state of connections/. */
-#ifndef SKEP_CONNECTIONS_PRIVATE_H
-#define SKEP_CONNECTIONS_PRIVATE_H
+#pragma once
 
 #include "base/heap.h"
 #include "connections/connections.h"
@@ -245,5 +244,3 @@ void skep__listener_close(struct skep__listener *listener);
 
 /* The listener of a number; NULL if there is none. */
 struct skep__listener *skep__listener_by_number(skep_cluster *cluster, uint64_t number);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The state of group/. */
-#ifndef SKEP_GROUP_PRIVATE_H
-#define SKEP_GROUP_PRIVATE_H
+#pragma once
 
 #include "base/clock.h"
 #include "common/container.h"
@@ -187,5 +186,3 @@ void skep__reload_cancel(skep_group *group);
 
 /* How many workers there are to be in all groups. */
 unsigned skep__groups_wanted(const skep_cluster *cluster);
-
-#endif

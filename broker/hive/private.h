@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The state of hive/. */
-#ifndef SKEP_HIVE_PRIVATE_H
-#define SKEP_HIVE_PRIVATE_H
+#pragma once
 
 #include "hive/hive.h"
 
@@ -121,5 +120,3 @@ int skep__read_link(skep_child *child);
 
 /* Its process has ended; how is filled in. */
 void skep__worker_ended(skep_child *child);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The state of messages/. */
-#ifndef SKEP_MESSAGES_PRIVATE_H
-#define SKEP_MESSAGES_PRIVATE_H
+#pragma once
 
 #include "messages/messages.h"
 
@@ -59,5 +58,3 @@ struct skep__talker {
 };
 
 void skep__handling_free(struct skep__handling *handling);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * One worker as a process: started, fed over its link, watched, signalled, reaped; and all that there are. */
-#ifndef SKEP_WORKER_WORKER_H
-#define SKEP_WORKER_WORKER_H
+#pragma once
 
 #include "broker.h"
 #include "command.h"
@@ -127,5 +126,3 @@ void skep__usage_stop(skep_cluster *cluster);
 /* Adds the room's part to the status of the broker, and to that of a worker: usage as it was looked at last. */
 void skep__workers_status(const skep_cluster *cluster, struct skep_command_brokerStatus *status);
 void skep__workers_worker_status(const skep_child *child, struct skep_command_workerStatus *status);
-
-#endif

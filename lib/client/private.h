@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A client's insides, shared by the files of this folder. They are below in their order, from the ground up: each calls
  * those before it only. */
-#ifndef SKEP_LIB_CLIENT_PRIVATE_H
-#define SKEP_LIB_CLIENT_PRIVATE_H
+#pragma once
 
 #include <skep/client.h>
 #include <sys/queue.h>
@@ -290,5 +289,3 @@ void skep__client_tick(uv_timer_t *timer);
 void skep__client_close_session(skep_client *client);
 
 /* --- client.c, status.c, wait.c have only what the user calls --- */
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Does things once at the end of the loop's iteration: that is what gathers commands into frames. */
-#ifndef SKEP_LIB_COMMON_FLUSHER_H
-#define SKEP_LIB_COMMON_FLUSHER_H
+#pragma once
 
 #include <skep/status.h>
 #include <stdbool.h>
@@ -28,5 +27,3 @@ void skep__flusher_mark(struct skep__flusher *flusher, struct skep__flush *flush
 
 /* Takes the mark back: to be called before what holds flush is freed. */
 void skep__flusher_unmark(struct skep__flusher *flusher, struct skep__flush *flush);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Bytes of the wire and strings of C. */
-#ifndef SKEP_LIB_COMMON_TEXT_H
-#define SKEP_LIB_COMMON_TEXT_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -15,5 +14,3 @@ bool skep__text_is(struct skep_bytes bytes, const char *text);
 
 /* Copies bytes to a buffer, cut to fit, and terminates them. */
 void skep__copy_text(char *to, size_t capacity_bytes, const struct skep_bytes *from);
-
-#endif

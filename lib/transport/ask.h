@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Blocking requests to a broker's control socket, for programs without a loop. */
-#ifndef SKEP_ASK_H
-#define SKEP_ASK_H
+#pragma once
 
 #include "command.h"
 
@@ -18,5 +17,3 @@ SKEP_MUST_USE int skep__ask(skep__asker *asker, const struct skep_command *comma
                             char why[SKEP_MAX_REASON + 1]);
 
 void skep__asker_free(skep__asker **asker);
-
-#endif

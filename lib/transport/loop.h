@@ -2,8 +2,7 @@
  * The loop's own transport, inside: a hub, connections (pipes), and the two ways to get them. Everything runs on the
  * loop's thread; there are no locks and no threads. A pipe stands on its sender, both stand on the hub, and so do
  * acceptors and dialers; ports, servers and callers on all of these. */
-#ifndef SKEP_LOOP_H
-#define SKEP_LOOP_H
+#pragma once
 
 #include <string.h>
 #include <sys/queue.h>
@@ -239,5 +238,3 @@ void skep__dialer_close(struct skep__dialer *dialer);
 
 #define OPERATION(result, name, parameters) result skep__loop_##name parameters;
 #include "transport/operations.def"
-
-#endif

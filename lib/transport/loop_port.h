@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A port on the loop, inside. */
-#ifndef SKEP_LOOP_PORT_H
-#define SKEP_LOOP_PORT_H
+#pragma once
 
 #include "transport/loop.h"
 
@@ -25,5 +24,3 @@ struct skep__loop_port {
 
 /* Sends a frame to every peer of a PUB port. */
 SKEP_MUST_USE int skep__loop_publish(struct skep__loop_port *port, struct skep_frame *frame);
-
-#endif

@@ -2,8 +2,7 @@
  * NNG's sockets, for SKEP_TRANSPORT=nng: what the files named nng_... share. Nothing else may include this. Their
  * functions named on_... run on NNG's threads: they only note what happened, under the hub's mutex, and wake the loop.
  * Everything else runs on the loop's thread. */
-#ifndef SKEP_NNG_H
-#define SKEP_NNG_H
+#pragma once
 
 #include <nng/nng.h>
 #include <nng/protocol/pipeline0/pull.h>
@@ -66,5 +65,3 @@ void skep__nng_peer(nng_pipe pipe, pid_t *pid, uid_t *uid);
 /* What the transport does */
 #define OPERATION(result, name, parameters) result skep__nng_##name parameters;
 #include "transport/operations.def"
-
-#endif

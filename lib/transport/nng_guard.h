@@ -2,8 +2,7 @@
  * Listening NNG sockets that stay open. NNG 1.5.2 takes no connection for good once a client has gone away while it was
  * being greeted (nanomsg/nng issue 1518). So the hub connects to its own listeners every two seconds; one that has not
  * shown a new pipe by the next time is opened again. From NNG 1.6 on there is nothing to guard against. */
-#ifndef SKEP_NNG_GUARD_H
-#define SKEP_NNG_GUARD_H
+#pragma once
 
 #include <stdatomic.h>
 
@@ -31,5 +30,3 @@ void skep__guard_close(struct skep__guard *guard);
 
 /* Looks after the hub's listeners from now on. */
 void skep__guards_watch(struct skep__nng_hub *hub);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What the two transports have in common, inside. */
-#ifndef SKEP_TRANSPORT_PRIVATE_H
-#define SKEP_TRANSPORT_PRIVATE_H
+#pragma once
 
 #include "common/container.h"
 #include "transport/transport.h"
@@ -62,5 +61,3 @@ bool skep__is_own_user(uid_t uid);
 /* The Unix address of an ipc URL. Errors: SKEP_EURL. */
 struct sockaddr_un;
 SKEP_MUST_USE int skep__ipc_address(const char *url, struct sockaddr_un *address);
-
-#endif

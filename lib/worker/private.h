@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A worker's insides, shared by the files of this folder. They are below in their order, from the ground up: each calls
  * those before it only. */
-#ifndef SKEP_LIB_WORKER_PRIVATE_H
-#define SKEP_LIB_WORKER_PRIVATE_H
+#pragma once
 
 #include <skep/worker.h>
 #include <sys/queue.h>
@@ -352,5 +351,3 @@ int skep__worker_read_link(skep_worker *worker, uint32_t request, struct skep_co
 void skep__worker_inbox_received(void *worker, const void *data, size_t size_bytes, const struct skep__peer *peer);
 
 /* --- worker.c; listen.c has only what the user calls --- */
-
-#endif
