@@ -6,8 +6,6 @@
 #include <msgpack.h>
 #include <skep/status.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "contract.h"
 

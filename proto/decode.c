@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * From frames to commands: msgpack-c parses, the command table checks. */
-#include <skep/status.h>
 #include <string.h>
 
 #include "command.h"

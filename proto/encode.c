@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * From commands to frames: the command table says which fields there are, msgpack-c packs them. */
-#include <skep/status.h>
 #include <stdlib.h>
 #include <string.h>
 

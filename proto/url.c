@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <skep/status.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

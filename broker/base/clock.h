@@ -4,7 +4,6 @@
  * that is moved by hand. */
 #pragma once
 
-#include <skep/status.h>
 #include <stdint.h>
 #include <uv.h>
 

@@ -5,7 +5,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
-#include "common/container.h"
 #include "connections/private.h"
 
 enum {

@@ -3,9 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/text.h"
 #include "connections/private.h"
-#include "worker/worker.h"
 
 /* --- the cluster --- */
 

@@ -4,7 +4,6 @@
 #pragma once
 
 #include "broker.h"
-#include "command.h"
 
 /* Makes what the room has of a cluster, and frees it when its handles have closed. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__connections_new(skep_cluster *cluster);

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "connections/private.h"
-#include "journal/journal.h"
 
 /* --- polling --- */
 

@@ -2,7 +2,6 @@
  * Connections handed to a worker, until it has taken them: the broker keeps their descriptors. What a worker refuses,
  * or has not taken when its link ends, goes to others. */
 #include "connections/private.h"
-#include "journal/journal.h"
 
 enum { SAY_MS = 10000 /* between lines about one worker's refusing */ };
 

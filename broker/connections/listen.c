@@ -6,12 +6,8 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "base/why.h"
-#include "common/text.h"
 #include "connections/private.h"
 #include "connections/socket.h"
-#include "journal/journal.h"
-#include "worker/worker.h"
 
 static struct skep__listener *by_name(const skep_cluster *cluster, const char *name) {
     struct skep__listener *l;

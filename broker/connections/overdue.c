@@ -4,9 +4,7 @@
  * two looks in a row, and hands that to the others. A busy worker thereby loses at most what it has not come to. */
 #include <poll.h>
 
-#include "common/container.h"
 #include "connections/private.h"
-#include "journal/journal.h"
 
 enum { LOOK_MS = 200 };
 

@@ -2,9 +2,10 @@
  * The state of connections/. */
 #pragma once
 
-#include "base/heap.h"
 #include "connections/connections.h"
+#include "journal/journal.h"
 #include "url.h"
+#include "worker/worker.h"
 
 /* A connection from its acceptance until a worker has taken it */
 struct skep__connection {

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "connections/private.h"
-#include "journal/journal.h"
 
 struct skep_command skep__rest_command(const struct skep__listener *listener) {
     return (struct skep_command){.id = SKEP_COMMAND_rest,

@@ -5,10 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/container.h"
 #include "connections/private.h"
-#include "journal/journal.h"
-#include "worker/worker.h"
 
 enum { MAX_NOTICES = 1024 /* that wait on one link */ };
 

@@ -3,8 +3,6 @@
 #include <stdio.h>
 
 #include "group/private.h"
-#include "journal/journal.h"
-#include "worker/worker.h"
 
 /* --- how many lately --- */
 

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/why.h"
-#include "connections/connections.h"
 #include "group/private.h"
 
 static const char first_name[] = "main";

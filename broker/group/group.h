@@ -4,7 +4,6 @@
 #pragma once
 
 #include "broker.h"
-#include "command.h"
 
 /* Makes what the room has of a cluster, and the first group, whose settings are the cluster's; frees it when its
  * handles have closed. Errors: SKEP_ENOMEM. */

@@ -2,10 +2,10 @@
  * The state of group/. */
 #pragma once
 
-#include "base/clock.h"
-#include "common/container.h"
-#include "config/config.h"
+#include "connections/connections.h"
 #include "group/group.h"
+#include "journal/journal.h"
+#include "worker/worker.h"
 
 /* When the latest quick failures were, the oldest first from first on */
 struct skep__failures {

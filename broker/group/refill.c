@@ -5,8 +5,6 @@
 #include <sys/random.h>
 
 #include "group/private.h"
-#include "journal/journal.h"
-#include "worker/worker.h"
 
 enum {
     FIRST_DELAY_MS = 100, /* after the first quick failure; doubles with each */

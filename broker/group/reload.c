@@ -7,11 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/why.h"
-#include "connections/connections.h"
 #include "group/private.h"
-#include "journal/journal.h"
-#include "worker/worker.h"
 
 /* Requests in a row that one reload does, by their numbers */
 struct requests {

@@ -2,10 +2,7 @@
  * More workers and fewer. Places are filled from the lowest and given up from the highest. */
 #include <contract.h>
 
-#include "base/why.h"
 #include "group/private.h"
-#include "journal/journal.h"
-#include "worker/worker.h"
 
 enum { A_DAY_MS = 24 * 60 * 60 * 1000 };
 

@@ -4,9 +4,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "base/why.h"
 #include "group/private.h"
-#include "worker/worker.h"
 
 enum {
     DESCRIPTORS_A_WORKER = 9, /* process, link, guard, outputs; its inbox, and connections to it and to the outbox */

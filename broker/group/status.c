@@ -2,9 +2,7 @@
  * What is told of groups. */
 #include <string.h>
 
-#include "common/text.h"
 #include "group/private.h"
-#include "worker/worker.h"
 
 /* What a limit of the protocol would cut is left out. */
 static bool fits(const char *program) {

@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include "group/private.h"
-#include "worker/worker.h"
 
 static bool was_stable(const skep_child *child) {
     unsigned stable_ms = child->terms->settings->stable_ms;

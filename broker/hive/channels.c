@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Connections of the broker's channels. A worker that has sent ready becomes ready when it has one of each. */
 #include "hive/private.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
-#include "worker/worker.h"
 
 /* --- of workers --- */
 

@@ -4,12 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "common/text.h"
-#include "connections/connections.h"
 #include "hive/private.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
-#include "worker/worker.h"
 
 enum { LAST_WORDS = 1024 /* messages read after the end; a child of the worker's may go on writing */ };
 

@@ -3,7 +3,6 @@
  * rooms meet. */
 #pragma once
 
-#include "broker.h"
 #include "jobs/jobs.h"
 #include "worker/worker.h"
 

@@ -4,16 +4,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "common/container.h"
-#include "common/text.h"
-#include "connections/connections.h"
-#include "contract.h"
-#include "group/group.h"
 #include "hive/private.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
-#include "messages/messages.h"
-#include "worker/worker.h"
 
 typedef void (*action)(skep_child *child);
 

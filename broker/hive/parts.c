@@ -4,10 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "connections/connections.h"
 #include "hive/private.h"
-#include "jobs/jobs.h"
-#include "messages/messages.h"
 
 static int make_progress(skep_child *child) {
     child->progress = calloc(1, sizeof *child->progress);

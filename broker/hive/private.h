@@ -2,7 +2,12 @@
  * The state of hive/. */
 #pragma once
 
+#include "clients/clients.h"
+#include "connections/connections.h"
+#include "group/group.h"
 #include "hive/hive.h"
+#include "journal/journal.h"
+#include "messages/messages.h"
 
 /* What happens to a worker */
 enum skep__child_signal {
@@ -107,11 +112,6 @@ void skep__outbox_disconnected(void *context, const struct skep__peer *peer);
 void skep__inbox_connected(void *context, const struct skep__peer *peer);
 void skep__inbox_disconnected(void *context, const struct skep__peer *peer);
 void skep__inbox_refused(void *context, pid_t pid, uid_t uid);
-
-/* --- inbox.c --- */
-
-/* Opens the inbox of a new worker, for its user if that is another one. Errors: as skep_fork. */
-SKEP_MUST_USE int skep__inbox_open(skep_child *child, const struct skep__program *program);
 
 /* --- heard.c --- */
 

@@ -2,8 +2,6 @@
  * Requests and named counters, from reports and from pages. */
 #include <stdlib.h>
 
-#include "common/text.h"
-#include "journal/journal.h"
 #include "messages/private.h"
 #include "page_counts.h"
 

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Histograms that workers report, merged. */
 #include "base/times.h"
-#include "common/text.h"
 #include "jobs/jobs.h"
 #include "messages/private.h"
-#include "worker/worker.h"
 
 static const char *const names[] = {
 #define HANDLED(id, name) name,

@@ -2,7 +2,6 @@
  * The room: made, told of workers, asked, freed. */
 #include <stdlib.h>
 
-#include "common/text.h"
 #include "messages/private.h"
 
 int skep__messages_new(skep_cluster *cluster) {

@@ -4,7 +4,6 @@
 #pragma once
 
 #include "broker.h"
-#include "command.h"
 #include "histogram.h"
 
 /* Makes what the room has of a cluster, and frees it. Errors: SKEP_ENOMEM. */

@@ -2,7 +2,9 @@
  * The state of messages/. */
 #pragma once
 
+#include "journal/journal.h"
 #include "messages/messages.h"
+#include "worker/worker.h"
 
 enum { SKEP__COUNTED = 256 };
 

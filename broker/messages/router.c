@@ -3,11 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/container.h"
-#include "common/text.h"
-#include "journal/journal.h"
 #include "messages/private.h"
-#include "worker/worker.h"
 
 enum {
     REQUEST_TIMEOUT_MS = 5000,

@@ -26,7 +26,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/why.h"
 #include "worker/private.h"
 
 enum {

@@ -8,10 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/why.h"
-#include "common/container.h"
 #include "common/signal_text.h"
-#include "journal/journal.h"
 #include "worker/private.h"
 
 enum { UNKNOWN_STATUS = 255 /* of a worker whose exit status is unknown */ };

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * The workers of a cluster, by number and by process; and what users ask about one. */
-#include "base/why.h"
-#include "journal/journal.h"
 #include "worker/private.h"
 
 /* --- all of them --- */

@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "contract.h"
-#include "journal/journal.h"
 #include "worker/private.h"
 
 enum { BAD_FRAMES_MS = 60000 /* three malformed frames within this end a worker */ };

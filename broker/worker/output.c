@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/container.h"
-#include "journal/journal.h"
 #include "worker/bucket.h"
 #include "worker/private.h"
 #include "worker/splitter.h"

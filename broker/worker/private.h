@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/signal_mask.h"
+#include "journal/journal.h"
 #include "worker/worker.h"
 
 /* What a process uses of the machine. Zero-initialised: it was never looked at. */

@@ -16,7 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/why.h"
 #include "worker/private.h"
 
 static_assert(SKEP_EXTRA_FD == SKEP_PAGE_FD + 1, "they follow the link and the page");

@@ -2,8 +2,6 @@
  * One worker as a process: started, fed over its link, watched, signalled, reaped; and all that there are. */
 #pragma once
 
-#include "broker.h"
-#include "command.h"
 #include "config/config.h"
 
 /* What happens to a worker, for the rooms above this one: hive/ fills it in. */

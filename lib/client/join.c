@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "client/private.h"
-#include "common/text.h"
 #include "worker/private.h"
 
 enum {

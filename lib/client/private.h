@@ -4,9 +4,7 @@
 #pragma once
 
 #include <skep/client.h>
-#include <sys/queue.h>
 
-#include "command.h"
 #include "common/flusher.h"
 #include "common/instance.h"
 #include "common/news_sequence.h"

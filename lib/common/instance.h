@@ -3,8 +3,6 @@
 #pragma once
 
 #include <skep/status.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/types.h>
 
 #include "contract.h"

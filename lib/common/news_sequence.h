@@ -3,8 +3,6 @@
  * for by newsSince. How to ask, and when, is the reader's. */
 #pragma once
 
-#include <stdbool.h>
-
 #include "command.h"
 
 struct skep__news_sequence {

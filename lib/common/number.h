@@ -3,9 +3,6 @@
 #pragma once
 
 #include <skep/skep.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "contract.h"
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <skep/skep.h>
-#include <stddef.h>
 
 #include "contract.h"
 

@@ -2,8 +2,6 @@
  * Bytes of the wire and strings of C. */
 #pragma once
 
-#include <stdbool.h>
-
 #include "command.h"
 
 /* The bytes of a string, borrowed; none if it is NULL. */

@@ -10,7 +10,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "contract.h"
 #include "transport/ask.h"
 #include "transport/news_reader.h"
 #include "transport/private.h"

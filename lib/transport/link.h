@@ -4,7 +4,6 @@
 
 #include <skep/status.h>
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "contract.h"
 

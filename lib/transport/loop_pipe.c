@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "contract.h"
 #include "transport/loop.h"
 
 enum {

@@ -3,7 +3,6 @@
  * costs a bounded number of frames; then it misses the oldest that has not begun to leave. */
 #include <stdlib.h>
 
-#include "contract.h"
 #include "transport/loop_port.h"
 
 enum {

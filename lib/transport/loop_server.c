@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "contract.h"
 #include "transport/loop.h"
 
 enum {

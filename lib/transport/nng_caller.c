@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "contract.h"
 #include "transport/nng.h"
 
 struct question {

@@ -6,7 +6,6 @@
 
 #include <stdatomic.h>
 
-#include "contract.h"
 #include "transport/nng.h"
 #include "transport/sp.h"
 

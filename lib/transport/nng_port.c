@@ -5,8 +5,6 @@
 #include <time.h>
 
 #include "common/table.h"
-#include "contract.h"
-#include "transport/nng.h"
 #include "transport/nng_guard.h"
 
 enum {

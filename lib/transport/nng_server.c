@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "contract.h"
-#include "transport/nng.h"
 #include "transport/nng_guard.h"
 
 enum {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * The table of what the files named nng_... do. */
-#include "transport/nng.h"
 #include "transport/nng_guard.h"
 
 int skep__nng_hub_new(struct skep__hub **hub, uv_loop_t *loop) {

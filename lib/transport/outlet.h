@@ -3,7 +3,6 @@
  * Commands packed in one iteration of the loop leave together at its end; while a frame is under way the next grows. */
 #pragma once
 
-#include "command.h"
 #include "common/flusher.h"
 #include "transport/transport.h"
 

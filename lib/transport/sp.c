@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "contract.h"
-
 enum {
     MESSAGE = 1,            /* first byte of a head: a message, the only kind there is */
     FIRST_ROOM = 64 * 1024, /* bytes allocated for a frame that has come in part, whatever its head claims */

@@ -3,11 +3,6 @@
  * itself and docs/protocol.md, "SP over Unix sockets". */
 #pragma once
 
-#include <skep/status.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "command.h"
 
 /* SP's protocol numbers */

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "contract.h"
 #include "transport/private.h"
 
 /* --- hubs --- */

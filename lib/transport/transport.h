@@ -4,15 +4,10 @@
  * loop's own, which is the default, and NNG's sockets, if SKEP_TRANSPORT=nng. */
 #pragma once
 
-#include <skep/status.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/types.h>
 #include <uv.h>
 
 #include "command.h"
-#include "contract.h"
 
 /* Message for SKEP_EINVAL of skep__hub_new */
 #define SKEP__UNKNOWN_TRANSPORT SKEP_ENV_TRANSPORT " names no transport: it is loop (the default) or nng"

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <skep/worker.h>
-#include <sys/queue.h>
 
 #include "command.h"
 #include "common/flusher.h"

@@ -3,20 +3,13 @@
  * those before it only. */
 #pragma once
 
-#include <skep/worker.h>
-#include <sys/queue.h>
-
-#include "command.h"
 #include "common/container.h"
-#include "common/flusher.h"
 #include "common/news_sequence.h"
 #include "common/table.h"
 #include "common/text.h"
 #include "common/trace.h"
-#include "histogram.h"
 #include "transport/link.h"
 #include "transport/outlet.h"
-#include "transport/transport.h"
 #include "worker/jobs.h"
 #include "worker/join.h"
 
