@@ -86,7 +86,6 @@ static void close_handles(skep_client *client) {
     uv_timer_t *timers[] = {&client->tick, &client->seek, &client->wait};
     for (size_t i = 0; i < sizeof timers / sizeof *timers; i++)
         if (timers[i]->data != NULL) uv_close((uv_handle_t *)timers[i], timer_closed);
-    if (client->flusher != NULL) skep__flusher_unmark(client->flusher, &client->flush);
     skep__flusher_free(&client->flusher);
     skep__hub_free(&client->hub);
 }

@@ -204,13 +204,6 @@ static void close_handles(skep_worker *worker) {
 }
 
 static void close_channels(skep_worker *worker) {
-    if (worker->flusher != NULL) {
-        skep__flusher_unmark(worker->flusher, &worker->leave_flush);
-        skep__flusher_unmark(worker->flusher, &worker->left_flush);
-        skep__flusher_unmark(worker->flusher, &worker->arrivals_flush);
-        skep__flusher_unmark(worker->flusher, &worker->counts_flush);
-        skep__flusher_unmark(worker->flusher, &worker->jobs.flush);
-    }
     skep__port_free(&worker->inbox);
     skep__outlet_free(&worker->outbox);
     skep__port_free(&worker->news);
