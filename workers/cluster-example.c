@@ -160,23 +160,10 @@ static void on_message(skep_worker *self, const skep_message *message, void *con
     if (skep_send(self, "reply", text, (size_t)length)) fprintf(stderr, "cluster-example: %s\n", skep_worker_why(self));
 }
 
-static int serve(skep_worker *self, http *server) {
+static void listening(skep_worker *self, http *server, skep_listener *listener) {
+    (void)server, (void)listener;
     skep_on_message(self, on_message, NULL);
-    if (skep_listen(self, options.listen, http_connection, server, NULL))
-        return worker_cannot_listen("cluster-example", options.listen, skep_worker_why(self));
     printf("Worker with Process ID : %d started\n", (int)getpid());
-    return worker_end(skep_worker_run(self));
-}
-
-static int worker(void) {
-    skep_worker *self = NULL;
-    http *server = NULL;
-    int status = skep_worker_new(&self, NULL);
-    if (!status) status = http_new(&server, self, answer, self);
-    status = status ? worker_stray("cluster-example", status) : serve(self, server);
-    http_free(&server);
-    skep_worker_free(&self);
-    return status;
 }
 
 int main(int argc, char **argv) {
@@ -190,5 +177,5 @@ int main(int argc, char **argv) {
                      OPTION_FLAG("tour", "show each property, method and event; needs 3 workers", &options.tour),
                      OPTION_END});
     if (options.tour && options.workers < 3) options.workers = 3;
-    return skep_is_worker() ? worker() : primary();
+    return skep_is_worker() ? http_serve("cluster-example", options.listen, answer, listening) : primary();
 }

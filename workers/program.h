@@ -128,6 +128,28 @@ static inline bool primary_give_up(skep_cluster *cluster, const skep_event *even
     return true;
 }
 
+/* Forks so many workers, and runs until all have ended: after SIGINT or SIGTERM, or because none is forked again. */
+static inline int primary_work(skep_cluster *cluster, unsigned workers) {
+    int status = skep_cluster_stop_on_signals(cluster);
+    for (unsigned i = 0; !status && i < workers; i++) status = skep_fork(cluster, NULL, NULL);
+    return status ? status : skep_cluster_run(cluster);
+}
+
+/* A whole primary. set_up (may be NULL) comes first; the context of on_exit is the int that primary_give_up sets.
+ * Returns the exit status. */
+static inline int primary_run(const char *program, unsigned workers, skep_event_cb on_exit,
+                              int (*set_up)(skep_cluster *cluster)) {
+    skep_cluster *cluster = NULL;
+    int workers_status = 0;
+    int status = skep_cluster_new(&cluster, NULL);
+    if (!status && set_up) status = set_up(cluster);
+    if (!status) status = skep_on(cluster, SKEP_EVENT_EXIT, on_exit, &workers_status);
+    if (!status) status = primary_work(cluster, workers);
+    status = primary_end(program, cluster, status, workers_status);
+    skep_cluster_free(&cluster);
+    return status;
+}
+
 static inline void primary_fork_now(skep_cluster *cluster) {
     int status = skep_fork(cluster, NULL, NULL);
     if (status && status != SKEP_ESTATE) fprintf(stderr, "cannot fork: %s\n", skep_cluster_why(cluster));

@@ -134,9 +134,7 @@ static int primary(const char *program) {
     int status = skep_cluster_new(&rolling.cluster, NULL);
     skep_cluster *cluster = rolling.cluster;
     if (!status) status = begin(&rolling, program);
-    if (!status) status = skep_cluster_stop_on_signals(cluster);
-    for (unsigned i = 0; !status && i < options.workers; i++) status = skep_fork(cluster, NULL, NULL);
-    if (!status) status = skep_cluster_run(cluster);
+    if (!status) status = primary_work(cluster, options.workers);
     status = primary_end("rolling", cluster, status, rolling.workers_status);
     if (cluster) uv_close((uv_handle_t *)&rolling.timer, NULL);
     skep_cluster_free(&cluster);
@@ -145,35 +143,19 @@ static int primary(const char *program) {
 
 /* --- Worker --- */
 
-struct answerer {
-    skep_worker *worker;
-    uint64_t started_ns;
-};
+static uint64_t started_ns;
 
-static void answer(http_request *request, const char *path, void *context) {
-    const struct answerer *self = context;
-    double uptime_s = (double)(uv_hrtime() - self->started_ns) / 1e9;
+static void answer(http_request *request, const char *path, void *worker) {
+    double uptime_s = (double)(uv_hrtime() - started_ns) / 1e9;
     (void)path;
     http_reply(request, 200, "Worker %d responding, uptime: %.2f seconds\n", (int)getpid(), uptime_s);
-    skep_count(self->worker, "requests", 1);
+    skep_count(worker, "requests", 1);
 }
 
-static int serve(skep_worker *self, http *server) {
-    if (skep_listen(self, options.listen, http_connection, server, NULL))
-        return worker_cannot_listen("rolling", options.listen, skep_worker_why(self));
+static void listening(skep_worker *self, http *server, skep_listener *listener) {
+    (void)self, (void)server, (void)listener;
+    started_ns = uv_hrtime();
     printf("Worker %d started\n", (int)getpid());
-    return worker_end(skep_worker_run(self));
-}
-
-static int worker(void) {
-    struct answerer self = {.started_ns = uv_hrtime()};
-    http *server = NULL;
-    int status = skep_worker_new(&self.worker, NULL);
-    if (!status) status = http_new(&server, self.worker, answer, &self);
-    status = status ? worker_stray("rolling", status) : serve(self.worker, server);
-    http_free(&server);
-    skep_worker_free(&self.worker);
-    return status;
 }
 
 int main(int argc, char **argv) {
@@ -185,5 +167,5 @@ int main(int argc, char **argv) {
                      OPTION_NUMBER("after", "S", "seconds until the restart", &options.after_s, 0, 1000000),
                      OPTION_NUMBER("pause-ms", "MS", "between one worker and the next", &options.pause_ms, 0, 3600000),
                      OPTION_END});
-    return skep_is_worker() ? worker() : primary(argv[0]);
+    return skep_is_worker() ? http_serve("rolling", options.listen, answer, listening) : primary(argv[0]);
 }
