@@ -5,6 +5,7 @@
 #include <skep/status.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -38,6 +39,9 @@ SKEP_MUST_USE int skep__url_parse(const char *text, struct skep_url *url, const 
  * *why (borrowed) says what is wrong. Errors: SKEP_EURL (the URL becomes longer than 256 bytes), SKEP_EADDR (there is
  * no working directory any more). */
 SKEP_MUST_USE int skep__url_resolve(const char *text, char *resolved, size_t capacity_bytes, const char **why);
+
+/* The port of an address, in the machine's order; 0 if it has none. */
+uint16_t skep__url_port(const struct sockaddr_storage *address);
 
 /* Writes an IP address, with its zone if it has one. Always terminates. */
 void skep__url_print_host(const struct sockaddr_storage *address, char text[SKEP__ADDRESS_SIZE]);

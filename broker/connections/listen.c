@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Asking to listen: the primary and workers, by URL or name. */
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
@@ -169,29 +168,16 @@ static void refuse(skep_child *child, uint64_t request, int status, const char *
     skep__tell(child, &command);
 }
 
-static void describe(skep_event *event, const struct skep__listener *listener, char text[SKEP__ADDRESS_SIZE]) {
-    const struct sockaddr_storage *a = &listener->address.address;
-    const struct sockaddr_in *in = (const struct sockaddr_in *)a;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
-    event->url = listener->url;
-    event->address = text;
-    if (a->ss_family == AF_UNIX) {
-        event->address = ((const struct sockaddr_un *)a)->sun_path;
-    } else if (a->ss_family == AF_INET6) {
-        event->address_type = 6;
-        event->port = ntohs(in6->sin6_port);
-        skep__url_print_host(a, text);
-    } else {
-        event->address_type = 4;
-        event->port = ntohs(in->sin_port);
-        skep__url_print_host(a, text);
-    }
-}
-
 static void emit_listening(skep_child *child, const struct skep__listener *listener, int fd) {
-    char address[SKEP__ADDRESS_SIZE];
+    const struct sockaddr_storage *address = &listener->address.address;
+    bool is_path = address->ss_family == AF_UNIX;
+    char host[SKEP__ADDRESS_SIZE];
     skep_event event = skep__event(SKEP_EVENT_LISTENING, child);
-    describe(&event, listener, address);
+    if (!is_path) skep__url_print_host(address, host);
+    if (!is_path) event.address_type = address->ss_family == AF_INET6 ? 6 : 4;
+    event.url = listener->url;
+    event.address = is_path ? ((const struct sockaddr_un *)address)->sun_path : host;
+    event.port = skep__url_port(address);
     event.fd = fd >= 0 ? fd : LIST_EMPTY(&listener->members) ? -1 : LIST_FIRST(&listener->members)->fd;
     skep__emit(child->cluster, &event);
 }
