@@ -51,12 +51,9 @@ static void enter(struct skep_histogram *histogram, uint32_t cell, uint64_t coun
 
 int skep__histogram_record(struct skep_histogram *histogram, uint64_t value_ns) {
     uint32_t cell = cell_of(value_ns);
-    if (cell >= histogram->cells) {
-        int status = grow(histogram, cell + 1);
-        if (status != SKEP_OK) return status;
-    }
-    enter(histogram, cell, 1);
-    return SKEP_OK;
+    int status = grow(histogram, cell + 1);
+    if (status == SKEP_OK) enter(histogram, cell, 1);
+    return status;
 }
 
 /* Number of cells up to the last that is not empty */
