@@ -4,7 +4,7 @@
 
 #include "command.h"
 
-typedef struct skep__asker skep__asker;
+typedef struct skep__blocking skep__asker;
 
 /* Errors: SKEP_ECLOSED, SKEP_ENOMEM, SKEP_ESYS. Free with skep__asker_free. */
 SKEP_MUST_USE int skep__asker_new(skep__asker **asker, const char *url);

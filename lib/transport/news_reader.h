@@ -4,7 +4,7 @@
 
 #include "command.h"
 
-typedef struct skep__news_reader skep__news_reader;
+typedef struct skep__blocking skep__news_reader;
 
 /* Dials; subscribed when this returns. Errors: SKEP_ECLOSED, SKEP_ENOMEM, SKEP_ESYS. */
 SKEP_MUST_USE int skep__news_reader_new(skep__news_reader **reader, const char *url);
