@@ -54,12 +54,6 @@ static void detach(struct msghdr *header, struct skep__link_message *message) {
     }
 }
 
-/* An empty message looks like the end, but may carry descriptors. */
-static void drop(struct skep__link_message *message) {
-    for (unsigned i = 0; i < message->fd_count; i++) close(message->fds[i]);
-    message->fd_count = 0;
-}
-
 /* A peer that died with unread messages leaves ECONNRESET behind, once; what it had sent before can still be read then.
  */
 static ssize_t receive(int link, struct msghdr *header) {
@@ -83,7 +77,8 @@ int skep__link_receive(int link, struct skep__link_message *message) {
     message->truncated = (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
     detach(&header, message);
     if (n > 0) return SKEP_OK;
-    drop(message);
+    /* An empty message looks like the end, but may carry descriptors. */
+    while (message->fd_count > 0) close(message->fds[--message->fd_count]);
     return SKEP_ECLOSED;
 }
 

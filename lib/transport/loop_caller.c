@@ -37,11 +37,6 @@ static void settle(struct question *question, int status, const char *data, size
 
 static void set_timer(struct loop_caller *caller);
 
-/* Of what is not to be sent any more. False: a part of it has left, so that the connection has to end first. */
-static bool take_back(const struct loop_caller *caller, struct question *question) {
-    return question->sent || caller->pipe == NULL || skep__pipe_unsend(caller->pipe, &question->outgoing);
-}
-
 static void lose_connection(struct loop_caller *caller) {
     struct skep__pipe *pipe = caller->pipe;
     caller->pipe = NULL;
@@ -70,7 +65,9 @@ static void look_for_expired(uv_timer_t *timer) {
     for (question = TAILQ_FIRST(&caller->questions); question != NULL; question = next) {
         next = TAILQ_NEXT(question, entry);
         if (question->deadline_ns > now_ns) continue;
-        if (!take_back(caller, question)) lose_connection(caller);
+        /* If a part of it has left, the connection has to end. */
+        bool waits = !question->sent && caller->pipe != NULL;
+        if (waits && !skep__pipe_unsend(caller->pipe, &question->outgoing)) lose_connection(caller);
         settle(question, SKEP_ETIMEDOUT, NULL, 0);
     }
     settle_lost(caller);
@@ -93,10 +90,6 @@ static void set_timer(struct loop_caller *caller) {
 
 /* --- connections --- */
 
-static struct loop_caller *caller_of(const struct skep__pipe *pipe) {
-    return pipe->owner;
-}
-
 static void question_done(struct skep__outgoing *outgoing, bool left) {
     ((struct question *)outgoing)->sent = left;
 }
@@ -108,7 +101,7 @@ static void send_question(struct loop_caller *caller, struct question *question)
 /* An answer that is no longer waited for is dropped, and so is one to a question that has not been asked yet: numbers
  * can be guessed. */
 static void received(struct skep__pipe *pipe, const char *data, size_t size_bytes) {
-    struct loop_caller *caller = caller_of(pipe);
+    struct loop_caller *caller = pipe->owner;
     struct question *question;
     const size_t route_bytes = SKEP__SP_NUMBER_BYTES;
     if (size_bytes < route_bytes) return;
@@ -119,7 +112,7 @@ static void received(struct skep__pipe *pipe, const char *data, size_t size_byte
 
 static void ended(struct skep__pipe *pipe, bool all_read) {
     (void)all_read;
-    struct loop_caller *caller = caller_of(pipe);
+    struct loop_caller *caller = pipe->owner;
     lose_connection(caller);
     settle_lost(caller);
 }

@@ -64,20 +64,13 @@ static void refuse(struct skep__acceptor *acceptor, const struct skep__end *end)
     if (acceptor->refused != NULL && may_tell(acceptor)) acceptor->refused(acceptor->context, end->pid, end->uid);
 }
 
-static bool trusts(const struct skep__acceptor *acceptor, uid_t uid) {
-    if (acceptor->protocol == SKEP__SP_REP) return skep__is_own_user(uid);
-    return skep__hub_trusts(&acceptor->hub->common, uid);
-}
-
 static void admit(struct skep__acceptor *acceptor, struct skep__end *end) {
     find_peer(end);
     bool wanted = acceptor->only == 0 || acceptor->only == end->pid;
-    if (wanted && trusts(acceptor, end->uid)) acceptor->accepted(acceptor->owner, end);
+    bool trusted = acceptor->protocol == SKEP__SP_REP ? skep__is_own_user(end->uid)
+                                                      : skep__hub_trusts(&acceptor->hub->common, end->uid);
+    if (wanted && trusted) acceptor->accepted(acceptor->owner, end);
     else refuse(acceptor, end);
-}
-
-static bool is_passing(int error) { /* of this connection alone */
-    return error == EINTR || error == ECONNABORTED;
 }
 
 /* Without descriptors it would be called again and again. */
@@ -108,7 +101,7 @@ void skep__acceptors_recover(struct skep__loop_hub *hub) {
 static void accept_some(struct skep__acceptor *acceptor, unsigned most) {
     for (unsigned i = 0; i < most && acceptor->handle != NULL; i++) {
         struct skep__end end = {.fd = accept4(acceptor->handle->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)};
-        if (end.fd < 0 && is_passing(errno)) continue;
+        if (end.fd < 0 && (errno == EINTR || errno == ECONNABORTED)) continue; /* of this connection alone */
         if (end.fd < 0 && errno != EAGAIN) {
             starve(acceptor);
             return;

@@ -198,11 +198,6 @@ static bool greets_last(const struct skep__pipe *pipe) {
     return pipe->protocol == SKEP__SP_PUB;
 }
 
-static void hand_over(struct skep__pipe *pipe, const struct skep_bytes *frame, int *status) {
-    if (pipe->events->received == NULL) *status = SKEP_EPROTO;
-    else pipe->events->received(pipe, frame->data, frame->size_bytes);
-}
-
 /* What has come of a frame, if the peer may send any; that it was whole on arrival costs nothing here. Others that are
  * cut may be in the midst of their own events: they end on a later turn. */
 static int check_unfinished(struct skep__pipe *pipe) {
@@ -232,7 +227,8 @@ static int take_bytes(struct skep__pipe *pipe, const char *data, size_t size_byt
         before = pipe->reader.greeted;
         if (greets && greets_last(pipe)) greet(pipe);
         if (greets && pipe->events->greeted != NULL) pipe->events->greeted(pipe);
-        if (status == SKEP_OK && pipe->fd >= 0) hand_over(pipe, &frame, &status);
+        if (status == SKEP_OK && pipe->events->received == NULL) status = SKEP_EPROTO;
+        if (status == SKEP_OK && pipe->fd >= 0) pipe->events->received(pipe, frame.data, frame.size_bytes);
     }
     if (status == SKEP_EAGAIN) status = pipe->fd >= 0 ? check_unfinished(pipe) : SKEP_OK;
     return status;

@@ -10,15 +10,10 @@ enum {
     KEPT_BYTES = 256 * 1024 /* of a buffer that is kept for the next frame */
 };
 
-static enum skep__sp_protocol protocol_of(enum skep__port_kind kind) {
-    switch (kind) {
-    case SKEP__PORT_PUSH: return SKEP__SP_PUSH;
-    case SKEP__PORT_PULL: return SKEP__SP_PULL;
-    case SKEP__PORT_PUB: return SKEP__SP_PUB;
-    case SKEP__PORT_SUB: break;
-    }
-    return SKEP__SP_SUB;
-}
+static const enum skep__sp_protocol protocols[] = {[SKEP__PORT_PUSH] = SKEP__SP_PUSH,
+                                                   [SKEP__PORT_PULL] = SKEP__SP_PULL,
+                                                   [SKEP__PORT_PUB] = SKEP__SP_PUB,
+                                                   [SKEP__PORT_SUB] = SKEP__SP_SUB};
 
 /* --- sending --- */
 
@@ -179,12 +174,8 @@ bool skep__loop_port_finish(struct skep__port *common) {
 
 /* --- connections --- */
 
-static struct skep__loop_port *port_of(const struct skep__pipe *pipe) {
-    return pipe->owner;
-}
-
 static void greeted(struct skep__pipe *pipe) {
-    struct skep__loop_port *port = port_of(pipe);
+    struct skep__loop_port *port = pipe->owner;
     if (port->common.events->connected != NULL) port->common.events->connected(port->common.context, &pipe->peer);
     if (pipe->fd < 0) return;
     carry_waiting(port);
@@ -192,27 +183,26 @@ static void greeted(struct skep__pipe *pipe) {
 }
 
 static void received(struct skep__pipe *pipe, const char *data, size_t size_bytes) {
-    const struct skep__loop_port *port = port_of(pipe);
+    const struct skep__loop_port *port = pipe->owner;
     if (pipe->count < BLAMES && port->common.events->received != NULL)
         port->common.events->received(port->common.context, data, size_bytes, &pipe->peer);
 }
 
-static void tell_finished(struct skep__loop_port *port) {
-    if (port->finished) return;
-    port->finished = true;
-    if (port->common.events->finished != NULL) port->common.events->finished(port->common.context);
-}
-
 /* If a connection breaks while the port is finishing, another one is finished in its place. */
 static void ended(struct skep__pipe *pipe, bool all_read) {
-    struct skep__loop_port *port = port_of(pipe);
+    struct skep__loop_port *port = pipe->owner;
     bool was_there = pipe->reader.greeted && port->common.events->disconnected != NULL;
     LIST_REMOVE(pipe, entry);
     skep__pipe_close(pipe);
     skep__acceptor_ended(&port->acceptor, pipe);
     if (was_there) port->common.events->disconnected(port->common.context, &pipe->peer);
-    if (port->finishing && !port->sending && all_read) tell_finished(port);
-    else skep__dialer_again(&port->dialer, pipe);
+    if (!port->finishing || port->sending || !all_read) {
+        skep__dialer_again(&port->dialer, pipe);
+        return;
+    }
+    bool first = !port->finished;
+    port->finished = true;
+    if (first && port->common.events->finished != NULL) port->common.events->finished(port->common.context);
 }
 
 static const struct skep__pipe_events reading = {.greeted = greeted, .received = received, .ended = ended};
@@ -221,9 +211,9 @@ static const struct skep__pipe_events writing = {.greeted = greeted, .ended = en
 static struct skep__pipe *add_pipe(struct skep__loop_port *port, const struct skep__end *end) {
     bool reads = port->common.kind == SKEP__PORT_PULL || port->common.kind == SKEP__PORT_SUB;
     struct skep__pipe *pipe;
-    if (skep__pipe_new(&pipe, port->acceptor.hub, end, protocol_of(port->common.kind), reads ? &reading : &writing,
-                       port) != SKEP_OK)
-        return NULL;
+    int status = skep__pipe_new(&pipe, port->acceptor.hub, end, protocols[port->common.kind],
+                                reads ? &reading : &writing, port);
+    if (status != SKEP_OK) return NULL;
     LIST_INSERT_HEAD(&port->pipes, pipe, entry);
     return pipe;
 }
@@ -267,7 +257,7 @@ int skep__loop_port_new(struct skep__port **out, const struct skep__port *common
     port->acceptor = (struct skep__acceptor){.hub = hub,
                                              .accepted = accepted,
                                              .owner = port,
-                                             .protocol = protocol_of(common->kind),
+                                             .protocol = protocols[common->kind],
                                              .refused = common->events->refused,
                                              .misspoke = common->events->misspoke,
                                              .starved = common->events->starved,

@@ -36,13 +36,6 @@ static void copy_done(struct skep__outgoing *outgoing, bool left) {
     free_copy((struct copy *)outgoing);
 }
 
-static unsigned depth_of(const struct skep__pipe *pipe) {
-    const struct skep__outgoing *outgoing;
-    unsigned depth = 0;
-    STAILQ_FOREACH(outgoing, &pipe->outgoing, entry) depth++;
-    return depth;
-}
-
 /* The first may have begun to leave: then the second goes. False if there is none that can. */
 static bool drop_oldest(struct skep__pipe *pipe) {
     struct skep__outgoing *oldest = STAILQ_FIRST(&pipe->outgoing);
@@ -55,7 +48,10 @@ static bool drop_oldest(struct skep__pipe *pipe) {
 }
 
 static bool is_behind(const struct skep__pipe *pipe) {
-    return depth_of(pipe) >= NEWS_DEPTH || pipe->outgoing_bytes > NEWS_BYTES;
+    const struct skep__outgoing *outgoing;
+    unsigned depth = 0;
+    STAILQ_FOREACH(outgoing, &pipe->outgoing, entry) depth++;
+    return depth >= NEWS_DEPTH || pipe->outgoing_bytes > NEWS_BYTES;
 }
 
 /* Without memory this peer misses it. */

@@ -69,12 +69,8 @@ void skep__loop_call_answer(struct skep__call *common, const void *data, size_t 
 
 /* --- questions --- */
 
-static struct loop_server *server_of(const struct skep__pipe *pipe) {
-    return pipe->owner;
-}
-
 static struct loop_call *new_call(struct skep__pipe *pipe, const char *route, size_t route_bytes) {
-    struct loop_server *server = server_of(pipe);
+    struct loop_server *server = pipe->owner;
     struct loop_call *call = skep__hub_alloc(&pipe->hub->common, sizeof *call);
     if (call == NULL) return NULL;
     call->common = (struct skep__call){.transport = server->common.hub->transport, .pid = pipe->peer.pid};
@@ -87,7 +83,7 @@ static struct loop_call *new_call(struct skep__pipe *pipe, const char *route, si
 }
 
 static void received(struct skep__pipe *pipe, const char *data, size_t size_bytes) {
-    struct loop_server *server = server_of(pipe);
+    const struct loop_server *server = pipe->owner;
     size_t route_bytes = skep__sp_route_bytes(data, size_bytes);
     bool allowed = route_bytes > 0 && pipe->count < MAX_CALLS;
     struct loop_call *call = allowed ? new_call(pipe, data, route_bytes) : NULL;
@@ -101,7 +97,7 @@ static void received(struct skep__pipe *pipe, const char *data, size_t size_byte
 
 static void ended(struct skep__pipe *pipe, bool all_read) {
     (void)all_read;
-    struct loop_server *server = server_of(pipe);
+    struct loop_server *server = pipe->owner;
     struct loop_call *call;
     LIST_FOREACH(call, &server->calls, entry)
     if (call->pipe == pipe) call->pipe = NULL;

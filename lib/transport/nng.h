@@ -60,7 +60,7 @@ int skep__status_of_nng(int error);
 SKEP_MUST_USE int skep__nng_dial(nng_socket socket, const char *url, int flags);
 
 /* Who is at the other end, as the kernel says. */
-void skep__nng_peer(nng_pipe pipe, pid_t *pid, uid_t *uid);
+struct skep__peer skep__nng_peer(nng_pipe pipe);
 
 /* What the transport does */
 #define OPERATION(result, name, parameters) result skep__nng_##name parameters;

@@ -50,12 +50,11 @@ int skep__nng_dial(nng_socket socket, const char *url, int flags) {
     return skep__status_of_nng(error);
 }
 
-void skep__nng_peer(nng_pipe pipe, pid_t *pid, uid_t *uid) {
-    uint64_t value_pid = 0, value_uid = UINT64_MAX;
-    if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &value_pid) != 0) value_pid = 0;
-    if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &value_uid) != 0) value_uid = UINT64_MAX;
-    *pid = (pid_t)value_pid;
-    *uid = (uid_t)value_uid;
+struct skep__peer skep__nng_peer(nng_pipe pipe) {
+    uint64_t pid = 0, uid = UINT64_MAX;
+    if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &pid) != 0) pid = 0;
+    if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid) != 0) uid = UINT64_MAX;
+    return (struct skep__peer){.pipe = (uint32_t)nng_pipe_id(pipe), .pid = (pid_t)pid, .uid = (uid_t)uid};
 }
 
 void skep__hub_wake(struct skep__nng_hub *hub, struct skep__source *source) {

@@ -17,9 +17,7 @@ enum {
 };
 
 struct pipe {
-    uint32_t id;
-    pid_t pid;
-    uid_t uid;
+    struct skep__peer peer;
     bool announced;  /* by the connected event */
     unsigned blames; /* malformed messages */
     UT_hash_handle hh;
@@ -29,11 +27,6 @@ struct pipe {
 struct item {
     nng_msg *message;
     struct skep__peer peer;
-};
-
-struct refusal {
-    pid_t pid;
-    uid_t uid;
 };
 
 struct nng_port {
@@ -55,7 +48,7 @@ struct nng_port {
     nng_msg *next; /* leaves after the one that is under way; NULL: none */
     bool wake_when_sent;
     bool was_sent;
-    struct refusal refusal;
+    struct skep__peer refused; /* who was turned away last */
     bool was_refused;
     struct pipe *pipes;
     STAILQ_HEAD(, pipe) gone_pipes;
@@ -65,19 +58,18 @@ struct nng_port {
 static void on_pipe_added(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     (void)event;
     struct nng_port *port = argument;
-    struct refusal who;
+    struct skep__peer who = skep__nng_peer(pipe);
     atomic_fetch_add(&port->guard.seen, 1);
-    skep__nng_peer(pipe, &who.pid, &who.uid);
     bool meant = port->common.only == 0 || port->common.only == who.pid;
     bool trusted = meant && skep__hub_trusts(&port->hub->common, who.uid);
     struct pipe *known = trusted ? calloc(1, sizeof *known) : NULL;
     pthread_mutex_lock(&port->hub->mutex);
     if (known != NULL) {
-        *known = (struct pipe){.id = (uint32_t)nng_pipe_id(pipe), .pid = who.pid, .uid = who.uid};
-        HASH_ADD_INT(port->pipes, id, known);
+        *known = (struct pipe){.peer = who};
+        HASH_ADD_INT(port->pipes, peer.pipe, known);
     }
     bool is_known = known != NULL && SKEP_IS_ADDED(known, hh);
-    if (!trusted) port->refusal = who;
+    if (!trusted) port->refused = who;
     if (!trusted) port->was_refused = true;
     if (is_known || !trusted) skep__hub_wake(port->hub, &port->source);
     pthread_mutex_unlock(&port->hub->mutex);
@@ -135,9 +127,8 @@ static bool queue_message(struct nng_port *port, nng_msg *message) {
         port->items = items;
         port->item_capacity = capacity;
     }
-    port->items[port->item_count++] = (struct item){
-        .message = message,
-        .peer = {.pipe = id, .pid = known != NULL ? known->pid : 0, .uid = known != NULL ? known->uid : (uid_t)-1}};
+    struct skep__peer peer = known != NULL ? known->peer : (struct skep__peer){.pipe = id, .uid = (uid_t)-1};
+    port->items[port->item_count++] = (struct item){.message = message, .peer = peer};
     port->queued_bytes += nng_msg_len(message) + MESSAGE_COST_BYTES;
     return true;
 }
@@ -210,7 +201,7 @@ static void announce_pipes(struct nng_port *port) {
     if (port->common.events->connected == NULL) return;
     pthread_mutex_lock(&port->hub->mutex);
     for (struct pipe *pipe; (pipe = next_unannounced(port)) != NULL;) {
-        struct skep__peer peer = {.pipe = pipe->id, .pid = pipe->pid, .uid = pipe->uid};
+        struct skep__peer peer = pipe->peer;
         pipe->announced = true;
         pthread_mutex_unlock(&port->hub->mutex);
         port->common.events->connected(port->common.context, &peer);
@@ -225,14 +216,14 @@ static void port_turn(struct skep__source *source) {
     struct item *items = port->items;
     size_t count = port->item_count;
     bool paused = port->paused, was_sent = port->was_sent, was_refused = port->was_refused;
-    struct refusal refusal = port->refusal;
+    struct skep__peer refused = port->refused;
     port->items = NULL;
     port->item_count = port->item_capacity = port->queued_bytes = 0;
     port->paused = port->was_sent = port->was_refused = false;
     pthread_mutex_unlock(&port->hub->mutex);
     if (paused) nng_recv_aio(port->socket, port->receive);
     if (was_refused && port->common.events->refused != NULL)
-        port->common.events->refused(port->common.context, refusal.pid, refusal.uid);
+        port->common.events->refused(port->common.context, refused.pid, refused.uid);
     announce_pipes(port);
     port->delivering = true;
     deliver(port, items, count);
