@@ -11,11 +11,6 @@ enum { DEFAULT_ATTEMPT = 1, MAX_CONCURRENCY = UINT16_MAX };
 
 /* --- objects --- */
 
-static struct skep__worker_job *scratch_job(skep_worker *worker) {
-    if (worker->jobs.scratch == NULL) worker->jobs.scratch = calloc(1, sizeof *worker->jobs.scratch);
-    return worker->jobs.scratch;
-}
-
 /* What all jobs of a command have in common; data follow. */
 static void prepare(struct skep__worker_job *job, skep_worker *worker, struct skep__worker_queue *queue,
                     const struct skep_command_jobs *jobs, uint32_t index) {
@@ -159,7 +154,8 @@ static struct skep__worker_queue *find_queue(skep_worker *worker, const char *na
 static bool run_now(skep_worker *worker, struct skep__worker_queue *queue, const struct skep_command_jobs *jobs,
                     uint32_t index) {
     struct skep_bytes data = skep__list_at(&jobs->jobs, index);
-    struct skep__worker_job *job = scratch_job(worker);
+    if (worker->jobs.scratch == NULL) worker->jobs.scratch = calloc(1, sizeof *worker->jobs.scratch);
+    struct skep__worker_job *job = worker->jobs.scratch;
     if (job == NULL) return false;
     prepare(job, worker, queue, jobs, index);
     job->job.data = data.data;

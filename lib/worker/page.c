@@ -8,13 +8,10 @@
 
 /* A descriptor of this number may be anything, if the broker is of a version without pages. The page of one that knew
  * no counts is too small: writing behind its end would kill this process. */
-static bool may_be_page(int fd) {
-    struct stat info;
-    return fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size >= SKEP_PAGE_BYTES;
-}
-
 static struct skep_page *map_page(int fd) {
-    if (!may_be_page(fd)) return NULL;
+    struct stat info;
+    bool may_be_page = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size >= SKEP_PAGE_BYTES;
+    if (!may_be_page) return NULL;
     struct skep_page *page = mmap(NULL, SKEP_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (page == MAP_FAILED) return NULL;
     if (page->magic == SKEP_PAGE_MAGIC) return page;

@@ -45,9 +45,10 @@ static int say_hello(skep_worker *worker, const char *name, uint64_t generation)
     return skep__worker_tell(worker, &hello);
 }
 
-static int read_answer(skep_worker *worker, struct skep_command *answer) {
+static int read_answer(skep_worker *worker, unsigned timeout_ms, struct skep_command *answer) {
     bool more;
-    int status = skep__link_receive(worker->link, worker->link_message);
+    int status = skep__worker_wait_link(worker, timeout_ms);
+    if (status == SKEP_OK) status = skep__link_receive(worker->link, worker->link_message);
     if (status != SKEP_OK)
         return skep__worker_fail(worker, status, "no answer from the broker: %s", skep_strerror(status));
     status = skep__reader_begin(&worker->link_reader, worker->link_message->data, worker->link_message->size_bytes);
@@ -84,10 +85,7 @@ static int dial(skep_worker *worker, const struct skep_command_welcome *welcome)
 static int join(skep_worker *worker, const skep_worker_options *options) {
     unsigned timeout_ms = options->handshake_timeout_ms != 0 ? options->handshake_timeout_ms : SKEP__NO_TIMEOUT;
     struct skep_command answer = {.id = SKEP_COMMAND_COUNT};
-    int status = skep__worker_wait_link(worker, timeout_ms);
-    if (status != SKEP_OK)
-        return skep__worker_fail(worker, status, "no answer from the broker: %s", skep_strerror(status));
-    status = read_answer(worker, &answer);
+    int status = read_answer(worker, timeout_ms, &answer);
     if (status == SKEP_OK) status = check_answer(worker, &answer);
     if (status == SKEP_OK) status = dial(worker, &answer.welcome);
     if (status == SKEP_OK && SKEP_HAS(welcome, &answer.welcome, beat_ms))
@@ -225,15 +223,11 @@ void skep_worker_free(skep_worker **out) {
 
 /* --- running --- */
 
-/* The kernel forgets it when a process changes its user. */
-static void end_with_broker(void) {
-    int signal = 0;
-    if (skep_is_worker() && prctl(PR_GET_PDEATHSIG, &signal) == 0 && signal == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
-}
-
 int skep_worker_ready(skep_worker *worker) {
+    int signal = 0;
     if (worker->phase != SKEP__WORKER_JOINED) return SKEP_OK;
-    end_with_broker();
+    /* It is to end with the broker, which the kernel forgets when a process changes its user. */
+    if (skep_is_worker() && prctl(PR_GET_PDEATHSIG, &signal) == 0 && signal == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
     struct skep_command command = {.id = SKEP_COMMAND_ready, .ready = {0}};
     int status = skep__worker_tell(worker, &command);
     if (status == SKEP_OK) worker->phase = SKEP__WORKER_READY;
