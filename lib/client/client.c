@@ -63,17 +63,12 @@ static void timer_closed(uv_handle_t *handle) {
     skep__client_handle_closed(handle->data);
 }
 
-static void farewell_ended(uv_timer_t *timer) {
-    skep_client *client = timer->data;
-    client->wait_has_ended = true;
-}
-
 /* Only a loop of our own may run here. */
 static void leave(skep_client *client) {
     if (client->phase != SKEP__CLIENT_JOINED) return;
     client->wait_has_ended = !client->owns_loop;
     uv_update_time(client->loop); /* the user may have taken long since its last turn */
-    if (client->owns_loop) uv_timer_start(&client->wait, farewell_ended, FAREWELL_MS, 0);
+    if (client->owns_loop) uv_timer_start(&client->wait, skep__client_wait_ended, FAREWELL_MS, 0);
     skep__client_send_more(client); /* messages that have not left; jobs, too */
     while (!client->wait_has_ended && skep__port_is_sending(client->intake, true)) uv_run(client->loop, UV_RUN_ONCE);
     skep__client_say_leave(client);

@@ -101,6 +101,11 @@ void skep__client_update_due(skep_client *client) {
     uv_timer_again(&client->tick);
 }
 
+void skep__client_wait_ended(uv_timer_t *timer) {
+    skep_client *client = timer->data;
+    client->wait_has_ended = true;
+}
+
 /* --- room --- */
 
 bool skep__client_has_room(const skep_client *client) {

@@ -147,10 +147,8 @@ static void take_joined(void *context, const struct skep_command *command) {
                          : SKEP_EPROTO;
 }
 
-static void joined(skep_client *client) {
-    client->retry_ms = SKEP__CLIENT_RETRY_MS;
-    skep__client_mark(client);
-    if (client->on_state != NULL) client->on_state(client, SKEP_OK, client->on_state_context);
+static void tell_state(skep_client *client, int status) {
+    if (client->on_state != NULL) client->on_state(client, status, client->on_state_context);
 }
 
 static void join_answered(int status, const void *data, size_t size_bytes, void *context) {
@@ -161,13 +159,14 @@ static void join_answered(int status, const void *data, size_t size_bytes, void 
     if (answered) status = skep__client_read_answer(client, data, size_bytes, take_joined, &answer);
     else skep__client_fail(client, status, "%s: cannot join: %s", client->instance.dir, skep_strerror(status));
     if (status == SKEP_OK) status = answer.status;
-    if (status == SKEP_OK) {
-        joined(client);
+    if (status != SKEP_OK) {
+        try_later(client);
+        if (answered && status != SKEP_ECLOSED) tell_state(client, status);
         return;
     }
-    try_later(client);
-    if (answered && status != SKEP_ECLOSED && client->on_state != NULL)
-        client->on_state(client, status, client->on_state_context);
+    client->retry_ms = SKEP__CLIENT_RETRY_MS;
+    skep__client_mark(client);
+    tell_state(client, SKEP_OK);
 }
 
 /* Finds the control socket. A broker that succeeds another one has another socket. */
@@ -219,7 +218,7 @@ static void lost(skep_client *client) {
     skep__client_fail_unfinished(client);
     skep__client_fail_requests(client);
     if (client->only_this) skep__client_fail_submissions(client);
-    if (was_joined && client->on_state != NULL) client->on_state(client, SKEP_ECLOSED, client->on_state_context);
+    if (was_joined) tell_state(client, SKEP_ECLOSED);
     skep__client_tell_drained(client);
     client->retry_ms = SKEP__CLIENT_RETRY_MS;
     try_later(client);

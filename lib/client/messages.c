@@ -70,8 +70,7 @@ static void set_receiver(struct skep_command *command, uint32_t worker, const ch
 
 int skep_client_send(skep_client *client, uint32_t worker, const char *to_name, const char *name, const void *data,
                      size_t size_bytes) {
-    struct skep_command command = {.id = SKEP_COMMAND_message};
-    command.message = (struct skep_command_message){0};
+    struct skep_command command = {.id = SKEP_COMMAND_message, .message = {0}};
     int status = check_message(client, to_name, name, size_bytes);
     if (status != SKEP_OK) return status;
     set_receiver(&command, worker, to_name);
@@ -79,8 +78,7 @@ int skep_client_send(skep_client *client, uint32_t worker, const char *to_name, 
 }
 
 int skep_client_broadcast(skep_client *client, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command = {.id = SKEP_COMMAND_message};
-    command.message = (struct skep_command_message){0};
+    struct skep_command command = {.id = SKEP_COMMAND_message, .message = {0}};
     int status = check_message(client, NULL, name, size_bytes);
     if (status != SKEP_OK) return status;
     SKEP_SET(message, &command.message, toAll, true);
@@ -138,8 +136,7 @@ static struct skep__client_request *await_reply(skep_client *client, unsigned ti
 
 int skep_client_request(skep_client *client, uint32_t worker, const char *to_name, const char *name, const void *data,
                         size_t size_bytes, unsigned timeout_ms, skep_client_reply_cb callback, void *context) {
-    struct skep_command command = {.id = SKEP_COMMAND_message};
-    command.message = (struct skep_command_message){0};
+    struct skep_command command = {.id = SKEP_COMMAND_message, .message = {0}};
     int status = check_message(client, to_name, name, size_bytes);
     if (status != SKEP_OK) return status;
     if (timeout_ms == 0) timeout_ms = SKEP__CLIENT_TIMEOUT_MS;

@@ -197,6 +197,9 @@ SKEP_MUST_USE int skep__client_check_name(skep_client *client, const char *what,
 /* Has the end of this iteration of the loop send what waits. */
 void skep__client_mark(skep_client *client);
 
+/* A timer: the time of the blocking face is up. */
+void skep__client_wait_ended(uv_timer_t *timer);
+
 /* Keeps the loop alive, and looks often, as long as something is due. */
 void skep__client_update_due(skep_client *client);
 

@@ -20,11 +20,6 @@ static int grow_ring(skep_client *client) {
     return SKEP_OK;
 }
 
-static void push(skep_client *client, const struct skep__client_submission *submission) {
-    client->ring[(client->ring_head + client->unanswered) & (client->ring_capacity - 1)] = *submission;
-    client->unanswered++;
-}
-
 static struct skep__client_submission pop(skep_client *client) {
     struct skep__client_submission submission = client->ring[client->ring_head];
     client->ring_head = (client->ring_head + 1) & (client->ring_capacity - 1);
@@ -40,12 +35,6 @@ static int check_room(skep_client *client) {
         return SKEP_OK;
     client->sender_waits = true;
     return skep__client_fail(client, SKEP_EAGAIN, "%s: too many jobs are waiting to be accepted", client->instance.dir);
-}
-
-static int check_size(skep_client *client, const char *queue, size_t size_bytes) {
-    char why[SKEP_MAX_REASON + 1];
-    int status = skep__job_size_check(queue, size_bytes, why);
-    return status == SKEP_OK ? status : skep__client_fail(client, status, "%s", why);
 }
 
 static int make_unfinished(skep_outcome_cb outcome, void *context, struct skep__unfinished **out) {
@@ -83,15 +72,17 @@ static int add_job(skep_client *client, const char *queue, const struct iovec *j
     }
     client->unanswered_bytes += batch->items.size_bytes + batch->keys.size_bytes - before_bytes;
     client->unfinished_count += outcome != NULL;
-    push(client, submission);
+    client->ring[(client->ring_head + client->unanswered++) & (client->ring_capacity - 1)] = *submission;
     return SKEP_OK;
 }
 
 static int submit(skep_client *client, const char *queue, const struct iovec *job, const skep_job_options *options,
                   skep_accepted_cb accepted, skep_outcome_cb outcome, void *context) {
     struct skep__client_submission submission = {.accepted = accepted, .context = context};
-    int status = check_size(client, queue, job->iov_len);
-    if (status == SKEP_OK) status = check_room(client);
+    char why[SKEP_MAX_REASON + 1];
+    int status = skep__job_size_check(queue, job->iov_len, why);
+    if (status != SKEP_OK) return skep__client_fail(client, status, "%s", why);
+    status = check_room(client);
     if (status != SKEP_OK) return status;
     status = add_job(client, queue, job, options, &submission, outcome);
     if (status != SKEP_OK) return skep__client_fail(client, status, "job for %s: %s", queue, skep_strerror(status));
@@ -134,22 +125,18 @@ int skep_submit_many(skep_client *client, const char *queue, const struct iovec 
 
 /* --- answers --- */
 
-void skep__client_finish(skep_client *client, struct skep__unfinished *unfinished, const skep_outcome *outcome) {
+/* Of a job that is not in the table: it was never there, or its outcome may have been lost. */
+static void finish(skep_client *client, struct skep__unfinished *unfinished, const skep_outcome *outcome) {
     skep_outcome_cb callback = unfinished->outcome;
     void *context = unfinished->context;
-    HASH_DEL(client->unfinished, unfinished);
     free(unfinished);
     client->unfinished_count--;
     callback(client, outcome, context);
 }
 
-/* Of a job that was never there, or whose outcome may have been lost. */
-static void finish_unaccepted(skep_client *client, struct skep__unfinished *unfinished, const skep_outcome *outcome) {
-    skep_outcome_cb callback = unfinished->outcome;
-    void *context = unfinished->context;
-    free(unfinished);
-    client->unfinished_count--;
-    callback(client, outcome, context);
+void skep__client_finish(skep_client *client, struct skep__unfinished *unfinished, const skep_outcome *outcome) {
+    HASH_DEL(client->unfinished, unfinished);
+    finish(client, unfinished, outcome);
 }
 
 static const skep_outcome unknown = {.status = SKEP_ECLOSED, .cause = "", .reason = ""};
@@ -166,7 +153,7 @@ void skep__client_settle(skep_client *client, int status, uint64_t id, const ske
         if (!SKEP_IS_ADDED(unfinished, hh)) outcome = &forgotten;
     }
     if (submission.accepted != NULL) submission.accepted(client, status, id, submission.context);
-    if (unfinished != NULL && outcome != NULL) finish_unaccepted(client, unfinished, outcome);
+    if (unfinished != NULL && outcome != NULL) finish(client, unfinished, outcome);
 }
 
 /* Callbacks may submit again, to the next broker: only what is there now is meant. */

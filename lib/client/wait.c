@@ -7,25 +7,25 @@
 
 enum { FOR_EVER_MS = 1000 * 60 * 60 * 24 };
 
-static void time_is_up(uv_timer_t *timer) {
-    skep_client *client = timer->data;
-    client->wait_has_ended = true;
-}
-
 static void look_again(uv_timer_t *timer) {
     (void)timer;
+}
+
+/* Errors: SKEP_ESTATE. */
+static int check(skep_client *client) {
+    if (client->owns_loop && !client->running && !client->closing) return SKEP_OK;
+    return skep__client_fail(client, SKEP_ESTATE, "only a client with a loop of its own that is not running can wait");
 }
 
 /* Errors: SKEP_ETIMEDOUT, SKEP_ESTATE. */
 static int run_until(skep_client *client, bool (*is_so)(const skep_client *client, const void *context),
                      const void *context, unsigned timeout_ms) {
-    if (!client->owns_loop || client->running || client->closing)
-        return skep__client_fail(client, SKEP_ESTATE,
-                                 "only a client with a loop of its own that is not running can wait");
+    int status = check(client);
+    if (status != SKEP_OK) return status;
     client->wait_has_ended = false;
     client->running = true;
     uv_update_time(client->loop);
-    if (timeout_ms != 0) uv_timer_start(&client->wait, time_is_up, timeout_ms, 0);
+    if (timeout_ms != 0) uv_timer_start(&client->wait, skep__client_wait_ended, timeout_ms, 0);
     else uv_timer_start(&client->wait, look_again, FOR_EVER_MS, FOR_EVER_MS);
     while (!is_so(client, context) && !client->wait_has_ended) uv_run(client->loop, UV_RUN_ONCE);
     uv_timer_stop(&client->wait);
@@ -128,12 +128,9 @@ static int await(skep_client *client, struct answer *answer, int status, unsigne
 
 /* NULL: *status says why. */
 static struct answer *begin(skep_client *client, int *status) {
-    *status = SKEP_ENOMEM;
-    struct answer *answer = NULL;
-    if (!client->owns_loop || client->running || client->closing)
-        *status =
-            skep__client_fail(client, SKEP_ESTATE, "only a client with a loop of its own that is not running can wait");
-    else answer = calloc(1, sizeof *answer);
+    *status = check(client);
+    struct answer *answer = *status == SKEP_OK ? calloc(1, sizeof *answer) : NULL;
+    if (*status == SKEP_OK) *status = SKEP_ENOMEM;
     return answer;
 }
 

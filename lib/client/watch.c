@@ -29,13 +29,8 @@ static void tell(skep_client *client, skep_news *news, uint64_t seq) {
     if (client->on_news != NULL) client->on_news(client, news, client->on_news_context);
 }
 
-static int code_of(bool is_there, uint64_t code) {
-    return is_there ? (int)code : -1;
-}
-
-static void event_heard(skep_client *client, const struct skep_command_event *e, bool answered) {
+static void event_heard(skep_client *client, const struct skep_command_event *e) {
     char event[SKEP_MAX_NAME + 1], reason[SKEP_MAX_REASON + 1], url[SKEP_MAX_URL + 1];
-    if (!is_next(client, e->seq, answered)) return;
     skep__copy_text(event, sizeof event, &e->event);
     skep__copy_text(reason, sizeof reason, &e->reason);
     skep__copy_text(url, sizeof url, &e->url);
@@ -43,17 +38,16 @@ static void event_heard(skep_client *client, const struct skep_command_event *e,
                       .event = event,
                       .worker = (uint32_t)e->worker,
                       .pid = (int32_t)e->pid,
-                      .code = code_of(SKEP_HAS(event, e, code), e->code),
-                      .signal = code_of(SKEP_HAS(event, e, signal), e->signal),
+                      .code = SKEP_HAS(event, e, code) ? (int)e->code : -1,
+                      .signal = SKEP_HAS(event, e, signal) ? (int)e->signal : -1,
                       .reason = reason,
                       .url = url,
                       .name = ""};
     tell(client, &news, e->seq);
 }
 
-static void broadcast_heard(skep_client *client, const struct skep_command_broadcast *b, bool answered) {
+static void broadcast_heard(skep_client *client, const struct skep_command_broadcast *b) {
     char name[SKEP_MAX_NAME + 1];
-    if (!is_next(client, b->seq, answered)) return;
     skep__copy_text(name, sizeof name, &b->name);
     skep_news news = {.event = "broadcast",
                       .worker = (uint32_t)b->from,
@@ -67,11 +61,6 @@ static void broadcast_heard(skep_client *client, const struct skep_command_broad
     tell(client, &news, b->seq);
 }
 
-static void totals_heard(skep_client *client, const struct skep_command_totals *t, bool answered) {
-    skep_news news = {.event = "totals", .code = -1, .signal = -1, .reason = "", .url = "", .name = ""};
-    if (is_next(client, t->seq, answered)) tell(client, &news, t->seq);
-}
-
 /* At the beginning of watching no items before are wanted. */
 static void repair_ended(skep_client *client, const struct skep_command_newsEnd *end) {
     if (!client->news_known) client->news_sequence.latest = end->seq;
@@ -80,13 +69,13 @@ static void repair_ended(skep_client *client, const struct skep_command_newsEnd 
 }
 
 static void item_heard(skep_client *client, const struct skep_command *command, bool answered) {
-    switch (command->id) {
-    case SKEP_COMMAND_event: event_heard(client, &command->event, answered); break;
-    case SKEP_COMMAND_broadcast: broadcast_heard(client, &command->broadcast, answered); break;
-    case SKEP_COMMAND_totals: totals_heard(client, &command->totals, answered); break;
-    case SKEP_COMMAND_newsEnd: repair_ended(client, &command->newsEnd); break;
-    default: break;
-    }
+    skep_news totals = {.event = "totals", .code = -1, .signal = -1, .reason = "", .url = "", .name = ""};
+    uint64_t seq = skep__news_number(command);
+    if (command->id == SKEP_COMMAND_newsEnd) repair_ended(client, &command->newsEnd);
+    if (seq == 0 || !is_next(client, seq, answered)) return;
+    if (command->id == SKEP_COMMAND_event) event_heard(client, &command->event);
+    else if (command->id == SKEP_COMMAND_broadcast) broadcast_heard(client, &command->broadcast);
+    else tell(client, &totals, seq);
 }
 
 static void take_again(void *context, const struct skep_command *command) {
