@@ -243,15 +243,11 @@ static struct skep__seat *choose_custom(const struct skep__listener *listener, c
     return chosen != NULL || nobody ? chosen : choose_best(listener);
 }
 
-static bool needs_client(enum skep_policy policy) {
-    return policy == SKEP_POLICY_STICKY || policy == SKEP_POLICY_CUSTOM;
-}
-
 static struct skep__seat *choose(const struct skep__listener *listener, int fd) {
     enum skep_policy policy = listener->terms->settings->policy;
     struct sockaddr_storage client = {0};
     socklen_t size_bytes = sizeof client;
-    if (!needs_client(policy)) return choose_best(listener);
+    if (policy != SKEP_POLICY_STICKY && policy != SKEP_POLICY_CUSTOM) return choose_best(listener);
     if (getpeername(fd, (struct sockaddr *)&client, &size_bytes) != 0) client.ss_family = AF_UNSPEC;
     return policy == SKEP_POLICY_STICKY ? choose_sticky(listener, &client) : choose_custom(listener, &client);
 }

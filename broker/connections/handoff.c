@@ -10,12 +10,6 @@ static void settle(skep_child *child) {
     child->cluster->connections->in_flight--;
 }
 
-/* The bound on connections in flight holds for all listeners, not only for those of this worker. */
-static void resume_all(skep_cluster *cluster) {
-    struct skep__listener *listener;
-    LIST_FOREACH(listener, &cluster->connections->listeners, entry) skep__listener_resume(listener);
-}
-
 void skep__taken(skep_child *child, const struct skep_command_taken *taken) {
     struct skep__taker *taker = child->taker;
     uint64_t through = SKEP_HAS(taken, taken, through) ? taken->through : 0;
@@ -35,7 +29,10 @@ void skep__taken(skep_child *child, const struct skep_command_taken *taken) {
     taker->live += accepted;
     taker->live -= finished < taker->live ? finished : taker->live;
     skep__dispatch_update(child);
-    if (was_full) resume_all(child->cluster);
+    if (!was_full) return;
+    /* The bound on connections in flight holds for all listeners, not only for those of this worker. */
+    struct skep__listener *listener;
+    LIST_FOREACH(listener, &connections->listeners, entry) skep__listener_resume(listener);
 }
 
 /* A connection that came back goes to another worker. */

@@ -41,15 +41,13 @@ struct wish {
 };
 
 static const char no_name[] = "no listener has this name";
-static const char another_group[] = "another group listens there; a listener is one group's";
-static const char another_groups_name[] = "the listener of this name is another group's";
 
 static int look_up(const skep_cluster *cluster, const struct wish *wish, const char *text, struct skep_url *url,
                    const char **why) {
     *why = no_name;
     int status = skep__url_is(text) ? skep__url_parse(text, url, why) : SKEP_EURL;
     if (status == SKEP_OK && is_of_another(cluster, wish->terms, url)) {
-        *why = another_group;
+        *why = "another group listens there; a listener is one group's";
         return SKEP_EADDRINUSE;
     }
     if (status == SKEP_OK && url->given && !wish->primary) { /* it might be any descriptor of the broker's */
@@ -66,7 +64,7 @@ static struct skep__listener *find(const skep_cluster *cluster, const struct wis
     struct skep__listener *listener = by_key(cluster, wish->terms, key);
     if (listener == NULL) listener = by_name(cluster, text);
     if (listener == NULL || listener->terms == wish->terms) return listener;
-    *why = another_groups_name;
+    *why = "the listener of this name is another group's";
     return NULL;
 }
 
@@ -197,20 +195,16 @@ static int accept_request(skep_child *child, uint64_t request, const struct skep
     return SKEP_OK;
 }
 
-static bool has_all_its_listeners(const skep_child *child) {
+static int check(const skep_child *child, const char *url, char why[SKEP_MAX_REASON + 1]) {
     const struct skep__seat *seat;
     unsigned count = 0;
-    LIST_FOREACH(seat, &child->taker->seats, of_taker) count++;
-    return count >= SKEP_MAX_LISTENERS;
-}
-
-static int check(const skep_child *child, const char *url, char why[SKEP_MAX_REASON + 1]) {
     if (child->cluster->stopping || child->state == SKEP__CHILD_DRAINING) {
         snprintf(why, SKEP_MAX_REASON + 1, "%s: the %s", url,
                  child->cluster->stopping ? "broker is stopping" : "worker is leaving");
         return SKEP_ESTATE;
     }
-    if (!has_all_its_listeners(child)) return SKEP_OK;
+    LIST_FOREACH(seat, &child->taker->seats, of_taker) count++;
+    if (count < SKEP_MAX_LISTENERS) return SKEP_OK;
     snprintf(why, SKEP_MAX_REASON + 1, "%s: this worker has %d listeners, which is the maximum", url,
              SKEP_MAX_LISTENERS);
     return SKEP_ETOOBIG;

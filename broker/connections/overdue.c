@@ -8,16 +8,12 @@
 
 enum { LOOK_MS = 200 };
 
-static bool has_waiting(const struct skep__member *member) {
-    struct pollfd at = {.fd = member->fd, .events = POLLIN};
-    return poll(&at, 1, 0) == 1 && (at.revents & POLLIN) != 0;
-}
-
 /* True if a worker accepts there. */
 static bool look_at(struct skep__member *member) {
+    struct pollfd at = {.fd = member->fd, .events = POLLIN};
     bool waited = member->waits;
     if (member->owner == NULL) return false;
-    member->waits = has_waiting(member);
+    member->waits = poll(&at, 1, 0) == 1 && (at.revents & POLLIN) != 0;
     if (waited && member->waits) skep__member_accept(member, SKEP__ACCEPT_BURST);
     return true;
 }

@@ -10,19 +10,14 @@ struct skep_command skep__rest_command(const struct skep__listener *listener) {
                                  .rest = {.listener = listener->number, .paused = listener->resting}};
 }
 
-static void tell_workers(const struct skep__listener *listener) {
-    struct skep_command command = skep__rest_command(listener);
-    struct skep__seat *seat;
-    LIST_FOREACH(seat, &listener->seats, of_listener) {
-        skep__tell(seat->child, &command);
-    }
-}
-
 void skep__listener_set_resting(struct skep__listener *listener, bool resting) {
     if (listener->resting == resting) return;
     listener->resting = resting;
     skep__listener_update(listener);
-    if (skep__listener_workers_accept(listener)) tell_workers(listener);
+    if (!skep__listener_workers_accept(listener)) return;
+    struct skep_command command = skep__rest_command(listener);
+    const struct skep__seat *seat;
+    LIST_FOREACH(seat, &listener->seats, of_listener) skep__tell(seat->child, &command);
 }
 
 /* By its name, by where it is bound, or as it was asked for: there may be several of these, as with port 0. */

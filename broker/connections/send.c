@@ -52,12 +52,16 @@ static int send_batch(skep_child *child, uint64_t last) {
     return status;
 }
 
-static void drop_notice(skep_child *child, struct skep__notice *notice) {
-    STAILQ_REMOVE_HEAD(&child->taker->notices, entry);
-    child->taker->notice_count--;
+static void free_notice(struct skep__notice *notice) {
     if (notice->fd >= 0) close(notice->fd);
     skep__frame_free(&notice->frame);
     free(notice);
+}
+
+static void drop_notice(skep_child *child, struct skep__notice *notice) {
+    STAILQ_REMOVE_HEAD(&child->taker->notices, entry);
+    child->taker->notice_count--;
+    free_notice(notice);
 }
 
 static int send_notice(skep_child *child, struct skep__notice *notice) {
@@ -128,9 +132,7 @@ static int add_notice(skep_child *child, const struct skep_command *first, const
     int status = fd >= 0 && notice->fd < 0 ? SKEP_EMFILE : pack(notice, child, first);
     if (status == SKEP_OK) status = pack(notice, child, second);
     if (status != SKEP_OK) {
-        if (notice->fd >= 0) close(notice->fd);
-        skep__frame_free(&notice->frame);
-        free(notice);
+        free_notice(notice);
         return status;
     }
     STAILQ_INSERT_TAIL(&taker->notices, notice, entry);

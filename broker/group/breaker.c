@@ -16,12 +16,6 @@ unsigned skep__failures_note(struct skep__failures *failures, uint64_t now_ms, u
     return failures->count;
 }
 
-/* A hive of a thousand may lose each of them once without being broken. */
-static unsigned limit_of(const skep_group *group) {
-    unsigned failures = group->terms.settings->failures;
-    return failures != 0 ? failures : 10 + 2 * skep_group_wanted(group);
-}
-
 /* --- opening --- */
 
 static void open_breaker(skep_group *group, unsigned count, const char *how) {
@@ -51,22 +45,27 @@ bool skep__breaker_failed(skep_group *group, uint32_t id, const char *how) {
     bool tried = skep__breaker_tries(breaker, id);
     if (tried) stay_open(group, how);
     if (breaker->open || group->cluster->stopping) return tried;
-    unsigned period_ms = group->terms.settings->failures_period_ms;
+    unsigned period_ms = group->terms.settings->failures_period_ms, limit = group->terms.settings->failures;
     unsigned count = skep__failures_note(&breaker->failures, skep__clock_ms(group->cluster->clock), period_ms);
-    if (count < limit_of(group)) return false;
+    if (limit == 0) limit = 10 + 2 * skep_group_wanted(group); /* a thousand may each be lost once */
+    if (count < limit) return false;
     open_breaker(group, count, how);
     return true;
 }
 
-void skep__breaker_say(skep_group *group) {
-    struct skep__breaker *breaker = &group->breaker;
-    if (!breaker->unsaid) return;
+/* Later: a call of the user's may be the cause. */
+static void emit(skep_group *group, const char *phase, const char *reason) {
     skep_event event = skep__event(SKEP_EVENT_BREAKER, NULL);
     event.group = group->terms.name;
-    event.phase = "opened";
-    event.reason = breaker->why;
+    event.phase = phase;
+    event.reason = reason;
+    skep__emit_later(group->cluster, &event);
+}
+
+void skep__breaker_say(skep_group *group) {
+    struct skep__breaker *breaker = &group->breaker;
+    if (breaker->unsaid) emit(group, "opened", breaker->why);
     breaker->unsaid = false;
-    skep__emit_later(group->cluster, &event); /* a call of the user's may be the cause */
 }
 
 /* --- closing --- */
@@ -76,11 +75,7 @@ void skep__breaker_close(skep_group *group, const char *reason) {
     skep__alarm_stop(&breaker->retry);
     breaker->open = false;
     breaker->failures.count = 0;
-    skep_event event = skep__event(SKEP_EVENT_BREAKER, NULL);
-    event.group = group->terms.name;
-    event.phase = "closed";
-    event.reason = reason;
-    if (!breaker->unsaid) skep__emit_later(group->cluster, &event);
+    if (!breaker->unsaid) emit(group, "closed", reason);
     breaker->unsaid = false;
 }
 

@@ -36,12 +36,9 @@ uint64_t skep_group_reload_request(const skep_group *group) {
 
 /* --- places --- */
 
-static bool concerns(const struct skep__reload *reload, const struct skep__slot *slot) {
-    return reload->only == NULL || reload->only == slot;
-}
-
 static bool awaits_successor(const struct skep__reload *reload, const struct skep__slot *slot) {
-    return concerns(reload, slot) && !slot->renewed && slot->successor == NULL && slot->wanted;
+    bool is_concerned = reload->only == NULL || reload->only == slot;
+    return is_concerned && !slot->renewed && slot->successor == NULL && slot->wanted;
 }
 
 static unsigned count_successors(const skep_group *group) {

@@ -9,12 +9,6 @@ static bool was_stable(const skep_child *child) {
     return child->ready_ms != 0 && skep__clock_ms(child->cluster->clock) - child->ready_ms >= stable_ms;
 }
 
-/* A SIGKILL that the broker did not send comes from outside and says nothing about a worker that was ready. */
-static bool failed_quickly(const skep_child *child) {
-    if (was_stable(child)) return false;
-    return child->ready_ms == 0 || child->exit_signal != SIGKILL || child->reason != NULL;
-}
-
 static bool wants_replacement(const skep_child *child) {
     const skep_group *group = skep__group_of(child);
     bool unstartable = child->ready_ms == 0 && child->exit_code == SKEP_EXIT_UNSTARTABLE;
@@ -32,9 +26,12 @@ static void describe(const skep_child *child, char *text, size_t capacity_bytes)
 /* Returns after how long the next one is due. */
 static int64_t judge(const skep_child *child) {
     struct skep__slot *slot = child->slot;
+    bool stable = was_stable(child);
+    /* A SIGKILL that the broker did not send comes from outside and says nothing about a worker that was ready. */
+    bool from_outside = child->ready_ms != 0 && child->exit_signal == SIGKILL && child->reason == NULL;
     char how[160];
-    if (was_stable(child)) slot->failures = 0;
-    if (!failed_quickly(child)) return 0;
+    if (stable) slot->failures = 0;
+    if (stable || from_outside) return 0;
     slot->failures++;
     describe(child, how, sizeof how);
     skep__refill_failed(slot->group, child->id, how);

@@ -52,11 +52,6 @@ static void disconnect_asked(skep_child *child, const struct skep_command_discon
     else skep__child_leave(child);
 }
 
-static void say_ready(skep_child *child) {
-    child->progress->said_ready = true;
-    skep__channels_check(child);
-}
-
 static bool listens_to(const skep_child *child) {
     return child->link >= 0 && !child->discarding;
 }
@@ -71,7 +66,10 @@ static int take_command(void *context, const struct skep_command *command) {
     }
     switch (command->id) {
     case SKEP_COMMAND_hello: hello(child, &command->hello); break;
-    case SKEP_COMMAND_ready: say_ready(child); break;
+    case SKEP_COMMAND_ready:
+        child->progress->said_ready = true;
+        skep__channels_check(child);
+        break;
     case SKEP_COMMAND_listen: skep__listen_asked(child, &command->listen); break;
     case SKEP_COMMAND_unlisten: skep__unlisten_asked(child, command->unlisten.listener); break;
     case SKEP_COMMAND_taken: skep__taken(child, &command->taken); break;
@@ -112,14 +110,9 @@ int skep__read_link(skep_child *child) {
     return status;
 }
 
-/* Its last messages are read: those on the link here, those on its outbox next. The link's end closes it. */
-static void read_last_words(skep_child *child) {
-    for (unsigned i = 0; i < LAST_WORDS && child->link >= 0; i++)
-        if (skep__read_link(child) != SKEP_OK) return;
-}
-
+/* Its last messages are read: first those on the link, whose end closes it, then those on its outbox. */
 void skep__worker_ended(skep_child *child) {
-    read_last_words(child);
+    for (unsigned i = 0; i < LAST_WORDS && child->link >= 0 && skep__read_link(child) == SKEP_OK; i++) continue;
     skep__port_read(child->cluster->hive->outbox, child->pid);
     skep__output_finish(child);
     skep__life(child, SKEP__SIGNAL_EXIT);

@@ -16,16 +16,13 @@ static enum skep__handled_what what_of(struct skep_bytes text) {
     return what;
 }
 
-static struct skep__queue *queue_of(skep_cluster *cluster, const struct skep_command_handled *h) {
-    if (h->queue.size_bytes == 0) return NULL;
-    return skep__jobs_find_queue(cluster->jobs, h->queue.data, h->queue.size_bytes);
-}
-
 /* A part of the report may be lost, but never a part of one histogram. */
 static void merge(skep_cluster *cluster, skep_child *child, const struct skep_command_handled *h,
                   const struct skep_histogram *times) {
     enum skep__handled_what what = what_of(h->what);
-    struct skep__queue *queue = what == SKEP__HANDLED_JOB ? queue_of(cluster, h) : NULL;
+    bool has_queue = what == SKEP__HANDLED_JOB && h->queue.size_bytes > 0;
+    struct skep__queue *queue =
+        has_queue ? skep__jobs_find_queue(cluster->jobs, h->queue.data, h->queue.size_bytes) : NULL;
     int status = skep__histogram_add(&cluster->messages->handling.of[what], times);
     if (status == SKEP_OK && child != NULL) status = skep__histogram_add(&child->talker->handling.of[what], times);
     if (status == SKEP_OK && queue != NULL)

@@ -33,7 +33,7 @@ static void push_or_drop(skep_child *child, const struct skep_command *command) 
 
 /* --- requestCount --- */
 
-static int send_request_count(skep_child *child) {
+int skep_child_send_request_count(skep_child *child) {
     struct skep_command command = {.id = SKEP_COMMAND_requestCount,
                                    .requestCount = {.requestCount = child->talker->requests}};
     return push(child, &command);
@@ -41,13 +41,9 @@ static int send_request_count(skep_child *child) {
 
 void skep__send_request_counts(skep_cluster *cluster) {
     for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;) {
-        if (child->state == SKEP__CHILD_READY && send_request_count(child) != SKEP_OK)
+        if (child->state == SKEP__CHILD_READY && skep_child_send_request_count(child) != SKEP_OK)
             continue; /* the next interval will tell */
     }
-}
-
-int skep_child_send_request_count(skep_child *child) {
-    return send_request_count(child);
 }
 
 /* --- messages from workers --- */

@@ -102,15 +102,11 @@ void skep__child_drop_process(skep_child *child) {
 }
 
 /* libuv stops polling a socket with an error, and a worker that closed its end with messages unread leaves one: what it
- * sent before is read here, and then the end. */
-static void read_to_the_end(skep_child *child) {
-    while (child->link >= 0 && child->cluster->workers->events->readable(child) == SKEP_OK) continue;
-}
-
+ * sent before is read then, and the end. */
 static void link_ready(uv_poll_t *poll, int status, int events) {
     skep_child *child = poll->data;
     const struct skep__worker_events *tell = child->cluster->workers->events;
-    if (status < 0) read_to_the_end(child);
+    while (status < 0 && child->link >= 0 && tell->readable(child) == SKEP_OK) continue;
     if (events & UV_WRITABLE) tell->writable(child);
     if (child->link >= 0 && events & UV_READABLE) (void)tell->readable(child);
 }
@@ -138,11 +134,6 @@ static int open_polls(skep_child *child) {
         skep__handle_close(&process->handles, (uv_handle_t *)&process->pid_poll);
     }
     return skep__broker_fail(child->cluster, status, "cannot watch worker %u: %s", child->id, skep_strerror(status));
-}
-
-static void start_watching(skep_child *child) {
-    uv_poll_start(&child->process->pid_poll, UV_READABLE, process_ended);
-    child->cluster->workers->events->watched(child);
 }
 
 /* --- making --- */
@@ -202,7 +193,8 @@ static int adopt(skep_child *child, const struct skep__program *program, const s
         skep__child_unlist(child);
         return status;
     }
-    start_watching(child);
+    uv_poll_start(&child->process->pid_poll, UV_READABLE, process_ended);
+    child->cluster->workers->events->watched(child);
     skep_event event = skep__event(SKEP_EVENT_FORK, child);
     skep__emit_later(child->cluster, &event);
     return SKEP_OK;

@@ -104,10 +104,6 @@ static ssize_t read_some(struct stream *stream) {
     return n;
 }
 
-static bool is_end(ssize_t n) {
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
-}
-
 static void readable(uv_poll_t *poll, int status, int events);
 
 static void watch(struct stream *stream) {
@@ -153,7 +149,8 @@ static void readable(uv_poll_t *poll, int status, int events) {
     skep__emit_due(output->child->cluster);
     if (skep__bucket_is_full(&output->bucket, skep__clock_ms(output->child->cluster->clock))) output->slowed_ms = 0;
     ssize_t n = read_some(stream);
-    if (!is_end(n)) {
+    bool goes_on = n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+    if (goes_on) {
         await_rest(stream);
         pause_if_empty(output);
         return;

@@ -139,11 +139,6 @@ __attribute__((noinline)) _Noreturn static void become_worker(struct plan *plan)
 
 /* --- in the broker --- */
 
-static bool same_variable(const char *a, const char *b) {
-    size_t length = strcspn(a, "=");
-    return strncmp(a, b, length) == 0 && b[length] == '=';
-}
-
 static size_t count(char *const *list) {
     size_t n = 0;
     while (list != NULL && list[n] != NULL) n++;
@@ -151,8 +146,9 @@ static size_t count(char *const *list) {
 }
 
 static void set_variable(char **envp, size_t *used, char *variable) {
+    size_t length = strcspn(variable, "=");
     for (size_t i = 0; i < *used; i++) {
-        if (!same_variable(variable, envp[i])) continue;
+        if (strncmp(variable, envp[i], length) != 0 || envp[i][length] != '=') continue;
         envp[i] = variable;
         return;
     }
@@ -307,10 +303,6 @@ static int open_pipes(int ours[2], int theirs[2]) {
     return SKEP_OK;
 }
 
-static bool is_captured(const skep_settings *settings) {
-    return settings->capture && !settings->silent && settings->stdio == NULL;
-}
-
 /* The soft limit that the broker was started with, unless the hard one has been lowered since. */
 static struct rlimit files_of_worker(const skep_cluster *cluster) {
     struct rlimit now = cluster->workers->files;
@@ -328,8 +320,9 @@ int skep__spawn(const skep_child *child, const struct skep__start *start, struct
         .output = {-1, -1},
         .files = files_of_worker(cluster),
     };
+    bool is_captured = plan.settings->capture && !plan.settings->silent && plan.settings->stdio == NULL;
     spawned->output[0] = spawned->output[1] = -1;
-    int status = is_captured(plan.settings) ? open_pipes(spawned->output, plan.output) : SKEP_OK;
+    int status = is_captured ? open_pipes(spawned->output, plan.output) : SKEP_OK;
     if (status != SKEP_OK) status = skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
     else status = spawn_on_page(cluster, child->id, start->env, &plan, spawned);
     close_both(plan.output);
