@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "broker.h"
 

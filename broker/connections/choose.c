@@ -3,7 +3,6 @@
  * not acknowledged for a while is behind: it gets nothing until it does, unless all are. What it missed meanwhile it
  * gets first, up to CATCH_UP connections, so that short delays do not make the rotation uneven. */
 #include <netinet/in.h>
-#include <stdlib.h>
 
 #include "connections/private.h"
 

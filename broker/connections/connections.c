@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * The room: made, told of workers, asked, closed, freed. */
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "connections/private.h"
 
 /* --- the cluster --- */

@@ -2,9 +2,7 @@
  * From a listener's sockets to its workers. The broker accepts while workers have room, and pauses while none has; what
  * has come back from a worker goes before what is new. */
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "connections/private.h"
 

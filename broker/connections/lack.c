@@ -3,10 +3,8 @@
  * and again. */
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "connections/private.h"
 

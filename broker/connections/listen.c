@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Asking to listen: the primary and workers, by URL or name. */
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/un.h>
 
 #include "connections/private.h"

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Listeners: opened, joined by workers, left, closed. socket.c binds their sockets. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "connections/private.h"
 #include "connections/socket.h"

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Listeners that rest: nothing is accepted until they are resumed. What was accepted before is not affected. */
-#include <stdio.h>
-#include <string.h>
-
 #include "connections/private.h"
 
 struct skep_command skep__rest_command(const struct skep__listener *listener) {

@@ -2,8 +2,6 @@
  * The broker's end of a worker's link: connections and commands leave in their order, many in one message. */
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "connections/private.h"
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * The breaker: closed, open, and open with one worker on trial. refill.c starts that one. */
-#include <stdio.h>
-
 #include "group/private.h"
 
 /* --- how many lately --- */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * When a worker that is missing is started: at once, after a delay that doubles with each quick failure, or, while the
  * breaker is open, as the one that is tried. */
-#include <stdio.h>
 #include <sys/random.h>
 
 #include "group/private.h"

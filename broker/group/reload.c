@@ -3,9 +3,6 @@
  * of the loop's turn: nothing is started, and no event told, inside a call of the user's. An event's callback may stop
  * the cluster, which ends the reload: after each event one looks whether it is still there. */
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "group/private.h"
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Places for workers: found, filled, given up. */
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 
 #include "group/private.h"

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * What is told of groups. */
-#include <string.h>
-
 #include "group/private.h"
 
 /* What a limit of the protocol would cut is left out. */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * A worker has ended: whether it failed quickly, and whether another comes. */
-#include <stdio.h>
-
 #include "group/private.h"
 
 static bool was_stable(const skep_child *child) {

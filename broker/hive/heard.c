@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What a worker says on its link, until its process has ended. */
 #include <inttypes.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include "hive/private.h"
 

@@ -2,8 +2,6 @@
  * The room: made, opened, asked, closed, freed; and what the rooms below call, worker/ and jobs/. */
 #include "hive/private.h"
 
-#include <stdlib.h>
-
 /* --- the cluster --- */
 
 int skep__hive_new(skep_cluster *cluster) {

@@ -2,7 +2,6 @@
  * What happens to workers: the table of states.def and its actions. */
 #include <assert.h>
 #include <signal.h>
-#include <string.h>
 
 #include "hive/private.h"
 

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * What the broker has of a worker: each room's part, and its inbox. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "hive/private.h"
 
 static int make_progress(skep_child *child) {

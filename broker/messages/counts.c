@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Requests and named counters, from reports and from pages. */
-#include <stdlib.h>
-
 #include "messages/private.h"
 #include "page_counts.h"
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * The room: made, told of workers, asked, freed. */
-#include <stdlib.h>
-
 #include "messages/private.h"
 
 int skep__messages_new(skep_cluster *cluster) {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Commands from workers' outboxes, and messages between workers and the primary. */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "messages/private.h"
 
 enum {

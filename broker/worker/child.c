@@ -2,11 +2,7 @@
  * A worker as a process: made, watched, reaped, released. */
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "common/signal_text.h"
 #include "worker/private.h"

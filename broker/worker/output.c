@@ -3,8 +3,6 @@
  * broker nor its other workers notice. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "worker/bucket.h"
 #include "worker/private.h"

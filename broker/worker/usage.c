@@ -4,9 +4,7 @@
  * Opening a file in /proc costs 8 microseconds: for 1,000 workers a turn of the loop would take longer than a hand-off
  * may. Descriptors that stay open would be cheaper, but the broker needs those for connections. */
 #include <fcntl.h>
-#include <stdio.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "worker/private.h"
 

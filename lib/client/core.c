@@ -2,8 +2,6 @@
  * What all of a client stands on: its memory, its timers, what went wrong, and whether there is room. */
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "client/private.h"
 #include "common/own_loop.h"

@@ -5,7 +5,6 @@
  * that breaks is no sign of that: the ports connect again, and what was lost is sent again. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "client/private.h"
 #include "worker/private.h"

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Messages to workers, requests and their replies. */
-#include <stdlib.h>
-
 #include "client/private.h"
 #include "common/text.h"
 

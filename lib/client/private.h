@@ -4,6 +4,8 @@
 #pragma once
 
 #include <skep/client.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "common/flusher.h"
 #include "common/instance.h"

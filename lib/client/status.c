@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * How everything is: the answers to status and to queues, put together. */
-#include <stdlib.h>
-
 #include "client/private.h"
 #include "common/text.h"
 

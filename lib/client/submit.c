@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Submissions: from the user into batches, and what becomes of them back to the user. */
-#include <stdlib.h>
-
 #include "client/private.h"
 #include "common/queue_options.h"
 

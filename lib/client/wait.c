@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * The blocking face: runs a loop of the client's own until something is so. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "client/private.h"
 
 enum { FOR_EVER_MS = 1000 * 60 * 60 * 24 };

@@ -4,7 +4,6 @@
  * acceptors and dialers; ports, servers and callers on all of these. */
 #pragma once
 
-#include <string.h>
 #include <sys/queue.h>
 #include <sys/uio.h>
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * REQ on the loop: questions, each with a number of its own before it. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "transport/loop.h"
 
 struct question {

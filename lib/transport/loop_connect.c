@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Where connections come from: acceptors and dialers. */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What the connections of a loop stand on: the buffer in which they receive, and the timer that runs while some of them
  * are waited for. */
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * One connection on the loop: frames in, outgoings out. */
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

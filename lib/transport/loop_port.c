@@ -2,8 +2,6 @@
  * Ports on the loop: PUSH, PULL and SUB here, what is PUB's own in loop_publish.c. */
 #include "transport/loop_port.h"
 
-#include <stdlib.h>
-
 enum {
     BLAMES = 3, /* malformed frames after which a peer is ignored */
     LOAN_VECTORS = 2 * SKEP_MAX_LOANS + 2,

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * PUB on the loop: one frame for all its peers, counted by those that have not had it yet. A peer that does not read
  * costs a bounded number of frames; then it misses the oldest that has not begun to leave. */
-#include <stdlib.h>
-
 #include "transport/loop_port.h"
 
 enum {

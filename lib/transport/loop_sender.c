@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What peers may make a hub keep: a message has no time limit, so what has come of it is kept for as long as its sender
  * likes. It is counted by process, and all connections of one count together. */
-#include <stdlib.h>
-
 #include "transport/loop.h"
 
 enum {

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * REP on the loop. A question comes behind a route of 32-bit numbers, the last with its highest bit set; the same goes
  * before the answer. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "transport/loop.h"
 
 enum {

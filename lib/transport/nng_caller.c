@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Callers over NNG: a REQ socket with a context for each question. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "transport/nng.h"
 
 struct question {

@@ -3,7 +3,6 @@
 #include "transport/nng_guard.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>

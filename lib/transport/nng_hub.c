@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What every NNG socket of ours stands on: the way from NNG's threads to the loop, NNG's errors, peers. */
 #include <signal.h>
-#include <stdlib.h>
 
 #include "transport/nng.h"
 

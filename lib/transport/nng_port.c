@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Ports over NNG: one socket with one receive or one send under way. */
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "common/table.h"

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Servers over NNG: a REP socket with several contexts. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "transport/nng_guard.h"
 
 enum {

@@ -2,6 +2,9 @@
  * What the two transports have in common, inside. */
 #pragma once
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "common/container.h"
 #include "transport/transport.h"
 

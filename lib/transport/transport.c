@@ -2,9 +2,6 @@
  * Which transport a hub has, and the way to it. */
 #include "transport/transport.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "transport/private.h"
 
 /* --- hubs --- */

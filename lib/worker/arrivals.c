@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Connections that have arrived, from the broker or by accepting them: to their callbacks, and reported. */
-#include <stdlib.h>
-
 #include "worker/private.h"
 
 enum { REPORT_MS = 20 /* how long an ended connection waits for others to be reported with */ };

@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "common/own_loop.h"
 #include "worker/private.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Counters: added up here, sent together. The page has their sums at any moment, for the broker to read should the
  * worker be killed before it has sent them. */
-#include <string.h>
-
 #include "worker/private.h"
 
 enum { COUNT_MS = 20 /* how long counts gather after some have left */ };

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Jobs: from frames to handlers. A job that is not kept costs no memory, and one look at the clock: handlers see one
  * scratch object, whose data are those of the frame; the end of one job is the beginning of the next. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "page_claims.h"
 #include "worker/private.h"
 

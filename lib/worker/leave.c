@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * How a worker leaves: when nothing of it is live any more, and the broker has read all that it sent. */
-#include <unistd.h>
-
 #include "worker/private.h"
 
 enum { ORPHAN_TIMEOUT_MS = 10000 /* for live connections after the broker is gone */ };

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * What comes on the link: connections, which are acknowledged, and the broker's other commands. */
-#include <unistd.h>
-
 #include "worker/private.h"
 
 /* Reads of the message at hand */

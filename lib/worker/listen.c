@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Listening: the worker asks, the broker binds; or, with a shared listener, the worker accepts. */
-#include <string.h>
-#include <unistd.h>
-
 #include "url.h"
 #include "worker/private.h"
 

@@ -2,10 +2,7 @@
  * Listeners: which gets a connection; those that the worker accepts from itself; closing them. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "worker/private.h"
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Messages, requests and replies, broadcasts. */
-#include <stdlib.h>
-
 #include "worker/private.h"
 
 enum {

@@ -2,7 +2,6 @@
  * The page that a worker shares with its broker: what it has begun, and that it lives. */
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "worker/private.h"
 

@@ -3,6 +3,10 @@
  * those before it only. */
 #pragma once
 
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "common/container.h"
 #include "common/news_sequence.h"
 #include "common/table.h"

@@ -8,7 +8,6 @@
 #include <contract.h>
 #include <errno.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include "worker/private.h"
 

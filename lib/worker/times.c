@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * How long connections, requests and jobs took: noted here, where they happen, and sent together as histograms. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "worker/private.h"
 
 enum {
