@@ -42,6 +42,14 @@ uint64_t skep__clock_gap_ms(const struct skep__clock *clock);
 /* The wall clock, for people to read: milliseconds since 1970. */
 uint64_t skep__wall_ms(void);
 
+/* Whether something that is told once in a period at most may be told again, which is noted then. *told_ms: when it was
+ * told last; 0: never. */
+static inline bool skep__may_tell(uint64_t now_ms, uint64_t period_ms, uint64_t *told_ms) {
+    if (*told_ms != 0 && now_ms - *told_ms < period_ms) return false;
+    *told_ms = now_ms;
+    return true;
+}
+
 /* Zeroed at first. Rings on the loop, and only after what had arrived when it was due has been read. */
 struct skep__alarm {
     struct skep__heap_node node;

@@ -141,20 +141,13 @@ static struct skep__seat *best_prompt(const struct skep__listener *listener) {
     return NULL;
 }
 
-static uint64_t least_lag_ms(const struct skep__listener *listener) {
-    const struct skep__seat *seat;
-    uint64_t least_ms = UINT64_MAX;
-    LIST_FOREACH(seat, &listener->seats, of_listener) {
-        if (is_open(seat->child) && lag_ms(seat->child) < least_ms) least_ms = lag_ms(seat->child);
-    }
-    return least_ms;
-}
-
 /* All are behind: the one with the least on its way, of those that are not much further behind than others. One that
  * hangs gets nothing more, even when all others have no room: they will have some sooner. */
 static struct skep__seat *best_behind(const struct skep__listener *listener) {
     struct skep__seat *seat, *best = NULL;
-    uint64_t least_ms = least_lag_ms(listener);
+    uint64_t least_ms = UINT64_MAX;
+    LIST_FOREACH(seat, &listener->seats, of_listener)
+    if (is_open(seat->child) && lag_ms(seat->child) < least_ms) least_ms = lag_ms(seat->child);
     LIST_FOREACH(seat, &listener->seats, of_listener) {
         if (!has_room(seat->child) || lag_ms(seat->child) > 2 * least_ms + HANGS_MS) continue;
         if (best == NULL || seat->taker->untaken_count < best->taker->untaken_count) best = seat;

@@ -43,10 +43,7 @@ static void hand_on(struct skep__connection *c) {
 }
 
 static void say_refusing(skep_child *child) {
-    struct skep__taker *taker = child->taker;
-    uint64_t now_ms = uv_now(child->cluster->loop);
-    if (taker->refused_said_ms != 0 && now_ms - taker->refused_said_ms < SAY_MS) return;
-    taker->refused_said_ms = now_ms;
+    if (!skep__may_tell(uv_now(child->cluster->loop), SAY_MS, &child->taker->refused_said_ms)) return;
     skep__emit_error(child->cluster, child, "it has no descriptors or memory for more connections; they go to others");
 }
 

@@ -142,21 +142,15 @@ enum {
     MAX_REFUSALS = 1000, /* in a row: it asks in an endless loop, and the broker would be busy with refusing */
 };
 
-/* Who asks for more than there is may go on asking. */
-static bool may_say(skep_child *child, int status) {
-    uint64_t now_ms = uv_now(child->cluster->loop);
-    if (status != SKEP_ETOOBIG && status != SKEP_EMFILE) return true;
-    if (child->taker->listen_said_ms != 0 && now_ms - child->taker->listen_said_ms < SAY_MS) return false;
-    child->taker->listen_said_ms = now_ms;
-    return true;
-}
-
 static void refuse(skep_child *child, uint64_t request, int status, const char *why) {
     struct skep_command command = {
         .id = SKEP_COMMAND_listenFailed,
         .listenFailed = {.request = request, .status = (uint64_t)status, .reason = skep__text(why)}};
-    if (may_say(child, status)) skep__emit_error(child->cluster, child, "cannot listen on %s", why);
-    if (status == SKEP_ETOOBIG && ++child->taker->listen_refusals == MAX_REFUSALS) {
+    struct skep__taker *taker = child->taker;
+    bool insists = status == SKEP_ETOOBIG || status == SKEP_EMFILE; /* who asks for more than there is may go on */
+    if (!insists || skep__may_tell(uv_now(child->cluster->loop), SAY_MS, &taker->listen_said_ms))
+        skep__emit_error(child->cluster, child, "cannot listen on %s", why);
+    if (status == SKEP_ETOOBIG && ++taker->listen_refusals == MAX_REFUSALS) {
         skep__emit_error(child->cluster, child, "it asked %d times for more than %d listeners; killed", MAX_REFUSALS,
                          SKEP_MAX_LISTENERS);
         skep__child_discard(child, "protocol");

@@ -12,15 +12,17 @@ enum {
 
 /* --- members --- */
 
+/* The descriptor is the member's, and closed if this fails. */
 static int add_member(struct skep__listener *listener, int fd, struct skep__member **out) {
     struct skep__member *member = calloc(1, sizeof *member);
-    if (member == NULL) return SKEP_ENOMEM;
-    *member = (struct skep__member){.listener = listener, .fd = fd};
-    int error = uv_poll_init(listener->cluster->loop, &member->poll, fd);
+    int error = member != NULL ? uv_poll_init(listener->cluster->loop, &member->poll, fd) : UV_ENOMEM;
     if (error != 0) {
+        close(fd);
         free(member);
         return skep_status_of_errno(-error);
     }
+    member->listener = listener;
+    member->fd = fd;
     member->poll.data = member;
     uv_unref((uv_handle_t *)&member->poll);
     listener->open_polls++;
@@ -56,12 +58,8 @@ static int own_member(struct skep__listener *listener, skep_child *child, int *f
         int new_fd, status;
         if (!may_open(listener->cluster)) return SKEP_EMFILE;
         status = skep__socket_again(&listener->address, listener->backlog, &new_fd);
+        if (status == SKEP_OK) status = add_member(listener, new_fd, &member);
         if (status != SKEP_OK) return status;
-        status = add_member(listener, new_fd, &member);
-        if (member == NULL) {
-            close(new_fd);
-            return status;
-        }
     }
     member->owner = child;
     member->waits = false;
@@ -137,10 +135,7 @@ int skep__listener_open(skep_cluster *cluster, const struct skep__terms *terms, 
     snprintf(listener->key, sizeof listener->key, "%s", key);
     int status =
         skep__socket_bind(&listener->address, listener->backlog, terms->settings->policy == SKEP_POLICY_REUSEPORT, &fd);
-    if (status == SKEP_OK) {
-        status = add_member(listener, fd, &member);
-        if (status != SKEP_OK) close(fd);
-    }
+    if (status == SKEP_OK) status = add_member(listener, fd, &member);
     if (status != SKEP_OK) {
         free(listener);
         return status;
@@ -161,19 +156,14 @@ static void member_closed(uv_handle_t *handle) {
     skep__listener_check_free(listener);
 }
 
-static void close_members(struct skep__listener *listener) {
+static void close_sockets(struct skep__listener *listener) {
+    if (!LIST_EMPTY(&listener->members)) skep__socket_unlink(&listener->address);
     for (struct skep__member *member; (member = LIST_FIRST(&listener->members)) != NULL;) {
         LIST_REMOVE(member, entry);
         uv_poll_stop(&member->poll);
         close(member->fd);
         uv_close((uv_handle_t *)&member->poll, member_closed);
     }
-}
-
-static void close_sockets(struct skep__listener *listener) {
-    if (LIST_EMPTY(&listener->members)) return;
-    skep__socket_unlink(&listener->address);
-    close_members(listener);
 }
 
 static void turn_away(struct skep__listener *listener) {

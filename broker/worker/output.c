@@ -120,8 +120,7 @@ static void resume(struct skep__alarm *alarm) {
 static void say_slowed(struct skep__output *output, uint64_t now_ms) {
     if (output->slowed_ms == 0) output->slowed_ms = now_ms;
     if (now_ms - output->slowed_ms < SLOWED_MS) return;
-    if (output->slowed_said_ms != 0 && now_ms - output->slowed_said_ms < SLOWED_SAID_EVERY_MS) return;
-    output->slowed_said_ms = now_ms;
+    if (!skep__may_tell(now_ms, SLOWED_SAID_EVERY_MS, &output->slowed_said_ms)) return;
     skep__emit_error(output->child->cluster, output->child,
                      "it writes more than %d KiB a second to stdout and stderr, and is slowed down",
                      SKEP__BUCKET_RATE / 1024);
