@@ -165,7 +165,10 @@ int64_t skep__slot_vacate(const skep_child *child);
 int skep__reload_refuse(skep_group *group);
 
 /* How many places have their new worker, of how many; both 0 if no reload is under way. */
-void skep__reload_progress(const skep_group *group, uint32_t *step, uint32_t *steps);
+struct skep__steps {
+    uint32_t done, all;
+};
+struct skep__steps skep__reload_progress(const skep_group *group);
 
 /* A worker has become ready. */
 void skep__reload_child_ready(skep_child *child);

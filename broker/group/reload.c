@@ -51,21 +51,21 @@ static struct skep__slot *next_place(const struct skep__reload *reload) {
     return NULL;
 }
 
-void skep__reload_progress(const skep_group *group, uint32_t *step, uint32_t *steps) {
+struct skep__steps skep__reload_progress(const skep_group *group) {
     const struct skep__reload *reload = group->reload;
-    *step = *steps = 0;
+    struct skep__steps steps = {0};
     for (size_t i = 0; reload != NULL && i < group->slot_count; i++) {
         const struct skep__slot *slot = group->slots[i];
-        *step += slot->renewed;
-        *steps += slot->renewed || slot->successor != NULL || awaits_successor(reload, slot);
+        steps.done += slot->renewed;
+        steps.all += slot->renewed || slot->successor != NULL || awaits_successor(reload, slot);
     }
+    return steps;
 }
 
 int skep__reload_refuse(skep_group *group) {
-    uint32_t step, steps;
-    skep__reload_progress(group, &step, &steps);
+    const struct skep__steps steps = skep__reload_progress(group);
     return skep__broker_fail(group->cluster, SKEP_EUNDERWAY,
-                             "a reload is under way: %" PRIu32 " of %" PRIu32 " workers", step, steps);
+                             "a reload is under way: %" PRIu32 " of %" PRIu32 " workers", steps.done, steps.all);
 }
 
 /* One that has begun to accept from a socket of its own may have connections: it finishes them. */
@@ -85,14 +85,14 @@ static void withdraw(struct skep__slot *slot) {
 /* --- events --- */
 
 static skep_event event_of(const skep_group *group, skep_child *child, const struct requests *requests,
-                           const char *phase, const uint32_t progress[2], const char *reason) {
+                           const char *phase, struct skep__steps steps, const char *reason) {
     skep_event event = skep__event(SKEP_EVENT_RELOAD, child);
     event.group = group->terms.name;
     event.request = requests->first;
     event.requests = requests->count;
     event.phase = phase;
-    event.step = progress[0];
-    event.steps = progress[1];
+    event.step = steps.done;
+    event.steps = steps.all;
     event.reason = reason;
     return event;
 }
@@ -100,23 +100,21 @@ static skep_event event_of(const skep_group *group, skep_child *child, const str
 /* The reload must not be touched after this, unless it is still under way. */
 static void emit_begun(struct skep__reload *reload) {
     char reason[SKEP_MAX_REASON + 1];
-    uint32_t progress[2];
-    skep__reload_progress(reload->group, &progress[0], &progress[1]);
-    snprintf(reason, sizeof reason, "replacing %" PRIu32 " worker%s%s%s", progress[1], progress[1] == 1 ? "" : "s",
+    const struct skep__steps steps = skep__reload_progress(reload->group);
+    snprintf(reason, sizeof reason, "replacing %" PRIu32 " worker%s%s%s", steps.all, steps.all == 1 ? "" : "s",
              reload->changes_program ? " by " : "", reload->changes_program ? reload->program.exec : "");
     reload->begun = true;
-    skep_event event = event_of(reload->group, NULL, &reload->requests, "begun", progress, reason);
+    skep_event event = event_of(reload->group, NULL, &reload->requests, "begun", steps, reason);
     skep__emit(reload->group->cluster, &event);
 }
 
 /* The same. */
 static void emit_step(const struct skep__reload *reload, skep_child *child, uint32_t old) {
     char reason[SKEP_MAX_REASON + 1];
-    uint32_t progress[2];
-    skep__reload_progress(reload->group, &progress[0], &progress[1]);
+    const struct skep__steps steps = skep__reload_progress(reload->group);
     if (old != 0) snprintf(reason, sizeof reason, "worker %" PRIu32 " replaces worker %" PRIu32, child->id, old);
     else snprintf(reason, sizeof reason, "worker %" PRIu32 " fills an empty place", child->id);
-    skep_event event = event_of(reload->group, child, &reload->requests, "step", progress, reason);
+    skep_event event = event_of(reload->group, child, &reload->requests, "step", steps, reason);
     skep__emit(reload->group->cluster, &event);
 }
 
@@ -166,8 +164,8 @@ static void end(struct skep__reload *ended, skep_event event) {
     skep_group *group = ended->group;
     bool follows = ended->next_requests.count > 0;
     struct skep__reload *next = follows ? allocate_next(ended) : NULL;
-    skep_event lost =
-        event_of(group, NULL, &ended->next_requests, "aborted", (uint32_t[2]){0}, skep_strerror(SKEP_ENOMEM));
+    skep_event lost = event_of(group, NULL, &ended->next_requests, "aborted", (struct skep__steps){0},
+                               skep_strerror(SKEP_ENOMEM));
     group->reload = next;
     go_on_soon(group);
     free_reload(ended);
@@ -176,10 +174,9 @@ static void end(struct skep__reload *ended, skep_event event) {
 }
 
 static void abort_reload(skep_group *group, skep_child *failed, const char *reason) {
-    uint32_t progress[2];
-    skep__reload_progress(group, &progress[0], &progress[1]);
+    const struct skep__steps steps = skep__reload_progress(group);
     struct skep__reload *ended = detach(group);
-    end(ended, event_of(group, failed, &ended->requests, "aborted", progress, reason));
+    end(ended, event_of(group, failed, &ended->requests, "aborted", steps, reason));
 }
 
 /* A program that has not been tried is not adopted; else later replacements run what the new workers run. */
@@ -187,17 +184,16 @@ static void finish(struct skep__reload *reload) {
     skep_group *group = reload->group;
     bool whole = reload->only == NULL;
     char reason[SKEP_MAX_REASON + 1];
-    uint32_t progress[2];
-    skep__reload_progress(group, &progress[0], &progress[1]);
-    if (progress[0] == 0) {
+    const struct skep__steps steps = skep__reload_progress(group);
+    if (steps.done == 0) {
         abort_reload(group, NULL, "no worker is left to replace");
         return;
     }
-    snprintf(reason, sizeof reason, "%" PRIu32 " worker%s replaced", progress[0], progress[0] == 1 ? "" : "s");
+    snprintf(reason, sizeof reason, "%" PRIu32 " worker%s replaced", steps.done, steps.done == 1 ? "" : "s");
     if (reload->changes_settings) skep__program_adopt(&reload->program, group->terms.settings);
     detach(group);
     if (whole) skep__refill_resume(group, "all workers were replaced");
-    end(reload, event_of(group, NULL, &reload->requests, "done", progress, reason));
+    end(reload, event_of(group, NULL, &reload->requests, "done", steps, reason));
 }
 
 static void describe_end(const skep_child *child, char *text, size_t room) {
@@ -328,18 +324,8 @@ static int begin(skep_group *group, const skep_reload_options *options, const st
 /* --- the next one --- */
 
 static void emit_waiting(skep_group *group, const struct requests *requests, const char *phase, const char *reason) {
-    uint32_t progress[2];
-    skep__reload_progress(group, &progress[0], &progress[1]);
-    skep_event event = event_of(group, NULL, requests, phase, progress, reason);
+    skep_event event = event_of(group, NULL, requests, phase, skep__reload_progress(group), reason);
     skep__emit_later(group->cluster, &event);
-}
-
-/* Clients that asked for the earlier ones wait for a program that will not run. */
-static void emit_replaced(skep_group *group, const char *exec) {
-    char reason[SKEP_MAX_REASON + 1];
-    snprintf(reason, sizeof reason, "by a later reload%s%.*s", exec != NULL ? " to " : "", SKEP_MAX_REASON - 32,
-             exec != NULL ? exec : "");
-    emit_waiting(group, &group->reload->next_requests, "replaced", reason);
 }
 
 /* Several become one: what a later one says counts, and what it leaves open is as an earlier one said. Earlier ones of
@@ -347,10 +333,14 @@ static void emit_replaced(skep_group *group, const char *exec) {
 static int note_next(skep_group *group, const skep_reload_options *options) {
     struct skep__reload *reload = group->reload;
     struct skep__program next;
+    char reason[SKEP_MAX_REASON + 1];
     if (skep__program_changed(&next, &reload->next, options) != SKEP_OK) return no_memory(group);
     struct requests request = {++group->reload_requests, 1};
     bool replaces = !skep__program_keeps(&next, &reload->next);
-    if (replaces) emit_replaced(group, next.exec);
+    /* Clients that asked for the earlier ones wait for a program that will not run. */
+    snprintf(reason, sizeof reason, "by a later reload%s%.*s", next.exec != NULL ? " to " : "", SKEP_MAX_REASON - 32,
+             next.exec != NULL ? next.exec : "");
+    if (replaces) emit_waiting(group, &reload->next_requests, "replaced", reason);
     skep__program_free(&reload->next);
     reload->next = next;
     if (options->at_once != 0) reload->next_at_once = options->at_once;

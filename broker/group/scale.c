@@ -62,13 +62,6 @@ static void say(skep_group *group, unsigned before, unsigned now) {
     if (before != now) skep__emit_later(group->cluster, &event);
 }
 
-static int change(skep_group *group, unsigned before, unsigned workers) {
-    int status = SKEP_OK;
-    for (unsigned i = before; i < workers && status == SKEP_OK; i++) status = add_one(group);
-    for (unsigned i = workers; i < before; i++) drop_highest(group);
-    return status;
-}
-
 int skep__scale_check(skep_group *group, unsigned workers) {
     unsigned wanted = skep_group_wanted(group), others = skep__groups_wanted(group->cluster) - wanted;
     if (workers > wanted && (uint64_t)workers + others > SKEP_MAX_WORKERS)
@@ -87,8 +80,10 @@ int skep__scale(skep_group *group, unsigned workers) {
 
 int skep__scale_to(skep_group *group, unsigned workers) {
     unsigned before = skep_group_wanted(group);
+    int status = SKEP_OK;
     say(group, before, workers); /* it comes before what follows from it */
-    int status = change(group, before, workers);
+    for (unsigned i = before; i < workers && status == SKEP_OK; i++) status = add_one(group);
+    for (unsigned i = workers; i < before; i++) drop_highest(group);
     say(group, workers, skep_group_wanted(group));
     hold(group, before);
     skep__group_prune(group);
