@@ -117,15 +117,6 @@ static void press(skep_child *child) {
     }
 }
 
-static skep_event exit_event(skep_child *child) {
-    skep_event event = skep__event(SKEP_EVENT_EXIT, child);
-    event.code = child->exit_code;
-    event.signal = child->exit_signal;
-    event.reason = exit_reason(child);
-    event.uptime_ms = uv_now(child->cluster->loop) - child->spawned_ms;
-    return event;
-}
-
 static void keep_record(skep_child *child, const skep_event *event) {
     struct skep_command_workerStatus work = {.worker = child->id};
     skep__connections_worker_status(child, &work);
@@ -157,7 +148,11 @@ static void worker_gone(skep_child *child) {
     const skep_group *group = skep_child_group(child);
     skep__messages_worker_ended(child); /* before the exit event */
     if (child->link >= 0) lose_link_draining(child);
-    skep_event event = exit_event(child);
+    skep_event event = skep__event(SKEP_EVENT_EXIT, child);
+    event.code = child->exit_code;
+    event.signal = child->exit_signal;
+    event.reason = exit_reason(child);
+    event.uptime_ms = uv_now(cluster->loop) - child->spawned_ms;
     const struct skep__vacancy vacancy = skep__groups_worker_ended(child);
     event.delay_ms = vacancy.delay_ms;
     keep_record(child, &event);
@@ -184,18 +179,15 @@ static const struct transition transitions[SKEP__CHILD_STATES][SKEP__SIGNALS] = 
 #include "worker/states.def"
 };
 
-static const char *signal_name(enum skep__child_signal signal) {
-    static const char *const names[] = {
+static const char *const signal_names[] = {
 #define SIGNAL(id, name) name,
 #include "worker/states.def"
-    };
-    return names[signal];
-}
+};
 
 void skep__life(skep_child *child, enum skep__child_signal signal) {
     const struct transition *t = &transitions[child->state][signal];
     skep__trace(child->cluster->trace, SKEP__TRACE_SPAWN, "worker %u pid %d: %s, %s: %s", child->id, (int)child->pid,
-                skep__state_name(child->state), signal_name(signal), t->name != NULL ? t->name : "ignored");
+                skep__state_name(child->state), signal_names[signal], t->name != NULL ? t->name : "ignored");
     if (t->name == NULL) return;
     child->state = t->next;
     t->act(child);

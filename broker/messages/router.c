@@ -146,6 +146,7 @@ void skep__messages_end(skep_cluster *cluster) {
         settle(messages->calls, SKEP_ECLOSED, NULL, 0); // NOLINT(clang-analyzer-unix.Malloc)
 }
 
+/* To this process. */
 static void reply_here(skep_child *sender, const struct skep_command_reply *r) {
     struct skep__call_to_child *call;
     HASH_FIND(hh, sender->cluster->messages->calls, &r->request, sizeof r->request, call);
@@ -193,16 +194,14 @@ void skep__messages_inbox_drained(skep_child *child) {
 
 /* --- messages from the primary --- */
 
-static void fill(struct skep_command *command, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command_message *m = &command->message;
-    command->id = SKEP_COMMAND_message;
-    *m = (struct skep_command_message){.name = skep__text(name)};
-    if (size_bytes > 0) SKEP_SET(message, m, data, ((struct skep_bytes){data, size_bytes}));
+static struct skep_command message_of(const char *name, const void *data, size_t size_bytes) {
+    struct skep_command command = {.id = SKEP_COMMAND_message, .message = {.name = skep__text(name)}};
+    if (size_bytes > 0) SKEP_SET(message, &command.message, data, ((struct skep_bytes){data, size_bytes}));
+    return command;
 }
 
 int skep_child_send(skep_child *child, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command;
-    fill(&command, name, data, size_bytes);
+    struct skep_command command = message_of(name, data, size_bytes);
     return push_message(child, &command);
 }
 
@@ -231,9 +230,8 @@ static int await_reply(skep_child *child, uint64_t request, unsigned timeout_ms,
 
 int skep_child_request(skep_child *child, const char *name, const void *data, size_t size_bytes, unsigned timeout_ms,
                        skep_child_reply_cb callback, void *context) {
-    struct skep_command command;
+    struct skep_command command = message_of(name, data, size_bytes);
     uint64_t request = ++child->cluster->messages->next_call;
-    fill(&command, name, data, size_bytes);
     SKEP_SET(message, &command.message, request, request);
     int status = push_message(child, &command);
     return status == SKEP_OK ? await_reply(child, request, timeout_ms, callback, context) : status;

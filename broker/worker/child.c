@@ -11,12 +11,6 @@ enum { UNKNOWN_STATUS = 255 /* of a worker whose exit status is unknown */ };
 
 /* --- the end --- */
 
-static void take_exit_status(skep_child *child, int status) {
-    child->exited = true;
-    child->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    child->exit_signal = WIFSIGNALED(status) ? WTERMSIG(status) : -1;
-}
-
 void skep__exit_text(const skep_child *child, char text[SKEP__HOW_SIZE]) {
     char signal[SKEP__SIGNAL_BYTES];
     skep__signal_text(child->exit_signal, signal);
@@ -43,10 +37,12 @@ static void process_ended(uv_poll_t *poll, int status, int events) {
     skep__belongings_end(child, is_there);
     if (wait4(child->pid, &exit_status, 0, &child->rusage) < 0)
         exit_status = UNKNOWN_STATUS << 8; /* other code of this process has reaped it */
-    skep__emit_due(child->cluster);
-    take_exit_status(child, exit_status);
-    uv_poll_stop(poll);
     skep_cluster *cluster = child->cluster;
+    skep__emit_due(cluster);
+    child->exited = true;
+    child->exit_code = WIFEXITED(exit_status) ? WEXITSTATUS(exit_status) : -1;
+    child->exit_signal = WIFSIGNALED(exit_status) ? WTERMSIG(exit_status) : -1;
+    uv_poll_stop(poll);
     cluster->workers->events->ended(child);
     skep__orphans_look(cluster);
 }
@@ -167,12 +163,6 @@ static skep_child *allocate(skep_cluster *cluster, const struct skep__start *sta
     return child;
 }
 
-static int open_output(skep_child *child, const int fds[2]) {
-    int status = fds[0] >= 0 ? skep__output_new(child, fds) : SKEP_OK;
-    if (status == SKEP_OK) return SKEP_OK;
-    return skep__broker_fail(child->cluster, status, "output of worker %u: %s", child->id, skep_strerror(status));
-}
-
 /* The process is the child's from here on. */
 static int adopt(skep_child *child, const struct skep__program *program, const struct skep__spawned *spawned) {
     child->pid = spawned->pid;
@@ -180,7 +170,9 @@ static int adopt(skep_child *child, const struct skep__program *program, const s
     child->link = spawned->link;
     child->page = spawned->page;
     skep__belongings_guard(child);
-    int status = open_output(child, spawned->output);
+    int status = spawned->output[0] >= 0 ? skep__output_new(child, spawned->output) : SKEP_OK;
+    if (status != SKEP_OK)
+        skep__broker_fail(child->cluster, status, "output of worker %u: %s", child->id, skep_strerror(status));
     if (status == SKEP_OK) status = child->cluster->workers->events->made(child, program);
     if (status == SKEP_OK) status = skep__child_enlist(child);
     if (status != SKEP_OK) return status;

@@ -255,35 +255,8 @@ static int fork_worker(skep_cluster *cluster, struct plan *plan, struct skep__sp
     return skep__broker_fail(cluster, skep_status_of_errno(error), "pidfd_open: %s", strerror(error));
 }
 
-static int spawn_on_link(skep_cluster *cluster, uint32_t id, char *const *env, struct plan *plan,
-                         struct skep__spawned *spawned) {
-    int link[2];
-    int status = skep__link_pair(link);
-    if (status != SKEP_OK) return skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
-    plan->link = link[1];
-    status = plan_env(cluster, plan, id, env);
-    if (status == SKEP_OK) status = plan_argv(plan);
-    if (status == SKEP_OK) status = fork_worker(cluster, plan, spawned);
-    free(plan->argv);
-    free(plan->envp);
-    close(link[1]);
-    spawned->link = link[0];
-    if (status != SKEP_OK) close(link[0]);
-    return status;
-}
-
-static int spawn_on_page(skep_cluster *cluster, uint32_t id, char *const *env, struct plan *plan,
-                         struct skep__spawned *spawned) {
-    int status = skep__page_new(&spawned->page, &plan->page);
-    if (status != SKEP_OK) return skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
-    status = spawn_on_link(cluster, id, env, plan, spawned);
-    close(plan->page);
-    if (status != SKEP_OK) skep__page_free(&spawned->page);
-    return status;
-}
-
-static void close_both(const int fds[2]) {
-    for (int i = 0; i < 2; i++)
+static void close_all(const int *fds, size_t count) {
+    for (size_t i = 0; i < count; i++)
         if (fds[i] >= 0) close(fds[i]);
 }
 
@@ -313,15 +286,27 @@ int skep__spawn(const skep_child *child, const struct skep__start *start, struct
         .settings = start->terms->settings,
         .program = start->program,
         .dir = cluster->instance.dir,
+        .page = -1,
         .output = {-1, -1},
         .files = files_of_worker(cluster),
     };
+    int link[2] = {-1, -1};
     bool is_captured = plan.settings->capture && !plan.settings->silent && plan.settings->stdio == NULL;
-    spawned->output[0] = spawned->output[1] = -1;
+    *spawned = (struct skep__spawned){.output = {-1, -1}};
     int status = is_captured ? open_pipes(spawned->output, plan.output) : SKEP_OK;
-    if (status != SKEP_OK) status = skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
-    else status = spawn_on_page(cluster, child->id, start->env, &plan, spawned);
-    close_both(plan.output);
-    if (status != SKEP_OK) close_both(spawned->output);
+    if (status == SKEP_OK) status = skep__page_new(&spawned->page, &plan.page);
+    if (status == SKEP_OK) status = skep__link_pair(link);
+    if (status == SKEP_OK) status = plan_env(cluster, &plan, child->id, start->env);
+    if (status == SKEP_OK) status = plan_argv(&plan);
+    spawned->link = link[0];
+    plan.link = link[1];
+    if (status != SKEP_OK) skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
+    else status = fork_worker(cluster, &plan, spawned);
+    close_all((int[]){plan.link, plan.page, plan.output[0], plan.output[1]}, 4);
+    free(plan.argv);
+    free(plan.envp);
+    if (status == SKEP_OK) return SKEP_OK;
+    close_all((int[]){spawned->link, spawned->output[0], spawned->output[1]}, 3);
+    skep__page_free(&spawned->page);
     return status;
 }
