@@ -248,13 +248,9 @@ static void on_leave(skep_worker *worker, void *context) {
 
 /* Each burst of connections takes and gives back a few hundred KiB: given back to the system they would come again as
  * page faults. */
-static void keep_memory(void) {
+static bool start(http *server) {
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
-}
-
-static bool start(http *server) {
-    keep_memory();
     unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_TURBO;
     server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, server,            //
                                       MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, //

@@ -18,13 +18,6 @@ static void flush_client(struct skep__flush *flush) {
 
 /* --- making --- */
 
-static int open_readers(skep_client *client) {
-    int status = skep__reader_init(&client->returns_reader, SKEP_CHANNEL_RETURNS);
-    if (status == SKEP_OK) status = skep__reader_init(&client->answer_reader, SKEP_CHANNEL_ANSWER);
-    if (status == SKEP_OK) status = skep__reader_init(&client->news_reader, SKEP_CHANNEL_NEWS);
-    return status;
-}
-
 static int open_handles(skep_client *client) {
     skep__client_add_timer(client, &client->tick, client);
     skep__client_add_timer(client, &client->seek, client);
@@ -45,7 +38,9 @@ int skep_client_new(skep_client **out, const skep_client_options *options) {
     int status = skep__client_allocate(&client, options);
     if (status != SKEP_OK) return status;
     status = skep__client_find(client, options);
-    if (status == SKEP_OK) status = open_readers(client);
+    if (status == SKEP_OK) status = skep__reader_init(&client->returns_reader, SKEP_CHANNEL_RETURNS);
+    if (status == SKEP_OK) status = skep__reader_init(&client->answer_reader, SKEP_CHANNEL_ANSWER);
+    if (status == SKEP_OK) status = skep__reader_init(&client->news_reader, SKEP_CHANNEL_NEWS);
     if (status == SKEP_OK) status = open_handles(client);
     if (status != SKEP_OK) {
         skep_client_free(&client);

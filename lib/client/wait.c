@@ -91,19 +91,13 @@ static void note(struct answer *answer, int status) {
     answer->status = status;
 }
 
-static int copy_data(struct answer *answer, const void *data, size_t size_bytes) {
-    char *copy = malloc(size_bytes + 1);
-    if (copy == NULL) return SKEP_ENOMEM;
-    if (size_bytes > 0) memcpy(copy, data, size_bytes);
-    copy[size_bytes] = '\0';
+static void note_data(struct answer *answer, int status, const void *data, size_t size_bytes) {
+    char *copy = status == SKEP_OK && !answer->abandoned ? malloc(size_bytes + 1) : NULL;
     answer->data = copy;
     answer->size_bytes = size_bytes;
-    return SKEP_OK;
-}
-
-static void note_data(struct answer *answer, int status, const void *data, size_t size_bytes) {
-    if (status == SKEP_OK && !answer->abandoned) status = copy_data(answer, data, size_bytes);
-    note(answer, status);
+    if (copy != NULL && size_bytes > 0) memcpy(copy, data, size_bytes);
+    if (copy != NULL) copy[size_bytes] = '\0';
+    note(answer, copy == NULL && status == SKEP_OK ? SKEP_ENOMEM : status);
 }
 
 /* Waits for what was asked for with status; then the answer is the caller's to free, unless an error is returned. */

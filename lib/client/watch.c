@@ -117,15 +117,12 @@ static void news_received(void *context, const void *data, size_t size_bytes, co
 
 int skep__client_begin_news(skep_client *client) {
     static const struct skep__port_events events = {.received = news_received};
-    struct skep__port *news;
-    int status = skep__port_new(&news, client->hub, SKEP__PORT_SUB, &events, client);
-    if (status != SKEP_OK) return status;
-    status = skep__port_dial_soon(news, client->news_url);
+    int status = skep__port_new(&client->news, client->hub, SKEP__PORT_SUB, &events, client);
+    if (status == SKEP_OK) status = skep__port_dial_soon(client->news, client->news_url);
     if (status != SKEP_OK) {
-        skep__port_free(&news);
+        skep__port_free(&client->news);
         return status;
     }
-    client->news = news;
     client->news_sequence.seen = client->news_sequence.latest;
     ask_again(client);
     return SKEP_OK;

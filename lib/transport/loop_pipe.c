@@ -25,19 +25,15 @@ static bool is_head_due(const struct skep__pipe *pipe) {
     return pipe->dialed ? pipe->reader.head_bytes > 0 : skep__sp_is_between(&pipe->reader);
 }
 
-/* Or with answers that it has not read; or it has closed the half that it reads from, and nothing else tells of that.
- */
-static bool keeps_waiting(const struct skep__pipe *pipe) {
-    return is_head_due(pipe) || (pipe->hurries && !STAILQ_EMPTY(&pipe->outgoing)) || pipe->broken;
-}
-
 static void forgive(struct skep__pipe *pipe) {
     if (pipe->is_late) LIST_REMOVE(pipe, late_entry);
     pipe->is_late = false;
 }
 
 static void note_late(struct skep__pipe *pipe) {
-    if (!keeps_waiting(pipe)) forgive(pipe);
+    /* With answers that it has not read; or it has closed the half that it reads from: nothing else tells of that. */
+    bool keeps_waiting = (pipe->hurries && !STAILQ_EMPTY(&pipe->outgoing)) || pipe->broken;
+    if (!keeps_waiting && !is_head_due(pipe)) forgive(pipe);
     else if (!pipe->is_late) {
         pipe->is_late = true;
         pipe->ticks = 0;

@@ -115,14 +115,6 @@ static int settle(const struct skep__hub *hub, struct skep_frame *frame, struct 
 
 /* --- the port's own frame --- */
 
-/* The caller gets the buffer of the frame before. */
-static void take_frame(struct skep__loop_port *port, struct skep_frame *frame) {
-    struct skep_frame before = port->frame;
-    port->frame = *frame;
-    *frame = before;
-    port->sending = true;
-}
-
 int skep__loop_port_send(struct skep__port *common, struct skep_frame *frame) {
     struct skep__loop_port *port = (struct skep__loop_port *)common;
     struct skep__pipe *carrier = find_carrier(port);
@@ -135,7 +127,10 @@ int skep__loop_port_send(struct skep__port *common, struct skep_frame *frame) {
     int status = settle(common->hub, frame, carrier, written_bytes);
     if (status != SKEP_OK) return status;
     if (common->kind == SKEP__PORT_PUB) return skep__loop_publish(port, frame);
-    take_frame(port, frame);
+    struct skep_frame before = port->frame;
+    port->frame = *frame;
+    *frame = before; /* the caller gets the buffer of the frame before */
+    port->sending = true;
     if (written_bytes > 0) {
         prepare(port, carrier);
         skep__pipe_send_rest(carrier, &port->outgoing, written_bytes);

@@ -44,18 +44,14 @@ static void free_question(struct question *question) {
     free(question);
 }
 
-static void release(struct question *question) {
-    LIST_REMOVE(question, entry);
-    skep__hub_forget(question->caller->hub, &question->source);
-    free_question(question);
-}
-
 static void settle(struct question *question, int status, nng_msg *answer) {
     skep__answer_cb callback = question->callback;
     void *context = question->callback_context;
     question->answer = NULL;
     nng_ctx_close(question->context);
-    release(question);
+    LIST_REMOVE(question, entry);
+    skep__hub_forget(question->caller->hub, &question->source);
+    free_question(question);
     callback(status, answer != NULL ? nng_msg_body(answer) : NULL, answer != NULL ? nng_msg_len(answer) : 0, context);
     if (answer != NULL) nng_msg_free(answer);
 }

@@ -76,6 +76,13 @@ static void on_pipe_added(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     nng_pipe_close(pipe);
 }
 
+/* Under the mutex. */
+static struct pipe *find_pipe(const struct nng_port *port, uint32_t id) {
+    struct pipe *known;
+    HASH_FIND_INT(port->pipes, &id, known);
+    return known;
+}
+
 static void drop_pipe(struct nng_port *port, struct pipe *pipe) {
     HASH_DEL(port->pipes, pipe); // NOLINT(clang-analyzer-unix.Malloc): it cannot see that this one is in the table
     free(pipe);
@@ -85,10 +92,8 @@ static void drop_pipe(struct nng_port *port, struct pipe *pipe) {
 static void on_pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     (void)event;
     struct nng_port *port = argument;
-    uint32_t id = (uint32_t)nng_pipe_id(pipe);
-    struct pipe *known;
     pthread_mutex_lock(&port->hub->mutex);
-    HASH_FIND_INT(port->pipes, &id, known);
+    struct pipe *known = find_pipe(port, (uint32_t)nng_pipe_id(pipe));
     if (known != NULL) {
         STAILQ_INSERT_TAIL(&port->gone_pipes, known, gone);
         port->gone_count++;
@@ -100,13 +105,6 @@ static void on_pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *argument) {
         drop_pipe(port, oldest);
     }
     pthread_mutex_unlock(&port->hub->mutex);
-}
-
-/* Under the mutex. */
-static struct pipe *find_pipe(const struct nng_port *port, uint32_t id) {
-    struct pipe *known;
-    HASH_FIND_INT(port->pipes, &id, known);
-    return known;
 }
 
 static bool is_muted(const struct pipe *known) {
@@ -234,7 +232,8 @@ static int (*const open_socket[])(nng_socket *socket) = {[SKEP__PORT_PUSH] = nng
                                                          [SKEP__PORT_PUB] = nng_pub0_open,
                                                          [SKEP__PORT_SUB] = nng_sub0_open};
 
-static int set_options(struct nng_port *port) {
+static int open_port(struct nng_port *port) {
+    port->receives = port->common.kind == SKEP__PORT_PULL || port->common.kind == SKEP__PORT_SUB;
     int error = nng_socket_set_size(port->socket, NNG_OPT_RECVMAXSZ, SKEP_MAX_FRAME);
     if (error == 0 && port->common.kind == SKEP__PORT_PUB)
         error = nng_socket_set_int(port->socket, NNG_OPT_SENDBUF, NEWS_DEPTH);
@@ -242,12 +241,6 @@ static int set_options(struct nng_port *port) {
         error = nng_socket_set(port->socket, NNG_OPT_SUB_SUBSCRIBE, "", 0);
     if (error == 0) error = nng_pipe_notify(port->socket, NNG_PIPE_EV_ADD_PRE, on_pipe_added, port);
     if (error == 0) error = nng_pipe_notify(port->socket, NNG_PIPE_EV_REM_POST, on_pipe_removed, port);
-    return error;
-}
-
-static int open_port(struct nng_port *port) {
-    port->receives = port->common.kind == SKEP__PORT_PULL || port->common.kind == SKEP__PORT_SUB;
-    int error = set_options(port);
     if (error == 0 && port->receives) error = nng_aio_alloc(&port->receive, on_received, port);
     if (error == 0 && !port->receives) error = nng_aio_alloc(&port->send, on_sent, port);
     if (error == 0 && port->receives) nng_recv_aio(port->socket, port->receive);

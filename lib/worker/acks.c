@@ -15,12 +15,6 @@ static int send_answer(skep_worker *worker, const struct skep_command *command) 
     return SKEP_OK;
 }
 
-static void forget_range(struct skep__acks *acks) {
-    acks->n = 0;
-    acks->listed = false;
-    skep__frame_clear(&acks->items);
-}
-
 bool skep__worker_send_acks(skep_worker *worker) {
     struct skep__acks *acks = &worker->jobs.acks;
     struct skep_command command = {.id = SKEP_COMMAND_completed, .completed = {.delivery = acks->first}};
@@ -31,7 +25,9 @@ bool skep__worker_send_acks(skep_worker *worker) {
         skep__flusher_mark(worker->flusher, &worker->jobs.flush); /* memory may be back on the next turn */
         return false;
     }
-    forget_range(acks);
+    acks->n = 0;
+    acks->listed = false;
+    skep__frame_clear(&acks->items);
     return true;
 }
 
@@ -67,17 +63,13 @@ static int begin_list(struct skep__acks *acks) {
     return status;
 }
 
-static int list_result(struct skep__acks *acks, const struct skep__worker_job *job) {
-    int status = acks->listed || !job->has_result ? SKEP_OK : begin_list(acks);
-    if (status != SKEP_OK || !acks->listed) return status;
-    return skep__list_add(&acks->items, job->has_result ? job->result.data : "",
-                          job->has_result ? job->result.size_bytes : 0);
-}
-
 static int ack(skep_worker *worker, const struct skep__worker_job *job) {
     struct skep__acks *acks = &worker->jobs.acks;
     if (!fits(acks, job) && !skep__worker_send_acks(worker)) return SKEP_ENOMEM;
-    int status = list_result(acks, job);
+    int status = acks->listed || !job->has_result ? SKEP_OK : begin_list(acks);
+    if (status == SKEP_OK && acks->listed)
+        status = skep__list_add(&acks->items, job->has_result ? job->result.data : "",
+                                job->has_result ? job->result.size_bytes : 0);
     if (status != SKEP_OK) return status;
     if (acks->n++ == 0) acks->first = job->delivery;
     return SKEP_OK;

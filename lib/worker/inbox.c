@@ -41,15 +41,12 @@ int skep_subscribe(skep_worker *worker) {
     static const struct skep__port_events events = {.received = news_received};
     if (worker->news != NULL) return SKEP_OK;
     if (worker->link < 0) return SKEP_ECLOSED;
-    struct skep__port *news;
-    int status = skep__port_new(&news, worker->hub, SKEP__PORT_SUB, &events, worker);
-    if (status != SKEP_OK) return status;
-    status = skep__port_dial(news, worker->news_url);
+    int status = skep__port_new(&worker->news, worker->hub, SKEP__PORT_SUB, &events, worker);
+    if (status == SKEP_OK) status = skep__port_dial(worker->news, worker->news_url);
     if (status != SKEP_OK) {
-        skep__port_free(&news);
+        skep__port_free(&worker->news);
         return skep__worker_fail(worker, status, "%s: %s", worker->news_url, skep_strerror(status));
     }
-    worker->news = news;
     skep__worker_ask_news(worker); /* what was said between the welcome and now */
     return SKEP_OK;
 }

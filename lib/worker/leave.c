@@ -21,11 +21,6 @@ void skep__worker_close_link(skep_worker *worker, int result) {
     skep__worker_fail_requests(worker, SKEP_ECLOSED);
 }
 
-static bool is_idle(const skep_worker *worker) {
-    return worker->live == 0 && worker->jobs.kept_count == 0 && worker->requests == NULL &&
-           STAILQ_EMPTY(&worker->arrivals);
-}
-
 /* The broker's end-of-file says that it has read everything. NNG cannot tell: the broker is asked. */
 static bool all_is_read(skep_worker *worker) {
     if (worker->all_read) return true;
@@ -48,7 +43,9 @@ static void end_orphan(skep_worker *worker) {
 }
 
 static void leave_if_idle(skep_worker *worker) {
-    if (worker->phase != SKEP__WORKER_LEAVING || !worker->leave_told || !is_idle(worker)) return;
+    bool is_idle = worker->live == 0 && worker->jobs.kept_count == 0 && worker->requests == NULL &&
+                   STAILQ_EMPTY(&worker->arrivals);
+    if (worker->phase != SKEP__WORKER_LEAVING || !worker->leave_told || !is_idle) return;
     if (!worker->finishing && !send_last(worker)) return; /* no memory: the acknowledgements' flush tries again */
     bool orphan = worker->result != SKEP_OK;              /* the outbox is not read any more */
     if (orphan) end_orphan(worker);
