@@ -31,24 +31,21 @@ typedef struct skep_bytes skep_field_STR;
 typedef struct skep_bytes skep_field_BIN;
 typedef struct skep_list skep_field_LIST;
 
+/* clang-format off: COMMAND opens what END closes */
+
 /* A struct for each command; bit SKEP_AT_command_field of has tells which fields are there. */
-#define COMMAND(id, channels, answer, doc) \
-    struct skep_command_##id {             \
-        uint32_t has;
+#define COMMAND(id, channels, answer, doc) struct skep_command_##id { uint32_t has;
 #define FIELD(command, name, type, need, limit, doc) skep_field_##type name;
-#define END(id) \
-    }           \
-    ;
+#define END(id) };
 #include "commands.def"
 
 /* Position of each field within its command */
 #define COMMAND(id, channels, answer, doc) enum {
 #define FIELD(command, name, type, need, limit, doc) SKEP_AT_##command##_##name,
-#define END(id)          \
-    SKEP_AT_##id##_END__ \
-    }                    \
-    ;
+#define END(id) SKEP_AT_##id##_END__ };
 #include "commands.def"
+
+/* clang-format on */
 
 enum skep_command_id {
 #define COMMAND(id, channels, answer, doc) SKEP_COMMAND_##id,

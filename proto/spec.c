@@ -2,6 +2,8 @@
  * The command table, made from commands.def by the preprocessor. */
 #include "command.h"
 
+/* clang-format off: COMMAND opens what END closes */
+
 #define NEEDED true
 #define OPTIONAL false
 #define COMMAND(id, channels, answer, doc) static const struct skep_field fields_##id[] = {
@@ -13,10 +15,7 @@
      .name_size_bytes = sizeof #field - 1,                     \
      .type = SKEP_TYPE_##type_,                                \
      .needed = (need)},
-#define END(id)      \
-    { .name = NULL } \
-    }                \
-    ;
+#define END(id) {.name = NULL}};
 #include "commands.def"
 
 /* As the table of commands names them */
@@ -31,11 +30,11 @@ static const struct skep_spec specs[] = {
         .name = #id, .answer = (answer_), .doc = (doc_), .fields = fields_##id, .name_size_bytes = sizeof #id - 1, \
         .channels = (channels_), .size_bytes = sizeof(struct skep_command_##id), .needed = 0
 #define FIELD(command, name, type, need, limit, doc) | ((need) ? 1u << SKEP_AT_##command##_##name : 0u)
-#define END(id) \
-    }           \
-    ,
+#define END(id) },
 #include "commands.def"
 };
+
+/* clang-format on */
 
 const struct skep_spec *skep__spec(enum skep_command_id id) {
     return &specs[id];

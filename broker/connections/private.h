@@ -36,7 +36,6 @@ struct skep__seat {
     struct skep__heap_node node; /* in listener.heap, unless the worker cannot be chosen now */
     uint64_t turns;              /* connections given to this seat, less what it missed beyond the catch-up */
     uint64_t picked;             /* number of the pick that chose it last */
-    bool has_member;             /* of a reuseport listener */
 };
 
 /* A socket of a listener. There is one, or, with policy reuseport, one for each worker. */
