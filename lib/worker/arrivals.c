@@ -66,8 +66,8 @@ static void report_now(uv_timer_t *timer) {
 }
 
 void skep__worker_report_soon(skep_worker *worker) {
-    if (uv_is_active((uv_handle_t *)&worker->report_timer) || worker->link < 0) return;
-    uv_timer_start(&worker->report_timer, report_now, REPORT_MS, 0);
+    if (uv_is_active((uv_handle_t *)&worker->timers[SKEP__TIMER_REPORT]) || worker->link < 0) return;
+    uv_timer_start(&worker->timers[SKEP__TIMER_REPORT], report_now, REPORT_MS, 0);
 }
 
 void skep__worker_take_held(skep_worker *worker) {

@@ -11,7 +11,7 @@ static void gathered(uv_timer_t *timer);
 
 static void send_and_gather(skep_worker *worker) {
     skep__worker_send_counts(worker);
-    if (worker->link >= 0 && !worker->finishing) uv_timer_start(&worker->count_timer, gathered, COUNT_MS, 0);
+    if (worker->link >= 0 && !worker->finishing) uv_timer_start(&worker->timers[SKEP__TIMER_COUNTS], gathered, COUNT_MS, 0);
 }
 
 static void gathered(uv_timer_t *timer) {
@@ -28,7 +28,7 @@ static void flush_counts(struct skep__flush *flush) {
 static void send_soon(skep_worker *worker) {
     if (worker->counts_waiting || worker->link < 0) return;
     worker->counts_waiting = true;
-    if (uv_is_active((uv_handle_t *)&worker->count_timer)) return;
+    if (uv_is_active((uv_handle_t *)&worker->timers[SKEP__TIMER_COUNTS])) return;
     worker->counts_flush.flush = flush_counts;
     skep__flusher_mark(worker->flusher, &worker->counts_flush);
 }

@@ -12,12 +12,7 @@ void skep__worker_close_link(skep_worker *worker, int result) {
     uv_poll_stop(&worker->link_poll);
     close(worker->link);
     worker->link = -1;
-    uv_timer_stop(&worker->report_timer);
-    uv_timer_stop(&worker->count_timer);
-    uv_timer_stop(&worker->times.timer);
-    uv_timer_stop(&worker->leave_timer);
-    uv_timer_stop(&worker->rest_timer);
-    uv_timer_stop(&worker->beat_timer);
+    for (unsigned i = 0; i < SKEP__TIMERS; i++) uv_timer_stop(&worker->timers[i]);
     skep__worker_fail_requests(worker, SKEP_ECLOSED);
 }
 
@@ -91,7 +86,7 @@ void skep__worker_orphaned(skep_worker *worker, int result) {
     skep__worker_leave(worker);
     skep__flusher_mark(worker->flusher, &worker->leave_flush); /* also if it was leaving already */
     uv_poll_stop(&worker->link_poll);
-    uv_timer_start(&worker->leave_timer, orphan_expired, ORPHAN_TIMEOUT_MS, 0);
+    uv_timer_start(&worker->timers[SKEP__TIMER_LEAVE], orphan_expired, ORPHAN_TIMEOUT_MS, 0);
 }
 
 void skep_on_leave(skep_worker *worker, skep_leave_cb callback, void *context) {

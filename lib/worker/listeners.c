@@ -36,7 +36,7 @@ static void accept_ready(uv_poll_t *poll, int status, int events);
 
 static void update_polling(skep_listener *listener) {
     if (listener->fd < 0) return;
-    if (listener->resting || uv_is_active((uv_handle_t *)&listener->worker->rest_timer)) uv_poll_stop(&listener->poll);
+    if (listener->resting || uv_is_active((uv_handle_t *)&listener->worker->timers[SKEP__TIMER_REST])) uv_poll_stop(&listener->poll);
     else uv_poll_start(&listener->poll, UV_READABLE, accept_ready);
 }
 
@@ -53,7 +53,7 @@ static void rest(skep_worker *worker) {
     skep_listener *l;
     int status = skep__worker_tell(worker, &command); /* so that the broker says it */
     (void)status;
-    uv_timer_start(&worker->rest_timer, rested, REST_MS, 0);
+    uv_timer_start(&worker->timers[SKEP__TIMER_REST], rested, REST_MS, 0);
     TAILQ_FOREACH(l, &worker->listeners, entry) update_polling(l);
 }
 

@@ -37,6 +37,6 @@ static void beat(uv_timer_t *timer) {
 }
 
 void skep__worker_beat(skep_worker *worker, uint64_t beat_ms) {
-    beat(&worker->beat_timer);
-    if (beat_ms > 0) uv_timer_start(&worker->beat_timer, beat, beat_ms, beat_ms);
+    beat(&worker->timers[SKEP__TIMER_BEAT]);
+    if (beat_ms > 0) uv_timer_start(&worker->timers[SKEP__TIMER_BEAT], beat, beat_ms, beat_ms);
 }

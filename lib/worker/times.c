@@ -17,7 +17,7 @@ static void gathered(uv_timer_t *timer) {
 static void noted(skep_worker *worker) {
     if (worker->times.waiting || worker->link < 0) return;
     worker->times.waiting = true;
-    uv_timer_start(&worker->times.timer, gathered, GATHER_MS, 0);
+    uv_timer_start(&worker->timers[SKEP__TIMER_TIMES], gathered, GATHER_MS, 0);
 }
 
 /* queue is NULL for what is no job. */

@@ -106,20 +106,13 @@ static int open_channels(skep_worker *worker) {
     return status;
 }
 
-static void add_timer(skep_worker *worker, uv_timer_t *timer) {
-    uv_timer_init(worker->loop, timer);
-    uv_unref((uv_handle_t *)timer);
-    timer->data = worker;
-    worker->open_handles++;
-}
-
 static int open_handles(skep_worker *worker) {
-    add_timer(worker, &worker->report_timer);
-    add_timer(worker, &worker->count_timer);
-    add_timer(worker, &worker->times.timer);
-    add_timer(worker, &worker->leave_timer);
-    add_timer(worker, &worker->rest_timer);
-    add_timer(worker, &worker->beat_timer);
+    for (unsigned i = 0; i < SKEP__TIMERS; i++) {
+        uv_timer_init(worker->loop, &worker->timers[i]);
+        uv_unref((uv_handle_t *)&worker->timers[i]);
+        worker->timers[i].data = worker;
+        worker->open_handles++;
+    }
     int error = uv_poll_init(worker->loop, &worker->link_poll, worker->link);
     if (error == UV_EBADF || error == UV_EPERM) return SKEP_ENOTWORKER; /* no descriptor, or a file's */
     if (error != 0) return skep_status_of_errno(-error);
@@ -189,21 +182,8 @@ static void handle_closed(uv_handle_t *handle) {
     skep__worker_handle_closed(handle->data);
 }
 
-static void close_handles(skep_worker *worker) {
-    uv_handle_t *handles[] = {(uv_handle_t *)&worker->report_timer, (uv_handle_t *)&worker->count_timer,
-                              (uv_handle_t *)&worker->leave_timer,  (uv_handle_t *)&worker->rest_timer,
-                              (uv_handle_t *)&worker->beat_timer,   (uv_handle_t *)&worker->times.timer,
-                              (uv_handle_t *)&worker->terminate,    (uv_handle_t *)&worker->link_poll};
-    for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
-        if (handles[i]->data != NULL) uv_close(handles[i], handle_closed);
-}
-
-static void close_channels(skep_worker *worker) {
-    skep__port_free(&worker->inbox);
-    skep__outlet_free(&worker->outbox);
-    skep__port_free(&worker->news);
-    skep__flusher_free(&worker->flusher);
-    skep__hub_free(&worker->hub);
+static void close_handle(uv_handle_t *handle) {
+    if (handle->data != NULL) uv_close(handle, handle_closed);
 }
 
 void skep_worker_free(skep_worker **out) {
@@ -212,8 +192,14 @@ void skep_worker_free(skep_worker **out) {
     *out = NULL;
     skep__worker_close_link(worker, worker->result);
     skep__worker_release_sigterm(worker);
-    close_handles(worker);
-    close_channels(worker);
+    for (unsigned i = 0; i < SKEP__TIMERS; i++) close_handle((uv_handle_t *)&worker->timers[i]);
+    close_handle((uv_handle_t *)&worker->terminate);
+    close_handle((uv_handle_t *)&worker->link_poll);
+    skep__port_free(&worker->inbox);
+    skep__outlet_free(&worker->outbox);
+    skep__port_free(&worker->news);
+    skep__flusher_free(&worker->flusher);
+    skep__hub_free(&worker->hub);
     skep__worker_free_jobs(worker);
     skep__worker_free_when_closed(worker);
 }
