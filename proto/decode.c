@@ -52,18 +52,6 @@ static bool find_command(struct skep_reader *reader, const msgpack_object *name,
     return false;
 }
 
-static int store_uint(const msgpack_object *value, const struct skep_field *field, void *place) {
-    if (value->type != MSGPACK_OBJECT_POSITIVE_INTEGER || value->via.u64 > field->limit) return SKEP_EPROTO;
-    *(uint64_t *)place = value->via.u64;
-    return SKEP_OK;
-}
-
-static int store_bool(const msgpack_object *value, void *place) {
-    if (value->type != MSGPACK_OBJECT_BOOLEAN) return SKEP_EPROTO;
-    *(bool *)place = value->via.boolean;
-    return SKEP_OK;
-}
-
 /* str and bin both serve for either: older encoders have one type only. */
 static int store_bytes(const msgpack_object *value, const struct skep_field *field, void *place) {
     if (value->type != MSGPACK_OBJECT_STR && value->type != MSGPACK_OBJECT_BIN) return SKEP_EPROTO;
@@ -87,8 +75,14 @@ static int store_list(const msgpack_object *value, const struct skep_field *fiel
 
 static int store(const msgpack_object *value, const struct skep_field *field, void *place) {
     switch ((enum skep_field_type)field->type) {
-    case SKEP_TYPE_UINT: return store_uint(value, field, place);
-    case SKEP_TYPE_BOOL: return store_bool(value, place);
+    case SKEP_TYPE_UINT:
+        if (value->type != MSGPACK_OBJECT_POSITIVE_INTEGER || value->via.u64 > field->limit) return SKEP_EPROTO;
+        *(uint64_t *)place = value->via.u64;
+        return SKEP_OK;
+    case SKEP_TYPE_BOOL:
+        if (value->type != MSGPACK_OBJECT_BOOLEAN) return SKEP_EPROTO;
+        *(bool *)place = value->via.boolean;
+        return SKEP_OK;
     case SKEP_TYPE_STR:
     case SKEP_TYPE_BIN: return store_bytes(value, field, place);
     case SKEP_TYPE_LIST: return store_list(value, field, place);

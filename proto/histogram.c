@@ -56,15 +56,9 @@ int skep__histogram_record(struct skep_histogram *histogram, uint64_t value_ns) 
     return status;
 }
 
-/* Number of cells up to the last that is not empty */
-static uint32_t used_cells(const struct skep_histogram *histogram) {
-    uint32_t cells = histogram->cells;
-    while (cells > 0 && histogram->counts[cells - 1] == 0) cells--;
-    return cells;
-}
-
 int skep__histogram_add(struct skep_histogram *histogram, const struct skep_histogram *other) {
-    uint32_t cells = used_cells(other);
+    uint32_t cells = other->cells;
+    while (cells > 0 && other->counts[cells - 1] == 0) cells--; /* up to the last that is not empty */
     int status = grow(histogram, cells);
     if (status != SKEP_OK) return status;
     for (uint32_t i = 0; i < cells; i++) enter(histogram, i, other->counts[i]);

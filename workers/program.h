@@ -59,11 +59,6 @@ static inline void option_set(const char *program, const struct option_row *row,
     *row->number = (unsigned)number;
 }
 
-static inline const struct option_row *option_find(const struct option_row *row, const char *name, size_t length) {
-    while (row->name && !(strlen(row->name) == length && strncmp(row->name, name, length) == 0)) row++;
-    return row->name ? row : NULL;
-}
-
 /* Reads the arguments into what the table points at, where the defaults stand. Returns the index of what follows
  * "--", argc if nothing does. Ends the program after --help and for arguments that are wrong. */
 static inline int options_read(int argc, char **argv, const char *purpose, const struct option_row *table) {
@@ -74,8 +69,11 @@ static inline int options_read(int argc, char **argv, const char *purpose, const
         if (strcmp(argv[i], "--help") == 0) option_help(program, purpose, table);
         if (strncmp(argv[i], "--", 2) != 0) PROGRAM_REFUSE("%s: unexpected argument '%s'", program, argv[i]);
         const char *name = argv[i] + 2, *equals = strchr(name, '=');
-        const struct option_row *row = option_find(table, name, equals ? (size_t)(equals - name) : strlen(name));
-        if (!row || (row->flag && equals)) PROGRAM_REFUSE("%s: unknown option '%s'; see --help", program, argv[i]);
+        const struct option_row *row = table;
+        size_t length = equals ? (size_t)(equals - name) : strlen(name);
+        while (row->name && !(strlen(row->name) == length && strncmp(row->name, name, length) == 0)) row++;
+        if (!row->name || (row->flag && equals))
+            PROGRAM_REFUSE("%s: unknown option '%s'; see --help", program, argv[i]);
         if (row->flag) *row->flag = true;
         else if (equals) option_set(program, row, equals + 1);
         else if (i + 1 < argc) option_set(program, row, argv[++i]);

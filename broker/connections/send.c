@@ -63,8 +63,8 @@ static void drop_notice(skep_child *child, struct skep__notice *notice) {
 }
 
 static int send_notice(skep_child *child, struct skep__notice *notice) {
-    int status =
-        skep__link_send(child->link, notice->frame.data, notice->frame.size_bytes, &notice->fd, notice->fd >= 0);
+    const struct skep_frame *frame = &notice->frame;
+    int status = skep__link_send(child->link, frame->data, frame->size_bytes, &notice->fd, notice->fd >= 0);
     if (status == SKEP_OK) drop_notice(child, notice);
     return status;
 }

@@ -7,12 +7,6 @@ static bool was_stable(const skep_child *child) {
     return child->ready_ms != 0 && skep__clock_ms(child->cluster->clock) - child->ready_ms >= stable_ms;
 }
 
-static bool wants_replacement(const skep_child *child) {
-    const skep_group *group = skep__group_of(child);
-    bool unstartable = child->ready_ms == 0 && child->exit_code == SKEP_EXIT_UNSTARTABLE;
-    return group->terms.settings->respawn && !group->cluster->stopping && !child->voluntary && !unstartable;
-}
-
 static void describe(const skep_child *child, char *text, size_t capacity_bytes) {
     char how[SKEP__HOW_SIZE], when[48] = "before it was ready";
     uint64_t ready_for_ms = skep__clock_ms(child->cluster->clock) - child->ready_ms;
@@ -38,10 +32,12 @@ static int64_t judge(const skep_child *child) {
 
 int64_t skep__slot_vacate(const skep_child *child) {
     struct skep__slot *slot = child->slot;
+    bool respawns = child->terms->settings->respawn && !child->cluster->stopping;
+    bool unstartable = child->ready_ms == 0 && child->exit_code == SKEP_EXIT_UNSTARTABLE;
     int64_t delay_ms = -1;
     if (slot->child == child) {
         slot->child = NULL;
-        slot->wanted = wants_replacement(child);
+        slot->wanted = respawns && !child->voluntary && !unstartable;
         if (slot->wanted) delay_ms = judge(child);
     }
     skep__refill_child_ended(child);

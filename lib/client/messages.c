@@ -17,18 +17,14 @@ void skep__client_drop_messages(skep_client *client) {
         skep__client_drop_chunk(client, chunk); // NOLINT(clang-analyzer-unix.Malloc): the first is another each time
 }
 
-/* The last one, if there is room in it, or a new one. */
-static struct skep__chunk *filling_chunk(skep_client *client) {
-    struct skep__chunk *chunk = TAILQ_LAST(&client->messages, skep__chunks);
-    if (chunk != NULL && chunk->frame.size_bytes < SKEP_FULL_FRAME) return chunk;
-    chunk = calloc(1, sizeof *chunk);
-    if (chunk != NULL) TAILQ_INSERT_TAIL(&client->messages, chunk, entry);
-    return chunk;
-}
-
+/* Into the last chunk, if there is room in it, or a new one. */
 static int queue(skep_client *client, const struct skep_command *command) {
-    struct skep__chunk *chunk = filling_chunk(client);
-    if (chunk == NULL) return SKEP_ENOMEM;
+    struct skep__chunk *chunk = TAILQ_LAST(&client->messages, skep__chunks);
+    if (chunk == NULL || chunk->frame.size_bytes >= SKEP_FULL_FRAME) {
+        chunk = calloc(1, sizeof *chunk);
+        if (chunk == NULL) return SKEP_ENOMEM;
+        TAILQ_INSERT_TAIL(&client->messages, chunk, entry);
+    }
     size_t before_bytes = chunk->frame.size_bytes;
     int status = skep__frame_add(&chunk->frame, command);
     client->message_bytes += chunk->frame.size_bytes - before_bytes;

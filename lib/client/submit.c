@@ -35,15 +35,6 @@ static int check_room(skep_client *client) {
     return skep__client_fail(client, SKEP_EAGAIN, "%s: too many jobs are waiting to be accepted", client->instance.dir);
 }
 
-static int make_unfinished(skep_outcome_cb outcome, void *context, struct skep__unfinished **out) {
-    *out = outcome != NULL ? malloc(sizeof **out) : NULL;
-    if (outcome == NULL) return SKEP_OK;
-    if (*out == NULL) return SKEP_ENOMEM;
-    (*out)->outcome = outcome;
-    (*out)->context = context;
-    return SKEP_OK;
-}
-
 /* Has a job of this kind's batch be the one that is filled. */
 static int open_batch(skep_client *client, const char *queue, const skep_job_options *options, bool outcomes) {
     if (skep__client_batch_takes(client, queue, options, outcomes)) return SKEP_OK;
@@ -59,8 +50,11 @@ static int add_job(skep_client *client, const char *queue, const struct iovec *j
     int status = SKEP_OK;
     if (client->unanswered == client->ring_capacity) status = grow_ring(client);
     if (status == SKEP_OK) status = open_batch(client, queue, options, outcome != NULL);
-    if (status == SKEP_OK) status = make_unfinished(outcome, submission->context, &submission->unfinished);
     if (status != SKEP_OK) return status;
+    submission->unfinished = outcome != NULL ? malloc(sizeof *submission->unfinished) : NULL;
+    if (outcome != NULL && submission->unfinished == NULL) return SKEP_ENOMEM;
+    if (outcome != NULL)
+        *submission->unfinished = (struct skep__unfinished){.outcome = outcome, .context = submission->context};
     struct skep__client_batch *batch = client->filling;
     size_t before_bytes = batch->items.size_bytes + batch->keys.size_bytes;
     status = skep__batch_add(batch, job->iov_base, job->iov_len, options->key);

@@ -54,12 +54,6 @@ static bool parse_lock(char *text, struct skep__instance *instance) {
     return true;
 }
 
-/* Only asks: a lock taken to look would keep out a broker that starts at that moment. */
-static bool is_held(int fd) {
-    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
-    return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-}
-
 /* Whether the user can believe what is there: root may look into the directories of others. */
 static int check(const char *dir, uid_t *owner, char why[SKEP_MAX_REASON + 1]) {
     struct stat st;
@@ -100,7 +94,10 @@ int skep__instance_find_or_say(const char *dir, struct skep__instance *instance,
     snprintf(why, SKEP_MAX_REASON + 1, "%s",
              status == SKEP_EDIR ? "its lock is not a file of its owner" : skep_strerror(status));
     if (status != SKEP_OK) return status;
-    ssize_t n = is_held(fd) ? read(fd, text, sizeof text - 1) : -1;
+    /* Only asks: a lock taken to look would keep out a broker that starts at that moment. */
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    bool is_held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    ssize_t n = is_held ? read(fd, text, sizeof text - 1) : -1;
     close(fd);
     if (n <= 0) return SKEP_ENOBROKER;
     text[n] = '\0';

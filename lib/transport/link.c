@@ -20,6 +20,7 @@ int skep__link_pair(int fds[2]) {
 }
 
 static void attach(struct msghdr *header, union control *control, const int *fds, unsigned fd_count) {
+    memset(control, 0, CMSG_SPACE(fd_count * sizeof(int)));
     header->msg_control = control->bytes;
     header->msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
     struct cmsghdr *c = CMSG_FIRSTHDR(header);
@@ -33,10 +34,7 @@ int skep__link_send(int link, const void *data, size_t size_bytes, const int *fd
     union control control;
     struct iovec part = {.iov_base = (void *)data, .iov_len = size_bytes};
     struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fd_count > 0) {
-        memset(&control, 0, CMSG_SPACE(fd_count * sizeof(int)));
-        attach(&header, &control, fds, fd_count);
-    }
+    if (fd_count > 0) attach(&header, &control, fds, fd_count);
     ssize_t n;
     do n = sendmsg(link, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);

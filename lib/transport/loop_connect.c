@@ -186,12 +186,6 @@ void skep__acceptor_close(struct skep__acceptor *acceptor) {
 
 /* --- dialers --- */
 
-/* Why there is no connection. Nobody listens, or too many wait: SKEP_ECLOSED. */
-static int status_of_connect(int error) {
-    bool absent = error == ENOENT || error == ECONNREFUSED || error == EAGAIN || error == ENOTSOCK;
-    return absent ? SKEP_ECLOSED : skep_status_of_errno(error);
-}
-
 static int try_connect(const char *url, struct skep__end *end) {
     struct sockaddr_un address;
     int status = skep__ipc_address(url, &address);
@@ -203,7 +197,8 @@ static int try_connect(const char *url, struct skep__end *end) {
         end->dialed = true;
         return SKEP_OK;
     }
-    status = status_of_connect(errno);
+    bool is_absent = errno == ENOENT || errno == ECONNREFUSED || errno == ENOTSOCK; /* or too many wait: */
+    status = is_absent || errno == EAGAIN ? SKEP_ECLOSED : skep_status_of_errno(errno);
     close(end->fd);
     return status;
 }

@@ -247,13 +247,6 @@ static ssize_t receive(struct skep__pipe *pipe, char *buffer, size_t room_bytes,
     return n;
 }
 
-static char *take_buffer(struct skep__loop_hub *hub) {
-    if (hub->buffer == NULL) hub->buffer = malloc(READ_BYTES);
-    if (hub->buffer_used || hub->buffer == NULL) return NULL;
-    hub->buffer_used = true;
-    return hub->buffer;
-}
-
 static void end(struct skep__pipe *pipe, bool all_read) {
     if (pipe->fd < 0) return;
     pipe->events->ended(pipe, all_read);
@@ -281,7 +274,9 @@ static void read_pipe(struct skep__pipe *pipe, size_t limit_bytes) {
     char small[SMALL_BYTES];
     struct skep__loop_hub *hub = pipe->hub;
     if (pipe->reading) return;
-    char *large = take_buffer(hub);
+    if (hub->buffer == NULL) hub->buffer = malloc(READ_BYTES);
+    char *large = hub->buffer_used ? NULL : hub->buffer;
+    if (large != NULL) hub->buffer_used = true;
     pipe->reading = true;
     for (bool more = true; more && limit_bytes > 0;)
         more = read_once(pipe, large != NULL ? large : small, large != NULL ? READ_BYTES : sizeof small, &limit_bytes);
@@ -304,12 +299,6 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
 
 /* --- making and closing --- */
 
-static void enlarge_buffer(const struct skep__pipe *pipe) {
-    static const int size_bytes = SEND_BUFFER;
-    if (pipe->protocol == SKEP__SP_PULL || pipe->protocol == SKEP__SP_SUB) return;
-    setsockopt(pipe->fd, SOL_SOCKET, SO_SNDBUF, &size_bytes, sizeof size_bytes);
-}
-
 /* What fails leaves nothing behind. */
 static int join_hub(struct skep__pipe *pipe, struct skep__loop_hub *hub, const struct skep__end *end) {
     pipe->hub = hub;
@@ -323,6 +312,8 @@ static int join_hub(struct skep__pipe *pipe, struct skep__loop_hub *hub, const s
 
 int skep__pipe_new(struct skep__pipe **out, struct skep__loop_hub *hub, const struct skep__end *end,
                    enum skep__sp_protocol protocol, const struct skep__pipe_events *events, void *owner) {
+    static const int buffer_bytes = SEND_BUFFER;
+    bool sends = protocol != SKEP__SP_PULL && protocol != SKEP__SP_SUB;
     struct skep__pipe *pipe = skep__hub_alloc(&hub->common, sizeof *pipe);
     int status = pipe != NULL ? join_hub(pipe, hub, end) : SKEP_ENOMEM;
     if (status != SKEP_OK) {
@@ -340,7 +331,7 @@ int skep__pipe_new(struct skep__pipe **out, struct skep__loop_hub *hub, const st
     pipe->poll.data = pipe;
     STAILQ_INIT(&pipe->outgoing);
     uv_unref((uv_handle_t *)&pipe->poll);
-    enlarge_buffer(pipe);
+    if (sends) setsockopt(pipe->fd, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof buffer_bytes);
     if (!greets_last(pipe)) greet(pipe);
     watch(pipe);
     note_late(pipe);

@@ -50,18 +50,16 @@ static void drop(struct skep__pipe *pipe) {
     skep__pipe_close(pipe);
 }
 
-static void send_answer(struct skep__pipe *pipe, struct answer *answer) {
-    pipe->count--;
-    if (answer != NULL && skep__pipe_send(pipe, &answer->outgoing)) free(answer);
-    if (answer == NULL || pipe->outgoing_bytes > MAX_UNREAD) drop(pipe);
-}
-
 void skep__loop_call_answer(struct skep__call *common, const void *data, size_t size_bytes) {
     struct loop_call *call = (struct loop_call *)common;
     struct skep__pipe *pipe = call->pipe;
-    if (pipe != NULL) send_answer(pipe, new_answer(call, data, size_bytes));
+    struct answer *answer = pipe != NULL ? new_answer(call, data, size_bytes) : NULL;
     LIST_REMOVE(call, entry);
     free(call);
+    if (pipe == NULL) return;
+    pipe->count--;
+    if (answer != NULL && skep__pipe_send(pipe, &answer->outgoing)) free(answer);
+    if (answer == NULL || pipe->outgoing_bytes > MAX_UNREAD) drop(pipe);
 }
 
 /* --- questions --- */

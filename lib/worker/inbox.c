@@ -2,25 +2,25 @@
  * Frames from the broker, beside the link: the inbox and the news. */
 #include "worker/private.h"
 
-static int inbox_command(void *context, const struct skep_command *command) {
-    skep_worker *worker = context;
+/* Where a command has come */
+struct inlet {
+    skep_worker *worker;
+    bool inbox; /* else the news, where there are no jobs */
+};
+
+static int take_command(void *context, const struct skep_command *command) {
+    const struct inlet *inlet = context;
+    skep_worker *worker = inlet->worker;
     skep__trace_command(worker->trace, SKEP__TRACE_WIRE, "<", worker->id, command);
     if (command->id == SKEP_COMMAND_jobs) skep__worker_jobs_received(worker, &command->jobs);
-    else skep__worker_received(worker, command, true);
-    return SKEP_OK;
-}
-
-static int news_command(void *context, const struct skep_command *command) {
-    skep_worker *worker = context;
-    skep__trace_command(worker->trace, SKEP__TRACE_WIRE, "<", worker->id, command);
-    skep__worker_received(worker, command, false);
+    else skep__worker_received(worker, command, inlet->inbox);
     return SKEP_OK;
 }
 
 /* The broker is trusted to send well-formed frames; one that is not is dropped. */
-static void read_frame(skep_worker *worker, struct skep_reader *reader, const void *data, size_t size_bytes,
-                       skep__take_cb *take) {
-    int status = skep__reader_read(reader, data, size_bytes, take, worker);
+static void read_frame(skep_worker *worker, struct skep_reader *reader, const void *data, size_t size_bytes) {
+    struct inlet inlet = {.worker = worker, .inbox = reader == &worker->inbox_reader};
+    int status = skep__reader_read(reader, data, size_bytes, take_command, &inlet);
     if (status != SKEP_OK)
         skep__trace(worker->trace, SKEP__TRACE_WIRE, "dropped a frame of the broker's: %s", reader->why);
 }
@@ -28,13 +28,13 @@ static void read_frame(skep_worker *worker, struct skep_reader *reader, const vo
 void skep__worker_inbox_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
     (void)peer;
     skep_worker *worker = context;
-    read_frame(worker, &worker->inbox_reader, data, size_bytes, inbox_command);
+    read_frame(worker, &worker->inbox_reader, data, size_bytes);
 }
 
 static void news_received(void *context, const void *data, size_t size_bytes, const struct skep__peer *peer) {
     (void)peer;
     skep_worker *worker = context;
-    read_frame(worker, &worker->news_reader, data, size_bytes, news_command);
+    read_frame(worker, &worker->news_reader, data, size_bytes);
 }
 
 int skep_subscribe(skep_worker *worker) {
