@@ -29,11 +29,6 @@ struct rolling {
     int workers_status;
 };
 
-static int pid_of(const struct rolling *rolling, uint32_t id) {
-    const skep_child *child = skep_child_by_id(rolling->cluster, id);
-    return child ? (int)skep_child_pid(child) : 0;
-}
-
 static uint32_t *place_of(struct rolling *rolling, uint32_t id) {
     for (unsigned i = 0; i < options.workers; i++)
         if (rolling->workers[i] == id) return &rolling->workers[i];
@@ -62,7 +57,8 @@ static void restart_worker(uv_timer_t *timer) {
         return;
     }
     skep_child *new_worker;
-    printf("Restarting worker %d...\n", pid_of(rolling, rolling->workers[rolling->place]));
+    const skep_child *old = skep_child_by_id(rolling->cluster, rolling->workers[rolling->place]);
+    printf("Restarting worker %d...\n", old ? (int)skep_child_pid(old) : 0);
     int status = skep_fork(rolling->cluster, NULL, &new_worker);
     if (!status) rolling->coming = skep_child_id(new_worker);
     else if (status != SKEP_ESTATE) fprintf(stderr, "rolling: %s\n", skep_cluster_why(rolling->cluster));

@@ -13,13 +13,6 @@ static struct skep__listener *by_name(const skep_cluster *cluster, const char *n
     return NULL;
 }
 
-static struct skep__listener *by_key(const skep_cluster *cluster, const struct skep__terms *terms, const char *key) {
-    struct skep__listener *l;
-    LIST_FOREACH(l, &cluster->connections->listeners, entry)
-    if (l->terms == terms && strcmp(l->key, key) == 0) return l;
-    return NULL;
-}
-
 /* Whether another group listens there. Where the sockets are shared (reuseport, descriptors that were given), the
  * kernel would let both have it. */
 static bool is_of_another(const skep_cluster *cluster, const struct skep__terms *terms, const struct skep_url *url) {
@@ -59,8 +52,10 @@ static int look_up(const skep_cluster *cluster, const struct wish *wish, const c
  * says so if it is another one's. */
 static struct skep__listener *find(const skep_cluster *cluster, const struct wish *wish, const char *text,
                                    const char *key, const char **why) {
-    struct skep__listener *listener = by_key(cluster, wish->terms, key);
-    if (listener == NULL) listener = by_name(cluster, text);
+    struct skep__listener *listener;
+    LIST_FOREACH(listener, &cluster->connections->listeners, entry)
+    if (listener->terms == wish->terms && strcmp(listener->key, key) == 0) return listener;
+    listener = by_name(cluster, text);
     if (listener == NULL || listener->terms == wish->terms) return listener;
     *why = "the listener of this name is another group's";
     return NULL;

@@ -76,7 +76,7 @@ static void withdraw(struct skep__slot *slot) {
     child->reason = "reload";
     child->voluntary = true;
     if (skep__has_listeners(child)) {
-        skep__child_dismiss(child);
+        skep_child_disconnect(child);
         return;
     }
     skep__child_discard(child, "reload"); /* it must not become ready any more */
@@ -241,7 +241,7 @@ static void promote(skep_child *child) {
     slot->renewed = true;
     slot->failures = 0;
     uint32_t old_id = old != NULL ? old->id : 0;
-    if (old != NULL) skep__child_dismiss(old);
+    if (old != NULL) skep_child_disconnect(old);
     if (slot->group->reload != NULL) emit_step(slot->group->reload, child, old_id);
 }
 

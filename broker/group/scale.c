@@ -26,7 +26,7 @@ static void drop_highest(skep_group *group) {
     while (i > 0 && !group->slots[i - 1]->wanted) i--;
     if (i == 0) return;
     struct skep__slot *slot = group->slots[i - 1];
-    if (slot->child != NULL) skep__child_dismiss(slot->child);
+    if (slot->child != NULL) skep_child_disconnect(slot->child);
     else skep__slot_give_up(slot);
 }
 
@@ -95,7 +95,7 @@ int skep__scale_drain(skep_child *child) {
     unsigned before = skep_group_wanted(group);
     if (child->exited || child->voluntary) return SKEP_ESTATE;
     say(group, before, before - (child->slot->child == child));
-    skep__child_dismiss(child);
+    skep_child_disconnect(child);
     hold(group, before);
     return SKEP_OK;
 }

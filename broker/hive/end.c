@@ -6,7 +6,7 @@
 /* --- all of them --- */
 
 static void dismiss_all(skep_cluster *cluster) {
-    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;) skep__child_dismiss(child);
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;) skep_child_disconnect(child);
 }
 
 static void kill_all(skep_cluster *cluster) {

@@ -113,12 +113,6 @@ static bool set_ids(const struct skep__program *program) {
            syscall(SYS_setuid, program->uid) == 0;
 }
 
-/* The signal follows the death of the thread that forked, which is the loop's; it is lost if that happened before. */
-static void die_with_parent(const struct plan *plan) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != plan->parent) _exit(0);
-}
-
 __attribute__((noinline)) _Noreturn static void become_worker(struct plan *plan) {
     reset_signals();
     setpgid(0, 0);
@@ -127,7 +121,9 @@ __attribute__((noinline)) _Noreturn static void become_worker(struct plan *plan)
     if (plan->program->cwd != NULL && chdir(plan->program->cwd) != 0) fail(plan, STAGE_CWD);
     if (!set_ids(plan->program)) fail(plan, STAGE_IDS);
     if (plan->program->set_ids && access(plan->dir, X_OK) != 0) fail(plan, STAGE_REACH);
-    die_with_parent(plan);
+    /* The signal follows the death of the thread that forked, the loop's; it is lost if that happened before. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != plan->parent) _exit(0);
     execvpe(plan->program->exec, plan->argv, plan->envp);
     fail(plan, STAGE_EXEC);
     abort();

@@ -76,9 +76,6 @@ void skep__child_drop_link(skep_child *child);
  * milliseconds; 0: not at all. */
 unsigned skep__watchdog_start(skep_child *child);
 
-/* Asks it to leave for good. */
-void skep__child_dismiss(skep_child *child);
-
 /* Sends a signal; value, if it is not 0, goes with it. Errors: as skep_child_kill. */
 int skep__child_signal(skep_child *child, int signal, int value);
 

@@ -72,17 +72,10 @@ static void leave(skep_client *client) {
         uv_run(client->loop, UV_RUN_ONCE);
 }
 
-static void close_handles(skep_client *client) {
-    uv_timer_t *timers[] = {&client->tick, &client->seek, &client->wait};
-    for (size_t i = 0; i < sizeof timers / sizeof *timers; i++)
-        if (timers[i]->data != NULL) uv_close((uv_handle_t *)timers[i], timer_closed);
-    skep__flusher_free(&client->flusher);
-    skep__hub_free(&client->hub);
-}
-
 void skep_client_free(skep_client **out) {
     skep_client *client = *out;
     if (client == NULL) return;
+    uv_timer_t *timers[] = {&client->tick, &client->seek, &client->wait};
     *out = NULL;
     client->closing = true;
     client->on_news = NULL;
@@ -94,7 +87,10 @@ void skep_client_free(skep_client **out) {
     leave(client);
     skep__client_close_session(client);
     skep__client_drop_messages(client);
-    close_handles(client);
+    for (size_t i = 0; i < sizeof timers / sizeof *timers; i++)
+        if (timers[i]->data != NULL) uv_close((uv_handle_t *)timers[i], timer_closed);
+    skep__flusher_free(&client->flusher);
+    skep__hub_free(&client->hub);
     skep__client_free_when_closed(client);
 }
 

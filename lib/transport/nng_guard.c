@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Listening NNG sockets that stay open. */
-#include "transport/nng_guard.h"
+#include "transport/nng.h"
 
 #include <stdio.h>
 #include <sys/socket.h>

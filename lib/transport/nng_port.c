@@ -3,7 +3,7 @@
 #include <time.h>
 
 #include "common/table.h"
-#include "transport/nng_guard.h"
+#include "transport/nng.h"
 
 enum {
     QUEUE_BYTES = 8 * 1024 * 1024, /* frames that wait for the loop before receiving pauses */

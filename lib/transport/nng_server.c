@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Servers over NNG: a REP socket with several contexts. */
-#include "transport/nng_guard.h"
+#include "transport/nng.h"
 
 enum {
     CALLS = 8,       /* requests answered at the same time */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The table of what the files named nng_... do. */
-#include "transport/nng_guard.h"
+#include "transport/nng.h"
 
 int skep__nng_hub_new(struct skep__hub **hub, uv_loop_t *loop) {
     int status = skep__nng_hub_make(hub, loop);

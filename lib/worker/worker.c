@@ -121,12 +121,6 @@ static int open_handles(skep_worker *worker) {
     return skep_status_of_errno(-uv_poll_start(&worker->link_poll, UV_READABLE, link_readable));
 }
 
-static bool link_is_there(void) {
-    int type;
-    socklen_t size_bytes = sizeof type;
-    return getsockopt(SKEP_LINK_FD, SOL_SOCKET, SO_TYPE, &type, &size_bytes) == 0 && type == SOCK_SEQPACKET;
-}
-
 static int open_readers(skep_worker *worker) {
     worker->link_message = malloc(sizeof *worker->link_message);
     int status = worker->link_message != NULL ? SKEP_OK : SKEP_ENOMEM;
@@ -152,11 +146,8 @@ int skep__worker_join(skep_worker **out, const struct skep__meeting *meeting, co
     if (status == SKEP_OK) status = say_hello(worker, name, meeting->generation);
     if (status == SKEP_OK) status = open_channels(worker); /* while the broker answers */
     if (status == SKEP_OK) status = join(worker, options);
-    if (status == SKEP_OK) {
-        *out = worker;
-        return SKEP_OK;
-    }
-    skep_worker_free(&worker);
+    if (status == SKEP_OK) *out = worker;
+    else skep_worker_free(&worker);
     return status;
 }
 
@@ -166,11 +157,13 @@ int skep_worker_new(skep_worker **out, const skep_worker_options *options) {
                                     .page = SKEP_PAGE_FD,
                                     .id = skep__identity_worker(),
                                     .generation = skep__identity_generation()};
-    if (!skep_is_worker() || !link_is_there()) return SKEP_ENOTWORKER;
-    skep_worker *worker;
+    skep_worker *worker = NULL;
+    int type = 0;
+    socklen_t size_bytes = sizeof type;
+    bool is_linked = getsockopt(SKEP_LINK_FD, SOL_SOCKET, SO_TYPE, &type, &size_bytes) == 0 && type == SOCK_SEQPACKET;
+    if (!skep_is_worker() || !is_linked) return SKEP_ENOTWORKER;
     int status = skep__worker_join(&worker, &meeting, options != NULL ? options : &defaults);
-    if (status != SKEP_OK) return status;
-    status = skep__worker_catch_sigterm(worker);
+    if (status == SKEP_OK) status = skep__worker_catch_sigterm(worker);
     if (status == SKEP_OK) *out = worker;
     else skep_worker_free(&worker);
     return status;
