@@ -131,19 +131,14 @@ static int store_command(struct skep_reader *reader, const msgpack_object_map *m
     return status;
 }
 
-static int parse(struct skep_reader *reader, msgpack_object *object) {
-    msgpack_zone_clear(&reader->zone);
-    reader->command_bytes = reader->offset_bytes;
-    msgpack_unpack_return r =
-        msgpack_unpack(reader->data, reader->size_bytes, &reader->offset_bytes, &reader->zone, object);
-    return r == MSGPACK_UNPACK_SUCCESS || r == MSGPACK_UNPACK_EXTRA_BYTES ? SKEP_OK : fail(reader, "not MessagePack");
-}
-
 int skep__reader_next(struct skep_reader *reader, struct skep_command *command, bool *more) {
     while (reader->offset_bytes < reader->size_bytes) {
         msgpack_object object;
-        int status = parse(reader, &object);
-        if (status != SKEP_OK) return status;
+        msgpack_zone_clear(&reader->zone);
+        reader->command_bytes = reader->offset_bytes;
+        msgpack_unpack_return r =
+            msgpack_unpack(reader->data, reader->size_bytes, &reader->offset_bytes, &reader->zone, &object);
+        if (r != MSGPACK_UNPACK_SUCCESS && r != MSGPACK_UNPACK_EXTRA_BYTES) return fail(reader, "not MessagePack");
         const msgpack_object *name = command_name(&object.via.map);
         if (name == NULL) return fail(reader, "a map without cmd");
         if (name->type != MSGPACK_OBJECT_STR) return fail(reader, "cmd is not a string");
@@ -154,7 +149,7 @@ int skep__reader_next(struct skep_reader *reader, struct skep_command *command, 
         }
         const struct skep_spec *spec = skep__spec(id);
         if (!(spec->channels & reader->channel)) return fail(reader, "a command of another channel");
-        status = store_command(reader, &object.via.map, id, command);
+        int status = store_command(reader, &object.via.map, id, command);
         if (status == SKEP_OK) *more = true;
         return status;
     }

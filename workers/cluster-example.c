@@ -55,15 +55,12 @@ static void step(const char *name, int status) {
     printf("%s: %s\n", name, skep_strerror(status));
 }
 
-static void on_all_listening(skep_cluster *cluster) {
+static void on_tour_listening(skep_cluster *cluster, const skep_event *event, void *count) {
+    (void)event;
+    if (++*(unsigned *)count != options.workers) return;
     printf("cluster.workers:\n");
     for (skep_child *each = skep_child_next(cluster, NULL); each; each = skep_child_next(cluster, each)) show(each);
     step("worker.send()", skep_child_send(skep_child_by_id(cluster, 1), "greeting", "hello", 5));
-}
-
-static void on_tour_listening(skep_cluster *cluster, const skep_event *event, void *count) {
-    (void)event;
-    if (++*(unsigned *)count == options.workers) on_all_listening(cluster);
 }
 
 static void on_tour_message(skep_cluster *cluster, const skep_event *event, void *context) {

@@ -74,19 +74,15 @@ struct http_request {
 
 static void on_later(uv_timer_t *timer);
 
-/* Wakes the loop when MHD wants to run though no descriptor becomes ready. A timer that fires too early does no
+/* The timer wakes the loop when MHD wants to run though no descriptor becomes ready. One that fires too early does no
  * harm. */
-static void set_timer(http *server) {
+static void run(http *server) {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
+    server->due = false;
+    MHD_run(server->daemon);
     if (MHD_get_timeout(server->daemon, &timeout_ms) != MHD_YES) return;
     if (timeout_ms == 0 || !uv_is_active((uv_handle_t *)&server->later))
         uv_timer_start(&server->later, on_later, timeout_ms, 0);
-}
-
-static void run(http *server) {
-    server->due = false;
-    MHD_run(server->daemon);
-    set_timer(server);
 }
 
 static void on_later(uv_timer_t *timer) {

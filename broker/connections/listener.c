@@ -31,16 +31,6 @@ static int add_member(struct skep__listener *listener, int fd, struct skep__memb
     return SKEP_OK;
 }
 
-/* A worker that asks again gets what it has. */
-static struct skep__member *own_or_free_member(const struct skep__listener *listener, const skep_child *child) {
-    struct skep__member *member, *free_one = NULL;
-    LIST_FOREACH(member, &listener->members, entry) {
-        if (member->owner == child) return member;
-        if (member->owner == NULL) free_one = member;
-    }
-    return free_one;
-}
-
 /* What listens has half of the descriptors at most; connections in flight have a quarter. */
 static bool may_open(const skep_cluster *cluster) {
     const struct skep__listener *listener;
@@ -51,9 +41,14 @@ static bool may_open(const skep_cluster *cluster) {
     return count / 2 < cluster->connections->max_in_flight;
 }
 
-/* With policy reuseport: a socket that no worker accepts from, or one more. */
+/* With policy reuseport: what the worker has, if it asks again, a socket that no worker accepts from, or one more. */
 static int own_member(struct skep__listener *listener, skep_child *child, int *fd) {
-    struct skep__member *member = own_or_free_member(listener, child);
+    struct skep__member *member, *free_one = NULL;
+    LIST_FOREACH(member, &listener->members, entry) {
+        if (member->owner == child) break;
+        if (member->owner == NULL) free_one = member;
+    }
+    if (member == NULL) member = free_one;
     if (member == NULL) {
         int new_fd, status;
         if (!may_open(listener->cluster)) return SKEP_EMFILE;
@@ -166,27 +161,22 @@ static void close_sockets(struct skep__listener *listener) {
     }
 }
 
-static void turn_away(struct skep__listener *listener) {
-    struct skep__member *member;
-    skep__listener_set_resting(listener, false); /* it would not be resumed, and clients wait in its queue */
-    skep__socket_unlink(&listener->address);
-    LIST_FOREACH(member, &listener->members, entry) skep__socket_turn_away(member->fd, &listener->address);
-}
-
-static void finish(struct skep__listener *listener) {
-    struct skep__member *member;
-    if (!skep__listener_is_shared(listener))
-        LIST_FOREACH(member, &listener->members, entry) skep__member_accept(member, (unsigned)listener->backlog);
-    close_sockets(listener);
-}
-
 /* The loop stands still for a moment, once in its life, rather than resetting clients that have just connected. */
 void skep__listeners_finish(skep_cluster *cluster) {
     static const struct timespec handshakes = {.tv_nsec = HANDSHAKES_MS * 1000000L};
     struct skep__listener *listener;
-    LIST_FOREACH(listener, &cluster->connections->listeners, entry) turn_away(listener);
+    struct skep__member *member;
+    LIST_FOREACH(listener, &cluster->connections->listeners, entry) {
+        skep__listener_set_resting(listener, false); /* it would not be resumed, and clients wait in its queue */
+        skep__socket_unlink(&listener->address);
+        LIST_FOREACH(member, &listener->members, entry) skep__socket_turn_away(member->fd, &listener->address);
+    }
     if (!LIST_EMPTY(&cluster->connections->listeners)) nanosleep(&handshakes, NULL);
-    LIST_FOREACH(listener, &cluster->connections->listeners, entry) finish(listener);
+    LIST_FOREACH(listener, &cluster->connections->listeners, entry) {
+        if (!skep__listener_is_shared(listener))
+            LIST_FOREACH(member, &listener->members, entry) skep__member_accept(member, (unsigned)listener->backlog);
+        close_sockets(listener);
+    }
 }
 
 void skep__listener_close(struct skep__listener *listener) {

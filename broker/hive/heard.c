@@ -90,17 +90,12 @@ static void take_message(skep_child *child) {
     if (status != SKEP_OK && listens_to(child)) skep__child_bad_frame(child, "link", reader->why);
 }
 
-/* Workers have no descriptors to give: they are closed even if the message is ignored. */
-static int receive(const skep_child *child) {
-    struct skep__link_message *message = child->cluster->hive->link_message;
-    int status = skep__link_receive(child->link, message);
-    for (unsigned i = 0; status == SKEP_OK && i < message->fd_count; i++) close(message->fds[i]);
-    return status;
-}
-
 int skep__read_link(skep_child *child) {
+    struct skep__link_message *message = child->cluster->hive->link_message;
     skep__emit_due(child->cluster);
-    int status = receive(child);
+    int status = skep__link_receive(child->link, message);
+    /* Workers have no descriptors to give: they are closed even if the message is ignored. */
+    for (unsigned i = 0; status == SKEP_OK && i < message->fd_count; i++) close(message->fds[i]);
     if (status == SKEP_OK && !child->discarding) take_message(child);
     if (status == SKEP_OK || status == SKEP_EAGAIN || child->link < 0) return status;
     skep__port_read(child->cluster->hive->outbox, child->pid); /* what it sent before it closed the link */

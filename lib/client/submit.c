@@ -28,13 +28,6 @@ static struct skep__client_submission pop(skep_client *client) {
 
 /* --- submitting --- */
 
-static int check_room(skep_client *client) {
-    if (client->unanswered_bytes <= SKEP__CLIENT_MAX_BYTES && client->unanswered < SKEP__CLIENT_MAX_JOBS)
-        return SKEP_OK;
-    client->sender_waits = true;
-    return skep__client_fail(client, SKEP_EAGAIN, "%s: too many jobs are waiting to be accepted", client->instance.dir);
-}
-
 /* Has a job of this kind's batch be the one that is filled. */
 static int open_batch(skep_client *client, const char *queue, const skep_job_options *options, bool outcomes) {
     if (skep__client_batch_takes(client, queue, options, outcomes)) return SKEP_OK;
@@ -74,8 +67,11 @@ static int submit(skep_client *client, const char *queue, const struct iovec *jo
     char why[SKEP_MAX_REASON + 1];
     int status = skep__job_size_check(queue, job->iov_len, why);
     if (status != SKEP_OK) return skep__client_fail(client, status, "%s", why);
-    status = check_room(client);
-    if (status != SKEP_OK) return status;
+    if (client->unanswered_bytes > SKEP__CLIENT_MAX_BYTES || client->unanswered >= SKEP__CLIENT_MAX_JOBS) {
+        client->sender_waits = true;
+        return skep__client_fail(client, SKEP_EAGAIN, "%s: too many jobs are waiting to be accepted",
+                                 client->instance.dir);
+    }
     status = add_job(client, queue, job, options, &submission, outcome);
     if (status != SKEP_OK) return skep__client_fail(client, status, "job for %s: %s", queue, skep_strerror(status));
     skep__client_mark(client);

@@ -52,23 +52,22 @@ void skep__acceptor_ended(struct skep__acceptor *acceptor, const struct skep__pi
     acceptor->misspoke(acceptor->context, &pipe->peer, pipe->reader.why);
 }
 
-/* It is greeted first: programs that wait for that see an end, and not a reset before anything. */
-static void refuse(struct skep__acceptor *acceptor, const struct skep__end *end) {
+static void admit(struct skep__acceptor *acceptor, struct skep__end *end) {
+    find_peer(end);
+    bool wanted = acceptor->only == 0 || acceptor->only == end->pid;
+    bool trusted = acceptor->protocol == SKEP__SP_REP ? skep__is_own_user(end->uid)
+                                                      : skep__hub_trusts(&acceptor->hub->common, end->uid);
+    if (wanted && trusted) {
+        acceptor->accepted(acceptor->owner, end);
+        return;
+    }
+    /* One that is refused is greeted first: programs that wait for that see an end, and no reset before anything. */
     unsigned char greeting[SKEP__SP_GREETING_BYTES];
     skep__sp_greeting(greeting, acceptor->protocol);
     ssize_t sent = send(end->fd, greeting, sizeof greeting, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent; /* it may be gone */
     skep__loop_hub_dismiss(acceptor->hub, end->fd);
     if (acceptor->refused != NULL && may_tell(acceptor)) acceptor->refused(acceptor->context, end->pid, end->uid);
-}
-
-static void admit(struct skep__acceptor *acceptor, struct skep__end *end) {
-    find_peer(end);
-    bool wanted = acceptor->only == 0 || acceptor->only == end->pid;
-    bool trusted = acceptor->protocol == SKEP__SP_REP ? skep__is_own_user(end->uid)
-                                                      : skep__hub_trusts(&acceptor->hub->common, end->uid);
-    if (wanted && trusted) acceptor->accepted(acceptor->owner, end);
-    else refuse(acceptor, end);
 }
 
 /* Without descriptors it would be called again and again. */

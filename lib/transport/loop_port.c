@@ -211,19 +211,13 @@ static struct skep__pipe *add_pipe(struct skep__loop_port *port, const struct sk
     return pipe;
 }
 
-/* The connection that a process made before; the latest is the first in the list. */
-static struct skep__pipe *latest_of(const struct skep__loop_port *port, pid_t pid) {
-    struct skep__pipe *pipe;
-    LIST_FOREACH(pipe, &port->pipes, entry) if (pipe->peer.pid == pid) break;
-    return pipe;
-}
-
 /* A peer connects again when its connection has ended, perhaps before all that it sent there has been read: that is
- * read first, or it would be overtaken. */
+ * read first, or it would be overtaken. The latest connection is the first in the list. */
 static void accepted(void *owner, const struct skep__end *end) {
     struct skep__loop_port *port = owner;
-    struct skep__pipe *before = port->common.kind == SKEP__PORT_PULL ? latest_of(port, end->pid) : NULL;
-    if (before != NULL) skep__pipe_read_all(before);
+    struct skep__pipe *before;
+    LIST_FOREACH(before, &port->pipes, entry) if (before->peer.pid == end->pid) break;
+    if (before != NULL && port->common.kind == SKEP__PORT_PULL) skep__pipe_read_all(before);
     add_pipe(port, end); /* without memory the peer sees the end, and comes again */
 }
 

@@ -56,23 +56,22 @@ static void settle(struct question *question, int status, nng_msg *answer) {
     if (answer != NULL) nng_msg_free(answer);
 }
 
-static void await_answer(struct question *question) {
-    uint64_t now_ns = uv_hrtime();
-    uint64_t left_ns = question->deadline_ns > now_ns ? question->deadline_ns - now_ns : 0;
-    question->sending = false;
-    nng_aio_set_msg(question->aio, NULL);
-    nng_aio_set_timeout(question->aio, (nng_duration)(left_ns / 1000000));
-    nng_ctx_recv(question->context, question->aio);
-}
-
 static void question_turn(struct skep__source *source) {
     struct question *question = (struct question *)source;
     pthread_mutex_lock(&question->caller->hub->mutex);
     int error = question->error;
     nng_msg *answer = question->answer;
     pthread_mutex_unlock(&question->caller->hub->mutex);
-    if (question->sending && error == 0) await_answer(question);
-    else settle(question, skep__status_of_nng(error), answer);
+    if (!question->sending || error != 0) {
+        settle(question, skep__status_of_nng(error), answer);
+        return;
+    }
+    uint64_t now_ns = uv_hrtime();
+    uint64_t left_ns = question->deadline_ns > now_ns ? question->deadline_ns - now_ns : 0;
+    question->sending = false;
+    nng_aio_set_msg(question->aio, NULL);
+    nng_aio_set_timeout(question->aio, (nng_duration)(left_ns / 1000000));
+    nng_ctx_recv(question->context, question->aio);
 }
 
 /* A lost answer must not repeat the question: without a time for that, NNG ends it with the connection instead. */

@@ -345,23 +345,18 @@ bool skep__nng_port_blame(struct skep__port *common, uint32_t id) {
     return muted;
 }
 
-/* A callback must not begin anything on a socket that is being closed, which NNG would never complete: so both are
- * stopped before. What a callback could not send any more is still there then. */
-static void stop_moving(struct nng_port *port) {
-    if (port->receive != NULL) nng_aio_stop(port->receive);
-    if (port->send == NULL) return;
-    nng_aio_stop(port->send);
-    nng_msg_free(nng_aio_get_msg(port->send));
-}
-
 /* nng_close ends what is under way and waits for the callbacks. What still moves has a moment to end before, since NNG
- * may never finish with a connection that ends while a frame moves. */
+ * may never finish with a connection that ends while a frame moves. A callback must not begin anything on a socket that
+ * is being closed, which NNG would never complete: so both are stopped before. What a callback could not send any more
+ * is still there then. */
 static void close_port(void *what) {
     static const struct timespec settle = {.tv_nsec = SETTLE_MS * 1000000L};
     struct nng_port *port = what;
     struct pipe *pipe, *next;
     nanosleep(&settle, NULL);
-    stop_moving(port);
+    if (port->receive != NULL) nng_aio_stop(port->receive);
+    if (port->send != NULL) nng_aio_stop(port->send);
+    if (port->send != NULL) nng_msg_free(nng_aio_get_msg(port->send));
     nng_close(port->socket);
     nng_aio_free(port->receive);
     nng_aio_free(port->send);

@@ -33,21 +33,18 @@ static void send_soon(skep_worker *worker) {
     skep__flusher_mark(worker->flusher, &worker->counts_flush);
 }
 
-/* There are as many on the page as here, so there is room. The name is complete before the broker can see it. */
-static uint64_t *add_to_page(skep_worker *worker, const char *name, size_t size_bytes) {
-    struct skep_page_counter *counter = &worker->page->counters[worker->named_count++];
-    memcpy(counter->name, name, size_bytes + 1);
-    __atomic_store_n(&worker->page->counter_count, worker->named_count, __ATOMIC_RELEASE);
-    return &counter->count;
-}
-
 static struct skep__counter *add_counter(skep_worker *worker, const char *name) {
     size_t size_bytes = strlen(name);
     if (worker->counter_count == SKEP_MAX_COUNTERS || size_bytes == 0 || size_bytes > SKEP_MAX_NAME) return NULL;
     struct skep__counter *counter = &worker->counters[worker->counter_count++];
     memcpy(counter->name, name, size_bytes + 1);
-    bool is_requests = strcmp(name, requests_name) == 0;
-    counter->sum = is_requests ? &worker->page->requests : add_to_page(worker, name, size_bytes);
+    counter->sum = &worker->page->requests;
+    if (strcmp(name, requests_name) == 0) return counter;
+    /* There are as many on the page as here, so there is room. The name is complete before the broker can see it. */
+    struct skep_page_counter *on_page = &worker->page->counters[worker->named_count++];
+    memcpy(on_page->name, name, size_bytes + 1);
+    __atomic_store_n(&worker->page->counter_count, worker->named_count, __ATOMIC_RELEASE);
+    counter->sum = &on_page->count;
     return counter;
 }
 
