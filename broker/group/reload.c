@@ -148,22 +148,32 @@ void skep__reload_cancel(skep_group *group) {
     if (group->reload != NULL) free_reload(detach(group));
 }
 
-static struct skep__reload *allocate(skep_group *group, const skep_reload_options *options);
+static void go_on(struct skep__flush *flush);
 
-/* What is wanted may have changed since it was asked for: that it comes to nothing is then told as of any other. */
-static struct skep__reload *allocate_next(const struct skep__reload *ended) {
-    skep_reload_options options = skep__program_wishes(&ended->next);
-    options.at_once = ended->next_at_once;
-    struct skep__reload *reload = allocate(ended->group, &options);
-    if (reload != NULL) reload->requests = ended->next_requests;
-    return reload;
+static struct skep__reload *allocate(skep_group *group, const skep_reload_options *options, struct requests requests) {
+    struct skep__reload *reload = calloc(1, sizeof *reload);
+    if (reload == NULL) return NULL;
+    reload->group = group;
+    reload->requests = requests;
+    reload->flush.flush = go_on;
+    reload->at_once = options->at_once != 0 ? options->at_once : 1;
+    reload->changes_program = options->exec != NULL || options->args != NULL;
+    reload->changes_settings = reload->changes_program || options->cwd != NULL || options->env != NULL ||
+                               options->set_ids || options->set_umask;
+    struct skep__program now = skep__program_of(group->terms.settings);
+    if (skep__program_changed(&reload->program, &now, options) == SKEP_OK) return reload;
+    free(reload);
+    return NULL;
 }
 
-/* The next one is under way before callbacks are told of the end: what they ask for comes after it. */
+/* The next one is under way before callbacks are told of the end: what they ask for comes after it. What is wanted may
+ * have changed since it was asked for: that it comes to nothing is then told as of any other. */
 static void end(struct skep__reload *ended, skep_event event) {
     skep_group *group = ended->group;
     bool follows = ended->next_requests.count > 0;
-    struct skep__reload *next = follows ? allocate_next(ended) : NULL;
+    skep_reload_options wishes = skep__program_wishes(&ended->next);
+    wishes.at_once = ended->next_at_once;
+    struct skep__reload *next = follows ? allocate(group, &wishes, ended->next_requests) : NULL;
     skep_event lost = event_of(group, NULL, &ended->next_requests, "aborted", (struct skep__steps){0},
                                skep_strerror(SKEP_ENOMEM));
     group->reload = next;
@@ -286,21 +296,6 @@ static int check(skep_group *group, const skep_reload_options *options) {
     return SKEP_OK;
 }
 
-static struct skep__reload *allocate(skep_group *group, const skep_reload_options *options) {
-    struct skep__reload *reload = calloc(1, sizeof *reload);
-    if (reload == NULL) return NULL;
-    reload->group = group;
-    reload->flush.flush = go_on;
-    reload->at_once = options->at_once != 0 ? options->at_once : 1;
-    reload->changes_program = options->exec != NULL || options->args != NULL;
-    reload->changes_settings = reload->changes_program || options->cwd != NULL || options->env != NULL ||
-                               options->set_ids || options->set_umask;
-    struct skep__program now = skep__program_of(group->terms.settings);
-    if (skep__program_changed(&reload->program, &now, options) == SKEP_OK) return reload;
-    free(reload);
-    return NULL;
-}
-
 static int no_memory(skep_group *group) {
     return skep__broker_fail(group->cluster, SKEP_ENOMEM, "reload: %s", skep_strerror(SKEP_ENOMEM));
 }
@@ -308,14 +303,14 @@ static int no_memory(skep_group *group) {
 static int begin(skep_group *group, const skep_reload_options *options, const struct skep__slot *only) {
     int status = check(group, options);
     if (status != SKEP_OK) return status;
-    struct skep__reload *reload = allocate(group, options);
+    struct skep__reload *reload = allocate(group, options, (struct requests){group->reload_requests + 1, 1});
     if (reload == NULL) return no_memory(group);
     reload->only = only;
     if (next_place(reload) == NULL) {
         free_reload(reload);
         return skep__broker_fail(group->cluster, SKEP_ESTATE, "no worker is wanted");
     }
-    reload->requests = (struct requests){++group->reload_requests, 1};
+    group->reload_requests++;
     group->reload = reload;
     go_on_soon(group);
     return SKEP_OK;

@@ -57,26 +57,25 @@ static int send_message(skep_client *client, struct skep_command *command, const
                              : skep__client_fail(client, status, "message %s: %s", name, skep_strerror(status));
 }
 
-static void set_receiver(struct skep_command *command, uint32_t worker, const char *to_name) {
-    if (worker != 0) SKEP_SET(message, &command->message, to, worker);
-    else if (to_name != NULL) SKEP_SET(message, &command->message, toName, skep__text(to_name));
+static struct skep_command message_to(uint32_t worker, const char *to_name) {
+    struct skep_command command = {.id = SKEP_COMMAND_message, .message = {0}};
+    if (worker != 0) SKEP_SET(message, &command.message, to, worker);
+    else if (to_name != NULL) SKEP_SET(message, &command.message, toName, skep__text(to_name));
+    return command;
 }
 
 int skep_client_send(skep_client *client, uint32_t worker, const char *to_name, const char *name, const void *data,
                      size_t size_bytes) {
-    struct skep_command command = {.id = SKEP_COMMAND_message, .message = {0}};
+    struct skep_command command = message_to(worker, to_name);
     int status = check_message(client, to_name, name, size_bytes);
-    if (status != SKEP_OK) return status;
-    set_receiver(&command, worker, to_name);
-    return send_message(client, &command, name, data, size_bytes);
+    return status == SKEP_OK ? send_message(client, &command, name, data, size_bytes) : status;
 }
 
 int skep_client_broadcast(skep_client *client, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command = {.id = SKEP_COMMAND_message, .message = {0}};
-    int status = check_message(client, NULL, name, size_bytes);
-    if (status != SKEP_OK) return status;
+    struct skep_command command = message_to(0, NULL);
     SKEP_SET(message, &command.message, toAll, true);
-    return send_message(client, &command, name, data, size_bytes);
+    int status = check_message(client, NULL, name, size_bytes);
+    return status == SKEP_OK ? send_message(client, &command, name, data, size_bytes) : status;
 }
 
 /* --- requests --- */
@@ -130,14 +129,13 @@ static struct skep__client_request *await_reply(skep_client *client, unsigned ti
 
 int skep_client_request(skep_client *client, uint32_t worker, const char *to_name, const char *name, const void *data,
                         size_t size_bytes, unsigned timeout_ms, skep_client_reply_cb callback, void *context) {
-    struct skep_command command = {.id = SKEP_COMMAND_message, .message = {0}};
+    struct skep_command command = message_to(worker, to_name);
     int status = check_message(client, to_name, name, size_bytes);
     if (status != SKEP_OK) return status;
     if (timeout_ms == 0) timeout_ms = SKEP__CLIENT_TIMEOUT_MS;
     struct skep__client_request *request = await_reply(client, timeout_ms, callback, context);
     if (request == NULL)
         return skep__client_fail(client, SKEP_ENOMEM, "message %s: %s", name, skep_strerror(SKEP_ENOMEM));
-    set_receiver(&command, worker, to_name);
     SKEP_SET(message, &command.message, request, request->request);
     SKEP_SET(message, &command.message, timeout_ms, timeout_ms);
     status = send_message(client, &command, name, data, size_bytes);

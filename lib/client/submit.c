@@ -28,6 +28,8 @@ static struct skep__client_submission pop(skep_client *client) {
 
 /* --- submitting --- */
 
+static const skep_job_options defaults;
+
 /* Has a job of this kind's batch be the one that is filled. */
 static int open_batch(skep_client *client, const char *queue, const skep_job_options *options, bool outcomes) {
     if (skep__client_batch_takes(client, queue, options, outcomes)) return SKEP_OK;
@@ -87,7 +89,6 @@ static int begin_submit(skep_client *client, const char *queue, const skep_job_o
 
 int skep_submit(skep_client *client, const char *queue, const void *data, size_t size_bytes,
                 const skep_job_options *options, skep_accepted_cb accepted, skep_outcome_cb outcome, void *context) {
-    static const skep_job_options defaults = {0};
     if (options == NULL) options = &defaults;
     struct iovec job = {.iov_base = (void *)(uintptr_t)data, .iov_len = size_bytes};
     int status = begin_submit(client, queue, options);
@@ -97,7 +98,6 @@ int skep_submit(skep_client *client, const char *queue, const void *data, size_t
 int skep_submit_many(skep_client *client, const char *queue, const struct iovec *jobs, size_t count,
                      const skep_job_options *options, skep_accepted_cb accepted, skep_outcome_cb outcome, void *context,
                      size_t *submitted) {
-    static const skep_job_options defaults = {0};
     if (options == NULL) options = &defaults;
     size_t n = 0;
     int status = begin_submit(client, queue, options);

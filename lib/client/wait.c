@@ -100,19 +100,18 @@ static void note_data(struct answer *answer, int status, const void *data, size_
     note(answer, copy == NULL && status == SKEP_OK ? SKEP_ENOMEM : status);
 }
 
-/* Waits for what was asked for with status; then the answer is the caller's to free, unless an error is returned. */
-static int await(skep_client *client, struct answer *answer, int status, unsigned timeout_ms) {
-    if (status != SKEP_OK) {
-        free(answer);
-        return status;
-    }
-    status = run_until(client, is_there, answer, timeout_ms);
-    if (status != SKEP_OK) {
+/* Waits for what was asked for with status. data: what comes, the caller's to free; NULL: none does. */
+static int await(skep_client *client, struct answer *answer, int status, unsigned timeout_ms, void **data,
+                 size_t *size_bytes) {
+    bool asked = status == SKEP_OK;
+    if (asked) status = run_until(client, is_there, answer, timeout_ms);
+    if (asked && status != SKEP_OK) {
         answer->abandoned = true;
         return status;
     }
-    status = answer->status;
-    if (status == SKEP_OK) return SKEP_OK;
+    if (asked) status = answer->status;
+    if (status == SKEP_OK && data != NULL) *data = answer->data;
+    if (status == SKEP_OK && size_bytes != NULL) *size_bytes = answer->size_bytes;
     free(answer);
     return status;
 }
@@ -123,12 +122,6 @@ static struct answer *begin(skep_client *client, int *status) {
     struct answer *answer = *status == SKEP_OK ? calloc(1, sizeof *answer) : NULL;
     if (*status == SKEP_OK) *status = SKEP_ENOMEM;
     return answer;
-}
-
-static void give_data(struct answer *answer, void **data, size_t *size_bytes) {
-    *data = answer->data;
-    if (size_bytes != NULL) *size_bytes = answer->size_bytes;
-    free(answer);
 }
 
 static void note_accepted(skep_client *client, int status, uint64_t id, void *context) {
@@ -145,9 +138,7 @@ int skep_submit_wait(skep_client *client, const char *queue, const void *data, s
     if (answer == NULL) return status;
     answer->id = id;
     status = skep_submit(client, queue, data, size_bytes, options, note_accepted, NULL, answer);
-    status = await(client, answer, status, timeout_ms);
-    if (status == SKEP_OK) free(answer);
-    return status;
+    return await(client, answer, status, timeout_ms, NULL, NULL);
 }
 
 static void note_outcome(skep_client *client, const skep_outcome *outcome, void *context) {
@@ -161,9 +152,7 @@ int skep_result_wait(skep_client *client, const char *queue, const void *data, s
     struct answer *answer = begin(client, &status);
     if (answer == NULL) return status;
     status = skep_submit(client, queue, data, size_bytes, options, NULL, note_outcome, answer);
-    status = await(client, answer, status, timeout_ms);
-    if (status == SKEP_OK) give_data(answer, result, result_bytes);
-    return status;
+    return await(client, answer, status, timeout_ms, result, result_bytes);
 }
 
 static void note_reply(skep_client *client, int status, const void *data, size_t size_bytes, void *context) {
@@ -179,9 +168,7 @@ int skep_request_wait(skep_client *client, uint32_t worker, const char *to_name,
     if (answer == NULL) return status;
     if (timeout_ms == 0) timeout_ms = UINT32_MAX;
     status = skep_client_request(client, worker, to_name, name, data, size_bytes, timeout_ms, note_reply, answer);
-    status = await(client, answer, status, 0);
-    if (status == SKEP_OK) give_data(answer, reply, reply_bytes);
-    return status;
+    return await(client, answer, status, 0, reply, reply_bytes);
 }
 
 static void pass_status(skep_client *client, int status, const skep_broker_info *info, void *context) {
@@ -196,8 +183,5 @@ int skep_status_wait(skep_client *client, unsigned timeout_ms, skep_status_cb ca
     if (answer == NULL) return status;
     answer->on_status = callback;
     answer->context = context;
-    status = skep_client_status(client, pass_status, answer);
-    status = await(client, answer, status, timeout_ms);
-    if (status == SKEP_OK) free(answer);
-    return status;
+    return await(client, answer, skep_client_status(client, pass_status, answer), timeout_ms, NULL, NULL);
 }

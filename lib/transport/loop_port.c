@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Ports on the loop: PUSH, PULL and SUB here, what is PUB's own in loop_publish.c. */
-#include "transport/loop_port.h"
+#include "transport/loop.h"
 
 enum {
     BLAMES = 3, /* malformed frames after which a peer is ignored */

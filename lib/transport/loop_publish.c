@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * PUB on the loop: one frame for all its peers, counted by those that have not had it yet. A peer that does not read
  * costs a bounded number of frames; then it misses the oldest that has not begun to leave. */
-#include "transport/loop_port.h"
+#include "transport/loop.h"
 
 enum {
     NEWS_DEPTH = 128,               /* frames that a peer may be behind */

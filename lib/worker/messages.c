@@ -15,22 +15,13 @@ int skep__worker_queue(skep_worker *worker, const struct skep_command *command) 
     return status;
 }
 
-static struct skep_command message_of(const char *name, const void *data, size_t size_bytes) {
+/* 0 and no name are the broker. */
+static struct skep_command message_to(uint32_t to, const char *to_name, const char *name, const void *data,
+                                      size_t size_bytes) {
     struct skep_command command = {.id = SKEP_COMMAND_message, .message = {.name = skep__text(name)}};
     if (size_bytes > 0) SKEP_SET(message, &command.message, data, ((struct skep_bytes){data, size_bytes}));
-    return command;
-}
-
-/* 0 is the broker. */
-static struct skep_command message_to(uint32_t to, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command = message_of(name, data, size_bytes);
     if (to != 0) SKEP_SET(message, &command.message, to, to);
-    return command;
-}
-
-static struct skep_command message_to_name(const char *to, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command = message_of(name, data, size_bytes);
-    SKEP_SET(message, &command.message, toName, skep__text(to));
+    if (to_name != NULL) SKEP_SET(message, &command.message, toName, skep__text(to_name));
     return command;
 }
 
@@ -39,17 +30,17 @@ int skep_send(skep_worker *worker, const char *name, const void *data, size_t si
 }
 
 int skep_send_to(skep_worker *worker, uint32_t to, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command = message_to(to, name, data, size_bytes);
+    struct skep_command command = message_to(to, NULL, name, data, size_bytes);
     return skep__worker_queue(worker, &command);
 }
 
 int skep_send_to_name(skep_worker *worker, const char *to, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command = message_to_name(to, name, data, size_bytes);
+    struct skep_command command = message_to(0, to, name, data, size_bytes);
     return skep__worker_queue(worker, &command);
 }
 
 int skep_broadcast(skep_worker *worker, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command = message_of(name, data, size_bytes);
+    struct skep_command command = message_to(0, NULL, name, data, size_bytes);
     SKEP_SET(message, &command.message, toAll, true);
     return skep__worker_queue(worker, &command);
 }
@@ -119,13 +110,13 @@ static int send_request(skep_worker *worker, struct skep_command *command, unsig
 
 int skep_request(skep_worker *worker, uint32_t to, const char *name, const void *data, size_t size_bytes,
                  unsigned timeout_ms, skep_reply_cb callback, void *context) {
-    struct skep_command command = message_to(to, name, data, size_bytes);
+    struct skep_command command = message_to(to, NULL, name, data, size_bytes);
     return send_request(worker, &command, timeout_ms, callback, context);
 }
 
 int skep_request_name(skep_worker *worker, const char *to, const char *name, const void *data, size_t size_bytes,
                       unsigned timeout_ms, skep_reply_cb callback, void *context) {
-    struct skep_command command = message_to_name(to, name, data, size_bytes);
+    struct skep_command command = message_to(0, to, name, data, size_bytes);
     return send_request(worker, &command, timeout_ms, callback, context);
 }
 
