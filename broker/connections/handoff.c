@@ -12,22 +12,19 @@ static void settle(skep_child *child) {
 
 void skep__taken(skep_child *child, const struct skep_command_taken *taken) {
     struct skep__taker *taker = child->taker;
-    uint64_t through = SKEP_HAS(taken, taken, through) ? taken->through : 0;
-    uint64_t finished = SKEP_HAS(taken, taken, finished) ? taken->finished : 0;
-    uint64_t accepted = SKEP_HAS(taken, taken, accepted) ? taken->accepted : 0;
     struct skep__connections *connections = child->cluster->connections;
     bool was_full = connections->in_flight >= connections->max_in_flight;
     struct skep__connection *c;
-    while ((c = STAILQ_FIRST(&taker->untaken)) != NULL && c != taker->unsent && c->number <= through) {
+    while ((c = STAILQ_FIRST(&taker->untaken)) != NULL && c != taker->unsent && c->number <= taken->through) {
         STAILQ_REMOVE_HEAD(&taker->untaken, entry);
         settle(child);
         taker->live++;
         skep__connection_drop(c);
     }
-    taker->accepted += accepted;
-    connections->accepted += accepted;
-    taker->live += accepted;
-    taker->live -= finished < taker->live ? finished : taker->live;
+    taker->accepted += taken->accepted;
+    connections->accepted += taken->accepted;
+    taker->live += taken->accepted;
+    taker->live -= taken->finished < taker->live ? taken->finished : taker->live;
     skep__dispatch_update(child);
     if (!was_full) return;
     /* The bound on connections in flight holds for all listeners, not only for those of this worker. */

@@ -212,10 +212,7 @@ void skep__listen_asked(skep_child *child, const struct skep_command_listen *lis
     struct skep__listener *listener;
     char url[SKEP_MAX_URL + 1], why[SKEP_MAX_REASON + 1];
     skep__copy_text(url, sizeof url, &listen->url);
-    struct wish wish = {.terms = child->terms,
-                        .url = url,
-                        .index = SKEP_HAS(listen, listen, index) ? listen->index : 0,
-                        .backlog = SKEP_HAS(listen, listen, backlog) ? (int)listen->backlog : 0};
+    struct wish wish = {.terms = child->terms, .url = url, .index = listen->index, .backlog = (int)listen->backlog};
     int status = check(child, url, why);
     if (status == SKEP_OK) status = get(child->cluster, &wish, &listener, why);
     if (status == SKEP_OK) {

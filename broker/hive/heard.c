@@ -46,7 +46,7 @@ static void handle_asked(skep_child *child, const struct skep_command_handle *ha
 }
 
 static void disconnect_asked(skep_child *child, const struct skep_command_disconnect *disconnect) {
-    if (SKEP_HAS(disconnect, disconnect, replace) && disconnect->replace) skep__child_stand_down(child);
+    if (disconnect->replace) skep__child_stand_down(child);
     else skep__child_leave(child);
 }
 

@@ -46,8 +46,7 @@ void skep__send_request_counts(skep_cluster *cluster) {
 /* --- messages from workers --- */
 
 static void answer_status(skep_child *child, uint64_t request, int status) {
-    struct skep_command command = {.id = SKEP_COMMAND_reply, .reply = {.request = request}};
-    SKEP_SET(reply, &command.reply, status, (uint64_t)status);
+    struct skep_command command = skep__reply(request, status, NULL, 0);
     push_or_drop(child, &command);
 }
 
@@ -74,8 +73,9 @@ static void deliver_here(skep_child *sender, const struct skep_command_message *
     skep__copy_text(name, sizeof name, &m->name);
     skep_event event = skep__event(SKEP_EVENT_MESSAGE, sender);
     event.name = name;
-    if (SKEP_HAS(message, m, data)) event.data = m->data.data, event.size_bytes = m->data.size_bytes;
-    if (SKEP_HAS(message, m, request)) event.request = m->request;
+    event.data = m->data.data;
+    event.size_bytes = m->data.size_bytes;
+    event.request = m->request;
     skep__emit(sender->cluster, &event);
 }
 
@@ -107,14 +107,12 @@ static void forward(skep_child *sender, const struct skep_command_message *m) {
 }
 
 void skep__worker_message(skep_child *sender, const struct skep_command_message *m) {
-    static const struct skep_bytes none = {0};
     sender->talker->messages++;
     sender->cluster->messages->messages++;
-    if (SKEP_HAS(message, m, toAll) && m->toAll) {
-        int status =
-            skep__news_broadcast(sender->cluster, sender->id, &m->name, SKEP_HAS(message, m, data) ? &m->data : &none);
+    if (m->toAll) {
+        int status = skep__news_broadcast(sender->cluster, sender->id, &m->name, &m->data);
         if (status != SKEP_OK) undelivered(sender, m, status);
-    } else if (SKEP_HAS(message, m, toName) || (SKEP_HAS(message, m, to) && m->to != 0)) {
+    } else if (SKEP_HAS(message, m, toName) || m->to != 0) {
         forward(sender, m);
     } else {
         deliver_here(sender, m);
@@ -151,13 +149,11 @@ static void reply_here(skep_child *sender, const struct skep_command_reply *r) {
     struct skep__call_to_child *call;
     HASH_FIND(hh, sender->cluster->messages->calls, &r->request, sizeof r->request, call);
     if (call == NULL || call->child != sender->id) return; /* too late, or not its to answer */
-    bool has_data = SKEP_HAS(reply, r, data);
-    settle(call, SKEP_HAS(reply, r, status) ? (int)r->status : SKEP_OK, has_data ? r->data.data : NULL,
-           has_data ? r->data.size_bytes : 0);
+    settle(call, (int)r->status, r->data.data, r->data.size_bytes);
 }
 
 void skep__worker_reply(skep_child *sender, const struct skep_command_reply *r) {
-    if (!SKEP_HAS(reply, r, to) || r->to == 0) {
+    if (r->to == 0) {
         reply_here(sender, r);
         return;
     }
@@ -194,14 +190,8 @@ void skep__messages_inbox_drained(skep_child *child) {
 
 /* --- messages from the primary --- */
 
-static struct skep_command message_of(const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command = {.id = SKEP_COMMAND_message, .message = {.name = skep__text(name)}};
-    if (size_bytes > 0) SKEP_SET(message, &command.message, data, ((struct skep_bytes){data, size_bytes}));
-    return command;
-}
-
 int skep_child_send(skep_child *child, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command = message_of(name, data, size_bytes);
+    struct skep_command command = skep__message(0, NULL, name, data, size_bytes);
     return push_message(child, &command);
 }
 
@@ -230,7 +220,7 @@ static int await_reply(skep_child *child, uint64_t request, unsigned timeout_ms,
 
 int skep_child_request(skep_child *child, const char *name, const void *data, size_t size_bytes, unsigned timeout_ms,
                        skep_child_reply_cb callback, void *context) {
-    struct skep_command command = message_of(name, data, size_bytes);
+    struct skep_command command = skep__message(0, NULL, name, data, size_bytes);
     uint64_t request = ++child->cluster->messages->next_call;
     SKEP_SET(message, &command.message, request, request);
     int status = push_message(child, &command);
@@ -238,8 +228,6 @@ int skep_child_request(skep_child *child, const char *name, const void *data, si
 }
 
 int skep_child_reply(skep_child *child, uint64_t request, int status, const void *data, size_t size_bytes) {
-    struct skep_command command = {.id = SKEP_COMMAND_reply, .reply = {.request = request}};
-    if (status != SKEP_OK) SKEP_SET(reply, &command.reply, status, (uint64_t)status);
-    if (size_bytes > 0) SKEP_SET(reply, &command.reply, data, ((struct skep_bytes){data, size_bytes}));
+    struct skep_command command = skep__reply(request, status, data, size_bytes);
     return push(child, &command);
 }

@@ -48,34 +48,24 @@ static int check_message(skep_client *client, const char *to_name, const char *n
     return skep__client_fail(client, SKEP_EAGAIN, "%s: too many messages are waiting to be sent", client->instance.dir);
 }
 
-static int send_message(skep_client *client, struct skep_command *command, const char *name, const void *data,
-                        size_t size_bytes) {
-    command->message.name = skep__text(name);
-    if (size_bytes > 0) SKEP_SET(message, &command->message, data, ((struct skep_bytes){data, size_bytes}));
+static int send_message(skep_client *client, const struct skep_command *command, const char *name) {
     int status = queue(client, command);
     return status == SKEP_OK ? SKEP_OK
                              : skep__client_fail(client, status, "message %s: %s", name, skep_strerror(status));
 }
 
-static struct skep_command message_to(uint32_t worker, const char *to_name) {
-    struct skep_command command = {.id = SKEP_COMMAND_message, .message = {0}};
-    if (worker != 0) SKEP_SET(message, &command.message, to, worker);
-    else if (to_name != NULL) SKEP_SET(message, &command.message, toName, skep__text(to_name));
-    return command;
-}
-
 int skep_client_send(skep_client *client, uint32_t worker, const char *to_name, const char *name, const void *data,
                      size_t size_bytes) {
-    struct skep_command command = message_to(worker, to_name);
+    struct skep_command command = skep__message(worker, to_name, name, data, size_bytes);
     int status = check_message(client, to_name, name, size_bytes);
-    return status == SKEP_OK ? send_message(client, &command, name, data, size_bytes) : status;
+    return status == SKEP_OK ? send_message(client, &command, name) : status;
 }
 
 int skep_client_broadcast(skep_client *client, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command = message_to(0, NULL);
+    struct skep_command command = skep__message(0, NULL, name, data, size_bytes);
     SKEP_SET(message, &command.message, toAll, true);
     int status = check_message(client, NULL, name, size_bytes);
-    return status == SKEP_OK ? send_message(client, &command, name, data, size_bytes) : status;
+    return status == SKEP_OK ? send_message(client, &command, name) : status;
 }
 
 /* --- requests --- */
@@ -129,7 +119,7 @@ static struct skep__client_request *await_reply(skep_client *client, unsigned ti
 
 int skep_client_request(skep_client *client, uint32_t worker, const char *to_name, const char *name, const void *data,
                         size_t size_bytes, unsigned timeout_ms, skep_client_reply_cb callback, void *context) {
-    struct skep_command command = message_to(worker, to_name);
+    struct skep_command command = skep__message(worker, to_name, name, data, size_bytes);
     int status = check_message(client, to_name, name, size_bytes);
     if (status != SKEP_OK) return status;
     if (timeout_ms == 0) timeout_ms = SKEP__CLIENT_TIMEOUT_MS;
@@ -138,7 +128,7 @@ int skep_client_request(skep_client *client, uint32_t worker, const char *to_nam
         return skep__client_fail(client, SKEP_ENOMEM, "message %s: %s", name, skep_strerror(SKEP_ENOMEM));
     SKEP_SET(message, &command.message, request, request->request);
     SKEP_SET(message, &command.message, timeout_ms, timeout_ms);
-    status = send_message(client, &command, name, data, size_bytes);
+    status = send_message(client, &command, name);
     if (status == SKEP_OK) return SKEP_OK;
     HASH_DEL(client->requests, request);
     uv_close((uv_handle_t *)&request->timer, request_closed);

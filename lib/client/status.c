@@ -90,7 +90,7 @@ static void add_queue(struct report *report, const struct skep_command_queueStat
                               .submitted = q->submitted,
                               .done = q->done,
                               .redelivered = q->redelivered,
-                              .unhandled = SKEP_HAS(queueStatus, q, unhandled) && q->unhandled,
+                              .unhandled = q->unhandled,
                               .oldest_ms = q->oldest_ms};
 }
 

@@ -15,42 +15,29 @@ int skep__worker_queue(skep_worker *worker, const struct skep_command *command) 
     return status;
 }
 
-/* 0 and no name are the broker. */
-static struct skep_command message_to(uint32_t to, const char *to_name, const char *name, const void *data,
-                                      size_t size_bytes) {
-    struct skep_command command = {.id = SKEP_COMMAND_message, .message = {.name = skep__text(name)}};
-    if (size_bytes > 0) SKEP_SET(message, &command.message, data, ((struct skep_bytes){data, size_bytes}));
-    if (to != 0) SKEP_SET(message, &command.message, to, to);
-    if (to_name != NULL) SKEP_SET(message, &command.message, toName, skep__text(to_name));
-    return command;
-}
-
 int skep_send(skep_worker *worker, const char *name, const void *data, size_t size_bytes) {
     return skep_send_to(worker, 0, name, data, size_bytes);
 }
 
 int skep_send_to(skep_worker *worker, uint32_t to, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command = message_to(to, NULL, name, data, size_bytes);
+    struct skep_command command = skep__message(to, NULL, name, data, size_bytes);
     return skep__worker_queue(worker, &command);
 }
 
 int skep_send_to_name(skep_worker *worker, const char *to, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command = message_to(0, to, name, data, size_bytes);
+    struct skep_command command = skep__message(0, to, name, data, size_bytes);
     return skep__worker_queue(worker, &command);
 }
 
 int skep_broadcast(skep_worker *worker, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command = message_to(0, NULL, name, data, size_bytes);
+    struct skep_command command = skep__message(0, NULL, name, data, size_bytes);
     SKEP_SET(message, &command.message, toAll, true);
     return skep__worker_queue(worker, &command);
 }
 
 int skep_reply(skep_worker *worker, uint32_t to, uint64_t request, int status, const void *data, size_t size_bytes) {
-    struct skep_command command = {.id = SKEP_COMMAND_reply, .reply = {.request = request}};
-    struct skep_command_reply *r = &command.reply;
-    if (to != 0) SKEP_SET(reply, r, to, to);
-    if (status != SKEP_OK) SKEP_SET(reply, r, status, (uint64_t)status);
-    if (size_bytes > 0) SKEP_SET(reply, r, data, ((struct skep_bytes){data, size_bytes}));
+    struct skep_command command = skep__reply(request, status, data, size_bytes);
+    if (to != 0) SKEP_SET(reply, &command.reply, to, to);
     return skep__worker_queue(worker, &command);
 }
 
@@ -110,13 +97,13 @@ static int send_request(skep_worker *worker, struct skep_command *command, unsig
 
 int skep_request(skep_worker *worker, uint32_t to, const char *name, const void *data, size_t size_bytes,
                  unsigned timeout_ms, skep_reply_cb callback, void *context) {
-    struct skep_command command = message_to(to, NULL, name, data, size_bytes);
+    struct skep_command command = skep__message(to, NULL, name, data, size_bytes);
     return send_request(worker, &command, timeout_ms, callback, context);
 }
 
 int skep_request_name(skep_worker *worker, const char *to, const char *name, const void *data, size_t size_bytes,
                       unsigned timeout_ms, skep_reply_cb callback, void *context) {
-    struct skep_command command = message_to(0, to, name, data, size_bytes);
+    struct skep_command command = skep__message(0, to, name, data, size_bytes);
     return send_request(worker, &command, timeout_ms, callback, context);
 }
 
@@ -125,16 +112,17 @@ int skep_request_name(skep_worker *worker, const char *to, const char *name, con
 static void message_received(skep_worker *worker, const struct skep_command_message *m) {
     char name[SKEP_MAX_NAME + 1];
     if (worker->on_message == NULL) {
-        if (SKEP_HAS(message, m, request) && skep_reply(worker, (uint32_t)(SKEP_HAS(message, m, from) ? m->from : 0),
-                                                        m->request, SKEP_ENOHANDLER, NULL, 0) != SKEP_OK)
+        if (SKEP_HAS(message, m, request) &&
+            skep_reply(worker, (uint32_t)m->from, m->request, SKEP_ENOHANDLER, NULL, 0) != SKEP_OK)
             return; /* the asker's timeout will tell it */
         return;
     }
     skep__copy_text(name, sizeof name, &m->name);
-    skep_message message = {.name = name};
-    if (SKEP_HAS(message, m, data)) message.data = m->data.data, message.size_bytes = m->data.size_bytes;
-    if (SKEP_HAS(message, m, from)) message.from = (uint32_t)m->from;
-    if (SKEP_HAS(message, m, request)) message.request = m->request;
+    skep_message message = {.name = name,
+                            .from = (uint32_t)m->from,
+                            .request = m->request,
+                            .data = m->data.data,
+                            .size_bytes = m->data.size_bytes};
     worker->on_message(worker, &message, worker->on_message_context);
 }
 
@@ -142,17 +130,14 @@ static void reply_received(skep_worker *worker, const struct skep_command_reply 
     struct skep__pending_request *pending;
     HASH_FIND(hh, worker->requests, &r->request, sizeof r->request, pending);
     if (pending == NULL) return; /* too late */
-    bool has_data = SKEP_HAS(reply, r, data);
-    settle(pending, SKEP_HAS(reply, r, status) ? (int)r->status : SKEP_OK, has_data ? r->data.data : NULL,
-           has_data ? r->data.size_bytes : 0);
+    settle(pending, (int)r->status, r->data.data, r->data.size_bytes);
 }
 
 static void undelivered_received(skep_worker *worker, const struct skep_command_undelivered *u) {
     char name[SKEP_MAX_NAME + 1];
     if (worker->on_undelivered == NULL) return;
     skep__copy_text(name, sizeof name, &u->name);
-    worker->on_undelivered(worker, SKEP_HAS(undelivered, u, to) ? (uint32_t)u->to : 0, name, (int)u->status,
-                           worker->on_undelivered_context);
+    worker->on_undelivered(worker, (uint32_t)u->to, name, (int)u->status, worker->on_undelivered_context);
 }
 
 /* --- news --- */
@@ -186,8 +171,11 @@ static void broadcast_received(skep_worker *worker, const struct skep_command_br
     char name[SKEP_MAX_NAME + 1];
     if (!is_next(worker, b->seq, answered) || worker->on_message == NULL) return;
     skep__copy_text(name, sizeof name, &b->name);
-    skep_message message = {.name = name, .from = (uint32_t)b->from, .broadcast = true};
-    if (SKEP_HAS(broadcast, b, data)) message.data = b->data.data, message.size_bytes = b->data.size_bytes;
+    skep_message message = {.name = name,
+                            .from = (uint32_t)b->from,
+                            .broadcast = true,
+                            .data = b->data.data,
+                            .size_bytes = b->data.size_bytes};
     worker->on_message(worker, &message, worker->on_message_context);
 }
 
