@@ -41,24 +41,12 @@ static bool can_submit(const skep_client *client, const void *context) {
     return !client->sender_waits && skep__client_has_room(client);
 }
 
-static bool never(const skep_client *client, const void *context) {
-    (void)client;
-    (void)context;
-    return false;
-}
-
 int skep_client_wait(skep_client *client, bool outcomes, unsigned timeout_ms) {
     return run_until(client, all_is_answered, &outcomes, timeout_ms);
 }
 
 int skep_client_drain_wait(skep_client *client, unsigned timeout_ms) {
     return run_until(client, can_submit, NULL, timeout_ms);
-}
-
-/* Even no time at all is one turn of the loop. */
-int skep_client_run_wait(skep_client *client, unsigned duration_ms) {
-    int status = run_until(client, never, NULL, duration_ms != 0 ? duration_ms : 1);
-    return status == SKEP_ETIMEDOUT ? SKEP_OK : status;
 }
 
 /* --- waiting for one answer --- */
@@ -79,6 +67,13 @@ static bool is_there(const skep_client *client, const void *context) {
     const struct answer *answer = context;
     (void)client;
     return answer->is_there;
+}
+
+/* Even no time at all is one turn of the loop. */
+int skep_client_run_wait(skep_client *client, unsigned duration_ms) {
+    static const struct answer never = {.is_there = false};
+    int status = run_until(client, is_there, &never, duration_ms != 0 ? duration_ms : 1);
+    return status == SKEP_ETIMEDOUT ? SKEP_OK : status;
 }
 
 static void note(struct answer *answer, int status) {
