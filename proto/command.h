@@ -31,7 +31,8 @@ typedef struct skep_bytes skep_field_STR;
 typedef struct skep_bytes skep_field_BIN;
 typedef struct skep_list skep_field_LIST;
 
-/* clang-format off: COMMAND opens what END closes */
+/* COMMAND opens what END closes. */
+/* clang-format off */
 
 /* A struct for each command; bit SKEP_AT_command_field of has tells which fields are there. */
 #define COMMAND(id, channels, answer, doc) struct skep_command_##id { uint32_t has;

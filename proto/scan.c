@@ -58,16 +58,16 @@ static bool skip_value(struct cursor *c, unsigned depth) {
     if (tag <= 0x8f) return skip_values(c, 2 * (uint64_t)(tag & 0x0f), depth);
     if (tag <= 0x9f) return skip_values(c, tag & 0x0f, depth);
     if (tag <= 0xbf) return skip(c, tag & 0x1f);
-    if (tag <= 0xc3) return tag != 0xc1; /* nil, booleans; 0xc1 is never used */
-    if (tag <= 0xc6) return skip_sized(c, 1u << (tag - 0xc4), 0);  /* bin */
-    if (tag <= 0xc9) return skip_sized(c, 1u << (tag - 0xc7), 1);  /* ext */
-    if (tag <= 0xcb) return skip(c, 4u << (tag - 0xca));           /* float */
-    if (tag <= 0xcf) return skip(c, 1u << (tag - 0xcc));           /* uint */
-    if (tag <= 0xd3) return skip(c, 1u << (tag - 0xd0));           /* int */
-    if (tag <= 0xd8) return skip(c, 1 + (1u << (tag - 0xd4)));     /* fixext */
-    if (tag <= 0xdb) return skip_sized(c, 1u << (tag - 0xd9), 0);  /* str */
+    if (tag <= 0xc3) return tag != 0xc1;                                   /* nil, booleans; 0xc1 is never used */
+    if (tag <= 0xc6) return skip_sized(c, 1u << (tag - 0xc4), 0);          /* bin */
+    if (tag <= 0xc9) return skip_sized(c, 1u << (tag - 0xc7), 1);          /* ext */
+    if (tag <= 0xcb) return skip(c, 4u << (tag - 0xca));                   /* float */
+    if (tag <= 0xcf) return skip(c, 1u << (tag - 0xcc));                   /* uint */
+    if (tag <= 0xd3) return skip(c, 1u << (tag - 0xd0));                   /* int */
+    if (tag <= 0xd8) return skip(c, 1 + (1u << (tag - 0xd4)));             /* fixext */
+    if (tag <= 0xdb) return skip_sized(c, 1u << (tag - 0xd9), 0);          /* str */
     if (tag <= 0xdd) return skip_counted(c, 2u << (tag - 0xdc), 1, depth); /* array */
-    return skip_counted(c, 2u << (tag - 0xde), 2, depth);          /* map */
+    return skip_counted(c, 2u << (tag - 0xde), 2, depth);                  /* map */
 }
 
 bool skep__scan_value(const void *data, size_t size_bytes, unsigned depth) {

@@ -2,7 +2,8 @@
  * The command table, made from commands.def by the preprocessor. */
 #include "command.h"
 
-/* clang-format off: COMMAND opens what END closes */
+/* COMMAND opens what END closes. */
+/* clang-format off */
 
 #define NEEDED true
 #define OPTIONAL false
@@ -56,11 +57,8 @@ enum skep_kind skep__kind(enum skep_command_id id, unsigned at) {
 }
 
 const char *skep__channel_name(enum skep_channel channel) {
-    switch (channel) {
 #define CHANNEL(id, bit, name) \
-    case SKEP_CHANNEL_##id: return name;
+    if (channel == SKEP_CHANNEL_##id) return name;
 #include "channels.def"
-    case SKEP_CHANNELS_END: break;
-    }
     return "?";
 }

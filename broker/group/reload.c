@@ -174,8 +174,8 @@ static void end(struct skep__reload *ended, skep_event event) {
     skep_reload_options wishes = skep__program_wishes(&ended->next);
     wishes.at_once = ended->next_at_once;
     struct skep__reload *next = follows ? allocate(group, &wishes, ended->next_requests) : NULL;
-    skep_event lost = event_of(group, NULL, &ended->next_requests, "aborted", (struct skep__steps){0},
-                               skep_strerror(SKEP_ENOMEM));
+    skep_event lost =
+        event_of(group, NULL, &ended->next_requests, "aborted", (struct skep__steps){0}, skep_strerror(SKEP_ENOMEM));
     group->reload = next;
     go_on_soon(group);
     free_reload(ended);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The end of a worker: of its link, and of what the broker holds of it. The stop of a cluster: its workers drain, or are
- * killed. */
+ * The end of a worker: of its link, and of what the broker holds of it. The stop of a cluster: its workers drain, or
+ * are killed. */
 #include "hive/private.h"
 
 /* --- all of them --- */

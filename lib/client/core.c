@@ -83,8 +83,8 @@ void skep__client_mark(skep_client *client) {
 /* Watching alone also keeps the loop alive; but not in a worker that is about to leave. */
 void skep__client_update_due(skep_client *client) {
     bool watches = client->on_news != NULL;
-    bool due = client->unanswered > 0 || client->unfinished_count > 0 || client->requests != NULL ||
-               client->asks > 0 || !TAILQ_EMPTY(&client->messages);
+    bool due = client->unanswered > 0 || client->unfinished_count > 0 || client->requests != NULL || client->asks > 0 ||
+               !TAILQ_EMPTY(&client->messages);
     uint64_t tick_ms = due || watches ? BUSY_TICK_MS : IDLE_TICK_MS;
     if (client->closing) return;
     if (due || (watches && !client->serves_worker)) uv_ref((uv_handle_t *)&client->tick);

@@ -23,7 +23,7 @@ int skep__number_check(const struct skep__number *number, const void *of, char w
     if (value == 0 || (!is_low && (is_time || value <= number->most))) return SKEP_OK;
     size_t unit_length = is_time ? strlen("_ms") : 0; /* of the name: the unit of a time stands behind the value */
     snprintf(why, SKEP_MAX_REASON + 1, "%.*s %s%" PRIu64 "%s: at %s %" PRIu64,
-             (int)(strlen(number->name) - unit_length), number->name, is_time ? "of " : "", value,
-             is_time ? " ms" : "", is_low ? "least" : "most", is_low ? number->least : number->most);
+             (int)(strlen(number->name) - unit_length), number->name, is_time ? "of " : "", value, is_time ? " ms" : "",
+             is_low ? "least" : "most", is_low ? number->least : number->most);
     return SKEP_EINVAL;
 }

@@ -204,8 +204,8 @@ static const struct skep__pipe_events writing = {.greeted = greeted, .ended = en
 static struct skep__pipe *add_pipe(struct skep__loop_port *port, const struct skep__end *end) {
     bool reads = port->common.kind == SKEP__PORT_PULL || port->common.kind == SKEP__PORT_SUB;
     struct skep__pipe *pipe;
-    int status = skep__pipe_new(&pipe, port->acceptor.hub, end, protocols[port->common.kind],
-                                reads ? &reading : &writing, port);
+    int status =
+        skep__pipe_new(&pipe, port->acceptor.hub, end, protocols[port->common.kind], reads ? &reading : &writing, port);
     if (status != SKEP_OK) return NULL;
     LIST_INSERT_HEAD(&port->pipes, pipe, entry);
     return pipe;

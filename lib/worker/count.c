@@ -11,7 +11,8 @@ static void gathered(uv_timer_t *timer);
 
 static void send_and_gather(skep_worker *worker) {
     skep__worker_send_counts(worker);
-    if (worker->link >= 0 && !worker->finishing) uv_timer_start(&worker->timers[SKEP__TIMER_COUNTS], gathered, COUNT_MS, 0);
+    if (worker->link >= 0 && !worker->finishing)
+        uv_timer_start(&worker->timers[SKEP__TIMER_COUNTS], gathered, COUNT_MS, 0);
 }
 
 static void gathered(uv_timer_t *timer) {

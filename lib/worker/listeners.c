@@ -36,7 +36,8 @@ static void accept_ready(uv_poll_t *poll, int status, int events);
 
 static void update_polling(skep_listener *listener) {
     if (listener->fd < 0) return;
-    if (listener->resting || uv_is_active((uv_handle_t *)&listener->worker->timers[SKEP__TIMER_REST])) uv_poll_stop(&listener->poll);
+    if (listener->resting || uv_is_active((uv_handle_t *)&listener->worker->timers[SKEP__TIMER_REST]))
+        uv_poll_stop(&listener->poll);
     else uv_poll_start(&listener->poll, UV_READABLE, accept_ready);
 }
 

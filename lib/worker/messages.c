@@ -9,12 +9,6 @@ enum {
 
 /* --- sending --- */
 
-int skep__worker_queue(skep_worker *worker, const struct skep_command *command) {
-    int status = worker->link >= 0 ? skep__worker_put(worker, command) : SKEP_ECLOSED;
-    if (status == SKEP_EAGAIN) worker->sender_waits = true;
-    return status;
-}
-
 int skep_send(skep_worker *worker, const char *name, const void *data, size_t size_bytes) {
     return skep_send_to(worker, 0, name, data, size_bytes);
 }

@@ -191,6 +191,13 @@ static inline int skep__worker_put(skep_worker *worker, const struct skep_comman
     return SKEP_OK;
 }
 
+/* For a call of the user's: the drain event follows SKEP_EAGAIN. Errors: SKEP_ECLOSED, too. */
+static inline int skep__worker_queue(skep_worker *worker, const struct skep_command *command) {
+    int status = worker->link >= 0 ? skep__worker_put(worker, command) : SKEP_ECLOSED;
+    if (status == SKEP_EAGAIN) worker->sender_waits = true;
+    return status;
+}
+
 /* --- page.c --- */
 
 /* Maps the page behind a descriptor and closes that, if it is one; else the worker writes to no_page. */
@@ -295,9 +302,6 @@ void skep__worker_unlisten(skep_worker *worker, uint64_t number);
 void skep__worker_close_listeners(skep_worker *worker);
 
 /* --- messages.c --- */
-
-/* As skep__worker_put, for a call of the user's: the drain event follows SKEP_EAGAIN. Errors: SKEP_ECLOSED, too. */
-SKEP_MUST_USE int skep__worker_queue(skep_worker *worker, const struct skep_command *command);
 
 /* What the broker says in the inbox or the news, all but jobs. */
 void skep__worker_received(skep_worker *worker, const struct skep_command *command, bool inbox);
