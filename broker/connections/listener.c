@@ -54,7 +54,7 @@ static int own_member(struct skep__listener *listener, skep_child *child, int *f
         if (!may_open(listener->cluster)) return SKEP_EMFILE;
         status = skep__socket_again(&listener->address, listener->backlog, &new_fd);
         if (status == SKEP_OK) status = add_member(listener, new_fd, &member);
-        if (status != SKEP_OK) return status;
+        if (member == NULL) return status;
     }
     member->owner = child;
     member->waits = false;

@@ -132,7 +132,10 @@ void skep__groups_stop(skep_cluster *cluster) {
 void skep__groups_end(skep_cluster *cluster) {
     if (cluster->groups == NULL) return;
     skep__handle_close(&cluster->handles, (uv_handle_t *)&cluster->groups->keep_alive);
-    for (skep_group *group; (group = TAILQ_FIRST(&cluster->groups->list)) != NULL;) free_group(group);
+    for (skep_group *group = TAILQ_FIRST(&cluster->groups->list), *next; group != NULL; group = next) {
+        next = TAILQ_NEXT(group, entry);
+        free_group(group);
+    }
 }
 
 void skep__groups_free(skep_cluster *cluster) {
