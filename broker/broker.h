@@ -6,18 +6,25 @@
 
 #include <skep/group.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/clock.h"
 #include "base/handles.h"
 #include "base/heap.h"
 #include "base/reserve.h"
+#include "base/why.h"
 #include "command.h"
+#include "common/container.h"
 #include "common/flusher.h"
 #include "common/instance.h"
 #include "common/table.h"
+#include "common/text.h"
 #include "common/trace.h"
 #include "transport/link.h"
 #include "transport/outlet.h"
@@ -26,7 +33,6 @@
 enum skep__child_state {
 #define STATE(id, name) SKEP__CHILD_##id,
 #include "worker/states.def"
-#undef STATE
     SKEP__CHILD_STATES
 };
 

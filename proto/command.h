@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * Commands as C structs, and frames: bytes in, structs out; structs in, bytes out. No sockets, clocks, logs, globals.
  */
-#ifndef SKEP_COMMAND_H
-#define SKEP_COMMAND_H
+#pragma once
 
 #include <msgpack.h>
 #include <skep/status.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "contract.h"
 
@@ -34,52 +31,32 @@ typedef struct skep_bytes skep_field_STR;
 typedef struct skep_bytes skep_field_BIN;
 typedef struct skep_list skep_field_LIST;
 
+/* COMMAND opens what END closes. */
+/* clang-format off */
+
 /* A struct for each command; bit SKEP_AT_command_field of has tells which fields are there. */
-#define COMMAND(id, channels, answer, doc) \
-    struct skep_command_##id {             \
-        uint32_t has;
+#define COMMAND(id, channels, answer, doc) struct skep_command_##id { uint32_t has;
 #define FIELD(command, name, type, need, limit, doc) skep_field_##type name;
-#define END(id) \
-    }           \
-    ;
+#define END(id) };
 #include "commands.def"
-#undef COMMAND
-#undef FIELD
-#undef END
 
 /* Position of each field within its command */
 #define COMMAND(id, channels, answer, doc) enum {
 #define FIELD(command, name, type, need, limit, doc) SKEP_AT_##command##_##name,
-#define END(id)          \
-    SKEP_AT_##id##_END__ \
-    }                    \
-    ;
+#define END(id) SKEP_AT_##id##_END__ };
 #include "commands.def"
-#undef COMMAND
-#undef FIELD
-#undef END
+
+/* clang-format on */
 
 enum skep_command_id {
 #define COMMAND(id, channels, answer, doc) SKEP_COMMAND_##id,
-#define FIELD(command, name, type, need, limit, doc)
-#define END(id)
 #include "commands.def"
-#undef COMMAND
-#undef FIELD
-#undef END
     SKEP_COMMAND_COUNT
 };
 
 enum skep_channel {
-    SKEP_CHANNEL_LINK_UP = 1 << 0,
-    SKEP_CHANNEL_LINK_DOWN = 1 << 1,
-    SKEP_CHANNEL_OUTBOX = 1 << 2,
-    SKEP_CHANNEL_INBOX = 1 << 3,
-    SKEP_CHANNEL_NEWS = 1 << 4,
-    SKEP_CHANNEL_ASK = 1 << 5,
-    SKEP_CHANNEL_ANSWER = 1 << 6,
-    SKEP_CHANNEL_INTAKE = 1 << 7,
-    SKEP_CHANNEL_RETURNS = 1 << 8,
+#define CHANNEL(id, bit, name) SKEP_CHANNEL_##id = 1 << (bit),
+#include "channels.def"
     SKEP_CHANNELS_END = 1 << 9
 };
 
@@ -87,12 +64,7 @@ struct skep_command {
     enum skep_command_id id;
     union {
 #define COMMAND(id, channels, answer, doc) struct skep_command_##id id;
-#define FIELD(command, name, type, need, limit, doc)
-#define END(id)
 #include "commands.def"
-#undef COMMAND
-#undef FIELD
-#undef END
     };
 };
 
@@ -250,5 +222,3 @@ bool skep__scan_value(const void *data, size_t size_bytes, unsigned depth);
 /* Prints a command readably, such as: connection {connection: 7, listener: 1}. Text is escaped, data are shown by size.
  * Always terminates; returns the length. */
 size_t skep__command_print(const struct skep_command *command, char *text, size_t capacity_bytes);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The contract between broker and worker that is not a command: descriptors, environment, socket names, limits. */
-#ifndef SKEP_CONTRACT_H
-#define SKEP_CONTRACT_H
+#pragma once
 
 #include <assert.h>
 #include <stddef.h>
@@ -100,5 +99,3 @@ static_assert(SKEP_MAX_NAME < sizeof(((struct skep_page_counter *)0)->name), "a 
 /* The value that goes with a SIGTERM of the broker's own (sigqueue(3)), after the drain timeout, say: it ends the
  * worker. A SIGTERM without it asks the worker to leave. */
 #define SKEP_TERM_NOW 0x736b6570
-
-#endif

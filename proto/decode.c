@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * From frames to commands: msgpack-c parses, the command table checks. */
-#include <skep/status.h>
 #include <string.h>
 
 #include "command.h"
@@ -53,18 +52,6 @@ static bool find_command(struct skep_reader *reader, const msgpack_object *name,
     return false;
 }
 
-static int store_uint(const msgpack_object *value, const struct skep_field *field, void *place) {
-    if (value->type != MSGPACK_OBJECT_POSITIVE_INTEGER || value->via.u64 > field->limit) return SKEP_EPROTO;
-    *(uint64_t *)place = value->via.u64;
-    return SKEP_OK;
-}
-
-static int store_bool(const msgpack_object *value, void *place) {
-    if (value->type != MSGPACK_OBJECT_BOOLEAN) return SKEP_EPROTO;
-    *(bool *)place = value->via.boolean;
-    return SKEP_OK;
-}
-
 /* str and bin both serve for either: older encoders have one type only. */
 static int store_bytes(const msgpack_object *value, const struct skep_field *field, void *place) {
     if (value->type != MSGPACK_OBJECT_STR && value->type != MSGPACK_OBJECT_BIN) return SKEP_EPROTO;
@@ -88,8 +75,14 @@ static int store_list(const msgpack_object *value, const struct skep_field *fiel
 
 static int store(const msgpack_object *value, const struct skep_field *field, void *place) {
     switch ((enum skep_field_type)field->type) {
-    case SKEP_TYPE_UINT: return store_uint(value, field, place);
-    case SKEP_TYPE_BOOL: return store_bool(value, place);
+    case SKEP_TYPE_UINT:
+        if (value->type != MSGPACK_OBJECT_POSITIVE_INTEGER || value->via.u64 > field->limit) return SKEP_EPROTO;
+        *(uint64_t *)place = value->via.u64;
+        return SKEP_OK;
+    case SKEP_TYPE_BOOL:
+        if (value->type != MSGPACK_OBJECT_BOOLEAN) return SKEP_EPROTO;
+        *(bool *)place = value->via.boolean;
+        return SKEP_OK;
     case SKEP_TYPE_STR:
     case SKEP_TYPE_BIN: return store_bytes(value, field, place);
     case SKEP_TYPE_LIST: return store_list(value, field, place);
@@ -138,19 +131,14 @@ static int store_command(struct skep_reader *reader, const msgpack_object_map *m
     return status;
 }
 
-static int parse(struct skep_reader *reader, msgpack_object *object) {
-    msgpack_zone_clear(&reader->zone);
-    reader->command_bytes = reader->offset_bytes;
-    msgpack_unpack_return r =
-        msgpack_unpack(reader->data, reader->size_bytes, &reader->offset_bytes, &reader->zone, object);
-    return r == MSGPACK_UNPACK_SUCCESS || r == MSGPACK_UNPACK_EXTRA_BYTES ? SKEP_OK : fail(reader, "not MessagePack");
-}
-
 int skep__reader_next(struct skep_reader *reader, struct skep_command *command, bool *more) {
     while (reader->offset_bytes < reader->size_bytes) {
         msgpack_object object;
-        int status = parse(reader, &object);
-        if (status != SKEP_OK) return status;
+        msgpack_zone_clear(&reader->zone);
+        reader->command_bytes = reader->offset_bytes;
+        msgpack_unpack_return r =
+            msgpack_unpack(reader->data, reader->size_bytes, &reader->offset_bytes, &reader->zone, &object);
+        if (r != MSGPACK_UNPACK_SUCCESS && r != MSGPACK_UNPACK_EXTRA_BYTES) return fail(reader, "not MessagePack");
         const msgpack_object *name = command_name(&object.via.map);
         if (name == NULL) return fail(reader, "a map without cmd");
         if (name->type != MSGPACK_OBJECT_STR) return fail(reader, "cmd is not a string");
@@ -161,7 +149,7 @@ int skep__reader_next(struct skep_reader *reader, struct skep_command *command, 
         }
         const struct skep_spec *spec = skep__spec(id);
         if (!(spec->channels & reader->channel)) return fail(reader, "a command of another channel");
-        status = store_command(reader, &object.via.map, id, command);
+        int status = store_command(reader, &object.via.map, id, command);
         if (status == SKEP_OK) *more = true;
         return status;
     }

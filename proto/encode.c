@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * From commands to frames: the command table says which fields there are, msgpack-c packs them. */
-#include <skep/status.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,17 +20,16 @@ static int reserve(struct skep_frame *frame, size_t size_bytes) {
     return SKEP_OK;
 }
 
-int skep__frame_append(struct skep_frame *frame, const void *data, size_t size_bytes) {
-    int status = reserve(frame, size_bytes);
-    if (status != SKEP_OK) return status;
-    if (size_bytes > 0) memcpy(frame->data + frame->size_bytes, data, size_bytes); /* data may be NULL else */
-    frame->size_bytes += size_bytes;
-    return SKEP_OK;
-}
-
 int skep__frame_extend(struct skep_frame *frame, size_t size_bytes) {
     int status = reserve(frame, size_bytes);
     if (status == SKEP_OK) frame->size_bytes += size_bytes;
+    return status;
+}
+
+int skep__frame_append(struct skep_frame *frame, const void *data, size_t size_bytes) {
+    size_t before = frame->size_bytes;
+    int status = skep__frame_extend(frame, size_bytes);
+    if (status == SKEP_OK && size_bytes > 0) memcpy(frame->data + before, data, size_bytes); /* data may be NULL else */
     return status;
 }
 
@@ -76,14 +74,11 @@ static int write_packed(void *context, const char *data, size_t size_bytes) {
     return 0;
 }
 
-static bool is_lent(const struct skep_frame *frame, size_t size_bytes) {
-    return frame->loans != NULL && size_bytes >= SKEP_LEAST_LOAN && frame->loans->count < SKEP_MAX_LOANS;
-}
-
 /* What a frame may borrow is noted. */
 static int write_body(struct skep_frame *frame, const void *data, size_t size_bytes) {
     struct skep_loans *loans = frame->loans;
-    if (!is_lent(frame, size_bytes)) return write_packed(frame, data, size_bytes);
+    bool is_lent = loans != NULL && size_bytes >= SKEP_LEAST_LOAN && loans->count < SKEP_MAX_LOANS;
+    if (!is_lent) return write_packed(frame, data, size_bytes);
     loans->loans[loans->count++] = (struct skep_loan){data, size_bytes, frame->size_bytes};
     loans->size_bytes += size_bytes;
     return 0;
@@ -107,10 +102,6 @@ struct skep_list skep__list_of(const struct skep_frame *items, uint32_t count) {
     return (struct skep_list){.count = count, .packed = items->data, .packed_bytes = items->size_bytes};
 }
 
-static bool is_bytes(const struct skep_field *field) {
-    return field->type == SKEP_TYPE_STR || field->type == SKEP_TYPE_BIN;
-}
-
 /* Packed items are not checked again: their sizes were checked when they were added. */
 static bool list_within_limit(const struct skep_field *field, const struct skep_list *list) {
     if (list->count > SKEP_MAX_LIST) return false;
@@ -120,9 +111,9 @@ static bool list_within_limit(const struct skep_field *field, const struct skep_
 }
 
 static bool within_limit(const struct skep_field *field, const void *place) {
-    if (is_bytes(field)) return ((const struct skep_bytes *)place)->size_bytes <= field->limit;
+    if (field->type == SKEP_TYPE_UINT) return *(const uint64_t *)place <= field->limit;
     if (field->type == SKEP_TYPE_LIST) return list_within_limit(field, place);
-    return field->type == SKEP_TYPE_BOOL || *(const uint64_t *)place <= field->limit;
+    return field->type == SKEP_TYPE_BOOL || ((const struct skep_bytes *)place)->size_bytes <= field->limit;
 }
 
 static int pack_list(msgpack_packer *packer, const struct skep_list *list) {

@@ -51,23 +51,14 @@ static void enter(struct skep_histogram *histogram, uint32_t cell, uint64_t coun
 
 int skep__histogram_record(struct skep_histogram *histogram, uint64_t value_ns) {
     uint32_t cell = cell_of(value_ns);
-    if (cell >= histogram->cells) {
-        int status = grow(histogram, cell + 1);
-        if (status != SKEP_OK) return status;
-    }
-    enter(histogram, cell, 1);
-    return SKEP_OK;
-}
-
-/* Number of cells up to the last that is not empty */
-static uint32_t used_cells(const struct skep_histogram *histogram) {
-    uint32_t cells = histogram->cells;
-    while (cells > 0 && histogram->counts[cells - 1] == 0) cells--;
-    return cells;
+    int status = grow(histogram, cell + 1);
+    if (status == SKEP_OK) enter(histogram, cell, 1);
+    return status;
 }
 
 int skep__histogram_add(struct skep_histogram *histogram, const struct skep_histogram *other) {
-    uint32_t cells = used_cells(other);
+    uint32_t cells = other->cells;
+    while (cells > 0 && other->counts[cells - 1] == 0) cells--; /* up to the last that is not empty */
     int status = grow(histogram, cells);
     if (status != SKEP_OK) return status;
     for (uint32_t i = 0; i < cells; i++) enter(histogram, i, other->counts[i]);

@@ -3,8 +3,7 @@
  * so that every quantile is off by less than 1 % or 128 ns. They can be merged, which quantiles cannot.
  *
  * Values are nanoseconds, up to an hour; longer ones count as an hour. The unit of the lowest cells is 128 ns. */
-#ifndef SKEP_HISTOGRAM_H
-#define SKEP_HISTOGRAM_H
+#pragma once
 
 #include <skep/status.h>
 #include <stdbool.h>
@@ -45,5 +44,3 @@ SKEP_MUST_USE int skep__histogram_unpack(struct skep_histogram *histogram, const
 void skep__histogram_clear(struct skep_histogram *histogram);
 
 void skep__histogram_free(struct skep_histogram *histogram);
-
-#endif

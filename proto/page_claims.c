@@ -6,10 +6,6 @@ enum { WHAT_SHIFT = 32, NUMBER_SHIFT = 34 };
 
 enum what { NOTHING, BEGUN, TAKEN, RELEASED };
 
-static uint64_t claim_of(uint64_t delivery, enum what what, uint64_t now_ms) {
-    return delivery << NUMBER_SHIFT | (uint64_t)what << WHAT_SHIFT | (now_ms & UINT32_MAX);
-}
-
 static uint64_t *place_of(const struct skep_page *page, uint64_t delivery) {
     return (uint64_t *)&page->claims[delivery % SKEP_CLAIMS];
 }
@@ -26,10 +22,10 @@ static enum what what_of(uint64_t claim, uint64_t delivery) {
 /* Takes it only if it is free. What the worker has given back is free for the broker. */
 static bool claim(struct skep_page *page, uint64_t delivery, enum what what, uint64_t now_ms) {
     uint64_t *place = place_of(page, delivery), before = __atomic_load_n(place, __ATOMIC_RELAXED);
+    uint64_t after = delivery << NUMBER_SHIFT | (uint64_t)what << WHAT_SHIFT | (now_ms & UINT32_MAX);
     enum what is = what_of(before, delivery);
     return (is == NOTHING || (is == RELEASED && what == TAKEN)) &&
-           __atomic_compare_exchange_n(place, &before, claim_of(delivery, what, now_ms), false, __ATOMIC_SEQ_CST,
-                                       __ATOMIC_RELAXED);
+           __atomic_compare_exchange_n(place, &before, after, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
 bool skep__claim_begin(struct skep_page *page, uint64_t delivery, uint64_t now_ms) {

@@ -7,8 +7,7 @@
  * CLOCK_MONOTONIC in milliseconds when it was begun. Delivery n has claims[n % SKEP_CLAIMS]. The number of an earlier
  * delivery there says nothing; that of a later one says that this one was taken back, if it had not begun. A worker may
  * write anything there: the worst is that its own jobs run twice or wait. */
-#ifndef SKEP_PAGE_CLAIMS_H
-#define SKEP_PAGE_CLAIMS_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -40,5 +39,3 @@ bool skep__claim_is_begun(const struct skep_page *page, uint64_t delivery);
 
 /* How long ago a begun delivery was begun; UINT32_MAX if unknown. */
 uint32_t skep__claim_age_ms(const struct skep_page *page, uint64_t delivery, uint64_t now_ms);
-
-#endif

@@ -4,17 +4,14 @@
 
 #include <string.h>
 
-static bool is_kept(const struct skep_page *page) {
-    uint64_t writes = page != NULL ? __atomic_load_n(&page->writes, __ATOMIC_ACQUIRE) : 0;
-    return writes == 1 || writes == 2;
-}
+#include "page_claims.h"
 
 uint64_t skep__page_requests(const struct skep_page *page) {
-    return is_kept(page) ? __atomic_load_n(&page->requests, __ATOMIC_RELAXED) : 0;
+    return skep__claims_tell(page) ? __atomic_load_n(&page->requests, __ATOMIC_RELAXED) : 0;
 }
 
 unsigned skep__page_counter_count(const struct skep_page *page) {
-    uint64_t count = is_kept(page) ? __atomic_load_n(&page->counter_count, __ATOMIC_ACQUIRE) : 0;
+    uint64_t count = skep__claims_tell(page) ? __atomic_load_n(&page->counter_count, __ATOMIC_ACQUIRE) : 0;
     return count < SKEP_MAX_COUNTERS ? (unsigned)count : SKEP_MAX_COUNTERS;
 }
 

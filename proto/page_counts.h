@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What a worker has counted, as its page tells. Workers may write anything there, and a child of a worker that has
  * ended may still be writing: nothing is believed unseen, and each value is read once. */
-#ifndef SKEP_PAGE_COUNTS_H
-#define SKEP_PAGE_COUNTS_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -16,5 +15,3 @@ unsigned skep__page_counter_count(const struct skep_page *page);
 
 /* Copies the named counter of an index below that. False, and *counter undefined, if its name is none. */
 bool skep__page_counter(const struct skep_page *page, unsigned index, struct skep_page_counter *counter);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Commands as text for people: what a trace shows. */
 #include <inttypes.h>
-#include <skep/status.h>
 #include <stdarg.h>
 #include <stdio.h>
 

@@ -5,16 +5,9 @@
 
 #include "command.h"
 
-static const char *type_name(unsigned type) {
-    static const char *const names[] = {"uint", "bool", "str", "bin", "list"};
-    return names[type];
-}
-
-/* What follows the type of a number of a status */
-static const char *kind_suffix(enum skep_kind kind) {
-    static const char *const suffixes[] = {"", ", counter", ", gauge", ""};
-    return suffixes[kind];
-}
+/* By their enums. What a number of a status is follows its type. */
+static const char *const types[] = {"uint", "bool", "str", "bin", "list"};
+static const char *const kinds[] = {"", ", counter", ", gauge", ""};
 
 static void print_channels(unsigned channels) {
     const char *separator = "";
@@ -33,8 +26,8 @@ static void print_command(enum skep_command_id id) {
     if (spec->fields[0].name != NULL)
         printf("\n| field | type | limit | needed | meaning |\n| --- | --- | --- | --- | --- |\n");
     for (const struct skep_field *f = spec->fields; f->name != NULL; f++)
-        printf("| `%s` | %s%s | %" PRIu64 " | %s | %s |\n", f->name, type_name(f->type),
-               kind_suffix(skep__kind(id, (unsigned)(f - spec->fields))), f->limit, f->needed ? "yes" : "no", f->doc);
+        printf("| `%s` | %s%s | %" PRIu64 " | %s | %s |\n", f->name, types[f->type],
+               kinds[skep__kind(id, (unsigned)(f - spec->fields))], f->limit, f->needed ? "yes" : "no", f->doc);
 }
 
 int main(void) {

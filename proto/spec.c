@@ -2,6 +2,9 @@
  * The command table, made from commands.def by the preprocessor. */
 #include "command.h"
 
+/* COMMAND opens what END closes. */
+/* clang-format off */
+
 #define NEEDED true
 #define OPTIONAL false
 #define COMMAND(id, channels, answer, doc) static const struct skep_field fields_##id[] = {
@@ -13,24 +16,14 @@
      .name_size_bytes = sizeof #field - 1,                     \
      .type = SKEP_TYPE_##type_,                                \
      .needed = (need)},
-#define END(id)      \
-    { .name = NULL } \
-    }                \
-    ;
+#define END(id) {.name = NULL}};
 #include "commands.def"
-#undef COMMAND
-#undef FIELD
-#undef END
 
-#define LINK_UP SKEP_CHANNEL_LINK_UP
-#define LINK_DOWN SKEP_CHANNEL_LINK_DOWN
-#define OUTBOX SKEP_CHANNEL_OUTBOX
-#define INBOX SKEP_CHANNEL_INBOX
-#define NEWS SKEP_CHANNEL_NEWS
-#define ASK SKEP_CHANNEL_ASK
-#define ANSWER SKEP_CHANNEL_ANSWER
-#define INTAKE SKEP_CHANNEL_INTAKE
-#define RETURNS SKEP_CHANNEL_RETURNS
+/* As the table of commands names them */
+enum {
+#define CHANNEL(id, bit, name) id = SKEP_CHANNEL_##id,
+#include "channels.def"
+};
 
 static const struct skep_spec specs[] = {
 #define COMMAND(id, channels_, answer_, doc_)                                                                      \
@@ -38,14 +31,11 @@ static const struct skep_spec specs[] = {
         .name = #id, .answer = (answer_), .doc = (doc_), .fields = fields_##id, .name_size_bytes = sizeof #id - 1, \
         .channels = (channels_), .size_bytes = sizeof(struct skep_command_##id), .needed = 0
 #define FIELD(command, name, type, need, limit, doc) | ((need) ? 1u << SKEP_AT_##command##_##name : 0u)
-#define END(id) \
-    }           \
-    ,
+#define END(id) },
 #include "commands.def"
-#undef COMMAND
-#undef FIELD
-#undef END
 };
+
+/* clang-format on */
 
 const struct skep_spec *skep__spec(enum skep_command_id id) {
     return &specs[id];
@@ -58,7 +48,6 @@ static const struct {
 } kinds[] = {
 #define KIND(command, field, kind) {SKEP_COMMAND_##command, SKEP_AT_##command##_##field, SKEP_KIND_##kind},
 #include "kinds.def"
-#undef KIND
 };
 
 enum skep_kind skep__kind(enum skep_command_id id, unsigned at) {
@@ -68,17 +57,8 @@ enum skep_kind skep__kind(enum skep_command_id id, unsigned at) {
 }
 
 const char *skep__channel_name(enum skep_channel channel) {
-    switch (channel) {
-    case SKEP_CHANNEL_LINK_UP: return "link up";
-    case SKEP_CHANNEL_LINK_DOWN: return "link down";
-    case SKEP_CHANNEL_OUTBOX: return "outbox";
-    case SKEP_CHANNEL_INBOX: return "inbox";
-    case SKEP_CHANNEL_NEWS: return "news";
-    case SKEP_CHANNEL_ASK: return "ask";
-    case SKEP_CHANNEL_ANSWER: return "answer";
-    case SKEP_CHANNEL_INTAKE: return "intake";
-    case SKEP_CHANNEL_RETURNS: return "returns";
-    case SKEP_CHANNELS_END: break;
-    }
+#define CHANNEL(id, bit, name) \
+    if (channel == SKEP_CHANNEL_##id) return name;
+#include "channels.def"
     return "?";
 }

@@ -6,8 +6,6 @@
 #include <limits.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <skep/status.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,13 +113,12 @@ static bool parse_port(const char *text, uint16_t *port) {
     return value <= UINT16_MAX;
 }
 
-static void set_any(struct skep_url *url, uint16_t port) {
+/* An IPv6 address, of which the host is to be filled in */
+static struct sockaddr_in6 *set_port6(struct skep_url *url, uint16_t port) {
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&url->address;
-    in6->sin6_family = AF_INET6;
-    in6->sin6_addr = in6addr_any;
-    in6->sin6_port = htons(port);
+    *in6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_addr = in6addr_any, .sin6_port = htons(port)};
     url->address_size_bytes = sizeof *in6;
-    url->any = true;
+    return in6;
 }
 
 /* A network interface, by its name or number */
@@ -133,12 +130,9 @@ static bool set_zone(struct sockaddr_in6 *in6, const char *zone) {
 }
 
 static bool set_host6(struct skep_url *url, char *host, uint16_t port) {
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&url->address;
+    struct sockaddr_in6 *in6 = set_port6(url, port);
     char *zone = strchr(host, '%');
     if (zone != NULL) *zone++ = '\0';
-    in6->sin6_family = AF_INET6;
-    in6->sin6_port = htons(port);
-    url->address_size_bytes = sizeof *in6;
     return inet_pton(AF_INET6, host, &in6->sin6_addr) == 1 && (zone == NULL || set_zone(in6, zone));
 }
 
@@ -170,7 +164,8 @@ static int parse_tcp(const char *text, struct skep_url *url, const char **why) {
     if (!parse_port(colon + 1, &port)) return refuse(why, "the port is not a number from 0 to 65535");
     if (!cut_host(text, colon, host, sizeof host, &bracketed)) return refuse(why, "the host is too long");
     if (!bracketed && (host[0] == '\0' || strcmp(host, "*") == 0)) {
-        set_any(url, port);
+        set_port6(url, port);
+        url->any = true;
         return SKEP_OK;
     }
     if (bracketed ? set_host6(url, host, port) : set_host(url, host, port)) return SKEP_OK;
@@ -191,6 +186,11 @@ int skep__url_parse(const char *text, struct skep_url *url, const char **why) {
     return status;
 }
 
+uint16_t skep__url_port(const struct sockaddr_storage *address) {
+    if (address->ss_family == AF_INET) return ntohs(((const struct sockaddr_in *)address)->sin_port);
+    return address->ss_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)address)->sin6_port) : 0;
+}
+
 void skep__url_print_host(const struct sockaddr_storage *address, char text[SKEP__ADDRESS_SIZE]) {
     const struct sockaddr_in *in = (const struct sockaddr_in *)address;
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
@@ -209,22 +209,16 @@ void skep__url_print_host(const struct sockaddr_storage *address, char text[SKEP
 
 void skep__url_print(const struct sockaddr_storage *address, socklen_t size_bytes, bool any, char *text,
                      size_t capacity_bytes) {
-    char host[SKEP__ADDRESS_SIZE];
-    const struct sockaddr_in *in = (const struct sockaddr_in *)address;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+    char host[SKEP__ADDRESS_SIZE] = "*";
     const struct sockaddr_un *un = (const struct sockaddr_un *)address;
     if (address->ss_family == AF_UNIX) {
         int length = (int)(size_bytes - offsetof(struct sockaddr_un, sun_path));
         bool abstract = length > 1 && un->sun_path[0] == '\0'; /* a descriptor that was given may be such */
         if (abstract) snprintf(text, capacity_bytes, "unix://@%.*s", length - 1, un->sun_path + 1);
         else snprintf(text, capacity_bytes, "unix://%.*s", length, un->sun_path);
-    } else if (any) {
-        snprintf(text, capacity_bytes, "tcp://*:%u", ntohs(in6->sin6_port));
-    } else if (address->ss_family == AF_INET6) {
-        skep__url_print_host(address, host);
-        snprintf(text, capacity_bytes, "tcp://[%s]:%u", host, ntohs(in6->sin6_port));
-    } else {
-        skep__url_print_host(address, host);
-        snprintf(text, capacity_bytes, "tcp://%s:%u", host, ntohs(in->sin_port));
+        return;
     }
+    if (!any) skep__url_print_host(address, host);
+    bool bracketed = !any && address->ss_family == AF_INET6;
+    snprintf(text, capacity_bytes, bracketed ? "tcp://[%s]:%u" : "tcp://%s:%u", host, skep__url_port(address));
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * URLs that a listener is bound to. */
-#ifndef SKEP_URL_H
-#define SKEP_URL_H
+#pragma once
 
 #include <skep/status.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -40,6 +40,9 @@ SKEP_MUST_USE int skep__url_parse(const char *text, struct skep_url *url, const 
  * no working directory any more). */
 SKEP_MUST_USE int skep__url_resolve(const char *text, char *resolved, size_t capacity_bytes, const char **why);
 
+/* The port of an address, in the machine's order; 0 if it has none. */
+uint16_t skep__url_port(const struct sockaddr_storage *address);
+
 /* Writes an IP address, with its zone if it has one. Always terminates. */
 void skep__url_print_host(const struct sockaddr_storage *address, char text[SKEP__ADDRESS_SIZE]);
 
@@ -49,5 +52,3 @@ bool skep__url_is(const char *text);
 /* Writes the URL of a bound address; the dual-stack wildcard host is written as a star. Always terminates. */
 void skep__url_print(const struct sockaddr_storage *address, socklen_t size_bytes, bool any, char *text,
                      size_t capacity_bytes);
-
-#endif

@@ -55,15 +55,12 @@ static void step(const char *name, int status) {
     printf("%s: %s\n", name, skep_strerror(status));
 }
 
-static void on_all_listening(skep_cluster *cluster) {
+static void on_tour_listening(skep_cluster *cluster, const skep_event *event, void *count) {
+    (void)event;
+    if (++*(unsigned *)count != options.workers) return;
     printf("cluster.workers:\n");
     for (skep_child *each = skep_child_next(cluster, NULL); each; each = skep_child_next(cluster, each)) show(each);
     step("worker.send()", skep_child_send(skep_child_by_id(cluster, 1), "greeting", "hello", 5));
-}
-
-static void on_tour_listening(skep_cluster *cluster, const skep_event *event, void *count) {
-    (void)event;
-    if (++*(unsigned *)count == options.workers) on_all_listening(cluster);
 }
 
 static void on_tour_message(skep_cluster *cluster, const skep_event *event, void *context) {
@@ -160,23 +157,10 @@ static void on_message(skep_worker *self, const skep_message *message, void *con
     if (skep_send(self, "reply", text, (size_t)length)) fprintf(stderr, "cluster-example: %s\n", skep_worker_why(self));
 }
 
-static int serve(skep_worker *self, http *server) {
+static void listening(skep_worker *self, http *server, skep_listener *listener) {
+    (void)server, (void)listener;
     skep_on_message(self, on_message, NULL);
-    if (skep_listen(self, options.listen, http_connection, server, NULL))
-        return worker_cannot_listen("cluster-example", options.listen, skep_worker_why(self));
     printf("Worker with Process ID : %d started\n", (int)getpid());
-    return worker_end(skep_worker_run(self));
-}
-
-static int worker(void) {
-    skep_worker *self = NULL;
-    http *server = NULL;
-    int status = skep_worker_new(&self, NULL);
-    if (!status) status = http_new(&server, self, answer, self);
-    status = status ? worker_stray("cluster-example", status) : serve(self, server);
-    http_free(&server);
-    skep_worker_free(&self);
-    return status;
 }
 
 int main(int argc, char **argv) {
@@ -190,5 +174,5 @@ int main(int argc, char **argv) {
                      OPTION_FLAG("tour", "show each property, method and event; needs 3 workers", &options.tour),
                      OPTION_END});
     if (options.tour && options.workers < 3) options.workers = 3;
-    return skep_is_worker() ? worker() : primary();
+    return skep_is_worker() ? http_serve("cluster-example", options.listen, answer, listening) : primary();
 }

@@ -13,8 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "program.h"
 
 enum {
     CONNECTIONS = 1 << 20,         /* the descriptor limit is reached long before */
@@ -30,7 +33,7 @@ enum {
 #define TEXT "text/plain; charset=utf-8"
 
 struct connection {
-    struct connection *next, *previous;
+    LIST_ENTRY(connection) entry;
     int fd;
     bool busy;         /* its request has begun and is not answered yet */
     bool announced;    /* MHD has shown the request's headers; the next call is for the whole of it */
@@ -57,7 +60,7 @@ struct http {
     bool due;         /* MHD has something to do */
     bool leaving;
     uint64_t opened; /* connections that MHD took */
-    struct connection *connections;
+    LIST_HEAD(, connection) connections;
     struct constant constants[CONSTANTS];
 };
 
@@ -71,19 +74,15 @@ struct http_request {
 
 static void on_later(uv_timer_t *timer);
 
-/* Wakes the loop when MHD wants to run though no descriptor becomes ready. A timer that fires too early does no
+/* The timer wakes the loop when MHD wants to run though no descriptor becomes ready. One that fires too early does no
  * harm. */
-static void set_timer(http *server) {
+static void run(http *server) {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
+    server->due = false;
+    MHD_run(server->daemon);
     if (MHD_get_timeout(server->daemon, &timeout_ms) != MHD_YES) return;
     if (timeout_ms == 0 || !uv_is_active((uv_handle_t *)&server->later))
         uv_timer_start(&server->later, on_later, timeout_ms, 0);
-}
-
-static void run(http *server) {
-    server->due = false;
-    MHD_run(server->daemon);
-    set_timer(server);
 }
 
 static void on_later(uv_timer_t *timer) {
@@ -108,17 +107,13 @@ static void opened(http *server, struct MHD_Connection *mhd, void **context) {
     if (!connection) return; /* its first request is refused */
     connection->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     connection->idle_since_ms = uv_now(skep_worker_loop(server->worker));
-    connection->next = server->connections;
-    if (connection->next) connection->next->previous = connection;
-    server->connections = connection;
+    LIST_INSERT_HEAD(&server->connections, connection, entry);
 }
 
 static void closed(http *server, struct connection *connection, int fd) {
     skep_connection_finished(server->worker, fd);
     if (!connection) return;
-    if (connection->next) connection->next->previous = connection->previous;
-    if (connection->previous) connection->previous->next = connection->next;
-    else server->connections = connection->next;
+    LIST_REMOVE(connection, entry);
     free(connection);
 }
 
@@ -231,8 +226,9 @@ void http_on_replied(http *server, void (*callback)(void *context)) {
 static void close_silent(uv_timer_t *timer) {
     http *server = timer->data;
     uint64_t now_ms = uv_now(timer->loop);
-    for (struct connection *each = server->connections; each; each = each->next)
-        if (!each->busy && now_ms - each->idle_since_ms >= LEAVE_SILENCE_MS) shutdown(each->fd, SHUT_RD);
+    const struct connection *each;
+    LIST_FOREACH(each, &server->connections, entry)
+    if (!each->busy && now_ms - each->idle_since_ms >= LEAVE_SILENCE_MS) shutdown(each->fd, SHUT_RD);
 }
 
 static void on_leave(skep_worker *worker, void *context) {
@@ -248,13 +244,9 @@ static void on_leave(skep_worker *worker, void *context) {
 
 /* Each burst of connections takes and gives back a few hundred KiB: given back to the system they would come again as
  * page faults. */
-static void keep_memory(void) {
+static bool start(http *server) {
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
-}
-
-static bool start(http *server) {
-    keep_memory();
     unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_TURBO;
     server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, server,            //
                                       MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, //
@@ -314,4 +306,23 @@ void http_free(http **server) {
     for (size_t i = 0; i < CONSTANTS; i++)
         if (made->constants[i].response) MHD_destroy_response(made->constants[i].response);
     free(made);
+}
+
+static int serve(const char *program, const char *url, skep_worker *self, http *server, http_listening_cb listening) {
+    skep_listener *listener;
+    if (skep_listen(self, url, http_connection, server, &listener))
+        return worker_cannot_listen(program, url, skep_worker_why(self));
+    listening(self, server, listener);
+    return worker_end(skep_worker_run(self));
+}
+
+int http_serve(const char *program, const char *url, http_handler handler, http_listening_cb listening) {
+    skep_worker *self = NULL;
+    http *server = NULL;
+    int status = skep_worker_new(&self, NULL);
+    if (!status) status = http_new(&server, self, handler, self);
+    status = status ? worker_stray(program, status) : serve(program, url, self, server, listening);
+    http_free(&server);
+    skep_worker_free(&self);
+    return status;
 }

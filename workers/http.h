@@ -10,8 +10,7 @@
  *
  * When the worker leaves, requests that have begun are answered with "Connection: close", and connections that are
  * silent are closed. */
-#ifndef EXAMPLE_HTTP_H
-#define EXAMPLE_HTTP_H
+#pragma once
 
 #include <skep/worker.h>
 
@@ -38,7 +37,12 @@ void http_reply(http_request *request, unsigned status, const char *format, ...)
  * once. */
 void http_reply_constant(http_request *request, const char *type, const char *text);
 
+/* Called when a worker listens, before it tells the broker that it is ready. */
+typedef void (*http_listening_cb)(skep_worker *self, http *server, skep_listener *listener);
+
+/* A whole worker that serves HTTP at a URL; the handler's context is the worker. Says what fails in a line. Returns the
+ * exit status. */
+int http_serve(const char *program, const char *url, http_handler handler, http_listening_cb listening);
+
 /* Calls back after each reply, when its last byte has been given to the kernel; with the handler's context. */
 void http_on_replied(http *server, void (*callback)(void *context));
-
-#endif

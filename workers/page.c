@@ -19,17 +19,8 @@ static void on_worker_exit(skep_cluster *cluster, const skep_event *event, void 
 }
 
 static int primary(void) {
-    skep_cluster *cluster = NULL;
-    int workers_status = 0;
     printf("this is the primary %d\n", (int)getpid());
-    int status = skep_cluster_new(&cluster, NULL);
-    if (!status) status = skep_on(cluster, SKEP_EVENT_EXIT, on_worker_exit, &workers_status);
-    if (!status) status = skep_cluster_stop_on_signals(cluster);
-    for (unsigned i = 0; !status && i < options.workers; i++) status = skep_fork(cluster, NULL, NULL);
-    if (!status) status = skep_cluster_run(cluster);
-    status = primary_end("page", cluster, status, workers_status);
-    skep_cluster_free(&cluster);
-    return status;
+    return primary_run("page", options.workers, on_worker_exit, NULL);
 }
 
 /* As express does: GET / has a route, anything else has none. */
@@ -39,22 +30,9 @@ static void answer(http_request *request, const char *path, void *worker) {
     skep_count(worker, "requests", 1);
 }
 
-static int serve(skep_worker *self, http *server) {
-    if (skep_listen(self, options.listen, http_connection, server, NULL))
-        return worker_cannot_listen("page", options.listen, skep_worker_why(self));
+static void listening(skep_worker *self, http *server, skep_listener *listener) {
+    (void)self, (void)server, (void)listener;
     printf("Listening\n");
-    return worker_end(skep_worker_run(self));
-}
-
-static int worker(void) {
-    skep_worker *self = NULL;
-    http *server = NULL;
-    int status = skep_worker_new(&self, NULL);
-    if (!status) status = http_new(&server, self, answer, self);
-    status = status ? worker_stray("page", status) : serve(self, server);
-    http_free(&server);
-    skep_worker_free(&self);
-    return status;
 }
 
 int main(int argc, char **argv) {
@@ -62,5 +40,5 @@ int main(int argc, char **argv) {
                  (struct option_row[]){OPTION_TEXT("listen", "URL", "where to listen", &options.listen),
                                        OPTION_NUMBER("workers", "N", "workers to fork", &options.workers, 1, 1000), //
                                        OPTION_END});
-    return skep_is_worker() ? worker() : primary();
+    return skep_is_worker() ? http_serve("page", options.listen, answer, listening) : primary();
 }

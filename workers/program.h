@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What every program of this folder needs besides Skep: options, complaints, and forking again with measure. */
-#ifndef EXAMPLE_PROGRAM_H
-#define EXAMPLE_PROGRAM_H
+#pragma once
 
 #include <skep/cluster.h>
 #include <stdio.h>
@@ -60,11 +59,6 @@ static inline void option_set(const char *program, const struct option_row *row,
     *row->number = (unsigned)number;
 }
 
-static inline const struct option_row *option_find(const struct option_row *row, const char *name, size_t length) {
-    while (row->name && !(strlen(row->name) == length && strncmp(row->name, name, length) == 0)) row++;
-    return row->name ? row : NULL;
-}
-
 /* Reads the arguments into what the table points at, where the defaults stand. Returns the index of what follows
  * "--", argc if nothing does. Ends the program after --help and for arguments that are wrong. */
 static inline int options_read(int argc, char **argv, const char *purpose, const struct option_row *table) {
@@ -75,8 +69,11 @@ static inline int options_read(int argc, char **argv, const char *purpose, const
         if (strcmp(argv[i], "--help") == 0) option_help(program, purpose, table);
         if (strncmp(argv[i], "--", 2) != 0) PROGRAM_REFUSE("%s: unexpected argument '%s'", program, argv[i]);
         const char *name = argv[i] + 2, *equals = strchr(name, '=');
-        const struct option_row *row = option_find(table, name, equals ? (size_t)(equals - name) : strlen(name));
-        if (!row || (row->flag && equals)) PROGRAM_REFUSE("%s: unknown option '%s'; see --help", program, argv[i]);
+        const struct option_row *row = table;
+        size_t length = equals ? (size_t)(equals - name) : strlen(name);
+        while (row->name && !(strlen(row->name) == length && strncmp(row->name, name, length) == 0)) row++;
+        if (!row->name || (row->flag && equals))
+            PROGRAM_REFUSE("%s: unknown option '%s'; see --help", program, argv[i]);
         if (row->flag) *row->flag = true;
         else if (equals) option_set(program, row, equals + 1);
         else if (i + 1 < argc) option_set(program, row, argv[++i]);
@@ -129,6 +126,28 @@ static inline bool primary_give_up(skep_cluster *cluster, const skep_event *even
     return true;
 }
 
+/* Forks so many workers, and runs until all have ended: after SIGINT or SIGTERM, or because none is forked again. */
+static inline int primary_work(skep_cluster *cluster, unsigned workers) {
+    int status = skep_cluster_stop_on_signals(cluster);
+    for (unsigned i = 0; !status && i < workers; i++) status = skep_fork(cluster, NULL, NULL);
+    return status ? status : skep_cluster_run(cluster);
+}
+
+/* A whole primary. set_up (may be NULL) comes first; the context of on_exit is the int that primary_give_up sets.
+ * Returns the exit status. */
+static inline int primary_run(const char *program, unsigned workers, skep_event_cb on_exit,
+                              int (*set_up)(skep_cluster *cluster)) {
+    skep_cluster *cluster = NULL;
+    int workers_status = 0;
+    int status = skep_cluster_new(&cluster, NULL);
+    if (!status && set_up) status = set_up(cluster);
+    if (!status) status = skep_on(cluster, SKEP_EVENT_EXIT, on_exit, &workers_status);
+    if (!status) status = primary_work(cluster, workers);
+    status = primary_end(program, cluster, status, workers_status);
+    skep_cluster_free(&cluster);
+    return status;
+}
+
 static inline void primary_fork_now(skep_cluster *cluster) {
     int status = skep_fork(cluster, NULL, NULL);
     if (status && status != SKEP_ESTATE) fprintf(stderr, "cannot fork: %s\n", skep_cluster_why(cluster));
@@ -156,5 +175,3 @@ static inline void primary_fork_again(skep_cluster *cluster, const skep_event *e
     timer->data = cluster;
     uv_timer_start(timer, primary_fork_due, 1000, 0);
 }
-
-#endif

@@ -51,9 +51,7 @@ static int primary(void) {
     int status = skep_cluster_new(&cluster, NULL);
     if (!status) status = count(cluster, &interval);
     if (!status) status = skep_on(cluster, SKEP_EVENT_EXIT, on_worker_exit, &workers_status);
-    if (!status) status = skep_cluster_stop_on_signals(cluster);
-    for (unsigned i = 0; !status && i < options.workers; i++) status = skep_fork(cluster, NULL, NULL);
-    if (!status) status = skep_cluster_run(cluster);
+    if (!status) status = primary_work(cluster, options.workers);
     status = primary_end("request-count", cluster, status, workers_status);
     if (cluster) uv_close((uv_handle_t *)&interval, NULL);
     skep_cluster_free(&cluster);
@@ -76,23 +74,10 @@ static void on_request_count(skep_worker *worker, uint64_t requests, void *conte
     printf("Worker %d has handled %llu requests according to master\n", (int)getpid(), (unsigned long long)requests);
 }
 
-static int serve(skep_worker *self, http *server) {
+static void listening(skep_worker *self, http *server, skep_listener *listener) {
+    (void)server, (void)listener;
     skep_on_request_count(self, on_request_count, NULL);
-    if (skep_listen(self, options.listen, http_connection, server, NULL))
-        return worker_cannot_listen("request-count", options.listen, skep_worker_why(self));
     printf("Worker %d started\n", (int)getpid());
-    return worker_end(skep_worker_run(self));
-}
-
-static int worker(void) {
-    skep_worker *self = NULL;
-    http *server = NULL;
-    int status = skep_worker_new(&self, NULL);
-    if (!status) status = http_new(&server, self, answer, self);
-    status = status ? worker_stray("request-count", status) : serve(self, server);
-    http_free(&server);
-    skep_worker_free(&self);
-    return status;
 }
 
 int main(int argc, char **argv) {
@@ -103,5 +88,5 @@ int main(int argc, char **argv) {
                               OPTION_NUMBER("workers", "N", "workers to fork", &options.workers, 1, 1000),
                               OPTION_NUMBER("interval", "S", "seconds between counts", &options.interval_s, 1, 86400),
                               OPTION_END});
-    return skep_is_worker() ? worker() : primary();
+    return skep_is_worker() ? http_serve("request-count", options.listen, answer, listening) : primary();
 }

@@ -13,6 +13,7 @@
 static struct {
     const char *listen;
     const char *exec;
+    const char *const *arguments; /* its own */
     unsigned workers;
     unsigned leak_kib;
     unsigned limit_kib;
@@ -33,24 +34,10 @@ static void on_worker_exit(skep_cluster *cluster, const skep_event *event, void 
 }
 
 /* cluster.setupMaster({exec}): workers run another program, with the arguments after "--". */
-static int set_up(skep_cluster *cluster, char **arguments) {
-    skep_settings settings = {.exec = options.exec, .args = (const char *const *)arguments};
-    return options.exec ? skep_setup_primary(cluster, &settings) : SKEP_OK;
-}
-
-static int primary(char **arguments) {
-    skep_cluster *cluster = NULL;
-    int workers_status = 0;
-    int status = skep_cluster_new(&cluster, NULL);
-    if (!status) status = set_up(cluster, arguments);
-    if (!status) status = skep_on(cluster, SKEP_EVENT_MESSAGE, on_message, NULL);
-    if (!status) status = skep_on(cluster, SKEP_EVENT_EXIT, on_worker_exit, &workers_status);
-    if (!status) status = skep_cluster_stop_on_signals(cluster);
-    for (unsigned i = 0; !status && i < options.workers; i++) status = skep_fork(cluster, NULL, NULL);
-    if (!status) status = skep_cluster_run(cluster);
-    status = primary_end("restart", cluster, status, workers_status);
-    skep_cluster_free(&cluster);
-    return status;
+static int set_up(skep_cluster *cluster) {
+    skep_settings settings = {.exec = options.exec, .args = options.arguments};
+    int status = options.exec ? skep_setup_primary(cluster, &settings) : SKEP_OK;
+    return status ? status : skep_on(cluster, SKEP_EVENT_MESSAGE, on_message, NULL);
 }
 
 /* --- Worker --- */
@@ -89,22 +76,9 @@ static void die_of_it(void *context) {
     exit(EXIT_FAILURE);
 }
 
-static int serve(skep_worker *self, http *server) {
+static void listening(skep_worker *self, http *server, skep_listener *listener) {
+    (void)self, (void)listener;
     http_on_replied(server, die_of_it);
-    if (skep_listen(self, options.listen, http_connection, server, NULL))
-        return worker_cannot_listen("restart", options.listen, skep_worker_why(self));
-    return worker_end(skep_worker_run(self));
-}
-
-static int worker(void) {
-    skep_worker *self = NULL;
-    http *server = NULL;
-    int status = skep_worker_new(&self, NULL);
-    if (!status) status = http_new(&server, self, answer, self);
-    status = status ? worker_stray("restart", status) : serve(self, server);
-    http_free(&server);
-    skep_worker_free(&self);
-    return status;
 }
 
 int main(int argc, char **argv) {
@@ -119,5 +93,7 @@ int main(int argc, char **argv) {
             OPTION_NUMBER("leak-kib", "KIB", "leaked by each request", &options.leak_kib, 0, 65536),
             OPTION_NUMBER("limit-kib", "KIB", "leaked when a worker crashes", &options.limit_kib, 1, 1048576),
             OPTION_END});
-    return skep_is_worker() ? worker() : primary(argv + rest);
+    options.arguments = (const char *const *)(argv + rest);
+    return skep_is_worker() ? http_serve("restart", options.listen, answer, listening)
+                            : primary_run("restart", options.workers, on_worker_exit, set_up);
 }

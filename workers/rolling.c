@@ -29,11 +29,6 @@ struct rolling {
     int workers_status;
 };
 
-static int pid_of(const struct rolling *rolling, uint32_t id) {
-    const skep_child *child = skep_child_by_id(rolling->cluster, id);
-    return child ? (int)skep_child_pid(child) : 0;
-}
-
 static uint32_t *place_of(struct rolling *rolling, uint32_t id) {
     for (unsigned i = 0; i < options.workers; i++)
         if (rolling->workers[i] == id) return &rolling->workers[i];
@@ -62,7 +57,8 @@ static void restart_worker(uv_timer_t *timer) {
         return;
     }
     skep_child *new_worker;
-    printf("Restarting worker %d...\n", pid_of(rolling, rolling->workers[rolling->place]));
+    const skep_child *old = skep_child_by_id(rolling->cluster, rolling->workers[rolling->place]);
+    printf("Restarting worker %d...\n", old ? (int)skep_child_pid(old) : 0);
     int status = skep_fork(rolling->cluster, NULL, &new_worker);
     if (!status) rolling->coming = skep_child_id(new_worker);
     else if (status != SKEP_ESTATE) fprintf(stderr, "rolling: %s\n", skep_cluster_why(rolling->cluster));
@@ -134,9 +130,7 @@ static int primary(const char *program) {
     int status = skep_cluster_new(&rolling.cluster, NULL);
     skep_cluster *cluster = rolling.cluster;
     if (!status) status = begin(&rolling, program);
-    if (!status) status = skep_cluster_stop_on_signals(cluster);
-    for (unsigned i = 0; !status && i < options.workers; i++) status = skep_fork(cluster, NULL, NULL);
-    if (!status) status = skep_cluster_run(cluster);
+    if (!status) status = primary_work(cluster, options.workers);
     status = primary_end("rolling", cluster, status, rolling.workers_status);
     if (cluster) uv_close((uv_handle_t *)&rolling.timer, NULL);
     skep_cluster_free(&cluster);
@@ -145,35 +139,19 @@ static int primary(const char *program) {
 
 /* --- Worker --- */
 
-struct answerer {
-    skep_worker *worker;
-    uint64_t started_ns;
-};
+static uint64_t started_ns;
 
-static void answer(http_request *request, const char *path, void *context) {
-    const struct answerer *self = context;
-    double uptime_s = (double)(uv_hrtime() - self->started_ns) / 1e9;
+static void answer(http_request *request, const char *path, void *worker) {
+    double uptime_s = (double)(uv_hrtime() - started_ns) / 1e9;
     (void)path;
     http_reply(request, 200, "Worker %d responding, uptime: %.2f seconds\n", (int)getpid(), uptime_s);
-    skep_count(self->worker, "requests", 1);
+    skep_count(worker, "requests", 1);
 }
 
-static int serve(skep_worker *self, http *server) {
-    if (skep_listen(self, options.listen, http_connection, server, NULL))
-        return worker_cannot_listen("rolling", options.listen, skep_worker_why(self));
+static void listening(skep_worker *self, http *server, skep_listener *listener) {
+    (void)self, (void)server, (void)listener;
+    started_ns = uv_hrtime();
     printf("Worker %d started\n", (int)getpid());
-    return worker_end(skep_worker_run(self));
-}
-
-static int worker(void) {
-    struct answerer self = {.started_ns = uv_hrtime()};
-    http *server = NULL;
-    int status = skep_worker_new(&self.worker, NULL);
-    if (!status) status = http_new(&server, self.worker, answer, &self);
-    status = status ? worker_stray("rolling", status) : serve(self.worker, server);
-    http_free(&server);
-    skep_worker_free(&self.worker);
-    return status;
 }
 
 int main(int argc, char **argv) {
@@ -185,5 +163,5 @@ int main(int argc, char **argv) {
                      OPTION_NUMBER("after", "S", "seconds until the restart", &options.after_s, 0, 1000000),
                      OPTION_NUMBER("pause-ms", "MS", "between one worker and the next", &options.pause_ms, 0, 3600000),
                      OPTION_END});
-    return skep_is_worker() ? worker() : primary(argv[0]);
+    return skep_is_worker() ? http_serve("rolling", options.listen, answer, listening) : primary(argv[0]);
 }

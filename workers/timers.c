@@ -14,30 +14,12 @@ static struct {
 
 /* --- Primary: cluster.js --- */
 
-struct tally {
-    unsigned exits;
-    int workers_status; /* of the first that failed */
-};
-
-static void on_worker_exit(skep_cluster *cluster, const skep_event *event, void *context) {
-    struct tally *tally = context;
+static void on_worker_exit(skep_cluster *cluster, const skep_event *event, void *workers_status) {
+    static unsigned exits;
     (void)cluster;
     printf("process ended %d\n", (int)skep_child_pid(event->child));
-    if (event->code != 0 && tally->workers_status == 0) tally->workers_status = EXIT_FAILURE;
-    if (++tally->exits == options.workers) printf("all done \u2705\n");
-}
-
-static int primary(void) {
-    skep_cluster *cluster = NULL;
-    struct tally tally = {.exits = 0};
-    int status = skep_cluster_new(&cluster, NULL);
-    if (!status) status = skep_on(cluster, SKEP_EVENT_EXIT, on_worker_exit, &tally);
-    if (!status) status = skep_cluster_stop_on_signals(cluster);
-    for (unsigned i = 0; !status && i < options.workers; i++) status = skep_fork(cluster, NULL, NULL);
-    if (!status) status = skep_cluster_run(cluster);
-    status = primary_end("timers", cluster, status, tally.workers_status);
-    skep_cluster_free(&cluster);
-    return status;
+    if (event->code != 0) *(int *)workers_status = EXIT_FAILURE;
+    if (++exits == options.workers) printf("all done \u2705\n");
 }
 
 /* --- Worker: index.js --- */
@@ -77,5 +59,5 @@ int main(int argc, char **argv) {
                                        OPTION_NUMBER("max-ms", "MS", "longest wait", &options.max_ms, 0, 3600000),
                                        OPTION_END});
     if (options.max_ms < options.min_ms) PROGRAM_REFUSE("timers: --max-ms is less than --min-ms");
-    return skep_is_worker() ? worker() : primary();
+    return skep_is_worker() ? worker() : primary_run("timers", options.workers, on_worker_exit, NULL);
 }

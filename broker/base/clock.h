@@ -2,10 +2,8 @@
  * The broker's own time, which stands still while the broker does: nothing is late because the broker was stopped
  * (SIGSTOP) or the machine suspended. Leases, delays and deadlines of workers are alarms of this clock. A test has one
  * that is moved by hand. */
-#ifndef SKEP_BASE_CLOCK_H
-#define SKEP_BASE_CLOCK_H
+#pragma once
 
-#include <skep/status.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -44,6 +42,14 @@ uint64_t skep__clock_gap_ms(const struct skep__clock *clock);
 /* The wall clock, for people to read: milliseconds since 1970. */
 uint64_t skep__wall_ms(void);
 
+/* Whether something that is told once in a period at most may be told again, which is noted then. *told_ms: when it was
+ * told last; 0: never. */
+static inline bool skep__may_tell(uint64_t now_ms, uint64_t period_ms, uint64_t *told_ms) {
+    if (*told_ms != 0 && now_ms - *told_ms < period_ms) return false;
+    *told_ms = now_ms;
+    return true;
+}
+
 /* Zeroed at first. Rings on the loop, and only after what had arrived when it was due has been read. */
 struct skep__alarm {
     struct skep__heap_node node;
@@ -62,5 +68,3 @@ SKEP_MUST_USE int skep__alarm_set(struct skep__clock *clock, struct skep__alarm 
 void skep__alarm_stop(struct skep__alarm *alarm);
 
 bool skep__alarm_is_set(const struct skep__alarm *alarm);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Handles of libuv's that are part of something: it can be freed when they have closed. */
-#ifndef SKEP_BASE_HANDLES_H
-#define SKEP_BASE_HANDLES_H
+#pragma once
 
 #include <uv.h>
 
@@ -13,5 +12,3 @@ struct skep__handles {
 
 /* Closes a handle, whose data are these handles from here on. */
 void skep__handle_close(struct skep__handles *handles, uv_handle_t *handle);
-
-#endif

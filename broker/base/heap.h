@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A binary heap of things that carry their own node: the first of an order is at hand, any of them can be taken out. */
-#ifndef SKEP_BASE_HEAP_H
-#define SKEP_BASE_HEAP_H
+#pragma once
 
 #include <skep/status.h>
 #include <stdbool.h>
@@ -30,5 +29,3 @@ struct skep__heap_node *skep__heap_first(const struct skep__heap *heap);
 
 /* Frees what the heap took; the nodes are not its own. */
 void skep__heap_free(struct skep__heap *heap);
-
-#endif

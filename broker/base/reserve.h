@@ -2,8 +2,7 @@
  * Memory that is set aside for what gives memory back: before any is free again, jobs have to be sent, answers read,
  * outcomes told, workers asked to leave. What takes memory for long asks first and gets none of it. Zeroed at first;
  * used on the loop's thread only. */
-#ifndef SKEP_BASE_RESERVE_H
-#define SKEP_BASE_RESERVE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,5 +25,3 @@ bool skep__reserve_check(struct skep__reserve *reserve);
 
 /* Whether so many bytes may be taken for long: not while the block is missing. Checks now and then. */
 bool skep__reserve_allows(struct skep__reserve *reserve, size_t size_bytes);
-
-#endif

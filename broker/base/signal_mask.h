@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Signals that are blocked or unblocked in a thread for a while. */
-#ifndef SKEP_BASE_SIGNAL_MASK_H
-#define SKEP_BASE_SIGNAL_MASK_H
+#pragma once
 
 #include <signal.h>
 
@@ -16,5 +15,3 @@ void skep__signal_mask_change(struct skep__signal_mask *mask, int how, const sig
 
 /* All that were changed are as before; the others stay as they are. In the thread that has changed them. */
 void skep__signal_mask_restore(struct skep__signal_mask *mask);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Durations in answers. */
-#ifndef SKEP_BASE_TIMES_H
-#define SKEP_BASE_TIMES_H
+#pragma once
 
 #include "command.h"
 #include "histogram.h"
@@ -10,5 +9,3 @@
  * or if it would make the answer too large. */
 struct skep_bytes skep__times_pack(const struct skep_histogram *times, size_t answer_bytes,
                                    char packed[SKEP_MAX_TIMES]);
-
-#endif

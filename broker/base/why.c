@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/why.h"
-
 #include <stdarg.h>
-#include <stdio.h>
+
+#include "broker.h"
 
 int skep__broker_fail(skep_cluster *cluster, int status, const char *format, ...) {
     va_list arguments;

@@ -3,9 +3,7 @@
  * not acknowledged for a while is behind: it gets nothing until it does, unless all are. What it missed meanwhile it
  * gets first, up to CATCH_UP connections, so that short delays do not make the rotation uneven. */
 #include <netinet/in.h>
-#include <stdlib.h>
 
-#include "common/container.h"
 #include "connections/private.h"
 
 enum {
@@ -143,20 +141,13 @@ static struct skep__seat *best_prompt(const struct skep__listener *listener) {
     return NULL;
 }
 
-static uint64_t least_lag_ms(const struct skep__listener *listener) {
-    const struct skep__seat *seat;
-    uint64_t least_ms = UINT64_MAX;
-    LIST_FOREACH(seat, &listener->seats, of_listener) {
-        if (is_open(seat->child) && lag_ms(seat->child) < least_ms) least_ms = lag_ms(seat->child);
-    }
-    return least_ms;
-}
-
 /* All are behind: the one with the least on its way, of those that are not much further behind than others. One that
  * hangs gets nothing more, even when all others have no room: they will have some sooner. */
 static struct skep__seat *best_behind(const struct skep__listener *listener) {
     struct skep__seat *seat, *best = NULL;
-    uint64_t least_ms = least_lag_ms(listener);
+    uint64_t least_ms = UINT64_MAX;
+    LIST_FOREACH(seat, &listener->seats, of_listener)
+    if (is_open(seat->child) && lag_ms(seat->child) < least_ms) least_ms = lag_ms(seat->child);
     LIST_FOREACH(seat, &listener->seats, of_listener) {
         if (!has_room(seat->child) || lag_ms(seat->child) > 2 * least_ms + HANGS_MS) continue;
         if (best == NULL || seat->taker->untaken_count < best->taker->untaken_count) best = seat;
@@ -244,15 +235,11 @@ static struct skep__seat *choose_custom(const struct skep__listener *listener, c
     return chosen != NULL || nobody ? chosen : choose_best(listener);
 }
 
-static bool needs_client(enum skep_policy policy) {
-    return policy == SKEP_POLICY_STICKY || policy == SKEP_POLICY_CUSTOM;
-}
-
 static struct skep__seat *choose(const struct skep__listener *listener, int fd) {
     enum skep_policy policy = listener->terms->settings->policy;
     struct sockaddr_storage client = {0};
     socklen_t size_bytes = sizeof client;
-    if (!needs_client(policy)) return choose_best(listener);
+    if (policy != SKEP_POLICY_STICKY && policy != SKEP_POLICY_CUSTOM) return choose_best(listener);
     if (getpeername(fd, (struct sockaddr *)&client, &size_bytes) != 0) client.ss_family = AF_UNSPEC;
     return policy == SKEP_POLICY_STICKY ? choose_sticky(listener, &client) : choose_custom(listener, &client);
 }

@@ -1,37 +1,26 @@
 /* SPDX-License-Identifier: MIT
  * The room: made, told of workers, asked, closed, freed. */
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "common/text.h"
 #include "connections/private.h"
-#include "worker/worker.h"
 
 /* --- the cluster --- */
 
-static void retry_listeners(skep_cluster *cluster) {
+static void retry(uv_timer_t *timer) {
+    skep_cluster *cluster = timer->data;
     struct skep__listener *listener;
+    bool has_reserve = skep__lack_keep_reserve(cluster);
+    if (!has_reserve) skep__lack_retry_soon(cluster);
     LIST_FOREACH(listener, &cluster->connections->listeners, entry) {
+        if (!has_reserve) break;
         listener->starved = false;
         skep__listener_update(listener);
         skep__listener_resume(listener); /* a custom policy may have returned SKEP_NOBODY */
     }
-}
-
-static void retry_workers(skep_cluster *cluster) {
     for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;) {
         if (child->taker->blocked) skep__link_send_waiting(child);
         if (!child->taker->refusing) continue;
         child->taker->refusing = false;
         skep__dispatch_update(child);
     }
-}
-
-static void retry(uv_timer_t *timer) {
-    skep_cluster *cluster = timer->data;
-    if (skep__lack_keep_reserve(cluster)) retry_listeners(cluster);
-    else skep__lack_retry_soon(cluster);
-    retry_workers(cluster);
 }
 
 int skep__connections_new(skep_cluster *cluster) {

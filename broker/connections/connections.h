@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Connections: accepted, handed, taken, finished; which worker gets one. And the broker's end of a worker's link, since
  * commands travel on it between connections. */
-#ifndef SKEP_CONNECTIONS_CONNECTIONS_H
-#define SKEP_CONNECTIONS_CONNECTIONS_H
+#pragma once
 
 #include "broker.h"
-#include "command.h"
 
 /* Makes what the room has of a cluster, and frees it when its handles have closed. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__connections_new(skep_cluster *cluster);
@@ -97,5 +95,3 @@ void skep__connections_worker_status(const skep_child *child, struct skep_comman
 
 /* Appends listenerStatus for each listener. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__listeners_add(const skep_cluster *cluster, struct skep_frame *frame);
-
-#endif

@@ -2,23 +2,13 @@
  * From a listener's sockets to its workers. The broker accepts while workers have room, and pauses while none has; what
  * has come back from a worker goes before what is new. */
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "connections/private.h"
-#include "journal/journal.h"
 
 /* --- polling --- */
 
 static void accept_ready(uv_poll_t *poll, int status, int events);
-
-static void set_polling(struct skep__member *member, bool on) {
-    if (member->polling == on) return;
-    member->polling = on;
-    if (on) uv_poll_start(&member->poll, UV_READABLE, accept_ready);
-    else uv_poll_stop(&member->poll);
-}
 
 bool skep__listener_workers_accept(const struct skep__listener *listener) {
     enum skep_policy policy = listener->terms->settings->policy;
@@ -30,7 +20,13 @@ void skep__listener_update(struct skep__listener *listener) {
     struct skep__member *member;
     bool can = !listener->paused && !listener->starved && !listener->resting;
     bool accepts = can && !skep__listener_is_shared(listener);
-    LIST_FOREACH(member, &listener->members, entry) set_polling(member, accepts && member->owner == NULL);
+    LIST_FOREACH(member, &listener->members, entry) {
+        bool polls = accepts && member->owner == NULL;
+        if (member->polling == polls) continue;
+        member->polling = polls;
+        if (polls) uv_poll_start(&member->poll, UV_READABLE, accept_ready);
+        else uv_poll_stop(&member->poll);
+    }
 }
 
 static void pause_accepting(struct skep__listener *listener) {

@@ -2,7 +2,6 @@
  * Connections handed to a worker, until it has taken them: the broker keeps their descriptors. What a worker refuses,
  * or has not taken when its link ends, goes to others. */
 #include "connections/private.h"
-#include "journal/journal.h"
 
 enum { SAY_MS = 10000 /* between lines about one worker's refusing */ };
 
@@ -11,32 +10,26 @@ static void settle(skep_child *child) {
     child->cluster->connections->in_flight--;
 }
 
-/* The bound on connections in flight holds for all listeners, not only for those of this worker. */
-static void resume_all(skep_cluster *cluster) {
-    struct skep__listener *listener;
-    LIST_FOREACH(listener, &cluster->connections->listeners, entry) skep__listener_resume(listener);
-}
-
 void skep__taken(skep_child *child, const struct skep_command_taken *taken) {
     struct skep__taker *taker = child->taker;
-    uint64_t through = SKEP_HAS(taken, taken, through) ? taken->through : 0;
-    uint64_t finished = SKEP_HAS(taken, taken, finished) ? taken->finished : 0;
-    uint64_t accepted = SKEP_HAS(taken, taken, accepted) ? taken->accepted : 0;
     struct skep__connections *connections = child->cluster->connections;
     bool was_full = connections->in_flight >= connections->max_in_flight;
     struct skep__connection *c;
-    while ((c = STAILQ_FIRST(&taker->untaken)) != NULL && c != taker->unsent && c->number <= through) {
+    while ((c = STAILQ_FIRST(&taker->untaken)) != NULL && c != taker->unsent && c->number <= taken->through) {
         STAILQ_REMOVE_HEAD(&taker->untaken, entry);
         settle(child);
         taker->live++;
         skep__connection_drop(c);
     }
-    taker->accepted += accepted;
-    connections->accepted += accepted;
-    taker->live += accepted;
-    taker->live -= finished < taker->live ? finished : taker->live;
+    taker->accepted += taken->accepted;
+    connections->accepted += taken->accepted;
+    taker->live += taken->accepted;
+    taker->live -= taken->finished < taker->live ? taken->finished : taker->live;
     skep__dispatch_update(child);
-    if (was_full) resume_all(child->cluster);
+    if (!was_full) return;
+    /* The bound on connections in flight holds for all listeners, not only for those of this worker. */
+    struct skep__listener *listener;
+    LIST_FOREACH(listener, &connections->listeners, entry) skep__listener_resume(listener);
 }
 
 /* A connection that came back goes to another worker. */
@@ -47,10 +40,7 @@ static void hand_on(struct skep__connection *c) {
 }
 
 static void say_refusing(skep_child *child) {
-    struct skep__taker *taker = child->taker;
-    uint64_t now_ms = uv_now(child->cluster->loop);
-    if (taker->refused_said_ms != 0 && now_ms - taker->refused_said_ms < SAY_MS) return;
-    taker->refused_said_ms = now_ms;
+    if (!skep__may_tell(uv_now(child->cluster->loop), SAY_MS, &child->taker->refused_said_ms)) return;
     skep__emit_error(child->cluster, child, "it has no descriptors or memory for more connections; they go to others");
 }
 

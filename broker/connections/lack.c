@@ -3,14 +3,10 @@
  * and again. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "connections/private.h"
-#include "journal/journal.h"
 
 enum {
     RETRY_MS = 100, /* between tries */

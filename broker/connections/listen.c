@@ -1,29 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * Asking to listen: the primary and workers, by URL or name. */
 #include <inttypes.h>
-#include <netinet/in.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/un.h>
 
-#include "base/why.h"
-#include "common/text.h"
 #include "connections/private.h"
 #include "connections/socket.h"
-#include "journal/journal.h"
-#include "worker/worker.h"
 
 static struct skep__listener *by_name(const skep_cluster *cluster, const char *name) {
     struct skep__listener *l;
     LIST_FOREACH(l, &cluster->connections->listeners, entry)
     if (l->name[0] != '\0' && strcmp(l->name, name) == 0) return l;
-    return NULL;
-}
-
-static struct skep__listener *by_key(const skep_cluster *cluster, const struct skep__terms *terms, const char *key) {
-    struct skep__listener *l;
-    LIST_FOREACH(l, &cluster->connections->listeners, entry)
-    if (l->terms == terms && strcmp(l->key, key) == 0) return l;
     return NULL;
 }
 
@@ -46,15 +32,13 @@ struct wish {
 };
 
 static const char no_name[] = "no listener has this name";
-static const char another_group[] = "another group listens there; a listener is one group's";
-static const char another_groups_name[] = "the listener of this name is another group's";
 
 static int look_up(const skep_cluster *cluster, const struct wish *wish, const char *text, struct skep_url *url,
                    const char **why) {
     *why = no_name;
     int status = skep__url_is(text) ? skep__url_parse(text, url, why) : SKEP_EURL;
     if (status == SKEP_OK && is_of_another(cluster, wish->terms, url)) {
-        *why = another_group;
+        *why = "another group listens there; a listener is one group's";
         return SKEP_EADDRINUSE;
     }
     if (status == SKEP_OK && url->given && !wish->primary) { /* it might be any descriptor of the broker's */
@@ -68,10 +52,12 @@ static int look_up(const skep_cluster *cluster, const struct wish *wish, const c
  * says so if it is another one's. */
 static struct skep__listener *find(const skep_cluster *cluster, const struct wish *wish, const char *text,
                                    const char *key, const char **why) {
-    struct skep__listener *listener = by_key(cluster, wish->terms, key);
-    if (listener == NULL) listener = by_name(cluster, text);
+    struct skep__listener *listener;
+    LIST_FOREACH(listener, &cluster->connections->listeners, entry)
+    if (listener->terms == wish->terms && strcmp(listener->key, key) == 0) return listener;
+    listener = by_name(cluster, text);
     if (listener == NULL || listener->terms == wish->terms) return listener;
-    *why = another_groups_name;
+    *why = "the listener of this name is another group's";
     return NULL;
 }
 
@@ -151,21 +137,15 @@ enum {
     MAX_REFUSALS = 1000, /* in a row: it asks in an endless loop, and the broker would be busy with refusing */
 };
 
-/* Who asks for more than there is may go on asking. */
-static bool may_say(skep_child *child, int status) {
-    uint64_t now_ms = uv_now(child->cluster->loop);
-    if (status != SKEP_ETOOBIG && status != SKEP_EMFILE) return true;
-    if (child->taker->listen_said_ms != 0 && now_ms - child->taker->listen_said_ms < SAY_MS) return false;
-    child->taker->listen_said_ms = now_ms;
-    return true;
-}
-
 static void refuse(skep_child *child, uint64_t request, int status, const char *why) {
-    struct skep_command command = {.id = SKEP_COMMAND_listenFailed};
-    command.listenFailed =
-        (struct skep_command_listenFailed){.request = request, .status = (uint64_t)status, .reason = skep__text(why)};
-    if (may_say(child, status)) skep__emit_error(child->cluster, child, "cannot listen on %s", why);
-    if (status == SKEP_ETOOBIG && ++child->taker->listen_refusals == MAX_REFUSALS) {
+    struct skep_command command = {
+        .id = SKEP_COMMAND_listenFailed,
+        .listenFailed = {.request = request, .status = (uint64_t)status, .reason = skep__text(why)}};
+    struct skep__taker *taker = child->taker;
+    bool insists = status == SKEP_ETOOBIG || status == SKEP_EMFILE; /* who asks for more than there is may go on */
+    if (!insists || skep__may_tell(uv_now(child->cluster->loop), SAY_MS, &taker->listen_said_ms))
+        skep__emit_error(child->cluster, child, "cannot listen on %s", why);
+    if (status == SKEP_ETOOBIG && ++taker->listen_refusals == MAX_REFUSALS) {
         skep__emit_error(child->cluster, child, "it asked %d times for more than %d listeners; killed", MAX_REFUSALS,
                          SKEP_MAX_LISTENERS);
         skep__child_discard(child, "protocol");
@@ -173,40 +153,26 @@ static void refuse(skep_child *child, uint64_t request, int status, const char *
     skep__tell(child, &command);
 }
 
-static void describe(skep_event *event, const struct skep__listener *listener, char text[SKEP__ADDRESS_SIZE]) {
-    const struct sockaddr_storage *a = &listener->address.address;
-    const struct sockaddr_in *in = (const struct sockaddr_in *)a;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
-    event->url = listener->url;
-    event->address = text;
-    if (a->ss_family == AF_UNIX) {
-        event->address = ((const struct sockaddr_un *)a)->sun_path;
-    } else if (a->ss_family == AF_INET6) {
-        event->address_type = 6;
-        event->port = ntohs(in6->sin6_port);
-        skep__url_print_host(a, text);
-    } else {
-        event->address_type = 4;
-        event->port = ntohs(in->sin_port);
-        skep__url_print_host(a, text);
-    }
-}
-
 static void emit_listening(skep_child *child, const struct skep__listener *listener, int fd) {
-    char address[SKEP__ADDRESS_SIZE];
+    const struct sockaddr_storage *address = &listener->address.address;
+    bool is_path = address->ss_family == AF_UNIX;
+    char host[SKEP__ADDRESS_SIZE];
     skep_event event = skep__event(SKEP_EVENT_LISTENING, child);
-    describe(&event, listener, address);
+    if (!is_path) skep__url_print_host(address, host);
+    if (!is_path) event.address_type = address->ss_family == AF_INET6 ? 6 : 4;
+    event.url = listener->url;
+    event.address = is_path ? ((const struct sockaddr_un *)address)->sun_path : host;
+    event.port = skep__url_port(address);
     event.fd = fd >= 0 ? fd : LIST_EMPTY(&listener->members) ? -1 : LIST_FIRST(&listener->members)->fd;
     skep__emit(child->cluster, &event);
 }
 
 /* Errors: SKEP_EMFILE, and the worker has not been told. */
 static int accept_request(skep_child *child, uint64_t request, const struct skep__listener *listener, int fd) {
-    struct skep_command command = {.id = SKEP_COMMAND_listening};
-    struct skep_command_listening *l = &command.listening;
-    *l = (struct skep_command_listening){
-        .request = request, .listener = listener->number, .url = skep__text(listener->url)};
-    if (fd >= 0) SKEP_SET(listening, l, shared, true);
+    struct skep_command command = {
+        .id = SKEP_COMMAND_listening,
+        .listening = {.request = request, .listener = listener->number, .url = skep__text(listener->url)}};
+    if (fd >= 0) SKEP_SET(listening, &command.listening, shared, true);
     struct skep_command rest = skep__rest_command(listener);
     /* In the same message, so that it accepts nothing before it knows. */
     int status = skep__notify_both(child, &command, fd >= 0 && listener->resting ? &rest : NULL, fd);
@@ -216,20 +182,16 @@ static int accept_request(skep_child *child, uint64_t request, const struct skep
     return SKEP_OK;
 }
 
-static bool has_all_its_listeners(const skep_child *child) {
+static int check(const skep_child *child, const char *url, char why[SKEP_MAX_REASON + 1]) {
     const struct skep__seat *seat;
     unsigned count = 0;
-    LIST_FOREACH(seat, &child->taker->seats, of_taker) count++;
-    return count >= SKEP_MAX_LISTENERS;
-}
-
-static int check(const skep_child *child, const char *url, char why[SKEP_MAX_REASON + 1]) {
     if (child->cluster->stopping || child->state == SKEP__CHILD_DRAINING) {
         snprintf(why, SKEP_MAX_REASON + 1, "%s: the %s", url,
                  child->cluster->stopping ? "broker is stopping" : "worker is leaving");
         return SKEP_ESTATE;
     }
-    if (!has_all_its_listeners(child)) return SKEP_OK;
+    LIST_FOREACH(seat, &child->taker->seats, of_taker) count++;
+    if (count < SKEP_MAX_LISTENERS) return SKEP_OK;
     snprintf(why, SKEP_MAX_REASON + 1, "%s: this worker has %d listeners, which is the maximum", url,
              SKEP_MAX_LISTENERS);
     return SKEP_ETOOBIG;
@@ -250,10 +212,7 @@ void skep__listen_asked(skep_child *child, const struct skep_command_listen *lis
     struct skep__listener *listener;
     char url[SKEP_MAX_URL + 1], why[SKEP_MAX_REASON + 1];
     skep__copy_text(url, sizeof url, &listen->url);
-    struct wish wish = {.terms = child->terms,
-                        .url = url,
-                        .index = SKEP_HAS(listen, listen, index) ? listen->index : 0,
-                        .backlog = SKEP_HAS(listen, listen, backlog) ? (int)listen->backlog : 0};
+    struct wish wish = {.terms = child->terms, .url = url, .index = listen->index, .backlog = (int)listen->backlog};
     int status = check(child, url, why);
     if (status == SKEP_OK) status = get(child->cluster, &wish, &listener, why);
     if (status == SKEP_OK) {

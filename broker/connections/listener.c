@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Listeners: opened, joined by workers, left, closed. socket.c binds their sockets. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "connections/private.h"
 #include "connections/socket.h"
@@ -15,31 +12,23 @@ enum {
 
 /* --- members --- */
 
+/* The descriptor is the member's, and closed if this fails. */
 static int add_member(struct skep__listener *listener, int fd, struct skep__member **out) {
     struct skep__member *member = calloc(1, sizeof *member);
-    if (member == NULL) return SKEP_ENOMEM;
-    *member = (struct skep__member){.listener = listener, .fd = fd};
-    int error = uv_poll_init(listener->cluster->loop, &member->poll, fd);
+    int error = member != NULL ? uv_poll_init(listener->cluster->loop, &member->poll, fd) : UV_ENOMEM;
     if (error != 0) {
+        close(fd);
         free(member);
         return skep_status_of_errno(-error);
     }
+    member->listener = listener;
+    member->fd = fd;
     member->poll.data = member;
     uv_unref((uv_handle_t *)&member->poll);
     listener->open_polls++;
     LIST_INSERT_HEAD(&listener->members, member, entry);
     *out = member;
     return SKEP_OK;
-}
-
-/* A worker that asks again gets what it has. */
-static struct skep__member *own_or_free_member(const struct skep__listener *listener, const skep_child *child) {
-    struct skep__member *member, *free_one = NULL;
-    LIST_FOREACH(member, &listener->members, entry) {
-        if (member->owner == child) return member;
-        if (member->owner == NULL) free_one = member;
-    }
-    return free_one;
 }
 
 /* What listens has half of the descriptors at most; connections in flight have a quarter. */
@@ -52,19 +41,20 @@ static bool may_open(const skep_cluster *cluster) {
     return count / 2 < cluster->connections->max_in_flight;
 }
 
-/* With policy reuseport: a socket that no worker accepts from, or one more. */
+/* With policy reuseport: what the worker has, if it asks again, a socket that no worker accepts from, or one more. */
 static int own_member(struct skep__listener *listener, skep_child *child, int *fd) {
-    struct skep__member *member = own_or_free_member(listener, child);
+    struct skep__member *member, *free_one = NULL;
+    LIST_FOREACH(member, &listener->members, entry) {
+        if (member->owner == child) break;
+        if (member->owner == NULL) free_one = member;
+    }
+    if (member == NULL) member = free_one;
     if (member == NULL) {
         int new_fd, status;
         if (!may_open(listener->cluster)) return SKEP_EMFILE;
         status = skep__socket_again(&listener->address, listener->backlog, &new_fd);
-        if (status != SKEP_OK) return status;
-        status = add_member(listener, new_fd, &member);
-        if (member == NULL) {
-            close(new_fd);
-            return status;
-        }
+        if (status == SKEP_OK) status = add_member(listener, new_fd, &member);
+        if (member == NULL) return status;
     }
     member->owner = child;
     member->waits = false;
@@ -140,10 +130,7 @@ int skep__listener_open(skep_cluster *cluster, const struct skep__terms *terms, 
     snprintf(listener->key, sizeof listener->key, "%s", key);
     int status =
         skep__socket_bind(&listener->address, listener->backlog, terms->settings->policy == SKEP_POLICY_REUSEPORT, &fd);
-    if (status == SKEP_OK) {
-        status = add_member(listener, fd, &member);
-        if (status != SKEP_OK) close(fd);
-    }
+    if (status == SKEP_OK) status = add_member(listener, fd, &member);
     if (status != SKEP_OK) {
         free(listener);
         return status;
@@ -164,7 +151,8 @@ static void member_closed(uv_handle_t *handle) {
     skep__listener_check_free(listener);
 }
 
-static void close_members(struct skep__listener *listener) {
+static void close_sockets(struct skep__listener *listener) {
+    if (!LIST_EMPTY(&listener->members)) skep__socket_unlink(&listener->address);
     for (struct skep__member *member; (member = LIST_FIRST(&listener->members)) != NULL;) {
         LIST_REMOVE(member, entry);
         uv_poll_stop(&member->poll);
@@ -173,33 +161,22 @@ static void close_members(struct skep__listener *listener) {
     }
 }
 
-static void close_sockets(struct skep__listener *listener) {
-    if (LIST_EMPTY(&listener->members)) return;
-    skep__socket_unlink(&listener->address);
-    close_members(listener);
-}
-
-static void turn_away(struct skep__listener *listener) {
-    struct skep__member *member;
-    skep__listener_set_resting(listener, false); /* it would not be resumed, and clients wait in its queue */
-    skep__socket_unlink(&listener->address);
-    LIST_FOREACH(member, &listener->members, entry) skep__socket_turn_away(member->fd, &listener->address);
-}
-
-static void finish(struct skep__listener *listener) {
-    struct skep__member *member;
-    if (!skep__listener_is_shared(listener))
-        LIST_FOREACH(member, &listener->members, entry) skep__member_accept(member, (unsigned)listener->backlog);
-    close_sockets(listener);
-}
-
 /* The loop stands still for a moment, once in its life, rather than resetting clients that have just connected. */
 void skep__listeners_finish(skep_cluster *cluster) {
     static const struct timespec handshakes = {.tv_nsec = HANDSHAKES_MS * 1000000L};
     struct skep__listener *listener;
-    LIST_FOREACH(listener, &cluster->connections->listeners, entry) turn_away(listener);
+    struct skep__member *member;
+    LIST_FOREACH(listener, &cluster->connections->listeners, entry) {
+        skep__listener_set_resting(listener, false); /* it would not be resumed, and clients wait in its queue */
+        skep__socket_unlink(&listener->address);
+        LIST_FOREACH(member, &listener->members, entry) skep__socket_turn_away(member->fd, &listener->address);
+    }
     if (!LIST_EMPTY(&cluster->connections->listeners)) nanosleep(&handshakes, NULL);
-    LIST_FOREACH(listener, &cluster->connections->listeners, entry) finish(listener);
+    LIST_FOREACH(listener, &cluster->connections->listeners, entry) {
+        if (!skep__listener_is_shared(listener))
+            LIST_FOREACH(member, &listener->members, entry) skep__member_accept(member, (unsigned)listener->backlog);
+        close_sockets(listener);
+    }
 }
 
 void skep__listener_close(struct skep__listener *listener) {

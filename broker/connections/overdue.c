@@ -4,22 +4,16 @@
  * two looks in a row, and hands that to the others. A busy worker thereby loses at most what it has not come to. */
 #include <poll.h>
 
-#include "common/container.h"
 #include "connections/private.h"
-#include "journal/journal.h"
 
 enum { LOOK_MS = 200 };
 
-static bool has_waiting(const struct skep__member *member) {
-    struct pollfd at = {.fd = member->fd, .events = POLLIN};
-    return poll(&at, 1, 0) == 1 && (at.revents & POLLIN) != 0;
-}
-
 /* True if a worker accepts there. */
 static bool look_at(struct skep__member *member) {
+    struct pollfd at = {.fd = member->fd, .events = POLLIN};
     bool waited = member->waits;
     if (member->owner == NULL) return false;
-    member->waits = has_waiting(member);
+    member->waits = poll(&at, 1, 0) == 1 && (at.revents & POLLIN) != 0;
     if (waited && member->waits) skep__member_accept(member, SKEP__ACCEPT_BURST);
     return true;
 }

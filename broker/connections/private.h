@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * The state of connections/. */
-#ifndef SKEP_CONNECTIONS_PRIVATE_H
-#define SKEP_CONNECTIONS_PRIVATE_H
+#pragma once
 
-#include "base/heap.h"
 #include "connections/connections.h"
+#include "journal/journal.h"
 #include "url.h"
+#include "worker/worker.h"
 
 /* A connection from its acceptance until a worker has taken it */
 struct skep__connection {
@@ -36,7 +36,6 @@ struct skep__seat {
     struct skep__heap_node node; /* in listener.heap, unless the worker cannot be chosen now */
     uint64_t turns;              /* connections given to this seat, less what it missed beyond the catch-up */
     uint64_t picked;             /* number of the pick that chose it last */
-    bool has_member;             /* of a reuseport listener */
 };
 
 /* A socket of a listener. There is one, or, with policy reuseport, one for each worker. */
@@ -245,5 +244,3 @@ void skep__listener_close(struct skep__listener *listener);
 
 /* The listener of a number; NULL if there is none. */
 struct skep__listener *skep__listener_by_number(skep_cluster *cluster, uint64_t number);
-
-#endif

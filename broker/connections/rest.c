@@ -1,30 +1,20 @@
 /* SPDX-License-Identifier: MIT
  * Listeners that rest: nothing is accepted until they are resumed. What was accepted before is not affected. */
-#include <stdio.h>
-#include <string.h>
-
 #include "connections/private.h"
-#include "journal/journal.h"
 
 struct skep_command skep__rest_command(const struct skep__listener *listener) {
-    struct skep_command command = {.id = SKEP_COMMAND_rest};
-    command.rest = (struct skep_command_rest){.listener = listener->number, .paused = listener->resting};
-    return command;
-}
-
-static void tell_workers(const struct skep__listener *listener) {
-    struct skep_command command = skep__rest_command(listener);
-    struct skep__seat *seat;
-    LIST_FOREACH(seat, &listener->seats, of_listener) {
-        skep__tell(seat->child, &command);
-    }
+    return (struct skep_command){.id = SKEP_COMMAND_rest,
+                                 .rest = {.listener = listener->number, .paused = listener->resting}};
 }
 
 void skep__listener_set_resting(struct skep__listener *listener, bool resting) {
     if (listener->resting == resting) return;
     listener->resting = resting;
     skep__listener_update(listener);
-    if (skep__listener_workers_accept(listener)) tell_workers(listener);
+    if (!skep__listener_workers_accept(listener)) return;
+    struct skep_command command = skep__rest_command(listener);
+    const struct skep__seat *seat;
+    LIST_FOREACH(seat, &listener->seats, of_listener) skep__tell(seat->child, &command);
 }
 
 /* By its name, by where it is bound, or as it was asked for: there may be several of these, as with port 0. */

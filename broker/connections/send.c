@@ -2,13 +2,8 @@
  * The broker's end of a worker's link: connections and commands leave in their order, many in one message. */
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-#include "common/container.h"
 #include "connections/private.h"
-#include "journal/journal.h"
-#include "worker/worker.h"
 
 enum { MAX_NOTICES = 1024 /* that wait on one link */ };
 
@@ -31,11 +26,9 @@ void skep__hand(skep_child *child, struct skep__connection *connection) {
 
 /* --- what waits --- */
 
-static int pack_connection(const skep_child *child, struct skep_frame *frame, const struct skep__connection *c) {
-    struct skep_command command = {.id = SKEP_COMMAND_connection};
-    command.connection = (struct skep_command_connection){.connection = c->number, .listener = c->listener->number};
-    skep__trace_command(child->cluster->trace, SKEP__TRACE_LINK, ">", child->id, &command);
-    return skep__frame_add(frame, &command);
+static int pack(const skep_child *child, struct skep_frame *frame, const struct skep_command *command) {
+    skep__trace_command(child->cluster->trace, SKEP__TRACE_LINK, ">", child->id, command);
+    return skep__frame_add(frame, command);
 }
 
 /* Sends connections numbered up to last in one message. SKEP_EAGAIN: the worker is behind. */
@@ -46,7 +39,9 @@ static int send_batch(skep_child *child, uint64_t last) {
     struct skep__connection *c = child->taker->unsent;
     skep__frame_clear(frame);
     for (; c != NULL && c->number <= last && count < SKEP_MAX_BATCH; c = STAILQ_NEXT(c, entry)) {
-        int status = pack_connection(child, frame, c);
+        struct skep_command command = {.id = SKEP_COMMAND_connection,
+                                       .connection = {.connection = c->number, .listener = c->listener->number}};
+        int status = pack(child, frame, &command);
         if (status != SKEP_OK) return status;
         fds[count++] = c->fd;
     }
@@ -55,17 +50,21 @@ static int send_batch(skep_child *child, uint64_t last) {
     return status;
 }
 
-static void drop_notice(skep_child *child, struct skep__notice *notice) {
-    STAILQ_REMOVE_HEAD(&child->taker->notices, entry);
-    child->taker->notice_count--;
+static void free_notice(struct skep__notice *notice) {
     if (notice->fd >= 0) close(notice->fd);
     skep__frame_free(&notice->frame);
     free(notice);
 }
 
+static void drop_notice(skep_child *child, struct skep__notice *notice) {
+    STAILQ_REMOVE_HEAD(&child->taker->notices, entry);
+    child->taker->notice_count--;
+    free_notice(notice);
+}
+
 static int send_notice(skep_child *child, struct skep__notice *notice) {
-    int status =
-        skep__link_send(child->link, notice->frame.data, notice->frame.size_bytes, &notice->fd, notice->fd >= 0);
+    const struct skep_frame *frame = &notice->frame;
+    int status = skep__link_send(child->link, frame->data, frame->size_bytes, &notice->fd, notice->fd >= 0);
     if (status == SKEP_OK) drop_notice(child, notice);
     return status;
 }
@@ -116,24 +115,16 @@ void skep__link_open(skep_child *child) {
     skep__link_send_waiting(child);
 }
 
-static int pack(struct skep__notice *notice, const skep_child *child, const struct skep_command *command) {
-    if (command == NULL) return SKEP_OK;
-    skep__trace_command(child->cluster->trace, SKEP__TRACE_LINK, ">", child->id, command);
-    return skep__frame_add(&notice->frame, command);
-}
-
 static int add_notice(skep_child *child, const struct skep_command *first, const struct skep_command *second, int fd) {
     struct skep__taker *taker = child->taker;
     struct skep__notice *notice = calloc(1, sizeof *notice);
     if (notice == NULL) return SKEP_ENOMEM;
     notice->after = taker->next_number;
     notice->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1; /* the listener may be closed before this leaves */
-    int status = fd >= 0 && notice->fd < 0 ? SKEP_EMFILE : pack(notice, child, first);
-    if (status == SKEP_OK) status = pack(notice, child, second);
+    int status = fd >= 0 && notice->fd < 0 ? SKEP_EMFILE : pack(child, &notice->frame, first);
+    if (status == SKEP_OK && second != NULL) status = pack(child, &notice->frame, second);
     if (status != SKEP_OK) {
-        if (notice->fd >= 0) close(notice->fd);
-        skep__frame_free(&notice->frame);
-        free(notice);
+        free_notice(notice);
         return status;
     }
     STAILQ_INSERT_TAIL(&taker->notices, notice, entry);

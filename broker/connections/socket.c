@@ -79,15 +79,6 @@ static bool is_any(int fd, const struct sockaddr_in6 *address) {
     return getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_six, &size_bytes) == 0 && only_six == 0;
 }
 
-static bool is_bound(const struct skep_url *url) {
-    switch (url->address.ss_family) {
-    case AF_INET: return ((const struct sockaddr_in *)&url->address)->sin_port != 0;
-    case AF_INET6: return ((const struct sockaddr_in6 *)&url->address)->sin6_port != 0;
-    case AF_UNIX: return url->address_size_bytes > offsetof(struct sockaddr_un, sun_path);
-    default: return false;
-    }
-}
-
 static int look_at_descriptor(struct skep_url *url, const char **why) {
     struct sockaddr_storage peer;
     socklen_t size_bytes = sizeof url->address, peer_bytes = sizeof peer;
@@ -97,7 +88,9 @@ static int look_at_descriptor(struct skep_url *url, const char **why) {
     if (getsockname(url->fd, (struct sockaddr *)&url->address, &size_bytes) != 0) size_bytes = 0;
     url->address_size_bytes = size_bytes;
     url->any = is_any(url->fd, (const struct sockaddr_in6 *)&url->address);
-    return is_bound(url) ? SKEP_OK : refuse(why, "the descriptor is not bound to a TCP or Unix address");
+    bool has_path = url->address.ss_family == AF_UNIX && size_bytes > offsetof(struct sockaddr_un, sun_path);
+    if (has_path || skep__url_port(&url->address) != 0) return SKEP_OK;
+    return refuse(why, "the descriptor is not bound to a TCP or Unix address");
 }
 
 int skep__socket_look_up(struct skep_url *url, const char **why) {
@@ -106,12 +99,6 @@ int skep__socket_look_up(struct skep_url *url, const char **why) {
 }
 
 /* --- comparing --- */
-
-static in_port_t port_of(const struct skep_url *url) {
-    const struct sockaddr_storage *a = &url->address;
-    if (a->ss_family == AF_INET) return ((const struct sockaddr_in *)a)->sin_port;
-    return a->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)a)->sin6_port : 0;
-}
 
 /* Of its own family, or of both */
 static bool has_all_hosts(const struct skep_url *url) {
@@ -133,7 +120,8 @@ bool skep__socket_overlaps(const struct skep_url *one, const struct skep_url *ot
     if (one->given && other->given && one->fd == other->fd) return true;
     if (one->address.ss_family == AF_UNIX && other->address.ss_family == AF_UNIX)
         return strcmp(path_of(one), path_of(other)) == 0;
-    if (port_of(one) == 0 || port_of(one) != port_of(other)) return false;
+    uint16_t port = skep__url_port(&one->address);
+    if (port == 0 || port != skep__url_port(&other->address)) return false;
     if (one->any || other->any) return true;
     if (one->address.ss_family != other->address.ss_family) return false;
     return has_all_hosts(one) || has_all_hosts(other) || is_same_host(one, other);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Listening sockets as people expect them. */
-#ifndef SKEP_CONNECTIONS_SOCKET_H
-#define SKEP_CONNECTIONS_SOCKET_H
+#pragma once
 
 #include "url.h"
 
@@ -29,5 +28,3 @@ void skep__socket_turn_away(int fd, const struct skep_url *url);
 
 /* Removes a Unix path that was bound here. */
 void skep__socket_unlink(const struct skep_url *url);
-
-#endif

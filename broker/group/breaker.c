@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The breaker: closed, open, and open with one worker on trial. refill.c starts that one. */
-#include <stdio.h>
-
 #include "group/private.h"
-#include "journal/journal.h"
-#include "worker/worker.h"
 
 /* --- how many lately --- */
 
@@ -16,12 +12,6 @@ unsigned skep__failures_note(struct skep__failures *failures, uint64_t now_ms, u
     }
     failures->ms[(failures->first + failures->count++) % SKEP__MOST_FAILURES] = now_ms;
     return failures->count;
-}
-
-/* A hive of a thousand may lose each of them once without being broken. */
-static unsigned limit_of(const skep_group *group) {
-    unsigned failures = group->terms.settings->failures;
-    return failures != 0 ? failures : 10 + 2 * skep_group_wanted(group);
 }
 
 /* --- opening --- */
@@ -53,22 +43,27 @@ bool skep__breaker_failed(skep_group *group, uint32_t id, const char *how) {
     bool tried = skep__breaker_tries(breaker, id);
     if (tried) stay_open(group, how);
     if (breaker->open || group->cluster->stopping) return tried;
-    unsigned period_ms = group->terms.settings->failures_period_ms;
+    unsigned period_ms = group->terms.settings->failures_period_ms, limit = group->terms.settings->failures;
     unsigned count = skep__failures_note(&breaker->failures, skep__clock_ms(group->cluster->clock), period_ms);
-    if (count < limit_of(group)) return false;
+    if (limit == 0) limit = 10 + 2 * skep_group_wanted(group); /* a thousand may each be lost once */
+    if (count < limit) return false;
     open_breaker(group, count, how);
     return true;
 }
 
-void skep__breaker_say(skep_group *group) {
-    struct skep__breaker *breaker = &group->breaker;
-    if (!breaker->unsaid) return;
+/* Later: a call of the user's may be the cause. */
+static void emit(skep_group *group, const char *phase, const char *reason) {
     skep_event event = skep__event(SKEP_EVENT_BREAKER, NULL);
     event.group = group->terms.name;
-    event.phase = "opened";
-    event.reason = breaker->why;
+    event.phase = phase;
+    event.reason = reason;
+    skep__emit_later(group->cluster, &event);
+}
+
+void skep__breaker_say(skep_group *group) {
+    struct skep__breaker *breaker = &group->breaker;
+    if (breaker->unsaid) emit(group, "opened", breaker->why);
     breaker->unsaid = false;
-    skep__emit_later(group->cluster, &event); /* a call of the user's may be the cause */
 }
 
 /* --- closing --- */
@@ -78,11 +73,7 @@ void skep__breaker_close(skep_group *group, const char *reason) {
     skep__alarm_stop(&breaker->retry);
     breaker->open = false;
     breaker->failures.count = 0;
-    skep_event event = skep__event(SKEP_EVENT_BREAKER, NULL);
-    event.group = group->terms.name;
-    event.phase = "closed";
-    event.reason = reason;
-    if (!breaker->unsaid) skep__emit_later(group->cluster, &event);
+    if (!breaker->unsaid) emit(group, "closed", reason);
     breaker->unsaid = false;
 }
 

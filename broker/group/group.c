@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Groups: made, found, stopped, freed. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/why.h"
-#include "connections/connections.h"
 #include "group/private.h"
 
 static const char first_name[] = "main";

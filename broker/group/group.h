@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Groups: how many workers of which program there are to be, and when one comes again. Each is replaced, scaled,
  * reloaded and broken by itself. */
-#ifndef SKEP_GROUP_GROUP_H
-#define SKEP_GROUP_GROUP_H
+#pragma once
 
 #include "broker.h"
-#include "command.h"
 
 /* Makes what the room has of a cluster, and the first group, whose settings are the cluster's; frees it when its
  * handles have closed. Errors: SKEP_ENOMEM. */
@@ -79,5 +77,3 @@ void skep__groups_worker_status(const skep_child *child, struct skep_command_wor
 
 /* Appends groupStatus for each group. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__groups_add(const skep_cluster *cluster, struct skep_frame *frame);
-
-#endif

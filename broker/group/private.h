@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * The state of group/. */
-#ifndef SKEP_GROUP_PRIVATE_H
-#define SKEP_GROUP_PRIVATE_H
+#pragma once
 
-#include "base/clock.h"
-#include "common/container.h"
-#include "config/config.h"
+#include "connections/connections.h"
 #include "group/group.h"
+#include "journal/journal.h"
+#include "worker/worker.h"
 
 /* When the latest quick failures were, the oldest first from first on */
 struct skep__failures {
@@ -166,7 +165,10 @@ int64_t skep__slot_vacate(const skep_child *child);
 int skep__reload_refuse(skep_group *group);
 
 /* How many places have their new worker, of how many; both 0 if no reload is under way. */
-void skep__reload_progress(const skep_group *group, uint32_t *step, uint32_t *steps);
+struct skep__steps {
+    uint32_t done, all;
+};
+struct skep__steps skep__reload_progress(const skep_group *group);
 
 /* A worker has become ready. */
 void skep__reload_child_ready(skep_child *child);
@@ -187,5 +189,3 @@ void skep__reload_cancel(skep_group *group);
 
 /* How many workers there are to be in all groups. */
 unsigned skep__groups_wanted(const skep_cluster *cluster);
-
-#endif

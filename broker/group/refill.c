@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * When a worker that is missing is started: at once, after a delay that doubles with each quick failure, or, while the
  * breaker is open, as the one that is tried. */
-#include <stdio.h>
 #include <sys/random.h>
 
 #include "group/private.h"
-#include "journal/journal.h"
-#include "worker/worker.h"
 
 enum {
     FIRST_DELAY_MS = 100, /* after the first quick failure; doubles with each */

@@ -3,15 +3,8 @@
  * of the loop's turn: nothing is started, and no event told, inside a call of the user's. An event's callback may stop
  * the cluster, which ends the reload: after each event one looks whether it is still there. */
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/why.h"
-#include "connections/connections.h"
 #include "group/private.h"
-#include "journal/journal.h"
-#include "worker/worker.h"
 
 /* Requests in a row that one reload does, by their numbers */
 struct requests {
@@ -40,12 +33,9 @@ uint64_t skep_group_reload_request(const skep_group *group) {
 
 /* --- places --- */
 
-static bool concerns(const struct skep__reload *reload, const struct skep__slot *slot) {
-    return reload->only == NULL || reload->only == slot;
-}
-
 static bool awaits_successor(const struct skep__reload *reload, const struct skep__slot *slot) {
-    return concerns(reload, slot) && !slot->renewed && slot->successor == NULL && slot->wanted;
+    bool is_concerned = reload->only == NULL || reload->only == slot;
+    return is_concerned && !slot->renewed && slot->successor == NULL && slot->wanted;
 }
 
 static unsigned count_successors(const skep_group *group) {
@@ -61,21 +51,21 @@ static struct skep__slot *next_place(const struct skep__reload *reload) {
     return NULL;
 }
 
-void skep__reload_progress(const skep_group *group, uint32_t *step, uint32_t *steps) {
+struct skep__steps skep__reload_progress(const skep_group *group) {
     const struct skep__reload *reload = group->reload;
-    *step = *steps = 0;
+    struct skep__steps steps = {0};
     for (size_t i = 0; reload != NULL && i < group->slot_count; i++) {
         const struct skep__slot *slot = group->slots[i];
-        *step += slot->renewed;
-        *steps += slot->renewed || slot->successor != NULL || awaits_successor(reload, slot);
+        steps.done += slot->renewed;
+        steps.all += slot->renewed || slot->successor != NULL || awaits_successor(reload, slot);
     }
+    return steps;
 }
 
 int skep__reload_refuse(skep_group *group) {
-    uint32_t step, steps;
-    skep__reload_progress(group, &step, &steps);
+    const struct skep__steps steps = skep__reload_progress(group);
     return skep__broker_fail(group->cluster, SKEP_EUNDERWAY,
-                             "a reload is under way: %" PRIu32 " of %" PRIu32 " workers", step, steps);
+                             "a reload is under way: %" PRIu32 " of %" PRIu32 " workers", steps.done, steps.all);
 }
 
 /* One that has begun to accept from a socket of its own may have connections: it finishes them. */
@@ -86,7 +76,7 @@ static void withdraw(struct skep__slot *slot) {
     child->reason = "reload";
     child->voluntary = true;
     if (skep__has_listeners(child)) {
-        skep__child_dismiss(child);
+        skep_child_disconnect(child);
         return;
     }
     skep__child_discard(child, "reload"); /* it must not become ready any more */
@@ -95,14 +85,14 @@ static void withdraw(struct skep__slot *slot) {
 /* --- events --- */
 
 static skep_event event_of(const skep_group *group, skep_child *child, const struct requests *requests,
-                           const char *phase, const uint32_t progress[2], const char *reason) {
+                           const char *phase, struct skep__steps steps, const char *reason) {
     skep_event event = skep__event(SKEP_EVENT_RELOAD, child);
     event.group = group->terms.name;
     event.request = requests->first;
     event.requests = requests->count;
     event.phase = phase;
-    event.step = progress[0];
-    event.steps = progress[1];
+    event.step = steps.done;
+    event.steps = steps.all;
     event.reason = reason;
     return event;
 }
@@ -110,23 +100,21 @@ static skep_event event_of(const skep_group *group, skep_child *child, const str
 /* The reload must not be touched after this, unless it is still under way. */
 static void emit_begun(struct skep__reload *reload) {
     char reason[SKEP_MAX_REASON + 1];
-    uint32_t progress[2];
-    skep__reload_progress(reload->group, &progress[0], &progress[1]);
-    snprintf(reason, sizeof reason, "replacing %" PRIu32 " worker%s%s%s", progress[1], progress[1] == 1 ? "" : "s",
+    const struct skep__steps steps = skep__reload_progress(reload->group);
+    snprintf(reason, sizeof reason, "replacing %" PRIu32 " worker%s%s%s", steps.all, steps.all == 1 ? "" : "s",
              reload->changes_program ? " by " : "", reload->changes_program ? reload->program.exec : "");
     reload->begun = true;
-    skep_event event = event_of(reload->group, NULL, &reload->requests, "begun", progress, reason);
+    skep_event event = event_of(reload->group, NULL, &reload->requests, "begun", steps, reason);
     skep__emit(reload->group->cluster, &event);
 }
 
 /* The same. */
 static void emit_step(const struct skep__reload *reload, skep_child *child, uint32_t old) {
     char reason[SKEP_MAX_REASON + 1];
-    uint32_t progress[2];
-    skep__reload_progress(reload->group, &progress[0], &progress[1]);
+    const struct skep__steps steps = skep__reload_progress(reload->group);
     if (old != 0) snprintf(reason, sizeof reason, "worker %" PRIu32 " replaces worker %" PRIu32, child->id, old);
     else snprintf(reason, sizeof reason, "worker %" PRIu32 " fills an empty place", child->id);
-    skep_event event = event_of(reload->group, child, &reload->requests, "step", progress, reason);
+    skep_event event = event_of(reload->group, child, &reload->requests, "step", steps, reason);
     skep__emit(reload->group->cluster, &event);
 }
 
@@ -160,24 +148,34 @@ void skep__reload_cancel(skep_group *group) {
     if (group->reload != NULL) free_reload(detach(group));
 }
 
-static struct skep__reload *allocate(skep_group *group, const skep_reload_options *options);
+static void go_on(struct skep__flush *flush);
 
-/* What is wanted may have changed since it was asked for: that it comes to nothing is then told as of any other. */
-static struct skep__reload *allocate_next(const struct skep__reload *ended) {
-    skep_reload_options options = skep__program_wishes(&ended->next);
-    options.at_once = ended->next_at_once;
-    struct skep__reload *reload = allocate(ended->group, &options);
-    if (reload != NULL) reload->requests = ended->next_requests;
-    return reload;
+static struct skep__reload *allocate(skep_group *group, const skep_reload_options *options, struct requests requests) {
+    struct skep__reload *reload = calloc(1, sizeof *reload);
+    if (reload == NULL) return NULL;
+    reload->group = group;
+    reload->requests = requests;
+    reload->flush.flush = go_on;
+    reload->at_once = options->at_once != 0 ? options->at_once : 1;
+    reload->changes_program = options->exec != NULL || options->args != NULL;
+    reload->changes_settings = reload->changes_program || options->cwd != NULL || options->env != NULL ||
+                               options->set_ids || options->set_umask;
+    struct skep__program now = skep__program_of(group->terms.settings);
+    if (skep__program_changed(&reload->program, &now, options) == SKEP_OK) return reload;
+    free(reload);
+    return NULL;
 }
 
-/* The next one is under way before callbacks are told of the end: what they ask for comes after it. */
+/* The next one is under way before callbacks are told of the end: what they ask for comes after it. What is wanted may
+ * have changed since it was asked for: that it comes to nothing is then told as of any other. */
 static void end(struct skep__reload *ended, skep_event event) {
     skep_group *group = ended->group;
     bool follows = ended->next_requests.count > 0;
-    struct skep__reload *next = follows ? allocate_next(ended) : NULL;
+    skep_reload_options wishes = skep__program_wishes(&ended->next);
+    wishes.at_once = ended->next_at_once;
+    struct skep__reload *next = follows ? allocate(group, &wishes, ended->next_requests) : NULL;
     skep_event lost =
-        event_of(group, NULL, &ended->next_requests, "aborted", (uint32_t[2]){0}, skep_strerror(SKEP_ENOMEM));
+        event_of(group, NULL, &ended->next_requests, "aborted", (struct skep__steps){0}, skep_strerror(SKEP_ENOMEM));
     group->reload = next;
     go_on_soon(group);
     free_reload(ended);
@@ -186,10 +184,9 @@ static void end(struct skep__reload *ended, skep_event event) {
 }
 
 static void abort_reload(skep_group *group, skep_child *failed, const char *reason) {
-    uint32_t progress[2];
-    skep__reload_progress(group, &progress[0], &progress[1]);
+    const struct skep__steps steps = skep__reload_progress(group);
     struct skep__reload *ended = detach(group);
-    end(ended, event_of(group, failed, &ended->requests, "aborted", progress, reason));
+    end(ended, event_of(group, failed, &ended->requests, "aborted", steps, reason));
 }
 
 /* A program that has not been tried is not adopted; else later replacements run what the new workers run. */
@@ -197,17 +194,16 @@ static void finish(struct skep__reload *reload) {
     skep_group *group = reload->group;
     bool whole = reload->only == NULL;
     char reason[SKEP_MAX_REASON + 1];
-    uint32_t progress[2];
-    skep__reload_progress(group, &progress[0], &progress[1]);
-    if (progress[0] == 0) {
+    const struct skep__steps steps = skep__reload_progress(group);
+    if (steps.done == 0) {
         abort_reload(group, NULL, "no worker is left to replace");
         return;
     }
-    snprintf(reason, sizeof reason, "%" PRIu32 " worker%s replaced", progress[0], progress[0] == 1 ? "" : "s");
+    snprintf(reason, sizeof reason, "%" PRIu32 " worker%s replaced", steps.done, steps.done == 1 ? "" : "s");
     if (reload->changes_settings) skep__program_adopt(&reload->program, group->terms.settings);
     detach(group);
     if (whole) skep__refill_resume(group, "all workers were replaced");
-    end(reload, event_of(group, NULL, &reload->requests, "done", progress, reason));
+    end(reload, event_of(group, NULL, &reload->requests, "done", steps, reason));
 }
 
 static void describe_end(const skep_child *child, char *text, size_t room) {
@@ -255,7 +251,7 @@ static void promote(skep_child *child) {
     slot->renewed = true;
     slot->failures = 0;
     uint32_t old_id = old != NULL ? old->id : 0;
-    if (old != NULL) skep__child_dismiss(old);
+    if (old != NULL) skep_child_disconnect(old);
     if (slot->group->reload != NULL) emit_step(slot->group->reload, child, old_id);
 }
 
@@ -300,21 +296,6 @@ static int check(skep_group *group, const skep_reload_options *options) {
     return SKEP_OK;
 }
 
-static struct skep__reload *allocate(skep_group *group, const skep_reload_options *options) {
-    struct skep__reload *reload = calloc(1, sizeof *reload);
-    if (reload == NULL) return NULL;
-    reload->group = group;
-    reload->flush.flush = go_on;
-    reload->at_once = options->at_once != 0 ? options->at_once : 1;
-    reload->changes_program = options->exec != NULL || options->args != NULL;
-    reload->changes_settings = reload->changes_program || options->cwd != NULL || options->env != NULL ||
-                               options->set_ids || options->set_umask;
-    struct skep__program now = skep__program_of(group->terms.settings);
-    if (skep__program_changed(&reload->program, &now, options) == SKEP_OK) return reload;
-    free(reload);
-    return NULL;
-}
-
 static int no_memory(skep_group *group) {
     return skep__broker_fail(group->cluster, SKEP_ENOMEM, "reload: %s", skep_strerror(SKEP_ENOMEM));
 }
@@ -322,14 +303,14 @@ static int no_memory(skep_group *group) {
 static int begin(skep_group *group, const skep_reload_options *options, const struct skep__slot *only) {
     int status = check(group, options);
     if (status != SKEP_OK) return status;
-    struct skep__reload *reload = allocate(group, options);
+    struct skep__reload *reload = allocate(group, options, (struct requests){group->reload_requests + 1, 1});
     if (reload == NULL) return no_memory(group);
     reload->only = only;
     if (next_place(reload) == NULL) {
         free_reload(reload);
         return skep__broker_fail(group->cluster, SKEP_ESTATE, "no worker is wanted");
     }
-    reload->requests = (struct requests){++group->reload_requests, 1};
+    group->reload_requests++;
     group->reload = reload;
     go_on_soon(group);
     return SKEP_OK;
@@ -338,18 +319,8 @@ static int begin(skep_group *group, const skep_reload_options *options, const st
 /* --- the next one --- */
 
 static void emit_waiting(skep_group *group, const struct requests *requests, const char *phase, const char *reason) {
-    uint32_t progress[2];
-    skep__reload_progress(group, &progress[0], &progress[1]);
-    skep_event event = event_of(group, NULL, requests, phase, progress, reason);
+    skep_event event = event_of(group, NULL, requests, phase, skep__reload_progress(group), reason);
     skep__emit_later(group->cluster, &event);
-}
-
-/* Clients that asked for the earlier ones wait for a program that will not run. */
-static void emit_replaced(skep_group *group, const char *exec) {
-    char reason[SKEP_MAX_REASON + 1];
-    snprintf(reason, sizeof reason, "by a later reload%s%.*s", exec != NULL ? " to " : "", SKEP_MAX_REASON - 32,
-             exec != NULL ? exec : "");
-    emit_waiting(group, &group->reload->next_requests, "replaced", reason);
 }
 
 /* Several become one: what a later one says counts, and what it leaves open is as an earlier one said. Earlier ones of
@@ -357,10 +328,14 @@ static void emit_replaced(skep_group *group, const char *exec) {
 static int note_next(skep_group *group, const skep_reload_options *options) {
     struct skep__reload *reload = group->reload;
     struct skep__program next;
+    char reason[SKEP_MAX_REASON + 1];
     if (skep__program_changed(&next, &reload->next, options) != SKEP_OK) return no_memory(group);
     struct requests request = {++group->reload_requests, 1};
     bool replaces = !skep__program_keeps(&next, &reload->next);
-    if (replaces) emit_replaced(group, next.exec);
+    /* Clients that asked for the earlier ones wait for a program that will not run. */
+    snprintf(reason, sizeof reason, "by a later reload%s%.*s", next.exec != NULL ? " to " : "", SKEP_MAX_REASON - 32,
+             next.exec != NULL ? next.exec : "");
+    if (replaces) emit_waiting(group, &reload->next_requests, "replaced", reason);
     skep__program_free(&reload->next);
     reload->next = next;
     if (options->at_once != 0) reload->next_at_once = options->at_once;

@@ -2,10 +2,7 @@
  * More workers and fewer. Places are filled from the lowest and given up from the highest. */
 #include <contract.h>
 
-#include "base/why.h"
 #include "group/private.h"
-#include "journal/journal.h"
-#include "worker/worker.h"
 
 enum { A_DAY_MS = 24 * 60 * 60 * 1000 };
 
@@ -29,7 +26,7 @@ static void drop_highest(skep_group *group) {
     while (i > 0 && !group->slots[i - 1]->wanted) i--;
     if (i == 0) return;
     struct skep__slot *slot = group->slots[i - 1];
-    if (slot->child != NULL) skep__child_dismiss(slot->child);
+    if (slot->child != NULL) skep_child_disconnect(slot->child);
     else skep__slot_give_up(slot);
 }
 
@@ -65,13 +62,6 @@ static void say(skep_group *group, unsigned before, unsigned now) {
     if (before != now) skep__emit_later(group->cluster, &event);
 }
 
-static int change(skep_group *group, unsigned before, unsigned workers) {
-    int status = SKEP_OK;
-    for (unsigned i = before; i < workers && status == SKEP_OK; i++) status = add_one(group);
-    for (unsigned i = workers; i < before; i++) drop_highest(group);
-    return status;
-}
-
 int skep__scale_check(skep_group *group, unsigned workers) {
     unsigned wanted = skep_group_wanted(group), others = skep__groups_wanted(group->cluster) - wanted;
     if (workers > wanted && (uint64_t)workers + others > SKEP_MAX_WORKERS)
@@ -90,8 +80,10 @@ int skep__scale(skep_group *group, unsigned workers) {
 
 int skep__scale_to(skep_group *group, unsigned workers) {
     unsigned before = skep_group_wanted(group);
+    int status = SKEP_OK;
     say(group, before, workers); /* it comes before what follows from it */
-    int status = change(group, before, workers);
+    for (unsigned i = before; i < workers && status == SKEP_OK; i++) status = add_one(group);
+    for (unsigned i = workers; i < before; i++) drop_highest(group);
     say(group, workers, skep_group_wanted(group));
     hold(group, before);
     skep__group_prune(group);
@@ -103,7 +95,7 @@ int skep__scale_drain(skep_child *child) {
     unsigned before = skep_group_wanted(group);
     if (child->exited || child->voluntary) return SKEP_ESTATE;
     say(group, before, before - (child->slot->child == child));
-    skep__child_dismiss(child);
+    skep_child_disconnect(child);
     hold(group, before);
     return SKEP_OK;
 }

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Places for workers: found, filled, given up. */
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 
-#include "base/why.h"
 #include "group/private.h"
-#include "worker/worker.h"
 
 enum {
     DESCRIPTORS_A_WORKER = 9, /* process, link, guard, outputs; its inbox, and connections to it and to the outbox */
@@ -74,23 +70,18 @@ static int start(struct skep__slot *slot, const struct skep__program *program, s
     return skep__child_start(group->cluster, &start, child);
 }
 
-static void occupy(struct skep__slot *slot, skep_child *child) {
-    slot->child = child;
-    slot->wanted = true;
-    if (slot->used) {
-        slot->restarts++;
-        slot->group->restarts++;
-        slot->group->cluster->groups->restarts++;
-    }
-    slot->used = true;
-}
-
 int skep__slot_start(struct skep__slot *slot, skep_child **out) {
     struct skep__program program = skep__program_of(slot->group->terms.settings);
     skep_child *child = NULL;
     int status = start(slot, &program, &child);
     if (status != SKEP_OK) return status;
-    occupy(slot, child);
+    if (slot->used) {
+        slot->restarts++;
+        slot->group->restarts++;
+        slot->group->cluster->groups->restarts++;
+    }
+    slot->child = child;
+    slot->wanted = slot->used = true;
     if (out != NULL) *out = child;
     return SKEP_OK;
 }

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What is told of groups. */
-#include <string.h>
-
-#include "common/text.h"
 #include "group/private.h"
-#include "worker/worker.h"
 
 /* What a limit of the protocol would cut is left out. */
 static bool fits(const char *program) {
@@ -16,17 +12,16 @@ static bool fits(const char *program) {
 struct sums {
     bool open, reloads;
     uint64_t wait_ms; /* until the first trial of those whose breaker is open */
-    uint32_t step, steps;
+    struct skep__steps steps;
 };
 
 static struct sums sum_up(const skep_cluster *cluster) {
     struct sums sums = {.wait_ms = UINT64_MAX};
     for (const skep_group *group = NULL; (group = skep_group_next(cluster, group)) != NULL;) {
-        uint32_t step, steps;
+        const struct skep__steps steps = skep__reload_progress(group);
         uint64_t wait_ms = skep__breaker_wait_ms(group);
-        skep__reload_progress(group, &step, &steps);
-        sums.step += step;
-        sums.steps += steps;
+        sums.steps.done += steps.done;
+        sums.steps.all += steps.all;
         sums.reloads = sums.reloads || skep__is_reloading(group);
         sums.open = sums.open || group->breaker.open;
         if (group->breaker.open && wait_ms < sums.wait_ms) sums.wait_ms = wait_ms;
@@ -41,37 +36,30 @@ void skep__groups_status(const skep_cluster *cluster, struct skep_command_broker
     if (sums.open) SKEP_SET(brokerStatus, b, breaker_ms, sums.wait_ms);
     if (fits(cluster->settings.exec)) SKEP_SET(brokerStatus, b, program, skep__text(cluster->settings.exec));
     if (!sums.reloads) return;
-    SKEP_SET(brokerStatus, b, reloadStep, sums.step);
-    SKEP_SET(brokerStatus, b, reloadSteps, sums.steps);
+    SKEP_SET(brokerStatus, b, reloadStep, sums.steps.done);
+    SKEP_SET(brokerStatus, b, reloadSteps, sums.steps.all);
 }
 
 /* --- each --- */
-
-static void count_workers(const skep_group *group, struct skep_command_groupStatus *g) {
-    for (const skep_child *child = NULL; (child = skep__child_next(group->cluster, child)) != NULL;) {
-        if (child->terms != &group->terms) continue;
-        g->workers++;
-        g->ready += child->state == SKEP__CHILD_READY;
-    }
-}
 
 static int add_group(const skep_group *group, struct skep_frame *frame) {
     const skep_settings *settings = group->terms.settings;
     struct skep_command command = {.id = SKEP_COMMAND_groupStatus};
     struct skep_command_groupStatus *g = &command.groupStatus;
-    uint32_t step, steps;
     *g = (struct skep_command_groupStatus){.name = skep__text(group->terms.name),
                                            .policy = skep__text(skep_policy_name(settings->policy)),
                                            .wanted = skep_group_wanted(group),
                                            .restarts = group->restarts};
-    count_workers(group, g);
+    for (const skep_child *child = NULL; (child = skep__child_next(group->cluster, child)) != NULL;) {
+        if (child->terms != &group->terms) continue;
+        g->workers++;
+        g->ready += child->state == SKEP__CHILD_READY;
+    }
     if (fits(settings->exec)) SKEP_SET(groupStatus, g, program, skep__text(settings->exec));
     if (group->breaker.open) SKEP_SET(groupStatus, g, breaker_ms, skep__breaker_wait_ms(group));
-    if (skep__is_reloading(group)) {
-        skep__reload_progress(group, &step, &steps);
-        SKEP_SET(groupStatus, g, reloadStep, step);
-        SKEP_SET(groupStatus, g, reloadSteps, steps);
-    }
+    const struct skep__steps steps = skep__reload_progress(group);
+    if (skep__is_reloading(group)) SKEP_SET(groupStatus, g, reloadStep, steps.done);
+    if (skep__is_reloading(group)) SKEP_SET(groupStatus, g, reloadSteps, steps.all);
     return skep__frame_add(frame, &command);
 }
 

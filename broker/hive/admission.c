@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What keeps a worker from being admitted, in words. Without its channels it would take connections and lose every job,
  * message and count. */
-#include <stdio.h>
 #include <sys/stat.h>
 
 #include "hive/private.h"

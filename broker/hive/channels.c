@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Connections of the broker's channels. A worker that has sent ready becomes ready when it has one of each. */
 #include "hive/private.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
-#include "worker/worker.h"
 
 /* --- of workers --- */
 
@@ -18,16 +15,14 @@ void skep__channels_check(skep_child *child) {
 }
 
 /* Connections are counted from 1; another one means that the one before has ended while both sides lived. */
-static bool is_another(uint64_t *connections) {
-    return ++*connections > 1;
-}
-
-static void note_cut(skep_child *child, const char *channel) {
+static bool was_cut(skep_child *child, uint64_t *connections, const char *channel) {
+    if (++*connections == 1) return false;
     child->cluster->hive->cut++;
-    if (!skep__may_say(child->cluster, &child->progress->cut_said_ms)) return;
-    skep__emit_error(child->cluster, child,
-                     "its connection to its %s was cut and has been made again; what was on its way may be lost",
-                     channel);
+    if (skep__may_say(child->cluster, &child->progress->cut_said_ms))
+        skep__emit_error(child->cluster, child,
+                         "its connection to its %s was cut and has been made again; what was on its way may be lost",
+                         channel);
+    return true;
 }
 
 void skep__inbox_connected(void *context, const struct skep__peer *peer) {
@@ -35,9 +30,7 @@ void skep__inbox_connected(void *context, const struct skep__peer *peer) {
     (void)peer;
     child->progress->inbox_live++;
     skep__channels_check(child);
-    if (!is_another(&child->progress->inbox_connections)) return;
-    note_cut(child, "inbox");
-    skep__jobs_inbox_cut(child->holder);
+    if (was_cut(child, &child->progress->inbox_connections, "inbox")) skep__jobs_inbox_cut(child->holder);
 }
 
 void skep__inbox_disconnected(void *context, const struct skep__peer *peer) {
@@ -51,7 +44,7 @@ void skep__outbox_connected(void *context, const struct skep__peer *peer) {
     skep_child *child = skep__child_by_pid(context, peer->pid);
     if (child == NULL) return;
     child->progress->outbox_live++;
-    if (is_another(&child->progress->outbox_connections)) note_cut(child, "outbox");
+    was_cut(child, &child->progress->outbox_connections, "outbox");
     skep__channels_check(child);
 }
 

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT
- * The end of a worker: of its link, and of what the broker holds of it. */
-#include "common/container.h"
-#include "connections/connections.h"
-#include "group/group.h"
+ * The end of a worker: of its link, and of what the broker holds of it. The stop of a cluster: its workers drain, or
+ * are killed. */
 #include "hive/private.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
-#include "messages/messages.h"
-#include "worker/worker.h"
+
+/* --- all of them --- */
+
+static void dismiss_all(skep_cluster *cluster) {
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;) skep_child_disconnect(child);
+}
+
+static void kill_all(skep_cluster *cluster) {
+    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
+        skep__child_kill(child, "killed");
+}
 
 /* --- skep_cluster_disconnect --- */
 
@@ -37,7 +42,7 @@ void skep_cluster_disconnect(skep_cluster *cluster, skep_disconnected_cb callbac
     hive->disconnected = callback;
     hive->disconnected_context = context;
     hive->disconnecting = true;
-    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;) skep_child_disconnect(child);
+    dismiss_all(cluster);
     check_disconnected(cluster);
 }
 
@@ -63,11 +68,29 @@ void skep__child_release(skep_child *child) {
     check_disconnected(cluster);
 }
 
+/* --- the stop --- */
+
+static void begin_stop(skep_cluster *cluster) {
+    cluster->stopping = true;
+    skep__jobs_stop(cluster->jobs);
+    skep__groups_stop(cluster);
+    skep__listeners_finish(cluster);
+    skep_event event = skep__event(SKEP_EVENT_STOP, NULL);
+    skep__emit_later(cluster, &event);
+    skep__jobs_check_lost(cluster->jobs);
+}
+
+void skep_cluster_stop(skep_cluster *cluster, bool now) {
+    bool first = !cluster->stopping;
+    if (first) begin_stop(cluster);
+    if (now) kill_all(cluster);
+    else if (first) dismiss_all(cluster);
+}
+
 void skep__hive_end(skep_cluster *cluster) {
     if (cluster->hive == NULL) return;
     cluster->hive->disconnecting = false;
-    for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;)
-        skep__child_kill(child, "killed");
+    kill_all(cluster);
     for (skep_child *child; (child = skep__child_next(cluster, NULL)) != NULL;) {
         if (!child->exited) skep__child_reap(child);
         skep__child_close_link(child);

@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * What a worker says on its link, until its process has ended. */
 #include <inttypes.h>
-#include <stdio.h>
-#include <unistd.h>
 
-#include "common/text.h"
-#include "connections/connections.h"
 #include "hive/private.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
-#include "worker/worker.h"
 
 enum { LAST_WORDS = 1024 /* messages read after the end; a child of the worker's may go on writing */ };
 
 static void reject(skep_child *child, int status, const char *reason) {
-    struct skep_command command = {.id = SKEP_COMMAND_reject};
-    command.reject = (struct skep_command_reject){.status = (uint64_t)status, .reason = skep__text(reason)};
+    struct skep_command command = {.id = SKEP_COMMAND_reject,
+                                   .reject = {.status = (uint64_t)status, .reason = skep__text(reason)}};
     skep__emit_error(child->cluster, child, "%s", reason);
     child->discarding = true;
     if (skep__notify(child, &command, -1) != SKEP_OK) skep__child_kill(child, "protocol");
@@ -53,13 +46,8 @@ static void handle_asked(skep_child *child, const struct skep_command_handle *ha
 }
 
 static void disconnect_asked(skep_child *child, const struct skep_command_disconnect *disconnect) {
-    if (SKEP_HAS(disconnect, disconnect, replace) && disconnect->replace) skep__child_stand_down(child);
+    if (disconnect->replace) skep__child_stand_down(child);
     else skep__child_leave(child);
-}
-
-static void say_ready(skep_child *child) {
-    child->progress->said_ready = true;
-    skep__channels_check(child);
 }
 
 static bool listens_to(const skep_child *child) {
@@ -76,7 +64,10 @@ static int take_command(void *context, const struct skep_command *command) {
     }
     switch (command->id) {
     case SKEP_COMMAND_hello: hello(child, &command->hello); break;
-    case SKEP_COMMAND_ready: say_ready(child); break;
+    case SKEP_COMMAND_ready:
+        child->progress->said_ready = true;
+        skep__channels_check(child);
+        break;
     case SKEP_COMMAND_listen: skep__listen_asked(child, &command->listen); break;
     case SKEP_COMMAND_unlisten: skep__unlisten_asked(child, command->unlisten.listener); break;
     case SKEP_COMMAND_taken: skep__taken(child, &command->taken); break;
@@ -99,17 +90,12 @@ static void take_message(skep_child *child) {
     if (status != SKEP_OK && listens_to(child)) skep__child_bad_frame(child, "link", reader->why);
 }
 
-/* Workers have no descriptors to give: they are closed even if the message is ignored. */
-static int receive(const skep_child *child) {
-    struct skep__link_message *message = child->cluster->hive->link_message;
-    int status = skep__link_receive(child->link, message);
-    for (unsigned i = 0; status == SKEP_OK && i < message->fd_count; i++) close(message->fds[i]);
-    return status;
-}
-
 int skep__read_link(skep_child *child) {
+    struct skep__link_message *message = child->cluster->hive->link_message;
     skep__emit_due(child->cluster);
-    int status = receive(child);
+    int status = skep__link_receive(child->link, message);
+    /* Workers have no descriptors to give: they are closed even if the message is ignored. */
+    for (unsigned i = 0; status == SKEP_OK && i < message->fd_count; i++) close(message->fds[i]);
     if (status == SKEP_OK && !child->discarding) take_message(child);
     if (status == SKEP_OK || status == SKEP_EAGAIN || child->link < 0) return status;
     skep__port_read(child->cluster->hive->outbox, child->pid); /* what it sent before it closed the link */
@@ -117,14 +103,9 @@ int skep__read_link(skep_child *child) {
     return status;
 }
 
-/* Its last messages are read: those on the link here, those on its outbox next. The link's end closes it. */
-static void read_last_words(skep_child *child) {
-    for (unsigned i = 0; i < LAST_WORDS && child->link >= 0; i++)
-        if (skep__read_link(child) != SKEP_OK) return;
-}
-
+/* Its last messages are read: first those on the link, whose end closes it, then those on its outbox. */
 void skep__worker_ended(skep_child *child) {
-    read_last_words(child);
+    for (unsigned i = 0; i < LAST_WORDS && child->link >= 0 && skep__read_link(child) == SKEP_OK; i++) continue;
     skep__port_read(child->cluster->hive->outbox, child->pid);
     skep__output_finish(child);
     skep__life(child, SKEP__SIGNAL_EXIT);

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * What happens when: the lives of workers, what they say, and what their ends mean for every room. The only place where
  * rooms meet. */
-#ifndef SKEP_HIVE_HIVE_H
-#define SKEP_HIVE_HIVE_H
+#pragma once
 
-#include "broker.h"
 #include "jobs/jobs.h"
 #include "worker/worker.h"
 
@@ -34,5 +32,3 @@ bool skep__shortage_lacks(void *context);
 /* Adds the room's part to the status of the broker, and to that of a worker. */
 void skep__hive_status(const skep_cluster *cluster, struct skep_command_brokerStatus *status);
 void skep__hive_worker_status(const skep_child *child, struct skep_command_workerStatus *status);
-
-#endif

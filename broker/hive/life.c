@@ -2,18 +2,8 @@
  * What happens to workers: the table of states.def and its actions. */
 #include <assert.h>
 #include <signal.h>
-#include <string.h>
 
-#include "common/container.h"
-#include "common/text.h"
-#include "connections/connections.h"
-#include "contract.h"
-#include "group/group.h"
 #include "hive/private.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
-#include "messages/messages.h"
-#include "worker/worker.h"
 
 typedef void (*action)(skep_child *child);
 
@@ -27,8 +17,7 @@ static void emit(skep_child *child, enum skep_event_kind kind) {
 /* --- actions --- */
 
 static void tell_drain(skep_child *child) {
-    struct skep_command command = {.id = SKEP_COMMAND_drain};
-    command.drain.has = 0;
+    struct skep_command command = {.id = SKEP_COMMAND_drain, .drain = {0}};
     SKEP_SET(drain, &command.drain, timeout_ms, child->terms->settings->drain_timeout_ms);
     skep__tell(child, &command);
 }
@@ -39,14 +28,14 @@ static void welcome(skep_child *child) {
     skep__instance_url(&cluster->instance, SKEP_FILE_OUTBOX, outbox, sizeof outbox);
     skep__instance_url(&cluster->instance, SKEP_FILE_NEWS, news, sizeof news);
     skep__inbox_url(child, inbox, sizeof inbox);
-    struct skep_command command = {.id = SKEP_COMMAND_welcome};
-    command.welcome = (struct skep_command_welcome){.protocol = SKEP_PROTOCOL,
-                                                    .worker = child->id,
-                                                    .generation = cluster->instance.generation,
-                                                    .inbox = skep__text(inbox),
-                                                    .outbox = skep__text(outbox),
-                                                    .news = skep__text(news),
-                                                    .newsSeq = skep__news_latest(cluster)};
+    struct skep_command command = {.id = SKEP_COMMAND_welcome,
+                                   .welcome = {.protocol = SKEP_PROTOCOL,
+                                               .worker = child->id,
+                                               .generation = cluster->instance.generation,
+                                               .inbox = skep__text(inbox),
+                                               .outbox = skep__text(outbox),
+                                               .news = skep__text(news),
+                                               .newsSeq = skep__news_latest(cluster)}};
     unsigned beat_ms = skep__watchdog_start(child);
     if (beat_ms != 0) SKEP_SET(welcome, &command.welcome, beat_ms, beat_ms);
     skep__tell(child, &command);
@@ -128,15 +117,6 @@ static void press(skep_child *child) {
     }
 }
 
-static skep_event exit_event(skep_child *child) {
-    skep_event event = skep__event(SKEP_EVENT_EXIT, child);
-    event.code = child->exit_code;
-    event.signal = child->exit_signal;
-    event.reason = exit_reason(child);
-    event.uptime_ms = uv_now(child->cluster->loop) - child->spawned_ms;
-    return event;
-}
-
 static void keep_record(skep_child *child, const skep_event *event) {
     struct skep_command_workerStatus work = {.worker = child->id};
     skep__connections_worker_status(child, &work);
@@ -168,7 +148,11 @@ static void worker_gone(skep_child *child) {
     const skep_group *group = skep_child_group(child);
     skep__messages_worker_ended(child); /* before the exit event */
     if (child->link >= 0) lose_link_draining(child);
-    skep_event event = exit_event(child);
+    skep_event event = skep__event(SKEP_EVENT_EXIT, child);
+    event.code = child->exit_code;
+    event.signal = child->exit_signal;
+    event.reason = exit_reason(child);
+    event.uptime_ms = uv_now(cluster->loop) - child->spawned_ms;
     const struct skep__vacancy vacancy = skep__groups_worker_ended(child);
     event.delay_ms = vacancy.delay_ms;
     keep_record(child, &event);
@@ -193,22 +177,17 @@ static const struct transition transitions[SKEP__CHILD_STATES][SKEP__SIGNALS] = 
 #define TRANSITION(state, signal, action_, next_) \
     [SKEP__CHILD_##state][SKEP__SIGNAL_##signal] = {.name = #action_, .act = action_, .next = SKEP__CHILD_##next_},
 #include "worker/states.def"
-#undef TRANSITION
 };
 
-static const char *signal_name(enum skep__child_signal signal) {
-    static const char *const names[] = {
+static const char *const signal_names[] = {
 #define SIGNAL(id, name) name,
 #include "worker/states.def"
-#undef SIGNAL
-    };
-    return names[signal];
-}
+};
 
 void skep__life(skep_child *child, enum skep__child_signal signal) {
     const struct transition *t = &transitions[child->state][signal];
     skep__trace(child->cluster->trace, SKEP__TRACE_SPAWN, "worker %u pid %d: %s, %s: %s", child->id, (int)child->pid,
-                skep__state_name(child->state), signal_name(signal), t->name != NULL ? t->name : "ignored");
+                skep__state_name(child->state), signal_names[signal], t->name != NULL ? t->name : "ignored");
     if (t->name == NULL) return;
     child->state = t->next;
     t->act(child);

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What workers say in the outbox, and their inboxes when these have drained. */
-#include "clients/clients.h"
 #include "hive/private.h"
-#include "jobs/jobs.h"
-#include "journal/journal.h"
-#include "messages/messages.h"
-#include "worker/worker.h"
 
 void skep__inbox_drained(void *context) {
     skep_child *child = context;

@@ -1,31 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * What the broker has of a worker: each room's part, and its inbox. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "connections/connections.h"
 #include "hive/private.h"
-#include "jobs/jobs.h"
-#include "messages/messages.h"
 
-static int make_progress(skep_child *child) {
+int skep__parts_new(skep_child *child) {
+    const struct skep__worker_facts facts = {
+        .worker = child, .settings = child->terms->settings, .id = child->id, .pid = child->pid, .page = child->page};
     child->progress = calloc(1, sizeof *child->progress);
     if (child->progress == NULL) return SKEP_ENOMEM;
     child->progress->child = child;
-    return SKEP_OK;
-}
-
-static int make_holder(skep_child *child) {
-    const struct skep__worker_facts facts = {
-        .worker = child, .settings = child->terms->settings, .id = child->id, .pid = child->pid, .page = child->page};
-    return skep__holder_new(&child->holder, child->cluster->jobs, &facts);
-}
-
-int skep__parts_new(skep_child *child) {
-    int status = make_progress(child);
-    if (status == SKEP_OK) status = skep__connections_worker_made(child);
-    if (status == SKEP_OK) status = make_holder(child);
+    int status = skep__connections_worker_made(child);
+    if (status == SKEP_OK) status = skep__holder_new(&child->holder, child->cluster->jobs, &facts);
     if (status == SKEP_OK) status = skep__messages_worker_made(child);
     return status;
 }

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT
  * The state of hive/. */
-#ifndef SKEP_HIVE_PRIVATE_H
-#define SKEP_HIVE_PRIVATE_H
+#pragma once
 
+#include "clients/clients.h"
+#include "connections/connections.h"
+#include "group/group.h"
 #include "hive/hive.h"
+#include "journal/journal.h"
+#include "messages/messages.h"
 
 /* What happens to a worker */
 enum skep__child_signal {
 #define SIGNAL(id, name) SKEP__SIGNAL_##id,
 #include "worker/states.def"
-#undef SIGNAL
     SKEP__SIGNALS
 };
 
@@ -110,11 +113,6 @@ void skep__inbox_connected(void *context, const struct skep__peer *peer);
 void skep__inbox_disconnected(void *context, const struct skep__peer *peer);
 void skep__inbox_refused(void *context, pid_t pid, uid_t uid);
 
-/* --- inbox.c --- */
-
-/* Opens the inbox of a new worker, for its user if that is another one. Errors: as skep_fork. */
-SKEP_MUST_USE int skep__inbox_open(skep_child *child, const struct skep__program *program);
-
 /* --- heard.c --- */
 
 /* Reads one message of the link and acts upon it. SKEP_OK: there may be more; asking costs a system call each time. */
@@ -122,5 +120,3 @@ int skep__read_link(skep_child *child);
 
 /* Its process has ended; how is filled in. */
 void skep__worker_ended(skep_child *child);
-
-#endif

@@ -162,7 +162,7 @@ static uint64_t allowed(const struct skep__queue *queue) {
     return most > queue->shelf->reserved_count ? most - queue->shelf->reserved_count : 0;
 }
 
-/* Without memory the jobs stay until there is some: hive/shortage.c. */
+/* Without memory the jobs stay until there is some: hive/hive.c. */
 void skep__jobs_dispatch_queue(struct skep__jobs *jobs, struct skep__queue *queue) {
     const struct moment now = {skep__clock_ms(jobs->clock), skep__clock_ms(jobs->pace)};
     uint64_t left;

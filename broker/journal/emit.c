@@ -82,10 +82,7 @@ void skep__emit_error(skep_cluster *cluster, skep_child *child, const char *form
 }
 
 bool skep__may_say(const skep_cluster *cluster, uint64_t *said_ms) {
-    uint64_t now_ms = uv_now(cluster->loop);
-    if (*said_ms != 0 && now_ms - *said_ms < SAY_MS) return false;
-    *said_ms = now_ms;
-    return true;
+    return skep__may_tell(uv_now(cluster->loop), SAY_MS, said_ms);
 }
 
 void skep__emit_dead(skep_cluster *cluster, const char *text) {

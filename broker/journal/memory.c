@@ -9,9 +9,7 @@ enum { SAY_MS = 10000 /* between lines about the same */, RETRY_MS = 100 };
 
 void skep__lack_say(skep_cluster *cluster, enum skep__lack lack, const char *format, ...) {
     char text[SKEP_MAX_REASON + 1];
-    uint64_t now_ms = uv_now(cluster->loop), *said_ms = &cluster->journal->lack_said_ms[lack];
-    if (*said_ms != 0 && now_ms - *said_ms < SAY_MS) return;
-    *said_ms = now_ms;
+    if (!skep__may_tell(uv_now(cluster->loop), SAY_MS, &cluster->journal->lack_said_ms[lack])) return;
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Requests and named counters, from reports and from pages. */
-#include <stdlib.h>
-
-#include "common/text.h"
-#include "journal/journal.h"
 #include "messages/private.h"
 #include "page_counts.h"
 

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * Histograms that workers report, merged. */
 #include "base/times.h"
-#include "common/text.h"
 #include "jobs/jobs.h"
 #include "messages/private.h"
-#include "worker/worker.h"
 
 static const char *const names[] = {
 #define HANDLED(id, name) name,
 #include "messages/handled.def"
-#undef HANDLED
 };
 
 /* SKEP__HANDLED_WHATS if it is something that this version does not know */
@@ -19,16 +16,13 @@ static enum skep__handled_what what_of(struct skep_bytes text) {
     return what;
 }
 
-static struct skep__queue *queue_of(skep_cluster *cluster, const struct skep_command_handled *h) {
-    if (h->queue.size_bytes == 0) return NULL;
-    return skep__jobs_find_queue(cluster->jobs, h->queue.data, h->queue.size_bytes);
-}
-
 /* A part of the report may be lost, but never a part of one histogram. */
 static void merge(skep_cluster *cluster, skep_child *child, const struct skep_command_handled *h,
                   const struct skep_histogram *times) {
     enum skep__handled_what what = what_of(h->what);
-    struct skep__queue *queue = what == SKEP__HANDLED_JOB ? queue_of(cluster, h) : NULL;
+    bool has_queue = what == SKEP__HANDLED_JOB && h->queue.size_bytes > 0;
+    struct skep__queue *queue =
+        has_queue ? skep__jobs_find_queue(cluster->jobs, h->queue.data, h->queue.size_bytes) : NULL;
     int status = skep__histogram_add(&cluster->messages->handling.of[what], times);
     if (status == SKEP_OK && child != NULL) status = skep__histogram_add(&child->talker->handling.of[what], times);
     if (status == SKEP_OK && queue != NULL)
@@ -57,12 +51,11 @@ int skep__handled(skep_cluster *cluster, skep_child *child, const struct skep_co
 static int add_status(const struct skep__handling *handling, enum skep__handled_what what, const skep_child *child,
                       struct skep_frame *frame) {
     char packed[SKEP_MAX_TIMES];
-    struct skep_command command = {.id = SKEP_COMMAND_handlingStatus};
-    struct skep_command_handlingStatus *h = &command.handlingStatus;
     struct skep_bytes times = skep__times_pack(&handling->of[what], frame->size_bytes, packed);
+    struct skep_command command = {.id = SKEP_COMMAND_handlingStatus,
+                                   .handlingStatus = {.what = skep__text(names[what]), .times = times}};
     if (times.size_bytes == 0) return SKEP_OK;
-    *h = (struct skep_command_handlingStatus){.what = skep__text(names[what]), .times = times};
-    if (child != NULL) SKEP_SET(handlingStatus, h, worker, child->id);
+    if (child != NULL) SKEP_SET(handlingStatus, &command.handlingStatus, worker, child->id);
     return skep__frame_add(frame, &command);
 }
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * The room: made, told of workers, asked, freed. */
-#include <stdlib.h>
-
-#include "common/text.h"
 #include "messages/private.h"
 
 int skep__messages_new(skep_cluster *cluster) {
@@ -46,17 +43,14 @@ uint64_t skep_child_requests(const skep_child *child) {
     return child->talker->requests;
 }
 
-static int add_counter(const struct skep__counter_total *counter, struct skep_frame *frame) {
-    struct skep_command command = {.id = SKEP_COMMAND_counterStatus};
-    command.counterStatus =
-        (struct skep_command_counterStatus){.name = skep__text(counter->name), .count = counter->count};
-    return skep__frame_add(frame, &command);
-}
-
 int skep__counters_add(const skep_cluster *cluster, struct skep_frame *frame) {
     const struct skep__messages *messages = cluster->messages;
     int status = SKEP_OK;
-    for (unsigned i = 0; i < messages->counter_count && status == SKEP_OK; i++)
-        status = add_counter(&messages->counters[i], frame);
+    for (unsigned i = 0; i < messages->counter_count && status == SKEP_OK; i++) {
+        const struct skep__counter_total *counter = &messages->counters[i];
+        struct skep_command command = {.id = SKEP_COMMAND_counterStatus,
+                                       .counterStatus = {.name = skep__text(counter->name), .count = counter->count}};
+        status = skep__frame_add(frame, &command);
+    }
     return status;
 }

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * What workers send and report: messages among them and with the primary, calls, requests and named counters, and how
  * long they took. */
-#ifndef SKEP_MESSAGES_MESSAGES_H
-#define SKEP_MESSAGES_MESSAGES_H
+#pragma once
 
 #include "broker.h"
-#include "command.h"
 #include "histogram.h"
 
 /* Makes what the room has of a cluster, and frees it. Errors: SKEP_ENOMEM. */
@@ -80,5 +78,3 @@ SKEP_MUST_USE int skep__counters_add(const skep_cluster *cluster, struct skep_fr
 
 /* Appends handlingStatus for all workers, then for each as long as the answer is not too large. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__handling_add(const skep_cluster *cluster, struct skep_frame *frame);
-
-#endif

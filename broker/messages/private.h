@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * The state of messages/. */
-#ifndef SKEP_MESSAGES_PRIVATE_H
-#define SKEP_MESSAGES_PRIVATE_H
+#pragma once
 
+#include "journal/journal.h"
 #include "messages/messages.h"
+#include "worker/worker.h"
 
 enum { SKEP__COUNTED = 256 };
 
 enum skep__handled_what {
 #define HANDLED(id, name) SKEP__HANDLED_##id,
 #include "messages/handled.def"
-#undef HANDLED
     SKEP__HANDLED_WHATS
 };
 
@@ -60,5 +60,3 @@ struct skep__talker {
 };
 
 void skep__handling_free(struct skep__handling *handling);
-
-#endif

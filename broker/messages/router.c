@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Commands from workers' outboxes, and messages between workers and the primary. */
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "common/container.h"
-#include "common/text.h"
-#include "journal/journal.h"
 #include "messages/private.h"
-#include "worker/worker.h"
 
 enum {
     REQUEST_TIMEOUT_MS = 5000,
@@ -37,30 +30,23 @@ static void push_or_drop(skep_child *child, const struct skep_command *command) 
 
 /* --- requestCount --- */
 
-static int send_request_count(skep_child *child) {
-    struct skep_command command = {.id = SKEP_COMMAND_requestCount};
-    command.requestCount = (struct skep_command_requestCount){.requestCount = child->talker->requests};
+int skep_child_send_request_count(skep_child *child) {
+    struct skep_command command = {.id = SKEP_COMMAND_requestCount,
+                                   .requestCount = {.requestCount = child->talker->requests}};
     return push(child, &command);
 }
 
 void skep__send_request_counts(skep_cluster *cluster) {
     for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;) {
-        if (child->state == SKEP__CHILD_READY && send_request_count(child) != SKEP_OK)
+        if (child->state == SKEP__CHILD_READY && skep_child_send_request_count(child) != SKEP_OK)
             continue; /* the next interval will tell */
     }
-}
-
-int skep_child_send_request_count(skep_child *child) {
-    return send_request_count(child);
 }
 
 /* --- messages from workers --- */
 
 static void answer_status(skep_child *child, uint64_t request, int status) {
-    struct skep_command command = {.id = SKEP_COMMAND_reply};
-    struct skep_command_reply *r = &command.reply;
-    *r = (struct skep_command_reply){.request = request};
-    SKEP_SET(reply, r, status, (uint64_t)status);
+    struct skep_command command = skep__reply(request, status, NULL, 0);
     push_or_drop(child, &command);
 }
 
@@ -69,9 +55,9 @@ static void undelivered(skep_child *sender, const struct skep_command_message *m
         answer_status(sender, m->request, status);
         return;
     }
-    struct skep_command command = {.id = SKEP_COMMAND_undelivered};
+    struct skep_command command = {.id = SKEP_COMMAND_undelivered,
+                                   .undelivered = {.name = m->name, .status = (uint64_t)status}};
     struct skep_command_undelivered *u = &command.undelivered;
-    *u = (struct skep_command_undelivered){.name = m->name, .status = (uint64_t)status};
     if (SKEP_HAS(message, m, to)) SKEP_SET(undelivered, u, to, m->to);
     if (SKEP_HAS(message, m, toName)) SKEP_SET(undelivered, u, toName, m->toName);
     push_or_drop(sender, &command);
@@ -87,8 +73,9 @@ static void deliver_here(skep_child *sender, const struct skep_command_message *
     skep__copy_text(name, sizeof name, &m->name);
     skep_event event = skep__event(SKEP_EVENT_MESSAGE, sender);
     event.name = name;
-    if (SKEP_HAS(message, m, data)) event.data = m->data.data, event.size_bytes = m->data.size_bytes;
-    if (SKEP_HAS(message, m, request)) event.request = m->request;
+    event.data = m->data.data;
+    event.size_bytes = m->data.size_bytes;
+    event.request = m->request;
     skep__emit(sender->cluster, &event);
 }
 
@@ -120,14 +107,12 @@ static void forward(skep_child *sender, const struct skep_command_message *m) {
 }
 
 void skep__worker_message(skep_child *sender, const struct skep_command_message *m) {
-    static const struct skep_bytes none = {0};
     sender->talker->messages++;
     sender->cluster->messages->messages++;
-    if (SKEP_HAS(message, m, toAll) && m->toAll) {
-        int status =
-            skep__news_broadcast(sender->cluster, sender->id, &m->name, SKEP_HAS(message, m, data) ? &m->data : &none);
+    if (m->toAll) {
+        int status = skep__news_broadcast(sender->cluster, sender->id, &m->name, &m->data);
         if (status != SKEP_OK) undelivered(sender, m, status);
-    } else if (SKEP_HAS(message, m, toName) || (SKEP_HAS(message, m, to) && m->to != 0)) {
+    } else if (SKEP_HAS(message, m, toName) || m->to != 0) {
         forward(sender, m);
     } else {
         deliver_here(sender, m);
@@ -159,17 +144,16 @@ void skep__messages_end(skep_cluster *cluster) {
         settle(messages->calls, SKEP_ECLOSED, NULL, 0); // NOLINT(clang-analyzer-unix.Malloc)
 }
 
+/* To this process. */
 static void reply_here(skep_child *sender, const struct skep_command_reply *r) {
     struct skep__call_to_child *call;
     HASH_FIND(hh, sender->cluster->messages->calls, &r->request, sizeof r->request, call);
     if (call == NULL || call->child != sender->id) return; /* too late, or not its to answer */
-    bool has_data = SKEP_HAS(reply, r, data);
-    settle(call, SKEP_HAS(reply, r, status) ? (int)r->status : SKEP_OK, has_data ? r->data.data : NULL,
-           has_data ? r->data.size_bytes : 0);
+    settle(call, (int)r->status, r->data.data, r->data.size_bytes);
 }
 
 void skep__worker_reply(skep_child *sender, const struct skep_command_reply *r) {
-    if (!SKEP_HAS(reply, r, to) || r->to == 0) {
+    if (r->to == 0) {
         reply_here(sender, r);
         return;
     }
@@ -206,16 +190,8 @@ void skep__messages_inbox_drained(skep_child *child) {
 
 /* --- messages from the primary --- */
 
-static void fill(struct skep_command *command, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command_message *m = &command->message;
-    command->id = SKEP_COMMAND_message;
-    *m = (struct skep_command_message){.name = skep__text(name)};
-    if (size_bytes > 0) SKEP_SET(message, m, data, ((struct skep_bytes){data, size_bytes}));
-}
-
 int skep_child_send(skep_child *child, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command;
-    fill(&command, name, data, size_bytes);
+    struct skep_command command = skep__message(0, NULL, name, data, size_bytes);
     return push_message(child, &command);
 }
 
@@ -244,19 +220,14 @@ static int await_reply(skep_child *child, uint64_t request, unsigned timeout_ms,
 
 int skep_child_request(skep_child *child, const char *name, const void *data, size_t size_bytes, unsigned timeout_ms,
                        skep_child_reply_cb callback, void *context) {
-    struct skep_command command;
+    struct skep_command command = skep__message(0, NULL, name, data, size_bytes);
     uint64_t request = ++child->cluster->messages->next_call;
-    fill(&command, name, data, size_bytes);
     SKEP_SET(message, &command.message, request, request);
     int status = push_message(child, &command);
     return status == SKEP_OK ? await_reply(child, request, timeout_ms, callback, context) : status;
 }
 
 int skep_child_reply(skep_child *child, uint64_t request, int status, const void *data, size_t size_bytes) {
-    struct skep_command command = {.id = SKEP_COMMAND_reply};
-    struct skep_command_reply *r = &command.reply;
-    *r = (struct skep_command_reply){.request = request};
-    if (status != SKEP_OK) SKEP_SET(reply, r, status, (uint64_t)status);
-    if (size_bytes > 0) SKEP_SET(reply, r, data, ((struct skep_bytes){data, size_bytes}));
+    struct skep_command command = skep__reply(request, status, data, size_bytes);
     return push(child, &command);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * How much a worker may write on stdout and stderr: a token bucket, in bytes. */
-#ifndef SKEP_WORKER_BUCKET_H
-#define SKEP_WORKER_BUCKET_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,5 +27,3 @@ uint64_t skep__bucket_wait_ms(const struct skep__bucket *bucket);
 
 /* Whether it has been left alone long enough to be full. */
 bool skep__bucket_is_full(const struct skep__bucket *bucket, uint64_t now_ms);
-
-#endif

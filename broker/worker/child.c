@@ -2,27 +2,14 @@
  * A worker as a process: made, watched, reaped, released. */
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/why.h"
-#include "common/container.h"
 #include "common/signal_text.h"
-#include "journal/journal.h"
 #include "worker/private.h"
 
 enum { UNKNOWN_STATUS = 255 /* of a worker whose exit status is unknown */ };
 
 /* --- the end --- */
-
-static void take_exit_status(skep_child *child, int status) {
-    child->exited = true;
-    child->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    child->exit_signal = WIFSIGNALED(status) ? WTERMSIG(status) : -1;
-}
 
 void skep__exit_text(const skep_child *child, char text[SKEP__HOW_SIZE]) {
     char signal[SKEP__SIGNAL_BYTES];
@@ -50,10 +37,12 @@ static void process_ended(uv_poll_t *poll, int status, int events) {
     skep__belongings_end(child, is_there);
     if (wait4(child->pid, &exit_status, 0, &child->rusage) < 0)
         exit_status = UNKNOWN_STATUS << 8; /* other code of this process has reaped it */
-    skep__emit_due(child->cluster);
-    take_exit_status(child, exit_status);
-    uv_poll_stop(poll);
     skep_cluster *cluster = child->cluster;
+    skep__emit_due(cluster);
+    child->exited = true;
+    child->exit_code = WIFEXITED(exit_status) ? WEXITSTATUS(exit_status) : -1;
+    child->exit_signal = WIFSIGNALED(exit_status) ? WTERMSIG(exit_status) : -1;
+    uv_poll_stop(poll);
     cluster->workers->events->ended(child);
     skep__orphans_look(cluster);
 }
@@ -105,15 +94,11 @@ void skep__child_drop_process(skep_child *child) {
 }
 
 /* libuv stops polling a socket with an error, and a worker that closed its end with messages unread leaves one: what it
- * sent before is read here, and then the end. */
-static void read_to_the_end(skep_child *child) {
-    while (child->link >= 0 && child->cluster->workers->events->readable(child) == SKEP_OK) continue;
-}
-
+ * sent before is read then, and the end. */
 static void link_ready(uv_poll_t *poll, int status, int events) {
     skep_child *child = poll->data;
     const struct skep__worker_events *tell = child->cluster->workers->events;
-    if (status < 0) read_to_the_end(child);
+    while (status < 0 && child->link >= 0 && tell->readable(child) == SKEP_OK) continue;
     if (events & UV_WRITABLE) tell->writable(child);
     if (child->link >= 0 && events & UV_READABLE) (void)tell->readable(child);
 }
@@ -141,11 +126,6 @@ static int open_polls(skep_child *child) {
         skep__handle_close(&process->handles, (uv_handle_t *)&process->pid_poll);
     }
     return skep__broker_fail(child->cluster, status, "cannot watch worker %u: %s", child->id, skep_strerror(status));
-}
-
-static void start_watching(skep_child *child) {
-    uv_poll_start(&child->process->pid_poll, UV_READABLE, process_ended);
-    child->cluster->workers->events->watched(child);
 }
 
 /* --- making --- */
@@ -183,12 +163,6 @@ static skep_child *allocate(skep_cluster *cluster, const struct skep__start *sta
     return child;
 }
 
-static int open_output(skep_child *child, const int fds[2]) {
-    int status = fds[0] >= 0 ? skep__output_new(child, fds) : SKEP_OK;
-    if (status == SKEP_OK) return SKEP_OK;
-    return skep__broker_fail(child->cluster, status, "output of worker %u: %s", child->id, skep_strerror(status));
-}
-
 /* The process is the child's from here on. */
 static int adopt(skep_child *child, const struct skep__program *program, const struct skep__spawned *spawned) {
     child->pid = spawned->pid;
@@ -196,7 +170,9 @@ static int adopt(skep_child *child, const struct skep__program *program, const s
     child->link = spawned->link;
     child->page = spawned->page;
     skep__belongings_guard(child);
-    int status = open_output(child, spawned->output);
+    int status = spawned->output[0] >= 0 ? skep__output_new(child, spawned->output) : SKEP_OK;
+    if (status != SKEP_OK)
+        skep__broker_fail(child->cluster, status, "output of worker %u: %s", child->id, skep_strerror(status));
     if (status == SKEP_OK) status = child->cluster->workers->events->made(child, program);
     if (status == SKEP_OK) status = skep__child_enlist(child);
     if (status != SKEP_OK) return status;
@@ -205,7 +181,8 @@ static int adopt(skep_child *child, const struct skep__program *program, const s
         skep__child_unlist(child);
         return status;
     }
-    start_watching(child);
+    uv_poll_start(&child->process->pid_poll, UV_READABLE, process_ended);
+    child->cluster->workers->events->watched(child);
     skep_event event = skep__event(SKEP_EVENT_FORK, child);
     skep__emit_later(child->cluster, &event);
     return SKEP_OK;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * The workers of a cluster, by number and by process; and what users ask about one. */
-#include "base/why.h"
-#include "journal/journal.h"
 #include "worker/private.h"
 
 /* --- all of them --- */
@@ -65,7 +63,6 @@ const char *skep__state_name(enum skep__child_state state) {
     static const char *const names[] = {
 #define STATE(id, name) name,
 #include "worker/states.def"
-#undef STATE
     };
     return names[state];
 }

@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "contract.h"
-#include "journal/journal.h"
 #include "worker/private.h"
 
 enum { BAD_FRAMES_MS = 60000 /* three malformed frames within this end a worker */ };
@@ -27,7 +25,7 @@ int skep__child_signal(skep_child *child, int signal, int value) {
     return errno == EINVAL ? SKEP_EINVAL : SKEP_ESTATE;
 }
 
-void skep__child_dismiss(skep_child *child) {
+void skep_child_disconnect(skep_child *child) {
     if (!child->exited) child->cluster->workers->events->dismissed(child);
 }
 
@@ -41,10 +39,6 @@ void skep__child_bad_frame(skep_child *child, const char *channel, const char *w
     child->cluster->workers->bad_frames++;
     skep__emit_error(child->cluster, child, "malformed frame on its %s (%s); dropped", channel, why);
     if (third) skep__child_discard(child, "protocol");
-}
-
-void skep_child_disconnect(skep_child *child) {
-    skep__child_dismiss(child);
 }
 
 int skep_child_kill(skep_child *child, int signal) {

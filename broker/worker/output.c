@@ -3,11 +3,7 @@
  * broker nor its other workers notice. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-#include "common/container.h"
-#include "journal/journal.h"
 #include "worker/bucket.h"
 #include "worker/private.h"
 #include "worker/splitter.h"
@@ -106,10 +102,6 @@ static ssize_t read_some(struct stream *stream) {
     return n;
 }
 
-static bool is_end(ssize_t n) {
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
-}
-
 static void readable(uv_poll_t *poll, int status, int events);
 
 static void watch(struct stream *stream) {
@@ -128,8 +120,7 @@ static void resume(struct skep__alarm *alarm) {
 static void say_slowed(struct skep__output *output, uint64_t now_ms) {
     if (output->slowed_ms == 0) output->slowed_ms = now_ms;
     if (now_ms - output->slowed_ms < SLOWED_MS) return;
-    if (output->slowed_said_ms != 0 && now_ms - output->slowed_said_ms < SLOWED_SAID_EVERY_MS) return;
-    output->slowed_said_ms = now_ms;
+    if (!skep__may_tell(now_ms, SLOWED_SAID_EVERY_MS, &output->slowed_said_ms)) return;
     skep__emit_error(output->child->cluster, output->child,
                      "it writes more than %d KiB a second to stdout and stderr, and is slowed down",
                      SKEP__BUCKET_RATE / 1024);
@@ -155,7 +146,8 @@ static void readable(uv_poll_t *poll, int status, int events) {
     skep__emit_due(output->child->cluster);
     if (skep__bucket_is_full(&output->bucket, skep__clock_ms(output->child->cluster->clock))) output->slowed_ms = 0;
     ssize_t n = read_some(stream);
-    if (!is_end(n)) {
+    bool goes_on = n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+    if (goes_on) {
         await_rest(stream);
         pause_if_empty(output);
         return;

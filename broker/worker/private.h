@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * The state of worker/. */
-#ifndef SKEP_WORKER_PRIVATE_H
-#define SKEP_WORKER_PRIVATE_H
+#pragma once
 
 #include "base/signal_mask.h"
+#include "journal/journal.h"
 #include "worker/worker.h"
 
 /* What a process uses of the machine. Zero-initialised: it was never looked at. */
@@ -129,5 +129,3 @@ SKEP_MUST_USE int skep__spawn(const skep_child *child, const struct skep__start 
 /* What the room has of a worker, as long as that has no process; and frees it. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__process_new(skep_child *child);
 void skep__process_free(skep_child *child);
-
-#endif

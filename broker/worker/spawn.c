@@ -6,17 +6,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/why.h"
 #include "worker/private.h"
 
 static_assert(SKEP_EXTRA_FD == SKEP_PAGE_FD + 1, "they follow the link and the page");
@@ -118,12 +113,6 @@ static bool set_ids(const struct skep__program *program) {
            syscall(SYS_setuid, program->uid) == 0;
 }
 
-/* The signal follows the death of the thread that forked, which is the loop's; it is lost if that happened before. */
-static void die_with_parent(const struct plan *plan) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != plan->parent) _exit(0);
-}
-
 __attribute__((noinline)) _Noreturn static void become_worker(struct plan *plan) {
     reset_signals();
     setpgid(0, 0);
@@ -132,18 +121,15 @@ __attribute__((noinline)) _Noreturn static void become_worker(struct plan *plan)
     if (plan->program->cwd != NULL && chdir(plan->program->cwd) != 0) fail(plan, STAGE_CWD);
     if (!set_ids(plan->program)) fail(plan, STAGE_IDS);
     if (plan->program->set_ids && access(plan->dir, X_OK) != 0) fail(plan, STAGE_REACH);
-    die_with_parent(plan);
+    /* The signal follows the death of the thread that forked, the loop's; it is lost if that happened before. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != plan->parent) _exit(0);
     execvpe(plan->program->exec, plan->argv, plan->envp);
     fail(plan, STAGE_EXEC);
     abort();
 }
 
 /* --- in the broker --- */
-
-static bool same_variable(const char *a, const char *b) {
-    size_t length = strcspn(a, "=");
-    return strncmp(a, b, length) == 0 && b[length] == '=';
-}
 
 static size_t count(char *const *list) {
     size_t n = 0;
@@ -152,8 +138,9 @@ static size_t count(char *const *list) {
 }
 
 static void set_variable(char **envp, size_t *used, char *variable) {
+    size_t length = strcspn(variable, "=");
     for (size_t i = 0; i < *used; i++) {
-        if (!same_variable(variable, envp[i])) continue;
+        if (strncmp(variable, envp[i], length) != 0 || envp[i][length] != '=') continue;
         envp[i] = variable;
         return;
     }
@@ -264,35 +251,8 @@ static int fork_worker(skep_cluster *cluster, struct plan *plan, struct skep__sp
     return skep__broker_fail(cluster, skep_status_of_errno(error), "pidfd_open: %s", strerror(error));
 }
 
-static int spawn_on_link(skep_cluster *cluster, uint32_t id, char *const *env, struct plan *plan,
-                         struct skep__spawned *spawned) {
-    int link[2];
-    int status = skep__link_pair(link);
-    if (status != SKEP_OK) return skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
-    plan->link = link[1];
-    status = plan_env(cluster, plan, id, env);
-    if (status == SKEP_OK) status = plan_argv(plan);
-    if (status == SKEP_OK) status = fork_worker(cluster, plan, spawned);
-    free(plan->argv);
-    free(plan->envp);
-    close(link[1]);
-    spawned->link = link[0];
-    if (status != SKEP_OK) close(link[0]);
-    return status;
-}
-
-static int spawn_on_page(skep_cluster *cluster, uint32_t id, char *const *env, struct plan *plan,
-                         struct skep__spawned *spawned) {
-    int status = skep__page_new(&spawned->page, &plan->page);
-    if (status != SKEP_OK) return skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
-    status = spawn_on_link(cluster, id, env, plan, spawned);
-    close(plan->page);
-    if (status != SKEP_OK) skep__page_free(&spawned->page);
-    return status;
-}
-
-static void close_both(const int fds[2]) {
-    for (int i = 0; i < 2; i++)
+static void close_all(const int *fds, size_t count) {
+    for (size_t i = 0; i < count; i++)
         if (fds[i] >= 0) close(fds[i]);
 }
 
@@ -306,10 +266,6 @@ static int open_pipes(int ours[2], int theirs[2]) {
         if (fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0) return skep_status_of_errno(errno);
     }
     return SKEP_OK;
-}
-
-static bool is_captured(const skep_settings *settings) {
-    return settings->capture && !settings->silent && settings->stdio == NULL;
 }
 
 /* The soft limit that the broker was started with, unless the hard one has been lowered since. */
@@ -326,14 +282,27 @@ int skep__spawn(const skep_child *child, const struct skep__start *start, struct
         .settings = start->terms->settings,
         .program = start->program,
         .dir = cluster->instance.dir,
+        .page = -1,
         .output = {-1, -1},
         .files = files_of_worker(cluster),
     };
-    spawned->output[0] = spawned->output[1] = -1;
-    int status = is_captured(plan.settings) ? open_pipes(spawned->output, plan.output) : SKEP_OK;
-    if (status != SKEP_OK) status = skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
-    else status = spawn_on_page(cluster, child->id, start->env, &plan, spawned);
-    close_both(plan.output);
-    if (status != SKEP_OK) close_both(spawned->output);
+    int link[2] = {-1, -1};
+    bool is_captured = plan.settings->capture && !plan.settings->silent && plan.settings->stdio == NULL;
+    *spawned = (struct skep__spawned){.output = {-1, -1}};
+    int status = is_captured ? open_pipes(spawned->output, plan.output) : SKEP_OK;
+    if (status == SKEP_OK) status = skep__page_new(&spawned->page, &plan.page);
+    if (status == SKEP_OK) status = skep__link_pair(link);
+    if (status == SKEP_OK) status = plan_env(cluster, &plan, child->id, start->env);
+    if (status == SKEP_OK) status = plan_argv(&plan);
+    spawned->link = link[0];
+    plan.link = link[1];
+    if (status != SKEP_OK) skep__broker_fail(cluster, status, "fork: %s", skep_strerror(status));
+    else status = fork_worker(cluster, &plan, spawned);
+    close_all((int[]){plan.link, plan.page, plan.output[0], plan.output[1]}, 4);
+    free(plan.argv);
+    free(plan.envp);
+    if (status == SKEP_OK) return SKEP_OK;
+    close_all((int[]){spawned->link, spawned->output[0], spawned->output[1]}, 3);
+    skep__page_free(&spawned->page);
     return status;
 }

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Lines out of a stream of bytes. */
-#ifndef SKEP_WORKER_SPLITTER_H
-#define SKEP_WORKER_SPLITTER_H
+#pragma once
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "contract.h"
 
@@ -28,5 +25,3 @@ bool skep__split_has_rest(const struct skep__splitter *splitter);
 
 /* Calls back for a line that has begun, if there is one, as if it had ended. */
 void skep__split_end(struct skep__splitter *splitter, skep__line_cb *line, void *context);
-
-#endif

@@ -4,9 +4,7 @@
  * Opening a file in /proc costs 8 microseconds: for 1,000 workers a turn of the loop would take longer than a hand-off
  * may. Descriptors that stay open would be cheaper, but the broker needs those for connections. */
 #include <fcntl.h>
-#include <stdio.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "worker/private.h"
 
@@ -44,16 +42,12 @@ static void look(skep_child *child) {
     usage->looked = true;
 }
 
-/* By the time when the round began, so that it has an end however slow the machine is. */
-static bool is_fresh(const skep_child *child, uint64_t began_ms) {
-    return child->process->usage.looked && child->process->usage.looked_ms + SKEP__USAGE_FRESH_MS > began_ms;
-}
-
-/* True if none is left. */
+/* True if none is left: by the time when the round began, so that it has an end however slow the machine is. */
 static bool look_at_some(skep_cluster *cluster) {
     unsigned left = AT_ONCE;
     for (skep_child *child = NULL; (child = skep__child_next(cluster, child)) != NULL;) {
-        if (is_fresh(child, cluster->workers->usage_began_ms)) continue;
+        const struct skep__usage *usage = &child->process->usage;
+        if (usage->looked && usage->looked_ms + SKEP__USAGE_FRESH_MS > cluster->workers->usage_began_ms) continue;
         if (left-- == 0) return false;
         look(child);
     }

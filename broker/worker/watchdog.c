@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Looks at the workers' beats. Looks are counted, not time: however long the machine was busy elsewhere between two of
  * them, a worker has had its turn before the next. */
-#include "common/container.h"
-#include "journal/journal.h"
 #include "worker/private.h"
 
 enum { LOOKS = 4 /* without a new beat until a worker is killed */ };

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * One worker as a process: started, fed over its link, watched, signalled, reaped; and all that there are. */
-#ifndef SKEP_WORKER_WORKER_H
-#define SKEP_WORKER_WORKER_H
+#pragma once
 
-#include "broker.h"
-#include "command.h"
 #include "config/config.h"
 
 /* What happens to a worker, for the rooms above this one: hive/ fills it in. */
@@ -79,9 +76,6 @@ void skep__child_drop_link(skep_child *child);
  * milliseconds; 0: not at all. */
 unsigned skep__watchdog_start(skep_child *child);
 
-/* Asks it to leave for good. */
-void skep__child_dismiss(skep_child *child);
-
 /* Sends a signal; value, if it is not 0, goes with it. Errors: as skep_child_kill. */
 int skep__child_signal(skep_child *child, int signal, int value);
 
@@ -127,5 +121,3 @@ void skep__usage_stop(skep_cluster *cluster);
 /* Adds the room's part to the status of the broker, and to that of a worker: usage as it was looked at last. */
 void skep__workers_status(const skep_cluster *cluster, struct skep_command_brokerStatus *status);
 void skep__workers_worker_status(const skep_child *child, struct skep_command_workerStatus *status);
-
-#endif

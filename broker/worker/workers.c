@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * The room: made, opened, asked, freed. */
-#include <stdlib.h>
-
 #include "worker/private.h"
 
 int skep__workers_new(skep_cluster *cluster, const struct skep__worker_events *events) {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Jobs that travel together. A batch is packed as its jobs come; numbers are put on it when it leaves. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "client/private.h"
 
 enum {

@@ -18,13 +18,6 @@ static void flush_client(struct skep__flush *flush) {
 
 /* --- making --- */
 
-static int open_readers(skep_client *client) {
-    int status = skep__reader_init(&client->returns_reader, SKEP_CHANNEL_RETURNS);
-    if (status == SKEP_OK) status = skep__reader_init(&client->answer_reader, SKEP_CHANNEL_ANSWER);
-    if (status == SKEP_OK) status = skep__reader_init(&client->news_reader, SKEP_CHANNEL_NEWS);
-    return status;
-}
-
 static int open_handles(skep_client *client) {
     skep__client_add_timer(client, &client->tick, client);
     skep__client_add_timer(client, &client->seek, client);
@@ -45,7 +38,9 @@ int skep_client_new(skep_client **out, const skep_client_options *options) {
     int status = skep__client_allocate(&client, options);
     if (status != SKEP_OK) return status;
     status = skep__client_find(client, options);
-    if (status == SKEP_OK) status = open_readers(client);
+    if (status == SKEP_OK) status = skep__reader_init(&client->returns_reader, SKEP_CHANNEL_RETURNS);
+    if (status == SKEP_OK) status = skep__reader_init(&client->answer_reader, SKEP_CHANNEL_ANSWER);
+    if (status == SKEP_OK) status = skep__reader_init(&client->news_reader, SKEP_CHANNEL_NEWS);
     if (status == SKEP_OK) status = open_handles(client);
     if (status != SKEP_OK) {
         skep_client_free(&client);
@@ -63,17 +58,12 @@ static void timer_closed(uv_handle_t *handle) {
     skep__client_handle_closed(handle->data);
 }
 
-static void farewell_ended(uv_timer_t *timer) {
-    skep_client *client = timer->data;
-    client->wait_has_ended = true;
-}
-
 /* Only a loop of our own may run here. */
 static void leave(skep_client *client) {
     if (client->phase != SKEP__CLIENT_JOINED) return;
     client->wait_has_ended = !client->owns_loop;
     uv_update_time(client->loop); /* the user may have taken long since its last turn */
-    if (client->owns_loop) uv_timer_start(&client->wait, farewell_ended, FAREWELL_MS, 0);
+    if (client->owns_loop) uv_timer_start(&client->wait, skep__client_wait_ended, FAREWELL_MS, 0);
     skep__client_send_more(client); /* messages that have not left; jobs, too */
     while (!client->wait_has_ended && skep__port_is_sending(client->intake, true)) uv_run(client->loop, UV_RUN_ONCE);
     skep__client_say_leave(client);
@@ -82,18 +72,10 @@ static void leave(skep_client *client) {
         uv_run(client->loop, UV_RUN_ONCE);
 }
 
-static void close_handles(skep_client *client) {
-    uv_timer_t *timers[] = {&client->tick, &client->seek, &client->wait};
-    for (size_t i = 0; i < sizeof timers / sizeof *timers; i++)
-        if (timers[i]->data != NULL) uv_close((uv_handle_t *)timers[i], timer_closed);
-    if (client->flusher != NULL) skep__flusher_unmark(client->flusher, &client->flush);
-    skep__flusher_free(&client->flusher);
-    skep__hub_free(&client->hub);
-}
-
 void skep_client_free(skep_client **out) {
     skep_client *client = *out;
     if (client == NULL) return;
+    uv_timer_t *timers[] = {&client->tick, &client->seek, &client->wait};
     *out = NULL;
     client->closing = true;
     client->on_news = NULL;
@@ -105,7 +87,10 @@ void skep_client_free(skep_client **out) {
     leave(client);
     skep__client_close_session(client);
     skep__client_drop_messages(client);
-    close_handles(client);
+    for (size_t i = 0; i < sizeof timers / sizeof *timers; i++)
+        if (timers[i]->data != NULL) uv_close((uv_handle_t *)timers[i], timer_closed);
+    skep__flusher_free(&client->flusher);
+    skep__hub_free(&client->hub);
     skep__client_free_when_closed(client);
 }
 

@@ -2,8 +2,6 @@
  * What all of a client stands on: its memory, its timers, what went wrong, and whether there is room. */
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "client/private.h"
 #include "common/own_loop.h"
@@ -82,15 +80,11 @@ void skep__client_mark(skep_client *client) {
     skep__flusher_mark(client->flusher, &client->flush);
 }
 
-static bool is_due(const skep_client *client) {
-    return client->unanswered > 0 || client->unfinished_count > 0 || client->requests != NULL || client->asks > 0 ||
-           !TAILQ_EMPTY(&client->messages);
-}
-
 /* Watching alone also keeps the loop alive; but not in a worker that is about to leave. */
 void skep__client_update_due(skep_client *client) {
     bool watches = client->on_news != NULL;
-    bool due = is_due(client);
+    bool due = client->unanswered > 0 || client->unfinished_count > 0 || client->requests != NULL || client->asks > 0 ||
+               !TAILQ_EMPTY(&client->messages);
     uint64_t tick_ms = due || watches ? BUSY_TICK_MS : IDLE_TICK_MS;
     if (client->closing) return;
     if (due || (watches && !client->serves_worker)) uv_ref((uv_handle_t *)&client->tick);
@@ -99,6 +93,11 @@ void skep__client_update_due(skep_client *client) {
     client->tick_ms = tick_ms;
     uv_timer_set_repeat(&client->tick, tick_ms);
     uv_timer_again(&client->tick);
+}
+
+void skep__client_wait_ended(uv_timer_t *timer) {
+    skep_client *client = timer->data;
+    client->wait_has_ended = true;
 }
 
 /* --- room --- */

@@ -5,10 +5,8 @@
  * that breaks is no sign of that: the ports connect again, and what was lost is sent again. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "client/private.h"
-#include "common/text.h"
 #include "worker/private.h"
 
 enum {
@@ -148,10 +146,8 @@ static void take_joined(void *context, const struct skep_command *command) {
                          : SKEP_EPROTO;
 }
 
-static void joined(skep_client *client) {
-    client->retry_ms = SKEP__CLIENT_RETRY_MS;
-    skep__client_mark(client);
-    if (client->on_state != NULL) client->on_state(client, SKEP_OK, client->on_state_context);
+static void tell_state(skep_client *client, int status) {
+    if (client->on_state != NULL) client->on_state(client, status, client->on_state_context);
 }
 
 static void join_answered(int status, const void *data, size_t size_bytes, void *context) {
@@ -162,13 +158,14 @@ static void join_answered(int status, const void *data, size_t size_bytes, void 
     if (answered) status = skep__client_read_answer(client, data, size_bytes, take_joined, &answer);
     else skep__client_fail(client, status, "%s: cannot join: %s", client->instance.dir, skep_strerror(status));
     if (status == SKEP_OK) status = answer.status;
-    if (status == SKEP_OK) {
-        joined(client);
+    if (status != SKEP_OK) {
+        try_later(client);
+        if (answered && status != SKEP_ECLOSED) tell_state(client, status);
         return;
     }
-    try_later(client);
-    if (answered && status != SKEP_ECLOSED && client->on_state != NULL)
-        client->on_state(client, status, client->on_state_context);
+    client->retry_ms = SKEP__CLIENT_RETRY_MS;
+    skep__client_mark(client);
+    tell_state(client, SKEP_OK);
 }
 
 /* Finds the control socket. A broker that succeeds another one has another socket. */
@@ -187,8 +184,7 @@ static int open_caller(skep_client *client) {
 
 void skep__client_seek(uv_timer_t *timer) {
     skep_client *client = timer->data;
-    struct skep_command join = {.id = SKEP_COMMAND_join};
-    join.join.has = 0;
+    struct skep_command join = {.id = SKEP_COMMAND_join, .join = {0}};
     int status = open_caller(client);
     if (status == SKEP_OK) {
         client->phase = SKEP__CLIENT_JOINING;
@@ -221,7 +217,7 @@ static void lost(skep_client *client) {
     skep__client_fail_unfinished(client);
     skep__client_fail_requests(client);
     if (client->only_this) skep__client_fail_submissions(client);
-    if (was_joined && client->on_state != NULL) client->on_state(client, SKEP_ECLOSED, client->on_state_context);
+    if (was_joined) tell_state(client, SKEP_ECLOSED);
     skep__client_tell_drained(client);
     client->retry_ms = SKEP__CLIENT_RETRY_MS;
     try_later(client);

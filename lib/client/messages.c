@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Messages to workers, requests and their replies. */
-#include <stdlib.h>
-
 #include "client/private.h"
 #include "common/text.h"
 
@@ -19,18 +17,14 @@ void skep__client_drop_messages(skep_client *client) {
         skep__client_drop_chunk(client, chunk); // NOLINT(clang-analyzer-unix.Malloc): the first is another each time
 }
 
-/* The last one, if there is room in it, or a new one. */
-static struct skep__chunk *filling_chunk(skep_client *client) {
-    struct skep__chunk *chunk = TAILQ_LAST(&client->messages, skep__chunks);
-    if (chunk != NULL && chunk->frame.size_bytes < SKEP_FULL_FRAME) return chunk;
-    chunk = calloc(1, sizeof *chunk);
-    if (chunk != NULL) TAILQ_INSERT_TAIL(&client->messages, chunk, entry);
-    return chunk;
-}
-
+/* Into the last chunk, if there is room in it, or a new one. */
 static int queue(skep_client *client, const struct skep_command *command) {
-    struct skep__chunk *chunk = filling_chunk(client);
-    if (chunk == NULL) return SKEP_ENOMEM;
+    struct skep__chunk *chunk = TAILQ_LAST(&client->messages, skep__chunks);
+    if (chunk == NULL || chunk->frame.size_bytes >= SKEP_FULL_FRAME) {
+        chunk = calloc(1, sizeof *chunk);
+        if (chunk == NULL) return SKEP_ENOMEM;
+        TAILQ_INSERT_TAIL(&client->messages, chunk, entry);
+    }
     size_t before_bytes = chunk->frame.size_bytes;
     int status = skep__frame_add(&chunk->frame, command);
     client->message_bytes += chunk->frame.size_bytes - before_bytes;
@@ -54,37 +48,24 @@ static int check_message(skep_client *client, const char *to_name, const char *n
     return skep__client_fail(client, SKEP_EAGAIN, "%s: too many messages are waiting to be sent", client->instance.dir);
 }
 
-static int send_message(skep_client *client, struct skep_command *command, const char *name, const void *data,
-                        size_t size_bytes) {
-    command->message.name = skep__text(name);
-    if (size_bytes > 0) SKEP_SET(message, &command->message, data, ((struct skep_bytes){data, size_bytes}));
+static int send_message(skep_client *client, const struct skep_command *command, const char *name) {
     int status = queue(client, command);
     return status == SKEP_OK ? SKEP_OK
                              : skep__client_fail(client, status, "message %s: %s", name, skep_strerror(status));
 }
 
-static void set_receiver(struct skep_command *command, uint32_t worker, const char *to_name) {
-    if (worker != 0) SKEP_SET(message, &command->message, to, worker);
-    else if (to_name != NULL) SKEP_SET(message, &command->message, toName, skep__text(to_name));
-}
-
 int skep_client_send(skep_client *client, uint32_t worker, const char *to_name, const char *name, const void *data,
                      size_t size_bytes) {
-    struct skep_command command = {.id = SKEP_COMMAND_message};
-    command.message = (struct skep_command_message){0};
+    struct skep_command command = skep__message(worker, to_name, name, data, size_bytes);
     int status = check_message(client, to_name, name, size_bytes);
-    if (status != SKEP_OK) return status;
-    set_receiver(&command, worker, to_name);
-    return send_message(client, &command, name, data, size_bytes);
+    return status == SKEP_OK ? send_message(client, &command, name) : status;
 }
 
 int skep_client_broadcast(skep_client *client, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command = {.id = SKEP_COMMAND_message};
-    command.message = (struct skep_command_message){0};
-    int status = check_message(client, NULL, name, size_bytes);
-    if (status != SKEP_OK) return status;
+    struct skep_command command = skep__message(0, NULL, name, data, size_bytes);
     SKEP_SET(message, &command.message, toAll, true);
-    return send_message(client, &command, name, data, size_bytes);
+    int status = check_message(client, NULL, name, size_bytes);
+    return status == SKEP_OK ? send_message(client, &command, name) : status;
 }
 
 /* --- requests --- */
@@ -138,18 +119,16 @@ static struct skep__client_request *await_reply(skep_client *client, unsigned ti
 
 int skep_client_request(skep_client *client, uint32_t worker, const char *to_name, const char *name, const void *data,
                         size_t size_bytes, unsigned timeout_ms, skep_client_reply_cb callback, void *context) {
-    struct skep_command command = {.id = SKEP_COMMAND_message};
-    command.message = (struct skep_command_message){0};
+    struct skep_command command = skep__message(worker, to_name, name, data, size_bytes);
     int status = check_message(client, to_name, name, size_bytes);
     if (status != SKEP_OK) return status;
     if (timeout_ms == 0) timeout_ms = SKEP__CLIENT_TIMEOUT_MS;
     struct skep__client_request *request = await_reply(client, timeout_ms, callback, context);
     if (request == NULL)
         return skep__client_fail(client, SKEP_ENOMEM, "message %s: %s", name, skep_strerror(SKEP_ENOMEM));
-    set_receiver(&command, worker, to_name);
     SKEP_SET(message, &command.message, request, request->request);
     SKEP_SET(message, &command.message, timeout_ms, timeout_ms);
-    status = send_message(client, &command, name, data, size_bytes);
+    status = send_message(client, &command, name);
     if (status == SKEP_OK) return SKEP_OK;
     HASH_DEL(client->requests, request);
     uv_close((uv_handle_t *)&request->timer, request_closed);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * A client's insides, shared by the files of this folder. They are below in their order, from the ground up: each calls
  * those before it only. */
-#ifndef SKEP_LIB_CLIENT_PRIVATE_H
-#define SKEP_LIB_CLIENT_PRIVATE_H
+#pragma once
 
 #include <skep/client.h>
-#include <sys/queue.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "command.h"
 #include "common/flusher.h"
 #include "common/instance.h"
 #include "common/news_sequence.h"
@@ -200,6 +199,9 @@ SKEP_MUST_USE int skep__client_check_name(skep_client *client, const char *what,
 /* Has the end of this iteration of the loop send what waits. */
 void skep__client_mark(skep_client *client);
 
+/* A timer: the time of the blocking face is up. */
+void skep__client_wait_ended(uv_timer_t *timer);
+
 /* Keeps the loop alive, and looks often, as long as something is due. */
 void skep__client_update_due(skep_client *client);
 
@@ -290,5 +292,3 @@ void skep__client_tick(uv_timer_t *timer);
 void skep__client_close_session(skep_client *client);
 
 /* --- client.c, status.c, wait.c have only what the user calls --- */
-
-#endif

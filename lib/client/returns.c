@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Frames from the broker: the answers to submissions, outcomes, replies. */
-#include <string.h>
-
 #include "client/private.h"
 #include "common/text.h"
 

@@ -6,10 +6,11 @@
 
 static int add_batch(struct skep_frame *frame, const struct skep__client_batch *batch) {
     const skep_job_options *options = &batch->options;
-    struct skep_command command = {.id = SKEP_COMMAND_submit};
+    struct skep_command command = {.id = SKEP_COMMAND_submit,
+                                   .submit = {.queue = skep__text(batch->queue),
+                                              .number = batch->number,
+                                              .jobs = skep__list_of(&batch->items, batch->count)}};
     struct skep_command_submit *submit = &command.submit;
-    *submit = (struct skep_command_submit){
-        .queue = skep__text(batch->queue), .number = batch->number, .jobs = skep__list_of(&batch->items, batch->count)};
     if (batch->has_keys) SKEP_SET(submit, submit, keys, skep__list_of(&batch->keys, batch->count));
     if (options->priority != 0) SKEP_SET(submit, submit, priority, (uint64_t)(options->priority + 128));
     if (options->delay_ms != 0) SKEP_SET(submit, submit, delay_ms, options->delay_ms);
@@ -21,8 +22,7 @@ static int add_batch(struct skep_frame *frame, const struct skep__client_batch *
 }
 
 static int begin_frame(skep_client *client) {
-    struct skep_command command = {.id = SKEP_COMMAND_client};
-    command.client = (struct skep_command_client){.client = client->client};
+    struct skep_command command = {.id = SKEP_COMMAND_client, .client = {.client = client->client}};
     skep__frame_clear(&client->frame);
     return skep__frame_add(&client->frame, &command);
 }
@@ -109,8 +109,7 @@ void skep__client_go_back(skep_client *client, uint64_t number) {
 }
 
 void skep__client_say_leave(skep_client *client) {
-    struct skep_command command = {.id = SKEP_COMMAND_leave};
-    command.leave.has = 0;
+    struct skep_command command = {.id = SKEP_COMMAND_leave, .leave = {0}};
     if (skep__port_is_sending(client->intake, false) || begin_frame(client) != SKEP_OK) return;
     int status = skep__frame_add(&client->frame, &command);
     if (status == SKEP_OK) status = skep__port_send(client->intake, &client->frame);

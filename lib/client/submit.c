@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Submissions: from the user into batches, and what becomes of them back to the user. */
-#include <stdlib.h>
-
 #include "client/private.h"
 #include "common/queue_options.h"
 
@@ -20,11 +18,6 @@ static int grow_ring(skep_client *client) {
     return SKEP_OK;
 }
 
-static void push(skep_client *client, const struct skep__client_submission *submission) {
-    client->ring[(client->ring_head + client->unanswered) & (client->ring_capacity - 1)] = *submission;
-    client->unanswered++;
-}
-
 static struct skep__client_submission pop(skep_client *client) {
     struct skep__client_submission submission = client->ring[client->ring_head];
     client->ring_head = (client->ring_head + 1) & (client->ring_capacity - 1);
@@ -35,27 +28,7 @@ static struct skep__client_submission pop(skep_client *client) {
 
 /* --- submitting --- */
 
-static int check_room(skep_client *client) {
-    if (client->unanswered_bytes <= SKEP__CLIENT_MAX_BYTES && client->unanswered < SKEP__CLIENT_MAX_JOBS)
-        return SKEP_OK;
-    client->sender_waits = true;
-    return skep__client_fail(client, SKEP_EAGAIN, "%s: too many jobs are waiting to be accepted", client->instance.dir);
-}
-
-static int check_size(skep_client *client, const char *queue, size_t size_bytes) {
-    char why[SKEP_MAX_REASON + 1];
-    int status = skep__job_size_check(queue, size_bytes, why);
-    return status == SKEP_OK ? status : skep__client_fail(client, status, "%s", why);
-}
-
-static int make_unfinished(skep_outcome_cb outcome, void *context, struct skep__unfinished **out) {
-    *out = outcome != NULL ? malloc(sizeof **out) : NULL;
-    if (outcome == NULL) return SKEP_OK;
-    if (*out == NULL) return SKEP_ENOMEM;
-    (*out)->outcome = outcome;
-    (*out)->context = context;
-    return SKEP_OK;
-}
+static const skep_job_options defaults;
 
 /* Has a job of this kind's batch be the one that is filled. */
 static int open_batch(skep_client *client, const char *queue, const skep_job_options *options, bool outcomes) {
@@ -72,8 +45,11 @@ static int add_job(skep_client *client, const char *queue, const struct iovec *j
     int status = SKEP_OK;
     if (client->unanswered == client->ring_capacity) status = grow_ring(client);
     if (status == SKEP_OK) status = open_batch(client, queue, options, outcome != NULL);
-    if (status == SKEP_OK) status = make_unfinished(outcome, submission->context, &submission->unfinished);
     if (status != SKEP_OK) return status;
+    submission->unfinished = outcome != NULL ? malloc(sizeof *submission->unfinished) : NULL;
+    if (outcome != NULL && submission->unfinished == NULL) return SKEP_ENOMEM;
+    if (outcome != NULL)
+        *submission->unfinished = (struct skep__unfinished){.outcome = outcome, .context = submission->context};
     struct skep__client_batch *batch = client->filling;
     size_t before_bytes = batch->items.size_bytes + batch->keys.size_bytes;
     status = skep__batch_add(batch, job->iov_base, job->iov_len, options->key);
@@ -83,16 +59,21 @@ static int add_job(skep_client *client, const char *queue, const struct iovec *j
     }
     client->unanswered_bytes += batch->items.size_bytes + batch->keys.size_bytes - before_bytes;
     client->unfinished_count += outcome != NULL;
-    push(client, submission);
+    client->ring[(client->ring_head + client->unanswered++) & (client->ring_capacity - 1)] = *submission;
     return SKEP_OK;
 }
 
 static int submit(skep_client *client, const char *queue, const struct iovec *job, const skep_job_options *options,
                   skep_accepted_cb accepted, skep_outcome_cb outcome, void *context) {
     struct skep__client_submission submission = {.accepted = accepted, .context = context};
-    int status = check_size(client, queue, job->iov_len);
-    if (status == SKEP_OK) status = check_room(client);
-    if (status != SKEP_OK) return status;
+    char why[SKEP_MAX_REASON + 1];
+    int status = skep__job_size_check(queue, job->iov_len, why);
+    if (status != SKEP_OK) return skep__client_fail(client, status, "%s", why);
+    if (client->unanswered_bytes > SKEP__CLIENT_MAX_BYTES || client->unanswered >= SKEP__CLIENT_MAX_JOBS) {
+        client->sender_waits = true;
+        return skep__client_fail(client, SKEP_EAGAIN, "%s: too many jobs are waiting to be accepted",
+                                 client->instance.dir);
+    }
     status = add_job(client, queue, job, options, &submission, outcome);
     if (status != SKEP_OK) return skep__client_fail(client, status, "job for %s: %s", queue, skep_strerror(status));
     skep__client_mark(client);
@@ -108,7 +89,6 @@ static int begin_submit(skep_client *client, const char *queue, const skep_job_o
 
 int skep_submit(skep_client *client, const char *queue, const void *data, size_t size_bytes,
                 const skep_job_options *options, skep_accepted_cb accepted, skep_outcome_cb outcome, void *context) {
-    static const skep_job_options defaults = {0};
     if (options == NULL) options = &defaults;
     struct iovec job = {.iov_base = (void *)(uintptr_t)data, .iov_len = size_bytes};
     int status = begin_submit(client, queue, options);
@@ -118,7 +98,6 @@ int skep_submit(skep_client *client, const char *queue, const void *data, size_t
 int skep_submit_many(skep_client *client, const char *queue, const struct iovec *jobs, size_t count,
                      const skep_job_options *options, skep_accepted_cb accepted, skep_outcome_cb outcome, void *context,
                      size_t *submitted) {
-    static const skep_job_options defaults = {0};
     if (options == NULL) options = &defaults;
     size_t n = 0;
     int status = begin_submit(client, queue, options);
@@ -134,22 +113,18 @@ int skep_submit_many(skep_client *client, const char *queue, const struct iovec 
 
 /* --- answers --- */
 
-void skep__client_finish(skep_client *client, struct skep__unfinished *unfinished, const skep_outcome *outcome) {
+/* Of a job that is not in the table: it was never there, or its outcome may have been lost. */
+static void finish(skep_client *client, struct skep__unfinished *unfinished, const skep_outcome *outcome) {
     skep_outcome_cb callback = unfinished->outcome;
     void *context = unfinished->context;
-    HASH_DEL(client->unfinished, unfinished);
     free(unfinished);
     client->unfinished_count--;
     callback(client, outcome, context);
 }
 
-/* Of a job that was never there, or whose outcome may have been lost. */
-static void finish_unaccepted(skep_client *client, struct skep__unfinished *unfinished, const skep_outcome *outcome) {
-    skep_outcome_cb callback = unfinished->outcome;
-    void *context = unfinished->context;
-    free(unfinished);
-    client->unfinished_count--;
-    callback(client, outcome, context);
+void skep__client_finish(skep_client *client, struct skep__unfinished *unfinished, const skep_outcome *outcome) {
+    HASH_DEL(client->unfinished, unfinished);
+    finish(client, unfinished, outcome);
 }
 
 static const skep_outcome unknown = {.status = SKEP_ECLOSED, .cause = "", .reason = ""};
@@ -166,7 +141,7 @@ void skep__client_settle(skep_client *client, int status, uint64_t id, const ske
         if (!SKEP_IS_ADDED(unfinished, hh)) outcome = &forgotten;
     }
     if (submission.accepted != NULL) submission.accepted(client, status, id, submission.context);
-    if (unfinished != NULL && outcome != NULL) finish_unaccepted(client, unfinished, outcome);
+    if (unfinished != NULL && outcome != NULL) finish(client, unfinished, outcome);
 }
 
 /* Callbacks may submit again, to the next broker: only what is there now is meant. */

@@ -1,31 +1,28 @@
 /* SPDX-License-Identifier: MIT
  * The blocking face: runs a loop of the client's own until something is so. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "client/private.h"
 
 enum { FOR_EVER_MS = 1000 * 60 * 60 * 24 };
-
-static void time_is_up(uv_timer_t *timer) {
-    skep_client *client = timer->data;
-    client->wait_has_ended = true;
-}
 
 static void look_again(uv_timer_t *timer) {
     (void)timer;
 }
 
+/* Errors: SKEP_ESTATE. */
+static int check(skep_client *client) {
+    if (client->owns_loop && !client->running && !client->closing) return SKEP_OK;
+    return skep__client_fail(client, SKEP_ESTATE, "only a client with a loop of its own that is not running can wait");
+}
+
 /* Errors: SKEP_ETIMEDOUT, SKEP_ESTATE. */
 static int run_until(skep_client *client, bool (*is_so)(const skep_client *client, const void *context),
                      const void *context, unsigned timeout_ms) {
-    if (!client->owns_loop || client->running || client->closing)
-        return skep__client_fail(client, SKEP_ESTATE,
-                                 "only a client with a loop of its own that is not running can wait");
+    int status = check(client);
+    if (status != SKEP_OK) return status;
     client->wait_has_ended = false;
     client->running = true;
     uv_update_time(client->loop);
-    if (timeout_ms != 0) uv_timer_start(&client->wait, time_is_up, timeout_ms, 0);
+    if (timeout_ms != 0) uv_timer_start(&client->wait, skep__client_wait_ended, timeout_ms, 0);
     else uv_timer_start(&client->wait, look_again, FOR_EVER_MS, FOR_EVER_MS);
     while (!is_so(client, context) && !client->wait_has_ended) uv_run(client->loop, UV_RUN_ONCE);
     uv_timer_stop(&client->wait);
@@ -44,24 +41,12 @@ static bool can_submit(const skep_client *client, const void *context) {
     return !client->sender_waits && skep__client_has_room(client);
 }
 
-static bool never(const skep_client *client, const void *context) {
-    (void)client;
-    (void)context;
-    return false;
-}
-
 int skep_client_wait(skep_client *client, bool outcomes, unsigned timeout_ms) {
     return run_until(client, all_is_answered, &outcomes, timeout_ms);
 }
 
 int skep_client_drain_wait(skep_client *client, unsigned timeout_ms) {
     return run_until(client, can_submit, NULL, timeout_ms);
-}
-
-/* Even no time at all is one turn of the loop. */
-int skep_client_run_wait(skep_client *client, unsigned duration_ms) {
-    int status = run_until(client, never, NULL, duration_ms != 0 ? duration_ms : 1);
-    return status == SKEP_ETIMEDOUT ? SKEP_OK : status;
 }
 
 /* --- waiting for one answer --- */
@@ -84,6 +69,13 @@ static bool is_there(const skep_client *client, const void *context) {
     return answer->is_there;
 }
 
+/* Even no time at all is one turn of the loop. */
+int skep_client_run_wait(skep_client *client, unsigned duration_ms) {
+    static const struct answer never = {.is_there = false};
+    int status = run_until(client, is_there, &never, duration_ms != 0 ? duration_ms : 1);
+    return status == SKEP_ETIMEDOUT ? SKEP_OK : status;
+}
+
 static void note(struct answer *answer, int status) {
     if (answer->abandoned) {
         free(answer->data);
@@ -94,53 +86,37 @@ static void note(struct answer *answer, int status) {
     answer->status = status;
 }
 
-static int copy_data(struct answer *answer, const void *data, size_t size_bytes) {
-    char *copy = malloc(size_bytes + 1);
-    if (copy == NULL) return SKEP_ENOMEM;
-    if (size_bytes > 0) memcpy(copy, data, size_bytes);
-    copy[size_bytes] = '\0';
+static void note_data(struct answer *answer, int status, const void *data, size_t size_bytes) {
+    char *copy = status == SKEP_OK && !answer->abandoned ? malloc(size_bytes + 1) : NULL;
     answer->data = copy;
     answer->size_bytes = size_bytes;
-    return SKEP_OK;
+    if (copy != NULL && size_bytes > 0) memcpy(copy, data, size_bytes);
+    if (copy != NULL) copy[size_bytes] = '\0';
+    note(answer, copy == NULL && status == SKEP_OK ? SKEP_ENOMEM : status);
 }
 
-static void note_data(struct answer *answer, int status, const void *data, size_t size_bytes) {
-    if (status == SKEP_OK && !answer->abandoned) status = copy_data(answer, data, size_bytes);
-    note(answer, status);
-}
-
-/* Waits for what was asked for with status; then the answer is the caller's to free, unless an error is returned. */
-static int await(skep_client *client, struct answer *answer, int status, unsigned timeout_ms) {
-    if (status != SKEP_OK) {
-        free(answer);
-        return status;
-    }
-    status = run_until(client, is_there, answer, timeout_ms);
-    if (status != SKEP_OK) {
+/* Waits for what was asked for with status. data: what comes, the caller's to free; NULL: none does. */
+static int await(skep_client *client, struct answer *answer, int status, unsigned timeout_ms, void **data,
+                 size_t *size_bytes) {
+    bool asked = status == SKEP_OK;
+    if (asked) status = run_until(client, is_there, answer, timeout_ms);
+    if (asked && status != SKEP_OK) {
         answer->abandoned = true;
         return status;
     }
-    status = answer->status;
-    if (status == SKEP_OK) return SKEP_OK;
+    if (asked) status = answer->status;
+    if (status == SKEP_OK && data != NULL) *data = answer->data;
+    if (status == SKEP_OK && size_bytes != NULL) *size_bytes = answer->size_bytes;
     free(answer);
     return status;
 }
 
 /* NULL: *status says why. */
 static struct answer *begin(skep_client *client, int *status) {
-    *status = SKEP_ENOMEM;
-    struct answer *answer = NULL;
-    if (!client->owns_loop || client->running || client->closing)
-        *status =
-            skep__client_fail(client, SKEP_ESTATE, "only a client with a loop of its own that is not running can wait");
-    else answer = calloc(1, sizeof *answer);
+    *status = check(client);
+    struct answer *answer = *status == SKEP_OK ? calloc(1, sizeof *answer) : NULL;
+    if (*status == SKEP_OK) *status = SKEP_ENOMEM;
     return answer;
-}
-
-static void give_data(struct answer *answer, void **data, size_t *size_bytes) {
-    *data = answer->data;
-    if (size_bytes != NULL) *size_bytes = answer->size_bytes;
-    free(answer);
 }
 
 static void note_accepted(skep_client *client, int status, uint64_t id, void *context) {
@@ -157,9 +133,7 @@ int skep_submit_wait(skep_client *client, const char *queue, const void *data, s
     if (answer == NULL) return status;
     answer->id = id;
     status = skep_submit(client, queue, data, size_bytes, options, note_accepted, NULL, answer);
-    status = await(client, answer, status, timeout_ms);
-    if (status == SKEP_OK) free(answer);
-    return status;
+    return await(client, answer, status, timeout_ms, NULL, NULL);
 }
 
 static void note_outcome(skep_client *client, const skep_outcome *outcome, void *context) {
@@ -173,9 +147,7 @@ int skep_result_wait(skep_client *client, const char *queue, const void *data, s
     struct answer *answer = begin(client, &status);
     if (answer == NULL) return status;
     status = skep_submit(client, queue, data, size_bytes, options, NULL, note_outcome, answer);
-    status = await(client, answer, status, timeout_ms);
-    if (status == SKEP_OK) give_data(answer, result, result_bytes);
-    return status;
+    return await(client, answer, status, timeout_ms, result, result_bytes);
 }
 
 static void note_reply(skep_client *client, int status, const void *data, size_t size_bytes, void *context) {
@@ -191,9 +163,7 @@ int skep_request_wait(skep_client *client, uint32_t worker, const char *to_name,
     if (answer == NULL) return status;
     if (timeout_ms == 0) timeout_ms = UINT32_MAX;
     status = skep_client_request(client, worker, to_name, name, data, size_bytes, timeout_ms, note_reply, answer);
-    status = await(client, answer, status, 0);
-    if (status == SKEP_OK) give_data(answer, reply, reply_bytes);
-    return status;
+    return await(client, answer, status, 0, reply, reply_bytes);
 }
 
 static void pass_status(skep_client *client, int status, const skep_broker_info *info, void *context) {
@@ -208,8 +178,5 @@ int skep_status_wait(skep_client *client, unsigned timeout_ms, skep_status_cb ca
     if (answer == NULL) return status;
     answer->on_status = callback;
     answer->context = context;
-    status = skep_client_status(client, pass_status, answer);
-    status = await(client, answer, status, timeout_ms);
-    if (status == SKEP_OK) free(answer);
-    return status;
+    return await(client, answer, skep_client_status(client, pass_status, answer), timeout_ms, NULL, NULL);
 }

@@ -29,13 +29,8 @@ static void tell(skep_client *client, skep_news *news, uint64_t seq) {
     if (client->on_news != NULL) client->on_news(client, news, client->on_news_context);
 }
 
-static int code_of(bool is_there, uint64_t code) {
-    return is_there ? (int)code : -1;
-}
-
-static void event_heard(skep_client *client, const struct skep_command_event *e, bool answered) {
+static void event_heard(skep_client *client, const struct skep_command_event *e) {
     char event[SKEP_MAX_NAME + 1], reason[SKEP_MAX_REASON + 1], url[SKEP_MAX_URL + 1];
-    if (!is_next(client, e->seq, answered)) return;
     skep__copy_text(event, sizeof event, &e->event);
     skep__copy_text(reason, sizeof reason, &e->reason);
     skep__copy_text(url, sizeof url, &e->url);
@@ -43,17 +38,16 @@ static void event_heard(skep_client *client, const struct skep_command_event *e,
                       .event = event,
                       .worker = (uint32_t)e->worker,
                       .pid = (int32_t)e->pid,
-                      .code = code_of(SKEP_HAS(event, e, code), e->code),
-                      .signal = code_of(SKEP_HAS(event, e, signal), e->signal),
+                      .code = SKEP_HAS(event, e, code) ? (int)e->code : -1,
+                      .signal = SKEP_HAS(event, e, signal) ? (int)e->signal : -1,
                       .reason = reason,
                       .url = url,
                       .name = ""};
     tell(client, &news, e->seq);
 }
 
-static void broadcast_heard(skep_client *client, const struct skep_command_broadcast *b, bool answered) {
+static void broadcast_heard(skep_client *client, const struct skep_command_broadcast *b) {
     char name[SKEP_MAX_NAME + 1];
-    if (!is_next(client, b->seq, answered)) return;
     skep__copy_text(name, sizeof name, &b->name);
     skep_news news = {.event = "broadcast",
                       .worker = (uint32_t)b->from,
@@ -67,11 +61,6 @@ static void broadcast_heard(skep_client *client, const struct skep_command_broad
     tell(client, &news, b->seq);
 }
 
-static void totals_heard(skep_client *client, const struct skep_command_totals *t, bool answered) {
-    skep_news news = {.event = "totals", .code = -1, .signal = -1, .reason = "", .url = "", .name = ""};
-    if (is_next(client, t->seq, answered)) tell(client, &news, t->seq);
-}
-
 /* At the beginning of watching no items before are wanted. */
 static void repair_ended(skep_client *client, const struct skep_command_newsEnd *end) {
     if (!client->news_known) client->news_sequence.latest = end->seq;
@@ -80,13 +69,13 @@ static void repair_ended(skep_client *client, const struct skep_command_newsEnd 
 }
 
 static void item_heard(skep_client *client, const struct skep_command *command, bool answered) {
-    switch (command->id) {
-    case SKEP_COMMAND_event: event_heard(client, &command->event, answered); break;
-    case SKEP_COMMAND_broadcast: broadcast_heard(client, &command->broadcast, answered); break;
-    case SKEP_COMMAND_totals: totals_heard(client, &command->totals, answered); break;
-    case SKEP_COMMAND_newsEnd: repair_ended(client, &command->newsEnd); break;
-    default: break;
-    }
+    skep_news totals = {.event = "totals", .code = -1, .signal = -1, .reason = "", .url = "", .name = ""};
+    uint64_t seq = skep__news_number(command);
+    if (command->id == SKEP_COMMAND_newsEnd) repair_ended(client, &command->newsEnd);
+    if (seq == 0 || !is_next(client, seq, answered)) return;
+    if (command->id == SKEP_COMMAND_event) event_heard(client, &command->event);
+    else if (command->id == SKEP_COMMAND_broadcast) broadcast_heard(client, &command->broadcast);
+    else tell(client, &totals, seq);
 }
 
 static void take_again(void *context, const struct skep_command *command) {
@@ -105,9 +94,9 @@ static void answered_again(int status, const void *data, size_t size_bytes, void
 
 /* To begin watching, ask with a number of the future: the answer is the number of the latest item. */
 static void ask_again(skep_client *client) {
-    struct skep_command command = {.id = SKEP_COMMAND_newsSince};
-    command.newsSince =
-        (struct skep_command_newsSince){.seq = client->news_known ? client->news_sequence.latest : UINT64_MAX};
+    struct skep_command command = {
+        .id = SKEP_COMMAND_newsSince,
+        .newsSince = {.seq = client->news_known ? client->news_sequence.latest : UINT64_MAX}};
     if (client->repairing) return;
     client->repairing = skep__client_ask(client, &command, REPAIR_TIMEOUT_MS, answered_again, client) == SKEP_OK;
 }
@@ -128,15 +117,12 @@ static void news_received(void *context, const void *data, size_t size_bytes, co
 
 int skep__client_begin_news(skep_client *client) {
     static const struct skep__port_events events = {.received = news_received};
-    struct skep__port *news;
-    int status = skep__port_new(&news, client->hub, SKEP__PORT_SUB, &events, client);
-    if (status != SKEP_OK) return status;
-    status = skep__port_dial_soon(news, client->news_url);
+    int status = skep__port_new(&client->news, client->hub, SKEP__PORT_SUB, &events, client);
+    if (status == SKEP_OK) status = skep__port_dial_soon(client->news, client->news_url);
     if (status != SKEP_OK) {
-        skep__port_free(&news);
+        skep__port_free(&client->news);
         return status;
     }
-    client->news = news;
     client->news_sequence.seen = client->news_sequence.latest;
     ask_again(client);
     return SKEP_OK;

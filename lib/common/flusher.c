@@ -55,6 +55,7 @@ static void closed(uv_handle_t *handle) {
 
 void skep__flusher_free(struct skep__flusher **flusher) {
     if (*flusher == NULL) return;
+    (*flusher)->marked_count = 0; /* nothing is flushed any more; what was marked may be freed already */
     uv_close((uv_handle_t *)&(*flusher)->check, closed);
     uv_close((uv_handle_t *)&(*flusher)->idle, closed);
     *flusher = NULL;

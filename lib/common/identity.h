@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Who this process is: read from the environment before main(). */
-#ifndef SKEP_LIB_COMMON_IDENTITY_H
-#define SKEP_LIB_COMMON_IDENTITY_H
+#pragma once
 
 #include <stdint.h>
 
@@ -10,5 +9,3 @@ uint32_t skep__identity_worker(void);
 
 /* SKEP_GENERATION at start; 0 if there was none. */
 uint64_t skep__identity_generation(void);
-
-#endif

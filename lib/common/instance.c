@@ -18,35 +18,29 @@ static bool is_set(const char *text) {
     return text != NULL && text[0] != '\0';
 }
 
-static int default_dir(const char *name, char *path, size_t capacity_bytes) {
+static int print_dir(const char *given, const char *name, char out[SKEP_MAX_DIR + 1]) {
+    char path[SKEP_MAX_DIR + 1];
     const char *runtime = getenv("XDG_RUNTIME_DIR");
-    if (is_set(runtime)) return snprintf(path, capacity_bytes, "%s/skep/%s", runtime, name);
-    if (geteuid() == 0) return snprintf(path, capacity_bytes, "/run/skep/%s", name);
-    return snprintf(path, capacity_bytes, "/tmp/skep-%u/%s", (unsigned)geteuid(), name);
-}
-
-int skep__instance_dir(const char *dir, const char *name, char out[SKEP_MAX_DIR + 1], const char **why) {
-    char path[SKEP_MAX_DIR + 1];
-    const char *given = is_set(dir) ? dir : getenv(SKEP_ENV_DIR);
-    if (!is_set(given) && (!is_set(name) || strchr(name, '/') != NULL || name[0] == '.')) {
-        *why = "the name must not be empty, begin with a dot or contain a slash";
-        return SKEP_EDIR;
-    }
-    int length = is_set(given) ? snprintf(path, sizeof path, "%s", given) : default_dir(name, path, sizeof path);
-    if (length < 0 || (size_t)length >= sizeof path) {
-        *why = "its path is longer than 76 bytes";
-        return SKEP_EDIR;
-    }
-    memcpy(out, path, (size_t)length + 1);
-    return SKEP_OK;
-}
-
-int skep__instance_default_dir(const char *name, char out[SKEP_MAX_DIR + 1]) {
-    char path[SKEP_MAX_DIR + 1];
-    int length = default_dir(name, path, sizeof path);
+    int length;
+    if (is_set(given)) length = snprintf(path, sizeof path, "%s", given);
+    else if (is_set(runtime)) length = snprintf(path, sizeof path, "%s/skep/%s", runtime, name);
+    else if (geteuid() == 0) length = snprintf(path, sizeof path, "/run/skep/%s", name);
+    else length = snprintf(path, sizeof path, "/tmp/skep-%u/%s", (unsigned)geteuid(), name);
     if (length < 0 || (size_t)length >= sizeof path) return SKEP_EDIR;
     memcpy(out, path, (size_t)length + 1);
     return SKEP_OK;
+}
+
+int skep__instance_dir(const char *dir, const char *name, char out[SKEP_MAX_DIR + 1], const char **why) {
+    const char *given = is_set(dir) ? dir : getenv(SKEP_ENV_DIR);
+    bool is_named = is_set(given) || (is_set(name) && strchr(name, '/') == NULL && name[0] != '.');
+    *why = is_named ? "its path is longer than 76 bytes"
+                    : "the name must not be empty, begin with a dot or contain a slash";
+    return is_named ? print_dir(given, name, out) : SKEP_EDIR;
+}
+
+int skep__instance_default_dir(const char *name, char out[SKEP_MAX_DIR + 1]) {
+    return print_dir(NULL, name, out);
 }
 
 static bool parse_lock(char *text, struct skep__instance *instance) {
@@ -58,12 +52,6 @@ static bool parse_lock(char *text, struct skep__instance *instance) {
     instance->generation = generation;
     memcpy(instance->name, name, sizeof name);
     return true;
-}
-
-/* Only asks: a lock taken to look would keep out a broker that starts at that moment. */
-static bool is_held(int fd) {
-    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
-    return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
 /* Whether the user can believe what is there: root may look into the directories of others. */
@@ -106,7 +94,10 @@ int skep__instance_find_or_say(const char *dir, struct skep__instance *instance,
     snprintf(why, SKEP_MAX_REASON + 1, "%s",
              status == SKEP_EDIR ? "its lock is not a file of its owner" : skep_strerror(status));
     if (status != SKEP_OK) return status;
-    ssize_t n = is_held(fd) ? read(fd, text, sizeof text - 1) : -1;
+    /* Only asks: a lock taken to look would keep out a broker that starts at that moment. */
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    bool is_held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    ssize_t n = is_held ? read(fd, text, sizeof text - 1) : -1;
     close(fd);
     if (n <= 0) return SKEP_ENOBROKER;
     text[n] = '\0';

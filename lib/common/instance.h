@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Where a broker's directory is, and who owns it. */
-#ifndef SKEP_LIB_COMMON_INSTANCE_H
-#define SKEP_LIB_COMMON_INSTANCE_H
+#pragma once
 
 #include <skep/status.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/types.h>
 
 #include "contract.h"
@@ -36,5 +33,3 @@ SKEP_MUST_USE int skep__instance_find_or_say(const char *dir, struct skep__insta
 
 /* URL of one of its sockets, such as SKEP_FILE_CONTROL. */
 void skep__instance_url(const struct skep__instance *instance, const char *socket, char *url, size_t capacity_bytes);
-
-#endif

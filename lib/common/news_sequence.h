@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Where a reader of the news is: items are numbered without a gap, but may be dropped on their way, and are then asked
  * for by newsSince. How to ask, and when, is the reader's. */
-#ifndef SKEP_LIB_COMMON_NEWS_SEQUENCE_H
-#define SKEP_LIB_COMMON_NEWS_SEQUENCE_H
-
-#include <stdbool.h>
+#pragma once
 
 #include "command.h"
 
@@ -25,5 +22,3 @@ bool skep__news_end(struct skep__news_sequence *sequence, const struct skep_comm
 
 /* Number of an item of news; 0 for what is none. */
 uint64_t skep__news_number(const struct skep_command *command);
-
-#endif

@@ -17,18 +17,13 @@ void skep__number_set(const struct skep__number *number, void *of, uint64_t valu
     else *(unsigned *)(void *)field = (unsigned)value;
 }
 
-/* The name of a time without its unit, which stands behind the value. */
-static int name_length(const struct skep__number *number) {
-    size_t length = strlen(number->name);
-    return (int)(number->unit == SKEP__MILLISECONDS ? length - strlen("_ms") : length);
-}
-
 int skep__number_check(const struct skep__number *number, const void *of, char why[SKEP_MAX_REASON + 1]) {
     uint64_t value = skep__number_get(number, of);
     bool is_time = number->unit == SKEP__MILLISECONDS, is_low = value < number->least;
     if (value == 0 || (!is_low && (is_time || value <= number->most))) return SKEP_OK;
-    snprintf(why, SKEP_MAX_REASON + 1, "%.*s %s%" PRIu64 "%s: at %s %" PRIu64, name_length(number), number->name,
-             is_time ? "of " : "", value, is_time ? " ms" : "", is_low ? "least" : "most",
-             is_low ? number->least : number->most);
+    size_t unit_length = is_time ? strlen("_ms") : 0; /* of the name: the unit of a time stands behind the value */
+    snprintf(why, SKEP_MAX_REASON + 1, "%.*s %s%" PRIu64 "%s: at %s %" PRIu64,
+             (int)(strlen(number->name) - unit_length), number->name, is_time ? "of " : "", value, is_time ? " ms" : "",
+             is_low ? "least" : "most", is_low ? number->least : number->most);
     return SKEP_EINVAL;
 }

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Numbers that may be set: their units and bounds, for all who check, set or explain them. */
-#ifndef SKEP_LIB_COMMON_NUMBER_H
-#define SKEP_LIB_COMMON_NUMBER_H
+#pragma once
 
 #include <skep/skep.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "contract.h"
 
@@ -34,5 +30,3 @@ void skep__number_set(const struct skep__number *number, void *of, uint64_t valu
 /* Whether what a program has set is within the bounds; 0 is, and so is a time beyond the greatest: that bound is for
  * slips of an operator's. Errors: SKEP_EINVAL; then why is one line. */
 SKEP_MUST_USE int skep__number_check(const struct skep__number *number, const void *of, char why[SKEP_MAX_REASON + 1]);
-
-#endif

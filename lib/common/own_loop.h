@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Loops that Skep makes where the user gives none. */
-#ifndef SKEP_LIB_COMMON_OWN_LOOP_H
-#define SKEP_LIB_COMMON_OWN_LOOP_H
+#pragma once
 
 #include <skep/status.h>
 #include <uv.h>
@@ -9,5 +8,3 @@
 /* As uv_loop_init, which ends the process where there are too few descriptors. Errors: SKEP_EMFILE, SKEP_ENOMEM,
  * SKEP_ESYS. */
 SKEP_MUST_USE int skep__own_loop_init(uv_loop_t *loop);
-
-#endif

@@ -35,7 +35,6 @@ static const struct skep__number queue_numbers[] = {
 #define NUMBER(field, key, unit, least, most, words, help) \
     SKEP__NUMBER(skep_queue_options, field, unit, least, most, 0),
 #include "common/queue_options.def"
-#undef NUMBER
 };
 
 static int check_backoff(const char *name, const skep_queue_options *options, char why[SKEP_MAX_REASON + 1]) {
@@ -48,19 +47,14 @@ static int check_backoff(const char *name, const skep_queue_options *options, ch
                   options->backoff_max_ms);
 }
 
-static int check(const char *name, const skep_queue_options *options, char why[SKEP_MAX_REASON + 1]) {
-    int status = check_name("queue's name", name, why);
-    if (status != SKEP_OK) return status;
-    status = check_numbers(name, queue_numbers, sizeof queue_numbers / sizeof *queue_numbers, options, why);
-    if (status != SKEP_OK) return status;
-    return check_backoff(name, options, why);
-}
-
 int skep__queue_options_take(const char *name, const skep_queue_options *given, skep_queue_options *options,
                              char why[SKEP_MAX_REASON + 1]) {
     static const skep_queue_options defaults = {0};
     if (given == NULL) given = &defaults;
-    int status = check(name, given, why);
+    int status = check_name("queue's name", name, why);
+    if (status == SKEP_OK)
+        status = check_numbers(name, queue_numbers, sizeof queue_numbers / sizeof *queue_numbers, given, why);
+    if (status == SKEP_OK) status = check_backoff(name, given, why);
     if (status != SKEP_OK) return status;
     *options = *given;
     if (options->backoff_max_ms == 0) options->backoff_max_ms = options->backoff_ms;

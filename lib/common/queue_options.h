@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * What may be asked of a queue and of a job: the same of clients, brokers and mock brokers. */
-#ifndef SKEP_LIB_COMMON_QUEUE_OPTIONS_H
-#define SKEP_LIB_COMMON_QUEUE_OPTIONS_H
+#pragma once
 
 #include <skep/skep.h>
-#include <stddef.h>
 
 #include "contract.h"
 
@@ -19,5 +17,3 @@ SKEP_MUST_USE int skep__job_options_check(const char *queue, const skep_job_opti
 
 /* Checks the size of its payload. Errors: SKEP_ETOOBIG; then why is one line. */
 SKEP_MUST_USE int skep__job_size_check(const char *queue, size_t size_bytes, char why[SKEP_MAX_REASON + 1]);
-
-#endif

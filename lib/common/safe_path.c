@@ -36,10 +36,6 @@ static int failed(const struct walk *walk) {
     return status == SKEP_EACCES || status == SKEP_EMFILE ? status : SKEP_EDIR;
 }
 
-static bool is_trusted(const struct walk *walk, uid_t uid) {
-    return uid == walk->owner || uid == walk->root || uid == 0;
-}
-
 /* The group that has its owner's number is that user's own: with a umask of 002 all that he makes is open to it. */
 static bool others_may_write(const struct stat *st) {
     if ((st->st_mode & S_ISVTX) != 0) return false;
@@ -47,7 +43,8 @@ static bool others_may_write(const struct stat *st) {
 }
 
 static int check(const struct walk *walk, const struct stat *st) {
-    if (!is_trusted(walk, st->st_uid)) return refuse(walk, "%.400s belongs to another user");
+    bool is_trusted = st->st_uid == walk->owner || st->st_uid == walk->root || st->st_uid == 0;
+    if (!is_trusted) return refuse(walk, "%.400s belongs to another user");
     if (S_ISDIR(st->st_mode) && others_may_write(st)) return refuse(walk, "others may write to %.400s");
     return S_ISDIR(st->st_mode) || S_ISLNK(st->st_mode) ? SKEP_OK : refuse(walk, "%.400s is not a directory");
 }

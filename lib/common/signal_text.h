@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Signals in words. */
-#ifndef SKEP_LIB_COMMON_SIGNAL_TEXT_H
-#define SKEP_LIB_COMMON_SIGNAL_TEXT_H
+#pragma once
 
 #include <sys/signalfd.h>
 
@@ -13,5 +12,3 @@ void skep__signal_text(int signal, char text[SKEP__SIGNAL_BYTES]);
 /* Name and sender, such as "SIGTERM from pid 47": who sent it is said if it was a process, and one that can be seen
  * from here; the kernel sends those of a terminal. */
 void skep__received_text(const struct signalfd_siginfo *info, char text[SKEP__RECEIVED_BYTES]);
-
-#endif

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Hash tables: uthash, which without this would end the process when there is no memory for an element. */
-#ifndef SKEP_LIB_COMMON_TABLE_H
-#define SKEP_LIB_COMMON_TABLE_H
+#pragma once
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 /* After HASH_ADD: whether the element is in the table. */
 #define SKEP_IS_ADDED(element, handle) ((element)->handle.tbl != NULL)
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What SKEP_TRACE=spawn,link,wire,ledger (or all) shows on stderr. */
-#ifndef SKEP_LIB_COMMON_TRACE_H
-#define SKEP_LIB_COMMON_TRACE_H
+#pragma once
 
 #include "command.h"
 
@@ -21,5 +20,3 @@ SKEP_PRINTF(3, 4) void skep__trace(unsigned mask, enum skep__trace_token token, 
 /* Prints a command by name, such as: skep[7]: link > worker 3: drain {}. way is "<" received or ">" sent. */
 void skep__trace_command(unsigned mask, enum skep__trace_token token, const char *way, uint32_t worker,
                          const struct skep_command *command);
-
-#endif

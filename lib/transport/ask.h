@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Blocking requests to a broker's control socket, for programs without a loop. */
-#ifndef SKEP_ASK_H
-#define SKEP_ASK_H
+#pragma once
 
 #include "command.h"
 
-typedef struct skep__asker skep__asker;
+typedef struct skep__blocking skep__asker;
 
 /* Errors: SKEP_ECLOSED, SKEP_ENOMEM, SKEP_ESYS. Free with skep__asker_free. */
 SKEP_MUST_USE int skep__asker_new(skep__asker **asker, const char *url);
@@ -18,5 +17,3 @@ SKEP_MUST_USE int skep__ask(skep__asker *asker, const struct skep_command *comma
                             char why[SKEP_MAX_REASON + 1]);
 
 void skep__asker_free(skep__asker **asker);
-
-#endif

@@ -3,14 +3,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "contract.h"
 #include "transport/ask.h"
 #include "transport/news_reader.h"
 #include "transport/private.h"
@@ -18,22 +15,14 @@
 
 enum { GREETING_MS = 10000 /* for the broker to greet */ };
 
-typedef void (*command_cb)(const struct skep_command *command, void *context);
+typedef void command_cb(const struct skep_command *command, void *context);
 
 /* A connection to the broker */
-struct channel {
+struct skep__blocking {
     int fd;
     struct skep_reader reader;
     struct skep_frame frame; /* the latest that came */
-};
-
-struct skep__asker {
-    struct channel channel;
-    uint32_t number; /* of the latest question */
-};
-
-struct skep__news_reader {
-    struct channel channel;
+    uint32_t number;         /* of the latest question, if it asks */
 };
 
 /* --- bytes, by a deadline --- */
@@ -82,7 +71,7 @@ static int read_all(int fd, void *data, size_t size_bytes, uint64_t deadline_ns)
 
 /* --- frames --- */
 
-static int greet(struct channel *channel, enum skep__sp_protocol own) {
+static int greet(struct skep__blocking *channel, enum skep__sp_protocol own) {
     unsigned char ours[SKEP__SP_GREETING_BYTES], theirs[SKEP__SP_GREETING_BYTES], right[SKEP__SP_GREETING_BYTES];
     uint64_t deadline_ns = after(GREETING_MS);
     skep__sp_greeting(ours, own);
@@ -93,7 +82,7 @@ static int greet(struct channel *channel, enum skep__sp_protocol own) {
     return memcmp(theirs, right, sizeof right) == 0 ? SKEP_OK : SKEP_EPROTO;
 }
 
-static int read_size(struct channel *channel, uint64_t deadline_ns, size_t *size_bytes) {
+static int read_size(struct skep__blocking *channel, uint64_t deadline_ns, size_t *size_bytes) {
     unsigned char head[SKEP__SP_HEAD_BYTES], right[SKEP__SP_HEAD_BYTES];
     uint64_t size = 0;
     int status = read_all(channel->fd, head, sizeof head, deadline_ns);
@@ -107,7 +96,7 @@ static int read_size(struct channel *channel, uint64_t deadline_ns, size_t *size
 
 /* Frames are read one at a time, so that the descriptor is readable while there are others. A wait that ends in the
  * midst of one ends the channel: what follows could not be told from it. */
-static int read_frame(struct channel *channel, uint64_t deadline_ns) {
+static int read_frame(struct skep__blocking *channel, uint64_t deadline_ns) {
     size_t size_bytes;
     int status = wait_for(channel->fd, POLLIN, deadline_ns);
     if (status != SKEP_OK) return status;
@@ -119,28 +108,20 @@ static int read_frame(struct channel *channel, uint64_t deadline_ns) {
     return status == SKEP_ETIMEDOUT ? SKEP_ECLOSED : status;
 }
 
-static int read_commands(struct channel *channel, size_t skipped_bytes, command_cb callback, void *context) {
-    const struct skep_frame *frame = &channel->frame;
-    struct skep_command command;
-    bool more = true;
-    int status = skep__reader_begin(&channel->reader, frame->data + skipped_bytes, frame->size_bytes - skipped_bytes);
-    while (status == SKEP_OK && more) {
-        status = skep__reader_next(&channel->reader, &command, &more);
-        if (status == SKEP_OK && more) callback(&command, context);
-    }
-    return status;
-}
-
 /* --- channels --- */
 
-static void close_channel(struct channel *channel) {
+static void free_channel(struct skep__blocking **out) {
+    struct skep__blocking *channel = *out;
+    if (channel == NULL) return;
     if (channel->fd >= 0) close(channel->fd);
     skep__frame_free(&channel->frame);
     skep__reader_free(&channel->reader);
+    free(channel);
+    *out = NULL;
 }
 
 /* With a full backlog, as of a broker that stands still, connect waits; no longer than for the greeting. */
-static int connect_to(struct channel *channel, const char *url) {
+static int connect_to(struct skep__blocking *channel, const char *url) {
     static const struct timeval longest = {.tv_sec = GREETING_MS / 1000};
     struct sockaddr_un address;
     int status = skep__ipc_address(url, &address);
@@ -156,37 +137,33 @@ static int connect_to(struct channel *channel, const char *url) {
     return errno == ENOENT ? SKEP_ECLOSED : skep_status_of_errno(errno);
 }
 
-static int open_channel(struct channel *channel, enum skep_channel kind, enum skep__sp_protocol own, const char *url) {
+static int new_channel(struct skep__blocking **out, enum skep_channel kind, enum skep__sp_protocol own,
+                       const char *url) {
+    struct skep__blocking *channel = calloc(1, sizeof *channel);
+    if (channel == NULL) return SKEP_ENOMEM;
     channel->fd = -1;
     int status = skep__reader_init(&channel->reader, kind);
     if (status == SKEP_OK) status = connect_to(channel, url);
     if (status == SKEP_OK) status = greet(channel, own);
-    if (status != SKEP_OK) close_channel(channel);
+    if (status == SKEP_OK) *out = channel;
+    else free_channel(&channel);
     return status;
 }
 
 /* --- ask.h --- */
 
-int skep__asker_new(skep__asker **out, const char *url) {
-    skep__asker *asker = calloc(1, sizeof *asker);
-    if (asker == NULL) return SKEP_ENOMEM;
-    int status = open_channel(&asker->channel, SKEP_CHANNEL_ANSWER, SKEP__SP_REQ, url);
-    if (status == SKEP_OK) *out = asker;
-    else free(asker);
-    return status;
+int skep__asker_new(skep__asker **asker, const char *url) {
+    return new_channel(asker, SKEP_CHANNEL_ANSWER, SKEP__SP_REQ, url);
 }
 
 void skep__asker_free(skep__asker **asker) {
-    if (*asker == NULL) return;
-    close_channel(&(*asker)->channel);
-    free(*asker);
-    *asker = NULL;
+    free_channel(asker);
 }
 
 /* Head and number come before the command, in the same frame buffer. */
 static int send_question(skep__asker *asker, const struct skep_command *command, uint64_t deadline_ns) {
     enum { BEFORE = SKEP__SP_HEAD_BYTES + SKEP__SP_NUMBER_BYTES };
-    struct skep_frame *frame = &asker->channel.frame;
+    struct skep_frame *frame = &asker->frame;
     skep__frame_clear(frame);
     int status = skep__frame_extend(frame, BEFORE);
     if (status == SKEP_OK) status = skep__frame_add(frame, command);
@@ -194,34 +171,36 @@ static int send_question(skep__asker *asker, const struct skep_command *command,
     unsigned char *before = (unsigned char *)frame->data;
     skep__sp_head(before, frame->size_bytes - SKEP__SP_HEAD_BYTES);
     skep__sp_put_number(before + SKEP__SP_HEAD_BYTES, ++asker->number);
-    return write_all(asker->channel.fd, frame->data, frame->size_bytes, deadline_ns);
+    return write_all(asker->fd, frame->data, frame->size_bytes, deadline_ns);
 }
 
-struct answer {
-    command_cb callback;
+/* Who takes commands */
+struct taker {
+    command_cb *callback;
     void *context;
     int failed; /* status of a failed answer */
-    char *why;
+    char *why;  /* its reason; NULL: the commands are no answer */
 };
 
-static void take_answer(const struct skep_command *command, void *context) {
-    struct answer *answer = context;
-    if (command->id != SKEP_COMMAND_failed) {
-        answer->callback(command, answer->context);
-        return;
+static int take(void *context, const struct skep_command *command) {
+    struct taker *taker = context;
+    if (taker->why == NULL || command->id != SKEP_COMMAND_failed) {
+        taker->callback(command, taker->context);
+        return SKEP_OK;
     }
     const struct skep_bytes *reason = &command->failed.reason;
-    answer->failed = (int)command->failed.status;
-    snprintf(answer->why, SKEP_MAX_REASON + 1, "%.*s", (int)reason->size_bytes, reason->data);
+    taker->failed = (int)command->failed.status;
+    snprintf(taker->why, SKEP_MAX_REASON + 1, "%.*s", (int)reason->size_bytes, reason->data);
+    return SKEP_OK;
 }
 
 /* An answer to an earlier question is passed over; but not for longer than so. */
 static int await_answer(skep__asker *asker, uint64_t deadline_ns) {
-    const struct skep_frame *frame = &asker->channel.frame;
+    const struct skep_frame *frame = &asker->frame;
     unsigned char number[SKEP__SP_NUMBER_BYTES];
     skep__sp_put_number(number, asker->number);
     for (;;) {
-        int status = read_frame(&asker->channel, deadline_ns);
+        int status = read_frame(asker, deadline_ns);
         if (status != SKEP_OK) return status;
         if (frame->size_bytes >= SKEP__SP_NUMBER_BYTES && memcmp(frame->data, number, SKEP__SP_NUMBER_BYTES) == 0)
             return SKEP_OK;
@@ -229,44 +208,38 @@ static int await_answer(skep__asker *asker, uint64_t deadline_ns) {
     }
 }
 
-int skep__ask(skep__asker *asker, const struct skep_command *command, unsigned timeout_ms, command_cb callback,
+int skep__ask(skep__asker *asker, const struct skep_command *command, unsigned timeout_ms, command_cb *callback,
               void *context, char why[SKEP_MAX_REASON + 1]) {
-    struct answer answer = {.callback = callback, .context = context, .why = why};
+    struct taker taker = {.callback = callback, .context = context, .why = why};
     uint64_t deadline_ns = after(timeout_ms);
     why[0] = '\0';
     int status = send_question(asker, command, deadline_ns);
     if (status == SKEP_OK) status = await_answer(asker, deadline_ns);
-    bool empty = asker->channel.frame.size_bytes == SKEP__SP_NUMBER_BYTES; /* a list with nothing in it */
-    if (status == SKEP_OK && !empty)
-        status = read_commands(&asker->channel, SKEP__SP_NUMBER_BYTES, take_answer, &answer);
-    if (status == SKEP_OK) status = answer.failed;
+    size_t size_bytes = status == SKEP_OK ? asker->frame.size_bytes - SKEP__SP_NUMBER_BYTES : 0;
+    if (size_bytes > 0) /* else it is a list with nothing in it */
+        status = skep__reader_read(&asker->reader, asker->frame.data + SKEP__SP_NUMBER_BYTES, size_bytes, take, &taker);
+    if (status == SKEP_OK) status = taker.failed;
     if (status != SKEP_OK && why[0] == '\0') snprintf(why, SKEP_MAX_REASON + 1, "%s", skep_strerror(status));
     return status;
 }
 
 /* --- news_reader.h --- */
 
-int skep__news_reader_new(skep__news_reader **out, const char *url) {
-    skep__news_reader *reader = calloc(1, sizeof *reader);
-    if (reader == NULL) return SKEP_ENOMEM;
-    int status = open_channel(&reader->channel, SKEP_CHANNEL_NEWS, SKEP__SP_SUB, url);
-    if (status == SKEP_OK) *out = reader;
-    else free(reader);
-    return status;
+int skep__news_reader_new(skep__news_reader **reader, const char *url) {
+    return new_channel(reader, SKEP_CHANNEL_NEWS, SKEP__SP_SUB, url);
 }
 
 void skep__news_reader_free(skep__news_reader **reader) {
-    if (*reader == NULL) return;
-    close_channel(&(*reader)->channel);
-    free(*reader);
-    *reader = NULL;
+    free_channel(reader);
 }
 
 int skep__news_reader_fd(const skep__news_reader *reader) {
-    return reader->channel.fd;
+    return reader->fd;
 }
 
-int skep__news_read(skep__news_reader *reader, unsigned timeout_ms, command_cb callback, void *context) {
-    int status = read_frame(&reader->channel, after(timeout_ms));
-    return status == SKEP_OK ? read_commands(&reader->channel, 0, callback, context) : status;
+int skep__news_read(skep__news_reader *reader, unsigned timeout_ms, command_cb *callback, void *context) {
+    struct taker taker = {.callback = callback, .context = context};
+    int status = read_frame(reader, after(timeout_ms));
+    if (status != SKEP_OK) return status;
+    return skep__reader_read(&reader->reader, reader->frame.data, reader->frame.size_bytes, take, &taker);
 }

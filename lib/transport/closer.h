@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Closing what may hang, on threads of their own. NNG 1.5.2 and 1.12 do when a connection ends on this side in the
  * middle of a frame (docs/design.md): the loop must not stand still with it. */
-#ifndef SKEP_CLOSER_H
-#define SKEP_CLOSER_H
+#pragma once
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -26,5 +25,3 @@ void skep__closers_wait(struct skep__closers *closers, unsigned timeout_ms);
 
 /* The owner lets go: unused is called now, or by the last thread that ends; never, if one hangs. */
 void skep__closers_release(struct skep__closers *closers);
-
-#endif

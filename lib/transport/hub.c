@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * What both transports stand on: whom a hub trusts, what it does without memory, where an ipc URL leads. */
-#include <stdlib.h>
-#include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
 

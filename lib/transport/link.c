@@ -20,6 +20,7 @@ int skep__link_pair(int fds[2]) {
 }
 
 static void attach(struct msghdr *header, union control *control, const int *fds, unsigned fd_count) {
+    memset(control, 0, CMSG_SPACE(fd_count * sizeof(int)));
     header->msg_control = control->bytes;
     header->msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
     struct cmsghdr *c = CMSG_FIRSTHDR(header);
@@ -33,10 +34,7 @@ int skep__link_send(int link, const void *data, size_t size_bytes, const int *fd
     union control control;
     struct iovec part = {.iov_base = (void *)data, .iov_len = size_bytes};
     struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fd_count > 0) {
-        memset(&control, 0, CMSG_SPACE(fd_count * sizeof(int)));
-        attach(&header, &control, fds, fd_count);
-    }
+    if (fd_count > 0) attach(&header, &control, fds, fd_count);
     ssize_t n;
     do n = sendmsg(link, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
@@ -52,12 +50,6 @@ static void detach(struct msghdr *header, struct skep__link_message *message) {
         message->fd_count = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
         memcpy(message->fds, CMSG_DATA(c), message->fd_count * sizeof(int));
     }
-}
-
-/* An empty message looks like the end, but may carry descriptors. */
-static void drop(struct skep__link_message *message) {
-    for (unsigned i = 0; i < message->fd_count; i++) close(message->fds[i]);
-    message->fd_count = 0;
 }
 
 /* A peer that died with unread messages leaves ECONNRESET behind, once; what it had sent before can still be read then.
@@ -83,7 +75,8 @@ int skep__link_receive(int link, struct skep__link_message *message) {
     message->truncated = (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
     detach(&header, message);
     if (n > 0) return SKEP_OK;
-    drop(message);
+    /* An empty message looks like the end, but may carry descriptors. */
+    while (message->fd_count > 0) close(message->fds[--message->fd_count]);
     return SKEP_ECLOSED;
 }
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Messages with descriptors over the SOCK_SEQPACKET pair between broker and worker. */
-#ifndef SKEP_LIB_TRANSPORT_LINK_H
-#define SKEP_LIB_TRANSPORT_LINK_H
+#pragma once
 
 #include <skep/status.h>
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "contract.h"
 
@@ -35,5 +33,3 @@ SKEP_MUST_USE int skep__link_wait(int link, unsigned timeout_ms);
 
 /* Waits until a message can be sent. Errors: SKEP_ETIMEDOUT, SKEP_ESYS. */
 SKEP_MUST_USE int skep__link_wait_writable(int link, unsigned timeout_ms);
-
-#endif

@@ -2,8 +2,7 @@
  * The loop's own transport, inside: a hub, connections (pipes), and the two ways to get them. Everything runs on the
  * loop's thread; there are no locks and no threads. A pipe stands on its sender, both stand on the hub, and so do
  * acceptors and dialers; ports, servers and callers on all of these. */
-#ifndef SKEP_LOOP_H
-#define SKEP_LOOP_H
+#pragma once
 
 #include <sys/queue.h>
 #include <sys/uio.h>
@@ -31,9 +30,9 @@ struct skep__loop_hub {
     size_t unfinished_bytes;      /* of all of them */
 };
 
-/* Errors: SKEP_ENOMEM. */
-SKEP_MUST_USE int skep__loop_hub_new(struct skep__hub **hub, uv_loop_t *loop, bool (*look)(struct skep__loop_hub *hub));
-void skep__loop_hub_free(struct skep__hub *hub);
+/* Makes a hub that looks so after what stands on it. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__loop_hub_make(struct skep__hub **hub, uv_loop_t *loop,
+                                      bool (*look)(struct skep__loop_hub *hub));
 
 /* Ends a connection that is refused, so that its peer reads the end of it, and closes it a moment later: what the peer
  * writes meanwhile, its greeting, is no error to it. */
@@ -55,6 +54,18 @@ struct skep__outgoing {
     /* The kernel has all of it (left), or the pipe has ended or was closed before. Never inside skep__pipe_send. */
     void (*done)(struct skep__outgoing *outgoing, bool left);
 };
+
+/* Fills in an outgoing: a route before the body, or none (0 bytes), which is copied. */
+static inline void skep__outgoing_set(struct skep__outgoing *outgoing, const void *route, size_t route_bytes,
+                                      const void *body, size_t body_bytes,
+                                      void (*done)(struct skep__outgoing *outgoing, bool left)) {
+    outgoing->head_bytes = SKEP__SP_HEAD_BYTES + route_bytes;
+    outgoing->body = body;
+    outgoing->body_bytes = body_bytes;
+    outgoing->done = done;
+    skep__sp_head(outgoing->head, route_bytes + body_bytes);
+    if (route_bytes > 0) memcpy(outgoing->head + SKEP__SP_HEAD_BYTES, route, route_bytes);
+}
 
 /* A connected descriptor and who is at its other end */
 struct skep__end {
@@ -172,13 +183,16 @@ struct skep__acceptor {
     struct skep__loop_hub *hub;
     /* A connection of a trusted user, and of the process that it is for; the descriptor is the callee's. */
     void (*accepted)(void *owner, const struct skep__end *end);
-    void (*refused)(void *owner, pid_t pid, uid_t uid);
     void *owner;
-    pid_t only;                           /* may connect; 0: all may */
-    enum skep__sp_protocol protocol;      /* its own */
+    enum skep__sp_protocol protocol; /* its own */
+    pid_t only;                      /* may connect; 0: all may */
+    /* As of a port or server, with its context */
+    void (*refused)(void *context, pid_t pid, uid_t uid);
+    void (*misspoke)(void *context, const struct skep__peer *peer, const char *why);
+    void (*starved)(void *context);
+    void *context;
     uint64_t told_since_ms;               /* when the present second of reports began; the loop's time */
     unsigned told_count;                  /* reports in it */
-    void (*starved)(void *owner);         /* it stops accepting for want of descriptors or memory, and tries again */
     struct skep__acceptor_handle *handle; /* NULL: not listening */
     LIST_ENTRY(skep__acceptor) starved_entry;
     bool is_starved;
@@ -187,8 +201,9 @@ struct skep__acceptor {
 /* Errors: as skep__port_listen. */
 SKEP_MUST_USE int skep__acceptor_listen(struct skep__acceptor *acceptor, const char *url);
 
-/* Whether another misbehaving peer may be reported: eight a second, so that none floods the log. Counts it. */
-bool skep__acceptor_may_tell(struct skep__acceptor *acceptor);
+/* A connection of its owner's has ended: reports the peer if it does not speak SP as it should. Eight misbehaving peers
+ * a second are reported at most, so that none floods the log. */
+void skep__acceptor_ended(struct skep__acceptor *acceptor, const struct skep__pipe *pipe);
 
 /* Accepts what waits, 4,096 connections at most, now. */
 void skep__acceptor_accept(struct skep__acceptor *acceptor);
@@ -218,25 +233,30 @@ void skep__dialer_again(struct skep__dialer *dialer, const struct skep__pipe *pi
 
 void skep__dialer_close(struct skep__dialer *dialer);
 
-/* --- the objects of the transport --- */
+/* --- a port --- */
 
-int skep__loop_port_new(struct skep__port **port, const struct skep__port *common);
-int skep__loop_port_listen(struct skep__port *port, const char *url);
-int skep__loop_port_dial(struct skep__port *port, const char *url, bool wait);
-int skep__loop_port_send(struct skep__port *port, struct skep_frame *frame);
-bool skep__loop_port_has_room(struct skep__port *port);
-bool skep__loop_port_is_sending(struct skep__port *port, bool wake);
-bool skep__loop_port_push(struct skep__port *port);
-bool skep__loop_port_finish(struct skep__port *port);
-void skep__loop_port_read(struct skep__port *port, pid_t pid);
-bool skep__loop_port_blame(struct skep__port *port, uint32_t pipe);
-void skep__loop_port_free(struct skep__port *port);
-int skep__loop_server_new(struct skep__server **server, const struct skep__server *common, const char *url);
-void skep__loop_call_answer(struct skep__call *call, const void *data, size_t size_bytes);
-void skep__loop_server_free(struct skep__server *server);
-int skep__loop_caller_new(struct skep__caller **caller, struct skep__hub *hub, const char *url);
-int skep__loop_caller_ask(struct skep__caller *caller, const void *data, size_t size_bytes, unsigned timeout_ms,
-                          skep__answer_cb callback, void *context);
-void skep__loop_caller_free(struct skep__caller *caller);
+struct skep__loop_port {
+    struct skep__port common; /* first member */
+    struct skep__acceptor acceptor;
+    struct skep__dialer dialer;
+    bool dialed;                   /* it has been connected once */
+    LIST_HEAD(, skep__pipe) pipes; /* the latest first */
+    bool freed;
 
-#endif
+    /* PUSH: the frame under way */
+    struct skep_frame frame;
+    struct skep__outgoing outgoing;
+    struct skep__pipe *carrier; /* the connection that has it; NULL: none is there */
+    bool sending;               /* there is one */
+    bool wake_when_sent;
+    bool pushing; /* skep__port_push runs */
+    bool finishing, finished;
+};
+
+/* Sends a frame to every peer of a PUB port. */
+SKEP_MUST_USE int skep__loop_publish(struct skep__loop_port *port, struct skep_frame *frame);
+
+/* --- what the transport does --- */
+
+#define OPERATION(result, name, parameters) result skep__loop_##name parameters;
+#include "transport/operations.def"

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * REQ on the loop: questions, each with a number of its own before it. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "transport/loop.h"
 
 struct question {
@@ -37,11 +34,6 @@ static void settle(struct question *question, int status, const char *data, size
 
 static void set_timer(struct loop_caller *caller);
 
-/* Of what is not to be sent any more. False: a part of it has left, so that the connection has to end first. */
-static bool take_back(const struct loop_caller *caller, struct question *question) {
-    return question->sent || caller->pipe == NULL || skep__pipe_unsend(caller->pipe, &question->outgoing);
-}
-
 static void lose_connection(struct loop_caller *caller) {
     struct skep__pipe *pipe = caller->pipe;
     caller->pipe = NULL;
@@ -70,7 +62,9 @@ static void look_for_expired(uv_timer_t *timer) {
     for (question = TAILQ_FIRST(&caller->questions); question != NULL; question = next) {
         next = TAILQ_NEXT(question, entry);
         if (question->deadline_ns > now_ns) continue;
-        if (!take_back(caller, question)) lose_connection(caller);
+        /* If a part of it has left, the connection has to end. */
+        bool waits = !question->sent && caller->pipe != NULL;
+        if (waits && !skep__pipe_unsend(caller->pipe, &question->outgoing)) lose_connection(caller);
         settle(question, SKEP_ETIMEDOUT, NULL, 0);
     }
     settle_lost(caller);
@@ -93,10 +87,6 @@ static void set_timer(struct loop_caller *caller) {
 
 /* --- connections --- */
 
-static struct loop_caller *caller_of(const struct skep__pipe *pipe) {
-    return pipe->owner;
-}
-
 static void question_done(struct skep__outgoing *outgoing, bool left) {
     ((struct question *)outgoing)->sent = left;
 }
@@ -105,24 +95,21 @@ static void send_question(struct loop_caller *caller, struct question *question)
     if (caller->pipe != NULL) question->sent = skep__pipe_send(caller->pipe, &question->outgoing);
 }
 
-static unsigned char *route_of(struct question *question) {
-    return question->outgoing.head + SKEP__SP_HEAD_BYTES;
-}
-
 /* An answer that is no longer waited for is dropped, and so is one to a question that has not been asked yet: numbers
  * can be guessed. */
 static void received(struct skep__pipe *pipe, const char *data, size_t size_bytes) {
-    struct loop_caller *caller = caller_of(pipe);
+    struct loop_caller *caller = pipe->owner;
     struct question *question;
     const size_t route_bytes = SKEP__SP_NUMBER_BYTES;
     if (size_bytes < route_bytes) return;
-    TAILQ_FOREACH(question, &caller->questions, entry) if (memcmp(data, route_of(question), route_bytes) == 0) break;
+    TAILQ_FOREACH(question, &caller->questions, entry)
+    if (memcmp(data, question->outgoing.head + SKEP__SP_HEAD_BYTES, route_bytes) == 0) break;
     if (question != NULL && question->sent) settle(question, SKEP_OK, data + route_bytes, size_bytes - route_bytes);
 }
 
 static void ended(struct skep__pipe *pipe, bool all_read) {
     (void)all_read;
-    struct loop_caller *caller = caller_of(pipe);
+    struct loop_caller *caller = pipe->owner;
     lose_connection(caller);
     settle_lost(caller);
 }
@@ -160,29 +147,20 @@ int skep__loop_caller_new(struct skep__caller **out, struct skep__hub *hub, cons
     return status;
 }
 
-static struct question *new_question(uint32_t number, const void *data, size_t size_bytes) {
-    struct question *question = malloc(sizeof *question + size_bytes);
-    if (question == NULL) return NULL;
-    *question = (struct question){.outgoing = {.head_bytes = SKEP__SP_HEAD_BYTES + SKEP__SP_NUMBER_BYTES,
-                                               .body = question->body,
-                                               .body_bytes = size_bytes,
-                                               .done = question_done}};
-    skep__sp_head(question->outgoing.head, SKEP__SP_NUMBER_BYTES + size_bytes);
-    skep__sp_put_number(route_of(question), number);
-    memcpy(question->body, data, size_bytes);
-    return question;
-}
-
 int skep__loop_caller_ask(struct skep__caller *common, const void *data, size_t size_bytes, unsigned timeout_ms,
                           skep__answer_cb callback, void *context) {
     struct loop_caller *caller = (struct loop_caller *)common;
-    struct question *question = new_question(++caller->next_number, data, size_bytes);
+    unsigned char route[SKEP__SP_NUMBER_BYTES];
+    struct question *question = malloc(sizeof *question + size_bytes);
     if (question == NULL) return SKEP_ENOMEM;
-    question->deadline_ns = uv_hrtime() + timeout_ms * UINT64_C(1000000);
-    question->callback = callback;
-    question->context = context;
+    *question = (struct question){.caller = caller,
+                                  .deadline_ns = uv_hrtime() + timeout_ms * UINT64_C(1000000),
+                                  .callback = callback,
+                                  .context = context};
+    memcpy(question->body, data, size_bytes);
+    skep__sp_put_number(route, ++caller->next_number);
+    skep__outgoing_set(&question->outgoing, route, sizeof route, question->body, size_bytes, question_done);
     TAILQ_INSERT_TAIL(&caller->questions, question, entry);
-    question->caller = caller;
     send_question(caller, question);
     set_timer(caller);
     return SKEP_OK;

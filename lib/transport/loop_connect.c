@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Where connections come from: acceptors and dialers. */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -40,7 +38,7 @@ struct skep__acceptor_handle {
     ino_t inode;  /* so that nobody else's is removed */
 };
 
-bool skep__acceptor_may_tell(struct skep__acceptor *acceptor) {
+static bool may_tell(struct skep__acceptor *acceptor) {
     uint64_t now_ms = uv_now(acceptor->hub->common.loop);
     if (acceptor->told_count == 0 || now_ms - acceptor->told_since_ms >= TOLD_MS) {
         acceptor->told_since_ms = now_ms;
@@ -49,30 +47,27 @@ bool skep__acceptor_may_tell(struct skep__acceptor *acceptor) {
     return acceptor->told_count++ < TOLD_MOST;
 }
 
-/* It is greeted first: programs that wait for that see an end, and not a reset before anything. */
-static void refuse(struct skep__acceptor *acceptor, const struct skep__end *end) {
-    unsigned char greeting[SKEP__SP_GREETING_BYTES];
-    skep__sp_greeting(greeting, acceptor->protocol);
-    ssize_t sent = send(end->fd, greeting, sizeof greeting, MSG_NOSIGNAL | MSG_DONTWAIT);
-    (void)sent; /* it may be gone */
-    skep__loop_hub_dismiss(acceptor->hub, end->fd);
-    if (skep__acceptor_may_tell(acceptor)) acceptor->refused(acceptor->owner, end->pid, end->uid);
-}
-
-static bool trusts(const struct skep__acceptor *acceptor, uid_t uid) {
-    if (acceptor->protocol == SKEP__SP_REP) return skep__is_own_user(uid);
-    return skep__hub_trusts(&acceptor->hub->common, uid);
+void skep__acceptor_ended(struct skep__acceptor *acceptor, const struct skep__pipe *pipe) {
+    if (pipe->reader.why == NULL || acceptor->misspoke == NULL || !may_tell(acceptor)) return;
+    acceptor->misspoke(acceptor->context, &pipe->peer, pipe->reader.why);
 }
 
 static void admit(struct skep__acceptor *acceptor, struct skep__end *end) {
     find_peer(end);
     bool wanted = acceptor->only == 0 || acceptor->only == end->pid;
-    if (wanted && trusts(acceptor, end->uid)) acceptor->accepted(acceptor->owner, end);
-    else refuse(acceptor, end);
-}
-
-static bool is_passing(int error) { /* of this connection alone */
-    return error == EINTR || error == ECONNABORTED;
+    bool trusted = acceptor->protocol == SKEP__SP_REP ? skep__is_own_user(end->uid)
+                                                      : skep__hub_trusts(&acceptor->hub->common, end->uid);
+    if (wanted && trusted) {
+        acceptor->accepted(acceptor->owner, end);
+        return;
+    }
+    /* One that is refused is greeted first: programs that wait for that see an end, and no reset before anything. */
+    unsigned char greeting[SKEP__SP_GREETING_BYTES];
+    skep__sp_greeting(greeting, acceptor->protocol);
+    ssize_t sent = send(end->fd, greeting, sizeof greeting, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)sent; /* it may be gone */
+    skep__loop_hub_dismiss(acceptor->hub, end->fd);
+    if (acceptor->refused != NULL && may_tell(acceptor)) acceptor->refused(acceptor->context, end->pid, end->uid);
 }
 
 /* Without descriptors it would be called again and again. */
@@ -82,7 +77,7 @@ static void starve(struct skep__acceptor *acceptor) {
     uv_poll_stop(&acceptor->handle->poll);
     LIST_INSERT_HEAD(&acceptor->hub->starved, acceptor, starved_entry);
     skep__loop_hub_watch(acceptor->hub);
-    acceptor->starved(acceptor->owner);
+    if (acceptor->starved != NULL) acceptor->starved(acceptor->context);
 }
 
 static void on_connection(uv_poll_t *poll, int status, int events);
@@ -103,7 +98,7 @@ void skep__acceptors_recover(struct skep__loop_hub *hub) {
 static void accept_some(struct skep__acceptor *acceptor, unsigned most) {
     for (unsigned i = 0; i < most && acceptor->handle != NULL; i++) {
         struct skep__end end = {.fd = accept4(acceptor->handle->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)};
-        if (end.fd < 0 && is_passing(errno)) continue;
+        if (end.fd < 0 && (errno == EINTR || errno == ECONNABORTED)) continue; /* of this connection alone */
         if (end.fd < 0 && errno != EAGAIN) {
             starve(acceptor);
             return;
@@ -190,12 +185,6 @@ void skep__acceptor_close(struct skep__acceptor *acceptor) {
 
 /* --- dialers --- */
 
-/* Why there is no connection. Nobody listens, or too many wait: SKEP_ECLOSED. */
-static int status_of_connect(int error) {
-    bool absent = error == ENOENT || error == ECONNREFUSED || error == EAGAIN || error == ENOTSOCK;
-    return absent ? SKEP_ECLOSED : skep_status_of_errno(error);
-}
-
 static int try_connect(const char *url, struct skep__end *end) {
     struct sockaddr_un address;
     int status = skep__ipc_address(url, &address);
@@ -207,7 +196,8 @@ static int try_connect(const char *url, struct skep__end *end) {
         end->dialed = true;
         return SKEP_OK;
     }
-    status = status_of_connect(errno);
+    bool is_absent = errno == ENOENT || errno == ECONNREFUSED || errno == ENOTSOCK; /* or too many wait: */
+    status = is_absent || errno == EAGAIN ? SKEP_ECLOSED : skep_status_of_errno(errno);
     close(end->fd);
     return status;
 }

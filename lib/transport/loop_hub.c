@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What the connections of a loop stand on: the buffer in which they receive, and the timer that runs while some of them
  * are waited for. */
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,7 +29,7 @@ void skep__loop_hub_watch(struct skep__loop_hub *hub) {
     if (!uv_is_active((uv_handle_t *)&hub->timer)) uv_timer_start(&hub->timer, tick, TICK_MS, TICK_MS);
 }
 
-int skep__loop_hub_new(struct skep__hub **out, uv_loop_t *loop, bool (*look)(struct skep__loop_hub *hub)) {
+int skep__loop_hub_make(struct skep__hub **out, uv_loop_t *loop, bool (*look)(struct skep__loop_hub *hub)) {
     struct skep__loop_hub *hub = calloc(1, sizeof *hub);
     if (hub == NULL) return SKEP_ENOMEM;
     hub->look = look;

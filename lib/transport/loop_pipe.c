@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * One connection on the loop: frames in, outgoings out. */
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "contract.h"
 #include "transport/loop.h"
 
 enum {
@@ -27,19 +25,15 @@ static bool is_head_due(const struct skep__pipe *pipe) {
     return pipe->dialed ? pipe->reader.head_bytes > 0 : skep__sp_is_between(&pipe->reader);
 }
 
-/* Or with answers that it has not read; or it has closed the half that it reads from, and nothing else tells of that.
- */
-static bool keeps_waiting(const struct skep__pipe *pipe) {
-    return is_head_due(pipe) || (pipe->hurries && !STAILQ_EMPTY(&pipe->outgoing)) || pipe->broken;
-}
-
 static void forgive(struct skep__pipe *pipe) {
     if (pipe->is_late) LIST_REMOVE(pipe, late_entry);
     pipe->is_late = false;
 }
 
 static void note_late(struct skep__pipe *pipe) {
-    if (!keeps_waiting(pipe)) forgive(pipe);
+    /* With answers that it has not read; or it has closed the half that it reads from: nothing else tells of that. */
+    bool keeps_waiting = (pipe->hurries && !STAILQ_EMPTY(&pipe->outgoing)) || pipe->broken;
+    if (!keeps_waiting && !is_head_due(pipe)) forgive(pipe);
     else if (!pipe->is_late) {
         pipe->is_late = true;
         pipe->ticks = 0;
@@ -199,11 +193,6 @@ static bool greets_last(const struct skep__pipe *pipe) {
     return pipe->protocol == SKEP__SP_PUB;
 }
 
-static void hand_over(struct skep__pipe *pipe, const struct skep_bytes *frame, int *status) {
-    if (pipe->events->received == NULL) *status = SKEP_EPROTO;
-    else pipe->events->received(pipe, frame->data, frame->size_bytes);
-}
-
 /* What has come of a frame, if the peer may send any; that it was whole on arrival costs nothing here. Others that are
  * cut may be in the midst of their own events: they end on a later turn. */
 static int check_unfinished(struct skep__pipe *pipe) {
@@ -233,7 +222,8 @@ static int take_bytes(struct skep__pipe *pipe, const char *data, size_t size_byt
         before = pipe->reader.greeted;
         if (greets && greets_last(pipe)) greet(pipe);
         if (greets && pipe->events->greeted != NULL) pipe->events->greeted(pipe);
-        if (status == SKEP_OK && pipe->fd >= 0) hand_over(pipe, &frame, &status);
+        if (status == SKEP_OK && pipe->events->received == NULL) status = SKEP_EPROTO;
+        if (status == SKEP_OK && pipe->fd >= 0) pipe->events->received(pipe, frame.data, frame.size_bytes);
     }
     if (status == SKEP_EAGAIN) status = pipe->fd >= 0 ? check_unfinished(pipe) : SKEP_OK;
     return status;
@@ -255,13 +245,6 @@ static ssize_t receive(struct skep__pipe *pipe, char *buffer, size_t room_bytes,
     if (n < 0) return errno == EAGAIN ? -1 : RESET;
     *of_frame = (size_t)n < missing ? (size_t)n : missing;
     return n;
-}
-
-static char *take_buffer(struct skep__loop_hub *hub) {
-    if (hub->buffer == NULL) hub->buffer = malloc(READ_BYTES);
-    if (hub->buffer_used || hub->buffer == NULL) return NULL;
-    hub->buffer_used = true;
-    return hub->buffer;
 }
 
 static void end(struct skep__pipe *pipe, bool all_read) {
@@ -291,7 +274,9 @@ static void read_pipe(struct skep__pipe *pipe, size_t limit_bytes) {
     char small[SMALL_BYTES];
     struct skep__loop_hub *hub = pipe->hub;
     if (pipe->reading) return;
-    char *large = take_buffer(hub);
+    if (hub->buffer == NULL) hub->buffer = malloc(READ_BYTES);
+    char *large = hub->buffer_used ? NULL : hub->buffer;
+    if (large != NULL) hub->buffer_used = true;
     pipe->reading = true;
     for (bool more = true; more && limit_bytes > 0;)
         more = read_once(pipe, large != NULL ? large : small, large != NULL ? READ_BYTES : sizeof small, &limit_bytes);
@@ -314,12 +299,6 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
 
 /* --- making and closing --- */
 
-static void enlarge_buffer(const struct skep__pipe *pipe) {
-    static const int size_bytes = SEND_BUFFER;
-    if (pipe->protocol == SKEP__SP_PULL || pipe->protocol == SKEP__SP_SUB) return;
-    setsockopt(pipe->fd, SOL_SOCKET, SO_SNDBUF, &size_bytes, sizeof size_bytes);
-}
-
 /* What fails leaves nothing behind. */
 static int join_hub(struct skep__pipe *pipe, struct skep__loop_hub *hub, const struct skep__end *end) {
     pipe->hub = hub;
@@ -333,6 +312,8 @@ static int join_hub(struct skep__pipe *pipe, struct skep__loop_hub *hub, const s
 
 int skep__pipe_new(struct skep__pipe **out, struct skep__loop_hub *hub, const struct skep__end *end,
                    enum skep__sp_protocol protocol, const struct skep__pipe_events *events, void *owner) {
+    static const int buffer_bytes = SEND_BUFFER;
+    bool sends = protocol != SKEP__SP_PULL && protocol != SKEP__SP_SUB;
     struct skep__pipe *pipe = skep__hub_alloc(&hub->common, sizeof *pipe);
     int status = pipe != NULL ? join_hub(pipe, hub, end) : SKEP_ENOMEM;
     if (status != SKEP_OK) {
@@ -350,7 +331,7 @@ int skep__pipe_new(struct skep__pipe **out, struct skep__loop_hub *hub, const st
     pipe->poll.data = pipe;
     STAILQ_INIT(&pipe->outgoing);
     uv_unref((uv_handle_t *)&pipe->poll);
-    enlarge_buffer(pipe);
+    if (sends) setsockopt(pipe->fd, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof buffer_bytes);
     if (!greets_last(pipe)) greet(pipe);
     watch(pipe);
     note_late(pipe);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Ports on the loop: PUSH, PULL and SUB here, what is PUB's own in loop_publish.c. */
-#include "transport/loop_port.h"
-
-#include <stdlib.h>
+#include "transport/loop.h"
 
 enum {
     BLAMES = 3, /* malformed frames after which a peer is ignored */
@@ -10,15 +8,10 @@ enum {
     KEPT_BYTES = 256 * 1024 /* of a buffer that is kept for the next frame */
 };
 
-static enum skep__sp_protocol protocol_of(enum skep__port_kind kind) {
-    switch (kind) {
-    case SKEP__PORT_PUSH: return SKEP__SP_PUSH;
-    case SKEP__PORT_PULL: return SKEP__SP_PULL;
-    case SKEP__PORT_PUB: return SKEP__SP_PUB;
-    case SKEP__PORT_SUB: break;
-    }
-    return SKEP__SP_SUB;
-}
+static const enum skep__sp_protocol protocols[] = {[SKEP__PORT_PUSH] = SKEP__SP_PUSH,
+                                                   [SKEP__PORT_PULL] = SKEP__SP_PULL,
+                                                   [SKEP__PORT_PUB] = SKEP__SP_PUB,
+                                                   [SKEP__PORT_SUB] = SKEP__SP_SUB};
 
 /* --- sending --- */
 
@@ -53,11 +46,7 @@ static void frame_left(struct skep__loop_port *port) {
 }
 
 static void prepare(struct skep__loop_port *port, struct skep__pipe *carrier) {
-    skep__sp_head(port->outgoing.head, port->frame.size_bytes);
-    port->outgoing.head_bytes = SKEP__SP_HEAD_BYTES;
-    port->outgoing.body = port->frame.data;
-    port->outgoing.body_bytes = port->frame.size_bytes;
-    port->outgoing.done = frame_done;
+    skep__outgoing_set(&port->outgoing, NULL, 0, port->frame.data, port->frame.size_bytes, frame_done);
     port->carrier = carrier;
 }
 
@@ -126,14 +115,6 @@ static int settle(const struct skep__hub *hub, struct skep_frame *frame, struct 
 
 /* --- the port's own frame --- */
 
-/* The caller gets the buffer of the frame before. */
-static void take_frame(struct skep__loop_port *port, struct skep_frame *frame) {
-    struct skep_frame before = port->frame;
-    port->frame = *frame;
-    *frame = before;
-    port->sending = true;
-}
-
 int skep__loop_port_send(struct skep__port *common, struct skep_frame *frame) {
     struct skep__loop_port *port = (struct skep__loop_port *)common;
     struct skep__pipe *carrier = find_carrier(port);
@@ -146,7 +127,10 @@ int skep__loop_port_send(struct skep__port *common, struct skep_frame *frame) {
     int status = settle(common->hub, frame, carrier, written_bytes);
     if (status != SKEP_OK) return status;
     if (common->kind == SKEP__PORT_PUB) return skep__loop_publish(port, frame);
-    take_frame(port, frame);
+    struct skep_frame before = port->frame;
+    port->frame = *frame;
+    *frame = before; /* the caller gets the buffer of the frame before */
+    port->sending = true;
     if (written_bytes > 0) {
         prepare(port, carrier);
         skep__pipe_send_rest(carrier, &port->outgoing, written_bytes);
@@ -183,12 +167,8 @@ bool skep__loop_port_finish(struct skep__port *common) {
 
 /* --- connections --- */
 
-static struct skep__loop_port *port_of(const struct skep__pipe *pipe) {
-    return pipe->owner;
-}
-
 static void greeted(struct skep__pipe *pipe) {
-    struct skep__loop_port *port = port_of(pipe);
+    struct skep__loop_port *port = pipe->owner;
     if (port->common.events->connected != NULL) port->common.events->connected(port->common.context, &pipe->peer);
     if (pipe->fd < 0) return;
     carry_waiting(port);
@@ -196,33 +176,26 @@ static void greeted(struct skep__pipe *pipe) {
 }
 
 static void received(struct skep__pipe *pipe, const char *data, size_t size_bytes) {
-    const struct skep__loop_port *port = port_of(pipe);
+    const struct skep__loop_port *port = pipe->owner;
     if (pipe->count < BLAMES && port->common.events->received != NULL)
         port->common.events->received(port->common.context, data, size_bytes, &pipe->peer);
 }
 
-static void tell_finished(struct skep__loop_port *port) {
-    if (port->finished) return;
-    port->finished = true;
-    if (port->common.events->finished != NULL) port->common.events->finished(port->common.context);
-}
-
-static void tell_misspoken(struct skep__loop_port *port, const struct skep__pipe *pipe) {
-    if (pipe->reader.why == NULL || port->common.events->misspoke == NULL) return;
-    if (!skep__acceptor_may_tell(&port->acceptor)) return;
-    port->common.events->misspoke(port->common.context, &pipe->peer, pipe->reader.why);
-}
-
 /* If a connection breaks while the port is finishing, another one is finished in its place. */
 static void ended(struct skep__pipe *pipe, bool all_read) {
-    struct skep__loop_port *port = port_of(pipe);
+    struct skep__loop_port *port = pipe->owner;
     bool was_there = pipe->reader.greeted && port->common.events->disconnected != NULL;
     LIST_REMOVE(pipe, entry);
     skep__pipe_close(pipe);
-    tell_misspoken(port, pipe);
+    skep__acceptor_ended(&port->acceptor, pipe);
     if (was_there) port->common.events->disconnected(port->common.context, &pipe->peer);
-    if (port->finishing && !port->sending && all_read) tell_finished(port);
-    else skep__dialer_again(&port->dialer, pipe);
+    if (!port->finishing || port->sending || !all_read) {
+        skep__dialer_again(&port->dialer, pipe);
+        return;
+    }
+    bool first = !port->finished;
+    port->finished = true;
+    if (first && port->common.events->finished != NULL) port->common.events->finished(port->common.context);
 }
 
 static const struct skep__pipe_events reading = {.greeted = greeted, .received = received, .ended = ended};
@@ -231,37 +204,21 @@ static const struct skep__pipe_events writing = {.greeted = greeted, .ended = en
 static struct skep__pipe *add_pipe(struct skep__loop_port *port, const struct skep__end *end) {
     bool reads = port->common.kind == SKEP__PORT_PULL || port->common.kind == SKEP__PORT_SUB;
     struct skep__pipe *pipe;
-    if (skep__pipe_new(&pipe, port->acceptor.hub, end, protocol_of(port->common.kind), reads ? &reading : &writing,
-                       port) != SKEP_OK)
-        return NULL;
+    int status =
+        skep__pipe_new(&pipe, port->acceptor.hub, end, protocols[port->common.kind], reads ? &reading : &writing, port);
+    if (status != SKEP_OK) return NULL;
     LIST_INSERT_HEAD(&port->pipes, pipe, entry);
     return pipe;
 }
 
-/* The connection that a process made before; the latest is the first in the list. */
-static struct skep__pipe *latest_of(const struct skep__loop_port *port, pid_t pid) {
-    struct skep__pipe *pipe;
-    LIST_FOREACH(pipe, &port->pipes, entry) if (pipe->peer.pid == pid) break;
-    return pipe;
-}
-
 /* A peer connects again when its connection has ended, perhaps before all that it sent there has been read: that is
- * read first, or it would be overtaken. */
+ * read first, or it would be overtaken. The latest connection is the first in the list. */
 static void accepted(void *owner, const struct skep__end *end) {
     struct skep__loop_port *port = owner;
-    struct skep__pipe *before = port->common.kind == SKEP__PORT_PULL ? latest_of(port, end->pid) : NULL;
-    if (before != NULL) skep__pipe_read_all(before);
+    struct skep__pipe *before;
+    LIST_FOREACH(before, &port->pipes, entry) if (before->peer.pid == end->pid) break;
+    if (before != NULL && port->common.kind == SKEP__PORT_PULL) skep__pipe_read_all(before);
     add_pipe(port, end); /* without memory the peer sees the end, and comes again */
-}
-
-static void refused(void *owner, pid_t pid, uid_t uid) {
-    const struct skep__loop_port *port = owner;
-    if (port->common.events->refused != NULL) port->common.events->refused(port->common.context, pid, uid);
-}
-
-static void starved(void *owner) {
-    const struct skep__loop_port *port = owner;
-    if (port->common.events->starved != NULL) port->common.events->starved(port->common.context);
 }
 
 static void connected(void *owner, const struct skep__end *end) {
@@ -286,10 +243,12 @@ int skep__loop_port_new(struct skep__port **out, const struct skep__port *common
     port->common = *common;
     port->acceptor = (struct skep__acceptor){.hub = hub,
                                              .accepted = accepted,
-                                             .refused = refused,
-                                             .starved = starved,
                                              .owner = port,
-                                             .protocol = protocol_of(common->kind)};
+                                             .protocol = protocols[common->kind],
+                                             .refused = common->events->refused,
+                                             .misspoke = common->events->misspoke,
+                                             .starved = common->events->starved,
+                                             .context = common->context};
     port->dialer = (struct skep__dialer){.hub = hub, .connected = connected, .owner = port};
     LIST_INIT(&port->pipes);
     *out = &port->common;

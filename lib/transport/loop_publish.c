@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * PUB on the loop: one frame for all its peers, counted by those that have not had it yet. A peer that does not read
  * costs a bounded number of frames; then it misses the oldest that has not begun to leave. */
-#include <stdlib.h>
-
-#include "contract.h"
-#include "transport/loop_port.h"
+#include "transport/loop.h"
 
 enum {
     NEWS_DEPTH = 128,               /* frames that a peer may be behind */
@@ -37,13 +34,6 @@ static void copy_done(struct skep__outgoing *outgoing, bool left) {
     free_copy((struct copy *)outgoing);
 }
 
-static unsigned depth_of(const struct skep__pipe *pipe) {
-    const struct skep__outgoing *outgoing;
-    unsigned depth = 0;
-    STAILQ_FOREACH(outgoing, &pipe->outgoing, entry) depth++;
-    return depth;
-}
-
 /* The first may have begun to leave: then the second goes. False if there is none that can. */
 static bool drop_oldest(struct skep__pipe *pipe) {
     struct skep__outgoing *oldest = STAILQ_FIRST(&pipe->outgoing);
@@ -56,19 +46,18 @@ static bool drop_oldest(struct skep__pipe *pipe) {
 }
 
 static bool is_behind(const struct skep__pipe *pipe) {
-    return depth_of(pipe) >= NEWS_DEPTH || pipe->outgoing_bytes > NEWS_BYTES;
+    const struct skep__outgoing *outgoing;
+    unsigned depth = 0;
+    STAILQ_FOREACH(outgoing, &pipe->outgoing, entry) depth++;
+    return depth >= NEWS_DEPTH || pipe->outgoing_bytes > NEWS_BYTES;
 }
 
 /* Without memory this peer misses it. */
 static void send_copy(struct skep__pipe *pipe, struct issue *issue) {
     struct copy *copy = skep__hub_alloc(&pipe->hub->common, sizeof *copy);
     if (copy == NULL) return;
-    *copy = (struct copy){.outgoing = {.head_bytes = SKEP__SP_HEAD_BYTES,
-                                       .body = issue->frame.data,
-                                       .body_bytes = issue->frame.size_bytes,
-                                       .done = copy_done},
-                          .issue = issue};
-    skep__sp_head(copy->outgoing.head, issue->frame.size_bytes);
+    skep__outgoing_set(&copy->outgoing, NULL, 0, issue->frame.data, issue->frame.size_bytes, copy_done);
+    copy->issue = issue;
     issue->readers++;
     if (skep__pipe_send(pipe, &copy->outgoing)) free_copy(copy);
 }

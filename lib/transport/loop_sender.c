@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What peers may make a hub keep: a message has no time limit, so what has come of it is kept for as long as its sender
  * likes. It is counted by process, and all connections of one count together. */
-#include <stdlib.h>
-
 #include "transport/loop.h"
 
 enum {
@@ -49,26 +47,17 @@ void skep__sender_leave(struct skep__pipe *pipe) {
     free(sender);
 }
 
-static struct skep__sender *greatest_sender(const struct skep__loop_hub *hub) {
-    struct skep__sender *sender, *greatest = hub->senders;
-    for (sender = greatest; sender != NULL; sender = sender->hh.next)
-        if (sender->unfinished_bytes > greatest->unfinished_bytes) greatest = sender;
-    return greatest;
-}
-
-static struct skep__pipe *greatest_pipe(const struct skep__sender *sender) {
-    struct skep__pipe *pipe, *greatest = LIST_FIRST(&sender->pipes);
-    LIST_FOREACH(pipe, &sender->pipes, sender_entry)
-    if (pipe->unfinished_bytes > greatest->unfinished_bytes) greatest = pipe;
-    return greatest;
-}
-
 struct skep__pipe *skep__sender_excess(struct skep__loop_hub *hub) {
     if (hub->unfinished_bytes <= HUB_BYTES) return NULL;
-    struct skep__pipe *pipe = greatest_pipe(greatest_sender(hub));
-    count(pipe, 0);
-    pipe->reader.why = "unfinished messages of all processes over 256 MiB, most of them from this one";
-    return pipe;
+    const struct skep__sender *most = hub->senders;
+    for (const struct skep__sender *sender = most; sender != NULL; sender = sender->hh.next)
+        if (sender->unfinished_bytes > most->unfinished_bytes) most = sender;
+    struct skep__pipe *pipe, *greatest = LIST_FIRST(&most->pipes);
+    LIST_FOREACH(pipe, &most->pipes, sender_entry)
+    if (pipe->unfinished_bytes > greatest->unfinished_bytes) greatest = pipe;
+    count(greatest, 0);
+    greatest->reader.why = "unfinished messages of all processes over 256 MiB, most of them from this one";
+    return greatest;
 }
 
 int skep__sender_count(struct skep__pipe *pipe) {

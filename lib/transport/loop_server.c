@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * REP on the loop. A question comes behind a route of 32-bit numbers, the last with its highest bit set; the same goes
  * before the answer. */
-#include <stdlib.h>
-#include <string.h>
-
-#include "contract.h"
 #include "transport/loop.h"
 
 enum {
@@ -42,14 +38,8 @@ static void answer_done(struct skep__outgoing *outgoing, bool left) {
 static struct answer *new_answer(const struct loop_call *call, const void *data, size_t size_bytes) {
     struct answer *answer = skep__hub_alloc(&call->pipe->hub->common, sizeof *answer + size_bytes);
     if (answer == NULL) return NULL;
-    struct skep__outgoing *outgoing = &answer->outgoing;
     if (size_bytes > 0) memcpy(answer->body, data, size_bytes);
-    *outgoing = (struct skep__outgoing){.head_bytes = SKEP__SP_HEAD_BYTES + call->route_bytes,
-                                        .body = answer->body,
-                                        .body_bytes = size_bytes,
-                                        .done = answer_done};
-    skep__sp_head(outgoing->head, call->route_bytes + size_bytes);
-    memcpy(outgoing->head + SKEP__SP_HEAD_BYTES, call->route, call->route_bytes);
+    skep__outgoing_set(&answer->outgoing, call->route, call->route_bytes, answer->body, size_bytes, answer_done);
     return answer;
 }
 
@@ -60,28 +50,22 @@ static void drop(struct skep__pipe *pipe) {
     skep__pipe_close(pipe);
 }
 
-static void send_answer(struct skep__pipe *pipe, struct answer *answer) {
+void skep__loop_call_answer(struct skep__call *common, const void *data, size_t size_bytes) {
+    struct loop_call *call = (struct loop_call *)common;
+    struct skep__pipe *pipe = call->pipe;
+    struct answer *answer = pipe != NULL ? new_answer(call, data, size_bytes) : NULL;
+    LIST_REMOVE(call, entry);
+    free(call);
+    if (pipe == NULL) return;
     pipe->count--;
     if (answer != NULL && skep__pipe_send(pipe, &answer->outgoing)) free(answer);
     if (answer == NULL || pipe->outgoing_bytes > MAX_UNREAD) drop(pipe);
 }
 
-void skep__loop_call_answer(struct skep__call *common, const void *data, size_t size_bytes) {
-    struct loop_call *call = (struct loop_call *)common;
-    struct skep__pipe *pipe = call->pipe;
-    if (pipe != NULL) send_answer(pipe, new_answer(call, data, size_bytes));
-    LIST_REMOVE(call, entry);
-    free(call);
-}
-
 /* --- questions --- */
 
-static struct loop_server *server_of(const struct skep__pipe *pipe) {
-    return pipe->owner;
-}
-
 static struct loop_call *new_call(struct skep__pipe *pipe, const char *route, size_t route_bytes) {
-    struct loop_server *server = server_of(pipe);
+    struct loop_server *server = pipe->owner;
     struct loop_call *call = skep__hub_alloc(&pipe->hub->common, sizeof *call);
     if (call == NULL) return NULL;
     call->common = (struct skep__call){.transport = server->common.hub->transport, .pid = pipe->peer.pid};
@@ -94,7 +78,7 @@ static struct loop_call *new_call(struct skep__pipe *pipe, const char *route, si
 }
 
 static void received(struct skep__pipe *pipe, const char *data, size_t size_bytes) {
-    struct loop_server *server = server_of(pipe);
+    const struct loop_server *server = pipe->owner;
     size_t route_bytes = skep__sp_route_bytes(data, size_bytes);
     bool allowed = route_bytes > 0 && pipe->count < MAX_CALLS;
     struct loop_call *call = allowed ? new_call(pipe, data, route_bytes) : NULL;
@@ -106,20 +90,14 @@ static void received(struct skep__pipe *pipe, const char *data, size_t size_byte
 
 /* --- connections --- */
 
-static void tell_misspoken(struct loop_server *server, const struct skep__pipe *pipe) {
-    if (pipe->reader.why == NULL || server->common.events->misspoke == NULL) return;
-    if (!skep__acceptor_may_tell(&server->acceptor)) return;
-    server->common.events->misspoke(server->common.context, &pipe->peer, pipe->reader.why);
-}
-
 static void ended(struct skep__pipe *pipe, bool all_read) {
     (void)all_read;
-    struct loop_server *server = server_of(pipe);
+    struct loop_server *server = pipe->owner;
     struct loop_call *call;
     LIST_FOREACH(call, &server->calls, entry)
     if (call->pipe == pipe) call->pipe = NULL;
     LIST_REMOVE(pipe, entry);
-    tell_misspoken(server, pipe);
+    skep__acceptor_ended(&server->acceptor, pipe);
 }
 
 static void accepted(void *owner, const struct skep__end *end) {
@@ -131,26 +109,18 @@ static void accepted(void *owner, const struct skep__end *end) {
     LIST_INSERT_HEAD(&server->pipes, pipe, entry);
 }
 
-static void refused(void *owner, pid_t pid, uid_t uid) {
-    const struct loop_server *server = owner;
-    if (server->common.events->refused != NULL) server->common.events->refused(server->common.context, pid, uid);
-}
-
-static void starved(void *owner) {
-    const struct loop_server *server = owner;
-    if (server->common.events->starved != NULL) server->common.events->starved(server->common.context);
-}
-
 int skep__loop_server_new(struct skep__server **out, const struct skep__server *common, const char *url) {
     struct loop_server *server = calloc(1, sizeof *server);
     if (server == NULL) return SKEP_ENOMEM;
     server->common = *common;
     server->acceptor = (struct skep__acceptor){.hub = (struct skep__loop_hub *)common->hub,
                                                .accepted = accepted,
-                                               .refused = refused,
-                                               .starved = starved,
                                                .owner = server,
-                                               .protocol = SKEP__SP_REP};
+                                               .protocol = SKEP__SP_REP,
+                                               .refused = common->events->refused,
+                                               .misspoke = common->events->misspoke,
+                                               .starved = common->events->starved,
+                                               .context = common->context};
     LIST_INIT(&server->pipes);
     LIST_INIT(&server->calls);
     int status = skep__acceptor_listen(&server->acceptor, url);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Follows a broker's news, blocking, for programs without a loop. */
-#ifndef SKEP_NEWS_READER_H
-#define SKEP_NEWS_READER_H
+#pragma once
 
 #include "command.h"
 
-typedef struct skep__news_reader skep__news_reader;
+typedef struct skep__blocking skep__news_reader;
 
 /* Dials; subscribed when this returns. Errors: SKEP_ECLOSED, SKEP_ENOMEM, SKEP_ESYS. */
 SKEP_MUST_USE int skep__news_reader_new(skep__news_reader **reader, const char *url);
@@ -20,5 +19,3 @@ SKEP_MUST_USE int skep__news_read(skep__news_reader *reader, unsigned timeout_ms
 int skep__news_reader_fd(const skep__news_reader *reader);
 
 void skep__news_reader_free(skep__news_reader **reader);
-
-#endif

@@ -2,8 +2,7 @@
  * NNG's sockets, for SKEP_TRANSPORT=nng: what the files named nng_... share. Nothing else may include this. Their
  * functions named on_... run on NNG's threads: they only note what happened, under the hub's mutex, and wake the loop.
  * Everything else runs on the loop's thread. */
-#ifndef SKEP_NNG_H
-#define SKEP_NNG_H
+#pragma once
 
 #include <nng/nng.h>
 #include <nng/protocol/pipeline0/pull.h>
@@ -13,11 +12,12 @@
 #include <nng/protocol/reqrep0/rep.h>
 #include <nng/protocol/reqrep0/req.h>
 #include <nng/transport/ipc/ipc.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/queue.h>
 
 #include "transport/closer.h"
 #include "transport/private.h"
+#include "transport/sp.h"
 
 /* The first version whose listeners stay open when a client vanishes in its greeting (nanomsg/nng issue 1518) */
 #ifndef SKEP__NNG_GOES_DEAF
@@ -35,7 +35,7 @@ struct skep__source {
 struct skep__nng_hub {
     struct skep__hub common; /* first member */
     uv_async_t async;
-    uv_timer_t look; /* after the guards: see nng_guard.h */
+    uv_timer_t look; /* after the guards */
     LIST_HEAD(, skep__guard) guards;
     int open_handles;
     struct skep__closers closers; /* of sockets; the hub lives as long as they do */
@@ -44,9 +44,8 @@ struct skep__nng_hub {
     size_t ready_count;               /* guarded */
 };
 
-/* Starts NNG's threads, with all signals blocked. Errors: SKEP_ENOMEM, SKEP_ESYS. */
-SKEP_MUST_USE int skep__nng_hub_new(struct skep__hub **hub, uv_loop_t *loop);
-void skep__nng_hub_free(struct skep__hub *hub);
+/* Makes a hub. Starts NNG's threads, with all signals blocked. Errors: SKEP_ENOMEM, SKEP_ESYS. */
+SKEP_MUST_USE int skep__nng_hub_make(struct skep__hub **hub, uv_loop_t *loop);
 
 /* Lists a source for the loop's next turn. Under the mutex; on any thread. */
 void skep__hub_wake(struct skep__nng_hub *hub, struct skep__source *source);
@@ -62,26 +61,34 @@ int skep__status_of_nng(int error);
 SKEP_MUST_USE int skep__nng_dial(nng_socket socket, const char *url, int flags);
 
 /* Who is at the other end, as the kernel says. */
-void skep__nng_peer(nng_pipe pipe, pid_t *pid, uid_t *uid);
+struct skep__peer skep__nng_peer(nng_pipe pipe);
 
-/* The objects of the transport */
-int skep__nng_port_new(struct skep__port **port, const struct skep__port *common);
-int skep__nng_port_listen(struct skep__port *port, const char *url);
-int skep__nng_port_dial(struct skep__port *port, const char *url, bool wait);
-int skep__nng_port_send(struct skep__port *port, struct skep_frame *frame);
-bool skep__nng_port_has_room(struct skep__port *port);
-bool skep__nng_port_is_sending(struct skep__port *port, bool wake);
-bool skep__nng_port_push(struct skep__port *port);
-bool skep__nng_port_finish(struct skep__port *port);
-void skep__nng_port_read(struct skep__port *port, pid_t pid);
-bool skep__nng_port_blame(struct skep__port *port, uint32_t pipe);
-void skep__nng_port_free(struct skep__port *port);
-int skep__nng_server_new(struct skep__server **server, const struct skep__server *common, const char *url);
-void skep__nng_call_answer(struct skep__call *call, const void *data, size_t size_bytes);
-void skep__nng_server_free(struct skep__server *server);
-int skep__nng_caller_new(struct skep__caller **caller, struct skep__hub *hub, const char *url);
-int skep__nng_caller_ask(struct skep__caller *caller, const void *data, size_t size_bytes, unsigned timeout_ms,
-                         skep__answer_cb callback, void *context);
-void skep__nng_caller_free(struct skep__caller *caller);
+/* --- nng_guard.c: listening NNG sockets that stay open. NNG 1.5.2 takes no connection for good once a client has gone
+ * away while it was being greeted (nanomsg/nng issue 1518). So the hub connects to its own listeners every two seconds;
+ * one that has not shown a new pipe by the next time is opened again. From NNG 1.6 on there is nothing to guard
+ * against. --- */
 
-#endif
+struct skep__guard {
+    LIST_ENTRY(skep__guard) entry;
+    nng_socket socket;
+    nng_listener listener;
+    char url[SKEP_MAX_URL + 1];
+    unsigned char peer; /* protocol of its peers; 0: it is not watched */
+    atomic_uint seen;   /* pipes so far; counted by the socket's owner, on NNG's threads */
+    unsigned seen_before;
+    int probe; /* our own connection, of the look before; -1: none */
+};
+
+/* Binds an ipc URL with mode 0600 and watches it. The guard is the caller's memory, zero-initialised. */
+SKEP_MUST_USE int skep__guard_open(struct skep__nng_hub *hub, struct skep__guard *guard, nng_socket socket,
+                                   const char *url, unsigned char peer);
+
+/* Stops watching and closes the listener, whose path is free then. Does nothing for a guard that was never opened. */
+void skep__guard_close(struct skep__guard *guard);
+
+/* Looks after the hub's listeners from now on. */
+void skep__guards_watch(struct skep__nng_hub *hub);
+
+/* What the transport does */
+#define OPERATION(result, name, parameters) result skep__nng_##name parameters;
+#include "transport/operations.def"

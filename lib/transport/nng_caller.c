@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Callers over NNG: a REQ socket with a context for each question. */
-#include <stdlib.h>
-#include <string.h>
-
-#include "contract.h"
 #include "transport/nng.h"
 
 struct question {
@@ -48,29 +44,16 @@ static void free_question(struct question *question) {
     free(question);
 }
 
-static void release(struct question *question) {
-    LIST_REMOVE(question, entry);
-    skep__hub_forget(question->caller->hub, &question->source);
-    free_question(question);
-}
-
 static void settle(struct question *question, int status, nng_msg *answer) {
     skep__answer_cb callback = question->callback;
     void *context = question->callback_context;
     question->answer = NULL;
     nng_ctx_close(question->context);
-    release(question);
+    LIST_REMOVE(question, entry);
+    skep__hub_forget(question->caller->hub, &question->source);
+    free_question(question);
     callback(status, answer != NULL ? nng_msg_body(answer) : NULL, answer != NULL ? nng_msg_len(answer) : 0, context);
     if (answer != NULL) nng_msg_free(answer);
-}
-
-static void await_answer(struct question *question) {
-    uint64_t now_ns = uv_hrtime();
-    uint64_t left_ns = question->deadline_ns > now_ns ? question->deadline_ns - now_ns : 0;
-    question->sending = false;
-    nng_aio_set_msg(question->aio, NULL);
-    nng_aio_set_timeout(question->aio, (nng_duration)(left_ns / 1000000));
-    nng_ctx_recv(question->context, question->aio);
 }
 
 static void question_turn(struct skep__source *source) {
@@ -79,8 +62,16 @@ static void question_turn(struct skep__source *source) {
     int error = question->error;
     nng_msg *answer = question->answer;
     pthread_mutex_unlock(&question->caller->hub->mutex);
-    if (question->sending && error == 0) await_answer(question);
-    else settle(question, skep__status_of_nng(error), answer);
+    if (!question->sending || error != 0) {
+        settle(question, skep__status_of_nng(error), answer);
+        return;
+    }
+    uint64_t now_ns = uv_hrtime();
+    uint64_t left_ns = question->deadline_ns > now_ns ? question->deadline_ns - now_ns : 0;
+    question->sending = false;
+    nng_aio_set_msg(question->aio, NULL);
+    nng_aio_set_timeout(question->aio, (nng_duration)(left_ns / 1000000));
+    nng_ctx_recv(question->context, question->aio);
 }
 
 /* A lost answer must not repeat the question: without a time for that, NNG ends it with the connection instead. */

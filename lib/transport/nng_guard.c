@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Listening NNG sockets that stay open. */
-#include "transport/nng_guard.h"
+#include "transport/nng.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What every NNG socket of ours stands on: the way from NNG's threads to the loop, NNG's errors, peers. */
 #include <signal.h>
-#include <stdlib.h>
 
 #include "transport/nng.h"
 
@@ -50,12 +49,11 @@ int skep__nng_dial(nng_socket socket, const char *url, int flags) {
     return skep__status_of_nng(error);
 }
 
-void skep__nng_peer(nng_pipe pipe, pid_t *pid, uid_t *uid) {
-    uint64_t value_pid = 0, value_uid = UINT64_MAX;
-    if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &value_pid) != 0) value_pid = 0;
-    if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &value_uid) != 0) value_uid = UINT64_MAX;
-    *pid = (pid_t)value_pid;
-    *uid = (uid_t)value_uid;
+struct skep__peer skep__nng_peer(nng_pipe pipe) {
+    uint64_t pid = 0, uid = UINT64_MAX;
+    if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &pid) != 0) pid = 0;
+    if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid) != 0) uid = UINT64_MAX;
+    return (struct skep__peer){.pipe = (uint32_t)nng_pipe_id(pipe), .pid = (pid_t)pid, .uid = (uid_t)uid};
 }
 
 void skep__hub_wake(struct skep__nng_hub *hub, struct skep__source *source) {
@@ -100,7 +98,7 @@ static void free_hub(struct skep__closers *closers) {
     free(hub);
 }
 
-int skep__nng_hub_new(struct skep__hub **out, uv_loop_t *loop) {
+int skep__nng_hub_make(struct skep__hub **out, uv_loop_t *loop) {
     int status = start_threads();
     if (status != SKEP_OK) return status;
     struct skep__nng_hub *hub = calloc(1, sizeof *hub);

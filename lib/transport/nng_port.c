@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Ports over NNG: one socket with one receive or one send under way. */
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "common/table.h"
-#include "contract.h"
 #include "transport/nng.h"
-#include "transport/nng_guard.h"
 
 enum {
     QUEUE_BYTES = 8 * 1024 * 1024, /* frames that wait for the loop before receiving pauses */
@@ -19,9 +15,7 @@ enum {
 };
 
 struct pipe {
-    uint32_t id;
-    pid_t pid;
-    uid_t uid;
+    struct skep__peer peer;
     bool announced;  /* by the connected event */
     unsigned blames; /* malformed messages */
     UT_hash_handle hh;
@@ -31,11 +25,6 @@ struct pipe {
 struct item {
     nng_msg *message;
     struct skep__peer peer;
-};
-
-struct refusal {
-    pid_t pid;
-    uid_t uid;
 };
 
 struct nng_port {
@@ -57,7 +46,7 @@ struct nng_port {
     nng_msg *next; /* leaves after the one that is under way; NULL: none */
     bool wake_when_sent;
     bool was_sent;
-    struct refusal refusal;
+    struct skep__peer refused; /* who was turned away last */
     bool was_refused;
     struct pipe *pipes;
     STAILQ_HEAD(, pipe) gone_pipes;
@@ -67,25 +56,31 @@ struct nng_port {
 static void on_pipe_added(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     (void)event;
     struct nng_port *port = argument;
-    struct refusal who;
+    struct skep__peer who = skep__nng_peer(pipe);
     atomic_fetch_add(&port->guard.seen, 1);
-    skep__nng_peer(pipe, &who.pid, &who.uid);
     bool meant = port->common.only == 0 || port->common.only == who.pid;
     bool trusted = meant && skep__hub_trusts(&port->hub->common, who.uid);
     struct pipe *known = trusted ? calloc(1, sizeof *known) : NULL;
     pthread_mutex_lock(&port->hub->mutex);
     if (known != NULL) {
-        *known = (struct pipe){.id = (uint32_t)nng_pipe_id(pipe), .pid = who.pid, .uid = who.uid};
-        HASH_ADD_INT(port->pipes, id, known);
+        *known = (struct pipe){.peer = who};
+        HASH_ADD_INT(port->pipes, peer.pipe, known);
     }
     bool is_known = known != NULL && SKEP_IS_ADDED(known, hh);
-    if (!trusted) port->refusal = who;
+    if (!trusted) port->refused = who;
     if (!trusted) port->was_refused = true;
     if (is_known || !trusted) skep__hub_wake(port->hub, &port->source);
     pthread_mutex_unlock(&port->hub->mutex);
     if (is_known) return;
     free(known);
     nng_pipe_close(pipe);
+}
+
+/* Under the mutex. */
+static struct pipe *find_pipe(const struct nng_port *port, uint32_t id) {
+    struct pipe *known;
+    HASH_FIND_INT(port->pipes, &id, known);
+    return known;
 }
 
 static void drop_pipe(struct nng_port *port, struct pipe *pipe) {
@@ -97,10 +92,8 @@ static void drop_pipe(struct nng_port *port, struct pipe *pipe) {
 static void on_pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     (void)event;
     struct nng_port *port = argument;
-    uint32_t id = (uint32_t)nng_pipe_id(pipe);
-    struct pipe *known;
     pthread_mutex_lock(&port->hub->mutex);
-    HASH_FIND_INT(port->pipes, &id, known);
+    struct pipe *known = find_pipe(port, (uint32_t)nng_pipe_id(pipe));
     if (known != NULL) {
         STAILQ_INSERT_TAIL(&port->gone_pipes, known, gone);
         port->gone_count++;
@@ -112,13 +105,6 @@ static void on_pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *argument) {
         drop_pipe(port, oldest);
     }
     pthread_mutex_unlock(&port->hub->mutex);
-}
-
-/* Under the mutex. */
-static struct pipe *find_pipe(const struct nng_port *port, uint32_t id) {
-    struct pipe *known;
-    HASH_FIND_INT(port->pipes, &id, known);
-    return known;
 }
 
 static bool is_muted(const struct pipe *known) {
@@ -137,9 +123,8 @@ static bool queue_message(struct nng_port *port, nng_msg *message) {
         port->items = items;
         port->item_capacity = capacity;
     }
-    port->items[port->item_count++] = (struct item){
-        .message = message,
-        .peer = {.pipe = id, .pid = known != NULL ? known->pid : 0, .uid = known != NULL ? known->uid : (uid_t)-1}};
+    struct skep__peer peer = known != NULL ? known->peer : (struct skep__peer){.pipe = id, .uid = (uid_t)-1};
+    port->items[port->item_count++] = (struct item){.message = message, .peer = peer};
     port->queued_bytes += nng_msg_len(message) + MESSAGE_COST_BYTES;
     return true;
 }
@@ -212,7 +197,7 @@ static void announce_pipes(struct nng_port *port) {
     if (port->common.events->connected == NULL) return;
     pthread_mutex_lock(&port->hub->mutex);
     for (struct pipe *pipe; (pipe = next_unannounced(port)) != NULL;) {
-        struct skep__peer peer = {.pipe = pipe->id, .pid = pipe->pid, .uid = pipe->uid};
+        struct skep__peer peer = pipe->peer;
         pipe->announced = true;
         pthread_mutex_unlock(&port->hub->mutex);
         port->common.events->connected(port->common.context, &peer);
@@ -227,14 +212,14 @@ static void port_turn(struct skep__source *source) {
     struct item *items = port->items;
     size_t count = port->item_count;
     bool paused = port->paused, was_sent = port->was_sent, was_refused = port->was_refused;
-    struct refusal refusal = port->refusal;
+    struct skep__peer refused = port->refused;
     port->items = NULL;
     port->item_count = port->item_capacity = port->queued_bytes = 0;
     port->paused = port->was_sent = port->was_refused = false;
     pthread_mutex_unlock(&port->hub->mutex);
     if (paused) nng_recv_aio(port->socket, port->receive);
     if (was_refused && port->common.events->refused != NULL)
-        port->common.events->refused(port->common.context, refusal.pid, refusal.uid);
+        port->common.events->refused(port->common.context, refused.pid, refused.uid);
     announce_pipes(port);
     port->delivering = true;
     deliver(port, items, count);
@@ -247,7 +232,8 @@ static int (*const open_socket[])(nng_socket *socket) = {[SKEP__PORT_PUSH] = nng
                                                          [SKEP__PORT_PUB] = nng_pub0_open,
                                                          [SKEP__PORT_SUB] = nng_sub0_open};
 
-static int set_options(struct nng_port *port) {
+static int open_port(struct nng_port *port) {
+    port->receives = port->common.kind == SKEP__PORT_PULL || port->common.kind == SKEP__PORT_SUB;
     int error = nng_socket_set_size(port->socket, NNG_OPT_RECVMAXSZ, SKEP_MAX_FRAME);
     if (error == 0 && port->common.kind == SKEP__PORT_PUB)
         error = nng_socket_set_int(port->socket, NNG_OPT_SENDBUF, NEWS_DEPTH);
@@ -255,12 +241,6 @@ static int set_options(struct nng_port *port) {
         error = nng_socket_set(port->socket, NNG_OPT_SUB_SUBSCRIBE, "", 0);
     if (error == 0) error = nng_pipe_notify(port->socket, NNG_PIPE_EV_ADD_PRE, on_pipe_added, port);
     if (error == 0) error = nng_pipe_notify(port->socket, NNG_PIPE_EV_REM_POST, on_pipe_removed, port);
-    return error;
-}
-
-static int open_port(struct nng_port *port) {
-    port->receives = port->common.kind == SKEP__PORT_PULL || port->common.kind == SKEP__PORT_SUB;
-    int error = set_options(port);
     if (error == 0 && port->receives) error = nng_aio_alloc(&port->receive, on_received, port);
     if (error == 0 && !port->receives) error = nng_aio_alloc(&port->send, on_sent, port);
     if (error == 0 && port->receives) nng_recv_aio(port->socket, port->receive);
@@ -365,23 +345,18 @@ bool skep__nng_port_blame(struct skep__port *common, uint32_t id) {
     return muted;
 }
 
-/* A callback must not begin anything on a socket that is being closed, which NNG would never complete: so both are
- * stopped before. What a callback could not send any more is still there then. */
-static void stop_moving(struct nng_port *port) {
-    if (port->receive != NULL) nng_aio_stop(port->receive);
-    if (port->send == NULL) return;
-    nng_aio_stop(port->send);
-    nng_msg_free(nng_aio_get_msg(port->send));
-}
-
 /* nng_close ends what is under way and waits for the callbacks. What still moves has a moment to end before, since NNG
- * may never finish with a connection that ends while a frame moves. */
+ * may never finish with a connection that ends while a frame moves. A callback must not begin anything on a socket that
+ * is being closed, which NNG would never complete: so both are stopped before. What a callback could not send any more
+ * is still there then. */
 static void close_port(void *what) {
     static const struct timespec settle = {.tv_nsec = SETTLE_MS * 1000000L};
     struct nng_port *port = what;
     struct pipe *pipe, *next;
     nanosleep(&settle, NULL);
-    stop_moving(port);
+    if (port->receive != NULL) nng_aio_stop(port->receive);
+    if (port->send != NULL) nng_aio_stop(port->send);
+    if (port->send != NULL) nng_msg_free(nng_aio_get_msg(port->send));
     nng_close(port->socket);
     nng_aio_free(port->receive);
     nng_aio_free(port->send);

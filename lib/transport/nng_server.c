@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Servers over NNG: a REP socket with several contexts. */
-#include <stdlib.h>
-#include <string.h>
-
-#include "contract.h"
 #include "transport/nng.h"
-#include "transport/nng_guard.h"
 
 enum {
     CALLS = 8,       /* requests answered at the same time */
     ANSWER_MS = 5000 /* for a client to take its answer */
-};
-
-struct refusal {
-    pid_t pid;
-    uid_t uid;
 };
 
 struct nng_call {
@@ -35,7 +25,7 @@ struct nng_server {
     nng_socket socket;
     struct skep__guard guard;
     struct nng_call calls[CALLS];
-    struct refusal refusal; /* guarded */
+    struct skep__peer refused; /* who was turned away last; guarded */
 };
 
 static void on_call_completed(void *argument) {
@@ -70,8 +60,7 @@ static void call_turn(struct skep__source *source) {
         await_call(call);
         return;
     }
-    uid_t uid;
-    skep__nng_peer(nng_msg_get_pipe(request), &call->common.pid, &uid);
+    call->common.pid = skep__nng_peer(nng_msg_get_pipe(request)).pid;
     server->common.events->called(server->common.context, &call->common, nng_msg_body(request), nng_msg_len(request));
     nng_msg_free(request);
 }
@@ -93,13 +82,12 @@ void skep__nng_call_answer(struct skep__call *common, const void *data, size_t s
 static void on_client_added(nng_pipe pipe, nng_pipe_ev event, void *argument) {
     (void)event;
     struct nng_server *server = argument;
-    struct refusal who;
+    struct skep__peer who = skep__nng_peer(pipe);
     atomic_fetch_add(&server->guard.seen, 1);
-    skep__nng_peer(pipe, &who.pid, &who.uid);
     if (skep__is_own_user(who.uid)) return;
     nng_pipe_close(pipe);
     pthread_mutex_lock(&server->hub->mutex);
-    server->refusal = who;
+    server->refused = who;
     skep__hub_wake(server->hub, &server->source);
     pthread_mutex_unlock(&server->hub->mutex);
 }
@@ -107,7 +95,7 @@ static void on_client_added(nng_pipe pipe, nng_pipe_ev event, void *argument) {
 static void refusal_turn(struct skep__source *source) {
     struct nng_server *server = SKEP_CONTAINER(source, struct nng_server, source);
     pthread_mutex_lock(&server->hub->mutex);
-    struct refusal who = server->refusal;
+    struct skep__peer who = server->refused;
     pthread_mutex_unlock(&server->hub->mutex);
     if (server->common.events->refused != NULL)
         server->common.events->refused(server->common.context, who.pid, who.uid);

@@ -39,7 +39,9 @@ static bool send_frame(struct skep__outlet *outlet, struct skep_frame *frame) {
     return true;
 }
 
-static bool send_full(struct skep__outlet *outlet, struct full_frame *oldest) {
+static bool next_frame(struct skep__outlet *outlet) {
+    struct full_frame *oldest = STAILQ_FIRST(&outlet->full);
+    if (oldest == NULL) return send_frame(outlet, &outlet->filling);
     if (!send_frame(outlet, &oldest->frame)) return false;
     STAILQ_REMOVE_HEAD(&outlet->full, entry);
     skep__frame_free(&oldest->frame);
@@ -47,21 +49,10 @@ static bool send_full(struct skep__outlet *outlet, struct full_frame *oldest) {
     return true;
 }
 
-static bool next_frame(struct skep__outlet *outlet) {
-    struct full_frame *oldest = STAILQ_FIRST(&outlet->full);
-    return oldest != NULL ? send_full(outlet, oldest) : send_frame(outlet, &outlet->filling);
-}
-
 /* Behind a frame that is under way there is room for one that is full; others grow meanwhile. */
 static bool may_send(struct skep__outlet *outlet) {
     if (!is_under_way(outlet)) return true;
     return !STAILQ_EMPTY(&outlet->full) && skep__port_has_room(outlet->port);
-}
-
-static void tell_if_drained(struct skep__outlet *outlet) {
-    if (!outlet->tell_drained || outlet->waiting_bytes > 0 || is_under_way(outlet)) return;
-    outlet->tell_drained = false;
-    if (outlet->options.drained != NULL) outlet->options.drained(outlet->options.context);
 }
 
 /* Without memory it stops, and is marked to go on. */
@@ -72,7 +63,9 @@ static void send_what_may(struct skep__outlet *outlet) {
 static void flush_outlet(struct skep__flush *flush) {
     struct skep__outlet *outlet = (struct skep__outlet *)flush;
     send_what_may(outlet);
-    tell_if_drained(outlet);
+    if (!outlet->tell_drained || outlet->waiting_bytes > 0 || is_under_way(outlet)) return;
+    outlet->tell_drained = false;
+    if (outlet->options.drained != NULL) outlet->options.drained(outlet->options.context);
 }
 
 static void frame_sent(void *context) {

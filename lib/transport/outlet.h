@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * A sending end with adaptive frames: one frame is being filled, one is under way, and one that is full may follow it.
  * Commands packed in one iteration of the loop leave together at its end; while a frame is under way the next grows. */
-#ifndef SKEP_OUTLET_H
-#define SKEP_OUTLET_H
+#pragma once
 
-#include "command.h"
 #include "common/flusher.h"
 #include "transport/transport.h"
 
@@ -67,5 +65,3 @@ bool skep__outlet_is_empty(struct skep__outlet *outlet);
 
 /* Drops what waits; sets *outlet to NULL. Not from its own callbacks. */
 void skep__outlet_free(struct skep__outlet **outlet);
-
-#endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * What the two transports have in common, inside. */
-#ifndef SKEP_TRANSPORT_PRIVATE_H
-#define SKEP_TRANSPORT_PRIVATE_H
+#pragma once
+
+#include <stdlib.h>
+#include <string.h>
 
 #include "common/container.h"
 #include "transport/transport.h"
@@ -41,33 +43,10 @@ struct skep__caller {
     struct skep__hub *hub;
 };
 
-/* Each function is what the one of the same name in transport.h promises; the ..._new ones fill in what they add to the
- * first member, which is filled in already. */
 struct skep__transport {
     const char *name;
-    int (*hub_new)(struct skep__hub **hub, uv_loop_t *loop);
-    void (*hub_free)(struct skep__hub *hub);
-
-    int (*port_new)(struct skep__port **port, const struct skep__port *common);
-    int (*port_listen)(struct skep__port *port, const char *url);
-    int (*port_dial)(struct skep__port *port, const char *url, bool wait);
-    int (*port_send)(struct skep__port *port, struct skep_frame *frame);
-    bool (*port_has_room)(struct skep__port *port);
-    bool (*port_is_sending)(struct skep__port *port, bool wake);
-    bool (*port_push)(struct skep__port *port);
-    bool (*port_finish)(struct skep__port *port);
-    void (*port_read)(struct skep__port *port, pid_t pid);
-    bool (*port_blame)(struct skep__port *port, uint32_t pipe);
-    void (*port_free)(struct skep__port *port);
-
-    int (*server_new)(struct skep__server **server, const struct skep__server *common, const char *url);
-    void (*call_answer)(struct skep__call *call, const void *data, size_t size_bytes);
-    void (*server_free)(struct skep__server *server);
-
-    int (*caller_new)(struct skep__caller **caller, struct skep__hub *hub, const char *url);
-    int (*caller_ask)(struct skep__caller *caller, const void *data, size_t size_bytes, unsigned timeout_ms,
-                      skep__answer_cb callback, void *context);
-    void (*caller_free)(struct skep__caller *caller);
+#define OPERATION(result, name, parameters) result(*name) parameters;
+#include "transport/operations.def"
 };
 
 extern const struct skep__transport skep__loop_transport;
@@ -85,5 +64,3 @@ bool skep__is_own_user(uid_t uid);
 /* The Unix address of an ipc URL. Errors: SKEP_EURL. */
 struct sockaddr_un;
 SKEP_MUST_USE int skep__ipc_address(const char *url, struct sockaddr_un *address);
-
-#endif

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "contract.h"
-
 enum {
     MESSAGE = 1,            /* first byte of a head: a message, the only kind there is */
     FIRST_ROOM = 64 * 1024, /* bytes allocated for a frame that has come in part, whatever its head claims */
@@ -95,26 +93,19 @@ static int make_room(struct skep__sp_reader *reader, size_t wanted_bytes) {
     return SKEP_OK;
 }
 
-/* Keeps what has come of a frame. */
-static int keep_part(struct skep__sp_reader *reader, const char **data, size_t *left_bytes) {
+/* Keeps what has come of a frame, and hands it out once it is whole. */
+static int finish_body(struct skep__sp_reader *reader, const char **data, size_t *left_bytes,
+                       struct skep_bytes *frame) {
     size_t missing = reader->whole_bytes - reader->body_bytes;
     size_t n = missing < *left_bytes ? missing : *left_bytes;
-    if (reader->body_bytes + n > reader->room_bytes || reader->body == NULL) {
-        int status = make_room(reader, reader->body_bytes + n);
-        if (status != SKEP_OK) return status;
-    }
+    bool has_room = reader->body != NULL && reader->body_bytes + n <= reader->room_bytes;
+    int status = has_room ? SKEP_OK : make_room(reader, reader->body_bytes + n);
+    if (status != SKEP_OK) return status;
     if (n > 0) memcpy(reader->body + reader->body_bytes, *data, n);
     reader->body_bytes += n;
     *data += n;
     *left_bytes -= n;
-    return SKEP_OK;
-}
-
-static int finish_body(struct skep__sp_reader *reader, const char **data, size_t *left_bytes,
-                       struct skep_bytes *frame) {
-    int status = keep_part(reader, data, left_bytes);
-    if (status != SKEP_OK) return status;
-    if (reader->body_bytes < reader->whole_bytes) return SKEP_EAGAIN;
+    if (n < missing) return SKEP_EAGAIN;
     *frame = (struct skep_bytes){reader->body, reader->body_bytes};
     reader->body_delivered = true;
     reader->in_body = false;

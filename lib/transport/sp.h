@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SP over Unix sockets, the wire of NNG's ipc transport: bytes in, frames out. No sockets, no clocks. The source is NNG
  * itself and docs/protocol.md, "SP over Unix sockets". */
-#ifndef SKEP_SP_H
-#define SKEP_SP_H
-
-#include <skep/status.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#pragma once
 
 #include "command.h"
 
@@ -74,5 +68,3 @@ void skep__sp_filled(struct skep__sp_reader *reader, size_t size_bytes);
 bool skep__sp_is_between(const struct skep__sp_reader *reader);
 
 void skep__sp_free(struct skep__sp_reader *reader);
-
-#endif

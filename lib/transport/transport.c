@@ -2,24 +2,17 @@
  * Which transport a hub has, and the way to it. */
 #include "transport/transport.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-#include "contract.h"
 #include "transport/private.h"
 
 /* --- hubs --- */
 
-static const struct skep__transport *chosen(void) {
-    const char *name = getenv(SKEP_ENV_TRANSPORT);
-    if (name == NULL || name[0] == '\0' || strcmp(name, skep__loop_transport.name) == 0) return &skep__loop_transport;
-    return strcmp(name, skep__nng_transport.name) == 0 ? &skep__nng_transport : NULL;
-}
-
 int skep__hub_new(struct skep__hub **out, uv_loop_t *loop) {
-    const struct skep__transport *transport = chosen();
+    const char *name = getenv(SKEP_ENV_TRANSPORT);
+    bool is_nng = name != NULL && strcmp(name, skep__nng_transport.name) == 0;
+    bool is_loop = name == NULL || name[0] == '\0' || strcmp(name, skep__loop_transport.name) == 0;
+    const struct skep__transport *transport = is_nng ? &skep__nng_transport : &skep__loop_transport;
     struct skep__hub *hub;
-    if (transport == NULL) return SKEP_EINVAL;
+    if (!is_nng && !is_loop) return SKEP_EINVAL;
     int status = transport->hub_new(&hub, loop);
     if (status != SKEP_OK) return status;
     hub->transport = transport;

@@ -2,18 +2,12 @@
  * Frames between processes, as a libuv loop sees them: hubs, ports, servers, callers. Every callback runs on the loop's
  * thread. Two transports speak the same wire, SP over Unix sockets (docs/protocol.md, "SP over Unix sockets"): the
  * loop's own, which is the default, and NNG's sockets, if SKEP_TRANSPORT=nng. */
-#ifndef SKEP_TRANSPORT_H
-#define SKEP_TRANSPORT_H
+#pragma once
 
-#include <skep/status.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/types.h>
 #include <uv.h>
 
 #include "command.h"
-#include "contract.h"
 
 /* Message for SKEP_EINVAL of skep__hub_new */
 #define SKEP__UNKNOWN_TRANSPORT SKEP_ENV_TRANSPORT " names no transport: it is loop (the default) or nng"
@@ -175,5 +169,3 @@ SKEP_MUST_USE int skep__caller_ask(struct skep__caller *caller, const void *data
 /* Answers what is open with SKEP_ECLOSED, inside this call: who is answered so must not ask again here. Sets *caller to
  * NULL. Not from an answer's callback. */
 void skep__caller_free(struct skep__caller **caller);
-
-#endif

@@ -15,25 +15,19 @@ static int send_answer(skep_worker *worker, const struct skep_command *command) 
     return SKEP_OK;
 }
 
-static void forget_range(struct skep__acks *acks) {
-    acks->n = 0;
-    acks->listed = false;
-    skep__frame_clear(&acks->items);
-}
-
 bool skep__worker_send_acks(skep_worker *worker) {
     struct skep__acks *acks = &worker->jobs.acks;
-    struct skep_command command = {.id = SKEP_COMMAND_completed};
-    struct skep_command_completed *c = &command.completed;
+    struct skep_command command = {.id = SKEP_COMMAND_completed, .completed = {.delivery = acks->first}};
     if (acks->n == 0) return true;
-    *c = (struct skep_command_completed){.delivery = acks->first};
-    if (acks->n > 1) SKEP_SET(completed, c, n, acks->n);
-    if (acks->listed) SKEP_SET(completed, c, results, skep__list_of(&acks->items, acks->n));
+    if (acks->n > 1) SKEP_SET(completed, &command.completed, n, acks->n);
+    if (acks->listed) SKEP_SET(completed, &command.completed, results, skep__list_of(&acks->items, acks->n));
     if (send_answer(worker, &command) != SKEP_OK) {
         skep__flusher_mark(worker->flusher, &worker->jobs.flush); /* memory may be back on the next turn */
         return false;
     }
-    forget_range(acks);
+    acks->n = 0;
+    acks->listed = false;
+    skep__frame_clear(&acks->items);
     return true;
 }
 
@@ -69,17 +63,13 @@ static int begin_list(struct skep__acks *acks) {
     return status;
 }
 
-static int list_result(struct skep__acks *acks, const struct skep__worker_job *job) {
-    int status = acks->listed || !job->has_result ? SKEP_OK : begin_list(acks);
-    if (status != SKEP_OK || !acks->listed) return status;
-    return skep__list_add(&acks->items, job->has_result ? job->result.data : "",
-                          job->has_result ? job->result.size_bytes : 0);
-}
-
 static int ack(skep_worker *worker, const struct skep__worker_job *job) {
     struct skep__acks *acks = &worker->jobs.acks;
     if (!fits(acks, job) && !skep__worker_send_acks(worker)) return SKEP_ENOMEM;
-    int status = list_result(acks, job);
+    int status = acks->listed || !job->has_result ? SKEP_OK : begin_list(acks);
+    if (status == SKEP_OK && acks->listed)
+        status = skep__list_add(&acks->items, job->has_result ? job->result.data : "",
+                                job->has_result ? job->result.size_bytes : 0);
     if (status != SKEP_OK) return status;
     if (acks->n++ == 0) acks->first = job->delivery;
     return SKEP_OK;
@@ -91,19 +81,17 @@ static struct skep_bytes reason_of(const struct skep__worker_job *job) {
     return (struct skep_bytes){job->reason.data, job->reason.size_bytes};
 }
 
-static void fill_retry(struct skep_command *command, const struct skep__worker_job *job) {
-    struct skep_command_retry *r = &command->retry;
-    command->id = SKEP_COMMAND_retry;
-    *r = (struct skep_command_retry){.delivery = job->delivery};
-    if (job->delay_ms > 0) SKEP_SET(retry, r, delay_ms, job->delay_ms);
-    if (job->reason.size_bytes > 0) SKEP_SET(retry, r, reason, reason_of(job));
+static struct skep_command retry_of(const struct skep__worker_job *job) {
+    struct skep_command command = {.id = SKEP_COMMAND_retry, .retry = {.delivery = job->delivery}};
+    if (job->delay_ms > 0) SKEP_SET(retry, &command.retry, delay_ms, job->delay_ms);
+    if (job->reason.size_bytes > 0) SKEP_SET(retry, &command.retry, reason, reason_of(job));
+    return command;
 }
 
-static void fill_fail(struct skep_command *command, const struct skep__worker_job *job) {
-    struct skep_command_fail *f = &command->fail;
-    command->id = SKEP_COMMAND_fail;
-    *f = (struct skep_command_fail){.delivery = job->delivery};
-    if (job->reason.size_bytes > 0) SKEP_SET(fail, f, reason, reason_of(job));
+static struct skep_command fail_of(const struct skep__worker_job *job) {
+    struct skep_command command = {.id = SKEP_COMMAND_fail, .fail = {.delivery = job->delivery}};
+    if (job->reason.size_bytes > 0) SKEP_SET(fail, &command.fail, reason, reason_of(job));
+    return command;
 }
 
 /* The acknowledgements of the jobs before it go first: in the ledger's view things happen in the worker's order. */
@@ -113,19 +101,16 @@ static void send_in_turn(skep_worker *worker, const struct skep_command *command
 }
 
 void skep__worker_answer(skep_worker *worker, const struct skep__worker_job *job, skep_verdict verdict) {
-    struct skep_command command;
     skep__worker_gather(worker);
     if (verdict == SKEP_DONE && ack(worker, job) == SKEP_OK) return;
-    if (verdict == SKEP_FAILED) fill_fail(&command, job);
-    else fill_retry(&command, job); /* also when there is no memory for its result */
+    /* Tried again also when there is no memory for its result */
+    struct skep_command command = verdict == SKEP_FAILED ? fail_of(job) : retry_of(job);
     send_in_turn(worker, &command);
 }
 
 static void send_released(skep_worker *worker, uint64_t delivery, uint32_t n) {
-    struct skep_command command = {.id = SKEP_COMMAND_released};
-    struct skep_command_released *r = &command.released;
-    *r = (struct skep_command_released){.delivery = delivery};
-    if (n > 1) SKEP_SET(released, r, n, n);
+    struct skep_command command = {.id = SKEP_COMMAND_released, .released = {.delivery = delivery}};
+    if (n > 1) SKEP_SET(released, &command.released, n, n);
     if (n > 0) send_in_turn(worker, &command);
 }
 
@@ -142,24 +127,15 @@ void skep__worker_release(skep_worker *worker, uint64_t delivery, uint32_t n) {
 
 /* --- extending --- */
 
-static int send_extend(skep_worker *worker, uint64_t delivery) {
-    struct skep_command command = {.id = SKEP_COMMAND_extend, .extend = {.delivery = delivery}};
-    int status = skep__outlet_add(worker->outbox, &command);
-    if (status == SKEP_EAGAIN) worker->sender_waits = true;
-    if (status != SKEP_OK) return status;
-    worker->unconfirmed = true;
-    skep__trace_command(worker->trace, SKEP__TRACE_WIRE, ">", worker->id, &command);
-    return SKEP_OK;
-}
-
 /* While a handler works on something the loop sends nothing, and its time stands still. */
 int skep_job_extend(skep_job *public_job) {
     struct skep__worker_job *job = (struct skep__worker_job *)public_job;
     skep_worker *worker = job->worker;
+    struct skep_command command = {.id = SKEP_COMMAND_extend, .extend = {.delivery = job->delivery}};
     bool now = worker->jobs.running != NULL;
     if (worker->link < 0) return SKEP_ECLOSED;
     if (now && !skep__worker_send_acks(worker)) return SKEP_ENOMEM;
-    int status = send_extend(worker, job->delivery);
+    int status = skep__worker_queue(worker, &command);
     if (status != SKEP_OK) return status;
     if (now && !skep__outlet_flush(worker->outbox)) return SKEP_EAGAIN;
     uv_update_time(worker->loop);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Connections that have arrived, from the broker or by accepting them: to their callbacks, and reported. */
-#include <stdlib.h>
-
-#include "common/container.h"
 #include "worker/private.h"
 
 enum { REPORT_MS = 20 /* how long an ended connection waits for others to be reported with */ };
@@ -54,10 +51,14 @@ void skep__worker_reported(skep_worker *worker) {
     worker->unreported_finished = worker->unreported_accepted = 0;
 }
 
-void skep__worker_report(skep_worker *worker) {
+static void report(skep_worker *worker, uint64_t through) {
     struct skep_command command;
-    if (worker->link < 0 || !skep__worker_fill_report(worker, &command, 0)) return;
+    if (worker->link < 0 || !skep__worker_fill_report(worker, &command, through)) return;
     if (skep__worker_tell(worker, &command) == SKEP_OK) skep__worker_reported(worker);
+}
+
+void skep__worker_report(skep_worker *worker) {
+    report(worker, 0);
 }
 
 static void report_now(uv_timer_t *timer) {
@@ -65,16 +66,15 @@ static void report_now(uv_timer_t *timer) {
 }
 
 void skep__worker_report_soon(skep_worker *worker) {
-    if (uv_is_active((uv_handle_t *)&worker->report_timer) || worker->link < 0) return;
-    uv_timer_start(&worker->report_timer, report_now, REPORT_MS, 0);
+    if (uv_is_active((uv_handle_t *)&worker->timers[SKEP__TIMER_REPORT]) || worker->link < 0) return;
+    uv_timer_start(&worker->timers[SKEP__TIMER_REPORT], report_now, REPORT_MS, 0);
 }
 
 void skep__worker_take_held(skep_worker *worker) {
-    struct skep_command command;
-    if (worker->held == 0 || worker->link < 0) return;
-    skep__worker_fill_report(worker, &command, worker->held);
+    uint64_t held = worker->held;
+    if (held == 0 || worker->link < 0) return;
     worker->held = 0;
-    if (skep__worker_tell(worker, &command) == SKEP_OK) skep__worker_reported(worker);
+    report(worker, held);
 }
 
 void skep_connection_finished(skep_worker *worker, int fd) {

@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "common/own_loop.h"
 #include "worker/private.h"
@@ -88,12 +87,6 @@ int skep__worker_wait_link(skep_worker *worker, unsigned timeout_ms) {
     return skep__link_wait(worker->link, timeout_ms);
 }
 
-static int wait_to_send(const skep_worker *worker, int status) {
-    if (status == SKEP_EAGAIN) return skep__link_wait_writable(worker->link, SEND_WAIT_MS);
-    poll(NULL, 0, SEND_WAIT_MS); /* no memory, of which the link knows nothing */
-    return SKEP_OK;
-}
-
 /* The broker always reads its links, so waiting here ends; messages are small and rare enough for that. */
 int skep__worker_send(skep_worker *worker, const struct skep_frame *frame) {
     for (;;) {
@@ -101,8 +94,12 @@ int skep__worker_send(skep_worker *worker, const struct skep_frame *frame) {
         int status = skep__link_send(worker->link, frame->data, frame->size_bytes, NULL, 0);
         if (status != SKEP_EAGAIN && status != SKEP_ENOMEM) return status;
         give_turn(worker);
-        int waited = wait_to_send(worker, status);
-        if (waited != SKEP_OK && waited != SKEP_ETIMEDOUT) return waited;
+        if (status == SKEP_ENOMEM) {
+            poll(NULL, 0, SEND_WAIT_MS); /* the link knows nothing of that */
+            continue;
+        }
+        status = skep__link_wait_writable(worker->link, SEND_WAIT_MS);
+        if (status != SKEP_OK && status != SKEP_ETIMEDOUT) return status;
     }
 }
 

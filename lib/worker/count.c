@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Counters: added up here, sent together. The page has their sums at any moment, for the broker to read should the
  * worker be killed before it has sent them. */
-#include <string.h>
-
-#include "common/container.h"
-#include "common/text.h"
 #include "worker/private.h"
 
 enum { COUNT_MS = 20 /* how long counts gather after some have left */ };
@@ -15,7 +11,8 @@ static void gathered(uv_timer_t *timer);
 
 static void send_and_gather(skep_worker *worker) {
     skep__worker_send_counts(worker);
-    if (worker->link >= 0 && !worker->finishing) uv_timer_start(&worker->count_timer, gathered, COUNT_MS, 0);
+    if (worker->link >= 0 && !worker->finishing)
+        uv_timer_start(&worker->timers[SKEP__TIMER_COUNTS], gathered, COUNT_MS, 0);
 }
 
 static void gathered(uv_timer_t *timer) {
@@ -32,17 +29,9 @@ static void flush_counts(struct skep__flush *flush) {
 static void send_soon(skep_worker *worker) {
     if (worker->counts_waiting || worker->link < 0) return;
     worker->counts_waiting = true;
-    if (uv_is_active((uv_handle_t *)&worker->count_timer)) return;
+    if (uv_is_active((uv_handle_t *)&worker->timers[SKEP__TIMER_COUNTS])) return;
     worker->counts_flush.flush = flush_counts;
     skep__flusher_mark(worker->flusher, &worker->counts_flush);
-}
-
-/* There are as many on the page as here, so there is room. The name is complete before the broker can see it. */
-static uint64_t *add_to_page(skep_worker *worker, const char *name, size_t size_bytes) {
-    struct skep_page_counter *counter = &worker->page->counters[worker->named_count++];
-    memcpy(counter->name, name, size_bytes + 1);
-    __atomic_store_n(&worker->page->counter_count, worker->named_count, __ATOMIC_RELEASE);
-    return &counter->count;
 }
 
 static struct skep__counter *add_counter(skep_worker *worker, const char *name) {
@@ -50,8 +39,13 @@ static struct skep__counter *add_counter(skep_worker *worker, const char *name) 
     if (worker->counter_count == SKEP_MAX_COUNTERS || size_bytes == 0 || size_bytes > SKEP_MAX_NAME) return NULL;
     struct skep__counter *counter = &worker->counters[worker->counter_count++];
     memcpy(counter->name, name, size_bytes + 1);
-    bool is_requests = strcmp(name, requests_name) == 0;
-    counter->sum = is_requests ? &worker->page->requests : add_to_page(worker, name, size_bytes);
+    counter->sum = &worker->page->requests;
+    if (strcmp(name, requests_name) == 0) return counter;
+    /* There are as many on the page as here, so there is room. The name is complete before the broker can see it. */
+    struct skep_page_counter *on_page = &worker->page->counters[worker->named_count++];
+    memcpy(on_page->name, name, size_bytes + 1);
+    __atomic_store_n(&worker->page->counter_count, worker->named_count, __ATOMIC_RELEASE);
+    counter->sum = &on_page->count;
     return counter;
 }
 
@@ -69,18 +63,13 @@ void skep_count(skep_worker *worker, const char *name, uint32_t n) {
     if (!worker->counts_waiting) send_soon(worker);
 }
 
-static void fill(struct skep_command *command, const struct skep__counter *counter, uint32_t n) {
-    if (strcmp(counter->name, requests_name) == 0) {
-        struct skep_command_incrementRequestCount *c = &command->incrementRequestCount;
-        command->id = SKEP_COMMAND_incrementRequestCount;
-        c->has = 0;
-        SKEP_SET(incrementRequestCount, c, n, n);
-    } else {
-        struct skep_command_incrementCount *c = &command->incrementCount;
-        command->id = SKEP_COMMAND_incrementCount;
-        *c = (struct skep_command_incrementCount){.name = skep__text(counter->name)};
-        SKEP_SET(incrementCount, c, n, n);
-    }
+static struct skep_command report_of(const struct skep__counter *counter, uint32_t n) {
+    struct skep_command requests = {.id = SKEP_COMMAND_incrementRequestCount};
+    struct skep_command named = {.id = SKEP_COMMAND_incrementCount,
+                                 .incrementCount = {.name = skep__text(counter->name)}};
+    SKEP_SET(incrementRequestCount, &requests.incrementRequestCount, n, n);
+    SKEP_SET(incrementCount, &named.incrementCount, n, n);
+    return strcmp(counter->name, requests_name) == 0 ? requests : named;
 }
 
 /* What cannot leave now stays for the next time. */
@@ -89,14 +78,9 @@ void skep__worker_send_counts(skep_worker *worker) {
     for (unsigned i = 0; i < worker->counter_count; i++) {
         struct skep__counter *counter = &worker->counters[i];
         uint32_t n = counter->unreported < UINT32_MAX ? (uint32_t)counter->unreported : UINT32_MAX;
-        struct skep_command command;
         if (n == 0 || worker->finishing) continue;
-        fill(&command, counter, n);
-        if (skep__outlet_add(worker->outbox, &command) == SKEP_OK) {
-            skep__trace_command(worker->trace, SKEP__TRACE_WIRE, ">", worker->id, &command);
-            worker->unconfirmed = true;
-            counter->unreported -= n;
-        }
+        struct skep_command command = report_of(counter, n);
+        if (skep__worker_put(worker, &command) == SKEP_OK) counter->unreported -= n;
         if (counter->unreported > 0) send_soon(worker);
     }
 }

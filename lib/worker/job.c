@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * One job: what its handler may call, and the end of those that wait or are kept. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "worker/private.h"
 
 enum { CONTINUED_MASK = 0xc0, CONTINUED = 0x80 };

@@ -1,21 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * Jobs: from frames to handlers. A job that is not kept costs no memory, and one look at the clock: handlers see one
  * scratch object, whose data are those of the frame; the end of one job is the beginning of the next. */
-#include <stdlib.h>
-#include <string.h>
-
-#include "common/container.h"
 #include "page_claims.h"
 #include "worker/private.h"
 
 enum { DEFAULT_ATTEMPT = 1, MAX_CONCURRENCY = UINT16_MAX };
 
 /* --- objects --- */
-
-static struct skep__worker_job *scratch_job(skep_worker *worker) {
-    if (worker->jobs.scratch == NULL) worker->jobs.scratch = calloc(1, sizeof *worker->jobs.scratch);
-    return worker->jobs.scratch;
-}
 
 /* What all jobs of a command have in common; data follow. */
 static void prepare(struct skep__worker_job *job, skep_worker *worker, struct skep__worker_queue *queue,
@@ -160,7 +151,8 @@ static struct skep__worker_queue *find_queue(skep_worker *worker, const char *na
 static bool run_now(skep_worker *worker, struct skep__worker_queue *queue, const struct skep_command_jobs *jobs,
                     uint32_t index) {
     struct skep_bytes data = skep__list_at(&jobs->jobs, index);
-    struct skep__worker_job *job = scratch_job(worker);
+    if (worker->jobs.scratch == NULL) worker->jobs.scratch = calloc(1, sizeof *worker->jobs.scratch);
+    struct skep__worker_job *job = worker->jobs.scratch;
     if (job == NULL) return false;
     prepare(job, worker, queue, jobs, index);
     job->job.data = data.data;
@@ -194,8 +186,7 @@ void skep__worker_jobs_received(skep_worker *worker, const struct skep_command_j
 /* --- the user's calls --- */
 
 static int tell_handle(skep_worker *worker, const char *name, size_t size_bytes, unsigned concurrency) {
-    struct skep_command command = {.id = SKEP_COMMAND_handle};
-    command.handle = (struct skep_command_handle){.queue = {name, size_bytes}};
+    struct skep_command command = {.id = SKEP_COMMAND_handle, .handle = {.queue = {name, size_bytes}}};
     if (concurrency != 1) SKEP_SET(handle, &command.handle, concurrency, concurrency);
     int status = skep__worker_tell(worker, &command);
     return status == SKEP_OK ? SKEP_OK : skep__worker_fail(worker, status, "%s: %s", name, skep_strerror(status));

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * A worker's jobs: those it has, and what becomes of them. */
-#ifndef SKEP_LIB_WORKER_JOBS_H
-#define SKEP_LIB_WORKER_JOBS_H
+#pragma once
 
 #include <skep/worker.h>
-#include <sys/queue.h>
 
 #include "command.h"
 #include "common/flusher.h"
@@ -107,5 +105,3 @@ void skep__worker_free_jobs(skep_worker *worker);
 
 /* Jobs from the inbox */
 void skep__worker_jobs_received(skep_worker *worker, const struct skep_command_jobs *jobs);
-
-#endif

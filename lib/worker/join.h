@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * How a worker meets its broker. */
-#ifndef SKEP_LIB_WORKER_JOIN_H
-#define SKEP_LIB_WORKER_JOIN_H
+#pragma once
 
 #include <skep/worker.h>
 
@@ -18,5 +17,3 @@ struct skep__meeting {
 /* skep_worker_new over a given link, which belongs to the worker from here on, even if this fails. */
 SKEP_MUST_USE int skep__worker_join(skep_worker **worker, const struct skep__meeting *meeting,
                                     const skep_worker_options *options);
-
-#endif

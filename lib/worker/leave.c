@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * How a worker leaves: when nothing of it is live any more, and the broker has read all that it sent. */
-#include <unistd.h>
-
-#include "common/container.h"
 #include "worker/private.h"
 
 enum { ORPHAN_TIMEOUT_MS = 10000 /* for live connections after the broker is gone */ };
@@ -15,18 +12,8 @@ void skep__worker_close_link(skep_worker *worker, int result) {
     uv_poll_stop(&worker->link_poll);
     close(worker->link);
     worker->link = -1;
-    uv_timer_stop(&worker->report_timer);
-    uv_timer_stop(&worker->count_timer);
-    uv_timer_stop(&worker->times.timer);
-    uv_timer_stop(&worker->leave_timer);
-    uv_timer_stop(&worker->rest_timer);
-    uv_timer_stop(&worker->beat_timer);
+    for (unsigned i = 0; i < SKEP__TIMERS; i++) uv_timer_stop(&worker->timers[i]);
     skep__worker_fail_requests(worker, SKEP_ECLOSED);
-}
-
-static bool is_idle(const skep_worker *worker) {
-    return worker->live == 0 && worker->jobs.kept_count == 0 && worker->requests == NULL &&
-           STAILQ_EMPTY(&worker->arrivals);
 }
 
 /* The broker's end-of-file says that it has read everything. NNG cannot tell: the broker is asked. */
@@ -51,7 +38,9 @@ static void end_orphan(skep_worker *worker) {
 }
 
 static void leave_if_idle(skep_worker *worker) {
-    if (worker->phase != SKEP__WORKER_LEAVING || !worker->leave_told || !is_idle(worker)) return;
+    bool is_idle = worker->live == 0 && worker->jobs.kept_count == 0 && worker->requests == NULL &&
+                   STAILQ_EMPTY(&worker->arrivals);
+    if (worker->phase != SKEP__WORKER_LEAVING || !worker->leave_told || !is_idle) return;
     if (!worker->finishing && !send_last(worker)) return; /* no memory: the acknowledgements' flush tries again */
     bool orphan = worker->result != SKEP_OK;              /* the outbox is not read any more */
     if (orphan) end_orphan(worker);
@@ -97,7 +86,7 @@ void skep__worker_orphaned(skep_worker *worker, int result) {
     skep__worker_leave(worker);
     skep__flusher_mark(worker->flusher, &worker->leave_flush); /* also if it was leaving already */
     uv_poll_stop(&worker->link_poll);
-    uv_timer_start(&worker->leave_timer, orphan_expired, ORPHAN_TIMEOUT_MS, 0);
+    uv_timer_start(&worker->timers[SKEP__TIMER_LEAVE], orphan_expired, ORPHAN_TIMEOUT_MS, 0);
 }
 
 void skep_on_leave(skep_worker *worker, skep_leave_cb callback, void *context) {
@@ -108,8 +97,7 @@ void skep_on_leave(skep_worker *worker, skep_leave_cb callback, void *context) {
 /* replace: another worker is to take its place. */
 static void disconnect(skep_worker *worker, bool replace) {
     if (worker->phase >= SKEP__WORKER_LEAVING) return;
-    struct skep_command command = {.id = SKEP_COMMAND_disconnect};
-    command.disconnect.has = 0;
+    struct skep_command command = {.id = SKEP_COMMAND_disconnect, .disconnect = {0}};
     if (replace) SKEP_SET(disconnect, &command.disconnect, replace, true);
     if (skep__worker_tell(worker, &command) == SKEP_OK) skep__worker_leave(worker);
     else skep__worker_orphaned(worker, SKEP_ECLOSED);

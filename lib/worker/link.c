@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * What comes on the link: connections, which are acknowledged, and the broker's other commands. */
-#include <unistd.h>
-
 #include "worker/private.h"
 
 /* Reads of the message at hand */
@@ -19,26 +17,17 @@ static int take_fd(const struct skep__link_message *message, struct delivery *d)
     return d->next_fd < message->fd_count ? message->fds[d->next_fd++] : -1;
 }
 
-static int refuse(skep_worker *worker, uint64_t connection) {
-    struct skep_command command = {.id = SKEP_COMMAND_refused};
-    command.refused = (struct skep_command_refused){.connection = connection};
-    return skep__worker_add(worker, &worker->answer_frame, &command);
-}
-
-static enum skep__take how_to_take(skep_worker *worker, uint64_t connection) {
-    return worker->take != NULL ? worker->take(worker->take_context, connection) : SKEP__TAKE;
-}
-
 static int take_connection(skep_worker *worker, const struct skep_command_connection *c, struct delivery *d) {
     int fd = take_fd(worker->link_message, d);
     struct skep_listener *listener = skep__worker_next_listener(worker, c->listener);
-    enum skep__take how = how_to_take(worker, c->connection);
+    enum skep__take how = worker->take != NULL ? worker->take(worker->take_context, c->connection) : SKEP__TAKE;
     bool wanted = fd >= 0 && listener != NULL && how != SKEP__TAKE_NOT;
     d->through = c->connection;
     if (how == SKEP__TAKE_LATER) worker->held = c->connection;
     if (wanted && skep__worker_arrived(worker, listener, fd)) return SKEP_OK;
     if (fd >= 0) close(fd);
-    return refuse(worker, c->connection);
+    struct skep_command refused = {.id = SKEP_COMMAND_refused, .refused = {.connection = c->connection}};
+    return skep__worker_add(worker, &worker->answer_frame, &refused);
 }
 
 static int take_answer(skep_worker *worker, const struct skep_command *command, uint64_t request, struct delivery *d) {

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * Listening: the worker asks, the broker binds; or, with a shared listener, the worker accepts. */
-#include <string.h>
-#include <unistd.h>
-
 #include "url.h"
 #include "worker/private.h"
 
 static int ask(skep_worker *worker, const struct skep__asked *asked, uint32_t request) {
-    struct skep_command command = {.id = SKEP_COMMAND_listen};
-    struct skep_command_listen *c = &command.listen;
     const char *url = asked->url;
-    *c = (struct skep_command_listen){.request = request, .url = {url, strlen(url)}};
-    SKEP_SET(listen, c, index, asked->next);
+    struct skep_command command = {.id = SKEP_COMMAND_listen, .listen = {.request = request, .url = skep__text(url)}};
+    SKEP_SET(listen, &command.listen, index, asked->next);
     int status = skep__worker_tell(worker, &command);
     return status == SKEP_OK ? SKEP_OK : skep__worker_fail(worker, status, "%s: %s", url, skep_strerror(status));
 }

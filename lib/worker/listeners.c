@@ -2,10 +2,7 @@
  * Listeners: which gets a connection; those that the worker accepts from itself; closing them. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "worker/private.h"
 
@@ -39,7 +36,8 @@ static void accept_ready(uv_poll_t *poll, int status, int events);
 
 static void update_polling(skep_listener *listener) {
     if (listener->fd < 0) return;
-    if (listener->resting || uv_is_active((uv_handle_t *)&listener->worker->rest_timer)) uv_poll_stop(&listener->poll);
+    if (listener->resting || uv_is_active((uv_handle_t *)&listener->worker->timers[SKEP__TIMER_REST]))
+        uv_poll_stop(&listener->poll);
     else uv_poll_start(&listener->poll, UV_READABLE, accept_ready);
 }
 
@@ -56,7 +54,7 @@ static void rest(skep_worker *worker) {
     skep_listener *l;
     int status = skep__worker_tell(worker, &command); /* so that the broker says it */
     (void)status;
-    uv_timer_start(&worker->rest_timer, rested, REST_MS, 0);
+    uv_timer_start(&worker->timers[SKEP__TIMER_REST], rested, REST_MS, 0);
     TAILQ_FOREACH(l, &worker->listeners, entry) update_polling(l);
 }
 
@@ -205,9 +203,8 @@ static bool stop(skep_worker *worker, skep_listener *listener) {
 }
 
 void skep__worker_unlisten(skep_worker *worker, uint64_t number) {
-    struct skep_command command = {.id = SKEP_COMMAND_unlisten};
+    struct skep_command command = {.id = SKEP_COMMAND_unlisten, .unlisten = {.listener = number}};
     if (find(worker, number) != NULL) return;
-    command.unlisten = (struct skep_command_unlisten){.listener = number};
     if (worker->link >= 0 && skep__worker_tell(worker, &command) != SKEP_OK) return; /* the link's end will tell */
 }
 

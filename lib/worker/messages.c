@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Messages, requests and replies, broadcasts. */
-#include <stdlib.h>
-
-#include "common/text.h"
 #include "worker/private.h"
 
 enum {
@@ -12,55 +9,30 @@ enum {
 
 /* --- sending --- */
 
-static int queue(skep_worker *worker, const struct skep_command *command) {
-    if (worker->link < 0) return SKEP_ECLOSED;
-    int status = skep__outlet_add(worker->outbox, command);
-    if (status == SKEP_EAGAIN) worker->sender_waits = true;
-    if (status == SKEP_OK) worker->unconfirmed = true;
-    if (status == SKEP_OK) skep__trace_command(worker->trace, SKEP__TRACE_WIRE, ">", worker->id, command);
-    return status;
-}
-
-static void fill_message(struct skep_command *command, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command_message *m = &command->message;
-    command->id = SKEP_COMMAND_message;
-    *m = (struct skep_command_message){.name = skep__text(name)};
-    if (size_bytes > 0) SKEP_SET(message, m, data, ((struct skep_bytes){data, size_bytes}));
-}
-
 int skep_send(skep_worker *worker, const char *name, const void *data, size_t size_bytes) {
     return skep_send_to(worker, 0, name, data, size_bytes);
 }
 
 int skep_send_to(skep_worker *worker, uint32_t to, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command;
-    fill_message(&command, name, data, size_bytes);
-    if (to != 0) SKEP_SET(message, &command.message, to, to);
-    return queue(worker, &command);
+    struct skep_command command = skep__message(to, NULL, name, data, size_bytes);
+    return skep__worker_queue(worker, &command);
 }
 
 int skep_send_to_name(skep_worker *worker, const char *to, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command;
-    fill_message(&command, name, data, size_bytes);
-    SKEP_SET(message, &command.message, toName, skep__text(to));
-    return queue(worker, &command);
+    struct skep_command command = skep__message(0, to, name, data, size_bytes);
+    return skep__worker_queue(worker, &command);
 }
 
 int skep_broadcast(skep_worker *worker, const char *name, const void *data, size_t size_bytes) {
-    struct skep_command command;
-    fill_message(&command, name, data, size_bytes);
+    struct skep_command command = skep__message(0, NULL, name, data, size_bytes);
     SKEP_SET(message, &command.message, toAll, true);
-    return queue(worker, &command);
+    return skep__worker_queue(worker, &command);
 }
 
 int skep_reply(skep_worker *worker, uint32_t to, uint64_t request, int status, const void *data, size_t size_bytes) {
-    struct skep_command command = {.id = SKEP_COMMAND_reply};
-    struct skep_command_reply *r = &command.reply;
-    *r = (struct skep_command_reply){.request = request};
-    if (to != 0) SKEP_SET(reply, r, to, to);
-    if (status != SKEP_OK) SKEP_SET(reply, r, status, (uint64_t)status);
-    if (size_bytes > 0) SKEP_SET(reply, r, data, ((struct skep_bytes){data, size_bytes}));
-    return queue(worker, &command);
+    struct skep_command command = skep__reply(request, status, data, size_bytes);
+    if (to != 0) SKEP_SET(reply, &command.reply, to, to);
+    return skep__worker_queue(worker, &command);
 }
 
 /* --- requests --- */
@@ -113,23 +85,19 @@ static int send_request(skep_worker *worker, struct skep_command *command, unsig
                         void *context) {
     uint64_t request = ++worker->next_request;
     SKEP_SET(message, &command->message, request, request);
-    int status = queue(worker, command);
+    int status = skep__worker_queue(worker, command);
     return status == SKEP_OK ? await_reply(worker, request, timeout_ms, callback, context) : status;
 }
 
 int skep_request(skep_worker *worker, uint32_t to, const char *name, const void *data, size_t size_bytes,
                  unsigned timeout_ms, skep_reply_cb callback, void *context) {
-    struct skep_command command;
-    fill_message(&command, name, data, size_bytes);
-    if (to != 0) SKEP_SET(message, &command.message, to, to);
+    struct skep_command command = skep__message(to, NULL, name, data, size_bytes);
     return send_request(worker, &command, timeout_ms, callback, context);
 }
 
 int skep_request_name(skep_worker *worker, const char *to, const char *name, const void *data, size_t size_bytes,
                       unsigned timeout_ms, skep_reply_cb callback, void *context) {
-    struct skep_command command;
-    fill_message(&command, name, data, size_bytes);
-    SKEP_SET(message, &command.message, toName, skep__text(to));
+    struct skep_command command = skep__message(0, to, name, data, size_bytes);
     return send_request(worker, &command, timeout_ms, callback, context);
 }
 
@@ -138,16 +106,17 @@ int skep_request_name(skep_worker *worker, const char *to, const char *name, con
 static void message_received(skep_worker *worker, const struct skep_command_message *m) {
     char name[SKEP_MAX_NAME + 1];
     if (worker->on_message == NULL) {
-        if (SKEP_HAS(message, m, request) && skep_reply(worker, (uint32_t)(SKEP_HAS(message, m, from) ? m->from : 0),
-                                                        m->request, SKEP_ENOHANDLER, NULL, 0) != SKEP_OK)
+        if (SKEP_HAS(message, m, request) &&
+            skep_reply(worker, (uint32_t)m->from, m->request, SKEP_ENOHANDLER, NULL, 0) != SKEP_OK)
             return; /* the asker's timeout will tell it */
         return;
     }
     skep__copy_text(name, sizeof name, &m->name);
-    skep_message message = {.name = name};
-    if (SKEP_HAS(message, m, data)) message.data = m->data.data, message.size_bytes = m->data.size_bytes;
-    if (SKEP_HAS(message, m, from)) message.from = (uint32_t)m->from;
-    if (SKEP_HAS(message, m, request)) message.request = m->request;
+    skep_message message = {.name = name,
+                            .from = (uint32_t)m->from,
+                            .request = m->request,
+                            .data = m->data.data,
+                            .size_bytes = m->data.size_bytes};
     worker->on_message(worker, &message, worker->on_message_context);
 }
 
@@ -155,29 +124,26 @@ static void reply_received(skep_worker *worker, const struct skep_command_reply 
     struct skep__pending_request *pending;
     HASH_FIND(hh, worker->requests, &r->request, sizeof r->request, pending);
     if (pending == NULL) return; /* too late */
-    bool has_data = SKEP_HAS(reply, r, data);
-    settle(pending, SKEP_HAS(reply, r, status) ? (int)r->status : SKEP_OK, has_data ? r->data.data : NULL,
-           has_data ? r->data.size_bytes : 0);
+    settle(pending, (int)r->status, r->data.data, r->data.size_bytes);
 }
 
 static void undelivered_received(skep_worker *worker, const struct skep_command_undelivered *u) {
     char name[SKEP_MAX_NAME + 1];
     if (worker->on_undelivered == NULL) return;
     skep__copy_text(name, sizeof name, &u->name);
-    worker->on_undelivered(worker, SKEP_HAS(undelivered, u, to) ? (uint32_t)u->to : 0, name, (int)u->status,
-                           worker->on_undelivered_context);
+    worker->on_undelivered(worker, (uint32_t)u->to, name, (int)u->status, worker->on_undelivered_context);
 }
 
 /* --- news --- */
 
 /* A worker that has not subscribed wants the end of the answer only. */
 void skep__worker_ask_news(skep_worker *worker) {
-    struct skep_command command = {.id = SKEP_COMMAND_newsSince};
-    command.newsSince =
-        (struct skep_command_newsSince){.seq = worker->news != NULL ? worker->news_sequence.latest : UINT64_MAX};
+    struct skep_command command = {
+        .id = SKEP_COMMAND_newsSince,
+        .newsSince = {.seq = worker->news != NULL ? worker->news_sequence.latest : UINT64_MAX}};
     uint64_t now_ms = uv_now(worker->loop);
     if (worker->repairing && now_ms - worker->repair_asked_ms < REPAIR_TIMEOUT_MS) return;
-    if (queue(worker, &command) != SKEP_OK) return;
+    if (skep__worker_queue(worker, &command) != SKEP_OK) return;
     worker->repair_asked_ms = now_ms;
     worker->repairing = true;
     worker->unconfirmed = false;
@@ -199,8 +165,11 @@ static void broadcast_received(skep_worker *worker, const struct skep_command_br
     char name[SKEP_MAX_NAME + 1];
     if (!is_next(worker, b->seq, answered) || worker->on_message == NULL) return;
     skep__copy_text(name, sizeof name, &b->name);
-    skep_message message = {.name = name, .from = (uint32_t)b->from, .broadcast = true};
-    if (SKEP_HAS(broadcast, b, data)) message.data = b->data.data, message.size_bytes = b->data.size_bytes;
+    skep_message message = {.name = name,
+                            .from = (uint32_t)b->from,
+                            .broadcast = true,
+                            .data = b->data.data,
+                            .size_bytes = b->data.size_bytes};
     worker->on_message(worker, &message, worker->on_message_context);
 }
 

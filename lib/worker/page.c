@@ -2,19 +2,15 @@
  * The page that a worker shares with its broker: what it has begun, and that it lives. */
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "worker/private.h"
 
 /* A descriptor of this number may be anything, if the broker is of a version without pages. The page of one that knew
  * no counts is too small: writing behind its end would kill this process. */
-static bool may_be_page(int fd) {
-    struct stat info;
-    return fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size >= SKEP_PAGE_BYTES;
-}
-
 static struct skep_page *map_page(int fd) {
-    if (!may_be_page(fd)) return NULL;
+    struct stat info;
+    bool may_be_page = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size >= SKEP_PAGE_BYTES;
+    if (!may_be_page) return NULL;
     struct skep_page *page = mmap(NULL, SKEP_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (page == MAP_FAILED) return NULL;
     if (page->magic == SKEP_PAGE_MAGIC) return page;
@@ -41,6 +37,6 @@ static void beat(uv_timer_t *timer) {
 }
 
 void skep__worker_beat(skep_worker *worker, uint64_t beat_ms) {
-    beat(&worker->beat_timer);
-    if (beat_ms > 0) uv_timer_start(&worker->beat_timer, beat, beat_ms, beat_ms);
+    beat(&worker->timers[SKEP__TIMER_BEAT]);
+    if (beat_ms > 0) uv_timer_start(&worker->timers[SKEP__TIMER_BEAT], beat, beat_ms, beat_ms);
 }

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: MIT
  * A worker's insides, shared by the files of this folder. They are below in their order, from the ground up: each calls
  * those before it only. */
-#ifndef SKEP_LIB_WORKER_PRIVATE_H
-#define SKEP_LIB_WORKER_PRIVATE_H
+#pragma once
 
-#include <skep/worker.h>
-#include <sys/queue.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
-#include "command.h"
-#include "common/flusher.h"
+#include "common/container.h"
 #include "common/news_sequence.h"
 #include "common/table.h"
+#include "common/text.h"
 #include "common/trace.h"
-#include "histogram.h"
 #include "transport/link.h"
 #include "transport/outlet.h"
-#include "transport/transport.h"
 #include "worker/jobs.h"
 #include "worker/join.h"
 
@@ -69,7 +67,16 @@ struct skep__times {
     uint64_t *begun_ns; /* by descriptor: when a connection arrived, on uv_hrtime's clock; 0: none is there */
     size_t begun_room;
     bool waiting; /* the timer runs, since something is not empty */
-    uv_timer_t timer;
+};
+
+enum skep__worker_timer {
+    SKEP__TIMER_REPORT, /* ended connections gather */
+    SKEP__TIMER_REST,   /* there are no descriptors to accept with */
+    SKEP__TIMER_COUNTS, /* counts gather, after some have left */
+    SKEP__TIMER_TIMES,  /* durations gather */
+    SKEP__TIMER_BEAT,   /* between signs of life */
+    SKEP__TIMER_LEAVE,  /* the broker vanished: what may still finish has this long */
+    SKEP__TIMERS
 };
 
 enum skep__worker_phase {
@@ -92,6 +99,7 @@ struct skep_worker {
     bool owns_loop;
     bool freed;       /* skep_worker_free was called; memory goes with the last handle */
     int open_handles; /* of ours, hub and flusher aside */
+    uv_timer_t timers[SKEP__TIMERS];
 
     uint32_t id;
     enum skep__worker_phase phase;
@@ -138,14 +146,11 @@ struct skep_worker {
     uint64_t live; /* connections arrived and not finished */
     uint32_t unreported_finished;
     uint32_t unreported_accepted;
-    uv_timer_t report_timer;
-    uv_timer_t rest_timer; /* runs while there are no descriptors to accept with */
 
     struct skep__counter counters[SKEP_MAX_COUNTERS];
     unsigned counter_count;
-    unsigned named_count;   /* of them: all but requests; as many are on the page */
-    bool counts_waiting;    /* some counter is not 0 */
-    uv_timer_t count_timer; /* runs for a while after counts have left */
+    unsigned named_count; /* of them: all but requests; as many are on the page */
+    bool counts_waiting;  /* some counter is not 0 */
     struct skep__flush counts_flush;
 
     struct skep__times times;
@@ -153,13 +158,11 @@ struct skep_worker {
     struct skep__worker_jobs jobs;
     struct skep_page *page; /* shared with the broker, or no_page; NULL before it was opened */
     struct skep_page no_page;
-    uv_timer_t beat_timer;
     uv_async_t terminate; /* wakes the loop after a SIGTERM; not there if that is the program's own affair */
     bool terminated;      /* by a handler of signals: a SIGTERM has asked the worker to leave */
 
     struct skep__pending_request *requests; /* by number */
     uint64_t next_request;
-    uv_timer_t leave_timer;         /* the broker vanished: what may still finish has this long */
     struct skep__flush leave_flush; /* tells the user that the worker leaves */
     struct skep__flush left_flush;  /* looks whether it may leave for good */
     bool leave_told;
@@ -178,6 +181,22 @@ struct skep_worker {
     skep_leave_cb on_leave;
     void *on_leave_context;
 };
+
+/* Packs a command into the outbox. Errors: as skep__outlet_add. */
+static inline int skep__worker_put(skep_worker *worker, const struct skep_command *command) {
+    int status = skep__outlet_add(worker->outbox, command);
+    if (status != SKEP_OK) return status;
+    worker->unconfirmed = true;
+    skep__trace_command(worker->trace, SKEP__TRACE_WIRE, ">", worker->id, command);
+    return SKEP_OK;
+}
+
+/* For a call of the user's: the drain event follows SKEP_EAGAIN. Errors: SKEP_ECLOSED, too. */
+static inline int skep__worker_queue(skep_worker *worker, const struct skep_command *command) {
+    int status = worker->link >= 0 ? skep__worker_put(worker, command) : SKEP_ECLOSED;
+    if (status == SKEP_EAGAIN) worker->sender_waits = true;
+    return status;
+}
 
 /* --- page.c --- */
 
@@ -338,5 +357,3 @@ int skep__worker_read_link(skep_worker *worker, uint32_t request, struct skep_co
 void skep__worker_inbox_received(void *worker, const void *data, size_t size_bytes, const struct skep__peer *peer);
 
 /* --- worker.c; listen.c has only what the user calls --- */
-
-#endif

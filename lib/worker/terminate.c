@@ -8,18 +8,11 @@
 #include <contract.h>
 #include <errno.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include "worker/private.h"
 
 static skep_worker *guarded; /* that the signal asks to leave, or NULL */
 static pid_t guarded_pid;
-
-/* The default action follows when the handler returns. */
-static void die(int number) {
-    signal(number, SIG_DFL);
-    raise(number);
-}
 
 /* Signals that end the process: from the broker, after the drain timeout; from the process itself; in a forked copy. */
 static bool is_final(const siginfo_t *info) {
@@ -33,7 +26,8 @@ static void on_sigterm(int number, siginfo_t *info, void *context) {
     int error = errno;
     skep_worker *worker = __atomic_load_n(&guarded, __ATOMIC_ACQUIRE);
     if (worker == NULL || is_final(info)) {
-        die(number);
+        signal(number, SIG_DFL);
+        raise(number); /* the default action follows when the handler returns */
     } else {
         __atomic_store_n(&worker->terminated, true, __ATOMIC_RELAXED);
         uv_async_send(&worker->terminate);
@@ -45,13 +39,10 @@ static void asked(uv_async_t *async) {
     skep__worker_heed(async->data);
 }
 
-static bool is_default(const struct sigaction *action) {
-    return !(action->sa_flags & SA_SIGINFO) && action->sa_handler == SIG_DFL;
-}
-
 int skep__worker_catch_sigterm(skep_worker *worker) {
     struct sigaction before, ours = {.sa_sigaction = on_sigterm, .sa_flags = SA_SIGINFO | SA_RESTART};
-    if (sigaction(SIGTERM, NULL, &before) != 0 || !is_default(&before)) return SKEP_OK;
+    if (sigaction(SIGTERM, NULL, &before) != 0 || before.sa_flags & SA_SIGINFO || before.sa_handler != SIG_DFL)
+        return SKEP_OK;
     if (uv_async_init(worker->loop, &worker->terminate, asked) != 0) return SKEP_ESYS;
     worker->terminate.data = worker;
     worker->open_handles++;

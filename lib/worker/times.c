@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * How long connections, requests and jobs took: noted here, where they happen, and sent together as histograms. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "worker/private.h"
 
 enum {
@@ -20,7 +17,7 @@ static void gathered(uv_timer_t *timer) {
 static void noted(skep_worker *worker) {
     if (worker->times.waiting || worker->link < 0) return;
     worker->times.waiting = true;
-    uv_timer_start(&worker->times.timer, gathered, GATHER_MS, 0);
+    uv_timer_start(&worker->timers[SKEP__TIMER_TIMES], gathered, GATHER_MS, 0);
 }
 
 /* queue is NULL for what is no job. */
@@ -28,15 +25,13 @@ static bool send_histogram(skep_worker *worker, const char *what, const struct s
                            struct skep_histogram *histogram) {
     char packed[SKEP_MAX_TIMES];
     size_t size_bytes;
-    struct skep_command command = {.id = SKEP_COMMAND_handled};
-    struct skep_command_handled *h = &command.handled;
     if (histogram->total == 0) return true;
     if (skep__histogram_pack(histogram, packed, sizeof packed, &size_bytes) != SKEP_OK) return false;
-    *h = (struct skep_command_handled){.what = {what, strlen(what)}, .times = {packed, size_bytes}};
+    struct skep_command command = {.id = SKEP_COMMAND_handled,
+                                   .handled = {.what = skep__text(what), .times = {packed, size_bytes}}};
+    struct skep_command_handled *h = &command.handled;
     if (queue != NULL) SKEP_SET(handled, h, queue, ((struct skep_bytes){queue->name, queue->name_bytes}));
-    if (skep__outlet_add(worker->outbox, &command) != SKEP_OK) return false;
-    skep__trace_command(worker->trace, SKEP__TRACE_WIRE, ">", worker->id, &command);
-    worker->unconfirmed = true;
+    if (skep__worker_put(worker, &command) != SKEP_OK) return false;
     skep__histogram_clear(histogram);
     return true;
 }

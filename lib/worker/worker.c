@@ -3,14 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "common/identity.h"
-#include "common/text.h"
 #include "worker/private.h"
 
 /* --- callbacks of the loop --- */
@@ -39,17 +35,17 @@ static void outbox_drained(void *context) {
 /* --- joining --- */
 
 static int say_hello(skep_worker *worker, const char *name, uint64_t generation) {
-    struct skep_command hello = {.id = SKEP_COMMAND_hello};
-    struct skep_command_hello *h = &hello.hello;
-    *h = (struct skep_command_hello){.protocol = SKEP_PROTOCOL, .pid = (uint64_t)getpid()};
-    SKEP_SET(hello, h, name, ((struct skep_bytes){name, strnlen(name, SKEP_MAX_NAME)}));
-    if (generation != 0) SKEP_SET(hello, h, generation, generation);
+    struct skep_command hello = {.id = SKEP_COMMAND_hello,
+                                 .hello = {.protocol = SKEP_PROTOCOL, .pid = (uint64_t)getpid()}};
+    SKEP_SET(hello, &hello.hello, name, ((struct skep_bytes){name, strnlen(name, SKEP_MAX_NAME)}));
+    if (generation != 0) SKEP_SET(hello, &hello.hello, generation, generation);
     return skep__worker_tell(worker, &hello);
 }
 
-static int read_answer(skep_worker *worker, struct skep_command *answer) {
+static int read_answer(skep_worker *worker, unsigned timeout_ms, struct skep_command *answer) {
     bool more;
-    int status = skep__link_receive(worker->link, worker->link_message);
+    int status = skep__worker_wait_link(worker, timeout_ms);
+    if (status == SKEP_OK) status = skep__link_receive(worker->link, worker->link_message);
     if (status != SKEP_OK)
         return skep__worker_fail(worker, status, "no answer from the broker: %s", skep_strerror(status));
     status = skep__reader_begin(&worker->link_reader, worker->link_message->data, worker->link_message->size_bytes);
@@ -86,10 +82,7 @@ static int dial(skep_worker *worker, const struct skep_command_welcome *welcome)
 static int join(skep_worker *worker, const skep_worker_options *options) {
     unsigned timeout_ms = options->handshake_timeout_ms != 0 ? options->handshake_timeout_ms : SKEP__NO_TIMEOUT;
     struct skep_command answer = {.id = SKEP_COMMAND_COUNT};
-    int status = skep__worker_wait_link(worker, timeout_ms);
-    if (status != SKEP_OK)
-        return skep__worker_fail(worker, status, "no answer from the broker: %s", skep_strerror(status));
-    status = read_answer(worker, &answer);
+    int status = read_answer(worker, timeout_ms, &answer);
     if (status == SKEP_OK) status = check_answer(worker, &answer);
     if (status == SKEP_OK) status = dial(worker, &answer.welcome);
     if (status == SKEP_OK && SKEP_HAS(welcome, &answer.welcome, beat_ms))
@@ -113,32 +106,19 @@ static int open_channels(skep_worker *worker) {
     return status;
 }
 
-static void add_timer(skep_worker *worker, uv_timer_t *timer) {
-    uv_timer_init(worker->loop, timer);
-    uv_unref((uv_handle_t *)timer);
-    timer->data = worker;
-    worker->open_handles++;
-}
-
 static int open_handles(skep_worker *worker) {
-    add_timer(worker, &worker->report_timer);
-    add_timer(worker, &worker->count_timer);
-    add_timer(worker, &worker->times.timer);
-    add_timer(worker, &worker->leave_timer);
-    add_timer(worker, &worker->rest_timer);
-    add_timer(worker, &worker->beat_timer);
+    for (unsigned i = 0; i < SKEP__TIMERS; i++) {
+        uv_timer_init(worker->loop, &worker->timers[i]);
+        uv_unref((uv_handle_t *)&worker->timers[i]);
+        worker->timers[i].data = worker;
+        worker->open_handles++;
+    }
     int error = uv_poll_init(worker->loop, &worker->link_poll, worker->link);
     if (error == UV_EBADF || error == UV_EPERM) return SKEP_ENOTWORKER; /* no descriptor, or a file's */
     if (error != 0) return skep_status_of_errno(-error);
     worker->link_poll.data = worker;
     worker->open_handles++;
     return skep_status_of_errno(-uv_poll_start(&worker->link_poll, UV_READABLE, link_readable));
-}
-
-static bool link_is_there(void) {
-    int type;
-    socklen_t size_bytes = sizeof type;
-    return getsockopt(SKEP_LINK_FD, SOL_SOCKET, SO_TYPE, &type, &size_bytes) == 0 && type == SOCK_SEQPACKET;
 }
 
 static int open_readers(skep_worker *worker) {
@@ -166,11 +146,8 @@ int skep__worker_join(skep_worker **out, const struct skep__meeting *meeting, co
     if (status == SKEP_OK) status = say_hello(worker, name, meeting->generation);
     if (status == SKEP_OK) status = open_channels(worker); /* while the broker answers */
     if (status == SKEP_OK) status = join(worker, options);
-    if (status == SKEP_OK) {
-        *out = worker;
-        return SKEP_OK;
-    }
-    skep_worker_free(&worker);
+    if (status == SKEP_OK) *out = worker;
+    else skep_worker_free(&worker);
     return status;
 }
 
@@ -180,11 +157,13 @@ int skep_worker_new(skep_worker **out, const skep_worker_options *options) {
                                     .page = SKEP_PAGE_FD,
                                     .id = skep__identity_worker(),
                                     .generation = skep__identity_generation()};
-    if (!skep_is_worker() || !link_is_there()) return SKEP_ENOTWORKER;
-    skep_worker *worker;
+    skep_worker *worker = NULL;
+    int type = 0;
+    socklen_t size_bytes = sizeof type;
+    bool is_linked = getsockopt(SKEP_LINK_FD, SOL_SOCKET, SO_TYPE, &type, &size_bytes) == 0 && type == SOCK_SEQPACKET;
+    if (!skep_is_worker() || !is_linked) return SKEP_ENOTWORKER;
     int status = skep__worker_join(&worker, &meeting, options != NULL ? options : &defaults);
-    if (status != SKEP_OK) return status;
-    status = skep__worker_catch_sigterm(worker);
+    if (status == SKEP_OK) status = skep__worker_catch_sigterm(worker);
     if (status == SKEP_OK) *out = worker;
     else skep_worker_free(&worker);
     return status;
@@ -196,28 +175,8 @@ static void handle_closed(uv_handle_t *handle) {
     skep__worker_handle_closed(handle->data);
 }
 
-static void close_handles(skep_worker *worker) {
-    uv_handle_t *handles[] = {(uv_handle_t *)&worker->report_timer, (uv_handle_t *)&worker->count_timer,
-                              (uv_handle_t *)&worker->leave_timer,  (uv_handle_t *)&worker->rest_timer,
-                              (uv_handle_t *)&worker->beat_timer,   (uv_handle_t *)&worker->times.timer,
-                              (uv_handle_t *)&worker->terminate,    (uv_handle_t *)&worker->link_poll};
-    for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
-        if (handles[i]->data != NULL) uv_close(handles[i], handle_closed);
-}
-
-static void close_channels(skep_worker *worker) {
-    if (worker->flusher != NULL) {
-        skep__flusher_unmark(worker->flusher, &worker->leave_flush);
-        skep__flusher_unmark(worker->flusher, &worker->left_flush);
-        skep__flusher_unmark(worker->flusher, &worker->arrivals_flush);
-        skep__flusher_unmark(worker->flusher, &worker->counts_flush);
-        skep__flusher_unmark(worker->flusher, &worker->jobs.flush);
-    }
-    skep__port_free(&worker->inbox);
-    skep__outlet_free(&worker->outbox);
-    skep__port_free(&worker->news);
-    skep__flusher_free(&worker->flusher);
-    skep__hub_free(&worker->hub);
+static void close_handle(uv_handle_t *handle) {
+    if (handle->data != NULL) uv_close(handle, handle_closed);
 }
 
 void skep_worker_free(skep_worker **out) {
@@ -226,25 +185,26 @@ void skep_worker_free(skep_worker **out) {
     *out = NULL;
     skep__worker_close_link(worker, worker->result);
     skep__worker_release_sigterm(worker);
-    close_handles(worker);
-    close_channels(worker);
+    for (unsigned i = 0; i < SKEP__TIMERS; i++) close_handle((uv_handle_t *)&worker->timers[i]);
+    close_handle((uv_handle_t *)&worker->terminate);
+    close_handle((uv_handle_t *)&worker->link_poll);
+    skep__port_free(&worker->inbox);
+    skep__outlet_free(&worker->outbox);
+    skep__port_free(&worker->news);
+    skep__flusher_free(&worker->flusher);
+    skep__hub_free(&worker->hub);
     skep__worker_free_jobs(worker);
     skep__worker_free_when_closed(worker);
 }
 
 /* --- running --- */
 
-/* The kernel forgets it when a process changes its user. */
-static void end_with_broker(void) {
-    int signal = 0;
-    if (skep_is_worker() && prctl(PR_GET_PDEATHSIG, &signal) == 0 && signal == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
-}
-
 int skep_worker_ready(skep_worker *worker) {
+    int signal = 0;
     if (worker->phase != SKEP__WORKER_JOINED) return SKEP_OK;
-    end_with_broker();
-    struct skep_command command = {.id = SKEP_COMMAND_ready};
-    command.ready.has = 0;
+    /* It is to end with the broker, which the kernel forgets when a process changes its user. */
+    if (skep_is_worker() && prctl(PR_GET_PDEATHSIG, &signal) == 0 && signal == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
+    struct skep_command command = {.id = SKEP_COMMAND_ready, .ready = {0}};
     int status = skep__worker_tell(worker, &command);
     if (status == SKEP_OK) worker->phase = SKEP__WORKER_READY;
     return status;

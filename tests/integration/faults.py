@@ -204,7 +204,7 @@ def nng_goes_deaf():
 def quiet_descriptors(hive):
     """How many descriptors a broker has when nobody asks it anything. Clients leave theirs a moment after they have
     gone. With NNG before 1.6 those of its own connections to its sockets stay, which it makes two seconds after its
-    start (lib/transport/nng_guard.h)."""
+    start (lib/transport/nng.h)."""
     seen, own = [], 1 if os.environ.get("SKEP_TRANSPORT") == "nng" and nng_goes_deaf() else 0
 
     def look():

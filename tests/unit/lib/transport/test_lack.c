@@ -4,7 +4,7 @@
 #include "lib/transport/port_pair.h"
 #include "scarce.h"
 
-#include "transport/loop_port.h"
+#include "transport/loop.h"
 
 enum { FRAME_BYTES = 100 * 1000 };
 

@@ -28,7 +28,7 @@ static struct skep__loop_hub *open_hub(struct pump *pump) {
     looks = 0;
     waits = false;
     refused_now = NULL;
-    assert_int_equal(skep__loop_hub_new(&hub, &pump->loop, look), SKEP_OK);
+    assert_int_equal(skep__loop_hub_make(&hub, &pump->loop, look), SKEP_OK);
     return (struct skep__loop_hub *)hub;
 }
 

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "transport/loop_port.h"
+#include "transport/loop.h"
 
 struct watched {
     struct side side; /* first member */

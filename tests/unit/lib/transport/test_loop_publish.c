@@ -3,7 +3,7 @@
 #include "lib/transport/by_hand.h"
 #include "lib/transport/port_pair.h"
 
-#include "transport/loop_port.h"
+#include "transport/loop.h"
 
 enum { NUMBERED_BYTES = 16 * 1024, PUBLISHED = 600, DEPTH = 128, SMALL = 100 };
 

@@ -57,8 +57,8 @@ static struct counting *open_counting(struct pump *pump) {
     assert_int_equal(skep__outlet_new(&c->worker.outbox, &options), SKEP_OK);
     assert_int_equal(skep__outlet_listen(c->worker.outbox, pump->url), SKEP_OK);
     assert_int_equal(skep__reader_init(&c->reader, SKEP_CHANNEL_OUTBOX), SKEP_OK);
-    uv_timer_init(&pump->loop, &c->worker.count_timer);
-    c->worker.count_timer.data = &c->worker;
+    uv_timer_init(&pump->loop, &c->worker.timers[SKEP__TIMER_COUNTS]);
+    c->worker.timers[SKEP__TIMER_COUNTS].data = &c->worker;
     return c;
 }
 
@@ -70,7 +70,7 @@ static void connect_inlet(struct counting *c) {
 
 static void close_counting(struct counting *c) {
     assert_int_equal(c->wrong, 0);
-    uv_close((uv_handle_t *)&c->worker.count_timer, NULL);
+    uv_close((uv_handle_t *)&c->worker.timers[SKEP__TIMER_COUNTS], NULL);
     skep__outlet_free(&c->worker.outbox);
     skep__port_free(&c->inlet);
     skep__flusher_free(&c->worker.flusher);
@@ -231,7 +231,7 @@ static void test_after_leaving(void **state) {
     struct counting *c = open_counting(*state);
     c->worker.link = -1;
     skep_count(&c->worker, "requests", 1);
-    assert_false(uv_is_active((uv_handle_t *)&c->worker.count_timer));
+    assert_false(uv_is_active((uv_handle_t *)&c->worker.timers[SKEP__TIMER_COUNTS]));
     assert_int_equal(c->page.requests, 1);
     close_counting(c);
 }

@@ -30,7 +30,7 @@ static void test_requests(void **state) {
     struct hive *h = open_hive(*state);
     for (unsigned i = 0; i < 1000; i++) skep_request_handled(h->worker, 5000000);
     skep_request_handled(h->worker, 7000000000);
-    assert_true(uv_is_active((uv_handle_t *)&h->worker->times.timer));
+    assert_true(uv_is_active((uv_handle_t *)&h->worker->timers[SKEP__TIMER_TIMES]));
     PUMP_UNTIL(h->pump, total(h, "request", "") == 1001);
     assert_int_equal(timed_of(h, "request", "")->reports, 1);
     assert_in_range(skep__histogram_quantile_ns(&timed_of(h, "request", "")->times, 0.99), 5000000, 5050000);
@@ -161,7 +161,7 @@ static void test_leaving(void **state) {
     skep_disconnect(h->worker);
     PUMP_UNTIL(h->pump, h->worker->leave_told);
     finish(h, fd);
-    uv_timer_stop(&h->worker->times.timer); /* it does not wait for that */
+    uv_timer_stop(&h->worker->timers[SKEP__TIMER_TIMES]); /* it does not wait for that */
     PUMP_UNTIL(h->pump, total(h, "request", "") == 1 && total(h, "connection", "") == 1);
     close_hive(h);
 }
@@ -171,7 +171,7 @@ static void test_after_leaving(void **state) {
     struct hive *h = open_hive(*state);
     skep__worker_close_link(h->worker, SKEP_OK);
     skep_request_handled(h->worker, 1000);
-    assert_false(uv_is_active((uv_handle_t *)&h->worker->times.timer));
+    assert_false(uv_is_active((uv_handle_t *)&h->worker->timers[SKEP__TIMER_TIMES]));
     close_hive(h);
 }
 
