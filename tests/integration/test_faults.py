@@ -129,7 +129,7 @@ class KilledAroundAHandOff(unittest.TestCase):
             handed = self.handed(12)[2]
             waiting = [clients[index] for index in resting(answers(clients, enough=12 - handed))]
             self.assertEqual(len(waiting), handed)
-            self.assertIn(handed, range(1, 6))
+            self.assertGreater(handed, 0)
             self.hive.kill9(self.pids[2])
             heard = answers(waiting, PROMPT_S)
         self.assertEqual(len(workers_of(heard)), handed, heard)

@@ -7,7 +7,7 @@
 
 #include <assert.h>
 
-enum { STEPS = 14, LEASE_MS = 1000, OF_LEASE_MS = LEASE_MS * 7 / 10, OUTCOMES_KEPT = 4 /* of one step at most */ };
+enum { STEPS = 14, LEASE_MS = 1500, OF_LEASE_MS = LEASE_MS / 2, OUTCOMES_KEPT = 5 /* of one step at most */ };
 
 static_assert(STEPS * OUTCOMES_KEPT <= MAX_TOLD, "all outcomes are compared");
 
@@ -68,8 +68,7 @@ static void answer_late(struct stage *stage) {
 /* Held for twice as long as the lease */
 static void extend(struct stage *stage) {
     submit(stage, "many", "hold 1", NULL);
-    submit(stage, "many", "extend", &(skep_job_options){.delay_ms = OF_LEASE_MS});
-    submit(stage, "many", "extend", &(skep_job_options){.delay_ms = 2 * OF_LEASE_MS});
+    for (unsigned i = 1; i <= 3; i++) submit(stage, "many", "extend", &(skep_job_options){.delay_ms = i * OF_LEASE_MS});
     submit(stage, "many", "free", &(skep_job_options){.delay_ms = 2 * LEASE_MS});
 }
 

@@ -9,7 +9,7 @@
 #include <skep/client.h>
 #include <skep/mock.h>
 
-enum { MAX_TOLD = 64, TOLD_BYTES = 192, QUEUES_BYTES = 512, TURN_MS = 10, STEP_MS = 50 };
+enum { MAX_TOLD = 80, TOLD_BYTES = 192, QUEUES_BYTES = 512, TURN_MS = 10, STEP_MS = 50 };
 
 struct told {
     struct stage *stage;
