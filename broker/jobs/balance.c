@@ -8,9 +8,7 @@
 #include "page_claims.h"
 
 enum {
-    WAIT_MS = 2, /* that a job which was sent ahead has its chance: shorter waits are the rule when many are quick */
-    LAG_MS = 20, /* in which a worker begins what it need not let wait, and in which a handler is to return */
-    LAGGING_MS = 100,     /* in which a worker that did not is given nothing that an idle one can take */
+    LAGGING_MS = 100,     /* in which one that did not begin in time is given nothing that an idle one can take */
     LAGGING_MAX_MS = 1600 /* if it is so again and again */
 };
 
@@ -20,21 +18,6 @@ struct haul {
     size_t count, room;
     uint64_t by_ms; /* of what was sent by then, by the pace */
 };
-
-/* The claim of a straggler is another delivery's by now. */
-bool skep__is_begun(const struct skep__holder *holder, uint64_t delivery) {
-    return skep__deliveries_is_straggler(&holder->deliveries, delivery) || skep__claim_is_begun(holder->page, delivery);
-}
-
-bool skep__take_back(struct skep__job *job) {
-    struct skep__holder *holder = job->consumer->holder;
-    if (skep__deliveries_is_straggler(&holder->deliveries, job->delivery)) return false;
-    if (!skep__claim_take(holder->page, job->delivery)) return false;
-    skep__deliveries_settle(&holder->deliveries, job->delivery);
-    skep__consumer_undo(job);
-    job->queue->taken_back++;
-    return true;
-}
 
 /* The latest first: they would wait for longest. Those of one queue are begun in their order. */
 static void haul_from(struct haul *haul, const struct skep__consumer *consumer, size_t most) {
@@ -81,14 +64,6 @@ void skep__take_back_all(struct skep__holder *holder) {
 
 /* --- balance --- */
 
-/* For how long the queue need not be looked at: 0, if nobody has to. Jobs that were sent ahead wait at once, and others
- * if their worker does not get to them. */
-static uint64_t patience_ms(const struct skep__queue *queue) {
-    if (queue->paused || TAILQ_EMPTY(&queue->takers[SKEP__IDLE])) return 0;
-    if (queue->ahead_count > 0) return WAIT_MS;
-    return queue->shelf->reserved_count > 0 && queue->consumer_count > 1 ? LAG_MS : 0;
-}
-
 /* What a worker has of a queue: those that it has not begun are the latest. */
 struct waiting {
     size_t count, old; /* not begun; of these sent by a time */
@@ -121,7 +96,7 @@ static bool has_backlog(const struct skep__consumer *consumer, uint64_t by_ms) {
     LIST_FOREACH(c, &consumer->holder->consumers, of_holder) {
         struct waiting waiting = look_at(c, by_ms);
         bool for_a_kept_one =
-            c != consumer && waiting.begun != 0 && is_running_for(consumer->holder, waiting.begun, LAG_MS);
+            c != consumer && waiting.begun != 0 && is_running_for(consumer->holder, waiting.begun, SKEP__LAG_MS);
         if (waiting.old > 0 && !for_a_kept_one) return true;
     }
     return false;
@@ -133,7 +108,7 @@ static bool is_free(const struct skep__consumer *consumer, uint64_t by_ms) {
     const struct skep__holder *holder = consumer->holder;
     if (!skep__claims_are_kept(holder->page)) return holder->deliveries.jobs < consumer->concurrency;
     uint64_t running = __atomic_load_n(&holder->page->running, __ATOMIC_ACQUIRE);
-    return (running == 0 || !is_running_for(holder, running, LAG_MS)) && !has_backlog(consumer, by_ms);
+    return (running == 0 || !is_running_for(holder, running, SKEP__LAG_MS)) && !has_backlog(consumer, by_ms);
 }
 
 /* Idle workers that would begin more jobs at once, and how many these may have. */
@@ -204,19 +179,6 @@ static void haul_late(struct haul *haul, const struct skep__queue *queue, size_t
     }
 }
 
-static void balance(struct skep__alarm *alarm);
-
-static void look_in(struct skep__jobs *jobs, uint64_t ms) {
-    struct skep__alarm *alarm = &jobs->balance_alarm;
-    if (skep__alarm_is_set(alarm) && alarm->due_ms <= skep__clock_ms(jobs->pace) + ms) return;
-    int status = skep__alarm_set(jobs->pace, alarm, ms, balance);
-    if (status != SKEP_OK) skep__jobs_say(jobs, NULL, "waiting jobs: %s", skep_strerror(status));
-}
-
-void skep__balance_later(struct skep__jobs *jobs) {
-    look_in(jobs, WAIT_MS);
-}
-
 static uint64_t before(uint64_t now_ms, uint64_t ms) {
     return now_ms > ms ? now_ms - ms : 0;
 }
@@ -231,27 +193,23 @@ static bool something_waits(const struct skep__queue *queue) {
 /* A handler that returns and keeps its job sends nothing, so as long as something waits this is looked at again. */
 static void balance_queue(struct skep__jobs *jobs, struct skep__queue *queue) {
     uint64_t now_ms = skep__clock_ms(jobs->pace);
-    struct haul haul = {.by_ms = before(now_ms, WAIT_MS)};
+    struct haul haul = {.by_ms = before(now_ms, SKEP__WAIT_MS)};
     struct openings openings = find_openings(queue, haul.by_ms);
     if (openings.room > 0 && open_haul(&haul, openings.room)) {
         haul_evenly(&haul, queue);
-        haul.by_ms = before(now_ms, LAG_MS);
+        haul.by_ms = before(now_ms, SKEP__LAG_MS);
         haul_late(&haul, queue, openings.workers);
         make_ready(jobs, &haul);
     }
     if (haul.count > 0) skep__jobs_dispatch_queue(jobs, queue);
-    else if (something_waits(queue)) look_in(jobs, openings.room > 0 ? patience_ms(queue) : LAG_MS);
+    else if (something_waits(queue))
+        skep__balance_in(jobs, openings.room > 0 ? skep__balance_patience_ms(queue) : SKEP__LAG_MS);
 }
 
-static void balance(struct skep__alarm *alarm) {
+void skep__balance(struct skep__alarm *alarm) {
     struct skep__jobs *jobs = SKEP_CONTAINER(alarm, struct skep__jobs, balance_alarm);
     for (struct skep__queue *q = NULL; (q = skep__queues_next(jobs->queues, q)) != NULL;) {
         if (q->shelf->ready_count > 0) skep__jobs_dispatch_queue(jobs, q);
-        if (patience_ms(q) > 0) balance_queue(jobs, q);
+        if (skep__balance_patience_ms(q) > 0) balance_queue(jobs, q);
     }
-}
-
-void skep__balance_watch(struct skep__jobs *jobs, const struct skep__queue *queue) {
-    uint64_t ms = patience_ms(queue);
-    if (ms > 0) look_in(jobs, ms);
 }

@@ -21,7 +21,7 @@ struct skep__job *skep__jobs_find(const struct skep__jobs *jobs, uint64_t id) {
 uint64_t skep__job_due_ms(const struct skep__jobs *jobs, const struct skep__job *job) {
     if (job->state == SKEP__JOB_DELAYED) return job->at_ms;
     if (job->state != SKEP__JOB_RESERVED) return 0;
-    return skep__ledger_lease_end_ms(job->consumer->holder, job, skep__clock_ms(jobs->clock));
+    return skep__lease_end_ms(job->consumer->holder, job, skep__clock_ms(jobs->clock));
 }
 
 void *skep__job_worker(const struct skep__job *job) {

@@ -14,6 +14,7 @@ int skep__holder_new(struct skep__holder **out, struct skep__jobs *jobs, const s
     holder->pid = facts->pid;
     holder->page = facts->page;
     holder->deliveries.first = holder->deliveries.next = 1;
+    holder->lease_alarm.ring = skep__look_at_leases;
     LIST_INIT(&holder->consumers);
     TAILQ_INSERT_TAIL(&jobs->holders, holder, entry);
     *out = holder;
@@ -30,6 +31,16 @@ void skep__holder_free(struct skep__holder **out) {
 
 void skep__holder_set_inbox(struct skep__holder *holder, struct skep__outlet *inbox) {
     holder->inbox = inbox;
+}
+
+int skep__jobs_handle(struct skep__holder *holder, const struct skep_command_handle *handle) {
+    struct skep__jobs *jobs = holder->jobs;
+    struct skep__queue *queue = skep__queues_get(jobs->queues, handle->queue.data, handle->queue.size_bytes);
+    if (queue == NULL) return jobs->queues->failure;
+    unsigned concurrency = SKEP_HAS(handle, handle, concurrency) ? (unsigned)handle->concurrency : 1;
+    int status = skep__consumer_set(holder, queue, concurrency);
+    if (status == SKEP_OK) skep__jobs_dispatch_queue(jobs, queue);
+    return status;
 }
 
 void skep__jobs_worker_ready(struct skep__holder *holder) {

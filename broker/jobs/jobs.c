@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * The room: made, opened, stopped, closed, freed; what it says, and what memory there is for it. */
-#include <stdarg.h>
-#include <stdio.h>
+ * The room: made, opened, stopped, closed, freed. */
 #include <stdlib.h>
 
 #include "jobs/private.h"
-
-/* --- life --- */
 
 int skep__jobs_new(struct skep__jobs **out, const struct skep__jobs_setup *setup) {
     struct skep__jobs *jobs = calloc(1, sizeof *jobs);
@@ -20,6 +16,8 @@ int skep__jobs_new(struct skep__jobs **out, const struct skep__jobs_setup *setup
     jobs->events = setup->events;
     jobs->host = setup->host;
     jobs->context = setup->context;
+    jobs->due_alarm.ring = skep__look_at_due;
+    jobs->balance_alarm.ring = skep__balance;
     TAILQ_INIT(&jobs->holders);
     *out = jobs;
     return SKEP_OK;
@@ -63,42 +61,4 @@ void skep__jobs_memory_back(struct skep__jobs *jobs) {
     struct skep__holder *holder;
     TAILQ_FOREACH(holder, &jobs->holders, entry) skep__consumers_update(holder);
     skep__jobs_dispatch(jobs);
-}
-
-/* --- saying --- */
-
-void skep__jobs_say(struct skep__jobs *jobs, const struct skep__holder *holder, const char *format, ...) {
-    char text[SKEP_MAX_REASON + 1];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    jobs->host->error(jobs->context, holder != NULL ? holder->worker : NULL, text);
-}
-
-void skep__jobs_say_later(struct skep__jobs *jobs, const char *format, ...) {
-    char text[SKEP_MAX_REASON + 1];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    jobs->host->error_later(jobs->context, text);
-}
-
-/* --- memory --- */
-
-bool skep__jobs_allow(struct skep__jobs *jobs, size_t size_bytes) {
-    if (jobs->reserve == NULL || skep__reserve_allows(jobs->reserve, size_bytes)) return true;
-    jobs->host->out_of_memory(jobs->context);
-    return false;
-}
-
-bool skep__jobs_lack_memory(struct skep__jobs *jobs) {
-    bool was_there = jobs->reserve != NULL && skep__reserve_give_up(jobs->reserve);
-    if (jobs->reserve != NULL) jobs->host->out_of_memory(jobs->context);
-    return was_there;
-}
-
-void skep__jobs_check_memory(struct skep__jobs *jobs) {
-    if (jobs->reserve != NULL && !skep__reserve_check(jobs->reserve)) jobs->host->out_of_memory(jobs->context);
 }

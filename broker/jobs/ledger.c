@@ -273,20 +273,13 @@ static void ripen(struct skep__jobs *jobs, uint64_t now) {
     while ((queue = skep__queues_next(jobs->queues, queue)) != NULL) skep__jobs_dispatch_queue(jobs, queue);
 }
 
-static void look(struct skep__alarm *alarm) {
+void skep__look_at_due(struct skep__alarm *alarm) {
     struct skep__jobs *jobs = SKEP_CONTAINER(alarm, struct skep__jobs, due_alarm);
     uint64_t now = now_ms(jobs);
     bury_expired(jobs, now);
     ripen(jobs, now);
     jobs->events->settled(jobs->context);
-    skep__ledger_watch(jobs);
-}
-
-void skep__ledger_watch(struct skep__jobs *jobs) {
-    uint64_t next = store(jobs)->next_ms(jobs->store), now = now_ms(jobs);
-    if (next == UINT64_MAX || (skep__alarm_is_set(&jobs->due_alarm) && jobs->due_alarm.due_ms <= next)) return;
-    int status = skep__alarm_set(jobs->clock, &jobs->due_alarm, next > now ? next - now : 0, look);
-    if (status != SKEP_OK) skep__jobs_say(jobs, NULL, "delays: %s", skep_strerror(status));
+    skep__due_watch(jobs);
 }
 
 /* --- what the store tells --- */

@@ -122,11 +122,6 @@ void skep__jobs_submit(struct skep__jobs *jobs, struct skep__queue *queue, const
     skep__ledger_say_keys(jobs);
 }
 
-void skep__jobs_dispatch(struct skep__jobs *jobs) {
-    for (struct skep__queue *q = NULL; (q = skep__queues_next(jobs->queues, q)) != NULL;)
-        if (q->shelf->ready_count > 0) skep__jobs_dispatch_queue(jobs, q);
-}
-
 void skep__jobs_tidy(struct skep__jobs *jobs) {
     if (jobs->store != NULL) skep__queues_tidy(jobs->queues, now_ms(jobs));
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The state of jobs/, and what its files share: the ledger, which decides what becomes of each job. */
+ * The state of jobs/, and what its files share. They stand on each other in the order in which they come here: what is
+ * told and when; a worker's places; who is given what; what becomes of each job. */
 #ifndef SKEP_JOBS_PRIVATE_H
 #define SKEP_JOBS_PRIVATE_H
 
@@ -86,7 +87,12 @@ struct skep__consumer {
     uint64_t grown_at; /* deliveries before this one were in a smaller window */
 };
 
-/* --- jobs.c --- */
+enum {
+    SKEP__WAIT_MS = 2, /* that a job sent ahead has its chance: shorter waits are the rule when many are quick */
+    SKEP__LAG_MS = 20  /* in which a worker begins what it need not let wait, and in which a handler is to return */
+};
+
+/* --- say.c --- */
 
 /* Says an error about a worker, or (NULL) about none; on a later turn. */
 SKEP_PRINTF(3, 4)
@@ -108,12 +114,89 @@ bool skep__jobs_lack_memory(struct skep__jobs *jobs);
 /* Whether any memory but the reserve is left is looked at. */
 void skep__jobs_check_memory(struct skep__jobs *jobs);
 
-/* --- queue_settings.c --- */
+/* --- begun.c --- */
 
-/* Makes the queues in a new store and gives them their settings. Errors: SKEP_EQUEUES, SKEP_ENOMEM. */
-SKEP_MUST_USE int skep__queue_settings_apply(struct skep__jobs *jobs);
+/* Whether a worker has begun a delivery that is not answered, as far as the broker can know. */
+bool skep__is_begun(const struct skep__holder *holder, uint64_t delivery);
 
-void skep__queue_settings_free(struct skep__jobs *jobs);
+/* How long a worker may work on a job. */
+uint32_t skep__lease_ms(const struct skep__jobs *jobs, const struct skep__job *job);
+
+/* When the lease of a job that the worker has ends, if it is not extended, and if it was begun at all; by the clock. */
+uint64_t skep__lease_end_ms(const struct skep__holder *holder, const struct skep__job *job, uint64_t now_ms);
+
+/* To be called before the claim of a job that has begun is used for another one: when it was begun is remembered. */
+void skep__note_begun(const struct skep__holder *holder, struct skep__job *job, uint64_t now_ms);
+
+/* --- alarms.c --- */
+
+/* Looks when something in the store is due. To be called after a step that may have changed when. */
+void skep__due_watch(struct skep__jobs *jobs);
+
+/* To be called for each job that a worker is given. */
+void skep__lease_watch(struct skep__holder *holder, const struct skep__job *job, uint64_t now_ms);
+
+/* Looks at the worker's leases after so long, and not before. */
+void skep__lease_look_in(struct skep__holder *holder, uint64_t ms);
+
+/* For how long the queue need not be looked at: 0, if nobody has to. Jobs that were sent ahead wait at once, and others
+ * if their worker does not get to them. */
+uint64_t skep__balance_patience_ms(const struct skep__queue *queue);
+
+/* To be called after a step that may have left jobs of a queue waiting behind others beside an idle worker. */
+void skep__balance_watch(struct skep__jobs *jobs, const struct skep__queue *queue);
+
+/* Looks at all queues after so long, or before. */
+void skep__balance_in(struct skep__jobs *jobs, uint64_t ms);
+
+/* --- consumer.c --- */
+
+/* Gives a worker a place at a queue, or changes it. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__consumer_set(struct skep__holder *holder, struct skep__queue *queue, unsigned concurrency);
+
+/* Forgets a worker's places. Its jobs are the caller's concern. */
+void skep__consumers_free(struct skep__holder *holder);
+
+/* Looks again whether a worker can take jobs: whether it is ready, its inbox or what it has has changed. */
+void skep__consumers_update(struct skep__holder *holder);
+
+/* Brings what workers may have of a queue in line with its options. */
+void skep__consumers_reset(struct skep__queue *queue);
+
+/* If every worker of the queue has let a lease end, they get jobs all the same: these must end somewhere. */
+void skep__consumers_rouse(struct skep__queue *queue);
+
+bool skep__consumer_can_take(const struct skep__consumer *consumer);
+
+/* Its turn is over. */
+void skep__consumer_to_tail(struct skep__consumer *consumer);
+
+/* The job whose claim the worker's next delivery needs; NULL: none. */
+struct skep__job *skep__consumer_in_the_way(struct skep__holder *holder);
+
+/* A job is not the worker's any more. */
+void skep__consumer_let_go(struct skep__job *job);
+
+/* The same for one that it had not begun: as if it had never been given. */
+void skep__consumer_undo(struct skep__job *job);
+
+/* Takes a job that is reserved from the worker that has it. The caller then moves it to another state, and has
+ * skep__consumers_update look again. False: the worker has begun it. */
+bool skep__take_back(struct skep__job *job);
+
+/* The worker has done a job: whether it may have more from now on, or less. */
+void skep__consumer_judge(const struct skep__job *job);
+
+/* --- balance.c, which stands on dispatch.c --- */
+
+/* Gives out what is ready, and what waits behind other jobs beside an idle worker, of all queues. */
+void skep__balance(struct skep__alarm *alarm);
+
+/* Takes back all that a worker has not begun; it is ready. dispatch must follow. */
+void skep__take_back_all(struct skep__holder *holder);
+
+/* To be called when a worker has answered: it is not lagging any more. consumers_update must follow. */
+void skep__lag_end(struct skep__holder *holder);
 
 /* --- ledger_put.c --- */
 
@@ -143,62 +226,19 @@ void skep__ledger_bury(struct skep__jobs *jobs, struct skep__job *job, const cha
 /* Says at once what was held back of the dead letters. */
 void skep__ledger_say_dead(struct skep__jobs *jobs);
 
-/* Rings when something in the store is due. To be called after a step that may have changed when. */
-void skep__ledger_watch(struct skep__jobs *jobs);
+/* Deals with what is due in the store. */
+void skep__look_at_due(struct skep__alarm *alarm);
 
 /* --- ledger_lease.c --- */
 
-/* How long a worker may work on a job. */
-uint32_t skep__ledger_lease_ms(const struct skep__jobs *jobs, const struct skep__job *job);
+/* Ends the leases of a worker that have passed. */
+void skep__look_at_leases(struct skep__alarm *alarm);
 
-/* When the lease of a job that the worker has ends, if it is not extended, and if it was begun at all; by the clock. */
-uint64_t skep__ledger_lease_end_ms(const struct skep__holder *holder, const struct skep__job *job, uint64_t now_ms);
+/* --- queue_settings.c --- */
 
-/* To be called before the claim of a job that has begun is used for another one: when it was begun is remembered. */
-void skep__ledger_note_begun(const struct skep__holder *holder, struct skep__job *job, uint64_t now_ms);
+/* Makes the queues in a new store and gives them their settings. Errors: SKEP_EQUEUES, SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__queue_settings_apply(struct skep__jobs *jobs);
 
-/* To be called for each job that a worker is given. */
-void skep__ledger_watch_lease(struct skep__holder *holder, const struct skep__job *job, uint64_t now_ms);
-
-/* --- balance.c --- */
-
-/* Whether a worker has begun a delivery that is not answered, as far as the broker can know. */
-bool skep__is_begun(const struct skep__holder *holder, uint64_t delivery);
-
-/* Takes a job that is reserved from the worker that has it. The caller then moves it to another state, and has
- * skep__consumers_update look again. False: the worker has begun it. */
-bool skep__take_back(struct skep__job *job);
-
-/* Takes back all that a worker has not begun; it is ready. dispatch must follow. */
-void skep__take_back_all(struct skep__holder *holder);
-
-/* Soon gives out what is ready, and what waits behind other jobs beside an idle worker, of all queues. */
-void skep__balance_later(struct skep__jobs *jobs);
-
-/* To be called after a step that may have left jobs of a queue waiting behind others beside an idle worker. */
-void skep__balance_watch(struct skep__jobs *jobs, const struct skep__queue *queue);
-
-/* To be called when a worker has answered: it is not lagging any more. consumers_update must follow. */
-void skep__lag_end(struct skep__holder *holder);
-
-/* --- consumer.c --- */
-
-/* Forgets a worker's places. Its jobs are the caller's concern. */
-void skep__consumers_free(struct skep__holder *holder);
-
-/* A job is not the worker's any more. */
-void skep__consumer_let_go(struct skep__job *job);
-
-/* The same for one that it had not begun: as if it had never been given. */
-void skep__consumer_undo(struct skep__job *job);
-
-/* The worker has done a job: whether it may have more from now on, or less. */
-void skep__consumer_judge(const struct skep__job *job);
-
-/* Looks again whether a worker can take jobs: whether it is ready, its inbox or what it has has changed. */
-void skep__consumers_update(struct skep__holder *holder);
-
-/* Brings what workers may have of a queue in line with its options. */
-void skep__consumers_reset(struct skep__queue *queue);
+void skep__queue_settings_free(struct skep__jobs *jobs);
 
 #endif

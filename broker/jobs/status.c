@@ -117,7 +117,7 @@ static int add_job(struct skep__jobs *jobs, const struct skep__job *job, struct 
     if (job->state == SKEP__JOB_DELAYED) SKEP_SET(jobStatus, s, due_ms, until(job->at_ms, now));
     if (job->state == SKEP__JOB_RESERVED) {
         if (skep__is_begun(job->consumer->holder, job->delivery))
-            SKEP_SET(jobStatus, s, due_ms, until(skep__ledger_lease_end_ms(job->consumer->holder, job, now), now));
+            SKEP_SET(jobStatus, s, due_ms, until(skep__lease_end_ms(job->consumer->holder, job, now), now));
         SKEP_SET(jobStatus, s, worker, job->consumer->holder->id);
     }
     if (job->state == SKEP__JOB_DEAD && job->death != NULL) fill_death(s, job);

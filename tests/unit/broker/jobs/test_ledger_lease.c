@@ -104,7 +104,7 @@ static void test_a_lease_begins_again_after_a_gap(void **state) {
     uv_update_time(&bench.pump->loop);
     uint64_t now_ms = skep__clock_ms(bench.cluster->clock);
     const struct skep__job *job = skep__deliveries_find(&child->holder->deliveries, 1)->job;
-    assert_in_range(skep__ledger_lease_end_ms(child->holder, job, now_ms), now_ms + LEASE_MS,
+    assert_in_range(skep__lease_end_ms(child->holder, job, now_ms), now_ms + LEASE_MS,
                     now_ms + LEASE_MS + WAITED_MS);
     PUMP_UNTIL(bench.pump, bench.queue->redelivered == 1);
     dismiss(child);
@@ -136,11 +136,11 @@ static void test_which_lease_it_is(void **state) {
     struct bench bench;
     open_leases(&bench, *state, 3);
     struct skep__job job = {.queue = bench.queue};
-    assert_int_equal(skep__ledger_lease_ms(bench.cluster->jobs, &job), LEASE_MS);
+    assert_int_equal(skep__lease_ms(bench.cluster->jobs, &job), LEASE_MS);
     assert_int_equal(skep_setup_queue(bench.cluster, "q", &(skep_queue_options){.lease_ms = 5000}), SKEP_OK);
-    assert_int_equal(skep__ledger_lease_ms(bench.cluster->jobs, &job), 5000);
+    assert_int_equal(skep__lease_ms(bench.cluster->jobs, &job), 5000);
     job.lease_ms = 700;
-    assert_int_equal(skep__ledger_lease_ms(bench.cluster->jobs, &job), 700);
+    assert_int_equal(skep__lease_ms(bench.cluster->jobs, &job), 700);
     close_bench(&bench);
 }
 
