@@ -257,6 +257,8 @@ const struct option_row option_rows[] = {
     OTHER_ROW("name", 0, FOR_BROKER, "NAME", set_name, "name of the instance (default: default)"),
     TEXT_ROW("dir", FOR_BROKER, "DIR", dir, "directory", SKEP_MAX_PATH,
              "directory of the instance (default: found by its name)"),
+    TEXT_ROW("jobs", FOR_RUN, "DIR", settings.jobs_dir, "directory", SKEP_MAX_PATH,
+             "keep jobs in DIR: they outlast the broker (default: in memory)"),
     TEXT_ROW("script", FOR_MOCK, "FILE", script, "name of the file", SKEP_MAX_PATH,
              "the script, see docs/mock.md; - is stdin"),
     FLAG_ROW("help", 'h', FOR_BROKER | FOR_MOCK, help, "print this help"),

@@ -24,7 +24,10 @@ static struct skep__death *new_death(const char *cause, const struct skep_bytes 
                                      const struct skep__exit_record *record) {
     struct skep__death *death = malloc(sizeof *death + reason->size_bytes + 1);
     if (death == NULL) return NULL;
-    *death = (struct skep__death){.cause = cause, .exit = {.code = -1, .signal = -1}, .wall_ms = skep__wall_ms()};
+    *death = (struct skep__death){.cause = cause,
+                                  .exit = {.code = -1, .signal = -1},
+                                  .wall_ms = skep__wall_ms(),
+                                  .size_bytes = reason->size_bytes};
     if (record != NULL) death->exit = *record;
     skep__copy_text(death->reason, reason->size_bytes + 1, reason);
     return death;

@@ -16,6 +16,7 @@ struct skep__jobs {
     struct skep__flusher *flusher;
     struct skep__reserve *reserve; /* NULL: memory is not watched */
     const skep_settings *settings;
+    uv_loop_t *loop; /* NULL: nothing is written */
     unsigned trace;
     const struct skep__job_events *events;
     const struct skep__jobs_host *host;
