@@ -158,12 +158,18 @@ static void close_sockets(skep_cluster *cluster) {
 }
 
 static int open_jobs(skep_cluster *cluster) {
-    char why[SKEP_MAX_REASON + 1] = "";
+    char why[SKEP_MAX_REASON + 1] = "", own[SKEP_MAX_DIR + 1];
     const char *dir = cluster->settings.jobs_dir;
-    int status = dir != NULL ? skep__directory_prepare(cluster, dir) : SKEP_OK;
+    int status = SKEP_OK;
+    if (dir == NULL && skep__jobs_want_disk(cluster->jobs)) {
+        status = skep__directory_of_state(cluster, own);
+        dir = own;
+    }
+    if (status == SKEP_OK && dir != NULL) status = skep__directory_prepare(cluster, dir);
     if (status != SKEP_OK) return status;
-    status = skep__jobs_open(cluster->jobs, why);
-    return why[0] == '\0' ? status : skep__broker_fail(cluster, status, "jobs: %s", why);
+    status = skep__jobs_open(cluster->jobs, dir, why);
+    if (status == SKEP_OK) return status;
+    return skep__broker_fail(cluster, status, "jobs: %s", why[0] != '\0' ? why : skep_strerror(status));
 }
 
 static int open_sockets(skep_cluster *cluster) {

@@ -277,6 +277,17 @@ static int take(skep_cluster *cluster, const char *dir) {
     return status;
 }
 
+int skep__directory_of_state(skep_cluster *cluster, char dir[SKEP_MAX_DIR + 1]) {
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME"), *name = cluster->instance.name;
+    int length = -1;
+    if (cluster->settings.name == NULL) return unusable(cluster, "jobs", "set jobs_dir, or a name of the instance");
+    if (geteuid() == 0) length = snprintf(dir, SKEP_MAX_DIR + 1, "/var/lib/skep/%s", name);
+    else if (state != NULL && state[0] == '/') length = snprintf(dir, SKEP_MAX_DIR + 1, "%s/skep/%s", state, name);
+    else if (home != NULL) length = snprintf(dir, SKEP_MAX_DIR + 1, "%s/.local/state/skep/%s", home, name);
+    if (length >= 0 && length <= SKEP_MAX_DIR) return SKEP_OK;
+    return unusable(cluster, "jobs", "there is no place for them; say where");
+}
+
 int skep__directory_prepare(skep_cluster *cluster, const char *dir) {
     int status = SKEP_OK;
     if (strlen(dir) > SKEP_MAX_DIR) return unusable(cluster, dir, "its name is too long");

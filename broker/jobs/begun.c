@@ -47,4 +47,3 @@ void skep__jobs_note_begun(struct skep__jobs *jobs) {
         if (job != NULL && skep__is_begun(holder, n)) skep__note_begun(holder, job, now_ms);
     }
 }
-

@@ -6,8 +6,8 @@
 #include "page_claims.h"
 
 enum {
-    QUICK_MS = 20,            /* a worker that answers within this may have more */
-    SLOW_MS = 200,            /* one that takes longer may have less */
+    QUICK_MS = 20,           /* a worker that answers within this may have more */
+    SLOW_MS = 200,           /* one that takes longer may have less */
     LITTLE_BYTES = 16 * 1024 /* of jobs that a worker may have when memory has run out */
 };
 

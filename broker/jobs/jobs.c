@@ -33,20 +33,19 @@ void skep__jobs_free(struct skep__jobs **out) {
     *out = NULL;
 }
 
-static int open_store(struct skep__jobs *jobs, char why[SKEP_MAX_REASON + 1]) {
+static int open_store(struct skep__jobs *jobs, const char *dir, char why[SKEP_MAX_REASON + 1]) {
     const skep_settings *settings = jobs->settings;
     struct skep__store_limits limits = {.queue_jobs = settings->queue_jobs,
                                         .queue_bytes = settings->queue_bytes,
                                         .bytes = settings->jobs_bytes,
                                         .dedup_ms = settings->dedup_ms,
                                         .reserve = jobs->reserve};
-    const struct skep__disk_setup setup = {.dir = settings->jobs_dir,
+    const struct skep__disk_setup setup = {.dir = dir,
                                            .loop = jobs->loop,
                                            .clock = jobs->clock,
                                            .flusher = jobs->flusher,
                                            .results_ms = settings->results_ms};
-    if (jobs->loop == NULL || settings->jobs_dir == NULL)
-        return skep__store_memory_new(&jobs->store, &limits, &skep__ledger_store_events, jobs);
+    if (dir == NULL) return skep__store_memory_new(&jobs->store, &limits, &skep__ledger_store_events, jobs);
     return skep__store_disk_new(&jobs->store, &setup, &limits, &skep__ledger_store_events, jobs, why);
 }
 
@@ -63,12 +62,12 @@ static int restore(struct skep__jobs *jobs) {
     return SKEP_OK;
 }
 
-int skep__jobs_open(struct skep__jobs *jobs, char why[SKEP_MAX_REASON + 1]) {
+int skep__jobs_open(struct skep__jobs *jobs, const char *dir, char why[SKEP_MAX_REASON + 1]) {
     why[0] = '\0';
-    int status = open_store(jobs, why);
+    int status = open_store(jobs, dir, why);
     if (status == SKEP_OK) status = skep__queues_new(&jobs->queues, jobs->store);
     if (status != SKEP_OK) return status;
-    jobs->queues->durable = jobs->store->kind->name != NULL;
+    jobs->queues->durable = dir != NULL && jobs->settings->jobs_dir != NULL;
     status = restore(jobs);
     if (status == SKEP_OK) status = skep__queue_settings_apply(jobs);
     if (status == SKEP_OK) skep__due_watch(jobs);

@@ -29,7 +29,7 @@ uint64_t skep__jobs_unfinished(const struct skep__jobs *jobs) {
     return sum;
 }
 
-static uint64_t count_volatile(const struct skep__jobs *jobs) {
+uint64_t skep__jobs_volatile(const struct skep__jobs *jobs) {
     uint64_t sum = 0;
     if (jobs->store == NULL) return 0;
     for (const struct skep__queue *q = NULL; (q = skep__queues_next(jobs->queues, q)) != NULL;)
@@ -39,14 +39,14 @@ static uint64_t count_volatile(const struct skep__jobs *jobs) {
 
 static void say_lost(struct skep__flush *flush) {
     struct skep__jobs *jobs = SKEP_CONTAINER(flush, struct skep__jobs, lost_flush);
-    uint64_t lost = count_volatile(jobs);
+    uint64_t lost = skep__jobs_volatile(jobs);
     if (lost == 1) skep__jobs_say(jobs, NULL, "1 job is lost: it was in memory only");
     else skep__jobs_say(jobs, NULL, "%" PRIu64 " jobs are lost: they were in memory only", lost);
 }
 
 /* On a later turn, since a call of the user's may be the cause. */
 void skep__jobs_check_lost(struct skep__jobs *jobs) {
-    if (!jobs->stopping || !TAILQ_EMPTY(&jobs->holders) || count_volatile(jobs) == 0) return;
+    if (!jobs->stopping || !TAILQ_EMPTY(&jobs->holders) || skep__jobs_volatile(jobs) == 0) return;
     jobs->lost_flush.flush = say_lost;
     skep__flusher_mark(jobs->flusher, &jobs->lost_flush);
 }

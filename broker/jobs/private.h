@@ -201,6 +201,9 @@ void skep__lag_end(struct skep__holder *holder);
 
 /* --- ledger_put.c --- */
 
+/* Jobs that do not outlast the broker, and have not ended. */
+uint64_t skep__jobs_volatile(const struct skep__jobs *jobs);
+
 /* Says that keys were forgotten before their time, if that was not said a moment ago. */
 void skep__ledger_say_keys(struct skep__jobs *jobs);
 

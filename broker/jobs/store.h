@@ -111,12 +111,12 @@ struct skep__waiter {
 struct skep__shelf {
     struct skep__queue *queue; /* who is served from it */
     uint64_t ready_count, reserved_count, delayed_count, dead_count;
-    uint64_t stored_count;         /* ready jobs that are not shown yet: there is no room for them in memory */
-    uint64_t pending_count;        /* jobs of which a change is not complete */
-    uint64_t kept_count;           /* jobs that outlast the broker, and are not dead */
-    bool durable;                  /* what is put outlasts the broker; the owner says so */
-    struct skep__disk_shelf *disk; /* NULL: the store is in memory */
-    size_t bytes;                  /* memory of its jobs and keys */
+    uint64_t stored_count;                /* ready jobs that are not shown yet: there is no room for them in memory */
+    uint64_t pending_count;               /* jobs of which a change is not complete */
+    uint64_t kept_count, kept_dead_count; /* jobs that outlast the broker: not dead, and dead */
+    bool durable;                         /* what is put outlasts the broker; the owner says so */
+    struct skep__disk_shelf *disk;        /* NULL: the store is in memory */
+    size_t bytes;                         /* memory of its jobs and keys */
     uint64_t submitted, done, duplicates, declined; /* ever */
     bool empty;                                     /* as events.emptied says */
 };
@@ -277,8 +277,8 @@ struct skep__store_events {
      * may be called. */
     void (*settled)(void *context);
 
-    /* Changes cannot be completed now; they are tried again. */
-    void (*trouble)(void *context, int status);
+    /* Changes cannot be completed now; they are tried again. why: in the medium's words. */
+    void (*trouble)(void *context, int status, const char *why);
 };
 
 struct skep__store {

@@ -106,7 +106,7 @@ int skep__mock_ledger_open(skep_mock *mock) {
                                            .host = &host,
                                            .context = mock};
     if (status == SKEP_OK) status = skep__jobs_new(&mock->ledger, &setup);
-    return status == SKEP_OK ? skep__jobs_open(mock->ledger, why) : status;
+    return status == SKEP_OK ? skep__jobs_open(mock->ledger, NULL, why) : status;
 }
 
 void skep__mock_ledger_close(skep_mock *mock) {

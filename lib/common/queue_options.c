@@ -53,6 +53,7 @@ static int check(const char *name, const skep_queue_options *options, char why[S
     if (status != SKEP_OK) return status;
     status = check_numbers(name, queue_numbers, sizeof queue_numbers / sizeof *queue_numbers, options, why);
     if (status != SKEP_OK) return status;
+    if (options->durable > SKEP_IN_MEMORY) return refuse(why, "%s: durable: %d", name, (int)options->durable);
     return check_backoff(name, options, why);
 }
 

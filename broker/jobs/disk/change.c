@@ -89,8 +89,9 @@ static void retried(struct skep__disk *disk, struct skep__job *job, uint64_t now
 
 static void complete(struct skep__disk *disk, struct skep__job *job, uint64_t now_ms) {
     struct skep__shelf *shelf = job->queue->shelf;
-    if (job->change == SKEP__ACK || job->change == SKEP__BURY) shelf->kept_count--;
-    if (job->change == SKEP__REVIVE) shelf->kept_count++;
+    const bool lives = job->change == SKEP__REVIVE, dies = job->change == SKEP__BURY;
+    shelf->kept_count += (uint64_t)lives - (dies || job->change == SKEP__ACK);
+    shelf->kept_dead_count += (uint64_t)dies - (lives || job->change == SKEP__DROP);
     switch ((enum skep__change)job->change) {
     case SKEP__ACK: acknowledged(disk, job, now_ms); break;
     case SKEP__BURY: buried(disk, job, now_ms); break;

@@ -111,8 +111,10 @@ static void show(const struct showing *s, struct skep__job *job, const struct sk
         job->interruptions = known->interruptions;
         job->noted = true;
     }
-    if ((known == NULL || !known->dead) && s->fresh) s->shelf->shelf->kept_count++;
-    if (known != NULL && known->dead) {
+    const bool dead = known != NULL && known->dead;
+    if (s->fresh) s->shelf->shelf->kept_count += !dead;
+    if (s->fresh) s->shelf->shelf->kept_dead_count += dead;
+    if (dead) {
         show_dead(s, job, known);
     } else if (known != NULL) {
         uint64_t ready_ms = clock_of(s->now_ms, s->wall_ms, known->due, known->since);

@@ -270,7 +270,8 @@ static void after(uv_work_t *work, int canceled) {
     }
     uv_sem_wait(&disk->written);
     end(disk);
-    if (disk->status != SKEP_OK) disk->store.events->trouble(disk->store.context, disk->status);
+    if (disk->status != SKEP_OK)
+        disk->store.events->trouble(disk->store.context, disk->status, skep__database_why(disk->database));
     disk->store.events->settled(disk->store.context);
     start(disk);
 }

@@ -234,7 +234,7 @@ static void complete_all(struct later *later) {
     bool any_stays = !TAILQ_EMPTY(&stay);
     TAILQ_CONCAT(&stay, &later->pendings, entry);
     TAILQ_CONCAT(&later->pendings, &stay, entry);
-    if (any_stays) later->store.events->trouble(later->store.context, later->failure);
+    if (any_stays) later->store.events->trouble(later->store.context, later->failure, "because");
     later->store.events->settled(later->store.context);
 }
 

@@ -104,8 +104,7 @@ static void test_a_lease_begins_again_after_a_gap(void **state) {
     uv_update_time(&bench.pump->loop);
     uint64_t now_ms = skep__clock_ms(bench.cluster->clock);
     const struct skep__job *job = skep__deliveries_find(&child->holder->deliveries, 1)->job;
-    assert_in_range(skep__lease_end_ms(child->holder, job, now_ms), now_ms + LEASE_MS,
-                    now_ms + LEASE_MS + WAITED_MS);
+    assert_in_range(skep__lease_end_ms(child->holder, job, now_ms), now_ms + LEASE_MS, now_ms + LEASE_MS + WAITED_MS);
     PUMP_UNTIL(bench.pump, bench.queue->redelivered == 1);
     dismiss(child);
     close_bench(&bench);
