@@ -80,6 +80,7 @@ static int make_jobs(skep_cluster *cluster) {
                                            .flusher = cluster->flusher,
                                            .reserve = &cluster->memory,
                                            .settings = &cluster->settings,
+                                           .loop = cluster->loop,
                                            .trace = cluster->trace,
                                            .events = &skep__client_job_events,
                                            .host = &skep__hive_jobs_host,
@@ -153,6 +154,21 @@ static void close_sockets(skep_cluster *cluster) {
     skep__directory_release(cluster);
 }
 
+static int open_jobs(skep_cluster *cluster) {
+    char why[SKEP_MAX_REASON + 1] = "", own[SKEP_MAX_DIR + 1];
+    const char *dir = cluster->settings.jobs_dir;
+    int status = SKEP_OK;
+    if (dir == NULL && skep__jobs_want_disk(cluster->jobs)) {
+        status = skep__directory_of_state(cluster, own);
+        dir = own;
+    }
+    if (status == SKEP_OK && dir != NULL) status = skep__directory_prepare(cluster, dir);
+    if (status != SKEP_OK) return status;
+    status = skep__jobs_open(cluster->jobs, dir, why);
+    if (status == SKEP_OK) return status;
+    return skep__broker_fail(cluster, status, "jobs: %s", why[0] != '\0' ? why : skep_strerror(status));
+}
+
 static int open_sockets(skep_cluster *cluster) {
     int status = skep__hub_new(&cluster->hub, cluster->loop);
     if (status == SKEP_EINVAL) return skep__broker_fail(cluster, status, "%s", SKEP__UNKNOWN_TRANSPORT);
@@ -160,7 +176,6 @@ static int open_sockets(skep_cluster *cluster) {
     if (status == SKEP_OK) status = skep__hive_open(cluster);
     if (status == SKEP_OK) status = skep__journal_open(cluster);
     if (status == SKEP_OK) status = skep__clients_open(cluster);
-    if (status == SKEP_OK) status = skep__jobs_open(cluster->jobs);
     if (status == SKEP_OK) status = skep__control_open(cluster);
     if (status == SKEP_OK) return SKEP_OK;
     return skep__broker_fail(cluster, status, "%s: cannot open the sockets: %s", cluster->instance.dir,
@@ -186,6 +201,7 @@ int skep_cluster_start(skep_cluster *cluster) {
         skep__connections_open(cluster);
         status = open_sockets(cluster);
     }
+    if (status == SKEP_OK) status = open_jobs(cluster);
     if (status == SKEP_OK) status = skep__workers_open(cluster);
     if (status != SKEP_OK) close_sockets(cluster);
     if (status != SKEP_OK) return status;

@@ -229,8 +229,9 @@ void skep__answers_put(struct skep__session *session, struct skep__queue *queue,
                        int status) {
     if (batch->first == batch->jobs.count) return;
     session->expected += batch->jobs.count - batch->first;
-    if (skep__jobs_answer_at_once(session->cluster->jobs)) put_at_once(session, queue, batch, status);
-    else put_later(session, queue, batch, status);
+    bool later = (queue != NULL && skep__queue_is_durable(queue)) || !TAILQ_EMPTY(&session->unanswered);
+    if (later) put_later(session, queue, batch, status);
+    else put_at_once(session, queue, batch, status);
 }
 
 void skep__answers_hurry(struct skep__session *session) {

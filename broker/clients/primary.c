@@ -144,7 +144,7 @@ static int put(skep_cluster *cluster, const char *name, struct skep__submission 
                           .queue = queue,
                           .number = submission->number,
                           .wants_outcome = submission->wants_outcome};
-    if (!skep__jobs_answer_at_once(cluster->jobs)) return put_later(&own, &batch);
+    if (skep__queue_is_durable(queue)) return put_later(&own, &batch);
     skep__jobs_submit(cluster->jobs, queue, &batch, &own.put);
     *id = own.answer.id;
     if (own.answer.status == SKEP_OK) skep__jobs_dispatch_queue(cluster->jobs, queue);

@@ -62,6 +62,15 @@ void skep__directory_free(skep_cluster *cluster);
  * cluster.instance. Errors: SKEP_EDIR, SKEP_EBUSY, SKEP_EMFILE, SKEP_ENOMEM, with nothing touched. */
 SKEP_MUST_USE int skep__directory_take(skep_cluster *cluster);
 
+/* Where what outlasts the broker is kept, if nothing else is said: by the name of the instance, /var/lib/skep/NAME for
+ * root, else skep/NAME in XDG_STATE_HOME or ~/.local/state. Errors: SKEP_EDIR (it has no name, or there is no such
+ * place). */
+SKEP_MUST_USE int skep__directory_of_state(skep_cluster *cluster, char dir[SKEP_MAX_DIR + 1]);
+
+/* Makes a directory (0700) for something else if it is missing, and checks that it is private and that nobody else may
+ * write above it. Errors: SKEP_EDIR, SKEP_EMFILE, SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__directory_prepare(skep_cluster *cluster, const char *dir);
+
 /* To be called before something is made in the directory. Errors: SKEP_EDIR (it is not there any more, or another
  * broker's is in its place). */
 SKEP_MUST_USE int skep__directory_check(skep_cluster *cluster);

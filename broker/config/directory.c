@@ -271,6 +271,27 @@ static int take(skep_cluster *cluster, const char *dir) {
     return status;
 }
 
+int skep__directory_of_state(skep_cluster *cluster, char dir[SKEP_MAX_DIR + 1]) {
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME"), *name = cluster->instance.name;
+    int length = -1;
+    if (cluster->settings.name == NULL) return unusable(cluster, "jobs", "set jobs_dir, or a name of the instance");
+    if (geteuid() == 0) length = snprintf(dir, SKEP_MAX_DIR + 1, "/var/lib/skep/%s", name);
+    else if (state != NULL && state[0] == '/') length = snprintf(dir, SKEP_MAX_DIR + 1, "%s/skep/%s", state, name);
+    else if (home != NULL) length = snprintf(dir, SKEP_MAX_DIR + 1, "%s/.local/state/skep/%s", home, name);
+    if (length >= 0 && length <= SKEP_MAX_DIR) return SKEP_OK;
+    return unusable(cluster, "jobs", "there is no place for them; say where");
+}
+
+int skep__directory_prepare(skep_cluster *cluster, const char *dir) {
+    int status = SKEP_OK;
+    if (strlen(dir) > SKEP_MAX_DIR) return unusable(cluster, dir, "its name is too long");
+    if (access(dir, F_OK) == 0) status = check_private(cluster, dir);
+    if (status == SKEP_OK) status = check_path(cluster, dir); /* nothing is made in the places of others */
+    if (status == SKEP_OK) status = make_path(cluster, dir);
+    if (status == SKEP_OK) status = check_private(cluster, dir);
+    return status == SKEP_OK ? check_path(cluster, dir) : status;
+}
+
 int skep__directory_take(skep_cluster *cluster) {
     const skep_settings *settings = &cluster->settings;
     const char *name = settings->name != NULL ? settings->name : cluster->directory->default_name;
@@ -280,11 +301,7 @@ int skep__directory_take(skep_cluster *cluster) {
     if (status != SKEP_OK) return unusable(cluster, settings->dir != NULL ? settings->dir : name, why);
     snprintf(cluster->instance.name, sizeof cluster->instance.name, "%s", name);
     cluster->directory->ephemeral = settings->name == NULL && settings->dir == NULL && getenv(SKEP_ENV_DIR) == NULL;
-    if (access(dir, F_OK) == 0) status = check_private(cluster, dir);
-    if (status == SKEP_OK) status = check_path(cluster, dir); /* nothing is made in the places of others */
-    if (status == SKEP_OK) status = make_path(cluster, dir);
-    if (status == SKEP_OK) status = check_private(cluster, dir);
-    if (status == SKEP_OK) status = check_path(cluster, dir);
+    status = skep__directory_prepare(cluster, dir);
     if (status == SKEP_OK) status = take(cluster, dir);
     if (status != SKEP_OK) return status;
     /* an earlier broker may have opened it for workers of another user */

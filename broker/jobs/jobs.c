@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * The room: made, opened, stopped, closed, freed. */
 #include <stdlib.h>
+#include <string.h>
 
+#include "jobs/disk/disk.h"
 #include "jobs/private.h"
 
 int skep__jobs_new(struct skep__jobs **out, const struct skep__jobs_setup *setup) {
@@ -12,6 +14,7 @@ int skep__jobs_new(struct skep__jobs **out, const struct skep__jobs_setup *setup
     jobs->flusher = setup->flusher;
     jobs->reserve = setup->reserve;
     jobs->settings = setup->settings;
+    jobs->loop = setup->loop;
     jobs->trace = setup->trace;
     jobs->events = setup->events;
     jobs->host = setup->host;
@@ -30,16 +33,45 @@ void skep__jobs_free(struct skep__jobs **out) {
     *out = NULL;
 }
 
-int skep__jobs_open(struct skep__jobs *jobs) {
+static int open_store(struct skep__jobs *jobs, const char *dir, char why[SKEP_MAX_REASON + 1]) {
     const skep_settings *settings = jobs->settings;
     struct skep__store_limits limits = {.queue_jobs = settings->queue_jobs,
                                         .queue_bytes = settings->queue_bytes,
                                         .bytes = settings->jobs_bytes,
                                         .dedup_ms = settings->dedup_ms,
                                         .reserve = jobs->reserve};
-    int status = skep__store_memory_new(&jobs->store, &limits, &skep__ledger_store_events, jobs);
+    const struct skep__disk_setup setup = {.dir = dir,
+                                           .loop = jobs->loop,
+                                           .clock = jobs->clock,
+                                           .flusher = jobs->flusher,
+                                           .results_ms = settings->results_ms};
+    if (dir == NULL) return skep__store_memory_new(&jobs->store, &limits, &skep__ledger_store_events, jobs);
+    return skep__store_disk_new(&jobs->store, &setup, &limits, &skep__ledger_store_events, jobs, why);
+}
+
+/* Queues of an earlier start. */
+static int restore(struct skep__jobs *jobs) {
+    const struct skep__store_kind *kind = jobs->store->kind;
+    const char *name;
+    for (size_t i = 0; kind->name != NULL && (name = kind->name(jobs->store, i)) != NULL; i++) {
+        struct skep__queue *queue = skep__queues_get(jobs->queues, name, strlen(name));
+        int status = queue != NULL ? kind->restore(jobs->store, queue->shelf, skep__clock_ms(jobs->clock))
+                                   : jobs->queues->failure;
+        if (status != SKEP_OK) return status;
+    }
+    return SKEP_OK;
+}
+
+int skep__jobs_open(struct skep__jobs *jobs, const char *dir, char why[SKEP_MAX_REASON + 1]) {
+    why[0] = '\0';
+    int status = open_store(jobs, dir, why);
     if (status == SKEP_OK) status = skep__queues_new(&jobs->queues, jobs->store);
-    return status == SKEP_OK ? skep__queue_settings_apply(jobs) : status;
+    if (status != SKEP_OK) return status;
+    jobs->queues->durable = dir != NULL && jobs->settings->jobs_dir != NULL;
+    status = restore(jobs);
+    if (status == SKEP_OK) status = skep__queue_settings_apply(jobs);
+    if (status == SKEP_OK) skep__due_watch(jobs);
+    return status;
 }
 
 void skep__jobs_close(struct skep__jobs *jobs) {

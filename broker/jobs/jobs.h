@@ -62,6 +62,7 @@ struct skep__jobs_setup {
     struct skep__flusher *flusher;
     struct skep__reserve *reserve;         /* NULL: memory is not watched */
     const skep_settings *settings;         /* read when they are needed; those of the store when it is opened */
+    uv_loop_t *loop;                       /* of a store that writes; NULL: nothing is durable, whatever is set */
     unsigned trace;                        /* a mask of trace.h */
     const struct skep__job_events *events; /* failed and sent may be missing */
     const struct skep__jobs_host *host;    /* all are there */
@@ -74,8 +75,13 @@ SKEP_MUST_USE int skep__jobs_new(struct skep__jobs **jobs, const struct skep__jo
 /* After skep__jobs_close; there are no holders any more. Sets *jobs to NULL. NULL is allowed. */
 void skep__jobs_free(struct skep__jobs **jobs);
 
-/* Opens the store, and makes the queues that were set up. Errors: SKEP_EQUEUES, SKEP_ENOMEM. */
-SKEP_MUST_USE int skep__jobs_open(struct skep__jobs *jobs);
+/* Whether a queue was set up to be durable. */
+bool skep__jobs_want_disk(const struct skep__jobs *jobs);
+
+/* Opens the store, and makes the queues that were set up, and those that it has from an earlier start. dir: for durable
+ * jobs, which must be there and private; NULL: none is durable. Errors: SKEP_EQUEUES, SKEP_ENOMEM, and those of the
+ * disk: SKEP_EBUSY, SKEP_EVERSION, SKEP_EDIR, SKEP_ENOSPC, SKEP_ESYS; why says more, or is "". */
+SKEP_MUST_USE int skep__jobs_open(struct skep__jobs *jobs, const char *dir, char why[SKEP_MAX_REASON + 1]);
 
 /* Deletes all jobs, without notifications. */
 void skep__jobs_close(struct skep__jobs *jobs);
@@ -120,8 +126,8 @@ bool skep__jobs_pause(struct skep__jobs *jobs, struct skep__queue *queue, bool p
 /* How often a job of the queue is tried, if its submitter wants that; 0: it has not said. */
 uint16_t skep__jobs_attempts(const struct skep__jobs *jobs, const struct skep__queue *queue, uint64_t wanted);
 
-/* Whether a put is answered before it returns. */
-bool skep__jobs_answer_at_once(const struct skep__jobs *jobs);
+/* Whether its jobs outlast the broker; a put is answered later then, else before it returns. */
+bool skep__queue_is_durable(const struct skep__queue *queue);
 
 /* Puts jobs; put gets the answers, at once or later: see store.h. skep__jobs_dispatch_queue must follow. Statuses are
  * those of the store's put, and SKEP_ESTATE (stopping). */
@@ -237,8 +243,9 @@ uint64_t skep__jobs_drop(struct skep__jobs *jobs, struct skep__queue *queue, uin
 /* The number of jobs that are not done and not dead. */
 uint64_t skep__jobs_unfinished(const struct skep__jobs *jobs);
 
-/* How many of them would be lost by a stop: all that no worker has begun, or with now all. *dead: dead letters. After
- * skep__jobs_stop only what would still be finished: with now, the jobs that workers have begun. */
+/* How many of them would be lost by a stop, since they are in memory only: all that no worker has begun, or with now
+ * all. *dead: dead letters. After skep__jobs_stop only what would still be finished: with now, the jobs that workers
+ * have begun. */
 uint64_t skep__jobs_losable(const struct skep__jobs *jobs, bool now, uint64_t *dead);
 
 /* How many jobs a worker has, or had when its link ended. */

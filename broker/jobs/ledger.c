@@ -24,7 +24,10 @@ static struct skep__death *new_death(const char *cause, const struct skep_bytes 
                                      const struct skep__exit_record *record) {
     struct skep__death *death = malloc(sizeof *death + reason->size_bytes + 1);
     if (death == NULL) return NULL;
-    *death = (struct skep__death){.cause = cause, .exit = {.code = -1, .signal = -1}, .wall_ms = skep__wall_ms()};
+    *death = (struct skep__death){.cause = cause,
+                                  .exit = {.code = -1, .signal = -1},
+                                  .wall_ms = skep__wall_ms(),
+                                  .size_bytes = reason->size_bytes};
     if (record != NULL) death->exit = *record;
     skep__copy_text(death->reason, reason->size_bytes + 1, reason);
     return death;
@@ -299,12 +302,12 @@ static void settled(void *context) {
 
 enum { TROUBLE_MS = 1000 /* between two reports of it */ };
 
-static void trouble(void *context, int status) {
+static void trouble(void *context, int status, const char *why) {
     struct skep__jobs *jobs = context;
     uint64_t pace_ms = skep__clock_ms(jobs->pace);
     if (jobs->trouble_said_ms != 0 && pace_ms - jobs->trouble_said_ms < TROUBLE_MS) return;
     jobs->trouble_said_ms = pace_ms;
-    skep__jobs_say(jobs, NULL, "jobs cannot be stored: %s; it is tried again", skep_strerror(status));
+    skep__jobs_say(jobs, NULL, "jobs cannot be stored: %s: %s; it is tried again", skep_strerror(status), why);
 }
 
 const struct skep__store_events skep__ledger_store_events = {

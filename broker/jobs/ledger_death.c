@@ -45,12 +45,15 @@ static struct last_moment moment_of(const struct skep__holder *holder) {
     };
 }
 
-/* Those that it works on, and so finishes when it is asked to leave; not if it is being ended by force. */
+/* Those that do not outlast the broker and that it works on, and so finishes when it is asked to leave; not if it is
+ * being ended by force. */
 static uint64_t count_begun(struct skep__holder *holder) {
     uint64_t count = 0;
     if (ending_of(holder).reason != NULL) return 0;
-    for (uint64_t n = 0; (n = skep__deliveries_after(&holder->deliveries, n)) != 0;)
-        count += skep__deliveries_find(&holder->deliveries, n)->job != NULL && skep__is_begun(holder, n);
+    for (uint64_t n = 0; (n = skep__deliveries_after(&holder->deliveries, n)) != 0;) {
+        const struct skep__job *job = skep__deliveries_find(&holder->deliveries, n)->job;
+        count += job != NULL && job->row == NULL && skep__is_begun(holder, n);
+    }
     return count;
 }
 
@@ -64,14 +67,14 @@ static uint64_t count_all_begun(const struct skep__jobs *jobs) {
 static uint64_t count_dead(const struct skep__jobs *jobs) {
     uint64_t count = 0;
     for (const struct skep__queue *q = NULL; (q = skep__queues_next(jobs->queues, q)) != NULL;)
-        count += q->shelf->dead_count;
+        count += q->shelf->dead_count - q->shelf->kept_dead_count;
     return count;
 }
 
 uint64_t skep__jobs_losable(const struct skep__jobs *jobs, bool now, uint64_t *dead) {
     *dead = jobs->stopping ? 0 : count_dead(jobs);
     if (jobs->stopping) return now ? count_all_begun(jobs) : 0;
-    uint64_t unfinished = skep__jobs_unfinished(jobs);
+    uint64_t unfinished = skep__jobs_volatile(jobs);
     return now ? unfinished : unfinished - count_all_begun(jobs);
 }
 

@@ -16,24 +16,37 @@ static uint64_t now_ms(const struct skep__jobs *jobs) {
 
 /* --- what is left --- */
 
+static uint64_t count_unfinished(const struct skep__shelf *shelf) {
+    return shelf->ready_count + shelf->reserved_count + shelf->delayed_count + shelf->stored_count +
+           shelf->pending_count;
+}
+
 uint64_t skep__jobs_unfinished(const struct skep__jobs *jobs) {
     uint64_t sum = 0;
     if (jobs->store == NULL) return 0;
     for (const struct skep__queue *q = NULL; (q = skep__queues_next(jobs->queues, q)) != NULL;)
-        sum += q->shelf->ready_count + q->shelf->reserved_count + q->shelf->delayed_count;
+        sum += count_unfinished(q->shelf);
+    return sum;
+}
+
+uint64_t skep__jobs_volatile(const struct skep__jobs *jobs) {
+    uint64_t sum = 0;
+    if (jobs->store == NULL) return 0;
+    for (const struct skep__queue *q = NULL; (q = skep__queues_next(jobs->queues, q)) != NULL;)
+        sum += count_unfinished(q->shelf) - q->shelf->kept_count;
     return sum;
 }
 
 static void say_lost(struct skep__flush *flush) {
     struct skep__jobs *jobs = SKEP_CONTAINER(flush, struct skep__jobs, lost_flush);
-    uint64_t lost = skep__jobs_unfinished(jobs);
+    uint64_t lost = skep__jobs_volatile(jobs);
     if (lost == 1) skep__jobs_say(jobs, NULL, "1 job is lost: it was in memory only");
     else skep__jobs_say(jobs, NULL, "%" PRIu64 " jobs are lost: they were in memory only", lost);
 }
 
 /* On a later turn, since a call of the user's may be the cause. */
 void skep__jobs_check_lost(struct skep__jobs *jobs) {
-    if (!jobs->stopping || !TAILQ_EMPTY(&jobs->holders) || skep__jobs_unfinished(jobs) == 0) return;
+    if (!jobs->stopping || !TAILQ_EMPTY(&jobs->holders) || skep__jobs_volatile(jobs) == 0) return;
     jobs->lost_flush.flush = say_lost;
     skep__flusher_mark(jobs->flusher, &jobs->lost_flush);
 }
@@ -94,8 +107,8 @@ void skep__jobs_refused(struct skep__jobs *jobs, int status) {
     jobs->host->lack(jobs->context, "out of memory for a job; it is refused");
 }
 
-bool skep__jobs_answer_at_once(const struct skep__jobs *jobs) {
-    return store(jobs)->at_once;
+bool skep__queue_is_durable(const struct skep__queue *queue) {
+    return queue->shelf->durable;
 }
 
 const struct skep__waiter *skep__jobs_next_waiter(const struct skep__jobs *jobs, const struct skep__job *job,

@@ -16,6 +16,7 @@ struct skep__jobs {
     struct skep__flusher *flusher;
     struct skep__reserve *reserve; /* NULL: memory is not watched */
     const skep_settings *settings;
+    uv_loop_t *loop; /* NULL: nothing is written */
     unsigned trace;
     const struct skep__job_events *events;
     const struct skep__jobs_host *host;
@@ -199,6 +200,9 @@ void skep__take_back_all(struct skep__holder *holder);
 void skep__lag_end(struct skep__holder *holder);
 
 /* --- ledger_put.c --- */
+
+/* Jobs that do not outlast the broker, and have not ended. */
+uint64_t skep__jobs_volatile(const struct skep__jobs *jobs);
 
 /* Says that keys were forgotten before their time, if that was not said a moment ago. */
 void skep__ledger_say_keys(struct skep__jobs *jobs);

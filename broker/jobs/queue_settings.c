@@ -18,7 +18,17 @@ static int apply(struct skep__jobs *jobs, const struct skep__queue_settings *set
     if (queue == NULL) return jobs->queues->failure;
     queue->options = settings->options;
     queue->has_settings = true;
+    bool can = jobs->store->kind->restore != NULL;
+    bool wants = queue->options.durable == SKEP_DURABLE ||
+                 (queue->options.durable == SKEP_DURABLE_AS_SET && jobs->queues->durable);
+    if (can) queue->shelf->durable = wants;
     return SKEP_OK;
+}
+
+bool skep__jobs_want_disk(const struct skep__jobs *jobs) {
+    const struct skep__queue_settings *settings;
+    SLIST_FOREACH(settings, &jobs->queue_settings, entry) if (settings->options.durable == SKEP_DURABLE) return true;
+    return false;
 }
 
 int skep__queue_settings_apply(struct skep__jobs *jobs) {
@@ -73,6 +83,13 @@ int skep__jobs_set_up_queue(struct skep__jobs *jobs, const char *name, const ske
     skep_queue_options taken;
     int status = skep__queue_options_take(name, options, &taken, why);
     if (status != SKEP_OK) return status;
+    bool too_late = taken.durable == SKEP_DURABLE && jobs->loop != NULL && jobs->store != NULL &&
+                    jobs->store->kind->restore == NULL;
+    if (too_late) {
+        snprintf(why, SKEP_MAX_REASON + 1, "%s: durable: this broker keeps no jobs on a disk; start it with --jobs DIR",
+                 name);
+        return SKEP_EINVAL;
+    }
     status = set_up(jobs, name, &taken);
     if (status != SKEP_OK) snprintf(why, SKEP_MAX_REASON + 1, "%.*s: %s", SKEP_MAX_NAME, name, skep_strerror(status));
     return status;

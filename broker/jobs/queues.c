@@ -77,6 +77,7 @@ static struct skep__queue *new_queue(struct skep__queues *queues, const char *na
     for (unsigned i = 0; i < SKEP__CAPACITIES; i++) TAILQ_INIT(&queue->takers[i]);
     LIST_INIT(&queue->consumers);
     queue->shelf = queues->store->kind->open(queues->store, queue);
+    if (queue->shelf != NULL && queues->durable) queue->shelf->durable = true;
     if (queue->shelf != NULL) return queue;
     free(queue);
     return NULL;

@@ -48,6 +48,7 @@ struct skep__queues {
     struct skep__store *store;
     struct skep__queue *by_name;
     struct skep__queue_list empty; /* the one that has been so for longest first */
+    bool durable;                  /* as long as nothing else is said of one */
     int failure; /* why a queue could not be made: SKEP_EINVAL (its name), SKEP_EQUEUES, SKEP_ENOMEM */
 };
 

@@ -40,27 +40,29 @@ static void fill_settings(const struct skep__jobs *jobs, const struct skep__queu
 static int add_queue(struct skep__jobs *jobs, struct skep__queue *queue, struct skep_frame *frame) {
     char packed[SKEP_MAX_TIMES];
     struct skep_command command = {.id = SKEP_COMMAND_queueStatus};
-    command.queueStatus = (struct skep_command_queueStatus){.name = skep__text(queue->name),
-                                                            .workers = queue->consumer_count,
-                                                            .ready = queue->shelf->ready_count,
-                                                            .reserved = queue->shelf->reserved_count,
-                                                            .delayed = queue->shelf->delayed_count,
-                                                            .dead = queue->shelf->dead_count,
-                                                            .submitted = queue->shelf->submitted,
-                                                            .done = queue->shelf->done,
-                                                            .redelivered = queue->redelivered,
-                                                            .duplicates = queue->shelf->duplicates,
-                                                            .declined = queue->shelf->declined,
-                                                            .refused = queue->refused,
-                                                            .unclaimed = queue->unclaimed,
-                                                            .bytes = queue->shelf->bytes,
-                                                            .oldest_ms = oldest_ms(jobs, queue)};
+    command.queueStatus =
+        (struct skep_command_queueStatus){.name = skep__text(queue->name),
+                                          .workers = queue->consumer_count,
+                                          .ready = queue->shelf->ready_count + queue->shelf->stored_count,
+                                          .reserved = queue->shelf->reserved_count,
+                                          .delayed = queue->shelf->delayed_count,
+                                          .dead = queue->shelf->dead_count,
+                                          .submitted = queue->shelf->submitted,
+                                          .done = queue->shelf->done,
+                                          .redelivered = queue->redelivered,
+                                          .duplicates = queue->shelf->duplicates,
+                                          .declined = queue->shelf->declined,
+                                          .refused = queue->refused,
+                                          .unclaimed = queue->unclaimed,
+                                          .bytes = queue->shelf->bytes,
+                                          .oldest_ms = oldest_ms(jobs, queue)};
     struct skep_bytes times = skep__times_pack(&queue->times, frame->size_bytes, packed);
     if (times.size_bytes > 0) SKEP_SET(queueStatus, &command.queueStatus, times, times);
     if (queue->taken_back > 0) SKEP_SET(queueStatus, &command.queueStatus, taken_back, queue->taken_back);
     if (queue->interrupted > 0) SKEP_SET(queueStatus, &command.queueStatus, interrupted, queue->interrupted);
     fill_settings(jobs, queue, &command.queueStatus);
     if (queue->paused) SKEP_SET(queueStatus, &command.queueStatus, paused, true);
+    if (queue->shelf->durable) SKEP_SET(queueStatus, &command.queueStatus, durable, true);
     if (!queue->handled) SKEP_SET(queueStatus, &command.queueStatus, unhandled, true);
     return skep__frame_add(frame, &command);
 }

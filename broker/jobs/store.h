@@ -57,7 +57,8 @@ struct skep__death {
     const char *cause; /* static text: attempts, deaths, interrupted, expired, refused */
     struct skep__exit_record exit;
     uint64_t wall_ms; /* when, since 1970 */
-    char reason[];
+    size_t size_bytes;
+    char reason[]; /* terminated */
 };
 
 struct skep__job {
@@ -69,12 +70,19 @@ struct skep__job {
     uint64_t expires_ms;  /* dead if it was not begun by then; 0: never */
     struct skep__heap_node delay_node, expiry_node;
 
-    struct skep__consumer *consumer; /* reserved: the place of the worker that has it */
-    uint64_t delivery;               /* reserved: its number at that worker */
-    uint64_t number;                 /* the submitter's */
-    struct skep__death *death;       /* dead */
-    struct skep__key *key;           /* NULL: it has none */
-    uint32_t client;                 /* the submitter; 0: the primary */
+    union {
+        struct skep__consumer *consumer; /* reserved: the place of the worker that has it; else NULL */
+        const char *cause;               /* pending: static text, why it will be dead */
+    };
+    union {
+        uint64_t delivery;      /* reserved: its number at that worker */
+        struct skep__job *next; /* pending: the next of which a change is written */
+    };
+    uint64_t number;           /* the submitter's */
+    struct skep__death *death; /* dead; pending: also what will be told of its end */
+    struct skep__key *key;     /* NULL: it has none */
+    struct skep__row *row;     /* where a disk has it; NULL: it has not */
+    uint32_t client;           /* the submitter; 0: the primary */
     uint32_t size_bytes;
     uint32_t attempt;       /* deliveries that were begun, the present one among them */
     uint32_t failures;      /* of them, those that failed or whose lease ended */
@@ -86,6 +94,8 @@ struct skep__job {
     uint8_t state;          /* enum skep__job_state */
     bool wants_outcome;     /* the submitter waits for it, or somebody with a copy */
     bool timed;             /* reserved: it has begun, and at_ms is when that was, or when its lease was extended */
+    uint8_t change;         /* pending: what is being written, enum of jobs/disk/ */
+    bool noted;             /* a disk has more of it than its row */
     char data[];
 };
 TAILQ_HEAD(skep__job_list, skep__job);
@@ -101,7 +111,12 @@ struct skep__waiter {
 struct skep__shelf {
     struct skep__queue *queue; /* who is served from it */
     uint64_t ready_count, reserved_count, delayed_count, dead_count;
-    size_t bytes;                                   /* memory of its jobs and keys */
+    uint64_t stored_count;                /* ready jobs that are not shown yet: there is no room for them in memory */
+    uint64_t pending_count;               /* jobs of which a change is not complete */
+    uint64_t kept_count, kept_dead_count; /* jobs that outlast the broker: not dead, and dead */
+    bool durable;                         /* what is put outlasts the broker; the owner says so */
+    struct skep__disk_shelf *disk;        /* NULL: the store is in memory */
+    size_t bytes;                         /* memory of its jobs and keys */
     uint64_t submitted, done, duplicates, declined; /* ever */
     bool empty;                                     /* as events.emptied says */
 };
@@ -164,10 +179,15 @@ struct skep__store;
 
 /* A kind of store. A job is in exactly one state, and only functions that say so take it. */
 struct skep__store_kind {
-    bool at_once; /* each change is complete when its function returns, so that a put may be on the caller's stack. Else
-                   * nothing is answered or told before it returns */
-
     size_t shelf_bytes; /* memory of a shelf */
+
+    /* Of a store that had queues before this start: their names, from index 0; NULL: there are no more. The function
+     * NULL: it never has. */
+    const char *(*name)(struct skep__store *store, size_t index);
+
+    /* Has a shelf show what is stored for it; to be called once, before anything is put. Errors: SKEP_ENOMEM, and what
+     * its medium may say. The function NULL: nothing is. */
+    int (*restore)(struct skep__store *store, struct skep__shelf *shelf, uint64_t now_ms);
 
     /* A shelf for a queue, empty. NULL: no memory. */
     struct skep__shelf *(*open)(struct skep__store *store, struct skep__queue *queue);
@@ -175,10 +195,11 @@ struct skep__store_kind {
     /* Forgets a shelf, which is empty: no change of a job of it is pending either. */
     void (*close)(struct skep__store *store, struct skep__shelf *shelf);
 
-    /* Takes copies: each is ready or delayed when it has been answered. If there is no memory within the limits, keys
-     * of jobs that have ended are forgotten for it. Who wants the outcome of a duplicate waits for that of the job with
-     * the key. Errors, for each job: SKEP_EFULL, SKEP_ENOMEM, SKEP_ECLOSED (the store was freed), and what else its
-     * medium may say, such as SKEP_ENOSPC and SKEP_ESYS. */
+    /* Takes copies: each is ready or delayed when it has been answered. That is before it returns, if the shelf is not
+     * durable, so that a put may be on the caller's stack; else it is later. If there is no memory within the limits,
+     * keys of jobs that have ended are forgotten for it. Who wants the outcome of a duplicate waits for that of the job
+     * with the key. Errors, for each job: SKEP_EFULL, SKEP_ENOMEM, SKEP_ECLOSED (the store was freed), and what else
+     * its medium may say, such as SKEP_ENOSPC and SKEP_ESYS. */
     void (*put)(struct skep__store *store, struct skep__shelf *shelf, const struct skep__batch *batch, uint64_t now_ms,
                 struct skep__put *put);
 
@@ -256,8 +277,8 @@ struct skep__store_events {
      * may be called. */
     void (*settled)(void *context);
 
-    /* Changes cannot be completed now; they are tried again. */
-    void (*trouble)(void *context, int status);
+    /* Changes cannot be completed now; they are tried again. why: in the medium's words. */
+    void (*trouble)(void *context, int status, const char *why);
 };
 
 struct skep__store {

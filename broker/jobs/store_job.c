@@ -16,6 +16,7 @@ struct skep__job *skep__job_new(struct skep__queue *queue, const struct skep__su
     if (job == NULL) return NULL;
     *job = (struct skep__job){.queue = queue,
                               .accepted_ms = now_ms,
+                              .at_ms = s->delay_ms != 0 ? now_ms + s->delay_ms : 0,
                               .expires_ms = s->ttl_ms != 0 ? now_ms + s->ttl_ms : 0,
                               .number = s->number,
                               .client = s->client,

@@ -37,19 +37,40 @@ static bool show(struct skep__key *key) {
     return SKEP_IS_ADDED(key, hh);
 }
 
-int skep__keys_add(struct skep__keys *keys, struct skep__job *job, const struct skep__submission *submission) {
-    struct skep__key *key = malloc(sizeof *key + submission->key_bytes);
-    if (key == NULL) return SKEP_ENOMEM;
-    *key = (struct skep__key){
-        .shelf = skep__memory_shelf_of(job), .job = job, .id = job->id, .size_bytes = submission->key_bytes};
-    memcpy(key->key, submission->key, submission->key_bytes);
+static struct skep__key *add(struct skep__keys *keys, struct skep__memory_shelf *shelf, const char *bytes, size_t size,
+                             uint64_t id) {
+    struct skep__key *key = malloc(sizeof *key + size);
+    if (key == NULL) return NULL;
+    *key = (struct skep__key){.shelf = shelf, .id = id, .size_bytes = size};
+    memcpy(key->key, bytes, size);
     LIST_INIT(&key->waiters);
     if (!show(key)) {
         free(key);
-        return SKEP_ENOMEM;
+        return NULL;
     }
-    take_memory(keys, key->shelf, skep__key_cost(key->size_bytes));
+    take_memory(keys, shelf, skep__key_cost(size));
+    return key;
+}
+
+int skep__keys_add(struct skep__keys *keys, struct skep__job *job, const struct skep__submission *s) {
+    struct skep__key *key = add(keys, skep__memory_shelf_of(job), s->key, s->key_bytes, job->id);
+    if (key == NULL) return SKEP_ENOMEM;
+    key->job = job;
     job->key = key;
+    return SKEP_OK;
+}
+
+int skep__keys_remember(struct skep__keys *keys, struct skep__memory_shelf *shelf, const struct skep_bytes *bytes,
+                        uint64_t id, const char *cause, uint64_t forget_ms) {
+    struct skep__key *key = add(keys, shelf, bytes->data, bytes->size_bytes, id);
+    if (key == NULL) return SKEP_ENOMEM;
+    key->settled = true;
+    key->cause = cause;
+    key->forget_ms = forget_ms;
+    TAILQ_INSERT_TAIL(&keys->ended, key, entry);
+    TAILQ_INSERT_TAIL(&shelf->ended_keys, key, of_shelf);
+    keys->ended_bytes += skep__key_cost(key->size_bytes);
+    shelf->ended_bytes += skep__key_cost(key->size_bytes);
     return SKEP_OK;
 }
 

@@ -52,6 +52,11 @@ size_t skep__waiter_cost(void);
 /* The job is done (cause NULL) or dead: its key, if it has one, is remembered until then, and how the job ended. */
 void skep__keys_end(struct skep__keys *keys, const struct skep__job *job, const char *cause, uint64_t forget_ms);
 
+/* A key of a job that has ended, of an earlier start, is remembered; cause as of a key. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__keys_remember(struct skep__keys *keys, struct skep__memory_shelf *shelf,
+                                      const struct skep_bytes *bytes, uint64_t id, const char *cause,
+                                      uint64_t forget_ms);
+
 /* The job is ready again: it holds its key, if it has one and no other job has taken it meanwhile, and there is memory.
  */
 void skep__keys_revive(struct skep__keys *keys, struct skep__job *job);

@@ -52,5 +52,7 @@ uint64_t skep__memory_shelf_oldest_ms(const struct skep__shelf *of, uint64_t now
 
 bool skep__memory_shelf_is_empty(const struct skep__memory_shelf *shelf) {
     const struct skep__shelf *s = &shelf->shelf;
-    return s->ready_count + s->reserved_count + s->delayed_count + s->dead_count == 0 && shelf->keys == NULL;
+    return s->ready_count + s->reserved_count + s->delayed_count + s->dead_count + s->stored_count + s->pending_count ==
+               0 &&
+           shelf->keys == NULL;
 }

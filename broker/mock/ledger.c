@@ -82,6 +82,7 @@ int skep__mock_ledger_open(skep_mock *mock) {
         .finished = finished, .died = died, .failed = failed, .sent = sent, .settled = settled};
     static const struct skep__jobs_host host = {
         .error = note_error, .error_later = note, .dead = note, .lack = note, .ending = ending};
+    char why[SKEP_MAX_REASON + 1];
     set_settings(mock);
     int status = skep__clock_new_by_hand(&mock->clock);
     if (status == SKEP_OK) status = skep__clock_new(&mock->pace, mock->loop);
@@ -93,7 +94,7 @@ int skep__mock_ledger_open(skep_mock *mock) {
                                            .host = &host,
                                            .context = mock};
     if (status == SKEP_OK) status = skep__jobs_new(&mock->ledger, &setup);
-    return status == SKEP_OK ? skep__jobs_open(mock->ledger) : status;
+    return status == SKEP_OK ? skep__jobs_open(mock->ledger, NULL, why) : status;
 }
 
 void skep__mock_ledger_close(skep_mock *mock) {

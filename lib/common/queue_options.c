@@ -54,6 +54,8 @@ int skep__queue_options_take(const char *name, const skep_queue_options *given, 
     int status = check_name("queue's name", name, why);
     if (status == SKEP_OK)
         status = check_numbers(name, queue_numbers, sizeof queue_numbers / sizeof *queue_numbers, given, why);
+    if (status == SKEP_OK && given->durable > SKEP_IN_MEMORY)
+        status = refuse(why, "%s: durable: %d", name, (int)given->durable);
     if (status == SKEP_OK) status = check_backoff(name, given, why);
     if (status != SKEP_OK) return status;
     *options = *given;

@@ -31,38 +31,39 @@ def figures_of(measured, key="figure"):
 
 # --- Throughput ---
 
-def redis(hall, stack):
+def redis(hall, stack, durable=False):
     server, program = hall.which("redis-server"), hall.peer("redis_jobs", "libhiredis")
     if server is None or program is None:
         return None
     path = hall.folder / "redis.socket"
-    argv = [server, "--port", "0", "--unixsocket", path, "--dir", hall.folder, "--save", "", "--appendonly", "no"]
+    argv = [server, "--port", "0", "--unixsocket", path, "--dir", hall.folder, "--save", ""]
+    argv += ["--appendonly", "yes", "--appendfsync", "always"] if durable else ["--appendonly", "no"]
     return serve(hall, stack, "redis", argv, path, [program, path])
 
 
-def nats(hall, stack):
+def nats(hall, stack, durable=False):
     server, program = hall.which("nats-server"), hall.peer("nats_jobs", "libnats")
     if server is None or program is None:
         return None
     port = free_port()
     argv = [server, "--addr", "127.0.0.1", "--port", port, "--jetstream", "--store_dir", hall.folder / "nats"]
-    return serve(hall, stack, "nats", argv, port, [program, port])
+    return serve(hall, stack, "nats", argv, port, [program, port], *["files"] if durable else [])
 
 
-def beanstalkd(hall, stack):
+def beanstalkd(hall, stack, durable=False):
     server = hall.which("beanstalkd")
     if server is None:
         return None
     path = hall.folder / "beanstalkd.socket"
-    return serve(hall, stack, "beanstalkd", [server, "-l", f"unix:{path}"], path,
-                 [hall.program("beanstalkd_jobs"), path])
+    argv = [server, "-l", f"unix:{path}", *["-b", hall.fresh_folder("log"), "-f", "0"] if durable else []]
+    return serve(hall, stack, "beanstalkd", argv, path, [hall.program("beanstalkd_jobs"), path])
 
 
-def serve(hall, stack, name, argv, address, program):
+def serve(hall, stack, name, argv, address, program, *more):
     """Starts a server that answers; measures it by way of a program of the benches."""
     server = stack.enter_context(Server(name, argv, hall.folder))
     server.wait_until(lambda: answers(address), "an answer")
-    return lambda: result([*program, hall.seconds], hall.seconds * 2 + 20)
+    return lambda: result([*program, hall.seconds, *more], hall.seconds * 2 + 20)
 
 
 QUEUES = {"Redis Streams": redis, "NATS JetStream": nats, "beanstalkd": beanstalkd}
@@ -98,6 +99,38 @@ def jobs_4k(hall):
 
 def jobs_64k(hall):
     return throughput(hall, "jobs-64k", 65536, {}, {"bare relay": (AT_LEAST, 1.2)})
+
+
+# --- On the disk ---
+
+def on_disk(hall, name, kind):
+    return hive(hall, name, kind, options=["--jobs", hall.fresh_folder(f"{name}-jobs")])
+
+
+def durable_64(hall):
+    with contextlib.ExitStack() as stack:
+        one = stack.enter_context(on_disk(hall, "skep", "plain"))
+        in_memory = stack.enter_context(hive(hall, "in-memory", "plain"))
+        contenders = {"Skep": client(hall, one, "load", SMALL), "in memory": client(hall, in_memory, "load", SMALL)}
+        contenders |= {name: start(hall, stack, durable=True) for name, start in QUEUES.items()}
+        measured = interleave({name: measure for name, measure in contenders.items() if measure}, hall.runs,
+                              hall.quiet.wait)
+    return compare("durable-64", "jobs/s", figures_of(measured), "Skep",
+                   {"in memory": (AT_LEAST, 0.5), "Redis Streams": (AT_LEAST, 10.0), "NATS JetStream": (AT_LEAST, 1.0),
+                    "beanstalkd": (AT_LEAST, 100.0)})
+
+
+def durable_one(hall):
+    """One job at a time, from its submission to its acceptance."""
+    with on_disk(hall, "skep", "plain") as one:
+        def synced():
+            return result([hall.program("synced_write"), hall.fresh_folder("synced") / "file", hall.seconds],
+                          hall.seconds * 2 + 20)
+        measured = interleave({"Skep": client(hall, one, "accept"), "one fdatasync": synced}, hall.runs, hall.quiet.wait)
+    rows = []
+    for key, name in (("figure", "p50"), ("p99", "p99")):
+        rows += compare("durable-one", f"µs, {name}", figures_of(measured, key), "Skep", {"one fdatasync": (AT_MOST, 2.0)})
+    return rows
 
 
 # --- Latency ---

@@ -35,6 +35,8 @@ BENCHES = {
     "jobs-64": jobs.jobs_64,
     "jobs-4k": jobs.jobs_4k,
     "jobs-64k": jobs.jobs_64k,
+    "durable-64": jobs.durable_64,
+    "durable-one": jobs.durable_one,
     "job-result": jobs.job_result,
     "job-workers": jobs.job_workers,
     "job-backlog": jobs.job_backlog,

@@ -10,10 +10,11 @@
 
 enum { JOBS_USAGE = 64, JOBS_SLOW_WORKER = 1 /* id of the one that is slow, if one is */ };
 
-int jobs_work(int argc, char **argv);  /* KIND */
-int jobs_load(int argc, char **argv);  /* DIR SECONDS PAYLOAD [BACKLOG] */
-int jobs_trip(int argc, char **argv);  /* DIR SECONDS */
-int jobs_paced(int argc, char **argv); /* DIR SECONDS */
+int jobs_work(int argc, char **argv);   /* KIND */
+int jobs_load(int argc, char **argv);   /* DIR SECONDS PAYLOAD [BACKLOG] */
+int jobs_trip(int argc, char **argv);   /* DIR SECONDS */
+int jobs_accept(int argc, char **argv); /* DIR SECONDS */
+int jobs_paced(int argc, char **argv);  /* DIR SECONDS */
 
 /* A client of the broker in a directory, with a loop of its own; ends the program if there is none. */
 skep_client *jobs_join(const char *dir);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Clients that measure how long one job takes from its submission to its result: one job at a time (trip), and 10,000 a
- * second whatever becomes of them (paced), of which only those count that the first worker did not get.
- * Both print {"figure": median, "p99": ...} in µs. */
+ * second whatever becomes of them (paced), of which only those count that the first worker did not get; and to its
+ * acceptance, one job at a time (accept).
+ * All print {"figure": median, "p99": ...} in µs. */
 #include <string.h>
 #include <uv.h>
 
@@ -79,6 +80,22 @@ int jobs_trip(int argc, char **argv) {
     trip_submit(&trip);
     bench_must(skep_client_wait(trip.latencies.client, true, (unsigned)(window_ns / 1000000) + WAIT_MS), "wait");
     return latencies_close(&trip.latencies);
+}
+
+/* --- accept --- */
+
+int jobs_accept(int argc, char **argv) {
+    static const char data[BENCH_PAYLOAD];
+    struct latencies latencies = {.count = 0};
+    if (argc != 2) return JOBS_USAGE;
+    latencies_open(&latencies, argv[0]);
+    latencies.until_ns = bench_now_ns() + bench_seconds_ns(argv[1]);
+    for (uint64_t sent_ns; (sent_ns = bench_now_ns()) < latencies.until_ns;) {
+        bench_must(skep_submit(latencies.client, JOBS_QUEUE, data, sizeof data, NULL, NULL, NULL, NULL), "submit");
+        bench_must(skep_client_wait(latencies.client, false, WAIT_MS), "accepted");
+        latencies_add(&latencies, bench_now_ns() - sent_ns);
+    }
+    return latencies_close(&latencies);
 }
 
 /* --- paced --- */

@@ -66,17 +66,20 @@ static const struct key {
 #undef NUMBER
     {"backoff", SKEP__NUMBER(skep_queue_options, backoff_ms, MILLISECONDS, 0, SKEP__DAY_MS, 0), NULL,
      "delay of a failed job, unless its worker sets one; doubled with each failure up to the second"},
+    {"durable", {0}, NULL, "yes: its jobs outlast the broker, in DIR of --jobs; no: they are in memory only"},
 };
 
-enum { KEYS = sizeof keys / sizeof *keys, BACKOFF = KEYS - 1 };
+enum { KEYS = sizeof keys / sizeof *keys, BACKOFF = KEYS - 2, DURABLE = KEYS - 1 };
 
 void each_queue_key(queue_key_cb *show) {
     static const char *const values[] = {[SKEP__MILLISECONDS] = "TIME", [SKEP__COUNT] = "N", [SKEP__BYTES] = "SIZE"};
     for (size_t i = 0; i < KEYS; i++) {
         char bounds[BOUNDS_TEXT_BYTES], help[HELP_BYTES];
-        bounds_explain(&keys[i].field, keys[i].words, bounds);
+        const char *value = i == BACKOFF ? "TIME[..TIME]" : i == DURABLE ? "yes|no" : values[keys[i].field.unit];
+        if (i == DURABLE) bounds[0] = '\0';
+        else bounds_explain(&keys[i].field, keys[i].words, bounds);
         snprintf(help, sizeof help, "%s%s", keys[i].help, bounds);
-        show(keys[i].name, i == BACKOFF ? "TIME[..TIME]" : values[keys[i].field.unit], help);
+        show(keys[i].name, value, help);
     }
 }
 
@@ -100,9 +103,17 @@ static const char *set_backoff(skep_queue_options *options, char *value) {
     return why;
 }
 
+static const char *set_durable(skep_queue_options *options, const char *value) {
+    if (strcmp(value, "yes") == 0) options->durable = SKEP_DURABLE;
+    else if (strcmp(value, "no") == 0) options->durable = SKEP_IN_MEMORY;
+    else return "expected yes or no";
+    return NULL;
+}
+
 static const char *set(skep_queue_options *options, const struct key *key, char *value) {
     uint64_t number = 0;
     if (key == &keys[BACKOFF]) return set_backoff(options, value);
+    if (key == &keys[DURABLE]) return set_durable(options, value);
     const char *why = bounds_parse(&key->field, value, &number);
     if (why == NULL) skep__number_set(&key->field, options, number);
     return why;
@@ -127,7 +138,7 @@ static const char *set_one(skep_queue_options *options, const char *text, size_t
     if (equals == NULL) return "expected NAME:KEY=VALUE,...";
     size_t name_bytes = (size_t)(equals - text), value_bytes = size_bytes - name_bytes - 1;
     const struct key *key = find_key((struct skep_bytes){text, name_bytes});
-    if (key == NULL) return "expected lease, attempts, concurrency, credit, backoff or interruptions before =";
+    if (key == NULL) return "expected lease, attempts, concurrency, credit, backoff, interruptions or durable before =";
     if (*set_keys & (1u << (key - keys))) return refuse(key->name, " is set ", "twice");
     *set_keys |= 1u << (key - keys);
     if (value_bytes >= sizeof value) return "a value is too long";

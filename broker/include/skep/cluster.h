@@ -84,6 +84,8 @@ typedef struct skep_settings {
     const char *name;          /* of the instance (default: PROGRAM-PID) */
     const char *group;         /* name of the first group of workers, see skep/group.h (default: main) */
     const char *dir;           /* of its sockets, 0700 (default: SKEP_DIR, else by name: see docs/running.md) */
+    const char *jobs_dir;      /* for jobs, private: they outlast the broker and a loss of power (default: none; jobs
+                                  are in memory only) */
     unsigned interval_ms;      /* of requestCount and totals (default: 10,000) */
     unsigned ready_timeout_ms; /* for a new worker to become ready (default: 10,000) */
     unsigned drain_timeout_ms; /* then SIGTERM; after the same time again SIGKILL (default: 10,000) */
@@ -100,6 +102,7 @@ typedef struct skep_settings {
     uint64_t queue_jobs;  /* maximum of jobs in one queue (default: 16,777,216) */
     uint64_t queue_bytes; /* maximum of memory of these and their keys (default: 1 GiB) */
     uint64_t jobs_bytes;  /* maximum of memory of all queues (default: 2 GiB) */
+    unsigned results_ms;  /* with jobs_dir: how jobs have ended is kept this long (default: 3,600,000) */
     unsigned job_credit;  /* maximum of jobs of one queue that one worker has, 65,535 at most (default: 4,096) */
     unsigned job_credit_bytes; /* maximum of bytes of jobs that one worker has, or one job (default: 8 MiB) */
 
@@ -122,7 +125,7 @@ SKEP_MUST_USE int skep_cluster_new(skep_cluster **cluster, uv_loop_t *loop);
 
 /* Kills the remaining workers, closes everything, removes the directory's sockets, sets *cluster to NULL. Before that
  * the callbacks of pending replies and outcomes are called with SKEP_ECLOSED, inside this call; no events follow. Jobs
- * in the queues are lost. NULL is allowed. Not from a callback. */
+ * that are in memory only are lost. NULL is allowed. Not from a callback. */
 void skep_cluster_free(skep_cluster **cluster);
 
 uv_loop_t *skep_cluster_loop(skep_cluster *cluster);
@@ -132,9 +135,9 @@ const char *skep_cluster_why(const skep_cluster *cluster);
 
 /* Settings for later forks (Node: setupPrimary). Cumulative: a field that is 0, NULL or false keeps its current
  * value, at first the default. uid and gid follow set_ids, extra_count follows extra_stdio, choose_context follows
- * choose. policy and choose have an effect only before the first fork or listener; name, dir, group, adopt,
- * interval_ms, dedup_ms, queue_jobs, queue_bytes and jobs_bytes only before the cluster has started. Emits setup.
- * On failure all is as it was. Errors: SKEP_EINVAL, SKEP_ENOMEM, SKEP_ESYS. */
+ * choose. policy and choose have an effect only before the first fork or listener; name, dir, jobs_dir, group,
+ * adopt, interval_ms, dedup_ms, queue_jobs, queue_bytes, jobs_bytes and results_ms only before the cluster has started.
+ * Emits setup. On failure all is as it was. Errors: SKEP_EINVAL, SKEP_ENOMEM, SKEP_ESYS. */
 SKEP_MUST_USE int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings);
 
 /* The same, but a field that is 0, NULL or false gets its default. To turn one thing off, change a copy of

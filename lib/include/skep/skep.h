@@ -38,6 +38,9 @@ typedef struct skep_job_options {
  * A job that is neither completed nor extended when its lease ends has failed, as if its worker had asked for a retry:
  * it has used up an attempt, waits for the backoff, and is delivered again with redelivered set; after its last attempt
  * it is a dead letter with the cause attempts. The worker's late answer is refused. */
+/* Whether jobs of a queue outlast the broker: as the broker's setting is, or for this queue */
+enum skep_durable { SKEP_DURABLE_AS_SET, SKEP_DURABLE, SKEP_IN_MEMORY };
+
 typedef struct skep_queue_options {
     unsigned lease_ms;       /* time for a worker to do a job, 100 at least */
     unsigned attempts;       /* attempts of a job, unless its submitter sets them, 65,535 at most */
@@ -47,6 +50,7 @@ typedef struct skep_queue_options {
     unsigned backoff_max_ms; /* it doubles with each failure up to this; 0: it does not; only with backoff_ms */
     unsigned interruptions;  /* a job that was interrupted this often by ends of workers that it did not cause is a dead
                                 letter, 65,535 at most; 0: no limit */
+    enum skep_durable durable; /* of jobs that are submitted from now on */
 } skep_queue_options;
 
 #ifdef __cplusplus

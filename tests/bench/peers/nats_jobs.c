@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * NATS JetStream, in memory: one process publishes asynchronously, another fetches batches of 1,000, does the jobs and
- * acknowledges each. nats_jobs PORT SECONDS */
+ * NATS JetStream, in memory or in files: one process publishes asynchronously, another fetches batches of 1,000, does
+ * the jobs and acknowledges each. nats_jobs PORT SECONDS [files] */
 #include <nats/nats.h>
 
 #include "../figures.h"
@@ -32,14 +32,14 @@ static void dial(struct link *link, const char *port) {
 }
 
 /* Old jobs go with the old stream; what has been acknowledged leaves a work queue by itself. */
-static void make_stream(const struct link *link) {
+static void make_stream(const struct link *link, jsStorageType storage) {
     const char *subject = "jobs";
     jsStreamConfig config;
     check(jsStreamConfig_Init(&config), "stream");
     config.Name = "jobs";
     config.Subjects = &subject;
     config.SubjectsLen = 1;
-    config.Storage = js_MemoryStorage;
+    config.Storage = storage;
     config.Retention = js_WorkQueuePolicy;
     natsStatus status = js_DeleteStream(link->stream, "jobs", NULL, NULL);
     if (status != NATS_NOT_FOUND) check(status, "delete stream");
@@ -98,14 +98,14 @@ static void work(const struct link *link, uint64_t window_ns, const struct bench
 
 /* The library has threads, so the other process is started before it is used. */
 int main(int argc, char **argv) {
-    if (argc != 3) return 64;
+    if (argc != 3 && argc != 4) return 64;
     struct bench_credit credit;
     struct link link;
     bench_credit_open(&credit, 0);
     pid_t child = bench_fork();
     if (child == 0) submit_for_ever(argv[1], &credit);
     dial(&link, argv[1]);
-    make_stream(&link);
+    make_stream(&link, argc == 4 ? js_FileStorage : js_MemoryStorage);
     bench_credit_grant(&credit, bench_window(BENCH_PAYLOAD));
     work(&link, bench_seconds_ns(argv[2]), &credit);
     bench_end(child);

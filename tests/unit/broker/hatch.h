@@ -9,6 +9,7 @@
 #include <fcntl.h>
 
 #include "broker.h"
+#include "broker/jobs/later_store.h"
 #include "connections/private.h"
 #include "group/private.h"
 #include "hive/private.h"
@@ -22,6 +23,7 @@ static inline skep_cluster *hatch_cluster(struct pump *pump, const skep_settings
     skep_cluster *cluster = NULL;
     skep_settings own = settings != NULL ? *settings : (skep_settings){0};
     own.dir = pump->dir;
+    if (own.jobs_dir == NULL) own.jobs_dir = later_jobs_dir(pump->dir);
     assert_int_equal(skep_cluster_new(&cluster, &pump->loop), SKEP_OK);
     assert_int_equal(skep_setup_primary(cluster, &own), SKEP_OK);
     return cluster;
@@ -31,6 +33,7 @@ static inline skep_cluster *hatch_cluster(struct pump *pump, const skep_settings
 static inline void hatch_free(struct pump *pump, skep_cluster **cluster) {
     skep_cluster_free(cluster);
     pump_turns(pump, 3);
+    if (later_jobs_dir(pump->dir) != NULL) pump_remove(later_jobs_dir(pump->dir));
 }
 
 /* --- made-up workers --- */

@@ -23,7 +23,7 @@ struct bench {
 static inline void bench_open(struct bench *bench, struct pump *pump, const skep_settings *settings) {
     *bench = (struct bench){.pump = pump, .cluster = hatch_cluster(pump, settings)};
     assert_int_equal(skep_cluster_start(bench->cluster), SKEP_OK);
-    if (later_is_wanted()) later_install(bench->cluster);
+    if (later_is_wanted() && !later_is_installed(bench->cluster)) later_install(bench->cluster);
     bench->queue = skep__queues_get(bench->cluster->jobs->queues, "q", 1);
     assert_non_null(bench->queue);
 }

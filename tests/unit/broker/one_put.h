@@ -11,13 +11,14 @@ struct one_put {
     struct skep_bytes data, key;
     struct skep__batch batch;
     struct skep__answer answer;
-    unsigned answers;
+    unsigned answers, failures;
 };
 
 static inline void one_put_answered(struct skep__put *put, const struct skep__answer *answer) {
     struct one_put *one = SKEP_CONTAINER(put, struct one_put, put);
     one->answer = *answer;
     one->answers += answer->n;
+    one->failures += answer->status != SKEP_OK;
 }
 
 /* It may not be moved from here on. */

@@ -3,10 +3,12 @@
  * pending: these are in the state PENDING, and are not counted. */
 #include "broker/jobs/later_store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/container.h"
+#include "jobs/disk/private.h"
 #include "jobs/private.h"
 #include "jobs/store_shelf.h"
 
@@ -59,7 +61,9 @@ static void note(struct later *later, struct skep__shelf *shelf) {
 }
 
 static struct skep__shelf *later_open(struct skep__store *store, struct skep__queue *queue) {
-    return inner_of(store)->kind->open(inner_of(store), queue);
+    struct skep__shelf *shelf = inner_of(store)->kind->open(inner_of(store), queue);
+    if (shelf != NULL) shelf->durable = true;
+    return shelf;
 }
 
 static void later_close(struct skep__store *store, struct skep__shelf *shelf) {
@@ -230,7 +234,7 @@ static void complete_all(struct later *later) {
     bool any_stays = !TAILQ_EMPTY(&stay);
     TAILQ_CONCAT(&stay, &later->pendings, entry);
     TAILQ_CONCAT(&later->pendings, &stay, entry);
-    if (any_stays) later->store.events->trouble(later->store.context, later->failure);
+    if (any_stays) later->store.events->trouble(later->store.context, later->failure, "because");
     later->store.events->settled(later->store.context);
 }
 
@@ -315,6 +319,18 @@ static struct skep__store_kind kind = {
     .free = later_free,
 };
 
+static bool is_named(const char *store) {
+    const char *name = getenv("SKEP_TEST_STORE");
+    return name != NULL && strcmp(name, store) == 0;
+}
+
+const char *later_jobs_dir(const char *dir) {
+    static char path[SKEP_MAX_DIR + sizeof ".jobs"];
+    if (!is_named("disk")) return NULL;
+    snprintf(path, sizeof path, "%s.jobs", dir);
+    return path;
+}
+
 void later_install(skep_cluster *cluster) {
     static const struct skep__store_events events = {.emptied = inner_emptied, .done = inner_done, .died = inner_died};
     struct later *later = calloc(1, sizeof *later);
@@ -331,21 +347,38 @@ void later_install(skep_cluster *cluster) {
     uv_timer_init(cluster->loop, &later->timer);
     later->timer.data = later;
     cluster->jobs->store = cluster->jobs->queues->store = &later->store;
+    for (struct skep__queue *q = NULL; (q = skep__queues_next(cluster->jobs->queues, q)) != NULL;)
+        q->shelf->durable = true;
+}
+
+/* --- a disk --- */
+
+static bool has_disk(const skep_cluster *cluster) {
+    return cluster->jobs->store != NULL && cluster->jobs->store->kind->name == skep__disk_name;
+}
+
+static void settle_disk(const skep_cluster *cluster) {
+    struct skep__store *store = cluster->jobs->store;
+    skep__disk_write_all(skep__disk_of(store));
+    store->events->settled(store->context);
 }
 
 /* --- for tests --- */
 
 bool later_is_wanted(void) {
-    const char *name = getenv("SKEP_TEST_STORE");
-    return name != NULL && strcmp(name, "later") == 0;
+    return is_named("later") || is_named("disk");
 }
 
-bool later_is_installed(const skep_cluster *cluster) {
+static bool is_later(const skep_cluster *cluster) {
     return cluster->jobs->store != NULL && cluster->jobs->store->kind == &kind;
 }
 
+bool later_is_installed(const skep_cluster *cluster) {
+    return is_later(cluster) || has_disk(cluster);
+}
+
 void later_hold(skep_cluster *cluster, bool held) {
-    if (!later_is_installed(cluster)) return;
+    if (!is_later(cluster)) return;
     struct later *later = later_of(cluster->jobs->store);
     later->held = held;
     if (!held) uv_timer_start(&later->timer, timer_fired, 0, 0);
@@ -372,13 +405,14 @@ void later_put_rest(const skep_cluster *cluster) {
 }
 
 void later_fail(skep_cluster *cluster, int status) {
-    if (!later_is_installed(cluster)) return;
+    if (!is_later(cluster)) return;
     later_of(cluster->jobs->store)->failure = status;
     later_hold(cluster, later_of(cluster->jobs->store)->held);
 }
 
 void later_settle(const skep_cluster *cluster) {
-    if (!later_is_installed(cluster)) return;
+    if (has_disk(cluster)) settle_disk(cluster);
+    if (!is_later(cluster)) return;
     struct later *later = later_of(cluster->jobs->store);
     while (!later->held && !TAILQ_EMPTY(&later->pendings)) {
         complete_all(later);
@@ -389,7 +423,7 @@ void later_settle(const skep_cluster *cluster) {
 size_t later_pending(const skep_cluster *cluster) {
     size_t count = 0;
     const struct pending *p;
-    if (!later_is_installed(cluster)) return 0;
+    if (!is_later(cluster)) return 0;
     TAILQ_FOREACH(p, &later_of(cluster->jobs->store)->pendings, entry) count++;
     return count;
 }

@@ -10,10 +10,14 @@
 /* Takes the place of a cluster's store in memory, and frees it in the end. */
 void later_install(skep_cluster *cluster);
 
-/* Whether the environment asks for it: SKEP_TEST_STORE is "later". */
+/* Whether the environment asks for it, or for a disk, which completes later too: SKEP_TEST_STORE is "later" or "disk".
+ */
 bool later_is_wanted(void);
 
-/* Whether it is the cluster's. */
+/* With "disk": a directory of jobs beside this one, until the next call; NULL: none is wanted. */
+const char *later_jobs_dir(const char *dir);
+
+/* Whether the cluster's store is one of these. */
 bool later_is_installed(const skep_cluster *cluster);
 
 /* Nothing is completed until it is called again with false. */

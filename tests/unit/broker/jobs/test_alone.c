@@ -112,8 +112,9 @@ static struct bench *open_bench(struct pump *pump) {
                                            .host = &host,
                                            .context = bench};
     int status = SKEP_OK;
+    char why[SKEP_MAX_REASON + 1];
     assert_int_equal(skep__jobs_new(&bench->jobs, &setup), SKEP_OK);
-    assert_int_equal(skep__jobs_open(bench->jobs), SKEP_OK);
+    assert_int_equal(skep__jobs_open(bench->jobs, NULL, why), SKEP_OK);
     bench->queue = skep__jobs_get_queue(bench->jobs, "q", 1, &status);
     assert_non_null(bench->queue);
     hire(bench);
