@@ -53,7 +53,7 @@ void skep__memory_forget(struct skep__store *store, struct skep__job *job);
 uint64_t skep__memory_last_id(const struct skep__store *store);
 void skep__memory_set_last_id(struct skep__store *store, uint64_t id);
 
-/* --- store_memory.c, for the other files --- */
+/* --- store_lists.c --- */
 
 /* The job is in a list from here on: that of its state, or of those that are pending; and in none any more. */
 void skep__memory_enter(struct skep__job *job);

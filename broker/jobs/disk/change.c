@@ -8,20 +8,6 @@
 
 /* --- rows --- */
 
-struct skep__row *skep__disk_row_new(struct skep__disk *disk, uint32_t n) {
-    struct skep__row *row = calloc(1, sizeof *row + (n + 7) / 8);
-    if (row == NULL) return NULL;
-    row->n = row->left = n;
-    LIST_INSERT_HEAD(&disk->rows, row, of_disk);
-    return row;
-}
-
-void skep__disk_row_free(struct skep__row *row) {
-    if (row == NULL) return;
-    LIST_REMOVE(row, of_disk);
-    free(row);
-}
-
 static void end_in_row(struct skep__writing *writing, const struct skep__job *job) {
     struct skep__row *row = job->row;
     const uint64_t at = job->id - row->first;

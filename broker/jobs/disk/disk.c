@@ -200,12 +200,6 @@ static void finish(struct skep__disk *disk) {
     give_up(disk);
 }
 
-void skep__disk_let_go(struct skep__disk *disk) {
-    if (--disk->open > 0) return;
-    uv_sem_destroy(&disk->written);
-    free(disk);
-}
-
 static void closed(uv_handle_t *handle) {
     skep__disk_let_go(handle->data);
 }
@@ -268,6 +262,7 @@ static struct skep__disk *new_disk(const struct skep__disk_setup *setup, const s
     LIST_INIT(&disk->rows);
     skep__writing_init(&disk->gathered);
     skep__writing_init(&disk->writing);
+    disk->flush.flush = skep__disk_write;
     if (uv_sem_init(&disk->written, 0) == 0) return disk;
     free(disk);
     return NULL;

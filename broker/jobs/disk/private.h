@@ -143,6 +143,37 @@ static inline bool skep__disk_shows_enough(const struct skep__shelf *shelf) {
     return shelf->ready_count >= SKEP__SHOWN_JOBS || shelf->bytes >= SKEP__SHOWN_BYTES;
 }
 
+/* --- core.c --- */
+
+/* One for n jobs; NULL: no memory. */
+struct skep__row *skep__disk_row_new(struct skep__disk *disk, uint32_t n);
+
+/* NULL is allowed. */
+void skep__disk_row_free(struct skep__row *row);
+
+/* A queue of an earlier start */
+struct skep__stored_queue {
+    uint32_t id;
+    char name[SKEP_MAX_NAME + 1];
+};
+
+/* Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__disk_add_queue(struct skep__disk *disk, uint32_t id, const char *name);
+
+/* The queue of a name; 0: the disk does not know it. */
+uint32_t skep__disk_queue_id(const struct skep__disk *disk, const char *name);
+
+/* As name of the store's kind. */
+const char *skep__disk_name(struct skep__store *store, size_t index);
+
+/* What has gathered is written at the end of the loop's turn, or after what is being written. */
+void skep__disk_write_soon(struct skep__disk *disk);
+
+void skep__writing_init(struct skep__writing *writing);
+
+/* libuv has let go of one thing: the last frees the store. */
+void skep__disk_let_go(struct skep__disk *disk);
+
 /* --- put.c --- */
 
 void skep__disk_put(struct skep__disk *disk, struct skep__disk_shelf *shelf, const struct skep__batch *batch,
@@ -155,12 +186,6 @@ void skep__disk_put_end(struct skep__disk *disk, struct skep__disk_put *put, int
 
 /* The cause of a job that is done, but there was no memory for its result. */
 extern const char skep__disk_lost[];
-
-/* One for n jobs; NULL: no memory. */
-struct skep__row *skep__disk_row_new(struct skep__disk *disk, uint32_t n);
-
-/* NULL is allowed. */
-void skep__disk_row_free(struct skep__row *row);
 
 /* A job that has a row leaves its state, and is pending until the change is written. */
 void skep__disk_change(struct skep__disk *disk, struct skep__job *job, enum skep__change change);
@@ -189,20 +214,7 @@ void skep__disk_fill_end(struct skep__disk *disk, struct skep__fill *fill, int s
 
 /* --- restore.c --- */
 
-/* A queue of an earlier start */
-struct skep__stored_queue {
-    uint32_t id;
-    char name[SKEP_MAX_NAME + 1];
-};
-
-/* Errors: SKEP_ENOMEM. */
-SKEP_MUST_USE int skep__disk_add_queue(struct skep__disk *disk, uint32_t id, const char *name);
-
-/* The queue of a name; 0: the disk does not know it. */
-uint32_t skep__disk_queue_id(const struct skep__disk *disk, const char *name);
-
-/* As name and restore of the store's kind. */
-const char *skep__disk_name(struct skep__store *store, size_t index);
+/* As restore of the store's kind. */
 SKEP_MUST_USE int skep__disk_restore(struct skep__store *store, struct skep__shelf *shelf, uint64_t now_ms);
 
 /* Reads the names of queues, and whether the last broker was clean. Errors: those of the database. */
@@ -220,17 +232,8 @@ SKEP_MUST_USE int skep__disk_show(struct skep__disk *disk, struct skep__disk_she
 
 /* --- write.c --- */
 
-/* What has gathered is written at the end of the loop's turn, or after what is being written. */
-void skep__disk_write_soon(struct skep__disk *disk);
-
-void skep__writing_init(struct skep__writing *writing);
-
-/* --- disk.c --- */
-
-/* libuv has let go of one thing: the last frees the store. */
-void skep__disk_let_go(struct skep__disk *disk);
-
-/* --- write.c, as well --- */
+/* Writes what has gathered, after what is being written; the flush is the disk's. */
+void skep__disk_write(struct skep__flush *flush);
 
 /* Waits for what is under way, and writes the rest. */
 void skep__disk_write_all(struct skep__disk *disk);

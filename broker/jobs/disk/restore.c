@@ -8,17 +8,6 @@
 
 /* --- queues --- */
 
-int skep__disk_add_queue(struct skep__disk *disk, uint32_t id, const char *name) {
-    struct skep__stored_queue *queues = realloc(disk->queues, (disk->queue_count + 1) * sizeof *queues);
-    if (queues == NULL) return SKEP_ENOMEM;
-    disk->queues = queues;
-    struct skep__stored_queue *queue = &queues[disk->queue_count++];
-    *queue = (struct skep__stored_queue){.id = id};
-    strncpy(queue->name, name, SKEP_MAX_NAME);
-    if (id > disk->last_queue) disk->last_queue = id;
-    return SKEP_OK;
-}
-
 static int take_queue(void *disk, uint32_t id, const char *name) {
     return skep__disk_add_queue(disk, id, name);
 }
@@ -40,17 +29,6 @@ static int begin(struct skep__disk *disk) {
 int skep__disk_read_queues(struct skep__disk *disk) {
     int status = begin(disk);
     return status == SKEP_OK ? skep__database_queues(disk->database, take_queue, disk) : status;
-}
-
-const char *skep__disk_name(struct skep__store *store, size_t index) {
-    const struct skep__disk *disk = skep__disk_of(store);
-    return index < disk->queue_count ? disk->queues[index].name : NULL;
-}
-
-uint32_t skep__disk_queue_id(const struct skep__disk *disk, const char *name) {
-    for (size_t i = 0; i < disk->queue_count; i++)
-        if (strcmp(disk->queues[i].name, name) == 0) return disk->queues[i].id;
-    return 0;
 }
 
 /* --- a queue --- */

@@ -12,14 +12,6 @@ enum {
     FORGET_MS = 10000 /* between two looks at what is old */
 };
 
-void skep__writing_init(struct skep__writing *writing) {
-    *writing = (struct skep__writing){.first = NULL};
-    TAILQ_INIT(&writing->puts);
-    TAILQ_INIT(&writing->rows);
-    STAILQ_INIT(&writing->notes);
-    STAILQ_INIT(&writing->fills);
-}
-
 static bool is_empty(const struct skep__writing *w) {
     return TAILQ_EMPTY(&w->puts) && w->first == NULL && STAILQ_EMPTY(&w->notes) && STAILQ_EMPTY(&w->fills);
 }
@@ -283,7 +275,7 @@ static void try_again(uv_timer_t *timer) {
 }
 
 static void start(struct skep__disk *disk) {
-    if (disk->freed || disk->under_way || is_empty(&disk->gathered)) return;
+    if (disk->freed || disk->under_way || disk->queued || is_empty(&disk->gathered)) return;
     if (disk->failing && TAILQ_EMPTY(&disk->gathered.puts)) {
         uv_timer_start(&disk->again, try_again, AGAIN_MS, 0);
         return;
@@ -294,14 +286,8 @@ static void start(struct skep__disk *disk) {
     (void)uv_queue_work(disk->loop, &disk->work, work, after); /* fails without a function only */
 }
 
-static void flush(struct skep__flush *flush) {
+void skep__disk_write(struct skep__flush *flush) {
     start(SKEP_CONTAINER(flush, struct skep__disk, flush));
-}
-
-void skep__disk_write_soon(struct skep__disk *disk) {
-    if (disk->under_way) return;
-    disk->flush.flush = flush;
-    skep__flusher_mark(disk->flusher, &disk->flush);
 }
 
 void skep__disk_write_all(struct skep__disk *disk) {

@@ -118,6 +118,23 @@ static void test_what_may_have_begun_is_marked(void **state) {
     end(&scene);
 }
 
+static void test_a_stop_loses_nothing(void **state) {
+    struct scene scene;
+    static const struct skep_bytes none = {0};
+    uint64_t dead = 1;
+    start(&scene, *state);
+    for (unsigned i = 0; i < 3; i++) put(&scene, submission_of("a"));
+    skep__ledger_bury(scene.bench.cluster->jobs, find(&scene, 1), "refused", &none, NULL);
+    skep_child *child = bench_hire(&scene.bench, 0, 1);
+    skep__jobs_dispatch_to(child->holder);
+    later_settle(scene.bench.cluster);
+    assert_int_equal(skep__jobs_losable(scene.bench.cluster->jobs, true, &dead), 0);
+    assert_int_equal(skep__jobs_losable(scene.bench.cluster->jobs, false, &dead), 0);
+    assert_int_equal(dead, 0);
+    bench_dismiss(child);
+    end(&scene);
+}
+
 static void test_a_dead_letter_with_its_cause(void **state) {
     struct scene scene;
     static const struct skep_bytes reason = {"no way", 6};
@@ -373,6 +390,7 @@ int main(void) {
         PUMP_TEST(test_jobs_in_their_order),
         PUMP_TEST(test_none_that_is_done),
         PUMP_TEST(test_what_may_have_begun_is_marked),
+        PUMP_TEST(test_a_stop_loses_nothing),
         PUMP_TEST(test_a_dead_letter_with_its_cause),
         PUMP_TEST(test_a_failed_job_waits_as_before),
         PUMP_TEST(test_delays_and_times_to_live),
