@@ -84,11 +84,11 @@ def peek(hive, queue, n=500):
 
 
 class Workers(Hive):
-    """skep run -- job_worker QUEUE..., with the log that its workers write."""
+    """skep run -- job_worker QUEUE..., with the log that its workers write; log: a file that was there before."""
 
-    def __init__(self, *queues, count=2, options=(), **others):
+    def __init__(self, *queues, count=2, options=(), log=None, **others):
         self.work_folder = tempfile.TemporaryDirectory(prefix="skep-work-")
-        self.log_path = Path(self.work_folder.name, "log")
+        self.log_path = Path(log or Path(self.work_folder.name, "log"))
         self.mended_path = Path(self.work_folder.name, "mended")
         self.log_path.touch()
         env = {**others.pop("env", {}), "JOB_LOG": str(self.log_path), "JOB_MENDED": str(self.mended_path)}

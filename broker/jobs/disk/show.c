@@ -118,7 +118,7 @@ static void show(const struct showing *s, struct skep__job *job, const struct sk
         show_dead(s, job, known);
     } else if (known != NULL) {
         uint64_t ready_ms = clock_of(s->now_ms, s->wall_ms, known->due, known->since);
-        if (s->begun && job->attempt == 0) job->attempt = 1;
+        job->attempt += s->begun && ready_ms <= s->now_ms;
         s->disk->memory->kind->retry(s->disk->memory, job, s->now_ms, ready_ms);
     } else {
         if (s->begun && due_ms <= s->now_ms) job->attempt = 1;
