@@ -178,7 +178,6 @@ static void test_backoff_doubles(void **state) {
     static const unsigned expected_ms[] = {1000, 2000, 3000, 3000};
     const struct skep_bytes none = {0};
     for (unsigned i = 0; i < 4; i++) {
-        job->state = SKEP__JOB_RESERVED; /* as if it had been given again */
         uint64_t now_ms = skep__clock_ms(bench.cluster->clock);
         if (i == 0) skep__deliveries_settle(&child->holder->deliveries, 1), skep__consumer_let_go(job);
         else bench.cluster->jobs->store->kind->ripen(bench.cluster->jobs->store, UINT64_MAX);
