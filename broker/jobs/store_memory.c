@@ -154,6 +154,7 @@ static struct skep__job *memory_next(struct skep__store *store, struct skep__she
     if (state == SKEP__JOB_READY && next == NULL)
         return skep__memory_shelf_first(shelf, job != NULL ? job->priority + 1u : 0);
     if (job != NULL) return next;
+    // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not see that what was freed is in no list any more
     return TAILQ_FIRST(state == SKEP__JOB_DEAD ? &shelf->dead : &shelf->delayed);
 }
 

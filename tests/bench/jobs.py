@@ -47,7 +47,7 @@ def nats(hall, stack, durable=False):
         return None
     port = free_port()
     argv = [server, "--addr", "127.0.0.1", "--port", port, "--jetstream", "--store_dir", hall.folder / "nats"]
-    return serve(hall, stack, "nats", argv, port, [program, port], *["files"] if durable else [])
+    return serve(hall, stack, "nats", argv, port, [program, port], *(["files"] if durable else []))
 
 
 def beanstalkd(hall, stack, durable=False):
@@ -55,7 +55,7 @@ def beanstalkd(hall, stack, durable=False):
     if server is None:
         return None
     path = hall.folder / "beanstalkd.socket"
-    argv = [server, "-l", f"unix:{path}", *["-b", hall.fresh_folder("log"), "-f", "0"] if durable else []]
+    argv = [server, "-l", f"unix:{path}", *(["-b", hall.fresh_folder("log"), "-f", "0"] if durable else [])]
     return serve(hall, stack, "beanstalkd", argv, path, [hall.program("beanstalkd_jobs"), path])
 
 

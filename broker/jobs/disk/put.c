@@ -55,8 +55,8 @@ static int record(struct skep__disk_put *p, const struct skep__submission *s, bo
 }
 
 static void note_answer(struct skep__disk_put *p, const struct skep__answer *answer) {
-    struct skep__answer *last = p->answer_count > 0 ? &p->answers[p->answer_count - 1] : NULL;
-    if (last != NULL && last->status == SKEP_OK && answer->status == SKEP_OK) last->n++;
+    const uint32_t count = p->answer_count;
+    if (count > 0 && p->answers[count - 1].status == SKEP_OK && answer->status == SKEP_OK) p->answers[count - 1].n++;
     else p->answers[p->answer_count++] = *answer;
 }
 

@@ -3,12 +3,11 @@
  * pending: these are in the state PENDING, and are not counted. */
 #include "broker/jobs/later_store.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/jobs/wanted_store.h"
 #include "common/container.h"
-#include "jobs/disk/private.h"
 #include "jobs/private.h"
 #include "jobs/store_shelf.h"
 
@@ -319,18 +318,6 @@ static struct skep__store_kind kind = {
     .free = later_free,
 };
 
-static bool is_named(const char *store) {
-    const char *name = getenv("SKEP_TEST_STORE");
-    return name != NULL && strcmp(name, store) == 0;
-}
-
-const char *later_jobs_dir(const char *dir) {
-    static char path[SKEP_MAX_DIR + sizeof ".jobs"];
-    if (!is_named("disk")) return NULL;
-    snprintf(path, sizeof path, "%s.jobs", dir);
-    return path;
-}
-
 void later_install(skep_cluster *cluster) {
     static const struct skep__store_events events = {.emptied = inner_emptied, .done = inner_done, .died = inner_died};
     struct later *later = calloc(1, sizeof *later);
@@ -351,30 +338,14 @@ void later_install(skep_cluster *cluster) {
         q->shelf->durable = true;
 }
 
-/* --- a disk --- */
-
-static bool has_disk(const skep_cluster *cluster) {
-    return cluster->jobs->store != NULL && cluster->jobs->store->kind->name == skep__disk_name;
-}
-
-static void settle_disk(const skep_cluster *cluster) {
-    struct skep__store *store = cluster->jobs->store;
-    skep__disk_write_all(skep__disk_of(store));
-    store->events->settled(store->context);
-}
-
 /* --- for tests --- */
-
-bool later_is_wanted(void) {
-    return is_named("later") || is_named("disk");
-}
 
 static bool is_later(const skep_cluster *cluster) {
     return cluster->jobs->store != NULL && cluster->jobs->store->kind == &kind;
 }
 
 bool later_is_installed(const skep_cluster *cluster) {
-    return is_later(cluster) || has_disk(cluster);
+    return is_later(cluster) || wanted_has_disk(cluster);
 }
 
 void later_hold(skep_cluster *cluster, bool held) {
@@ -411,7 +382,7 @@ void later_fail(skep_cluster *cluster, int status) {
 }
 
 void later_settle(const skep_cluster *cluster) {
-    if (has_disk(cluster)) settle_disk(cluster);
+    if (wanted_has_disk(cluster)) wanted_settle_disk(cluster);
     if (!is_later(cluster)) return;
     struct later *later = later_of(cluster->jobs->store);
     while (!later->held && !TAILQ_EMPTY(&later->pendings)) {
