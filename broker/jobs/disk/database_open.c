@@ -43,6 +43,12 @@ static const char tables[] =
     "CREATE TABLE stored (queue INTEGER NOT NULL, class INTEGER NOT NULL, n INTEGER NOT NULL, first INTEGER NOT NULL,"
     " PRIMARY KEY (queue, class)) WITHOUT ROWID;";
 
+/* Came after the others: a file that was made before gets them, and an older broker does not see them. */
+static const char later_tables[] =
+    "CREATE TABLE IF NOT EXISTS ended (first INTEGER PRIMARY KEY, n INTEGER NOT NULL, queue TEXT NOT NULL,"
+    " ended INTEGER NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS ended_ended ON ended (ended);";
+
 static int execute(struct skep__database *d, const char *sql) {
     return skep__database_status(d, sqlite3_exec(d->sqlite, sql, NULL, NULL, NULL));
 }
@@ -107,6 +113,7 @@ static int open_file(struct skep__database *d, const char *path) {
     if (code != SQLITE_OK) return d->sqlite != NULL ? skep__database_status(d, code) : SKEP_ENOMEM;
     status = execute(d, settings);
     if (status == SKEP_OK) status = check_format(d);
+    if (status == SKEP_OK) status = execute(d, later_tables);
     return status == SKEP_EBUSY ? refuse(d, status, "another process has it open") : status;
 }
 
