@@ -11,7 +11,7 @@
 #include "jobs/private.h"
 #include "jobs/store_shelf.h"
 
-enum change { PUT, ACK, RETRY, BURY, REVIVE, DROP };
+enum change { PUT, ACK, RETRY, BURY, CANCEL, REVIVE, DROP };
 
 struct pending {
     TAILQ_ENTRY(pending) entry;
@@ -179,6 +179,11 @@ static void later_bury(struct skep__store *store, struct skep__job *job, const c
     add_for(store, BURY, job, reason, now_ms)->cause = cause;
 }
 
+static void later_cancel(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
+    inner_of(store)->kind->bury(inner_of(store), job, skep__cancelled, NULL, &nothing, now_ms);
+    add_for(store, CANCEL, job, &nothing, now_ms);
+}
+
 static void later_revive(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
     add_for(store, REVIVE, job, &nothing, now_ms);
 }
@@ -204,6 +209,10 @@ static void complete(struct later *later, struct pending *p) {
     case ACK: inner->kind->ack(inner, p->job, &p->bytes, p->now_ms); break;
     case RETRY: inner->kind->retry(inner, p->job, p->now_ms, p->due_ms); break;
     case BURY: later->store.events->died(later->store.context, p->job, p->cause, &p->bytes); break;
+    case CANCEL:
+        later->store.events->cancelled(later->store.context, p->job);
+        inner->kind->drop(inner, p->job);
+        break;
     case REVIVE: inner->kind->revive(inner, p->job, p->now_ms); break;
     case DROP: inner->kind->drop(inner, p->job); break;
     }
@@ -280,6 +289,10 @@ static struct skep__job *later_next(struct skep__store *store, struct skep__shel
     return next;
 }
 
+static struct skep__job *later_find(struct skep__store *store, uint64_t id) {
+    return inner_of(store)->kind->find(inner_of(store), id);
+}
+
 /* --- life --- */
 
 static void timer_closed(uv_handle_t *handle) {
@@ -309,12 +322,14 @@ static struct skep__store_kind kind = {
     .retry = later_retry,
     .recover = later_recover,
     .bury = later_bury,
+    .cancel = later_cancel,
     .revive = later_revive,
     .drop = later_drop,
     .ripen = later_ripen,
     .expired = later_expired,
     .next_ms = later_next_ms,
     .next = later_next,
+    .find = later_find,
     .free = later_free,
 };
 
