@@ -80,11 +80,10 @@ static void found(struct skep__inquiry *inquiry, struct skep__job *job) {
         wait(asking);
         return;
     }
-    tell(asking, &(struct skep__job_end){
-                     .status = SKEP_EDEAD,
-                     .cause = death != NULL ? death->cause : "unknown",
-                     .result = death != NULL ? (struct skep_bytes){death->reason, death->size_bytes}
-                                             : (struct skep_bytes){0}});
+    tell(asking, &(struct skep__job_end){.status = SKEP_EDEAD,
+                                         .cause = death != NULL ? death->cause : "unknown",
+                                         .result = death != NULL ? (struct skep_bytes){death->reason, death->size_bytes}
+                                                                 : (struct skep_bytes){0}});
 }
 
 static void elsewhere(struct skep__inquiry *inquiry, int status, const struct skep__record *record) {
@@ -96,9 +95,8 @@ static void elsewhere(struct skep__inquiry *inquiry, int status, const struct sk
     struct skep__job_end end = {.status = status};
     if (status == SKEP_OK && record->where == SKEP__NOWHERE) end.status = SKEP_ENOJOB;
     if (status == SKEP_OK && record->where == SKEP__ENDED)
-        end = (struct skep__job_end){.status = record->cause != NULL ? SKEP_EDEAD : SKEP_OK,
-                                     .cause = record->cause,
-                                     .result = record->result};
+        end = (struct skep__job_end){
+            .status = record->cause != NULL ? SKEP_EDEAD : SKEP_OK, .cause = record->cause, .result = record->result};
     tell(asking, &end);
 }
 
@@ -115,8 +113,8 @@ int skep__jobs_await(struct skep__jobs *jobs, uint64_t id, uint32_t client, uint
     }
     *waiter = (struct skep__waiter){.client = client, .number = number};
     *asking = (struct asking){.waiter = waiter};
-    asking->inquiry = (struct skep__inquiry){
-        .recall = {.id = id}, .patient = true, .found = found, .elsewhere = elsewhere};
+    asking->inquiry =
+        (struct skep__inquiry){.recall = {.id = id}, .patient = true, .found = found, .elsewhere = elsewhere};
     skep__inquire(jobs, &asking->inquiry);
     return SKEP_OK;
 }

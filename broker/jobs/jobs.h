@@ -18,8 +18,8 @@ struct skep__queue;
 
 /* How a job ended; borrowed */
 struct skep__job_end {
-    int status;               /* SKEP_OK, SKEP_EDEAD; SKEP_ENOJOB: nothing is known (any more); or why it cannot be read */
-    const char *cause;        /* SKEP_EDEAD: static text */
+    int status;        /* SKEP_OK, SKEP_EDEAD; SKEP_ENOJOB: nothing is known (any more); or why it cannot be read */
+    const char *cause; /* SKEP_EDEAD: static text */
     struct skep_bytes result; /* SKEP_EDEAD: the reason */
 };
 

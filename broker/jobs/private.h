@@ -212,8 +212,8 @@ void skep__job_status(const struct skep__jobs *jobs, const struct skep__job *job
 
 /* --- inquiry.c --- */
 
-/* Looks for the job of inquiry->recall.id, of which the rest is filled in by the caller: calls found or elsewhere, once,
- * before it returns or later. */
+/* Looks for the job of inquiry->recall.id, of which the rest is filled in by the caller: calls found or elsewhere,
+ * once, before it returns or later. */
 void skep__inquire(struct skep__jobs *jobs, struct skep__inquiry *inquiry);
 
 /* Changes of jobs have been completed. */

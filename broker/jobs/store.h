@@ -8,10 +8,10 @@
  * and after a restart of the broker what was reserved is ready again. The ledger counts attempts, deaths and the like
  * in the job itself; they are stored with its next change, and with recover by and by.
  *
- * What is stored is changed by put, ack, retry, bury, cancel, revive and drop. A store may complete these later, on another
- * turn of the loop, and several of them together. Until then the job is in the state PENDING: the store has it, counts
- * it towards the limits, shows it nowhere and hands it out to nobody; the caller keeps no pointer to it. When the
- * change is complete the job is where the change says, and only then others learn of it: the submitter that it was
+ * What is stored is changed by put, ack, retry, bury, cancel, revive and drop. A store may complete these later, on
+ * another turn of the loop, and several of them together. Until then the job is in the state PENDING: the store has it,
+ * counts it towards the limits, shows it nowhere and hands it out to nobody; the caller keeps no pointer to it. When
+ * the change is complete the job is where the change says, and only then others learn of it: the submitter that it was
  * accepted, or its outcome. Changes of one job are completed in their order, and puts in theirs, or a client would hear
  * what became of a job before it hears that it was accepted.
  *
@@ -192,8 +192,8 @@ struct skep__record {
     struct skep_bytes data; /* payload */
 
     /* ended */
-    uint32_t attempt;         /* 0: not known */
-    const char *cause;        /* static text: why it became a dead letter, which was dropped; or cancelled; NULL: done */
+    uint32_t attempt;  /* 0: not known */
+    const char *cause; /* static text: why it became a dead letter, which was dropped; or cancelled; NULL: done */
     struct skep_bytes result; /* or the reason */
     uint64_t ended_ms;        /* since 1970; 0: not known */
 };

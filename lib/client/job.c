@@ -103,7 +103,8 @@ static void answered(int status, const void *data, size_t size_bytes, void *cont
     skep_client *client = asked->client;
     client->asks--;
     if (status == SKEP_OK) status = skep__client_read_answer(client, data, size_bytes, take, asked);
-    else skep__client_fail(client, status, "%s: no answer about a job: %s", client->instance.dir, skep_strerror(status));
+    else
+        skep__client_fail(client, status, "%s: no answer about a job: %s", client->instance.dir, skep_strerror(status));
     if (status == SKEP_OK && !asked->is_answered) status = SKEP_EPROTO;
     if (!asked->is_answered && asked->on_cancel != NULL) asked->on_cancel(client, status, NULL, asked->context);
     else if (!asked->is_answered) asked->on_status(client, status, NULL, asked->context);

@@ -149,7 +149,8 @@ void skep__client_settle(skep_client *client, int status, uint64_t id, bool dura
 /* Callbacks may submit again, to the next broker: only what is there now is meant. */
 void skep__client_fail_submissions(skep_client *client) {
     skep__client_close_batch(client);
-    for (uint64_t left = client->unanswered; left > 0; left--) skep__client_settle(client, SKEP_ECLOSED, 0, false, &unknown);
+    for (uint64_t left = client->unanswered; left > 0; left--)
+        skep__client_settle(client, SKEP_ECLOSED, 0, false, &unknown);
     skep__client_retire_batches(client);
 }
 

@@ -92,6 +92,9 @@ enum {
 void result_print(const struct submission *submission, uint64_t id, uint64_t line, bool duplicate,
                   const skep_outcome *outcome);
 
+/* What there is to say of a job that will not be done; duplicate: it is the first one with its key. */
+void result_describe(char *text, size_t capacity_bytes, uint64_t id, bool duplicate, const skep_outcome *outcome);
+
 /* Opens a file of lines, "-" is stdin. Returns 0; or says what is wrong and returns the exit status. */
 int lines_open(struct lines **lines, const char *path);
 

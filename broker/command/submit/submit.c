@@ -103,13 +103,11 @@ static void on_accepted(skep_client *client, int status, uint64_t id, void *cont
 }
 
 static void on_death(struct submission *s, const struct job *job, const skep_outcome *outcome) {
-    bool has_reason = outcome->reason[0] != '\0';
+    char text[SKEP_MAX_REASON + 128];
     s->dead++;
     result_print(s, job->id, job->line, false, outcome);
-    submission_complain(s, job->line, skep_exit_status(SKEP_EDEAD), "%sjob %" PRIu64 "%s is a dead letter: %s%s%s",
-                        job->duplicate ? "duplicate: " : "", job->id,
-                        job->duplicate ? ", which had this key before," : "", outcome->cause, has_reason ? ": " : "",
-                        outcome->reason);
+    result_describe(text, sizeof text, job->id, job->duplicate, outcome);
+    submission_complain(s, job->line, skep_exit_status(SKEP_EDEAD), "%s", text);
 }
 
 static void on_done(struct submission *s, const struct job *job, const skep_outcome *outcome) {

@@ -88,12 +88,11 @@ struct waiting {
 static void on_outcome(skep_client *client, const skep_outcome *outcome, void *context) {
     struct waiting *w = context;
     const int status = outcome->status;
-    const bool has_reason = outcome->reason[0] != '\0';
+    char text[SKEP_MAX_REASON + 128];
     w->has_ended = true;
     if (status == SKEP_OK || status == SKEP_EDEAD) result_print(&w->submission, w->id, 0, false, outcome);
-    if (status == SKEP_EDEAD)
-        w->code = fail(status, "job: job %" PRIu64 " is a dead letter: %s%s%s", w->id, outcome->cause,
-                       has_reason ? ": " : "", outcome->reason);
+    result_describe(text, sizeof text, w->id, false, outcome);
+    if (status == SKEP_EDEAD) w->code = fail(status, "job: %s", text);
     else if (status == SKEP_ENOJOB) w->code = fail(status, "job: job %" PRIu64 " is not known (any more)", w->id);
     else if (status != SKEP_OK) w->code = fail(status, "job: job %" PRIu64 ": %s", w->id, skep_client_why(client));
 }
@@ -112,7 +111,8 @@ static void run(struct waiting *w, skep_client *client) {
         (void)!skep_client_wait(client, true, TURN_MS);
         if (w->has_ended || !w->is_lost || ++w->lost_turns < SUBMISSION_RETURN_MS / TURN_MS) continue;
         w->has_ended = true;
-        w->code = fail(SKEP_ECLOSED, "job: there is no broker, and the outcome of job %" PRIu64 " is not known yet", w->id);
+        w->code =
+            fail(SKEP_ECLOSED, "job: there is no broker, and the outcome of job %" PRIu64 " is not known yet", w->id);
     }
 }
 
@@ -138,8 +138,7 @@ static int wait_for(const struct options *options, uint64_t id) {
 
 int command_job(const struct options *options) {
     uint64_t id;
-    if (!parse_id(options->operands[0], &id))
-        return fail(SKEP_EINVAL, "job: %s: not a job id", options->operands[0]);
+    if (!parse_id(options->operands[0], &id)) return fail(SKEP_EINVAL, "job: %s: not a job id", options->operands[0]);
     return options->wait ? wait_for(options, id) : contact_run(options, show);
 }
 

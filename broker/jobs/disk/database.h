@@ -17,7 +17,7 @@
 #include "contract.h"
 
 enum {
-    SKEP__FORMAT = 1,       /* of the tables */
+    SKEP__FORMAT = 1,         /* of the tables */
     SKEP__CLASS_KEPT = 256,   /* added to the priority of jobs that are always in memory too */
     SKEP__CLASS_WANTED = 512, /* added to that of those whose outcome was wanted, besides */
     SKEP__CLASSES = 2 * SKEP__CLASS_WANTED

@@ -150,7 +150,8 @@ static int restore(const struct showing *s, struct skep__job **jobs, uint32_t *c
                                           .ttl_ms = f->expires != 0};
     int status = SKEP_OK;
     for (uint32_t i = 0; i < f->n && status == SKEP_OK; i++) {
-        if (!skep__disk_next_bin(&data, &item) || (f->keys.size_bytes > 0 && !skep__disk_next_bin(&keys, &key))) return SKEP_EDIR;
+        if (!skep__disk_next_bin(&data, &item) || (f->keys.size_bytes > 0 && !skep__disk_next_bin(&keys, &key)))
+            return SKEP_EDIR;
         if (skep__disk_has_ended(f, i)) continue;
         submission.data = item.data;
         submission.size_bytes = item.size_bytes;

@@ -66,13 +66,13 @@ static int write_end(struct skep__disk *disk, const struct skep__writing *w, con
                      const char *cause) {
     const struct skep__death *told = job->death;
     return skep__database_put_result(
-        disk->database,
-        &(struct skep__result_row){.id = job->id,
-                                   .queue = skep__text(job->queue->name),
-                                   .attempt = job->attempt,
-                                   .cause = cause != NULL ? skep__text(cause) : nothing,
-                                   .result = told != NULL ? (struct skep_bytes){told->reason, told->size_bytes} : nothing,
-                                   .ended = w->wall_ms});
+        disk->database, &(struct skep__result_row){
+                            .id = job->id,
+                            .queue = skep__text(job->queue->name),
+                            .attempt = job->attempt,
+                            .cause = cause != NULL ? skep__text(cause) : nothing,
+                            .result = told != NULL ? (struct skep_bytes){told->reason, told->size_bytes} : nothing,
+                            .ended = w->wall_ms});
 }
 
 /* Its result is kept if somebody wanted it. */

@@ -71,9 +71,9 @@ typedef struct skep_outcome {
     int status;       /* SKEP_OK: done. SKEP_EDEAD: a dead letter; so is the first job with its key, if it was
                          submitted as a duplicate of one. SKEP_ECLOSED: unknown, the broker has ended or the
                          connection from it was cut; a durable job is asked for by its id then, at the broker that
-                         succeeds it in the same directory, with the same jobs. SKEP_EDUPLICATE: the first job with its key was done before, and
-                         its result is not kept; while that one waits or runs, its outcome is reported here. Others:
-                         it was not accepted, as in skep_accepted_cb */
+                         succeeds it in the same directory, with the same jobs. SKEP_EDUPLICATE: the first job with its key
+                         was done before, and       its result is not kept; while that one waits or runs, its outcome is reported
+                         here. Others:       it was not accepted, as in skep_accepted_cb */
     const void *data; /* its result */
     size_t size_bytes;
     const char *cause;  /* SKEP_EDEAD: "attempts", "deaths", "interrupted", "expired", "refused" or "cancelled" (by an
@@ -99,8 +99,8 @@ SKEP_MUST_USE int skep_submit_many(skep_client *client, const char *queue, const
                                    void *context, size_t *submitted);
 
 /* Waits for the outcome of a job by its id, whoever has submitted it: outcome is called once. SKEP_ENOJOB: nothing is
- * known of it, or not any more (how a durable job ended is kept for the broker's results time, others are forgotten with
- * their end). Errors: SKEP_EINVAL (id 0), SKEP_ENOMEM. */
+ * known of it, or not any more (how a durable job ended is kept for the broker's results time, others are forgotten
+ * with their end). Errors: SKEP_EINVAL (id 0), SKEP_ENOMEM. */
 SKEP_MUST_USE int skep_job_await(skep_client *client, uint64_t id, skep_outcome_cb outcome, void *context);
 
 /* How a job is, or has ended */
@@ -119,17 +119,17 @@ typedef struct skep_job_info {
     uint64_t begun_ms; /* reserved: since it was begun, or its lease was extended */
     uint32_t worker;   /* reserved: who has it; dead: who had it last, as the following; 0 if that is not known */
     int32_t pid;
-    int code, signal;     /* -1 if it did not end so */
-    uint64_t size_bytes;  /* of its payload */
-    const char *cause;    /* dead, dropped: as in skep_outcome; else "" */
-    const char *reason;   /* the same */
-    const void *result;   /* done */
+    int code, signal;    /* -1 if it did not end so */
+    uint64_t size_bytes; /* of its payload */
+    const char *cause;   /* dead, dropped: as in skep_outcome; else "" */
+    const char *reason;  /* the same */
+    const void *result;  /* done */
     size_t result_bytes;
-    uint64_t ended_ms;    /* ended or dead: when, since 1970; 0 if that is not kept */
+    uint64_t ended_ms; /* ended or dead: when, since 1970; 0 if that is not kept */
 } skep_job_info;
 
-/* Asks how a job is, by its id. The callback is called exactly once: with SKEP_OK, or an error and NULL: SKEP_ENOJOB (as
- * above), SKEP_ECLOSED, SKEP_ETIMEDOUT, SKEP_ENOMEM; skep_client_why has details. Errors: SKEP_ECLOSED (no broker),
+/* Asks how a job is, by its id. The callback is called exactly once: with SKEP_OK, or an error and NULL: SKEP_ENOJOB
+ * (as above), SKEP_ECLOSED, SKEP_ETIMEDOUT, SKEP_ENOMEM; skep_client_why has details. Errors: SKEP_ECLOSED (no broker),
  * SKEP_ENOMEM, SKEP_ESYS; no callback follows. */
 typedef void (*skep_job_status_cb)(skep_client *client, int status, const skep_job_info *info, void *context);
 SKEP_MUST_USE int skep_job_status(skep_client *client, uint64_t id, skep_job_status_cb callback, void *context);
