@@ -74,7 +74,7 @@ void skep__ids_remove(struct skep__ids *ids, struct skep__job *job) {
     while (*at != job) at = &(*at)->by_id;
     *at = job->by_id;
     ids->count--;
-    if (ids->used > LEAST && ids->used / SPARSE > ids->count) shrink(ids);
+    for (int i = 0; i <= SPARSE && ids->used > LEAST && ids->used / SPARSE > ids->count; i++) shrink(ids);
 }
 
 struct skep__job *skep__ids_find(const struct skep__ids *ids, uint64_t id) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Jobs by their ids: a table whose chains go through the jobs. Ids follow each other, so that chains are short without
- * a hash. The table grows and shrinks by one place with each job (linear hashing): no step takes long, and without
+ * a hash. The table grows and shrinks by a few places with each job (linear hashing): no step takes long, and without
  * memory to grow the chains become longer, which is all. */
 #ifndef SKEP_JOBS_STORE_IDS_H
 #define SKEP_JOBS_STORE_IDS_H
