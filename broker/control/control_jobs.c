@@ -80,6 +80,7 @@ bool skep__ask_about_job(skep_cluster *cluster, const struct skep_command *comma
     if (!cancels && command->id != SKEP_COMMAND_job) return false;
     struct skep__asked *asked = calloc(1, sizeof *asked);
     if (asked == NULL) return false; /* which is answered at once */
+    skep__trace_command(cluster->trace, SKEP__TRACE_WIRE, "< control", 0, command);
     asked->question.answered = answered;
     asked->call = call;
     LIST_INSERT_HEAD(&cluster->control->asked, asked, entry);

@@ -31,14 +31,14 @@ struct fake {
 
     /* what it does */
     bool refuses_joins;
-    bool ignores_submits;     /* as if they had been lost */
-    bool keeps_answers;       /* takes jobs and says nothing */
-    unsigned lose_submits;    /* so many, then no more */
-    int declines;             /* status to decline with; 0 */
-    bool says_duplicate;      /* every job's key was there */
-    bool says_waits;          /* and the outcome of the first follows */
-    const char *says_ended;   /* and the first has ended, so; NULL */
-    bool finishes;            /* every job at once, with its payload as the result */
+    bool ignores_submits;   /* as if they had been lost */
+    bool keeps_answers;     /* takes jobs and says nothing */
+    unsigned lose_submits;  /* so many, then no more */
+    int declines;           /* status to decline with; 0 */
+    bool says_duplicate;    /* every job's key was there */
+    bool says_waits;        /* and the outcome of the first follows */
+    const char *says_ended; /* and the first has ended, so; NULL */
+    bool finishes;          /* every job at once, with its payload as the result; one that is awaited, with "awaited" */
     bool silent_about_status; /* never answers that */
     uint64_t store;           /* where it keeps jobs, which are durable then; 0: nowhere */
     struct skep_command job;  /* its answer to each question about one */
@@ -149,11 +149,16 @@ static inline void fake_submitted(struct fake *fake, const struct skep_command_s
     }
 }
 
+static inline void fake_awaited(struct fake *fake, const struct skep_command_await *await) {
+    if (fake->awaits < FAKE_AWAITS) fake->await[fake->awaits++] = *await;
+    if (fake->finishes) fake_finish(fake, await->number, "awaited", 7);
+}
+
 static inline void fake_heard(struct fake *fake, const struct skep_command *command) {
     if (command->id == SKEP_COMMAND_client) fake->bad_clients += command->client.client != fake->client;
     if (command->id == SKEP_COMMAND_submit) fake_submitted(fake, &command->submit);
     if (command->id == SKEP_COMMAND_leave) fake->leaves++;
-    if (command->id == SKEP_COMMAND_await && fake->awaits < FAKE_AWAITS) fake->await[fake->awaits++] = command->await;
+    if (command->id == SKEP_COMMAND_await) fake_awaited(fake, &command->await);
     if (command->id != SKEP_COMMAND_message) return;
     fake->messages++;
     fake->message = command->message;
