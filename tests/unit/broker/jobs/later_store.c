@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * A store that completes later. The store in memory behind it has what is complete, and jobs of which a change is
- * pending: these are in the state PENDING, and are not counted. */
+ * A store that completes later, over one in memory: jobs of which a change is pending are not counted there. */
 #include "broker/jobs/later_store.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/jobs/list_copy.h"
 #include "broker/jobs/wanted_store.h"
 #include "common/container.h"
 #include "jobs/private.h"
@@ -129,34 +129,19 @@ static struct pending *add_for(struct skep__store *store, enum change change, st
 
 /* --- changes --- */
 
-static size_t bytes_of(const struct skep_list *list, uint32_t from) {
-    size_t sum = 0;
-    for (uint32_t i = from; i < list->count; i++) sum += skep__list_at(list, i).size_bytes;
-    return sum;
-}
-
-static void copy_list(struct skep_list *list, struct skep_bytes *items, char **room, uint32_t from) {
-    for (uint32_t i = from; i < list->count; i++) {
-        struct skep_bytes item = skep__list_at(list, i);
-        if (item.size_bytes > 0) memcpy(*room, item.data, item.size_bytes);
-        items[i] = (struct skep_bytes){*room, item.size_bytes};
-        *room += item.size_bytes;
-    }
-    *list = (struct skep_list){.count = list->count, .borrowed = items};
-}
-
 static void later_put(struct skep__store *store, struct skep__shelf *shelf, const struct skep__batch *batch,
                       uint64_t now_ms, struct skep__put *put) {
     const uint32_t from = batch->first;
-    struct pending *p = add(later_of(store), PUT, shelf, bytes_of(&batch->jobs, from) + bytes_of(&batch->keys, from));
+    struct pending *p =
+        add(later_of(store), PUT, shelf, list_bytes(&batch->jobs, from) + list_bytes(&batch->keys, from));
     p->lists = calloc(batch->jobs.count + batch->keys.count, sizeof *p->lists);
     if (p->lists == NULL) abort();
     char *room = p->copy;
     p->put = put;
     p->batch = *batch;
     p->now_ms = now_ms;
-    copy_list(&p->batch.jobs, p->lists, &room, from);
-    copy_list(&p->batch.keys, p->lists + batch->jobs.count, &room, from);
+    list_copy(&p->batch.jobs, p->lists, &room, from);
+    list_copy(&p->batch.keys, p->lists + batch->jobs.count, &room, from);
 }
 
 static void later_ack(struct skep__store *store, struct skep__job *job, const struct skep_bytes *result,
