@@ -17,6 +17,7 @@ static void end_in_row(struct skep__writing *writing, const struct skep__job *jo
     if (row->ended[at / 8] & bit) return; /* it was tried before, and could not be written */
     row->ended[at / 8] |= bit;
     row->left--;
+    row->results += job->change != SKEP__ACK || job->death != NULL;
 }
 
 static void rows_end(struct skep__writing *writing) {

@@ -27,6 +27,7 @@ struct skep__row {
     bool dirty;
     uint64_t first;
     uint32_t n, left; /* jobs, and those that have not ended */
+    uint32_t results; /* those that have ended, and how is written for each */
     uint8_t ended[];  /* a bit for each */
 };
 TAILQ_HEAD(skep__rows, skep__row);

@@ -139,33 +139,62 @@ static int write_change(struct skep__disk *disk, const struct skep__writing *w, 
     return SKEP_OK;
 }
 
-/* That its jobs have ended is known for as long as their results. */
-static int write_last(struct skep__disk *disk, const struct skep__writing *w, const struct skep__row *row) {
-    int status = skep__database_drop_frame(disk->database, row->first);
-    if (status != SKEP_OK) return status;
+/* Jobs of rows that go, one behind the other: that they have ended is known for as long as their results */
+struct range {
+    const struct skep__disk_shelf *shelf; /* NULL: there are none */
+    uint64_t first;
+    uint32_t n;
+};
+
+static int write_range(struct skep__disk *disk, const struct skep__writing *w, const struct range *range) {
+    if (range->shelf == NULL) return SKEP_OK;
     return skep__database_put_ended(disk->database,
-                                    &(struct skep__ended_row){.first = row->first,
-                                                              .n = row->n,
-                                                              .queue = skep__text(row->shelf->shelf->queue->name),
+                                    &(struct skep__ended_row){.first = range->first,
+                                                              .n = range->n,
+                                                              .queue = skep__text(range->shelf->shelf->queue->name),
                                                               .ended = w->wall_ms});
 }
 
-static int write_row(struct skep__disk *disk, const struct skep__writing *w, const struct skep__row *row) {
-    if (row->left == 0) return write_last(disk, w, row);
-    return skep__database_mark(disk->database, row->first,
-                               &(struct skep_bytes){(const char *)row->ended, (row->n + 7) / 8});
+static bool is_beside(const struct range *range, const struct skep__row *row) {
+    return range->shelf == row->shelf && (row->first == range->first + range->n || row->first + row->n == range->first);
+}
+
+/* What has results need not be noted besides; but it does not part a range. */
+static int end_row(struct skep__disk *disk, const struct skep__writing *w, const struct skep__row *row,
+                   struct range *range) {
+    int status = skep__database_drop_frame(disk->database, row->first);
+    if (is_beside(range, row)) {
+        if (row->first < range->first) range->first = row->first;
+        range->n += row->n;
+        return status;
+    }
+    if (status != SKEP_OK || row->results == row->n) return status;
+    status = write_range(disk, w, range);
+    *range = (struct range){.shelf = row->shelf, .first = row->first, .n = row->n};
+    return status;
+}
+
+static int write_rows(struct skep__disk *disk, const struct skep__writing *w) {
+    const struct skep__row *row;
+    struct range range = {.shelf = NULL};
+    int status = SKEP_OK;
+    TAILQ_FOREACH(row, &w->rows, entry) {
+        if (status == SKEP_OK && row->left == 0) status = end_row(disk, w, row, &range);
+        else if (status == SKEP_OK)
+            status = skep__database_mark(disk->database, row->first,
+                                         &(struct skep_bytes){(const char *)row->ended, (row->n + 7) / 8});
+    }
+    return status == SKEP_OK ? write_range(disk, w, &range) : status;
 }
 
 static int write_changes(struct skep__disk *disk, const struct skep__writing *w) {
-    const struct skep__row *row;
     const struct skep__note *note;
     int status = SKEP_OK;
     STAILQ_FOREACH(note, &w->notes, entry)
     if (status == SKEP_OK) status = skep__database_put_job(disk->database, &note->row);
     for (const struct skep__job *job = w->first; job != NULL && status == SKEP_OK; job = job->next)
         status = write_change(disk, w, job);
-    TAILQ_FOREACH(row, &w->rows, entry) if (status == SKEP_OK) status = write_row(disk, w, row);
-    return status;
+    return status == SKEP_OK ? write_rows(disk, w) : status;
 }
 
 static int read_fills(struct skep__disk *disk, const struct skep__writing *w) {

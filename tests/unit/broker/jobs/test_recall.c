@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Jobs that are on the disk only: looked for, cancelled and waited for; and how jobs ended, as long as that is kept. */
+#include <sqlite3.h>
+
 #include "broker/asked.h"
 #include "jobs/disk/private.h"
 
@@ -192,6 +194,48 @@ static void test_a_result_outlasts_the_broker_that_was_asked_for_it(void **state
     end(&scene);
 }
 
+static int64_t number_in(const struct scene *scene, const char *sql) {
+    char path[SKEP_MAX_DIR + 16];
+    sqlite3 *sqlite = NULL;
+    sqlite3_stmt *statement = NULL;
+    snprintf(path, sizeof path, "%s/jobs.db", scene->dir);
+    assert_int_equal(sqlite3_open(path, &sqlite), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(sqlite, sql, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    int64_t number = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(sqlite);
+    return number;
+}
+
+/* Five rows of one job each, of which one has a result: in whichever order they end, one row says that of them. */
+static void test_rows_that_end_together(void **state) {
+    static const uint64_t order[] = {3, 4, 2, 1, 5};
+    struct scene scene;
+    const struct skep_bytes result = skep__text("result");
+    const char *why;
+    start(&scene, state, 0);
+    submit(&scene.bench, 5);
+    settle(&scene);
+    skep_child *child = hire(&scene.bench, 0, 5);
+    begin(child, 1, 5);
+    for (size_t i = 0; i < 5; i++) {
+        struct skep_command_completed command = {.delivery = order[i]};
+        if (order[i] == 4)
+            SKEP_SET(completed, &command, results, ((struct skep_list){.count = 1, .borrowed = &result}));
+        assert_int_equal(skep__jobs_completed(child->holder, &command, &why), SKEP_OK);
+    }
+    settle(&scene);
+    for (uint64_t id = 1; id <= 5; id++) assert_string_equal(ask(&scene, id, false).state, "done");
+    assert_string_equal(ask(&scene, 4, false).text, "result");
+    dismiss(child);
+    stop(&scene);
+    assert_int_equal(number_in(&scene, "SELECT count(*) FROM ended"), 1);
+    assert_int_equal(number_in(&scene, "SELECT n FROM ended"), 5);
+    assert_int_equal(number_in(&scene, "SELECT count(*) FROM results"), 1);
+    pump_remove(scene.dir);
+}
+
 static void test_it_is_forgotten(void **state) {
     struct scene scene;
     start(&scene, state, RESULTS_MS);
@@ -243,6 +287,7 @@ int main(void) {
         PUMP_TEST(test_who_waits_for_one_that_is_stored),
         PUMP_TEST(test_outcomes_that_are_wanted_of_many),
         PUMP_TEST(test_a_result_outlasts_the_broker_that_was_asked_for_it),
+        PUMP_TEST(test_rows_that_end_together),
         PUMP_TEST(test_it_is_forgotten),
         PUMP_TEST(test_a_question_at_the_end),
         PUMP_TEST(test_the_same_place_is_known),
