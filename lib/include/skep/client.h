@@ -63,17 +63,17 @@ void skep_on_client_state(skep_client *client, skep_client_state_cb callback, vo
 /* The result of a submission. SKEP_OK: the job is accepted, and will be done or become a dead letter. SKEP_EDUPLICATE:
  * a job with its key exists, or has ended recently; id is that job's. Not accepted: SKEP_EFULL, SKEP_EQUEUES (the
  * maximum of queues), SKEP_ESTATE (the broker is stopping), SKEP_ENOMEM. Unknown: SKEP_ECLOSED (skep_client_free was
- * called, or with url or worker the broker has ended). Called once for each, in the order of submission. */
+ * called; or the broker has ended, with url, worker or once). Called once for each, in the order of submission. */
 typedef void (*skep_accepted_cb)(skep_client *client, int status, uint64_t id, void *context);
 
 /* The outcome of a job */
 typedef struct skep_outcome {
     int status;       /* SKEP_OK: done. SKEP_EDEAD: a dead letter; so is the first job with its key, if it was
                          submitted as a duplicate of one. SKEP_ECLOSED: unknown, the broker has ended or the
-                         connection from it was cut; a durable job is asked for by its id then, at the broker that
-                         succeeds it in the same directory, with the same jobs. SKEP_EDUPLICATE: the first job with its key
-                         was done before, and       its result is not kept; while that one waits or runs, its outcome is reported
-                         here. Others:       it was not accepted, as in skep_accepted_cb */
+                         connection from it was cut; that of a durable job is learnt from the next broker of the
+                         directory, if it has the same jobs. SKEP_EDUPLICATE: the first job with its key was done
+                         before, and its result is not kept; while that one waits or runs, its outcome is reported
+                         here. Others: it was not accepted, as in skep_accepted_cb */
     const void *data; /* its result */
     size_t size_bytes;
     const char *cause;  /* SKEP_EDEAD: "attempts", "deaths", "interrupted", "expired", "refused" or "cancelled" (by an
@@ -85,9 +85,10 @@ typedef void (*skep_outcome_cb)(skep_client *client, const skep_outcome *outcome
 
 /* Submits a job; the payload (at most 1 MiB) is copied. Jobs of one iteration of the loop are sent together. accepted
  * and outcome may be NULL. If a broker is lost before it has accepted the job, the job is submitted again to its
- * successor. Submissions have numbers, so one broker never accepts a job twice. Errors: SKEP_EAGAIN (more than 4 MiB,
- * or 1,000,000 jobs, are not yet accepted; see skep_on_client_drain), SKEP_ETOOBIG, SKEP_EINVAL (queue, options),
- * SKEP_ENOMEM; then nothing was submitted, and no callback follows. */
+ * successor (unless once says otherwise); a durable one without a key may be there twice then. Submissions have
+ * numbers, so one broker never accepts a job twice. Errors: SKEP_EAGAIN (more than 4 MiB, or 1,000,000 jobs, are not
+ * yet accepted; see skep_on_client_drain), SKEP_ETOOBIG, SKEP_EINVAL (queue, options), SKEP_ENOMEM; then nothing was
+ * submitted, and no callback follows. */
 SKEP_MUST_USE int skep_submit(skep_client *client, const char *queue, const void *data, size_t size_bytes,
                               const skep_job_options *options, skep_accepted_cb accepted, skep_outcome_cb outcome,
                               void *context);
