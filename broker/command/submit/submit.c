@@ -154,8 +154,7 @@ static void lose_broker(struct submission *s) {
         return;
     }
     progress_erase(&s->progress);
-    say("submit: the broker (pid %d) has ended; waiting %d s for another one in its place", (int)s->broker.instance.pid,
-        SUBMISSION_RETURN_MS / 1000);
+    say("submit: the broker has ended; waiting %d s for another one in its place", SUBMISSION_RETURN_MS / 1000);
     s->lost_ns = uv_hrtime();
 }
 
