@@ -101,6 +101,21 @@ static int make_file(struct skep__database *d, const char *path) {
     return SKEP_OK;
 }
 
+/* SQLite syncs what is in files, not that a new one is in its directory, nor that this is in the one above. */
+static int sync_directories(struct skep__database *d, const char *dir) {
+    char above[SKEP_MAX_DIR + sizeof "/.."];
+    snprintf(above, sizeof above, "%s/..", dir);
+    const char *const paths[] = {dir, above};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        int directory = open(paths[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int code = directory == -1 || fsync(directory) != 0 ? errno : 0;
+        if (directory != -1) close(directory);
+        if (code != 0 && code != EACCES && code != EINVAL) /* not ours to read; a file system without */
+            return refuse(d, skep_status_of_errno(code), "%s: %s", paths[i], strerror(code));
+    }
+    return SKEP_OK;
+}
+
 static int open_file(struct skep__database *d, const char *path) {
     int status = make_file(d, path);
     if (status != SKEP_OK) return status;
@@ -118,6 +133,7 @@ int skep__database_open(struct skep__database **out, const char *dir, char why[S
     if (d == NULL) return SKEP_ENOMEM;
     snprintf(path, sizeof path, "%s/jobs.db", dir);
     int status = open_file(d, path);
+    if (status == SKEP_OK) status = sync_directories(d, dir);
     if (status == SKEP_OK) {
         *out = d;
         return SKEP_OK;
