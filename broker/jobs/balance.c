@@ -41,7 +41,7 @@ static int compare_ids(const void *a, const void *b) {
 /* The last first, since each goes before the others. */
 static void make_ready(struct skep__jobs *jobs, struct haul *haul) {
     if (haul->count > 1) qsort(haul->jobs, haul->count, sizeof(struct skep__job *), compare_ids);
-    for (size_t i = haul->count; i-- > 0;) jobs->store->kind->recover(jobs->store, haul->jobs[i]);
+    for (size_t i = haul->count; i-- > 0;) jobs->store->kind->release(jobs->store, haul->jobs[i]);
     free(haul->jobs);
 }
 

@@ -33,7 +33,7 @@ static void take_back(struct run *run) {
     for (uint64_t n = run->last->delivery; n >= run->first->delivery; n--) {
         struct skep__job *job = skep__deliveries_find(&holder->deliveries, n)->job;
         skep__consumer_undo(job);
-        store(holder->jobs)->recover(holder->jobs->store, job);
+        store(holder->jobs)->release(holder->jobs->store, job);
     }
     skep__deliveries_undo(&holder->deliveries, run->first->delivery);
 }
@@ -78,7 +78,7 @@ static bool fits(const struct run *run, const struct skep__job *job) {
 static int make_room(struct skep__holder *holder) {
     struct skep__job *job = skep__consumer_in_the_way(holder);
     if (job != NULL && skep__take_back(job)) {
-        store(holder->jobs)->recover(holder->jobs->store, job);
+        store(holder->jobs)->release(holder->jobs->store, job);
         skep__balance_in(holder->jobs, SKEP__WAIT_MS);
     } else if (job != NULL) {
         skep__note_begun(holder, job, skep__clock_ms(holder->jobs->clock));

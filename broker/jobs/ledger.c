@@ -254,7 +254,7 @@ void skep__jobs_released(struct skep__holder *holder, const struct skep_command_
         struct skep__job *job = answered(holder, number);
         if (job == NULL) continue;
         skep__consumer_undo(job);
-        store(holder->jobs)->recover(holder->jobs->store, job);
+        store(holder->jobs)->release(holder->jobs->store, job);
     }
 }
 

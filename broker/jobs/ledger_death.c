@@ -149,11 +149,13 @@ static void give_back(struct skep__holder *holder, struct skep__job *job, const 
     unsigned most = job->queue->options.interruptions;
     holder->given_back++;
     if (!skep__is_begun(holder, job->delivery)) skep__claim_take(holder->page, job->delivery); /* it may live on */
-    if (skep__is_begun(holder, job->delivery)) skep__consumer_let_go(job);
+    const bool begun = skep__is_begun(holder, job->delivery);
+    if (begun) skep__consumer_let_go(job);
     else skep__consumer_undo(job);
     if (job->deaths >= jobs->settings->deaths) bury_killer(holder, job, moment);
     else if (most > 0 && job->interruptions >= most) bury_interrupted(holder, job, moment);
-    else jobs->store->kind->recover(jobs->store, job);
+    else if (begun) jobs->store->kind->recover(jobs->store, job);
+    else jobs->store->kind->release(jobs->store, job);
 }
 
 /* The last first, since each goes before the others. */

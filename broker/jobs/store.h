@@ -4,16 +4,16 @@
  * caller. All functions and events are of the loop's thread, whatever threads a store has of its own.
  *
  * Reading is immediate: a store has in this process what it shows (first, next, expired, the counts of shelves), which
- * may be less than what is stored. Who has a job is not stored: reserve, begun, recover and ripen take effect at once,
+ * may be less than what is stored. Who has a job is not stored: reserve, begun, release and ripen take effect at once,
  * and after a restart of the broker what was reserved is ready again. The ledger counts attempts, deaths and the like
- * in the job itself; they are stored with its next change, and with recover by and by.
+ * in the job itself; they are stored with its next change.
  *
- * What is stored is changed by put, ack, retry, bury, cancel, revive and drop. A store may complete these later, on
- * another turn of the loop, and several of them together. Until then the job is in the state PENDING: the store has it,
- * counts it towards the limits, shows it nowhere and hands it out to nobody; the caller keeps no pointer to it. When
- * the change is complete the job is where the change says, and only then others learn of it: the submitter that it was
- * accepted, or its outcome. Changes of one job are completed in their order, and puts in theirs, or a client would hear
- * what became of a job before it hears that it was accepted.
+ * What is stored is changed by put, ack, retry, recover, bury, cancel, revive and drop. A store may complete these
+ * later, on another turn of the loop, and several of them together. Until then the job is in the state PENDING: the
+ * store has it, counts it towards the limits, shows it nowhere and hands it out to nobody; the caller keeps no pointer
+ * to it. When the change is complete the job is where the change says, and only then others learn of it: the submitter
+ * that it was accepted, or its outcome. Changes of one job are completed in their order, and puts in theirs, or a
+ * client would hear what became of a job before it hears that it was accepted.
  *
  * put may fail, late too: then nothing is left of the job, and its key is free. The other changes do not fail: a store
  * that cannot complete one reports trouble and tries again, since undoing it would have the job done twice. */
@@ -261,7 +261,11 @@ struct skep__store_kind {
     /* reserved -> delayed until due_ms, or ready behind the others if that is now */
     void (*retry)(struct skep__store *store, struct skep__job *job, uint64_t now_ms, uint64_t due_ms);
 
-    /* reserved -> ready, before the others */
+    /* reserved and never begun -> ready, before the others */
+    void (*release)(struct skep__store *store, struct skep__job *job);
+
+    /* reserved and begun by a worker that has ended -> ready, before the others. It is given to nobody before the
+     * attempt is stored, or another attempt would have the same number after a restart of the broker. */
     void (*recover)(struct skep__store *store, struct skep__job *job);
 
     /* ready, delayed, reserved -> dead, and tells events.died; cause is static text; death is the job's from here on,

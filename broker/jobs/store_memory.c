@@ -207,6 +207,7 @@ int skep__store_memory_new(struct skep__store **out, const struct skep__store_li
         .begun = memory_begun,
         .ack = memory_ack,
         .retry = memory_retry,
+        .release = memory_recover,
         .recover = memory_recover,
         .bury = memory_bury,
         .cancel = memory_cancel,

@@ -37,6 +37,7 @@ BENCHES = {
     "jobs-64k": jobs.jobs_64k,
     "durable-64": jobs.durable_64,
     "durable-one": jobs.durable_one,
+    "durable-backlog": jobs.durable_backlog,
     "job-result": jobs.job_result,
     "job-workers": jobs.job_workers,
     "job-backlog": jobs.job_backlog,

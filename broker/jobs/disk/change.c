@@ -78,6 +78,11 @@ static void retried(struct skep__disk *disk, struct skep__job *job, uint64_t now
     disk->memory->kind->retry(disk->memory, job, now_ms, job->at_ms);
 }
 
+static void recovered(struct skep__disk *disk, struct skep__job *job) {
+    job->noted = true;
+    disk->memory->kind->recover(disk->memory, job);
+}
+
 static void complete(struct skep__disk *disk, struct skep__job *job, uint64_t now_ms) {
     struct skep__shelf *shelf = job->queue->shelf;
     const bool lives = job->change == SKEP__REVIVE, dies = job->change == SKEP__BURY;
@@ -89,6 +94,7 @@ static void complete(struct skep__disk *disk, struct skep__job *job, uint64_t no
     case SKEP__BURY: buried(disk, job, now_ms); break;
     case SKEP__RETRY: retried(disk, job, now_ms); break;
     case SKEP__CANCEL: disk->memory->kind->cancel(disk->memory, job, now_ms); break;
+    case SKEP__RECOVER: recovered(disk, job); break;
     case SKEP__DROP: disk->memory->kind->drop(disk->memory, job); break;
     case SKEP__REVIVE:
         job->noted = false;
@@ -109,8 +115,9 @@ void skep__disk_changes_end(struct skep__disk *disk, struct skep__writing *writi
 
 /* --- notes --- */
 
-struct skep__job_row skep__disk_job_row(const struct skep__job *job) {
+struct skep__job_row skep__disk_job_row(const struct skep__disk *disk, const struct skep__job *job) {
     return (struct skep__job_row){.id = job->id,
+                                  .crashes = disk->crashes,
                                   .attempt = job->attempt,
                                   .failures = job->failures,
                                   .deaths = job->deaths,
@@ -122,7 +129,7 @@ struct skep__job_row skep__disk_job_row(const struct skep__job *job) {
 void skep__disk_note(struct skep__disk *disk, struct skep__job *job) {
     struct skep__note *note = malloc(sizeof *note);
     if (note == NULL) return;
-    note->row = skep__disk_job_row(job);
+    note->row = skep__disk_job_row(disk, job);
     job->noted = true;
     STAILQ_INSERT_TAIL(&disk->gathered.notes, note, entry);
     skep__disk_write_soon(disk);

@@ -168,16 +168,17 @@ int skep__database_queues(struct skep__database *d, skep__queue_row_cb row, void
 
 /* Of what cannot be seen to be wrong by itself. */
 static uint64_t crc_of(const struct skep__frame_row *row) {
-    uint64_t head[] = {row->first, row->n, row->accepted, row->due, row->expires, row->lease_ms, row->attempts};
+    uint64_t head[] = {row->first,   row->n,        row->accepted, row->due,
+                       row->expires, row->lease_ms, row->attempts, row->crashes};
     uLong crc = crc32(0, (const Bytef *)head, sizeof head);
     crc = crc32_z(crc, (const Bytef *)row->jobs.data, row->jobs.size_bytes);
     return crc32_z(crc, (const Bytef *)row->keys.data, row->keys.size_bytes);
 }
 
 int skep__database_add_frame(struct skep__database *d, const struct skep__frame_row *row) {
-    return run(d, SKEP__S_ADD_FRAME, "iiiiiiiiibbi", row->first, (uint64_t)row->queue, (uint64_t)row->n,
+    return run(d, SKEP__S_ADD_FRAME, "iiiiiiiiiibbi", row->first, (uint64_t)row->queue, (uint64_t)row->n,
                (uint64_t)row->class, row->accepted, row->due, row->expires, (uint64_t)row->lease_ms,
-               (uint64_t)row->attempts, &row->jobs, &row->keys, crc_of(row));
+               (uint64_t)row->attempts, row->crashes, &row->jobs, &row->keys, crc_of(row));
 }
 
 static struct skep__frame_row frame_at(sqlite3_stmt *s, uint32_t queue) {
@@ -190,15 +191,16 @@ static struct skep__frame_row frame_at(sqlite3_stmt *s, uint32_t queue) {
                                     .expires = number_at(s, 5),
                                     .lease_ms = (uint32_t)number_at(s, 6),
                                     .attempts = (uint16_t)number_at(s, 7),
-                                    .jobs = bytes_at(s, 8),
-                                    .keys = bytes_at(s, 9),
-                                    .ended = bytes_at(s, 11)};
+                                    .crashes = number_at(s, 8),
+                                    .jobs = bytes_at(s, 9),
+                                    .keys = bytes_at(s, 10),
+                                    .ended = bytes_at(s, 12)};
 }
 
 /* Errors: SKEP_EDIR. */
 static int check_frame(const struct reading *reading, const struct skep__frame_row *row) {
     struct skep__database *d = reading->database;
-    if (crc_of(row) == number_at(reading->statement, 10)) return SKEP_OK;
+    if (crc_of(row) == number_at(reading->statement, 11)) return SKEP_OK;
     snprintf(d->why, sizeof d->why, "the row of job %llu is damaged", (unsigned long long)row->first);
     return SKEP_EDIR;
 }
@@ -218,7 +220,7 @@ int skep__database_frames(struct skep__database *d, uint32_t queue, unsigned cla
 int skep__database_frame_of(struct skep__database *d, uint64_t id, skep__frame_row_cb row, void *context) {
     struct reading reading = read_rows(d, SKEP__S_FRAME_OF, "i", id);
     while (next_row(&reading)) {
-        const struct skep__frame_row frame = frame_at(reading.statement, (uint32_t)number_at(reading.statement, 12));
+        const struct skep__frame_row frame = frame_at(reading.statement, (uint32_t)number_at(reading.statement, 13));
         if (id - frame.first >= frame.n) continue;
         reading.status = check_frame(&reading, &frame);
         if (reading.status == SKEP_OK) reading.status = row(context, &frame);
@@ -256,10 +258,10 @@ int skep__database_set_stored(struct skep__database *d, uint32_t queue, unsigned
 /* --- single jobs --- */
 
 int skep__database_put_job(struct skep__database *d, const struct skep__job_row *row) {
-    return run(d, SKEP__S_PUT_JOB, "iiiiiiiiittiiiii", row->id, (uint64_t)row->dead, (uint64_t)row->attempt,
-               (uint64_t)row->failures, (uint64_t)row->deaths, (uint64_t)row->interruptions, row->due, row->since,
-               row->died, &row->cause, &row->reason, (uint64_t)row->worker, (uint64_t)row->pid, (uint64_t)row->code,
-               (uint64_t)row->signal, row->uptime_ms);
+    return run(d, SKEP__S_PUT_JOB, "iiiiiiiiiittiiiii", row->id, row->crashes, (uint64_t)row->dead,
+               (uint64_t)row->attempt, (uint64_t)row->failures, (uint64_t)row->deaths, (uint64_t)row->interruptions,
+               row->due, row->since, row->died, &row->cause, &row->reason, (uint64_t)row->worker, (uint64_t)row->pid,
+               (uint64_t)row->code, (uint64_t)row->signal, row->uptime_ms);
 }
 
 int skep__database_drop_job(struct skep__database *d, uint64_t id) {
@@ -268,21 +270,22 @@ int skep__database_drop_job(struct skep__database *d, uint64_t id) {
 
 static struct skep__job_row job_at(sqlite3_stmt *s) {
     return (struct skep__job_row){.id = number_at(s, 0),
-                                  .dead = number_at(s, 1) != 0,
-                                  .attempt = (uint32_t)number_at(s, 2),
-                                  .failures = (uint32_t)number_at(s, 3),
-                                  .deaths = (uint16_t)number_at(s, 4),
-                                  .interruptions = (uint16_t)number_at(s, 5),
-                                  .due = number_at(s, 6),
-                                  .since = number_at(s, 7),
-                                  .died = number_at(s, 8),
-                                  .cause = bytes_at(s, 9),
-                                  .reason = bytes_at(s, 10),
-                                  .worker = (uint32_t)number_at(s, 11),
-                                  .pid = (int64_t)number_at(s, 12),
-                                  .code = (int64_t)number_at(s, 13),
-                                  .signal = (int64_t)number_at(s, 14),
-                                  .uptime_ms = number_at(s, 15)};
+                                  .crashes = number_at(s, 1),
+                                  .dead = number_at(s, 2) != 0,
+                                  .attempt = (uint32_t)number_at(s, 3),
+                                  .failures = (uint32_t)number_at(s, 4),
+                                  .deaths = (uint16_t)number_at(s, 5),
+                                  .interruptions = (uint16_t)number_at(s, 6),
+                                  .due = number_at(s, 7),
+                                  .since = number_at(s, 8),
+                                  .died = number_at(s, 9),
+                                  .cause = bytes_at(s, 10),
+                                  .reason = bytes_at(s, 11),
+                                  .worker = (uint32_t)number_at(s, 12),
+                                  .pid = (int64_t)number_at(s, 13),
+                                  .code = (int64_t)number_at(s, 14),
+                                  .signal = (int64_t)number_at(s, 15),
+                                  .uptime_ms = number_at(s, 16)};
 }
 
 int skep__database_jobs(struct skep__database *d, uint64_t first, uint64_t n, skep__job_row_cb row, void *context) {

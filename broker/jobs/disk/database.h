@@ -31,6 +31,7 @@ struct skep__frame_row {
     uint32_t n, queue;
     unsigned class;                  /* the priority, or more: SKEP__CLASS_KEPT */
     uint64_t accepted, due, expires; /* 0: at once; never */
+    uint64_t crashes;                /* of brokers before */
     uint32_t lease_ms;
     uint16_t attempts;
     struct skep_bytes jobs, keys; /* one MessagePack bin each, in a row; keys: none at all, or some of them empty */
@@ -40,6 +41,7 @@ struct skep__frame_row {
 /* What is to be known of one job */
 struct skep__job_row {
     uint64_t id;
+    uint64_t crashes; /* of brokers before it was written */
     bool dead;
     uint32_t attempt, failures;
     uint16_t deaths, interruptions;
@@ -96,7 +98,7 @@ SKEP_MUST_USE int skep__database_begin(struct skep__database *database);
 SKEP_MUST_USE int skep__database_commit(struct skep__database *database);
 void skep__database_roll_back(struct skep__database *database);
 
-/* A number by name: last, clean. 0: it was not set. */
+/* A number by name: last, crashes. 0: it was not set. */
 SKEP_MUST_USE int skep__database_get(struct skep__database *database, const char *name, uint64_t *value);
 SKEP_MUST_USE int skep__database_set(struct skep__database *database, const char *name, uint64_t value);
 

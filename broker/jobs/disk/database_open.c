@@ -26,10 +26,12 @@ static const char tables[] =
     "CREATE TABLE frames (first INTEGER PRIMARY KEY, queue INTEGER NOT NULL, n INTEGER NOT NULL, class INTEGER NOT "
     "NULL,"
     " accepted INTEGER NOT NULL, due INTEGER NOT NULL, expires INTEGER NOT NULL, lease INTEGER NOT NULL,"
-    " attempts INTEGER NOT NULL, jobs BLOB NOT NULL, keys BLOB NOT NULL, crc INTEGER NOT NULL);"
+    " attempts INTEGER NOT NULL, crashes INTEGER NOT NULL, jobs BLOB NOT NULL, keys BLOB NOT NULL, crc INTEGER NOT "
+    "NULL);"
     "CREATE INDEX frames_of ON frames (queue, class);"
     "CREATE TABLE marks (first INTEGER PRIMARY KEY, ended BLOB NOT NULL);"
-    "CREATE TABLE jobs (id INTEGER PRIMARY KEY, dead INTEGER NOT NULL, attempt INTEGER NOT NULL,"
+    "CREATE TABLE jobs (id INTEGER PRIMARY KEY, crashes INTEGER NOT NULL, dead INTEGER NOT NULL, attempt INTEGER NOT "
+    "NULL,"
     " failures INTEGER NOT NULL, deaths INTEGER NOT NULL, interruptions INTEGER NOT NULL, due INTEGER NOT NULL,"
     " since INTEGER NOT NULL, died INTEGER NOT NULL, cause TEXT NOT NULL, reason TEXT NOT NULL, worker INTEGER NOT "
     "NULL,"
@@ -40,14 +42,10 @@ static const char tables[] =
     "CREATE TABLE results (id INTEGER PRIMARY KEY, queue TEXT NOT NULL, attempt INTEGER NOT NULL,"
     " cause TEXT NOT NULL, result BLOB NOT NULL, ended INTEGER NOT NULL);"
     "CREATE INDEX results_ended ON results (ended);"
+    "CREATE TABLE ended (first INTEGER PRIMARY KEY, n INTEGER NOT NULL, queue TEXT NOT NULL, ended INTEGER NOT NULL);"
+    "CREATE INDEX ended_ended ON ended (ended);"
     "CREATE TABLE stored (queue INTEGER NOT NULL, class INTEGER NOT NULL, n INTEGER NOT NULL, first INTEGER NOT NULL,"
     " PRIMARY KEY (queue, class)) WITHOUT ROWID;";
-
-/* Came after the others: a file that was made before gets them, and an older broker does not see them. */
-static const char later_tables[] =
-    "CREATE TABLE IF NOT EXISTS ended (first INTEGER PRIMARY KEY, n INTEGER NOT NULL, queue TEXT NOT NULL,"
-    " ended INTEGER NOT NULL);"
-    "CREATE INDEX IF NOT EXISTS ended_ended ON ended (ended);";
 
 static int execute(struct skep__database *d, const char *sql) {
     return skep__database_status(d, sqlite3_exec(d->sqlite, sql, NULL, NULL, NULL));
@@ -105,6 +103,21 @@ static int make_file(struct skep__database *d, const char *path) {
     return SKEP_OK;
 }
 
+/* SQLite syncs what is in files, not that a new one is in its directory, nor that this is in the one above. */
+static int sync_directories(struct skep__database *d, const char *dir) {
+    char above[SKEP_MAX_DIR + sizeof "/.."];
+    snprintf(above, sizeof above, "%s/..", dir);
+    const char *const paths[] = {dir, above};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        int directory = open(paths[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int code = directory == -1 || fsync(directory) != 0 ? errno : 0;
+        if (directory != -1) close(directory);
+        if (code != 0 && code != EACCES && code != EINVAL) /* not ours to read; a file system without */
+            return refuse(d, skep_status_of_errno(code), "%s: %s", paths[i], strerror(code));
+    }
+    return SKEP_OK;
+}
+
 static int open_file(struct skep__database *d, const char *path) {
     int status = make_file(d, path);
     if (status != SKEP_OK) return status;
@@ -113,7 +126,6 @@ static int open_file(struct skep__database *d, const char *path) {
     if (code != SQLITE_OK) return d->sqlite != NULL ? skep__database_status(d, code) : SKEP_ENOMEM;
     status = execute(d, settings);
     if (status == SKEP_OK) status = check_format(d);
-    if (status == SKEP_OK) status = execute(d, later_tables);
     return status == SKEP_EBUSY ? refuse(d, status, "another process has it open") : status;
 }
 
@@ -123,6 +135,7 @@ int skep__database_open(struct skep__database **out, const char *dir, char why[S
     if (d == NULL) return SKEP_ENOMEM;
     snprintf(path, sizeof path, "%s/jobs.db", dir);
     int status = open_file(d, path);
+    if (status == SKEP_OK) status = sync_directories(d, dir);
     if (status == SKEP_OK) {
         *out = d;
         return SKEP_OK;

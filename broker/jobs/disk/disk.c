@@ -133,11 +133,15 @@ static void disk_reserve(struct skep__store *store, struct skep__job *job, uint6
 }
 
 static void disk_recover(struct skep__store *store, struct skep__job *job) {
-    in_memory(store)->recover(memory_of(store), job);
-    if (job->row != NULL && job->attempt > 0) skep__disk_note(skep__disk_of(store), job);
+    if (job->row == NULL) in_memory(store)->recover(memory_of(store), job);
+    else skep__disk_change(skep__disk_of(store), job, SKEP__RECOVER);
 }
 
 /* --- the rest is the memory's --- */
+
+static void disk_release(struct skep__store *store, struct skep__job *job) {
+    in_memory(store)->release(memory_of(store), job);
+}
 
 static const struct skep__waiter *disk_next_waiter(const struct skep__job *job, const struct skep__waiter *waiter) {
     return skep__keys_next_waiter(job, waiter);
@@ -189,7 +193,7 @@ static void note_begun(struct skep__disk *disk, const struct skep__disk_shelf *s
 
 static int write_clean(struct skep__disk *disk) {
     int status = skep__database_begin(disk->database);
-    if (status == SKEP_OK) status = skep__database_set(disk->database, "clean", 1);
+    if (status == SKEP_OK) status = skep__database_set(disk->database, "crashes", disk->crashes);
     if (status == SKEP_OK) status = skep__database_commit(disk->database);
     if (status != SKEP_OK) skep__database_roll_back(disk->database);
     return status;
@@ -258,6 +262,7 @@ static struct skep__store_kind kind = {
     .begun = disk_begun,
     .ack = disk_ack,
     .retry = disk_retry,
+    .release = disk_release,
     .recover = disk_recover,
     .bury = disk_bury,
     .cancel = disk_cancel,

@@ -71,7 +71,7 @@ void skep__disk_fill_end(struct skep__disk *disk, struct skep__fill *fill, int s
     struct skep__stored *stored = &shelf->stored[fill->class];
     for (struct skep__copy *copy; (copy = STAILQ_FIRST(&fill->copies)) != NULL; free(copy)) {
         STAILQ_REMOVE_HEAD(&fill->copies, entry);
-        if (status == SKEP_OK) status = skep__disk_show(disk, shelf, &copy->frame, NULL, false);
+        if (status == SKEP_OK) status = skep__disk_show(disk, shelf, &copy->frame, NULL);
         if (status != SKEP_OK) continue;
         const uint32_t left = skep__disk_left(&copy->frame);
         stored->n -= left;

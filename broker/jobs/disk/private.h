@@ -17,7 +17,7 @@ enum {
 };
 
 /* What is written of a job that is pending */
-enum skep__change { SKEP__ACK, SKEP__RETRY, SKEP__BURY, SKEP__CANCEL, SKEP__REVIVE, SKEP__DROP };
+enum skep__change { SKEP__ACK, SKEP__RETRY, SKEP__RECOVER, SKEP__BURY, SKEP__CANCEL, SKEP__REVIVE, SKEP__DROP };
 
 /* A row of frames whose jobs are in memory */
 struct skep__row {
@@ -144,7 +144,7 @@ struct skep__disk {
     size_t queue_count;
     uint32_t last_queue; /* id */
     uint64_t identity;   /* of the tables */
-    bool clean;          /* the broker before had the time to write what it knew */
+    uint64_t crashes;    /* brokers before this one that had no time to write what they knew */
     uint64_t forgot_ms;  /* when what is old was last forgotten, by the clock */
 
     struct skep__writing gathered, writing;
@@ -221,7 +221,7 @@ void skep__disk_changes_end(struct skep__disk *disk, struct skep__writing *writi
 /* What is to be known of a job that lives on is written, too, by and by. */
 void skep__disk_note(struct skep__disk *disk, struct skep__job *job);
 
-struct skep__job_row skep__disk_job_row(const struct skep__job *job);
+struct skep__job_row skep__disk_job_row(const struct skep__disk *disk, const struct skep__job *job);
 
 /* --- fill.c --- */
 
@@ -239,7 +239,7 @@ void skep__disk_fill_end(struct skep__disk *disk, struct skep__fill *fill, int s
 /* As restore of the store's kind. */
 SKEP_MUST_USE int skep__disk_restore(struct skep__store *store, struct skep__shelf *shelf, uint64_t now_ms);
 
-/* Reads the names of queues, and whether the last broker was clean. Errors: those of the database. */
+/* Reads the names of queues, and how often a broker crashed. Errors: those of the database. */
 SKEP_MUST_USE int skep__disk_read_queues(struct skep__disk *disk);
 
 /* --- show.c --- */
@@ -247,10 +247,10 @@ SKEP_MUST_USE int skep__disk_read_queues(struct skep__disk *disk);
 /* The static text of a cause of death; NULL: there is none. */
 const char *skep__disk_cause(const struct skep_bytes *cause);
 
-/* Shows the jobs of a row that have not ended. begun: a worker may have begun them. Errors: SKEP_ENOMEM, SKEP_EDIR (it
- * is damaged); none is shown then. */
+/* Shows the jobs of a row that have not ended. jobs: NULL: they were on the disk only, so that none was ever begun.
+ * Errors: SKEP_ENOMEM, SKEP_EDIR (it is damaged); none is shown then. */
 SKEP_MUST_USE int skep__disk_show(struct skep__disk *disk, struct skep__disk_shelf *shelf,
-                                  const struct skep__frame_row *frame, const struct skep__job_rows *jobs, bool begun);
+                                  const struct skep__frame_row *frame, const struct skep__job_rows *jobs);
 
 /* Takes the first off what is packed: bins of MessagePack, one behind the other. False: there is none. */
 bool skep__disk_next_bin(struct skep_bytes *packed, struct skep_bytes *bin);

@@ -126,6 +126,7 @@ void skep__disk_put(struct skep__disk *disk, struct skep__disk_shelf *shelf, con
         take(disk, p, &s, batch->keys.count > 0, now_ms);
     }
     if (p->frame.n > 0) {
+        p->frame.crashes = disk->crashes;
         close_frame(p, &batch->common, batch->keys.count > 0, now_ms);
     } else {
         skep__disk_row_free(p->row);

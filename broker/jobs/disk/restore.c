@@ -23,17 +23,16 @@ static int identify(struct skep__disk *disk) {
     return skep__database_set(disk->database, "identity", disk->identity);
 }
 
-/* Until this broker has written what it knows it is not clean. */
+/* A start counts as a crash until its broker has written what it knows. */
 static int begin(struct skep__disk *disk) {
-    uint64_t clean = 0, last = 0;
+    uint64_t last = 0;
     int status = skep__database_begin(disk->database);
-    if (status == SKEP_OK) status = skep__database_get(disk->database, "clean", &clean);
+    if (status == SKEP_OK) status = skep__database_get(disk->database, "crashes", &disk->crashes);
     if (status == SKEP_OK) status = skep__database_get(disk->database, "last", &last);
     if (status == SKEP_OK) status = identify(disk);
-    if (status == SKEP_OK) status = skep__database_set(disk->database, "clean", 0);
+    if (status == SKEP_OK) status = skep__database_set(disk->database, "crashes", disk->crashes + 1);
     if (status == SKEP_OK) status = skep__database_tidy(disk->database);
     if (status == SKEP_OK) status = skep__database_commit(disk->database);
-    disk->clean = clean != 0;
     skep__memory_set_last_id(disk->memory, last);
     return status;
 }
@@ -105,7 +104,7 @@ static int take_job(void *context, const struct skep__job_row *row) {
 static int take_frame(void *context, const struct skep__frame_row *frame) {
     struct restoring *r = context;
     int status = skep__database_jobs(r->disk->database, frame->first, frame->n, take_job, r);
-    if (status == SKEP_OK) status = skep__disk_show(r->disk, r->shelf, frame, &r->jobs, !r->disk->clean);
+    if (status == SKEP_OK) status = skep__disk_show(r->disk, r->shelf, frame, &r->jobs);
     clear_jobs(&r->jobs);
     return status;
 }

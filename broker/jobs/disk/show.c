@@ -47,7 +47,7 @@ struct showing {
     const struct skep__frame_row *frame;
     struct skep__row *row;
     uint64_t now_ms, wall_ms;
-    bool begun, fresh; /* fresh: they were not counted before */
+    bool fresh; /* they were in memory at the last start, and are not counted yet */
 };
 
 bool skep__disk_has_ended(const struct skep__frame_row *frame, uint32_t i) {
@@ -103,6 +103,12 @@ static void show_dead(const struct showing *s, struct skep__job *job, const stru
     s->disk->memory->kind->bury(s->disk->memory, job, skep__disk_cause(&known->cause), death, &none, s->now_ms);
 }
 
+/* Each broker that crashed may have given it to a worker. What is ready later was given to nobody since. */
+static uint32_t unknown_attempts(const struct showing *s, const struct skep__job_row *known, uint64_t ready_ms) {
+    if (!s->fresh || ready_ms > s->now_ms) return 0;
+    return (uint32_t)(s->disk->crashes - (known != NULL ? known->crashes : s->frame->crashes));
+}
+
 static void show(const struct showing *s, struct skep__job *job, const struct skep__job_row *known) {
     const struct skep__frame_row *f = s->frame;
     uint64_t due_ms = f->due != 0 ? clock_of(s->now_ms, s->wall_ms, f->due, f->accepted) : 0;
@@ -124,10 +130,10 @@ static void show(const struct showing *s, struct skep__job *job, const struct sk
         show_dead(s, job, known);
     } else if (known != NULL) {
         uint64_t ready_ms = clock_of(s->now_ms, s->wall_ms, known->due, known->since);
-        job->attempt += s->begun && ready_ms <= s->now_ms;
+        job->attempt += unknown_attempts(s, known, ready_ms);
         s->disk->memory->kind->retry(s->disk->memory, job, s->now_ms, ready_ms);
     } else {
-        if (s->begun && due_ms <= s->now_ms) job->attempt = 1;
+        job->attempt = unknown_attempts(s, NULL, due_ms);
         skep__memory_show(s->disk->memory, job, due_ms, expires_ms);
     }
     if (s->disk->store.events->shown != NULL) s->disk->store.events->shown(s->disk->store.context, job);
@@ -180,14 +186,13 @@ static int show_all(const struct showing *s, const struct skep__job_rows *known)
 }
 
 int skep__disk_show(struct skep__disk *disk, struct skep__disk_shelf *shelf, const struct skep__frame_row *frame,
-                    const struct skep__job_rows *jobs, bool begun) {
+                    const struct skep__job_rows *jobs) {
     struct showing showing = {.disk = disk,
                               .shelf = shelf,
                               .frame = frame,
                               .row = row_of(disk, shelf, frame),
                               .now_ms = skep__clock_ms(disk->clock),
                               .wall_ms = skep__wall_ms(),
-                              .begun = begun,
                               .fresh = jobs != NULL};
     if (showing.row == NULL) return SKEP_ENOMEM;
     disk->silent = true;

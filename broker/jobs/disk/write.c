@@ -96,14 +96,19 @@ static int write_drop(struct skep__disk *disk, const struct skep__writing *w, co
 }
 
 static int write_retry(struct skep__disk *disk, const struct skep__writing *w, const struct skep__job *job) {
-    struct skep__job_row row = skep__disk_job_row(job);
+    struct skep__job_row row = skep__disk_job_row(disk, job);
     row.due = wall_of(w, job->at_ms);
     row.since = w->wall_ms;
     return skep__database_put_job(disk->database, &row);
 }
 
+static int write_recovery(struct skep__disk *disk, const struct skep__job *job) {
+    const struct skep__job_row row = skep__disk_job_row(disk, job);
+    return skep__database_put_job(disk->database, &row);
+}
+
 static int write_death(struct skep__disk *disk, const struct skep__writing *w, const struct skep__job *job) {
-    struct skep__job_row row = skep__disk_job_row(job);
+    struct skep__job_row row = skep__disk_job_row(disk, job);
     const struct skep__death *death = job->death;
     row.dead = true;
     row.died = death != NULL ? death->wall_ms : w->wall_ms;
@@ -131,6 +136,7 @@ static int write_change(struct skep__disk *disk, const struct skep__writing *w, 
     switch ((enum skep__change)job->change) {
     case SKEP__ACK: return write_ack(disk, w, job);
     case SKEP__RETRY: return write_retry(disk, w, job);
+    case SKEP__RECOVER: return write_recovery(disk, job);
     case SKEP__BURY: return write_death(disk, w, job);
     case SKEP__REVIVE: return write_revival(disk, job);
     case SKEP__CANCEL: return write_cancel(disk, w, job);

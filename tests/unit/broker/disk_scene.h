@@ -40,8 +40,9 @@ static inline void copy_file(const char *from, const char *to) {
     fclose(source);
 }
 
-/* As if the process had been killed: the files are as the last commit has left them. */
-static inline void crash(struct scene *scene) {
+/* As if the process had been killed: the files are as the last commit has left them. child: NULL: no worker is there.
+ */
+static inline void crash_with(struct scene *scene, skep_child *child) {
     static const char *const names[] = {"jobs.db", "jobs.db-wal"};
     char kept[2][SKEP_MAX_DIR + 32], path[SKEP_MAX_DIR + 32];
     later_settle(scene->bench.cluster);
@@ -50,11 +51,16 @@ static inline void crash(struct scene *scene) {
         snprintf(kept[i], sizeof kept[i], "%s.%s", scene->dir, names[i]);
         copy_file(path, kept[i]);
     }
+    if (child != NULL) bench_dismiss(child);
     stop(scene);
     for (size_t i = 0; i < 2; i++) {
         snprintf(path, sizeof path, "%s/%s", scene->dir, names[i]);
         assert_int_equal(rename(kept[i], path), 0);
     }
+}
+
+static inline void crash(struct scene *scene) {
+    crash_with(scene, NULL);
 }
 
 static inline void end(struct scene *scene) {

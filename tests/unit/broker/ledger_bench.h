@@ -62,10 +62,12 @@ static inline skep_child *bench_hire(struct bench *bench, uint32_t place, unsign
 }
 
 static inline void bench_dismiss(skep_child *child) {
+    skep_cluster *cluster = child->cluster;
     skep__jobs_worker_ended(child->holder);
     skep__outlet_free(&child->inbox);
     free(child->page);
     hatch_free_child(child);
+    later_settle(cluster);
 }
 
 static inline struct skep__consumer *bench_place(const skep_child *child) {

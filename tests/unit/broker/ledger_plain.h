@@ -51,10 +51,12 @@ static inline skep_child *hire(struct bench *bench, uint32_t place, unsigned con
 }
 
 static inline void dismiss(skep_child *child) {
+    skep_cluster *cluster = child->cluster;
     skep__jobs_worker_ended(child->holder);
     skep__outlet_free(&child->inbox);
     free(child->page);
     hatch_free_child(child);
+    later_settle(cluster);
 }
 
 static inline struct skep__consumer *place_of(const skep_child *child) {

@@ -11,7 +11,7 @@
 #include "jobs/private.h"
 #include "jobs/store_shelf.h"
 
-enum change { PUT, ACK, RETRY, BURY, CANCEL, REVIVE, DROP };
+enum change { PUT, ACK, RETRY, RECOVER, BURY, CANCEL, REVIVE, DROP };
 
 struct pending {
     TAILQ_ENTRY(pending) entry;
@@ -88,8 +88,12 @@ static void inner_died(void *context, struct skep__job *job, const char *cause, 
 
 /* --- pending --- */
 
+static bool was_reserved(const struct pending *p) {
+    return p->change == ACK || p->change == RETRY || p->change == RECOVER;
+}
+
 static uint64_t *count_of(const struct pending *p) {
-    return p->change == ACK || p->change == RETRY ? &p->shelf->reserved_count : &p->shelf->dead_count;
+    return was_reserved(p) ? &p->shelf->reserved_count : &p->shelf->dead_count;
 }
 
 static void hide(const struct pending *p) {
@@ -99,7 +103,7 @@ static void hide(const struct pending *p) {
 }
 
 static void show(const struct pending *p) {
-    p->job->state = p->change == ACK || p->change == RETRY ? SKEP__JOB_RESERVED : SKEP__JOB_DEAD;
+    p->job->state = was_reserved(p) ? SKEP__JOB_RESERVED : SKEP__JOB_DEAD;
     ++*count_of(p);
 }
 
@@ -173,6 +177,10 @@ static void later_revive(struct skep__store *store, struct skep__job *job, uint6
     add_for(store, REVIVE, job, &nothing, now_ms);
 }
 
+static void later_recover(struct skep__store *store, struct skep__job *job) {
+    add_for(store, RECOVER, job, &nothing, 0);
+}
+
 static void later_drop(struct skep__store *store, struct skep__job *job) {
     add_for(store, DROP, job, &nothing, 0);
 }
@@ -193,6 +201,7 @@ static void complete(struct later *later, struct pending *p) {
     case PUT: break;
     case ACK: inner->kind->ack(inner, p->job, &p->bytes, p->now_ms); break;
     case RETRY: inner->kind->retry(inner, p->job, p->now_ms, p->due_ms); break;
+    case RECOVER: inner->kind->recover(inner, p->job); break;
     case BURY: later->store.events->died(later->store.context, p->job, p->cause, &p->bytes); break;
     case CANCEL:
         later->store.events->cancelled(later->store.context, p->job);
@@ -250,8 +259,8 @@ static void later_begun(struct skep__store *store, struct skep__job *job) {
     inner_of(store)->kind->begun(inner_of(store), job);
 }
 
-static void later_recover(struct skep__store *store, struct skep__job *job) {
-    inner_of(store)->kind->recover(inner_of(store), job);
+static void later_release(struct skep__store *store, struct skep__job *job) {
+    inner_of(store)->kind->release(inner_of(store), job);
 }
 
 static struct skep__queue *later_ripen(struct skep__store *store, uint64_t now_ms) {
@@ -305,6 +314,7 @@ static struct skep__store_kind kind = {
     .begun = later_begun,
     .ack = later_ack,
     .retry = later_retry,
+    .release = later_release,
     .recover = later_recover,
     .bury = later_bury,
     .cancel = later_cancel,

@@ -53,6 +53,63 @@ static void test_what_may_have_begun_is_marked(void **state) {
     end(&scene);
 }
 
+static void assert_attempt(struct scene *scene, uint64_t id, uint32_t attempt) {
+    const struct skep__job *job = find(scene, id);
+    assert_non_null(job);
+    assert_int_equal(job->attempt, attempt);
+}
+
+/* Each broker may have begun it once more, and no attempt has the number of an earlier one. */
+static void test_each_crash_counts(void **state) {
+    struct scene scene;
+    start(&scene, *state);
+    put(&scene, submission_of("a"));
+    for (unsigned i = 1; i <= 3; i++) {
+        skep_child *child = bench_hire(&scene.bench, 0, 1);
+        skep__jobs_dispatch_to(child->holder);
+        assert_attempt(&scene, 1, i);
+        if (i == 2) put(&scene, submission_of("b")); /* which has been there for one crash less */
+        crash_with(&scene, child);
+        start(&scene, *state);
+        assert_attempt(&scene, 1, i);
+    }
+    assert_attempt(&scene, 2, 2);
+    end(&scene);
+}
+
+static void test_a_delayed_job_was_not_begun(void **state) {
+    struct scene scene;
+    struct skep__submission delayed = submission_of("a");
+    delayed.delay_ms = 3600000;
+    start(&scene, *state);
+    put(&scene, delayed);
+    crash(&scene);
+    start(&scene, *state);
+    assert_attempt(&scene, 1, 0);
+    end(&scene);
+}
+
+/* A job that was begun is given to nobody before its attempt is written. */
+static void test_the_attempt_of_a_dead_worker_is_written_first(void **state) {
+    struct scene scene;
+    start(&scene, *state);
+    put(&scene, submission_of("a"));
+    skep_child *first = bench_hire(&scene.bench, 0, 1), *second = bench_hire(&scene.bench, 1, 1);
+    skep__jobs_dispatch_to(first->holder);
+    assert_true(skep__claim_begin(first->page, 1, uv_hrtime() / 1000000));
+    skep__jobs_worker_ended(first->holder);
+    assert_null(find(&scene, 1)); /* pending */
+    later_settle(scene.bench.cluster);
+    assert_job(&scene, 1, "a", SKEP__JOB_RESERVED);
+    assert_attempt(&scene, 1, 2);
+    bench_dismiss(first);
+    bench_dismiss(second);
+    crash(&scene);
+    start(&scene, *state);
+    assert_attempt(&scene, 1, 2);
+    end(&scene);
+}
+
 static void test_a_stop_loses_nothing(void **state) {
     struct scene scene;
     static const struct skep_bytes none = {0};
@@ -212,10 +269,17 @@ static void test_most_of_many_stay_on_the_disk(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        PUMP_TEST(test_jobs_in_their_order),           PUMP_TEST(test_none_that_is_done),
-        PUMP_TEST(test_what_may_have_begun_is_marked), PUMP_TEST(test_a_stop_loses_nothing),
-        PUMP_TEST(test_a_dead_letter_with_its_cause),  PUMP_TEST(test_a_failed_job_waits_as_before),
-        PUMP_TEST(test_delays_and_times_to_live),      PUMP_TEST(test_keys),
+        PUMP_TEST(test_jobs_in_their_order),
+        PUMP_TEST(test_none_that_is_done),
+        PUMP_TEST(test_what_may_have_begun_is_marked),
+        PUMP_TEST(test_each_crash_counts),
+        PUMP_TEST(test_a_delayed_job_was_not_begun),
+        PUMP_TEST(test_the_attempt_of_a_dead_worker_is_written_first),
+        PUMP_TEST(test_a_stop_loses_nothing),
+        PUMP_TEST(test_a_dead_letter_with_its_cause),
+        PUMP_TEST(test_a_failed_job_waits_as_before),
+        PUMP_TEST(test_delays_and_times_to_live),
+        PUMP_TEST(test_keys),
         PUMP_TEST(test_most_of_many_stay_on_the_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
