@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT
+ * Messages that this broker has taken, and what is done with them step by step: each step is repeated until the stream
+ * has said that it is done, so that none is lost with a connection. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/text.h"
+#include "jobs/nats/private.h"
+
+enum { AGAIN_MS = 2000 /* after which a step is repeated */ };
+
+static uint64_t now_ms(const struct skep__stream *stream) {
+    return skep__clock_ms(stream->clock);
+}
+
+/* --- life --- */
+
+void skep__held_free(struct skep__held *held) {
+    free(held->death);
+    free(held->result);
+    free(held->reply);
+    free(held->ack);
+    free(held);
+}
+
+struct skep__held *skep__held_new(struct skep__stream *stream, uint64_t id, const char *ack, const char *reply) {
+    struct skep__held *held = calloc(1, sizeof *held);
+    if (held == NULL) return NULL;
+    held->id = id;
+    held->since_ms = now_ms(stream);
+    held->ack = strdup(ack);
+    held->reply = reply != NULL ? strdup(reply) : NULL;
+    if (held->ack != NULL && (reply == NULL || held->reply != NULL)) return held;
+    skep__held_free(held);
+    return NULL;
+}
+
+bool skep__held_add(struct skep__stream *stream, struct skep__held *held) {
+    HASH_ADD(hh, stream->held, id, sizeof held->id, held);
+    if (!SKEP_IS_ADDED(held, hh)) return false;
+    TAILQ_INSERT_TAIL(&stream->leases, held, entry);
+    return true;
+}
+
+bool skep__held_add_dead(struct skep__stream *stream, struct skep__held *held) {
+    held->step = SKEP__DEAD;
+    HASH_ADD(hh, stream->dead, dead_id, sizeof held->dead_id, held);
+    return SKEP_IS_ADDED(held, hh);
+}
+
+struct skep__held *skep__held_find(struct skep__stream *stream, uint64_t id) {
+    struct skep__held *held;
+    HASH_FIND(hh, stream->held, &id, sizeof id, held);
+    return held;
+}
+
+static struct skep__held *find_dead(struct skep__stream *stream, uint64_t id) {
+    struct skep__held *held;
+    HASH_FIND(hh, stream->dead, &id, sizeof id, held);
+    return held;
+}
+
+/* Its job is not the stream's any more, which the caller has freed or keeps in memory. */
+static void release(struct skep__stream *stream, struct skep__held *held) {
+    if (held->step != SKEP__KEPT && held->step != SKEP__DEAD) TAILQ_REMOVE(&stream->changes, held, entry);
+    else if (held->step == SKEP__KEPT) TAILQ_REMOVE(&stream->leases, held, entry);
+    if (held->step <= SKEP__BURYING) HASH_DEL(stream->held, held);
+    else HASH_DEL(stream->dead, held);
+}
+
+/* --- saying it to the stream --- */
+
+static void say(struct skep__stream *stream, const struct skep__held *held, const char *what) {
+    /* What cannot be said now is said again, or ends with the lease. */
+    (void)!skep__nats_publish(
+        stream->nats, &(struct skep__nats_message){.subject = held->ack, .data = what, .size_bytes = strlen(what)});
+}
+
+static void clean(char *text) {
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f) *text = ' ';
+}
+
+static struct skep__meta meta_of(const struct skep__job *job) {
+    return (struct skep__meta){.priority = job->priority,
+                               .attempts = job->attempts,
+                               .lease_ms = job->lease_ms,
+                               .accepted_ms = skep__wall_ms()};
+}
+
+static void write_exit(const struct skep__death *death, char *text, size_t room) {
+    static const struct skep__death unknown = {.exit = {.code = -1, .signal = -1}};
+    const struct skep__death *d = death != NULL ? death : &unknown;
+    snprintf(text, room, "%u %d %d %d %" PRIu64 " %" PRIu64, d->exit.worker, (int)d->exit.pid, d->exit.code,
+             d->exit.signal, d->exit.uptime_ms, death != NULL ? d->wall_ms : skep__wall_ms());
+}
+
+static int send_dead(struct skep__stream *stream, const struct skep__held *held) {
+    const struct skep__job *job = held->job;
+    char subject[SKEP__SUBJECT_BYTES], id[64], counts[64], meta[SKEP__META_BYTES], ended[128],
+        reason[SKEP_MAX_REASON + 1] = "", reply[sizeof stream->inbox + 32];
+    const struct skep__meta of = meta_of(job);
+    snprintf(subject, sizeof subject, "%s.dead.%s", stream->name, job->queue->shelf->stream->token);
+    snprintf(id, sizeof id, "dead.%s.%" PRIu64, stream->boot, held->id);
+    snprintf(counts, sizeof counts, "%" PRIu64 " %u %u %u %u", job->id, job->attempt, job->failures, job->deaths,
+             job->interruptions);
+    snprintf(reply, sizeof reply, "%sd.%" PRIu64, stream->inbox, held->id);
+    skep__meta_write(&of, meta);
+    write_exit(held->death, ended, sizeof ended);
+    if (held->death != NULL) snprintf(reason, sizeof reason, "%s", held->death->reason);
+    clean(reason);
+    const struct skep__nats_header headers[] = {{"Nats-Msg-Id", id},     {"Skep-Meta", meta},
+                                                {"Skep-Job", counts},    {"Skep-Cause", held->cause},
+                                                {"Skep-Reason", reason}, {"Skep-Exit", ended}};
+    return skep__nats_publish(stream->nats, &(struct skep__nats_message){.subject = subject,
+                                                                         .reply = reply,
+                                                                         .data = job->data,
+                                                                         .size_bytes = job->size_bytes,
+                                                                         .headers = headers,
+                                                                         .header_count = 5 + (ended[0] != '\0')});
+}
+
+static int send_revived(struct skep__stream *stream, const struct skep__held *held) {
+    const struct skep__job *job = held->job;
+    char subject[SKEP__SUBJECT_BYTES], id[64], meta[SKEP__META_BYTES], reply[sizeof stream->inbox + 32];
+    const struct skep__meta of = meta_of(job);
+    snprintf(subject, sizeof subject, "%s.work.%s.%c", stream->name, job->queue->shelf->stream->token,
+             skep__classes[skep__class_of(job->priority)]);
+    snprintf(id, sizeof id, "revived.%" PRIu64, held->dead_id);
+    snprintf(reply, sizeof reply, "%sr.%" PRIu64, stream->inbox, held->dead_id);
+    skep__meta_write(&of, meta);
+    const struct skep__nats_header headers[] = {{"Nats-Msg-Id", id}, {"Skep-Meta", meta}};
+    return skep__nats_publish(stream->nats, &(struct skep__nats_message){.subject = subject,
+                                                                         .reply = reply,
+                                                                         .data = job->data,
+                                                                         .size_bytes = job->size_bytes,
+                                                                         .headers = headers,
+                                                                         .header_count = 2});
+}
+
+static int send_forgotten(struct skep__stream *stream, const struct skep__held *held) {
+    char subject[SKEP__SUBJECT_BYTES], text[64];
+    snprintf(subject, sizeof subject, "$JS.API.STREAM.MSG.DELETE.%s", stream->dead_name);
+    snprintf(text, sizeof text, "{\"seq\":%" PRIu64 ",\"no_erase\":true}", held->dead_id);
+    return skep__stream_ask(stream, subject, text, 'x', held->dead_id);
+}
+
+static void send_step(struct skep__stream *stream, struct skep__held *held) {
+    int status = SKEP_OK;
+    held->since_ms = now_ms(stream);
+    switch ((enum skep__step)held->step) {
+    case SKEP__ENDING: status = skep__stream_ask(stream, held->ack, "+ACK", 'a', held->id); break;
+    case SKEP__BURYING: status = send_dead(stream, held); break;
+    case SKEP__REVIVING: status = send_revived(stream, held); break;
+    case SKEP__FORGETTING: status = send_forgotten(stream, held); break;
+    case SKEP__KEPT:
+    case SKEP__DEAD: break;
+    }
+    if (status != SKEP_OK && status != SKEP_EAGAIN) skep__stream_trouble(stream, status, "job %" PRIu64, held->job->id);
+}
+
+/* From a state in which nothing is under way. */
+static void begin(struct skep__stream *stream, struct skep__held *held, enum skep__step step) {
+    if (held->step == SKEP__KEPT) TAILQ_REMOVE(&stream->leases, held, entry);
+    if (held->step == SKEP__KEPT || held->step == SKEP__DEAD) TAILQ_INSERT_TAIL(&stream->changes, held, entry);
+    held->step = (uint8_t)step;
+    send_step(stream, held);
+}
+
+static void next_step(struct skep__stream *stream, struct skep__held *held, enum skep__step step) {
+    held->step = (uint8_t)step;
+    send_step(stream, held);
+}
+
+/* --- steps --- */
+
+void skep__held_end(struct skep__stream *stream, struct skep__job *job, const struct skep_bytes *result) {
+    struct skep__held *held = job->held;
+    skep__memory_hide(stream->memory, job);
+    if (result->size_bytes > 0) {
+        held->result = malloc(result->size_bytes);
+        held->lost = held->result == NULL;
+        held->result_bytes = result->size_bytes;
+        if (held->result != NULL) memcpy(held->result, result->data, result->size_bytes);
+    }
+    begin(stream, held, SKEP__ENDING);
+}
+
+void skep__held_bury(struct skep__stream *stream, struct skep__job *job, const char *cause, struct skep__death *death) {
+    skep__memory_hide(stream->memory, job);
+    job->held->cause = cause;
+    job->held->death = death;
+    begin(stream, job->held, SKEP__BURYING);
+}
+
+void skep__held_revive(struct skep__stream *stream, struct skep__job *job) {
+    skep__memory_hide(stream->memory, job);
+    begin(stream, job->held, SKEP__REVIVING);
+}
+
+void skep__held_forget(struct skep__stream *stream, struct skep__job *job) {
+    skep__memory_hide(stream->memory, job);
+    begin(stream, job->held, SKEP__FORGETTING);
+}
+
+/* --- they are done --- */
+
+static void ended(struct skep__stream *stream, struct skep__held *held) {
+    struct skep__job *job = held->job;
+    struct skep__shelf *shelf = job->queue->shelf;
+    const struct skep_bytes result = {held->result, held->result_bytes};
+    if (held->lost) {
+        stream->store.events->done(stream->store.context, job, NULL);
+        job->wants_outcome = false;
+    }
+    release(stream, held);
+    shelf->stream->held--;
+    shelf->kept_count--;
+    static const struct skep_bytes none = {0};
+    stream->memory->kind->ack(stream->memory, job, held->lost ? &none : &result, now_ms(stream));
+    skep__held_free(held);
+}
+
+static void buried(struct skep__stream *stream, struct skep__held *held) {
+    struct skep__job *job = held->job;
+    struct skep__shelf *shelf = job->queue->shelf;
+    struct skep__death *death = held->death;
+    const struct skep_bytes reason =
+        death != NULL ? (struct skep_bytes){death->reason, death->size_bytes} : (struct skep_bytes){0};
+    release(stream, held);
+    shelf->stream->held--;
+    shelf->kept_count--;
+    shelf->kept_dead_count++;
+    held->death = NULL;
+    job->consumer = NULL;
+    stream->memory->kind->bury(stream->memory, job, held->cause, death, &reason, now_ms(stream));
+    free(held->reply);
+    held->reply = NULL;
+    if (skep__held_add_dead(stream, held)) return;
+    job->held = NULL; /* without memory it is a dead letter of this broker's only, until that ends */
+    shelf->kept_dead_count--;
+    skep__held_free(held);
+}
+
+/* Others show it, too. */
+static void tell_gone(struct skep__stream *stream, uint64_t dead_id) {
+    char subject[SKEP__STREAM_NAME + 8], text[24];
+    snprintf(subject, sizeof subject, "%s.gone", stream->name);
+    snprintf(text, sizeof text, "%" PRIu64, dead_id);
+    (void)!skep__nats_publish(
+        stream->nats, /* who does not hear it shows it until it ends */
+        &(struct skep__nats_message){.subject = subject, .data = text, .size_bytes = strlen(text)});
+}
+
+static void forgotten(struct skep__stream *stream, struct skep__held *held) {
+    release(stream, held);
+    held->job->queue->shelf->kept_dead_count--;
+    stream->memory->kind->drop(stream->memory, held->job);
+    skep__held_free(held);
+}
+
+/* 503: the stream or the consumer is not there. It was made anew, or will be: what is acknowledged is gone. */
+static void acknowledged(struct skep__stream *stream, uint64_t id) {
+    struct skep__held *held = skep__held_find(stream, id);
+    if (held == NULL || held->step != SKEP__ENDING) return;
+    if (held->cause != NULL) buried(stream, held);
+    else ended(stream, held);
+}
+
+static void dead_is_stored(struct skep__stream *stream, uint64_t id, const struct skep__publication *p) {
+    struct skep__held *held = skep__held_find(stream, id);
+    if (held == NULL || held->step != SKEP__BURYING) return;
+    held->dead_id = p->id;
+    next_step(stream, held, SKEP__ENDING);
+}
+
+static void revived(struct skep__stream *stream, uint64_t dead_id) {
+    struct skep__held *held = find_dead(stream, dead_id);
+    if (held != NULL && held->step == SKEP__REVIVING) next_step(stream, held, SKEP__FORGETTING);
+}
+
+static void deleted(struct skep__stream *stream, uint64_t dead_id) {
+    struct skep__held *held = find_dead(stream, dead_id);
+    if (held == NULL || held->step != SKEP__FORGETTING) return;
+    forgotten(stream, held);
+    tell_gone(stream, dead_id);
+}
+
+void skep__held_gone(struct skep__stream *stream, uint64_t dead_id) {
+    struct skep__held *held = find_dead(stream, dead_id);
+    if (held == NULL || held->step != SKEP__DEAD) return;
+    skep__memory_hide(stream->memory, held->job);
+    forgotten(stream, held);
+}
+
+bool skep__held_has_dead(struct skep__stream *stream, uint64_t dead_id) {
+    return find_dead(stream, dead_id) != NULL;
+}
+
+/* What is refused is tried again by and by. */
+void skep__held_answered(struct skep__stream *stream, char letter, uint64_t number,
+                         const struct skep__nats_received *received) {
+    struct skep__publication p = {.code = skep__nats_status(received)};
+    stream->settles = true;
+    if (letter == 'a') {
+        acknowledged(stream, number);
+        return;
+    }
+    if (p.code == 0 && !skep__publication_read(&received->data, &p)) return;
+    if (letter == 'x') deleted(stream, number); /* one that is not there any more, too */
+    else if (p.code == 503 && p.why[0] == '\0') skep__streams_missing(stream, letter == 'd');
+    else if (p.code != 0) skep__stream_trouble(stream, SKEP_ENOSPC, "dead letters: %s", p.why);
+    else if (letter == 'd') dead_is_stored(stream, number, &p);
+    else revived(stream, number);
+}
+
+/* --- leases --- */
+
+void skep__held_again(struct skep__stream *stream, struct skep__held *held, const char *ack) {
+    char *copy = strdup(ack);
+    if (copy == NULL) return;
+    free(held->ack);
+    held->ack = copy;
+    if (held->step == SKEP__ENDING) send_step(stream, held);
+}
+
+static void extend(struct skep__stream *stream, struct skep__held *held) {
+    say(stream, held, "+WPI");
+    held->since_ms = now_ms(stream);
+    TAILQ_REMOVE(&stream->leases, held, entry);
+    TAILQ_INSERT_TAIL(&stream->leases, held, entry);
+}
+
+/* They are in the order in which they were sent, or nearly so. */
+static void repeat(struct skep__stream *stream, bool all) {
+    struct skep__held *held;
+    const uint64_t now = now_ms(stream);
+    TAILQ_FOREACH(held, &stream->changes, entry)
+    if (all || now - held->since_ms >= AGAIN_MS) send_step(stream, held);
+}
+
+void skep__held_tick(struct skep__stream *stream, bool all) {
+    struct skep__held *held;
+    const uint64_t now = now_ms(stream);
+    if (!skep__nats_is_connected(stream->nats)) return;
+    while ((held = TAILQ_FIRST(&stream->leases)) != NULL && now - held->since_ms >= stream->lease_ms / 3)
+        extend(stream, held);
+    repeat(stream, all);
+}
+
+static void give_back(struct skep__stream *stream, struct skep__held *held) {
+    struct skep__job *job = held->job;
+    struct skep__shelf *shelf = job->queue->shelf;
+    say(stream, held, "-NAK");
+    release(stream, held);
+    shelf->stream->held--;
+    shelf->kept_count--;
+    skep__memory_hide(stream->memory, job);
+    skep__memory_forget(stream->memory, job);
+    skep__held_free(held);
+}
+
+void skep__held_give_back(struct skep__stream *stream, const struct skep__shelf *shelf) {
+    struct skep__held *next;
+    for (struct skep__held *held = TAILQ_FIRST(&stream->leases); held != NULL; held = next) {
+        next = TAILQ_NEXT(held, entry);
+        if (shelf == NULL || (held->job->queue->shelf == shelf && held->job->state == SKEP__JOB_READY))
+            give_back(stream, held);
+    }
+}
+
+void skep__held_free_all(struct skep__stream *stream) {
+    struct skep__held *held, *next;
+    HASH_ITER(hh, stream->held, held, next) {
+        HASH_DEL(stream->held, held);
+        skep__held_free(held);
+    }
+    HASH_ITER(hh, stream->dead, held, next) {
+        HASH_DEL(stream->dead, held);
+        skep__held_free(held);
+    }
+}

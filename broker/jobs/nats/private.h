@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT
+ * The state of the store whose jobs are in streams, and what its files share. They stand on each other in the order in
+ * which they come here. */
+#ifndef SKEP_JOBS_NATS_PRIVATE_H
+#define SKEP_JOBS_NATS_PRIVATE_H
+
+#include "common/table.h"
+#include "jobs/nats/nats.h"
+#include "jobs/nats/words.h"
+#include "jobs/store_keys.h"
+#include "jobs/store_memory.h"
+#include "nats_link/nats_link.h"
+
+/* How far a request has come that a stream needs */
+struct skep__asking {
+    bool done;
+    uint64_t asked_ms; /* by the clock; 0: it has not been */
+};
+
+/* A class of a queue: a consumer of the stream, shared by all brokers */
+struct skep__source {
+    struct skep__asking made;
+    uint64_t coming; /* jobs that were asked for and have not come */
+    uint64_t end_ms; /* when nothing comes of that any more */
+};
+
+/* What a stream has of a queue besides */
+struct skep__stream_shelf {
+    UT_hash_handle hh; /* in stream.shelves, by token */
+    struct skep__shelf *shelf;
+    char token[SKEP__TOKEN_BYTES];
+    struct skep__source sources[SKEP__CLASSES];
+    uint64_t held;       /* jobs that this broker has */
+    uint64_t idle_ticks; /* since when no worker is here that handles it */
+    uint64_t counted;    /* jobs in the stream, while they are counted */
+    bool wanted;
+};
+
+enum skep__part_state { SKEP__PART_WAITS, SKEP__PART_SENT, SKEP__PART_ANSWERED };
+
+/* A job of a batch that is being put */
+struct skep__part {
+    uint64_t id;
+    uint32_t offset, size_bytes, key_bytes; /* the key stands behind the data */
+    int status;
+    uint8_t state;
+    bool again; /* it was sent before: a duplicate is itself, perhaps */
+};
+
+/* A batch that is being put */
+struct skep__stream_put {
+    TAILQ_ENTRY(skep__stream_put) entry;
+    struct skep__put *put;
+    struct skep__stream_shelf *shelf;
+    struct skep__submission common; /* but for data and key */
+    struct skep__meta meta;
+    uint64_t first, sent_ms; /* number of the first in this connection; when it was last sent, by the clock */
+    char *data;
+    size_t bytes;
+    uint32_t n, answered, waiting;
+    struct skep__part parts[];
+};
+TAILQ_HEAD(skep__stream_puts, skep__stream_put);
+
+/* Who waits here for the outcome of a job, whichever broker has it done */
+struct skep__awaited {
+    UT_hash_handle hh; /* in stream.awaited, by number */
+    struct skep__shelf *shelf;
+    uint64_t number; /* of the job in this connection */
+    uint64_t submission;
+    uint64_t id; /* 0: it is not accepted yet */
+    uint32_t client;
+    const char *cause;       /* static text; NULL: it is done */
+    struct skep__job *early; /* with the outcome, which came before the acceptance */
+};
+
+/* What is being done with the message of a job */
+enum skep__step {
+    SKEP__KEPT,      /* nothing: it is leased */
+    SKEP__ENDING,    /* acknowledged; the stream has not said that it knows */
+    SKEP__BURYING,   /* written to the stream of dead letters */
+    SKEP__DEAD,      /* nothing: it is a dead letter */
+    SKEP__REVIVING,  /* written to the stream of jobs again */
+    SKEP__FORGETTING /* deleted from the stream of dead letters */
+};
+
+struct skep__held {
+    UT_hash_handle hh;             /* in stream.held by id, or in stream.dead by dead_id */
+    TAILQ_ENTRY(skep__held) entry; /* in stream.leases by since_ms, or in stream.changes; not while it is dead */
+    struct skep__job *job;
+    uint64_t id, dead_id; /* in both streams; 0: it is not there */
+    uint64_t since_ms;    /* when the lease was extended, or the step was sent, by the clock */
+    uint8_t step;
+    const char *cause; /* ending: static text; NULL: it is done */
+    struct skep__death *death;
+    char *result; /* ending: NULL: there is none, */
+    size_t result_bytes;
+    bool lost;   /* or there was no memory for it */
+    char *reply; /* where the outcome is wanted; NULL: nowhere */
+    char *ack;   /* the subject for what is said of the message */
+};
+TAILQ_HEAD(skep__held_list, skep__held);
+
+struct skep__stream {
+    struct skep__store store; /* first member */
+    struct skep__store *memory;
+    struct skep__nats *nats;
+    struct skep__clock *clock;
+    struct skep__flusher *flusher;
+    struct skep__flush turn;
+    uv_timer_t tick;
+    unsigned lease_ms, replicas;
+    char name[SKEP__STREAM_NAME + 1], dead_name[SKEP__STREAM_NAME + 8];
+    char inbox[80]; /* with a dot */
+    size_t inbox_bytes;
+    char boot[32]; /* names this connection in the ids of messages */
+    struct skep__stream_shelf *shelves;
+    struct skep__stream_puts puts;
+    uint64_t last_number;
+    size_t put_bytes;
+    struct skep__awaited *awaited;
+    struct skep__held *held, *dead;
+    struct skep__held_list leases, changes;
+    struct skep__asking made[2];       /* the streams, after they were found missing */
+    char (*queues)[SKEP_MAX_NAME + 1]; /* that the streams had at the start */
+    size_t queue_count;
+    uint64_t away_ms;       /* since when there is no connection, by the clock; 0: there is one */
+    uint64_t counted_ms;    /* when jobs were last counted */
+    uint64_t dead_next;     /* number of the dead letter to be looked for next, */
+    uint64_t dead_asked_ms; /* and when that was asked for last, by the clock */
+    bool silent;            /* nobody is told of a death */
+    bool settles;           /* something was completed in this turn */
+    bool freed;
+};
+
+static inline struct skep__stream *skep__stream_of(struct skep__store *store) {
+    return (struct skep__stream *)store;
+}
+
+/* --- core.c --- */
+
+/* What has been completed is told at the end of the turn; more jobs are asked for, too. */
+void skep__stream_turn(struct skep__stream *stream);
+
+/* Publishes text for an answer: its subject ends with a letter and a number. Errors: those of skep__nats_publish. */
+SKEP_MUST_USE int skep__stream_ask(struct skep__stream *stream, const char *subject, const char *text, char letter,
+                                   uint64_t number);
+
+/* Says that something cannot be done now. */
+SKEP_PRINTF(3, 4) void skep__stream_trouble(struct skep__stream *stream, int status, const char *format, ...);
+
+/* A shelf has more jobs, or fewer, that outlast the broker and are here. */
+void skep__stream_note(struct skep__stream *stream, struct skep__shelf *shelf);
+
+/* The static text of a cause of death. */
+const char *skep__stream_cause(const char *text);
+
+/* --- streams.c --- */
+
+/* At the start: finds both streams, or makes them, and the names of queues. Errors: see skep__store_nats_new. */
+SKEP_MUST_USE int skep__streams_open(struct skep__stream *stream, char why[SKEP_MAX_REASON + 1]);
+
+/* One of them is not there any more (0: jobs, 1: dead letters): it is made again. */
+void skep__streams_missing(struct skep__stream *stream, unsigned which);
+void skep__streams_answered(struct skep__stream *stream, unsigned which, const struct skep_bytes *answer);
+
+/* --- outcome.c --- */
+
+/* Somebody waits for the outcome of a job that is being put. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__outcome_await(struct skep__stream *stream, struct skep__shelf *shelf, uint64_t number,
+                                      const struct skep__submission *submission, uint64_t submission_number);
+
+/* It was accepted (id), or (0) was not. */
+void skep__outcome_accepted(struct skep__stream *stream, uint64_t number, uint64_t id);
+
+/* A job has ended here: tells who waits for it, here or at another broker. */
+void skep__outcome_tell(struct skep__stream *stream, struct skep__job *job, const char *cause,
+                        const struct skep_bytes *what);
+
+/* It has ended at another broker. */
+void skep__outcome_received(struct skep__stream *stream, uint64_t number, const struct skep__nats_received *received);
+
+void skep__outcomes_free(struct skep__stream *stream);
+
+/* --- held.c --- */
+
+/* What is known of a message that came; ack and reply are copied, the latter may be NULL. NULL: no memory. */
+struct skep__held *skep__held_new(struct skep__stream *stream, uint64_t id, const char *ack, const char *reply);
+void skep__held_free(struct skep__held *held);
+
+/* Whether the table has it. False: no memory. */
+bool skep__held_add(struct skep__stream *stream, struct skep__held *held);
+bool skep__held_add_dead(struct skep__stream *stream, struct skep__held *held);
+struct skep__held *skep__held_find(struct skep__stream *stream, uint64_t id);
+
+/* It was delivered again, while it is here. */
+void skep__held_again(struct skep__stream *stream, struct skep__held *held, const char *ack);
+
+/* Steps: the job is pending until the stream has said that they are done. */
+void skep__held_end(struct skep__stream *stream, struct skep__job *job, const struct skep_bytes *result);
+void skep__held_bury(struct skep__stream *stream, struct skep__job *job, const char *cause, struct skep__death *death);
+void skep__held_revive(struct skep__stream *stream, struct skep__job *job);
+void skep__held_forget(struct skep__stream *stream, struct skep__job *job);
+
+/* Answers to these, by letter. */
+void skep__held_answered(struct skep__stream *stream, char letter, uint64_t number,
+                         const struct skep__nats_received *received);
+
+/* Extends leases, and repeats what was not answered; all: at once, since the connection was made again. */
+void skep__held_tick(struct skep__stream *stream, bool all);
+
+/* Gives all that is not pending back to the stream: of a shelf, or (NULL) of all, whether workers have it or not. */
+void skep__held_give_back(struct skep__stream *stream, const struct skep__shelf *shelf);
+
+/* Another broker has put a dead letter back, or has deleted it. */
+void skep__held_gone(struct skep__stream *stream, uint64_t dead_id);
+bool skep__held_has_dead(struct skep__stream *stream, uint64_t dead_id);
+
+void skep__held_free_all(struct skep__stream *stream);
+
+/* --- put.c --- */
+
+void skep__stream_put(struct skep__stream *stream, struct skep__shelf *shelf, const struct skep__batch *batch,
+                      struct skep__put *put);
+void skep__puts_answered(struct skep__stream *stream, uint64_t number, const struct skep__nats_received *received);
+
+/* Sends what waits, and repeats what was not answered; all: at once. */
+void skep__puts_tick(struct skep__stream *stream, bool all);
+
+/* Answers those that are complete. */
+void skep__puts_complete(struct skep__stream *stream);
+
+/* Answers all with SKEP_ECLOSED. */
+void skep__puts_end(struct skep__stream *stream);
+
+/* --- source.c --- */
+
+/* A job came, or (inbox) something else about jobs that were asked for. */
+void skep__source_received(struct skep__stream *stream, const struct skep__nats_received *received);
+void skep__source_status(struct skep__stream *stream, const char *rest, const struct skep__nats_received *received);
+void skep__source_made(struct skep__stream *stream, const char *rest, const struct skep__nats_received *received);
+
+/* Asks for jobs that workers could take. */
+void skep__sources_pull(struct skep__stream *stream);
+
+/* Gives back what no worker here handles, and finds that jobs that were asked for do not come; anew: the connection
+ * was made again. */
+void skep__sources_tick(struct skep__stream *stream, bool anew);
+
+/* --- count.c --- */
+
+/* Asks how many jobs of each queue the stream has, now and then. */
+void skep__counts_tick(struct skep__stream *stream);
+void skep__counts_received(struct skep__stream *stream, const struct skep_bytes *answer);
+
+/* --- dead.c --- */
+
+/* Looks for dead letters that are not shown yet. */
+void skep__dead_tick(struct skep__stream *stream);
+void skep__dead_received(struct skep__stream *stream, const struct skep__nats_received *received);
+
+#endif
