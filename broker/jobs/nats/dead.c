@@ -44,17 +44,6 @@ static struct skep__death *death_of(const struct skep__nats_received *received, 
     return death;
 }
 
-static void fill_counts(struct skep__job *job, const char *text) {
-    unsigned n[4];
-    uint64_t id;
-    if (text == NULL || sscanf(text, "%" SCNu64 " %u %u %u %u", &id, &n[0], &n[1], &n[2], &n[3]) != 5) return;
-    job->id = id;
-    job->attempt = n[0];
-    job->failures = n[1];
-    job->deaths = (uint16_t)n[2];
-    job->interruptions = (uint16_t)n[3];
-}
-
 /* Nobody here was told of it before, and nobody is now: who has buried it has said so. */
 static void show(struct skep__stream *stream, struct skep__shelf *shelf, struct skep__held *held, struct skep__job *job,
                  const struct skep__nats_received *received) {
@@ -64,7 +53,7 @@ static void show(struct skep__stream *stream, struct skep__shelf *shelf, struct 
     held->job = job;
     job->wants_outcome = false;
     job->accepted_ms = skep__clock_ms(stream->clock);
-    fill_counts(job, skep__nats_header(received, "Skep-Job"));
+    skep__source_history(job, received);
     shelf->kept_dead_count++;
     stream->silent = true;
     stream->memory->kind->bury(stream->memory, job, cause, death_of(received, cause), &none,

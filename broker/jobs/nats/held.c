@@ -66,7 +66,7 @@ static struct skep__held *find_dead(struct skep__stream *stream, uint64_t id) {
 static void release(struct skep__stream *stream, struct skep__held *held) {
     if (held->step != SKEP__KEPT && held->step != SKEP__DEAD) TAILQ_REMOVE(&stream->changes, held, entry);
     else if (held->step == SKEP__KEPT) TAILQ_REMOVE(&stream->leases, held, entry);
-    if (held->step <= SKEP__BURYING) HASH_DEL(stream->held, held);
+    if (held->step <= SKEP__MOVING) HASH_DEL(stream->held, held);
     else HASH_DEL(stream->dead, held);
 }
 
@@ -83,61 +83,77 @@ static void clean(char *text) {
         if ((unsigned char)*text < ' ' || *text == 0x7f) *text = ' ';
 }
 
-static struct skep__meta meta_of(const struct skep__job *job) {
-    return (struct skep__meta){.priority = job->priority,
-                               .attempts = job->attempts,
-                               .lease_ms = job->lease_ms,
-                               .accepted_ms = skep__wall_ms()};
+static void write_meta(const struct skep__stream *stream, const struct skep__held *held, char text[SKEP__META_BYTES]) {
+    const struct skep__job *job = held->job;
+    const uint64_t age_ms = now_ms(stream) - job->accepted_ms;
+    const struct skep__meta meta = {.priority = job->priority,
+                                    .attempts = job->attempts,
+                                    .lease_ms = job->lease_ms,
+                                    .accepted_ms = skep__wall_ms() - age_ms,
+                                    .due_ms = held->due_ms};
+    skep__meta_write(&meta, text);
+}
+
+/* One that is revived is as if it were new. */
+static void write_history(const struct skep__held *held, char text[SKEP__META_BYTES]) {
+    const struct skep__job *job = held->job;
+    const bool anew = held->step == SKEP__REVIVING;
+    skep__history_write(&(struct skep__history){.id = job->id,
+                                                .attempt = anew ? 0 : job->attempt,
+                                                .failures = anew ? 0 : job->failures,
+                                                .deaths = anew ? 0 : job->deaths,
+                                                .interruptions = anew ? 0 : job->interruptions},
+                        text);
 }
 
 static void write_exit(const struct skep__death *death, char *text, size_t room) {
-    static const struct skep__death unknown = {.exit = {.code = -1, .signal = -1}};
-    const struct skep__death *d = death != NULL ? death : &unknown;
-    snprintf(text, room, "%u %d %d %d %" PRIu64 " %" PRIu64, d->exit.worker, (int)d->exit.pid, d->exit.code,
-             d->exit.signal, d->exit.uptime_ms, death != NULL ? d->wall_ms : skep__wall_ms());
+    static const struct skep__exit_record unknown = {.code = -1, .signal = -1};
+    const struct skep__exit_record *e = death != NULL ? &death->exit : &unknown;
+    snprintf(text, room, "%u %d %d %d %" PRIu64 " %" PRIu64, e->worker, (int)e->pid, e->code, e->signal, e->uptime_ms,
+             death != NULL ? death->wall_ms : skep__wall_ms());
+}
+
+/* A copy of its message, with an id by which it is there once. */
+static int send_copy(struct skep__stream *stream, const struct skep__held *held, const char *subject, const char *id,
+                     const char *reply, struct skep__nats_header *headers, size_t count) {
+    char meta[SKEP__META_BYTES], history[SKEP__META_BYTES];
+    write_meta(stream, held, meta);
+    write_history(held, history);
+    headers[0] = (struct skep__nats_header){"Nats-Msg-Id", id};
+    headers[1] = (struct skep__nats_header){"Skep-Meta", meta};
+    headers[2] = (struct skep__nats_header){"Skep-Job", history};
+    return skep__nats_publish(stream->nats, &(struct skep__nats_message){.subject = subject,
+                                                                         .reply = reply,
+                                                                         .data = held->job->data,
+                                                                         .size_bytes = held->job->size_bytes,
+                                                                         .headers = headers,
+                                                                         .header_count = count});
 }
 
 static int send_dead(struct skep__stream *stream, const struct skep__held *held) {
-    const struct skep__job *job = held->job;
-    char subject[SKEP__SUBJECT_BYTES], id[64], counts[64], meta[SKEP__META_BYTES], ended[128],
-        reason[SKEP_MAX_REASON + 1] = "", reply[sizeof stream->inbox + 32];
-    const struct skep__meta of = meta_of(job);
-    snprintf(subject, sizeof subject, "%s.dead.%s", stream->name, job->queue->shelf->stream->token);
+    char subject[SKEP__SUBJECT_BYTES], id[64], ended[128], reason[SKEP_MAX_REASON + 1] = "",
+                                                                                    reply[sizeof stream->inbox + 32];
+    snprintf(subject, sizeof subject, "%s.dead.%s", stream->name, held->job->queue->shelf->stream->token);
     snprintf(id, sizeof id, "dead.%s.%" PRIu64, stream->boot, held->id);
-    snprintf(counts, sizeof counts, "%" PRIu64 " %u %u %u %u", job->id, job->attempt, job->failures, job->deaths,
-             job->interruptions);
     snprintf(reply, sizeof reply, "%sd.%" PRIu64, stream->inbox, held->id);
-    skep__meta_write(&of, meta);
     write_exit(held->death, ended, sizeof ended);
     if (held->death != NULL) snprintf(reason, sizeof reason, "%s", held->death->reason);
     clean(reason);
-    const struct skep__nats_header headers[] = {{"Nats-Msg-Id", id},     {"Skep-Meta", meta},
-                                                {"Skep-Job", counts},    {"Skep-Cause", held->cause},
-                                                {"Skep-Reason", reason}, {"Skep-Exit", ended}};
-    return skep__nats_publish(stream->nats, &(struct skep__nats_message){.subject = subject,
-                                                                         .reply = reply,
-                                                                         .data = job->data,
-                                                                         .size_bytes = job->size_bytes,
-                                                                         .headers = headers,
-                                                                         .header_count = 5 + (ended[0] != '\0')});
+    struct skep__nats_header headers[6] = {
+        [3] = {"Skep-Cause", held->cause}, [4] = {"Skep-Reason", reason}, [5] = {"Skep-Exit", ended}};
+    return send_copy(stream, held, subject, id, reply, headers, 6);
 }
 
-static int send_revived(struct skep__stream *stream, const struct skep__held *held) {
-    const struct skep__job *job = held->job;
-    char subject[SKEP__SUBJECT_BYTES], id[64], meta[SKEP__META_BYTES], reply[sizeof stream->inbox + 32];
-    const struct skep__meta of = meta_of(job);
-    snprintf(subject, sizeof subject, "%s.work.%s.%c", stream->name, job->queue->shelf->stream->token,
-             skep__classes[skep__class_of(job->priority)]);
-    snprintf(id, sizeof id, "revived.%" PRIu64, held->dead_id);
-    snprintf(reply, sizeof reply, "%sr.%" PRIu64, stream->inbox, held->dead_id);
-    skep__meta_write(&of, meta);
-    const struct skep__nats_header headers[] = {{"Nats-Msg-Id", id}, {"Skep-Meta", meta}};
-    return skep__nats_publish(stream->nats, &(struct skep__nats_message){.subject = subject,
-                                                                         .reply = reply,
-                                                                         .data = job->data,
-                                                                         .size_bytes = job->size_bytes,
-                                                                         .headers = headers,
-                                                                         .header_count = 2});
+/* To whichever broker takes it next. */
+static int send_work(struct skep__stream *stream, const struct skep__held *held, const char *what, uint64_t of,
+                     char letter) {
+    char subject[SKEP__SUBJECT_BYTES], id[64], reply[sizeof stream->inbox + 32];
+    snprintf(subject, sizeof subject, "%s.work.%s.%c", stream->name, held->job->queue->shelf->stream->token,
+             skep__classes[skep__class_of(held->job->priority)]);
+    snprintf(id, sizeof id, "%s.%" PRIu64, what, of);
+    snprintf(reply, sizeof reply, "%s%c.%" PRIu64, stream->inbox, letter, of);
+    struct skep__nats_header headers[4] = {[3] = {"Skep-Reply", held->reply}};
+    return send_copy(stream, held, subject, id, reply, headers, held->reply != NULL ? 4 : 3);
 }
 
 static int send_forgotten(struct skep__stream *stream, const struct skep__held *held) {
@@ -147,13 +163,19 @@ static int send_forgotten(struct skep__stream *stream, const struct skep__held *
     return skep__stream_ask(stream, subject, text, 'x', held->dead_id);
 }
 
+static int acknowledge(struct skep__stream *stream, const struct skep__held *held) {
+    if (!held->moved) skep__outcome_send(stream, held);
+    return skep__stream_ask(stream, held->ack, "+ACK", 'a', held->id);
+}
+
 static void send_step(struct skep__stream *stream, struct skep__held *held) {
     int status = SKEP_OK;
     held->since_ms = now_ms(stream);
     switch ((enum skep__step)held->step) {
-    case SKEP__ENDING: status = skep__stream_ask(stream, held->ack, "+ACK", 'a', held->id); break;
+    case SKEP__ENDING: status = acknowledge(stream, held); break;
     case SKEP__BURYING: status = send_dead(stream, held); break;
-    case SKEP__REVIVING: status = send_revived(stream, held); break;
+    case SKEP__MOVING: status = send_work(stream, held, "moved", held->id, 't'); break;
+    case SKEP__REVIVING: status = send_work(stream, held, "revived", held->dead_id, 'r'); break;
     case SKEP__FORGETTING: status = send_forgotten(stream, held); break;
     case SKEP__KEPT:
     case SKEP__DEAD: break;
@@ -195,6 +217,12 @@ void skep__held_bury(struct skep__stream *stream, struct skep__job *job, const c
     begin(stream, job->held, SKEP__BURYING);
 }
 
+void skep__held_move(struct skep__stream *stream, struct skep__job *job, uint64_t delay_ms) {
+    skep__memory_hide(stream->memory, job);
+    job->held->due_ms = delay_ms > 0 ? skep__wall_ms() + delay_ms : 0;
+    begin(stream, job->held, SKEP__MOVING);
+}
+
 void skep__held_revive(struct skep__stream *stream, struct skep__job *job) {
     skep__memory_hide(stream->memory, job);
     begin(stream, job->held, SKEP__REVIVING);
@@ -220,6 +248,16 @@ static void ended(struct skep__stream *stream, struct skep__held *held) {
     shelf->kept_count--;
     static const struct skep_bytes none = {0};
     stream->memory->kind->ack(stream->memory, job, held->lost ? &none : &result, now_ms(stream));
+    skep__held_free(held);
+}
+
+/* It comes again, to this broker or to another one. */
+static void moved(struct skep__stream *stream, struct skep__held *held) {
+    struct skep__shelf *shelf = held->job->queue->shelf;
+    release(stream, held);
+    shelf->stream->held--;
+    shelf->kept_count--;
+    skep__memory_forget(stream->memory, held->job);
     skep__held_free(held);
 }
 
@@ -266,6 +304,7 @@ static void acknowledged(struct skep__stream *stream, uint64_t id) {
     struct skep__held *held = skep__held_find(stream, id);
     if (held == NULL || held->step != SKEP__ENDING) return;
     if (held->cause != NULL) buried(stream, held);
+    else if (held->moved) moved(stream, held);
     else ended(stream, held);
 }
 
@@ -273,6 +312,13 @@ static void dead_is_stored(struct skep__stream *stream, uint64_t id, const struc
     struct skep__held *held = skep__held_find(stream, id);
     if (held == NULL || held->step != SKEP__BURYING) return;
     held->dead_id = p->id;
+    next_step(stream, held, SKEP__ENDING);
+}
+
+static void copy_is_stored(struct skep__stream *stream, uint64_t id) {
+    struct skep__held *held = skep__held_find(stream, id);
+    if (held == NULL || held->step != SKEP__MOVING) return;
+    held->moved = true;
     next_step(stream, held, SKEP__ENDING);
 }
 
@@ -311,7 +357,8 @@ void skep__held_answered(struct skep__stream *stream, char letter, uint64_t numb
     if (p.code == 0 && !skep__publication_read(&received->data, &p)) return;
     if (letter == 'x') deleted(stream, number); /* one that is not there any more, too */
     else if (p.code == 503 && p.why[0] == '\0') skep__streams_missing(stream, letter == 'd');
-    else if (p.code != 0) skep__stream_trouble(stream, SKEP_ENOSPC, "dead letters: %s", p.why);
+    else if (p.code != 0) skep__stream_trouble(stream, SKEP_ENOSPC, "%s", p.why);
+    else if (letter == 't') copy_is_stored(stream, number);
     else if (letter == 'd') dead_is_stored(stream, number, &p);
     else revived(stream, number);
 }

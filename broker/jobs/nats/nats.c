@@ -10,7 +10,7 @@
 #include "common/container.h"
 #include "jobs/nats/private.h"
 
-enum { TICK_MS = 100 };
+enum { TICK_MS = 20 };
 
 static struct skep__store *memory_of(struct skep__store *store) {
     return skep__stream_of(store)->memory;
@@ -95,6 +95,16 @@ static void nats_ack(struct skep__store *store, struct skep__job *job, const str
     else in_memory(store)->ack(memory_of(store), job, result, now_ms);
 }
 
+static void nats_retry(struct skep__store *store, struct skep__job *job, uint64_t now_ms, uint64_t due_ms) {
+    if (job->held == NULL) in_memory(store)->retry(memory_of(store), job, now_ms, due_ms);
+    else skep__held_move(skep__stream_of(store), job, due_ms > now_ms ? due_ms - now_ms : 0);
+}
+
+static void nats_recover(struct skep__store *store, struct skep__job *job) {
+    if (job->held == NULL) in_memory(store)->recover(memory_of(store), job);
+    else skep__held_move(skep__stream_of(store), job, 0);
+}
+
 static void nats_bury(struct skep__store *store, struct skep__job *job, const char *cause, struct skep__death *death,
                       const struct skep_bytes *reason, uint64_t now_ms) {
     if (job->held != NULL) skep__held_bury(skep__stream_of(store), job, cause, death);
@@ -128,16 +138,8 @@ static void nats_begun(struct skep__store *store, struct skep__job *job) {
     in_memory(store)->begun(memory_of(store), job);
 }
 
-static void nats_retry(struct skep__store *store, struct skep__job *job, uint64_t now_ms, uint64_t due_ms) {
-    in_memory(store)->retry(memory_of(store), job, now_ms, due_ms);
-}
-
 static void nats_release(struct skep__store *store, struct skep__job *job) {
     in_memory(store)->release(memory_of(store), job);
-}
-
-static void nats_recover(struct skep__store *store, struct skep__job *job) {
-    in_memory(store)->recover(memory_of(store), job);
 }
 
 static const struct skep__waiter *nats_next_waiter(const struct skep__job *job, const struct skep__waiter *waiter) {
@@ -185,6 +187,7 @@ static void received(void *context, const struct skep__nats_received *message) {
     case 'c': skep__source_made(stream, rest, message); break;
     case 's': skep__streams_answered(stream, (unsigned)number, &message->data); break;
     case 'i': skep__counts_received(stream, &message->data); break;
+    case 'l': skep__doubt_received(stream, &message->data); break;
     case 'g': skep__dead_received(stream, message); break;
     default: skep__held_answered(stream, letter, number, message);
     }
@@ -216,6 +219,7 @@ static void tick(uv_timer_t *timer) {
     skep__sources_tick(stream, false);
     skep__counts_tick(stream);
     skep__dead_tick(stream);
+    skep__doubt_tick(stream);
     skep__stream_turn(stream);
 }
 
@@ -232,6 +236,7 @@ static void made(void *context, const char *url) {
     stream->away_ms = 0;
     snprintf(how, sizeof how, "connected to NATS at %s", at != NULL ? at + 1 : url);
     stream->store.events->mended(stream->store.context, how);
+    skep__doubt_begin(stream);
     skep__puts_tick(stream, true);
     skep__held_tick(stream, true);
     skep__sources_tick(stream, true);

@@ -3,10 +3,10 @@
  * a message; what this broker has taken of them is in memory, too, and leased: if the broker ends, others get it.
  * Shelves that are not durable are in memory only.
  *
- * The stream's number of a message is the job's id, so that it is the same for all brokers. A delivery after the first
- * counts as an attempt. What else is counted of a job (failures, deaths) is not stored: it begins again where another
- * broker takes the job. Copies are recognized by their keys for the time that the stream remembers them, from the first
- * submission on. */
+ * The stream's number of a message is the job's id, so that it is the same for all brokers. A job that was begun and is
+ * tried again is written to the stream anew, with its id and all that was counted of it, and goes to any broker; only
+ * then the message before is acknowledged. A job whose broker has ended counts as begun once more. Copies are
+ * recognized by their keys for the time that the stream remembers them, from the first submission on. */
 #ifndef SKEP_JOBS_NATS_NATS_H
 #define SKEP_JOBS_NATS_NATS_H
 

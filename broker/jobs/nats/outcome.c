@@ -94,35 +94,42 @@ void skep__outcome_accepted(struct skep__stream *stream, uint64_t number, uint64
     }
 }
 
-static void tell_there(struct skep__stream *stream, const struct skep__job *job, const char *cause,
-                       const struct skep_bytes *what) {
-    const struct skep__nats_header header = {"Skep-Cause", cause};
-    const struct skep__nats_message message = {.subject = job->held->reply,
-                                               .data = what->data,
-                                               .size_bytes = what->size_bytes,
-                                               .headers = &header,
-                                               .header_count = cause != NULL};
-    int status = skep__nats_publish(stream->nats, &message);
-    if (status != SKEP_OK)
-        skep__stream_trouble(stream, status, "the outcome of job %" PRIu64 " reaches nobody", job->id);
-}
-
 /* The number of a job that was submitted here; 0: it was not. */
 static uint64_t own_number(const struct skep__stream *stream, const char *reply) {
     if (reply == NULL || strncmp(reply, stream->inbox, stream->inbox_bytes) != 0) return 0;
     return strtoull(reply + stream->inbox_bytes + 2, NULL, 10);
 }
 
+/* What a job that ends leaves behind */
+static struct skep_bytes left_by(const struct skep__held *held) {
+    if (held->cause == NULL) return (struct skep_bytes){held->result, held->result != NULL ? held->result_bytes : 0};
+    return held->death != NULL ? (struct skep_bytes){held->death->reason, held->death->size_bytes}
+                               : (struct skep_bytes){0};
+}
+
+/* A broker that ends between this and the acknowledgement has told the truth: it was done. The other way round nobody
+ * would be told. */
+void skep__outcome_send(struct skep__stream *stream, const struct skep__held *held) {
+    const struct skep__nats_header header = {"Skep-Cause", held->cause};
+    const struct skep_bytes what = left_by(held);
+    if (held->reply == NULL || held->lost || own_number(stream, held->reply) != 0) return;
+    int status = skep__nats_publish(stream->nats, &(struct skep__nats_message){.subject = held->reply,
+                                                                               .data = what.data,
+                                                                               .size_bytes = what.size_bytes,
+                                                                               .headers = &header,
+                                                                               .header_count = held->cause != NULL});
+    if (status != SKEP_OK)
+        skep__stream_trouble(stream, status, "the outcome of job %" PRIu64 " reaches nobody", held->job->id);
+}
+
 void skep__outcome_tell(struct skep__stream *stream, struct skep__job *job, const char *cause,
                         const struct skep_bytes *what) {
     const uint64_t number = own_number(stream, job->held->reply);
     struct skep__awaited *awaited = number != 0 ? find(stream, number) : NULL;
-    static const struct skep_bytes none = {0};
     if (awaited != NULL && awaited->id != 0) {
         tell_here(stream, awaited, job, cause, what);
         return;
     }
-    if (job->held->reply != NULL) tell_there(stream, job, cause, what != NULL ? what : &none);
     job->wants_outcome = false;
     if (cause != NULL) stream->store.events->died(stream->store.context, job, cause, what);
     else if (job->held->reply == NULL) stream->store.events->done(stream->store.context, job, what);

@@ -11,6 +11,8 @@
 #include "jobs/store_memory.h"
 #include "nats_link/nats_link.h"
 
+enum { SKEP__DOUBTS = 64 };
+
 /* How far a request has come that a stream needs */
 struct skep__asking {
     bool done;
@@ -20,8 +22,9 @@ struct skep__asking {
 /* A class of a queue: a consumer of the stream, shared by all brokers */
 struct skep__source {
     struct skep__asking made;
-    uint64_t coming; /* jobs that were asked for and have not come */
-    uint64_t end_ms; /* when nothing comes of that any more */
+    uint64_t coming;   /* jobs that were asked for and have not come */
+    uint64_t moved_ms; /* when it was last asked for some, or one came, by the clock */
+    uint64_t end_ms;   /* when nothing comes of that any more */
 };
 
 /* What a stream has of a queue besides */
@@ -34,6 +37,7 @@ struct skep__stream_shelf {
     uint64_t idle_ticks; /* since when no worker is here that handles it */
     uint64_t counted;    /* jobs in the stream, while they are counted */
     bool wanted;
+    bool waits; /* to know whether there is something more urgent */
 };
 
 enum skep__part_state { SKEP__PART_WAITS, SKEP__PART_SENT, SKEP__PART_ANSWERED };
@@ -78,7 +82,8 @@ struct skep__awaited {
 enum skep__step {
     SKEP__KEPT,      /* nothing: it is leased */
     SKEP__ENDING,    /* acknowledged; the stream has not said that it knows */
-    SKEP__BURYING,   /* written to the stream of dead letters */
+    SKEP__BURYING,   /* written to the stream of dead letters, then acknowledged */
+    SKEP__MOVING,    /* written to the stream of jobs again, with what is known of it, then acknowledged */
     SKEP__DEAD,      /* nothing: it is a dead letter */
     SKEP__REVIVING,  /* written to the stream of jobs again */
     SKEP__FORGETTING /* deleted from the stream of dead letters */
@@ -91,7 +96,9 @@ struct skep__held {
     uint64_t id, dead_id; /* in both streams; 0: it is not there */
     uint64_t since_ms;    /* when the lease was extended, or the step was sent, by the clock */
     uint8_t step;
-    const char *cause; /* ending: static text; NULL: it is done */
+    const char *cause; /* burying: static text; NULL: it is not */
+    bool moved;        /* ending: there is another message of this job */
+    uint64_t due_ms;   /* moving: when it is ready, since 1970; 0: at once */
     struct skep__death *death;
     char *result; /* ending: NULL: there is none, */
     size_t result_bytes;
@@ -124,6 +131,10 @@ struct skep__stream {
     struct skep__asking made[2];       /* the streams, after they were found missing */
     char (*queues)[SKEP_MAX_NAME + 1]; /* that the streams had at the start */
     size_t queue_count;
+    uint64_t doubts[SKEP__DOUBTS]; /* numbers of messages up to which a delivery may be forgotten, rising */
+    unsigned doubt_count;
+    bool doubting; /* such a number is asked for, and was last at this time, by the clock */
+    uint64_t doubt_asked_ms;
     uint64_t away_ms;       /* since when there is no connection, by the clock; 0: there is one */
     uint64_t counted_ms;    /* when jobs were last counted */
     uint64_t dead_next;     /* number of the dead letter to be looked for next, */
@@ -173,7 +184,10 @@ SKEP_MUST_USE int skep__outcome_await(struct skep__stream *stream, struct skep__
 /* It was accepted (id), or (0) was not. */
 void skep__outcome_accepted(struct skep__stream *stream, uint64_t number, uint64_t id);
 
-/* A job has ended here: tells who waits for it, here or at another broker. */
+/* A job ends here: tells who waits for it at another broker. */
+void skep__outcome_send(struct skep__stream *stream, const struct skep__held *held);
+
+/* It has ended: tells who waits for it here. */
 void skep__outcome_tell(struct skep__stream *stream, struct skep__job *job, const char *cause,
                         const struct skep_bytes *what);
 
@@ -199,6 +213,8 @@ void skep__held_again(struct skep__stream *stream, struct skep__held *held, cons
 /* Steps: the job is pending until the stream has said that they are done. */
 void skep__held_end(struct skep__stream *stream, struct skep__job *job, const struct skep_bytes *result);
 void skep__held_bury(struct skep__stream *stream, struct skep__job *job, const char *cause, struct skep__death *death);
+/* delay_ms: before it is given to anybody. */
+void skep__held_move(struct skep__stream *stream, struct skep__job *job, uint64_t delay_ms);
 void skep__held_revive(struct skep__stream *stream, struct skep__job *job);
 void skep__held_forget(struct skep__stream *stream, struct skep__job *job);
 
@@ -217,6 +233,20 @@ void skep__held_gone(struct skep__stream *stream, uint64_t dead_id);
 bool skep__held_has_dead(struct skep__stream *stream, uint64_t dead_id);
 
 void skep__held_free_all(struct skep__stream *stream);
+
+/* --- doubt.c --- */
+
+/* The connection was made again: what a server was told last may be forgotten there. */
+void skep__doubt_begin(struct skep__stream *stream);
+
+/* The number of the last message that this may be true of has come. */
+void skep__doubt_received(struct skep__stream *stream, const struct skep_bytes *answer);
+
+/* Asks again, if there is no answer. */
+void skep__doubt_tick(struct skep__stream *stream);
+
+/* How often a message may have been delivered before, and the server does not know it. */
+uint32_t skep__doubts(const struct skep__stream *stream, uint64_t id);
 
 /* --- put.c --- */
 
@@ -239,6 +269,9 @@ void skep__puts_end(struct skep__stream *stream);
 void skep__source_received(struct skep__stream *stream, const struct skep__nats_received *received);
 void skep__source_status(struct skep__stream *stream, const char *rest, const struct skep__nats_received *received);
 void skep__source_made(struct skep__stream *stream, const char *rest, const struct skep__nats_received *received);
+
+/* Fills in what a message says that has happened to its job. */
+void skep__source_history(struct skep__job *job, const struct skep__nats_received *received);
 
 /* Asks for jobs that workers could take. */
 void skep__sources_pull(struct skep__stream *stream);

@@ -13,9 +13,10 @@ enum {
     ASK_MS = 30000,  /* for which a question for jobs stands */
     LATE_MS = 5000,  /* after which it counts as lost */
     AGAIN_MS = 3000, /* after which a consumer is asked for again */
+    QUIET_MS = 10,
     MOST = 8192,     /* jobs that are asked for together */
     MOST_TIMES = 20, /* deliveries after which a job is a dead letter: brokers do not live through it */
-    IDLE_TICKS = 10, /* without a worker, after which jobs go to other brokers */
+    IDLE_TICKS = 50, /* without a worker, after which jobs go to other brokers */
     LACK_MS = 1000   /* for which a job is given back for want of memory */
 };
 
@@ -113,9 +114,16 @@ static void pull(struct skep__stream *stream, struct skep__stream_shelf *shelf, 
     snprintf(text, sizeof text, "{\"batch\":%" PRIu64 ",\"expires\":%" PRIu64 "}", n, ASK_MS * UINT64_C(1000000));
     if (ask(stream, shelf, class, "MSG.NEXT", text, 'm') != SKEP_OK) return;
     source->coming += n;
+    source->moved_ms = now_ms(stream);
     source->end_ms = now_ms(stream) + ASK_MS + LATE_MS;
 }
 
+/* The stream has none of this class: it was asked for some, and none came for a moment. */
+static bool is_quiet(const struct skep__stream *stream, const struct skep__source *source) {
+    return source->coming > 0 && now_ms(stream) - source->moved_ms >= QUIET_MS;
+}
+
+/* What is less urgent is asked for when there is nothing else. */
 static void pull_all(struct skep__stream *stream, struct skep__stream_shelf *shelf) {
     const struct skep__queue *queue = shelf->shelf->queue;
     const struct appetite appetite = appetite_of(queue);
@@ -124,14 +132,17 @@ static void pull_all(struct skep__stream *stream, struct skep__stream_shelf *she
     for (unsigned class = 0; class < SKEP__CLASSES; class ++) {
         if (shelf->sources[class].made.done) pull(stream, shelf, class, appetite.now + appetite.ahead - here);
         else make(stream, shelf, class);
+        if (is_quiet(stream, &shelf->sources[class])) continue;
+        shelf->waits = true;
+        return;
     }
 }
 
 void skep__sources_pull(struct skep__stream *stream) {
-    if (!skep__nats_is_connected(stream->nats)) return;
+    if (stream->doubting || !skep__nats_is_connected(stream->nats)) return;
     for (struct skep__stream_shelf *shelf = stream->shelves; shelf != NULL; shelf = shelf->hh.next) {
         if (!shelf->wanted) continue;
-        shelf->wanted = false;
+        shelf->wanted = shelf->waits = false;
         pull_all(stream, shelf);
     }
 }
@@ -162,6 +173,14 @@ static void give_back(struct skep__stream *stream, const struct skep__nats_recei
                                                 .subject = received->reply, .data = text, .size_bytes = strlen(text)});
 }
 
+/* How many deliveries before this one may have begun it, at brokers that have ended: only what nobody had begun is
+ * given back in another way than by the end of a lease, and nobody begins what is not due. */
+static uint64_t begun_before(const struct skep__stream *stream, const struct skep__meta *meta,
+                             const struct skep__delivered *delivered) {
+    const bool early = meta->due_ms != 0 && skep__wall_ms() < meta->due_ms + stream->lease_ms;
+    return (early ? 0 : delivered->times - 1) + skep__doubts(stream, delivered->id);
+}
+
 static struct skep__submission submission_of(const struct skep__nats_received *received, const struct skep__meta *meta,
                                              bool expires) {
     return (struct skep__submission){.data = received->data.data,
@@ -172,42 +191,53 @@ static struct skep__submission submission_of(const struct skep__nats_received *r
                                      .ttl_ms = expires};
 }
 
-static void bury_killer(struct skep__stream *stream, struct skep__job *job, uint64_t times) {
-    struct skep_bytes reason;
-    char text[96];
-    snprintf(text, sizeof text, "%" PRIu64 " deliveries, and no broker has had it done", times - 1);
-    reason = (struct skep_bytes){text, strlen(text)};
-    struct skep__death *death = malloc(sizeof *death + reason.size_bytes + 1);
+/* It is not even shown. */
+static void bury(struct skep__stream *stream, struct skep__job *job, const char *cause, const char *text) {
+    const size_t size = strlen(text);
+    struct skep__death *death = malloc(sizeof *death + size + 1);
     if (death != NULL) {
-        *death = (struct skep__death){.cause = "interrupted",
-                                      .exit = {.code = -1, .signal = -1},
-                                      .wall_ms = skep__wall_ms(),
-                                      .size_bytes = reason.size_bytes};
-        memcpy(death->reason, text, reason.size_bytes + 1);
+        *death = (struct skep__death){
+            .cause = cause, .exit = {.code = -1, .signal = -1}, .wall_ms = skep__wall_ms(), .size_bytes = size};
+        memcpy(death->reason, text, size + 1);
     }
-    skep__held_bury(stream, job, "interrupted", death);
+    skep__held_bury(stream, job, cause, death);
 }
 
-/* A delivery before this one may have begun it, at a broker that has ended: it is marked, and does not expire. */
+void skep__source_history(struct skep__job *job, const struct skep__nats_received *received) {
+    const char *text = skep__nats_header(received, "Skep-Job");
+    struct skep__history history;
+    if (text == NULL || !skep__history_read(text, &history)) return;
+    job->id = history.id;
+    job->attempt = history.attempt;
+    job->failures = history.failures;
+    job->deaths = history.deaths;
+    job->interruptions = history.interruptions;
+}
+
+/* What may have been begun does not expire. */
 static void show(struct skep__stream *stream, struct skep__stream_shelf *shelf, struct skep__job *job,
-                 const struct skep__meta *meta, uint64_t times) {
+                 const struct skep__meta *meta, const struct skep__nats_received *received,
+                 const struct skep__delivered *delivered) {
     const uint64_t now = now_ms(stream), wall_ms = skep__wall_ms();
     const uint64_t age_ms = wall_ms > meta->accepted_ms ? wall_ms - meta->accepted_ms : 0;
     const uint64_t left_ms = meta->expires_ms > wall_ms ? meta->expires_ms - wall_ms : 0;
+    skep__source_history(job, received);
     job->accepted_ms = now > age_ms ? now - age_ms : 1;
-    job->attempt = (uint32_t)(times - 1);
+    job->attempt += (uint32_t)begun_before(stream, meta, delivered);
     job->wants_outcome = job->held->reply != NULL;
     shelf->held++;
     shelf->shelf->kept_count++;
     skep__memory_show(stream->memory, job, 0, job->expiry_node.index != 0 ? now + left_ms : 0);
-    if (times > MOST_TIMES) bury_killer(stream, job, times);
+    if (delivered->times > MOST_TIMES) bury(stream, job, "interrupted", "no broker has lived until it was done");
+    else if (job->expiry_node.index != 0 && left_ms == 0) bury(stream, job, "expired", "");
 }
 
 static int take(struct skep__stream *stream, struct skep__stream_shelf *shelf,
                 const struct skep__nats_received *received, const struct skep__meta *meta,
                 const struct skep__delivered *delivered) {
     struct skep__job *job = NULL;
-    const struct skep__submission s = submission_of(received, meta, meta->expires_ms != 0 && delivered->times == 1);
+    const bool expires = meta->expires_ms != 0 && begun_before(stream, meta, delivered) == 0;
+    const struct skep__submission s = submission_of(received, meta, expires);
     struct skep__held *held =
         skep__held_new(stream, delivered->id, received->reply, skep__nats_header(received, "Skep-Reply"));
     if (held == NULL) return SKEP_ENOMEM;
@@ -222,7 +252,7 @@ static int take(struct skep__stream *stream, struct skep__stream_shelf *shelf,
     }
     job->held = held;
     held->job = job;
-    show(stream, shelf, job, meta, delivered->times);
+    show(stream, shelf, job, meta, received, delivered);
     return SKEP_OK;
 }
 
@@ -256,6 +286,7 @@ void skep__source_received(struct skep__stream *stream, const struct skep__nats_
         return;
     }
     if (shelf->sources[class].coming > 0) shelf->sources[class].coming--;
+    shelf->sources[class].moved_ms = now_ms(stream);
     stream->settles = shelf->wanted = true;
     struct skep__held *held = skep__held_find(stream, delivered.id);
     if (held != NULL) {
@@ -285,7 +316,7 @@ void skep__sources_tick(struct skep__stream *stream, bool anew) {
             const bool lost = source->coming > 0 && now >= source->end_ms;
             if (anew || lost) source->coming = 0;
             if (anew) source->made = (struct skep__asking){.done = false};
-            if (anew || lost || !source->made.done) shelf->wanted = true;
+            if (anew || lost || !source->made.done || shelf->waits) shelf->wanted = true;
         }
     }
     skep__sources_pull(stream);

@@ -74,17 +74,39 @@ static bool read_number(const char **text, uint64_t most, uint64_t *number) {
     return *number <= most && (*end == ' ' || *end == '\0');
 }
 
+static bool read_numbers(const char *text, const uint64_t *most, uint64_t *numbers, unsigned count) {
+    for (unsigned i = 0; i < count; i++)
+        if (!read_number(&text, most[i], &numbers[i])) return false;
+    return true;
+}
+
 bool skep__meta_read(const char *text, struct skep__meta *meta) {
     static const uint64_t most[] = {UINT8_MAX, UINT16_MAX, UINT32_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
     uint64_t n[6];
-    for (unsigned i = 0; i < 6; i++)
-        if (!read_number(&text, most[i], &n[i])) return false;
+    if (!read_numbers(text, most, n, 6)) return false;
     *meta = (struct skep__meta){.priority = (uint8_t)n[0],
                                 .attempts = (uint16_t)n[1],
                                 .lease_ms = (uint32_t)n[2],
                                 .accepted_ms = n[3],
                                 .due_ms = n[4],
                                 .expires_ms = n[5]};
+    return true;
+}
+
+void skep__history_write(const struct skep__history *h, char text[SKEP__META_BYTES]) {
+    snprintf(text, SKEP__META_BYTES, "%" PRIu64 " %u %u %u %u", h->id, h->attempt, h->failures, h->deaths,
+             h->interruptions);
+}
+
+bool skep__history_read(const char *text, struct skep__history *history) {
+    static const uint64_t most[] = {INT64_MAX, UINT32_MAX, UINT32_MAX, UINT16_MAX, UINT16_MAX};
+    uint64_t n[5];
+    if (!read_numbers(text, most, n, 5) || n[0] == 0) return false;
+    *history = (struct skep__history){.id = n[0],
+                                      .attempt = (uint32_t)n[1],
+                                      .failures = (uint32_t)n[2],
+                                      .deaths = (uint16_t)n[3],
+                                      .interruptions = (uint16_t)n[4]};
     return true;
 }
 
@@ -114,7 +136,7 @@ bool skep__delivered_read(const char *reply, struct skep__delivered *delivered) 
 
 /* As most are: {"stream":"skep","seq":7}, with no need of a parser. */
 static bool read_plain(const struct skep_bytes *answer, struct skep__publication *p) {
-    static const char seq[] = "\"seq\":", error[] = "\"error\"", duplicate[] = "\"duplicate\":true";
+    static const char seq[] = "\"seq\":", error[] = "\"error\"", duplicate[] = "\"duplicate\":";
     const char *at = memmem(answer->data, answer->size_bytes, seq, strlen(seq));
     const char *end = answer->data + answer->size_bytes;
     if (at == NULL || memmem(answer->data, answer->size_bytes, error, strlen(error)) != NULL) return false;
@@ -122,6 +144,7 @@ static bool read_plain(const struct skep_bytes *answer, struct skep__publication
     for (at += strlen(seq); at < end && (*at == ' ' || (*at >= '0' && *at <= '9')); at++)
         if (*at != ' ') id = id * 10 + (uint64_t)(*at - '0');
     if (id == 0 || at == end) return false;
+    /* It is there if it is true, and only then. */
     *p = (struct skep__publication){
         .id = id, .duplicate = memmem(answer->data, answer->size_bytes, duplicate, strlen(duplicate)) != NULL};
     return true;

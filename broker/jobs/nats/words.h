@@ -37,6 +37,18 @@ void skep__meta_write(const struct skep__meta *meta, char text[SKEP__META_BYTES]
 /* False: it is none. */
 bool skep__meta_read(const char *text, struct skep__meta *meta);
 
+/* What a message says of a job that was begun before, or is a dead letter */
+struct skep__history {
+    uint64_t id;
+    uint32_t attempt, failures;
+    uint16_t deaths, interruptions;
+};
+
+void skep__history_write(const struct skep__history *history, char text[SKEP__META_BYTES]);
+
+/* False: it is none. */
+bool skep__history_read(const char *text, struct skep__history *history);
+
 /* Of a message that was fetched, from the subject by which it is acknowledged */
 struct skep__delivered {
     uint64_t id;    /* its number in the stream */
