@@ -36,7 +36,7 @@ SKEP_MUST_USE int skep__nats_servers_parse(const char *text, struct skep__nats_s
 
 /* --- life --- */
 
-/* What happens to the connection */
+/* What happens to the connection; told before what came by the new one. */
 struct skep__nats_events {
     /* It was lost; why may be "". */
     void (*lost)(void *context, const char *why);

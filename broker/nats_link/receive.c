@@ -59,9 +59,9 @@ void skep__nats_receive(uv_async_t *woken) {
     pthread_mutex_lock(&nats->lock);
     skep__nats_items_move(&items, &nats->incoming);
     pthread_mutex_unlock(&nats->lock);
+    tell_connection(nats); /* before what came by a new connection */
     for (size_t i = 0; i < items.count; i++) pass_on(&items.items[i]);
     skep__nats_items_free(&items);
-    tell_connection(nats);
 }
 
 /* --- what was asked of a message --- */

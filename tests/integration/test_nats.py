@@ -226,7 +226,7 @@ class Ends(Case):
         submitter.wait_outcomes()
         self.assertEqual(len(submitter.results), 2300)
         self.check(submitter)
-        self.assertTrue(hive.count(r"jobs are stored again: connected to NATS at 127\.0\.0\.1") >= 1)
+        self.assertRegex(hive.output("err"), r"jobs are stored again: connected to NATS at .*127\.0\.0\.1")
 
     def test_the_server_stands_still(self):
         hive = self.broker("q:20")

@@ -19,12 +19,12 @@ static void ask(struct skep__stream *stream) {
 
 void skep__doubt_begin(struct skep__stream *stream) {
     stream->doubting = true;
-    ask(stream);
+    stream->doubt_asked_ms = 0;
 }
 
 void skep__doubt_tick(struct skep__stream *stream) {
     if (!stream->doubting || !skep__nats_is_connected(stream->nats)) return;
-    if (skep__clock_ms(stream->clock) - stream->doubt_asked_ms >= AGAIN_MS) ask(stream);
+    if (stream->doubt_asked_ms == 0 || skep__clock_ms(stream->clock) - stream->doubt_asked_ms >= AGAIN_MS) ask(stream);
 }
 
 /* The oldest is of the least use: what it was about has been done long since, as a rule. */
@@ -37,7 +37,7 @@ static void add(struct skep__stream *stream, uint64_t id) {
 void skep__doubt_received(struct skep__stream *stream, const struct skep_bytes *answer) {
     json_t *json = json_loadb(answer->data, answer->size_bytes, 0, NULL);
     const json_t *last = json_object_get(json_object_get(json, "state"), "last_seq");
-    if (stream->doubting && json_is_integer(last)) {
+    if (stream->doubting && stream->doubt_asked_ms != 0 && json_is_integer(last)) {
         stream->doubting = false;
         add(stream, (uint64_t)json_integer_value(last));
     } else if (json_integer_value(json_object_get(json_object_get(json, "error"), "code")) == 404) {

@@ -163,7 +163,7 @@ static int send_forgotten(struct skep__stream *stream, const struct skep__held *
     return skep__stream_ask(stream, subject, text, 'x', held->dead_id);
 }
 
-static int acknowledge(struct skep__stream *stream, const struct skep__held *held) {
+static int acknowledge(struct skep__stream *stream, struct skep__held *held) {
     if (!held->moved) skep__outcome_send(stream, held);
     return skep__stream_ask(stream, held->ack, "+ACK", 'a', held->id);
 }

@@ -183,6 +183,7 @@ static void received(void *context, const struct skep__nats_received *message) {
     switch (letter) {
     case 'p': skep__puts_answered(stream, number, message); break;
     case 'o': skep__outcome_received(stream, number, message); break;
+    case 'u': skep__report_confirmed(stream, number, message); break;
     case 'm': skep__source_status(stream, rest, message); break;
     case 'c': skep__source_made(stream, rest, message); break;
     case 's': skep__streams_answered(stream, (unsigned)number, &message->data); break;
@@ -220,12 +221,14 @@ static void tick(uv_timer_t *timer) {
     skep__counts_tick(stream);
     skep__dead_tick(stream);
     skep__doubt_tick(stream);
+    skep__reports_tick(stream);
     skep__stream_turn(stream);
 }
 
 static void lost(void *context, const char *why) {
     struct skep__stream *stream = context;
     if (stream->away_ms == 0) stream->away_ms = skep__clock_ms(stream->clock);
+    skep__doubt_begin(stream);
     skep__stream_trouble(stream, SKEP_ECLOSED, "the connection to NATS is lost%s%s", why[0] != '\0' ? ": " : "", why);
 }
 
@@ -236,7 +239,7 @@ static void made(void *context, const char *url) {
     stream->away_ms = 0;
     snprintf(how, sizeof how, "connected to NATS at %s", at != NULL ? at + 1 : url);
     stream->store.events->mended(stream->store.context, how);
-    skep__doubt_begin(stream);
+    skep__doubt_tick(stream);
     skep__puts_tick(stream, true);
     skep__held_tick(stream, true);
     skep__sources_tick(stream, true);
@@ -269,6 +272,7 @@ static void nats_free(struct skep__store **out) {
     skep__nats_close(&stream->nats);
     skep__puts_end(stream);
     skep__outcomes_free(stream);
+    skep__reports_free(stream);
     skep__held_free_all(stream);
     skep__flusher_unmark(stream->flusher, &stream->turn);
     free_rest(stream);

@@ -109,17 +109,11 @@ static struct skep_bytes left_by(const struct skep__held *held) {
 
 /* A broker that ends between this and the acknowledgement has told the truth: it was done. The other way round nobody
  * would be told. */
-void skep__outcome_send(struct skep__stream *stream, const struct skep__held *held) {
-    const struct skep__nats_header header = {"Skep-Cause", held->cause};
+void skep__outcome_send(struct skep__stream *stream, struct skep__held *held) {
     const struct skep_bytes what = left_by(held);
-    if (held->reply == NULL || held->lost || own_number(stream, held->reply) != 0) return;
-    int status = skep__nats_publish(stream->nats, &(struct skep__nats_message){.subject = held->reply,
-                                                                               .data = what.data,
-                                                                               .size_bytes = what.size_bytes,
-                                                                               .headers = &header,
-                                                                               .header_count = held->cause != NULL});
-    if (status != SKEP_OK)
-        skep__stream_trouble(stream, status, "the outcome of job %" PRIu64 " reaches nobody", held->job->id);
+    if (held->told || held->reply == NULL || held->lost || own_number(stream, held->reply) != 0) return;
+    held->told = true;
+    skep__report_send(stream, held->job->id, held->reply, held->cause, &what);
 }
 
 void skep__outcome_tell(struct skep__stream *stream, struct skep__job *job, const char *cause,
@@ -138,6 +132,9 @@ void skep__outcome_tell(struct skep__stream *stream, struct skep__job *job, cons
 void skep__outcome_received(struct skep__stream *stream, uint64_t number, const struct skep__nats_received *received) {
     struct skep__awaited *awaited = find(stream, number);
     const char *cause = skep__nats_header(received, "Skep-Cause");
+    if (received->reply != NULL) /* it is sent again, if this does not arrive */
+        (void)!skep__nats_publish(
+            stream->nats, &(struct skep__nats_message){.subject = received->reply, .data = "+", .size_bytes = 1});
     if (awaited == NULL) return;
     if (cause != NULL) cause = skep__stream_cause(cause);
     struct skep__job *job = shadow_of(awaited, &received->data);

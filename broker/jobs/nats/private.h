@@ -78,6 +78,16 @@ struct skep__awaited {
     struct skep__job *early; /* with the outcome, which came before the acceptance */
 };
 
+/* An outcome that another broker has not confirmed */
+struct skep__report {
+    UT_hash_handle hh; /* in stream.reports, by number */
+    uint64_t number, made_ms, sent_ms;
+    char *to;
+    const char *cause; /* static text; NULL: it is done */
+    size_t size_bytes;
+    char data[];
+};
+
 /* What is being done with the message of a job */
 enum skep__step {
     SKEP__KEPT,      /* nothing: it is leased */
@@ -102,6 +112,7 @@ struct skep__held {
     struct skep__death *death;
     char *result; /* ending: NULL: there is none, */
     size_t result_bytes;
+    bool told;   /* another broker, of the outcome */
     bool lost;   /* or there was no memory for it */
     char *reply; /* where the outcome is wanted; NULL: nowhere */
     char *ack;   /* the subject for what is said of the message */
@@ -131,6 +142,8 @@ struct skep__stream {
     struct skep__asking made[2];       /* the streams, after they were found missing */
     char (*queues)[SKEP_MAX_NAME + 1]; /* that the streams had at the start */
     size_t queue_count;
+    struct skep__report *reports;
+    uint64_t last_report;
     uint64_t doubts[SKEP__DOUBTS]; /* numbers of messages up to which a delivery may be forgotten, rising */
     unsigned doubt_count;
     bool doubting; /* such a number is asked for, and was last at this time, by the clock */
@@ -175,6 +188,15 @@ SKEP_MUST_USE int skep__streams_open(struct skep__stream *stream, char why[SKEP_
 void skep__streams_missing(struct skep__stream *stream, unsigned which);
 void skep__streams_answered(struct skep__stream *stream, unsigned which, const struct skep_bytes *answer);
 
+/* --- report.c --- */
+
+/* Tells another broker the outcome of a job. */
+void skep__report_send(struct skep__stream *stream, uint64_t id, const char *to, const char *cause,
+                       const struct skep_bytes *what);
+void skep__report_confirmed(struct skep__stream *stream, uint64_t number, const struct skep__nats_received *received);
+void skep__reports_tick(struct skep__stream *stream);
+void skep__reports_free(struct skep__stream *stream);
+
 /* --- outcome.c --- */
 
 /* Somebody waits for the outcome of a job that is being put. Errors: SKEP_ENOMEM. */
@@ -185,7 +207,7 @@ SKEP_MUST_USE int skep__outcome_await(struct skep__stream *stream, struct skep__
 void skep__outcome_accepted(struct skep__stream *stream, uint64_t number, uint64_t id);
 
 /* A job ends here: tells who waits for it at another broker. */
-void skep__outcome_send(struct skep__stream *stream, const struct skep__held *held);
+void skep__outcome_send(struct skep__stream *stream, struct skep__held *held);
 
 /* It has ended: tells who waits for it here. */
 void skep__outcome_tell(struct skep__stream *stream, struct skep__job *job, const char *cause,
@@ -236,13 +258,14 @@ void skep__held_free_all(struct skep__stream *stream);
 
 /* --- doubt.c --- */
 
-/* The connection was made again: what a server was told last may be forgotten there. */
+/* The connection was lost: what a server was told last may be forgotten there. No job is taken until it is known which
+ * that may be true of. */
 void skep__doubt_begin(struct skep__stream *stream);
 
 /* The number of the last message that this may be true of has come. */
 void skep__doubt_received(struct skep__stream *stream, const struct skep_bytes *answer);
 
-/* Asks again, if there is no answer. */
+/* Asks for that, and again if there is no answer. */
 void skep__doubt_tick(struct skep__stream *stream);
 
 /* How often a message may have been delivered before, and the server does not know it. */

@@ -17,7 +17,7 @@ enum {
     MOST = 8192,     /* jobs that are asked for together */
     MOST_TIMES = 20, /* deliveries after which a job is a dead letter: brokers do not live through it */
     IDLE_TICKS = 50, /* without a worker, after which jobs go to other brokers */
-    LACK_MS = 1000   /* for which a job is given back for want of memory */
+    LACK_MS = 500    /* for which a job is given back that cannot be taken now */
 };
 
 static uint64_t now_ms(const struct skep__stream *stream) {
@@ -296,6 +296,7 @@ void skep__source_received(struct skep__stream *stream, const struct skep__nats_
     fill_missing(&meta, received);
     const uint64_t wall_ms = skep__wall_ms();
     if (meta.due_ms > wall_ms) give_back(stream, received, meta.due_ms - wall_ms);
+    else if (stream->doubting) give_back(stream, received, LACK_MS);
     else if (take(stream, shelf, received, &meta, &delivered) != SKEP_OK) give_back(stream, received, LACK_MS);
 }
 
