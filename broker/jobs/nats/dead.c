@@ -72,7 +72,7 @@ static int take(struct skep__stream *stream, struct skep__stream_shelf *shelf, u
                                        .lease_ms = meta.lease_ms,
                                        .attempts = meta.attempts,
                                        .priority = meta.priority};
-    struct skep__held *held = skep__held_new(stream, 0, "", NULL);
+    struct skep__held *held = skep__held_new(stream, NULL, 0, "", NULL);
     if (held == NULL) return SKEP_ENOMEM;
     held->dead_id = dead_id;
     int status = skep__memory_restore(stream->memory, shelf->shelf, &s, dead_id, skep__clock_ms(stream->clock), &job);

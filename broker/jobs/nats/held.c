@@ -25,10 +25,12 @@ void skep__held_free(struct skep__held *held) {
     free(held);
 }
 
-struct skep__held *skep__held_new(struct skep__stream *stream, uint64_t id, const char *ack, const char *reply) {
+struct skep__held *skep__held_new(struct skep__stream *stream, struct skep__source *source, uint64_t id,
+                                  const char *ack, const char *reply) {
     struct skep__held *held = calloc(1, sizeof *held);
     if (held == NULL) return NULL;
     held->id = id;
+    held->source = source;
     held->since_ms = now_ms(stream);
     held->ack = strdup(ack);
     held->reply = reply != NULL ? strdup(reply) : NULL;
@@ -62,10 +64,25 @@ static struct skep__held *find_dead(struct skep__stream *stream, uint64_t id) {
     return held;
 }
 
+/* NULL: it is in none. */
+static struct skep__held_list *list_of(struct skep__stream *stream, const struct skep__held *held) {
+    switch ((enum skep__step)held->step) {
+    case SKEP__KEPT: return &stream->leases;
+    case SKEP__ENDING: return &held->source->ending;
+    case SKEP__DEAD: return NULL;
+    default: return &stream->changes;
+    }
+}
+
+static void leave_list(struct skep__stream *stream, struct skep__held *held) {
+    struct skep__held_list *list = list_of(stream, held);
+    if (held->step == SKEP__ENDING && held->source->unsent == held) held->source->unsent = TAILQ_NEXT(held, entry);
+    if (list != NULL) TAILQ_REMOVE(list, held, entry);
+}
+
 /* Its job is not the stream's any more, which the caller has freed or keeps in memory. */
 static void release(struct skep__stream *stream, struct skep__held *held) {
-    if (held->step != SKEP__KEPT && held->step != SKEP__DEAD) TAILQ_REMOVE(&stream->changes, held, entry);
-    else if (held->step == SKEP__KEPT) TAILQ_REMOVE(&stream->leases, held, entry);
+    leave_list(stream, held);
     if (held->step <= SKEP__MOVING) HASH_DEL(stream->held, held);
     else HASH_DEL(stream->dead, held);
 }
@@ -163,37 +180,60 @@ static int send_forgotten(struct skep__stream *stream, const struct skep__held *
     return skep__stream_ask(stream, subject, text, 'x', held->dead_id);
 }
 
-static int acknowledge(struct skep__stream *stream, struct skep__held *held) {
-    if (!held->moved) skep__outcome_send(stream, held);
-    return skep__stream_ask(stream, held->ack, "+ACK", 'a', held->id);
-}
-
 static void send_step(struct skep__stream *stream, struct skep__held *held) {
     int status = SKEP_OK;
     held->since_ms = now_ms(stream);
     switch ((enum skep__step)held->step) {
-    case SKEP__ENDING: status = acknowledge(stream, held); break;
     case SKEP__BURYING: status = send_dead(stream, held); break;
     case SKEP__MOVING: status = send_work(stream, held, "moved", held->id, 't'); break;
     case SKEP__REVIVING: status = send_work(stream, held, "revived", held->dead_id, 'r'); break;
     case SKEP__FORGETTING: status = send_forgotten(stream, held); break;
+    case SKEP__ENDING: /* at the end of the turn */
     case SKEP__KEPT:
     case SKEP__DEAD: break;
     }
     if (status != SKEP_OK && status != SKEP_EAGAIN) skep__stream_trouble(stream, status, "job %" PRIu64, held->job->id);
 }
 
-/* From a state in which nothing is under way. */
 static void begin(struct skep__stream *stream, struct skep__held *held, enum skep__step step) {
-    if (held->step == SKEP__KEPT) TAILQ_REMOVE(&stream->leases, held, entry);
-    if (held->step == SKEP__KEPT || held->step == SKEP__DEAD) TAILQ_INSERT_TAIL(&stream->changes, held, entry);
+    leave_list(stream, held);
     held->step = (uint8_t)step;
+    TAILQ_INSERT_TAIL(list_of(stream, held), held, entry);
     send_step(stream, held);
+    if (step != SKEP__ENDING) return;
+    if (held->source->unsent == NULL) held->source->unsent = held;
+    stream->acknowledges = true;
+    skep__stream_turn(stream);
 }
 
-static void next_step(struct skep__stream *stream, struct skep__held *held, enum skep__step step) {
-    held->step = (uint8_t)step;
-    send_step(stream, held);
+/* --- acknowledgements --- */
+
+/* The stream takes what comes by one connection for one consumer in its order: that it has the last one says that it
+ * has all. */
+static int acknowledge(struct skep__stream *stream, struct skep__held *held) {
+    held->since_ms = now_ms(stream);
+    if (!held->moved) skep__outcome_send(stream, held);
+    if (TAILQ_NEXT(held, entry) == NULL) return skep__stream_ask(stream, held->ack, "+ACK", 'a', held->id);
+    return skep__nats_publish(
+        stream->nats, &(struct skep__nats_message){.subject = held->ack, .data = "+ACK", .size_bytes = strlen("+ACK")});
+}
+
+/* What cannot be sent now is sent in another turn, and the last one again. */
+static void send_source(struct skep__stream *stream, struct skep__source *source) {
+    int status = SKEP_OK;
+    for (struct skep__held *held = source->unsent; held != NULL && status == SKEP_OK;) {
+        status = acknowledge(stream, held);
+        if (status == SKEP_OK) held = TAILQ_NEXT(held, entry);
+        source->unsent = held;
+    }
+    if (source->unsent != NULL) stream->acknowledges = true;
+}
+
+void skep__held_turn(struct skep__stream *stream) {
+    if (!stream->acknowledges) return;
+    stream->acknowledges = false;
+    for (struct skep__stream_shelf *shelf = stream->shelves; shelf != NULL; shelf = shelf->hh.next)
+        for (unsigned class = 0; class < SKEP__CLASSES; class ++) send_source(stream, &shelf->sources[class]);
 }
 
 /* --- steps --- */
@@ -299,32 +339,42 @@ static void forgotten(struct skep__stream *stream, struct skep__held *held) {
     skep__held_free(held);
 }
 
-/* 503: the stream or the consumer is not there. It was made anew, or will be: what is acknowledged is gone. */
-static void acknowledged(struct skep__stream *stream, uint64_t id) {
-    struct skep__held *held = skep__held_find(stream, id);
-    if (held == NULL || held->step != SKEP__ENDING) return;
+static void finish(struct skep__stream *stream, struct skep__held *held) {
     if (held->cause != NULL) buried(stream, held);
     else if (held->moved) moved(stream, held);
     else ended(stream, held);
+}
+
+/* All before it are, too. 503: the stream or the consumer is not there. It was made anew, or will be: what is
+ * acknowledged is gone. */
+static void acknowledged(struct skep__stream *stream, uint64_t id) {
+    struct skep__held *held = skep__held_find(stream, id);
+    if (held == NULL || held->step != SKEP__ENDING) return;
+    struct skep__source *source = held->source;
+    for (bool last = false; !last;) {
+        struct skep__held *first = TAILQ_FIRST(&source->ending);
+        last = first == held;
+        finish(stream, first);
+    }
 }
 
 static void dead_is_stored(struct skep__stream *stream, uint64_t id, const struct skep__publication *p) {
     struct skep__held *held = skep__held_find(stream, id);
     if (held == NULL || held->step != SKEP__BURYING) return;
     held->dead_id = p->id;
-    next_step(stream, held, SKEP__ENDING);
+    begin(stream, held, SKEP__ENDING);
 }
 
 static void copy_is_stored(struct skep__stream *stream, uint64_t id) {
     struct skep__held *held = skep__held_find(stream, id);
     if (held == NULL || held->step != SKEP__MOVING) return;
     held->moved = true;
-    next_step(stream, held, SKEP__ENDING);
+    begin(stream, held, SKEP__ENDING);
 }
 
 static void revived(struct skep__stream *stream, uint64_t dead_id) {
     struct skep__held *held = find_dead(stream, dead_id);
-    if (held != NULL && held->step == SKEP__REVIVING) next_step(stream, held, SKEP__FORGETTING);
+    if (held != NULL && held->step == SKEP__REVIVING) begin(stream, held, SKEP__FORGETTING);
 }
 
 static void deleted(struct skep__stream *stream, uint64_t dead_id) {
@@ -370,7 +420,7 @@ void skep__held_again(struct skep__stream *stream, struct skep__held *held, cons
     if (copy == NULL) return;
     free(held->ack);
     held->ack = copy;
-    if (held->step == SKEP__ENDING) send_step(stream, held);
+    if (held->step == SKEP__ENDING) say(stream, held, "+ACK");
 }
 
 static void extend(struct skep__stream *stream, struct skep__held *held) {
@@ -380,12 +430,20 @@ static void extend(struct skep__stream *stream, struct skep__held *held) {
     TAILQ_INSERT_TAIL(&stream->leases, held, entry);
 }
 
-/* They are in the order in which they were sent, or nearly so. */
 static void repeat(struct skep__stream *stream, bool all) {
     struct skep__held *held;
     const uint64_t now = now_ms(stream);
     TAILQ_FOREACH(held, &stream->changes, entry)
     if (all || now - held->since_ms >= AGAIN_MS) send_step(stream, held);
+}
+
+/* From the first on, if that was sent long ago. */
+static void repeat_source(struct skep__stream *stream, struct skep__source *source, bool all) {
+    struct skep__held *first = TAILQ_FIRST(&source->ending);
+    if (first == NULL || (!all && now_ms(stream) - first->since_ms < AGAIN_MS)) return;
+    source->unsent = first;
+    stream->acknowledges = true;
+    skep__stream_turn(stream);
 }
 
 void skep__held_tick(struct skep__stream *stream, bool all) {
@@ -395,6 +453,8 @@ void skep__held_tick(struct skep__stream *stream, bool all) {
     while ((held = TAILQ_FIRST(&stream->leases)) != NULL && now - held->since_ms >= stream->lease_ms / 3)
         extend(stream, held);
     repeat(stream, all);
+    for (struct skep__stream_shelf *shelf = stream->shelves; shelf != NULL; shelf = shelf->hh.next)
+        for (unsigned class = 0; class < SKEP__CLASSES; class ++) repeat_source(stream, &shelf->sources[class], all);
 }
 
 static void give_back(struct skep__stream *stream, struct skep__held *held) {

@@ -50,6 +50,7 @@ static struct skep__shelf *nats_open(struct skep__store *store, struct skep__que
     struct skep__stream_shelf *shelf = calloc(1, sizeof *shelf);
     if (shelf == NULL) return NULL;
     skep__token_make(queue->name, shelf->token);
+    for (unsigned class = 0; class < SKEP__CLASSES; class ++) TAILQ_INIT(&shelf->sources[class].ending);
     HASH_ADD_STR(stream->shelves, token, shelf);
     if (SKEP_IS_ADDED(shelf, hh)) shelf->shelf = in_memory(store)->open(memory_of(store), queue);
     if (shelf->shelf == NULL) {
@@ -206,6 +207,7 @@ static void gone(void *context, const struct skep__nats_received *message) {
 static void at_turn(struct skep__flush *flush) {
     struct skep__stream *stream = SKEP_CONTAINER(flush, struct skep__stream, turn);
     skep__puts_complete(stream);
+    skep__held_turn(stream);
     if (stream->settles) {
         stream->settles = false;
         stream->store.events->settled(stream->store.context);
@@ -268,6 +270,7 @@ static void closed(uv_handle_t *handle) {
 static void nats_free(struct skep__store **out) {
     struct skep__stream *stream = skep__stream_of(*out);
     skep__held_give_back(stream, NULL);
+    skep__held_turn(stream);
     stream->freed = true;
     skep__nats_close(&stream->nats);
     skep__puts_end(stream);

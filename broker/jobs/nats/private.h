@@ -19,12 +19,16 @@ struct skep__asking {
     uint64_t asked_ms; /* by the clock; 0: it has not been */
 };
 
+TAILQ_HEAD(skep__held_list, skep__held);
+
 /* A class of a queue: a consumer of the stream, shared by all brokers */
 struct skep__source {
     struct skep__asking made;
-    uint64_t coming;   /* jobs that were asked for and have not come */
-    uint64_t moved_ms; /* when it was last asked for some, or one came, by the clock */
-    uint64_t end_ms;   /* when nothing comes of that any more */
+    uint64_t coming;               /* jobs that were asked for and have not come */
+    uint64_t moved_ms;             /* when it was last asked for some, or one came, by the clock */
+    uint64_t end_ms;               /* when nothing comes of that any more */
+    struct skep__held_list ending; /* jobs that are acknowledged, in the order of their acknowledgements */
+    struct skep__held *unsent;     /* of these, the first whose acknowledgement was not sent; NULL: all were */
 };
 
 /* What a stream has of a queue besides */
@@ -100,8 +104,10 @@ enum skep__step {
 };
 
 struct skep__held {
-    UT_hash_handle hh;             /* in stream.held by id, or in stream.dead by dead_id */
-    TAILQ_ENTRY(skep__held) entry; /* in stream.leases by since_ms, or in stream.changes; not while it is dead */
+    UT_hash_handle hh; /* in stream.held by id, or in stream.dead by dead_id */
+    TAILQ_ENTRY(skep__held)
+    entry;                       /* in the list of its step: stream.leases by since_ms, source.ending, stream.changes */
+    struct skep__source *source; /* from which it came; NULL: a dead letter of before */
     struct skep__job *job;
     uint64_t id, dead_id; /* in both streams; 0: it is not there */
     uint64_t since_ms;    /* when the lease was extended, or the step was sent, by the clock */
@@ -117,7 +123,6 @@ struct skep__held {
     char *reply; /* where the outcome is wanted; NULL: nowhere */
     char *ack;   /* the subject for what is said of the message */
 };
-TAILQ_HEAD(skep__held_list, skep__held);
 
 struct skep__stream {
     struct skep__store store; /* first member */
@@ -153,6 +158,7 @@ struct skep__stream {
     uint64_t dead_next;     /* number of the dead letter to be looked for next, */
     uint64_t dead_asked_ms; /* and when that was asked for last, by the clock */
     bool silent;            /* nobody is told of a death */
+    bool acknowledges;      /* some wait to be sent */
     bool settles;           /* something was completed in this turn */
     bool freed;
 };
@@ -221,7 +227,8 @@ void skep__outcomes_free(struct skep__stream *stream);
 /* --- held.c --- */
 
 /* What is known of a message that came; ack and reply are copied, the latter may be NULL. NULL: no memory. */
-struct skep__held *skep__held_new(struct skep__stream *stream, uint64_t id, const char *ack, const char *reply);
+struct skep__held *skep__held_new(struct skep__stream *stream, struct skep__source *source, uint64_t id,
+                                  const char *ack, const char *reply);
 void skep__held_free(struct skep__held *held);
 
 /* Whether the table has it. False: no memory. */
@@ -243,6 +250,9 @@ void skep__held_forget(struct skep__stream *stream, struct skep__job *job);
 /* Answers to these, by letter. */
 void skep__held_answered(struct skep__stream *stream, char letter, uint64_t number,
                          const struct skep__nats_received *received);
+
+/* Sends the acknowledgements that have gathered in this turn. */
+void skep__held_turn(struct skep__stream *stream);
 
 /* Extends leases, and repeats what was not answered; all: at once, since the connection was made again. */
 void skep__held_tick(struct skep__stream *stream, bool all);

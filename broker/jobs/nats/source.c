@@ -232,14 +232,14 @@ static void show(struct skep__stream *stream, struct skep__stream_shelf *shelf, 
     else if (job->expiry_node.index != 0 && left_ms == 0) bury(stream, job, "expired", "");
 }
 
-static int take(struct skep__stream *stream, struct skep__stream_shelf *shelf,
+static int take(struct skep__stream *stream, struct skep__stream_shelf *shelf, struct skep__source *source,
                 const struct skep__nats_received *received, const struct skep__meta *meta,
                 const struct skep__delivered *delivered) {
     struct skep__job *job = NULL;
     const bool expires = meta->expires_ms != 0 && begun_before(stream, meta, delivered) == 0;
     const struct skep__submission s = submission_of(received, meta, expires);
     struct skep__held *held =
-        skep__held_new(stream, delivered->id, received->reply, skep__nats_header(received, "Skep-Reply"));
+        skep__held_new(stream, source, delivered->id, received->reply, skep__nats_header(received, "Skep-Reply"));
     if (held == NULL) return SKEP_ENOMEM;
     int status = skep__memory_restore(stream->memory, shelf->shelf, &s, delivered->id, now_ms(stream), &job);
     if (status == SKEP_OK && !skep__held_add(stream, held)) {
@@ -297,7 +297,8 @@ void skep__source_received(struct skep__stream *stream, const struct skep__nats_
     const uint64_t wall_ms = skep__wall_ms();
     if (meta.due_ms > wall_ms) give_back(stream, received, meta.due_ms - wall_ms);
     else if (stream->doubting) give_back(stream, received, LACK_MS);
-    else if (take(stream, shelf, received, &meta, &delivered) != SKEP_OK) give_back(stream, received, LACK_MS);
+    else if (take(stream, shelf, &shelf->sources[class], received, &meta, &delivered) != SKEP_OK)
+        give_back(stream, received, LACK_MS);
 }
 
 /* --- time --- */
