@@ -105,7 +105,7 @@ void skep__dead_received(struct skep__stream *stream, const struct skep__nats_re
     const uint64_t id = seq != NULL ? strtoull(seq, NULL, 10) : 0;
     if (skep__nats_status(received) != 0 || id < stream->dead_next) return;
     struct skep__stream_shelf *shelf = shelf_of(stream, skep__nats_header(received, "Nats-Subject"));
-    const bool known = shelf == NULL || is_own(stream, received) || skep__held_has_dead(stream, id);
+    const bool known = shelf == NULL || is_own(stream, received) || skep__held_find_dead(stream, id) != NULL;
     if (!known && take(stream, shelf, id, received) != SKEP_OK) return; /* the next time */
     stream->dead_next = id + 1;
     ask_next(stream);

@@ -92,33 +92,33 @@ static void nats_put(struct skep__store *store, struct skep__shelf *shelf, const
 
 static void nats_ack(struct skep__store *store, struct skep__job *job, const struct skep_bytes *result,
                      uint64_t now_ms) {
-    if (job->held != NULL) skep__held_end(skep__stream_of(store), job, result);
+    if (job->held != NULL) skep__step_end(skep__stream_of(store), job, result);
     else in_memory(store)->ack(memory_of(store), job, result, now_ms);
 }
 
 static void nats_retry(struct skep__store *store, struct skep__job *job, uint64_t now_ms, uint64_t due_ms) {
     if (job->held == NULL) in_memory(store)->retry(memory_of(store), job, now_ms, due_ms);
-    else skep__held_move(skep__stream_of(store), job, due_ms > now_ms ? due_ms - now_ms : 0);
+    else skep__step_move(skep__stream_of(store), job, due_ms > now_ms ? due_ms - now_ms : 0);
 }
 
 static void nats_recover(struct skep__store *store, struct skep__job *job) {
     if (job->held == NULL) in_memory(store)->recover(memory_of(store), job);
-    else skep__held_move(skep__stream_of(store), job, 0);
+    else skep__step_move(skep__stream_of(store), job, 0);
 }
 
 static void nats_bury(struct skep__store *store, struct skep__job *job, const char *cause, struct skep__death *death,
                       const struct skep_bytes *reason, uint64_t now_ms) {
-    if (job->held != NULL) skep__held_bury(skep__stream_of(store), job, cause, death);
+    if (job->held != NULL) skep__step_bury(skep__stream_of(store), job, cause, death);
     else in_memory(store)->bury(memory_of(store), job, cause, death, reason, now_ms);
 }
 
 static void nats_revive(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
-    if (job->held != NULL) skep__held_revive(skep__stream_of(store), job);
+    if (job->held != NULL) skep__step_revive(skep__stream_of(store), job);
     else in_memory(store)->revive(memory_of(store), job, now_ms);
 }
 
 static void nats_drop(struct skep__store *store, struct skep__job *job) {
-    if (job->held != NULL) skep__held_forget(skep__stream_of(store), job);
+    if (job->held != NULL) skep__step_forget(skep__stream_of(store), job);
     else in_memory(store)->drop(memory_of(store), job);
 }
 
@@ -191,7 +191,7 @@ static void received(void *context, const struct skep__nats_received *message) {
     case 'i': skep__counts_received(stream, &message->data); break;
     case 'l': skep__doubt_received(stream, &message->data); break;
     case 'g': skep__dead_received(stream, message); break;
-    default: skep__held_answered(stream, letter, number, message);
+    default: skep__steps_answered(stream, letter, number, message);
     }
     skep__stream_turn(stream);
 }
@@ -201,13 +201,13 @@ static void gone(void *context, const struct skep__nats_received *message) {
     const size_t size = message->data.size_bytes < sizeof text ? message->data.size_bytes : sizeof text - 1;
     memcpy(text, message->data.data, size);
     text[size] = '\0';
-    skep__held_gone(context, strtoull(text, NULL, 10));
+    skep__steps_gone(context, strtoull(text, NULL, 10));
 }
 
 static void at_turn(struct skep__flush *flush) {
     struct skep__stream *stream = SKEP_CONTAINER(flush, struct skep__stream, turn);
     skep__puts_complete(stream);
-    skep__held_turn(stream);
+    skep__steps_turn(stream);
     if (stream->settles) {
         stream->settles = false;
         stream->store.events->settled(stream->store.context);
@@ -218,7 +218,8 @@ static void at_turn(struct skep__flush *flush) {
 static void tick(uv_timer_t *timer) {
     struct skep__stream *stream = timer->data;
     skep__puts_tick(stream, false);
-    skep__held_tick(stream, false);
+    skep__held_tick(stream);
+    skep__steps_tick(stream, false);
     skep__sources_tick(stream, false);
     skep__counts_tick(stream);
     skep__dead_tick(stream);
@@ -243,7 +244,8 @@ static void made(void *context, const char *url) {
     stream->store.events->mended(stream->store.context, how);
     skep__doubt_tick(stream);
     skep__puts_tick(stream, true);
-    skep__held_tick(stream, true);
+    skep__held_tick(stream);
+    skep__steps_tick(stream, true);
     skep__sources_tick(stream, true);
     skep__stream_turn(stream);
 }
@@ -270,7 +272,7 @@ static void closed(uv_handle_t *handle) {
 static void nats_free(struct skep__store **out) {
     struct skep__stream *stream = skep__stream_of(*out);
     skep__held_give_back(stream, NULL);
-    skep__held_turn(stream);
+    skep__steps_turn(stream);
     stream->freed = true;
     skep__nats_close(&stream->nats);
     skep__puts_end(stream);

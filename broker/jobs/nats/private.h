@@ -231,40 +231,66 @@ struct skep__held *skep__held_new(struct skep__stream *stream, struct skep__sour
                                   const char *ack, const char *reply);
 void skep__held_free(struct skep__held *held);
 
-/* Whether the table has it. False: no memory. */
+/* Whether the table has it, by its number, or by that of a dead letter. False: no memory. */
 bool skep__held_add(struct skep__stream *stream, struct skep__held *held);
 bool skep__held_add_dead(struct skep__stream *stream, struct skep__held *held);
 struct skep__held *skep__held_find(struct skep__stream *stream, uint64_t id);
+struct skep__held *skep__held_find_dead(struct skep__stream *stream, uint64_t dead_id);
+
+/* The list of its step; NULL: there is none. It is not in that any more. */
+struct skep__held_list *skep__held_list_of(struct skep__stream *stream, const struct skep__held *held);
+void skep__held_leave_list(struct skep__stream *stream, struct skep__held *held);
+
+/* It is in no list and in no table any more. */
+void skep__held_release(struct skep__stream *stream, struct skep__held *held);
+
+/* Says something of its message. What cannot be said now is lost. */
+void skep__held_say(struct skep__stream *stream, const struct skep__held *held, const char *what);
 
 /* It was delivered again, while it is here. */
 void skep__held_again(struct skep__stream *stream, struct skep__held *held, const char *ack);
 
-/* Steps: the job is pending until the stream has said that they are done. */
-void skep__held_end(struct skep__stream *stream, struct skep__job *job, const struct skep_bytes *result);
-void skep__held_bury(struct skep__stream *stream, struct skep__job *job, const char *cause, struct skep__death *death);
-/* delay_ms: before it is given to anybody. */
-void skep__held_move(struct skep__stream *stream, struct skep__job *job, uint64_t delay_ms);
-void skep__held_revive(struct skep__stream *stream, struct skep__job *job);
-void skep__held_forget(struct skep__stream *stream, struct skep__job *job);
-
-/* Answers to these, by letter. */
-void skep__held_answered(struct skep__stream *stream, char letter, uint64_t number,
-                         const struct skep__nats_received *received);
-
-/* Sends the acknowledgements that have gathered in this turn. */
-void skep__held_turn(struct skep__stream *stream);
-
-/* Extends leases, and repeats what was not answered; all: at once, since the connection was made again. */
-void skep__held_tick(struct skep__stream *stream, bool all);
+/* Extends leases. */
+void skep__held_tick(struct skep__stream *stream);
 
 /* Gives all that is not pending back to the stream: of a shelf, or (NULL) of all, whether workers have it or not. */
 void skep__held_give_back(struct skep__stream *stream, const struct skep__shelf *shelf);
 
-/* Another broker has put a dead letter back, or has deleted it. */
-void skep__held_gone(struct skep__stream *stream, uint64_t dead_id);
-bool skep__held_has_dead(struct skep__stream *stream, uint64_t dead_id);
-
 void skep__held_free_all(struct skep__stream *stream);
+
+/* --- copies.c: what is written of a job; errors are those of skep__nats_publish --- */
+
+/* A dead letter. */
+SKEP_MUST_USE int skep__copy_dead(struct skep__stream *stream, const struct skep__held *held);
+
+/* A job for whichever broker takes it next. what and of name the copy, which is there once; letter: of the answer. */
+SKEP_MUST_USE int skep__copy_work(struct skep__stream *stream, const struct skep__held *held, const char *what,
+                                  uint64_t of, char letter);
+
+/* That a dead letter is to be deleted. */
+SKEP_MUST_USE int skep__ask_to_forget(struct skep__stream *stream, const struct skep__held *held);
+
+/* --- steps.c --- */
+
+/* The job is pending until the stream has said that it is done. delay_ms: before it is given to anybody. */
+void skep__step_end(struct skep__stream *stream, struct skep__job *job, const struct skep_bytes *result);
+void skep__step_bury(struct skep__stream *stream, struct skep__job *job, const char *cause, struct skep__death *death);
+void skep__step_move(struct skep__stream *stream, struct skep__job *job, uint64_t delay_ms);
+void skep__step_revive(struct skep__stream *stream, struct skep__job *job);
+void skep__step_forget(struct skep__stream *stream, struct skep__job *job);
+
+/* Answers to these, by letter. */
+void skep__steps_answered(struct skep__stream *stream, char letter, uint64_t number,
+                          const struct skep__nats_received *received);
+
+/* Another broker has put a dead letter back, or has deleted it. */
+void skep__steps_gone(struct skep__stream *stream, uint64_t dead_id);
+
+/* Sends the acknowledgements that have gathered in this turn. */
+void skep__steps_turn(struct skep__stream *stream);
+
+/* Repeats what was not answered; all: at once, since the connection was made again. */
+void skep__steps_tick(struct skep__stream *stream, bool all);
 
 /* --- doubt.c --- */
 

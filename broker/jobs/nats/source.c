@@ -200,7 +200,7 @@ static void bury(struct skep__stream *stream, struct skep__job *job, const char 
             .cause = cause, .exit = {.code = -1, .signal = -1}, .wall_ms = skep__wall_ms(), .size_bytes = size};
         memcpy(death->reason, text, size + 1);
     }
-    skep__held_bury(stream, job, cause, death);
+    skep__step_bury(stream, job, cause, death);
 }
 
 void skep__source_history(struct skep__job *job, const struct skep__nats_received *received) {
