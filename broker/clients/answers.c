@@ -20,6 +20,7 @@ struct skep__answers {
     skep_cluster *cluster;
     struct skep__session *session; /* NULL: it has left */
     bool quiet;                    /* outcomes are wanted, too */
+    bool durable;                  /* the jobs outlast the broker */
     uint64_t first, next,
         end;          /* numbers: of the first job that was not told, of the next to be answered, behind its last */
     uint64_t lacking; /* jobs behind these that were declined, for there was no memory to remember them */
@@ -39,11 +40,12 @@ static void tell_declined(struct skep__session *session, const struct run *run) 
     skep__session_tell(session, &command);
 }
 
-static void tell_accepted(struct skep__session *session, const struct run *run, bool quiet) {
+static void tell_accepted(struct skep__session *session, const struct run *run, bool quiet, bool durable) {
     struct skep_command command = {.id = SKEP_COMMAND_accepted,
                                    .accepted = {.number = run->number, .id = run->answer.id}};
     struct skep_command_accepted *c = &command.accepted;
     SKEP_SET(accepted, c, n, run->answer.n);
+    if (durable) SKEP_SET(accepted, c, durable, true);
     if (run->answer.status == SKEP_EDUPLICATE) SKEP_SET(accepted, c, duplicate, true);
     if (run->answer.waits) SKEP_SET(accepted, c, waits, true);
     if (run->answer.ended != NULL) SKEP_SET(accepted, c, ended, skep__text(run->answer.ended));
@@ -66,10 +68,10 @@ static void note_declined(struct skep__session *session, const struct run *run) 
         (struct skep__declined){.number = run->number, .n = run->answer.n, .status = run->answer.status};
 }
 
-static void tell(struct skep__session *session, const struct run *run, bool quiet) {
+static void tell(struct skep__session *session, const struct run *run, bool quiet, bool durable) {
     if (run->answer.n == 0) return;
     if (is_accepted(run->answer.status)) {
-        tell_accepted(session, run, quiet);
+        tell_accepted(session, run, quiet, durable);
         return;
     }
     note_declined(session, run);
@@ -93,7 +95,7 @@ static int status_before(const struct skep__session *session, uint64_t number) {
 }
 
 static void tell_again(struct skep__session *session, const struct run *run) {
-    if (run->answer.n > 0 && is_accepted(run->answer.status)) tell_accepted(session, run, false);
+    if (run->answer.n > 0 && is_accepted(run->answer.status)) tell_accepted(session, run, false, false);
     else if (run->answer.n > 0) tell_declined(session, run);
 }
 
@@ -135,7 +137,7 @@ static void answered_at_once(struct skep__put *put, const struct skep__answer *a
     if (follows(&a->run, answer->status, answer->id)) {
         a->run.answer.n += answer->n;
     } else {
-        tell(a->session, &a->run, a->quiet);
+        tell(a->session, &a->run, a->quiet, false);
         a->run = (struct run){a->next, *answer};
     }
     a->next += answer->n;
@@ -154,17 +156,17 @@ static void put_at_once(struct skep__session *session, struct skep__queue *queue
                         .quiet = batch->common.wants_outcome,
                         .next = batch->common.number};
     put_into(session->cluster, queue, batch, status, &a.put);
-    tell(session, &a.run, a.quiet);
+    tell(session, &a.run, a.quiet, false);
 }
 
 /* --- later --- */
 
 static void tell_lacking(struct skep__session *session, uint64_t number, uint64_t n) {
-    tell(session, &(struct run){number, {.n = (uint32_t)n, .status = SKEP_ENOMEM}}, false);
+    tell(session, &(struct run){number, {.n = (uint32_t)n, .status = SKEP_ENOMEM}}, false, false);
 }
 
 static void tell_runs(struct skep__session *session, struct skep__answers *a) {
-    for (size_t i = 0; i < a->count; i++) tell(session, &a->runs[i], a->quiet);
+    for (size_t i = 0; i < a->count; i++) tell(session, &a->runs[i], a->quiet, a->durable);
     a->count = 0;
     a->first = a->next;
 }
@@ -216,6 +218,7 @@ static void put_later(struct skep__session *session, struct skep__queue *queue, 
                                 .cluster = session->cluster,
                                 .session = session,
                                 .quiet = batch->common.wants_outcome,
+                                .durable = queue != NULL && skep__queue_is_durable(queue),
                                 .first = first,
                                 .next = first,
                                 .end = first + n};

@@ -75,6 +75,17 @@ static int submit(struct intake *intake, const struct skep_command_submit *s) {
     return SKEP_OK;
 }
 
+/* --- waiting --- */
+
+static void await(const struct intake *intake, const struct skep_command_await *a) {
+    const struct skep__session *session = intake->session;
+    uint64_t n = SKEP_HAS(await, a, n) ? a->n : 1;
+    for (uint64_t i = 0; i < n; i++) {
+        int status = skep__jobs_await(intake->cluster->jobs, a->id + i, session->id, a->number + i);
+        if (status != SKEP_OK) skep__session_forgotten(intake->session, a->number + i, status);
+    }
+}
+
 /* --- messages --- */
 
 /* A request that a client waits for */
@@ -163,6 +174,7 @@ static int take_command(void *context, const struct skep_command *command) {
     if (intake->session == NULL) return refuse(intake, "not a client of this process");
     switch (command->id) {
     case SKEP_COMMAND_submit: return submit(intake, &command->submit);
+    case SKEP_COMMAND_await: await(intake, &command->await); return SKEP_OK;
     case SKEP_COMMAND_message: message(intake, &command->message); return SKEP_OK;
     case SKEP_COMMAND_leave:
         skep__session_end(intake->session);

@@ -38,6 +38,8 @@ static void tell_all(skep_cluster *cluster, const struct outcome *o) {
     for (const struct skep__waiter *waiter = NULL;
          (waiter = skep__jobs_next_waiter(cluster->jobs, o->job, waiter)) != NULL;)
         tell_one(cluster, waiter->client, waiter->number, o);
+    for (struct skep__waiter awaiting; skep__jobs_next_awaiting(cluster->jobs, o->job->id, &awaiting);)
+        tell_one(cluster, awaiting.client, awaiting.number, o);
 }
 
 static void finished(void *cluster, const struct skep__job *job, const struct skep_bytes *result) {
@@ -48,8 +50,20 @@ static void died(void *cluster, const struct skep__job *job, const char *cause, 
     tell_all(cluster, &(struct outcome){.job = job, .cause = cause, .result = reason});
 }
 
+/* The job has ended before it was asked for. */
+static void recalled(void *context, const struct skep__waiter *waiter, const struct skep__job_end *end) {
+    struct skep__session *session = skep__session_by_id(context, waiter->client);
+    const struct outcome o = {.cause = end->cause, .result = &end->result};
+    if (session == NULL) return;
+    if (end->status == SKEP_EDEAD) tell_died(session, waiter->number, &o);
+    else if (end->status != SKEP_OK) skep__session_forgotten(session, waiter->number, end->status);
+    else (void)skep__session_gather(session, waiter->number, &end->result); /* what is dropped was said */
+    skep__sessions_flush(context);
+}
+
 static void settled(void *cluster) {
     skep__sessions_flush(cluster);
 }
 
-const struct skep__job_events skep__client_job_events = {.finished = finished, .died = died, .settled = settled};
+const struct skep__job_events skep__client_job_events = {
+    .finished = finished, .died = died, .recalled = recalled, .settled = settled};

@@ -84,6 +84,9 @@ void skep__session_tell(struct skep__session *session, const struct skep_command
  * job costs one message and not two. */
 void skep__session_tell_quietly(struct skep__session *session, const struct skep_command *command);
 
+/* Says that the outcome of a job that was awaited cannot be told, and why. */
+void skep__session_forgotten(struct skep__session *session, uint64_t number, int status);
+
 /* Says which number comes next, unless that was said since something came that was right. */
 void skep__session_tell_expected(struct skep__session *session);
 

@@ -41,6 +41,12 @@ void skep__session_tell(struct skep__session *session, const struct skep_command
     tell(session, command, skep__outlet_add);
 }
 
+void skep__session_forgotten(struct skep__session *session, uint64_t number, int status) {
+    struct skep_command command = {.id = SKEP_COMMAND_forgotten,
+                                   .forgotten = {.number = number, .status = (uint64_t)status}};
+    skep__session_tell(session, &command);
+}
+
 static void end_delay(struct skep__session *session) {
     LIST_REMOVE(session, of_delayed);
     session->is_delayed = false;

@@ -22,6 +22,7 @@ static void closed(uv_handle_t *handle) {
 
 void skep__session_end(struct skep__session *session) {
     HASH_DEL(session->cluster->clients->sessions, session);
+    skep__jobs_forget_client(session->cluster->jobs, session->id);
     skep__answers_leave(session);
     skep__returns_close(session);
     uv_poll_stop(&session->pid_poll);
@@ -90,6 +91,8 @@ static int add_joined(const struct skep__session *session, struct skep_frame *fr
                                                   .intake = skep__text(intake),
                                                   .returns = skep__text(returns),
                                                   .news = skep__text(news)};
+    uint64_t store = skep__jobs_identity(session->cluster->jobs);
+    if (store != 0) SKEP_SET(joined, &command.joined, store, store);
     return skep__frame_add(frame, &command);
 }
 

@@ -92,17 +92,27 @@ static bool take_mock(struct options *options, const struct subcommand *subcomma
     return options->script != NULL && (count > 0) == wants_program;
 }
 
+/* What the i-th is called; NULL: there may be none. The first one may stand for all. */
+static const char *name_of_operand(const struct subcommand *subcommand, int i) {
+    const char *first = subcommand->operands[0];
+    const bool repeats = first != NULL && strstr(first, "...") != NULL;
+    if (repeats) return first;
+    return i < MAX_OPERANDS ? subcommand->operands[i] : NULL;
+}
+
 /* Only DATA may be empty. */
 static bool take_operands(struct options *options, const struct subcommand *subcommand, char **argv, int count) {
     const char *name = subcommand->name;
     for (int i = 0; i < count; i++) {
-        const char *operand = i < MAX_OPERANDS ? subcommand->operands[i] : NULL;
+        const char *operand = name_of_operand(subcommand, i);
         bool is_missing = operand != NULL && argv[i][0] == '\0' && strcmp(operand, "DATA") != 0;
         if (operand == NULL) say("%s: %s: unexpected argument; see skep help %s", name, argv[i], name);
         else if (is_missing) say("%s: %s is empty; see skep help %s", name, operand, name);
         if (operand == NULL || is_missing) return false;
-        options->operands[i] = argv[i];
+        if (i < MAX_OPERANDS) options->operands[i] = argv[i];
     }
+    options->rest = argv;
+    options->rest_count = count;
     if (count >= subcommand->least_operands) return true;
     say("%s: %s is missing; see skep help %s", name, subcommand->operands[count], name);
     return false;

@@ -74,6 +74,9 @@ struct options {
 
     const char *operands[MAX_OPERANDS]; /* of all but run; NULL: not there */
 
+    char *const *rest; /* cancel: all operands; rest_count of them */
+    int rest_count;
+
     const char *lines;    /* submit: a file of jobs, "-" is stdin; NULL: one job */
     skep_job_options job; /* submit */
 

@@ -7,52 +7,8 @@
 #include "control/private.h"
 #include "messages/messages.h"
 
-enum { PEEK = 10, DEAD = 100 /* jobs in an answer, if the question does not say */ };
-
 static int add_packed(void *frame, const void *data, size_t size_bytes) {
     return skep__frame_append(frame, data, size_bytes);
-}
-
-/* The queue of a name that is there, or NULL for all if no name is. Errors: SKEP_ENOQUEUE. */
-static int find_queue(skep_cluster *cluster, const struct skep_bytes *name, struct skep__queue **queue) {
-    *queue = NULL;
-    if (name->size_bytes == 0) return SKEP_OK;
-    *queue = skep__jobs_find_queue(cluster->jobs, name->data, name->size_bytes);
-    return *queue != NULL ? SKEP_OK : SKEP_ENOQUEUE;
-}
-
-static int change_dead(skep_cluster *cluster, const struct skep_bytes *name, uint64_t id, bool revive,
-                       struct skep_frame *frame) {
-    struct skep__queue *queue;
-    int status = find_queue(cluster, name, &queue);
-    if (status != SKEP_OK) return status;
-    uint64_t n = revive ? skep__jobs_revive(cluster->jobs, queue, id) : skep__jobs_drop(cluster->jobs, queue, id);
-    struct skep_command command = {.id = SKEP_COMMAND_changed, .changed = {.n = n}};
-    return n == 0 && id != 0 ? SKEP_ENOJOB : skep__frame_add(frame, &command);
-}
-
-static int answer_about_jobs(skep_cluster *cluster, const struct skep_command *command, struct skep_frame *frame) {
-    const struct skep_command_peek *peek = &command->peek;
-    const struct skep_command_deadLetters *dead = &command->deadLetters;
-    struct skep__queue *queue;
-    int status;
-    switch (command->id) {
-    case SKEP_COMMAND_queues: return skep__jobs_add_queues(cluster->jobs, frame);
-    case SKEP_COMMAND_peek:
-        status = peek->queue.size_bytes > 0 ? find_queue(cluster, &peek->queue, &queue) : SKEP_ENOQUEUE;
-        return status == SKEP_OK ? skep__jobs_add_peek(cluster->jobs, queue, peek->n != 0 ? peek->n : PEEK, frame)
-                                 : status;
-    case SKEP_COMMAND_deadLetters:
-        status = find_queue(cluster, &dead->queue, &queue);
-        return status == SKEP_OK
-                   ? skep__jobs_add_dead(cluster->jobs, queue, dead->after, dead->n != 0 ? dead->n : DEAD, frame)
-                   : status;
-    case SKEP_COMMAND_reviveDead:
-        return change_dead(cluster, &command->reviveDead.queue, command->reviveDead.id, true, frame);
-    case SKEP_COMMAND_dropDead:
-        return change_dead(cluster, &command->dropDead.queue, command->dropDead.id, false, frame);
-    default: return SKEP_EPROTO;
-    }
 }
 
 static bool any_captures(const skep_cluster *cluster) {
@@ -93,7 +49,7 @@ static int answer(skep_cluster *cluster, const struct skep_command *command, pid
     case SKEP_COMMAND_exits: return skep__exits_add(cluster, command->exits.n, frame);
     case SKEP_COMMAND_join: return answer_join(cluster, pid, frame);
     default:
-        status = answer_about_jobs(cluster, command, frame);
+        status = skep__answer_about_jobs(cluster, command, frame);
         return status == SKEP_EPROTO ? skep__steer(cluster, command, frame) : status; /* none of jobs */
     }
 }
@@ -164,12 +120,14 @@ static void called(void *context, struct skep__call *call, const void *data, siz
     int status = read_question(&cluster->control->reader, data, size_bytes, &question);
     bool waits = status == SKEP_OK && question.id == SKEP_COMMAND_status &&
                  !skep__usage_refresh(cluster, answer_parked) && park(cluster, call, &question);
-    if (!waits) answer_call(cluster, call, status, &question);
+    bool asked = status == SKEP_OK && skep__ask_about_job(cluster, &question, call);
+    if (!waits && !asked) answer_call(cluster, call, status, &question);
 }
 
 void skep__control_close(skep_cluster *cluster) {
     if (cluster->control == NULL) return;
     skep__usage_stop(cluster);
+    skep__asked_jobs_drop(cluster);
     for (struct skep__parked *parked; (parked = STAILQ_FIRST(&cluster->control->parked)) != NULL;) {
         STAILQ_REMOVE_HEAD(&cluster->control->parked, entry);
         free(parked);
@@ -191,6 +149,7 @@ int skep__control_new(skep_cluster *cluster) {
     cluster->control = calloc(1, sizeof *cluster->control);
     if (cluster->control == NULL) return SKEP_ENOMEM;
     STAILQ_INIT(&cluster->control->parked);
+    LIST_INIT(&cluster->control->asked);
     return skep__reader_init(&cluster->control->reader, SKEP_CHANNEL_ASK);
 }
 

@@ -20,6 +20,7 @@ struct skep__control {
     struct skep__server *server;
     struct skep_reader reader;
     STAILQ_HEAD(, skep__parked) parked; /* questions about the status that wait for usage.c */
+    LIST_HEAD(, skep__asked) asked;     /* questions about jobs */
     uint64_t bad_frames;                /* ever */
 
     /* signals that stop or steer the cluster */
@@ -43,6 +44,19 @@ void skep__signals_close(skep_cluster *cluster);
 
 /* Appends the broker's whole status, with usage as it was looked at last. Errors: SKEP_ENOMEM. */
 SKEP_MUST_USE int skep__status_add(skep_cluster *cluster, struct skep_frame *frame);
+
+/* --- control_jobs.c --- */
+
+/* Answers a question about queues or dead letters. Errors: SKEP_EPROTO (it is none), SKEP_ENOQUEUE, SKEP_ENOJOB,
+ * SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__answer_about_jobs(skep_cluster *cluster, const struct skep_command *command,
+                                          struct skep_frame *frame);
+
+/* A question about one job: the call is answered, at once or later. False: it is none, or there is no memory for it. */
+bool skep__ask_about_job(skep_cluster *cluster, const struct skep_command *command, struct skep__call *call);
+
+/* Those that wait get no answer. */
+void skep__asked_jobs_drop(skep_cluster *cluster);
 
 /* --- control_steer.c --- */
 

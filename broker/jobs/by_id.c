@@ -2,22 +2,6 @@
  * Single jobs, for a test that looks at them, or ends them itself. */
 #include "jobs/private.h"
 
-static struct skep__job *find_in(const struct skep__jobs *jobs, struct skep__shelf *shelf, enum skep__job_state state,
-                                 uint64_t id) {
-    struct skep__job *job = NULL;
-    do job = jobs->store->kind->next(jobs->store, shelf, state, job);
-    while (job != NULL && job->id != id);
-    return job;
-}
-
-struct skep__job *skep__jobs_find(const struct skep__jobs *jobs, uint64_t id) {
-    struct skep__job *job = NULL;
-    for (struct skep__queue *q = NULL; job == NULL && (q = skep__queues_next(jobs->queues, q)) != NULL;)
-        for (enum skep__job_state state = SKEP__JOB_READY; job == NULL && state <= SKEP__JOB_DEAD; state++)
-            job = find_in(jobs, q->shelf, state, id);
-    return job;
-}
-
 uint64_t skep__job_due_ms(const struct skep__jobs *jobs, const struct skep__job *job) {
     if (job->state == SKEP__JOB_DELAYED) return job->at_ms;
     if (job->state != SKEP__JOB_RESERVED) return 0;

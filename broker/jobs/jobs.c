@@ -24,6 +24,7 @@ int skep__jobs_new(struct skep__jobs **out, const struct skep__jobs_setup *setup
     jobs->due_alarm.ring = skep__look_at_due;
     jobs->balance_alarm.ring = skep__balance;
     TAILQ_INIT(&jobs->holders);
+    TAILQ_INIT(&jobs->inquiries);
     *out = jobs;
     return SKEP_OK;
 }
@@ -97,7 +98,14 @@ void skep__jobs_close(struct skep__jobs *jobs) {
     skep__alarm_stop(&jobs->balance_alarm);
     skep__alarm_stop(&jobs->dead_alarm);
     if (jobs->store != NULL) jobs->store->kind->free(&jobs->store);
+    skep__inquiries_end(jobs);
+    skep__awaited_free(jobs);
     skep__queues_free(&jobs->queues);
+}
+
+uint64_t skep__jobs_identity(const struct skep__jobs *jobs) {
+    const struct skep__store *store = jobs->store;
+    return store != NULL && store->kind->identity != NULL ? store->kind->identity(store) : 0;
 }
 
 void skep__jobs_stop(struct skep__jobs *jobs) {

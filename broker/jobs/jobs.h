@@ -16,6 +16,13 @@ struct skep__queue;
 
 /* --- what the room tells, and asks --- */
 
+/* How a job ended; borrowed */
+struct skep__job_end {
+    int status;        /* SKEP_OK, SKEP_EDEAD; SKEP_ENOJOB: nothing is known (any more); or why it cannot be read */
+    const char *cause; /* SKEP_EDEAD: static text */
+    struct skep_bytes result; /* SKEP_EDEAD: the reason */
+};
+
 /* What becomes of jobs */
 struct skep__job_events {
     /* A job whose outcome is wanted is done. */
@@ -25,6 +32,8 @@ struct skep__job_events {
     /* An attempt at a job, whether its outcome is wanted or not, has failed, and it is tried again. NULL: nobody asks.
      */
     void (*failed)(void *context, const struct skep__job *job, const struct skep_bytes *reason);
+    /* To one who waits for a job by its id, that has ended before: how, or why that is not known. */
+    void (*recalled)(void *context, const struct skep__waiter *waiter, const struct skep__job_end *end);
     /* A worker was sent jobs. NULL: nobody asks. */
     void (*sent)(void *context, void *worker, const struct skep_command *jobs);
     /* A step is through that may have ended jobs: what has gathered may leave. */
@@ -154,8 +163,49 @@ void skep__job_unclaimed(const struct skep__job *job);
 
 /* --- single jobs --- */
 
-/* The job of an id; NULL: it is not there any more. Looks at all jobs. Borrowed, as long as nothing happens to it. */
+/* The job of an id that is in memory; NULL: there is none, or a change of it is not complete. Borrowed, as long as
+ * nothing happens to it. */
 struct skep__job *skep__jobs_find(const struct skep__jobs *jobs, uint64_t id);
+
+/* Looking for one job */
+struct skep__inquiry {
+    TAILQ_ENTRY(skep__inquiry) entry; /* in jobs.inquiries while it waits */
+    struct skep__jobs *jobs;
+    struct skep__recall recall; /* its id, and whether the job is to be cancelled if it is stored only */
+    bool patient;               /* waits until a change of the job is complete */
+    void (*found)(struct skep__inquiry *inquiry, struct skep__job *job); /* in memory */
+    void (*elsewhere)(struct skep__inquiry *inquiry, int status, const struct skep__record *record);
+};
+
+/* A question about one job. The asker's, and stays until it is answered. */
+struct skep__job_question {
+    /* status SKEP_OK: answer is jobStatus, jobEnded or cancelled; borrowed. Else why has one line: SKEP_ENOJOB (not
+     * known, or not any more), and what the store's medium may say; of a job that is to be cancelled also SKEP_EBEGUN,
+     * SKEP_EENDED, SKEP_EAGAIN. */
+    void (*answered)(struct skep__job_question *question, int status, const char *why,
+                     const struct skep_command *answer);
+    struct skep__inquiry inquiry; /* the room's, as what follows */
+    const char *was;              /* the state that it was cancelled in; NULL: it was not yet */
+    char queue[SKEP_MAX_NAME + 1];
+};
+
+/* Asks how the job of an id is, or has it cancelled: it is not done any more, who waits for it hears that it is dead
+ * with the cause cancelled; a dead letter is forgotten. Not if a worker works on it. Answered before it returns or
+ * later; of a durable job, when that is written. */
+void skep__jobs_ask(struct skep__jobs *jobs, struct skep__job_question *question, uint64_t id, bool cancels);
+
+/* A client waits for the outcome of the job of an id, under a number of its own: events.finished, died or recalled
+ * tell it, before this returns or later. Asked twice it is told once. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__jobs_await(struct skep__jobs *jobs, uint64_t id, uint32_t client, uint64_t number);
+
+/* In finished and died, behind next_waiter: takes out one who waits for the job by its id. False: there is none. */
+bool skep__jobs_next_awaiting(struct skep__jobs *jobs, uint64_t id, struct skep__waiter *waiter);
+
+/* The client is gone: it waits for no job by its id any more. */
+void skep__jobs_forget_client(struct skep__jobs *jobs, uint32_t client);
+
+/* What tells apart where durable jobs are kept; 0: nowhere. */
+uint64_t skep__jobs_identity(const struct skep__jobs *jobs);
 
 /* By the clock: when a delayed one becomes ready, or the lease of a reserved one ends, as far as is known; 0: else. */
 uint64_t skep__job_due_ms(const struct skep__jobs *jobs, const struct skep__job *job);

@@ -75,25 +75,33 @@ void skep__ledger_say_dead(struct skep__jobs *jobs) {
     say_dead(&jobs->dead_alarm);
 }
 
-/* Does something to each dead letter that is meant. */
-static uint64_t each_dead(struct skep__jobs *jobs, struct skep__queue *queue, uint64_t id,
-                          void (*act)(struct skep__jobs *jobs, struct skep__job *job)) {
+typedef void (*act_cb)(struct skep__jobs *jobs, struct skep__job *job);
+
+/* Does something to each dead letter of a queue. */
+static uint64_t each_dead(struct skep__jobs *jobs, struct skep__queue *queue, act_cb act) {
     uint64_t count = 0, left = queue->shelf->dead_count;
     struct skep__job *job = store(jobs)->next(jobs->store, queue->shelf, SKEP__JOB_DEAD, NULL), *next;
     for (; job != NULL && left > 0; job = next, left--) {
         next = store(jobs)->next(jobs->store, queue->shelf, SKEP__JOB_DEAD, job);
-        if (id != 0 && job->id != id) continue;
         act(jobs, job);
         count++;
     }
     return count;
 }
 
-static uint64_t each_dead_of(struct skep__jobs *jobs, struct skep__queue *queue, uint64_t id,
-                             void (*act)(struct skep__jobs *jobs, struct skep__job *job)) {
+static uint64_t one_dead(struct skep__jobs *jobs, const struct skep__queue *queue, uint64_t id, act_cb act) {
+    struct skep__job *job = skep__jobs_find(jobs, id);
+    if (job == NULL || job->state != SKEP__JOB_DEAD || (queue != NULL && job->queue != queue)) return 0;
+    act(jobs, job);
+    return 1;
+}
+
+/* To those that are meant. */
+static uint64_t each_meant(struct skep__jobs *jobs, struct skep__queue *queue, uint64_t id, act_cb act) {
     uint64_t count = 0;
-    if (queue != NULL) return each_dead(jobs, queue, id, act);
-    while ((queue = skep__queues_next(jobs->queues, queue)) != NULL) count += each_dead(jobs, queue, id, act);
+    if (id != 0) return one_dead(jobs, queue, id, act);
+    if (queue != NULL) return each_dead(jobs, queue, act);
+    while ((queue = skep__queues_next(jobs->queues, queue)) != NULL) count += each_dead(jobs, queue, act);
     return count;
 }
 
@@ -106,13 +114,13 @@ static void drop(struct skep__jobs *jobs, struct skep__job *job) {
 }
 
 uint64_t skep__jobs_revive(struct skep__jobs *jobs, struct skep__queue *queue, uint64_t id) {
-    uint64_t count = each_dead_of(jobs, queue, id, revive);
+    uint64_t count = each_meant(jobs, queue, id, revive);
     skep__jobs_dispatch(jobs);
     return count;
 }
 
 uint64_t skep__jobs_drop(struct skep__jobs *jobs, struct skep__queue *queue, uint64_t id) {
-    return each_dead_of(jobs, queue, id, drop);
+    return each_meant(jobs, queue, id, drop);
 }
 
 /* --- answers --- */
@@ -137,9 +145,16 @@ static struct skep__job *answered(struct skep__holder *holder, uint64_t number) 
     return job;
 }
 
+static void drop_result(struct skep__jobs *jobs, const struct skep__job *job) {
+    struct skep__waiter waiter;
+    jobs->host->lack(jobs->context, "out of memory for a result; it is dropped");
+    while (skep__jobs_next_awaiting(jobs, job->id, &waiter))
+        jobs->events->recalled(jobs->context, &waiter, &(struct skep__job_end){.status = SKEP_ENOMEM});
+}
+
 static void done(void *context, struct skep__job *job, const struct skep_bytes *result) {
     struct skep__jobs *jobs = context;
-    if (result == NULL) jobs->host->lack(jobs->context, "out of memory for a result; it is dropped");
+    if (result == NULL) drop_result(jobs, job);
     if (job->wants_outcome && result != NULL) jobs->events->finished(jobs->context, job, result);
     else job->queue->unclaimed++;
 }
@@ -292,9 +307,21 @@ static void emptied(void *context, struct skep__shelf *shelf) {
     skep__queues_note(jobs->queues, shelf->queue);
 }
 
+static void cancelled(void *context, struct skep__job *job) {
+    static const struct skep_bytes none = {0};
+    struct skep__jobs *jobs = context;
+    if (job->wants_outcome) jobs->events->died(jobs->context, job, skep__cancelled, &none);
+    job->wants_outcome = false;
+}
+
+static void shown(void *context, struct skep__job *job) {
+    skep__awaited_note(context, job);
+}
+
 static void settled(void *context) {
     struct skep__jobs *jobs = context;
     skep__ledger_say_keys(jobs);
+    skep__inquiries_resume(jobs);
     skep__jobs_dispatch(jobs);
     jobs->events->settled(jobs->context);
     skep__jobs_check_lost(jobs);
@@ -316,5 +343,11 @@ static void mended(void *context, const char *how) {
     skep__jobs_say(jobs, NULL, "jobs are stored again: %s", how);
 }
 
-const struct skep__store_events skep__ledger_store_events = {
-    .emptied = emptied, .done = done, .died = died, .settled = settled, .trouble = trouble, .mended = mended};
+const struct skep__store_events skep__ledger_store_events = {.emptied = emptied,
+                                                             .done = done,
+                                                             .died = died,
+                                                             .cancelled = cancelled,
+                                                             .shown = shown,
+                                                             .settled = settled,
+                                                             .trouble = trouble,
+                                                             .mended = mended};

@@ -10,6 +10,7 @@
 
 TAILQ_HEAD(skep__holders, skep__holder);
 SLIST_HEAD(skep__settings_of_queues, skep__queue_settings);
+TAILQ_HEAD(skep__inquiries, skep__inquiry);
 
 struct skep__jobs {
     struct skep__clock *clock, *pace;
@@ -27,6 +28,8 @@ struct skep__jobs {
     struct skep__queues *queues; /* of the store */
     struct skep__settings_of_queues queue_settings;
     struct skep__holders holders;
+    struct skep__inquiries inquiries; /* that wait until a change of their job is complete */
+    struct skep__awaited *awaited;    /* jobs that are waited for by their ids */
 
     struct skep__alarm due_alarm;               /* when something in the store is due */
     struct skep__alarm balance_alarm;           /* when jobs that were sent ahead have waited for long enough */
@@ -198,6 +201,37 @@ void skep__take_back_all(struct skep__holder *holder);
 
 /* To be called when a worker has answered: it is not lagging any more. consumers_update must follow. */
 void skep__lag_end(struct skep__holder *holder);
+
+/* --- status.c --- */
+
+/* Static text */
+const char *skep__job_state_name(const struct skep__job *job);
+
+/* How a job is; what the command points to is borrowed from the job. */
+void skep__job_status(const struct skep__jobs *jobs, const struct skep__job *job, struct skep_command *command);
+
+/* --- inquiry.c --- */
+
+/* Looks for the job of inquiry->recall.id, of which the rest is filled in by the caller: calls found or elsewhere,
+ * once, before it returns or later. */
+void skep__inquire(struct skep__jobs *jobs, struct skep__inquiry *inquiry);
+
+/* Changes of jobs have been completed. */
+void skep__inquiries_resume(struct skep__jobs *jobs);
+
+/* Those that wait end with SKEP_ECLOSED. */
+void skep__inquiries_end(struct skep__jobs *jobs);
+
+/* --- awaited.c --- */
+
+/* Whether somebody waits for the job of an id by that. */
+bool skep__awaited_is(const struct skep__jobs *jobs, uint64_t id);
+
+/* A job was stored, and is in memory from here on: its outcome is told to those who wait for it. */
+void skep__awaited_note(struct skep__jobs *jobs, struct skep__job *job);
+
+/* Nobody waits any more, and nobody is told. */
+void skep__awaited_free(struct skep__jobs *jobs);
 
 /* --- ledger_put.c --- */
 

@@ -3,6 +3,7 @@
 #include "base/times.h"
 #include "common/text.h"
 #include "jobs/private.h"
+#include "jobs/store_keys.h"
 
 enum { ANSWER_BYTES = 2 * 1024 * 1024 /* an answer is not longer than that: the asker asks again for the rest */ };
 
@@ -100,29 +101,49 @@ static unsigned begun_times(const struct skep__job *job) {
     return job->attempt - waits;
 }
 
-static int add_job(struct skep__jobs *jobs, const struct skep__job *job, struct skep_frame *frame) {
-    static const char *const states[] = {"ready", "reserved", "delayed", "dead"};
-    struct skep_command command = {.id = SKEP_COMMAND_jobStatus};
-    struct skep_command_jobStatus *s = &command.jobStatus;
+const char *skep__job_state_name(const struct skep__job *job) {
+    static const char *const states[] = {"ready", "reserved", "delayed", "dead", "pending"};
+    return states[job->state];
+}
+
+static void fill_reserved(const struct skep__jobs *jobs, struct skep_command_jobStatus *s,
+                          const struct skep__job *job) {
+    const struct skep__holder *holder = job->consumer->holder;
+    uint64_t now = skep__clock_ms(jobs->clock), lease_ms = skep__lease_ms(jobs, job);
+    SKEP_SET(jobStatus, s, worker, holder->id);
+    if (!skep__is_begun(holder, job->delivery)) return;
+    uint64_t left_ms = until(skep__lease_end_ms(holder, job, now), now);
+    SKEP_SET(jobStatus, s, due_ms, left_ms);
+    SKEP_SET(jobStatus, s, begun_ms, lease_ms > left_ms ? lease_ms - left_ms : 0);
+}
+
+void skep__job_status(const struct skep__jobs *jobs, const struct skep__job *job, struct skep_command *command) {
+    static const struct skep_bytes none = {0};
+    struct skep_command_jobStatus *s = &command->jobStatus;
     uint64_t now = skep__clock_ms(jobs->clock);
     size_t shown_bytes = job->size_bytes < SKEP_MAX_SNIPPET ? job->size_bytes : SKEP_MAX_SNIPPET;
+    command->id = SKEP_COMMAND_jobStatus;
     *s = (struct skep_command_jobStatus){.id = job->id,
                                          .queue = skep__text(job->queue->name),
-                                         .state = skep__text(states[job->state]),
+                                         .state = skep__text(skep__job_state_name(job)),
                                          .priority = job->priority,
                                          .attempt = begun_times(job),
                                          .deaths = job->deaths,
                                          .age_ms = now - job->accepted_ms,
                                          .size = job->size_bytes,
                                          .data = {job->data, shown_bytes}};
+    if (job->failures > 0) SKEP_SET(jobStatus, s, failures, job->failures);
     if (job->interruptions > 0) SKEP_SET(jobStatus, s, interruptions, job->interruptions);
+    const struct skep_bytes key = job->key != NULL ? (struct skep_bytes){job->key->key, job->key->size_bytes} : none;
+    if (job->key != NULL) SKEP_SET(jobStatus, s, key, key);
     if (job->state == SKEP__JOB_DELAYED) SKEP_SET(jobStatus, s, due_ms, until(job->at_ms, now));
-    if (job->state == SKEP__JOB_RESERVED) {
-        if (skep__is_begun(job->consumer->holder, job->delivery))
-            SKEP_SET(jobStatus, s, due_ms, until(skep__lease_end_ms(job->consumer->holder, job, now), now));
-        SKEP_SET(jobStatus, s, worker, job->consumer->holder->id);
-    }
+    if (job->state == SKEP__JOB_RESERVED) fill_reserved(jobs, s, job);
     if (job->state == SKEP__JOB_DEAD && job->death != NULL) fill_death(s, job);
+}
+
+static int add_job(const struct skep__jobs *jobs, const struct skep__job *job, struct skep_frame *frame) {
+    struct skep_command command;
+    skep__job_status(jobs, job, &command);
     return skep__frame_add(frame, &command);
 }
 
@@ -146,11 +167,9 @@ int skep__jobs_add_peek(struct skep__jobs *jobs, struct skep__queue *queue, uint
     return status;
 }
 
-static struct skep__job *find_dead(struct skep__jobs *jobs, struct skep__queue *queue, uint64_t id) {
-    struct skep__job *job = NULL;
-    do job = store(jobs)->next(jobs->store, queue->shelf, SKEP__JOB_DEAD, job);
-    while (job != NULL && job->id != id);
-    return job;
+static struct skep__job *find_dead(struct skep__jobs *jobs, const struct skep__queue *queue, uint64_t id) {
+    struct skep__job *job = skep__jobs_find(jobs, id);
+    return job != NULL && job->state == SKEP__JOB_DEAD && job->queue == queue ? job : NULL;
 }
 
 /* Queue by queue; an id that is no longer there is taken for the end of all that came before it. */

@@ -8,12 +8,12 @@
  * and after a restart of the broker what was reserved is ready again. The ledger counts attempts, deaths and the like
  * in the job itself; they are stored with its next change.
  *
- * What is stored is changed by put, ack, retry, recover, bury, revive and drop. A store may complete these later, on
- * another turn of the loop, and several of them together. Until then the job is in the state PENDING: the store has it,
- * counts it towards the limits, shows it nowhere and hands it out to nobody; the caller keeps no pointer to it. When
- * the change is complete the job is where the change says, and only then others learn of it: the submitter that it was
- * accepted, or its outcome. Changes of one job are completed in their order, and puts in theirs, or a client would hear
- * what became of a job before it hears that it was accepted.
+ * What is stored is changed by put, ack, retry, recover, bury, cancel, revive and drop. A store may complete these
+ * later, on another turn of the loop, and several of them together. Until then the job is in the state PENDING: the
+ * store has it, counts it towards the limits, shows it nowhere and hands it out to nobody; the caller keeps no pointer
+ * to it. When the change is complete the job is where the change says, and only then others learn of it: the submitter
+ * that it was accepted, or its outcome. Changes of one job are completed in their order, and puts in theirs, or a
+ * client would hear what became of a job before it hears that it was accepted.
  *
  * put may fail, late too: then nothing is left of the job, and its key is free. The other changes do not fail: a store
  * that cannot complete one reports trouble and tries again, since undoing it would have the job done twice. */
@@ -63,6 +63,7 @@ struct skep__death {
 
 struct skep__job {
     TAILQ_ENTRY(skep__job) entry; /* in the list of its state */
+    struct skep__job *by_id;      /* the next in its place of the table of ids */
     struct skep__queue *queue;
     uint64_t id;          /* from 1, in the order of acceptance */
     uint64_t accepted_ms; /* or put back from the dead letters */
@@ -177,6 +178,42 @@ struct skep__put {
     void (*answered)(struct skep__put *put, const struct skep__answer *answer);
 };
 
+/* The cause of a job that was cancelled */
+extern const char skep__cancelled[];
+
+/* Where a job is that a store has not in memory */
+enum skep__whereabouts {
+    SKEP__NOWHERE, /* it never was, or is forgotten */
+    SKEP__STORED,  /* it is ready, and not shown yet; or has been shown meanwhile */
+    SKEP__ENDED
+};
+
+/* What a store has written of a job; borrowed */
+struct skep__record {
+    enum skep__whereabouts where;
+    const char *queue; /* name */
+
+    /* stored */
+    bool cancelled; /* as was asked for; else it is shown now, if that was asked */
+    uint8_t priority;
+    uint64_t age_ms;        /* since it was accepted */
+    struct skep_bytes data; /* payload */
+
+    /* ended */
+    uint32_t attempt;  /* 0: not known */
+    const char *cause; /* static text: why it became a dead letter, which was dropped; or cancelled; NULL: done */
+    struct skep_bytes result; /* or the reason */
+    uint64_t ended_ms;        /* since 1970; 0: not known */
+};
+
+/* A question about a job that is not in memory. The asker's, and stays until it is answered. */
+struct skep__recall {
+    uint64_t id;
+    bool cancels; /* a job that is stored is ended for good */
+    /* record is NULL if status is not SKEP_OK. It may ask again, and change jobs. */
+    void (*recalled)(struct skep__recall *recall, int status, const struct skep__record *record);
+};
+
 struct skep__store_limits {
     uint64_t queue_jobs, queue_bytes, bytes;
     unsigned dedup_ms;
@@ -247,6 +284,9 @@ struct skep__store_kind {
     void (*bury)(struct skep__store *store, struct skep__job *job, const char *cause, struct skep__death *death,
                  const struct skep_bytes *reason, uint64_t now_ms);
 
+    /* ready, delayed, reserved -> gone: tells events.cancelled, and forgets it */
+    void (*cancel)(struct skep__store *store, struct skep__job *job, uint64_t now_ms);
+
     /* dead -> ready, as if it were new */
     void (*revive)(struct skep__store *store, struct skep__job *job, uint64_t now_ms);
 
@@ -271,6 +311,16 @@ struct skep__store_kind {
     struct skep__job *(*next)(struct skep__store *store, struct skep__shelf *shelf, enum skep__job_state state,
                               const struct skep__job *job);
 
+    /* The job of an id, in any state; NULL: it is not in memory. */
+    struct skep__job *(*find)(struct skep__store *store, uint64_t id);
+
+    /* Looks for a job that is not in memory; answers later, or before it returns (SKEP_ENOMEM). Errors: SKEP_ECLOSED
+     * (the store was freed), and what its medium may say. The function NULL: nothing is anywhere else. */
+    void (*recall)(struct skep__store *store, struct skep__recall *recall);
+
+    /* What was made with the medium and is of no other; 0: there is no such number. The function NULL: as 0. */
+    uint64_t (*identity)(const struct skep__store *store);
+
     /* Completes what it still can. Puts that are pending are answered with SKEP_ECLOSED, if they cannot be; no event
      * but emptied follows. Jobs and shelves are freed. */
     void (*free)(struct skep__store **store);
@@ -287,6 +337,12 @@ struct skep__store_events {
 
     /* It is a dead letter. */
     void (*died)(void *context, struct skep__job *job, const char *cause, const struct skep_bytes *reason);
+
+    /* It is not to be done any more, and is forgotten next. */
+    void (*cancelled)(void *context, struct skep__job *job);
+
+    /* A job that was stored is in memory from here on. NULL: nobody asks. */
+    void (*shown)(void *context, struct skep__job *job);
 
     /* Changes that were pending have been completed, as many as were at this time: there may be ready jobs. The store
      * may be called. */

@@ -6,9 +6,12 @@
 #include <string.h>
 
 #include "common/container.h"
+#include "jobs/store_ids.h"
+
+const char skep__cancelled[] = "cancelled";
 
 size_t skep__job_cost(size_t size_bytes) {
-    return sizeof(struct skep__job) + size_bytes + SKEP__MALLOC_BYTES;
+    return sizeof(struct skep__job) + size_bytes + SKEP__MALLOC_BYTES + SKEP__ID_BYTES;
 }
 
 struct skep__job *skep__job_new(struct skep__queue *queue, const struct skep__submission *s, uint64_t now_ms) {

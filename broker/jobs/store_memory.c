@@ -13,6 +13,7 @@ static void forget(struct skep__memory *memory, struct skep__job *job) {
     skep__memory_leave_heap(&memory->expiries, &job->expiry_node);
     job->queue->shelf->bytes -= cost;
     memory->bytes -= cost;
+    skep__ids_remove(&memory->ids, job);
     skep__keys_leave(&memory->keys, job);
     skep__memory_shelf_note(memory, skep__memory_shelf_of(job));
     free(job->death);
@@ -94,6 +95,14 @@ static void memory_bury(struct skep__store *store, struct skep__job *job, const 
     store->events->died(store->context, job, cause, reason);
 }
 
+/* Who waits for a duplicate hears of it, too: as for a dead letter, before the key has ended. */
+static void memory_cancel(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
+    struct skep__memory *memory = skep__memory_of(store);
+    store->events->cancelled(store->context, job);
+    skep__keys_end(&memory->keys, job, skep__cancelled, now_ms + store->limits.dedup_ms);
+    memory_drop(store, job);
+}
+
 static void memory_revive(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
     skep__memory_leave(skep__memory_of(store), job);
     skep__keys_revive(&skep__memory_of(store)->keys, job);
@@ -158,6 +167,10 @@ static struct skep__job *memory_next(struct skep__store *store, struct skep__she
     return TAILQ_FIRST(state == SKEP__JOB_DEAD ? &shelf->dead : &shelf->delayed);
 }
 
+static struct skep__job *memory_find(struct skep__store *store, uint64_t id) {
+    return skep__ids_find(&skep__memory_of(store)->ids, id);
+}
+
 /* --- life --- */
 
 static void free_shelf(struct skep__memory *memory, struct skep__shelf *shelf) {
@@ -176,6 +189,7 @@ static void memory_free(struct skep__store **out) {
     while (!LIST_EMPTY(&memory->shelves)) free_shelf(memory, &LIST_FIRST(&memory->shelves)->shelf);
     skep__heap_free(&memory->delays);
     skep__heap_free(&memory->expiries);
+    skep__ids_free(&memory->ids);
     free(memory);
     *out = NULL;
 }
@@ -196,6 +210,7 @@ int skep__store_memory_new(struct skep__store **out, const struct skep__store_li
         .release = memory_recover,
         .recover = memory_recover,
         .bury = memory_bury,
+        .cancel = memory_cancel,
         .revive = memory_revive,
         .drop = memory_drop,
         .ripen = memory_ripen,
@@ -203,10 +218,14 @@ int skep__store_memory_new(struct skep__store **out, const struct skep__store_li
         .next_ms = memory_next_ms,
         .oldest_ms = skep__memory_shelf_oldest_ms,
         .next = memory_next,
+        .find = memory_find,
         .free = memory_free,
     };
     struct skep__memory *memory = calloc(1, sizeof *memory);
-    if (memory == NULL) return SKEP_ENOMEM;
+    if (memory == NULL || skep__ids_init(&memory->ids) != SKEP_OK) {
+        free(memory);
+        return SKEP_ENOMEM;
+    }
     memory->store = (struct skep__store){.kind = &kind, .limits = *limits, .events = events, .context = context};
     memory->delays.before = skep__job_is_due_before;
     memory->expiries.before = skep__job_expires_before;

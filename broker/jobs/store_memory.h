@@ -5,6 +5,7 @@
 #ifndef SKEP_JOBS_STORE_MEMORY_H
 #define SKEP_JOBS_STORE_MEMORY_H
 
+#include "jobs/store_ids.h"
 #include "jobs/store_keys.h"
 
 /* The state */
@@ -15,6 +16,7 @@ struct skep__memory {
     struct skep__job_list pending;  /* of another store, which keeps its jobs here */
     struct skep__heap delays, expiries;
     struct skep__keys keys;
+    struct skep__ids ids; /* all jobs, pending ones too */
     size_t bytes;
     uint64_t next_id;
 };

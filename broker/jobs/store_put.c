@@ -65,6 +65,7 @@ static int make(struct skep__memory *memory, struct skep__shelf *shelf, const st
     }
     shelf->bytes += skep__job_cost(s->size_bytes);
     memory->bytes += skep__job_cost(s->size_bytes);
+    skep__ids_add(&memory->ids, job);
     *out = job;
     return SKEP_OK;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/container.h"
 #include "common/text.h"
 
 /* --- joining --- */
@@ -51,22 +52,42 @@ static int answer_join(skep_mock *mock, struct skep_frame *frame) {
 
 /* --- questions --- */
 
+static void add_failed(int status, const char *why, struct skep_frame *frame) {
+    struct skep_command command = {.id = SKEP_COMMAND_failed};
+    command.failed = (struct skep_command_failed){.status = (uint64_t)status, .reason = skep__text(why)};
+    skep__frame_clear(frame);
+    if (skep__frame_add(frame, &command) != SKEP_OK) skep__frame_clear(frame);
+}
+
+/* A question about one job: in memory it is answered at once */
+struct asked {
+    struct skep__job_question question;
+    struct skep_frame *frame;
+};
+
+static void answered(struct skep__job_question *question, int status, const char *why,
+                     const struct skep_command *answer) {
+    struct asked *asked = SKEP_CONTAINER(question, struct asked, question);
+    if (status == SKEP_OK) status = skep__frame_add(asked->frame, answer);
+    if (status != SKEP_OK) add_failed(status, why, asked->frame);
+}
+
+static int ask_about_job(skep_mock *mock, uint64_t id, bool cancels, struct skep_frame *frame) {
+    struct asked asked = {.question = {.answered = answered}, .frame = frame};
+    skep__jobs_ask(mock->ledger, &asked.question, id, cancels);
+    return SKEP_OK;
+}
+
 static int answer(skep_mock *mock, const struct skep_command *question, struct skep_frame *frame) {
     switch (question->id) {
     case SKEP_COMMAND_join: return answer_join(mock, frame);
     case SKEP_COMMAND_status: return skep__mock_add_status(mock, frame);
     case SKEP_COMMAND_queues: return skep__jobs_add_queues(mock->ledger, frame);
+    case SKEP_COMMAND_job: return ask_about_job(mock, question->job.id, false, frame);
+    case SKEP_COMMAND_cancelJob: return ask_about_job(mock, question->cancelJob.id, true, frame);
     case SKEP_COMMAND_newsSince: return skep__mock_add_news_end(mock, frame);
     default: return SKEP_ESTATE;
     }
-}
-
-static void add_failed(int status, struct skep_frame *frame) {
-    struct skep_command command = {.id = SKEP_COMMAND_failed};
-    command.failed = (struct skep_command_failed){.status = (uint64_t)status,
-                                                  .reason = skep__text("a mock broker does not do that")};
-    skep__frame_clear(frame);
-    if (skep__frame_add(frame, &command) != SKEP_OK) skep__frame_clear(frame);
 }
 
 static void called(void *context, struct skep__call *call, const void *data, size_t size_bytes) {
@@ -78,7 +99,7 @@ static void called(void *context, struct skep__call *call, const void *data, siz
     int status = skep__reader_begin(reader, data, size_bytes);
     if (status == SKEP_OK) status = skep__reader_next(reader, &question, &more);
     if (status == SKEP_OK && more) status = answer(mock, &question, &frame);
-    if (status != SKEP_OK) add_failed(status, &frame);
+    if (status != SKEP_OK) add_failed(status, "a mock broker does not do that", &frame);
     skep__call_answer(call, frame.data, frame.size_bytes);
     skep__frame_free(&frame);
 }
@@ -188,6 +209,14 @@ static void submit(skep_mock *mock, struct skep__mock_client *client, const stru
     }
 }
 
+static void await(skep_mock *mock, const struct skep__mock_client *client, const struct skep_command_await *a) {
+    uint64_t n = SKEP_HAS(await, a, n) ? a->n : 1;
+    for (uint64_t i = 0; i < n; i++) {
+        int status = skep__jobs_await(mock->ledger, a->id + i, client->id, a->number + i);
+        if (status != SKEP_OK) skep__mock_tell_forgotten(mock, client->id, a->number + i, status);
+    }
+}
+
 static int take_command(void *context, const struct skep_command *command) {
     skep_mock *mock = context;
     struct skep__mock_clients *clients = mock->clients;
@@ -200,6 +229,7 @@ static int take_command(void *context, const struct skep_command *command) {
     skep__command_print(command, text, sizeof text);
     skep__mock_note(mock, "< client %u: %.200s", clients->speaks->id, text);
     if (command->id == SKEP_COMMAND_submit) submit(mock, clients->speaks, &command->submit);
+    if (command->id == SKEP_COMMAND_await) await(mock, clients->speaks, &command->await);
     if (command->id == SKEP_COMMAND_message) skep__mock_client_message(mock, clients->speaks, &command->message);
     if (command->id == SKEP_COMMAND_leave) free_client(clients->speaks), clients->speaks = NULL;
     return SKEP_OK;

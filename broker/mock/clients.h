@@ -46,6 +46,9 @@ void skep__mock_tell_client(skep_mock *mock, const struct skep__mock_client *cli
 bool skep__mock_tell_outcome(skep_mock *mock, uint32_t client, uint64_t number, const char *cause,
                              const struct skep_bytes *result_or_reason);
 
+/* Tells a client, if it is there, that the outcome of a job that it awaits is not known. */
+void skep__mock_tell_forgotten(skep_mock *mock, uint32_t client, uint64_t number, int status);
+
 /* --- messages.c: what workers get that the test has not sent --- */
 
 /* To all workers that have subscribed. */

@@ -12,6 +12,8 @@ static void tell_all(skep_mock *mock, const struct skep__job *job, const char *c
     bool told = job->key == NULL && skep__mock_tell_outcome(mock, job->client, job->number, cause, bytes);
     for (const struct skep__waiter *w = NULL; (w = skep__jobs_next_waiter(mock->ledger, job, w)) != NULL;)
         if (skep__mock_tell_outcome(mock, w->client, w->number, cause, bytes)) told = true;
+    for (struct skep__waiter awaiting; skep__jobs_next_awaiting(mock->ledger, job->id, &awaiting);)
+        if (skep__mock_tell_outcome(mock, awaiting.client, awaiting.number, cause, bytes)) told = true;
     if (cause == NULL && !told && bytes->size_bytes > 0) skep__job_unclaimed(job);
 }
 
@@ -23,6 +25,13 @@ static void finished(void *context, const struct skep__job *job, const struct sk
 static void died(void *context, const struct skep__job *job, const char *cause, const struct skep_bytes *reason) {
     skep__mock_job_ends(context, job, cause, reason);
     tell_all(context, job, cause, reason);
+}
+
+/* Its ledger is in memory: that something has ended is told of dead letters only. */
+static void recalled(void *context, const struct skep__waiter *waiter, const struct skep__job_end *end) {
+    if (end->status == SKEP_EDEAD)
+        skep__mock_tell_outcome(context, waiter->client, waiter->number, end->cause, &end->result);
+    else skep__mock_tell_forgotten(context, waiter->client, waiter->number, end->status);
 }
 
 static void failed(void *context, const struct skep__job *job, const struct skep_bytes *reason) {
@@ -79,7 +88,7 @@ static void set_settings(skep_mock *mock) {
 
 int skep__mock_ledger_open(skep_mock *mock) {
     static const struct skep__job_events events = {
-        .finished = finished, .died = died, .failed = failed, .sent = sent, .settled = settled};
+        .finished = finished, .died = died, .failed = failed, .recalled = recalled, .sent = sent, .settled = settled};
     static const struct skep__jobs_host host = {
         .error = note_error, .error_later = note, .dead = note, .lack = note, .ending = ending};
     char why[SKEP_MAX_REASON + 1];

@@ -72,7 +72,7 @@ int skep_mock_finish(skep_mock *mock, uint64_t id, const void *result, size_t si
 }
 
 static const char *find_cause(const char *cause) {
-    static const char *const causes[] = {"attempts", "deaths", "expired", "interrupted", "refused"};
+    static const char *const causes[] = {"attempts", "deaths", "expired", "interrupted", "refused", "cancelled"};
     for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
         if (strcmp(causes[i], cause) == 0) return causes[i];
     return NULL;

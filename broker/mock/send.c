@@ -55,6 +55,13 @@ static void tell_died(skep_mock *mock, const struct skep__mock_client *client, u
     skep__mock_tell_client(mock, client, &command);
 }
 
+void skep__mock_tell_forgotten(skep_mock *mock, uint32_t id, uint64_t number, int status) {
+    const struct skep__mock_client *client = skep__mock_find_client(mock, id);
+    struct skep_command command = {.id = SKEP_COMMAND_forgotten,
+                                   .forgotten = {.number = number, .status = (uint64_t)status}};
+    if (client != NULL) skep__mock_tell_client(mock, client, &command);
+}
+
 bool skep__mock_tell_outcome(skep_mock *mock, uint32_t id, uint64_t number, const char *cause,
                              const struct skep_bytes *bytes) {
     const struct skep__mock_client *client = skep__mock_find_client(mock, id);

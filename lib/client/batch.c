@@ -101,13 +101,17 @@ void skep__client_close_batch(skep_client *client) {
 
 /* --- emptying --- */
 
+void skep__client_take_batch(skep_client *client, struct skep__client_batch *batch) {
+    if (client->next == batch) client->next = STAILQ_NEXT(batch, entry);
+    STAILQ_REMOVE(&client->batches, batch, skep__client_batch, entry);
+    client->unanswered_bytes -= batch->items.size_bytes + batch->keys.size_bytes;
+    let_go(client, batch);
+}
+
 void skep__client_retire_batches(skep_client *client) {
     for (struct skep__client_batch *batch; (batch = STAILQ_FIRST(&client->batches)) != NULL;) {
         if (batch->number + batch->count > client->first) return;
-        if (client->next == batch) client->next = STAILQ_NEXT(batch, entry);
-        STAILQ_REMOVE_HEAD(&client->batches, entry);
-        client->unanswered_bytes -= batch->items.size_bytes + batch->keys.size_bytes;
-        let_go(client, batch);
+        skep__client_take_batch(client, batch);
     }
 }
 

@@ -35,6 +35,7 @@ int skep__client_allocate(skep_client **out, const skep_client_options *options)
     TAILQ_INIT(&client->messages);
     client->trace = skep__trace_mask();
     client->first = 1;
+    client->once = options->once;
     client->retry_ms = SKEP__CLIENT_RETRY_MS;
     client->serves_worker = options->worker != NULL;
     client->loop = client->serves_worker ? skep_worker_loop(options->worker) : options->loop;

@@ -80,17 +80,19 @@ static void intake_connected(void *context, const struct skep__peer *peer) {
     if (!peer->again) return;
     skep__client_fail(client, SKEP_ECLOSED, "%s: the connection to the broker was cut; messages may be lost",
                       client->instance.dir);
+    skep__client_ask_awaited(client);
     submit_again(client);
 }
 
-/* Outcomes are sent once: any that was sent before the cut may be lost. */
+/* Outcomes are sent once: any that was sent before the cut may be lost, but those of durable jobs can be asked for. */
 static void returns_connected(void *context, const struct skep__peer *peer) {
     skep_client *client = context;
     if (!peer->again) return;
     skep__client_fail(client, SKEP_ECLOSED, "%s: the connection from the broker was cut; outcomes may be lost",
                       client->instance.dir);
     client->cut_through = client->sent_through;
-    skep__client_fail_unfinished(client);
+    skep__client_lose_unfinished(client, true);
+    skep__client_ask_awaited(client);
     skep__client_fail_requests(client);
     submit_again(client);
     skep__client_update_due(client);
@@ -123,6 +125,7 @@ static void close_ports(skep_client *client) {
 static int begin_session(skep_client *client, const struct skep_command_joined *joined) {
     skep__client_renumber(client);
     client->client = (uint32_t)joined->client;
+    client->store = joined->store;
     skep__copy_text(client->news_url, sizeof client->news_url, &joined->news);
     int status = dial(client, joined);
     if (status == SKEP_OK) client->phase = SKEP__CLIENT_JOINED;
@@ -164,6 +167,7 @@ static void join_answered(int status, const void *data, size_t size_bytes, void 
         return;
     }
     client->retry_ms = SKEP__CLIENT_RETRY_MS;
+    skep__client_ask_awaited(client);
     skep__client_mark(client);
     tell_state(client, SKEP_OK);
 }
@@ -214,9 +218,10 @@ static void lost(skep_client *client) {
     skep__client_close_session(client);
     skep__client_drop_messages(client);
     skep__client_forget_news(client);
-    skep__client_fail_unfinished(client);
+    skep__client_lose_unfinished(client, false);
     skep__client_fail_requests(client);
     if (client->only_this) skep__client_fail_submissions(client);
+    else if (client->once) skep__client_fail_sent(client);
     if (was_joined) tell_state(client, SKEP_ECLOSED);
     skep__client_tell_drained(client);
     client->retry_ms = SKEP__CLIENT_RETRY_MS;
@@ -246,6 +251,7 @@ static void end_hopeless(skep_client *client) {
     if (!client->only_this || check_instance(client) != SKEP_ENOBROKER) return;
     skep__client_drop_messages(client);
     skep__client_fail_submissions(client);
+    skep__client_fail_unfinished(client);
     skep__client_fail_requests(client);
     skep__client_tell_drained(client);
 }

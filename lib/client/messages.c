@@ -18,7 +18,7 @@ void skep__client_drop_messages(skep_client *client) {
 }
 
 /* Into the last chunk, if there is room in it, or a new one. */
-static int queue(skep_client *client, const struct skep_command *command) {
+int skep__client_queue(skep_client *client, const struct skep_command *command) {
     struct skep__chunk *chunk = TAILQ_LAST(&client->messages, skep__chunks);
     if (chunk == NULL || chunk->frame.size_bytes >= SKEP_FULL_FRAME) {
         chunk = calloc(1, sizeof *chunk);
@@ -49,7 +49,7 @@ static int check_message(skep_client *client, const char *to_name, const char *n
 }
 
 static int send_message(skep_client *client, const struct skep_command *command, const char *name) {
-    int status = queue(client, command);
+    int status = skep__client_queue(client, command);
     return status == SKEP_OK ? SKEP_OK
                              : skep__client_fail(client, status, "message %s: %s", name, skep_strerror(status));
 }

@@ -38,10 +38,16 @@ STAILQ_HEAD(skep__batches, skep__client_batch);
 /* A job whose outcome is wanted; in the table once it is accepted */
 struct skep__unfinished {
     uint64_t number;
+    uint64_t id;    /* of a job that outlasts its broker, or that was given by the user; 0: it cannot be asked for */
+    uint64_t store; /* where the id is good, as joined tells; 0: wherever it is asked for first */
+    bool by_id;     /* the user knew only the id */
     skep_outcome_cb outcome;
     void *context;
     UT_hash_handle hh;
 };
+
+/* Numbers from here on are of jobs that are awaited by their ids; the others are of submissions. */
+#define SKEP__CLIENT_AWAITED (UINT64_C(1) << 63)
 
 /* A submission that has not been answered */
 struct skep__client_submission {
@@ -90,6 +96,8 @@ struct skep_client {
     uint64_t retry_ms;    /* until the next try to join */
     uint32_t client;      /* number from joined */
     uint64_t cut_through; /* outcomes of jobs up to this number may have been lost with a connection of this session */
+    uint64_t store;       /* of its durable jobs, from joined; 0: it has none */
+    bool once;            /* what a lost broker may have accepted is not submitted to its successor without a key */
     bool all_read;        /* the broker has read all that was sent, to its end */
     uv_timer_t tick;      /* looks after everything; keeps the loop alive while something is due */
     uint64_t tick_ms;     /* its period */
@@ -124,6 +132,7 @@ struct skep_client {
     unsigned silent_ticks; /* since the oldest was sent, or one was answered */
     struct skep__unfinished *unfinished;
     uint64_t unfinished_count; /* those that are unanswered, too */
+    uint64_t last_awaited;     /* the latest number of a job that is awaited, without SKEP__CLIENT_AWAITED */
     bool sender_waits;         /* something failed with SKEP_EAGAIN */
 
     TAILQ_HEAD(skep__chunks, skep__chunk) messages;
@@ -169,6 +178,9 @@ bool skep__batch_is_full(const struct skep__client_batch *batch);
 
 /* Closes the batch that is being filled. */
 void skep__client_close_batch(skep_client *client);
+
+/* Takes a batch out: its memory may be used again. */
+void skep__client_take_batch(skep_client *client, struct skep__client_batch *batch);
 
 /* Lets go of batches whose jobs have all been answered. */
 void skep__client_retire_batches(skep_client *client);
@@ -222,6 +234,9 @@ SKEP_MUST_USE int skep__client_read_answer(skep_client *client, const void *data
 
 /* --- messages.c --- */
 
+/* Has a command leave with the next frame, before what is submitted. Errors: SKEP_ENOMEM. */
+SKEP_MUST_USE int skep__client_queue(skep_client *client, const struct skep_command *command);
+
 /* What comes back: a reply; a message that did not arrive. */
 void skep__client_reply(skep_client *client, const struct skep_command_reply *reply);
 void skep__client_undelivered(skep_client *client, const struct skep_command_undelivered *undelivered);
@@ -262,8 +277,9 @@ void skep__client_all_read(void *client);
 
 /* --- submit.c --- */
 
-/* Answers the oldest submission. outcome NULL: it follows, if one is wanted; else nothing else does. */
-void skep__client_settle(skep_client *client, int status, uint64_t id, const skep_outcome *outcome);
+/* Answers the oldest submission; durable: the job outlasts the broker. outcome NULL: it follows, if one is wanted; else
+ * nothing else does. */
+void skep__client_settle(skep_client *client, int status, uint64_t id, bool durable, const skep_outcome *outcome);
 
 /* Tells what became of a job and forgets it. */
 void skep__client_finish(skep_client *client, struct skep__unfinished *unfinished, const skep_outcome *outcome);
@@ -273,6 +289,18 @@ void skep__client_fail_unfinished(skep_client *client);
 
 /* The same for everything that was submitted and not answered. */
 void skep__client_fail_submissions(skep_client *client);
+
+/* The same for what was sent without a key, which a broker that was lost may have accepted. */
+void skep__client_fail_sent(skep_client *client);
+
+/* --- await.c --- */
+
+/* Outcomes may have been lost, with a broker or (same) a connection to it: the jobs that can be asked for are awaited
+ * by their ids from here on, the outcomes of all others are unknown. */
+void skep__client_lose_unfinished(skep_client *client, bool same);
+
+/* Asks for the jobs that are awaited, all of them; those of another store than that of the broker are unknown. */
+void skep__client_ask_awaited(skep_client *client);
 
 /* --- returns.c --- */
 

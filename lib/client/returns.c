@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Frames from the broker: the answers to submissions, outcomes, replies. */
+#include <inttypes.h>
+
 #include "client/private.h"
 #include "common/text.h"
 
@@ -17,11 +19,12 @@ static bool is_next(skep_client *client, uint64_t number, uint64_t *n, uint64_t 
     return true;
 }
 
-static void answered(skep_client *client, uint64_t n, int status, uint64_t id, const skep_outcome *outcome) {
+static void answered(skep_client *client, uint64_t n, int status, uint64_t id, bool durable,
+                     const skep_outcome *outcome) {
     client->silent_ticks = 0;
     client->gone_back_to = 0;
     for (; n > 0; n--) {
-        skep__client_settle(client, status, id, outcome);
+        skep__client_settle(client, status, id, durable, outcome);
         if (id != 0) id++;
     }
     skep__client_retire_batches(client);
@@ -44,7 +47,7 @@ static void accepted(skep_client *client, const struct skep_command_accepted *a)
     char cause[SKEP_MAX_NAME + 1];
     skep_outcome outcome = outcome_of_first(client, a, cause);
     bool follows = !a->duplicate || a->waits;
-    answered(client, n, a->duplicate ? SKEP_EDUPLICATE : SKEP_OK, a->id != 0 ? a->id + skip : 0,
+    answered(client, n, a->duplicate ? SKEP_EDUPLICATE : SKEP_OK, a->id != 0 ? a->id + skip : 0, a->durable,
              follows ? NULL : &outcome);
 }
 
@@ -55,7 +58,7 @@ static void declined(skep_client *client, const struct skep_command_declined *d)
     skep__client_fail(client, status, "%s: job declined: %.*s", client->instance.dir, (int)d->reason.size_bytes,
                       d->reason.data);
     skep_outcome outcome = {.status = status, .cause = "", .reason = ""};
-    answered(client, n, status, 0, &outcome);
+    answered(client, n, status, 0, false, &outcome);
 }
 
 static void expected(skep_client *client, uint64_t number) {
@@ -88,6 +91,18 @@ static void died(skep_client *client, const struct skep_command_died *d) {
     skep__client_finish(client, unfinished, &outcome);
 }
 
+/* Of a job that was submitted the end is unknown then; of one that the user named that is what there is to say. */
+static void forgotten(skep_client *client, const struct skep_command_forgotten *f) {
+    struct skep__unfinished *unfinished = find_unfinished(client, f->number);
+    if (unfinished == NULL) return;
+    int status = f->status != SKEP_OK ? (int)f->status : SKEP_EPROTO;
+    skep__client_fail(client, status, "%s: job %" PRIu64 ": %s", client->instance.dir, unfinished->id,
+                      status == SKEP_ENOJOB ? "it is not known (any more)" : skep_strerror(status));
+    const bool unknown = status == SKEP_ENOJOB && !unfinished->by_id;
+    skep_outcome outcome = {.status = unknown ? SKEP_ECLOSED : status, .cause = "", .reason = ""};
+    skep__client_finish(client, unfinished, &outcome);
+}
+
 static int command_returned(void *context, const struct skep_command *command) {
     skep_client *client = context;
     skep__trace_command(client->trace, SKEP__TRACE_WIRE, "<", 0, command);
@@ -97,6 +112,7 @@ static int command_returned(void *context, const struct skep_command *command) {
     case SKEP_COMMAND_expected: expected(client, command->expected.number); break;
     case SKEP_COMMAND_finished: finished(client, &command->finished); break;
     case SKEP_COMMAND_died: died(client, &command->died); break;
+    case SKEP_COMMAND_forgotten: forgotten(client, &command->forgotten); break;
     case SKEP_COMMAND_reply: skep__client_reply(client, &command->reply); break;
     case SKEP_COMMAND_undelivered: skep__client_undelivered(client, &command->undelivered); break;
     default: break;

@@ -130,13 +130,15 @@ void skep__client_finish(skep_client *client, struct skep__unfinished *unfinishe
 static const skep_outcome unknown = {.status = SKEP_ECLOSED, .cause = "", .reason = ""};
 static const skep_outcome forgotten = {.status = SKEP_ENOMEM, .cause = "", .reason = ""};
 
-void skep__client_settle(skep_client *client, int status, uint64_t id, const skep_outcome *outcome) {
+void skep__client_settle(skep_client *client, int status, uint64_t id, bool durable, const skep_outcome *outcome) {
     uint64_t number = client->first;
     struct skep__client_submission submission = pop(client);
     struct skep__unfinished *unfinished = submission.unfinished;
     if (outcome == NULL && number <= client->cut_through) outcome = &unknown;
     if (unfinished != NULL && outcome == NULL) {
         unfinished->number = number;
+        unfinished->id = durable ? id : 0;
+        unfinished->store = client->store;
         HASH_ADD(hh, client->unfinished, number, sizeof unfinished->number, unfinished);
         if (!SKEP_IS_ADDED(unfinished, hh)) outcome = &forgotten;
     }
@@ -147,11 +149,53 @@ void skep__client_settle(skep_client *client, int status, uint64_t id, const ske
 /* Callbacks may submit again, to the next broker: only what is there now is meant. */
 void skep__client_fail_submissions(skep_client *client) {
     skep__client_close_batch(client);
-    for (uint64_t left = client->unanswered; left > 0; left--) skep__client_settle(client, SKEP_ECLOSED, 0, &unknown);
+    for (uint64_t left = client->unanswered; left > 0; left--)
+        skep__client_settle(client, SKEP_ECLOSED, 0, false, &unknown);
     skep__client_retire_batches(client);
 }
 
 void skep__client_fail_unfinished(skep_client *client) {
     struct skep__unfinished *unfinished, *next;
     HASH_ITER(hh, client->unfinished, unfinished, next) skep__client_finish(client, unfinished, &unknown);
+}
+
+static struct skep__client_submission *at(const skep_client *client, uint64_t index) {
+    return &client->ring[(client->ring_head + index) & (client->ring_capacity - 1)];
+}
+
+static void fail_one(skep_client *client, const struct skep__client_submission *submission) {
+    if (submission->accepted != NULL) submission->accepted(client, SKEP_ECLOSED, 0, submission->context);
+    if (submission->unfinished != NULL) finish(client, submission->unfinished, &unknown);
+}
+
+/* Takes the submissions of a batch out of the ring, which are the index-th and those behind it. */
+static void take_out(skep_client *client, uint64_t index, uint32_t count, struct skep__client_submission *out) {
+    for (uint32_t i = 0; i < count; i++) out[i] = *at(client, index + i);
+    for (uint64_t i = index + count; i < client->unanswered; i++) *at(client, i - count) = *at(client, i);
+    client->unanswered -= count;
+}
+
+/* Callbacks come when all is in order again: they may submit. Without memory to remember them the jobs are sent again,
+ * as they are without this. */
+void skep__client_fail_sent(skep_client *client) {
+    struct skep__client_submission *lost = malloc((client->unanswered + 1) * sizeof *lost);
+    const uint64_t sent_through = client->sent_through, first = client->first;
+    uint64_t index = 0, lost_count = 0, end = first;
+    struct skep__client_batch *batch = STAILQ_FIRST(&client->batches), *next;
+    if (lost == NULL) return;
+    for (; batch != NULL && batch->number <= sent_through; batch = next) {
+        next = STAILQ_NEXT(batch, entry);
+        const uint32_t count = (uint32_t)(batch->number + batch->count - end); /* of the first some may be answered */
+        end += count;
+        if (batch->has_keys) {
+            index += count;
+            continue;
+        }
+        take_out(client, index, count, &lost[lost_count]);
+        lost_count += count;
+        skep__client_take_batch(client, batch);
+    }
+    if (lost_count > 0) skep__client_renumber(client);
+    for (uint64_t i = 0; i < lost_count; i++) fail_one(client, &lost[i]);
+    free(lost);
 }

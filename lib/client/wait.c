@@ -60,6 +60,7 @@ struct answer {
     void *data;
     size_t size_bytes;
     skep_status_cb on_status;
+    skep_job_status_cb on_job;
     void *context;
 };
 
@@ -179,4 +180,40 @@ int skep_status_wait(skep_client *client, unsigned timeout_ms, skep_status_cb ca
     answer->on_status = callback;
     answer->context = context;
     return await(client, answer, skep_client_status(client, pass_status, answer), timeout_ms, NULL, NULL);
+}
+
+static void pass_job(skep_client *client, int status, const skep_job_info *info, void *context) {
+    struct answer *answer = context;
+    if (!answer->abandoned) answer->on_job(client, status, info, answer->context);
+    note(answer, status);
+}
+
+int skep_job_status_wait(skep_client *client, uint64_t id, unsigned timeout_ms, skep_job_status_cb callback,
+                         void *context) {
+    int status;
+    struct answer *answer = begin(client, &status);
+    if (answer == NULL) return status;
+    answer->on_job = callback;
+    answer->context = context;
+    return await(client, answer, skep_job_status(client, id, pass_job, answer), timeout_ms, NULL, NULL);
+}
+
+static void note_cancelled(skep_client *client, int status, const char *was, void *context) {
+    (void)client, (void)was;
+    note(context, status);
+}
+
+int skep_job_cancel_wait(skep_client *client, uint64_t id, unsigned timeout_ms) {
+    int status;
+    struct answer *answer = begin(client, &status);
+    if (answer == NULL) return status;
+    return await(client, answer, skep_job_cancel(client, id, note_cancelled, answer), timeout_ms, NULL, NULL);
+}
+
+int skep_job_result_wait(skep_client *client, uint64_t id, unsigned timeout_ms, void **result, size_t *result_bytes) {
+    int status;
+    struct answer *answer = begin(client, &status);
+    if (answer == NULL) return status;
+    status = skep_job_await(client, id, note_outcome, answer);
+    return await(client, answer, status, timeout_ms, result, result_bytes);
 }

@@ -2,8 +2,9 @@
 """A broker with its workers, by way of `skep run`, ready to be measured."""
 import json
 import subprocess
+from pathlib import Path
 
-from processes import Failure, Server, environment
+from processes import Failure, Server, environment, run
 
 
 class Hive(Server):
@@ -37,6 +38,15 @@ class Hive(Server):
             return json.loads(result.stdout)
         except ValueError:
             raise Failure(f"{self.name}: status is not JSON: {result.stdout!r}") from None
+
+    def done(self, queue):
+        """How many jobs of a queue are done."""
+        output = run([self.skep, "queues", "--json", "--dir", self.dir], 30)
+        return sum(one["done"] for one in json.loads(output)["queues"] if one["name"] == queue)
+
+    def resident_bytes(self):
+        text = Path(f"/proc/{self.pid}/status").read_text()
+        return 1024 * int(text.partition("VmRSS:")[2].split()[0])
 
     def ready(self):
         """The status, once every worker is ready: those that listen do so before they say that they are."""

@@ -2,10 +2,11 @@
 """Job benches: a client, a broker and its workers, beside a bare relay and the queues that people use."""
 import contextlib
 import statistics
+import time
 from pathlib import Path
 
 from hive import Hive
-from processes import OVER_NNG, Failure, Server, answers, free_port, result
+from processes import OVER_NNG, Failure, Server, answers, free_port, result, run
 from report import AT_LEAST, AT_MOST, compare, interleave
 
 SMALL, WORKERS, PACED_WORKERS = 64, (1, 2, 16, 64), 4
@@ -246,3 +247,25 @@ def job_backlog(hall):
                      {f"{FEW} queued": (AT_LEAST, 0.8)}),
             *compare(f"job-backlog {deep} memory", "B a job besides its payload", {"Skep": memory}, "Skep",
                      {200.0: (AT_MOST, 1.0)})]
+
+
+def durable_backlog(hall):
+    """A broker is killed with many durable jobs queued; how long the next one takes to its first job, and its memory."""
+    options = ["--queue-jobs", 2 * MANY, "--queue-bytes", MANY * MANY_BYTES, "--jobs-bytes", MANY * MANY_BYTES,
+               "--jobs", hall.fresh_folder("backlog")]
+    with hive(hall, "filled", "held", 1, options) as one:
+        run([hall.program("skep_jobs"), "fill", one.dir, MANY, SMALL], SETTLE_S)
+        one.process.kill()
+        one.process.wait()
+    starts = []
+    for number in range(hall.runs):
+        hall.quiet.wait()
+        begin_s = time.monotonic()
+        with hive(hall, f"next-{number}", "plain", 1, options) as one:
+            one.wait_until(lambda: one.done("work") > 0, "the first job")
+            starts.append((time.monotonic() - begin_s, one.resident_bytes()))
+            one.process.kill()
+            one.process.wait()
+    name = f"durable-backlog {MANY}"
+    return [*compare(name, "s to the first job", {"Skep": [time_s for time_s, _ in starts]}, "Skep", {5.0: (AT_MOST, 1.0)}),
+            *compare(name, "bytes of memory then", {"Skep": [size for _, size in starts]}, "Skep", {1e9: (AT_MOST, 1.0)})]

@@ -38,6 +38,7 @@ BENCHES = {
     "durable-64": jobs.durable_64,
     "nats-64": jobs.nats_64,
     "durable-one": jobs.durable_one,
+    "durable-backlog": jobs.durable_backlog,
     "job-result": jobs.job_result,
     "job-workers": jobs.job_workers,
     "job-backlog": jobs.job_backlog,

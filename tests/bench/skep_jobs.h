@@ -12,6 +12,7 @@ enum { JOBS_USAGE = 64, JOBS_SLOW_WORKER = 1 /* id of the one that is slow, if o
 
 int jobs_work(int argc, char **argv);   /* KIND */
 int jobs_load(int argc, char **argv);   /* DIR SECONDS PAYLOAD [BACKLOG] */
+int jobs_fill(int argc, char **argv);   /* DIR COUNT PAYLOAD */
 int jobs_trip(int argc, char **argv);   /* DIR SECONDS */
 int jobs_accept(int argc, char **argv); /* DIR SECONDS */
 int jobs_paced(int argc, char **argv);  /* DIR SECONDS */

@@ -198,3 +198,18 @@ int jobs_load(int argc, char **argv) {
     close_load(&load);
     return 0;
 }
+
+/* Leaves them in the queue. */
+int jobs_fill(int argc, char **argv) {
+    static struct load load;
+    if (argc != 3) return JOBS_USAGE;
+    uint64_t count = strtoull(argv[1], NULL, 10);
+    size_t payload_bytes = strtoul(argv[2], NULL, 10);
+    if (count == 0 || payload_bytes == 0 || payload_bytes > MOST_BYTES) return JOBS_USAGE;
+    prepare(&load, argv[0], payload_bytes, count);
+    printf("{\"figure\": %.1f}\n", fill(&load, payload_bytes));
+    load.over = true;
+    uv_idle_stop(&load.idle);
+    close_load(&load);
+    return 0;
+}

@@ -141,7 +141,7 @@ static int ask_once(struct contact *contact, const struct skep_command *command,
 /* Such a command may have been carried out, though its answer was lost, and asking again would do it twice. */
 static bool adds_up(enum skep_command_id id) {
     return id == SKEP_COMMAND_scale || id == SKEP_COMMAND_reload || id == SKEP_COMMAND_restartWorker ||
-           id == SKEP_COMMAND_drainWorker || id == SKEP_COMMAND_signalWorker;
+           id == SKEP_COMMAND_drainWorker || id == SKEP_COMMAND_signalWorker || id == SKEP_COMMAND_cancelJob;
 }
 
 int contact_ask(struct contact *contact, const struct skep_command *command, unsigned timeout_ms, answer_cb *answer,

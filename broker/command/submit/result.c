@@ -42,3 +42,14 @@ void result_print(const struct submission *submission, uint64_t id, uint64_t lin
     else if (outcome != NULL) print_result(outcome, line != 0);
     else if (!wait) printf("%" PRIu64 "\n", id);
 }
+
+void result_describe(char *text, size_t capacity_bytes, uint64_t id, bool duplicate, const skep_outcome *outcome) {
+    const bool cancelled = strcmp(outcome->cause, "cancelled") == 0, has_reason = outcome->reason[0] != '\0';
+    int n = snprintf(text, capacity_bytes, "%sjob %" PRIu64 "%s ", duplicate ? "duplicate: " : "", id,
+                     duplicate ? ", which had this key before," : "");
+    size_t used = (size_t)n;
+    if (cancelled) snprintf(text + used, capacity_bytes - used, "was cancelled");
+    else
+        snprintf(text + used, capacity_bytes - used, "is a dead letter: %s%s%s", outcome->cause, has_reason ? ": " : "",
+                 outcome->reason);
+}

@@ -57,6 +57,7 @@ struct submission {
     uint64_t complaints; /* said so far */
     int code;            /* exit status: the worst so far */
     int signal;          /* that ended it; 0 */
+    uint64_t lost_ns;    /* since when there is no broker; 0: there is one */
     bool joined;         /* the broker may have read what was submitted */
     bool all_submitted;
     bool hinted; /* the broker was asked whether a worker handles the queue */
@@ -82,11 +83,17 @@ void submission_accepted(struct submission *submission);
 /* Call it repeatedly: reports once that no worker handles the queue, if results are waited for. */
 void submission_hint(struct submission *submission, uint64_t now_ns);
 
-enum { SUBMISSION_UNFINISHED = 100000 /* jobs whose results are waited for, at most */ };
+enum {
+    SUBMISSION_UNFINISHED = 100000, /* jobs whose results are waited for, at most */
+    SUBMISSION_RETURN_MS = 60000    /* for another broker to come, when the one that has the jobs has ended */
+};
 
 /* Prints what became of a job. outcome NULL: it has been accepted, or was there before (duplicate). */
 void result_print(const struct submission *submission, uint64_t id, uint64_t line, bool duplicate,
                   const skep_outcome *outcome);
+
+/* What there is to say of a job that will not be done; duplicate: it is the first one with its key. */
+void result_describe(char *text, size_t capacity_bytes, uint64_t id, bool duplicate, const skep_outcome *outcome);
 
 /* Opens a file of lines, "-" is stdin. Returns 0; or says what is wrong and returns the exit status. */
 int lines_open(struct lines **lines, const char *path);

@@ -103,13 +103,11 @@ static void on_accepted(skep_client *client, int status, uint64_t id, void *cont
 }
 
 static void on_death(struct submission *s, const struct job *job, const skep_outcome *outcome) {
-    bool has_reason = outcome->reason[0] != '\0';
+    char text[SKEP_MAX_REASON + 128];
     s->dead++;
     result_print(s, job->id, job->line, false, outcome);
-    submission_complain(s, job->line, skep_exit_status(SKEP_EDEAD), "%sjob %" PRIu64 "%s is a dead letter: %s%s%s",
-                        job->duplicate ? "duplicate: " : "", job->id,
-                        job->duplicate ? ", which had this key before," : "", outcome->cause, has_reason ? ": " : "",
-                        outcome->reason);
+    result_describe(text, sizeof text, job->id, job->duplicate, outcome);
+    submission_complain(s, job->line, skep_exit_status(SKEP_EDEAD), "%s", text);
 }
 
 static void on_done(struct submission *s, const struct job *job, const skep_outcome *outcome) {
@@ -147,11 +145,31 @@ static void on_outcome(skep_client *client, const skep_outcome *outcome, void *c
         lines_resume(s->lines);
 }
 
+/* What is left may be answered by another broker: jobs that are kept on a disk, and those that have keys. */
+static void lose_broker(struct submission *s) {
+    bool is_left = skep_client_unaccepted(s->client) > 0 || skep_client_unfinished(s->client) > 0;
+    if (s->ended) return;
+    if (!is_left) {
+        lose(s, SKEP_ECLOSED);
+        return;
+    }
+    progress_erase(&s->progress);
+    say("submit: the broker has ended; waiting %d s for another one in its place", SUBMISSION_RETURN_MS / 1000);
+    s->lost_ns = uv_hrtime();
+}
+
 static void on_state(skep_client *client, int status, void *context) {
     (void)client;
     struct submission *s = context;
-    if (status == SKEP_OK) s->joined = true;
-    else lose(s, status);
+    s->silent_ticks = 0;
+    if (status == SKEP_ECLOSED) {
+        lose_broker(s);
+    } else if (status == SKEP_OK) {
+        s->joined = true;
+        s->lost_ns = 0;
+    } else {
+        lose(s, status);
+    }
 }
 
 static void on_drain(skep_client *client, void *context) {
@@ -209,7 +227,8 @@ static void on_tick(uv_timer_t *timer) {
     flush_results(s);
     submission_hint(s, uv_hrtime());
     if (!shares_terminal) progress_show(&s->progress, s->submitted, s->accepted, uv_hrtime());
-    if (skep_client_unaccepted(s->client) == 0) s->silent_ticks = 0;
+    if (s->lost_ns != 0 && uv_hrtime() - s->lost_ns > SUBMISSION_RETURN_MS * UINT64_C(1000000)) lose(s, SKEP_ECLOSED);
+    if (skep_client_unaccepted(s->client) == 0 || s->lost_ns != 0) s->silent_ticks = 0;
     else if (++s->silent_ticks > PATIENCE_TICKS) lose(s, SKEP_ETIMEDOUT);
 }
 
@@ -220,9 +239,8 @@ static void on_signal(uv_signal_t *handle, int signal) {
 }
 
 static int open_client(struct submission *s) {
-    char url[SKEP_MAX_URL + 1];
-    skep__instance_url(&s->broker.instance, SKEP_FILE_CONTROL, url, sizeof url);
-    int status = skep_client_new(&s->client, &(skep_client_options){.url = url, .loop = &s->loop});
+    const skep_client_options options = {.dir = s->broker.instance.dir, .loop = &s->loop, .once = true};
+    int status = skep_client_new(&s->client, &options);
     if (status != SKEP_OK) return contact_fail(&s->broker, status);
     skep_on_client_state(s->client, on_state, s);
     skep_on_client_drain(s->client, on_drain, s);

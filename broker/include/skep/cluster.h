@@ -335,7 +335,8 @@ void skep_on_log(skep_cluster *cluster, skep_log_cb callback, void *context);
 /* --- Jobs --- */
 
 /* The outcome of a job: status SKEP_OK and its result, or SKEP_EDEAD and its cause ("attempts", "deaths",
- * "interrupted", "expired" or "refused") as text, or SKEP_ECLOSED: skep_cluster_free was called. */
+ * "interrupted", "expired", "refused", or "cancelled" by an operator or a client) as text, or SKEP_ECLOSED:
+ * skep_cluster_free was called. */
 typedef void (*skep_cluster_outcome_cb)(skep_cluster *cluster, uint64_t id, int status, const void *data,
                                         size_t size_bytes, void *context);
 

@@ -17,6 +17,7 @@ static void end_in_row(struct skep__writing *writing, const struct skep__job *jo
     if (row->ended[at / 8] & bit) return; /* it was tried before, and could not be written */
     row->ended[at / 8] |= bit;
     row->left--;
+    row->results += job->change != SKEP__ACK || job->death != NULL;
 }
 
 static void rows_end(struct skep__writing *writing) {
@@ -40,9 +41,13 @@ void skep__disk_change(struct skep__disk *disk, struct skep__job *job, enum skep
     skep__disk_write_soon(disk);
 }
 
+static bool ends(const struct skep__job *job) {
+    return job->change == SKEP__ACK || job->change == SKEP__CANCEL || job->change == SKEP__DROP;
+}
+
 void skep__disk_changes_begin(struct skep__writing *writing) {
     for (const struct skep__job *job = writing->first; job != NULL; job = job->next)
-        if (job->change == SKEP__ACK || job->change == SKEP__DROP) end_in_row(writing, job);
+        if (ends(job)) end_in_row(writing, job);
 }
 
 const char skep__disk_lost[] = "lost";
@@ -81,12 +86,14 @@ static void recovered(struct skep__disk *disk, struct skep__job *job) {
 static void complete(struct skep__disk *disk, struct skep__job *job, uint64_t now_ms) {
     struct skep__shelf *shelf = job->queue->shelf;
     const bool lives = job->change == SKEP__REVIVE, dies = job->change == SKEP__BURY;
-    shelf->kept_count += (uint64_t)lives - (dies || job->change == SKEP__ACK);
+    const bool goes = job->change == SKEP__ACK || job->change == SKEP__CANCEL;
+    shelf->kept_count += (uint64_t)lives - (dies || goes);
     shelf->kept_dead_count += (uint64_t)dies - (lives || job->change == SKEP__DROP);
     switch ((enum skep__change)job->change) {
     case SKEP__ACK: acknowledged(disk, job, now_ms); break;
     case SKEP__BURY: buried(disk, job, now_ms); break;
     case SKEP__RETRY: retried(disk, job, now_ms); break;
+    case SKEP__CANCEL: disk->memory->kind->cancel(disk->memory, job, now_ms); break;
     case SKEP__RECOVER: recovered(disk, job); break;
     case SKEP__DROP: disk->memory->kind->drop(disk->memory, job); break;
     case SKEP__REVIVE:

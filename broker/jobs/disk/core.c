@@ -13,6 +13,7 @@ void skep__writing_init(struct skep__writing *writing) {
     TAILQ_INIT(&writing->rows);
     STAILQ_INIT(&writing->notes);
     STAILQ_INIT(&writing->fills);
+    STAILQ_INIT(&writing->recalls);
 }
 
 void skep__disk_write_soon(struct skep__disk *disk) {
@@ -21,9 +22,10 @@ void skep__disk_write_soon(struct skep__disk *disk) {
 
 /* --- rows --- */
 
-struct skep__row *skep__disk_row_new(struct skep__disk *disk, uint32_t n) {
+struct skep__row *skep__disk_row_new(struct skep__disk *disk, const struct skep__disk_shelf *shelf, uint32_t n) {
     struct skep__row *row = calloc(1, sizeof *row + (n + 7) / 8);
     if (row == NULL) return NULL;
+    row->shelf = shelf;
     row->n = row->left = n;
     LIST_INSERT_HEAD(&disk->rows, row, of_disk);
     return row;

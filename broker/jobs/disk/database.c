@@ -197,7 +197,10 @@ static struct skep__frame_row frame_at(sqlite3_stmt *s, uint32_t queue) {
                                     .ended = bytes_at(s, 12)};
 }
 
-static int damaged(struct skep__database *d, const struct skep__frame_row *row) {
+/* Errors: SKEP_EDIR. */
+static int check_frame(const struct reading *reading, const struct skep__frame_row *row) {
+    struct skep__database *d = reading->database;
+    if (crc_of(row) == number_at(reading->statement, 11)) return SKEP_OK;
     snprintf(d->why, sizeof d->why, "the row of job %llu is damaged", (unsigned long long)row->first);
     return SKEP_EDIR;
 }
@@ -208,8 +211,19 @@ int skep__database_frames(struct skep__database *d, uint32_t queue, unsigned cla
                                        before < INT64_MAX ? before : INT64_MAX);
     while (next_row(&reading)) {
         const struct skep__frame_row frame = frame_at(reading.statement, queue);
-        bool sound = crc_of(&frame) == number_at(reading.statement, 11);
-        reading.status = sound ? row(context, &frame) : damaged(d, &frame);
+        reading.status = check_frame(&reading, &frame);
+        if (reading.status == SKEP_OK) reading.status = row(context, &frame);
+    }
+    return end_reading(&reading);
+}
+
+int skep__database_frame_of(struct skep__database *d, uint64_t id, skep__frame_row_cb row, void *context) {
+    struct reading reading = read_rows(d, SKEP__S_FRAME_OF, "i", id);
+    while (next_row(&reading)) {
+        const struct skep__frame_row frame = frame_at(reading.statement, (uint32_t)number_at(reading.statement, 13));
+        if (id - frame.first >= frame.n) continue;
+        reading.status = check_frame(&reading, &frame);
+        if (reading.status == SKEP_OK) reading.status = row(context, &frame);
     }
     return end_reading(&reading);
 }
@@ -312,19 +326,36 @@ int skep__database_put_result(struct skep__database *d, const struct skep__resul
                row->ended);
 }
 
-int skep__database_result(struct skep__database *d, uint64_t id, struct skep__result_row *row, bool *found) {
-    if (d->statements[SKEP__S_RESULT] != NULL) sqlite3_reset(d->statements[SKEP__S_RESULT]);
+int skep__database_put_ended(struct skep__database *d, const struct skep__ended_row *row) {
+    return run(d, SKEP__S_PUT_ENDED, "iiti", row->first, (uint64_t)row->n, &row->queue, row->ended);
+}
+
+int skep__database_result(struct skep__database *d, uint64_t id, skep__result_row_cb row, void *context) {
     struct reading reading = read_rows(d, SKEP__S_RESULT, "i", id);
-    *found = next_row(&reading);
-    if (!*found) return end_reading(&reading);
-    sqlite3_stmt *s = reading.statement;
-    *row = (struct skep__result_row){.id = id,
-                                     .queue = bytes_at(s, 0),
-                                     .attempt = (uint32_t)number_at(s, 1),
-                                     .cause = bytes_at(s, 2),
-                                     .result = bytes_at(s, 3),
-                                     .ended = number_at(s, 4)};
-    return SKEP_OK;
+    while (next_row(&reading)) {
+        sqlite3_stmt *s = reading.statement;
+        const struct skep__result_row result = {.id = id,
+                                                .queue = bytes_at(s, 0),
+                                                .attempt = (uint32_t)number_at(s, 1),
+                                                .cause = bytes_at(s, 2),
+                                                .result = bytes_at(s, 3),
+                                                .ended = number_at(s, 4)};
+        reading.status = row(context, &result);
+    }
+    return end_reading(&reading);
+}
+
+int skep__database_ended(struct skep__database *d, uint64_t id, skep__ended_row_cb row, void *context) {
+    struct reading reading = read_rows(d, SKEP__S_ENDED_OF, "i", id);
+    while (next_row(&reading)) {
+        sqlite3_stmt *s = reading.statement;
+        const struct skep__ended_row ended = {.first = number_at(s, 0),
+                                              .n = (uint32_t)number_at(s, 1),
+                                              .queue = bytes_at(s, 2),
+                                              .ended = number_at(s, 3)};
+        if (id - ended.first < ended.n) reading.status = row(context, &ended);
+    }
+    return end_reading(&reading);
 }
 
 int skep__database_tidy(struct skep__database *d) {
@@ -333,5 +364,6 @@ int skep__database_tidy(struct skep__database *d) {
 
 int skep__database_forget(struct skep__database *d, uint64_t keys_until, uint64_t results_until) {
     int status = run(d, SKEP__S_FORGET_KEYS, "i", keys_until);
-    return status == SKEP_OK ? run(d, SKEP__S_FORGET_RESULTS, "i", results_until) : status;
+    if (status == SKEP_OK) status = run(d, SKEP__S_FORGET_RESULTS, "i", results_until);
+    return status == SKEP_OK ? run(d, SKEP__S_FORGET_ENDED, "i", results_until) : status;
 }

@@ -17,9 +17,10 @@
 #include "contract.h"
 
 enum {
-    SKEP__FORMAT = 1,       /* of the tables */
-    SKEP__CLASS_KEPT = 256, /* added to the priority of jobs that are always in memory too */
-    SKEP__CLASSES = 2 * SKEP__CLASS_KEPT
+    SKEP__FORMAT = 1,         /* of the tables */
+    SKEP__CLASS_KEPT = 256,   /* added to the priority of jobs that are always in memory too */
+    SKEP__CLASS_WANTED = 512, /* added to that of those whose outcome was wanted, besides */
+    SKEP__CLASSES = 2 * SKEP__CLASS_WANTED
 };
 
 struct skep__database;
@@ -71,6 +72,14 @@ struct skep__result_row {
     uint64_t ended;
 };
 
+/* Jobs of a row of frames that has gone: how those ended of which there is no result */
+struct skep__ended_row {
+    uint64_t first;
+    uint32_t n;
+    struct skep_bytes queue; /* name */
+    uint64_t ended;          /* the last of them */
+};
+
 /* Opens or makes the file, in a directory that is there and private, and keeps it locked. Errors, with one line in why:
  * SKEP_EBUSY (somebody else has it open), SKEP_EVERSION (a newer format), SKEP_EDIR (it is not Skep's, or cannot be
  * read), SKEP_ENOSPC, SKEP_ENOMEM, SKEP_ESYS. */
@@ -103,6 +112,7 @@ SKEP_MUST_USE int skep__database_put_key(struct skep__database *database, const 
 SKEP_MUST_USE int skep__database_drop_key(struct skep__database *database, uint32_t queue,
                                           const struct skep_bytes *key);
 SKEP_MUST_USE int skep__database_put_result(struct skep__database *database, const struct skep__result_row *row);
+SKEP_MUST_USE int skep__database_put_ended(struct skep__database *database, const struct skep__ended_row *row);
 
 /* n jobs of a class are not in memory; the first of their rows, or one before it, is this one. */
 SKEP_MUST_USE int skep__database_set_stored(struct skep__database *database, uint32_t queue, unsigned class, uint64_t n,
@@ -140,8 +150,15 @@ SKEP_MUST_USE int skep__database_jobs(struct skep__database *database, uint64_t 
 /* Forgets the names of queues of which there is nothing else. */
 SKEP_MUST_USE int skep__database_tidy(struct skep__database *database);
 
-/* How a job ended; *found is false if that is not known. What row has is borrowed until the next call. */
-SKEP_MUST_USE int skep__database_result(struct skep__database *database, uint64_t id, struct skep__result_row *row,
-                                        bool *found);
+/* What there is of one job: the row of frames that it is in, how it ended, or the row that was one of frames. None of
+ * them need be there; then nothing is called back. */
+typedef int (*skep__result_row_cb)(void *context, const struct skep__result_row *row);
+typedef int (*skep__ended_row_cb)(void *context, const struct skep__ended_row *row);
+SKEP_MUST_USE int skep__database_frame_of(struct skep__database *database, uint64_t id, skep__frame_row_cb row,
+                                          void *context);
+SKEP_MUST_USE int skep__database_result(struct skep__database *database, uint64_t id, skep__result_row_cb row,
+                                        void *context);
+SKEP_MUST_USE int skep__database_ended(struct skep__database *database, uint64_t id, skep__ended_row_cb row,
+                                       void *context);
 
 #endif

@@ -42,6 +42,8 @@ static const char tables[] =
     "CREATE TABLE results (id INTEGER PRIMARY KEY, queue TEXT NOT NULL, attempt INTEGER NOT NULL,"
     " cause TEXT NOT NULL, result BLOB NOT NULL, ended INTEGER NOT NULL);"
     "CREATE INDEX results_ended ON results (ended);"
+    "CREATE TABLE ended (first INTEGER PRIMARY KEY, n INTEGER NOT NULL, queue TEXT NOT NULL, ended INTEGER NOT NULL);"
+    "CREATE INDEX ended_ended ON ended (ended);"
     "CREATE TABLE stored (queue INTEGER NOT NULL, class INTEGER NOT NULL, n INTEGER NOT NULL, first INTEGER NOT NULL,"
     " PRIMARY KEY (queue, class)) WITHOUT ROWID;";
 

@@ -32,7 +32,13 @@ static void died(void *context, struct skep__job *job, const char *cause, const 
     if (!disk->silent) disk->store.events->died(disk->store.context, job, cause, reason);
 }
 
-static const struct skep__store_events memory_events = {.emptied = emptied, .done = done, .died = died};
+static void cancelled(void *context, struct skep__job *job) {
+    const struct skep__disk *disk = context;
+    if (!disk->silent) disk->store.events->cancelled(disk->store.context, job);
+}
+
+static const struct skep__store_events memory_events = {
+    .emptied = emptied, .done = done, .died = died, .cancelled = cancelled};
 
 /* --- shelves --- */
 
@@ -106,6 +112,11 @@ static void disk_bury(struct skep__store *store, struct skep__job *job, const ch
     job->cause = cause;
 }
 
+static void disk_cancel(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
+    if (job->row == NULL) in_memory(store)->cancel(memory_of(store), job, now_ms);
+    else skep__disk_change(skep__disk_of(store), job, SKEP__CANCEL);
+}
+
 static void disk_revive(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
     if (job->row == NULL) in_memory(store)->revive(memory_of(store), job, now_ms);
     else skep__disk_change(skep__disk_of(store), job, SKEP__REVIVE);
@@ -161,6 +172,14 @@ static struct skep__job *disk_next(struct skep__store *store, struct skep__shelf
     return in_memory(store)->next(memory_of(store), shelf, state, job);
 }
 
+static struct skep__job *disk_find(struct skep__store *store, uint64_t id) {
+    return in_memory(store)->find(memory_of(store), id);
+}
+
+static uint64_t disk_identity(const struct skep__store *store) {
+    return ((const struct skep__disk *)store)->identity;
+}
+
 /* --- the end --- */
 
 /* What is known of jobs that were begun would be lost else. */
@@ -193,6 +212,7 @@ static void give_up(struct skep__disk *disk) {
         STAILQ_REMOVE_HEAD(&g->fills, entry);
         skep__disk_fill_end(disk, fill, SKEP_ECLOSED);
     }
+    skep__disk_recalls_end(disk, &g->recalls);
 }
 
 static void finish(struct skep__disk *disk) {
@@ -245,6 +265,7 @@ static struct skep__store_kind kind = {
     .release = disk_release,
     .recover = disk_recover,
     .bury = disk_bury,
+    .cancel = disk_cancel,
     .revive = disk_revive,
     .drop = disk_drop,
     .ripen = disk_ripen,
@@ -252,6 +273,9 @@ static struct skep__store_kind kind = {
     .next_ms = disk_next_ms,
     .oldest_ms = skep__memory_shelf_oldest_ms,
     .next = disk_next,
+    .find = disk_find,
+    .recall = skep__disk_recall,
+    .identity = disk_identity,
     .free = disk_free,
 };
 

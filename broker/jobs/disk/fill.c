@@ -51,7 +51,7 @@ static int take_row(void *context, const struct skep__frame_row *row) {
     struct skep__copy *copy = copy_of(row);
     if (copy == NULL) return fill->jobs > 0 ? SKEP_EAGAIN : SKEP_ENOMEM;
     STAILQ_INSERT_TAIL(&fill->copies, copy, entry);
-    fill->jobs += row->n;
+    fill->jobs += skep__disk_left(row);
     fill->bytes += row->jobs.size_bytes;
     fill->stored.first = row->first + row->n;
     return fill->jobs >= SKEP__FILL_JOBS || fill->bytes >= SKEP__FILL_BYTES ? SKEP_EAGAIN : SKEP_OK;
@@ -73,9 +73,10 @@ void skep__disk_fill_end(struct skep__disk *disk, struct skep__fill *fill, int s
         STAILQ_REMOVE_HEAD(&fill->copies, entry);
         if (status == SKEP_OK) status = skep__disk_show(disk, shelf, &copy->frame, NULL);
         if (status != SKEP_OK) continue;
-        stored->n -= copy->frame.n;
+        const uint32_t left = skep__disk_left(&copy->frame);
+        stored->n -= left;
         stored->first = copy->frame.first + copy->frame.n;
-        shelf->shelf->stored_count -= copy->frame.n;
+        shelf->shelf->stored_count -= left;
     }
     shelf->filling = false;
     free(fill);

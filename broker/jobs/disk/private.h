@@ -17,15 +17,17 @@ enum {
 };
 
 /* What is written of a job that is pending */
-enum skep__change { SKEP__ACK, SKEP__RETRY, SKEP__RECOVER, SKEP__BURY, SKEP__REVIVE, SKEP__DROP };
+enum skep__change { SKEP__ACK, SKEP__RETRY, SKEP__RECOVER, SKEP__BURY, SKEP__CANCEL, SKEP__REVIVE, SKEP__DROP };
 
 /* A row of frames whose jobs are in memory */
 struct skep__row {
     LIST_ENTRY(skep__row) of_disk;
     TAILQ_ENTRY(skep__row) entry; /* in writing.rows while it is dirty */
+    const struct skep__disk_shelf *shelf;
     bool dirty;
     uint64_t first;
     uint32_t n, left; /* jobs, and those that have not ended */
+    uint32_t results; /* those that have ended, and how is written for each */
     uint8_t ended[];  /* a bit for each */
 };
 TAILQ_HEAD(skep__rows, skep__row);
@@ -94,6 +96,24 @@ struct skep__fill {
 };
 STAILQ_HEAD(skep__fills, skep__fill);
 
+/* A question about a job that is not in memory */
+struct skep__disk_recall {
+    STAILQ_ENTRY(skep__disk_recall) entry;
+    struct skep__recall *recall;
+    int status;
+    struct skep__record record;
+    char queue_name[SKEP_MAX_NAME + 1];
+    char *copy; /* of its payload or result */
+
+    /* the row of frames that it is in */
+    uint32_t queue, n;
+    unsigned class;
+    uint64_t first;
+    uint8_t ended[(SKEP_MAX_LIST + 7) / 8];
+    struct skep__stored stored; /* of its class */
+};
+STAILQ_HEAD(skep__recalls, skep__disk_recall);
+
 /* What is written by one commit, in this order */
 struct skep__writing {
     struct skep__disk_puts puts;
@@ -101,6 +121,7 @@ struct skep__writing {
     struct skep__rows rows;         /* that have changed by those */
     struct skep__notes notes;
     struct skep__fills fills;
+    struct skep__recalls recalls;
     uint64_t clock_ms, wall_ms, last_id; /* when it began */
     bool forgets;                        /* what is old */
 };
@@ -122,6 +143,7 @@ struct skep__disk {
     struct skep__stored_queue *queues; /* of earlier starts */
     size_t queue_count;
     uint32_t last_queue; /* id */
+    uint64_t identity;   /* of the tables */
     uint64_t crashes;    /* brokers before this one that had no time to write what they knew */
     uint64_t forgot_ms;  /* when what is old was last forgotten, by the clock */
 
@@ -145,8 +167,8 @@ static inline bool skep__disk_shows_enough(const struct skep__shelf *shelf) {
 
 /* --- core.c --- */
 
-/* One for n jobs; NULL: no memory. */
-struct skep__row *skep__disk_row_new(struct skep__disk *disk, uint32_t n);
+/* One for n jobs of a shelf; NULL: no memory. */
+struct skep__row *skep__disk_row_new(struct skep__disk *disk, const struct skep__disk_shelf *shelf, uint32_t n);
 
 /* NULL is allowed. */
 void skep__disk_row_free(struct skep__row *row);
@@ -229,6 +251,29 @@ const char *skep__disk_cause(const struct skep_bytes *cause);
  * Errors: SKEP_ENOMEM, SKEP_EDIR (it is damaged); none is shown then. */
 SKEP_MUST_USE int skep__disk_show(struct skep__disk *disk, struct skep__disk_shelf *shelf,
                                   const struct skep__frame_row *frame, const struct skep__job_rows *jobs);
+
+/* Takes the first off what is packed: bins of MessagePack, one behind the other. False: there is none. */
+bool skep__disk_next_bin(struct skep_bytes *packed, struct skep_bytes *bin);
+
+/* Whether a job of a row has ended; how many have not. */
+bool skep__disk_has_ended(const struct skep__frame_row *frame, uint32_t i);
+uint32_t skep__disk_left(const struct skep__frame_row *frame);
+
+/* --- recall.c --- */
+
+/* As recall of the store's kind. */
+void skep__disk_recall(struct skep__store *store, struct skep__recall *recall);
+
+/* On the thread: ends jobs that are stored, where that was asked, as part of a transaction. Errors: those of the
+ * database. */
+SKEP_MUST_USE int skep__disk_recalls_cancel(struct skep__disk *disk, const struct skep__writing *writing);
+
+/* On the thread, behind the transaction: reads what else was asked, and notes whether that has failed. status: of the
+ * transaction. */
+void skep__disk_recalls_read(struct skep__disk *disk, const struct skep__writing *writing, int status);
+
+/* On the loop: answers. */
+void skep__disk_recalls_end(struct skep__disk *disk, struct skep__recalls *recalls);
 
 /* --- write.c --- */
 

@@ -42,7 +42,7 @@ static struct skep__disk_put *new_put(struct skep__disk *disk, struct skep__disk
     p->shelf = shelf;
     p->jobs = malloc(n * sizeof *p->jobs);
     p->answers = malloc(n * sizeof *p->answers);
-    p->row = skep__disk_row_new(disk, n);
+    p->row = skep__disk_row_new(disk, shelf, n);
     if (p->jobs != NULL && p->answers != NULL && p->row != NULL) return p;
     skep__disk_row_free(p->row);
     free_put(p);
@@ -77,10 +77,12 @@ static void take(struct skep__disk *disk, struct skep__disk_put *p, const struct
 static void close_frame(struct skep__disk_put *p, const struct skep__submission *common, bool keyed, uint64_t now_ms) {
     struct skep__frame_row *frame = &p->frame;
     const uint64_t wall_ms = skep__wall_ms();
-    const bool kept = keyed || common->delay_ms != 0 || common->ttl_ms != 0;
+    const bool wanted = common->wants_outcome; /* who waits is known in memory only */
+    const bool kept = keyed || common->delay_ms != 0 || common->ttl_ms != 0 || wanted;
     p->due_ms = common->delay_ms != 0 ? now_ms + common->delay_ms : 0;
     p->expires_ms = common->ttl_ms != 0 ? now_ms + common->ttl_ms : 0;
     frame->class = common->priority + (kept ? (unsigned)SKEP__CLASS_KEPT : 0);
+    frame->class += wanted ? (unsigned)SKEP__CLASS_WANTED : 0;
     frame->accepted = wall_ms;
     frame->due = common->delay_ms != 0 ? wall_ms + common->delay_ms : 0;
     frame->expires = common->ttl_ms != 0 ? wall_ms + common->ttl_ms : 0;

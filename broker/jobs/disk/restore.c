@@ -2,6 +2,7 @@
  * What the disk has from earlier starts. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "common/text.h"
 #include "jobs/disk/private.h"
@@ -12,12 +13,23 @@ static int take_queue(void *disk, uint32_t id, const char *name) {
     return skep__disk_add_queue(disk, id, name);
 }
 
+/* Clients know by it whether the ids of a broker before are the same jobs here. */
+static int identify(struct skep__disk *disk) {
+    int status = skep__database_get(disk->database, "identity", &disk->identity);
+    if (status != SKEP_OK || disk->identity != 0) return status;
+    if (getrandom(&disk->identity, sizeof disk->identity, 0) != sizeof disk->identity) return SKEP_ESYS;
+    disk->identity |= 1; /* 0 is none */
+    disk->identity &= INT64_MAX;
+    return skep__database_set(disk->database, "identity", disk->identity);
+}
+
 /* A start counts as a crash until its broker has written what it knows. */
 static int begin(struct skep__disk *disk) {
     uint64_t last = 0;
     int status = skep__database_begin(disk->database);
     if (status == SKEP_OK) status = skep__database_get(disk->database, "crashes", &disk->crashes);
     if (status == SKEP_OK) status = skep__database_get(disk->database, "last", &last);
+    if (status == SKEP_OK) status = identify(disk);
     if (status == SKEP_OK) status = skep__database_set(disk->database, "crashes", disk->crashes + 1);
     if (status == SKEP_OK) status = skep__database_tidy(disk->database);
     if (status == SKEP_OK) status = skep__database_commit(disk->database);

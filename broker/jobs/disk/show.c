@@ -13,8 +13,7 @@ static uint32_t read_size(const unsigned char *at, size_t n) {
     return size;
 }
 
-/* Takes the first off. False: there is none. */
-static bool next_bin(struct skep_bytes *packed, struct skep_bytes *bin) {
+bool skep__disk_next_bin(struct skep_bytes *packed, struct skep_bytes *bin) {
     const unsigned char *at = (const unsigned char *)packed->data;
     if (packed->size_bytes < 2 || at[0] < 0xc4 || at[0] > 0xc6) return false;
     size_t of_size = (size_t)1 << (at[0] - 0xc4);
@@ -51,16 +50,23 @@ struct showing {
     bool fresh; /* they were in memory at the last start, and are not counted yet */
 };
 
-static bool has_ended(const struct skep__frame_row *frame, uint32_t i) {
+bool skep__disk_has_ended(const struct skep__frame_row *frame, uint32_t i) {
     return i / 8 < frame->ended.size_bytes && ((unsigned char)frame->ended.data[i / 8] >> i % 8 & 1) != 0;
 }
 
-static struct skep__row *row_of(struct skep__disk *disk, const struct skep__frame_row *frame) {
-    struct skep__row *row = skep__disk_row_new(disk, frame->n);
+uint32_t skep__disk_left(const struct skep__frame_row *frame) {
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < frame->n; i++) left += !skep__disk_has_ended(frame, i);
+    return left;
+}
+
+static struct skep__row *row_of(struct skep__disk *disk, const struct skep__disk_shelf *shelf,
+                                const struct skep__frame_row *frame) {
+    struct skep__row *row = skep__disk_row_new(disk, shelf, frame->n);
     if (row == NULL) return NULL;
     row->first = frame->first;
     for (uint32_t i = 0; i < frame->n; i++) {
-        if (!has_ended(frame, i)) continue;
+        if (!skep__disk_has_ended(frame, i)) continue;
         row->ended[i / 8] |= (uint8_t)(1u << i % 8);
         row->left--;
     }
@@ -68,7 +74,7 @@ static struct skep__row *row_of(struct skep__disk *disk, const struct skep__fram
 }
 
 const char *skep__disk_cause(const struct skep_bytes *cause) {
-    static const char *const causes[] = {"attempts", "deaths", "interrupted", "expired", "refused"};
+    static const char *const causes[] = {"attempts", "deaths", "interrupted", "expired", "refused", skep__cancelled};
     for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
         if (strlen(causes[i]) == cause->size_bytes && memcmp(causes[i], cause->data, cause->size_bytes) == 0)
             return causes[i];
@@ -109,7 +115,7 @@ static void show(const struct showing *s, struct skep__job *job, const struct sk
     uint64_t expires_ms = f->expires != 0 ? clock_of(s->now_ms, s->wall_ms, f->expires, f->accepted) : 0;
     job->row = s->row;
     job->accepted_ms = clock_of_past(s->now_ms, s->wall_ms, f->accepted);
-    job->wants_outcome = false;
+    job->wants_outcome = f->class >= SKEP__CLASS_WANTED; /* by nobody who is here, but its result is kept */
     if (known != NULL) {
         job->attempt = known->attempt;
         job->failures = known->failures;
@@ -130,6 +136,7 @@ static void show(const struct showing *s, struct skep__job *job, const struct sk
         job->attempt = unknown_attempts(s, NULL, due_ms);
         skep__memory_show(s->disk->memory, job, due_ms, expires_ms);
     }
+    if (s->disk->store.events->shown != NULL) s->disk->store.events->shown(s->disk->store.context, job);
 }
 
 static const struct skep__job_row *known_of(const struct skep__job_rows *jobs, size_t *at, uint64_t id) {
@@ -149,8 +156,9 @@ static int restore(const struct showing *s, struct skep__job **jobs, uint32_t *c
                                           .ttl_ms = f->expires != 0};
     int status = SKEP_OK;
     for (uint32_t i = 0; i < f->n && status == SKEP_OK; i++) {
-        if (!next_bin(&data, &item) || (f->keys.size_bytes > 0 && !next_bin(&keys, &key))) return SKEP_EDIR;
-        if (has_ended(f, i)) continue;
+        if (!skep__disk_next_bin(&data, &item) || (f->keys.size_bytes > 0 && !skep__disk_next_bin(&keys, &key)))
+            return SKEP_EDIR;
+        if (skep__disk_has_ended(f, i)) continue;
         submission.data = item.data;
         submission.size_bytes = item.size_bytes;
         submission.key = key.size_bytes > 0 ? key.data : NULL;
@@ -182,7 +190,7 @@ int skep__disk_show(struct skep__disk *disk, struct skep__disk_shelf *shelf, con
     struct showing showing = {.disk = disk,
                               .shelf = shelf,
                               .frame = frame,
-                              .row = row_of(disk, frame),
+                              .row = row_of(disk, shelf, frame),
                               .now_ms = skep__clock_ms(disk->clock),
                               .wall_ms = skep__wall_ms(),
                               .fresh = jobs != NULL};

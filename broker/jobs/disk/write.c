@@ -12,8 +12,13 @@ enum {
     FORGET_MS = 10000 /* between two looks at what is old */
 };
 
-static bool is_empty(const struct skep__writing *w) {
+/* Whether nothing need be synced. */
+static bool only_asks(const struct skep__writing *w) {
     return TAILQ_EMPTY(&w->puts) && w->first == NULL && STAILQ_EMPTY(&w->notes) && STAILQ_EMPTY(&w->fills);
+}
+
+static bool is_empty(const struct skep__writing *w) {
+    return only_asks(w) && STAILQ_EMPTY(&w->recalls);
 }
 
 /* --- on the thread --- */
@@ -43,7 +48,7 @@ static int write_puts(struct skep__disk *disk, const struct skep__writing *w) {
     struct skep__disk_put *p;
     int status = SKEP_OK;
     TAILQ_FOREACH(p, &w->puts, entry) if (status == SKEP_OK) status = write_put(disk, p);
-    return status == SKEP_OK ? skep__database_set(disk->database, "last", w->last_id) : status;
+    return status == SKEP_OK && !only_asks(w) ? skep__database_set(disk->database, "last", w->last_id) : status;
 }
 
 static int write_key(struct skep__disk *disk, const struct skep__writing *w, const struct skep__job *job,
@@ -57,17 +62,37 @@ static int write_key(struct skep__disk *disk, const struct skep__writing *w, con
                                                           .until = w->wall_ms + disk->store.limits.dedup_ms});
 }
 
+static int write_end(struct skep__disk *disk, const struct skep__writing *w, const struct skep__job *job,
+                     const char *cause) {
+    const struct skep__death *told = job->death;
+    return skep__database_put_result(
+        disk->database, &(struct skep__result_row){
+                            .id = job->id,
+                            .queue = skep__text(job->queue->name),
+                            .attempt = job->attempt,
+                            .cause = cause != NULL ? skep__text(cause) : nothing,
+                            .result = told != NULL ? (struct skep_bytes){told->reason, told->size_bytes} : nothing,
+                            .ended = w->wall_ms});
+}
+
 /* Its result is kept if somebody wanted it. */
 static int write_ack(struct skep__disk *disk, const struct skep__writing *w, const struct skep__job *job) {
     int status = job->noted ? skep__database_drop_job(disk->database, job->id) : SKEP_OK;
     if (status == SKEP_OK) status = write_key(disk, w, job, NULL);
-    if (status != SKEP_OK || job->death == NULL) return status;
-    return skep__database_put_result(disk->database,
-                                     &(struct skep__result_row){.id = job->id,
-                                                                .queue = skep__text(job->queue->name),
-                                                                .attempt = job->attempt,
-                                                                .result = {job->death->reason, job->death->size_bytes},
-                                                                .ended = w->wall_ms});
+    return status == SKEP_OK && job->death != NULL ? write_end(disk, w, job, NULL) : status;
+}
+
+static int write_cancel(struct skep__disk *disk, const struct skep__writing *w, const struct skep__job *job) {
+    int status = job->noted ? skep__database_drop_job(disk->database, job->id) : SKEP_OK;
+    if (status == SKEP_OK) status = write_key(disk, w, job, skep__cancelled);
+    return status == SKEP_OK ? write_end(disk, w, job, skep__cancelled) : status;
+}
+
+/* Why it was a dead letter is known for as long as a result. */
+static int write_drop(struct skep__disk *disk, const struct skep__writing *w, const struct skep__job *job) {
+    int status = skep__database_drop_job(disk->database, job->id);
+    const char *cause = job->death != NULL ? job->death->cause : "unknown";
+    return status == SKEP_OK ? write_end(disk, w, job, cause) : status;
 }
 
 static int write_retry(struct skep__disk *disk, const struct skep__writing *w, const struct skep__job *job) {
@@ -114,27 +139,68 @@ static int write_change(struct skep__disk *disk, const struct skep__writing *w, 
     case SKEP__RECOVER: return write_recovery(disk, job);
     case SKEP__BURY: return write_death(disk, w, job);
     case SKEP__REVIVE: return write_revival(disk, job);
-    case SKEP__DROP: return skep__database_drop_job(disk->database, job->id);
+    case SKEP__CANCEL: return write_cancel(disk, w, job);
+    case SKEP__DROP: return write_drop(disk, w, job);
     }
     return SKEP_OK;
 }
 
-static int write_row(struct skep__disk *disk, const struct skep__row *row) {
-    if (row->left == 0) return skep__database_drop_frame(disk->database, row->first);
-    return skep__database_mark(disk->database, row->first,
-                               &(struct skep_bytes){(const char *)row->ended, (row->n + 7) / 8});
+/* Jobs of rows that go, one behind the other: that they have ended is known for as long as their results */
+struct range {
+    const struct skep__disk_shelf *shelf; /* NULL: there are none */
+    uint64_t first;
+    uint32_t n;
+};
+
+static int write_range(struct skep__disk *disk, const struct skep__writing *w, const struct range *range) {
+    if (range->shelf == NULL) return SKEP_OK;
+    return skep__database_put_ended(disk->database,
+                                    &(struct skep__ended_row){.first = range->first,
+                                                              .n = range->n,
+                                                              .queue = skep__text(range->shelf->shelf->queue->name),
+                                                              .ended = w->wall_ms});
+}
+
+static bool is_beside(const struct range *range, const struct skep__row *row) {
+    return range->shelf == row->shelf && (row->first == range->first + range->n || row->first + row->n == range->first);
+}
+
+/* What has results need not be noted besides; but it does not part a range. */
+static int end_row(struct skep__disk *disk, const struct skep__writing *w, const struct skep__row *row,
+                   struct range *range) {
+    int status = skep__database_drop_frame(disk->database, row->first);
+    if (is_beside(range, row)) {
+        if (row->first < range->first) range->first = row->first;
+        range->n += row->n;
+        return status;
+    }
+    if (status != SKEP_OK || row->results == row->n) return status;
+    status = write_range(disk, w, range);
+    *range = (struct range){.shelf = row->shelf, .first = row->first, .n = row->n};
+    return status;
+}
+
+static int write_rows(struct skep__disk *disk, const struct skep__writing *w) {
+    const struct skep__row *row;
+    struct range range = {.shelf = NULL};
+    int status = SKEP_OK;
+    TAILQ_FOREACH(row, &w->rows, entry) {
+        if (status == SKEP_OK && row->left == 0) status = end_row(disk, w, row, &range);
+        else if (status == SKEP_OK)
+            status = skep__database_mark(disk->database, row->first,
+                                         &(struct skep_bytes){(const char *)row->ended, (row->n + 7) / 8});
+    }
+    return status == SKEP_OK ? write_range(disk, w, &range) : status;
 }
 
 static int write_changes(struct skep__disk *disk, const struct skep__writing *w) {
-    const struct skep__row *row;
     const struct skep__note *note;
     int status = SKEP_OK;
     STAILQ_FOREACH(note, &w->notes, entry)
     if (status == SKEP_OK) status = skep__database_put_job(disk->database, &note->row);
     for (const struct skep__job *job = w->first; job != NULL && status == SKEP_OK; job = job->next)
         status = write_change(disk, w, job);
-    TAILQ_FOREACH(row, &w->rows, entry) if (status == SKEP_OK) status = write_row(disk, row);
-    return status;
+    return status == SKEP_OK ? write_rows(disk, w) : status;
 }
 
 static int read_fills(struct skep__disk *disk, const struct skep__writing *w) {
@@ -153,6 +219,7 @@ static int write_all(struct skep__disk *disk, const struct skep__writing *w) {
     int status = write_puts(disk, w);
     if (status == SKEP_OK) status = write_changes(disk, w);
     if (status == SKEP_OK) status = read_fills(disk, w);
+    if (status == SKEP_OK) status = skep__disk_recalls_cancel(disk, w);
     if (status == SKEP_OK && w->forgets)
         status = skep__database_forget(disk->database, w->wall_ms, w->wall_ms - disk->results_ms);
     return status;
@@ -163,6 +230,7 @@ static int transact(struct skep__disk *disk, const struct skep__writing *w) {
     if (status == SKEP_OK) status = write_all(disk, w);
     if (status == SKEP_OK) status = skep__database_commit(disk->database);
     if (status != SKEP_OK) skep__database_roll_back(disk->database);
+    skep__disk_recalls_read(disk, w, status);
     return status;
 }
 
@@ -189,6 +257,7 @@ static void begin(struct skep__disk *disk) {
     TAILQ_CONCAT(&w->rows, &disk->gathered.rows, entry);
     STAILQ_CONCAT(&w->notes, &disk->gathered.notes);
     STAILQ_CONCAT(&w->fills, &disk->gathered.fills);
+    STAILQ_CONCAT(&w->recalls, &disk->gathered.recalls);
     w->first = disk->gathered.first;
     w->last = disk->gathered.last;
     skep__writing_init(&disk->gathered);
@@ -250,6 +319,7 @@ static void end(struct skep__disk *disk) {
     disk->under_way = false;
     if (status == SKEP_OK) succeed(disk);
     else fail(disk, status);
+    skep__disk_recalls_end(disk, &disk->writing.recalls);
 }
 
 static void start(struct skep__disk *disk);

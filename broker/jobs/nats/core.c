@@ -36,5 +36,5 @@ const char *skep__stream_cause(const char *text) {
     static const char *const causes[] = {"attempts", "deaths", "interrupted", "expired", "refused"};
     for (size_t i = 0; text != NULL && i < sizeof causes / sizeof *causes; i++)
         if (strcmp(causes[i], text) == 0) return causes[i];
-    return "unknown";
+    return text != NULL && strcmp(text, skep__cancelled) == 0 ? skep__cancelled : "unknown";
 }

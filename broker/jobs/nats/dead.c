@@ -53,7 +53,6 @@ static void show(struct skep__stream *stream, struct skep__shelf *shelf, struct 
     held->job = job;
     job->wants_outcome = false;
     job->accepted_ms = skep__clock_ms(stream->clock);
-    skep__source_history(job, received);
     shelf->kept_dead_count++;
     stream->silent = true;
     stream->memory->kind->bury(stream->memory, job, cause, death_of(received, cause), &none,
@@ -75,7 +74,10 @@ static int take(struct skep__stream *stream, struct skep__stream_shelf *shelf, u
     struct skep__held *held = skep__held_new(stream, NULL, 0, "", NULL);
     if (held == NULL) return SKEP_ENOMEM;
     held->dead_id = dead_id;
-    int status = skep__memory_restore(stream->memory, shelf->shelf, &s, dead_id, skep__clock_ms(stream->clock), &job);
+    const struct skep__history history = skep__source_history(received, dead_id);
+    int status =
+        skep__memory_restore(stream->memory, shelf->shelf, &s, history.id, skep__clock_ms(stream->clock), &job);
+    if (status == SKEP_OK) skep__source_fill(job, &history);
     if (status == SKEP_OK && !skep__held_add_dead(stream, held)) {
         skep__memory_forget(stream->memory, job);
         status = SKEP_ENOMEM;

@@ -12,6 +12,8 @@
 
 enum { TICK_MS = 20 };
 
+#define OTHER_IDS (UINT64_C(1) << 50) /* jobs that are in memory only have ids that no stream reaches */
+
 static struct skep__store *memory_of(struct skep__store *store) {
     return skep__stream_of(store)->memory;
 }
@@ -41,7 +43,16 @@ static void died(void *context, struct skep__job *job, const char *cause, const 
     else stream->store.events->died(stream->store.context, job, cause, reason);
 }
 
-static const struct skep__store_events memory_events = {.emptied = emptied, .done = done, .died = died};
+static void cancelled(void *context, struct skep__job *job) {
+    static const struct skep_bytes none = {0};
+    struct skep__stream *stream = context;
+    if (stream->freed) return;
+    if (job->held != NULL) skep__outcome_tell(stream, job, skep__cancelled, &none);
+    else stream->store.events->cancelled(stream->store.context, job);
+}
+
+static const struct skep__store_events memory_events = {
+    .emptied = emptied, .done = done, .died = died, .cancelled = cancelled};
 
 /* --- shelves --- */
 
@@ -112,6 +123,11 @@ static void nats_bury(struct skep__store *store, struct skep__job *job, const ch
     else in_memory(store)->bury(memory_of(store), job, cause, death, reason, now_ms);
 }
 
+static void nats_cancel(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
+    if (job->held != NULL) skep__step_cancel(skep__stream_of(store), job);
+    else in_memory(store)->cancel(memory_of(store), job, now_ms);
+}
+
 static void nats_revive(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
     if (job->held != NULL) skep__step_revive(skep__stream_of(store), job);
     else in_memory(store)->revive(memory_of(store), job, now_ms);
@@ -166,6 +182,10 @@ static uint64_t nats_next_ms(struct skep__store *store) {
 static struct skep__job *nats_next(struct skep__store *store, struct skep__shelf *shelf, enum skep__job_state state,
                                    const struct skep__job *job) {
     return in_memory(store)->next(memory_of(store), shelf, state, job);
+}
+
+static struct skep__job *nats_find(struct skep__store *store, uint64_t id) {
+    return in_memory(store)->find(memory_of(store), id);
 }
 
 /* --- what comes --- */
@@ -303,6 +323,7 @@ static struct skep__store_kind kind = {
     .release = nats_release,
     .recover = nats_recover,
     .bury = nats_bury,
+    .cancel = nats_cancel,
     .revive = nats_revive,
     .drop = nats_drop,
     .ripen = nats_ripen,
@@ -310,6 +331,7 @@ static struct skep__store_kind kind = {
     .next_ms = nats_next_ms,
     .oldest_ms = skep__memory_shelf_oldest_ms,
     .next = nats_next,
+    .find = nats_find,
     .free = nats_free,
 };
 
@@ -376,6 +398,7 @@ int skep__store_nats_new(struct skep__store **out, const struct skep__stream_set
         free(stream);
         return status;
     }
+    skep__memory_set_last_id(stream->memory, OTHER_IDS);
     kind.shelf_bytes = stream->memory->kind->shelf_bytes + sizeof(struct skep__stream_shelf);
     uv_timer_init(setup->loop, &stream->tick);
     stream->tick.data = stream;

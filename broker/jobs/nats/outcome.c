@@ -54,7 +54,8 @@ static void tell_here(struct skep__stream *stream, struct skep__awaited *awaited
     job->client = awaited->client;
     job->number = awaited->submission;
     job->wants_outcome = true;
-    if (cause != NULL) events->died(stream->store.context, job, cause, what);
+    if (cause == skep__cancelled) events->cancelled(stream->store.context, job);
+    else if (cause != NULL) events->died(stream->store.context, job, cause, what);
     else events->done(stream->store.context, job, what);
     forget(stream, awaited);
     stream->settles = true;
@@ -113,7 +114,7 @@ void skep__outcome_send(struct skep__stream *stream, struct skep__held *held) {
     const struct skep_bytes what = left_by(held);
     if (held->told || held->reply == NULL || held->lost || own_number(stream, held->reply) != 0) return;
     held->told = true;
-    skep__report_send(stream, held->job->id, held->reply, held->cause, &what);
+    skep__report_send(stream, held->job->id, held->reply, held->cancelled ? skep__cancelled : held->cause, &what);
 }
 
 void skep__outcome_tell(struct skep__stream *stream, struct skep__job *job, const char *cause,
@@ -125,7 +126,8 @@ void skep__outcome_tell(struct skep__stream *stream, struct skep__job *job, cons
         return;
     }
     job->wants_outcome = false;
-    if (cause != NULL) stream->store.events->died(stream->store.context, job, cause, what);
+    if (cause == skep__cancelled) stream->store.events->cancelled(stream->store.context, job);
+    else if (cause != NULL) stream->store.events->died(stream->store.context, job, cause, what);
     else if (job->held->reply == NULL) stream->store.events->done(stream->store.context, job, what);
 }
 

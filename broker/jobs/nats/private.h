@@ -113,6 +113,7 @@ struct skep__held {
     uint64_t since_ms;    /* when the lease was extended, or the step was sent, by the clock */
     uint8_t step;
     const char *cause; /* burying: static text; NULL: it is not */
+    bool cancelled;    /* ending: nobody is to do it */
     bool moved;        /* ending: there is another message of this job */
     uint64_t due_ms;   /* moving: when it is ready, since 1970; 0: at once */
     struct skep__death *death;
@@ -275,6 +276,7 @@ SKEP_MUST_USE int skep__ask_to_forget(struct skep__stream *stream, const struct 
 /* The job is pending until the stream has said that it is done. delay_ms: before it is given to anybody. */
 void skep__step_end(struct skep__stream *stream, struct skep__job *job, const struct skep_bytes *result);
 void skep__step_bury(struct skep__stream *stream, struct skep__job *job, const char *cause, struct skep__death *death);
+void skep__step_cancel(struct skep__stream *stream, struct skep__job *job);
 void skep__step_move(struct skep__stream *stream, struct skep__job *job, uint64_t delay_ms);
 void skep__step_revive(struct skep__stream *stream, struct skep__job *job);
 void skep__step_forget(struct skep__stream *stream, struct skep__job *job);
@@ -329,8 +331,9 @@ void skep__source_received(struct skep__stream *stream, const struct skep__nats_
 void skep__source_status(struct skep__stream *stream, const char *rest, const struct skep__nats_received *received);
 void skep__source_made(struct skep__stream *stream, const char *rest, const struct skep__nats_received *received);
 
-/* Fills in what a message says that has happened to its job. */
-void skep__source_history(struct skep__job *job, const struct skep__nats_received *received);
+/* What a message says that has happened to its job; id, if it says nothing: that is its own. */
+struct skep__history skep__source_history(const struct skep__nats_received *received, uint64_t id);
+void skep__source_fill(struct skep__job *job, const struct skep__history *history);
 
 /* Asks for jobs that workers could take. */
 void skep__sources_pull(struct skep__stream *stream);

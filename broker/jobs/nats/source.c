@@ -203,25 +203,28 @@ static void bury(struct skep__stream *stream, struct skep__job *job, const char 
     skep__step_bury(stream, job, cause, death);
 }
 
-void skep__source_history(struct skep__job *job, const struct skep__nats_received *received) {
+struct skep__history skep__source_history(const struct skep__nats_received *received, uint64_t id) {
     const char *text = skep__nats_header(received, "Skep-Job");
     struct skep__history history;
-    if (text == NULL || !skep__history_read(text, &history)) return;
-    job->id = history.id;
-    job->attempt = history.attempt;
-    job->failures = history.failures;
-    job->deaths = history.deaths;
-    job->interruptions = history.interruptions;
+    if (text != NULL && skep__history_read(text, &history)) return history;
+    return (struct skep__history){.id = id};
+}
+
+void skep__source_fill(struct skep__job *job, const struct skep__history *history) {
+    job->attempt = history->attempt;
+    job->failures = history->failures;
+    job->deaths = history->deaths;
+    job->interruptions = history->interruptions;
 }
 
 /* What may have been begun does not expire. */
 static void show(struct skep__stream *stream, struct skep__stream_shelf *shelf, struct skep__job *job,
-                 const struct skep__meta *meta, const struct skep__nats_received *received,
+                 const struct skep__meta *meta, const struct skep__history *history,
                  const struct skep__delivered *delivered) {
     const uint64_t now = now_ms(stream), wall_ms = skep__wall_ms();
     const uint64_t age_ms = wall_ms > meta->accepted_ms ? wall_ms - meta->accepted_ms : 0;
     const uint64_t left_ms = meta->expires_ms > wall_ms ? meta->expires_ms - wall_ms : 0;
-    skep__source_history(job, received);
+    skep__source_fill(job, history);
     job->accepted_ms = now > age_ms ? now - age_ms : 1;
     job->attempt += (uint32_t)begun_before(stream, meta, delivered);
     job->wants_outcome = job->held->reply != NULL;
@@ -241,7 +244,8 @@ static int take(struct skep__stream *stream, struct skep__stream_shelf *shelf, s
     struct skep__held *held =
         skep__held_new(stream, source, delivered->id, received->reply, skep__nats_header(received, "Skep-Reply"));
     if (held == NULL) return SKEP_ENOMEM;
-    int status = skep__memory_restore(stream->memory, shelf->shelf, &s, delivered->id, now_ms(stream), &job);
+    const struct skep__history history = skep__source_history(received, delivered->id);
+    int status = skep__memory_restore(stream->memory, shelf->shelf, &s, history.id, now_ms(stream), &job);
     if (status == SKEP_OK && !skep__held_add(stream, held)) {
         skep__memory_forget(stream->memory, job);
         status = SKEP_ENOMEM;
@@ -252,7 +256,7 @@ static int take(struct skep__stream *stream, struct skep__stream_shelf *shelf, s
     }
     job->held = held;
     held->job = job;
-    show(stream, shelf, job, meta, received, delivered);
+    show(stream, shelf, job, meta, &history, delivered);
     return SKEP_OK;
 }
 

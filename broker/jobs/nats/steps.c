@@ -93,6 +93,12 @@ void skep__step_bury(struct skep__stream *stream, struct skep__job *job, const c
     begin(stream, job->held, SKEP__BURYING);
 }
 
+void skep__step_cancel(struct skep__stream *stream, struct skep__job *job) {
+    skep__memory_hide(stream->memory, job);
+    job->held->cancelled = true;
+    begin(stream, job->held, SKEP__ENDING);
+}
+
 void skep__step_move(struct skep__stream *stream, struct skep__job *job, uint64_t delay_ms) {
     skep__memory_hide(stream->memory, job);
     job->held->due_ms = delay_ms > 0 ? skep__wall_ms() + delay_ms : 0;
@@ -124,6 +130,15 @@ static void ended(struct skep__stream *stream, struct skep__held *held) {
     shelf->kept_count--;
     static const struct skep_bytes none = {0};
     stream->memory->kind->ack(stream->memory, job, held->lost ? &none : &result, now_ms(stream));
+    skep__held_free(held);
+}
+
+static void cancelled(struct skep__stream *stream, struct skep__held *held) {
+    struct skep__shelf *shelf = held->job->queue->shelf;
+    skep__held_release(stream, held);
+    shelf->stream->held--;
+    shelf->kept_count--;
+    stream->memory->kind->cancel(stream->memory, held->job, now_ms(stream));
     skep__held_free(held);
 }
 
@@ -177,6 +192,7 @@ static void forgotten(struct skep__stream *stream, struct skep__held *held) {
 
 static void finish(struct skep__stream *stream, struct skep__held *held) {
     if (held->cause != NULL) buried(stream, held);
+    else if (held->cancelled) cancelled(stream, held);
     else if (held->moved) moved(stream, held);
     else ended(stream, held);
 }

@@ -28,6 +28,8 @@ typedef struct skep_client_options {
     const char *url;     /* of the broker's control socket, instead of name and dir: ipc://DIR/control.GENERATION */
     skep_worker *worker; /* instead of name, dir and url: the broker and the loop of this worker; of the same user */
     uv_loop_t *loop;     /* must outlive the client (default: one of the client's own) */
+    bool once;           /* a job without a key that a lost broker may have accepted is not submitted to its successor;
+                            its status is SKEP_ECLOSED (default: it is, and may be done twice if it is durable) */
 } skep_client_options;
 
 /* Finds the broker and begins to join it; submissions and messages may follow at once and are sent when it has joined.
@@ -61,19 +63,21 @@ void skep_on_client_state(skep_client *client, skep_client_state_cb callback, vo
 /* The result of a submission. SKEP_OK: the job is accepted, and will be done or become a dead letter. SKEP_EDUPLICATE:
  * a job with its key exists, or has ended recently; id is that job's. Not accepted: SKEP_EFULL, SKEP_EQUEUES (the
  * maximum of queues), SKEP_ESTATE (the broker is stopping), SKEP_ENOMEM. Unknown: SKEP_ECLOSED (skep_client_free was
- * called, or with url or worker the broker has ended). Called once for each, in the order of submission. */
+ * called; or the broker has ended, with url, worker or once). Called once for each, in the order of submission. */
 typedef void (*skep_accepted_cb)(skep_client *client, int status, uint64_t id, void *context);
 
 /* The outcome of a job */
 typedef struct skep_outcome {
     int status;       /* SKEP_OK: done. SKEP_EDEAD: a dead letter; so is the first job with its key, if it was
                          submitted as a duplicate of one. SKEP_ECLOSED: unknown, the broker has ended or the
-                         connection from it was cut. SKEP_EDUPLICATE: the first job with its key was done before, and
-                         its result is not kept; while that one waits or runs, its outcome is reported here. Others:
-                         it was not accepted, as in skep_accepted_cb */
+                         connection from it was cut; that of a durable job is learnt from the next broker of the
+                         directory, if it has the same jobs. SKEP_EDUPLICATE: the first job with its key was done
+                         before, and its result is not kept; while that one waits or runs, its outcome is reported
+                         here. Others: it was not accepted, as in skep_accepted_cb */
     const void *data; /* its result */
     size_t size_bytes;
-    const char *cause;  /* SKEP_EDEAD: "attempts", "deaths", "interrupted", "expired" or "refused"; else "" */
+    const char *cause;  /* SKEP_EDEAD: "attempts", "deaths", "interrupted", "expired", "refused" or "cancelled" (by an
+                           operator or a client: it is no dead letter, but will not be done); else "" */
     const char *reason; /* SKEP_EDEAD: the reason that the worker gave, or how it ended; "" if the first job with its
                            key was a dead letter before; else "" */
 } skep_outcome;
@@ -81,9 +85,10 @@ typedef void (*skep_outcome_cb)(skep_client *client, const skep_outcome *outcome
 
 /* Submits a job; the payload (at most 1 MiB) is copied. Jobs of one iteration of the loop are sent together. accepted
  * and outcome may be NULL. If a broker is lost before it has accepted the job, the job is submitted again to its
- * successor. Submissions have numbers, so one broker never accepts a job twice. Errors: SKEP_EAGAIN (more than 4 MiB,
- * or 1,000,000 jobs, are not yet accepted; see skep_on_client_drain), SKEP_ETOOBIG, SKEP_EINVAL (queue, options),
- * SKEP_ENOMEM; then nothing was submitted, and no callback follows. */
+ * successor (unless once says otherwise); a durable one without a key may be there twice then. Submissions have
+ * numbers, so one broker never accepts a job twice. Errors: SKEP_EAGAIN (more than 4 MiB, or 1,000,000 jobs, are not
+ * yet accepted; see skep_on_client_drain), SKEP_ETOOBIG, SKEP_EINVAL (queue, options), SKEP_ENOMEM; then nothing was
+ * submitted, and no callback follows. */
 SKEP_MUST_USE int skep_submit(skep_client *client, const char *queue, const void *data, size_t size_bytes,
                               const skep_job_options *options, skep_accepted_cb accepted, skep_outcome_cb outcome,
                               void *context);
@@ -93,6 +98,49 @@ SKEP_MUST_USE int skep_submit(skep_client *client, const char *queue, const void
 SKEP_MUST_USE int skep_submit_many(skep_client *client, const char *queue, const struct iovec *jobs, size_t count,
                                    const skep_job_options *options, skep_accepted_cb accepted, skep_outcome_cb outcome,
                                    void *context, size_t *submitted);
+
+/* Waits for the outcome of a job by its id, whoever has submitted it: outcome is called once. SKEP_ENOJOB: nothing is
+ * known of it, or not any more (how a durable job ended is kept for the broker's results time, others are forgotten
+ * with their end). Errors: SKEP_EINVAL (id 0), SKEP_ENOMEM. */
+SKEP_MUST_USE int skep_job_await(skep_client *client, uint64_t id, skep_outcome_cb outcome, void *context);
+
+/* How a job is, or has ended */
+typedef struct skep_job_info {
+    uint64_t id;
+    const char *queue;
+    const char *state; /* "ready", "delayed", "reserved": a worker has it, "dead": a dead letter, "pending": a change is
+                          being written. Of a durable job that has ended: "done", "cancelled", "dropped": it was a dead
+                          letter */
+    uint32_t attempt;  /* times it was begun; ended: 0 if that is not kept */
+    uint32_t failures, deaths, interruptions; /* of these; workers that died of it; that ended before it was done */
+    int priority;
+    const char *key;   /* terminated; "" if it has none */
+    uint64_t age_ms;   /* since it was accepted */
+    uint64_t due_ms;   /* delayed: ready after this; reserved: its lease ends after this, 0 if it was not begun */
+    uint64_t begun_ms; /* reserved: since it was begun, or its lease was extended */
+    uint32_t worker;   /* reserved: who has it; dead: who had it last, as the following; 0 if that is not known */
+    int32_t pid;
+    int code, signal;    /* -1 if it did not end so */
+    uint64_t size_bytes; /* of its payload */
+    const char *cause;   /* dead, dropped: as in skep_outcome; else "" */
+    const char *reason;  /* the same */
+    const void *result;  /* done */
+    size_t result_bytes;
+    uint64_t ended_ms; /* ended or dead: when, since 1970; 0 if that is not kept */
+} skep_job_info;
+
+/* Asks how a job is, by its id. The callback is called exactly once: with SKEP_OK, or an error and NULL: SKEP_ENOJOB
+ * (as above), SKEP_ECLOSED, SKEP_ETIMEDOUT, SKEP_ENOMEM; skep_client_why has details. Errors: SKEP_ECLOSED (no broker),
+ * SKEP_ENOMEM, SKEP_ESYS; no callback follows. */
+typedef void (*skep_job_status_cb)(skep_client *client, int status, const skep_job_info *info, void *context);
+SKEP_MUST_USE int skep_job_status(skep_client *client, uint64_t id, skep_job_status_cb callback, void *context);
+
+/* Cancels a job that no worker has begun: it will not be done, and who waits for its outcome hears SKEP_EDEAD with the
+ * cause "cancelled". A dead letter is dropped. The callback is called exactly once, of a durable job when that is
+ * written: with SKEP_OK and the state that it was in; or SKEP_EBEGUN (a worker works on it), SKEP_EENDED, SKEP_EAGAIN,
+ * and the errors of skep_job_status (SKEP_ETIMEDOUT: it may be cancelled yet). Errors: as there. */
+typedef void (*skep_job_cancel_cb)(skep_client *client, int status, const char *was, void *context);
+SKEP_MUST_USE int skep_job_cancel(skep_client *client, uint64_t id, skep_job_cancel_cb callback, void *context);
 
 /* Numbers of submissions that have not been accepted or declined, and of jobs whose outcome is pending. */
 uint64_t skep_client_unaccepted(const skep_client *client);
@@ -223,6 +271,14 @@ SKEP_MUST_USE int skep_result_wait(skep_client *client, const char *queue, const
 SKEP_MUST_USE int skep_request_wait(skep_client *client, uint32_t worker, const char *to_name, const char *name,
                                     const void *data, size_t size_bytes, unsigned timeout_ms, void **reply,
                                     size_t *reply_bytes);
+
+/* Asks how a job is; the callback runs inside. Cancels one. Waits for its result, as skep_result_wait. Errors: as
+ * skep_job_status, skep_job_cancel and skep_job_await, and SKEP_ESTATE; SKEP_EDEAD. */
+SKEP_MUST_USE int skep_job_status_wait(skep_client *client, uint64_t id, unsigned timeout_ms,
+                                       skep_job_status_cb callback, void *context);
+SKEP_MUST_USE int skep_job_cancel_wait(skep_client *client, uint64_t id, unsigned timeout_ms);
+SKEP_MUST_USE int skep_job_result_wait(skep_client *client, uint64_t id, unsigned timeout_ms, void **result,
+                                       size_t *result_bytes);
 
 /* Asks for the broker's status; the callback runs inside. Errors: SKEP_ETIMEDOUT, SKEP_ECLOSED, SKEP_ESTATE. */
 SKEP_MUST_USE int skep_status_wait(skep_client *client, unsigned timeout_ms, skep_status_cb callback, void *context);

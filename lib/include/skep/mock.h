@@ -160,7 +160,7 @@ typedef struct skep_mock_job {
     const void *result; /* when it is done; NULL: it has none */
     size_t size_bytes;
     const char *reason; /* of the latest retry, failure, lease end, or how a dead letter's last worker died; "" */
-    const char *cause;  /* of a dead letter: attempts, deaths, expired, interrupted or refused; else "" */
+    const char *cause;  /* of a dead letter: attempts, deaths, expired, interrupted, refused; or cancelled; else "" */
     unsigned failures;  /* retries and leases that ended: so many as it has attempts make it a dead letter */
     unsigned deaths, interruptions; /* workers that died of it; that ended while they worked on it, without its fault */
 } skep_mock_job;

@@ -14,7 +14,7 @@
 #include "transport/outlet.h"
 #include "transport/transport.h"
 
-enum { FAKE_MAX_JOBS = 4096, FAKE_JOB_BYTES = 32 };
+enum { FAKE_MAX_JOBS = 4096, FAKE_JOB_BYTES = 32, FAKE_AWAITS = 8 };
 
 struct fake {
     uv_loop_t *loop;
@@ -31,15 +31,17 @@ struct fake {
 
     /* what it does */
     bool refuses_joins;
-    bool ignores_submits;     /* as if they had been lost */
-    bool keeps_answers;       /* takes jobs and says nothing */
-    unsigned lose_submits;    /* so many, then no more */
-    int declines;             /* status to decline with; 0 */
-    bool says_duplicate;      /* every job's key was there */
-    bool says_waits;          /* and the outcome of the first follows */
-    const char *says_ended;   /* and the first has ended, so; NULL */
-    bool finishes;            /* every job at once, with its payload as the result */
+    bool ignores_submits;   /* as if they had been lost */
+    bool keeps_answers;     /* takes jobs and says nothing */
+    unsigned lose_submits;  /* so many, then no more */
+    int declines;           /* status to decline with; 0 */
+    bool says_duplicate;    /* every job's key was there */
+    bool says_waits;        /* and the outcome of the first follows */
+    const char *says_ended; /* and the first has ended, so; NULL */
+    bool finishes;          /* every job at once, with its payload as the result; one that is awaited, with "awaited" */
     bool silent_about_status; /* never answers that */
+    uint64_t store;           /* where it keeps jobs, which are durable then; 0: nowhere */
+    struct skep_command job;  /* its answer to each question about one */
 
     /* what it saw */
     unsigned joins, leaves, bad_clients, frames, submits;
@@ -54,6 +56,10 @@ struct fake {
     struct skep_command_message message; /* the last one; its bytes are gone */
     char message_name[SKEP_MAX_NAME + 1], message_to[SKEP_MAX_NAME + 1], message_data[FAKE_JOB_BYTES];
     struct skep__call *kept_status;
+    unsigned awaits; /* of the latest generation */
+    struct skep_command_await await[FAKE_AWAITS];
+    uint64_t job_asked; /* id; 0: none was yet */
+    bool cancel_asked;
 
     /* its news: broadcasts, all of which it has, but for those below */
     uint64_t news_seq;
@@ -76,6 +82,7 @@ static inline void fake_return(struct fake *fake, const struct skep_command *com
 static inline void fake_accept(struct fake *fake, uint64_t number, uint64_t n, uint64_t id) {
     struct skep_command command = {.id = SKEP_COMMAND_accepted, .accepted = {.number = number, .id = id}};
     SKEP_SET(accepted, &command.accepted, n, n);
+    if (fake->store != 0) SKEP_SET(accepted, &command.accepted, durable, true);
     if (fake->says_duplicate) SKEP_SET(accepted, &command.accepted, duplicate, true);
     if (fake->says_waits) SKEP_SET(accepted, &command.accepted, waits, true);
     if (fake->says_ended != NULL) SKEP_SET(accepted, &command.accepted, ended, fake_bytes(fake->says_ended));
@@ -142,10 +149,16 @@ static inline void fake_submitted(struct fake *fake, const struct skep_command_s
     }
 }
 
+static inline void fake_awaited(struct fake *fake, const struct skep_command_await *await) {
+    if (fake->awaits < FAKE_AWAITS) fake->await[fake->awaits++] = *await;
+    if (fake->finishes) fake_finish(fake, await->number, "awaited", 7);
+}
+
 static inline void fake_heard(struct fake *fake, const struct skep_command *command) {
     if (command->id == SKEP_COMMAND_client) fake->bad_clients += command->client.client != fake->client;
     if (command->id == SKEP_COMMAND_submit) fake_submitted(fake, &command->submit);
     if (command->id == SKEP_COMMAND_leave) fake->leaves++;
+    if (command->id == SKEP_COMMAND_await) fake_awaited(fake, &command->await);
     if (command->id != SKEP_COMMAND_message) return;
     fake->messages++;
     fake->message = command->message;
@@ -202,7 +215,14 @@ static inline void fake_join(struct fake *fake, struct skep_frame *answer) {
                                              .intake = fake_bytes(intake),
                                              .returns = fake_bytes(returns),
                                              .news = fake_bytes(news)}};
+    if (fake->store != 0) SKEP_SET(joined, &joined.joined, store, fake->store);
     fake_add(answer, &joined);
+}
+
+static inline void fake_job(struct fake *fake, const struct skep_command *question, struct skep_frame *answer) {
+    fake->cancel_asked = question->id == SKEP_COMMAND_cancelJob;
+    fake->job_asked = fake->cancel_asked ? question->cancelJob.id : question->job.id;
+    fake_add(answer, &fake->job);
 }
 
 static inline void fake_item(struct skep_frame *frame, uint64_t seq) {
@@ -261,6 +281,7 @@ static inline void fake_called(void *context, struct skep__call *call, const voi
     if (command.id == SKEP_COMMAND_newsSince) fake_since(fake, command.newsSince.seq, &answer);
     if (command.id == SKEP_COMMAND_status) fake_status(&answer);
     if (command.id == SKEP_COMMAND_queues) fake_queues(&answer);
+    if (command.id == SKEP_COMMAND_job || command.id == SKEP_COMMAND_cancelJob) fake_job(fake, &command, &answer);
     skep__call_answer(call, answer.data, answer.size_bytes);
     skep__frame_free(&answer);
 }
@@ -290,6 +311,7 @@ static inline void fake_start(struct fake *fake) {
     static const struct skep__port_events intake_events = {.received = fake_intake}, no_events = {.received = NULL};
     char control[128], intake[128], news[128];
     fake->generation++;
+    fake->awaits = 0;
     fake->news_seq = fake->news_lost_through = 0;
     fake_take_lock(fake);
     fake_url(fake, "control", control);

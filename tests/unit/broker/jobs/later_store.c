@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT
- * A store that completes later. The store in memory behind it has what is complete, and jobs of which a change is
- * pending: these are in the state PENDING, and are not counted. */
+ * A store that completes later, over one in memory: jobs of which a change is pending are not counted there. */
 #include "broker/jobs/later_store.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/jobs/list_copy.h"
 #include "broker/jobs/wanted_store.h"
 #include "common/container.h"
 #include "jobs/private.h"
 #include "jobs/store_shelf.h"
 
-enum change { PUT, ACK, RETRY, RECOVER, BURY, REVIVE, DROP };
+enum change { PUT, ACK, RETRY, RECOVER, BURY, CANCEL, REVIVE, DROP };
 
 struct pending {
     TAILQ_ENTRY(pending) entry;
@@ -133,34 +133,19 @@ static struct pending *add_for(struct skep__store *store, enum change change, st
 
 /* --- changes --- */
 
-static size_t bytes_of(const struct skep_list *list, uint32_t from) {
-    size_t sum = 0;
-    for (uint32_t i = from; i < list->count; i++) sum += skep__list_at(list, i).size_bytes;
-    return sum;
-}
-
-static void copy_list(struct skep_list *list, struct skep_bytes *items, char **room, uint32_t from) {
-    for (uint32_t i = from; i < list->count; i++) {
-        struct skep_bytes item = skep__list_at(list, i);
-        if (item.size_bytes > 0) memcpy(*room, item.data, item.size_bytes);
-        items[i] = (struct skep_bytes){*room, item.size_bytes};
-        *room += item.size_bytes;
-    }
-    *list = (struct skep_list){.count = list->count, .borrowed = items};
-}
-
 static void later_put(struct skep__store *store, struct skep__shelf *shelf, const struct skep__batch *batch,
                       uint64_t now_ms, struct skep__put *put) {
     const uint32_t from = batch->first;
-    struct pending *p = add(later_of(store), PUT, shelf, bytes_of(&batch->jobs, from) + bytes_of(&batch->keys, from));
+    struct pending *p =
+        add(later_of(store), PUT, shelf, list_bytes(&batch->jobs, from) + list_bytes(&batch->keys, from));
     p->lists = calloc(batch->jobs.count + batch->keys.count, sizeof *p->lists);
     if (p->lists == NULL) abort();
     char *room = p->copy;
     p->put = put;
     p->batch = *batch;
     p->now_ms = now_ms;
-    copy_list(&p->batch.jobs, p->lists, &room, from);
-    copy_list(&p->batch.keys, p->lists + batch->jobs.count, &room, from);
+    list_copy(&p->batch.jobs, p->lists, &room, from);
+    list_copy(&p->batch.keys, p->lists + batch->jobs.count, &room, from);
 }
 
 static void later_ack(struct skep__store *store, struct skep__job *job, const struct skep_bytes *result,
@@ -181,6 +166,11 @@ static void later_bury(struct skep__store *store, struct skep__job *job, const c
                        const struct skep_bytes *reason, uint64_t now_ms) {
     inner_of(store)->kind->bury(inner_of(store), job, cause, death, reason, now_ms);
     add_for(store, BURY, job, reason, now_ms)->cause = cause;
+}
+
+static void later_cancel(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
+    inner_of(store)->kind->bury(inner_of(store), job, skep__cancelled, NULL, &nothing, now_ms);
+    add_for(store, CANCEL, job, &nothing, now_ms);
 }
 
 static void later_revive(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
@@ -213,6 +203,10 @@ static void complete(struct later *later, struct pending *p) {
     case RETRY: inner->kind->retry(inner, p->job, p->now_ms, p->due_ms); break;
     case RECOVER: inner->kind->recover(inner, p->job); break;
     case BURY: later->store.events->died(later->store.context, p->job, p->cause, &p->bytes); break;
+    case CANCEL:
+        later->store.events->cancelled(later->store.context, p->job);
+        inner->kind->drop(inner, p->job);
+        break;
     case REVIVE: inner->kind->revive(inner, p->job, p->now_ms); break;
     case DROP: inner->kind->drop(inner, p->job); break;
     }
@@ -289,6 +283,10 @@ static struct skep__job *later_next(struct skep__store *store, struct skep__shel
     return next;
 }
 
+static struct skep__job *later_find(struct skep__store *store, uint64_t id) {
+    return inner_of(store)->kind->find(inner_of(store), id);
+}
+
 /* --- life --- */
 
 static void timer_closed(uv_handle_t *handle) {
@@ -319,12 +317,14 @@ static struct skep__store_kind kind = {
     .release = later_release,
     .recover = later_recover,
     .bury = later_bury,
+    .cancel = later_cancel,
     .revive = later_revive,
     .drop = later_drop,
     .ripen = later_ripen,
     .expired = later_expired,
     .next_ms = later_next_ms,
     .next = later_next,
+    .find = later_find,
     .free = later_free,
 };
 

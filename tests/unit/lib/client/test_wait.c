@@ -13,6 +13,7 @@ struct elsewhere {
     uv_timer_t death; /* of a job, now and then */
     struct fake *fake;
     bool finishes, ignores_submits, says_duplicate, dies, replies; /* as in fake_broker.h; dies: every job */
+    struct skep_command job;                                       /* as there */
     unsigned leaves;                                               /* when it has ended */
 };
 
@@ -53,6 +54,7 @@ static void run_broker(void *context) {
     elsewhere->fake->finishes = elsewhere->finishes;
     elsewhere->fake->ignores_submits = elsewhere->ignores_submits;
     elsewhere->fake->says_duplicate = elsewhere->says_duplicate;
+    elsewhere->fake->job = elsewhere->job;
     uv_barrier_wait(&elsewhere->started);
     uv_run(&elsewhere->loop, UV_RUN_DEFAULT);
     uv_loop_close(&elsewhere->loop);
@@ -190,6 +192,31 @@ static void test_status(void **state) {
     end(&elsewhere, client);
 }
 
+static void note_state(skep_client *client, int status, const skep_job_info *info, void *context) {
+    (void)client;
+    if (status == SKEP_OK) snprintf(context, 16, "%s", info->state);
+}
+
+static void test_a_single_job(void **state) {
+    struct elsewhere elsewhere = {.finishes = true, .job = {.id = SKEP_COMMAND_jobStatus}};
+    char text[16] = "";
+    void *result = NULL;
+    size_t result_bytes = 0;
+    (void)state;
+    elsewhere.job.jobStatus = (struct skep_command_jobStatus){
+        .id = 17, .queue = fake_bytes("mail"), .state = fake_bytes("ready"), .data = fake_bytes("")};
+    skep_client *client = begin(&elsewhere);
+    assert_int_equal(skep_submit_wait(client, "mail", "1", 1, NULL, PUMP_PATIENCE_MS, NULL), SKEP_OK); /* it is there */
+    assert_int_equal(skep_job_status_wait(client, 17, PUMP_PATIENCE_MS, note_state, text), SKEP_OK);
+    assert_string_equal(text, "ready");
+    assert_int_equal(skep_job_cancel_wait(client, 17, PUMP_PATIENCE_MS), SKEP_EPROTO); /* that is no answer to this */
+    assert_int_equal(skep_job_result_wait(client, 17, PUMP_PATIENCE_MS, &result, &result_bytes), SKEP_OK);
+    assert_int_equal(result_bytes, 7);
+    assert_string_equal(result, "awaited");
+    free(result);
+    end(&elsewhere, client);
+}
+
 static void test_loop_of_the_user(void **state) {
     struct pump *pump = *state;
     struct fake *fake = fake_new(&pump->loop, pump->dir);
@@ -214,7 +241,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_submitting),      cmocka_unit_test(test_waiting),     cmocka_unit_test(test_duplicate),
         cmocka_unit_test(test_waiting_in_vain), cmocka_unit_test(test_dead_letter), cmocka_unit_test(test_request),
-        cmocka_unit_test(test_status),          PUMP_TEST(test_loop_of_the_user),
+        cmocka_unit_test(test_a_single_job),    cmocka_unit_test(test_status),      PUMP_TEST(test_loop_of_the_user),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
