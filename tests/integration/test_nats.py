@@ -6,8 +6,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from hive import run, program, wait_until
-from jobs import Submitter, Workers, ask, dead_letters, job_worker_path, queue_status, wait_queue
+from hive import free_port, program, run, wait_until
+from jobs import Submitter, Workers, ask, dead_letters, job_worker_path, peek, queue_status, wait_queue
 from ledger_check import violations
 from nats import NatsServer, needs_nats
 
@@ -56,7 +56,8 @@ class Sharing(Case):
         submitter.wait_outcomes()
         self.assertEqual(len(submitter.results), 500)
         self.check(submitter)
-        wait_queue(hive, "q", lambda q: q["done"] == 500 and q["ready"] == 0, "all done")
+        status = wait_queue(hive, "q", lambda q: q["done"] == 500 and q["ready"] == 0, "all done")
+        self.assertEqual((status["durable"], status["shared"]), (True, True))
         hive.stop()
 
     def test_two_brokers_share_a_queue(self):
@@ -130,6 +131,20 @@ class Lives(Case):
         self.stack.enter_context(Workers("paused", log=self.log, options=["--jobs", self.server.url]))
         submitter.wait_outcomes()
         self.assertEqual(submitter.deaths["2"]["cause"], "expired")
+
+    def test_cancelled(self):
+        submits, works = self.broker("other"), self.broker("q", count=1)
+        submitter = self.submitter(submits)
+        submitter.submit("q", 1, "keep 1500")
+        works.wait_starts("1")
+        submitter.submit("q", 1)
+        submitter.wait(lambda: "2" in submitter.accepted, "the acceptance")
+        wait_until(lambda: any(job["id"] == submitter.accepted["2"] for job in peek(works, "q")), "the job")
+        said = works.skep("cancel", submitter.accepted["2"])
+        self.assertEqual(said.popen.returncode, 0, said.describe())
+        submitter.wait_outcomes()
+        self.assertEqual(submitter.deaths["2"]["cause"], "cancelled")
+        self.assertEqual(works.starts("2"), [])
 
     def test_keys(self):
         hive = self.broker("q")
@@ -271,6 +286,54 @@ class Ends(Case):
         submitter.submit("q", 20)
         submitter.wait_outcomes()
         self.assertEqual(len(submitter.results), 40)
+
+
+class Cluster(unittest.TestCase):
+    """Three servers that have each job; each is killed in turn, while jobs are submitted and done."""
+
+    JOBS = 300
+
+    @needs_nats
+    def test_servers_are_killed_in_turn(self):
+        with contextlib.ExitStack() as stack:
+            ports = [free_port() for _ in range(3)]
+            routes = ",".join(f"nats://127.0.0.1:{port}" for port in ports)
+            servers = [NatsServer("--cluster_name", "c", "--name", f"n{port}", "--cluster", f"nats://127.0.0.1:{port}",
+                                  "--routes", routes) for port in ports]
+            for server in servers:
+                stack.enter_context(server)
+            hives = self.start(stack, ",".join(server.url for server in servers))
+            submitter = stack.enter_context(Submitter(hives[0].folder))
+            for server in servers:
+                submitter.submit("q", self.JOBS, "keep 5")
+                server.kill()
+                submitter.submit("q", self.JOBS, "keep 5")
+                submitter.wait_answers()
+                server.start()
+                submitter.wait_outcomes()
+            self.assertEqual(len(submitter.results), 6 * self.JOBS)
+            lines = [line.removesuffix(" .") for line in self.log.read_text().splitlines() if line.endswith(" .")]
+            lost = [line for line in violations(submitter.close_unknown(), lines) if line.startswith("lost")]
+            self.assertEqual(lost, [])
+
+    def start(self, stack, urls):
+        """Two brokers; the cluster may not have chosen its leader yet."""
+        self.log = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="skep-nats-log-")), "log")
+        self.log.touch()
+        options = ["--jobs", urls, "--nats-replicas", 3, "--nats-lease", 3]
+
+        def first():
+            hive = Workers("q:20", log=self.log, options=options)
+            if wait_until(lambda: hive.popen.poll() is not None or hive.try_status(), "a broker") and \
+                    hive.popen.poll() is None:
+                return stack.enter_context(hive)
+            with hive:
+                return None
+        hives = [wait_until(first, "a broker that starts", 60), stack.enter_context(
+            Workers("q:20", log=self.log, options=options))]
+        for hive in hives:
+            hive.wait_ready(2)
+        return hives
 
 
 @needs_nats

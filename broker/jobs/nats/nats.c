@@ -2,12 +2,10 @@
  * The store: what is durable goes by way of the streams, the rest by way of the memory alone. */
 #include "jobs/nats/nats.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/container.h"
 #include "jobs/nats/private.h"
 
 enum { TICK_MS = 20 };
@@ -188,90 +186,6 @@ static struct skep__job *nats_find(struct skep__store *store, uint64_t id) {
     return in_memory(store)->find(memory_of(store), id);
 }
 
-/* --- what comes --- */
-
-/* An inbox's subject has a letter, a dot, and as a rule a number; others are those of jobs. */
-static void received(void *context, const struct skep__nats_received *message) {
-    struct skep__stream *stream = context;
-    if (strncmp(message->subject, stream->inbox, stream->inbox_bytes) != 0) {
-        skep__source_received(stream, message);
-        skep__stream_turn(stream);
-        return;
-    }
-    const char letter = message->subject[stream->inbox_bytes];
-    const char *rest = message->subject + stream->inbox_bytes + 2;
-    const uint64_t number = strtoull(rest, NULL, 10);
-    switch (letter) {
-    case 'p': skep__puts_answered(stream, number, message); break;
-    case 'o': skep__outcome_received(stream, number, message); break;
-    case 'u': skep__report_confirmed(stream, number, message); break;
-    case 'm': skep__source_status(stream, rest, message); break;
-    case 'c': skep__source_made(stream, rest, message); break;
-    case 's': skep__streams_answered(stream, (unsigned)number, &message->data); break;
-    case 'i': skep__counts_received(stream, &message->data); break;
-    case 'l': skep__doubt_received(stream, &message->data); break;
-    case 'g': skep__dead_received(stream, message); break;
-    default: skep__steps_answered(stream, letter, number, message);
-    }
-    skep__stream_turn(stream);
-}
-
-static void gone(void *context, const struct skep__nats_received *message) {
-    char text[24];
-    const size_t size = message->data.size_bytes < sizeof text ? message->data.size_bytes : sizeof text - 1;
-    memcpy(text, message->data.data, size);
-    text[size] = '\0';
-    skep__steps_gone(context, strtoull(text, NULL, 10));
-}
-
-static void at_turn(struct skep__flush *flush) {
-    struct skep__stream *stream = SKEP_CONTAINER(flush, struct skep__stream, turn);
-    skep__puts_complete(stream);
-    skep__steps_turn(stream);
-    if (stream->settles) {
-        stream->settles = false;
-        stream->store.events->settled(stream->store.context);
-    }
-    skep__sources_pull(stream);
-}
-
-static void tick(uv_timer_t *timer) {
-    struct skep__stream *stream = timer->data;
-    skep__puts_tick(stream, false);
-    skep__held_tick(stream);
-    skep__steps_tick(stream, false);
-    skep__sources_tick(stream, false);
-    skep__counts_tick(stream);
-    skep__dead_tick(stream);
-    skep__doubt_tick(stream);
-    skep__reports_tick(stream);
-    skep__stream_turn(stream);
-}
-
-static void lost(void *context, const char *why) {
-    struct skep__stream *stream = context;
-    if (stream->away_ms == 0) stream->away_ms = skep__clock_ms(stream->clock);
-    skep__doubt_begin(stream);
-    skep__stream_trouble(stream, SKEP_ECLOSED, "the connection to NATS is lost%s%s", why[0] != '\0' ? ": " : "", why);
-}
-
-static void made(void *context, const char *url) {
-    struct skep__stream *stream = context;
-    char how[SKEP_MAX_REASON + 1];
-    const char *at = strrchr(url, '@'); /* no password is shown */
-    stream->away_ms = 0;
-    snprintf(how, sizeof how, "connected to NATS at %s", at != NULL ? at + 1 : url);
-    stream->store.events->mended(stream->store.context, how);
-    skep__doubt_tick(stream);
-    skep__puts_tick(stream, true);
-    skep__held_tick(stream);
-    skep__steps_tick(stream, true);
-    skep__sources_tick(stream, true);
-    skep__stream_turn(stream);
-}
-
-static const struct skep__nats_events link_events = {.lost = lost, .made = made};
-
 /* --- the end --- */
 
 static void free_rest(struct skep__stream *stream) {
@@ -346,7 +260,7 @@ static int open_link(struct skep__stream *stream, const struct skep__stream_setu
                                           .ca = setup->ca,
                                           .loop = setup->loop,
                                           .flusher = setup->flusher,
-                                          .events = &link_events,
+                                          .events = &skep__stream_link_events,
                                           .context = stream};
     status = skep__nats_open(&stream->nats, &link, why);
     explicit_bzero(urls, strlen(urls));
@@ -360,10 +274,10 @@ static int subscribe(struct skep__stream *stream) {
     snprintf(stream->boot, sizeof stream->boot, "%.30s", skep__nats_inbox(stream->nats) + strlen("_INBOX."));
     stream->inbox_bytes = strlen(stream->inbox);
     snprintf(subject, sizeof subject, "%s>", stream->inbox);
-    int status = skep__nats_subscribe(stream->nats, subject, NULL, received, stream);
+    int status = skep__nats_subscribe(stream->nats, subject, NULL, skep__stream_received, stream);
     if (status != SKEP_OK) return status;
     snprintf(subject, sizeof subject, "%s.gone", stream->name);
-    return skep__nats_subscribe(stream->nats, subject, NULL, gone, stream);
+    return skep__nats_subscribe(stream->nats, subject, NULL, skep__stream_gone, stream);
 }
 
 static struct skep__stream *new_stream(const struct skep__stream_setup *setup, const struct skep__store_limits *limits,
@@ -375,7 +289,7 @@ static struct skep__stream *new_stream(const struct skep__stream_setup *setup, c
     stream->flusher = setup->flusher;
     stream->lease_ms = setup->lease_ms;
     stream->replicas = setup->replicas;
-    stream->turn.flush = at_turn;
+    stream->turn.flush = skep__stream_at_turn;
     stream->dead_next = 1;
     TAILQ_INIT(&stream->puts);
     TAILQ_INIT(&stream->leases);
@@ -403,7 +317,7 @@ int skep__store_nats_new(struct skep__store **out, const struct skep__stream_set
     uv_timer_init(setup->loop, &stream->tick);
     stream->tick.data = stream;
     uv_unref((uv_handle_t *)&stream->tick);
-    uv_timer_start(&stream->tick, tick, TICK_MS, TICK_MS);
+    uv_timer_start(&stream->tick, skep__stream_tick, TICK_MS, TICK_MS);
     *out = &stream->store;
     return SKEP_OK;
 }

@@ -354,4 +354,16 @@ void skep__counts_received(struct skep__stream *stream, const struct skep_bytes 
 void skep__dead_tick(struct skep__stream *stream);
 void skep__dead_received(struct skep__stream *stream, const struct skep__nats_received *received);
 
+/* --- arrivals.c --- */
+
+/* A message to the inbox, or a job. */
+void skep__stream_received(void *stream, const struct skep__nats_received *received);
+
+/* Another broker has put a dead letter back, or has deleted it. */
+void skep__stream_gone(void *stream, const struct skep__nats_received *received);
+
+void skep__stream_at_turn(struct skep__flush *turn);
+void skep__stream_tick(uv_timer_t *tick);
+extern const struct skep__nats_events skep__stream_link_events;
+
 #endif
