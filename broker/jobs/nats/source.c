@@ -10,8 +10,8 @@
 #include "jobs/private.h"
 
 enum {
-    ASK_MS = 30000,  /* for which a question for jobs stands */
-    LATE_MS = 5000,  /* after which it counts as lost */
+    ASK_MS = 5000,   /* for which a question for jobs stands: a consumer with a new leader has forgotten it */
+    LATE_MS = 1000,  /* after which it counts as lost */
     AGAIN_MS = 3000, /* after which a consumer is asked for again */
     QUIET_MS = 10,
     MOST = 8192,     /* jobs that are asked for together */

@@ -172,8 +172,8 @@ bool skep__publication_read(const struct skep_bytes *answer, struct skep__public
 /* --- names --- */
 
 int skep__stream_name(const char *text, char **urls, char name[SKEP__STREAM_NAME + 1], char why[SKEP_MAX_REASON + 1]) {
-    const char *scheme = strstr(text, "://"), *slash = strrchr(text, '/');
-    const bool named = scheme != NULL && slash != NULL && slash > scheme + 2;
+    const char *slash = strrchr(text, '/');
+    const bool named = slash != NULL && slash > text && slash[-1] != '/'; /* those of a scheme are two */
     const char *own = named ? slash + 1 : "skep";
     const size_t size = strlen(own);
     bool good = size > 0 && size <= SKEP__STREAM_NAME;

@@ -139,6 +139,7 @@ static void test_names_of_streams(void **state) {
     (void)state;
     expect_name("nats://a,b:1", "nats://a,b:1", "skep");
     expect_name("nats://a,b:1/jobs-2", "nats://a,b:1", "jobs-2");
+    expect_name("nats://a:1,nats://b:2", "nats://a:1,nats://b:2", "skep");
     expect_name("tls://a,tls://b/x", "tls://a,tls://b", "x");
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         why[0] = '\0';
