@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Jobs in streams of NATS JetStream: brokers share them, and they outlast brokers, workers and servers."""
 import contextlib
+import shutil
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -370,6 +372,24 @@ class BadInput(unittest.TestCase):
             with Workers("q", options=["--jobs", server.url, "--nats-credentials", file]) as hive:
                 hive.wait_ready(2)
                 hive.stop()
+
+    @unittest.skipUnless(shutil.which("openssl"), "openssl is not installed")
+    def test_encryption(self):
+        with tempfile.TemporaryDirectory() as folder:
+            certificate, key = Path(folder, "certificate"), Path(folder, "key")
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+                            "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out",
+                            certificate], check=True, capture_output=True)
+            with NatsServer("--tls", "--tlscert", str(certificate), "--tlskey", str(key)) as server:
+                url = server.url.replace("nats://", "tls://")
+                self.refused(url, 76, r"^skep: jobs: cannot connect: ")
+                self.refused(url, 64, r"/nothing: no certificates can be read", "--nats-ca", Path(folder, "nothing"))
+                with Workers("q", options=["--jobs", url, "--nats-ca", certificate]) as hive:
+                    hive.wait_ready(2)
+                    with Submitter(hive.folder) as submitter:
+                        submitter.submit("q", 10)
+                        submitter.wait_outcomes()
+                    hive.stop()
 
     def test_another_stream(self):
         with NatsServer() as server:
