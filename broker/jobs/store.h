@@ -83,11 +83,11 @@ struct skep__job {
     struct skep__death *death; /* dead; pending: also what will be told of its end */
     struct skep__key *key;     /* NULL: it has none */
 
-    union { /* NULL: it is in memory only */
+    union {                      /* NULL: it is in memory only */
         struct skep__row *row;   /* where a disk has it */
         struct skep__held *held; /* what is known of its message in a stream */
     };
-    uint32_t client;           /* the submitter; 0: the primary */
+    uint32_t client; /* the submitter; 0: the primary */
     uint32_t size_bytes;
     uint32_t attempt;       /* deliveries that were begun, the present one among them */
     uint32_t failures;      /* of them, those that failed or whose lease ended */
@@ -125,7 +125,7 @@ struct skep__shelf {
         struct skep__disk_shelf *disk;
         struct skep__stream_shelf *stream;
     };
-    size_t bytes;                         /* memory of its jobs and keys */
+    size_t bytes;                                   /* memory of its jobs and keys */
     uint64_t submitted, done, duplicates, declined; /* ever */
     bool empty;                                     /* as events.emptied says */
 };

@@ -277,17 +277,19 @@ class Ends(Case):
         submitter.wait_outcomes()
 
     def test_an_empty_server(self):
-        hive = self.broker("q")
+        """Jobs of the new stream have the numbers of those that are still worked on."""
+        hive = self.broker("q", count=3)
         submitter = self.submitter(hive)
-        submitter.submit("q", 20)
-        submitter.wait_outcomes()
+        submitter.submit("q", 20, "keep 1500")
+        submitter.wait(lambda: len(self.lines()) >= 3, "jobs that are begun")
         self.server.kill()
         self.server.empty()
         self.server.start()
         hive.wait_line(r"jobs are stored again: a stream was made again, without what it had")
         submitter.submit("q", 20)
-        submitter.wait_outcomes()
-        self.assertEqual(len(submitter.results), 40)
+        submitter.wait(lambda: all(str(key) in submitter.results for key in range(21, 41)), "the new jobs' results")
+        done = [line.split()[1] for line in self.lines() if line.startswith("done")]
+        self.assertEqual([key for key in range(21, 41) if done.count(str(key)) != 1], [])
 
 
 class Cluster(unittest.TestCase):

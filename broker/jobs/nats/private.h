@@ -150,6 +150,7 @@ struct skep__stream {
     size_t queue_count;
     struct skep__report *reports;
     uint64_t last_report;
+    char created[40];              /* when the stream was made, as it says; "": not known yet */
     uint64_t doubts[SKEP__DOUBTS]; /* numbers of messages up to which a delivery may be forgotten, rising */
     unsigned doubt_count;
     bool doubting; /* such a number is asked for, and was last at this time, by the clock */
@@ -302,6 +303,12 @@ void skep__doubt_begin(struct skep__stream *stream);
 
 /* The number of the last message that this may be true of has come. */
 void skep__doubt_received(struct skep__stream *stream, const struct skep_bytes *answer);
+
+/* The stream is another one than before: its numbers begin again. */
+void skep__doubt_renewed(struct skep__stream *stream);
+
+/* Learns from what is said of the stream which one it is. */
+void skep__doubt_learn(struct skep__stream *stream, const char *created);
 
 /* Asks for that, and again if there is no answer. */
 void skep__doubt_tick(struct skep__stream *stream);

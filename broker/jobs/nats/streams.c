@@ -155,6 +155,10 @@ void skep__streams_missing(struct skep__stream *stream, unsigned which) {
 void skep__streams_answered(struct skep__stream *stream, unsigned which, const struct skep_bytes *answer) {
     struct skep__publication p;
     if (which > 1 || !skep__publication_read(answer, &p)) return;
-    if (p.code != 0) skep__stream_trouble(stream, SKEP_EUNEXPECTED, "%s: %s", name_of(stream, which), p.why);
-    else stream->store.events->mended(stream->store.context, "a stream was made again, without what it had");
+    if (p.code != 0) {
+        skep__stream_trouble(stream, SKEP_EUNEXPECTED, "%s: %s", name_of(stream, which), p.why);
+        return;
+    }
+    if (which == 0) skep__doubt_renewed(stream);
+    stream->store.events->mended(stream->store.context, "a stream was made again, without what it had");
 }
