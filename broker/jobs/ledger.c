@@ -340,10 +340,17 @@ static void trouble(void *context, int status, const char *why) {
     else skep__jobs_say(jobs, NULL, "jobs cannot be stored: %s: %s; it is tried again", skep_strerror(status), why);
 }
 
+static void mended(void *context, const char *how) {
+    struct skep__jobs *jobs = context;
+    jobs->trouble_said_ms = 0;
+    skep__jobs_say(jobs, NULL, "jobs are stored again: %s", how);
+}
+
 const struct skep__store_events skep__ledger_store_events = {.emptied = emptied,
                                                              .done = done,
                                                              .died = died,
                                                              .cancelled = cancelled,
                                                              .shown = shown,
                                                              .settled = settled,
-                                                             .trouble = trouble};
+                                                             .trouble = trouble,
+                                                             .mended = mended};
