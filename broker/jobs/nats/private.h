@@ -36,7 +36,7 @@ struct skep__stream_shelf {
     UT_hash_handle hh; /* in stream.shelves, by token */
     struct skep__shelf *shelf;
     char token[SKEP__TOKEN_BYTES];
-    struct skep__source sources[SKEP__CLASSES];
+    struct skep__source sources[SKEP__STREAM_CLASSES];
     uint64_t held;       /* jobs that this broker has */
     uint64_t idle_ticks; /* since when no worker is here that handles it */
     uint64_t counted;    /* jobs in the stream, while they are counted */
