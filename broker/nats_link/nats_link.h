@@ -38,7 +38,7 @@ SKEP_MUST_USE int skep__nats_servers_parse(const char *text, struct skep__nats_s
 
 /* What happens to the connection; told before what came by the new one. */
 struct skep__nats_events {
-    /* It was lost; why may be "". */
+    /* It was lost, or no server takes it again: they refuse the credentials, which is told once. why may be "". */
     void (*lost)(void *context, const char *why);
     /* It was made again, to this server. */
     void (*made)(void *context, const char *url);
