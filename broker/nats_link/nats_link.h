@@ -38,8 +38,9 @@ SKEP_MUST_USE int skep__nats_servers_parse(const char *text, struct skep__nats_s
 
 /* What happens to the connection; told before what came by the new one. */
 struct skep__nats_events {
-    /* It was lost, or no server takes it again: they refuse the credentials, which is told once. why may be "". */
-    void (*lost)(void *context, const char *why);
+    /* It was lost (SKEP_ECLOSED), or no server takes it again (SKEP_EACCES: they refuse the credentials). Each is told
+     * once. why may be "". */
+    void (*lost)(void *context, int status, const char *why);
     /* It was made again, to this server. */
     void (*made)(void *context, const char *url);
 };

@@ -41,7 +41,8 @@ static void tell_connection(struct skep__nats *nats) {
     if (connected) (void)natsConnection_GetConnectedUrl(nats->connection, url, sizeof url);
     pthread_mutex_unlock(&nats->lock);
     skep__nats_free_retired(nats);
-    if ((was_lost && told) || was_closed) nats->events->lost(nats->context, why);
+    if (was_closed) nats->events->lost(nats->context, SKEP_EACCES, why);
+    else if (was_lost && told) nats->events->lost(nats->context, SKEP_ECLOSED, why);
     if (!connected || (told && !was_lost && !was_closed)) return;
     nats->events->made(nats->context, url);
 }

@@ -28,12 +28,14 @@ struct scene {
     const char *password; /* of user u; NULL: the server wants none */
     pid_t server;
     unsigned lost, made, received, answered;
-    int status; /* of the latest answer */
+    int status; /* of the latest answer, or of the latest loss */
 };
 
-static void lost(void *context, const char *why) {
+static void lost(void *context, int status, const char *why) {
+    struct scene *scene = context;
     assert_non_null(why);
-    ((struct scene *)context)->lost++;
+    scene->status = status;
+    scene->lost++;
 }
 
 static void made(void *context, const char *url) {
@@ -211,6 +213,7 @@ static void test_refused_meanwhile(void **state) {
     scene->password = "--pass=wrong";
     start_server(scene);
     turn_until(scene, &scene->lost, 2); /* lost, and given up by the library */
+    assert_int_equal(scene->status, SKEP_EACCES);
     assert_false(skep__nats_is_connected(scene->nats));
     assert_int_equal(skep__nats_subscribe(scene->nats, "a.*", NULL, receive, scene), SKEP_OK);
     publish(scene);
