@@ -366,7 +366,8 @@ class Cluster(unittest.TestCase):
 @needs_nats
 class BadInput(unittest.TestCase):
     def refused(self, jobs, status, line, *options):
-        result = run(program("skep"), "run", "--jobs", jobs, *options, "--", job_worker_path(), "q")
+        with tempfile.TemporaryDirectory(prefix="skep-nats-refused-") as folder:
+            result = run(program("skep"), "run", "--dir", folder, "--jobs", jobs, *options, "--", job_worker_path(), "q")
         said = result.output("err")
         self.assertRegex(said, line)
         self.assertEqual((result.popen.returncode, len(said.splitlines())), (status, 1), said)
