@@ -167,7 +167,8 @@ static int open_jobs(skep_cluster *cluster) {
     if (status != SKEP_OK) return status;
     status = skep__jobs_open(cluster->jobs, dir, why);
     if (status == SKEP_OK) return status;
-    return skep__broker_fail(cluster, status, "jobs: %s", why[0] != '\0' ? why : skep_strerror(status));
+    const char *hint = status == SKEP_EDIR ? "; see skep help jobs" : "";
+    return skep__broker_fail(cluster, status, "jobs: %s%s", why[0] != '\0' ? why : skep_strerror(status), hint);
 }
 
 static int open_sockets(skep_cluster *cluster) {

@@ -115,7 +115,9 @@ static int help_one(const struct subcommand *subcommand) {
     if (subcommand->bit & (FOR_RESTART | FOR_DRAIN | FOR_KILL | FOR_SIGNAL | FOR_LOGS))
         printf("\nWORKER is an id, as shown by skep status.\n");
     if (subcommand->bit & (FOR_RUN | FOR_STOP))
-        printf("\nJobs are kept in the memory of the broker only: those that are not done when it ends are lost.\n");
+        printf(
+            "\nJobs that are not durable (--jobs, durable=yes) are kept in the memory of the broker only: those that\n"
+            "are not done when it ends are lost.\n");
     printf("\nexample: %s\n", subcommand->example);
     return 0;
 }

@@ -20,7 +20,7 @@ enum {
     FOR_MOCK = FOR_MOCK_WORKER | FOR_MOCK_BROKER,
     FOR_BROKER = 0 /* those about a broker */
 #define SUBCOMMAND(id, ...) | FOR_##id
-#define MOCK(id, ...)
+#define ALONE(id, ...)
 #include "command/subcommands.def"
 };
 

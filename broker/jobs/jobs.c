@@ -87,6 +87,8 @@ int skep__jobs_open(struct skep__jobs *jobs, const char *dir, char why[SKEP_MAX_
     if (status != SKEP_OK) return status;
     jobs->queues->durable = dir != NULL && jobs->settings->jobs_dir != NULL;
     status = restore(jobs);
+    if (status != SKEP_OK && jobs->store->kind->why != NULL)
+        snprintf(why, SKEP_MAX_REASON + 1, "%.400s: %s", dir, jobs->store->kind->why(jobs->store));
     if (status == SKEP_OK) status = skep__queue_settings_apply(jobs);
     if (status == SKEP_OK) skep__due_watch(jobs);
     return status;

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "common/flusher.h"
 #include "histogram.h"
+#include "jobs/disk/upkeep.h"
 #include "jobs/store.h"
 #include "transport/outlet.h"
 

@@ -336,7 +336,10 @@ static void trouble(void *context, int status, const char *why) {
         return;
     jobs->trouble_status = status;
     jobs->trouble_said_ms = pace_ms;
-    skep__jobs_say(jobs, NULL, "jobs cannot be stored: %s: %s; it is tried again", skep_strerror(status), why);
+    if (status == SKEP_EDIR)
+        skep__jobs_say(jobs, NULL, "jobs on the disk cannot be read: %s; stop the broker, then see skep help jobs",
+                       why);
+    else skep__jobs_say(jobs, NULL, "jobs cannot be stored: %s: %s; it is tried again", skep_strerror(status), why);
 }
 
 static void mended(void *context, const char *how) {

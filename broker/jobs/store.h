@@ -321,6 +321,9 @@ struct skep__store_kind {
     /* What was made with the medium and is of no other; 0: there is no such number. The function NULL: as 0. */
     uint64_t (*identity)(const struct skep__store *store);
 
+    /* In words, why restore failed; until the next call. The function NULL: nothing more is known. */
+    const char *(*why)(const struct skep__store *store);
+
     /* Completes what it still can. Puts that are pending are answered with SKEP_ECLOSED, if they cannot be; no event
      * but emptied follows. Jobs and shelves are freed. */
     void (*free)(struct skep__store **store);

@@ -113,10 +113,10 @@ void skep__nats_sender_end(struct skep__nats *nats);
  * its subscriptions; if that fails, waits for a moment. */
 void skep__nats_reopen(struct skep__nats *nats);
 
+/* --- receive.c --- */
+
 /* On the loop: frees the connection before. */
 void skep__nats_free_retired(struct skep__nats *nats);
-
-/* --- receive.c --- */
 
 /* With the lock: has the connection send what it names. */
 natsStatus skep__nats_renew(struct skep__nats_subscription *by);

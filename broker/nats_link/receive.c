@@ -29,6 +29,14 @@ static void let_go(void *context) {
 
 /* --- on the loop --- */
 
+void skep__nats_free_retired(struct skep__nats *nats) {
+    pthread_mutex_lock(&nats->lock);
+    natsConnection *retired = nats->retired;
+    nats->retired = NULL;
+    pthread_mutex_unlock(&nats->lock);
+    natsConnection_Destroy(retired);
+}
+
 /* What became of the connection since the loop looked. */
 static void tell_connection(struct skep__nats *nats) {
     char why[sizeof nats->why], url[SKEP__NATS_URL_BYTES] = "";

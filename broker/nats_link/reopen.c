@@ -49,11 +49,3 @@ void skep__nats_reopen(struct skep__nats *nats) {
     if (!closing) uv_async_send(&nats->woken);
     pthread_mutex_lock(&nats->lock);
 }
-
-void skep__nats_free_retired(struct skep__nats *nats) {
-    pthread_mutex_lock(&nats->lock);
-    natsConnection *retired = nats->retired;
-    nats->retired = NULL;
-    pthread_mutex_unlock(&nats->lock);
-    natsConnection_Destroy(retired);
-}

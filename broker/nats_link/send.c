@@ -9,9 +9,9 @@
 #include "nats_link/private.h"
 
 enum {
-    FEW = 16,        /* messages that leave at once; of more, the library sends what gathers in a millisecond */
-    FLUSH_MS = 1000, /* for the server to answer that it has them */
-    END_MS = 500     /* for the last ones */
+    FEW = 16,       /* messages that leave at once; of more, the library sends what gathers in a millisecond */
+    FLUSH_MS = 300, /* for the server to answer that it has them */
+    END_MS = 500    /* for the last ones */
 };
 
 /* --- on the loop --- */

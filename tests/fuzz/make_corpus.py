@@ -4,6 +4,8 @@
 Run it after a change of the table and commit what it wrote. Seeds are small on purpose: a fuzzer grows them by itself.
 """
 import re
+import struct
+import zlib
 from pathlib import Path
 
 import msgpack
@@ -112,10 +114,44 @@ def write_dictionary(table):
     (HERE / "fuzz_frame.dict").write_text("\n".join(lines) + "\n")
 
 
+def varint(number):
+    return bytes([number]) if number < 128 else bytes([128 | number >> 7, number & 127])
+
+
+def number_row(name, value):
+    """A row of the table of numbers, with its checksum, as a cell of an index."""
+    crc = zlib.crc32(struct.pack("<Q", len(name)) + name + struct.pack("<Q", value))
+    head = bytes([13 + 2 * len(name), 1, 6])
+    payload = bytes([1 + len(head)]) + head + name + bytes([value]) + struct.pack(">q", crc)
+    return varint(len(payload)) + payload
+
+
+def page(kind, *cells):
+    data, at = bytearray(4096), 4096
+    head = 12 if kind == 2 else 8
+    data[0] = kind
+    data[3:5] = len(cells).to_bytes(2, "big")
+    for i, cell in enumerate(cells):
+        cell = (b"\0\0\0\1" if kind == 2 else b"") + cell
+        at -= len(cell)
+        data[at:at + len(cell)] = cell
+        data[head + 2 * i:head + 2 * i + 2] = at.to_bytes(2, "big")
+    return bytes(data)
+
+
+def write_pages():
+    rows = [number_row(b"crashes", 3), number_row(b"last", 100)]
+    for kind in (2, 10, 13):
+        write("pages", f"kind-{kind}", b"\0" + page(kind, *rows))
+    write("pages", "overflow", b"\0" + page(13, varint(9000) + b"\1" + b"\4\0\0\0" + b"x" * 3000) + page(0) * 2)
+    write("pages", "log", b"\1" + bytes.fromhex("377f0682002de21800001000") + bytes(20) + bytes(24) + page(10, *rows))
+
+
 def main():
     table = commands()
     write_frames(table)
     write_dictionary(table)
+    write_pages()
     for i, url in enumerate(URLS):
         write("url", f"{i:02}", url.encode())
     for i, script in enumerate(SCRIPTS):

@@ -67,8 +67,8 @@ class Help(unittest.TestCase):
 
     def test_that_jobs_are_in_memory_only_is_said(self):
         for name in ("run", "stop"):
-            self.assertIn("\nJobs are kept in the memory of the broker only: those that are not done when it ends are lost.\n",
-                          help_of(name))
+            self.assertIn("\nJobs that are not durable (--jobs, durable=yes) are kept in the memory of the broker only: those that\n"
+                          "are not done when it ends are lost.\n", help_of(name))
         self.assertIn("Jobs are kept in its memory only", (MANUAL / "skep.1").read_text())
 
     def test_the_keys_of_a_queue_are_listed(self):

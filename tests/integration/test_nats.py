@@ -366,8 +366,9 @@ class Cluster(unittest.TestCase):
 @needs_nats
 class BadInput(unittest.TestCase):
     def refused(self, jobs, status, line, *options):
-        with tempfile.TemporaryDirectory(prefix="skep-nats-refused-") as folder:
-            result = run(program("skep"), "run", "--dir", folder, "--jobs", jobs, *options, "--", job_worker_path(), "q")
+        with tempfile.TemporaryDirectory(prefix="skep-nats-") as folder:
+            result = run(program("skep"), "run", "--dir", Path(folder, "hive"), "--jobs", jobs, *options, "--",
+                         job_worker_path(), "q")
         said = result.output("err")
         self.assertRegex(said, line)
         self.assertEqual((result.popen.returncode, len(said.splitlines())), (status, 1), said)

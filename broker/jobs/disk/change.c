@@ -93,8 +93,8 @@ static void complete(struct skep__disk *disk, struct skep__job *job, uint64_t no
     case SKEP__ACK: acknowledged(disk, job, now_ms); break;
     case SKEP__BURY: buried(disk, job, now_ms); break;
     case SKEP__RETRY: retried(disk, job, now_ms); break;
-    case SKEP__CANCEL: disk->memory->kind->cancel(disk->memory, job, now_ms); break;
     case SKEP__RECOVER: recovered(disk, job); break;
+    case SKEP__CANCEL: disk->memory->kind->cancel(disk->memory, job, now_ms); break;
     case SKEP__DROP: disk->memory->kind->drop(disk->memory, job); break;
     case SKEP__REVIVE:
         job->noted = false;

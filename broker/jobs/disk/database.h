@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The tables of jobs in a file of SQLite's, jobs.db of a directory. It knows rows and nothing of queues in memory. Not
+ * The tables of jobs in a file of SQLite's, of a directory. It knows rows and nothing of queues in memory. Not
  * to be used by two threads at a time. All times are of the wall clock, in milliseconds since 1970.
  *
  * Jobs that were submitted together and follow each other by id are one row of frames. A row of marks says which of
@@ -17,11 +17,15 @@
 #include "contract.h"
 
 enum {
+    SKEP__NAME_BYTES = 64,    /* room for a slash and the name of a file */
     SKEP__FORMAT = 1,         /* of the tables */
     SKEP__CLASS_KEPT = 256,   /* added to the priority of jobs that are always in memory too */
     SKEP__CLASS_WANTED = 512, /* added to that of those whose outcome was wanted, besides */
     SKEP__CLASSES = 2 * SKEP__CLASS_WANTED
 };
+
+#define SKEP__JOBS_FILE "jobs.db"
+#define SKEP__REPAIRED_FILE "jobs.db.repaired" /* by a repair that has not ended */
 
 struct skep__database;
 
@@ -83,7 +87,12 @@ struct skep__ended_row {
 /* Opens or makes the file, in a directory that is there and private, and keeps it locked. Errors, with one line in why:
  * SKEP_EBUSY (somebody else has it open), SKEP_EVERSION (a newer format), SKEP_EDIR (it is not Skep's, or cannot be
  * read), SKEP_ENOSPC, SKEP_ENOMEM, SKEP_ESYS. */
-SKEP_MUST_USE int skep__database_open(struct skep__database **database, const char *dir, char why[SKEP_MAX_REASON + 1]);
+SKEP_MUST_USE int skep__database_open(struct skep__database **database, const char *dir, const char *name,
+                                      char why[SKEP_MAX_REASON + 1]);
+
+/* The same for jobs.db, which must be there, to look at it: what is in its log stays there. Errors, too:
+ * SKEP_ENOTFOUND. */
+SKEP_MUST_USE int skep__database_look(struct skep__database **database, const char *dir, char why[SKEP_MAX_REASON + 1]);
 
 /* Sets *database to NULL. NULL is allowed. */
 void skep__database_close(struct skep__database **database);
@@ -137,6 +146,9 @@ SKEP_MUST_USE int skep__database_keys(struct skep__database *database, uint32_t 
 /* Rows of a queue's class, in the order of ids: from this one on, and before that one. */
 SKEP_MUST_USE int skep__database_frames(struct skep__database *database, uint32_t queue, unsigned class, uint64_t from,
                                         uint64_t before, skep__frame_row_cb row, void *context);
+
+/* All rows, in the order of ids. */
+SKEP_MUST_USE int skep__database_all_frames(struct skep__database *database, skep__frame_row_cb row, void *context);
 
 /* The classes of which a queue has rows. */
 typedef int (*skep__class_cb)(void *context, unsigned class);

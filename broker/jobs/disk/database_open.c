@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "jobs/disk/sqlite.h"
@@ -14,38 +15,39 @@ enum { APPLICATION = 0x536b6570 /* what the file's header says it is: Skep */ };
 
 /* The log is long, so that most rows are gone from it before they are copied into the file. */
 static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
+                               "PRAGMA page_size = 4096;"
                                "PRAGMA journal_mode = WAL;"
                                "PRAGMA synchronous = FULL;"
                                "PRAGMA wal_autocheckpoint = 16000;"
                                "PRAGMA cache_size = -16000;"
                                "PRAGMA temp_store = MEMORY;";
 
+/* Each row ends with its checksum. Columns are in the order in which they are written, and in that of the checksum. */
 static const char tables[] =
-    "CREATE TABLE numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE queues (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
-    "CREATE TABLE frames (first INTEGER PRIMARY KEY, queue INTEGER NOT NULL, n INTEGER NOT NULL, class INTEGER NOT "
-    "NULL,"
-    " accepted INTEGER NOT NULL, due INTEGER NOT NULL, expires INTEGER NOT NULL, lease INTEGER NOT NULL,"
-    " attempts INTEGER NOT NULL, crashes INTEGER NOT NULL, jobs BLOB NOT NULL, keys BLOB NOT NULL, crc INTEGER NOT "
-    "NULL);"
+    "CREATE TABLE numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE queues (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, crc INTEGER NOT NULL);"
+    "CREATE TABLE frames (first INTEGER PRIMARY KEY, queue INTEGER NOT NULL, n INTEGER NOT NULL,"
+    " class INTEGER NOT NULL, accepted INTEGER NOT NULL, due INTEGER NOT NULL, expires INTEGER NOT NULL,"
+    " lease INTEGER NOT NULL, attempts INTEGER NOT NULL, crashes INTEGER NOT NULL, jobs BLOB NOT NULL,"
+    " keys BLOB NOT NULL, crc INTEGER NOT NULL);"
     "CREATE INDEX frames_of ON frames (queue, class);"
-    "CREATE TABLE marks (first INTEGER PRIMARY KEY, ended BLOB NOT NULL);"
-    "CREATE TABLE jobs (id INTEGER PRIMARY KEY, crashes INTEGER NOT NULL, dead INTEGER NOT NULL, attempt INTEGER NOT "
-    "NULL,"
-    " failures INTEGER NOT NULL, deaths INTEGER NOT NULL, interruptions INTEGER NOT NULL, due INTEGER NOT NULL,"
-    " since INTEGER NOT NULL, died INTEGER NOT NULL, cause TEXT NOT NULL, reason TEXT NOT NULL, worker INTEGER NOT "
-    "NULL,"
-    " pid INTEGER NOT NULL, code INTEGER NOT NULL, signal INTEGER NOT NULL, uptime INTEGER NOT NULL);"
+    "CREATE TABLE marks (first INTEGER PRIMARY KEY, ended BLOB NOT NULL, crc INTEGER NOT NULL);"
+    "CREATE TABLE jobs (id INTEGER PRIMARY KEY, crashes INTEGER NOT NULL, dead INTEGER NOT NULL,"
+    " attempt INTEGER NOT NULL, failures INTEGER NOT NULL, deaths INTEGER NOT NULL, interruptions INTEGER NOT NULL,"
+    " due INTEGER NOT NULL, since INTEGER NOT NULL, died INTEGER NOT NULL, cause TEXT NOT NULL, reason TEXT NOT NULL,"
+    " worker INTEGER NOT NULL, pid INTEGER NOT NULL, code INTEGER NOT NULL, signal INTEGER NOT NULL,"
+    " uptime INTEGER NOT NULL, crc INTEGER NOT NULL);"
     "CREATE TABLE keys (queue INTEGER NOT NULL, key BLOB NOT NULL, id INTEGER NOT NULL, cause TEXT NOT NULL,"
-    " until INTEGER NOT NULL, PRIMARY KEY (queue, key)) WITHOUT ROWID;"
+    " until INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (queue, key)) WITHOUT ROWID;"
     "CREATE INDEX keys_until ON keys (until);"
     "CREATE TABLE results (id INTEGER PRIMARY KEY, queue TEXT NOT NULL, attempt INTEGER NOT NULL,"
-    " cause TEXT NOT NULL, result BLOB NOT NULL, ended INTEGER NOT NULL);"
+    " cause TEXT NOT NULL, result BLOB NOT NULL, ended INTEGER NOT NULL, crc INTEGER NOT NULL);"
     "CREATE INDEX results_ended ON results (ended);"
-    "CREATE TABLE ended (first INTEGER PRIMARY KEY, n INTEGER NOT NULL, queue TEXT NOT NULL, ended INTEGER NOT NULL);"
+    "CREATE TABLE ended (first INTEGER PRIMARY KEY, n INTEGER NOT NULL, queue TEXT NOT NULL, ended INTEGER NOT NULL,"
+    " crc INTEGER NOT NULL);"
     "CREATE INDEX ended_ended ON ended (ended);"
     "CREATE TABLE stored (queue INTEGER NOT NULL, class INTEGER NOT NULL, n INTEGER NOT NULL, first INTEGER NOT NULL,"
-    " PRIMARY KEY (queue, class)) WITHOUT ROWID;";
+    " crc INTEGER NOT NULL, PRIMARY KEY (queue, class)) WITHOUT ROWID;";
 
 static int execute(struct skep__database *d, const char *sql) {
     return skep__database_status(d, sqlite3_exec(d->sqlite, sql, NULL, NULL, NULL));
@@ -95,6 +97,14 @@ static int check_format(struct skep__database *d) {
     return SKEP_OK;
 }
 
+/* The log of a file that is being repaired may have been moved away. */
+static int check_repair(struct skep__database *d, const char *dir, const char *name) {
+    char path[SKEP_MAX_DIR + SKEP__NAME_BYTES];
+    snprintf(path, sizeof path, "%s/%s", dir, SKEP__REPAIRED_FILE);
+    if (strcmp(name, SKEP__JOBS_FILE) != 0 || access(path, F_OK) != 0) return SKEP_OK;
+    return refuse(d, SKEP_EDIR, "a repair was interrupted; end it: skep jobs repair %.200s", dir);
+}
+
 /* SQLite gives the files beside it the same mode. */
 static int make_file(struct skep__database *d, const char *path) {
     int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -129,12 +139,13 @@ static int open_file(struct skep__database *d, const char *path) {
     return status == SKEP_EBUSY ? refuse(d, status, "another process has it open") : status;
 }
 
-int skep__database_open(struct skep__database **out, const char *dir, char why[SKEP_MAX_REASON + 1]) {
-    char path[SKEP_MAX_DIR + sizeof "/jobs.db"];
+int skep__database_open(struct skep__database **out, const char *dir, const char *name, char why[SKEP_MAX_REASON + 1]) {
+    char path[SKEP_MAX_DIR + SKEP__NAME_BYTES];
     struct skep__database *d = calloc(1, sizeof *d);
     if (d == NULL) return SKEP_ENOMEM;
-    snprintf(path, sizeof path, "%s/jobs.db", dir);
-    int status = open_file(d, path);
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    int status = check_repair(d, dir, name);
+    if (status == SKEP_OK) status = open_file(d, path);
     if (status == SKEP_OK) status = sync_directories(d, dir);
     if (status == SKEP_OK) {
         *out = d;
@@ -143,6 +154,18 @@ int skep__database_open(struct skep__database **out, const char *dir, char why[S
     snprintf(why, SKEP_MAX_REASON + 1, "%.*s: %.*s", SKEP_MAX_REASON / 2, path, SKEP_MAX_REASON / 3,
              d->why[0] != '\0' ? d->why : skep_strerror(status));
     skep__database_close(&d);
+    return status;
+}
+
+int skep__database_look(struct skep__database **out, const char *dir, char why[SKEP_MAX_REASON + 1]) {
+    char path[SKEP_MAX_DIR + SKEP__NAME_BYTES];
+    snprintf(path, sizeof path, "%s/%s", dir, SKEP__JOBS_FILE);
+    if (access(path, F_OK) != 0) {
+        snprintf(why, SKEP_MAX_REASON + 1, "%.*s: %s", SKEP_MAX_REASON / 2, path, strerror(errno));
+        return SKEP_ENOTFOUND;
+    }
+    int status = skep__database_open(out, dir, SKEP__JOBS_FILE, why);
+    if (status == SKEP_OK) sqlite3_db_config((*out)->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     return status;
 }
 

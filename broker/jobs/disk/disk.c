@@ -176,6 +176,10 @@ static struct skep__job *disk_find(struct skep__store *store, uint64_t id) {
     return in_memory(store)->find(memory_of(store), id);
 }
 
+static const char *disk_why(const struct skep__store *store) {
+    return skep__database_why(((const struct skep__disk *)store)->database);
+}
+
 static uint64_t disk_identity(const struct skep__store *store) {
     return ((const struct skep__disk *)store)->identity;
 }
@@ -276,6 +280,7 @@ static struct skep__store_kind kind = {
     .find = disk_find,
     .recall = skep__disk_recall,
     .identity = disk_identity,
+    .why = disk_why,
     .free = disk_free,
 };
 
@@ -305,7 +310,7 @@ int skep__store_disk_new(struct skep__store **out, const struct skep__disk_setup
     disk->store.events = events;
     disk->store.context = context;
     int status = skep__store_memory_new(&disk->memory, limits, &memory_events, disk);
-    if (status == SKEP_OK) status = skep__database_open(&disk->database, setup->dir, why);
+    if (status == SKEP_OK) status = skep__database_open(&disk->database, setup->dir, SKEP__JOBS_FILE, why);
     if (status == SKEP_OK) status = skep__disk_read_queues(disk);
     if (status != SKEP_OK) {
         if (disk->memory != NULL) disk->memory->kind->free(&disk->memory);

@@ -13,7 +13,8 @@ static unsigned first_class(const struct skep__disk_shelf *shelf) {
 
 /* Without memory it is tried again with the next job that is given. */
 void skep__disk_fill(struct skep__disk *disk, struct skep__disk_shelf *shelf) {
-    if (shelf->filling || shelf->shelf->stored_count == 0 || skep__disk_shows_enough(shelf->shelf)) return;
+    if (shelf->filling || shelf->damaged || shelf->shelf->stored_count == 0 || skep__disk_shows_enough(shelf->shelf))
+        return;
     struct skep__fill *fill = calloc(1, sizeof *fill);
     if (fill == NULL) return;
     fill->shelf = shelf;
@@ -60,7 +61,8 @@ static int take_row(void *context, const struct skep__frame_row *row) {
 int skep__disk_fill_read(struct skep__database *database, struct skep__fill *fill) {
     int status =
         skep__database_frames(database, fill->shelf->id, fill->class, fill->stored.first, INT64_MAX, take_row, fill);
-    return status == SKEP_EAGAIN ? SKEP_OK : status;
+    fill->damaged = status == SKEP_EDIR; /* the rows before it are good, and other queues are */
+    return status == SKEP_EAGAIN || status == SKEP_EDIR ? SKEP_OK : status;
 }
 
 /* --- on the loop --- */
@@ -79,5 +81,9 @@ void skep__disk_fill_end(struct skep__disk *disk, struct skep__fill *fill, int s
         shelf->shelf->stored_count -= left;
     }
     shelf->filling = false;
+    if (fill->damaged && status == SKEP_OK) {
+        shelf->damaged = true;
+        disk->store.events->trouble(disk->store.context, SKEP_EDIR, skep__database_why(disk->database));
+    }
     free(fill);
 }

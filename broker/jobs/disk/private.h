@@ -44,6 +44,7 @@ struct skep__disk_shelf {
     uint32_t id; /* of the queue; 0: none of its jobs was ever put on the disk */
     bool known;  /* the disk has its name */
     bool filling;
+    bool damaged;                                 /* no more of its rows is read */
     struct skep__stored stored[SKEP__PRIORITIES]; /* what will be, when all that has gathered is written */
 };
 
@@ -92,6 +93,7 @@ struct skep__fill {
     struct skep__stored stored; /* before; first moves on as rows are read */
     uint64_t jobs;              /* read */
     size_t bytes;
+    bool damaged; /* the row behind those that were read is */
     STAILQ_HEAD(, skep__copy) copies;
 };
 STAILQ_HEAD(skep__fills, skep__fill);
@@ -143,8 +145,8 @@ struct skep__disk {
     struct skep__stored_queue *queues; /* of earlier starts */
     size_t queue_count;
     uint32_t last_queue; /* id */
-    uint64_t identity;   /* of the tables */
     uint64_t crashes;    /* brokers before this one that had no time to write what they knew */
+    uint64_t identity;   /* of the tables */
     uint64_t forgot_ms;  /* when what is old was last forgotten, by the clock */
 
     struct skep__writing gathered, writing;

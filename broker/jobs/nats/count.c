@@ -45,7 +45,7 @@ void skep__counts_received(struct skep__stream *stream, const struct skep_bytes 
     if (json_object_get(json_object_get(json, "error"), "code") != NULL &&
         json_integer_value(json_object_get(json_object_get(json, "error"), "code")) == 404)
         skep__streams_missing(stream, 0);
-    skep__doubt_learn(stream, json_string_value(json_object_get(json, "created")));
+    skep__stream_learn(stream, json_string_value(json_object_get(json, "created")));
     json_object_foreach(json_object_get(state, "subjects"), subject, count)
         add(stream, subject, (uint64_t)json_integer_value(count));
     for (struct skep__stream_shelf *shelf = stream->shelves; state != NULL && shelf != NULL; shelf = shelf->hh.next)

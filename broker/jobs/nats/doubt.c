@@ -10,8 +10,6 @@
 
 enum { AGAIN_MS = 1000 };
 
-#define OF_BEFORE (UINT64_C(1) << 62)
-
 static void ask(struct skep__stream *stream) {
     char subject[SKEP__SUBJECT_BYTES];
     snprintf(subject, sizeof subject, "$JS.API.STREAM.INFO.%s", stream->name);
@@ -36,37 +34,10 @@ static void add(struct skep__stream *stream, uint64_t id) {
     stream->doubts[stream->doubt_count++] = id;
 }
 
-/* What is left of the stream before is told apart from what has the same numbers now. */
-static void rename_held(struct skep__stream *stream) {
-    struct skep__held *held, *next, *renamed = NULL;
-    HASH_ITER(hh, stream->held, held, next) {
-        HASH_DEL(stream->held, held);
-        held->id |= OF_BEFORE;
-        HASH_ADD(hh, renamed, id, sizeof held->id, held);
-    }
-    stream->held = renamed;
-}
-
-void skep__doubt_renewed(struct skep__stream *stream) {
-    stream->doubt_count = 0;
-    stream->created[0] = '\0';
-    rename_held(stream);
-}
-
-void skep__doubt_learn(struct skep__stream *stream, const char *created) {
-    if (created == NULL || strcmp(stream->created, created) == 0) return;
-    const bool other = stream->created[0] != '\0';
-    if (other) {
-        skep__doubt_renewed(stream);
-        skep__stream_trouble(stream, SKEP_ECLOSED, "the stream %s was made anew; what it had is lost", stream->name);
-    }
-    snprintf(stream->created, sizeof stream->created, "%s", created);
-}
-
 void skep__doubt_received(struct skep__stream *stream, const struct skep_bytes *answer) {
     json_t *json = json_loadb(answer->data, answer->size_bytes, 0, NULL);
     const json_t *last = json_object_get(json_object_get(json, "state"), "last_seq");
-    skep__doubt_learn(stream, json_string_value(json_object_get(json, "created")));
+    skep__stream_learn(stream, json_string_value(json_object_get(json, "created")));
     if (stream->doubting && stream->doubt_asked_ms != 0 && json_is_integer(last)) {
         stream->doubting = false;
         add(stream, (uint64_t)json_integer_value(last));

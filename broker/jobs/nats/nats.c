@@ -59,7 +59,7 @@ static struct skep__shelf *nats_open(struct skep__store *store, struct skep__que
     struct skep__stream_shelf *shelf = calloc(1, sizeof *shelf);
     if (shelf == NULL) return NULL;
     skep__token_make(queue->name, shelf->token);
-    for (unsigned class = 0; class < SKEP__CLASSES; class ++) TAILQ_INIT(&shelf->sources[class].ending);
+    for (unsigned class = 0; class < SKEP__STREAM_CLASSES; class ++) TAILQ_INIT(&shelf->sources[class].ending);
     HASH_ADD_STR(stream->shelves, token, shelf);
     if (SKEP_IS_ADDED(shelf, hh)) shelf->shelf = in_memory(store)->open(memory_of(store), queue);
     if (shelf->shelf == NULL) {

@@ -36,7 +36,7 @@ struct skep__stream_shelf {
     UT_hash_handle hh; /* in stream.shelves, by token */
     struct skep__shelf *shelf;
     char token[SKEP__TOKEN_BYTES];
-    struct skep__source sources[SKEP__CLASSES];
+    struct skep__source sources[SKEP__STREAM_CLASSES];
     uint64_t held;       /* jobs that this broker has */
     uint64_t idle_ticks; /* since when no worker is here that handles it */
     uint64_t counted;    /* jobs in the stream, while they are counted */
@@ -187,6 +187,14 @@ void skep__stream_note(struct skep__stream *stream, struct skep__shelf *shelf);
 /* The static text of a cause of death. */
 const char *skep__stream_cause(const char *text);
 
+/* --- renewal.c --- */
+
+/* The stream is another one than before: its numbers begin again. */
+void skep__stream_renewed(struct skep__stream *stream);
+
+/* Learns from what is said of the stream which one it is. */
+void skep__stream_learn(struct skep__stream *stream, const char *created);
+
 /* --- streams.c --- */
 
 /* At the start: finds both streams, or makes them, and the names of queues. Errors: see skep__store_nats_new. */
@@ -303,12 +311,6 @@ void skep__doubt_begin(struct skep__stream *stream);
 
 /* The number of the last message that this may be true of has come. */
 void skep__doubt_received(struct skep__stream *stream, const struct skep_bytes *answer);
-
-/* The stream is another one than before: its numbers begin again. */
-void skep__doubt_renewed(struct skep__stream *stream);
-
-/* Learns from what is said of the stream which one it is. */
-void skep__doubt_learn(struct skep__stream *stream, const char *created);
 
 /* Asks for that, and again if there is no answer. */
 void skep__doubt_tick(struct skep__stream *stream);

@@ -60,7 +60,7 @@ static void make(struct skep__stream *stream, struct skep__stream_shelf *shelf, 
 static struct skep__stream_shelf *find(struct skep__stream *stream, const char *rest, unsigned *class) {
     struct skep__stream_shelf *shelf = NULL;
     *class = (unsigned)(rest[0] - '0');
-    if (*class < SKEP__CLASSES && rest[1] == '.') HASH_FIND_STR(stream->shelves, rest + 2, shelf);
+    if (*class < SKEP__STREAM_CLASSES && rest[1] == '.') HASH_FIND_STR(stream->shelves, rest + 2, shelf);
     return shelf;
 }
 
@@ -129,7 +129,7 @@ static void pull_all(struct skep__stream *stream, struct skep__stream_shelf *she
     const struct appetite appetite = appetite_of(queue);
     const uint64_t here = shelf->shelf->ready_count;
     if (queue->paused || appetite.now + appetite.ahead <= here) return;
-    for (unsigned class = 0; class < SKEP__CLASSES; class ++) {
+    for (unsigned class = 0; class < SKEP__STREAM_CLASSES; class ++) {
         if (shelf->sources[class].made.done) pull(stream, shelf, class, appetite.now + appetite.ahead - here);
         else make(stream, shelf, class);
         if (is_quiet(stream, &shelf->sources[class])) continue;
@@ -317,7 +317,7 @@ void skep__sources_tick(struct skep__stream *stream, bool anew) {
         shelf->idle_ticks = is_idle(shelf->shelf->queue) ? shelf->idle_ticks + 1 : 0;
         if (shelf->idle_ticks >= IDLE_TICKS && shelf->shelf->ready_count > 0)
             skep__held_give_back(stream, shelf->shelf);
-        for (unsigned class = 0; class < SKEP__CLASSES; class ++) {
+        for (unsigned class = 0; class < SKEP__STREAM_CLASSES; class ++) {
             struct skep__source *source = &shelf->sources[class];
             const bool lost = source->coming > 0 && now >= source->end_ms;
             if (anew || lost) source->coming = 0;

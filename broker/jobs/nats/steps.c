@@ -69,7 +69,7 @@ void skep__steps_turn(struct skep__stream *stream) {
     if (!stream->acknowledges) return;
     stream->acknowledges = false;
     for (struct skep__stream_shelf *shelf = stream->shelves; shelf != NULL; shelf = shelf->hh.next)
-        for (unsigned class = 0; class < SKEP__CLASSES; class ++) send_source(stream, &shelf->sources[class]);
+        for (unsigned class = 0; class < SKEP__STREAM_CLASSES; class ++) send_source(stream, &shelf->sources[class]);
 }
 
 /* --- steps --- */
@@ -283,5 +283,6 @@ void skep__steps_tick(struct skep__stream *stream, bool all) {
     if (!skep__nats_is_connected(stream->nats)) return;
     repeat(stream, all);
     for (struct skep__stream_shelf *shelf = stream->shelves; shelf != NULL; shelf = shelf->hh.next)
-        for (unsigned class = 0; class < SKEP__CLASSES; class ++) repeat_source(stream, &shelf->sources[class], all);
+        for (unsigned class = 0; class < SKEP__STREAM_CLASSES; class ++)
+            repeat_source(stream, &shelf->sources[class], all);
 }

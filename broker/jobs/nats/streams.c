@@ -159,6 +159,6 @@ void skep__streams_answered(struct skep__stream *stream, unsigned which, const s
         skep__stream_trouble(stream, SKEP_EUNEXPECTED, "%s: %s", name_of(stream, which), p.why);
         return;
     }
-    if (which == 0) skep__doubt_renewed(stream);
+    if (which == 0) skep__stream_renewed(stream);
     stream->store.events->mended(stream->store.context, "a stream was made again, without what it had");
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char skep__classes[SKEP__CLASSES + 1] = "hnl";
+const char skep__classes[SKEP__STREAM_CLASSES + 1] = "hnl";
 
 unsigned skep__class_of(uint8_t priority) {
     if (priority == SKEP__PRIORITY_MIDDLE) return 1;

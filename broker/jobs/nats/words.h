@@ -6,7 +6,7 @@
 #include "jobs/store.h"
 
 enum {
-    SKEP__CLASSES = 3,                             /* of priorities: before the middle, the middle, behind it */
+    SKEP__STREAM_CLASSES = 3,                      /* of priorities: before the middle, the middle, behind it */
     SKEP__STREAM_NAME = 32,                        /* bytes of the name of a stream */
     SKEP__TOKEN_BYTES = 3 * SKEP_MAX_NAME + 1,     /* of a queue's name in a subject */
     SKEP__SUBJECT_BYTES = SKEP__TOKEN_BYTES + 128, /* of what is made of it */
@@ -14,7 +14,7 @@ enum {
 };
 
 /* Letters of the classes, in their order */
-extern const char skep__classes[SKEP__CLASSES + 1];
+extern const char skep__classes[SKEP__STREAM_CLASSES + 1];
 
 unsigned skep__class_of(uint8_t priority);
 

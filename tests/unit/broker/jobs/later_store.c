@@ -203,11 +203,8 @@ static void complete(struct later *later, struct pending *p) {
     case RETRY: inner->kind->retry(inner, p->job, p->now_ms, p->due_ms); break;
     case RECOVER: inner->kind->recover(inner, p->job); break;
     case BURY: later->store.events->died(later->store.context, p->job, p->cause, &p->bytes); break;
-    case CANCEL:
-        later->store.events->cancelled(later->store.context, p->job);
-        inner->kind->drop(inner, p->job);
-        break;
     case REVIVE: inner->kind->revive(inner, p->job, p->now_ms); break;
+    case CANCEL: later->store.events->cancelled(later->store.context, p->job); __attribute__((fallthrough));
     case DROP: inner->kind->drop(inner, p->job); break;
     }
     later->store.forgotten_early = inner->forgotten_early;
@@ -233,10 +230,9 @@ static void complete_all(struct later *later) {
         else free_pending(p);
         if (!stays) note(later, shelf);
     }
-    bool any_stays = !TAILQ_EMPTY(&stay);
+    if (!TAILQ_EMPTY(&stay)) later->store.events->trouble(later->store.context, later->failure, "because");
     TAILQ_CONCAT(&stay, &later->pendings, entry);
     TAILQ_CONCAT(&later->pendings, &stay, entry);
-    if (any_stays) later->store.events->trouble(later->store.context, later->failure, "because");
     later->store.events->settled(later->store.context);
 }
 
@@ -246,10 +242,6 @@ static void timer_fired(uv_timer_t *timer) {
 }
 
 /* --- reading --- */
-
-static struct skep__job *later_first(struct skep__shelf *shelf) {
-    return skep__memory_shelf_first(skep__memory_shelf(shelf), 0);
-}
 
 static void later_reserve(struct skep__store *store, struct skep__job *job, uint64_t now_ms) {
     inner_of(store)->kind->reserve(inner_of(store), job, now_ms);
@@ -277,9 +269,9 @@ static uint64_t later_next_ms(struct skep__store *store) {
 
 static struct skep__job *later_next(struct skep__store *store, struct skep__shelf *shelf, enum skep__job_state state,
                                     const struct skep__job *job) {
-    struct skep__job *next = inner_of(store)->kind->next(inner_of(store), shelf, state, job);
-    while (next != NULL && next->state != state)
-        next = inner_of(store)->kind->next(inner_of(store), shelf, state, next);
+    struct skep__job *next = (struct skep__job *)job;
+    do next = inner_of(store)->kind->next(inner_of(store), shelf, state, next);
+    while (next != NULL && next->state != state);
     return next;
 }
 
@@ -309,7 +301,6 @@ static struct skep__store_kind kind = {
     .open = later_open,
     .close = later_close,
     .put = later_put,
-    .first = later_first,
     .reserve = later_reserve,
     .begun = later_begun,
     .ack = later_ack,
@@ -336,6 +327,7 @@ void later_install(skep_cluster *cluster) {
     later->store = *cluster->jobs->store;
     kind.shelf_bytes = later->inner->kind->shelf_bytes;
     kind.next_waiter = later->inner->kind->next_waiter;
+    kind.first = later->inner->kind->first;
     kind.oldest_ms = later->inner->kind->oldest_ms;
     later->store.kind = &kind;
     later->inner->events = &events;
@@ -347,8 +339,6 @@ void later_install(skep_cluster *cluster) {
     for (struct skep__queue *q = NULL; (q = skep__queues_next(cluster->jobs->queues, q)) != NULL;)
         q->shelf->durable = true;
 }
-
-/* --- for tests --- */
 
 static bool is_later(const skep_cluster *cluster) {
     return cluster->jobs->store != NULL && cluster->jobs->store->kind == &kind;
