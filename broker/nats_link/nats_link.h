@@ -60,8 +60,8 @@ struct skep__nats_setup {
 SKEP_MUST_USE int skep__nats_open(struct skep__nats **nats, const struct skep__nats_setup *setup,
                                   char why[SKEP_MAX_REASON + 1]);
 
-/* Sends what waits, for a second or so at most, and closes; requests are not answered any more. What is left is freed on a
- * later turn of the loop. Sets *nats to NULL. NULL is allowed. */
+/* Sends what waits, for a second or so at most, and closes; requests are not answered any more. What is left is freed
+ * on a later turn of the loop. Sets *nats to NULL. NULL is allowed. */
 void skep__nats_close(struct skep__nats **nats);
 
 bool skep__nats_is_connected(const struct skep__nats *nats);
