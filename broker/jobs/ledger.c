@@ -332,7 +332,9 @@ enum { TROUBLE_MS = 1000 /* between two reports of it */ };
 static void trouble(void *context, int status, const char *why) {
     struct skep__jobs *jobs = context;
     uint64_t pace_ms = skep__clock_ms(jobs->pace);
-    if (jobs->trouble_said_ms != 0 && pace_ms - jobs->trouble_said_ms < TROUBLE_MS) return;
+    if (jobs->trouble_said_ms != 0 && jobs->trouble_status == status && pace_ms - jobs->trouble_said_ms < TROUBLE_MS)
+        return;
+    jobs->trouble_status = status;
     jobs->trouble_said_ms = pace_ms;
     if (status == SKEP_EDIR)
         skep__jobs_say(jobs, NULL, "jobs on the disk cannot be read: %s; stop the broker, then see skep help jobs",

@@ -9,19 +9,32 @@
 #include "common/text.h"
 #include "nats_link/private.h"
 
-enum { HEADERS_BYTES = 4096 /* of a message, that its payload has to leave */ };
+enum { HEADERS_BYTES = 4096 /* of a message, that its payload has to leave, but half at most */ };
 
 /* --- on the library's threads --- */
+
+/* Of another connection than the one in use nothing counts any more, or not yet. */
+static bool is_used(const struct skep__nats *nats, const natsConnection *connection) {
+    return nats->connection == NULL || nats->connection == connection;
+}
+
+static void note_why(struct skep__nats *nats, const char *why) {
+    const struct skep_bytes text = skep__text(why);
+    skep__copy_text(nats->why, sizeof nats->why, &text);
+}
 
 static void set_connected(struct skep__nats *nats, natsConnection *connection, bool connected) {
     const char *why = NULL;
     if (!connected) (void)natsConnection_GetLastError(connection, &why);
     pthread_mutex_lock(&nats->lock);
+    if (!is_used(nats, connection)) {
+        pthread_mutex_unlock(&nats->lock);
+        return;
+    }
     nats->connected = connected;
     if (!connected) {
-        const struct skep_bytes text = skep__text(why);
         nats->was_lost = true;
-        skep__copy_text(nats->why, sizeof nats->why, &text);
+        note_why(nats, why);
     }
     const bool closing = nats->closing;
     pthread_cond_broadcast(&nats->changed);
@@ -37,12 +50,19 @@ static void reconnected(natsConnection *connection, void *context) {
     set_connected(context, connection, true);
 }
 
+/* By skep__nats_close; or a server has refused the same credentials twice: the library tries no more. */
 static void closed(natsConnection *connection, void *context) {
     struct skep__nats *nats = context;
-    (void)connection;
+    const char *why = NULL;
+    (void)natsConnection_GetLastError(connection, &why);
     pthread_mutex_lock(&nats->lock);
-    nats->closed = true;
-    pthread_cond_broadcast(&nats->changed);
+    if (is_used(nats, connection)) {
+        nats->closed = nats->was_closed = true;
+        nats->connected = false;
+        note_why(nats, why);
+        pthread_cond_broadcast(&nats->changed);
+        if (!nats->closing) uv_async_send(&nats->woken); /* with the lock: what waits for this frees the handle */
+    }
     pthread_mutex_unlock(&nats->lock);
 }
 
@@ -61,12 +81,14 @@ static natsStatus set_functions(natsOptions *options, struct skep__nats *nats) {
 }
 
 static int connect_to(struct skep__nats *nats, const struct skep__nats_setup *setup, char why[SKEP_MAX_REASON + 1]) {
-    natsOptions *options = NULL;
-    int status = skep__nats_options(&options, setup, why);
+    natsConnection *connection = NULL;
+    int status = skep__nats_options(&nats->options, setup, why);
     if (status != SKEP_OK) return status;
-    natsStatus made = set_functions(options, nats);
-    if (made == NATS_OK) made = natsConnection_Connect(&nats->connection, options);
-    natsOptions_Destroy(options);
+    natsStatus made = set_functions(nats->options, nats);
+    if (made == NATS_OK) made = natsConnection_Connect(&connection, nats->options);
+    pthread_mutex_lock(&nats->lock);
+    nats->connection = connection;
+    pthread_mutex_unlock(&nats->lock);
     if (made == NATS_OK) return SKEP_OK;
     const char *text = made == NATS_NO_SERVER ? "no server answers there" : nats_GetLastError(NULL);
     snprintf(why, SKEP_MAX_REASON + 1, "cannot connect: %s", text != NULL ? text : natsStatus_GetText(made));
@@ -98,6 +120,7 @@ static struct skep__nats *new_nats(const struct skep__nats_setup *setup) {
 }
 
 static void free_nats(struct skep__nats *nats) {
+    natsOptions_Destroy(nats->options);
     pthread_cond_destroy(&nats->changed);
     pthread_mutex_destroy(&nats->lock);
     free(nats);
@@ -133,7 +156,8 @@ int skep__nats_open(struct skep__nats **out, const struct skep__nats_setup *setu
     if (status == SKEP_OK) status = skep__nats_sender_start(nats);
     if (status == SKEP_OK) status = skep__nats_questions_open(nats);
     if (status == SKEP_OK) {
-        nats->most_bytes = (size_t)natsConnection_GetMaxPayload(nats->connection) - HEADERS_BYTES;
+        const size_t most = (size_t)natsConnection_GetMaxPayload(nats->connection);
+        nats->most_bytes = most / 2 > HEADERS_BYTES ? most - HEADERS_BYTES : most / 2;
         *out = nats;
     } else {
         skep__nats_close(&nats);
@@ -146,6 +170,10 @@ int skep__nats_open(struct skep__nats **out, const struct skep__nats_setup *setu
 static void end_connection(struct skep__nats *nats) {
     if (nats->connection == NULL) return;
     skep__nats_sender_end(nats);
+    pthread_mutex_lock(&nats->lock);
+    nats->closing = true;
+    pthread_mutex_unlock(&nats->lock);
+    skep__nats_free_retired(nats);
     natsConnection_Close(nats->connection);
     skep__nats_subscriptions_free(nats);
     pthread_mutex_lock(&nats->lock);

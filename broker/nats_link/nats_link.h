@@ -38,8 +38,9 @@ SKEP_MUST_USE int skep__nats_servers_parse(const char *text, struct skep__nats_s
 
 /* What happens to the connection; told before what came by the new one. */
 struct skep__nats_events {
-    /* It was lost; why may be "". */
-    void (*lost)(void *context, const char *why);
+    /* It was lost (SKEP_ECLOSED), or no server takes it again (SKEP_EACCES: they refuse the credentials). Each is told
+     * once. why may be "". */
+    void (*lost)(void *context, int status, const char *why);
     /* It was made again, to this server. */
     void (*made)(void *context, const char *url);
 };
@@ -60,8 +61,8 @@ struct skep__nats_setup {
 SKEP_MUST_USE int skep__nats_open(struct skep__nats **nats, const struct skep__nats_setup *setup,
                                   char why[SKEP_MAX_REASON + 1]);
 
-/* Sends what waits, for a second or so at most, and closes; requests are not answered any more. What is left is freed on a
- * later turn of the loop. Sets *nats to NULL. NULL is allowed. */
+/* Sends what waits, for a second or so at most, and closes; requests are not answered any more. What is left is freed
+ * on a later turn of the loop. Sets *nats to NULL. NULL is allowed. */
 void skep__nats_close(struct skep__nats **nats);
 
 bool skep__nats_is_connected(const struct skep__nats *nats);

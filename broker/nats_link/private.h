@@ -17,7 +17,8 @@ enum {
 struct skep__nats_subscription {
     SLIST_ENTRY(skep__nats_subscription) entry;
     struct skep__nats *nats;
-    natsSubscription *subscription;
+    char *subject, *group;          /* group: NULL: none */
+    natsSubscription *subscription; /* NULL: there is no connection that has it */
     void (*received)(void *context, const struct skep__nats_received *received);
     void *context;
 };
@@ -51,7 +52,7 @@ struct skep__nats {
     struct skep__flush flush;
     const struct skep__nats_events *events;
     void *context;
-    natsConnection *connection;
+    natsOptions *options; /* of each connection */
     char inbox[64];
     size_t most_bytes;
     SLIST_HEAD(, skep__nats_subscription) subscriptions;
@@ -67,10 +68,14 @@ struct skep__nats {
     struct skep__nats_items outgoing; /* handed to the sender */
     size_t waiting_bytes;             /* of outgoing, and of what the sender has */
     struct skep__nats_items incoming;
-    bool connected, closing, closed;
+    natsConnection *connection; /* assigned by the sender; of use to the loop until the loop has freed it */
+    natsConnection *retired;    /* the one before, which the loop frees; NULL: there is none */
+    bool connected, closing;
+    bool closed;                 /* the library has given the connection up */
     unsigned live_subscriptions; /* of which the library may still call */
     bool told_connected;         /* what the events said last */
     bool was_lost;               /* since then, even if it is connected again */
+    bool was_closed;             /* the same */
     char why[SKEP_MAX_REASON + 1];
 };
 
@@ -102,7 +107,19 @@ SKEP_MUST_USE int skep__nats_sender_start(struct skep__nats *nats);
 /* Waits until it has sent what it can, and has closed the connection. */
 void skep__nats_sender_end(struct skep__nats *nats);
 
+/* --- reopen.c --- */
+
+/* On the sender's thread, with the lock: tries to make a new connection in place of one that was given up, and to have
+ * its subscriptions; if that fails, waits for a moment. */
+void skep__nats_reopen(struct skep__nats *nats);
+
 /* --- receive.c --- */
+
+/* On the loop: frees the connection before. */
+void skep__nats_free_retired(struct skep__nats *nats);
+
+/* With the lock: has the connection send what it names. */
+natsStatus skep__nats_renew(struct skep__nats_subscription *by);
 
 /* The loop was woken: passes on what came. */
 void skep__nats_receive(uv_async_t *woken);

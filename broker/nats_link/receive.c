@@ -29,18 +29,29 @@ static void let_go(void *context) {
 
 /* --- on the loop --- */
 
+void skep__nats_free_retired(struct skep__nats *nats) {
+    pthread_mutex_lock(&nats->lock);
+    natsConnection *retired = nats->retired;
+    nats->retired = NULL;
+    pthread_mutex_unlock(&nats->lock);
+    natsConnection_Destroy(retired);
+}
+
 /* What became of the connection since the loop looked. */
 static void tell_connection(struct skep__nats *nats) {
     char why[sizeof nats->why], url[SKEP__NATS_URL_BYTES] = "";
     pthread_mutex_lock(&nats->lock);
-    const bool was_lost = nats->was_lost, connected = nats->connected, told = nats->told_connected;
+    const bool was_lost = nats->was_lost, was_closed = nats->was_closed;
+    const bool connected = nats->connected, told = nats->told_connected;
     memcpy(why, nats->why, sizeof why);
-    nats->was_lost = false;
+    nats->was_lost = nats->was_closed = false;
     nats->told_connected = connected;
+    if (connected) (void)natsConnection_GetConnectedUrl(nats->connection, url, sizeof url);
     pthread_mutex_unlock(&nats->lock);
-    if (was_lost && told) nats->events->lost(nats->context, why);
-    if (!connected || (told && !was_lost)) return;
-    (void)natsConnection_GetConnectedUrl(nats->connection, url, sizeof url);
+    skep__nats_free_retired(nats);
+    if (was_closed) nats->events->lost(nats->context, SKEP_EACCES, why);
+    else if (was_lost && told) nats->events->lost(nats->context, SKEP_ECLOSED, why);
+    if (!connected || (told && !was_lost && !was_closed)) return;
     nats->events->made(nats->context, url);
 }
 
@@ -78,32 +89,49 @@ unsigned skep__nats_status(const struct skep__nats_received *received) {
 
 /* --- subscriptions --- */
 
-static natsStatus subscribe(struct skep__nats_subscription *by, const char *subject, const char *group) {
-    natsConnection *connection = by->nats->connection;
-    natsStatus status = group != NULL
-                            ? natsConnection_QueueSubscribe(&by->subscription, connection, subject, group, arrived, by)
-                            : natsConnection_Subscribe(&by->subscription, connection, subject, arrived, by);
-    if (status == NATS_OK) status = natsSubscription_SetPendingLimits(by->subscription, -1, -1);
-    if (status == NATS_OK) status = natsSubscription_SetOnCompleteCB(by->subscription, let_go, by->nats);
-    return status;
+natsStatus skep__nats_renew(struct skep__nats_subscription *by) {
+    struct skep__nats *nats = by->nats;
+    natsConnection *connection = nats->connection;
+    natsSubscription *made = NULL;
+    natsStatus status = by->group != NULL
+                            ? natsConnection_QueueSubscribe(&made, connection, by->subject, by->group, arrived, by)
+                            : natsConnection_Subscribe(&made, connection, by->subject, arrived, by);
+    if (status == NATS_OK) status = natsSubscription_SetPendingLimits(made, -1, -1);
+    if (status == NATS_OK) status = natsSubscription_SetOnCompleteCB(made, let_go, nats);
+    if (status != NATS_OK) {
+        natsSubscription_Destroy(made);
+        return status;
+    }
+    nats->live_subscriptions++;
+    natsSubscription_Destroy(by->subscription);
+    by->subscription = made;
+    return NATS_OK;
+}
+
+static void free_subscription(struct skep__nats_subscription *by) {
+    natsSubscription_Destroy(by->subscription);
+    free(by->subject);
+    free(by->group);
+    free(by);
 }
 
 int skep__nats_subscribe(struct skep__nats *nats, const char *subject, const char *group,
                          void (*received)(void *context, const struct skep__nats_received *received), void *context) {
     struct skep__nats_subscription *by = calloc(1, sizeof *by);
     if (by == NULL) return SKEP_ENOMEM;
-    by->nats = nats;
-    by->received = received;
-    by->context = context;
-    natsStatus status = subscribe(by, subject, group);
-    if (by->subscription == NULL) {
-        free(by);
-        return skep__nats_translate(status);
-    }
+    *by = (struct skep__nats_subscription){.nats = nats,
+                                           .subject = strdup(subject),
+                                           .group = group != NULL ? strdup(group) : NULL,
+                                           .received = received,
+                                           .context = context};
+    natsStatus status = by->subject == NULL || (group != NULL && by->group == NULL) ? NATS_NO_MEMORY : NATS_OK;
     pthread_mutex_lock(&nats->lock);
-    nats->live_subscriptions++;
+    if (status == NATS_OK) status = skep__nats_renew(by);
+    if (status != NATS_NO_MEMORY && natsConnection_IsClosed(nats->connection))
+        status = NATS_OK; /* the next one has it */
+    if (status == NATS_OK) SLIST_INSERT_HEAD(&nats->subscriptions, by, entry);
     pthread_mutex_unlock(&nats->lock);
-    SLIST_INSERT_HEAD(&nats->subscriptions, by, entry);
+    if (status != NATS_OK) free_subscription(by);
     return skep__nats_translate(status);
 }
 
@@ -115,7 +143,6 @@ void skep__nats_subscriptions_free(struct skep__nats *nats) {
     pthread_mutex_unlock(&nats->lock);
     while ((by = SLIST_FIRST(&nats->subscriptions)) != NULL) {
         SLIST_REMOVE_HEAD(&nats->subscriptions, entry);
-        natsSubscription_Destroy(by->subscription);
-        free(by);
+        free_subscription(by);
     }
 }

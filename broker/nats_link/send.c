@@ -93,8 +93,12 @@ static void *run(void *context) {
     struct skep__nats_items items = {0};
     pthread_mutex_lock(&nats->lock);
     for (;;) {
-        while (!nats->closing && (nats->outgoing.count == 0 || !nats->connected))
+        while (!nats->closing && !nats->closed && (nats->outgoing.count == 0 || !nats->connected))
             pthread_cond_wait(&nats->changed, &nats->lock);
+        if (nats->closed && !nats->closing) {
+            skep__nats_reopen(nats);
+            continue;
+        }
         if (!nats->connected || nats->outgoing.count == 0) break;
         skep__nats_items_move(&items, &nats->outgoing);
         pthread_mutex_unlock(&nats->lock);

@@ -257,6 +257,29 @@ class Ends(Case):
         self.assertEqual(len(submitter.results), 1500)
         self.check(submitter)
 
+    def test_the_server_refuses_for_a_while(self):
+        """Its users are being configured."""
+        users = [("--user", "u", "--pass", password) for password in ("right", "wrong")]
+        server = self.stack.enter_context(NatsServer(*users[0]))
+        file = Path(self.log.parent, "credentials")
+        file.write_text("u:right\n")
+        hive = self.broker("q:20", options=["--nats-credentials", file], server=server)
+        submitter = self.submitter(hive)
+        submitter.submit("q", 500, "keep 5")
+        submitter.wait(lambda: len(submitter.results) > 100, "some results")
+        server.kill()
+        server.options = users[1]
+        server.start()
+        hive.wait_line(r"jobs cannot be stored: .*the connection to NATS is refused: .*[Aa]uth")
+        submitter.submit("q", 100, "keep 5")
+        server.kill()
+        server.options = users[0]
+        server.start()
+        submitter.wait_outcomes()
+        hive.wait_line(r"jobs are stored again: connected to NATS")
+        self.assertEqual(len(submitter.results), 600)
+        self.check(submitter)
+
     def test_away_for_long(self):
         """Submitters are told at once, after a while; what was accepted is done later."""
         hive = self.broker("other")

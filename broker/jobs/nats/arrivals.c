@@ -65,11 +65,12 @@ void skep__stream_tick(uv_timer_t *timer) {
     skep__stream_turn(stream);
 }
 
-static void lost(void *context, const char *why) {
+static void lost(void *context, int status, const char *why) {
     struct skep__stream *stream = context;
     if (stream->away_ms == 0) stream->away_ms = skep__clock_ms(stream->clock);
     skep__doubt_begin(stream);
-    skep__stream_trouble(stream, SKEP_ECLOSED, "the connection to NATS is lost%s%s", why[0] != '\0' ? ": " : "", why);
+    skep__stream_trouble(stream, status, "the connection to NATS is %s%s%s", status == SKEP_EACCES ? "refused" : "lost",
+                         why[0] != '\0' ? ": " : "", why);
 }
 
 static void made(void *context, const char *url) {

@@ -25,14 +25,17 @@ struct scene {
     struct skep__flusher *flusher;
     struct skep__nats *nats;
     char port[8], url[64];
+    const char *password; /* of user u; NULL: the server wants none */
     pid_t server;
     unsigned lost, made, received, answered;
-    int status; /* of the latest answer */
+    int status; /* of the latest answer, or of the latest loss */
 };
 
-static void lost(void *context, const char *why) {
+static void lost(void *context, int status, const char *why) {
+    struct scene *scene = context;
     assert_non_null(why);
-    ((struct scene *)context)->lost++;
+    scene->status = status;
+    scene->lost++;
 }
 
 static void made(void *context, const char *url) {
@@ -46,7 +49,8 @@ static void start_server(struct scene *scene) {
     scene->server = fork();
     if (scene->server > 0) return;
     if (freopen("/dev/null", "w", stderr) == NULL) _exit(1);
-    execlp("nats-server", "nats-server", "--addr", "127.0.0.1", "--port", scene->port, (char *)NULL);
+    execlp("nats-server", "nats-server", "--addr", "127.0.0.1", "--port", scene->port,
+           scene->password != NULL ? "--user=u" : (char *)NULL, scene->password, (char *)NULL);
     _exit(127);
 }
 
@@ -198,6 +202,43 @@ static void test_lost_and_made_again(void **state) {
     assert_int_equal(scene->lost, 1);
 }
 
+/* A server that refuses what it has accepted before is being configured, perhaps: it is asked for ever. */
+static void test_refused_meanwhile(void **state) {
+    struct scene *scene = *state;
+    scene->password = "--pass=right";
+    snprintf(scene->url, sizeof scene->url, "nats://u:right@127.0.0.1:%s", scene->port);
+    open_with_server(scene);
+    assert_int_equal(skep__nats_subscribe(scene->nats, "a.b", NULL, receive, scene), SKEP_OK);
+    kill_server(scene);
+    scene->password = "--pass=wrong";
+    start_server(scene);
+    turn_until(scene, &scene->lost, 2); /* lost, and given up by the library */
+    assert_int_equal(scene->status, SKEP_EACCES);
+    assert_false(skep__nats_is_connected(scene->nats));
+    assert_int_equal(skep__nats_subscribe(scene->nats, "a.*", NULL, receive, scene), SKEP_OK);
+    publish(scene);
+    uv_run(&scene->loop, UV_RUN_NOWAIT);
+    kill_server(scene);
+    scene->password = "--pass=right";
+    start_server(scene);
+    turn_until(scene, &scene->made, 1);
+    turn_until(scene, &scene->received, 2);
+    assert_true(skep__nats_is_connected(scene->nats));
+}
+
+/* The connection is closed while the library has given it up. */
+static void test_closed_when_refused(void **state) {
+    struct scene *scene = *state;
+    scene->password = "--pass=right";
+    snprintf(scene->url, sizeof scene->url, "nats://u:right@127.0.0.1:%s", scene->port);
+    open_with_server(scene);
+    assert_int_equal(skep__nats_subscribe(scene->nats, "a.b", NULL, receive, scene), SKEP_OK);
+    kill_server(scene);
+    scene->password = "--pass=wrong";
+    start_server(scene);
+    turn_until(scene, &scene->lost, 2);
+}
+
 static void test_too_much(void **state) {
     struct scene *scene = *state;
     open_with_server(scene);
@@ -229,6 +270,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_messages, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(test_requests, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(test_lost_and_made_again, open_scene, close_scene),
+        cmocka_unit_test_setup_teardown(test_refused_meanwhile, open_scene, close_scene),
+        cmocka_unit_test_setup_teardown(test_closed_when_refused, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(test_too_much, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(test_nobody_there, open_scene, close_scene)};
     return cmocka_run_group_tests(tests, NULL, NULL);
