@@ -192,7 +192,7 @@ static void free_rest(struct skep__stream *stream) {
     if (stream->memory != NULL) stream->memory->kind->free(&stream->memory);
     for (struct skep__stream_shelf *shelf, *next = stream->shelves; (shelf = next) != NULL;) {
         next = shelf->hh.next;
-        HASH_DEL(stream->shelves, shelf);
+        HASH_DEL(stream->shelves, shelf); // NOLINT(clang-analyzer-unix.Malloc): the one before is in the table no more
         free(shelf);
     }
     free(stream->queues);

@@ -300,8 +300,7 @@ void skep__source_received(struct skep__stream *stream, const struct skep__nats_
     fill_missing(&meta, received);
     const uint64_t wall_ms = skep__wall_ms();
     if (meta.due_ms > wall_ms) give_back(stream, received, meta.due_ms - wall_ms);
-    else if (stream->doubting) give_back(stream, received, LACK_MS);
-    else if (take(stream, shelf, &shelf->sources[class], received, &meta, &delivered) != SKEP_OK)
+    else if (stream->doubting || take(stream, shelf, &shelf->sources[class], received, &meta, &delivered) != SKEP_OK)
         give_back(stream, received, LACK_MS);
 }
 

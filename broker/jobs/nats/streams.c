@@ -95,7 +95,7 @@ static int add_queue(struct skep__stream *stream, const char *name) {
     void *grown = realloc(stream->queues, (stream->queue_count + 1) * sizeof stream->queues[0]);
     if (grown == NULL) return SKEP_ENOMEM;
     stream->queues = grown;
-    strcpy(stream->queues[stream->queue_count++], name);
+    snprintf(stream->queues[stream->queue_count++], sizeof stream->queues[0], "%s", name);
     return SKEP_OK;
 }
 
