@@ -14,6 +14,7 @@
 #include "jobs/jobs.h"
 #include "journal/journal.h"
 #include "messages/messages.h"
+#include "nats_link/nats_link.h"
 #include "private.h"
 #include "worker/worker.h"
 
@@ -162,7 +163,7 @@ static int open_jobs(skep_cluster *cluster) {
         status = skep__directory_of_state(cluster, own);
         dir = own;
     }
-    if (status == SKEP_OK && dir != NULL) status = skep__directory_prepare(cluster, dir);
+    if (status == SKEP_OK && dir != NULL && !skep__nats_is_url(dir)) status = skep__directory_prepare(cluster, dir);
     if (status != SKEP_OK) return status;
     status = skep__jobs_open(cluster->jobs, dir, why);
     if (status == SKEP_OK) return status;

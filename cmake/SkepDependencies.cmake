@@ -7,6 +7,7 @@ include(SkepMsgpack)
 pkg_check_modules(jansson REQUIRED IMPORTED_TARGET jansson>=2.14)
 pkg_check_modules(sqlite REQUIRED IMPORTED_TARGET sqlite3>=3.40)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib>=1.2.12)
+pkg_check_modules(nats REQUIRED IMPORTED_TARGET libnats>=3.4)
 pkg_check_modules(ncursesw REQUIRED IMPORTED_TARGET ncursesw>=6.0)
 
 if(SKEP_EXAMPLES)

@@ -179,6 +179,8 @@ void skep__jobs_dispatch_queue(struct skep__jobs *jobs, struct skep__queue *queu
         consumer->holder->inbox_full = status == SKEP_EAGAIN;
         skep__consumers_update(consumer->holder);
     }
+    if (queue->taker_count > 0 && !queue->paused && store(jobs)->wanted != NULL)
+        store(jobs)->wanted(jobs->store, queue->shelf);
     skep__balance_watch(jobs, queue);
     skep__due_watch(jobs);
 }

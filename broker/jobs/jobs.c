@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "jobs/disk/disk.h"
+#include "jobs/nats/nats.h"
 #include "jobs/private.h"
+#include "nats_link/nats_link.h"
 
 int skep__jobs_new(struct skep__jobs **out, const struct skep__jobs_setup *setup) {
     struct skep__jobs *jobs = calloc(1, sizeof *jobs);
@@ -34,6 +36,20 @@ void skep__jobs_free(struct skep__jobs **out) {
     *out = NULL;
 }
 
+static int open_streams(struct skep__jobs *jobs, const char *urls, const struct skep__store_limits *limits,
+                        char why[SKEP_MAX_REASON + 1]) {
+    const skep_settings *settings = jobs->settings;
+    const struct skep__stream_setup setup = {.urls = urls,
+                                             .credentials = settings->nats_credentials,
+                                             .ca = settings->nats_ca,
+                                             .loop = jobs->loop,
+                                             .clock = jobs->clock,
+                                             .flusher = jobs->flusher,
+                                             .lease_ms = settings->nats_lease_ms,
+                                             .replicas = settings->nats_replicas};
+    return skep__store_nats_new(&jobs->store, &setup, limits, &skep__ledger_store_events, jobs, why);
+}
+
 static int open_store(struct skep__jobs *jobs, const char *dir, char why[SKEP_MAX_REASON + 1]) {
     const skep_settings *settings = jobs->settings;
     struct skep__store_limits limits = {.queue_jobs = settings->queue_jobs,
@@ -47,6 +63,7 @@ static int open_store(struct skep__jobs *jobs, const char *dir, char why[SKEP_MA
                                            .flusher = jobs->flusher,
                                            .results_ms = settings->results_ms};
     if (dir == NULL) return skep__store_memory_new(&jobs->store, &limits, &skep__ledger_store_events, jobs);
+    if (skep__nats_is_url(dir)) return open_streams(jobs, dir, &limits, why);
     return skep__store_disk_new(&jobs->store, &setup, &limits, &skep__ledger_store_events, jobs, why);
 }
 

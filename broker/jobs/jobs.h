@@ -89,8 +89,9 @@ void skep__jobs_free(struct skep__jobs **jobs);
 bool skep__jobs_want_disk(const struct skep__jobs *jobs);
 
 /* Opens the store, and makes the queues that were set up, and those that it has from an earlier start. dir: for durable
- * jobs, which must be there and private; NULL: none is durable. Errors: SKEP_EQUEUES, SKEP_ENOMEM, and those of the
- * disk: SKEP_EBUSY, SKEP_EVERSION, SKEP_EDIR, SKEP_ENOSPC, SKEP_ESYS; why says more, or is "". */
+ * jobs, which must be there and private, or servers of NATS; NULL: none is durable. Errors: SKEP_EQUEUES, SKEP_ENOMEM,
+ * those of the disk: SKEP_EBUSY, SKEP_EVERSION, SKEP_EDIR, SKEP_ENOSPC, SKEP_ESYS, and those of skep__store_nats_new;
+ * why says more, or is "". */
 SKEP_MUST_USE int skep__jobs_open(struct skep__jobs *jobs, const char *dir, char why[SKEP_MAX_REASON + 1]);
 
 /* Deletes all jobs, without notifications. */

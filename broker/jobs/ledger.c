@@ -332,12 +332,20 @@ enum { TROUBLE_MS = 1000 /* between two reports of it */ };
 static void trouble(void *context, int status, const char *why) {
     struct skep__jobs *jobs = context;
     uint64_t pace_ms = skep__clock_ms(jobs->pace);
-    if (jobs->trouble_said_ms != 0 && pace_ms - jobs->trouble_said_ms < TROUBLE_MS) return;
+    if (jobs->trouble_said_ms != 0 && jobs->trouble_status == status && pace_ms - jobs->trouble_said_ms < TROUBLE_MS)
+        return;
+    jobs->trouble_status = status;
     jobs->trouble_said_ms = pace_ms;
     if (status == SKEP_EDIR)
         skep__jobs_say(jobs, NULL, "jobs on the disk cannot be read: %s; stop the broker, then see skep help jobs",
                        why);
     else skep__jobs_say(jobs, NULL, "jobs cannot be stored: %s: %s; it is tried again", skep_strerror(status), why);
+}
+
+static void mended(void *context, const char *how) {
+    struct skep__jobs *jobs = context;
+    jobs->trouble_said_ms = 0;
+    skep__jobs_say(jobs, NULL, "jobs are stored again: %s", how);
 }
 
 const struct skep__store_events skep__ledger_store_events = {.emptied = emptied,
@@ -346,4 +354,5 @@ const struct skep__store_events skep__ledger_store_events = {.emptied = emptied,
                                                              .cancelled = cancelled,
                                                              .shown = shown,
                                                              .settled = settled,
-                                                             .trouble = trouble};
+                                                             .trouble = trouble,
+                                                             .mended = mended};

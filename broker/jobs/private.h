@@ -40,6 +40,7 @@ struct skep__jobs {
     uint64_t stray_answers;                     /* to deliveries that a worker did not have, ever */
     uint64_t keys_forgotten_said;               /* store.forgotten_early at the latest report of it, */
     uint64_t keys_said_ms;                      /* and when that was, by the clock; 0: never */
+    int trouble_status;                         /* the status that was said last */
     uint64_t trouble_said_ms;      /* when it was last said that the store is in trouble, by the pace; 0: never */
     struct skep__flush lost_flush; /* says which jobs a stop has left */
 };

@@ -64,6 +64,7 @@ static int add_queue(struct skep__jobs *jobs, struct skep__queue *queue, struct 
     fill_settings(jobs, queue, &command.queueStatus);
     if (queue->paused) SKEP_SET(queueStatus, &command.queueStatus, paused, true);
     if (queue->shelf->durable) SKEP_SET(queueStatus, &command.queueStatus, durable, true);
+    if (queue->shelf->durable && store(jobs)->wanted != NULL) SKEP_SET(queueStatus, &command.queueStatus, shared, true);
     if (!queue->handled) SKEP_SET(queueStatus, &command.queueStatus, unhandled, true);
     return skep__frame_add(frame, &command);
 }

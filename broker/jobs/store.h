@@ -82,8 +82,12 @@ struct skep__job {
     uint64_t number;           /* the submitter's */
     struct skep__death *death; /* dead; pending: also what will be told of its end */
     struct skep__key *key;     /* NULL: it has none */
-    struct skep__row *row;     /* where a disk has it; NULL: it has not */
-    uint32_t client;           /* the submitter; 0: the primary */
+
+    union {                      /* NULL: it is in memory only */
+        struct skep__row *row;   /* where a disk has it */
+        struct skep__held *held; /* what is known of its message in a stream */
+    };
+    uint32_t client; /* the submitter; 0: the primary */
     uint32_t size_bytes;
     uint32_t attempt;       /* deliveries that were begun, the present one among them */
     uint32_t failures;      /* of them, those that failed or whose lease ended */
@@ -116,8 +120,12 @@ struct skep__shelf {
     uint64_t pending_count;               /* jobs of which a change is not complete */
     uint64_t kept_count, kept_dead_count; /* jobs that outlast the broker: not dead, and dead */
     bool durable;                         /* what is put outlasts the broker; the owner says so */
-    struct skep__disk_shelf *disk;        /* NULL: the store is in memory */
-    size_t bytes;                         /* memory of its jobs and keys */
+
+    union { /* NULL: the store is in memory */
+        struct skep__disk_shelf *disk;
+        struct skep__stream_shelf *stream;
+    };
+    size_t bytes;                                   /* memory of its jobs and keys */
     uint64_t submitted, done, duplicates, declined; /* ever */
     bool empty;                                     /* as events.emptied says */
 };
@@ -247,6 +255,9 @@ struct skep__store_kind {
     /* The ready job that comes first; NULL: none is. */
     struct skep__job *(*first)(struct skep__shelf *shelf);
 
+    /* Workers could take more of it than is ready. The function NULL: all there is is shown. */
+    void (*wanted)(struct skep__store *store, struct skep__shelf *shelf);
+
     /* ready -> reserved */
     void (*reserve)(struct skep__store *store, struct skep__job *job, uint64_t now_ms);
 
@@ -342,6 +353,9 @@ struct skep__store_events {
 
     /* Changes cannot be completed now; they are tried again. why: in the medium's words. */
     void (*trouble)(void *context, int status, const char *why);
+
+    /* The trouble has ended; how, in words. Not told by a store that has no more to say than that. */
+    void (*mended)(void *context, const char *how);
 };
 
 struct skep__store {

@@ -42,13 +42,22 @@ def redis(hall, stack, durable=False):
     return serve(hall, stack, "redis", argv, path, [program, path])
 
 
-def nats(hall, stack, durable=False):
-    server, program = hall.which("nats-server"), hall.peer("nats_jobs", "libnats")
-    if server is None or program is None:
+def nats_server(hall, stack):
+    """Its port; None: it is not installed."""
+    server = hall.which("nats-server")
+    if server is None:
         return None
     port = free_port()
-    argv = [server, "--addr", "127.0.0.1", "--port", port, "--jetstream", "--store_dir", hall.folder / "nats"]
-    return serve(hall, stack, "nats", argv, port, [program, port], *(["files"] if durable else []))
+    argv = [server, "--addr", "127.0.0.1", "--port", port, "--jetstream", "--store_dir", hall.fresh_folder("nats")]
+    stack.enter_context(Server("nats", argv, hall.folder)).wait_until(lambda: answers(port), "an answer")
+    return port
+
+
+def nats(hall, stack, durable=False):
+    program, port = hall.peer("nats_jobs", "libnats"), nats_server(hall, stack)
+    if port is None or program is None:
+        return None
+    return lambda: result([program, port, hall.seconds, *(["files"] if durable else [])], hall.seconds * 2 + 20)
 
 
 def beanstalkd(hall, stack, durable=False):
@@ -119,6 +128,19 @@ def durable_64(hall):
     return compare("durable-64", "jobs/s", figures_of(measured), "Skep",
                    {"in memory": (AT_LEAST, 0.5), "Redis Streams": (AT_LEAST, 10.0), "NATS JetStream": (AT_LEAST, 1.0),
                     "beanstalkd": (AT_LEAST, 100.0)})
+
+
+def nats_64(hall):
+    """A broker whose jobs are in a stream, beside the library alone with a stream of the same kind on the same server."""
+    with contextlib.ExitStack() as stack:
+        port, program = nats_server(hall, stack), hall.program("nats_jobs")
+        if port is None:
+            return []
+        one = stack.enter_context(hive(hall, "skep", "plain", options=["--jobs", f"nats://127.0.0.1:{port}"]))
+        bare = lambda: result([program, port, hall.seconds, "files"], hall.seconds * 2 + 20)  # noqa: E731
+        measured = interleave({"Skep": client(hall, one, "load", SMALL), "libnats alone": bare}, hall.runs,
+                              hall.quiet.wait)
+    return compare("nats-64", "jobs/s", figures_of(measured), "Skep", {"libnats alone": (AT_LEAST, 0.8)})
 
 
 def durable_one(hall):

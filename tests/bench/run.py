@@ -36,6 +36,7 @@ BENCHES = {
     "jobs-4k": jobs.jobs_4k,
     "jobs-64k": jobs.jobs_64k,
     "durable-64": jobs.durable_64,
+    "nats-64": jobs.nats_64,
     "durable-one": jobs.durable_one,
     "durable-backlog": jobs.durable_backlog,
     "job-result": jobs.job_result,

@@ -81,19 +81,22 @@ typedef struct skep_settings {
     skep_choose_cb choose;   /* with SKEP_POLICY_CUSTOM */
     void *choose_context;
 
-    const char *name;          /* of the instance (default: PROGRAM-PID) */
-    const char *group;         /* name of the first group of workers, see skep/group.h (default: main) */
-    const char *dir;           /* of its sockets, 0700 (default: SKEP_DIR, else by name: see docs/running.md) */
-    const char *jobs_dir;      /* for jobs, private: they outlast the broker and a loss of power (default: none; jobs
-                                  are in memory only) */
-    unsigned interval_ms;      /* of requestCount and totals (default: 10,000) */
-    unsigned ready_timeout_ms; /* for a new worker to become ready (default: 10,000) */
-    unsigned drain_timeout_ms; /* then SIGTERM; after the same time again SIGKILL (default: 10,000) */
-    unsigned credit;           /* maximum of connections on their way to one worker, 1 to 253 (default: 64) */
-    unsigned max_connections;  /* maximum of live ones of one worker, including those on their way to it; when all have
-                                  that many, others wait in the kernel's queue. Not with shared and reuseport (default:
-                                  no limit) */
-    unsigned watchdog_ms;      /* kill a worker whose event loop is blocked this long, 100 at least (default: never) */
+    const char *name;             /* of the instance (default: PROGRAM-PID) */
+    const char *group;            /* name of the first group of workers, see skep/group.h (default: main) */
+    const char *dir;              /* of its sockets, 0700 (default: SKEP_DIR, else by name: see docs/running.md) */
+    const char *jobs_dir;         /* for jobs, private: they outlast the broker and a loss of power (default: none; jobs
+                                     are in memory only); or servers of NATS, by which brokers share their jobs:
+                                     nats://HOST[:PORT][,...][/STREAM] (default: skep), or tls:// */
+    const char *nats_credentials; /* with these: a file, NATS' own or with a line USER:PASSWORD (default: none) */
+    const char *nats_ca;          /* and a file of certificates of authorities (default: the system's) */
+    unsigned interval_ms;         /* of requestCount and totals (default: 10,000) */
+    unsigned ready_timeout_ms;    /* for a new worker to become ready (default: 10,000) */
+    unsigned drain_timeout_ms;    /* then SIGTERM; after the same time again SIGKILL (default: 10,000) */
+    unsigned credit;              /* maximum of connections on their way to one worker, 1 to 253 (default: 64) */
+    unsigned max_connections; /* maximum of live ones of one worker, including those on their way to it; when all have
+                                 that many, others wait in the kernel's queue. Not with shared and reuseport (default:
+                                 no limit) */
+    unsigned watchdog_ms;     /* kill a worker whose event loop is blocked this long, 100 at least (default: never) */
 
     unsigned lease_ms;    /* time for a worker to do a job, 100 at least; its end is a failure (default: 60,000) */
     unsigned attempts;    /* attempts of a job, unless its submitter sets them, 65,535 at most (default: 5) */
@@ -103,7 +106,9 @@ typedef struct skep_settings {
     uint64_t queue_bytes; /* maximum of memory of these and their keys (default: 1 GiB) */
     uint64_t jobs_bytes;  /* maximum of memory of all queues (default: 2 GiB) */
     unsigned results_ms;  /* with jobs_dir: how jobs have ended is kept this long (default: 3,600,000) */
-    unsigned job_credit;  /* maximum of jobs of one queue that one worker has, 65,535 at most (default: 4,096) */
+    unsigned nats_lease_ms;    /* with NATS: jobs of a broker that is silent this long go to others (default: 15,000) */
+    unsigned nats_replicas;    /* servers that have each job, for streams that are made (default: 1) */
+    unsigned job_credit;       /* maximum of jobs of one queue that one worker has, 65,535 at most (default: 4,096) */
     unsigned job_credit_bytes; /* maximum of bytes of jobs that one worker has, or one job (default: 8 MiB) */
 
     bool respawn;                /* replace a worker that ends without being asked to, with backoff; Node does not */
@@ -136,7 +141,8 @@ const char *skep_cluster_why(const skep_cluster *cluster);
 /* Settings for later forks (Node: setupPrimary). Cumulative: a field that is 0, NULL or false keeps its current
  * value, at first the default. uid and gid follow set_ids, extra_count follows extra_stdio, choose_context follows
  * choose. policy and choose have an effect only before the first fork or listener; name, dir, jobs_dir, group,
- * adopt, interval_ms, dedup_ms, queue_jobs, queue_bytes, jobs_bytes and results_ms only before the cluster has started.
+ * adopt, interval_ms, dedup_ms, queue_jobs, queue_bytes, jobs_bytes, results_ms and all of NATS only before the cluster
+ * has started.
  * Emits setup. On failure all is as it was. Errors: SKEP_EINVAL, SKEP_ENOMEM, SKEP_ESYS. */
 SKEP_MUST_USE int skep_setup_primary(skep_cluster *cluster, const skep_settings *settings);
 
